@@ -1,0 +1,72 @@
+# Every target sets up what it needs: Python 3.11 and make are enough.
+
+PYTHON ?= python3
+STORE ?=
+EVENTS ?=
+ONLY ?=
+SIZE ?= full
+
+BIN := .venv/bin
+# Twice quiet: errors only.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
+RUNTIME := .venv/.installed-runtime
+DEVELOPMENT := .venv/.installed-development
+RESULTS := .benchmarks/$(or $(ONLY),all)-$(SIZE).json
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: bench check clean demo help prove test
+
+help: ## list the targets
+	@echo "make <target>, where the target is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1  \2/p' Makefile | \
+	  awk '{ name = $$1; $$1 = ""; printf "  %-6s%s\n", name, $$0 }'
+
+demo: $(RUNTIME) ## meter a day of traffic and show it (STORE=path or URL, EVENTS=number)
+	@$(BIN)/metering demo $(if $(STORE),--store "$(STORE)") $(if $(EVENTS),--events "$(EVENTS)")
+
+test: $(DEVELOPMENT) ## run all tests on SQLite and PostgreSQL, benchmarks at smoke size (ARGS=for pytest)
+	@METERING_BENCH_SIZE=smoke $(BIN)/python -m pytest --quiet --benchmark-quiet $(ARGS)
+
+check: $(DEVELOPMENT) ## check formatting, lint, types and the direction of imports
+	@$(BIN)/ruff format --check --quiet || { echo "run: $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(DEVELOPMENT) ## measure and print the ratios (ONLY=append, SIZE=smoke or full)
+	@case "$(SIZE)" in smoke|full) ;; *) echo "SIZE is smoke or full, not $(SIZE)" >&2; exit 2;; esac
+	@test -z "$(ONLY)" || ls bench/bench_$(ONLY)*.py >/dev/null 2>&1 || { \
+	  echo "no benchmark named $(ONLY); there are:" bench/bench_*.py >&2; exit 2; }
+	@mkdir -p .benchmarks && rm -f "$(RESULTS)"
+	@status=0; \
+	METERING_BENCH_SIZE=$(SIZE) $(BIN)/python -m pytest --quiet --benchmark-quiet \
+	  --benchmark-json="$(RESULTS)" $(ARGS) \
+	  $(if $(ONLY),bench/bench_$(ONLY)*.py,bench) || status=$$?; \
+	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \
+	exit $$status
+
+prove: $(DEVELOPMENT) ## search for counterexamples to the laws, long and at random
+	@METERING_TEST_PROFILE=prove $(BIN)/python -m pytest --quiet $(ARGS) tests/property
+
+clean: ## remove the virtual environment and the caches, but no store and no result
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): pyproject.toml | $(BIN)/python
+	@echo "Installing metering into .venv"
+	@$(INSTALL) .
+	@touch $@
+
+$(DEVELOPMENT): pyproject.toml | $(BIN)/python
+	@echo "Installing metering and its development tools into .venv"
+	@$(INSTALL) '.[dev,bench]'
+	@touch $(RUNTIME) $@
+
+# A half-made environment would be taken for a whole one by the next run.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, $(PYTHON) is not;" \
+	    "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Creating .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
