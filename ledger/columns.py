@@ -1,0 +1,181 @@
+"""Usage as columns: the one schema of stored meter events, and its encoding.
+
+A batch in *canonical form* has dictionaries in the order of first appearance, without
+unused words, and payload keys in byte order; two batches of equal events then have
+equal columns, whatever they were built from.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.quantities import QUANTITY
+
+WORD = pa.dictionary(pa.int32(), pa.string())
+TIMESTAMP = pa.timestamp("us", "UTC")
+PAYLOAD = pa.map_(pa.string(), pa.string())
+
+USAGE = pa.schema(
+    [
+        pa.field("event_name", WORD, nullable=False),
+        pa.field("identifier", pa.string(), nullable=False),
+        pa.field("customer", WORD, nullable=False),
+        pa.field("timestamp", TIMESTAMP, nullable=False),
+        pa.field("value", QUANTITY),
+        pa.field("payload", PAYLOAD, nullable=False),
+    ]
+)
+
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
+
+
+class UsageRow(NamedTuple):
+    """One meter event, checked and ready to be recorded.
+
+    `timestamp` counts microseconds since 1970 UTC; `value` has 12 fraction digits or
+    is None; `payload` holds the remaining keys and values, in byte order of the keys.
+    """
+
+    event_name: str
+    identifier: str
+    customer: str
+    timestamp: int
+    value: Decimal | None
+    payload: tuple[tuple[str, str], ...]
+
+
+def usage_batch(rows: Sequence[UsageRow]) -> pa.RecordBatch:
+    """Build the canonical batch of some rows, in their order."""
+    names, identifiers, customers, timestamps, values, payloads = zip(
+        *rows, strict=True
+    )
+    return pa.RecordBatch.from_arrays(
+        [
+            _words_of_few(names),
+            pa.array(identifiers, pa.string()),
+            _words_of_few(customers),
+            pa.array(timestamps, pa.int64()).view(TIMESTAMP),
+            pa.array(values, QUANTITY),
+            pa.array(payloads, PAYLOAD),
+        ],
+        schema=USAGE,
+    )
+
+
+def usage_rows(batch: pa.RecordBatch) -> list[UsageRow]:
+    """Read a batch back as rows, in their order."""
+    return [
+        UsageRow(name, identifier, customer, timestamp, value, tuple(payload))
+        for name, identifier, customer, timestamp, value, payload in zip(
+            batch.column("event_name").to_pylist(),
+            batch.column("identifier").to_pylist(),
+            batch.column("customer").to_pylist(),
+            batch.column("timestamp").view(pa.int64()).to_pylist(),
+            batch.column("value").to_pylist(),
+            batch.column("payload").to_pylist(),
+            strict=True,
+        )
+    ]
+
+
+def words(values: pa.Array) -> pa.DictionaryArray:
+    """Encode texts by a dictionary in the order of first appearance."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    return values.cast(pa.string()).dictionary_encode()
+
+
+def take_rows(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
+    """Pick rows of a batch, in the order given, in canonical form."""
+    return _with_new_words(batch.take(pa.array(rows)))
+
+
+def concatenate(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Put batches one behind the other, in canonical form."""
+    if len(batches) == 1:
+        return batches[0]
+    columns = [
+        (column.cast(pa.string()) if column.type == WORD else column).combine_chunks()
+        for column in pa.Table.from_batches(batches).columns
+    ]
+    columns[0] = columns[0].dictionary_encode()
+    columns[2] = columns[2].dictionary_encode()
+    return pa.RecordBatch.from_arrays(columns, schema=USAGE)
+
+
+def empty_batch() -> pa.RecordBatch:
+    """Build a batch without rows."""
+    return pa.RecordBatch.from_pylist([], schema=USAGE)
+
+
+def encode(batch: pa.RecordBatch) -> bytes:
+    """Encode a batch as a compressed Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, USAGE, options=_COMPRESSED) as writer:
+        writer.write_batch(batch)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+def decode(body: bytes) -> pa.RecordBatch:
+    """Decode what `encode` wrote, trusting nothing of it.
+
+    Raises:
+        pyarrow.ArrowInvalid: the bytes are not a stream of one usage batch.
+        OSError: the bytes end too early.
+    """
+    with pa.ipc.open_stream(body) as reader:
+        if not reader.schema.equals(USAGE):
+            reason = f"expected the columns {USAGE.names}, found {reader.schema.names}"
+            raise pa.ArrowInvalid(reason)
+        batch = next(iter(reader), None)
+    if batch is None:
+        raise pa.ArrowInvalid("the stream holds no batch")
+    batch.validate(full=True)
+    for column in _never_null(batch):
+        if column.null_count:
+            raise pa.ArrowInvalid("a value is null that cannot be")
+    return batch
+
+
+def timestamps_of(batch: pa.RecordBatch) -> np.ndarray:
+    """View the timestamps as int64 microseconds since 1970 UTC."""
+    counts: np.ndarray = batch.column("timestamp").view(pa.int64()).to_numpy()
+    return counts
+
+
+def codes_of(batch: pa.RecordBatch, column: str) -> tuple[np.ndarray, Iterable[str]]:
+    """View a dictionary column as int32 codes and the words they stand for."""
+    encoded = batch.column(column)
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+
+
+def _words_of_few(values: Sequence[str]) -> pa.DictionaryArray:
+    """Do as `words` does, without what it costs to set up for many."""
+    codes: dict[str, int] = {}
+    indices = [codes.setdefault(value, len(codes)) for value in values]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices, pa.int32()), pa.array(codes, pa.string())
+    )
+
+
+def _with_new_words(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = batch.columns
+    columns[0] = words(columns[0])
+    columns[2] = words(columns[2])
+    return pa.RecordBatch.from_arrays(columns, schema=USAGE)
+
+
+def _never_null(batch: pa.RecordBatch) -> list[pa.Array]:
+    names, customers = batch.column("event_name"), batch.column("customer")
+    payload = batch.column("payload")
+    return [
+        *(column for column in batch.columns if column.type != QUANTITY),
+        names.dictionary,
+        customers.dictionary,
+        payload.keys,
+        payload.items,
+    ]

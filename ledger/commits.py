@@ -1,0 +1,163 @@
+"""The statements on the log's tables, one function each."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, Row, bindparam, insert, inspect, select, update
+
+from ledger.entries import Commit, CommitKind, Head
+from ledger.schema import FORMAT_VERSION, log_commit, log_head, metadata
+
+CommitRow = Row[int, int, str, int, bytes, bytes, bytes]
+
+_ROWS_AT_A_TIME = 4096
+_BODY_BYTES_AT_A_TIME = 32 << 20
+
+_HEAD = select(
+    log_head.c.position,
+    log_head.c.facts_position,
+    log_head.c.recorded_at,
+    log_head.c.digest,
+    log_head.c.epoch,
+)
+_MOVE_HEAD = (
+    update(log_head)
+    .where(
+        log_head.c.log_id == 1,
+        log_head.c.position == bindparam("known_position"),
+        log_head.c.digest == bindparam("known_digest"),
+    )
+    .values(
+        position=bindparam("new_position"),
+        facts_position=bindparam("new_facts_position"),
+        recorded_at=bindparam("new_recorded_at"),
+        digest=bindparam("new_digest"),
+    )
+)
+_INSERT_COMMIT = insert(log_commit)
+_COMMITS = select(
+    log_commit.c.first_position,
+    log_commit.c.entry_count,
+    log_commit.c.kind,
+    log_commit.c.recorded_at,
+    log_commit.c.content_digest,
+    log_commit.c.digest,
+    log_commit.c.body,
+)
+_COMMITS_BETWEEN = (
+    _COMMITS.where(
+        log_commit.c.first_position > bindparam("after"),
+        log_commit.c.first_position <= bindparam("up_to"),
+    )
+    .order_by(log_commit.c.first_position)
+    .limit(bindparam("at_most"))
+)
+_COMMITS_AT = _COMMITS.where(
+    log_commit.c.first_position.in_(bindparam("first_positions", expanding=True))
+).order_by(log_commit.c.first_position)
+_COMMIT_HOLDING = (
+    _COMMITS.where(log_commit.c.first_position <= bindparam("position"))
+    .order_by(log_commit.c.first_position.desc())
+    .limit(1)
+)
+
+
+def create_tables(connection: Connection, epoch: str, digest: bytes) -> None:
+    """Create the log's tables and its head, where they are absent."""
+    metadata.create_all(connection)
+    if connection.execute(select(log_head.c.log_id)).first() is None:
+        connection.execute(
+            insert(log_head).values(
+                log_id=1,
+                format_version=FORMAT_VERSION,
+                epoch=epoch,
+                position=0,
+                facts_position=0,
+                recorded_at=0,
+                digest=digest,
+            )
+        )
+
+
+def format_version(connection: Connection) -> int | None:
+    """Read the format of the store, or None where there is no log yet."""
+    if not inspect(connection).has_table(log_head.name):
+        return None
+    return connection.execute(select(log_head.c.format_version)).scalar()
+
+
+def read_head(connection: Connection) -> Head:
+    """Read where the log ends."""
+    row = connection.execute(_HEAD).one()
+    return Head(
+        position=row.position,
+        facts_position=row.facts_position,
+        recorded_at=row.recorded_at,
+        digest=bytes(row.digest),
+        epoch=row.epoch,
+    )
+
+
+def move_head(connection: Connection, known: Head, new: Head) -> bool:
+    """Advance the head, unless it is not where it was known to be."""
+    result = connection.execute(
+        _MOVE_HEAD,
+        {
+            "known_position": known.position,
+            "known_digest": known.digest,
+            "new_position": new.position,
+            "new_facts_position": new.facts_position,
+            "new_recorded_at": new.recorded_at,
+            "new_digest": new.digest,
+        },
+    )
+    return result.rowcount == 1
+
+
+def insert_commit(
+    connection: Connection, commit: Commit, head: Head, body: bytes
+) -> None:
+    """Store the commit that brought the log to a head."""
+    is_facts = isinstance(commit.content, tuple)
+    connection.execute(
+        _INSERT_COMMIT,
+        {
+            "first_position": commit.first_position,
+            "entry_count": commit.entry_count,
+            "kind": (CommitKind.FACTS if is_facts else CommitKind.USAGE).value,
+            "recorded_at": head.recorded_at,
+            "content_digest": commit.content_digest,
+            "digest": head.digest,
+            "body": body,
+        },
+    )
+
+
+def commits_between(
+    connection: Connection, after: int, up_to: int
+) -> Iterator[CommitRow]:
+    """Read the commits that begin after one position and up to another, in order.
+
+    Rows come in portions, so that a long log does not have to fit in memory.
+    """
+    portion = 1
+    while rows := connection.execute(
+        _COMMITS_BETWEEN, {"after": after, "up_to": up_to, "at_most": portion}
+    ).all():
+        yield from rows
+        after = rows[-1].first_position
+        largest = max(len(row.body) for row in rows)
+        portion = max(1, min(_ROWS_AT_A_TIME, _BODY_BYTES_AT_A_TIME // largest))
+
+
+def commits_at(
+    connection: Connection, first_positions: Sequence[int]
+) -> Sequence[CommitRow]:
+    """Read the commits that begin at some positions, in the order of the log."""
+    return connection.execute(
+        _COMMITS_AT, {"first_positions": list(first_positions)}
+    ).all()
+
+
+def commit_holding(connection: Connection, position: int) -> CommitRow | None:
+    """Read the commit with the greatest first position up to a position."""
+    return connection.execute(_COMMIT_HOLDING, {"position": position}).first()

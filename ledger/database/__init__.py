@@ -1,0 +1,1 @@
+"""Where the log is stored: engines, the write lock, and database transactions."""

@@ -1,0 +1,72 @@
+"""Which database an address means."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ledger.database.postgresql import PostgreSQLDatabase
+from ledger.database.sqlite import SQLiteDatabase
+from ledger.database.store import Database
+from ledger.errors import StoreUnavailableError
+
+LOG_FILE = "log.db"
+
+
+def open_database(address: str | Path) -> Database:
+    """Open the database at an address, creating a directory's where it is absent.
+
+    Args:
+        address: a directory, the URL of a PostgreSQL database, or ``:memory:`` for a
+            store that is gone when it is closed.
+
+    Raises:
+        StoreUnavailableError: there is no such database, or it cannot be used.
+    """
+    if str(address) == ":memory:":
+        return _TemporaryDatabase()
+    if not str(address):
+        raise StoreUnavailableError("''", "its address is empty")
+    if "://" in str(address):
+        return PostgreSQLDatabase(_postgresql_url(str(address)))
+    return SQLiteDatabase(_log_file(Path(address)))
+
+
+def _log_file(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = f"its directory cannot be made: {error}"
+        raise StoreUnavailableError(str(directory), reason) from error
+    return directory / LOG_FILE
+
+
+def _postgresql_url(address: str) -> URL:
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError) as error:
+        # The address itself may hold a password.
+        scheme = address.partition("://")[0]
+        reason = "its URL cannot be read; give postgresql://user@host:port/database"
+        raise StoreUnavailableError(f"{scheme}://…", reason) from error
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        reason = "give a directory, a postgresql:// URL or :memory:"
+        raise StoreUnavailableError(url.render_as_string(), reason)
+    return url
+
+
+class _TemporaryDatabase(SQLiteDatabase):
+    """A SQLite database in a directory of its own, removed when it is closed."""
+
+    def __init__(self) -> None:
+        self._directory = contextlib.ExitStack()
+        path = self._directory.enter_context(
+            tempfile.TemporaryDirectory(prefix="metering-")
+        )
+        super().__init__(Path(path) / LOG_FILE, is_durable=False)
+
+    def close(self) -> None:
+        super().close()
+        self._directory.close()

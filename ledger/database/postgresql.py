@@ -1,0 +1,121 @@
+"""The log in a PostgreSQL database, for stores that several machines write to.
+
+Every append takes one transaction-scoped advisory lock as its first statement, at READ
+COMMITTED. PostgreSQL makes a commit visible before it lets go of the lock, so whoever
+takes the lock next, and any reader whose snapshot starts later, sees every position
+below its own: positions have no gaps and commit order is position order. The lock must
+never be taken inside a savepoint (rolling back to it would release the lock), nor after
+a snapshot exists (a stale head would be read).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection, create_engine, event, func, select
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.database.store import translated
+from ledger.database.watch import Watch
+from ledger.errors import StoreError, UnsafeDurabilityError
+
+LOCK_TIMEOUT_SECONDS = 60
+# "meter" in ASCII: one number that every process agrees on.
+_LOCK_KEY = 0x6D65746572
+
+_SESSION_SETTINGS = {
+    # A writer that hangs must not stop the others for ever.
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "statement_timeout": "10min",
+    "timezone": "UTC",
+}
+_DURABLE = {"fsync": "on", "full_page_writes": "on"}
+_TAKE_LOCK = select(func.pg_advisory_xact_lock(_LOCK_KEY))
+
+
+class PostgreSQLDatabase:
+    """A log in a PostgreSQL database, written and read by many processes."""
+
+    def __init__(self, url: URL) -> None:
+        """Connect to the database.
+
+        Raises:
+            StoreUnavailableError: the server cannot be reached or refuses us.
+            UnsafeDurabilityError: the server acknowledges before it is safe to.
+        """
+        self._url = url.set(drivername="postgresql+psycopg")
+        self._engine = create_engine(
+            self._url,
+            isolation_level="READ COMMITTED",
+            max_overflow=-1,
+            hide_parameters=True,
+        )
+        # A reader's several statements must see one state of the log.
+        self._reader = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+        self._watch = Watch(
+            self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
+
+        @event.listens_for(self._engine, "connect")
+        def _(driver: object, _: ConnectionPoolEntry) -> None:
+            self._set_up(driver)
+
+        try:
+            self._check_durability()
+        except StoreError:
+            self._engine.dispose()
+            raise
+
+    @property
+    def address(self) -> str:
+        """The URL, its password masked."""
+        return self._url.set(drivername="postgresql").render_as_string()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a database transaction that sees one snapshot and cannot write."""
+        with translated(self.address), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def watch(self) -> Iterator[Connection]:
+        """Borrow a connection for one small statement on the latest commit."""
+        with translated(self.address), self._watch.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, body_bytes: int = 0) -> Iterator[Connection]:
+        """Open a database transaction that holds the write lock from its start."""
+        del body_bytes  # The server looks after its own write-ahead log.
+        with translated(self.address), self._engine.begin() as connection:
+            connection.execute(_TAKE_LOCK)
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._watch.close()
+        self._engine.dispose()
+
+    def _set_up(self, driver: object) -> None:
+        cursor = driver.cursor()  # type: ignore[attr-defined]  # DB-API, untyped
+        for name, value in _SESSION_SETTINGS.items():
+            cursor.execute(f"SET {name} = '{value}'")
+        cursor.close()
+        driver.commit()  # type: ignore[attr-defined]  # DB-API, untyped
+
+    def _check_durability(self) -> None:
+        with translated(self.address), self._engine.connect() as connection:
+            for name, wanted in _DURABLE.items():
+                found = str(connection.exec_driver_sql(f"SHOW {name}").scalar_one())
+                if found != wanted:
+                    raise UnsafeDurabilityError(self.address, name, found, wanted)
+            commit = str(
+                connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+            )
+            if commit == "off":
+                raise UnsafeDurabilityError(
+                    self.address, "synchronous_commit", commit, "on"
+                )

@@ -1,0 +1,145 @@
+"""The log in one SQLite file, for a store embedded in its application.
+
+Durability is asked for and then checked, since SQLite ignores what it cannot do:
+write-ahead log, `synchronous=FULL` (an acknowledged commit survives a power cut), no
+automatic checkpoints (they swallow errors of fsync, and versions before 3.51.3 can
+corrupt the file when two connections checkpoint and commit at once). Checkpoints run
+only while the write lock is held. Source: https://sqlite.org/wal.html
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.database.store import translated
+from ledger.database.watch import Watch
+from ledger.errors import StoreUnavailableError
+
+BUSY_TIMEOUT_SECONDS = 60
+PAGE_BYTES = 8192
+# The write-ahead log is folded back into the file beyond this, so that it does not
+# grow for ever; larger means fewer pauses and a longer recovery after a crash.
+_BYTES_BETWEEN_CHECKPOINTS = 64 << 20
+_BYTES_OF_A_SMALL_COMMIT = 4 * PAGE_BYTES
+
+_PRAGMAS = {
+    "journal_mode": "wal",
+    "wal_autocheckpoint": "0",
+    "foreign_keys": "1",
+    "mmap_size": "0",
+    "trusted_schema": "0",
+}
+
+
+class SQLiteDatabase:
+    """A log in one file, written by one process at a time and read by many."""
+
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
+        """Open or create the file.
+
+        Args:
+            path: the database file; its directory must exist.
+            is_durable: whether a commit must survive a power cut; False only for a
+                store that does not outlive its process.
+
+        Raises:
+            StoreUnavailableError: the file cannot be opened, or is not a database.
+        """
+        self._path = path
+        self._synchronous = "2" if is_durable else "0"
+        self._unfolded_bytes = 0
+        self._writer = self._engine(begin="BEGIN IMMEDIATE", query_only="0")
+        self._reader = self._engine(begin="BEGIN", query_only="1")
+        self._watched = self._engine(begin=None, query_only="1")
+        self._watch = Watch(self._watched)
+        with translated(self.address), self._writer.connect():
+            pass
+
+    @property
+    def address(self) -> str:
+        """The file's path."""
+        return str(self._path)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a database transaction that sees one snapshot and cannot write."""
+        with translated(self.address), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def watch(self) -> Iterator[Connection]:
+        """Borrow a connection for one small statement on the latest commit."""
+        with translated(self.address), self._watch.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, body_bytes: int = 0) -> Iterator[Connection]:
+        """Open a database transaction that holds the write lock from its start."""
+        with translated(self.address):
+            with self._writer.begin() as connection:
+                yield connection
+            self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
+            if self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS:
+                self._checkpoint()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._watch.close()
+        self._watched.dispose()
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, as far as readers allow.
+
+        One connection holds the write lock, another folds: nobody else can commit or
+        checkpoint meanwhile. An error is raised to the caller, whose own commit is
+        durable in the write-ahead log already.
+        """
+        with self._writer.begin() as lock, self._reader.connect() as connection:
+            assert lock.in_transaction(), "checkpoints run under the write lock"
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
+            connection.rollback()
+            try:
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.Error as error:
+                reason = f"its write-ahead log cannot be folded into it: {error}"
+                raise StoreUnavailableError(self.address, reason) from error
+        self._unfolded_bytes = 0
+
+    def _engine(self, *, begin: str | None, query_only: str) -> Engine:
+        engine = create_engine(
+            URL.create("sqlite", database=str(self._path)),
+            connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+            max_overflow=-1,
+            hide_parameters=True,
+        )
+
+        @event.listens_for(engine, "connect")
+        def _(driver: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+            # Python's own transaction handling would begin too late, and deferred.
+            driver.isolation_level = None
+            self._set_up(driver, query_only)
+
+        @event.listens_for(engine, "begin")
+        def _(connection: Connection) -> None:
+            if begin is not None:
+                connection.exec_driver_sql(begin)
+
+        return engine
+
+    def _set_up(self, driver: sqlite3.Connection, query_only: str) -> None:
+        # A new file's pages; one that exists keeps its own.
+        driver.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        wanted = _PRAGMAS | {"synchronous": self._synchronous, "query_only": query_only}
+        for name, value in wanted.items():
+            driver.execute(f"PRAGMA {name}={value}").fetchone()
+            found = str(driver.execute(f"PRAGMA {name}").fetchone()[0])
+            if found != value:
+                reason = f"SQLite keeps {name} at {found}, {value} is needed"
+                raise StoreUnavailableError(self.address, reason)

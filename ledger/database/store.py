@@ -1,0 +1,73 @@
+"""What the log needs from a database, and which database an address means.
+
+A database transaction is opened here and nowhere else: `read` sees one snapshot, and
+`write` holds the one write lock of the store from its first statement to its commit, so
+that commit order is position order. Errors of the drivers leave translated.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from ledger.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+
+_FULL = ("disk is full", "no space left", "disk full", "disk quota", "could not extend")
+_BUSY = ("database is locked", "lock timeout", "statement timeout", "locknotavailable")
+
+
+class Database(Protocol):
+    """A database that holds one log."""
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without secrets, for messages."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Open a database transaction that sees one snapshot and cannot write."""
+
+    def watch(self) -> AbstractContextManager[Connection]:
+        """Borrow a connection for one small statement on the latest commit."""
+
+    def write(self, body_bytes: int = 0) -> AbstractContextManager[Connection]:
+        """Open a database transaction that holds the write lock until it ends.
+
+        Args:
+            body_bytes: how much is about to be written, for the upkeep afterwards.
+        """
+
+    def close(self) -> None:
+        """Give back all connections."""
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """Turn every error of SQLAlchemy and the drivers into one of ours."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise store_error(address, error) from error
+
+
+def store_error(address: str, error: SQLAlchemyError) -> StoreError:
+    """Say in our words what a database refused."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    reason = " ".join(str(cause).split()) or type(cause).__name__
+    known_as = f"{type(cause).__name__} {reason}".lower()
+    if any(words in known_as for words in _FULL):
+        return StoreFullError(address, reason)
+    if any(words in known_as for words in _BUSY):
+        return StoreBusyError(address, reason)
+    return StoreUnavailableError(address, reason)
+
+
+def is_connection_lost(error: SQLAlchemyError) -> bool:
+    """Tell whether the server may have committed what it could not acknowledge."""
+    return isinstance(error, OperationalError) and bool(error.connection_invalidated)

@@ -1,0 +1,156 @@
+"""Errors of the log, and the root of every error of the distribution.
+
+MeteringError
+└── LedgerError
+    ├── StoreError
+    │   ├── StoreUnavailableError
+    │   ├── StoreBusyError
+    │   ├── StoreFullError
+    │   ├── StoreVersionError
+    │   ├── StoreClosedError
+    │   ├── StoreForkedError
+    │   └── UnsafeDurabilityError
+    ├── LogDamagedError
+    └── CommitOutcomeUnknownError
+"""
+
+
+class MeteringError(Exception):
+    """The root of all errors that this distribution raises on purpose.
+
+    Attributes:
+        code: a stable word for programs, such as ``archived_meter``.
+        param: the path of the argument at fault, such as ``payload[value]``, or None.
+        message: one sentence that says what was wrong and what would be right.
+    """
+
+    code = "metering_error"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class LedgerError(MeteringError):
+    """The log could not do what was asked."""
+
+    code = "ledger_error"
+
+
+class StoreError(LedgerError):
+    """The database that holds the log cannot be used."""
+
+    code = "store_error"
+
+
+class StoreUnavailableError(StoreError):
+    """The database cannot be reached, opened, read or written."""
+
+    code = "store_unavailable"
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(f"The store {store} cannot be used: {reason}")
+        self.store = store
+        self.reason = reason
+
+
+class StoreBusyError(StoreError):
+    """Another writer held the write lock for longer than the time-out."""
+
+    code = "store_busy"
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(
+            f"Another writer holds the store {store} and did not let go in time:"
+            f" {reason}; nothing was written, try again"
+        )
+        self.store = store
+
+
+class StoreFullError(StoreError):
+    """The disk, or a limit set on it, left no room for the commit."""
+
+    code = "store_full"
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(
+            f"No room to write to the store {store}: {reason}; what was acknowledged"
+            " is safe, free some space and send the rest again"
+        )
+        self.store = store
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a release that this one does not understand."""
+
+    code = "store_version"
+
+    def __init__(self, store: str, found: int, supported: int) -> None:
+        super().__init__(
+            f"The store {store} has format {found}, but this release reads formats up"
+            f" to {supported}; open it with the release that made it or a later one"
+        )
+        self.found = found
+        self.supported = supported
+
+
+class StoreClosedError(StoreError):
+    """The store was used after it had been closed."""
+
+    code = "store_closed"
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"The store {store} is closed; connect to it again")
+
+
+class StoreForkedError(StoreError):
+    """A handle opened before a fork was used in the child process."""
+
+    code = "store_forked"
+
+    def __init__(self, store: str) -> None:
+        super().__init__(
+            f"The store {store} was opened before this process was forked; connect"
+            " again in the child"
+        )
+
+
+class UnsafeDurabilityError(StoreError):
+    """The database would acknowledge commits that a power cut can take back."""
+
+    code = "unsafe_durability"
+
+    def __init__(self, store: str, setting: str, found: str, required: str) -> None:
+        super().__init__(
+            f"The store {store} runs with {setting} = {found}, so that acknowledged"
+            f" events could be lost; set {setting} = {required}"
+        )
+        self.setting = setting
+
+
+class LogDamagedError(LedgerError):
+    """What is stored is not what was committed."""
+
+    code = "log_damaged"
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(f"The log is damaged at position {position}: {reason}")
+        self.position = position
+        self.reason = reason
+
+
+class CommitOutcomeUnknownError(LedgerError):
+    """The connection broke at COMMIT, and the database could not be asked again."""
+
+    code = "commit_outcome_unknown"
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(
+            f"The connection to the store {store} broke while it committed: {reason};"
+            " send the same events with the same identifiers again, they count once"
+        )

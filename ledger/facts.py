@@ -1,0 +1,38 @@
+"""The closed union of facts, and its one encoding: a JSON array of tagged objects."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ledger.adjustments import MeterEventCancelled
+from ledger.meters import (
+    MeterCreated,
+    MeterDeactivated,
+    MeterReactivated,
+    MeterUpdated,
+)
+
+Fact = (
+    MeterCreated
+    | MeterUpdated
+    | MeterDeactivated
+    | MeterReactivated
+    | MeterEventCancelled
+)
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
+_DECODER = msgspec.json.Decoder(tuple[Fact, ...])
+
+
+def encode_facts(facts: Sequence[Fact]) -> bytes:
+    """Encode facts in their order; equal facts give equal bytes."""
+    return _ENCODER.encode(list(facts))
+
+
+def decode_facts(body: bytes) -> tuple[Fact, ...]:
+    """Decode what `encode_facts` wrote.
+
+    Raises:
+        msgspec.DecodeError: the bytes are not a list of known facts.
+    """
+    return _DECODER.decode(body)

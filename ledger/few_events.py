@@ -1,0 +1,147 @@
+"""Few events, as rows: where building columns would cost more than everything else.
+
+A commit of few events is stored as JSON, one array an event. Its digest is that of the
+same events as columns: what a commit holds does not depend on how it is stored.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ledger.columns import UsageRow, concatenate, decode, encode, take_rows, usage_batch
+from ledger.digest import usage_digest
+from ledger.quantities import units_from_quantity
+
+FEW = 32
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+_DECODER = msgspec.json.Decoder(list[UsageRow])
+_OPENING = b"["
+
+
+@dataclass(frozen=True)
+class FewEvents:
+    """Meter events as rows, of which there is at least one."""
+
+    rows: Sequence[UsageRow]
+
+    def __len__(self) -> int:
+        """Count the events."""
+        return len(self.rows)
+
+    @cached_property
+    def batch(self) -> pa.RecordBatch:
+        """The same events as columns."""
+        return usage_batch(self.rows)
+
+
+Events: TypeAlias = pa.RecordBatch | FewEvents
+"""Meter events in canonical form."""
+
+
+def batch_of(events: Events) -> pa.RecordBatch:
+    """Get events as columns."""
+    return events.batch if isinstance(events, FewEvents) else events
+
+
+def concatenate_events(parts: Sequence[Events]) -> pa.RecordBatch:
+    """Put events one behind the other, as columns."""
+    batches: list[pa.RecordBatch] = []
+    for is_few, group in groupby(parts, lambda part: isinstance(part, FewEvents)):
+        if is_few:
+            rows = [row for few in group for row in few.rows]
+            batches.append(usage_batch(rows))
+        else:
+            batches.extend(group)
+    return concatenate(batches)
+
+
+def take_events(events: Events, rows: np.ndarray) -> Events:
+    """Pick some events by their index."""
+    if isinstance(events, FewEvents):
+        return FewEvents([events.rows[row] for row in rows.tolist()])
+    return take_rows(events, rows)
+
+
+def encode_events(events: Events) -> bytes:
+    """Encode events: few as JSON, many as a compressed Arrow stream."""
+    if isinstance(events, FewEvents):
+        return _ENCODER.encode(events.rows)
+    return encode(events)
+
+
+def decode_events(body: bytes) -> pa.RecordBatch:
+    """Decode what `encode_events` wrote, trusting nothing of it.
+
+    Raises:
+        msgspec.DecodeError, pyarrow.ArrowInvalid, OSError: it is something else.
+    """
+    if body.startswith(_OPENING):
+        return usage_batch(_DECODER.decode(body))
+    return decode(body)
+
+
+def events_digest(events: Events) -> bytes:
+    """Digest of events; the same for rows and for columns."""
+    if not isinstance(events, FewEvents):
+        return usage_digest(events)
+    names, identifiers, customers, timestamps, values, payloads = zip(
+        *events.rows, strict=True
+    )
+    entries = [entry for payload in payloads for entry in payload]
+    return hashlib.sha256(
+        b"".join(
+            (
+                struct.pack("<q", len(events)),
+                _words(names),
+                _strings(identifiers),
+                _words(customers),
+                struct.pack(f"<{len(timestamps)}q", *timestamps),
+                _quantities(
+                    [None if v is None else units_from_quantity(v) for v in values]
+                ),
+                _ends([len(payload) for payload in payloads]),
+                _strings([key for key, _ in entries]),
+                _strings([value for _, value in entries]),
+            )
+        )
+    ).digest()
+
+
+def _words(values: Sequence[str]) -> bytes:
+    codes: dict[str, int] = {}
+    indices = [codes.setdefault(value, len(codes)) for value in values]
+    return _strings(list(codes)) + struct.pack(f"<{len(indices)}i", *indices)
+
+
+def _strings(values: Sequence[str]) -> bytes:
+    encoded = [value.encode() for value in values]
+    ends = _ends([len(each) for each in encoded])
+    return struct.pack("<q", len(values)) + ends + b"".join(encoded)
+
+
+def _ends(lengths: Sequence[int]) -> bytes:
+    ends, end = [], 0
+    for length in lengths:
+        end += length
+        ends.append(end)
+    return struct.pack(f"<{len(ends)}i", *ends)
+
+
+def _quantities(units: Sequence[int | None]) -> bytes:
+    given = [
+        each.to_bytes(16, "little", signed=True) for each in units if each is not None
+    ]
+    count = struct.pack("<q", len(units) - len(given))
+    if len(given) == len(units):
+        return count + b"".join(given)
+    is_valid = np.packbits([each is not None for each in units])
+    return count + is_valid.tobytes() + b"".join(given)

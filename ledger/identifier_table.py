@@ -1,0 +1,157 @@
+"""Known identifiers of the tail: where in the log an identifier's hash was recorded.
+
+A table with linear probing over the hashes themselves, which lie in the order of their
+positions, so that a stretch of the log can be cut off and sorted into a run. Whole
+batches are looked up and added at once: each round moves all that have not come to
+rest by one slot. Measured against sorted runs merged in levels, a batch of 50,000 costs
+a quarter, however many are known. A hash may be in several positions: the caller
+compares the events.
+
+An event takes 8 bytes for its hash and 8 to 16 for its slots.
+"""
+
+import numpy as np
+
+# Below this, rounds over arrays cost more than a loop over numbers.
+_FEW = 16
+_EMPTY = 0
+_SLOTS_AT_FIRST = 1 << 12
+_ROWS_AT_A_TIME = 1 << 16
+
+
+class IdentifierTable:
+    """Hashes of identifiers, by position."""
+
+    def __init__(self, after: int = 0) -> None:
+        """Begin an empty table for the entries after a position."""
+        self._after = after
+        self._count = 0
+        self._end = 0
+        self._hashes = np.zeros(_SLOTS_AT_FIRST, np.uint64)
+        # A slot holds the entry's distance from `after`, so zero means empty.
+        self._slots = np.zeros(_SLOTS_AT_FIRST, np.uint32)
+
+    def __len__(self) -> int:
+        """Count the identifiers."""
+        return self._count
+
+    def add(self, hashes: np.ndarray, first_position: int) -> None:
+        """Add the hashes (uint64) of entries at consecutive positions.
+
+        The positions must be greater than all that were added before.
+        """
+        first = first_position - self._after
+        assert first > self._end, "entries are added in the order of the log"
+        last = first + len(hashes) - 1
+        self._make_room(last, self._count + len(hashes))
+        self._hashes[first - 1 : last] = hashes
+        self._count += len(hashes)
+        self._end = last
+        if len(hashes) < _FEW:
+            for entry, value in enumerate(hashes.tolist(), first):
+                self._place_one(value, entry)
+        else:
+            self._place(np.arange(first, last + 1, dtype=np.uint32))
+
+    def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find where hashes (uint64) were recorded.
+
+        Returns:
+            The indices of the hashes that were found, ascending, and the position of
+            each; an index is repeated, with ascending positions, where its hash is in
+            several positions.
+        """
+        if len(hashes) < _FEW:
+            index, entries = self._find_few(hashes)
+        else:
+            index, entries = self._find_many(hashes)
+        if len(index) > 1:
+            ascending = np.lexsort((entries, index))
+            index, entries = index[ascending], entries[ascending]
+        return index, entries + self._after
+
+    def holds_any_after(self, position: int, hashes: np.ndarray) -> bool:
+        """Tell whether any of some hashes (uint64) was recorded after a position."""
+        recent = self._hashes[position - self._after : self._end]
+        if len(recent) * len(hashes) <= _FEW * _FEW:
+            return not set(recent.tolist()).isdisjoint(hashes.tolist())
+        # Most of both falls out when compared by a few bits, before anything is sorted.
+        suspects = recent[_are_marked(recent, hashes)]
+        return bool(np.isin(hashes[_are_marked(hashes, suspects)], suspects).any())
+
+    def _find_many(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        at = self._home(hashes)
+        index = np.arange(len(hashes))
+        found_index, found_entries = [_NONE], [_NONE]
+        while len(index):
+            entries = self._slots[at]
+            taken = entries != _EMPTY
+            index, at, entries = index[taken], at[taken], entries[taken]
+            same = self._hashes[entries - 1] == hashes[index]
+            if same.any():
+                found_index.append(index[same])
+                found_entries.append(entries[same].astype(np.int64))
+            at = self._next(at)
+        return np.concatenate(found_index), np.concatenate(found_entries)
+
+    def _find_few(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mask = len(self._slots) - 1
+        found: list[tuple[int, int]] = []
+        for index, value in enumerate(hashes.tolist()):
+            at = value & mask
+            while entry := int(self._slots[at]):
+                if int(self._hashes[entry - 1]) == value:
+                    found.append((index, entry))
+                at = (at + 1) & mask
+        pairs = np.array(found, np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def _place_one(self, value: int, entry: int) -> None:
+        mask = len(self._slots) - 1
+        at = value & mask
+        while self._slots[at]:
+            at = (at + 1) & mask
+        self._slots[at] = entry
+
+    def _place(self, entries: np.ndarray) -> None:
+        at = self._home(self._hashes[entries - 1])
+        while len(entries):
+            free = self._slots[at] == _EMPTY
+            self._slots[at[free]] = entries[free]
+            # Where several wanted one slot, the last has it and the others move on.
+            homeless = self._slots[at] != entries
+            entries, at = entries[homeless], self._next(at[homeless])
+
+    def _make_room(self, last: int, count: int) -> None:
+        if last > len(self._hashes):
+            grown = np.zeros(max(last, 2 * len(self._hashes)), np.uint64)
+            grown[: self._end] = self._hashes[: self._end]
+            self._hashes = grown
+        slots = len(self._slots)
+        while slots < 2 * count:
+            slots *= 2
+        if slots > len(self._slots):
+            # In slot order, they come to lie in two ascending sweeps of the new slots,
+            # which the processor's caches reward.
+            placed = self._slots[self._slots != _EMPTY]
+            self._slots = np.zeros(slots, np.uint32)
+            for start in range(0, len(placed), _ROWS_AT_A_TIME):
+                self._place(placed[start : start + _ROWS_AT_A_TIME])
+
+    def _home(self, hashes: np.ndarray) -> np.ndarray:
+        return (hashes & np.uint64(len(self._slots) - 1)).astype(np.int64)
+
+    def _next(self, at: np.ndarray) -> np.ndarray:
+        return (at + 1) & (len(self._slots) - 1)
+
+
+_NONE = np.zeros(0, np.int64)
+_MARKS = np.uint64((1 << 20) - 1)
+
+
+def _are_marked(hashes: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Tell which hashes share their lowest bits with one of the others."""
+    marked = np.zeros(int(_MARKS) + 1, bool)
+    marked[by & _MARKS] = True
+    are_marked: np.ndarray = marked[hashes & _MARKS]
+    return are_marked

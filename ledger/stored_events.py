@@ -1,0 +1,126 @@
+"""Meter events read back from the log by their positions.
+
+Bodies are not kept in memory; the few that were read last are, because lookups come in
+clusters: a batch that is sent again, the hour that is being asked for.
+"""
+
+import bisect
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.columns import USAGE, concatenate, empty_batch, take_rows
+from ledger.entries import Commit
+from ledger.errors import LogDamagedError
+from ledger.few_events import batch_of
+
+_BYTES_AT_MOST = 64 << 20
+# What a commit takes beyond its columns, so that many small ones count as well.
+_BYTES_OF_A_COMMIT = 16 << 10
+
+
+class StoredEvents:
+    """Reads events by position, keeping the commits that were read last. Thread-safe.
+
+    Args:
+        fetch_holding: reads the commit that holds a position, decoded.
+        fetch_at: reads the commits that begin at some positions, decoded, in order.
+    """
+
+    def __init__(
+        self,
+        fetch_holding: Callable[[int], Commit],
+        fetch_at: Callable[[Sequence[int]], Sequence[Commit]],
+    ) -> None:
+        self._fetch_holding = fetch_holding
+        self._fetch_at = fetch_at
+        self._lock = threading.Lock()
+        # By first position: the least recently used first, and in ascending order.
+        self._kept: OrderedDict[int, Commit] = OrderedDict()
+        self._firsts: list[int] = []
+        self._kept_bytes = 0
+
+    def take(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        """Read the events at some positions.
+
+        Returns:
+            The events in the order of `positions`, canonical, and when each was
+            recorded (int64 microseconds since 1970 UTC).
+
+        Raises:
+            LogDamagedError: a position holds no meter event, or cannot be read.
+        """
+        order = np.argsort(positions, kind="stable")
+        ascending = positions[order]
+        parts: list[pa.RecordBatch] = []
+        recorded_at = np.zeros(len(positions), np.int64)
+        start = 0
+        while start < len(ascending):
+            commit = self._holding(int(ascending[start]))
+            end = int(np.searchsorted(ascending, commit.last_position, side="right"))
+            rows = ascending[start:end] - commit.first_position
+            parts.append(usage_of(commit).take(pa.array(rows)))
+            recorded_at[start:end] = commit.recorded_at
+            start = end
+        back = np.argsort(order, kind="stable")
+        events = concatenate(parts) if parts else empty_batch()
+        return take_rows(events, back), recorded_at[back]
+
+    def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
+        """Read the commits that begin at some positions, ascending, in that order."""
+        with self._lock:
+            kept = {
+                first: self._kept[first]
+                for first in first_positions
+                if first in self._kept
+            }
+        missing = [first for first in first_positions if first not in kept]
+        if missing:
+            for commit in self._fetch_at(missing):
+                kept[commit.first_position] = commit
+                self._keep(commit)
+        return (kept[first] for first in first_positions)
+
+    def _holding(self, position: int) -> Commit:
+        with self._lock:
+            at = bisect.bisect_right(self._firsts, position) - 1
+            commit = self._kept[self._firsts[at]] if at >= 0 else None
+            if commit is not None and position <= commit.last_position:
+                self._kept.move_to_end(commit.first_position)
+                return commit
+        commit = self._fetch_holding(position)
+        self._keep(commit)
+        return commit
+
+    def _keep(self, commit: Commit) -> None:
+        with self._lock:
+            if commit.first_position in self._kept:
+                return
+            self._kept[commit.first_position] = commit
+            bisect.insort(self._firsts, commit.first_position)
+            self._kept_bytes += _bytes_of(commit)
+            while self._kept_bytes > _BYTES_AT_MOST and len(self._kept) > 1:
+                first, dropped = self._kept.popitem(last=False)
+                del self._firsts[bisect.bisect_left(self._firsts, first)]
+                self._kept_bytes -= _bytes_of(dropped)
+
+
+def usage_of(commit: Commit) -> pa.RecordBatch:
+    """Get the events of a commit of usage.
+
+    Raises:
+        LogDamagedError: it holds facts.
+    """
+    if isinstance(commit.content, tuple):
+        reason = f"a meter event with the columns {USAGE.names} was expected"
+        raise LogDamagedError(commit.first_position, reason)
+    return batch_of(commit.content)
+
+
+def _bytes_of(commit: Commit) -> int:
+    content = commit.content
+    columns = content.nbytes if isinstance(content, pa.RecordBatch) else 0
+    return _BYTES_OF_A_COMMIT + columns
