@@ -1,0 +1,1 @@
+"""Pure functions from recorded entries to derived state. No input, no output."""

@@ -1,0 +1,64 @@
+"""Decimals as machine words, so that they can be added up by the column, exactly.
+
+A decimal128 is two 64-bit words. To add many, each is split into limbs of 32 bits, every
+limb in an int64 of its own: adding then needs no carry, and is exact for as many as
+2**31 numbers, however wide. Two limbs do where every number fits 64 bits.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+_BITS = 32
+_MASK = np.int64((1 << _BITS) - 1)
+
+
+def words_of(values: pa.Array) -> np.ndarray:
+    """View decimals as int64, two words by numbers, the low word first; null is 0."""
+    if values.null_count:
+        values = values.fill_null(pa.scalar(0, pa.int64()).cast(values.type))
+    if len(values) == 0:
+        return np.zeros((2, 0), np.int64)
+    words = np.frombuffer(values.buffers()[1], np.int64).reshape(-1, 2)
+    return words[values.offset : values.offset + len(values)].T
+
+
+def limbs_of(words: np.ndarray) -> np.ndarray:
+    """Split numbers into int64 limbs of 32 bits, the lowest first.
+
+    Args:
+        words: two words by numbers.
+
+    Returns:
+        Two or four limbs by numbers; the highest limb has the sign.
+    """
+    low, high = words
+    if (high == low >> 63).all():
+        return np.stack([low & _MASK, low >> _BITS])
+    return np.stack([low & _MASK, (low >> _BITS) & _MASK, high & _MASK, high >> _BITS])
+
+
+def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Put limbs one behind the other, as many for each number as the widest has."""
+    if len(parts) == 1:
+        return parts[0]
+    widest = max(len(part) for part in parts)
+    gathered = np.zeros((widest, sum(part.shape[1] for part in parts)), np.int64)
+    start = 0
+    for part in parts:
+        end = start + part.shape[1]
+        gathered[: len(part), start:end] = part
+        start = end
+    return gathered
+
+
+def number_of_limbs(limbs: np.ndarray) -> int:
+    """Read one number, or one sum of numbers, from its limbs."""
+    return sum(limb << (_BITS * place) for place, limb in enumerate(limbs.tolist()))
+
+
+def number_of_words(words: np.ndarray) -> int:
+    """Read one number from its two words."""
+    low, high = words.tolist()
+    return int((high << 64) | (low & (2**64 - 1)))
