@@ -1,0 +1,92 @@
+"""An event-sourced usage metering engine for billing backends.
+
+    import metering
+
+    with metering.connect("usage") as m:
+        meter = m.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+        m.meter_events.create(
+            event_name="tokens",
+            payload={"stripe_customer_id": "cus_1", "value": "12.5"},
+        )
+
+Only the names listed here are promised.
+"""
+
+from ledger.errors import (
+    CommitOutcomeUnknownError,
+    LogDamagedError,
+    MeteringError,
+    StoreBusyError,
+    StoreClosedError,
+    StoreError,
+    StoreForkedError,
+    StoreFullError,
+    StoreUnavailableError,
+    StoreVersionError,
+    UnsafeDurabilityError,
+)
+from metering.clock import Clock, FixedClock, SystemClock
+from metering.connection import Metering, connect
+from metering.errors import (
+    IdentifierConflictError,
+    InvalidRequestError,
+    MeterEventInvalidError,
+    ResourceMissingError,
+    SourceError,
+)
+from metering.ingest.layout import Columns, Constant
+from metering.ingest.receipts import IngestProgress, IngestReceipt
+from metering.resources import (
+    Cancel,
+    CustomerMapping,
+    DefaultAggregation,
+    Meter,
+    MeterEvent,
+    MeterEventAdjustment,
+    MeterEventSummary,
+    StatusTransitions,
+    ValueSettings,
+)
+from metering.verification import VerifyReport
+
+__all__ = [
+    "Cancel",
+    "Clock",
+    "Columns",
+    "CommitOutcomeUnknownError",
+    "Constant",
+    "CustomerMapping",
+    "DefaultAggregation",
+    "FixedClock",
+    "IdentifierConflictError",
+    "IngestProgress",
+    "IngestReceipt",
+    "InvalidRequestError",
+    "LogDamagedError",
+    "Meter",
+    "MeterEvent",
+    "MeterEventAdjustment",
+    "MeterEventInvalidError",
+    "MeterEventSummary",
+    "Metering",
+    "MeteringError",
+    "ResourceMissingError",
+    "SourceError",
+    "StatusTransitions",
+    "StoreBusyError",
+    "StoreClosedError",
+    "StoreError",
+    "StoreForkedError",
+    "StoreFullError",
+    "StoreUnavailableError",
+    "StoreVersionError",
+    "SystemClock",
+    "UnsafeDurabilityError",
+    "ValueSettings",
+    "VerifyReport",
+    "connect",
+]

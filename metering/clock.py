@@ -1,0 +1,56 @@
+"""The clock: the only place that reads the time."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Tell the time, as an aware datetime in UTC."""
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """Tell the time, as an aware datetime in UTC."""
+        return datetime.now(UTC)
+
+
+class FixedClock:
+    """A time that stands still until it is moved, for tests and simulations."""
+
+    def __init__(self, now: datetime) -> None:
+        """Stop the clock at an aware datetime."""
+        self._lock = threading.Lock()
+        self.set(now)
+
+    def now(self) -> datetime:
+        """Tell the time, as an aware datetime in UTC."""
+        return self._now
+
+    def set(self, now: datetime) -> None:
+        """Move the clock to an aware datetime, forwards or backwards."""
+        assert now.tzinfo is not None, "a clock's time is aware"
+        self._now = now.astimezone(UTC)
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock by some time."""
+        with self._lock:
+            self.set(self._now + by)
+
+
+def microseconds(instant: datetime) -> int:
+    """Count the microseconds from 1970 UTC to an aware datetime."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def at_microseconds(count: int) -> datetime:
+    """Make an aware datetime in UTC of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=count)

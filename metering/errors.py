@@ -1,0 +1,70 @@
+"""Errors that callers meet, with the codes that Stripe's clients know.
+
+MeteringError                    root of all, also of the log's own (`StoreError` …)
+├── InvalidRequestError          an argument breaks a rule; `param` says which
+│   ├── ResourceMissingError     nothing has the id or identifier that was given
+│   ├── MeterEventInvalidError   a meter event was refused; its identifier stays free
+│   └── IdentifierConflictError  the identifier belongs to an event of other content
+└── SourceError                  what was to be ingested cannot be read
+"""
+
+from collections.abc import Sequence
+
+from ledger.errors import MeteringError
+
+
+class InvalidRequestError(MeteringError):
+    """An argument breaks a rule. Nothing was recorded."""
+
+    code = "parameter_invalid"
+
+
+class ResourceMissingError(InvalidRequestError):
+    """Nothing has the id or identifier that was given."""
+
+    code = "resource_missing"
+
+    def __init__(self, kind: str, key: str, *, param: str = "id") -> None:
+        super().__init__(f"No such {kind}: {key!r}", param=param)
+        self.key = key
+
+
+class MeterEventInvalidError(InvalidRequestError):
+    """A meter event was refused. Its identifier stays free for a corrected one."""
+
+    code = "meter_event_invalid"
+
+
+class IdentifierConflictError(InvalidRequestError):
+    """The identifier belongs to an event of other content, recorded before.
+
+    Attributes:
+        identifier: what both were given.
+        fields: in what they differ: customer, timestamp, value or payload.
+        position: that of the event recorded before.
+    """
+
+    code = "identifier_conflict"
+
+    def __init__(self, identifier: str, fields: Sequence[str], position: int) -> None:
+        super().__init__(
+            conflict_message(identifier, fields, position), param="identifier"
+        )
+        self.identifier = identifier
+        self.fields = tuple(fields)
+        self.position = position
+
+
+class SourceError(MeteringError):
+    """What was to be ingested cannot be read, or lacks what every event needs."""
+
+    code = "source_invalid"
+
+
+def conflict_message(identifier: str, fields: Sequence[str], position: int) -> str:
+    """Say with what an identifier conflicts, and in which fields."""
+    return (
+        f"An event already exists with identifier {identifier} at position {position},"
+        f" and differs in {', '.join(fields)}; send other usage under another"
+        " identifier"
+    )

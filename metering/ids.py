@@ -1,0 +1,78 @@
+"""Ids: where names for new things come from."""
+
+import secrets
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+
+class Ids(Protocol):
+    """Makes names that nothing else has."""
+
+    def resource(self, prefix: str) -> str:
+        """Make the id of a resource, such as ``mtr_…``."""
+
+    def identifier(self, now: int) -> str:
+        """Make the identifier of an event, given the time in microseconds."""
+
+    def epoch(self) -> str:
+        """Make the identity of a log."""
+
+
+class RandomIds:
+    """Names made of the time and of chance."""
+
+    def resource(self, prefix: str) -> str:
+        """Make the id of a resource: its prefix and 96 random bits."""
+        return f"{prefix}_{secrets.token_hex(12)}"
+
+    def identifier(self, now: int) -> str:
+        """Make a UUID of version 7: identifiers made later sort later.
+
+        Source: RFC 9562, section 5.7.
+        """
+        milliseconds = (now // 1000) & (2**48 - 1)
+        chance = int.from_bytes(secrets.token_bytes(10))
+        number = (
+            (milliseconds << 80)
+            | (0x7 << 76)
+            | ((chance >> 64 & 0xFFF) << 64)
+            | (0b10 << 62)
+            | (chance & (2**62 - 1))
+        )
+        digits = f"{number:032x}"
+        return "-".join(
+            (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        )
+
+    def epoch(self) -> str:
+        """Make the identity of a log: 128 random bits."""
+        return secrets.token_hex(16)
+
+
+class Naming(Protocol):
+    """Makes identifiers for rows that came without one."""
+
+    def identifier(self, number: int) -> str:
+        """Make an identifier for the row of a number."""
+
+    def identifiers(self, numbers: np.ndarray) -> pa.Array:
+        """Make identifiers for the rows of some numbers (int64)."""
+
+
+class NamingByTime:
+    """Identifiers made of the time: the same row again gets another."""
+
+    def __init__(self, ids: Ids, now: int) -> None:
+        self._ids = ids
+        self._now = now
+
+    def identifier(self, number: int) -> str:
+        """Make an identifier that nothing else has."""
+        del number
+        return self._ids.identifier(self._now)
+
+    def identifiers(self, numbers: np.ndarray) -> pa.Array:
+        """Make identifiers that nothing else has."""
+        return pa.array([self.identifier(0) for _ in numbers], pa.string())

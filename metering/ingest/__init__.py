@@ -1,0 +1,1 @@
+"""Bulk ingestion: sources read in pieces, pieces checked as columns, rows reported."""

@@ -1,0 +1,106 @@
+"""What an ingestion reports: while it goes on, and when it is done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
+
+import pyarrow as pa
+
+REJECTIONS = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("identifier", pa.string()),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)
+
+
+class Rejection(NamedTuple):
+    """A row that was not recorded, and why; rows count from 0."""
+
+    row: int
+    identifier: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestProgress:
+    """How far an ingestion has come, all of it durable.
+
+    `total_rows` is None where the source does not say how many it has.
+    """
+
+    rows: int
+    accepted: int
+    duplicates: int
+    rejected: int
+    total_rows: int | None
+
+
+ProgressCallback = Callable[[IngestProgress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReceipt:
+    """What became of the rows of a source.
+
+    Attributes:
+        accepted: rows recorded as new events.
+        duplicates: rows whose event had been recorded, equal in content.
+        rejected: rows that broke a rule, or contradict an event recorded before.
+        first_position: position of the first event recorded, None where there is none.
+        last_position: that of the last; events of others may lie between.
+        rejections: row (from 0), identifier, code and message of each rejected row,
+            in the order of the rows.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: int
+    first_position: int | None
+    last_position: int | None
+    rejections: pa.Table
+
+
+@dataclass(slots=True)
+class Tally:
+    """A receipt in the making."""
+
+    rows: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    first_position: int | None = None
+    last_position: int | None = None
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def progress(self, total_rows: int | None) -> IngestProgress:
+        """Say how far it has come."""
+        return IngestProgress(
+            rows=self.rows,
+            accepted=self.accepted,
+            duplicates=self.duplicates,
+            rejected=len(self.rejections),
+            total_rows=total_rows,
+        )
+
+    def receipt(self) -> IngestReceipt:
+        """Close the receipt."""
+        rejections = sorted(self.rejections, key=attrgetter("row"))
+        columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
+        return IngestReceipt(
+            accepted=self.accepted,
+            duplicates=self.duplicates,
+            rejected=len(rejections),
+            first_position=self.first_position,
+            last_position=self.last_position,
+            rejections=pa.table(
+                [
+                    pa.array(column, declared.type)
+                    for column, declared in zip(columns, REJECTIONS, strict=True)
+                ],
+                schema=REJECTIONS,
+            ),
+        )

@@ -1,0 +1,192 @@
+"""Sources: tables, streams, dicts and files, cut into pieces of one size.
+
+A piece is either columns or rows. Columns of a type that cannot be exact are refused as
+a whole, before anything is recorded.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from metering.errors import SourceError
+from metering.ids import Naming
+from metering.ingest.files import BLANK, ColumnFile, LineFile, NamingByFile, open_file
+from metering.ingest.layout import (
+    Columns,
+    LocatedColumns,
+    check_names,
+    locate,
+    named_columns,
+)
+from metering.ingest.receipts import Rejection
+from metering.ingest.single import SourceRow, row_of_dict
+from metering.ingest.types import (
+    is_exact,
+    is_payload,
+    is_time,
+    is_word,
+    require_type,
+)
+
+ROWS_PER_PIECE = 50_000
+
+Piece = LocatedColumns | list[SourceRow | Rejection]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source that is being read.
+
+    Attributes:
+        total_rows: how many rows it has, or None where it does not say.
+        pieces: its rows in order.
+        naming: names for rows without an identifier; None where they are made up.
+    """
+
+    total_rows: int | None
+    pieces: Iterator[Piece]
+    naming: Naming | None = None
+
+
+def open_source(source: object, columns: Columns) -> Source:
+    """Begin to read a source.
+
+    Raises:
+        SourceError: it cannot be read, lacks a column, or has one of a wrong type.
+    """
+    match source:
+        case pa.Table():
+            return _of_table(source, columns)
+        case pa.RecordBatch():
+            return _of_table(pa.Table.from_batches([source]), columns)
+        case str() | PathLike():
+            return _of_file(Path(source), columns)
+        case _ if hasattr(source, "__arrow_c_stream__"):
+            with _streamed():
+                reader = pa.RecordBatchReader.from_stream(source)
+            return Source(total_rows=None, pieces=_of_batches(reader, columns))
+        case Iterable() if not isinstance(source, bytes | Mapping):
+            return Source(total_rows=None, pieces=_of_objects(source, columns))
+        case _:
+            raise SourceError(
+                f"Cannot ingest {type(source).__name__}: give an Arrow table or stream,"
+                " an iterable of dicts, or the path of a file"
+            )
+
+
+def _of_table(table: pa.Table, columns: Columns) -> Source:
+    _check_schema(table.schema, columns)
+    table = table.unify_dictionaries()
+    pieces = (
+        locate(columns, _one_batch(part), np.arange(start, start + part.num_rows))
+        for start in range(0, table.num_rows, ROWS_PER_PIECE)
+        for part in [table.slice(start, ROWS_PER_PIECE)]
+    )
+    return Source(total_rows=table.num_rows, pieces=pieces)
+
+
+def _of_batches(
+    reader: pa.RecordBatchReader, columns: Columns
+) -> Iterator[LocatedColumns]:
+    _check_schema(reader.schema, columns)
+    first = 0
+    with _streamed():
+        for table in _portions(reader, reader.schema):
+            numbers = np.arange(first, first + table.num_rows)
+            yield locate(columns, _one_batch(table), numbers)
+            first += table.num_rows
+
+
+@contextmanager
+def _streamed() -> Iterator[None]:
+    """Turn a failure of a stream into one error."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise SourceError(f"Cannot read the stream: {reason}") from error
+
+
+def _of_file(path: Path, columns: Columns) -> Source:
+    file = open_file(path, ROWS_PER_PIECE)
+    if isinstance(file, LineFile):
+        pieces, total_rows = _of_objects(file.objects, columns), None
+    else:
+        _check_schema(file.schema, columns)
+        pieces, total_rows = _of_numbered_batches(file, columns), file.total_rows
+    return Source(total_rows=total_rows, pieces=pieces, naming=NamingByFile(path))
+
+
+def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
+    numbered = enumerate(objects)
+    while portion := list(islice(numbered, ROWS_PER_PIECE)):
+        yield [
+            row_of_dict(number, row, columns)
+            for number, row in portion
+            # A blank line is no row, but has a number.
+            if row is not BLANK
+        ]
+
+
+def _of_numbered_batches(file: ColumnFile, columns: Columns) -> Iterator[Piece]:
+    for batch, numbers, malformed in file.batches:
+        if malformed:
+            yield [
+                Rejection(number, None, "row_invalid", message)
+                for number, message in malformed
+            ]
+        for start in range(0, batch.num_rows, ROWS_PER_PIECE):
+            part = slice(start, start + ROWS_PER_PIECE)
+            yield locate(columns, batch[part], numbers[part])
+
+
+def _portions(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> Iterator[pa.Table]:
+    """Cut a stream of batches of any size into tables of one size."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows < ROWS_PER_PIECE:
+            continue
+        table = pa.Table.from_batches(waiting, schema)
+        whole = rows - rows % ROWS_PER_PIECE
+        for start in range(0, whole, ROWS_PER_PIECE):
+            yield table.slice(start, ROWS_PER_PIECE)
+        waiting, rows = table.slice(whole).to_batches(), rows - whole
+    if rows:
+        yield pa.Table.from_batches(waiting, schema)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    return table.unify_dictionaries().combine_chunks().to_batches()[0]
+
+
+def _check_schema(schema: pa.Schema, columns: Columns) -> None:
+    check_names(columns, schema.names)
+    named = named_columns(columns)
+    has_payload = columns.payload in schema.names
+    for field in schema:
+        if field.name == columns.timestamp:
+            hint = "give a timestamp, a date, whole seconds since 1970 or a string"
+            require_type(field, "timestamps", is_time, hint)
+        elif field.name == columns.payload:
+            hint = "give a map or a struct of strings, integers or decimals, or JSON"
+            require_type(field, "payloads", is_payload, hint)
+        elif field.name in (columns.event_name, columns.identifier, columns.customer):
+            require_type(field, "names", is_word, "give strings or integers")
+        elif field.name == columns.value or (
+            field.name not in named
+            and not has_payload
+            and (columns.payload_keys is None or field.name in columns.payload_keys)
+        ):
+            hint = "give strings, integers or decimals, nothing is ever rounded"
+            require_type(field, "payload values", is_exact, hint)

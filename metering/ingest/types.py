@@ -1,0 +1,84 @@
+"""Which Arrow types a column of a source may have: those that are exact."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from metering.errors import SourceError
+
+
+def require_type(
+    field: pa.Field, kind: str, is_allowed: Callable[[pa.DataType], bool], hint: str
+) -> None:
+    """Check the type of a column.
+
+    Raises:
+        SourceError: it is not allowed; names the column and what would be right.
+    """
+    kind_of_values = _value_type(field.type)
+    if not is_allowed(kind_of_values) and not pa.types.is_null(kind_of_values):
+        raise SourceError(
+            f"Column {field.name!r} has type {field.type}, which cannot hold {kind};"
+            f" {hint}",
+            param=field.name,
+        )
+
+
+def as_string(column: pa.Array) -> pa.Array:
+    """Give a column of strings, of whatever Arrow's types for them, the usual one."""
+    if pa.types.is_dictionary(column.type) and is_text(column.type.value_type):
+        return column.cast(pa.dictionary(pa.int32(), pa.string()))
+    return column.cast(pa.string()) if is_text(column.type) else column
+
+
+def texts_of(column: pa.Array) -> list[str | None]:
+    """Read a column of strings; bytes that are no UTF-8 become half surrogate pairs."""
+    return [
+        None if each is None else each.decode(errors="surrogateescape")
+        for each in column.cast(pa.binary()).to_pylist()
+    ]
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether values are strings."""
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+        )
+    )
+
+
+def is_word(kind: pa.DataType) -> bool:
+    """Tell whether values can name something."""
+    return is_text(kind) or pa.types.is_integer(kind)
+
+
+def is_exact(kind: pa.DataType) -> bool:
+    """Tell whether values are texts or numbers that are exact."""
+    return is_word(kind) or pa.types.is_decimal(kind)
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """Tell whether values are instants, dates, whole seconds or texts of them."""
+    return is_word(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+
+
+def is_payload(kind: pa.DataType) -> bool:
+    """Tell whether values are keys and values: a map, a struct, or JSON."""
+    if pa.types.is_map(kind):
+        return is_text(_value_type(kind.key_type)) and is_exact(
+            _value_type(kind.item_type)
+        )
+    if pa.types.is_struct(kind):
+        names = [field.name for field in kind]
+        return len(set(names)) == len(names) and all(
+            is_exact(_value_type(field.type)) for field in kind
+        )
+    return is_text(kind)
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind

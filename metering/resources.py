@@ -1,0 +1,112 @@
+"""Resources: what callers get back. Frozen values with Stripe's field names.
+
+Times are aware datetimes in UTC, usage values exact decimals.
+Source: https://docs.stripe.com/api/billing/meter and its neighbours.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+
+class DefaultAggregation(msgspec.Struct, frozen=True, kw_only=True):
+    """How the values of a window become one number."""
+
+    formula: Literal["sum", "count", "last"]
+
+
+class CustomerMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """Which payload key names the customer."""
+
+    event_payload_key: str
+    type: Literal["by_id"] = "by_id"
+
+
+class ValueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which payload key holds the value."""
+
+    event_payload_key: str
+
+
+class StatusTransitions(msgspec.Struct, frozen=True, kw_only=True):
+    """When the status last changed."""
+
+    deactivated_at: datetime | None
+
+
+class Meter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured: events of one name, and how they become a number."""
+
+    id: str
+    object: Literal["billing.meter"] = "billing.meter"
+    created: datetime
+    updated: datetime
+    display_name: str
+    event_name: str
+    default_aggregation: DefaultAggregation
+    customer_mapping: CustomerMapping
+    value_settings: ValueSettings
+    event_time_window: Literal["hour", "day"] | None
+    status: Literal["active", "inactive"]
+    status_transitions: StatusTransitions
+    livemode: bool
+
+
+class MeterEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage of one customer at one time.
+
+    Attributes:
+        created: when the log accepted it.
+        timestamp: when the usage happened.
+        position: its place in the log.
+        duplicate: whether this answers a repetition; the event counts once.
+        cancelled: whether it no longer counts.
+    """
+
+    object: Literal["billing.meter_event"] = "billing.meter_event"
+    created: datetime
+    event_name: str
+    identifier: str
+    payload: dict[str, str]
+    timestamp: datetime
+    livemode: bool
+    position: int
+    duplicate: bool = False
+    cancelled: bool = False
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True):
+    """Which event an adjustment cancels."""
+
+    identifier: str
+
+
+class MeterEventAdjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that no longer counts, from this answer on."""
+
+    object: Literal["billing.meter_event_adjustment"] = "billing.meter_event_adjustment"
+    event_name: str
+    type: Literal["cancel"] = "cancel"
+    cancel: Cancel
+    status: Literal["complete"] = "complete"
+    livemode: bool
+
+
+class MeterEventSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Aggregated usage of a customer on a meter in ``[start_time, end_time)``.
+
+    Attributes:
+        aggregated_value: exact.
+        position: the answer counts every entry of the log up to here, and none after.
+    """
+
+    id: str
+    object: Literal["billing.meter_event_summary"] = "billing.meter_event_summary"
+    aggregated_value: Decimal
+    start_time: datetime
+    end_time: datetime
+    meter: str
+    livemode: bool
+    position: int
