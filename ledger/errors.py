@@ -4,6 +4,7 @@ MeteringError
 └── LedgerError
     ├── StoreError
     │   ├── StoreUnavailableError
+    │   ├── StoreMissingError
     │   ├── StoreBusyError
     │   ├── StoreFullError
     │   ├── StoreVersionError
@@ -57,6 +58,16 @@ class StoreUnavailableError(StoreError):
         super().__init__(f"The store {store} cannot be used: {reason}")
         self.store = store
         self.reason = reason
+
+
+class StoreMissingError(StoreError):
+    """There is no store where one was said to be."""
+
+    code = "store_missing"
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"There is no store at {store}")
+        self.store = store
 
 
 class StoreBusyError(StoreError):

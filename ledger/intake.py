@@ -6,8 +6,7 @@ that made a commit, or one that reads what others made.
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from sqlalchemy import Connection
@@ -16,19 +15,10 @@ from ledger.chain import genesis_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError
 from ledger.few_events import batch_of
+from ledger.folds import Follower
 from ledger.identifier_table import IdentifierTable
 from ledger.identifiers import identifier_hashes
 from ledger.reading import read_commits
-
-
-class Follower(Protocol):
-    """State in memory that follows the log."""
-
-    def take_in(self, commit: Commit) -> None:
-        """Take in the next commit."""
-
-    def rebuilding(self) -> AbstractContextManager[None]:
-        """Forget everything and let nobody read, until all commits are taken in."""
 
 
 class Intake:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -38,31 +37,20 @@ from ledger.errors import (
     StoreClosedError,
     StoreError,
     StoreForkedError,
+    StoreMissingError,
     StoreVersionError,
 )
 from ledger.facts import Fact, encode_facts
+from ledger.folds import FactFold, Follower
 from ledger.group_commit import GroupCommit
 from ledger.identifiers import identifier_hash
-from ledger.intake import Follower, Intake
+from ledger.intake import Intake
 from ledger.preparation import Preparation, UsageAppend
 from ledger.reading import read_commit_holding, read_commits, read_commits_at
 from ledger.schema import FORMAT_VERSION
 from ledger.stored_events import StoredEvents
 
 _COMMITS_AT_A_TIME = 256
-
-
-class FactFold(Protocol):
-    """Tables that facts fold into, inside the append's own database transaction."""
-
-    def is_current(self, connection: Connection) -> bool:
-        """Tell whether the tables exist and were made by this fold."""
-
-    def rebuild(self, connection: Connection, commits: Iterator[Commit]) -> None:
-        """Make the tables anew from all commits of the log."""
-
-    def fold(self, connection: Connection, commit: Commit) -> None:
-        """Fold a commit of facts."""
 
 
 class Log:
@@ -72,11 +60,12 @@ class Log:
         database: where the log is stored; closed with the log.
         fold: the tables that facts fold into.
         followers: what is told of every commit, in order.
-        epoch: identity for the log, should it not exist yet.
+        epoch: identity for the log, should it not exist yet; None where it must exist.
         identifier_retention: how long an identifier cannot be used again; None is for
             ever.
 
     Raises:
+        StoreMissingError: the log does not exist, and was not to be made.
         StoreVersionError: the store was written by a later release.
     """
 
@@ -86,7 +75,7 @@ class Log:
         *,
         fold: FactFold,
         followers: Sequence[Follower],
-        epoch: str,
+        epoch: str | None,
         identifier_retention: timedelta | None,
     ) -> None:
         self._database = database
@@ -248,15 +237,18 @@ class Log:
 
     # Opening.
 
-    def _open(self, epoch: str) -> Head:
+    def _open(self, epoch: str | None) -> Head:
         with self._database.read() as connection:
             found = format_version(connection)
             is_current = found == FORMAT_VERSION and self._fold.is_current(connection)
         if found is not None and found != FORMAT_VERSION:
             raise StoreVersionError(self._database.address, found, FORMAT_VERSION)
+        if found is None and epoch is None:
+            raise StoreMissingError(self._database.address)
         if not is_current:
             with self._database.write() as connection:
-                create_tables(connection, epoch, genesis_digest(epoch))
+                if epoch is not None:
+                    create_tables(connection, epoch, genesis_digest(epoch))
                 if not self._fold.is_current(connection):
                     self._rebuild_tables(connection)
         with self._database.read() as connection:

@@ -24,7 +24,7 @@ from projections.tail import Tail
 def connect(
     target: str | PathLike[str],
     *,
-    segments: str | PathLike[str] | None = None,
+    create: bool = True,
     clock: Clock | None = None,
     livemode: bool = False,
     identifier_retention: timedelta | None = None,
@@ -36,7 +36,7 @@ def connect(
         target: a directory, for a store embedded in this application; the URL of a
             PostgreSQL database, for one that several machines write to; or
             ``:memory:``, for one that is gone when it is closed.
-        segments: where sealed segments lie; not used yet.
+        create: whether to make the store where it is absent.
         clock: tells the time; the system's by default.
         livemode: what resources say of themselves.
         identifier_retention: after how long an identifier may be used for another
@@ -46,11 +46,12 @@ def connect(
 
     Raises:
         StoreUnavailableError: the store cannot be opened.
+        StoreMissingError: there is none, and it was not to be made.
         StoreVersionError: it was written by a later release.
     """
-    del segments
     return Metering(
         target,
+        create=create,
         clock=clock or SystemClock(),
         settings=Settings(livemode=livemode, cancel_window=cancel_window),
         identifier_retention=identifier_retention,
@@ -70,17 +71,19 @@ class Metering:
         self,
         target: str | PathLike[str],
         *,
+        create: bool,
         clock: Clock,
         settings: Settings,
         identifier_retention: timedelta | None,
     ) -> None:
         ids, tail, catalog = RandomIds(), Tail(), Catalog()
-        database = open_database(target if isinstance(target, str) else Path(target))
+        address = target if isinstance(target, str) else Path(target)
+        database = open_database(address, creates=create)
         log = Log(
             database,
             fold=FactTables(),
             followers=[tail],
-            epoch=ids.epoch(),
+            epoch=ids.epoch() if create else None,
             identifier_retention=identifier_retention,
         )
         self._engine = Engine(

@@ -10,19 +10,21 @@ from sqlalchemy.exc import ArgumentError
 from ledger.database.postgresql import PostgreSQLDatabase
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
-from ledger.errors import StoreUnavailableError
+from ledger.errors import StoreMissingError, StoreUnavailableError
 
 LOG_FILE = "log.db"
 
 
-def open_database(address: str | Path) -> Database:
-    """Open the database at an address, creating a directory's where it is absent.
+def open_database(address: str | Path, *, creates: bool) -> Database:
+    """Open the database at an address.
 
     Args:
         address: a directory, the URL of a PostgreSQL database, or ``:memory:`` for a
             store that is gone when it is closed.
+        creates: whether to make the file, and its directory, where it is absent.
 
     Raises:
+        StoreMissingError: the file is absent, and was not to be made.
         StoreUnavailableError: there is no such database, or it cannot be used.
     """
     if str(address) == ":memory:":
@@ -31,16 +33,19 @@ def open_database(address: str | Path) -> Database:
         raise StoreUnavailableError("''", "its address is empty")
     if "://" in str(address):
         return PostgreSQLDatabase(_postgresql_url(str(address)))
-    return SQLiteDatabase(_log_file(Path(address)))
+    file = Path(address) / LOG_FILE
+    if not creates and not file.is_file():
+        raise StoreMissingError(str(address))
+    _make_directory(Path(address))
+    return SQLiteDatabase(file)
 
 
-def _log_file(directory: Path) -> Path:
+def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         reason = f"its directory cannot be made: {error}"
         raise StoreUnavailableError(str(directory), reason) from error
-    return directory / LOG_FILE
 
 
 def _postgresql_url(address: str) -> URL:

@@ -19,6 +19,8 @@ from ledger.database.store import translated
 from ledger.database.watch import Watch
 from ledger.errors import StoreUnavailableError
 
+LIBRARY_VERSION = sqlite3.sqlite_version
+"""Of the SQLite library in use, such as ``3.51.3``."""
 BUSY_TIMEOUT_SECONDS = 60
 PAGE_BYTES = 8192
 # The write-ahead log is folded back into the file beyond this, so that it does not

@@ -14,6 +14,8 @@ from metering.ingest.types import is_text, texts_of
 from metering.times import Time
 from projections.catalog import Definitions
 
+_MOST_NUMBER = 1 << 64
+
 
 class DuplicateKeyError(ValueError):
     """A JSON object names a key twice."""
@@ -91,8 +93,9 @@ def parse_object(text: str | bytes) -> object:
             twice.
     """
     try:
+        # Left as bytes, their encoding would be guessed.
         return json.loads(
-            text,
+            text.decode() if isinstance(text, bytes) else text,
             parse_float=Decimal,
             parse_constant=_refuse_constant,
             object_pairs_hook=_without_duplicates,
@@ -114,8 +117,8 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
             case _:
                 return rest.pop(column, None)
 
-    event_name = take(columns.event_name)
-    identifier = take(columns.identifier)
+    event_name = _named(take(columns.event_name))
+    identifier = _named(take(columns.identifier))
     timestamp = take(columns.timestamp)
     customer, value = take(columns.customer), take(columns.value)
     payload = rest.pop(columns.payload, None)
@@ -135,6 +138,13 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
         customer=customer,
         value=value,
     )
+
+
+def _named(value: object) -> object:
+    """Write a whole number that names something as text, as a column of them is."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    return str(value) if abs(value) < _MOST_NUMBER else value
 
 
 def _parsed(payload: object) -> object:

@@ -1,0 +1,1 @@
+"""The command line: the facade, for people at a terminal and for programs in a pipe."""

@@ -1,0 +1,69 @@
+"""The door: every failure leaves as one line on the error stream and an exit code.
+
+1 is a failure that is named, 2 a command that is malformed (typer says so itself), 130
+an interruption. A traceback means that this program is wrong.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from typer.core import TyperGroup
+
+from ledger.errors import MeteringError
+from metering.cli.errors import CommandInterruptedError
+from metering.cli.text import printable
+
+FAILED = 1
+INTERRUPTED = 130
+
+_COMMANDS = ("demo", "ingest", "meters", "events", "summaries", "rebuild", "verify")
+
+
+class Door(TyperGroup):
+    """The commands, with what becomes of their failures."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own class
+        """List the commands in the order in which a newcomer needs them."""
+        assert set(_COMMANDS) == set(self.commands), "every command has its place"
+        return list(_COMMANDS)
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own class
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MeteringError as error:
+            complain(error.message)
+        except BrokenPipeError:
+            # Who reads has seen enough; typer ends this quietly.
+            raise
+        except OSError as error:
+            complain(_named(error))
+        except CommandInterruptedError as error:
+            complain(error.message)
+            raise typer.Exit(INTERRUPTED) from error
+        except KeyboardInterrupt as error:
+            complain("Interrupted; what was recorded is safe")
+            raise typer.Exit(INTERRUPTED) from error
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def saying_what_is_safe(sentence: Callable[[], str]) -> Iterator[None]:
+    """Turn Ctrl-C into one line that says what is safe."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise CommandInterruptedError(sentence()) from error
+
+
+def complain(message: str) -> None:
+    """Tell what was wrong, in one line."""
+    print(f"metering: {printable(' '.join(message.split()))}", file=sys.stderr)
+
+
+def _named(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"

@@ -1,0 +1,71 @@
+"""Errors that only the command line meets; each is told in one line, and exits with 1.
+
+MeteringError
+├── NoStoreError             commands that ask do not make what they ask about
+├── ForeignStoreError        the demo leaves stores alone that others made
+├── MeterDiffersError        the meter to be created exists with another formula
+└── RejectionsFileError      nobody could read what is to be written there
+CommandInterruptedError      not of that tree: exits with 130
+"""
+
+from pathlib import Path
+
+from ledger.errors import MeteringError
+
+
+class NoStoreError(MeteringError):
+    """There is nothing to ask at the place that was named."""
+
+    code = "no_store"
+
+    def __init__(self, store: str) -> None:
+        super().__init__(
+            f"There is no store at {store}; name another with --store or"
+            " METERING_STORE, or make one with ingest, meters create or demo"
+        )
+        self.store = store
+
+
+class ForeignStoreError(MeteringError):
+    """The store that the demo was pointed at holds what it did not make."""
+
+    code = "foreign_store"
+
+    def __init__(self, store: str, event_name: str) -> None:
+        super().__init__(
+            f"The store {store} has a meter for {event_name!r} that the demo did not"
+            " make; name another directory with --store"
+        )
+        self.store = store
+        self.event_name = event_name
+
+
+class MeterDiffersError(MeteringError):
+    """The meter that was to be created exists with another formula."""
+
+    code = "meter_differs"
+
+    def __init__(self, event_name: str, found: str, wanted: str) -> None:
+        super().__init__(
+            f"The meter for {event_name!r} exists with formula {found}, not {wanted};"
+            " leave --create-meter out to use it as it is"
+        )
+        self.event_name = event_name
+
+
+class RejectionsFileError(MeteringError):
+    """Rejections cannot be written to a file of that name."""
+
+    code = "rejections_file"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"Rejections cannot be written to {path}: {reason}")
+        self.path = path
+
+
+class CommandInterruptedError(Exception):
+    """Somebody pressed Ctrl-C; `message` says what is safe."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -1,0 +1,55 @@
+"""Options that several commands share, and what is checked of them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+import metering
+from metering.clock import at_microseconds
+from metering.times import instant
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="METERING_STORE",
+        metavar="PATH|URL",
+        help="A directory, or the URL of a PostgreSQL database.",
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print JSON: usage as numbers with all digits, times in ISO 8601.",
+    ),
+]
+DEFAULT_STORE = "usage"
+
+
+def option_time(text: str, option: str) -> datetime:
+    """Read the time that an option gives.
+
+    Raises:
+        InvalidRequestError: it is none; names the option.
+    """
+    try:
+        return at_microseconds(instant(text, option))
+    except metering.InvalidRequestError as error:
+        raise metering.InvalidRequestError(
+            f"{error.message}, as {option}", code=error.code, param=option
+        ) from error
+
+
+def refuse_options_of_the_group(ctx: typer.Context) -> None:
+    """Refuse options before a subcommand, which would be ignored in silence.
+
+    Raises:
+        BadParameter: one was given.
+    """
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter(f"give {option} after {ctx.invoked_subcommand}")

@@ -1,0 +1,115 @@
+"""``metering rebuild`` and ``metering verify``: what follows from the log, and proof."""
+
+from time import perf_counter
+
+import msgspec
+import typer
+
+import metering
+from ledger.database.sqlite import LIBRARY_VERSION
+from metering.cli.documents import print_document
+from metering.cli.door import FAILED, saying_what_is_safe
+from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from metering.cli.progress import progress_bar
+from metering.cli.screens import show, show_pairs
+from metering.cli.stores import open_store
+from metering.cli.text import number
+
+_FIRST_SOUND_SQLITE = (3, 51, 3)
+
+
+class RebuiltDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rebuild came to."""
+
+    position: int
+    seconds: float
+
+
+class VerifiedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found."""
+
+    ok: bool
+    position: int
+    commits: int
+    entries: int
+    digest: str
+    sqlite_version: str | None
+    problems: tuple[str, ...]
+
+
+def rebuild(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Make everything anew that follows from the log."""
+    safe = "Interrupted; the log is as it was, and the next command makes up the rest"
+    start = perf_counter()
+    with (
+        saying_what_is_safe(lambda: safe),
+        open_store(store) as m,
+        progress_bar("Rebuilding") as advance,
+    ):
+        m.rebuild(advance)
+        position = m.position
+    seconds = perf_counter() - start
+    if json:
+        print_document(RebuiltDocument(position=position, seconds=round(seconds, 3)))
+    else:
+        show(f"Rebuilt up to position {number(position)} in {seconds:.1f} s")
+
+
+def verify(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Check the log, and what follows from it.
+
+    The digest stands for everything up to the position: kept outside the store, it
+    proves later that nothing before it changed. Exits with 1 where something is wrong.
+    """
+    with (
+        saying_what_is_safe(lambda: "Interrupted; verifying changes nothing"),
+        open_store(store) as m,
+        progress_bar("Verifying") as advance,
+    ):
+        report = m.verify(advance)
+    version = None if "://" in store else LIBRARY_VERSION
+    if json:
+        print_document(
+            VerifiedDocument(
+                ok=report.ok,
+                position=report.position,
+                commits=report.commits,
+                entries=report.entries,
+                digest=report.digest,
+                sqlite_version=version,
+                problems=report.problems,
+            )
+        )
+    else:
+        _show(report, version)
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+def _show(report: metering.VerifyReport, sqlite_version: str | None) -> None:
+    pairs = [
+        ("position", number(report.position)),
+        ("commits", number(report.commits)),
+        ("entries", number(report.entries)),
+        ("digest", report.digest),
+    ]
+    if sqlite_version is not None:
+        pairs.append(("SQLite", _judged(sqlite_version)))
+    show_pairs(pairs)
+    for problem in report.problems:
+        show(problem, style="bold red")
+    if report.ok:
+        show("Verified: nothing is wrong", style="bold green")
+    else:
+        show(f"Problems: {number(len(report.problems))}", style="bold red")
+
+
+def _judged(version: str) -> str:
+    """Say what a version of SQLite means for the log."""
+    if tuple(int(part) for part in version.split(".")) >= _FIRST_SOUND_SQLITE:
+        return version
+    return (
+        f"{version}; before 3.51.3 two connections that checkpoint and commit at once"
+        " can corrupt a file; here checkpoints run only under the write lock, so this"
+        " store is safe from that"
+    )
