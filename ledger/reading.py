@@ -18,6 +18,15 @@ from ledger.errors import LogDamagedError
 from ledger.facts import Fact, decode_facts
 from ledger.few_events import decode_events
 
+# What decoding bytes that somebody changed may come to.
+_UNREADABLE = (
+    pa.ArrowException,
+    msgspec.DecodeError,
+    OSError,
+    OverflowError,
+    ValueError,
+)
+
 
 def read_commits(
     connection: Connection, after: Head, up_to: int
@@ -91,7 +100,7 @@ def decode_commit(row: CommitRow) -> Commit:
     """Decode a stored commit, count its entries, and compare their digest."""
     try:
         content, digest = _decode_body(CommitKind(row.kind), bytes(row.body))
-    except (pa.ArrowException, msgspec.DecodeError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         reason = f"its body cannot be decoded: {error}"
         raise LogDamagedError(row.first_position, reason) from error
     if len(content) != row.entry_count:

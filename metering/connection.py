@@ -118,6 +118,7 @@ class Metering:
             progress: is called with the position reached and the last one.
         """
         self._engine.log.rebuild(progress)
+        self._engine.catalog.forget()
 
     def verify(self, progress: StepCallback | None = None) -> VerifyReport:
         """Check the log and every projection against it, from the first entry on.

@@ -44,6 +44,8 @@ def verify(engine: Engine, progress: StepCallback | None) -> VerifyReport:
     fresh, problems = _Replay(), list[str]()
     try:
         engine.log.catch_up()
+        # What is stored is to be verified, not what is remembered of it.
+        engine.catalog.forget()
         known, definitions = engine.tail.contents(), engine.definitions()
         for commit, reached in engine.log.commits(known.position):
             fresh.take_in(commit, reached)

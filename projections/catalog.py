@@ -33,6 +33,11 @@ class Catalog:
         self.latest: Definitions | None = None
         """The definitions of the greatest position read so far."""
 
+    def forget(self) -> None:
+        """Read the definitions anew the next time, whatever is known."""
+        with self._lock:
+            self.latest = None
+
     def read(self, connection: Connection) -> Definitions:
         """Read the definitions as a database transaction sees them."""
         head = read_head(connection)

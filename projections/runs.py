@@ -1,14 +1,14 @@
 """Runs of cells: what was folded at different times, merged in levels.
 
 A run is sorted by key, with one cell a key. New runs gather in the first level; as soon
-as a level has four, they are merged into one of the next: however long the log, there
+as a level has eight, they are merged into one of the next: however long the log, there
 is a handful of runs, and a cell is moved a handful of times.
 """
 
 from collections.abc import Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
-_RUNS_IN_A_LEVEL = 4
+_RUNS_IN_A_LEVEL = 8
 
 
 class Cells(Protocol):

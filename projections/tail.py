@@ -28,9 +28,7 @@ from projections.kernels.totals import Totals
 from projections.runs import Runs
 from projections.windows import DAY, HOUR
 
-# What waits is held whole, so neither many events nor many commits may.
-_EVENTS_WORTH_FOLDING = 1 << 17
-_COMMITS_WORTH_FOLDING = 1 << 14
+_EVENTS_WORTH_FOLDING = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +93,7 @@ class Tail:
                 self._waiting.append((commit.first_position, commit.content))
                 self._waiting_events += commit.entry_count
             self._position = commit.last_position
-            if (
-                self._waiting_events >= _EVENTS_WORTH_FOLDING
-                or len(self._waiting) >= _COMMITS_WORTH_FOLDING
-            ):
+            if self._waiting_events >= _EVENTS_WORTH_FOLDING:
                 self._fold()
 
     @contextmanager

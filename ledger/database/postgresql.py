@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from sqlalchemy import URL, Connection, create_engine, event, func, select
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ledger.database.held import HeldConnection
 from ledger.database.store import translated
-from ledger.database.watch import Watch
 from ledger.errors import StoreError, UnsafeDurabilityError
 
 LOCK_TIMEOUT_SECONDS = 60
@@ -55,7 +55,8 @@ class PostgreSQLDatabase:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
 
-        self._watch = Watch(
+        self._writing = HeldConnection(self._engine)
+        self._watching = HeldConnection(
             self._engine.execution_options(isolation_level="AUTOCOMMIT")
         )
 
@@ -83,20 +84,25 @@ class PostgreSQLDatabase:
     @contextmanager
     def watch(self) -> Iterator[Connection]:
         """Borrow a connection for one small statement on the latest commit."""
-        with translated(self.address), self._watch.connection() as connection:
+        with translated(self.address), self._watching.borrowed() as connection:
             yield connection
 
     @contextmanager
     def write(self, body_bytes: int = 0) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
         del body_bytes  # The server looks after its own write-ahead log.
-        with translated(self.address), self._engine.begin() as connection:
+        with (
+            translated(self.address),
+            self._writing.borrowed() as connection,
+            connection.begin(),
+        ):
             connection.execute(_TAKE_LOCK)
             yield connection
 
     def close(self) -> None:
         """Close all connections."""
-        self._watch.close()
+        self._watching.close()
+        self._writing.close()
         self._engine.dispose()
 
     def _set_up(self, driver: object) -> None:

@@ -142,7 +142,11 @@ def _open_arrow(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
 
 def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> ColumnFile:
     del rows_at_a_time
-    names = _header(path, compression)
+    names, has_rows = _header(path, compression)
+    if not has_rows:
+        # The parser takes a line of names that does not end for no file at all.
+        schema = pa.schema([(name, pa.string()) for name in names])
+        return ColumnFile(schema=schema, total_rows=0, batches=iter(()))
     malformed: list[tuple[int, str]] = []
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
@@ -177,12 +181,19 @@ def _open_ndjson(path: Path, compression: str | None, rows_at_a_time: int) -> Li
     return LineFile(objects=_objects(path, compression))
 
 
-def _header(path: Path, compression: str | None) -> list[str]:
-    """Read the names in the first line of a CSV file."""
+def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
+    """Read the names in a CSV file's first line that is not blank.
+
+    Returns:
+        The names, and whether anything follows them.
+    """
     with pa.input_stream(str(path), compression=compression) as file:
-        line = io.BufferedReader(file).readline(_LONGEST_LINE)
-    table = pyarrow.csv.read_csv(pa.BufferReader(line.rstrip() + b"\n"))
-    return list(table.schema.names)
+        lines = io.BufferedReader(file)
+        line = b"\n"
+        while line and not line.strip():
+            line = lines.readline(_LONGEST_LINE)
+        table = pyarrow.csv.read_csv(pa.BufferReader(line.rstrip() + b"\n"))
+        return list(table.schema.names), bool(lines.peek(1))
 
 
 def _numbered(

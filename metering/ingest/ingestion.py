@@ -100,6 +100,9 @@ class Ingestion:
 
     def _commit(self, prepared: _Prepared, tally: Tally) -> None:
         outcome = None
+        if prepared.checked.rejections and self._are_meters_newer_than(prepared.draft):
+            # A meter may have come since; a row is refused only by the meters of now.
+            prepared = self._prepare(prepared.piece)
         while prepared.preparation is not None:
             outcome = self._engine.log.append_usage(
                 prepared.draft, prepared.preparation
@@ -111,6 +114,9 @@ class Ingestion:
         tally.rejections.extend(prepared.checked.rejections)
         if outcome is not None:
             _count(prepared.checked, outcome, tally)
+
+    def _are_meters_newer_than(self, draft: UsageDraft) -> bool:
+        return self._engine.definitions().facts_position != draft.facts_position
 
 
 def _check(piece: Piece, arrival: Arrival, naming: Naming) -> CheckedEvents:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ledger.columns import PAYLOAD, words
 from ledger.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
 from metering.checks import LONGEST_NAME, LONGEST_TEXT, is_storable
-from metering.ingest.types import texts_of
+from metering.ingest.types import as_text, texts_of
 
 _PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"
 _NO = pa.scalar(value=False)
@@ -38,7 +38,7 @@ def plain_words(
     column: pa.Array, longest: int
 ) -> tuple[pa.DictionaryArray, np.ndarray]:
     """Encode texts of 1 to `longest` characters by a dictionary."""
-    encoded = words(column)
+    encoded = words(as_text(column))
     distinct = encoded.dictionary
     good = _is_storable_text(distinct, longest)
     good &= pc.binary_length(distinct).to_numpy() > 0
@@ -92,7 +92,7 @@ def plain_flat_payload(columns: Mapping[str, pa.Array], rows: int) -> PlainPaylo
     """
     names = sorted(columns)
     is_plain = np.full(rows, all(_is_plain_key(name) for name in names))
-    texts = [columns[name].cast(pa.string()) for name in names]
+    texts = [as_text(columns[name]) for name in names]
     for text in texts:
         is_plain &= _is_storable_text(text, LONGEST_TEXT) | _is_null(text)
     if not names:
@@ -124,7 +124,7 @@ def plain_map_payload(
     offsets = column.offsets.to_numpy()
     row = np.repeat(np.arange(rows), np.diff(offsets))
     names = words(column.keys[offsets[0] : offsets[-1]])
-    texts = column.items[offsets[0] : offsets[-1]].cast(pa.string())
+    texts = as_text(column.items[offsets[0] : offsets[-1]])
     is_plain = ~_is_null(column)
     is_plain[row[~_is_storable_text(texts, LONGEST_TEXT)]] = False
     distinct = [name or "" for name in texts_of(names.dictionary)]

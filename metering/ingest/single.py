@@ -95,7 +95,7 @@ def parse_object(text: str | bytes) -> object:
     try:
         # Left as bytes, their encoding would be guessed.
         return json.loads(
-            text.decode() if isinstance(text, bytes) else text,
+            text.decode("utf-8-sig") if isinstance(text, bytes) else text,
             parse_float=Decimal,
             parse_constant=_refuse_constant,
             object_pairs_hook=_without_duplicates,

@@ -28,7 +28,23 @@ def as_string(column: pa.Array) -> pa.Array:
     """Give a column of strings, of whatever Arrow's types for them, the usual one."""
     if pa.types.is_dictionary(column.type) and is_text(column.type.value_type):
         return column.cast(pa.dictionary(pa.int32(), pa.string()))
+    if pa.types.is_map(column.type) and is_text(column.type.item_type):
+        return column.cast(pa.map_(pa.string(), pa.string()))
     return column.cast(pa.string()) if is_text(column.type) else column
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """Write texts and exact numbers as strings, a decimal with all its digits.
+
+    Arrow would write a small decimal with an exponent, unlike the single check.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not pa.types.is_decimal(column.type):
+        return column.cast(pa.string())
+    encoded = column.dictionary_encode()
+    texts = [f"{number:f}" for number in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
 
 
 def texts_of(column: pa.Array) -> list[str | None]:

@@ -1,7 +1,8 @@
-"""One connection kept open for the small question that every answer begins with.
+"""One connection kept open, for what is done so often that a pool would cost more.
 
-Where does the log end now? Taking a connection from the pool, beginning and ending a
-database transaction would cost four times as much as the question.
+Where does the log end now? Every answer begins with that question; and every append is
+made by one thread at a time. Taking a connection from the pool and giving it back costs
+more than either statement.
 """
 
 import threading
@@ -12,12 +13,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 
-class Watch:
-    """A connection outside of database transactions, for one statement at a time.
-
-    Args:
-        engine: its connections begin no database transaction by themselves.
-    """
+class HeldConnection:
+    """A connection for one thread at a time, opened again after an error."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -25,8 +22,8 @@ class Watch:
         self._connection: Connection | None = None
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """Borrow the connection; each statement sees the latest commit."""
+    def borrowed(self) -> Iterator[Connection]:
+        """Borrow the connection."""
         with self._lock:
             if self._connection is None:
                 self._connection = self._engine.connect()
