@@ -53,6 +53,18 @@ def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:
     return gathered
 
 
+def are_equal_numbers(limbs: np.ndarray, others: np.ndarray) -> bool:
+    """Tell whether as many numbers are equal, however their limbs carry them."""
+    both = gather_limbs([limbs, others])
+    carry = np.zeros(limbs.shape[1], np.int64)
+    for ours, theirs in zip(both[:, : len(carry)], both[:, len(carry) :], strict=True):
+        rest = ours - theirs + carry
+        if (rest & _MASK).any():
+            return False
+        carry = rest >> _BITS
+    return not carry.any()
+
+
 def number_of_limbs(limbs: np.ndarray) -> int:
     """Read one number, or one sum of numbers, from its limbs."""
     return sum(limb << (_BITS * place) for place, limb in enumerate(limbs.tolist()))

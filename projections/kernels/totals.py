@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from projections.kernels.decimals import (
+    are_equal_numbers,
     gather_limbs,
     limbs_of,
     number_of_limbs,
@@ -107,8 +108,5 @@ class Totals:
         return (
             np.array_equal(self.key, other.key)
             and np.array_equal(self.count, other.count)
-            and np.array_equal(
-                gather_limbs([self.limbs, other.limbs])[:, : len(self)],
-                gather_limbs([self.limbs, other.limbs])[:, len(self) :],
-            )
+            and are_equal_numbers(self.limbs, other.limbs)
         )
