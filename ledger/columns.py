@@ -121,7 +121,10 @@ def encode(batch: pa.RecordBatch) -> bytes:
 
 
 def decode(body: bytes) -> pa.RecordBatch:
-    """Decode what `encode` wrote, trusting nothing of it.
+    """Decode what `encode` wrote.
+
+    That the columns hold what was written is for their digest to show, which covers
+    everything but nulls where there can be none.
 
     Raises:
         pyarrow.ArrowInvalid: the bytes are not a stream of one usage batch.
@@ -134,7 +137,6 @@ def decode(body: bytes) -> pa.RecordBatch:
         batch = next(iter(reader), None)
     if batch is None:
         raise pa.ArrowInvalid("the stream holds no batch")
-    batch.validate(full=True)
     for column in _never_null(batch):
         if column.null_count:
             raise pa.ArrowInvalid("a value is null that cannot be")

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ledger.columns import take_rows
 from ledger.few_events import Events, batch_of
+from ledger.identifiers import are_among
 
 COMPARED = ("customer", "timestamp", "value", "payload")
 
@@ -93,8 +94,9 @@ def settle(
         _settle_stored(draft, rows, positions, stored, live_since, settled)
     if len(draft) > 1:
         ascending = np.sort(draft.hashes)
-        if (ascending[1:] == ascending[:-1]).any():
-            _settle_within(draft, settled)
+        repeated = ascending[1:][ascending[1:] == ascending[:-1]]
+        if len(repeated):
+            _settle_within(draft, repeated, settled)
     return settled
 
 
@@ -127,10 +129,9 @@ def _settle_stored(
     )
 
 
-def _settle_within(draft: Draft, settled: Settled) -> None:
-    hashes, counts = np.unique(draft.hashes, return_counts=True)
+def _settle_within(draft: Draft, repeated: np.ndarray, settled: Settled) -> None:
     suspects = np.flatnonzero(
-        np.isin(draft.hashes, hashes[counts > 1]) & (settled.original_positions == 0)
+        are_among(draft.hashes, repeated) & (settled.original_positions == 0)
     )
     picked = batch_of(draft.events).take(pa.array(suspects))
     firsts: dict[tuple[str, str], int] = {}

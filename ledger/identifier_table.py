@@ -12,6 +12,8 @@ An event takes 8 bytes for its hash and 8 to 32 for its slots.
 
 import numpy as np
 
+from ledger.identifiers import are_among
+
 # Below this, rounds over arrays cost more than a loop over numbers.
 _FEW = 16
 _EMPTY = 0
@@ -75,9 +77,7 @@ class IdentifierTable:
         recent = self._hashes[position - self._after : self._end]
         if len(recent) * len(hashes) <= _FEW * _FEW:
             return not set(recent.tolist()).isdisjoint(hashes.tolist())
-        # Most of both falls out when compared by a few bits, before anything is sorted.
-        suspects = recent[_are_marked(recent, hashes)]
-        return bool(np.isin(hashes[_are_marked(hashes, suspects)], suspects).any())
+        return bool(are_among(recent, hashes).any())
 
     def _find_many(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         at = self._home(hashes)
@@ -147,12 +147,3 @@ class IdentifierTable:
 
 
 _NONE = np.zeros(0, np.int64)
-_MARKS = np.uint64((1 << 20) - 1)
-
-
-def _are_marked(hashes: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Tell which hashes share their lowest bits with one of the others."""
-    marked = np.zeros(int(_MARKS) + 1, bool)
-    marked[by & _MARKS] = True
-    are_marked: np.ndarray = marked[hashes & _MARKS]
-    return are_marked

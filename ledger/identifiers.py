@@ -18,11 +18,27 @@ Position = NewType("Position", int)
 """An entry's place in the log, from 1, without gaps, never reused."""
 
 
+_MARKS = np.uint64((1 << 20) - 1)
+
+
 def identifier_hash(event_name: str, identifier: str) -> int:
     """Hash one identifier, as an unsigned 64-bit number."""
     return xxh3_64_intdigest(
         identifier.encode(), xxh3_64_intdigest(event_name.encode())
     )
+
+
+def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Tell (bool) which hashes (uint64) are among others.
+
+    Most fall out when compared by a few bits, before anything is sorted.
+    """
+    marked = np.zeros(int(_MARKS) + 1, bool)
+    marked[others & _MARKS] = True
+    are_among: np.ndarray = marked[hashes & _MARKS]
+    suspects = np.flatnonzero(are_among)
+    are_among[suspects] = np.isin(hashes[suspects], others)
+    return are_among
 
 
 def identifier_hashes(batch: pa.RecordBatch) -> np.ndarray:

@@ -28,6 +28,7 @@ from ledger.commits import (
     read_head,
 )
 from ledger.database.store import Database
+from ledger.deduplication import Draft
 from ledger.digest import facts_digest
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import (
@@ -151,25 +152,25 @@ class Log:
 
     # Appends.
 
-    def prepare(self, draft: UsageDraft) -> Preparation:
-        """Do all of an append of many events that needs no lock, in any thread."""
-        self._check_usable()
-        return self._prepare([draft])
-
     def append_usage(
-        self, draft: UsageDraft, preparation: Preparation | None = None
+        self, draft: UsageDraft, combined: Draft | None = None
     ) -> UsageOutcome:
         """Record the new events of a draft, durably, and say what became of each.
 
         Threads that append at the same time share a commit. Repeating the call, after
         whatever failure, records nothing twice.
 
+        Args:
+            draft: the events.
+            combined: what `ledger.appends.combine` makes of the draft alone, where the
+                caller has had it made ahead.
+
         Raises:
             StoreError: nothing was recorded.
             CommitOutcomeUnknownError: it may have been; send the same events again.
         """
         self._check_usable()
-        return self._group.submit(UsageAppend(draft, preparation))
+        return self._group.submit(UsageAppend(draft, combined))
 
     def append_facts(
         self,
@@ -275,8 +276,7 @@ class Log:
 
     # Committing usage.
 
-    def _prepare(self, drafts: Sequence[UsageDraft]) -> Preparation:
-        combined = combine(drafts)
+    def _prepare(self, drafts: Sequence[UsageDraft], combined: Draft) -> Preparation:
         known, candidates = self._intake.find(combined.hashes)
         live_since = None
         if self._retention is not None:
@@ -292,7 +292,7 @@ class Log:
             preparation.known.position, preparation.combined.hashes
         )
         if may_repeat:
-            return self._prepare(preparation.drafts)
+            return self._prepare(preparation.drafts, preparation.combined)
         return preparation.known_up_to(known)
 
     def _commit_usage(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
@@ -319,8 +319,8 @@ class Log:
         self, appends: Sequence[UsageAppend], facts_position: int
     ) -> list[UsageOutcome]:
         drafts = [append.draft for append in appends]
-        preparation = appends[0].preparation if len(appends) == 1 else None
-        preparation = self._brought_up(preparation or self._prepare(drafts))
+        combined = appends[0].combined if len(appends) == 1 else None
+        preparation = self._prepare(drafts, combined or combine(drafts))
         if not preparation.has_survivors:
             return preparation.outcomes_without_commit()
         with self._attempt(preparation.body_bytes) as attempt:
@@ -328,6 +328,8 @@ class Log:
                 survivors = preparation.survivors
                 if survivors is None:
                     return preparation.outcomes_without_commit()
+                if preparation.known.facts_position != facts_position:
+                    return [stale_outcome(draft) for draft in drafts]
                 commit, head = next_commit(
                     preparation.known,
                     survivors.events,
@@ -339,14 +341,13 @@ class Log:
                     break
                 # Others committed since: what they recorded may be in our drafts.
                 actual = read_head(attempt.connection)
-                if actual.facts_position != facts_position:
-                    return [stale_outcome(draft) for draft in drafts]
                 if actual.position <= preparation.known.position:
                     reason = "the store was replaced by an older one; connect again"
                     raise LogDamagedError(actual.position, reason)
                 self._intake.take_in_up_to(attempt.connection, actual)
                 preparation = self._brought_up(preparation)
             attempt.insert(commit, head, survivors.body)
+        self._stored.keep(commit)
         self._intake.take_in(commit, head, survivors.hashes)
         return preparation.outcomes(commit.first_position, commit.recorded_at)
 

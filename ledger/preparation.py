@@ -93,10 +93,10 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class UsageAppend:
-    """A draft on its way through the group commit, prepared or not."""
+    """A draft on its way through the group commit, combined ahead or not."""
 
     draft: UsageDraft
-    preparation: Preparation | None
+    combined: Draft | None
 
     def __len__(self) -> int:
         """Count the events."""

@@ -1,12 +1,13 @@
 """Meter events read back from the log by their positions.
 
-Bodies are not kept in memory; the few that were read last are, because lookups come in
-clusters: a batch that is sent again, the hour that is being asked for.
+Commits that were made or read are kept up to a bound, because lookups come in clusters
+(a batch that is sent again, the hour that is being asked for) and because events that
+are sent again from all over the log want a row of every commit: reading and decoding
+them anew for each batch made such an ingestion ten times slower.
 """
 
 import bisect
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -15,9 +16,11 @@ import pyarrow as pa
 from ledger.columns import USAGE, concatenate, empty_batch, take_rows
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
-from ledger.few_events import batch_of
+from ledger.few_events import FewEvents, batch_of
 
-_BYTES_AT_MOST = 64 << 20
+_BYTES_AT_MOST = 512 << 20
+# Knuth's multiplier: steps through any number of commits without a pattern.
+_STRIDE = 2_654_435_761
 # What a commit takes beyond its columns, so that many small ones count as well.
 _BYTES_OF_A_COMMIT = 16 << 10
 
@@ -38,10 +41,11 @@ class StoredEvents:
         self._fetch_holding = fetch_holding
         self._fetch_at = fetch_at
         self._lock = threading.Lock()
-        # By first position: the least recently used first, and in ascending order.
-        self._kept: OrderedDict[int, Commit] = OrderedDict()
+        self._kept: dict[int, Commit] = {}
+        """By first position, which `_firsts` holds in ascending order."""
         self._firsts: list[int] = []
         self._kept_bytes = 0
+        self._dropped = 0
 
     def take(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read the events at some positions.
@@ -81,7 +85,7 @@ class StoredEvents:
         if missing:
             for commit in self._fetch_at(missing):
                 kept[commit.first_position] = commit
-                self._keep(commit)
+                self.keep(commit)
         return (kept[first] for first in first_positions)
 
     def _holding(self, position: int) -> Commit:
@@ -89,13 +93,15 @@ class StoredEvents:
             at = bisect.bisect_right(self._firsts, position) - 1
             commit = self._kept[self._firsts[at]] if at >= 0 else None
             if commit is not None and position <= commit.last_position:
-                self._kept.move_to_end(commit.first_position)
                 return commit
         commit = self._fetch_holding(position)
-        self._keep(commit)
+        self.keep(commit)
         return commit
 
-    def _keep(self, commit: Commit) -> None:
+    def keep(self, commit: Commit) -> None:
+        """Keep a commit of many events, made or read, in memory for a while."""
+        if isinstance(commit.content, tuple | FewEvents):
+            return
         with self._lock:
             if commit.first_position in self._kept:
                 return
@@ -103,9 +109,11 @@ class StoredEvents:
             bisect.insort(self._firsts, commit.first_position)
             self._kept_bytes += _bytes_of(commit)
             while self._kept_bytes > _BYTES_AT_MOST and len(self._kept) > 1:
-                first, dropped = self._kept.popitem(last=False)
-                del self._firsts[bisect.bisect_left(self._firsts, first)]
-                self._kept_bytes -= _bytes_of(dropped)
+                # Any one: dropping the oldest would drop all before they are wanted
+                # again, whenever the log is longer than the bound and gone through.
+                self._dropped += _STRIDE
+                first = self._firsts.pop(self._dropped % len(self._firsts))
+                self._kept_bytes -= _bytes_of(self._kept.pop(first))
 
 
 def usage_of(commit: Commit) -> pa.RecordBatch:

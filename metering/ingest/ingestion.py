@@ -1,6 +1,6 @@
 """An ingestion: pieces of a source checked, appended and tallied, one after another.
 
-While one piece is committed the next is checked and prepared by a second thread: both
+While one piece is committed the next is checked and hashed by a second thread: both
 spend most of their time in code that lets other threads run. The source itself is read
 by the caller's thread alone.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ledger.appends import Status, UsageDraft, UsageOutcome
-from ledger.preparation import Preparation
+from ledger.appends import Status, UsageDraft, UsageOutcome, combine
+from ledger.deduplication import Draft
 from metering.checks import Arrival
 from metering.engine import Engine
 from metering.errors import conflict_message
@@ -29,12 +29,12 @@ from metering.ingest.sources import Piece, open_source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
-    """A piece that is checked and, where any of it may be recorded, prepared."""
+    """A piece that is checked, its identifiers hashed where any may be recorded."""
 
     piece: Piece
     checked: CheckedEvents
     draft: UsageDraft
-    preparation: Preparation | None
+    combined: Draft | None
 
 
 class Ingestion:
@@ -95,7 +95,7 @@ class Ingestion:
             piece=piece,
             checked=checked,
             draft=draft,
-            preparation=self._engine.log.prepare(draft) if len(draft) else None,
+            combined=combine([draft]) if len(draft) else None,
         )
 
     def _commit(self, prepared: _Prepared, tally: Tally) -> None:
@@ -103,10 +103,8 @@ class Ingestion:
         if prepared.checked.rejections and self._are_meters_newer_than(prepared.draft):
             # A meter may have come since; a row is refused only by the meters of now.
             prepared = self._prepare(prepared.piece)
-        while prepared.preparation is not None:
-            outcome = self._engine.log.append_usage(
-                prepared.draft, prepared.preparation
-            )
+        while prepared.combined is not None:
+            outcome = self._engine.log.append_usage(prepared.draft, prepared.combined)
             if outcome.statuses[0] != Status.STALE:
                 break
             prepared, outcome = self._prepare(prepared.piece), None
