@@ -1,0 +1,1 @@
+"""Benchmarks: one question per module, this project and its peers in one run."""

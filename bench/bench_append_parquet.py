@@ -1,0 +1,83 @@
+"""Does the ingest of ten million rows from Parquet stay within bounded memory?
+
+The file has row groups of a million rows, as most writers make them. It is written
+beforehand; a fresh process then ingests it and tells its peak memory.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import metering
+from bench import project
+from bench.conftest import MakeDirectory
+from bench.measures import (
+    Contestant,
+    Parameter,
+    Role,
+    Size,
+    bytes_below,
+    expected_answers,
+    measure,
+    record,
+)
+from bench.parquet_ingest import ParquetIngest
+from bench.targets import APPEND_PARQUET, PROJECT
+from bench.traffic import SCHEMA, Traffic
+
+ROWS: Final = Parameter(smoke=50_000, full=10_000_000)
+ROW_GROUP_ROWS: Final = Parameter(smoke=20_000, full=1_000_000)
+
+
+@pytest.mark.benchmark(group=APPEND_PARQUET)
+def test_ingest_from_parquet(
+    benchmark: BenchmarkFixture, make_directory: MakeDirectory, size: Size
+) -> None:
+    """Ingest one file in a fresh process; the peak is that of the whole process."""
+    traffic = Traffic(ROWS.at(size), ROW_GROUP_ROWS.at(size))
+    source = make_directory() / "traffic.parquet"
+    store = make_directory()
+    _write(source, traffic)
+
+    outcome = measure(benchmark, lambda: _ingest_in_fresh_process(store, source))
+
+    assert outcome.rejected == 0
+    assert outcome.duplicates == traffic.duplicates
+    stored_bytes = bytes_below(store)
+    with metering.connect(store) as engine:
+        meters = engine.meters.list()
+        answers = project.answers(engine, meters, events=outcome.accepted)
+    assert answers == expected_answers(traffic)
+    record(
+        benchmark,
+        Contestant(name=PROJECT, role=Role.PROJECT),
+        events=traffic.events,
+        digest=answers.digest,
+        stored_bytes=stored_bytes,
+        ingest_seconds=outcome.seconds,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+    )
+
+
+def _write(path: Path, traffic: Traffic) -> None:
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for batch in traffic.batches():
+            writer.write_table(pa.Table.from_batches([batch]))
+
+
+def _ingest_in_fresh_process(store: Path, source: Path) -> ParquetIngest:
+    command = [sys.executable, "-m", "bench.parquet_ingest", str(store), str(source)]
+    done = subprocess.run(  # noqa: S603 (the command is our own, no shell reads it)
+        command,
+        cwd=Path(__file__).parent.parent,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    return msgspec.json.decode(done.stdout, type=ParquetIngest)

@@ -1,0 +1,196 @@
+"""What a benchmark takes and leaves: its sizes, its answers and its record.
+
+A benchmark asserts answers and never times: whether a target is met is said by
+`bench.report`, from the JSON that pytest-benchmark writes.
+"""
+
+import enum
+import hashlib
+import platform
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, TypeVar
+
+import duckdb
+import psycopg
+import pyarrow as pa
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.traffic import EVENT_NAMES, Traffic, customer_id
+
+SAMPLED_CUSTOMERS: Final = (0, 3, 30, 300, 3_000)
+
+Result = TypeVar("Result")
+
+
+class Size(enum.Enum):
+    """How long a run may take: seconds, or as long as the target asks for."""
+
+    SMOKE = "smoke"
+    FULL = "full"
+
+
+class Role(enum.Enum):
+    """What a contestant is in its group.
+
+    A limit does less than was asked (it answers nothing), so it may only be
+    approached.
+    """
+
+    PROJECT = "project"
+    PEER = "peer"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number with a value for each size."""
+
+    smoke: int
+    full: int
+
+    def at(self, size: Size) -> int:
+        """Choose the value for a size."""
+        return self.smoke if size is Size.SMOKE else self.full
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """Who was measured: the bars and ratios of the report carry its name."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a store answers about the usage it took.
+
+    Attributes:
+        events: How many events are left when the repeated ones are dropped.
+        totals: Usage by (event name, customer), of the sampled customers only.
+    """
+
+    events: int
+    totals: dict[tuple[str, str], Decimal]
+
+    @property
+    def digest(self) -> str:
+        """Reduce the answers to a few characters; equal answers, equal digests."""
+        return digest((self.events, sorted(self.totals.items())))
+
+
+def expected_answers(traffic: Traffic) -> Answers:
+    """Compute what every store must answer after it took the traffic."""
+    usage = traffic.usage()
+    return Answers(
+        events=traffic.distinct,
+        totals={
+            (event_name, customer_id(customer)): total
+            for event_name in EVENT_NAMES
+            for customer in SAMPLED_CUSTOMERS
+            if (total := usage.total(event_name, customer))
+        },
+    )
+
+
+def digest(answers: object) -> str:
+    """Hash answers made of tuples, lists, texts, integers and datetimes.
+
+    Decimals count by value: a database may write the same sum with more zeros.
+    """
+    return hashlib.sha256(_canonical(answers).encode()).hexdigest()[:16]
+
+
+def _canonical(answers: object) -> str:
+    match answers:
+        case Decimal():
+            return f"{answers.normalize():f}"
+        case tuple() | list():
+            return "(" + ",".join(map(_canonical, answers)) + ")"
+        case _:
+            return str(answers)
+
+
+def measure(
+    benchmark: BenchmarkFixture,
+    target: Callable[..., Result],
+    *,
+    setup: Callable[[], tuple[object, ...]] | None = None,
+    teardown: Callable[..., None] | None = None,
+    rounds: int = 1,
+    warmup_rounds: int = 0,
+) -> Result:
+    """Time calls of `target`, each once a round; return what the last call returned.
+
+    Args:
+        benchmark: The fixture of the test.
+        target: What is timed; takes what `setup` returns.
+        setup: Makes the arguments of a round, untimed.
+        teardown: Takes the same arguments after the round, untimed.
+        rounds: How many calls are timed.
+        warmup_rounds: How many calls precede them.
+    """
+    result: Result = benchmark.pedantic(  # type: ignore[no-untyped-call] # not typed
+        target,
+        setup=None if setup is None else lambda: (setup(), {}),
+        teardown=teardown,
+        rounds=rounds,
+        warmup_rounds=warmup_rounds,
+    )
+    return result
+
+
+def record(
+    benchmark: BenchmarkFixture,
+    contestant: Contestant,
+    *,
+    events: int,
+    digest: str,
+    stored_bytes: int | None = None,
+    **figures: float | str,
+) -> None:
+    """Leave in the JSON what the report needs to judge this benchmark.
+
+    Args:
+        benchmark: The fixture, after its measurement.
+        contestant: Who was measured.
+        events: How many events one round took, repeated ones included; for a
+            question about stored events, how many there are.
+        digest: Of the answers that were asserted.
+        stored_bytes: How much the events take on disk, where that was asked.
+        figures: Whatever else was measured, unit last in the name.
+    """
+    assert benchmark.stats is not None, "nothing was measured"
+    seconds = benchmark.stats.stats.median
+    benchmark.extra_info.update(
+        contestant=contestant.name,
+        role=contestant.role.value,
+        events=events,
+        seconds=seconds,
+        rate=events / seconds,
+        bytes=stored_bytes,
+        digest=digest,
+        machine=f"{platform.system()} {platform.release()} {platform.machine()}",
+        versions={
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+            "psycopg": psycopg.__version__,
+            "pyarrow": pa.__version__,
+            "duckdb": duckdb.__version__,
+        },
+        **figures,
+    )
+
+
+def bytes_below(directory: Path) -> int:
+    """Add up the sizes of all files in a directory and below."""
+    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+
+
+def reader(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatchReader:
+    """Stream batches as a caller does that has more than fits in memory."""
+    return pa.RecordBatchReader.from_batches(batches[0].schema, batches)

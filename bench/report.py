@@ -1,0 +1,314 @@
+"""Print what a run measured and which targets it met: `python -m bench.report FILE`.
+
+Reads the JSON of pytest-benchmark and writes the same tables as Markdown, and a bar
+chart as SVG, beside it. Fails when contestants of a group gave different answers, never
+because a target was missed.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench.chart import Bar, chart
+from bench.measures import Role, Size
+from bench.targets import TARGETS, CeilingTarget, RatioTarget, Target
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What a benchmark left in its extra_info; see `bench.measures.record`."""
+
+    contestant: str
+    role: Role
+    events: int
+    seconds: float
+    rate: float
+    bytes: int | None
+    digest: str
+    versions: dict[str, str]
+    conversion_seconds: float | None = None
+    ingest_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    stored_events: int | None = None
+
+
+class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
+    """One test of a run."""
+
+    group: str
+    extra_info: Record
+
+
+class Cpu(msgspec.Struct, frozen=True, kw_only=True):
+    """The processor, as far as pytest-benchmark can tell."""
+
+    brand_raw: str = "unknown processor"
+    count: int | None = None
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the run took place."""
+
+    system: str
+    release: str
+    cpu: Cpu
+    file_system: str
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked out."""
+
+    id: str
+    dirty: bool
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of the JSON that this report reads."""
+
+    size: Size
+    benchmarks: list[Benchmark]
+    machine_info: Machine
+    commit_info: Commit
+    datetime: str
+
+    def groups(self) -> dict[str, list[Record]]:
+        """Gather the records of each group, in the order of the run."""
+        groups: dict[str, list[Record]] = {}
+        for benchmark in self.benchmarks:
+            groups.setdefault(benchmark.group, []).append(benchmark.extra_info)
+        return groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table before it is drawn."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run says about a target."""
+
+    is_met: bool
+    measured: str
+    wanted: str
+
+
+RESULT_HEADINGS: Final = (
+    "contestant",
+    "events",
+    "time",
+    "per second",
+    "bytes/event",
+    "this project is",
+    "remarks",
+)
+TARGET_HEADINGS: Final = (
+    "verdict",
+    "measured",
+    "wanted",
+    "against",
+    "group",
+    "target",
+)
+NUMERIC_HEADINGS: Final = {
+    "events",
+    "time",
+    "per second",
+    "bytes/event",
+    "this project is",
+    "measured",
+}
+
+
+def main(path: Path) -> int:
+    """Report a run; 1 when contestants of a group disagree, else 0."""
+    run = msgspec.json.decode(path.read_bytes(), type=Run)
+    groups = run.groups()
+    grids = [*_result_grids(groups), *_target_grids(run.size, groups)]
+    console = Console()
+    for grid in grids:
+        console.print(_drawn(grid))
+    console.print(_provenance(run), style="dim", highlight=False)
+    markdown = "\n".join([_provenance(run), *map(_markdown, grids)])
+    path.with_suffix(".md").write_text(markdown, encoding="utf-8")
+    path.with_suffix(".svg").write_text(chart(_panels(groups)), encoding="utf-8")
+    disagreeing = [group for group, records in groups.items() if not _agree(records)]
+    for group in disagreeing:
+        console.print(f"{group}: the contestants gave different answers", style="red")
+    return 1 if disagreeing else 0
+
+
+def judge(target: Target, records: Sequence[Record]) -> Outcome | None:
+    """Compare a group's records with a target; None when a contestant is missing."""
+    project = _project(records)
+    match target:
+        case RatioTarget(against=against, at_least=at_least):
+            peers = [record for record in records if record.contestant == against]
+            if project is None or not peers:
+                return None
+            ratio = project.rate / peers[0].rate
+            return Outcome(
+                is_met=ratio >= at_least,
+                measured=_times(ratio),
+                wanted=f"at least {at_least:g}x",
+            )
+        case CeilingTarget(figure=figure, at_most=at_most):
+            if project is None:
+                return None
+            value = msgspec.structs.asdict(project)[figure]
+            written = _time if figure.endswith("seconds") else _size
+            return Outcome(
+                is_met=value <= at_most,
+                measured=written(value),
+                wanted=f"at most {written(at_most)}",
+            )
+
+
+def _result_grids(groups: dict[str, list[Record]]) -> Iterator[Grid]:
+    for group, records in groups.items():
+        project = _project(records)
+        yield Grid(
+            title=group,
+            headings=RESULT_HEADINGS,
+            rows=[_result_row(record, project) for record in records],
+        )
+
+
+def _result_row(record: Record, project: Record | None) -> list[str]:
+    stored = "" if record.bytes is None else f"{record.bytes / record.events:.0f}"
+    is_compared = project is not None and record is not project
+    return [
+        record.contestant,
+        f"{record.events:,}",
+        _time(record.seconds),
+        f"{record.rate:,.0f}",
+        stored,
+        _times(project.rate / record.rate) if project and is_compared else "",
+        "; ".join(_remarks(record, project)),
+    ]
+
+
+def _remarks(record: Record, project: Record | None) -> Iterator[str]:
+    if record.stored_events is not None:
+        yield f"{record.stored_events:,} events stored"
+    if record.peak_memory_bytes is not None:
+        yield f"peak memory {_size(record.peak_memory_bytes)}"
+    if record.ingest_seconds is not None:
+        yield f"{_time(record.ingest_seconds)} without the start of the process"
+    if record.conversion_seconds is not None:
+        remark = f"{_time(record.conversion_seconds)} of it converts from Arrow"
+        if project is not None:
+            rest = record.seconds - record.conversion_seconds
+            remark += f", {_times(project.rate * rest / record.events)} without"
+        yield remark
+
+
+def _target_grids(size: Size, groups: dict[str, list[Record]]) -> Iterator[Grid]:
+    rows = []
+    for target in TARGETS:
+        outcome = judge(target, groups.get(target.group, []))
+        if outcome is None:
+            continue
+        verdict = "met" if outcome.is_met else "missed"
+        # A smoke run shows that the benchmarks work, and nothing about speed.
+        rows.append(
+            [
+                verdict if size is Size.FULL else "not judged",
+                outcome.measured,
+                outcome.wanted,
+                target.against if isinstance(target, RatioTarget) else "",
+                target.group,
+                target.sentence,
+            ]
+        )
+    if rows:
+        yield Grid(title="targets", headings=TARGET_HEADINGS, rows=rows)
+
+
+def _panels(groups: dict[str, list[Record]]) -> dict[str, list[Bar]]:
+    return {
+        group: [
+            Bar(
+                label=record.contestant,
+                role=record.role.value,
+                length=record.rate,
+                figure=f"{record.rate:,.0f}/s",
+            )
+            for record in records
+        ]
+        for group, records in groups.items()
+    }
+
+
+def _agree(records: Sequence[Record]) -> bool:
+    """Tell whether all that answer gave the same answers; a limit answers nothing."""
+    answering = (record for record in records if record.role is not Role.LIMIT)
+    return len({record.digest for record in answering}) <= 1
+
+
+def _project(records: Sequence[Record]) -> Record | None:
+    return next((r for r in records if r.role is Role.PROJECT), None)
+
+
+def _provenance(run: Run) -> str:
+    machine = run.machine_info
+    versions = run.benchmarks[0].extra_info.versions
+    changed = " with changes" if run.commit_info.dirty else ""
+    return (
+        f"{run.size.value} size, commit {run.commit_info.id}{changed}, {run.datetime}; "
+        f"{machine.cpu.count} x {machine.cpu.brand_raw}, "
+        f"{machine.system} {machine.release}, {machine.file_system}; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+    )
+
+
+def _drawn(grid: Grid) -> Table:
+    table = Table(title=grid.title, title_justify="left")
+    for heading in grid.headings:
+        table.add_column(heading, justify=_justification(heading))
+    for row in grid.rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(grid: Grid) -> str:
+    rules = [
+        "---:" if _justification(heading) == "right" else "---"
+        for heading in grid.headings
+    ]
+    lines = [grid.headings, rules, *grid.rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"\n## {grid.title}\n\n{table}\n"
+
+
+def _justification(heading: str) -> Literal["left", "right"]:
+    return "right" if heading in NUMERIC_HEADINGS else "left"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.1f}x"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.1f} us"
+    if seconds < 1:
+        return f"{seconds * 1e3:.2f} ms"
+    return f"{seconds:.2f} s"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

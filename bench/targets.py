@@ -1,0 +1,132 @@
+"""The figures this project sets itself, and the names that tie them to benchmarks."""
+
+from dataclasses import dataclass
+from typing import Final
+
+PROJECT: Final = "this project"
+ROW_TABLE: Final = "row table, executemany"
+COPY: Final = "row table, COPY (distinct events only)"
+COPY_STAGED: Final = "row table, COPY to staging, insert new"
+LIMIT: Final = "limit: encode, write, sync"
+BARE_INSERT: Final = "bare one-row insert"
+ONE_THREAD: Final = "this project, one thread"
+INDEXED_ROW_TABLE: Final = "indexed row table"
+DUCKDB: Final = "DuckDB over sorted Parquet"
+
+APPEND_SQLITE: Final = "append: SQLite"
+APPEND_POSTGRESQL: Final = "append: PostgreSQL"
+CREATE: Final = "create: one event, SQLite"
+CREATE_THREADS: Final = "create: 64 threads, SQLite"
+APPEND_PARQUET: Final = "append: Parquet in bounded memory, SQLite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioTarget:
+    """The project's rate is at least `at_least` times that of `against`."""
+
+    group: str
+    against: str
+    at_least: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeilingTarget:
+    """A figure of the project in its record is at most `at_most`."""
+
+    group: str
+    figure: str
+    at_most: float
+    sentence: str
+
+
+Target = RatioTarget | CeilingTarget
+
+
+def summary_group(customers: str, window: str, store: str) -> str:
+    """Name the group of a question about summaries."""
+    return f"summary: {customers} customer, {window}, {store}"
+
+
+_DEDUPLICATED_SQLITE: Final = (
+    "Durable, deduplicated ingest of 5 million events in 50,000-event batches is at "
+    "least 10 times a row table with a unique index on SQLite"
+)
+_DEDUPLICATED_POSTGRESQL: Final = (
+    "Durable, deduplicated ingest of 5 million events in 50,000-event batches is at "
+    "least 8 times a row table with a unique index on PostgreSQL"
+)
+_OF_THE_LIMIT: Final = (
+    "The same ingest is at least 0.4 of encoding, compressing, writing and syncing "
+    "the batches without deduplication"
+)
+_P50: Final = (
+    "An hour-aligned 30-day summary of one customer has a p50 of at most 1 ms on "
+    "SQLite at one million events"
+)
+_THREE_TIMES: Final = (
+    "The same summary is at least 3 times as fast as an indexed row table at five "
+    "million events"
+)
+
+TARGETS: Final[tuple[Target, ...]] = (
+    RatioTarget(
+        group=APPEND_SQLITE,
+        against=ROW_TABLE,
+        at_least=10,
+        sentence=_DEDUPLICATED_SQLITE,
+    ),
+    RatioTarget(
+        group=APPEND_SQLITE, against=LIMIT, at_least=0.4, sentence=_OF_THE_LIMIT
+    ),
+    *(
+        RatioTarget(
+            group=APPEND_POSTGRESQL,
+            against=peer,
+            at_least=8,
+            sentence=_DEDUPLICATED_POSTGRESQL,
+        )
+        for peer in (ROW_TABLE, COPY_STAGED, COPY)
+    ),
+    RatioTarget(
+        group=APPEND_POSTGRESQL, against=LIMIT, at_least=0.4, sentence=_OF_THE_LIMIT
+    ),
+    RatioTarget(
+        group=CREATE,
+        against=BARE_INSERT,
+        at_least=0.4,
+        sentence=(
+            "A single create is at least 0.4 of a bare one-row durable SQLite insert"
+        ),
+    ),
+    RatioTarget(
+        group=CREATE_THREADS,
+        against=ONE_THREAD,
+        at_least=4,
+        sentence="64 threads together create at least 4 times what one thread does",
+    ),
+    CeilingTarget(
+        group=APPEND_PARQUET,
+        figure="peak_memory_bytes",
+        at_most=1.5e9,
+        sentence="Ten million rows from Parquet take at most 1.5 GB of memory",
+    ),
+    *(
+        CeilingTarget(
+            group=summary_group(customers, "total", "small store"),
+            figure="seconds",
+            at_most=1e-3,
+            sentence=_P50,
+        )
+        for customers in ("heavy", "middling")
+    ),
+    *(
+        RatioTarget(
+            group=summary_group(customers, "total", "large store"),
+            against=INDEXED_ROW_TABLE,
+            at_least=3,
+            sentence=_THREE_TIMES,
+        )
+        for customers in ("heavy", "middling")
+    ),
+)

@@ -1,0 +1,239 @@
+"""Usage of a language-model API, made from a seed, as Arrow record batches.
+
+Each event is a pure function of its number, so that any batch, any past event to
+repeat and any expected sum is computed directly: nothing has to be remembered, and the
+expected answers come from the numbers and not from a store.
+
+Customers follow Zipf's law, timestamps move forward over thirty days with some events
+late by hours, and a known share of the events repeats an earlier one exactly.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+VALUE_TYPE: Final = pa.decimal128(18, 3)
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("event_name", pa.string(), nullable=False),
+        pa.field("identifier", pa.string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("stripe_customer_id", pa.string(), nullable=False),
+        pa.field("value", VALUE_TYPE, nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+    ]
+)
+EVENT_NAMES: Final = ("input_tokens", "output_tokens", "compute_seconds")
+MODELS: Final = ("small-2025-01", "medium-2025-01", "large-2025-01", "embed-2")
+CUSTOMERS: Final = 10_000
+START: Final = datetime(2025, 1, 1, tzinfo=UTC)
+END: Final = START + timedelta(days=30)
+
+_ZIPF_EXPONENT: Final = 1.1
+_LATE_SHARE: Final = 0.02
+_LATE_HOURS_MAX: Final = 6
+_RECENT_EVENTS: Final = 10_000
+_MICROSECONDS_PER_HOUR: Final = 3_600_000_000
+_START_MICROSECONDS: Final = int(START.timestamp()) * 1_000_000
+_SPAN_MICROSECONDS: Final = (END - START) // timedelta(microseconds=1)
+_GOLDEN_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
+_HEXADECIMAL: Final = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+_DASHES: Final = (8, 13, 18, 23)
+_DIGIT_PLACES: Final = np.array([i for i in range(36) if i not in _DASHES])
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The distinct events of a traffic as parallel arrays, in order of number.
+
+    Attributes:
+        meter: Index into `EVENT_NAMES`.
+        customer: Rank of the customer, 0 the heaviest.
+        timestamp: Microseconds since 1970-01-01 UTC.
+        thousandths: The value times a thousand.
+    """
+
+    meter: Integers
+    customer: Integers
+    timestamp: Integers
+    thousandths: Integers
+
+    def total(self, event_name: str, customer: int) -> Decimal:
+        """Add up what a customer used on a meter over all thirty days."""
+        return _decimal(self.thousandths[self._of(event_name, customer)].sum())
+
+    def hourly_totals(self, event_name: str, customer: int) -> dict[datetime, Decimal]:
+        """Add up a customer's usage by UTC hour, newest first, empty hours left out."""
+        chosen = self._of(event_name, customer)
+        hours = self.timestamp[chosen] // _MICROSECONDS_PER_HOUR
+        starts, places = np.unique(hours, return_inverse=True)
+        sums = np.zeros(len(starts), dtype=np.int64)
+        np.add.at(sums, places, self.thousandths[chosen])
+        return {
+            datetime.fromtimestamp(int(hour) * 3600, tz=UTC): _decimal(total)
+            for hour, total in zip(starts[::-1], sums[::-1], strict=True)
+        }
+
+    def _of(self, event_name: str, customer: int) -> npt.NDArray[np.bool_]:
+        meter = EVENT_NAMES.index(event_name)
+        chosen: npt.NDArray[np.bool_] = (self.meter == meter) & (
+            self.customer == customer
+        )
+        return chosen
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A reproducible stream of `events` events, `duplicates` of them repeated.
+
+    An event is repeated within the same batch or a later one, half of the time within
+    the last ten thousand events; the repetition equals the original in every column.
+    """
+
+    events: int
+    batch_events: int
+    duplicate_share: float = 0.01
+    seed: int = 20250101
+
+    @property
+    def duplicates(self) -> int:
+        """Tell how many events repeat an earlier one."""
+        return self.events - self.distinct
+
+    @cached_property
+    def distinct(self) -> int:
+        """Tell how many events are left when the repeated ones are dropped."""
+        return sum(self._fresh(size) for size in self._batch_sizes())
+
+    def without_duplicates(self) -> "Traffic":
+        """Keep every event once; numbers, and so all columns, stay the same."""
+        return replace(self, events=self.distinct, duplicate_share=0.0)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Make the batches in order, each of `SCHEMA` and at most `batch_events`."""
+        first = 0
+        for index, size in enumerate(self._batch_sizes()):
+            yield self._batch(self._numbers(index, first, size))
+            first += self._fresh(size)
+
+    def usage(self) -> Usage:
+        """Compute the distinct events without going through the batches."""
+        return self._usage(np.arange(self.distinct, dtype=np.int64))
+
+    def _batch_sizes(self) -> list[int]:
+        whole, rest = divmod(self.events, self.batch_events)
+        return [self.batch_events] * whole + [rest] * (rest > 0)
+
+    def _fresh(self, size: int) -> int:
+        return size - int(size * self.duplicate_share)
+
+    def _numbers(self, index: int, first: int, size: int) -> Integers:
+        """Number the events of a batch whose first fresh event is `first`."""
+        random = np.random.default_rng((self.seed, index))
+        repeated = size - self._fresh(size)
+        slots = np.sort(random.choice(np.arange(1, size), repeated, replace=False))
+        is_fresh = np.ones(size, dtype=np.bool_)
+        is_fresh[slots] = False
+        numbers = first + np.cumsum(is_fresh) - 1
+        before = numbers[slots] + 1
+        reach = np.where(
+            random.random(repeated) < 0.5, np.minimum(before, _RECENT_EVENTS), before
+        )
+        numbers[slots] = before - 1 - (random.random(repeated) * reach).astype(np.int64)
+        return numbers.astype(np.int64)
+
+    def _usage(self, numbers: Integers) -> Usage:
+        draws = self._uniform(numbers, 1)
+        customer = np.searchsorted(_CUMULATIVE_SHARES, draws, side="right")
+        meter = np.searchsorted((0.4, 0.8), self._uniform(numbers, 2), side="right")
+        size = self._uniform(numbers, 3)
+        tokens = np.floor(np.exp2(size * 13)).astype(np.int64) * 1000
+        milliseconds = np.floor(np.exp2(size * 17)).astype(np.int64)
+        return Usage(
+            meter=meter.astype(np.int64),
+            customer=np.minimum(customer, CUSTOMERS - 1).astype(np.int64),
+            timestamp=self._timestamps(numbers),
+            thousandths=np.where(meter == 2, milliseconds, tokens),
+        )
+
+    def _timestamps(self, numbers: Integers) -> Integers:
+        step = _SPAN_MICROSECONDS / self.distinct
+        offset = ((numbers + self._uniform(numbers, 4)) * step).astype(np.int64)
+        lateness = self._uniform(numbers, 5) / _LATE_SHARE
+        late = _LATE_HOURS_MAX * _MICROSECONDS_PER_HOUR * lateness
+        offset -= np.where(lateness < 1, late, 0).astype(np.int64)
+        return _START_MICROSECONDS + np.clip(offset, 0, _SPAN_MICROSECONDS - 1)
+
+    def _batch(self, numbers: Integers) -> pa.RecordBatch:
+        usage = self._usage(numbers)
+        model = (self._uniform(numbers, 6) ** 2 * len(MODELS)).astype(np.int64)
+        moments = pa.array(usage.timestamp, type=pa.int64())
+        columns = [
+            pa.array(EVENT_NAMES).take(pa.array(usage.meter)),
+            self._identifiers(numbers),
+            moments.cast(SCHEMA.field("timestamp").type),
+            _CUSTOMER_IDS.take(pa.array(usage.customer)),
+            _decimals(usage.thousandths),
+            pa.array(MODELS).take(pa.array(model)),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+    def _identifiers(self, numbers: Integers) -> pa.StringArray:
+        """Write 36-character identifiers in the shape of a random UUID."""
+        halves = np.empty((len(numbers), 2), dtype=">u8")
+        halves[:, 0] = self._mixed(numbers, 7)
+        halves[:, 1] = self._mixed(numbers, 8)
+        octets = halves.view(np.uint8).reshape(-1, 16)
+        digits = np.stack((octets >> 4, octets & 15), axis=2).reshape(-1, 32)
+        digits[:, 12] = 4
+        text = np.full((len(numbers), 36), ord("-"), dtype=np.uint8)
+        text[:, _DIGIT_PLACES] = _HEXADECIMAL[digits]
+        offsets = np.arange(len(numbers) + 1, dtype=np.int32) * 36
+        return pa.StringArray.from_buffers(
+            len(numbers), pa.py_buffer(offsets), pa.py_buffer(text)
+        )
+
+    def _uniform(self, numbers: Integers, stream: int) -> npt.NDArray[np.float64]:
+        """Draw one number of [0, 1) for each event, independent of other streams."""
+        draws = (self._mixed(numbers, stream) >> np.uint64(11)).astype(np.float64)
+        return draws * np.float64(2.0**-53)
+
+    def _mixed(self, numbers: Integers, stream: int) -> npt.NDArray[np.uint64]:
+        """Hash event numbers; SplitMix64 (Steele et al., OOPSLA 2014)."""
+        start = np.uint64(((self.seed * 16 + stream) << 32) % 2**64)
+        mixed = (numbers.astype(np.uint64) + start) * _GOLDEN_GAMMA
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return mixed ^ (mixed >> np.uint64(31))
+
+
+def customer_id(rank: int) -> str:
+    """Name the customer of a rank, 0 the heaviest."""
+    return f"cus_{rank:06d}"
+
+
+def _decimals(thousandths: Integers) -> pa.Decimal128Array:
+    """Lay integers out as decimals; Arrow has no cast that keeps the scale."""
+    words = np.zeros((len(thousandths), 2), dtype=np.int64)
+    words[:, 0] = thousandths
+    return pa.Decimal128Array.from_buffers(
+        VALUE_TYPE, len(thousandths), [None, pa.py_buffer(words)]
+    )
+
+
+def _decimal(thousandths: int) -> Decimal:
+    return Decimal(int(thousandths)).scaleb(-3)
+
+
+_SHARES: Final = 1.0 / np.arange(1, CUSTOMERS + 1) ** _ZIPF_EXPONENT
+_CUMULATIVE_SHARES: Final = np.cumsum(_SHARES) / _SHARES.sum()
+_CUSTOMER_IDS: Final = pa.array([customer_id(rank) for rank in range(CUSTOMERS)])

@@ -1,0 +1,55 @@
+"""Own the life of the other processes: started, listened to, killed, waited for."""
+
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+# Far longer than anything takes that goes on at all.
+PATIENCE_SECONDS = 120
+
+
+class Child:
+    """A process that says what it has done, until it ends or is killed."""
+
+    def __init__(
+        self, context: ForkServerContext, task: Callable[..., None], *arguments: object
+    ) -> None:
+        self.pipe, theirs = context.Pipe()
+        self.process: ForkServerProcess = context.Process(
+            target=task, args=(*arguments, theirs), daemon=True
+        )
+        self.process.start()
+        # With the only other end in the child, its death ends the pipe.
+        theirs.close()
+
+    def kill(self) -> None:
+        """End it at once, wherever it is (kill -9)."""
+        self.process.kill()
+
+    def exit_code(self) -> int | None:
+        self.process.join(PATIENCE_SECONDS)
+        return self.process.exitcode
+
+
+def said(*children: Child, until: float | None = None) -> Iterator[Any]:
+    """What children say, as they say it, until all have ended.
+
+    Args:
+        until: a moment of the monotonic clock to stop listening at; None is never.
+    """
+    pipes: list[Connection] = [child.pipe for child in children]
+    while pipes:
+        patience = PATIENCE_SECONDS if until is None else until - time.monotonic()
+        ready = wait(pipes, max(0, patience))
+        assert ready or until is not None, "the processes hang"
+        if not ready:
+            return
+        for pipe in pipes:
+            if pipe in ready:
+                try:
+                    yield pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    # Killed while it spoke, or done.
+                    pipes = [each for each in pipes if each is not pipe]

@@ -1,0 +1,95 @@
+"""A writer is killed at any moment: what it acknowledged stays, and nothing is torn."""
+
+import sqlite3
+import time
+from contextlib import closing
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.conftest import StoreTargets
+from tests.faults.processes import Child, said
+from tests.faults.usage import (
+    assert_holds,
+    create_meter,
+    numbers_by_position,
+    open_store,
+    table,
+)
+from tests.faults.writing import write
+
+KILLS = 25
+EVENTS = 100_000
+LONGEST_LIFE_SECONDS = 0.06
+
+
+@pytest.mark.slow
+def test_killed_writers_keep_what_they_acknowledged(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    create_meter(store_target)
+    generator = Random(20260302)
+    acknowledged: set[int] = set()
+    deaths = 0
+
+    for _ in range(KILLS):
+        # Some were sent before, some perhaps without an answer.
+        start = max(0, len(acknowledged) - 5)
+        numbers = range(start, EVENTS)
+        child = Child(processes, write, store_target, numbers, generator.random())
+        # A few die while they still open the store, most while they write.
+        answers = [next(said(child))] if generator.random() < 0.8 else []
+        death = time.monotonic() + generator.uniform(0, LONGEST_LIFE_SECONDS)
+        answers += said(child, until=death)
+        child.kill()
+        answers += said(child)
+        deaths += child.exit_code() == -9
+        for answer in answers:
+            acknowledged.update(answer.numbers)
+
+        with open_store(store_target) as store:
+            kept = set(numbers_by_position(store).values())
+            assert acknowledged <= kept
+            assert_holds(store, range(len(kept)))
+        assert_is_whole(store_target)
+
+    assert deaths == KILLS
+    assert acknowledged
+    with open_store(store_target) as store:
+        kept = set(numbers_by_position(store).values())
+        everything = range(len(kept) + 1_000)
+        receipt = store.meter_events.ingest(table(everything))
+
+        assert (receipt.accepted, receipt.duplicates) == (1_000, len(kept))
+        assert_holds(store, everything)
+
+
+@pytest.mark.slow
+def test_a_store_whose_making_was_killed_can_be_opened(
+    store_targets: StoreTargets, processes: ForkServerContext
+) -> None:
+    generator = Random(7)
+
+    for _ in range(10):
+        with store_targets() as target:
+            child = Child(processes, write, target, [], 0)
+            death = time.monotonic() + generator.uniform(0.01, 0.1)
+            list(said(child, until=death))
+            child.kill()
+            child.exit_code()
+
+            create_meter(target)
+            with open_store(target) as store:
+                assert_holds(store, [])
+            assert_is_whole(target)
+
+
+def assert_is_whole(target: str) -> None:
+    """Let SQLite check its own file; PostgreSQL has no such check to run."""
+    file = Path(target) / "log.db"
+    if file.exists():
+        with closing(sqlite3.connect(file)) as connection:
+            rows = connection.execute("PRAGMA integrity_check").fetchall()
+        assert rows == [("ok",)]

@@ -1,0 +1,102 @@
+"""Logs on each backend in turn, with nothing above them but the tables of facts."""
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from ledger.database.addresses import open_database
+from ledger.database.store import Database
+from ledger.folds import Follower
+from ledger.log import Log
+from projections.tables import FactTables
+from tests.conftest import StoreTargets
+from tests.postgresql_server import fresh_database
+
+OpenDatabase = Callable[[], Database]
+OpenLog = Callable[..., Log]
+
+pytest.register_assert_rewrite("tests.ledger.drafts")
+
+
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def store_targets(request: pytest.FixtureRequest) -> Iterator[StoreTargets]:
+    """Make empty stores; on PostgreSQL schemas of one database.
+
+    A schema costs a tenth of a database, and these tests open many stores.
+    """
+    if request.param == "sqlite":
+        yield _fresh_directory
+        return
+    server_url = request.getfixturevalue("postgresql_server")
+    with fresh_database(server_url) as url:
+        yield partial(_fresh_schema, url)
+
+
+@pytest.fixture
+def open_store(store_target: str) -> Iterator[OpenDatabase]:
+    """Open this test's database, as often as the test wants."""
+    with ExitStack() as opened:
+
+        def open_one() -> Database:
+            database = open_database(store_target, creates=True)
+            return opened.enter_context(closing(database))
+
+        yield open_one
+
+
+@pytest.fixture
+def open_log(open_store: OpenDatabase) -> OpenLog:
+    """Open this test's log; each one stands for another process."""
+
+    def open_one(
+        *followers: Follower,
+        database: Database | None = None,
+        epoch: str | None = "epoch-1",
+        identifier_retention: timedelta | None = None,
+    ) -> Log:
+        return Log(
+            database or open_store(),
+            fold=FactTables(),
+            followers=followers,
+            epoch=epoch,
+            identifier_retention=identifier_retention,
+        )
+
+    return open_one
+
+
+@pytest.fixture
+def log(open_log: OpenLog) -> Log:
+    """An empty log."""
+    return open_log()
+
+
+@contextmanager
+def _fresh_directory() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="metering-log-") as parent:
+        yield str(Path(parent) / "usage")
+
+
+@contextmanager
+def _fresh_schema(url: str) -> Iterator[str]:
+    name = f"log_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    # It goes away with its database.
+    yield (
+        make_url(url)
+        .update_query_dict({"options": f"-csearch_path={name}"})
+        .render_as_string(hide_password=False)
+    )

@@ -1,0 +1,216 @@
+"""Databases that hold a log: durable, snapshot reads, and one writer at a time."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from ledger.database.addresses import LOG_FILE, open_database
+from ledger.database.sqlite import SQLiteDatabase
+from ledger.database.store import Database
+from ledger.errors import StoreUnavailableError
+from tests.ledger.conftest import OpenDatabase
+
+
+@pytest.fixture
+def database(open_store: OpenDatabase) -> Database:
+    """A database with one table, `number`, and one row in it."""
+    opened = open_store()
+    with opened.write() as connection:
+        connection.execute(text("CREATE TABLE number (value integer)"))
+        connection.execute(text("INSERT INTO number VALUES (1)"))
+    return opened
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[SQLiteDatabase]:
+    database = SQLiteDatabase(tmp_path / LOG_FILE)
+    yield database
+    database.close()
+
+
+def numbers(connection: Connection) -> list[int]:
+    rows = connection.execute(text("SELECT value FROM number ORDER BY value"))
+    return list(rows.scalars())
+
+
+def insert(connection: Connection, value: int) -> None:
+    connection.execute(text("INSERT INTO number VALUES (:value)"), {"value": value})
+
+
+def test_what_was_written_is_read(database: Database, open_store: OpenDatabase) -> None:
+    with database.write() as connection:
+        insert(connection, 2)
+
+    for reader in (database, open_store()):
+        with reader.read() as connection:
+            assert numbers(connection) == [1, 2]
+
+
+def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
+    def write_and_fail() -> None:
+        with database.write() as connection:
+            insert(connection, 2)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+
+    with database.read() as connection:
+        assert numbers(connection) == [1]
+
+
+def test_a_read_cannot_write(database: Database) -> None:
+    with pytest.raises(StoreUnavailableError), database.read() as connection:
+        insert(connection, 2)
+
+    with database.write() as connection:
+        assert numbers(connection) == [1]
+
+
+def test_a_read_sees_one_snapshot(database: Database, open_store: OpenDatabase) -> None:
+    other = open_store()
+
+    with database.read() as connection:
+        before = numbers(connection)
+        with other.write() as writing:
+            insert(writing, 2)
+        during = numbers(connection)
+    with database.read() as connection:
+        after = numbers(connection)
+
+    assert (before, during, after) == ([1], [1], [1, 2])
+
+
+def test_a_read_does_not_see_what_is_not_committed(
+    database: Database, open_store: OpenDatabase
+) -> None:
+    other = open_store()
+
+    with database.write() as writing:
+        insert(writing, 2)
+        with other.read() as connection:
+            assert numbers(connection) == [1]
+
+
+def test_a_writer_waits_for_the_one_before_and_sees_what_it_wrote(
+    database: Database, open_store: OpenDatabase
+) -> None:
+    other, seen, begun = open_store(), list[int](), threading.Event()
+
+    def write_too() -> None:
+        begun.set()
+        with other.write() as connection:
+            seen.extend(numbers(connection))
+
+    second = threading.Thread(target=write_too)
+    with database.write() as connection:
+        second.start()
+        assert begun.wait(timeout=60)
+        insert(connection, 2)
+    second.join()
+
+    assert seen == [1, 2]
+
+
+def test_writers_of_many_threads_take_turns(database: Database) -> None:
+    def add_one() -> None:
+        for _ in range(10):
+            with database.write() as connection:
+                insert(connection, max(numbers(connection)) + 1)
+
+    threads = [threading.Thread(target=add_one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with database.read() as connection:
+        assert numbers(connection) == list(range(1, 82))
+
+
+def test_errors_of_the_driver_are_ours_and_show_no_values(database: Database) -> None:
+    with pytest.raises(StoreUnavailableError) as caught, database.write() as connection:
+        connection.execute(
+            text("INSERT INTO nothing VALUES (:value)"), {"value": "secret"}
+        )
+
+    assert "secret" not in str(caught.value)
+    assert database.address in caught.value.message
+
+
+def test_commits_to_a_file_are_durable(sqlite_database: SQLiteDatabase) -> None:
+    for opened in (sqlite_database.read(), sqlite_database.write()):
+        with opened as connection:
+            settings = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "wal_autocheckpoint")
+            }
+
+        assert settings == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "wal_autocheckpoint": 0,
+        }
+
+
+def test_the_write_ahead_log_is_folded_into_the_file_when_it_is_long(
+    sqlite_database: SQLiteDatabase, tmp_path: Path
+) -> None:
+    file = tmp_path / LOG_FILE
+    with sqlite_database.write() as connection:
+        connection.execute(text("CREATE TABLE number (value blob)"))
+    with sqlite_database.write() as connection:
+        connection.execute(text("INSERT INTO number VALUES (zeroblob(1000000))"))
+    before = file.stat().st_size
+
+    with sqlite_database.write(body_bytes=64 << 20) as connection:
+        insert(connection, 1)
+
+    assert before < 1_000_000 < file.stat().st_size
+
+
+def test_the_write_ahead_log_is_folded_as_far_as_readers_allow(
+    sqlite_database: SQLiteDatabase, tmp_path: Path
+) -> None:
+    file = tmp_path / LOG_FILE
+    with sqlite_database.write() as connection:
+        connection.execute(text("CREATE TABLE number (value integer)"))
+
+    with sqlite_database.read() as reading:
+        before = numbers(reading)
+        with sqlite_database.write(body_bytes=64 << 20) as connection:
+            connection.execute(text("CREATE TABLE large (value blob)"))
+            connection.execute(text("INSERT INTO large VALUES (zeroblob(1000000))"))
+            insert(connection, 1)
+        during, size_during = numbers(reading), file.stat().st_size
+    with sqlite_database.write(body_bytes=64 << 20) as connection:
+        insert(connection, 2)
+
+    assert (before, during) == ([], [])
+    assert size_during < 1_000_000 < file.stat().st_size
+    with sqlite_database.read() as connection:
+        assert numbers(connection) == [1, 2]
+
+
+def test_an_address_without_a_scheme_is_a_directory(tmp_path: Path) -> None:
+    for address in (str(tmp_path / "a" / "b"), tmp_path / "c d'\"%?#"):
+        database = open_database(address, creates=True)
+
+        assert Path(database.address) == Path(address) / LOG_FILE
+        assert (Path(address) / LOG_FILE).exists()
+        database.close()
+
+
+def test_the_address_of_a_server_hides_its_password(postgresql_url: str) -> None:
+    scheme, _, rest = postgresql_url.partition("://")
+    user, _, host = rest.partition("@")
+    with_password = f"{scheme}://{user.partition(':')[0]}:secret@{host}"
+
+    database = open_database(with_password, creates=True)
+
+    assert "secret" not in database.address
+    assert database.address.startswith("postgresql://")
+    database.close()

@@ -1,0 +1,215 @@
+"""A hash only raises the question; the events themselves answer it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import event, example, given
+from hypothesis import strategies as st
+
+from ledger.columns import UsageRow, take_rows, usage_batch
+from ledger.deduplication import Draft, Settled, Stored, settle
+from ledger.identifier_table import IdentifierTable
+from ledger.identifiers import identifier_hashes
+from tests.ledger.drafts import NOW, row, rows
+
+
+def drafted(
+    events: Sequence[UsageRow],
+    hashes: Sequence[int] | None = None,
+    *,
+    has_own_timestamp: Sequence[bool] | None = None,
+) -> Draft:
+    batch = usage_batch(events)
+    return Draft(
+        events=batch,
+        hashes=(
+            identifier_hashes(batch) if hashes is None else np.array(hashes, np.uint64)
+        ),
+        has_own_timestamp=np.array(has_own_timestamp or [True] * len(events)),
+    )
+
+
+def stored_at(events: Sequence[UsageRow], times: Sequence[int] = ()) -> Stored:
+    """Read events that lie at the positions from 1 on."""
+    batch = usage_batch(events)
+    recorded_at = np.array(times or [NOW] * len(events))
+
+    def read(positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        return take_rows(batch, positions - 1), recorded_at[positions - 1]
+
+    return read
+
+
+def candidates(*pairs: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the draft with the position that each may repeat."""
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def answers(settled: Settled) -> list[tuple[int, int]]:
+    return list(
+        zip(
+            settled.original_positions.tolist(),
+            settled.original_rows.tolist(),
+            strict=True,
+        )
+    )
+
+
+def test_identifiers_that_share_a_hash_are_both_new() -> None:
+    draft = drafted([row("a"), row("b")], [7, 7])
+
+    settled = settle(draft, candidates(), stored_at([row("unused")]), live_since=None)
+
+    assert answers(settled) == [(0, -1), (0, -1)]
+    assert settled.is_new.tolist() == [True, True]
+    assert settled.conflicts == {}
+
+
+def test_an_identifier_that_shares_its_hash_with_a_stored_one_is_new() -> None:
+    draft = drafted([row("a"), row("b")], [7, 8])
+
+    settled = settle(
+        draft,
+        candidates((0, 1), (1, 2)),
+        stored_at([row("other"), row("b", event_name="requests")]),
+        live_since=None,
+    )
+
+    assert settled.is_new.tolist() == [True, True]
+
+
+def test_the_right_one_of_several_candidates_is_the_original() -> None:
+    draft = drafted([row("a"), row("b", value="2")], [7, 7])
+    known = [row("x"), row("b"), row("a"), row("y", value="9")]
+
+    settled = settle(
+        draft,
+        candidates(*((at, position) for at in (0, 1) for position in (1, 2, 3, 4))),
+        stored_at(known),
+        live_since=None,
+    )
+
+    assert answers(settled) == [(3, -1), (2, -1)]
+    assert settled.conflicts == {1: ("value",)}
+
+
+def test_equal_identifiers_among_rows_of_one_hash_are_told_apart() -> None:
+    draft = drafted(
+        [row("a"), row("b"), row("a"), row("c"), row("b", customer="c")], [7] * 5
+    )
+
+    settled = settle(draft, candidates(), stored_at([row("x")]), live_since=None)
+
+    assert answers(settled) == [(0, -1), (0, -1), (0, 0), (0, -1), (0, 1)]
+    assert settled.conflicts == {4: ("customer",)}
+
+
+def test_of_an_identifier_used_again_the_latest_event_is_the_original() -> None:
+    draft = drafted([row("a", value="2")], [7])
+    known = [row("a"), row("a", value="2"), row("a", value="3")]
+
+    settled = settle(
+        draft,
+        candidates((0, 1), (0, 2)),
+        stored_at(known, [NOW, NOW + 5, NOW + 9]),
+        live_since=NOW,
+    )
+
+    assert answers(settled) == [(2, -1)]
+    assert settled.conflicts == {}
+
+
+def test_an_identifier_recorded_before_it_lives_is_free() -> None:
+    draft = drafted([row("a"), row("b"), row("a")], [7, 8, 7])
+
+    settled = settle(
+        draft,
+        candidates((0, 1), (1, 2), (2, 1)),
+        stored_at([row("a"), row("b")], [NOW - 1, NOW]),
+        live_since=NOW,
+    )
+
+    assert answers(settled) == [(0, -1), (2, -1), (0, 0)]
+    assert settled.is_new.tolist() == [True, False, False]
+
+
+IDENTIFIERS = st.sampled_from(["a", "b", "c", "d"])
+CONTENTS = st.builds(
+    row,
+    IDENTIFIERS,
+    event_name=st.sampled_from(["tokens", "requests"]),
+    value=st.sampled_from(["1", "2"]),
+    timestamp=st.sampled_from([NOW, NOW + 1]),
+    payload=st.sampled_from([(), (("model", "large"),)]),
+)
+
+
+def differing(one: UsageRow, other: UsageRow, *, own: bool) -> tuple[str, ...]:
+    fields = ["customer", "timestamp", "value", "payload"]
+    if not own:
+        fields.remove("timestamp")
+    return tuple(each for each in fields if getattr(one, each) != getattr(other, each))
+
+
+@given(
+    st.lists(CONTENTS, max_size=6),
+    st.lists(st.tuples(CONTENTS, st.booleans()), min_size=1),
+)
+@example([], [(row("a"), True), (row("b"), True), (row("a"), False)])
+def test_settling_agrees_with_looking_up_every_row(
+    sent_before: list[UsageRow], sent: list[tuple[UsageRow, bool]]
+) -> None:
+    """Whatever hashes collide, a dict of identifiers gives the same answers."""
+    known: dict[tuple[str, str], tuple[int, UsageRow]] = {}
+    stored = list[UsageRow]()
+    for each in sent_before:
+        if (each.event_name, each.identifier) not in known:
+            stored.append(each)
+            known[each.event_name, each.identifier] = len(stored), each
+    # Four hashes for eight identifiers: some share one.
+    hashes = {"a": 7, "b": 7, "c": 8, "d": 2**64 - 1}
+    table = IdentifierTable()
+    table.add(np.array([hashes[each.identifier] for each in stored], np.uint64), 1)
+    events = [each for each, _ in sent]
+    draft = drafted(
+        events,
+        [hashes[each.identifier] for each in events],
+        has_own_timestamp=[own for _, own in sent],
+    )
+
+    settled = settle(
+        draft,
+        table.find(draft.hashes),
+        stored_at(stored or [row("unused")]),
+        live_since=None,
+    )
+
+    firsts: dict[tuple[str, str], tuple[int, UsageRow]] = {}
+    expected, conflicts = [], {}
+    for number, (each, own) in enumerate(sent):
+        key = each.event_name, each.identifier
+        position, original = known.get(key, (0, each))
+        at, first = firsts.get(key, (-1, each))
+        expected.append((position, -1 if position else at))
+        fields = differing(each, original if position else first, own=own)
+        if fields:
+            conflicts[number] = fields
+        if not position and at < 0:
+            firsts[key] = number, each
+    event(f"{len(conflicts)} conflicts")
+    assert answers(settled) == expected
+    assert settled.conflicts == conflicts
+
+
+def test_a_large_batch_is_settled_as_a_whole() -> None:
+    events = rows(20_000)
+    draft = drafted([*events, *events[-5:]])
+    known = np.arange(0, 10_000)
+
+    settled = settle(draft, (known, known + 1), stored_at(events), live_since=None)
+
+    assert np.count_nonzero(settled.is_new) == 10_000
+    assert settled.original_positions[:10_000].tolist() == list(range(1, 10_001))
+    assert settled.original_rows[-5:].tolist() == list(range(19_995, 20_000))

@@ -1,0 +1,158 @@
+"""Errors are one tree, and each says in one sentence what is wrong and with what."""
+
+import re
+import sqlite3
+
+import psycopg
+import pytest
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+
+from ledger import errors
+from ledger.database.store import store_error, translated
+from ledger.errors import (
+    CommitOutcomeUnknownError,
+    LedgerError,
+    LogDamagedError,
+    MeteringError,
+    StoreBusyError,
+    StoreClosedError,
+    StoreError,
+    StoreForkedError,
+    StoreFullError,
+    StoreMissingError,
+    StoreUnavailableError,
+    StoreVersionError,
+    UnsafeDurabilityError,
+)
+
+STORE = "/data/usage/log.db"
+EVERY_ERROR: list[LedgerError] = [
+    StoreUnavailableError(STORE, "it is gone"),
+    StoreMissingError(STORE),
+    StoreBusyError(STORE, "database is locked"),
+    StoreFullError(STORE, "database or disk is full"),
+    StoreVersionError(STORE, 7, 1),
+    StoreClosedError(STORE),
+    StoreForkedError(STORE),
+    UnsafeDurabilityError(STORE, "fsync", "off", "on"),
+    LogDamagedError(12, "it does not match"),
+    CommitOutcomeUnknownError(STORE, "it broke"),
+]
+
+
+def drawn_tree() -> dict[str, str]:
+    """Each class drawn at the top of the module, with the one that it hangs from."""
+    parents, above = {}, list[str]()
+    for line in (errors.__doc__ or "").splitlines()[2:]:
+        name = line.lstrip("│├└─ \N{NO-BREAK SPACE}")
+        depth = (len(line) - len(name)) // 4
+        above[depth:] = [name]
+        if depth:
+            parents[name] = above[depth - 1]
+    return parents
+
+
+def test_the_tree_at_the_top_of_the_module_is_the_tree() -> None:
+    classes = {
+        name: found
+        for name, found in vars(errors).items()
+        if isinstance(found, type) and found is not MeteringError
+    }
+
+    assert drawn_tree() == {
+        name: found.__mro__[1].__name__ for name, found in classes.items()
+    }
+
+
+def test_every_error_is_tried_here() -> None:
+    leaves = set(drawn_tree()) - set(drawn_tree().values())
+
+    assert {type(error).__name__ for error in EVERY_ERROR} == leaves
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda each: type(each).__name__)
+def test_an_error_has_a_code_and_a_sentence_that_names_what_it_is_about(
+    error: LedgerError,
+) -> None:
+    assert re.fullmatch(r"[a-z_]+", error.code)
+    assert error.param is None
+    assert str(error) == error.message
+    assert error.message[0].isupper()
+    assert not error.message.endswith(".")
+    assert STORE in error.message or "12" in error.message
+
+
+def test_codes_are_unique() -> None:
+    assert len({error.code for error in EVERY_ERROR}) == len(EVERY_ERROR)
+
+
+def test_an_error_may_be_given_a_code_and_a_parameter() -> None:
+    error = MeteringError("No", code="archived_meter", param="payload[value]")
+
+    assert (error.code, error.param) == ("archived_meter", "payload[value]")
+    assert MeteringError("No").code == "metering_error"
+
+
+def test_an_error_keeps_what_it_is_about() -> None:
+    version = StoreVersionError(STORE, 7, 1)
+
+    assert (version.found, version.supported) == (7, 1)
+    assert StoreUnavailableError(STORE, "gone").reason == "gone"
+    assert LogDamagedError(12, "torn").position == 12
+    assert UnsafeDurabilityError(STORE, "fsync", "off", "on").setting == "fsync"
+
+
+def refused(cause: Exception) -> DBAPIError:
+    return OperationalError("INSERT …", None, cause)
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), StoreFullError),
+        (psycopg.errors.DiskFull('could not extend file "x"'), StoreFullError),
+        (OSError("No space left on device"), StoreFullError),
+        (OSError("Disk quota exceeded"), StoreFullError),
+        (sqlite3.OperationalError("database is locked"), StoreBusyError),
+        (psycopg.errors.LockNotAvailable("canceled"), StoreBusyError),
+        (
+            psycopg.errors.QueryCanceled(
+                "canceling statement due to statement timeout"
+            ),
+            StoreBusyError,
+        ),
+        (sqlite3.OperationalError("disk I/O error"), StoreUnavailableError),
+        (sqlite3.DatabaseError("file is not a database"), StoreUnavailableError),
+        (
+            psycopg.OperationalError("server closed the connection\n\tunexpectedly"),
+            StoreUnavailableError,
+        ),
+        (psycopg.OperationalError(""), StoreUnavailableError),
+    ],
+    ids=lambda each: str(each) if isinstance(each, Exception) else "",
+)
+def test_a_driver_s_error_becomes_one_of_ours(
+    cause: Exception, expected: type[StoreError]
+) -> None:
+    with pytest.raises(StoreError) as caught, translated(STORE):
+        raise refused(cause)
+
+    assert type(caught.value) is expected
+    assert STORE in caught.value.message
+    assert "\n" not in caught.value.message
+    assert "INSERT" not in caught.value.message
+
+
+def test_an_error_without_words_is_named_by_its_kind() -> None:
+    error = store_error(STORE, InterfaceError("SELECT 1", None, ValueError()))
+
+    assert error.message.endswith("ValueError")
+
+
+def test_an_error_of_the_toolkit_itself_becomes_one_of_ours() -> None:
+    assert isinstance(store_error(STORE, ArgumentError("no")), StoreUnavailableError)
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(ZeroDivisionError), translated(STORE):
+        raise ZeroDivisionError

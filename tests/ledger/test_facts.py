@@ -1,0 +1,152 @@
+"""Every fact of the closed union has one encoding, and comes back from it."""
+
+from decimal import Decimal
+from typing import get_args
+
+import msgspec
+import pytest
+
+from ledger.adjustments import MeterEventCancelled
+from ledger.facts import Fact, decode_facts, encode_facts
+from ledger.meters import (
+    EventTimeWindow,
+    Formula,
+    MeterCreated,
+    MeterDeactivated,
+    MeterReactivated,
+    MeterStatus,
+    MeterUpdated,
+)
+from ledger.quantities import parse_quantity
+
+CREATED = MeterCreated(
+    meter_id="mtr_1",
+    event_name="größe 🚕",
+    display_name='Größe "quoted"\n',
+    formula=Formula.SUM,
+    customer_payload_key="stripe_customer_id",
+    value_payload_key="value",
+    event_time_window=None,
+)
+CANCELLED = MeterEventCancelled(
+    event_position=2**53 + 1,
+    event_name="tokens",
+    identifier="a",
+    customer="cus_1",
+    timestamp=1_772_409_600_000_001,
+    value=parse_quantity("-" + "9" * 26 + "." + "9" * 12),
+)
+FACTS: list[Fact] = [
+    CREATED,
+    *(msgspec.structs.replace(CREATED, formula=formula) for formula in Formula),
+    *(
+        msgspec.structs.replace(CREATED, event_time_window=window)
+        for window in EventTimeWindow
+    ),
+    MeterUpdated(meter_id="mtr_1", display_name="Tokens"),
+    MeterDeactivated(meter_id="mtr_1"),
+    MeterReactivated(meter_id="mtr_1"),
+    CANCELLED,
+    msgspec.structs.replace(CANCELLED, value=None),
+    msgspec.structs.replace(CANCELLED, value=parse_quantity("0")),
+]
+
+# What releases wrote is read for ever: these texts may be added to, never changed.
+WRITTEN: list[tuple[Fact, str]] = [
+    (
+        CREATED,
+        """[{"fact":"meter.created","meter_id":"mtr_1","event_name":"größe 🚕",\
+"display_name":"Größe \\"quoted\\"\\n","formula":"sum",\
+"customer_payload_key":"stripe_customer_id","value_payload_key":"value",\
+"event_time_window":null}]""",
+    ),
+    (
+        MeterUpdated(meter_id="mtr_1", display_name="Tokens"),
+        """[{"fact":"meter.updated","meter_id":"mtr_1","display_name":"Tokens"}]""",
+    ),
+    (
+        MeterDeactivated(meter_id="mtr_1"),
+        """[{"fact":"meter.deactivated","meter_id":"mtr_1"}]""",
+    ),
+    (
+        MeterReactivated(meter_id="mtr_1"),
+        """[{"fact":"meter.reactivated","meter_id":"mtr_1"}]""",
+    ),
+    (
+        CANCELLED,
+        """[{"fact":"meter_event.cancelled","event_position":9007199254740993,\
+"event_name":"tokens","identifier":"a","customer":"cus_1",\
+"timestamp":1772409600000001,"value":"-99999999999999999999999999.999999999999"}]""",
+    ),
+]
+
+
+def test_every_member_of_the_union_is_tried_here() -> None:
+    assert {type(fact) for fact in FACTS} == set(get_args(Fact))
+    assert {type(fact) for fact, _ in WRITTEN} == set(get_args(Fact))
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: type(fact).__name__)
+def test_a_fact_comes_back_as_it_was(fact: Fact) -> None:
+    assert decode_facts(encode_facts([fact])) == (fact,)
+
+
+def test_facts_come_back_in_their_order() -> None:
+    assert decode_facts(encode_facts(FACTS)) == tuple(FACTS)
+    assert decode_facts(encode_facts([])) == ()
+
+
+@pytest.mark.parametrize(
+    ("fact", "body"), WRITTEN, ids=lambda each: type(each).__name__
+)
+def test_a_fact_is_written_as_it_always_was(fact: Fact, body: str) -> None:
+    assert encode_facts([fact]).decode() == body
+    assert decode_facts(body.encode()) == (fact,)
+
+
+def test_a_quantity_keeps_its_scale() -> None:
+    fact = msgspec.structs.replace(CANCELLED, value=parse_quantity("1"))
+
+    (decoded,) = decode_facts(encode_facts([fact]))
+
+    assert isinstance(decoded, MeterEventCancelled)
+    assert decoded.value == Decimal(1)
+    assert str(decoded.value) == "1.000000000000"
+
+
+def test_equal_facts_are_equal_bytes() -> None:
+    again = msgspec.structs.replace(CREATED)
+
+    assert again is not CREATED
+    assert encode_facts([again]) == encode_facts([CREATED])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[{}]",
+        b'[{"fact":"meter.exploded","meter_id":"mtr_1"}]',
+        b'[{"fact":"meter.updated","meter_id":"mtr_1"}]',
+        b'[{"fact":"meter.updated","meter_id":1,"display_name":"x"}]',
+        encode_facts([CREATED])[:-1],
+        encode_facts([CREATED]).replace(b'"sum"', b'"max"'),
+        b"\xff",
+    ],
+)
+def test_what_is_no_list_of_known_facts_is_refused(body: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        decode_facts(body)
+
+
+def test_facts_cannot_be_changed() -> None:
+    for fact in FACTS:
+        with pytest.raises(AttributeError):
+            fact.meter_id = "other"  # type: ignore[misc, union-attr]  # that is the point
+
+
+def test_states_have_the_words_of_the_api() -> None:
+    assert [formula.value for formula in Formula] == ["sum", "count", "last"]
+    assert [window.value for window in EventTimeWindow] == ["hour", "day"]
+    assert [status.value for status in MeterStatus] == ["active", "inactive"]

@@ -1,0 +1,158 @@
+"""One grammar of a value, one stored type; what does not fit exactly is refused."""
+
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+
+from ledger.quantities import (
+    QUANTITY,
+    fit_quantity,
+    format_quantity,
+    parse_quantity,
+    quantity_from_units,
+    shortest,
+    units_from_quantity,
+)
+from tests.ledger.usage_rows import UNITS_AT_MOST, units
+
+NINES = "9" * 26 + "." + "9" * 12
+
+# The text, the quantity in units of 10**-12 or None where refused, and the shortest
+# text that says the same.
+TABLE: list[tuple[str, int | None, str | None]] = [
+    ("0", 0, "0"),
+    ("-0", 0, "0"),
+    ("0.000", 0, "0"),
+    ("0e999", 0, "0"),
+    ("0e-9999", 0, "0"),
+    ("1", 10**12, "1"),
+    ("001", 10**12, "1"),
+    ("-1", -(10**12), "-1"),
+    ("12.50", 12_500_000_000_000, "12.5"),
+    ("0.000000000001", 1, "0.000000000001"),
+    ("-0.000000000001", -1, "-0.000000000001"),
+    ("1e-12", 1, "0.000000000001"),
+    ("1E3", 10**15, "1000"),
+    ("1e+3", 10**15, "1000"),
+    ("100e-2", 10**12, "1"),
+    ("1.0000000000000", 10**12, "1"),
+    ("1e25", 10**37, "1" + "0" * 25),
+    ("0." + "0" * 30 + "1e31", 10**12, "1"),
+    (NINES, UNITS_AT_MOST, NINES),
+    ("-" + NINES, -UNITS_AT_MOST, "-" + NINES),
+    ("1" + "0" * 30 + "e-30", 10**12, "1"),
+    ("1e26", None, None),
+    ("1" + "0" * 26, None, None),
+    ("1e-13", None, None),
+    ("0.0000000000001", None, None),
+    (NINES + "1", None, None),
+    ("1e9999", None, None),
+    ("1e-9999", None, None),
+    ("", None, None),
+    ("-", None, None),
+    ("+1", None, None),
+    (".5", None, None),
+    ("5.", None, None),
+    ("1e", None, None),
+    ("1e1.5", None, None),
+    (" 1", None, None),
+    ("1 ", None, None),
+    ("1\n", None, None),
+    ("1_000", None, None),
+    ("1,000", None, None),
+    ("0x10", None, None),
+    ("NaN", None, None),
+    ("sNaN", None, None),
+    ("Infinity", None, None),
+    ("-inf", None, None),
+    ("\u0661", None, None),
+    ("\uff11", None, None),
+    ("1" * 101, None, None),
+    ("1e" + "0" * 50, None, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "short"), TABLE, ids=[ascii(text)[:24] for text, _, _ in TABLE]
+)
+def test_a_text_is_read_exactly_or_refused(
+    text: str, count: int | None, short: str | None
+) -> None:
+    value = parse_quantity(text)
+
+    assert (value is None) == (count is None)
+    if value is not None:
+        assert units_from_quantity(value) == count
+        assert value.as_tuple().exponent == -12
+        assert format_quantity(value) == short
+
+
+@pytest.mark.parametrize(
+    ("value", "fitted"),
+    [
+        (Decimal("1E+3"), "1000.000000000000"),
+        (Decimal("-0"), "0.000000000000"),
+        (Decimal("0E+500"), "0.000000000000"),
+        (Decimal(NINES), NINES),
+        (Decimal("1E+26"), None),
+        (Decimal("1E-13"), None),
+        (Decimal("1E+999999"), None),
+        (Decimal("1E-999999"), None),
+        (Decimal("9" * 100), None),
+        (Decimal("NaN"), None),
+        (Decimal("sNaN"), None),
+        (Decimal("-Infinity"), None),
+    ],
+    ids=str,
+)
+def test_a_decimal_is_given_the_stored_scale_or_refused(
+    value: Decimal, fitted: str | None
+) -> None:
+    found = fit_quantity(value)
+
+    assert (None if found is None else f"{found:f}") == fitted
+
+
+@given(units())
+@example(10 ** (38 + 19))
+@example(-(10 ** (38 + 19)))
+def test_units_come_back_from_quantities(count: int) -> None:
+    value = quantity_from_units(count)
+
+    assert units_from_quantity(value) == count
+    assert parse_quantity(format_quantity(value)) == (
+        value if abs(count) <= UNITS_AT_MOST else None
+    )
+
+
+@given(units())
+def test_a_stored_quantity_is_the_quantity(count: int) -> None:
+    value = fit_quantity(quantity_from_units(count))
+
+    stored = pa.array([value], QUANTITY)[0].as_py()
+
+    assert stored == value
+    assert units_from_quantity(stored) == count
+
+
+@given(units())
+def test_the_shortest_form_has_no_exponent_and_no_idle_zero(count: int) -> None:
+    value = quantity_from_units(count)
+
+    text = format_quantity(value)
+
+    assert "E" not in text
+    assert "." not in text or not text.endswith("0")
+    assert text.lstrip("-").startswith("0.") or not text.lstrip("-").startswith("00")
+    assert text != "-0"
+
+
+@given(units())
+def test_the_shortest_form_does_not_depend_on_the_scale(count: int) -> None:
+    value = fit_quantity(quantity_from_units(count))
+
+    assert value is not None
+    assert str(shortest(value)) == str(quantity_from_units(count))
+    assert shortest(Decimal("1E+3")) == Decimal(1000)

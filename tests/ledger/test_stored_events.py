@@ -1,0 +1,131 @@
+"""Events are read by position, and what was read last is kept, within bounds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ledger.columns import usage_batch, usage_rows
+from ledger.entries import Commit
+from ledger.errors import LogDamagedError
+from ledger.stored_events import StoredEvents
+from tests.ledger.drafts import NOW, meter_created, row
+
+SMALL_COMMITS_KEPT_AT_MOST = 5_000
+
+
+class Shelf:
+    """Commits of one event each, and how often they were fetched."""
+
+    def __init__(self, count: int, *, payload: str = "") -> None:
+        self._count = count
+        self._payload = (("text", payload),)
+        self.fetched = 0
+
+    def holding(self, position: int) -> Commit:
+        self.fetched += 1
+        if not 1 <= position <= self._count:
+            raise LogDamagedError(position, "no commit holds it")
+        return Commit(
+            first_position=position,
+            recorded_at=NOW + position,
+            content=usage_batch([row(f"event-{position}", payload=self._payload)]),
+            content_digest=b"",
+            digest=b"",
+        )
+
+    def at(self, first_positions: Sequence[int]) -> Sequence[Commit]:
+        return [self.holding(position) for position in first_positions]
+
+
+def test_what_was_read_last_is_not_fetched_again() -> None:
+    shelf = Shelf(10)
+    stored = StoredEvents(shelf.holding, shelf.at)
+
+    stored.take(np.array([1, 3]))
+    events, recorded_at = stored.take(np.array([3, 1, 3]))
+    commits = list(stored.commits_at([1, 3]))
+
+    assert shelf.fetched == 2
+    assert [each.identifier for each in usage_rows(events)] == [
+        "event-3", "event-1", "event-3",
+    ]  # fmt: skip
+    assert recorded_at.tolist() == [NOW + 3, NOW + 1, NOW + 3]
+    assert [commit.first_position for commit in commits] == [1, 3]
+
+
+def test_commits_are_fetched_once_however_they_are_asked_for() -> None:
+    shelf = Shelf(10)
+    stored = StoredEvents(shelf.holding, shelf.at)
+
+    list(stored.commits_at([2, 4]))
+    stored.take(np.array([2, 4, 6]))
+    list(stored.commits_at([2, 4, 6, 8]))
+
+    assert shelf.fetched == 4
+
+
+def test_a_commit_that_two_ask_for_is_kept_once() -> None:
+    shelf = Shelf(10)
+    stored = StoredEvents(shelf.holding, shelf.at)
+
+    commits = list(stored.commits_at([4, 4]))
+    stored.take(np.array([4, 4]))
+
+    assert [commit.first_position for commit in commits] == [4, 4]
+    assert shelf.fetched <= 2
+
+
+def test_many_small_commits_are_not_all_kept() -> None:
+    shelf = Shelf(2 * SMALL_COMMITS_KEPT_AT_MOST)
+    stored = StoredEvents(shelf.holding, shelf.at)
+    everything = range(1, 2 * SMALL_COMMITS_KEPT_AT_MOST + 1)
+
+    list(stored.commits_at(everything))
+    fetched_first = shelf.fetched
+    stored.take(np.array([1, 2, 3]))
+    fetched_again = shelf.fetched - fetched_first
+    stored.take(np.array(everything[-3:]))
+
+    assert fetched_first == len(everything)
+    # The first to come was the first to go, the last ones are still there.
+    assert fetched_again == 3
+    assert shelf.fetched - fetched_first == 3
+
+
+def test_what_is_used_stays() -> None:
+    shelf = Shelf(20, payload="x" * (8 << 20))
+    stored = StoredEvents(shelf.holding, shelf.at)
+
+    stored.take(np.array([1]))
+    for position in range(2, 21):
+        stored.take(np.array([position]))
+        stored.take(np.array([1]))
+
+    assert shelf.fetched == 20
+
+
+def test_one_commit_larger_than_the_bound_is_still_kept() -> None:
+    shelf = Shelf(2, payload="x" * (65 << 20))
+    stored = StoredEvents(shelf.holding, shelf.at)
+
+    for _ in range(2):
+        stored.take(np.array([1]))
+
+    assert shelf.fetched == 1
+
+
+def test_facts_are_no_events() -> None:
+    facts = Commit(
+        first_position=7,
+        recorded_at=NOW,
+        content=(meter_created("tokens"),),
+        content_digest=b"",
+        digest=b"",
+    )
+    stored = StoredEvents(lambda _: facts, lambda _: [facts])
+
+    with pytest.raises(LogDamagedError) as caught:
+        stored.take(np.array([7]))
+
+    assert caught.value.position == 7

@@ -1,0 +1,27 @@
+"""What these tests ask for besides a database: a clock that stands still, a store."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import metering
+from tests.metering.usage import NOW, create_meter
+
+
+@pytest.fixture
+def clock() -> metering.FixedClock:
+    """Noon of the first of March 2026, UTC."""
+    return metering.FixedClock(NOW)
+
+
+@pytest.fixture
+def store(clock: metering.FixedClock) -> Iterator[metering.Metering]:
+    """An empty store in memory."""
+    with metering.connect(":memory:", clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tokens(store: metering.Metering) -> metering.Meter:
+    """A meter of that store that adds up the values of `tokens`."""
+    return create_meter(store)

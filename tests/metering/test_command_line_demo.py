@@ -1,0 +1,249 @@
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+from metering.cli.traffic import HOURS, Traffic, floor_hour
+
+END = datetime(2025, 3, 2, 12, tzinfo=UTC)
+
+
+def demo(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["demo", *(str(each) for each in arguments)])
+
+
+def demo_document(*arguments: str | Path) -> Mapping[str, Any]:
+    result = demo(*arguments, "--json")
+    assert result.exit_code == 0
+    stages = json.loads(result.stdout, parse_float=Decimal)["stages"]
+    return {stage["stage"]: stage for stage in stages}
+
+
+def input_tokens(traffic: Traffic) -> Counter[str]:
+    """Add up input tokens by customer in plain Python, the first of equal events."""
+    disputed = traffic.disputed_event()
+    assert disputed is not None
+    left_out = {disputed.identifier}
+    totals: Counter[str] = Counter()
+    for batch in traffic.batches(1000):
+        for row in batch.to_pylist():
+            if row["event_name"] == "input_tokens":
+                if row["identifier"] not in left_out:
+                    totals[row["stripe_customer_id"]] += int(row["value"])
+                left_out.add(row["identifier"])
+    return totals
+
+
+def traffic_of(store: Path, rows: int) -> Traffic:
+    with metering.connect(store) as m:
+        created = {meter.event_name: meter.created for meter in m.meters.list()}
+    return Traffic(rows=rows, end=floor_hour(created["requests"]), seed=1)
+
+
+def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
+    stages = demo_document("--events", "5000", "--store", tmp_path / "demo")
+
+    assert stages["sent"]["accepted"] == 4950
+    assert stages["sent"]["duplicates"] == 49
+    assert stages["sent"]["rejected"] == 1
+    assert "differs in value" in stages["sent"]["first_rejection"]
+    assert stages["corrected"]["cancelled"] == 24
+    dispute = stages["dispute"]
+    assert dispute["before"] - dispute["after"] == dispute["value"] > 0
+    expected = input_tokens(traffic_of(tmp_path / "demo", 5000))
+    expected[dispute["customer"]] += int(dispute["value"])
+    for usage in stages["top_customers"]["customers"]:
+        assert usage["input_tokens"] == expected[usage["customer"]]
+        assert sum(usage["input_tokens_by_hour"]) == usage["input_tokens"]
+        assert len(usage["input_tokens_by_hour"]) == HOURS
+    assert stages["verified"]["ok"] is True
+    # Five meters, 4950 events, 25 cancellations.
+    assert stages["verified"]["entries"] == 5 + 4950 + 25
+
+
+def test_demo_run_again_finds_only_duplicates(tmp_path: Path) -> None:
+    first = demo_document("--events", "5000", "--store", tmp_path / "demo")
+    again = demo_document("--events", "5000", "--store", tmp_path / "demo")
+
+    assert again["sent"]["accepted"] == 0
+    assert again["sent"]["duplicates"] == 4999
+    assert again["dispute"]["was_cancelled"] is True
+    assert again["dispute"]["before"] == first["dispute"]["after"]
+    assert again["verified"] == first["verified"]
+
+
+def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> None:
+    store, rows = tmp_path / "demo", 100_000
+    arguments = ["demo", "--events", str(rows), "--store", str(store)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "metering.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert "language-model API" in program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        complaint = program.stderr.read()
+
+    assert program.returncode == 130
+    assert complaint.startswith("metering: Interrupted; ")
+    assert complaint.endswith("nothing counts twice\n")
+    assert complaint.count("\n") == 1
+
+    stages = demo_document("--events", str(rows), "--store", store)
+
+    assert stages["verified"]["ok"] is True
+    assert stages["verified"]["entries"] == 5 + 99_000 + 25
+    expected = input_tokens(traffic_of(store, rows))
+    dispute = stages["dispute"]
+    assert dispute["after"] == expected[dispute["customer"]]
+
+
+def test_demo_shows_commands_that_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["metering/cli/__main__.py"])
+    shown = demo("--events", "5000", "--store", tmp_path / "demo").stdout
+
+    _, _, commands = shown.partition("Try next\n")
+    for command in commands.splitlines():
+        _, _, arguments = command.partition(" -m metering.cli ")
+        result = CliRunner().invoke(app, arguments.split())
+        assert result.exit_code == 0, command
+    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 6
+
+
+def test_demo_shows_every_stage_in_eighty_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    shown = demo("--events", "5000").stdout
+    told, _, _ = shown.partition("Try next\n")
+
+    assert (tmp_path / "demo").is_dir()
+    for words in (
+        "Ingested 5,000 rows",
+        "accepted     4,950",
+        "duplicates      49",
+        "Top customers",
+        "before",
+        "Verified 4,980 entries",
+    ):
+        assert words in told
+    tables = [line for line in told.splitlines() if not line.startswith("Such as")]
+    assert max(len(line) for line in tables) <= 80
+    assert any("█" in line for line in tables)
+
+
+def test_demo_leaves_the_store_of_the_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("METERING_STORE", "precious")
+
+    demo("--events", "10")
+
+    assert not (tmp_path / "precious").exists()
+
+
+def test_demo_leaves_a_store_alone_that_it_did_not_make(tmp_path: Path) -> None:
+    store = tmp_path / "usage"
+    with metering.connect(store) as m:
+        m.meters.create(
+            display_name="Seats",
+            event_name="seats",
+            default_aggregation={"formula": "last"},
+        )
+        position = m.position
+
+        result = demo("--events", "10", "--store", store)
+
+        assert result.exit_code == 1
+        assert "'seats'" in result.stderr
+        assert m.position == position
+
+
+@pytest.mark.parametrize("events", [1, 2, 7, 50, 101])
+def test_demo_of_a_few_events_works(events: int, tmp_path: Path) -> None:
+    stages = demo_document("--events", str(events), "--store", tmp_path / "demo")
+
+    assert stages["sent"]["accepted"] == events - events // 100
+    assert stages["verified"]["ok"] is True
+
+
+def test_demo_of_no_events_is_refused(tmp_path: Path) -> None:
+    assert demo("--events", "0", "--store", tmp_path / "demo").exit_code == 2
+
+
+def test_traffic_is_the_same_in_pieces_of_any_size() -> None:
+    traffic = Traffic(rows=2500, end=END, seed=1)
+
+    whole = pa.Table.from_batches(traffic.batches(2500))
+    pieces = pa.Table.from_batches(traffic.batches(7))
+
+    assert whole.to_pylist() == pieces.to_pylist()
+
+
+def test_traffic_of_another_seed_or_size_is_other_traffic() -> None:
+    def identifiers(rows: int, seed: int) -> set[str]:
+        traffic = Traffic(rows=rows, end=END, seed=seed)
+        table = pa.Table.from_batches(traffic.batches(1000))
+        return set(table.column("identifier").to_pylist())
+
+    usual = identifiers(400, 1)
+
+    assert not usual & identifiers(400, 2)
+    assert not usual & identifiers(401, 1)
+
+
+def test_traffic_stays_within_its_hours_and_some_of_it_is_late() -> None:
+    traffic = Traffic(rows=20_000, end=END, seed=1)
+
+    (batch,) = traffic.batches(20_000)
+    times = batch.column("timestamp").to_pylist()
+
+    assert traffic.start <= min(times) <= max(times) < traffic.end
+    late = sum(
+        (earlier - later).total_seconds() > 3600 for earlier, later in pairwise(times)
+    )
+    assert 50 < late < 200
+
+
+def test_events_to_be_cancelled_were_sent_by_whom_it_says() -> None:
+    traffic = Traffic(rows=5000, end=END, seed=1)
+    table = pa.Table.from_batches(traffic.batches(5000))
+    sent = {(row["event_name"], row["identifier"]): row for row in table.to_pylist()}
+
+    disputed = traffic.disputed_event()
+    assert disputed is not None
+    for event in [disputed, *traffic.failed_events(24)]:
+        row = sent[event.event_name, event.identifier]
+        assert row["stripe_customer_id"] == event.customer
+        assert row["timestamp"] == event.timestamp
+
+
+@pytest.mark.postgresql
+def test_demo_works_on_postgresql(postgresql_url: str) -> None:
+    stages = demo_document("--events", "5000", "--store", postgresql_url)
+    verified = CliRunner().invoke(app, ["verify", "--json", "--store", postgresql_url])
+
+    assert stages["sent"]["accepted"] == 4950
+    assert stages["verified"]["ok"] is True
+    assert json.loads(verified.stdout)["sqlite_version"] is None
+    assert json.loads(verified.stdout)["digest"] == stages["verified"]["digest"]

@@ -1,0 +1,122 @@
+import os
+import pty
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+
+DAY = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def run_program(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "metering.cli", *arguments]
+    return subprocess.run(command, capture_output=True, check=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The path of a store with two hours of usage."""
+    path = str(tmp_path / "store")
+    clock = metering.FixedClock(DAY + timedelta(hours=1))
+    with metering.connect(path, clock=clock) as m:
+        m.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+        for hours in (0, 1):
+            m.meter_events.create(
+                event_name="tokens",
+                timestamp=DAY + timedelta(hours=hours),
+                payload={"stripe_customer_id": "cus_1", "value": "0.5"},
+            )
+    return path
+
+
+def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    create = ["meters", "create", "--formula", "sum", "--store", store]
+    run(*create, "--event-name", "\x1b[2Jx", "--display-name", "[red]\u202ex")
+
+    result = run("meters", "--store", store)
+
+    assert "\\x1b[2Jx" in result.stdout
+    assert "[red]\\u202ex" in result.stdout
+    assert "\x1b" not in result.stdout + run(*create, "--event-name", "\x1b[2Jx").stderr
+
+
+def test_pipe_gets_plain_text_and_no_progress(store: str) -> None:
+    result = run_program("verify", "--store", store)
+
+    assert result.returncode == 0
+    assert result.stderr == b""
+    assert b"\x1b" not in result.stdout
+
+
+def test_progress_shows_on_a_terminal(store: str) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "metering.cli", "verify", "--store", store]
+    try:
+        result = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            check=False,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+        )
+        shown = os.read(ours, 1 << 16).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert "Verifying" in shown
+    assert "/s" in shown
+    assert b"\x1b" not in result.stdout
+
+
+def test_reader_that_has_seen_enough_causes_no_traceback(store: str) -> None:
+    command = [sys.executable, "-m", "metering.cli", "events", "--json"]
+    with subprocess.Popen(
+        [*command, "--store", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        complaint = program.stderr.read()
+
+    assert b"Traceback" not in complaint
+
+
+def test_screen_without_the_characters_gets_others(store: str) -> None:
+    run("meters", "update", "tokens", "--display-name", "Marqués", "--store", store)
+    times = ["--start", "2025-03-01", "--end", "2025-03-02", "--by", "hour"]
+    ask = ["summaries", "tokens", "--customer", "cus_1", *times, "--store", store]
+    command = [sys.executable, "-m", "metering.cli", *ask]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    result = subprocess.run(command, capture_output=True, check=False, env=environment)
+
+    assert result.returncode == 0
+    assert b"Marqu\\xe9s, sum" in result.stdout
+    assert b"##\n" in result.stdout
+    assert result.stdout.isascii()
+
+
+def test_library_needs_no_terminal() -> None:
+    program = "import sys, metering; print({'rich', 'typer'} & set(sys.modules))"
+
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+
+    assert result.stdout == "set()\n"

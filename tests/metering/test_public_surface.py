@@ -1,0 +1,246 @@
+"""What `metering` promises: its names, its signatures, and errors that read well."""
+
+import inspect
+from collections.abc import Callable
+from operator import attrgetter
+
+import pytest
+
+import metering
+
+NAMES = [
+    "Cancel",
+    "Clock",
+    "Columns",
+    "CommitOutcomeUnknownError",
+    "Constant",
+    "CustomerMapping",
+    "DefaultAggregation",
+    "FixedClock",
+    "IdentifierConflictError",
+    "IngestProgress",
+    "IngestReceipt",
+    "InvalidRequestError",
+    "LogDamagedError",
+    "Meter",
+    "MeterEvent",
+    "MeterEventAdjustment",
+    "MeterEventInvalidError",
+    "MeterEventSummary",
+    "Metering",
+    "MeteringError",
+    "ResourceMissingError",
+    "SourceError",
+    "StatusTransitions",
+    "StoreBusyError",
+    "StoreClosedError",
+    "StoreError",
+    "StoreForkedError",
+    "StoreFullError",
+    "StoreMissingError",
+    "StoreUnavailableError",
+    "StoreVersionError",
+    "SystemClock",
+    "UnsafeDurabilityError",
+    "ValueSettings",
+    "VerifyReport",
+    "connect",
+]
+
+PARAMETERS = {
+    "connect": "target create clock livemode identifier_retention cancel_window",
+    "Metering.catch_up": "self",
+    "Metering.close": "self",
+    "Metering.rebuild": "self progress",
+    "Metering.verify": "self progress",
+    "meters.create": "display_name event_name default_aggregation customer_mapping"
+    " value_settings event_time_window",
+    "meters.update": "meter_id display_name",
+    "meters.retrieve": "meter_id",
+    "meters.list": "status",
+    "meters.deactivate": "meter_id",
+    "meters.reactivate": "meter_id",
+    "meters.event_summaries": "meter_id customer start_time end_time"
+    " value_grouping_window fill",
+    "meter_events.create": "event_name payload identifier timestamp",
+    "meter_events.ingest": "source backfill progress columns",
+    "meter_events.list": "event_name customer start_time end_time",
+    "meter_event_adjustments.create": "event_name type cancel",
+}
+
+
+def test_the_promised_names_are_these() -> None:
+    assert metering.__all__ == NAMES == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_promised_name_exists_and_says_what_it_is(name: str) -> None:
+    promised = getattr(metering, name)
+
+    assert inspect.getdoc(promised)
+
+
+@pytest.mark.parametrize(("path", "parameters"), PARAMETERS.items())
+def test_a_method_has_the_parameters_that_are_promised(
+    store: metering.Metering, path: str, parameters: str
+) -> None:
+    owner: object = store if path.startswith("meter") else metering
+
+    method = attrgetter(path)(owner)
+
+    assert [*inspect.signature(method).parameters] == parameters.split()
+    assert inspect.getdoc(method)
+
+
+ERRORS: list[tuple[metering.MeteringError, str, str | None, str]] = [
+    (metering.MeteringError("Broken"), "metering_error", None, "Broken"),
+    (
+        metering.InvalidRequestError("Invalid status: 5", param="status"),
+        "parameter_invalid",
+        "status",
+        "Invalid status: 5",
+    ),
+    (
+        metering.InvalidRequestError("Too late", code="out_of_window", param="cancel"),
+        "out_of_window",
+        "cancel",
+        "Too late",
+    ),
+    (
+        metering.MeterEventInvalidError(
+            "No meter", code="no_meter", param="event_name"
+        ),
+        "no_meter",
+        "event_name",
+        "No meter",
+    ),
+    (
+        metering.ResourceMissingError("billing meter", "mtr_1"),
+        "resource_missing",
+        "id",
+        "No such billing meter: 'mtr_1'",
+    ),
+    (
+        metering.IdentifierConflictError("req-1", ["customer", "value"], 7),
+        "identifier_conflict",
+        "identifier",
+        "identifier req-1 at position 7, and differs in customer, value;",
+    ),
+    (
+        metering.SourceError("There is no file usage.csv"),
+        "source_invalid",
+        None,
+        "There is no file usage.csv",
+    ),
+    (metering.StoreError("It is gone"), "store_error", None, "It is gone"),
+    (
+        metering.StoreUnavailableError("usage", "permission denied"),
+        "store_unavailable",
+        None,
+        "store usage cannot be used: permission denied",
+    ),
+    (
+        metering.StoreMissingError("usage"),
+        "store_missing",
+        None,
+        "There is no store at usage",
+    ),
+    (
+        metering.StoreBusyError("usage", "database is locked"),
+        "store_busy",
+        None,
+        "database is locked; nothing was written, try again",
+    ),
+    (
+        metering.StoreFullError("usage", "disk is full"),
+        "store_full",
+        None,
+        "disk is full; what was acknowledged is safe",
+    ),
+    (
+        metering.StoreVersionError("usage", 7, 1),
+        "store_version",
+        None,
+        "store usage has format 7, but this release reads formats up to 1;",
+    ),
+    (
+        metering.StoreClosedError("usage"),
+        "store_closed",
+        None,
+        "store usage is closed; connect to it again",
+    ),
+    (
+        metering.StoreForkedError("usage"),
+        "store_forked",
+        None,
+        "connect again in the child",
+    ),
+    (
+        metering.UnsafeDurabilityError("usage", "fsync", "off", "on"),
+        "unsafe_durability",
+        None,
+        "set fsync = on",
+    ),
+    (
+        metering.LogDamagedError(7, "no commit holds it"),
+        "log_damaged",
+        None,
+        "damaged at position 7: no commit holds it",
+    ),
+    (
+        metering.CommitOutcomeUnknownError("usage", "connection reset"),
+        "commit_outcome_unknown",
+        None,
+        "send the same events with the same identifiers again, they count once",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "param", "words"),
+    ERRORS,
+    ids=[type(error).__name__ for error, *_ in ERRORS],
+)
+def test_an_error_is_one_sentence_with_a_code(
+    error: metering.MeteringError, code: str, param: str | None, words: str
+) -> None:
+    assert (error.code, error.param) == (code, param)
+    assert error.message == str(error)
+    assert words in error.message
+    assert error.message[0].isupper()
+    assert error.message[-1] not in ".!"
+    assert "\n" not in error.message
+
+
+def test_every_promised_error_is_shown_above() -> None:
+    promised = {name for name in NAMES if name.endswith("Error")}
+
+    assert {type(error).__name__ for error, *_ in ERRORS} == promised
+
+
+def test_a_store_is_closed_by_its_with_statement(clock: metering.FixedClock) -> None:
+    with metering.connect(":memory:", clock=clock) as store:
+        assert store.position == 0
+    store.close()
+
+    operations: list[Callable[[], object]] = [
+        store.meters.list,
+        store.catch_up,
+        store.rebuild,
+        store.verify,
+        lambda: store.position,
+        lambda: store.meter_events.create(event_name="tokens", payload={}),
+        lambda: list(store.meter_events.list()),
+    ]
+    for operation in operations:
+        with pytest.raises(metering.StoreClosedError):
+            operation()
+
+
+def test_the_system_clock_tells_aware_times_that_do_not_run_backwards() -> None:
+    clock: metering.Clock = metering.SystemClock()
+
+    first, second = clock.now(), clock.now()
+
+    assert first.utcoffset() is not None
+    assert first <= second

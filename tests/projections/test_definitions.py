@@ -1,0 +1,260 @@
+"""What the facts about a meter add up to, in the kernel and in the tables."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from ledger.adjustments import MeterEventCancelled
+from ledger.database.addresses import open_database
+from ledger.database.store import Database
+from ledger.entries import Commit
+from ledger.facts import Fact
+from ledger.log import Log
+from ledger.meters import (
+    EventTimeWindow,
+    Formula,
+    MeterCreated,
+    MeterDeactivated,
+    MeterReactivated,
+    MeterStatus,
+    MeterUpdated,
+)
+from projections.catalog import Catalog
+from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.tables import FactTables, read_definitions
+from tests.conftest import StoreTargets
+
+CREATED = MeterCreated(
+    meter_id="mtr_1",
+    event_name="tokens",
+    display_name="Tokens",
+    formula=Formula.LAST,
+    customer_payload_key="account",
+    value_payload_key="amount",
+    event_time_window=EventTimeWindow.DAY,
+)
+CANCELLED = MeterEventCancelled(
+    event_position=1,
+    event_name="tokens",
+    identifier="a",
+    customer="cus_1",
+    timestamp=0,
+    value=None,
+)
+DEFINED = MeterDefinition(
+    meter_id="mtr_1",
+    event_name="tokens",
+    display_name="Tokens",
+    formula=Formula.LAST,
+    customer_payload_key="account",
+    value_payload_key="amount",
+    event_time_window=EventTimeWindow.DAY,
+    status=MeterStatus.ACTIVE,
+    created=100,
+    updated=100,
+    deactivated_at=None,
+    position=7,
+)
+
+
+def applied(*facts: Fact) -> MeterDefinition | None:
+    """What facts at 7, 8, 9…, recorded at 100, 200, 300…, leave of the meter."""
+    definitions: dict[str, MeterDefinition] = {}
+    for number, fact in enumerate(facts):
+        changed = apply_fact(
+            definitions, fact, position=7 + number, recorded_at=100 + 100 * number
+        )
+        if changed is not None:
+            definitions[changed.meter_id] = changed
+    return definitions.get("mtr_1")
+
+
+def test_a_created_meter_is_active_and_as_it_was_created() -> None:
+    assert applied(CREATED) == DEFINED
+
+
+def test_an_updated_meter_has_another_name() -> None:
+    renamed = MeterUpdated(meter_id="mtr_1", display_name="Words")
+
+    assert applied(CREATED, renamed) == replace(
+        DEFINED, display_name="Words", updated=200
+    )
+
+
+def test_a_deactivated_meter_knows_since_when() -> None:
+    assert applied(CREATED, MeterDeactivated(meter_id="mtr_1")) == replace(
+        DEFINED, status=MeterStatus.INACTIVE, deactivated_at=200, updated=200
+    )
+
+
+def test_a_reactivated_meter_forgets_that_it_was_inactive() -> None:
+    facts = MeterDeactivated(meter_id="mtr_1"), MeterReactivated(meter_id="mtr_1")
+
+    assert applied(CREATED, *facts) == replace(DEFINED, updated=300)
+
+
+def test_facts_about_events_change_no_meter() -> None:
+    assert apply_fact({}, CANCELLED, position=1, recorded_at=0) is None
+    assert applied(CREATED, CANCELLED) == DEFINED
+
+
+def test_only_a_meter_that_counts_needs_no_value() -> None:
+    needs = {
+        formula: replace(DEFINED, formula=formula).needs_value for formula in Formula
+    }
+
+    assert needs == {Formula.SUM: True, Formula.LAST: True, Formula.COUNT: False}
+
+
+@pytest.fixture
+def database(store_target: str) -> Iterator[Database]:
+    with closing(open_database(store_target, creates=True)) as opened:
+        yield opened
+
+
+def log_of(database: Database) -> Log:
+    return Log(
+        database,
+        fold=FactTables(),
+        followers=[],
+        epoch="epoch-1",
+        identifier_retention=None,
+    )
+
+
+def record(log: Log, *facts: Fact, recorded_at: int = 100) -> None:
+    log.append_facts(lambda _: facts, recorded_at=recorded_at, needs_events=False)
+
+
+def definitions_of(log: Log) -> dict[str, MeterDefinition]:
+    with log.read() as connection:
+        return read_definitions(connection)
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> list[list[Fact]]:
+    """Commits of facts about up to three meters, each of them possible."""
+    names = draw(st.lists(st.sampled_from("abc"), min_size=1, unique=True))
+    made: list[Fact] = [
+        MeterCreated(
+            meter_id=f"mtr_{name}",
+            event_name=name,
+            display_name=draw(st.sampled_from(["", "Größe 🚕", "'; --"])),
+            formula=draw(st.sampled_from(Formula)),
+            customer_payload_key=name,
+            value_payload_key="value",
+            event_time_window=draw(st.none() | st.sampled_from(EventTimeWindow)),
+        )
+        for name in names
+    ]
+    meter_ids = st.sampled_from([f"mtr_{name}" for name in names])
+    made += draw(
+        st.lists(
+            st.one_of(
+                st.builds(MeterUpdated, meter_id=meter_ids, display_name=st.text("xy")),
+                st.builds(MeterDeactivated, meter_id=meter_ids),
+                st.builds(MeterReactivated, meter_id=meter_ids),
+                st.just(CANCELLED),
+            ),
+            max_size=10,
+        )
+    )
+    size = draw(st.integers(1, 4))
+    return [made[start : start + size] for start in range(0, len(made), size)]
+
+
+@pytest.mark.slow
+@given(commits=facts())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+def test_rebuilt_tables_are_those_that_were_folded_along_the_way(
+    store_targets: StoreTargets, commits: Sequence[Sequence[Fact]]
+) -> None:
+    with (
+        store_targets() as target,
+        closing(open_database(target, creates=True)) as database,
+    ):
+        log = log_of(database)
+        for number, each in enumerate(commits):
+            record(log, *each, recorded_at=100 * number)
+        folded = definitions_of(log)
+
+        log.rebuild()
+
+        assert definitions_of(log) == folded
+        assert list(folded.values()) == sorted(
+            folded.values(), key=lambda meter: meter.position
+        )
+        assert folded == replayed(commit for commit, _ in log.commits())
+
+
+def replayed(commits: Iterator[Commit]) -> dict[str, MeterDefinition]:
+    definitions: dict[str, MeterDefinition] = {}
+    for commit in commits:
+        assert isinstance(commit.content, tuple)
+        for position, fact in enumerate(commit.content, commit.first_position):
+            changed = apply_fact(
+                definitions, fact, position=position, recorded_at=commit.recorded_at
+            )
+            if changed is not None:
+                definitions[changed.meter_id] = changed
+    return definitions
+
+
+def test_tables_are_current_only_if_this_fold_made_them(database: Database) -> None:
+    tables = FactTables()
+
+    with database.read() as connection:
+        before = tables.is_current(connection)
+    record(log_of(database), CREATED)
+    with database.read() as connection:
+        after = tables.is_current(connection)
+    with database.write() as connection:
+        connection.execute(text("UPDATE projection SET fold_version = 99"))
+    with database.read() as connection:
+        of_another = tables.is_current(connection)
+
+    assert (before, after, of_another) == (False, True, False)
+
+
+def test_the_catalog_reads_definitions_again_only_when_facts_came(
+    database: Database,
+) -> None:
+    log, catalog = log_of(database), Catalog()
+    record(log, CREATED)
+
+    with log.read() as connection:
+        first, again = catalog.read(connection), catalog.read(connection)
+    record(log, MeterUpdated(meter_id="mtr_1", display_name="Words"))
+    with log.read() as connection:
+        later = catalog.read(connection)
+
+    assert again is first
+    assert first.facts_position == 1
+    assert first.by_event_name == {"tokens": first.by_id["mtr_1"]}
+    assert later.facts_position == 2
+    assert later.by_id["mtr_1"].display_name == "Words"
+    assert catalog.latest is later
+
+
+def test_an_older_snapshot_does_not_replace_what_the_catalog_knows(
+    database: Database,
+) -> None:
+    log, catalog = log_of(database), Catalog()
+    record(log, CREATED)
+
+    with log.read() as old:
+        # A snapshot is taken by the first statement.
+        catalog.read(old)
+        record(log, MeterDeactivated(meter_id="mtr_1"))
+        with log.read() as new:
+            known = catalog.read(new)
+        seen = catalog.read(old)
+
+    assert seen.by_id["mtr_1"].status is MeterStatus.ACTIVE
+    assert known.by_id["mtr_1"].status is MeterStatus.INACTIVE
+    assert catalog.latest is known

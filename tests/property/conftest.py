@@ -1,0 +1,5 @@
+"""Let pytest explain the assertions of the modules that the laws share."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.property.side_by_side", "tests.property.answers")

@@ -1,0 +1,195 @@
+"""Laws of the totals: how sums, counts and latest values relate to one another.
+
+Each relates two runs of the same engine (metamorphic testing, Chen et al., HKUST-CS98-01)
+and names where the law is from.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import reduce
+from itertools import product
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.oracle import EXACT, OracleMeter
+from tests.property.answers import (
+    DAYS,
+    ODD,
+    key_of,
+    store_of,
+    summaries,
+    total,
+    totals,
+)
+from tests.strategies import FEW_CUSTOMERS, Usage, usages
+
+
+@given(usages(is_windowed=False), st.data())
+def test_the_order_of_events_changes_no_total(
+    usage: Usage, data: st.DataObject
+) -> None:
+    """Sums and counts commute; the latest is found by its timestamp when all differ.
+
+    Source: Gray et al., Data Cube, 1997.
+    """
+    known, sent = usage
+    distinct = {row.timestamp: row for row in sent}.values()
+    shuffled = data.draw(st.permutations(list(distinct)))
+
+    with store_of(known, list(distinct)) as one, store_of(known, shuffled) as other:
+        assert totals(one) == totals(other)
+
+
+@given(usages(is_windowed=False, formulas=("sum", "count")), st.data())
+def test_the_order_of_simultaneous_events_changes_no_sum(
+    usage: Usage, data: st.DataObject
+) -> None:
+    """Addition commutes, equal timestamps or not.
+
+    Source: Gray et al., Data Cube, 1997.
+    """
+    known, sent = usage
+    shuffled = data.draw(st.permutations(sent))
+
+    with store_of(known, sent) as one, store_of(known, shuffled) as other:
+        assert totals(one) == totals(other)
+
+
+@given(usages(formulas=("sum", "count")))
+def test_the_hours_and_the_days_add_up_to_the_whole(usage: Usage) -> None:
+    """A partition of the window partitions its total.
+
+    Source: Rigger and Su, Finding Bugs in Database Systems via Query Partitioning,
+    OOPSLA 2020.
+    """
+    known, sent = usage
+
+    with store_of(known, sent) as store:
+        for name, customer, span in product(names(known), FEW_CUSTOMERS, (DAYS, ODD)):
+            whole = total(store, name, customer, span)
+            hours = summaries(store, name, customer, span, "hour")
+            days = summaries(store, name, customer, span, "day")
+            assert exact_sum(value for _, value in hours) == whole
+            assert exact_sum(value for _, value in days) == whole
+
+
+@given(usages(formulas=("sum", "count")), st.data())
+def test_two_neighbouring_windows_add_up_to_both(
+    usage: Usage, data: st.DataObject
+) -> None:
+    """Half-open windows that touch share no event and miss none, cut at any microsecond.
+
+    Source: Dijkstra, Why numbering should start at zero, EWD 831.
+    """
+    known, sent = usage
+    moments = [row.timestamp for row in sent if row.timestamp is not None]
+    middle = data.draw(st.sampled_from(moments))
+    start, end = DAYS
+    assume(start < middle < end)
+
+    with store_of(known, sent) as store:
+        for name, customer in product(names(known), FEW_CUSTOMERS):
+            left = total(store, name, customer, (start, middle))
+            right = total(store, name, customer, (middle, end))
+            assert exact_sum([left, right]) == total(store, name, customer, DAYS)
+
+
+@given(usages(), st.data())
+def test_one_customer_never_changes_another(usage: Usage, data: st.DataObject) -> None:
+    """What a customer sends is invisible in every other customer's totals.
+
+    Source: Goguen and Meseguer, Security Policies and Security Models, 1982.
+    """
+    known, sent = usage
+    stranger = [
+        replace(
+            row,
+            payload={**row.payload, key_of(known, row): "a stranger"},
+            identifier=f"stranger-{number}",
+        )
+        for number, row in enumerate(data.draw(st.lists(st.sampled_from(sent))))
+    ]
+    mixed = data.draw(st.permutations(sent + stranger))
+    ordered = [row for row in mixed if row in sent]
+
+    with store_of(known, ordered) as alone, store_of(known, mixed) as together:
+        others = {
+            key: answer
+            for key, answer in totals(together).items()
+            if key[1] != "a stranger"
+        }
+
+        assert others == totals(alone)
+
+
+@given(usages(), st.integers(-6, 6))
+def test_scaling_the_values_scales_the_totals(usage: Usage, power: int) -> None:
+    """Sum and last are linear, exactly, and a count does not look at values.
+
+    Source: Chen et al., Metamorphic Testing, HKUST-CS98-01.
+    """
+    known, sent = usage
+    keys = {meter.event_name: meter.value_key for meter in known}
+    small = [
+        replace(row, payload={**row.payload, keys[row.event_name]: f"{number - 3}.25"})
+        for number, row in enumerate(sent)
+    ]
+    scaled = [
+        replace(
+            row,
+            payload={
+                **row.payload,
+                keys[row.event_name]: f"{row.payload[keys[row.event_name]]}e{power}",
+            },
+        )
+        for row in small
+    ]
+    factors = {
+        meter.event_name: Decimal(10) ** (0 if meter.formula == "count" else power)
+        for meter in known
+    }
+
+    with store_of(known, small) as one, store_of(known, scaled) as other:
+        expected = {
+            key: [(span, value * factors[key[0]]) for span, value in answer]
+            for key, answer in totals(one).items()
+        }
+
+        assert totals(other) == expected
+
+
+@given(usages(is_windowed=False))
+def test_an_event_of_value_zero_changes_only_counts(usage: Usage) -> None:
+    """Zero is the neutral element of addition, and still an event.
+
+    Source: https://docs.stripe.com/billing/subscriptions/usage-based/meters/configure.
+    """
+    known, sent = usage
+    nothing = {meter.value_key: "0" for meter in known}
+    added = [
+        replace(
+            row,
+            payload={**nothing, key_of(known, row): row.payload[key_of(known, row)]},
+            identifier=f"zero-{number}",
+        )
+        for number, row in enumerate(sent)
+    ]
+
+    with store_of(known, sent) as without, store_of(known, sent, added) as with_zeros:
+        for meter in known:
+            for customer in FEW_CUSTOMERS:
+                before = total(without, meter.event_name, customer, DAYS)
+                after = total(with_zeros, meter.event_name, customer, DAYS)
+                expected = {"sum": before, "count": 2 * before, "last": Decimal(0)}
+                assert after == expected[meter.formula]
+
+
+def exact_sum(values: Iterable[Decimal]) -> Decimal:
+    """Add without the 28 digits at which Python's own addition begins to round."""
+    return reduce(EXACT.add, values, Decimal(0))
+
+
+def names(known: Sequence[OracleMeter]) -> list[str]:
+    return [meter.event_name for meter in known]

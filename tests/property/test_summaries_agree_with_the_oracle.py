@@ -1,0 +1,186 @@
+"""A real store and the naive oracle live through the same histories and must agree.
+
+Two connections write and read in turn, reopen, rebuild and let time pass; afterwards
+every event, every summary in many windows and the log itself are compared. The last
+tests show that the comparison is able to fail.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import event, example, given
+
+from tests.conftest import StoreTargets
+from tests.oracle import OracleEvent, OracleMeter, Row
+from tests.property.operations import (
+    CHANGES,
+    Advance,
+    Again,
+    Cancel,
+    CancelSent,
+    Create,
+    Define,
+    Fresh,
+    History,
+    Ingest,
+    Operation,
+    Rebuild,
+    Rename,
+    Reopen,
+    SetActive,
+    Step,
+)
+from tests.property.side_by_side import SideBySide
+from tests.strategies import MICROSECOND, MIDNIGHT, histories
+
+HOUR = timedelta(hours=1)
+TOKENS = OracleMeter(event_name="tokens", formula="sum")
+LATEST = OracleMeter(event_name="latest", formula="last", event_time_window="hour")
+CALLS = OracleMeter(event_name="calls", formula="count", event_time_window="day")
+
+EVERY_OUTCOME = {
+    "accepted", "duplicate", "conflict", "rejected", "refused",
+    "cancelled", "cancelled again", "cancelled nothing",
+    "customer", "timestamp", "value", "payload",
+    "no_meter", "archived_meter", "meter_event_no_customer_defined",
+    "meter_event_invalid_value", "timestamp_too_far_in_past", "timestamp_in_future",
+}  # fmt: skip
+
+
+def sent(
+    event_name: str, value: str, hours: float, identifier: str | None = None
+) -> Fresh:
+    row = Row(
+        event_name=event_name,
+        payload={"stripe_customer_id": "cus_1", "value": value, "model": "large"},
+        identifier=identifier,
+        timestamp=MIDNIGHT + hours * HOUR,
+    )
+    return Fresh(row=row)
+
+
+def history_of(*operations: Operation) -> History:
+    steps = [
+        Step(connection=number % 2, operation=operation)
+        for number, operation in enumerate(operations)
+    ]
+    return History(meters=(TOKENS, LATEST), steps=tuple(steps))
+
+
+A_BATCH = Ingest(
+    items=(
+        sent("tokens", "1e26", 0),
+        sent("latest", "5", 0.5, "first"),
+        sent("latest", "7", 0.25, "second"),
+        Again(back=0, change="nothing"),
+        Again(back=0, change="customer"),
+        sent("tokens", "0.000000000001", -1),
+        Fresh(row=sent("tokens", "1", 0).row, from_now=timedelta(days=-35)),
+        Fresh(row=sent("tokens", "1", 0).row, from_now=timedelta(days=-36)),
+        Fresh(row=sent("tokens", "1", 0).row, from_now=timedelta(minutes=6)),
+        Fresh(row=Row(event_name="tokens", payload={"value": "1"})),
+        sent("nobody measures this", "1", 0),
+    ),
+    form="flat table",
+    cuts=(3, 1),
+    backfill=False,
+)
+EVENTFUL = history_of(
+    Create(item=sent("tokens", "9" * 26 + "." + "9" * 12, 1, "large")),
+    Create(item=sent("tokens", "9" * 26, 1, "larger")),
+    *(Create(item=Again(back=0, change=change)) for change in CHANGES),
+    A_BATCH,
+    Define(meter=CALLS),
+    Define(meter=TOKENS),
+    Create(item=sent("calls", "kept as text", 2, "call")),
+    CancelSent(back=0),
+    CancelSent(back=0),
+    Cancel(event_name="latest", identifier="second"),
+    Cancel(event_name="latest", identifier="never sent"),
+    SetActive(event_name="tokens", active=True),
+    SetActive(event_name="tokens", active=False),
+    Create(item=sent("tokens", "3", 0)),
+    Rename(event_name="tokens"),
+    Advance(by=timedelta(days=20)),
+    SetActive(event_name="tokens", active=True),
+    Reopen(),
+    replace(A_BATCH, form="map reader", backfill=True),
+    Rebuild(),
+    Create(item=sent("tokens", "3", 0)),
+)
+
+
+def test_every_answer_agrees_with_the_oracle_after_any_history(
+    store_targets: StoreTargets,
+) -> None:
+    reached: Counter[str] = Counter()
+
+    @example(EVENTFUL)
+    @given(histories())
+    def agree(history: History) -> None:
+        with store_targets() as target, SideBySide(target) as both:
+            both.play(history)
+
+            both.compare_everything(0)
+            both.connections[1].rebuild()
+            both.compare_everything(1)
+            both.verify(0)
+
+        for outcome in both.reached:
+            event(outcome)
+        reached.update(both.reached)
+
+    agree()
+
+    assert set(reached) >= EVERY_OUTCOME
+
+
+def shift(known: OracleEvent) -> None:
+    known.timestamp += MICROSECOND
+
+
+def add_the_least(known: OracleEvent) -> None:
+    known.value += Decimal("1e-12")
+
+
+def cancel(known: OracleEvent) -> None:
+    known.cancelled = not known.cancelled
+
+
+def move(known: OracleEvent) -> None:
+    known.customer = "cus_2"
+
+
+def relabel(known: OracleEvent) -> None:
+    known.payload["model"] = "small"
+
+
+@pytest.mark.parametrize("damage", [shift, add_the_least, cancel, move, relabel])
+def test_the_comparison_sees_the_smallest_disagreement(
+    tmp_path: Path, damage: Callable[[OracleEvent], None]
+) -> None:
+    with SideBySide(str(tmp_path / "usage")) as both:
+        both.play(history_of(Create(item=sent("tokens", "2", 1)), A_BATCH))
+        both.compare_everything(0)
+
+        damage(both.oracle.accepted[0])
+
+        with pytest.raises(AssertionError):
+            both.compare_everything(0)
+
+
+def test_the_comparison_of_summaries_alone_sees_a_missing_event(
+    tmp_path: Path,
+) -> None:
+    with SideBySide(str(tmp_path / "usage")) as both:
+        both.play(history_of(Create(item=sent("tokens", "2", 1)), A_BATCH))
+
+        del both.oracle.accepted[0]
+
+        with pytest.raises(AssertionError, match="Read"):
+            both.compare_everything(0)
