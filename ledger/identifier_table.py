@@ -18,6 +18,7 @@ from ledger.identifiers import are_among
 _FEW = 16
 _EMPTY = 0
 _SLOTS_AT_FIRST = 1 << 12
+_MANY_SLOTS = 1 << 22
 _ROWS_AT_A_TIME = 1 << 16
 
 
@@ -129,8 +130,8 @@ class IdentifierTable:
             self._hashes = grown
         slots = len(self._slots)
         while slots < 2 * count:
-            # Fourfold, since placing all anew costs more than the room.
-            slots *= 4
+            # Fourfold while small, since placing all anew costs more than the room.
+            slots *= 4 if slots < _MANY_SLOTS else 2
         if slots > len(self._slots):
             # In slot order, they come to lie in two ascending sweeps of the new slots,
             # which the processor's caches reward.

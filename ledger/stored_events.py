@@ -18,7 +18,7 @@ from ledger.entries import Commit
 from ledger.errors import LogDamagedError
 from ledger.few_events import FewEvents, batch_of
 
-_BYTES_AT_MOST = 512 << 20
+BYTES_KEPT = 512 << 20
 # Knuth's multiplier: steps through any number of commits without a pattern.
 _STRIDE = 2_654_435_761
 # What a commit takes beyond its columns, so that many small ones count as well.
@@ -31,16 +31,20 @@ class StoredEvents:
     Args:
         fetch_holding: reads the commit that holds a position, decoded.
         fetch_at: reads the commits that begin at some positions, decoded, in order.
+        bytes_kept: how much of what was made or read is kept, about; at least one.
     """
 
     def __init__(
         self,
         fetch_holding: Callable[[int], Commit],
         fetch_at: Callable[[Sequence[int]], Sequence[Commit]],
+        *,
+        bytes_kept: int = BYTES_KEPT,
     ) -> None:
         self._fetch_holding = fetch_holding
         self._fetch_at = fetch_at
         self._lock = threading.Lock()
+        self._bytes_at_most = bytes_kept
         self._kept: dict[int, Commit] = {}
         """By first position, which `_firsts` holds in ascending order."""
         self._firsts: list[int] = []
@@ -108,7 +112,7 @@ class StoredEvents:
             self._kept[commit.first_position] = commit
             bisect.insort(self._firsts, commit.first_position)
             self._kept_bytes += _bytes_of(commit)
-            while self._kept_bytes > _BYTES_AT_MOST and len(self._kept) > 1:
+            while self._kept_bytes > self._bytes_at_most and len(self._kept) > 1:
                 # Any one: dropping the oldest would drop all before they are wanted
                 # again, whenever the log is longer than the bound and gone through.
                 self._dropped += _STRIDE

@@ -109,7 +109,8 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def _open_parquet(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
-    file = pq.ParquetFile(path, memory_map=True)
+    # Mapped or read ahead, the file would count in full as this process's memory.
+    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_A_TIME)
     return ColumnFile(
         schema=file.schema_arrow,
         total_rows=file.metadata.num_rows,
