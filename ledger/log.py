@@ -38,6 +38,7 @@ from ledger.errors import (
     StoreClosedError,
     StoreError,
     StoreForkedError,
+    StoreFullError,
     StoreMissingError,
     StoreVersionError,
 )
@@ -367,10 +368,13 @@ class Log:
         """Tell whether a commit that failed to be acknowledged was made all the same."""
         if commit is None:
             return False
+        # Under the write lock: the server lets go of it only when it is done with the
+        # transaction whose acknowledgement was lost. A full disk leaves none in doubt,
+        # and may refuse the lock.
+        is_full = isinstance(error, StoreFullError)
+        database = self._database
         try:
-            # Under the write lock: the server lets go of it only when it is done with
-            # the transaction whose acknowledgement was lost.
-            with self._database.write() as connection:
+            with database.read() if is_full else database.write() as connection:
                 row = commit_holding(connection, commit.first_position)
         except StoreError:
             raise CommitOutcomeUnknownError(
