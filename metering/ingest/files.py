@@ -145,7 +145,6 @@ def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> Colum
     del rows_at_a_time
     names, has_rows = _header(path, compression)
     if not has_rows:
-        # The parser takes a line of names that does not end for no file at all.
         schema = pa.schema([(name, pa.string()) for name in names])
         return ColumnFile(schema=schema, total_rows=0, batches=iter(()))
     malformed: list[tuple[int, str]] = []
@@ -183,18 +182,31 @@ def _open_ndjson(path: Path, compression: str | None, rows_at_a_time: int) -> Li
 
 
 def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
-    """Read the names in a CSV file's first line that is not blank.
+    """Read the names in a CSV file's first row.
 
     Returns:
         The names, and whether anything follows them.
     """
     with pa.input_stream(str(path), compression=compression) as file:
-        lines = io.BufferedReader(file)
-        line = b"\n"
-        while line and not line.strip():
-            line = lines.readline(_LONGEST_LINE)
-        table = pyarrow.csv.read_csv(pa.BufferReader(line.rstrip() + b"\n"))
-        return list(table.schema.names), bool(lines.peek(1))
+        block = file.read(_BYTES_AT_A_TIME)
+    skipped: list[pyarrow.csv.InvalidRow] = []
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        skipped.append(row)
+        return "skip"
+
+    parsing = pyarrow.csv.ParseOptions(
+        invalid_row_handler=skip, newlines_in_values=True
+    )
+    reading = pyarrow.csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME)
+    if len(block) == _BYTES_AT_A_TIME:
+        with pa.input_stream(str(path), compression=compression) as file:
+            reader = pyarrow.csv.open_csv(file, reading, parsing)
+            return list(reader.schema.names), True
+    # The parser takes a line of names that does not end for no file at all.
+    table = pyarrow.csv.read_csv(pa.BufferReader(block + b"\n"), reading, parsing)
+    has_rows = bool(table.num_rows or skipped)
+    return list(table.schema.names), has_rows
 
 
 def _numbered(

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
-from metering.ingest.layout import Columns, Constant, LocatedColumns
+from metering.ingest.layout import Columns, Constant, LocatedColumns, named_columns
 from metering.ingest.receipts import Rejection
 from metering.ingest.types import is_text, texts_of
 from metering.times import Time
@@ -106,8 +106,6 @@ def parse_object(text: str | bytes) -> object:
 
 
 def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> SourceRow:
-    rest = dict(row)
-
     def take(column: str | Constant | None) -> object:
         match column:
             case None:
@@ -115,18 +113,20 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
             case Constant(text):
                 return text
             case _:
-                return rest.pop(column, None)
+                return row.get(column)
 
     event_name = _named(take(columns.event_name))
     identifier = _named(take(columns.identifier))
     timestamp = take(columns.timestamp)
     customer, value = take(columns.customer), take(columns.value)
-    payload = rest.pop(columns.payload, None)
+    payload = row.get(columns.payload)
     if payload is None:
+        named = named_columns(columns)
         payload = {
             key: value
-            for key, value in rest.items()
+            for key, value in row.items()
             if value is not None
+            and key not in named
             and (columns.payload_keys is None or key in columns.payload_keys)
         }
     return SourceRow(

@@ -20,9 +20,9 @@ from tests.faults.usage import (
 )
 from tests.faults.writing import write
 
-KILLS = 25
+KILLS = 20
 EVENTS = 100_000
-LONGEST_LIFE_SECONDS = 0.06
+LONGEST_LIFE_SECONDS = 0.05
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_a_store_whose_making_was_killed_can_be_opened(
 ) -> None:
     generator = Random(7)
 
-    for _ in range(10):
+    for _ in range(6):
         with store_targets() as target:
             child = Child(processes, write, target, [], 0)
             death = time.monotonic() + generator.uniform(0.01, 0.1)
