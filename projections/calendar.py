@@ -1,0 +1,256 @@
+"""Calendar: windows of local time in any zone, as stretches of equal windows.
+
+Windows partition time into contiguous half-open ``[start, end)``. A day, week (from
+Monday) or month begins at the first instant at which the zone's clocks have reached its
+first midnight: there may be no such midnight, where clocks went forward over it, or
+two, where they went back, and a date that was skipped has no window. An hour or minute
+begins at each full one of the local clock and at each change of the zone's offset, so
+that a day of 25 hours has 25 of them.
+
+Between changes of offset windows are equally long. So they are kept as a few stretches,
+and finding an instant's window is whole-number arithmetic; in UTC there is one stretch.
+Instants are microseconds since 1970 UTC, and every boundary is a whole second.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import numpy as np
+
+from projections.windows import DAY, HOUR, ceil_to, floor_to
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+WEEK = 7 * DAY
+
+# 1970 began on a Thursday.
+_FIRST_MONDAY = 4 * DAY
+# More than a month and any offset: what is asked for lies well within what is computed.
+_MARGIN = 40 * DAY
+# Twice in seven days is the fastest that any zone has changed its offset since 1970.
+_SAMPLING_STEP = DAY
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class WindowUnit(enum.Enum):
+    """What time can be split into."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Contiguous windows, as stretches of equally long ones.
+
+    Attributes:
+        starts: where each stretch begins, ascending.
+        lengths: of the windows in each, which fill it.
+        end: of the last window.
+    """
+
+    starts: tuple[int, ...]
+    lengths: tuple[int, ...]
+    end: int
+
+    def starts_of(self, instants: np.ndarray) -> np.ndarray:
+        """Find where the window of each instant (int64) begins."""
+        start, length = self._stretches_of(instants)
+        found: np.ndarray = instants - start
+        # In place: getting new memory would take longer than the numbers do.
+        found //= length
+        found *= length
+        found += start
+        return found
+
+    def ends_of(self, instants: np.ndarray) -> np.ndarray:
+        """Find where the window of each instant (int64) ends."""
+        start, length = self._stretches_of(instants)
+        return start + ((instants - start) // length + 1) * length
+
+    def boundaries(self) -> np.ndarray:
+        """List where each window begins, and where the last one ends (int64)."""
+        ends = (*self.starts[1:], self.end)
+        parts = [
+            np.arange(start, end, length)
+            for start, end, length in zip(self.starts, ends, self.lengths, strict=True)
+        ]
+        return np.append(np.concatenate(parts), self.end)
+
+    def _stretches_of(
+        self, instants: np.ndarray
+    ) -> tuple[np.ndarray | int, np.ndarray | int]:
+        """Find the stretch of each instant, or the one that has them all."""
+        if len(instants) == 0:
+            return 0, 1
+        earliest, latest = int(instants.min()), int(instants.max())
+        assert self.starts[0] <= earliest, "the windows begin before all instants"
+        assert latest < self.end, "the windows end after all instants"
+        starts = np.array(self.starts)
+        first, last = np.searchsorted(starts, [earliest, latest], side="right") - 1
+        if first == last:
+            # Dividing by one number is several times faster than by many.
+            return self.starts[first], self.lengths[first]
+        at = np.searchsorted(starts[first + 1 : last + 1], instants, side="right")
+        at += first
+        return starts[at], np.array(self.lengths)[at]
+
+
+def windows_between(unit: WindowUnit, zone: tzinfo, start: int, end: int) -> Windows:
+    """Find the windows of a zone that cover ``[start, end)``, and more around it.
+
+    Args:
+        unit: how long they are.
+        zone: `datetime.UTC` needs no rules of any zone.
+        start: microseconds since 1970 UTC.
+        end: exclusive, after `start`.
+    """
+    assert start < end, "there is some time to cover"
+    periods = _periods(zone, start - _MARGIN, end + _MARGIN)
+    match unit:
+        case WindowUnit.MINUTE:
+            return _windows(periods.clock_windows(MINUTE))
+        case WindowUnit.HOUR:
+            return _windows(periods.clock_windows(HOUR))
+        case WindowUnit.DAY:
+            return _windows(periods.calendar_windows(periods.midnights(DAY, 0)))
+        case WindowUnit.WEEK:
+            mondays = periods.midnights(WEEK, _FIRST_MONDAY)
+            return _windows(periods.calendar_windows(mondays))
+        case WindowUnit.MONTH:
+            return _windows(periods.calendar_windows(periods.firsts_of_months()))
+
+
+Stretch = tuple[int, int, int]
+"""Where it begins, how many windows it has, and how long each is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Periods:
+    """Times of constant offset, contiguous; arrays (int64) of equal length.
+
+    Attributes:
+        starts: where each begins.
+        ends: exclusive.
+        offsets: what local clocks are ahead of UTC.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    offsets: np.ndarray
+
+    def clock_windows(self, length: int) -> Iterator[Stretch]:
+        """Split each period at the full hours or minutes of its clock."""
+        for start, end, offset in zip(
+            self.starts.tolist(),
+            self.ends.tolist(),
+            self.offsets.tolist(),
+            strict=True,
+        ):
+            first = min(end, start + -(start + offset) % length)
+            count, rest = divmod(end - first, length)
+            yield start, 1, first - start
+            yield first, count, length
+            yield end - rest, 1, rest
+
+    def calendar_windows(self, locals_: np.ndarray) -> Iterator[Stretch]:
+        """Split time at the first instants at which clocks have reached local times.
+
+        Args:
+            locals_: local times, ascending, as if they were UTC.
+        """
+        reached = np.maximum.accumulate(self.ends + self.offsets)
+        # The margin has local times that no period reaches.
+        locals_ = locals_[locals_ < reached[-1]]
+        period = np.searchsorted(reached, locals_, side="right")
+        instants = np.maximum(self.starts[period], locals_ - self.offsets[period])
+        # Local times that were skipped together are reached together.
+        instants = np.unique(instants)
+        lengths = np.diff(instants)
+        heads = np.flatnonzero(np.diff(lengths, prepend=0))
+        counts = np.diff(heads, append=len(lengths))
+        yield from zip(
+            instants[heads].tolist(),
+            counts.tolist(),
+            lengths[heads].tolist(),
+            strict=True,
+        )
+
+    def midnights(self, length: int, phase: int) -> np.ndarray:
+        """List every local midnight, or one in seven; `phase` is one of them."""
+        start, end = self._local_bounds()
+        return np.arange(start + (phase - start) % length, end, length)
+
+    def firsts_of_months(self) -> np.ndarray:
+        """List the midnights that months begin with."""
+        start, end = (
+            np.datetime64(bound, "us").astype("M8[M]") for bound in self._local_bounds()
+        )
+        months = np.arange(start + 1, end + 1)
+        return months.astype("M8[us]").astype(np.int64)
+
+    def _local_bounds(self) -> tuple[int, int]:
+        return (
+            int(self.starts[0] + self.offsets[0]),
+            int(self.ends[-1] + self.offsets[-1]),
+        )
+
+
+def _windows(stretches: Iterator[Stretch]) -> Windows:
+    """Join neighbours that have equally long windows."""
+    starts: list[int] = []
+    lengths: list[int] = []
+    reached: int | None = None
+    for start, count, length in stretches:
+        if count * length == 0:
+            continue
+        assert reached in (None, start), "stretches are contiguous"
+        reached = start + count * length
+        if not lengths or lengths[-1] != length:
+            starts.append(start)
+            lengths.append(length)
+    assert reached is not None, "there is a window"
+    return Windows(starts=tuple(starts), lengths=tuple(lengths), end=reached)
+
+
+def _periods(zone: tzinfo, start: int, end: int) -> _Periods:
+    """Find the times of constant offset in ``[start, end)``, whole days of UTC."""
+    start, end = floor_to(start, DAY), ceil_to(end, DAY)
+    starts, offsets = [start], [_offset(zone, start)]
+    low = start
+    while zone is not UTC and low < end:
+        high = min(low + _SAMPLING_STEP, end)
+        offset = _offset(zone, high)
+        if offset != offsets[-1]:
+            starts.append(_change(zone, low, high))
+            offsets.append(offset)
+        low = high
+    return _Periods(
+        starts=np.array(starts),
+        ends=np.array([*starts[1:], end]),
+        offsets=np.array(offsets),
+    )
+
+
+def _change(zone: tzinfo, low: int, high: int) -> int:
+    """Find the first instant after `low` with the offset of `high`."""
+    offset = _offset(zone, high)
+    while high - low > SECOND:
+        middle = low + (high - low) // (2 * SECOND) * SECOND
+        if _offset(zone, middle) == offset:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _offset(zone: tzinfo, instant: int) -> int:
+    offset = (_EPOCH + instant * _MICROSECOND).astimezone(zone).utcoffset()
+    assert offset is not None, "a zone has an offset at any time"
+    return offset // _MICROSECOND
