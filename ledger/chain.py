@@ -42,6 +42,7 @@ def genesis_head(epoch: str) -> Head:
         recorded_at=0,
         digest=genesis_digest(epoch),
         epoch=epoch,
+        sealed_position=0,
     )
 
 
@@ -89,5 +90,6 @@ def next_commit(
             recorded_at=recorded_at,
             digest=digest,
             epoch=known.epoch,
+            sealed_position=known.sealed_position,
         ),
     )

@@ -1,8 +1,19 @@
 """The statements on the log's tables, one function each."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, inspect, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 
 from ledger.entries import Commit, CommitKind, Head
 from ledger.schema import FORMAT_VERSION, log_commit, log_head, metadata
@@ -15,6 +26,7 @@ _BODY_BYTES_AT_A_TIME = 32 << 20
 _HEAD = select(
     log_head.c.position,
     log_head.c.facts_position,
+    log_head.c.sealed_position,
     log_head.c.recorded_at,
     log_head.c.digest,
     log_head.c.epoch,
@@ -51,9 +63,23 @@ _COMMITS_BETWEEN = (
     .order_by(log_commit.c.first_position)
     .limit(bindparam("at_most"))
 )
+_FACTS_BETWEEN = (
+    _COMMITS.where(
+        log_commit.c.kind == CommitKind.FACTS.value,
+        log_commit.c.first_position > bindparam("after"),
+        log_commit.c.first_position <= bindparam("up_to"),
+    )
+    .order_by(log_commit.c.first_position)
+    .limit(bindparam("at_most"))
+)
 _COMMITS_AT = _COMMITS.where(
     log_commit.c.first_position.in_(bindparam("first_positions", expanding=True))
 ).order_by(log_commit.c.first_position)
+_POSITION_AT = select(
+    func.coalesce(
+        func.max(log_commit.c.first_position + log_commit.c.entry_count - 1), 0
+    )
+).where(log_commit.c.recorded_at <= bindparam("instant"))
 _COMMIT_HOLDING = (
     _COMMITS.where(log_commit.c.first_position <= bindparam("position"))
     .order_by(log_commit.c.first_position.desc())
@@ -72,10 +98,20 @@ def create_tables(connection: Connection, epoch: str, digest: bytes) -> None:
                 epoch=epoch,
                 position=0,
                 facts_position=0,
+                sealed_position=0,
                 recorded_at=0,
                 digest=digest,
             )
         )
+
+
+def add_sealing(connection: Connection) -> None:
+    """Bring the tables of format 1, which knew no segments, to this format."""
+    connection.exec_driver_sql(
+        "ALTER TABLE log_head ADD COLUMN sealed_position BIGINT NOT NULL DEFAULT 0"
+    )
+    metadata.create_all(connection)
+    connection.execute(update(log_head).values(format_version=FORMAT_VERSION))
 
 
 def format_version(connection: Connection) -> int | None:
@@ -94,6 +130,7 @@ def read_head(connection: Connection) -> Head:
         recorded_at=row.recorded_at,
         digest=bytes(row.digest),
         epoch=row.epoch,
+        sealed_position=row.sealed_position,
     )
 
 
@@ -139,14 +176,14 @@ def commits_between(
 
     Rows come in portions, so that a long log does not have to fit in memory.
     """
-    portion = 1
-    while rows := connection.execute(
-        _COMMITS_BETWEEN, {"after": after, "up_to": up_to, "at_most": portion}
-    ).all():
-        yield from rows
-        after = rows[-1].first_position
-        largest = max(len(row.body) for row in rows)
-        portion = max(1, min(_ROWS_AT_A_TIME, _BODY_BYTES_AT_A_TIME // largest))
+    return _in_portions(connection, _COMMITS_BETWEEN, after, up_to)
+
+
+def fact_commits_between(
+    connection: Connection, after: int, up_to: int
+) -> Iterator[CommitRow]:
+    """Read the commits of facts among those that `commits_between` reads."""
+    return _in_portions(connection, _FACTS_BETWEEN, after, up_to)
 
 
 def commits_at(
@@ -161,3 +198,21 @@ def commits_at(
 def commit_holding(connection: Connection, position: int) -> CommitRow | None:
     """Read the commit with the greatest first position up to a position."""
     return connection.execute(_COMMIT_HOLDING, {"position": position}).first()
+
+
+def position_at(connection: Connection, instant: int) -> int:
+    """Find the last position recorded by an instant among the commits that are rows."""
+    return int(connection.execute(_POSITION_AT, {"instant": instant}).scalar_one())
+
+
+def _in_portions(
+    connection: Connection, commits: Select[Any], after: int, up_to: int
+) -> Iterator[CommitRow]:
+    portion = 1
+    while rows := connection.execute(
+        commits, {"after": after, "up_to": up_to, "at_most": portion}
+    ).all():
+        yield from rows
+        after = rows[-1].first_position
+        largest = max(len(row.body) for row in rows)
+        portion = max(1, min(_ROWS_AT_A_TIME, _BODY_BYTES_AT_A_TIME // largest))

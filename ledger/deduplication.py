@@ -1,18 +1,21 @@
 """Deduplication: which events of a batch are new, which repeat, which contradict.
 
 A hash that is known already only raises the question; the stored event itself answers
-it. Equal content is a duplicate, other content under the same identifier a conflict
-that names the fields. Within a batch the first row is the original.
+it, or what is kept of a sealed event: the hash of its content and its timestamp, which
+prove the common case, an event that is sent again, without reading the segment. Equal
+content is a duplicate, other content under the same identifier a conflict that names
+the fields. Within a batch the first row is the original.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import take_rows
+from ledger.columns import take_rows, timestamps_of
+from ledger.content_hash import content_hashes
 from ledger.few_events import Events, batch_of
 from ledger.identifiers import are_among
 
@@ -40,6 +43,70 @@ class Draft:
     def __len__(self) -> int:
         """Count the events."""
         return len(self.hashes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Recorded events that rows of a draft may repeat: their identifiers' hashes agree.
+
+    Attributes:
+        rows: of the draft (int64), ascending; repeated where there are several
+            candidates.
+        positions: of the candidates (int64), ascending within a row.
+        is_sealed: which of them (bool) are sealed, so that more is known of them.
+        content_hashes: of the sealed ones (uint64, see `ledger.content_hash`); 0 for
+            the others.
+        timestamps: of the sealed ones (int64, microseconds since 1970 UTC); likewise.
+    """
+
+    rows: np.ndarray
+    positions: np.ndarray
+    is_sealed: np.ndarray
+    content_hashes: np.ndarray
+    timestamps: np.ndarray
+
+    def __len__(self) -> int:
+        """Count the candidates."""
+        return len(self.rows)
+
+    @classmethod
+    def in_tail(cls, rows: np.ndarray, positions: np.ndarray) -> "Candidates":
+        """Take candidates that are not sealed, as `IdentifierTable.find` gives them."""
+        return cls(
+            rows=rows,
+            positions=positions,
+            is_sealed=np.zeros(len(rows), bool),
+            content_hashes=np.zeros(len(rows), np.uint64),
+            timestamps=np.zeros(len(rows), np.int64),
+        )
+
+    def with_tail(self, rows: np.ndarray, positions: np.ndarray) -> "Candidates":
+        """Add candidates from the tail, which lies behind all of these."""
+        tail = Candidates.in_tail(rows, positions)
+        if len(self) == 0:
+            return tail
+        return Candidates.together([self, tail]) if len(tail) else self
+
+    @classmethod
+    def together(cls, parts: Sequence["Candidates"]) -> "Candidates":
+        """Put candidates for one draft together.
+
+        Args:
+            parts: in the order of the log; rows need not ascend within a part. At least
+                one.
+        """
+        if not any(map(len, parts)):
+            return parts[0]
+        rows = np.concatenate([part.rows for part in parts])
+        # Stable: within a row, a later part stays behind an earlier one.
+        order = np.argsort(rows, kind="stable")
+        return cls(
+            rows=rows[order],
+            positions=_joined([part.positions for part in parts], order),
+            is_sealed=_joined([part.is_sealed for part in parts], order),
+            content_hashes=_joined([part.content_hashes for part in parts], order),
+            timestamps=_joined([part.timestamps for part in parts], order),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +137,7 @@ class Settled:
 
 def settle(
     draft: Draft,
-    known: tuple[np.ndarray, np.ndarray],
+    known: Candidates,
     stored: Stored,
     *,
     live_since: int | None,
@@ -79,8 +146,8 @@ def settle(
 
     Args:
         draft: the events to settle.
-        known: rows whose hash is known, ascending, and the position of each candidate.
-        stored: reads the candidates.
+        known: what the draft may repeat.
+        stored: reads those candidates that are not proven equal without it.
         live_since: identifiers recorded before this instant (microseconds since 1970
             UTC) may be used again; None keeps them for ever.
     """
@@ -89,9 +156,8 @@ def settle(
         original_rows=np.full(len(draft.hashes), -1, np.int64),
         conflicts={},
     )
-    rows, positions = known
-    if len(rows):
-        _settle_stored(draft, rows, positions, stored, live_since, settled)
+    if len(known):
+        _settle_stored(draft, known, stored, live_since, settled)
     if len(draft) > 1:
         ascending = np.sort(draft.hashes)
         repeated = ascending[1:][ascending[1:] == ascending[:-1]]
@@ -102,31 +168,61 @@ def settle(
 
 def _settle_stored(
     draft: Draft,
-    rows: np.ndarray,
-    positions: np.ndarray,
+    known: Candidates,
     stored: Stored,
     live_since: int | None,
     settled: Settled,
 ) -> None:
-    events, recorded_at = stored(positions)
-    drafted = take_rows(batch_of(draft.events), rows)
-    same = _is_same(drafted, events)
-    if live_since is not None:
-        same &= recorded_at >= live_since
-    if not same.any():
+    rows, positions = known.rows, known.positions
+    # When a sealed event was recorded stands in its segment alone.
+    is_proven = (
+        _is_proven(draft, known) if live_since is None else np.zeros(len(known), bool)
+    )
+    read = np.flatnonzero(~is_proven)
+    if len(read) == 0:
+        # Ascending positions: the last to write is the identifier's latest event.
+        settled.original_positions[rows] = positions
         return
-    at = np.flatnonzero(same)
-    # Ascending positions: the last to write is the identifier's latest event.
-    settled.original_positions[rows[at]] = positions[at]
-    latest = settled.original_positions[rows[at]] == positions[at]
-    at = at[latest]
-    own_timestamp = draft.has_own_timestamp[rows[at]]
+    events, recorded_at = stored(positions[read])
+    drafted = take_rows(batch_of(draft.events), rows[read])
+    is_same = is_proven.copy()
+    is_same[read] = _is_same(drafted, events)
+    if live_since is not None:
+        is_same[read] &= recorded_at >= live_since
+    settled.original_positions[rows[is_same]] = positions[is_same]
+    is_original = is_same & (settled.original_positions[rows] == positions)
+    compared = np.flatnonzero(is_original[read])
+    if len(compared) == 0:
+        return
+    at = rows[read[compared]]
     differing = differing_fields(
-        take_rows(drafted, at), take_rows(events, at), own_timestamp
+        take_rows(drafted, compared),
+        take_rows(events, compared),
+        draft.has_own_timestamp[at],
     )
     settled.conflicts.update(
-        (int(rows[at[index]]), fields) for index, fields in differing.items()
+        (int(at[index]), fields) for index, fields in differing.items()
     )
+
+
+def _is_proven(draft: Draft, known: Candidates) -> np.ndarray:
+    """Tell (bool) which candidates are the very event, by what is kept of them.
+
+    Both hashes agree, that of the identifier and that of the content: 128 bits. A
+    candidate that is not proven may still be equal, which reading it shows.
+    """
+    is_proven = np.zeros(len(known), bool)
+    sealed = np.flatnonzero(known.is_sealed)
+    if len(sealed):
+        rows = known.rows[sealed]
+        drafted = batch_of(draft.events).take(pa.array(rows))
+        is_proven[sealed] = (
+            content_hashes(drafted) == known.content_hashes[sealed]
+        ) & (
+            (timestamps_of(drafted) == known.timestamps[sealed])
+            | ~draft.has_own_timestamp[rows]
+        )
+    return is_proven
 
 
 def _settle_within(draft: Draft, repeated: np.ndarray, settled: Settled) -> None:
@@ -184,3 +280,8 @@ def _is_same(left: pa.RecordBatch, right: pa.RecordBatch) -> np.ndarray:
             pairs = zip(ours.to_pylist(), theirs.to_pylist(), strict=True)
             same &= np.fromiter((one == other for one, other in pairs), bool)
     return same
+
+
+def _joined(parts: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
+    joined: np.ndarray = np.concatenate(parts)[order]
+    return joined

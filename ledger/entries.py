@@ -1,7 +1,7 @@
 """What the log is made of: commits of entries at consecutive positions."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.facts import Fact
 from ledger.few_events import Events
@@ -24,6 +24,8 @@ class Head:
         recorded_at: when the last commit was accepted, microseconds since 1970 UTC.
         digest: hash chain up to and including the last commit.
         epoch: identity of this log; a log restored or made anew has another.
+        sealed_position: up to where usage lies in segments, 0 where there is none. It
+            says where entries are stored and not which there are.
     """
 
     position: int
@@ -31,6 +33,7 @@ class Head:
     recorded_at: int
     digest: bytes
     epoch: str
+    sealed_position: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,12 @@ MeteringError
     │   ├── StoreClosedError
     │   ├── StoreForkedError
     │   └── UnsafeDurabilityError
+    ├── SegmentStoreError
+    │   ├── SegmentStoreUnavailableError
+    │   ├── SegmentMissingError
+    │   ├── SegmentDamagedError
+    │   └── StoreBehindError
+    ├── RunsDirectoryError
     ├── LogDamagedError
     └── CommitOutcomeUnknownError
 """
@@ -35,6 +41,18 @@ class MeteringError(Exception):
         self.param = param
         if code is not None:
             self.code = code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Be sent to another process, whatever the arguments of the class are."""
+        return _received, (type(self), self.args, self.__dict__)
+
+
+def _received(
+    kind: type[MeteringError], args: tuple[object, ...], attributes: dict[str, object]
+) -> MeteringError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class LedgerError(MeteringError):
@@ -144,6 +162,74 @@ class UnsafeDurabilityError(StoreError):
         self.setting = setting
 
 
+class SegmentStoreError(LedgerError):
+    """Sealed usage cannot be stored or read."""
+
+    code = "segment_store_error"
+
+
+class SegmentStoreUnavailableError(SegmentStoreError):
+    """The segment store cannot be found, reached, read or written."""
+
+    code = "segment_store_unavailable"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"The segment store {url} cannot be used: {reason}")
+        self.url = url
+        self.reason = reason
+
+
+class SegmentMissingError(SegmentStoreError):
+    """A segment of the log is not in the segment store."""
+
+    code = "segment_missing"
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(
+            f"The segment {name} is missing from the segment store {url}; restore it"
+            " from a backup, or name the segment store that has it"
+        )
+        self.url = url
+        self.name = name
+
+
+class SegmentDamagedError(SegmentStoreError):
+    """A segment is not what was sealed: truncated, changed, or something else."""
+
+    code = "segment_damaged"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"The segment {name} is damaged: {reason}; restore it from a backup of the"
+            " segment store"
+        )
+        self.name = name
+        self.reason = reason
+
+
+class StoreBehindError(SegmentStoreError):
+    """The log ends before segments that were made of it, as an old backup of it does.
+
+    Attributes:
+        name: of the segment that goes furthest.
+        up_to: the position that it goes up to.
+        position: where the log ends.
+    """
+
+    code = "store_behind"
+
+    def __init__(self, name: str, up_to: int, position: int) -> None:
+        super().__init__(
+            f"The log ends at position {position}, but the segment {name} was made of"
+            f" it up to position {up_to}; restore a backup of the database that is no"
+            " older than its segments, or move the segments that go beyond the log out"
+            " of the segment store to go on without them"
+        )
+        self.name = name
+        self.up_to = up_to
+        self.position = position
+
+
 class LogDamagedError(LedgerError):
     """What is stored is not what was committed."""
 
@@ -165,3 +251,17 @@ class CommitOutcomeUnknownError(LedgerError):
             f"The connection to the store {store} broke while it committed: {reason};"
             " send the same events with the same identifiers again, they count once"
         )
+
+
+class RunsDirectoryError(LedgerError):
+    """The directory for runs cannot be written to."""
+
+    code = "runs_directory_error"
+
+    def __init__(self, directory: str, reason: str) -> None:
+        super().__init__(
+            f"The runs directory {directory} cannot be written to: {reason}; what was"
+            " acknowledged is safe, make room or let this process write there"
+        )
+        self.directory = directory
+        self.reason = reason

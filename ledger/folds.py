@@ -1,12 +1,13 @@
 """What folds the log, as the log sees it: tables for facts, and state in memory."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
+from ledger.facts import Fact
+from ledger.segments.sealed import Sealed
 
 
 class FactFold(Protocol):
@@ -15,18 +16,36 @@ class FactFold(Protocol):
     def is_current(self, connection: Connection) -> bool:
         """Tell whether the tables exist and were made by this fold."""
 
-    def rebuild(self, connection: Connection, commits: Iterator[Commit]) -> None:
-        """Make the tables anew from all commits of the log."""
+    def rebuild(
+        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
+    ) -> None:
+        """Make the tables anew from all facts of the log.
+
+        Args:
+            connection: holds the write lock.
+            facts: each with its position and when it was recorded, in order.
+        """
 
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
 
 
 class Follower(Protocol):
-    """State in memory that follows the log."""
+    """State that follows the log: in memory for the tail, in runs for what is sealed."""
+
+    def make_runs(self, connection: Connection, sealed: Sealed) -> None:
+        """Make what is kept of the sealed part, so that a restart need not."""
+
+    def restart(self, connection: Connection, sealed: Sealed) -> None:
+        """Forget the tail and begin after the last segment.
+
+        Args:
+            connection: sees the log, and the tables that its facts folded into.
+            sealed: what lies before the tail now.
+        """
 
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
 
-    def rebuilding(self) -> AbstractContextManager[None]:
-        """Forget everything and let nobody read, until all commits are taken in."""
+    def clear_runs(self) -> None:
+        """Remove what is kept of the sealed part; the next restart makes it anew."""

@@ -1,17 +1,21 @@
 """What this process has taken in of the log: identifiers, and whatever follows along.
 
-Commits are taken in once each and in order, by whichever thread comes first: the one
-that made a commit, or one that reads what others made.
+Commits of the tail are taken in once each and in order, by whichever thread comes
+first: the one that made a commit, or one that reads what others made. What lies before
+the tail is known from segments and their runs. When more of the log has been sealed,
+by whichever process, everything begins again after it.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection
 
-from ledger.chain import genesis_head
+from ledger.commits import read_head
+from ledger.deduplication import Candidates
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError
 from ledger.few_events import batch_of
@@ -19,6 +23,11 @@ from ledger.folds import Follower
 from ledger.identifier_table import IdentifierTable
 from ledger.identifiers import identifier_hashes
 from ledger.reading import read_commits
+from ledger.runs.identifiers import SealedIdentifiers
+from ledger.segments.catalog import read_segments
+from ledger.segments.entry import Segment
+from ledger.segments.reader import SegmentReader
+from ledger.segments.sealed import Sealed
 
 
 class Intake:
@@ -26,12 +35,23 @@ class Intake:
 
     Args:
         genesis: the head before the first commit.
+        reader: reads segments.
+        runs: the directory for runs of this log.
         followers: what is told of every commit, in order.
     """
 
-    def __init__(self, genesis: Head, followers: Sequence[Follower]) -> None:
+    def __init__(
+        self,
+        genesis: Head,
+        reader: SegmentReader,
+        runs: Path,
+        followers: Sequence[Follower],
+    ) -> None:
         self._lock = threading.RLock()
         self._followers = followers
+        self._genesis = genesis
+        self._sealed = Sealed(segments=(), reader=reader, runs=runs)
+        self._sealed_identifiers = SealedIdentifiers(self._sealed)
         self._identifiers = IdentifierTable()
         self._head = genesis
 
@@ -40,18 +60,55 @@ class Intake:
         """The head up to which commits were taken in."""
         return self._head
 
-    def find(self, hashes: np.ndarray) -> tuple[Head, tuple[np.ndarray, np.ndarray]]:
+    @property
+    def sealed(self) -> Sealed:
+        """What is known to lie in segments."""
+        return self._sealed
+
+    def is_current(self, head: Head) -> bool:
+        """Tell whether everything up to a head was taken in from where it lies now."""
+        return (head.position, head.sealed_position) == (
+            self._head.position,
+            self._sealed.position,
+        )
+
+    def find(self, hashes: np.ndarray) -> tuple[Head, Candidates]:
         """Find where identifiers' hashes were recorded, up to the head returned."""
         with self._lock:
-            return self._head, self._identifiers.find(hashes)
+            sealed = self._sealed_identifiers.find(hashes)
+            return self._head, sealed.with_tail(*self._identifiers.find(hashes))
 
     def holds_any_after(self, position: int, hashes: np.ndarray) -> tuple[Head, bool]:
-        """Tell whether identifiers were recorded after a position, up to the head."""
+        """Tell whether identifiers may have been recorded after a position."""
         with self._lock:
+            if position < self._sealed.position:
+                return self._head, True
             return self._head, self._identifiers.holds_any_after(position, hashes)
 
-    def take_in_up_to(self, connection: Connection, head: Head) -> None:
+    def knows_identifiers_of(self, segment: Segment) -> bool:
+        """Tell whether every identifier of a segment is known where it was recorded."""
+        with self._lock:
+            identifiers, reader = self._sealed_identifiers, self._sealed.reader
+        table = reader.table(segment, ["identifier_hash", "position", "content_hash"])
+        hashes, positions, contents = (column.to_numpy() for column in table.columns)
+        found = identifiers.find(hashes)
+        is_it = (found.positions == positions[found.rows]) & (
+            found.content_hashes == contents[found.rows]
+        )
+        return len(np.unique(found.rows[is_it])) == len(hashes)
+
+    def take_in_up_to(
+        self,
+        connection: Connection,
+        head: Head,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         """Take in the commits up to a head, as a database transaction sees them.
+
+        Args:
+            connection: sees the log.
+            head: of the log.
+            progress: is called with the position reached and the last one.
 
         Raises:
             LogDamagedError: they are not what was committed, or of another log.
@@ -60,11 +117,15 @@ class Intake:
             if head.epoch != self._head.epoch:
                 reason = "the store was replaced by another one; connect to it again"
                 raise LogDamagedError(head.position, reason)
+            if self.must_restart(head):
+                self._restart(connection)
             if head.position > self._head.position:
                 for commit, reached in read_commits(
-                    connection, self._head, head.position
+                    connection, self._head, head.position, (), self._sealed.reader
                 ):
                     self.take_in(commit, reached)
+                    if progress is not None:
+                        progress(reached.position, head.position)
 
     def take_in(
         self, commit: Commit, head: Head, hashes: np.ndarray | None = None
@@ -88,14 +149,43 @@ class Intake:
                 self._identifiers.add(hashes, commit.first_position)
             for follower in self._followers:
                 follower.take_in(commit)
-            self._head = head
+            self._head = replace(head, sealed_position=self._sealed.position)
 
-    @contextmanager
-    def rebuilding(self) -> Iterator[None]:
-        """Forget everything and let nobody read, until all commits are taken in."""
-        with self._lock, ExitStack() as rebuilding:
+    def must_restart(self, head: Head) -> bool:
+        """Tell whether what is to be taken in has been sealed, and is no rows any more."""
+        return head.sealed_position > self._head.position
+
+    def begin_after_segments(self, connection: Connection) -> None:
+        """Begin again after what has been sealed meanwhile, by whichever process."""
+        with self._lock:
+            if read_head(connection).sealed_position > self._sealed.position:
+                self._restart(connection)
+
+    def make_runs(self, connection: Connection) -> Sealed:
+        """Make what followers keep of segments, before anybody has to wait for it."""
+        sealed = replace(self._sealed, segments=read_segments(connection))
+        for follower in self._followers:
+            follower.make_runs(connection, sealed)
+        return sealed
+
+    def make_identifier_runs(self, sealed: Sealed) -> None:
+        """Do so for identifiers; it may take long, and needs no database."""
+        SealedIdentifiers(sealed).make_runs()
+
+    def rebuild(self, connection: Connection) -> None:
+        """Forget the tail, and make all that is kept of the sealed part anew."""
+        with self._lock:
+            self._sealed_identifiers.clear_runs()
             for follower in self._followers:
-                rebuilding.enter_context(follower.rebuilding())
-            self._identifiers = IdentifierTable()
-            self._head = genesis_head(self._head.epoch)
-            yield
+                follower.clear_runs()
+            self._restart(connection)
+
+    def _restart(self, connection: Connection) -> None:
+        segments = read_segments(connection)
+        sealed = replace(self._sealed, segments=segments)
+        for follower in self._followers:
+            follower.restart(connection, sealed)
+        self._sealed_identifiers.restart(sealed)
+        self._identifiers = IdentifierTable(after=sealed.position)
+        self._head = segments[-1].head(self._head.epoch) if segments else self._genesis
+        self._sealed = sealed

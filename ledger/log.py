@@ -11,45 +11,42 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.appends import UsageDraft, UsageOutcome, combine, stale_outcome
-from ledger.chain import genesis_digest, genesis_head, next_commit
+from ledger.attempts import attempting
+from ledger.chain import genesis_head, next_commit
 from ledger.columns import usage_rows
-from ledger.commits import (
-    commit_holding,
-    create_tables,
-    format_version,
-    insert_commit,
-    move_head,
-    read_head,
-)
+from ledger.commits import move_head, read_head
 from ledger.database.store import Database
 from ledger.deduplication import Draft
 from ledger.digest import facts_digest
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import (
-    CommitOutcomeUnknownError,
     LedgerError,
     LogDamagedError,
     StoreClosedError,
-    StoreError,
     StoreForkedError,
-    StoreFullError,
-    StoreMissingError,
-    StoreVersionError,
 )
 from ledger.facts import Fact, encode_facts
 from ledger.folds import FactFold, Follower
 from ledger.group_commit import GroupCommit
+from ledger.history import History
 from ledger.identifiers import identifier_hash
 from ledger.intake import Intake
+from ledger.opening import open_log, rebuild_tables
 from ledger.preparation import Preparation, UsageAppend
-from ledger.reading import read_commit_holding, read_commits, read_commits_at
-from ledger.schema import FORMAT_VERSION
+from ledger.reading import read_commits
+from ledger.segments.catalog import read_segments
+from ledger.segments.entry import Segment
+from ledger.segments.reader import SegmentReader
+from ledger.segments.sealed import Sealed
+from ledger.segments.sealing import Sealing, StepCallback
+from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
 
 _COMMITS_AT_A_TIME = 256
@@ -63,21 +60,27 @@ class Log:
         fold: the tables that facts fold into.
         followers: what is told of every commit, in order.
         epoch: identity for the log, should it not exist yet; None where it must exist.
+        segments: where sealed usage lies.
+        runs: a directory for what is derived from segments, in one of the log's own.
         identifier_retention: how long an identifier cannot be used again; None is for
             ever.
 
     Raises:
         StoreMissingError: the log does not exist, and was not to be made.
         StoreVersionError: the store was written by a later release.
+        SegmentMissingError: a segment of the log is not in the segment store.
+        StoreBehindError: the segment store has segments of a longer log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a log is made of its parts, in one place
         self,
         database: Database,
         *,
         fold: FactFold,
         followers: Sequence[Follower],
         epoch: str | None,
+        segments: SegmentStore,
+        runs: Path,
         identifier_retention: timedelta | None,
     ) -> None:
         self._database = database
@@ -85,10 +88,15 @@ class Log:
         self._retention = identifier_retention
         self._process = os.getpid()
         self._is_closed = False
-        self._stored = StoredEvents(self._fetch_holding, self._fetch_at)
+        self._reader = SegmentReader(segments)
+        self._history = History(database, self._reader)
+        self._stored = StoredEvents(self._history)
+        self._sealing = Sealing(database, segments, self._reader)
         self._group = GroupCommit(self._commit_usage)
         try:
-            self._intake = Intake(self._open(epoch), followers)
+            genesis = open_log(database, fold, epoch, segments)
+            own_runs = runs / genesis.epoch
+            self._intake = Intake(genesis, self._reader, own_runs, followers)
         except LedgerError:
             database.close()
             raise
@@ -113,12 +121,13 @@ class Log:
         with self.read() as connection:
             head = read_head(connection)
             end = head.position if up_to is None else min(up_to, head.position)
-            yield from read_commits(connection, genesis_head(head.epoch), end)
+            genesis, segments = genesis_head(head.epoch), read_segments(connection)
+            yield from read_commits(connection, genesis, end, segments, self._reader)
 
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read events by position, with the time each was recorded."""
         self._check_usable()
-        return self._stored.take(positions)
+        return self._stored_at(positions)
 
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending."""
@@ -127,13 +136,30 @@ class Log:
             portion = first_positions[start : start + _COMMITS_AT_A_TIME]
             yield from self._stored.commits_at(portion)
 
+    @property
+    def history(self) -> History:
+        """What is recorded, wherever it lies."""
+        self._check_usable()
+        return self._history
+
     # What this process has taken in.
+
+    @property
+    def sealed(self) -> Sealed:
+        """What is known to lie in segments."""
+        return self._intake.sealed
+
+    @property
+    def tail_entries(self) -> int:
+        """How many entries were taken in after the last segment."""
+        return self._intake.head.position - self._intake.sealed.position
 
     def catch_up(self) -> Head:
         """Take in every commit that any process made so far."""
         head = self.head()
-        if head.position != self._intake.head.position:
+        if not self._intake.is_current(head):
             with self.read() as connection:
+                self._intake.begin_after_segments(connection)
                 head = read_head(connection)
                 self._intake.take_in_up_to(connection, head)
         return head
@@ -141,7 +167,8 @@ class Log:
     def find_event(self, event_name: str, identifier: str) -> int | None:
         """Find the position of the latest event under an identifier taken in so far."""
         needle = np.array([identifier_hash(event_name, identifier)], np.uint64)
-        _, (_, positions) = self._intake.find(needle)
+        _, candidates = self._intake.find(needle)
+        positions = candidates.positions
         if len(positions) == 0:
             return None
         events, _ = self.events_at(positions)
@@ -150,6 +177,11 @@ class Log:
             if (row.event_name, row.identifier) == (event_name, identifier):
                 return int(position)
         return None
+
+    def knows_identifiers_of(self, segment: Segment) -> bool:
+        """Tell whether every identifier of a segment is known where it was recorded."""
+        self._check_usable()
+        return self._intake.knows_identifiers_of(segment)
 
     # Appends.
 
@@ -196,7 +228,7 @@ class Log:
         if needs_events:
             self.catch_up()
         with self._group.leading:
-            with self._attempt() as attempt:
+            with attempting(self._database) as attempt:
                 known = read_head(attempt.connection)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
@@ -214,7 +246,30 @@ class Log:
             self._intake.take_in(commit, head)
         return commit
 
-    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
+    # Upkeep.
+
+    def seal(self, progress: StepCallback | None = None) -> int:
+        """Move usage recorded so far into segments, and say how many were made.
+
+        Safe against a kill at any step, and while others append and read. Where another
+        process is sealing, it is left to do so.
+
+        Args:
+            progress: is called with the position reached and the last one.
+
+        Raises:
+            SegmentStoreError: the segment store cannot be used; the log is as it was.
+        """
+        self._check_usable()
+        made = self._sealing.seal(progress)
+        if made:
+            with self.read() as connection:
+                sealed = self._intake.make_runs(connection)
+            self._intake.make_identifier_runs(sealed)
+            self.catch_up()
+        return made
+
+    def rebuild(self, progress: StepCallback | None = None) -> None:
         """Make all that follows from the log anew.
 
         Args:
@@ -222,13 +277,13 @@ class Log:
         """
         self._check_usable()
         with self._group.leading, self._database.write() as connection:
-            self._rebuild_tables(connection)
-        with self._intake.rebuilding():
-            end = self.head().position
-            for commit, head in self.commits(end):
-                self._intake.take_in(commit, head)
-                if progress is not None:
-                    progress(head.position, end)
+            rebuild_tables(connection, self._fold)
+        with self.read() as connection:
+            self._intake.rebuild(connection)
+        self._intake.make_identifier_runs(self._intake.sealed)
+        with self.read() as connection:
+            head = read_head(connection)
+            self._intake.take_in_up_to(connection, head, progress)
 
     def close(self) -> None:
         """Let go of the store; using the log afterwards is an error."""
@@ -237,43 +292,14 @@ class Log:
             if os.getpid() == self._process:
                 self._database.close()
 
-    # Opening.
-
-    def _open(self, epoch: str | None) -> Head:
-        with self._database.read() as connection:
-            found = format_version(connection)
-            is_current = found == FORMAT_VERSION and self._fold.is_current(connection)
-        if found is not None and found != FORMAT_VERSION:
-            raise StoreVersionError(self._database.address, found, FORMAT_VERSION)
-        if found is None and epoch is None:
-            raise StoreMissingError(self._database.address)
-        if not is_current:
-            with self._database.write() as connection:
-                if epoch is not None:
-                    create_tables(connection, epoch, genesis_digest(epoch))
-                if not self._fold.is_current(connection):
-                    self._rebuild_tables(connection)
-        with self._database.read() as connection:
-            return genesis_head(read_head(connection).epoch)
-
-    def _rebuild_tables(self, connection: Connection) -> None:
-        head = read_head(connection)
-        commits = read_commits(connection, genesis_head(head.epoch), head.position)
-        self._fold.rebuild(connection, (commit for commit, _ in commits))
-
     def _check_usable(self) -> None:
         if self._is_closed:
             raise StoreClosedError(self._database.address)
         if os.getpid() != self._process:
             raise StoreForkedError(self._database.address)
 
-    def _fetch_holding(self, position: int) -> Commit:
-        with self._database.read() as connection:
-            return read_commit_holding(connection, position)
-
-    def _fetch_at(self, first_positions: Sequence[int]) -> list[Commit]:
-        with self._database.read() as connection:
-            return read_commits_at(connection, first_positions)
+    def _stored_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        return self._stored.take(positions, self._intake.sealed)
 
     # Committing usage.
 
@@ -284,7 +310,7 @@ class Log:
             now = max(known.recorded_at, *(draft.recorded_at for draft in drafts))
             live_since = now - self._retention // timedelta(microseconds=1)
         return Preparation.of(
-            drafts, combined, known, candidates, self._stored.take, live_since
+            drafts, combined, known, candidates, self._stored_at, live_since
         )
 
     def _brought_up(self, preparation: Preparation) -> Preparation:
@@ -319,12 +345,22 @@ class Log:
     def _commit_current(
         self, appends: Sequence[UsageAppend], facts_position: int
     ) -> list[UsageOutcome]:
+        while True:
+            try:
+                return self._committed(appends, facts_position)
+            except _SealedMeanwhileError:
+                # Reading segments takes time, in which others shall append.
+                self.catch_up()
+
+    def _committed(
+        self, appends: Sequence[UsageAppend], facts_position: int
+    ) -> list[UsageOutcome]:
         drafts = [append.draft for append in appends]
         combined = appends[0].combined if len(appends) == 1 else None
         preparation = self._prepare(drafts, combined or combine(drafts))
         if not preparation.has_survivors:
             return preparation.outcomes_without_commit()
-        with self._attempt(preparation.body_bytes) as attempt:
+        with attempting(self._database, preparation.body_bytes) as attempt:
             while True:
                 survivors = preparation.survivors
                 if survivors is None:
@@ -345,6 +381,8 @@ class Log:
                 if actual.position <= preparation.known.position:
                     reason = "the store was replaced by an older one; connect again"
                     raise LogDamagedError(actual.position, reason)
+                if self._intake.must_restart(actual):
+                    raise _SealedMeanwhileError
                 self._intake.take_in_up_to(attempt.connection, actual)
                 preparation = self._brought_up(preparation)
             attempt.insert(commit, head, survivors.body)
@@ -352,45 +390,6 @@ class Log:
         self._intake.take_in(commit, head, survivors.hashes)
         return preparation.outcomes(commit.first_position, commit.recorded_at)
 
-    @contextmanager
-    def _attempt(self, body_bytes: int = 0) -> Iterator["_Attempt"]:
-        """Open a database transaction whose outcome is found out in any case."""
-        attempt = None
-        try:
-            with self._database.write(body_bytes) as connection:
-                attempt = _Attempt(connection)
-                yield attempt
-        except StoreError as error:
-            if attempt is None or not self._is_recorded(attempt.commit, error):
-                raise
 
-    def _is_recorded(self, commit: Commit | None, error: StoreError) -> bool:
-        """Tell whether a commit that failed to be acknowledged was made all the same."""
-        if commit is None:
-            return False
-        # Under the write lock: the server lets go of it only when it is done with the
-        # transaction whose acknowledgement was lost. A full disk leaves none in doubt,
-        # and may refuse the lock.
-        is_full = isinstance(error, StoreFullError)
-        database = self._database
-        try:
-            with database.read() if is_full else database.write() as connection:
-                row = commit_holding(connection, commit.first_position)
-        except StoreError:
-            raise CommitOutcomeUnknownError(
-                self._database.address, error.message
-            ) from error
-        return row is not None and bytes(row.digest) == commit.digest
-
-
-class _Attempt:
-    """A database transaction that may record one commit."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.commit: Commit | None = None
-
-    def insert(self, commit: Commit, head: Head, body: bytes) -> None:
-        """Insert a commit, for which the head was moved."""
-        insert_commit(self.connection, commit, head, body)
-        self.commit = commit
+class _SealedMeanwhileError(Exception):
+    """What others appended since lies in segments already."""

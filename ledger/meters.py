@@ -9,11 +9,19 @@ import msgspec
 
 
 class Formula(enum.Enum):
-    """How the values of a window become one number."""
+    """How the values of a window become one number.
+
+    The first three are Stripe's. A unique count is of the texts that a payload key has,
+    and not of numbers; an average is rounded to the last fraction digit of a quantity.
+    """
 
     SUM = "sum"
     COUNT = "count"
     LAST = "last"
+    MIN = "min"
+    MAX = "max"
+    AVG = "avg"
+    UNIQUE_COUNT = "unique_count"
 
 
 class EventTimeWindow(enum.Enum):

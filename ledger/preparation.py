@@ -6,12 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ledger.appends import UsageDraft, UsageOutcome, outcomes
-from ledger.deduplication import Draft, Settled, Stored, settle
+from ledger.deduplication import Candidates, Draft, Settled, Stored, settle
 from ledger.entries import Head
 from ledger.few_events import Events, encode_events, events_digest, take_events
-
-Candidates = tuple[np.ndarray, np.ndarray]
-"""Rows of a draft whose hash is known, ascending, and the position of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,32 @@
 
 A commit is decoded, counted, and its place in the hash chain recomputed from its
 columns, so that a gap, a flipped bit or a foreign row is an error and never a number.
+Where a commit lies, in a row of the database or in a segment, makes no difference.
 """
 
+import heapq
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.chain import chain_digest
-from ledger.commits import CommitRow, commit_holding, commits_at, commits_between
+from ledger.commits import (
+    CommitRow,
+    commit_holding,
+    commits_at,
+    commits_between,
+    fact_commits_between,
+)
 from ledger.digest import facts_digest, usage_digest
 from ledger.entries import Commit, CommitKind, Head
-from ledger.errors import LogDamagedError
+from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.facts import Fact, decode_facts
-from ledger.few_events import decode_events
+from ledger.few_events import Events, decode_events, events_digest
+from ledger.segments.entry import Segment
+from ledger.segments.reader import SegmentReader
 
 # What decoding bytes that somebody changed may come to.
 _UNREADABLE = (
@@ -28,72 +39,170 @@ _UNREADABLE = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """A commit as it is stored: in a segment it has no digest of its own."""
+
+    first_position: int
+    recorded_at: int
+    content: Events | tuple[Fact, ...]
+    content_digest: bytes
+    digest: bytes | None
+
+
 def read_commits(
-    connection: Connection, after: Head, up_to: int
+    connection: Connection,
+    after: Head,
+    up_to: int,
+    segments: Sequence[Segment],
+    reader: SegmentReader,
 ) -> Iterator[tuple[Commit, Head]]:
     """Read the commits after a head, in order, each with the head that it makes.
+
+    Args:
+        connection: sees the log.
+        after: any head that the log had.
+        up_to: the last position to read.
+        segments: of the log, as the connection sees them.
+        reader: reads them.
 
     Raises:
         LogDamagedError: a position is missing, a body cannot be decoded, or the hash
             chain does not hold.
+        SegmentMissingError, SegmentDamagedError: a segment cannot be read.
     """
     head = after
-    for row in commits_between(connection, after.position, up_to):
-        if row.first_position != head.position + 1:
-            reason = f"the next commit begins at {row.first_position}"
+    ends = {segment.up_to: segment for segment in segments}
+    for stored in _merged(connection, after.position, up_to, segments, reader):
+        if stored.first_position != head.position + 1:
+            reason = f"the next commit begins at {stored.first_position}"
             raise LogDamagedError(head.position + 1, reason)
-        commit = decode_commit(row)
-        is_usage = not isinstance(commit.content, tuple)
-        expected = chain_digest(
-            head.digest,
-            first_position=commit.first_position,
-            entry_count=commit.entry_count,
-            recorded_at=commit.recorded_at,
-            kind=CommitKind(row.kind),
-            content=commit.content_digest,
-        )
-        if expected != commit.digest:
-            raise LogDamagedError(
-                commit.first_position, "its hash chain does not match what is stored"
-            )
-        head = Head(
-            position=commit.last_position,
-            facts_position=head.facts_position if is_usage else commit.last_position,
-            recorded_at=commit.recorded_at,
-            digest=commit.digest,
-            epoch=head.epoch,
-        )
+        commit, head = _chained(head, stored)
+        segment = ends.get(head.position)
+        if segment is not None and segment.digest != head.digest:
+            reason = "the hash chain does not lead where it did when it was sealed"
+            raise SegmentDamagedError(segment.name, reason)
         yield commit, head
     if head.position != up_to:
         reason = f"the log should go on to position {up_to}"
         raise LogDamagedError(head.position + 1, reason)
 
 
-def read_commit_holding(connection: Connection, position: int) -> Commit:
-    """Read the one commit that holds a position.
+def read_facts(
+    connection: Connection, after: int, up_to: int
+) -> Iterator[tuple[int, int, Fact]]:
+    """Read the facts after a position and up to another.
+
+    Returns:
+        For each its position, when it was recorded (microseconds since 1970 UTC), and
+        the fact.
 
     Raises:
-        LogDamagedError: no commit holds it, or its body cannot be decoded.
+        LogDamagedError: one of them is not what was committed.
+    """
+    for row in fact_commits_between(connection, after, up_to):
+        commit = decode_commit(row)
+        assert isinstance(commit.content, tuple), "only facts were asked for"
+        for position, fact in enumerate(commit.content, commit.first_position):
+            yield position, commit.recorded_at, fact
+
+
+def _merged(
+    connection: Connection,
+    after: int,
+    up_to: int,
+    segments: Sequence[Segment],
+    reader: SegmentReader,
+) -> Iterator[_Stored]:
+    """Read what is stored in segments and in rows, in the order of the log."""
+    return heapq.merge(
+        _of_segments(after, up_to, segments, reader),
+        map(_of_row, commits_between(connection, after, up_to)),
+        key=lambda stored: stored.first_position,
+    )
+
+
+def _of_segments(
+    after: int, up_to: int, segments: Sequence[Segment], reader: SegmentReader
+) -> Iterator[_Stored]:
+    for segment in segments:
+        if segment.up_to <= after or segment.after >= up_to:
+            continue
+        for first_position, recorded_at, events in reader.commits(segment):
+            if after < first_position <= up_to:
+                yield _Stored(
+                    first_position=first_position,
+                    recorded_at=recorded_at,
+                    content=events,
+                    content_digest=events_digest(events),
+                    digest=None,
+                )
+
+
+def _of_row(row: CommitRow) -> _Stored:
+    commit = decode_commit(row)
+    return _Stored(
+        first_position=commit.first_position,
+        recorded_at=commit.recorded_at,
+        content=commit.content,
+        content_digest=commit.content_digest,
+        digest=commit.digest,
+    )
+
+
+def _chained(head: Head, stored: _Stored) -> tuple[Commit, Head]:
+    """Find a commit's place in the chain."""
+    is_facts = isinstance(stored.content, tuple)
+    digest = chain_digest(
+        head.digest,
+        first_position=stored.first_position,
+        entry_count=len(stored.content),
+        recorded_at=stored.recorded_at,
+        kind=CommitKind.FACTS if is_facts else CommitKind.USAGE,
+        content=stored.content_digest,
+    )
+    if stored.digest not in (None, digest):
+        raise LogDamagedError(
+            stored.first_position, "its hash chain does not match what is stored"
+        )
+    commit = Commit(
+        first_position=stored.first_position,
+        recorded_at=stored.recorded_at,
+        content=stored.content,
+        content_digest=stored.content_digest,
+        digest=digest,
+    )
+    return commit, Head(
+        position=commit.last_position,
+        facts_position=commit.last_position if is_facts else head.facts_position,
+        recorded_at=commit.recorded_at,
+        digest=digest,
+        epoch=head.epoch,
+        sealed_position=head.sealed_position,
+    )
+
+
+def find_commit_holding(connection: Connection, position: int) -> Commit | None:
+    """Read the one commit that holds a position; None where no row does.
+
+    Raises:
+        LogDamagedError: its body is not what was committed.
     """
     row = commit_holding(connection, position)
     if row is None or row.first_position + row.entry_count <= position:
-        raise LogDamagedError(position, "no commit holds it")
+        return None
     return decode_commit(row)
 
 
-def read_commits_at(
+def find_commits_at(
     connection: Connection, first_positions: Sequence[int]
 ) -> list[Commit]:
-    """Read the commits that begin at some positions, in the order of the log.
+    """Read those commits that are rows and begin at some positions, in order.
 
     Raises:
-        LogDamagedError: one of them is absent, or its body is not what was committed.
+        LogDamagedError: the body of one is not what was committed.
     """
-    commits = [decode_commit(row) for row in commits_at(connection, first_positions)]
-    missing = set(first_positions) - {commit.first_position for commit in commits}
-    if missing:
-        raise LogDamagedError(min(missing), "no commit begins there")
-    return commits
+    return [decode_commit(row) for row in commits_at(connection, first_positions)]
 
 
 def decode_commit(row: CommitRow) -> Commit:

@@ -13,7 +13,7 @@ from sqlalchemy import (
     event,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 metadata = MetaData()
 
@@ -26,12 +26,33 @@ log_head = Table(
     Column("epoch", String(36), nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("facts_position", BigInteger, nullable=False),
+    Column("sealed_position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     CheckConstraint("log_id = 1", name="log_head_one_row"),
 )
 
-# One row a commit. Nothing here is ever updated.
+# One row a segment. Nothing here is ever updated.
+log_segment = Table(
+    "log_segment",
+    metadata,
+    Column("after", BigInteger, primary_key=True, autoincrement=False),
+    Column("up_to", BigInteger, nullable=False, unique=True),
+    Column("name", String(128), nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("byte_count", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("checksum", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("facts_position", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("earliest", BigInteger, nullable=False),
+    Column("latest", BigInteger, nullable=False),
+    CheckConstraint("up_to > after", name="log_segment_not_empty"),
+)
+
+# One row a commit. Nothing here is ever updated; commits of usage that lie in a segment
+# are deleted in the database transaction that adds the segment.
 log_commit = Table(
     "log_commit",
     metadata,

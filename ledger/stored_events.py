@@ -8,7 +8,8 @@ them anew for each batch made such an ingestion ten times slower.
 
 import bisect
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from ledger.columns import USAGE, concatenate, empty_batch, take_rows
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
 from ledger.few_events import FewEvents, batch_of
+from ledger.segments.entry import segment_holding
+from ledger.segments.sealed import Sealed
 
 BYTES_KEPT = 512 << 20
 # Knuth's multiplier: steps through any number of commits without a pattern.
@@ -25,24 +28,31 @@ _STRIDE = 2_654_435_761
 _BYTES_OF_A_COMMIT = 16 << 10
 
 
+class CommitSource(Protocol):
+    """Where commits are read that are not kept."""
+
+    def commit_holding(self, position: int) -> Commit:
+        """Read the commit that holds a position."""
+
+    def commits_at(self, first_positions: Sequence[int]) -> Sequence[Commit]:
+        """Read the commits that begin at some positions, in the order of the log."""
+
+
 class StoredEvents:
     """Reads events by position, keeping the commits that were read last. Thread-safe.
 
     Args:
-        fetch_holding: reads the commit that holds a position, decoded.
-        fetch_at: reads the commits that begin at some positions, decoded, in order.
+        history: reads commits.
         bytes_kept: how much of what was made or read is kept, about; at least one.
     """
 
     def __init__(
         self,
-        fetch_holding: Callable[[int], Commit],
-        fetch_at: Callable[[Sequence[int]], Sequence[Commit]],
+        history: CommitSource,
         *,
         bytes_kept: int = BYTES_KEPT,
     ) -> None:
-        self._fetch_holding = fetch_holding
-        self._fetch_at = fetch_at
+        self._history = history
         self._lock = threading.Lock()
         self._bytes_at_most = bytes_kept
         self._kept: dict[int, Commit] = {}
@@ -51,8 +61,14 @@ class StoredEvents:
         self._kept_bytes = 0
         self._dropped = 0
 
-    def take(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+    def take(
+        self, positions: np.ndarray, sealed: Sealed
+    ) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read the events at some positions.
+
+        Args:
+            positions: int64, in any order.
+            sealed: what is known to lie in segments.
 
         Returns:
             The events in the order of `positions`, canonical, and when each was
@@ -67,7 +83,20 @@ class StoredEvents:
         recorded_at = np.zeros(len(positions), np.int64)
         start = 0
         while start < len(ascending):
-            commit = self._holding(int(ascending[start]))
+            position = int(ascending[start])
+            commit = self._kept_holding(position)
+            segment = segment_holding(sealed.segments, position)
+            if commit is None and segment is not None:
+                end = int(np.searchsorted(ascending, segment.up_to, side="right"))
+                events, recorded_at[start:end] = sealed.reader.at_positions(
+                    segment, ascending[start:end]
+                )
+                parts.append(events)
+                start = end
+                continue
+            if commit is None:
+                commit = self._history.commit_holding(position)
+                self.keep(commit)
             end = int(np.searchsorted(ascending, commit.last_position, side="right"))
             rows = ascending[start:end] - commit.first_position
             parts.append(usage_of(commit).take(pa.array(rows)))
@@ -87,20 +116,17 @@ class StoredEvents:
             }
         missing = [first for first in first_positions if first not in kept]
         if missing:
-            for commit in self._fetch_at(missing):
+            for commit in self._history.commits_at(missing):
                 kept[commit.first_position] = commit
                 self.keep(commit)
         return (kept[first] for first in first_positions)
 
-    def _holding(self, position: int) -> Commit:
+    def _kept_holding(self, position: int) -> Commit | None:
         with self._lock:
             at = bisect.bisect_right(self._firsts, position) - 1
             commit = self._kept[self._firsts[at]] if at >= 0 else None
-            if commit is not None and position <= commit.last_position:
-                return commit
-        commit = self._fetch_holding(position)
-        self.keep(commit)
-        return commit
+            is_held = commit is not None and position <= commit.last_position
+            return commit if is_held else None
 
     def keep(self, commit: Commit) -> None:
         """Keep a commit of many events, made or read, in memory for a while."""

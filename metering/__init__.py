@@ -20,6 +20,12 @@ from ledger.errors import (
     CommitOutcomeUnknownError,
     LogDamagedError,
     MeteringError,
+    RunsDirectoryError,
+    SegmentDamagedError,
+    SegmentMissingError,
+    SegmentStoreError,
+    SegmentStoreUnavailableError,
+    StoreBehindError,
     StoreBusyError,
     StoreClosedError,
     StoreError,
@@ -52,10 +58,17 @@ from metering.resources import (
     StatusTransitions,
     ValueSettings,
 )
-from metering.verification import VerifyReport
+from metering.verification import Checkpoint, VerifyReport
+from projections.errors import QueryError
+from projections.reaggregation.errors import (
+    ReaggregationError,
+    SummaryTooLargeError,
+    ValueUnreadableError,
+)
 
 __all__ = [
     "Cancel",
+    "Checkpoint",
     "Clock",
     "Columns",
     "CommitOutcomeUnknownError",
@@ -75,9 +88,17 @@ __all__ = [
     "MeterEventSummary",
     "Metering",
     "MeteringError",
+    "QueryError",
+    "ReaggregationError",
     "ResourceMissingError",
+    "RunsDirectoryError",
+    "SegmentDamagedError",
+    "SegmentMissingError",
+    "SegmentStoreError",
+    "SegmentStoreUnavailableError",
     "SourceError",
     "StatusTransitions",
+    "StoreBehindError",
     "StoreBusyError",
     "StoreClosedError",
     "StoreError",
@@ -86,9 +107,11 @@ __all__ = [
     "StoreMissingError",
     "StoreUnavailableError",
     "StoreVersionError",
+    "SummaryTooLargeError",
     "SystemClock",
     "UnsafeDurabilityError",
     "ValueSettings",
+    "ValueUnreadableError",
     "VerifyReport",
     "connect",
 ]

@@ -70,7 +70,7 @@ class MeterEventAdjustments:
             raise ResourceMissingError(
                 f"meter event of {event_name!r}", identifier, param="cancel[identifier]"
             )
-        if engine.tail.is_cancelled(position, engine.tail.position):
+        if engine.is_cancelled(position):
             return None
         events, recorded_at = engine.log.events_at(np.array([position]))
         self._check_window(identifier, int(recorded_at[0]), now)

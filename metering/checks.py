@@ -92,6 +92,8 @@ def check_event(
             code="meter_event_no_customer_defined",
             param=f"payload[{meter.customer_payload_key}]",
         )
+    if meter.needs_value or meter.needs_text:
+        _check_value_is_there(meter, texts)
     value = _checked_value(meter, texts) if meter.needs_value else None
     return UsageRow(
         meter.event_name,
@@ -239,15 +241,19 @@ def _as_text(name: str, value: object) -> str:
     )
 
 
-def _checked_value(meter: MeterDefinition, texts: dict[str, str]) -> Decimal:
+def _check_value_is_there(meter: MeterDefinition, texts: Mapping[str, str]) -> None:
     key = meter.value_payload_key
-    text = texts.pop(key, None)
-    if text is None:
+    if key not in texts:
         raise MeterEventInvalidError(
             f"Value key {key} not found in payload",
             code="meter_event_invalid_value",
             param=f"payload[{key}]",
         )
+
+
+def _checked_value(meter: MeterDefinition, texts: dict[str, str]) -> Decimal:
+    key = meter.value_payload_key
+    text = texts.pop(key)
     value = parse_quantity(text)
     if value is None:
         raise MeterEventInvalidError(

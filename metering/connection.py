@@ -1,30 +1,40 @@
 """The facade: one connection to one store, with everything that can be done to it."""
 
+from collections.abc import Iterable
+from concurrent.futures import Executor
 from datetime import timedelta
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.database.addresses import open_database
+import pyarrow as pa
+
 from ledger.log import Log
+from ledger.places import Place, open_place
 from metering.adjustments import MeterEventAdjustments
 from metering.clock import Clock, SystemClock
 from metering.engine import Engine, Settings
 from metering.events import MeterEvents
 from metering.ids import RandomIds
 from metering.meters import Meters
-from metering.verification import StepCallback, VerifyReport, verify
+from metering.reaggregation import Filters, Request, reaggregated
+from metering.sealing import SEAL_EVENTS, BackgroundSealing
+from metering.times import Time
+from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
 from projections.catalog import Catalog
 from projections.summaries import Summaries
 from projections.tables import FactTables
-from projections.tail import Tail
+from projections.usage import Usage
 
 
-def connect(
+def connect(  # noqa: PLR0913  # settings have names
     target: str | PathLike[str],
     *,
     create: bool = True,
+    segments: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    seal_events: int | None = SEAL_EVENTS,
     clock: Clock | None = None,
     livemode: bool = False,
     identifier_retention: timedelta | None = None,
@@ -37,6 +47,14 @@ def connect(
             PostgreSQL database, for one that several machines write to; or
             ``:memory:``, for one that is gone when it is closed.
         create: whether to make the store where it is absent.
+        segments: where sealed usage lies: a directory, or the URL of an object store
+            (``s3://bucket/prefix``), the same for every process. Left out, it is beside
+            an embedded store; a PostgreSQL store without it is not sealed.
+        cache: a local directory for what is derived from segments, and made again where
+            it is lost. Left out, it is beside an embedded store, else in the user's
+            cache directory.
+        seal_events: how many events may gather after the last segment before they are
+            sealed, in the background; None seals when `Metering.seal` is called.
         clock: tells the time; the system's by default.
         livemode: what resources say of themselves.
         identifier_retention: after how long an identifier may be used for another
@@ -48,10 +66,18 @@ def connect(
         StoreUnavailableError: the store cannot be opened.
         StoreMissingError: there is none, and it was not to be made.
         StoreVersionError: it was written by a later release.
+        SegmentStoreError: the segment store cannot be used, or does not belong to it.
     """
+    place = open_place(
+        target if isinstance(target, str) else Path(target),
+        creates=create,
+        segments=_as_text(segments),
+        cache=_as_text(cache),
+    )
     return Metering(
-        target,
+        place,
         create=create,
+        seal_events=seal_events,
         clock=clock or SystemClock(),
         settings=Settings(livemode=livemode, cancel_window=cancel_window),
         identifier_retention=identifier_retention,
@@ -69,31 +95,33 @@ class Metering:
 
     def __init__(
         self,
-        target: str | PathLike[str],
+        place: Place,
         *,
         create: bool,
+        seal_events: int | None,
         clock: Clock,
         settings: Settings,
         identifier_retention: timedelta | None,
     ) -> None:
-        ids, tail, catalog = RandomIds(), Tail(), Catalog()
-        address = target if isinstance(target, str) else Path(target)
-        database = open_database(address, creates=create)
+        ids, usage, catalog = RandomIds(), Usage(), Catalog()
         log = Log(
-            database,
+            place.database,
             fold=FactTables(),
-            followers=[tail],
+            followers=[usage],
             epoch=ids.epoch() if create else None,
+            segments=place.segments,
+            runs=place.runs,
             identifier_retention=identifier_retention,
         )
         self._engine = Engine(
             log=log,
-            tail=tail,
+            usage=usage,
             catalog=catalog,
-            summaries=Summaries(tail, log.commits_at),
+            summaries=Summaries(usage, log.commits_at),
             clock=clock,
             ids=ids,
             settings=settings,
+            sealing=BackgroundSealing(log, seal_events),
         )
         self.meters = Meters(self._engine)
         self.meter_events = MeterEvents(self._engine)
@@ -111,6 +139,102 @@ class Metering:
         """
         return self._engine.log.catch_up().position
 
+    def seal(self, progress: StepCallback | None = None) -> int:
+        """Move the usage recorded so far into segments, and say how many were made.
+
+        Safe against a kill at any step, and while others append and read. It happens by
+        itself when enough has gathered; where another process is at it, nothing is
+        done.
+
+        Args:
+            progress: is called with the position reached and the last one.
+
+        Raises:
+            SegmentStoreError: the segment store cannot be used; all is as it was.
+        """
+        return self._engine.log.seal(progress)
+
+    def reaggregate(  # noqa: PLR0913, PLR0917  # the parts of one question, in the order that callers know
+        self,
+        meters: str | Iterable[str] | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
+        window: str = "day",
+        group_by: str | Iterable[str] = (),
+        timezone: str = "UTC",
+        as_of: Time | None = None,
+        executor: Executor | None = None,
+        *,
+        filters: Filters | None = None,
+        formula: str | None = None,
+        value_key: str | None = None,
+        progress: StepCallback | None = None,
+    ) -> pa.Table:
+        """Recompute summaries of all customers from the events alone.
+
+        Args:
+            meters: ids or event names; None is all.
+            start_time: events before it do not count; None is the first.
+            end_time: exclusive; None is after the last.
+            window: minute, hour, day, week (from Monday) or month.
+            group_by: payload keys by whose texts usage is split as well.
+            timezone: IANA name of the zone whose clocks the windows follow.
+            as_of: a position of the log, or a time: events, cancellations and meters as
+                they were known then.
+            executor: does the work, part by part, on other threads, processes or
+                machines; they must reach the segments. None is this process.
+            filters: payload keys, each with the text or texts that an event must have
+                there to count.
+            formula: in place of the meters' own: sum, count, last, min, max, avg or
+                unique_count. Nothing is changed.
+            value_key: payload key of the value, in place of the meters' own.
+            progress: is called with the events gone over and how many there are.
+
+        Returns:
+            Columns `meter` (its id), `customer`, one for each key of `group_by` (null
+            where an event lacks it), `window_start`, `window_end`, `value`
+            (decimal128(38, 12), exact; an average is rounded half to even) and
+            `event_count`. One row for each window in which an event counts, cut to the
+            bounds; sorted by meter, customer, keys and window. Equal events give equal
+            tables, whatever they are stored in and worked on by.
+
+        Raises:
+            InvalidRequestError: an argument breaks a rule.
+            ReaggregationError: a sum has too many digits, or an event has no quantity
+                where `value_key` says.
+            SegmentStoreError: a segment cannot be read.
+        """
+        request = Request(
+            meters=meters,
+            start_time=start_time,
+            end_time=end_time,
+            window=window,
+            group_by=group_by,
+            timezone=timezone,
+            as_of=as_of,
+            filters=filters,
+            formula=formula,
+            value_key=value_key,
+        )
+        return reaggregated(self._engine, request, executor, progress)
+
+    def sql(self, query: str) -> pa.Table:
+        """Run one SELECT over all events, in the SQL of DuckDB.
+
+        Args:
+            query: reads from `events`, which has the columns position, recorded_at,
+                event_name, customer, timestamp, value (exact, 12 fraction digits),
+                identifier, payload (a map of what is neither customer nor value) and
+                cancelled. Times are in UTC.
+
+        Raises:
+            QueryError: it is not one SELECT, would read or write files, or fails.
+        """
+        # DuckDB takes longer to load than all else; who does not query need not wait.
+        from projections.queries import run_query  # noqa: PLC0415
+
+        return run_query(self._engine.recorded(), query)
+
     def rebuild(self, progress: StepCallback | None = None) -> None:
         """Make every projection anew from the log; answers stay as they were.
 
@@ -120,16 +244,24 @@ class Metering:
         self._engine.log.rebuild(progress)
         self._engine.catalog.forget()
 
-    def verify(self, progress: StepCallback | None = None) -> VerifyReport:
+    def verify(
+        self,
+        progress: StepCallback | None = None,
+        *,
+        checkpoint: Checkpoint | None = None,
+    ) -> VerifyReport:
         """Check the log and every projection against it, from the first entry on.
 
         Args:
+            checkpoint: that of an earlier report, kept elsewhere: the log must lead
+                there.
             progress: is called with the position reached and the last one.
         """
-        return verify(self._engine, progress)
+        return verify(self._engine, checkpoint, progress)
 
     def close(self) -> None:
         """Let go of the store; using the connection afterwards is an error."""
+        self._engine.sealing.stop()
         self._engine.log.close()
 
     def __enter__(self) -> Self:
@@ -144,3 +276,7 @@ class Metering:
     ) -> None:
         """Let go of the store."""
         self.close()
+
+
+def _as_text(place: str | PathLike[str] | None) -> str | None:
+    return None if place is None else fspath(place)

@@ -4,15 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
+
 from ledger.appends import Status, UsageDraft, UsageOutcome
+from ledger.deduplication import Draft
 from ledger.entries import Commit, Head
 from ledger.facts import Fact
 from ledger.log import Log
 from metering.clock import Clock, microseconds
 from metering.ids import Ids
+from metering.sealing import BackgroundSealing
 from projections.catalog import Catalog, Definitions
+from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.recorded import Recorded, tail_table
 from projections.summaries import Summaries
-from projections.tail import Tail
+from projections.usage import Usage
 
 Decide = Callable[[Definitions], Sequence[Fact]]
 
@@ -36,12 +42,13 @@ class Engine:
     """A log and what follows from it."""
 
     log: Log
-    tail: Tail
+    usage: Usage
     catalog: Catalog
     summaries: Summaries
     clock: Clock
     ids: Ids
     settings: Settings
+    sealing: BackgroundSealing
 
     def now(self) -> int:
         """Tell the time in microseconds since 1970 UTC."""
@@ -81,7 +88,49 @@ class Engine:
             draft = check(definitions)
             if draft is None:
                 return None
-            outcome = self.log.append_usage(draft)
+            outcome = self.append_usage(draft)
             if outcome.statuses[0] != Status.STALE:
                 return outcome
             definitions = self.definitions()
+
+    def append_usage(
+        self, draft: UsageDraft, combined: Draft | None = None
+    ) -> UsageOutcome:
+        """Append events that were checked; see `Log.append_usage`."""
+        outcome = self.log.append_usage(draft, combined)
+        self.sealing.appended()
+        return outcome
+
+    def is_cancelled(self, position: int) -> bool:
+        """Tell whether an event that was taken in has been cancelled."""
+        return bool(self.usage.view().are_cancelled(np.array([position]))[0])
+
+    def recorded(self, as_of: int | None = None) -> Recorded:
+        """Get everything recorded up to a position, or up to now.
+
+        Args:
+            as_of: a position of the log; None is the last.
+        """
+        last = self.log.catch_up().position
+        position = last if as_of is None else as_of
+        assert 0 <= position <= last, "the position was recorded"
+        segments, commits = self.log.history.segments_and_tail(position)
+        return Recorded(
+            position=position,
+            segments=segments,
+            reader=self.log.sealed.reader,
+            tail=tail_table(commits),
+            cancelled=self.usage.cancelled(position),
+            definitions=self._definitions_at(position),
+        )
+
+    def _definitions_at(self, position: int) -> dict[str, MeterDefinition]:
+        definitions = self.definitions()
+        if definitions.facts_position <= position:
+            return definitions.by_id
+        then: dict[str, MeterDefinition] = {}
+        for at, recorded_at, fact in self.log.history.facts(position):
+            changed = apply_fact(then, fact, position=at, recorded_at=recorded_at)
+            if changed is not None:
+                then[changed.meter_id] = changed
+        return then

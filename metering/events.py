@@ -3,24 +3,20 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import pyarrow as pa
 
 from ledger.appends import Status, UsageDraft, UsageOutcome
-from ledger.columns import UsageRow, take_rows, timestamps_of, usage_rows
+from ledger.columns import UsageRow, usage_rows
 from ledger.few_events import FewEvents
-from ledger.quantities import format_quantity
-from ledger.stored_events import usage_of
 from metering.checks import Arrival, PayloadValue, check_event, check_word
-from metering.clock import at_microseconds
 from metering.engine import Engine
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
 from metering.ingest.ingestion import Ingestion
 from metering.ingest.layout import Columns
 from metering.ingest.receipts import IngestReceipt, ProgressCallback
+from metering.listing import RecordedEvent, Wanted, event_resource, recorded_events
 from metering.resources import MeterEvent
 from metering.times import Time, instant
 from projections.catalog import Definitions
-from projections.kernels.definitions import MeterDefinition
 
 _GIVEN = np.array([True])
 _ASSIGNED = np.array([False])
@@ -87,8 +83,10 @@ class MeterEvents:
             raise IdentifierConflictError(name, outcome.conflicts[0], position)
         if outcome.statuses[0] == Status.DUPLICATE:
             return self._original(position)
-        meter = self._engine.known_definitions().by_event_name[event_name]
-        return self._resource(meter, row, position, outcome.recorded_at)
+        found = RecordedEvent(
+            row=row, position=position, recorded_at=outcome.recorded_at, cancelled=False
+        )
+        return self._resource(found, duplicate=False)
 
     def ingest(
         self,
@@ -147,10 +145,17 @@ class MeterEvents:
             check_word(customer, "customer")
         low = 0 if start_time is None else instant(start_time, "start_time")
         high = 1 << 62 if end_time is None else instant(end_time, "end_time")
-        up_to = self._engine.log.catch_up().position
-        definitions = self._engine.definitions()
-        wanted = {"event_name": event_name, "customer": customer}
-        return self._listed(definitions, wanted, range(low, max(low, high)), up_to)
+        self._engine.log.catch_up()
+        wanted = Wanted(event_name, customer, low, max(low, high))
+        view, definitions = self._engine.usage.view(), self._engine.definitions()
+        return (
+            event_resource(
+                definitions.by_event_name[found.row.event_name],
+                found,
+                livemode=self._engine.settings.livemode,
+            )
+            for found in recorded_events(self._engine.log, view, wanted)
+        )
 
     def _append(self, check: Callable[[Definitions], UsageDraft]) -> UsageOutcome:
         known = self._engine.known_definitions()
@@ -164,79 +169,22 @@ class MeterEvents:
         assert outcome is not None, "one event was to be appended"
         return outcome
 
-    def _listed(
-        self,
-        definitions: Definitions,
-        wanted: Mapping[str, str | None],
-        times: range,
-        up_to: int,
-    ) -> Iterator[MeterEvent]:
-        tail = self._engine.tail
-        first_positions = tail.commits_between(times.start, times.stop, up_to)
-        for commit in self._engine.log.commits_at(first_positions):
-            batch = usage_of(commit)
-            rows = _matching(batch, wanted, times)
-            events = usage_rows(take_rows(batch, rows))
-            for row, event in zip(rows.tolist(), events, strict=True):
-                position = commit.first_position + row
-                yield self._resource(
-                    definitions.by_event_name[event.event_name],
-                    event,
-                    position,
-                    commit.recorded_at,
-                    cancelled=tail.is_cancelled(position, up_to),
-                )
-
     def _original(self, position: int) -> MeterEvent:
         events, recorded_at = self._engine.log.events_at(np.array([position]))
-        row = usage_rows(events)[0]
-        meter = self._engine.known_definitions().by_event_name[row.event_name]
-        return self._resource(
-            meter,
-            row,
-            position,
-            int(recorded_at[0]),
-            duplicate=True,
-            cancelled=self._engine.tail.is_cancelled(
-                position, self._engine.tail.position
-            ),
-        )
-
-    def _resource(
-        self,
-        meter: MeterDefinition,
-        row: UsageRow,
-        position: int,
-        recorded_at: int,
-        *,
-        duplicate: bool = False,
-        cancelled: bool = False,
-    ) -> MeterEvent:
-        payload = dict(row.payload)
-        payload[meter.customer_payload_key] = row.customer
-        if row.value is not None:
-            payload[meter.value_payload_key] = format_quantity(row.value)
-        return MeterEvent(
-            created=at_microseconds(recorded_at),
-            event_name=row.event_name,
-            identifier=row.identifier,
-            payload=payload,
-            timestamp=at_microseconds(row.timestamp),
-            livemode=self._engine.settings.livemode,
+        (row,) = usage_rows(events)
+        found = RecordedEvent(
+            row=row,
             position=position,
-            duplicate=duplicate,
-            cancelled=cancelled,
+            recorded_at=int(recorded_at[0]),
+            cancelled=self._engine.is_cancelled(position),
         )
+        return self._resource(found, duplicate=True)
 
-
-def _matching(
-    batch: pa.RecordBatch, wanted: Mapping[str, str | None], times: range
-) -> np.ndarray:
-    timestamps = timestamps_of(batch)
-    matches = (timestamps >= times.start) & (timestamps < times.stop)
-    for column, word in wanted.items():
-        if word is not None:
-            encoded = batch.column(column)
-            code = pa.compute.index(encoded.dictionary, word).as_py()
-            matches &= encoded.indices.to_numpy() == code
-    return np.flatnonzero(matches)
+    def _resource(self, found: RecordedEvent, *, duplicate: bool) -> MeterEvent:
+        definitions = self._engine.known_definitions()
+        return event_resource(
+            definitions.by_event_name[found.row.event_name],
+            found,
+            livemode=self._engine.settings.livemode,
+            duplicate=duplicate,
+        )

@@ -58,11 +58,14 @@ class Meters:
         Args:
             display_name: 1 to 250 characters, for people.
             event_name: 1 to 100 characters; no other meter, active or not, has it.
-            default_aggregation: ``{"formula": "sum" | "count" | "last"}``.
+            default_aggregation: ``{"formula": "sum" | "count" | "last"}``; beyond those
+                of Stripe ``"min"``, ``"max"``, ``"avg"``, rounded half to even to 12
+                fraction digits, and ``"unique_count"``, of the texts that the value's
+                payload key has.
             customer_mapping: ``{"event_payload_key": …, "type": "by_id"}``; the payload
                 key that names the customer, by default ``stripe_customer_id``.
             value_settings: ``{"event_payload_key": …}``; the payload key that holds the
-                value, by default ``value``.
+                value, or the text for a unique count, by default ``value``.
             event_time_window: count only the last recorded event of each customer and
                 UTC hour or day; None counts all.
 

@@ -10,11 +10,14 @@ from typing import Literal
 
 import msgspec
 
+FormulaName = Literal["sum", "count", "last", "min", "max", "avg", "unique_count"]
+"""How the values of a window become one number; the first three are Stripe's."""
+
 
 class DefaultAggregation(msgspec.Struct, frozen=True, kw_only=True):
     """How the values of a window become one number."""
 
-    formula: Literal["sum", "count", "last"]
+    formula: FormulaName
 
 
 class CustomerMapping(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from metering.errors import InvalidRequestError
 from metering.resources import MeterEventSummary
 from metering.times import Time, instant
 from projections.kernels.definitions import MeterDefinition
-from projections.summaries import GroupingWindow, Series, Summary
+from projections.series import Series
+from projections.summaries import GroupingWindow, Summary
 from projections.windows import END, floor_to
 
 _WINDOWS_AT_MOST = 1_000_000
@@ -42,7 +43,7 @@ def event_summaries(
         series = Series(meter=meter, customer=customer)
         summaries, position = engine.summaries.between(series, low, high, grouping)
     else:
-        summaries, position = [], engine.tail.position
+        summaries, position = [], engine.usage.position
     if grouping is None:
         units = sum(summary.units for summary in summaries)
         summaries = [Summary(start=start, end=end, units=units)]

@@ -1,16 +1,37 @@
 """Verification: what is stored is what was committed, and projections follow from it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from ledger.chain import genesis_head
+from ledger.columns import timestamps_of
 from ledger.entries import Commit, Head
-from ledger.errors import LogDamagedError
+from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
+from ledger.few_events import batch_of
+from ledger.segments.entry import Segment
 from metering.engine import Engine
+from projections.catalog import Definitions
 from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.tail import Tail
+from projections.usage import Usage, UsageContents
 
 StepCallback = Callable[[int, int], None]
 """Is called with the position reached and the last position."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A place in the log, kept elsewhere to prove later that nothing before it changed.
+
+    Attributes:
+        epoch: identity of the log.
+        position: the last entry of a commit.
+        digest: the hash chain there, in hexadecimal.
+    """
+
+    epoch: str
+    position: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +42,19 @@ class VerifyReport:
         position: of the last entry that was checked.
         commits: how many commits were checked.
         entries: how many entries they hold.
+        segments: how many files they lie in, the tail excepted.
         digest: the hash chain's end, in hexadecimal; kept outside the store, it proves
             later that nothing before it changed.
+        epoch: identity of the log.
         problems: what is wrong, a sentence each; empty where nothing is.
     """
 
     position: int
     commits: int
     entries: int
+    segments: int
     digest: str
+    epoch: str
     problems: tuple[str, ...]
 
     @property
@@ -37,51 +62,103 @@ class VerifyReport:
         """Whether nothing is wrong."""
         return not self.problems
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What to keep elsewhere, to verify against later."""
+        return Checkpoint(epoch=self.epoch, position=self.position, digest=self.digest)
 
-def verify(engine: Engine, progress: StepCallback | None) -> VerifyReport:
+
+def verify(
+    engine: Engine, checkpoint: Checkpoint | None, progress: StepCallback | None
+) -> VerifyReport:
     """Read the whole log, check its chain, and fold it anew to compare."""
-    head = engine.log.head()
-    fresh, problems = _Replay(), list[str]()
+    head, segments = engine.log.head(), engine.log.history.segments()
+    fresh = _Replay(checkpoint, segments, genesis_head(head.epoch))
+    problems = _problems_of_sealing(head, segments, engine.log.head())
+    problems += [p for segment in segments for p in _problems_of_file(engine, segment)]
     try:
         engine.log.catch_up()
         # What is stored is to be verified, not what is remembered of it.
         engine.catalog.forget()
-        known, definitions = engine.tail.contents(), engine.definitions()
+        known, definitions = engine.usage.contents(), engine.definitions()
         for commit, reached in engine.log.commits(known.position):
             fresh.take_in(commit, reached)
             if progress is not None:
                 progress(reached.position, known.position)
-    except LogDamagedError as error:
+        problems += _problems_of_identifiers(engine)
+    except (LogDamagedError, SegmentStoreError) as error:
         problems.append(error.message)
     else:
-        if not fresh.tail.contents().equals(known):
-            problems.append("Hourly usage in memory is not what the log adds up to")
-        is_later = definitions.facts_position > known.position
-        if not is_later and fresh.definitions != definitions.by_id:
-            problems.append("The table of meters is not what the log adds up to")
-        if known.position == head.position and fresh.head not in (None, head):
-            problems.append("The head of the log is not where its commits lead")
+        problems += fresh.problems_with(known, definitions, head)
     return VerifyReport(
-        position=fresh.head.position if fresh.head else 0,
+        position=fresh.head.position,
         commits=fresh.commits,
         entries=fresh.entries,
-        digest=(fresh.head or head).digest.hex(),
-        problems=tuple(problems),
+        segments=len(segments),
+        digest=fresh.head.digest.hex(),
+        epoch=head.epoch,
+        problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _problems_of_sealing(
+    before: Head, segments: Sequence[Segment], after: Head
+) -> list[str]:
+    """Compare up to where the log says that it is sealed with its segments."""
+    end = segments[-1].up_to if segments else 0
+    # Another process may have sealed more between the looks.
+    if before.sealed_position <= end <= after.sealed_position:
+        return []
+    said = f"The log says that it is sealed up to position {after.sealed_position}"
+    return [f"{said}, but its segments end at {end}"]
+
+
+def _problems_of_file(engine: Engine, segment: Segment) -> list[str]:
+    """Compare a segment's file with the catalog."""
+    try:
+        content = engine.log.sealed.reader.content(segment)
+    except SegmentStoreError as error:
+        return [error.message]
+    if hashlib.sha256(content).digest() == segment.sha256:
+        return []
+    # In the words of whoever reads it next, so that it is told once.
+    reason = "what is stored is not what was sealed"
+    if content.size != segment.byte_count:
+        reason = f"{segment.byte_count} bytes were sealed, {content.size} are stored"
+    return [SegmentDamagedError(segment.name, reason).message]
+
+
+def _problems_of_identifiers(engine: Engine) -> list[str]:
+    """Compare what is known of identifiers with the segments that have them."""
+    return [
+        f"Identifiers of the segment {segment.name} are not known as they were sealed"
+        for segment in engine.log.sealed.segments
+        if not engine.log.knows_identifiers_of(segment)
+    ]
 
 
 class _Replay:
     """The log, folded anew."""
 
-    def __init__(self) -> None:
-        self.tail = Tail()
+    def __init__(
+        self,
+        checkpoint: Checkpoint | None,
+        segments: Sequence[Segment],
+        genesis: Head,
+    ) -> None:
+        self.usage = Usage()
         self.definitions: dict[str, MeterDefinition] = {}
-        self.head: Head | None = None
+        self.head = genesis
         self.commits = 0
         self.entries = 0
+        self._checkpoint = checkpoint
+        self._digest_there: str | None = None
+        self._ends = {segment.up_to: segment for segment in segments}
+        self._timestamps: list[int] = []
+        self._mislabelled: list[Segment] = []
 
     def take_in(self, commit: Commit, head: Head) -> None:
-        self.tail.take_in(commit)
+        self.usage.take_in(commit)
         if isinstance(commit.content, tuple):
             for position, fact in enumerate(commit.content, commit.first_position):
                 changed = apply_fact(
@@ -92,6 +169,67 @@ class _Replay:
                 )
                 if changed is not None:
                     self.definitions[changed.meter_id] = changed
+        else:
+            timestamps = timestamps_of(batch_of(commit.content))
+            self._timestamps += [int(timestamps.min()), int(timestamps.max())]
         self.head = head
         self.commits += 1
         self.entries += commit.entry_count
+        if self._checkpoint is not None and self._checkpoint.position == head.position:
+            self._digest_there = head.digest.hex()
+        if head.position in self._ends:
+            self._compare(self._ends[head.position], head)
+
+    def _compare(self, segment: Segment, head: Head) -> None:
+        """Compare what the catalog says of a segment, at its end, with what it held."""
+        found = replace(
+            segment,
+            facts_position=head.facts_position,
+            recorded_at=head.recorded_at,
+            earliest=min(self._timestamps, default=0),
+            latest=max(self._timestamps, default=0),
+        )
+        if found != segment:
+            self._mislabelled.append(segment)
+        self._timestamps = []
+
+    def problems_with(
+        self, known: UsageContents, definitions: Definitions, head: Head
+    ) -> list[str]:
+        """Tell how what is known differs from what the log adds up to."""
+        problems = self._checkpoint_problems(head.epoch)
+        problems += [
+            f"What the catalog says of the segment {segment.name} is not what it holds"
+            for segment in self._mislabelled
+        ]
+        if not self.usage.contents().equals(known):
+            problems.append("Hourly usage is not what the log adds up to")
+        is_later = definitions.facts_position > known.position
+        if not is_later and self.definitions != definitions.by_id:
+            problems.append("The table of meters is not what the log adds up to")
+        if known.position == head.position and self.head != head:
+            problems.append("The head of the log is not where its commits lead")
+        return problems
+
+    def _checkpoint_problems(self, epoch: str) -> list[str]:
+        """Tell how the log differs from one that led to the checkpoint."""
+        saved = self._checkpoint
+        if saved is None:
+            return []
+        if saved.epoch != epoch:
+            return [f"The checkpoint is of another log, with the epoch {saved.epoch}"]
+        end = self.head.position
+        if saved.position > end:
+            problem = (
+                f"The log ends at position {end}, but went on to {saved.position} when"
+                " the checkpoint was saved: it was truncated, or restored from an older"
+                " backup"
+            )
+        elif saved.position and self._digest_there != saved.digest:
+            problem = (
+                f"The log up to position {saved.position} is not what it was when the"
+                " checkpoint was saved: it was rewritten"
+            )
+        else:
+            return []
+        return [problem]

@@ -1,31 +1,37 @@
 """Summaries: the usage of one customer on one meter in a window.
 
-Whole hours come from the tail's cells. The two partial hours at the edges, and hours
-whose last event was cancelled where the last one is wanted, are read from the events
-themselves, so every formula is exact for every ``[start, end)``.
+Whole hours come from cells. The two partial hours at the edges, hours whose last event
+was cancelled where the last one is wanted, and formulas that do not add up hour by hour
+are read from the events themselves, so every formula is exact for every
+``[start, end)``.
 """
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.columns import timestamps_of
-from ledger.entries import Commit
 from ledger.meters import Formula
-from ledger.quantities import UNITS_PER_ONE
-from ledger.stored_events import usage_of
-from projections.kernels.definitions import MeterDefinition
+from ledger.quantities import UNITS_PER_ONE, units_from_quantity
+from projections.former_lasts import FormerLasts
+from projections.kernels.averages import average_units
+from projections.kernels.decimals import decimals_of
 from projections.kernels.lasts import Lasts
 from projections.kernels.totals import Totals
-from projections.tail import Tail
+from projections.series import Series
+from projections.series_events import (
+    PAYLOADS,
+    Fetch,
+    SeriesEvents,
+    as_lasts,
+    timestamps_in,
+)
+from projections.usage import Usage
+from projections.usage_view import UsageView
 from projections.windows import DAY, END, HOUR, LENGTHS, ceil_to, floor_to
-
-Fetch = Callable[[Sequence[int]], Iterator[Commit]]
-"""Reads the commits that begin at some positions, ascending."""
 
 
 class GroupingWindow(enum.Enum):
@@ -38,14 +44,6 @@ class GroupingWindow(enum.Enum):
     def length(self) -> int:
         """Microseconds in the window."""
         return HOUR if self is GroupingWindow.HOUR else DAY
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """What is summarised: one customer's events on one meter."""
-
-    meter: MeterDefinition
-    customer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +60,17 @@ class Summary:
 
 
 class Summaries:
-    """Answers for summaries, from a tail and the events behind it."""
+    """Answers for summaries, from usage and the events behind it. Thread-safe.
 
-    def __init__(self, tail: Tail, fetch: Fetch) -> None:
-        self._tail = tail
-        self._fetch = fetch
+    Args:
+        usage: what is known hour by hour.
+        fetch: reads commits of the tail.
+    """
+
+    def __init__(self, usage: Usage, fetch: Fetch) -> None:
+        self._usage = usage
+        self._events = SeriesEvents(fetch)
+        self._former = FormerLasts(self._events)
 
     def between(
         self, series: Series, start: int, end: int, grouping: GroupingWindow | None
@@ -84,10 +88,13 @@ class Summaries:
             The summaries, oldest first, and the position that they are current to.
         """
         assert 0 <= start < end <= END, "a window lies in recorded time"
-        length = end if grouping is None else grouping.length
-        units, position = self._units(series, start, end, length)
+        view = self._usage.view()
+        # One window longer than all of recorded time holds everything.
+        length = END if grouping is None else grouping.length
+        units = self._units(view, series, start, end, length)
         if grouping is None:
-            return [Summary(start=start, end=end, units=sum(units.values()))], position
+            total = units.get(0, 0)
+            return [Summary(start=start, end=end, units=total)], view.position
         return [
             Summary(
                 start=max(start, window * length),
@@ -95,56 +102,81 @@ class Summaries:
                 units=value,
             )
             for window, value in units.items()
-        ], position
+        ], view.position
 
     def _units(
-        self, series: Series, start: int, end: int, length: int
-    ) -> tuple[dict[int, int], int]:
+        self, view: UsageView, series: Series, start: int, end: int, length: int
+    ) -> dict[int, int]:
         """Apply the meter's formula to each window of a length that has usage."""
-        meter = series.meter
-        if meter.event_time_window is None and meter.formula is not Formula.LAST:
-            totals, position = self._totals(series, start, end)
-            return _totals_by_window(totals, meter.formula, length), position
-        if meter.event_time_window is None:
-            lasts, position = self._lasts(series, start, end)
-        else:
-            lasts, position = self._survivors(series, start, end)
-        if meter.formula is Formula.LAST:
-            windows = Lasts.combine([lasts.with_key(lasts.timestamp // length)])
-            return {
-                window: windows.value_units(at)
-                for at, window in enumerate(windows.key.tolist())
-            }, position
-        hours = (lasts.timestamp // HOUR).astype(np.uint64)
-        totals = Totals.of_words(hours, lasts.words)
-        return _totals_by_window(totals, meter.formula, length), position
+        formula = series.meter.formula
+        match formula:
+            case Formula.LAST:
+                lasts = self._lasts(view, series, start, end)
+                return _lasts_by_window(lasts, length)
+            case Formula.SUM | Formula.COUNT | Formula.AVG:
+                totals = self._totals(view, series, start, end)
+                return _totals_by_window(totals, formula, length)
+            case Formula.MIN | Formula.MAX:
+                events = self._counted(view, series, start, end)
+                windows = events.timestamp // length
+                return _extremes_by_window(windows, decimals_of(events.words), formula)
+            case Formula.UNIQUE_COUNT:
+                windows, texts = self._texts(view, series, start, end, length)
+                return _distinct_by_window(windows, texts)
 
-    def _totals(self, series: Series, start: int, end: int) -> tuple[Totals, int]:
-        """Add up every event, hour by hour."""
+    def _totals(self, view: UsageView, series: Series, start: int, end: int) -> Totals:
+        """Add up every event that counts, hour by hour."""
+        if series.is_windowed:
+            survivors = self._survivors(view, series, start, end)
+            hours = (survivors.timestamp // HOUR).astype(np.uint64)
+            return Totals.combine([Totals.of_words(hours, survivors.words)])
         first, after = _whole_hours(start, end)
-        totals, position = self._tail.totals(
-            series.meter.event_name, series.customer, first // HOUR, after // HOUR
-        )
-        parts = [totals]
+        parts = [view.totals_of(series, first // HOUR, after // HOUR)]
         for low, high in ((start, first), (after, end)):
             if low < high:
-                events = self._events(series, low, high, position)
+                events = as_lasts(self._events.read(view, series, low, high))
                 parts.append(Totals.of_words(events.key, events.words))
-        return Totals.combine(parts), position
+        return Totals.combine(parts)
 
-    def _lasts(self, series: Series, start: int, end: int) -> tuple[Lasts, int]:
-        """Find the last event of every hour with usage."""
+    def _lasts(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
+        """Find the last event that counts of every hour with usage."""
+        if series.is_windowed:
+            return self._survivors(view, series, start, end)
         first, after = _whole_hours(start, end)
-        lasts, position = self._tail.lasts(
-            series.meter.event_name, series.customer, first // HOUR, after // HOUR
-        )
-        parts = self._without_cancelled(series, lasts, HOUR, position)
+        lasts = view.lasts_of(series, first // HOUR, after // HOUR)
+        parts = [self._without_cancelled(view, series, lasts)]
         for low, high in ((start, first), (after, end)):
             if low < high:
-                parts.append(self._events(series, low, high, position))
-        return Lasts.concatenate(parts), position
+                parts.append(as_lasts(self._events.read(view, series, low, high)))
+        return Lasts.concatenate(parts)
 
-    def _survivors(self, series: Series, start: int, end: int) -> tuple[Lasts, int]:
+    def _counted(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
+        """Find every event that counts, each as the last of its hour."""
+        if series.is_windowed:
+            return self._survivors(view, series, start, end)
+        return as_lasts(self._events.read(view, series, start, end))
+
+    def _texts(
+        self, view: UsageView, series: Series, start: int, end: int, length: int
+    ) -> tuple[np.ndarray, pa.Array]:
+        """Find the text under the value's key of every event that counts.
+
+        Returns:
+            The window of each event, and its text.
+        """
+        events = self._events.read(view, series, start, end, PAYLOADS)
+        if series.is_windowed:
+            survivors = self._survivors(view, series, start, end)
+            positions = events.column("position").to_numpy()
+            events = events.filter(pa.array(np.isin(positions, survivors.position)))
+        payload = events.column("payload").combine_chunks()
+        key = series.meter.value_payload_key
+        texts = pc.map_lookup(payload, query_key=key, occurrence="first")
+        return timestamps_in(events) // length, texts
+
+    def _survivors(
+        self, view: UsageView, series: Series, start: int, end: int
+    ) -> Lasts:
         """Find the one event that counts of each hour or day of a pre-aggregated meter.
 
         It is the one with the greatest position in its whole window, and counts where
@@ -153,44 +185,25 @@ class Summaries:
         window = series.meter.event_time_window
         assert window is not None, "the meter is pre-aggregated"
         length = LENGTHS[window]
-        lasts, position = self._tail.lasts(
-            series.meter.event_name,
-            series.customer,
-            floor_to(start, length) // HOUR,
-            ceil_to(end, length) // HOUR,
+        lasts = view.lasts_of(
+            series, floor_to(start, length) // HOUR, ceil_to(end, length) // HOUR
         )
-        parts = self._without_cancelled(series, lasts, length, position)
-        survivors = Lasts.concatenate(parts)
+        survivors = self._without_cancelled(view, series, lasts)
         inside = (survivors.timestamp >= start) & (survivors.timestamp < end)
-        return survivors.pick(inside), position
+        return survivors.pick(inside)
 
     def _without_cancelled(
-        self, series: Series, lasts: Lasts, length: int, as_of: int
-    ) -> list[Lasts]:
-        """Read the windows again whose last event was cancelled."""
-        is_cancelled = self._are_cancelled(lasts, as_of)
-        parts = [lasts.pick(~is_cancelled)]
-        for hour in lasts.key[is_cancelled & (lasts.count > 0)].tolist():
-            events = self._events(series, hour * HOUR, hour * HOUR + length, as_of)
-            is_windowed = series.meter.event_time_window is not None
-            parts.append(Lasts.combine([events.in_one_window(is_windowed=is_windowed)]))
-        return parts
-
-    def _events(self, series: Series, start: int, end: int, as_of: int) -> Lasts:
-        """Read the events of a series that count, each as the last of its hour."""
-        parts = [Lasts.none()]
-        first_positions = self._tail.commits_between(start, end, as_of)
-        for commit in self._fetch(first_positions):
-            events = _events_of(series, commit, start, end)
-            parts.append(events.pick(~self._are_cancelled(events, as_of)))
+        self, view: UsageView, series: Series, lasts: Lasts
+    ) -> Lasts:
+        """Put the last event that counts in the place of one that was cancelled."""
+        are_cancelled = view.are_cancelled(lasts.position)
+        if not are_cancelled.any():
+            return lasts
+        parts = [lasts.pick(~are_cancelled)]
+        left = lasts.pick(are_cancelled & (lasts.count > 0))
+        if len(left):
+            parts.append(self._former.find(view, series, left))
         return Lasts.concatenate(parts)
-
-    def _are_cancelled(self, lasts: Lasts, as_of: int) -> np.ndarray:
-        cancelled = [
-            self._tail.is_cancelled(position, as_of)
-            for position in lasts.position.tolist()
-        ]
-        return np.array(cancelled, bool)
 
 
 def _whole_hours(start: int, end: int) -> tuple[int, int]:
@@ -199,36 +212,58 @@ def _whole_hours(start: int, end: int) -> tuple[int, int]:
     return (first, after) if first <= after else (end, end)
 
 
-def _events_of(series: Series, commit: Commit, start: int, end: int) -> Lasts:
-    """Find the events of a series in one commit, each as the last of its hour."""
-    batch = usage_of(commit)
-    timestamps = timestamps_of(batch)
-    is_ours = (timestamps >= start) & (timestamps < end)
-    for column, word in (
-        ("event_name", series.meter.event_name),
-        ("customer", series.customer),
-    ):
-        encoded = batch.column(column)
-        code = pc.index(encoded.dictionary, word).as_py()
-        is_ours &= encoded.indices.to_numpy() == code
-    rows = np.flatnonzero(is_ours)
-    return Lasts.of_events(
-        (timestamps[rows] // HOUR).astype(np.uint64),
-        timestamps[rows],
-        commit.first_position + rows,
-        batch.column("value").take(pa.array(rows)),
-    )
+def _lasts_by_window(lasts: Lasts, length: int) -> dict[int, int]:
+    lasts = Lasts.combine([lasts.with_key(lasts.timestamp // length)])
+    return {
+        window: lasts.value_units(at) for at, window in enumerate(lasts.key.tolist())
+    }
 
 
 def _totals_by_window(totals: Totals, formula: Formula, length: int) -> dict[int, int]:
     windows = totals.key.astype(np.int64) * HOUR // length
     totals = Totals.combine([totals.with_key(windows)])
     return {
-        window: count * UNITS_PER_ONE
-        if formula is Formula.COUNT
-        else totals.sum_units(at)
+        window: _units_of_total(totals.sum_units(at), count, formula)
         for at, (window, count) in enumerate(
             zip(totals.key.tolist(), totals.count.tolist(), strict=True)
         )
         if count
     }
+
+
+def _units_of_total(total: int, count: int, formula: Formula) -> int:
+    match formula:
+        case Formula.SUM:
+            return total
+        case Formula.COUNT:
+            return int(count * UNITS_PER_ONE)
+        case _:
+            return average_units(total, count)
+
+
+def _extremes_by_window(
+    windows: np.ndarray, values: pa.Array, formula: Formula
+) -> dict[int, int]:
+    function = "min" if formula is Formula.MIN else "max"
+    found = _aggregated(windows, values, function)
+    return {window: units_from_quantity(value) for window, value in found}
+
+
+def _distinct_by_window(windows: np.ndarray, texts: pa.Array) -> dict[int, int]:
+    found = _aggregated(windows, texts, "count_distinct")
+    return {window: count * UNITS_PER_ONE for window, count in found}
+
+
+def _aggregated(
+    windows: np.ndarray, values: pa.Array, function: str
+) -> list[tuple[int, Any]]:
+    """Apply a function of Arrow's to the values of each window, oldest first."""
+    table = pa.table({"window": windows, "value": values})
+    found = table.group_by("window").aggregate([("value", function)]).sort_by("window")
+    return list(
+        zip(
+            found.column("window").to_pylist(),
+            found.column(f"value_{function}").to_pylist(),
+            strict=True,
+        )
+    )

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from ledger.adjustments import MeterEventCancelled
 from ledger.entries import Commit
+from ledger.facts import Fact
 from ledger.meters import EventTimeWindow, Formula, MeterStatus
 from projections.kernels.definitions import MeterDefinition, apply_fact
 
@@ -67,38 +68,28 @@ class FactTables:
         )
         return connection.execute(version).scalar() == FOLD_VERSION
 
-    def rebuild(self, connection: Connection, commits: Iterator[Commit]) -> None:
-        """Make the tables anew from all commits of the log."""
+    def rebuild(
+        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
+    ) -> None:
+        """Make the tables anew from all facts of the log."""
         metadata.create_all(connection)
         connection.execute(delete(meter))
         connection.execute(delete(projection))
         connection.execute(
             insert(projection), {"name": meter.name, "fold_version": FOLD_VERSION}
         )
-        for commit in commits:
-            self.fold(connection, commit)
+        definitions: dict[str, MeterDefinition] = {}
+        for position, recorded_at, fact in facts:
+            _fold(connection, definitions, position, recorded_at, fact)
 
     def fold(self, connection: Connection, commit: Commit) -> None:
-        """Fold the facts of a commit, which may be of usage and then has none."""
-        if not isinstance(commit.content, tuple):
-            return
+        """Fold a commit of facts."""
+        assert isinstance(commit.content, tuple), "usage folds into no table"
         if all(isinstance(fact, MeterEventCancelled) for fact in commit.content):
             return
         definitions = read_definitions(connection)
         for position, fact in enumerate(commit.content, commit.first_position):
-            changed = apply_fact(
-                definitions, fact, position=position, recorded_at=commit.recorded_at
-            )
-            if changed is None:
-                continue
-            if changed.meter_id in definitions:
-                connection.execute(
-                    update(meter).where(meter.c.meter_id == changed.meter_id),
-                    _row(changed),
-                )
-            else:
-                connection.execute(insert(meter), _row(changed))
-            definitions[changed.meter_id] = changed
+            _fold(connection, definitions, position, commit.recorded_at, fact)
 
 
 def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
@@ -124,6 +115,25 @@ def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
         )
         for row in connection.execute(select(meter).order_by(meter.c.position))
     }
+
+
+def _fold(
+    connection: Connection,
+    definitions: dict[str, MeterDefinition],
+    position: int,
+    recorded_at: int,
+    fact: Fact,
+) -> None:
+    """Fold one fact into the table of meters, and into what was read of it."""
+    changed = apply_fact(definitions, fact, position=position, recorded_at=recorded_at)
+    if changed is None:
+        return
+    if changed.meter_id in definitions:
+        statement = update(meter).where(meter.c.meter_id == changed.meter_id)
+        connection.execute(statement, _row(changed))
+    else:
+        connection.execute(insert(meter), _row(changed))
+    definitions[changed.meter_id] = changed
 
 
 def _row(definition: MeterDefinition) -> dict[str, str | int | None]:

@@ -1,81 +1,132 @@
-"""The tail: usage that this process has taken in, hour by hour, in memory.
+"""The tail: usage after the last segment, hour by hour, in memory.
 
 Commits are folded in portions: they wait until there are enough of them, or until
 somebody asks. What is kept of an event is what its meter's formula needs, added to the
-cell of its customer and hour; bodies are not kept. A meter's formula and window never
-change, so a series has either totals (sum, count) or lasts (last, pre-aggregated).
+cell of its customer and hour; bodies are not kept.
 """
 
-import threading
-from array import array
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from ledger.adjustments import MeterEventCancelled
-from ledger.columns import TIMESTAMP, codes_of, timestamps_of
+from ledger.columns import codes_of, timestamps_of
 from ledger.entries import Commit
 from ledger.facts import Fact
 from ledger.few_events import Events, concatenate_events
-from ledger.meters import EventTimeWindow, Formula, MeterCreated
-from ledger.quantities import QUANTITY
-from projections.kernels.keys import HOURS, customer_keys, meter_keys
+from ledger.meters import MeterCreated
+from projections.cancellations import Cancellations
+from projections.commit_times import CommitTimes, GrowingCommitTimes
+from projections.kernels.folding import (
+    Coded,
+    cancellation_batch,
+    fold_cancellations,
+    fold_events,
+)
+from projections.kernels.keys import (
+    HOURS,
+    WINDOWED,
+    customer_keys,
+    meter_keys,
+    series_key,
+)
 from projections.kernels.lasts import Lasts
+from projections.kernels.shapes import Shape
 from projections.kernels.totals import Totals
-from projections.runs import Runs
-from projections.windows import DAY, HOUR
+from projections.levels import Levels, cells_between, cells_together
+from projections.series import Series
+from projections.usage_cells import UsageCells
 
 _EVENTS_WORTH_FOLDING = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TailContents:
-    """All that a tail knows. Codes of meters and customers follow their order."""
+class TailView:
+    """The tail up to a position, which stays as it is while the tail goes on.
+
+    Attributes:
+        position: of the last entry in it.
+        commits: when the usage of its commits happened.
+        meters: code of each event name, and perhaps of some that came later.
+        customers: likewise of customers.
+        total_layers: cells, to be added up.
+        last_layers: likewise.
+        cancelled: of each cancelled event's position, that of its cancellation; and
+            perhaps of some that were cancelled later.
+        cancellations: how many there are up to the position.
+    """
 
     position: int
-    totals: Totals
-    lasts: Lasts
-    meters: tuple[str, ...]
-    customers: tuple[str, ...]
-    cancelled: dict[int, int]
+    commits: CommitTimes
+    meters: Mapping[str, int]
+    customers: Mapping[str, int]
+    total_layers: tuple[Totals, ...]
+    last_layers: tuple[Lasts, ...]
+    cancelled: Mapping[int, int]
+    cancellations: int
 
-    def equals(self, other: "TailContents") -> bool:
-        """Tell whether both know the same, to the last digit."""
-        return (
-            self.position == other.position
-            and self.meters == other.meters
-            and self.customers == other.customers
-            and self.cancelled == other.cancelled
-            and self.totals.equals(other.totals)
-            and self.lasts.equals(other.lasts)
+    def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
+        """Add up a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
+        key = self._key(series)
+        if key is None:
+            return Totals.none()
+        totals = cells_between(
+            Totals, self.total_layers, key + first_hour, key + end_hour
         )
+        return totals.with_key(totals.key & HOURS)
+
+    def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
+        """Find the lasts of a series in some hours; the key is the hour.
+
+        It still says whether the meter is pre-aggregated.
+        """
+        key = self._key(series)
+        if key is None:
+            return Lasts.none()
+        lasts = cells_between(Lasts, self.last_layers, key + first_hour, key + end_hour)
+        return lasts.with_key(lasts.key & (WINDOWED | HOURS))
+
+    def are_cancelled(self, events: np.ndarray) -> np.ndarray:
+        """Tell (bool) which events (int64 positions) were cancelled in the tail."""
+        if not self.cancellations:
+            return np.zeros(len(events), bool)
+        later = self.position + 1
+        at = [self.cancelled.get(event, later) for event in events.tolist()]
+        return np.array(at, np.int64) < later
+
+    def _key(self, series: Series) -> int | None:
+        """Key of a series' hour 0; its other hours follow."""
+        meter = self.meters.get(series.meter.event_name)
+        customer = self.customers.get(series.customer)
+        if meter is None or customer is None:
+            return None
+        return series_key(meter, customer, is_windowed=series.is_windowed)
 
 
 class Tail:
-    """Hourly usage of the commits taken in. Thread-safe."""
+    """Hourly usage of the commits taken in. For one thread at a time.
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._forget()
+    Args:
+        after: the position that it begins after.
+        shapes: cells of the meters that were created up to there, by event name; more
+            do no harm.
+    """
 
-    def _forget(self) -> None:
-        self._position: int = 0
-        self._definitions: dict[str, MeterCreated] = {}
+    def __init__(self, after: int, shapes: Mapping[str, Shape]) -> None:
+        self._position = after
+        self._shapes = dict(shapes)
         # Codes of meters and customers are given in the order of the log.
         self._meters: dict[str, int] = {}
         self._customers: dict[str, int] = {}
-        self._totals = Runs(Totals)
-        self._lasts = Runs(Lasts)
+        self._totals = Levels(Totals)
+        self._lasts = Levels(Lasts)
         self._waiting: list[tuple[int, Events]] = []
         self._waiting_events: int = 0
         self._waiting_cancellations: list[MeterEventCancelled] = []
-        # Of each cancelled event's position, that of its cancellation.
         self._cancelled: dict[int, int] = {}
-        # Of each usage commit: its first position, earliest and latest timestamp.
-        self._commits = array("q"), array("q"), array("q")
+        self._commits = GrowingCommitTimes()
 
     @property
     def position(self) -> int:
@@ -84,116 +135,56 @@ class Tail:
 
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
-        with self._lock:
-            assert commit.first_position > self._position, "commits come in order"
-            if isinstance(commit.content, tuple):
-                for position, fact in enumerate(commit.content, commit.first_position):
-                    self._take_in_fact(position, fact)
-            else:
-                self._waiting.append((commit.first_position, commit.content))
-                self._waiting_events += commit.entry_count
-            self._position = commit.last_position
-            if self._waiting_events >= _EVENTS_WORTH_FOLDING:
-                self._fold()
-
-    @contextmanager
-    def rebuilding(self) -> Iterator[None]:
-        """Forget everything and let nobody read, until all commits are taken in."""
-        with self._lock:
-            self._forget()
-            yield
-
-    def totals(
-        self, event_name: str, customer: str, first_hour: int, end_hour: int
-    ) -> tuple[Totals, int]:
-        """Add up one series of totals in the hours ``[first_hour, end_hour)``.
-
-        Returns:
-            A total for each hour with usage, sorted, the key being the hour since 1970;
-            and the position that they are current to.
-        """
-        with self._lock:
+        assert commit.first_position == self._position + 1, "commits come in order"
+        if isinstance(commit.content, tuple):
+            for position, fact in enumerate(commit.content, commit.first_position):
+                self._take_in_fact(position, fact)
+        else:
+            self._waiting.append((commit.first_position, commit.content))
+            self._waiting_events += commit.entry_count
+        self._position = commit.last_position
+        if self._waiting_events >= _EVENTS_WORTH_FOLDING:
             self._fold()
-            key = self._series(event_name, customer)
-            if key is None:
-                return Totals.none(), self.position
-            totals = self._totals.between(key + first_hour, key + end_hour)
-            return totals.with_key(totals.key & HOURS), self.position
 
-    def lasts(
-        self, event_name: str, customer: str, first_hour: int, end_hour: int
-    ) -> tuple[Lasts, int]:
-        """Find the last events of one series in the hours ``[first_hour, end_hour)``.
+    def view(self) -> TailView:
+        """Get the tail as it is now."""
+        self._fold()
+        return TailView(
+            position=self._position,
+            commits=self._commits.so_far(),
+            meters=self._meters,
+            customers=self._customers,
+            total_layers=self._totals.layers(),
+            last_layers=self._lasts.layers(),
+            cancelled=self._cancelled,
+            cancellations=len(self._cancelled),
+        )
 
-        Returns:
-            A last for each window of the meter with usage, sorted, the key being the
-            hour since 1970 that the window begins in; and the position that they are
-            current to.
-        """
-        with self._lock:
-            self._fold()
-            key = self._series(event_name, customer)
-            if key is None:
-                return Lasts.none(), self.position
-            lasts = self._lasts.between(key + first_hour, key + end_hour)
-            return lasts.with_key(lasts.key & HOURS), self.position
+    def cells(self) -> UsageCells:
+        """Get all cells."""
+        self._fold()
+        return UsageCells.in_byte_order(
+            names=pa.array(list(self._meters), pa.string()),
+            customers=pa.array(list(self._customers), pa.string()),
+            totals=cells_together(Totals, self._totals.layers()),
+            lasts=cells_together(Lasts, self._lasts.layers()),
+            cancellations=Cancellations.of(self._cancelled),
+        )
 
-    def commits_between(self, start: int, end: int, up_to: int) -> list[int]:
-        """Find the usage commits with timestamps in ``[start, end)``.
-
-        Args:
-            start: microseconds since 1970 UTC.
-            end: likewise, exclusive.
-            up_to: only those that begin up to this position.
-
-        Returns:
-            Their first positions, ascending.
-        """
-        with self._lock:
-            self._fold()
-            # Copies: an array that is being viewed cannot grow.
-            first_positions, earliest, latest = (
-                np.array(column, np.int64) for column in self._commits
-            )
-            found = (earliest < end) & (latest >= start) & (first_positions <= up_to)
-            return list(first_positions[found].tolist())
-
-    def is_cancelled(self, event_position: int, as_of: int) -> bool:
-        """Tell whether an event had been cancelled by a position of the log."""
-        with self._lock:
-            return self._cancelled.get(event_position, as_of + 1) <= as_of
-
-    def contents(self) -> TailContents:
-        """Get all that is known, to be compared with another tail of the same log."""
-        with self._lock:
-            self._fold()
-            return TailContents(
-                position=self.position,
-                totals=self._totals.all(),
-                lasts=self._lasts.all(),
-                meters=tuple(self._meters),
-                customers=tuple(self._customers),
-                cancelled=dict(self._cancelled),
-            )
+    def cancellations(self) -> Cancellations:
+        """Get the events that were cancelled in the tail."""
+        return Cancellations.of(self._cancelled)
 
     def _take_in_fact(self, position: int, fact: Fact) -> None:
         match fact:
             case MeterCreated():
-                self._definitions[fact.event_name] = fact
+                shape = Shape.of(fact.formula, fact.event_time_window)
+                self._shapes[fact.event_name] = shape
             case MeterEventCancelled():
                 self._cancelled[fact.event_position] = position
                 self._waiting_cancellations.append(fact)
             case _:
                 pass
-
-    def _series(self, event_name: str, customer: str) -> int | None:
-        """Key of a series' hour 0; its other hours follow."""
-        meter, code = self._meters.get(event_name), self._customers.get(customer)
-        if meter is None or code is None:
-            return None
-        is_windowed = self._definitions[event_name].event_time_window is not None
-        key = meter_keys([meter], [is_windowed]) | customer_keys([code])
-        return int(key[0])
 
     # Folding.
 
@@ -202,7 +193,8 @@ class Tail:
             self._fold_events()
             self._waiting, self._waiting_events = [], 0
         if self._waiting_cancellations:
-            self._fold_cancellations()
+            coded = self._coded(cancellation_batch(self._waiting_cancellations))
+            self._add(*fold_cancellations(coded))
             self._waiting_cancellations = []
 
     def _fold_events(self) -> None:
@@ -211,71 +203,38 @@ class Tail:
         counts = np.array([len(events) for _, events in self._waiting])
         starts = np.cumsum(counts) - counts
         first_positions = np.array([position for position, _ in self._waiting])
-        self._commits[0].extend(first_positions.tolist())
-        self._commits[1].extend(np.minimum.reduceat(timestamps, starts).tolist())
-        self._commits[2].extend(np.maximum.reduceat(timestamps, starts).tolist())
-        keys, has_lasts = self._keys(batch, timestamps)
-        values = batch.column("value")
-        if not has_lasts.any():
-            self._totals.add(Totals.of_events(keys, values))
-            return
-        rows = np.flatnonzero(~has_lasts)
-        if len(rows):
-            totals = Totals.of_events(keys[rows], values.take(pa.array(rows)))
-            self._totals.add(totals)
-        rows = np.flatnonzero(has_lasts)
-        positions = np.arange(len(keys)) + np.repeat(first_positions - starts, counts)
-        self._lasts.add(
-            Lasts.of_events(
-                keys[rows],
-                timestamps[rows],
-                positions[rows],
-                values.take(pa.array(rows)),
-            )
+        self._commits.extend(
+            first_positions,
+            np.minimum.reduceat(timestamps, starts),
+            np.maximum.reduceat(timestamps, starts),
         )
 
-    def _fold_cancellations(self) -> None:
-        facts = self._waiting_cancellations
-        batch = pa.RecordBatch.from_arrays(
-            [
-                pa.array([fact.event_name for fact in facts]).dictionary_encode(),
-                pa.array([fact.customer for fact in facts]).dictionary_encode(),
-                pa.array([fact.timestamp for fact in facts]).view(TIMESTAMP),
-                pa.array([fact.value for fact in facts], QUANTITY),
-            ],
-            ["event_name", "customer", "timestamp", "value"],
+        def positions() -> np.ndarray:
+            shifts: np.ndarray = np.repeat(first_positions - starts, counts)
+            return shifts + np.arange(len(timestamps))
+
+        self._add(*fold_events(self._coded(batch), positions))
+
+    def _coded(self, batch: pa.RecordBatch) -> Coded:
+        names, event_names = codes_of(batch, "event_name")
+        customers, customer_names = codes_of(batch, "customer")
+        shapes = [self._shapes[name] for name in event_names]
+        return Coded.of(
+            names=names,
+            meter_keys=meter_keys(
+                _codes(self._meters, event_names),
+                [shape.is_windowed for shape in shapes],
+            ),
+            shapes=shapes,
+            customers=customers,
+            customer_keys=customer_keys(_codes(self._customers, customer_names)),
+            timestamp=timestamps_of(batch),
+            value=batch.column("value"),
         )
-        keys, has_lasts = self._keys(batch, timestamps_of(batch))
-        values = batch.column("value").filter(pa.array(~has_lasts))
-        self._totals.add(Totals.of_cancellations(keys[~has_lasts], values))
-        self._lasts.add(Lasts.of_cancellations(keys[has_lasts]))
 
-    def _keys(
-        self, batch: pa.RecordBatch, timestamps: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find each event's cell: its key, and whether it is one of lasts."""
-        name_codes, names = codes_of(batch, "event_name")
-        customer_codes, customers = codes_of(batch, "customer")
-        meters = [self._definitions[name] for name in names]
-        windows = [meter.event_time_window for meter in meters]
-        length = np.array(
-            [DAY if window is EventTimeWindow.DAY else HOUR for window in windows]
-        )[name_codes]
-        hours = (timestamps - timestamps % length) // HOUR
-        keys = (
-            meter_keys(
-                _codes(self._meters, names),
-                [window is not None for window in windows],
-            )[name_codes]
-            | customer_keys(_codes(self._customers, customers))[customer_codes]
-            | hours.astype(np.uint64)
-        )
-        has_lasts = np.array([_has_lasts(meter) for meter in meters])[name_codes]
-        return keys, has_lasts
-
-
-def _has_lasts(meter: MeterCreated) -> bool:
-    return meter.formula is Formula.LAST or meter.event_time_window is not None
+    def _add(self, totals: Totals, lasts: Lasts) -> None:
+        self._totals.add(totals)
+        self._lasts.add(lasts)
 
 
 def _codes(known: dict[str, int], words: Iterable[str]) -> list[int]:

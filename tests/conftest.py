@@ -5,18 +5,23 @@ repeats the same few examples, `prove` searches long and at random.
 """
 
 import os
+import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.fs as pafs
 import pytest
 from hypothesis import HealthCheck, settings
 
 import metering
+from tests.object_server import ObjectServer
 from tests.postgresql_server import fresh_database, running_server
+from tests.segment_places import PARENT, places_of
 
 # Durable writes take as long as the disk pleases, which says nothing about a law.
 _untimed = settings(
@@ -35,6 +40,7 @@ def postgresql_server() -> Iterator[str]:
     """The URL of a running server's maintenance database."""
     with running_server() as url:
         yield url
+    shutil.rmtree(PARENT, ignore_errors=True)
 
 
 @pytest.fixture
@@ -81,6 +87,47 @@ def connect(store_target: str) -> Iterator[Connect]:
     with ExitStack() as opened:
 
         def open_store(**keywords: Any) -> metering.Metering:
+            keywords = {**places_of(store_target), **keywords}
             return opened.enter_context(metering.connect(store_target, **keywords))
 
         yield open_store
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """A running server of objects."""
+    with ObjectServer().running() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_url(
+    object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """The URL of a prefix in a new bucket, for which the environment has all else."""
+    use_s3_environment(monkeypatch, tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", object_server.endpoint)
+    bucket = f"bucket-{uuid.uuid4().hex}"
+    filesystem = pafs.S3FileSystem(
+        endpoint_override=object_server.endpoint, allow_bucket_creation=True
+    )
+    filesystem.create_dir(bucket)
+    return f"s3://{bucket}/usage"
+
+
+def use_s3_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Set what an S3 client finds in the environment, and hide what is there."""
+    for variable in (
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "access-of-a-test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-a-test")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))

@@ -33,6 +33,7 @@ from tests.property.operations import (
     Rebuild,
     Rename,
     Reopen,
+    Seal,
     SetActive,
     Step,
 )
@@ -279,6 +280,7 @@ def histories(draw: st.DrawFn) -> History:
         advances(),
         st.builds(Reopen),
         st.builds(Rebuild),
+        st.builds(Seal),
         st.builds(CompareEverything),
     ]
     chosen = draw(st.sets(st.sampled_from(range(len(sometimes)))))

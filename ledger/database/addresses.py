@@ -66,12 +66,12 @@ class _TemporaryDatabase(SQLiteDatabase):
     """A SQLite database in a directory of its own, removed when it is closed."""
 
     def __init__(self) -> None:
-        self._directory = contextlib.ExitStack()
-        path = self._directory.enter_context(
+        self._temporary = contextlib.ExitStack()
+        path = self._temporary.enter_context(
             tempfile.TemporaryDirectory(prefix="metering-")
         )
         super().__init__(Path(path) / LOG_FILE, is_durable=False)
 
     def close(self) -> None:
         super().close()
-        self._directory.close()
+        self._temporary.close()

@@ -21,6 +21,7 @@ from ledger.errors import StoreError, UnsafeDurabilityError
 LOCK_TIMEOUT_SECONDS = 60
 # "meter" in ASCII: one number that every process agrees on.
 _LOCK_KEY = 0x6D65746572
+_SEALING_KEY = _LOCK_KEY + 1
 
 _SESSION_SETTINGS = {
     # A writer that hangs must not stop the others for ever.
@@ -31,6 +32,8 @@ _SESSION_SETTINGS = {
 }
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 _TAKE_LOCK = select(func.pg_advisory_xact_lock(_LOCK_KEY))
+_TRY_SEALING = select(func.pg_try_advisory_lock(_SEALING_KEY))
+_END_SEALING = select(func.pg_advisory_unlock(_SEALING_KEY))
 
 
 class PostgreSQLDatabase:
@@ -55,10 +58,10 @@ class PostgreSQLDatabase:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
 
+        # The lock of sealing is a session's: a transaction would be idle for too long.
+        self._sealing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = HeldConnection(self._engine)
-        self._watching = HeldConnection(
-            self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        )
+        self._watching = HeldConnection(self._sealing)
 
         @event.listens_for(self._engine, "connect")
         def _(driver: object, _: ConnectionPoolEntry) -> None:
@@ -98,6 +101,20 @@ class PostgreSQLDatabase:
         ):
             connection.execute(_TAKE_LOCK)
             yield connection
+
+    @contextmanager
+    def sealing(self) -> Iterator[bool]:
+        """Be the only process that seals, or learn that another one does."""
+        with translated(self.address), self._sealing.connect() as connection:
+            is_ours = bool(connection.execute(_TRY_SEALING).scalar_one())
+            try:
+                yield is_ours
+            finally:
+                if is_ours:
+                    connection.execute(_END_SEALING)
+
+    def reclaim(self) -> None:
+        """Leave it to the server, whose autovacuum uses the space again."""
 
     def close(self) -> None:
         """Close all connections."""

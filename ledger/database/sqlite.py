@@ -7,6 +7,8 @@ corrupt the file when two connections checkpoint and commit at once). Checkpoint
 only while the write lock is held. Source: https://sqlite.org/wal.html
 """
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,9 @@ BUSY_TIMEOUT_SECONDS = 60
 # 64 MB a single create took a third longer and a bulk load a tenth.
 _BYTES_BETWEEN_CHECKPOINTS = 4 << 20
 _BYTES_OF_A_SMALL_COMMIT = 16 << 10
+
+# Next to the database, since opening the file itself would drop SQLite's own locks.
+_SEALING_SUFFIX = ".sealing"
 
 _PRAGMAS = {
     "journal_mode": "wal",
@@ -67,6 +72,11 @@ class SQLiteDatabase:
         """The file's path."""
         return str(self._path)
 
+    @property
+    def directory(self) -> Path:
+        """Where the file is, and what belongs to it may be."""
+        return self._path.parent
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""
@@ -88,6 +98,35 @@ class SQLiteDatabase:
             self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
             if self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS:
                 self._checkpoint()
+
+    @contextmanager
+    def sealing(self) -> Iterator[bool]:
+        """Be the only process that seals, or learn that another one does."""
+        path = self._path.with_name(self._path.name + _SEALING_SUFFIX)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            reason = f"its sealing lock cannot be opened: {error}"
+            raise StoreUnavailableError(self.address, reason) from error
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(file)
+
+    def reclaim(self) -> None:
+        """Give space back to the file system, after much was deleted."""
+        with translated(self.address):
+            with self._writing.borrowed() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
+                # As a script: the statement stops at each page, and a cursor with it.
+                driver.executescript("PRAGMA incremental_vacuum")
+            self._checkpoint()
 
     def close(self) -> None:
         """Close all connections."""
@@ -138,6 +177,9 @@ class SQLiteDatabase:
         return engine
 
     def _set_up(self, driver: sqlite3.Connection, query_only: str) -> None:
+        if driver.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # Takes effect before the file is given anything, and wants a lock.
+            driver.execute("PRAGMA auto_vacuum=INCREMENTAL").fetchone()
         wanted = _PRAGMAS | {"synchronous": self._synchronous, "query_only": query_only}
         for name, value in wanted.items():
             driver.execute(f"PRAGMA {name}={value}").fetchone()

@@ -43,6 +43,16 @@ class Database(Protocol):
             body_bytes: how much is about to be written, for the upkeep afterwards.
         """
 
+    def sealing(self) -> AbstractContextManager[bool]:
+        """Be the only process that seals, or learn that another one does.
+
+        A courtesy, so that two processes do not do the same work; what keeps the log
+        right is the write lock. Ends with the process.
+        """
+
+    def reclaim(self) -> None:
+        """Give space back to the file system, after much was deleted."""
+
     def close(self) -> None:
         """Give back all connections."""
 

@@ -2,6 +2,7 @@
 
 import sys
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -11,8 +12,11 @@ from metering.cli.events import events_app
 from metering.cli.ingest import ingest
 from metering.cli.ingest_options import EPILOG
 from metering.cli.meters import meters_app
+from metering.cli.query import sql
+from metering.cli.reaggregate import reaggregate
+from metering.cli.stores import PLACES, Places
 from metering.cli.summaries import summaries
-from metering.cli.upkeep import rebuild, verify
+from metering.cli.upkeep import rebuild, seal, verify
 
 app = typer.Typer(
     cls=Door,
@@ -20,13 +24,42 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Meter usage: record events once, correct them, sum them up exactly.",
 )
+
+
+@app.callback()
+def places(
+    *,
+    segments: Annotated[
+        str | None,
+        typer.Option(
+            envvar="METERING_SEGMENTS",
+            metavar="PATH|URL",
+            help="Where sealed usage lies, if not beside the store: a directory, or an"
+            " object store such as s3://bucket/prefix.",
+        ),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            envvar="METERING_CACHE",
+            metavar="PATH",
+            help="A local directory for what is derived from segments.",
+        ),
+    ] = None,
+) -> None:
+    """Meter usage: record events once, correct them, sum them up exactly."""
+    PLACES.set(Places(segments=segments, cache=cache))
+
+
 app.command()(demo)
 app.command(epilog=EPILOG)(ingest)
 app.add_typer(meters_app, name="meters")
 app.add_typer(events_app, name="events")
 app.command()(summaries)
+app.command()(reaggregate)
+app.command()(sql)
+app.command()(seal)
 app.command()(rebuild)
 app.command()(verify)
 

@@ -18,7 +18,18 @@ from metering.cli.text import printable
 FAILED = 1
 INTERRUPTED = 130
 
-_COMMANDS = ("demo", "ingest", "meters", "events", "summaries", "rebuild", "verify")
+_COMMANDS = (
+    "demo",
+    "ingest",
+    "meters",
+    "events",
+    "summaries",
+    "reaggregate",
+    "sql",
+    "seal",
+    "rebuild",
+    "verify",
+)
 
 
 class Door(TyperGroup):

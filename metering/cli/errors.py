@@ -4,7 +4,9 @@ MeteringError
 ├── NoStoreError             commands that ask do not make what they ask about
 ├── ForeignStoreError        the demo leaves stores alone that others made
 ├── MeterDiffersError        the meter to be created exists with another formula
-└── RejectionsFileError      nobody could read what is to be written there
+├── RejectionsFileError      nobody could read what is to be written there
+├── CheckpointFileError      the file of a checkpoint holds something else
+└── OutputFileError          the result cannot be written there
 CommandInterruptedError      not of that tree: exits with 130
 """
 
@@ -60,6 +62,26 @@ class RejectionsFileError(MeteringError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"Rejections cannot be written to {path}: {reason}")
+        self.path = path
+
+
+class CheckpointFileError(MeteringError):
+    """A file that should hold a checkpoint cannot be read as one, or written."""
+
+    code = "checkpoint_file"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"The checkpoint {path} cannot be used: {reason}")
+        self.path = path
+
+
+class OutputFileError(MeteringError):
+    """A result cannot be written to a file of that name."""
+
+    code = "output_file"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"The result cannot be written to {path}: {reason}")
         self.path = path
 
 

@@ -15,8 +15,7 @@ from metering.cli.options import (
 from metering.cli.screens import Column, show, show_pairs, show_table
 from metering.cli.stores import create_store, find_meter, open_store
 from metering.cli.text import moment
-
-Formula = Literal["sum", "count", "last"]
+from metering.resources import FormulaName
 
 CUSTOMER_KEY = "stripe_customer_id"
 VALUE_KEY = "value"
@@ -52,7 +51,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     event_name: Annotated[
         str, typer.Option(metavar="NAME", help="The events that it measures.")
     ],
-    formula: Annotated[Formula, typer.Option(help="How values become one number.")],
+    formula: Annotated[FormulaName, typer.Option(help="How values become one number.")],
     display_name: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="For people; the event name if left out."),

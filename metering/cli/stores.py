@@ -1,5 +1,7 @@
 """Which store a command works on, and which meter of it."""
 
+from contextvars import ContextVar
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import typer
@@ -8,10 +10,21 @@ import metering
 from metering.cli.errors import NoStoreError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where segments and what is derived from them lie, if not beside the store."""
+
+    segments: str | None = None
+    cache: str | None = None
+
+
+PLACES: ContextVar[Places] = ContextVar("PLACES")
+"""What was said before the command."""
+
+
 def create_store(store: str) -> metering.Metering:
     """Open a store, and make it if there is none."""
-    _require_name(store)
-    return metering.connect(store)
+    return _connect(store, creates=True)
 
 
 def open_store(store: str) -> metering.Metering:
@@ -20,9 +33,8 @@ def open_store(store: str) -> metering.Metering:
     Raises:
         NoStoreError: there is none.
     """
-    _require_name(store)
     try:
-        return metering.connect(store, create=False)
+        return _connect(store, creates=False)
     except metering.StoreMissingError as error:
         raise NoStoreError(shown_name(store)) from error
 
@@ -48,7 +60,11 @@ def find_meter(m: metering.Metering, name: str) -> metering.Meter:
     raise metering.ResourceMissingError("billing meter", name, param="meter")
 
 
-def _require_name(store: str) -> None:
+def _connect(store: str, *, creates: bool) -> metering.Metering:
     # An empty path would be this very directory.
     if not store:
         raise typer.BadParameter("give a directory or a URL", param_hint="--store")
+    places = PLACES.get(Places())
+    return metering.connect(
+        store, create=creates, segments=places.segments, cache=places.cache
+    )

@@ -28,6 +28,11 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something, in one or in many."""
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
 def quantities(values: Sequence[Decimal]) -> list[str]:
     """Write exact decimals with separators, their points below each other.
 

@@ -1,21 +1,32 @@
-"""``metering rebuild`` and ``metering verify``: what follows from the log, and proof."""
+"""``metering seal``, ``rebuild`` and ``verify``: where the log lies, what follows, proof."""
 
+from pathlib import Path
 from time import perf_counter
+from typing import Annotated
 
 import msgspec
 import typer
 
 import metering
 from ledger.database.sqlite import LIBRARY_VERSION
+from metering.cli.checkpoints import read_checkpoint, write_checkpoint
 from metering.cli.documents import print_document
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from metering.cli.progress import progress_bar
 from metering.cli.screens import show, show_pairs
 from metering.cli.stores import open_store
-from metering.cli.text import number
+from metering.cli.text import counted, number
 
 _FIRST_SOUND_SQLITE = (3, 51, 3)
+
+
+class SealedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What sealing came to."""
+
+    segments: int
+    position: int
+    seconds: float
 
 
 class RebuiltDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +43,39 @@ class VerifiedDocument(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     commits: int
     entries: int
+    segments: int
     digest: str
+    epoch: str
     sqlite_version: str | None
     problems: tuple[str, ...]
+
+
+def seal(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Move recorded usage into segments: Parquet files that any engine reads.
+
+    It happens by itself when half a million entries have gathered.
+    """
+    safe = "Interrupted; the log is as it was, and the next sealing makes up the rest"
+    start = perf_counter()
+    with (
+        saying_what_is_safe(lambda: safe),
+        open_store(store) as m,
+        progress_bar("Sealing") as advance,
+    ):
+        segments = m.seal(advance)
+        position = m.position
+    seconds = perf_counter() - start
+    if json:
+        print_document(
+            SealedDocument(
+                segments=segments, position=position, seconds=round(seconds, 3)
+            )
+        )
+    elif segments:
+        made = f"{counted(segments, 'segment')} in {seconds:.1f} s"
+        show(f"Sealed the usage up to position {number(position)}: {made}")
+    else:
+        show("Nothing to seal, or another process is at it")
 
 
 def rebuild(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
@@ -55,18 +96,34 @@ def rebuild(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> 
         show(f"Rebuilt up to position {number(position)} in {seconds:.1f} s")
 
 
-def verify(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Check the log, and what follows from it.
+def verify(
+    *,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check against the position and digest saved in this file, if there"
+            " is one, and save the new ones in it if nothing is wrong.",
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Check the log, its segments, and what follows from them.
 
     The digest stands for everything up to the position: kept outside the store, it
-    proves later that nothing before it changed. Exits with 1 where something is wrong.
+    proves later that nothing before it was changed or cut off. Exits with 1 where
+    something is wrong.
     """
+    saved = read_checkpoint(checkpoint)
     with (
         saying_what_is_safe(lambda: "Interrupted; verifying changes nothing"),
         open_store(store) as m,
         progress_bar("Verifying") as advance,
     ):
-        report = m.verify(advance)
+        report = m.verify(advance, checkpoint=saved)
+    if checkpoint is not None and report.ok:
+        write_checkpoint(checkpoint, report.checkpoint)
     version = None if "://" in store else LIBRARY_VERSION
     if json:
         print_document(
@@ -75,13 +132,17 @@ def verify(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> N
                 position=report.position,
                 commits=report.commits,
                 entries=report.entries,
+                segments=report.segments,
                 digest=report.digest,
+                epoch=report.epoch,
                 sqlite_version=version,
                 problems=report.problems,
             )
         )
     else:
         _show(report, version)
+        if checkpoint is not None and report.ok:
+            _show_checkpoint(checkpoint, saved)
     if not report.ok:
         raise typer.Exit(FAILED)
 
@@ -91,6 +152,7 @@ def _show(report: metering.VerifyReport, sqlite_version: str | None) -> None:
         ("position", number(report.position)),
         ("commits", number(report.commits)),
         ("entries", number(report.entries)),
+        ("segments", number(report.segments)),
         ("digest", report.digest),
     ]
     if sqlite_version is not None:
@@ -102,6 +164,14 @@ def _show(report: metering.VerifyReport, sqlite_version: str | None) -> None:
         show("Verified: nothing is wrong", style="bold green")
     else:
         show(f"Problems: {number(len(report.problems))}", style="bold red")
+
+
+def _show_checkpoint(path: Path, before: metering.Checkpoint | None) -> None:
+    if before is None:
+        show(f"Saved the first checkpoint in {path}; keep it outside the store")
+    else:
+        position = number(before.position)
+        show(f"It goes on from the checkpoint at position {position}, now renewed")
 
 
 def _judged(version: str) -> str:

@@ -104,7 +104,7 @@ class Ingestion:
             # A meter may have come since; a row is refused only by the meters of now.
             prepared = self._prepare(prepared.piece)
         while prepared.combined is not None:
-            outcome = self._engine.log.append_usage(prepared.draft, prepared.combined)
+            outcome = self._engine.append_usage(prepared.draft, prepared.combined)
             if outcome.statuses[0] != Status.STALE:
                 break
             prepared, outcome = self._prepare(prepared.piece), None

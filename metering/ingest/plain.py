@@ -18,7 +18,6 @@ from metering.checks import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.ingest.types import as_text, texts_of
 
 _PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"
-_NO = pa.scalar(value=False)
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$"
 _PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # Beyond these, multiplying seconds would leave the range of int64.
@@ -74,7 +73,9 @@ def plain_values(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        matches = pc.match_substring_regex(column, _PLAIN_VALUE).fill_null(_NO)
+        matches = pc.match_substring_regex(column, _PLAIN_VALUE).fill_null(
+            pa.scalar(value=False)
+        )
         if not pc.all(matches).as_py():
             column = pc.if_else(matches, column, pa.scalar(None, column.type))
     try:
@@ -189,7 +190,9 @@ def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 def _parsed(texts: pa.Array) -> pa.Array | None:
     """Parse ISO 8601 texts that are all in UTC, or all carry an offset."""
     # Arrow reads more than the single check does, such as an hour without minutes.
-    is_usual = pc.match_substring_regex(texts, _PLAIN_TIME).fill_null(_NO)
+    is_usual = pc.match_substring_regex(texts, _PLAIN_TIME).fill_null(
+        pa.scalar(value=False)
+    )
     if not pc.all(is_usual).as_py():
         texts = pc.if_else(is_usual, texts, pa.scalar(None, pa.string()))
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
@@ -210,7 +213,7 @@ def _is_storable_text(texts: pa.Array, longest: int) -> np.ndarray:
         is_storable &= np.array([_is_decodable(each) for each in _bytes(texts)], bool)
     data = texts.buffers()[2]
     if data is not None and b"\0" in memoryview(data).tobytes():
-        has_nul = pc.match_substring(texts, "\0").fill_null(_NO)
+        has_nul = pc.match_substring(texts, "\0").fill_null(pa.scalar(value=False))
         is_storable &= ~has_nul.to_numpy(zero_copy_only=False)
     return is_storable
 

@@ -2,13 +2,16 @@
 
 A decimal128 is two 64-bit words. To add many, each is split into limbs of 32 bits, every
 limb in an int64 of its own: adding then needs no carry, and is exact for as many as
-2**31 numbers, however wide. Two limbs do where every number fits 64 bits.
+2**31 numbers, however wide. Two limbs do where every number fits 64 bits. To be kept,
+sums are put back into words, as few as hold the greatest of them.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+
+from ledger.quantities import QUANTITY
 
 _BITS = 32
 _MASK = np.int64((1 << _BITS) - 1)
@@ -24,19 +27,66 @@ def words_of(values: pa.Array) -> np.ndarray:
     return words[values.offset : values.offset + len(values)].T
 
 
+def decimals_of(words: np.ndarray) -> pa.Array:
+    """Make decimals of two words by numbers, the low word first."""
+    buffer = pa.py_buffer(np.ascontiguousarray(words.T))
+    return pa.Array.from_buffers(QUANTITY, words.shape[1], [None, buffer])
+
+
+def narrowed(words: np.ndarray) -> np.ndarray:
+    """Leave out the highest words where they only repeat the sign of those below.
+
+    Args:
+        words: words by numbers, the lowest first; the highest has the sign.
+    """
+    while len(words) > 1 and (words[-1] == words[-2] >> 63).all():
+        words = words[:-1]
+    return words
+
+
+def widened(words: np.ndarray, count: int) -> np.ndarray:
+    """Give numbers more words, which repeat the sign of those below."""
+    assert len(words) <= count, "numbers are not made narrower"
+    if len(words) == count:
+        return words
+    sign = words[-1] >> 63
+    return np.stack([*words, *[sign] * (count - len(words))])
+
+
 def limbs_of(words: np.ndarray) -> np.ndarray:
     """Split numbers into int64 limbs of 32 bits, the lowest first.
 
     Args:
-        words: two words by numbers.
+        words: int64, words by numbers, the lowest first; the highest has the sign.
 
     Returns:
-        Two or four limbs by numbers; the highest limb has the sign.
+        Two limbs for each word that is needed; the highest limb has the sign.
     """
-    low, high = words
-    if (high == low >> 63).all():
-        return np.stack([low & _MASK, low >> _BITS])
-    return np.stack([low & _MASK, (low >> _BITS) & _MASK, high & _MASK, high >> _BITS])
+    words = narrowed(words)
+    limbs = np.empty((2 * len(words), words.shape[1]), np.int64)
+    np.bitwise_and(words, _MASK, out=limbs[::2])
+    np.right_shift(words, _BITS, out=limbs[1::2])
+    # Only the highest limb has the sign.
+    limbs[1:-1:2] &= _MASK
+    return limbs
+
+
+def words_of_limbs(limbs: np.ndarray) -> np.ndarray:
+    """Put limbs together again.
+
+    Returns:
+        int64, words by numbers, the lowest first: one where 64 bits hold every number.
+    """
+    carry = np.zeros(limbs.shape[1], np.int64)
+    halves = []
+    for limb in limbs:
+        carry = carry + limb
+        halves.append(carry & _MASK)
+        carry = carry >> _BITS
+    words = [
+        low | high << _BITS for low, high in zip(halves[::2], halves[1::2], strict=True)
+    ]
+    return narrowed(np.stack([*words, carry]))
 
 
 def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:

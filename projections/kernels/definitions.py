@@ -38,8 +38,13 @@ class MeterDefinition:
 
     @property
     def needs_value(self) -> bool:
-        """Whether an event without a value means nothing to this meter."""
-        return self.formula is not Formula.COUNT
+        """Whether an event without a number means nothing to this meter."""
+        return self.formula not in {Formula.COUNT, Formula.UNIQUE_COUNT}
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether events keep what they have under the value key, and must have it."""
+        return self.formula is Formula.UNIQUE_COUNT
 
 
 def apply_fact(

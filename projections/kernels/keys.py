@@ -16,35 +16,76 @@ WINDOWED = np.uint64(1 << 63)
 HOURS = np.uint64((1 << HOUR_BITS) - 1)
 
 
-def meter_keys(codes: Sequence[int], is_windowed: Sequence[bool]) -> np.ndarray:
+def meter_keys(
+    codes: Sequence[int] | np.ndarray, is_windowed: Sequence[bool]
+) -> np.ndarray:
     """Make the part of a key that says which meter, for each of some meters."""
-    assert not codes or max(codes) < 1 << METER_BITS, "too many meters in one tail"
-    keys = np.array(codes, np.uint64) << np.uint64(CUSTOMER_BITS + HOUR_BITS)
-    return keys | np.where(is_windowed, WINDOWED, np.uint64(0))
+    keys = np.asarray(codes, np.uint64)
+    assert not (keys >> np.uint64(METER_BITS)).any(), "too many meters"
+    keys = keys << np.uint64(CUSTOMER_BITS + HOUR_BITS)
+    with_windows: np.ndarray = keys | np.where(is_windowed, WINDOWED, np.uint64(0))
+    return with_windows
 
 
-def customer_keys(codes: Sequence[int]) -> np.ndarray:
+def customer_keys(codes: Sequence[int] | np.ndarray) -> np.ndarray:
     """Make the part of a key that says which customer, for each of some customers."""
-    assert not codes or max(codes) < 1 << CUSTOMER_BITS, (
-        "too many customers in one tail"
-    )
-    return np.array(codes, np.uint64) << np.uint64(HOUR_BITS)
+    keys = np.asarray(codes, np.uint64)
+    assert not (keys >> np.uint64(CUSTOMER_BITS)).any(), "too many customers"
+    shifted: np.ndarray = keys << np.uint64(HOUR_BITS)
+    return shifted
 
 
-def groups(keys: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def series_key(meter: int, customer: int, *, is_windowed: bool) -> int:
+    """Make the key of a series' hour 0; those of its other hours follow."""
+    # One key at a time is asked for in the midst of an answer: plain numbers are quick.
+    codes = meter << CUSTOMER_BITS | customer
+    return is_windowed << 63 | codes << HOUR_BITS
+
+
+def recode(keys: np.ndarray, meters: np.ndarray, customers: np.ndarray) -> np.ndarray:
+    """Give keys (uint64) other codes.
+
+    Args:
+        keys: any keys.
+        meters: the new code of each meter, by its old code.
+        customers: likewise of customers.
+    """
+    recoded: np.ndarray = keys & (WINDOWED | HOURS)
+    recoded |= meter_keys(meters, [False])[meters_of(keys)]
+    recoded |= customer_keys(customers)[customers_of(keys)]
+    return recoded
+
+
+def meters_of(keys: np.ndarray) -> np.ndarray:
+    """Read the codes of meters (int64) out of keys."""
+    codes = keys >> np.uint64(CUSTOMER_BITS + HOUR_BITS)
+    return (codes & np.uint64((1 << METER_BITS) - 1)).astype(np.int64)
+
+
+def customers_of(keys: np.ndarray) -> np.ndarray:
+    """Read the codes of customers (int64) out of keys."""
+    codes = keys >> np.uint64(HOUR_BITS)
+    return (codes & np.uint64((1 << CUSTOMER_BITS) - 1)).astype(np.int64)
+
+
+def groups(
+    keys: Sequence[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray | slice, np.ndarray]:
     """Bring equal keys together.
 
     Args:
         keys: parts of one column of keys.
 
     Returns:
-        The keys in ascending order; for each where it was in the parts, one behind the
-        other, first come first; and where each group of equal keys starts.
+        The keys in ascending order; how to bring what belongs to them into that order,
+        which leaves equal keys as they came; and where each group of equal keys starts.
     """
     key = np.concatenate(keys) if len(keys) > 1 else keys[0]
-    # Stable, so that parts which are sorted are merged and not sorted again.
-    order = np.argsort(key, kind="stable")
-    key = key[order]
+    order: np.ndarray | slice = slice(None)
+    if (key[1:] < key[:-1]).any():
+        # Stable, so that parts which are sorted are merged and not sorted again.
+        order = np.argsort(key, kind="stable")
+        key = key[order]
     is_first = np.empty(len(key), bool)
     is_first[:1] = True
     np.not_equal(key[1:], key[:-1], out=is_first[1:])

@@ -78,22 +78,21 @@ class Lasts:
             One last for each key, sorted by key.
         """
         key, order, starts = groups([part.key for part in parts])
-        joined = cls.concatenate(parts)
+        ordered = cls.concatenate(parts).pick(order)
         if len(starts) == len(key):
-            return joined.pick(order)
-        timestamp, position = joined.timestamp[order], joined.position[order]
-        rank = np.where(key >= WINDOWED, 0, timestamp)
-        rank[position == 0] = _NEVER
+            return ordered
+        rank = np.where(key >= WINDOWED, 0, ordered.timestamp)
+        rank[ordered.position == 0] = _NEVER
         sizes = np.diff(starts, append=len(key))
         greatest = np.repeat(np.maximum.reduceat(rank, starts), sizes)
         # Positions differ, so that at most one event of a group has both.
-        position = np.where(rank == greatest, position, -1)
+        position = np.where(rank == greatest, ordered.position, -1)
         greatest = np.repeat(np.maximum.reduceat(position, starts), sizes)
         at = np.where(position == greatest, np.arange(len(key)), -1)
-        last = joined.pick(order[np.maximum.reduceat(at, starts)])
+        last = ordered.pick(np.maximum.reduceat(at, starts))
         return cls(
             key=last.key,
-            count=np.add.reduceat(joined.count[order], starts),
+            count=np.add.reduceat(ordered.count, starts),
             timestamp=last.timestamp,
             position=last.position,
             words=last.words,
@@ -102,6 +101,8 @@ class Lasts:
     @classmethod
     def concatenate(cls, parts: Sequence["Lasts"]) -> "Lasts":
         """Put lasts one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             key=np.concatenate([part.key for part in parts]),
             count=np.concatenate([part.count for part in parts]),

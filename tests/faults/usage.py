@@ -11,6 +11,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 import metering
+from tests.segment_places import places_of
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EARLIEST = NOW - timedelta(days=30)
@@ -18,7 +19,8 @@ _CUSTOMERS = 7
 
 
 def open_store(target: str) -> metering.Metering:
-    return metering.connect(target, clock=metering.FixedClock(NOW))
+    clock = metering.FixedClock(NOW)
+    return metering.connect(target, clock=clock, **places_of(target))
 
 
 def create_meter(target: str) -> None:

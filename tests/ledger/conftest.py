@@ -17,6 +17,7 @@ from ledger.database.addresses import open_database
 from ledger.database.store import Database
 from ledger.folds import Follower
 from ledger.log import Log
+from ledger.segments.store import SegmentStore, open_segment_store
 from projections.tables import FactTables
 from tests.conftest import StoreTargets
 from tests.postgresql_server import fresh_database
@@ -57,12 +58,13 @@ def open_store(store_target: str) -> Iterator[OpenDatabase]:
 
 
 @pytest.fixture
-def open_log(open_store: OpenDatabase) -> OpenLog:
+def open_log(open_store: OpenDatabase, tmp_path: Path) -> OpenLog:
     """Open this test's log; each one stands for another process."""
 
     def open_one(
         *followers: Follower,
         database: Database | None = None,
+        segments: SegmentStore | None = None,
         epoch: str | None = "epoch-1",
         identifier_retention: timedelta | None = None,
     ) -> Log:
@@ -71,6 +73,8 @@ def open_log(open_store: OpenDatabase) -> OpenLog:
             fold=FactTables(),
             followers=followers,
             epoch=epoch,
+            segments=segments or open_segment_store(tmp_path / "segments"),
+            runs=tmp_path / "runs",
             identifier_retention=identifier_retention,
         )
 

@@ -3,20 +3,22 @@
 Times are microseconds since 1970 UTC; whoever does not care gets NOW.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
+from sqlalchemy import Connection
 
 from ledger.appends import Status, UsageDraft, UsageOutcome
 from ledger.columns import UsageRow, usage_batch, usage_rows
+from ledger.commits import read_head
 from ledger.entries import Commit
 from ledger.few_events import FewEvents, batch_of
 from ledger.log import Log
 from ledger.meters import Formula, MeterCreated
 from ledger.quantities import parse_quantity
+from ledger.segments.sealed import Sealed
 
 NOW = 1_772_409_600_000_000
 SECOND = 1_000_000
@@ -137,14 +139,21 @@ class Recorder:
     """A follower that keeps what it was told."""
 
     commits: list[Commit] = field(default_factory=list)
+    sealed: Sealed | None = None
+
+    def make_runs(self, connection: Connection, sealed: Sealed) -> None:
+        """There are none."""
+
+    def restart(self, connection: Connection, sealed: Sealed) -> None:
+        assert read_head(connection).sealed_position == sealed.position
+        self.sealed = sealed
+        self.commits.clear()
 
     def take_in(self, commit: Commit) -> None:
         self.commits.append(commit)
 
-    @contextmanager
-    def rebuilding(self) -> Iterator[None]:
-        self.commits.clear()
-        yield
+    def clear_runs(self) -> None:
+        """There are none."""
 
     def stored_rows(self) -> list[tuple[int, UsageRow]]:
         return rows_of(self.commits)

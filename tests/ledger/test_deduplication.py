@@ -1,14 +1,17 @@
 """A hash only raises the question; the events themselves answer it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from ledger.columns import UsageRow, take_rows, usage_batch
-from ledger.deduplication import Draft, Settled, Stored, settle
+from ledger.columns import UsageRow, take_rows, timestamps_of, usage_batch
+from ledger.content_hash import content_hashes
+from ledger.deduplication import Candidates, Draft, Settled, Stored, settle
 from ledger.identifier_table import IdentifierTable
 from ledger.identifiers import identifier_hashes
 from tests.ledger.drafts import NOW, row, rows
@@ -41,10 +44,31 @@ def stored_at(events: Sequence[UsageRow], times: Sequence[int] = ()) -> Stored:
     return read
 
 
-def candidates(*pairs: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def candidates(*pairs: tuple[int, int]) -> Candidates:
     """Rows of the draft with the position that each may repeat."""
     found = np.array(pairs, np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+    return Candidates.in_tail(found[:, 0], found[:, 1])
+
+
+def sealed(
+    events: Sequence[UsageRow], *pairs: tuple[int, int], content_hash: int | None = None
+) -> Candidates:
+    """Do as `candidates` does, of events that are sealed at the positions from 1 on."""
+    in_tail = candidates(*pairs)
+    batch = take_rows(usage_batch(events), in_tail.positions - 1)
+    hashes = content_hashes(batch)
+    if content_hash is not None:
+        hashes[:] = content_hash
+    return replace(
+        in_tail,
+        is_sealed=np.ones(len(pairs), bool),
+        content_hashes=hashes,
+        timestamps=timestamps_of(batch),
+    )
+
+
+def unread(positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+    raise AssertionError(f"the events at {positions} need not be read")
 
 
 def answers(settled: Settled) -> list[tuple[int, int]]:
@@ -135,6 +159,135 @@ def test_an_identifier_recorded_before_it_lives_is_free() -> None:
     assert settled.is_new.tolist() == [True, False, False]
 
 
+def test_a_sealed_event_that_is_sent_again_is_not_read() -> None:
+    known = [row("a"), row("b", value=None, payload=())]
+    draft = drafted([row("b", value=None, payload=()), row("c"), row("a")])
+
+    settled = settle(draft, sealed(known, (0, 2), (2, 1)), unread, live_since=None)
+
+    assert answers(settled) == [(2, -1), (0, -1), (1, -1)]
+    assert settled.conflicts == {}
+
+
+def test_a_sealed_event_with_other_content_is_a_conflict_that_names_the_fields() -> (
+    None
+):
+    known = [row("a"), row("b", customer="cus_2"), row("c")]
+    draft = drafted([row("a", value="2", payload=()), row("b"), row("c")])
+
+    settled = settle(
+        draft,
+        sealed(known, (0, 1), (1, 2), (2, 3)),
+        stored_at(known),
+        live_since=None,
+    )
+
+    assert answers(settled) == [(1, -1), (2, -1), (3, -1)]
+    assert settled.conflicts == {0: ("value", "payload"), 1: ("customer",)}
+
+
+def test_a_sealed_event_may_differ_in_a_timestamp_that_was_given_on_arrival() -> None:
+    known = [row("a"), row("b")]
+    draft = drafted(
+        [row("a", timestamp=NOW + 1), row("b", timestamp=NOW + 1)],
+        has_own_timestamp=[False, True],
+    )
+
+    settled = settle(
+        draft, sealed(known, (0, 1), (1, 2)), stored_at(known), live_since=None
+    )
+
+    assert answers(settled) == [(1, -1), (2, -1)]
+    assert settled.conflicts == {1: ("timestamp",)}
+
+
+def test_a_sealed_identifier_that_only_shares_its_hash_is_another() -> None:
+    known = [row("x"), row("a", event_name="requests")]
+    draft = drafted([row("a")], [7])
+
+    settled = settle(
+        draft, sealed(known, (0, 1), (0, 2)), stored_at(known), live_since=None
+    )
+
+    assert settled.is_new.tolist() == [True]
+
+
+def test_a_kept_hash_that_is_wrong_proves_nothing() -> None:
+    """What is kept of sealed events can only spare reading them."""
+    known = [row("a")]
+    draft = drafted([row("a")])
+
+    settled = settle(
+        draft, sealed(known, (0, 1), content_hash=1), stored_at(known), live_since=None
+    )
+
+    assert answers(settled) == [(1, -1)]
+    assert settled.conflicts == {}
+
+
+def test_sealed_identifiers_that_expire_are_judged_by_when_they_were_recorded() -> None:
+    known = [row("a"), row("b")]
+    draft = drafted([row("a"), row("b")])
+
+    settled = settle(
+        draft,
+        sealed(known, (0, 1), (1, 2)),
+        stored_at(known, [NOW - 1, NOW]),
+        live_since=NOW,
+    )
+
+    assert answers(settled) == [(0, -1), (2, -1)]
+
+
+@pytest.mark.parametrize(
+    ("known", "conflicts"),
+    [
+        ([row("a"), row("x"), row("a", value="2")], {0: ("value",)}),
+        ([row("a", value="2"), row("x"), row("a")], {}),
+        ([row("a", value="2"), row("a"), row("x")], {}),
+        ([row("a"), row("a", value="2"), row("x")], {0: ("value",)}),
+    ],
+)
+def test_the_latest_event_is_the_original_whether_sealed_or_not(
+    known: list[UsageRow], conflicts: dict[int, tuple[str, ...]]
+) -> None:
+    draft = drafted([row("a")], [7])
+    latest = max(at for at, each in enumerate(known, 1) if each.identifier == "a")
+    before_the_tail = sealed(known, (0, 1), (0, 2))
+
+    settled = settle(
+        draft,
+        before_the_tail.with_tail(np.array([0]), np.array([3])),
+        stored_at(known),
+        live_since=None,
+    )
+
+    assert answers(settled) == [(latest, -1)]
+    assert settled.conflicts == conflicts
+
+
+def test_candidates_of_the_tail_stand_behind_sealed_ones_of_their_row() -> None:
+    known = [row("a"), row("b"), row("c")]
+    before_the_tail = sealed(known, (0, 2), (2, 1), (2, 3))
+
+    both = before_the_tail.with_tail(np.array([0, 1, 2]), np.array([9, 7, 8]))
+
+    assert both.rows.tolist() == [0, 0, 1, 2, 2, 2]
+    assert both.positions.tolist() == [2, 9, 7, 1, 3, 8]
+    assert both.is_sealed.tolist() == [True, False, False, True, True, False]
+    assert both.timestamps.tolist() == [NOW, 0, 0, NOW, NOW, 0]
+    assert (both.content_hashes == 0).tolist() == (~both.is_sealed).tolist()
+
+
+def test_candidates_of_the_tail_or_none_are_taken_as_they_are() -> None:
+    none = candidates()
+    some = sealed([row("a")], (0, 1))
+
+    assert none.with_tail(np.array([3]), np.array([4])).rows.tolist() == [3]
+    assert some.with_tail(none.rows, none.positions) is some
+    assert len(none.with_tail(none.rows, none.positions)) == 0
+
+
 IDENTIFIERS = st.sampled_from(["a", "b", "c", "d"])
 CONTENTS = st.builds(
     row,
@@ -155,11 +308,12 @@ def differing(one: UsageRow, other: UsageRow, *, own: bool) -> tuple[str, ...]:
 
 @given(
     st.lists(CONTENTS, max_size=6),
+    st.integers(0, 6),
     st.lists(st.tuples(CONTENTS, st.booleans()), min_size=1),
 )
-@example([], [(row("a"), True), (row("b"), True), (row("a"), False)])
+@example([], 0, [(row("a"), True), (row("b"), True), (row("a"), False)])
 def test_settling_agrees_with_looking_up_every_row(
-    sent_before: list[UsageRow], sent: list[tuple[UsageRow, bool]]
+    sent_before: list[UsageRow], sealed_up_to: int, sent: list[tuple[UsageRow, bool]]
 ) -> None:
     """Whatever hashes collide, a dict of identifiers gives the same answers."""
     known: dict[tuple[str, str], tuple[int, UsageRow]] = {}
@@ -170,8 +324,12 @@ def test_settling_agrees_with_looking_up_every_row(
             known[each.event_name, each.identifier] = len(stored), each
     # Four hashes for eight identifiers: some share one.
     hashes = {"a": 7, "b": 7, "c": 8, "d": 2**64 - 1}
-    table = IdentifierTable()
-    table.add(np.array([hashes[each.identifier] for each in stored], np.uint64), 1)
+    positions = range(1, len(stored) + 1)
+    sealed_positions = positions[:sealed_up_to]
+    table = IdentifierTable(after=len(sealed_positions))
+    for position in positions[sealed_up_to:]:
+        hash_ = hashes[stored[position - 1].identifier]
+        table.add(np.array([hash_], np.uint64), position)
     events = [each for each, _ in sent]
     draft = drafted(
         events,
@@ -179,9 +337,16 @@ def test_settling_agrees_with_looking_up_every_row(
         has_own_timestamp=[own for _, own in sent],
     )
 
+    pairs = [
+        (number, position)
+        for number, each in enumerate(events)
+        for position in sealed_positions
+        if hashes[each.identifier] == hashes[stored[position - 1].identifier]
+    ]
+
     settled = settle(
         draft,
-        table.find(draft.hashes),
+        sealed(stored or [row("unused")], *pairs).with_tail(*table.find(draft.hashes)),
         stored_at(stored or [row("unused")]),
         live_since=None,
     )
@@ -208,7 +373,12 @@ def test_a_large_batch_is_settled_as_a_whole() -> None:
     draft = drafted([*events, *events[-5:]])
     known = np.arange(0, 10_000)
 
-    settled = settle(draft, (known, known + 1), stored_at(events), live_since=None)
+    settled = settle(
+        draft,
+        Candidates.in_tail(known, known + 1),
+        stored_at(events),
+        live_since=None,
+    )
 
     assert np.count_nonzero(settled.is_new) == 10_000
     assert settled.original_positions[:10_000].tolist() == list(range(1, 10_001))

@@ -1,5 +1,6 @@
 """Errors are one tree, and each says in one sentence what is wrong and with what."""
 
+import pickle
 import re
 import sqlite3
 
@@ -14,6 +15,11 @@ from ledger.errors import (
     LedgerError,
     LogDamagedError,
     MeteringError,
+    RunsDirectoryError,
+    SegmentDamagedError,
+    SegmentMissingError,
+    SegmentStoreUnavailableError,
+    StoreBehindError,
     StoreBusyError,
     StoreClosedError,
     StoreError,
@@ -26,6 +32,7 @@ from ledger.errors import (
 )
 
 STORE = "/data/usage/log.db"
+SEGMENT = "epoch-000000000000000-000000000000012-0123456789abcdef.parquet"
 EVERY_ERROR: list[LedgerError] = [
     StoreUnavailableError(STORE, "it is gone"),
     StoreMissingError(STORE),
@@ -35,6 +42,11 @@ EVERY_ERROR: list[LedgerError] = [
     StoreClosedError(STORE),
     StoreForkedError(STORE),
     UnsafeDurabilityError(STORE, "fsync", "off", "on"),
+    SegmentStoreUnavailableError(STORE, "there is no such bucket"),
+    SegmentMissingError(STORE, SEGMENT),
+    SegmentDamagedError(SEGMENT, "it was truncated"),
+    StoreBehindError(SEGMENT, 12, 7),
+    RunsDirectoryError(STORE, "no space left on device"),
     LogDamagedError(12, "it does not match"),
     CommitOutcomeUnknownError(STORE, "it broke"),
 ]
@@ -100,6 +112,14 @@ def test_an_error_keeps_what_it_is_about() -> None:
     assert StoreUnavailableError(STORE, "gone").reason == "gone"
     assert LogDamagedError(12, "torn").position == 12
     assert UnsafeDurabilityError(STORE, "fsync", "off", "on").setting == "fsync"
+    assert SegmentStoreUnavailableError("s3://bucket", "gone").url == "s3://bucket"
+    assert SegmentStoreUnavailableError("s3://bucket", "gone").reason == "gone"
+    missing = SegmentMissingError("s3://bucket", SEGMENT)
+    assert (missing.url, missing.name) == ("s3://bucket", SEGMENT)
+    damaged = SegmentDamagedError(SEGMENT, "torn")
+    assert (damaged.name, damaged.reason) == (SEGMENT, "torn")
+    behind = StoreBehindError(SEGMENT, 12, 7)
+    assert (behind.name, behind.up_to, behind.position) == (SEGMENT, 12, 7)
 
 
 def refused(cause: Exception) -> DBAPIError:
@@ -156,3 +176,12 @@ def test_an_error_of_the_toolkit_itself_becomes_one_of_ours() -> None:
 def test_other_errors_pass() -> None:
     with pytest.raises(ZeroDivisionError), translated(STORE):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
+def test_an_error_can_be_sent_to_another_process(error: LedgerError) -> None:
+    received = pickle.loads(pickle.dumps(error))
+
+    assert type(received) is type(error)
+    assert str(received) == str(error)
+    assert vars(received) == vars(error)

@@ -131,7 +131,7 @@ def test_equal_facts_are_equal_bytes() -> None:
         b'[{"fact":"meter.updated","meter_id":"mtr_1"}]',
         b'[{"fact":"meter.updated","meter_id":1,"display_name":"x"}]',
         encode_facts([CREATED])[:-1],
-        encode_facts([CREATED]).replace(b'"sum"', b'"max"'),
+        encode_facts([CREATED]).replace(b'"sum"', b'"mode"'),
         b"\xff",
     ],
 )
@@ -147,6 +147,8 @@ def test_facts_cannot_be_changed() -> None:
 
 
 def test_states_have_the_words_of_the_api() -> None:
-    assert [formula.value for formula in Formula] == ["sum", "count", "last"]
+    assert [formula.value for formula in Formula] == [
+        "sum", "count", "last", "min", "max", "avg", "unique_count",
+    ]  # fmt: skip
     assert [window.value for window in EventTimeWindow] == ["hour", "day"]
     assert [status.value for status in MeterStatus] == ["active", "inactive"]

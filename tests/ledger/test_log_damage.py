@@ -18,6 +18,7 @@ from ledger.errors import LogDamagedError
 from ledger.facts import encode_facts
 from ledger.log import Log
 from ledger.schema import log_commit, log_head
+from ledger.segments.absent import AbsentStore
 from projections.tables import FactTables
 from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog
@@ -336,6 +337,8 @@ def log_of(database: Database) -> Log:
         fold=FactTables(),
         followers=[],
         epoch="epoch-1",
+        segments=AbsentStore(),
+        runs=Path("runs"),
         identifier_retention=None,
     )
 

@@ -1,6 +1,7 @@
 """Events are read by position, and what was read last is kept, within bounds."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,26 @@ import pytest
 from ledger.columns import usage_batch, usage_rows
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
+from ledger.segments.absent import AbsentStore
+from ledger.segments.reader import SegmentReader
+from ledger.segments.sealed import Sealed
 from ledger.stored_events import StoredEvents
 from tests.ledger.drafts import NOW, meter_created, row
+
+NOTHING_SEALED = Sealed(segments=(), reader=SegmentReader(AbsentStore()), runs=Path())
+
+
+class FactShelf:
+    """One commit, of facts."""
+
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
+
+    def commit_holding(self, position: int) -> Commit:
+        return self._commit
+
+    def commits_at(self, first_positions: Sequence[int]) -> Sequence[Commit]:
+        return [self._commit]
 
 
 class Shelf:
@@ -20,7 +39,7 @@ class Shelf:
         self._payload = (("text", payload),)
         self.fetched = 0
 
-    def holding(self, position: int) -> Commit:
+    def commit_holding(self, position: int) -> Commit:
         self.fetched += 1
         if not 1 <= position <= self._count:
             raise LogDamagedError(position, "no commit holds it")
@@ -32,16 +51,16 @@ class Shelf:
             digest=b"",
         )
 
-    def at(self, first_positions: Sequence[int]) -> Sequence[Commit]:
-        return [self.holding(position) for position in first_positions]
+    def commits_at(self, first_positions: Sequence[int]) -> Sequence[Commit]:
+        return [self.commit_holding(position) for position in first_positions]
 
 
 def test_what_was_read_last_is_not_fetched_again() -> None:
     shelf = Shelf(10)
-    stored = StoredEvents(shelf.holding, shelf.at)
+    stored = StoredEvents(shelf)
 
-    stored.take(np.array([1, 3]))
-    events, recorded_at = stored.take(np.array([3, 1, 3]))
+    stored.take(np.array([1, 3]), NOTHING_SEALED)
+    events, recorded_at = stored.take(np.array([3, 1, 3]), NOTHING_SEALED)
     commits = list(stored.commits_at([1, 3]))
 
     assert shelf.fetched == 2
@@ -54,10 +73,10 @@ def test_what_was_read_last_is_not_fetched_again() -> None:
 
 def test_commits_are_fetched_once_however_they_are_asked_for() -> None:
     shelf = Shelf(10)
-    stored = StoredEvents(shelf.holding, shelf.at)
+    stored = StoredEvents(shelf)
 
     list(stored.commits_at([2, 4]))
-    stored.take(np.array([2, 4, 6]))
+    stored.take(np.array([2, 4, 6]), NOTHING_SEALED)
     list(stored.commits_at([2, 4, 6, 8]))
 
     assert shelf.fetched == 4
@@ -65,10 +84,10 @@ def test_commits_are_fetched_once_however_they_are_asked_for() -> None:
 
 def test_a_commit_that_two_ask_for_is_kept_once() -> None:
     shelf = Shelf(10)
-    stored = StoredEvents(shelf.holding, shelf.at)
+    stored = StoredEvents(shelf)
 
     commits = list(stored.commits_at([4, 4]))
-    stored.take(np.array([4, 4]))
+    stored.take(np.array([4, 4]), NOTHING_SEALED)
 
     assert [commit.first_position for commit in commits] == [4, 4]
     assert shelf.fetched <= 2
@@ -76,7 +95,7 @@ def test_a_commit_that_two_ask_for_is_kept_once() -> None:
 
 def test_many_commits_are_kept_up_to_the_bound() -> None:
     shelf = Shelf(1_000)
-    stored = StoredEvents(shelf.holding, shelf.at, bytes_kept=4 << 20)
+    stored = StoredEvents(shelf, bytes_kept=4 << 20)
     everything = range(1, 1_001)
 
     list(stored.commits_at(everything))
@@ -91,10 +110,10 @@ def test_many_commits_are_kept_up_to_the_bound() -> None:
 
 def test_one_commit_larger_than_the_bound_is_still_kept() -> None:
     shelf = Shelf(2, payload="x" * (5 << 20))
-    stored = StoredEvents(shelf.holding, shelf.at, bytes_kept=4 << 20)
+    stored = StoredEvents(shelf, bytes_kept=4 << 20)
 
     for _ in range(2):
-        stored.take(np.array([1]))
+        stored.take(np.array([1]), NOTHING_SEALED)
 
     assert shelf.fetched == 1
 
@@ -107,9 +126,9 @@ def test_facts_are_no_events() -> None:
         content_digest=b"",
         digest=b"",
     )
-    stored = StoredEvents(lambda _: facts, lambda _: [facts])
+    stored = StoredEvents(FactShelf(facts))
 
     with pytest.raises(LogDamagedError) as caught:
-        stored.take(np.array([7]))
+        stored.take(np.array([7]), NOTHING_SEALED)
 
     assert caught.value.position == 7

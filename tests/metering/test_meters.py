@@ -7,7 +7,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
-from tests.metering.usage import NOW, create_event, create_meter, total
+from tests.metering.usage import NOW, PAYLOAD, create_event, create_meter, total
 
 
 def test_a_created_meter_has_the_usual_settings(store: metering.Metering) -> None:
@@ -57,7 +57,9 @@ def test_a_created_meter_has_the_settings_it_was_given(
     assert meter.event_time_window == "day"
 
 
-@pytest.mark.parametrize("formula", ["sum", "count", "last"])
+@pytest.mark.parametrize(
+    "formula", ["sum", "count", "last", "min", "max", "avg", "unique_count"]
+)
 @pytest.mark.parametrize("window", [None, "hour", "day"])
 def test_a_meter_can_have_any_formula_and_window(
     store: metering.Metering, formula: str, window: str | None
@@ -67,6 +69,52 @@ def test_a_meter_can_have_any_formula_and_window(
     assert store.meters.retrieve(meter.id) == meter
     assert meter.default_aggregation.formula == formula
     assert meter.event_time_window == window
+
+
+@pytest.mark.parametrize("formula", ["min", "max", "avg"])
+def test_a_meter_of_numbers_refuses_an_event_without_one(
+    store: metering.Metering, formula: str
+) -> None:
+    create_meter(store, formula=formula)
+
+    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+        create_event(store, payload={**PAYLOAD, "value": "five"})
+
+    assert refusal.value.code == "meter_event_invalid_value"
+
+
+def test_a_meter_of_unique_texts_takes_any_text(store: metering.Metering) -> None:
+    create_meter(store, formula="unique_count")
+
+    texts = ["five", "", "5", "5.0"]
+    events = [create_event(store, payload={**PAYLOAD, "value": t}) for t in texts]
+
+    assert [event.payload["value"] for event in events] == texts
+
+
+def test_a_meter_of_unique_texts_refuses_an_event_without_one(
+    store: metering.Metering,
+) -> None:
+    create_meter(store, formula="unique_count")
+
+    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+        create_event(store, payload={"stripe_customer_id": "cus_1"})
+
+    assert refusal.value.code == "meter_event_invalid_value"
+    assert refusal.value.param == "payload[value]"
+
+
+def test_a_meter_cannot_count_the_texts_that_name_its_customers(
+    store: metering.Metering,
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as refusal:
+        create_meter(
+            store,
+            formula="unique_count",
+            value_settings={"event_payload_key": "stripe_customer_id"},
+        )
+
+    assert refusal.value.param == "value_settings[event_payload_key]"
 
 
 def test_a_live_store_names_its_meters_without_test(
@@ -104,7 +152,7 @@ REFUSED_ARGUMENTS: list[tuple[str, object, str, str]] = [
     ("default_aggregation", None, "parameter_invalid", ""),
     ("default_aggregation", "sum", "parameter_invalid", ""),
     ("default_aggregation", {}, "parameter_invalid", "[formula]"),
-    ("default_aggregation", {"formula": "max"}, "parameter_invalid", "[formula]"),
+    ("default_aggregation", {"formula": "median"}, "parameter_invalid", "[formula]"),
     ("default_aggregation", {"formula": ["sum"]}, "parameter_invalid", "[formula]"),
     ("default_aggregation", {"formula": "sum", "of": ""}, "parameter_unknown", "[of]"),
     ("customer_mapping", "account", "parameter_invalid", ""),

@@ -10,6 +10,7 @@ import metering
 
 NAMES = [
     "Cancel",
+    "Checkpoint",
     "Clock",
     "Columns",
     "CommitOutcomeUnknownError",
@@ -29,9 +30,17 @@ NAMES = [
     "MeterEventSummary",
     "Metering",
     "MeteringError",
+    "QueryError",
+    "ReaggregationError",
     "ResourceMissingError",
+    "RunsDirectoryError",
+    "SegmentDamagedError",
+    "SegmentMissingError",
+    "SegmentStoreError",
+    "SegmentStoreUnavailableError",
     "SourceError",
     "StatusTransitions",
+    "StoreBehindError",
     "StoreBusyError",
     "StoreClosedError",
     "StoreError",
@@ -40,19 +49,26 @@ NAMES = [
     "StoreMissingError",
     "StoreUnavailableError",
     "StoreVersionError",
+    "SummaryTooLargeError",
     "SystemClock",
     "UnsafeDurabilityError",
     "ValueSettings",
+    "ValueUnreadableError",
     "VerifyReport",
     "connect",
 ]
 
 PARAMETERS = {
-    "connect": "target create clock livemode identifier_retention cancel_window",
+    "connect": "target create segments cache seal_events clock livemode"
+    " identifier_retention cancel_window",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.rebuild": "self progress",
-    "Metering.verify": "self progress",
+    "Metering.seal": "self progress",
+    "Metering.sql": "self query",
+    "Metering.reaggregate": "self meters start_time end_time window group_by timezone"
+    " as_of executor filters formula value_key progress",
+    "Metering.verify": "self progress checkpoint",
     "meters.create": "display_name event_name default_aggregation customer_mapping"
     " value_settings event_time_window",
     "meters.update": "meter_id display_name",
@@ -182,6 +198,36 @@ ERRORS: list[tuple[metering.MeteringError, str, str | None, str]] = [
         "set fsync = on",
     ),
     (
+        metering.SegmentStoreError("It is gone"),
+        "segment_store_error",
+        None,
+        "It is gone",
+    ),
+    (
+        metering.SegmentStoreUnavailableError("s3://bucket", "access denied"),
+        "segment_store_unavailable",
+        None,
+        "segment store s3://bucket cannot be used: access denied",
+    ),
+    (
+        metering.SegmentMissingError("s3://bucket", "a.parquet"),
+        "segment_missing",
+        None,
+        "segment a.parquet is missing from the segment store s3://bucket; restore it",
+    ),
+    (
+        metering.SegmentDamagedError("a.parquet", "it was truncated"),
+        "segment_damaged",
+        None,
+        "segment a.parquet is damaged: it was truncated; restore it",
+    ),
+    (
+        metering.StoreBehindError("a.parquet", 12, 7),
+        "store_behind",
+        None,
+        "log ends at position 7, but the segment a.parquet was made of it up to",
+    ),
+    (
         metering.LogDamagedError(7, "no commit holds it"),
         "log_damaged",
         None,
@@ -192,6 +238,45 @@ ERRORS: list[tuple[metering.MeteringError, str, str | None, str]] = [
         "commit_outcome_unknown",
         None,
         "send the same events with the same identifiers again, they count once",
+    ),
+    (
+        metering.RunsDirectoryError("/data/runs", "it is full"),
+        "runs_directory_error",
+        None,
+        (
+            "The runs directory /data/runs cannot be written to: it is full; what was"
+            " acknowledged is safe, make room or let this process write there"
+        ),
+    ),
+    (
+        metering.QueryError("it is COPY"),
+        "query_invalid",
+        "query",
+        "The query cannot be run: it is COPY",
+    ),
+    (
+        metering.ReaggregationError("No answer"),
+        "reaggregation_error",
+        None,
+        "No answer",
+    ),
+    (
+        metering.SummaryTooLargeError("mtr_1", "cus_1"),
+        "summary_too_large",
+        None,
+        (
+            "The usage of customer 'cus_1' on meter mtr_1 adds up to more than 26 integer"
+            " and 12 fraction digits can say; ask for shorter windows"
+        ),
+    ),
+    (
+        metering.ValueUnreadableError(7, "size", "a lot"),
+        "value_unreadable",
+        "value_key",
+        (
+            "The event at position 7 has 'a lot' under payload key 'size'; expected a"
+            " decimal such as 12 or -0.5, with at most 26 integer and 12 fraction digits"
+        ),
     ),
 ]
 

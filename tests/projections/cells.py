@@ -72,6 +72,16 @@ def decimal_of(count: int) -> Decimal:
     return Decimal((int(count < 0), digits, -12))
 
 
+def units_of(value: Decimal | None) -> int:
+    """Count the 10**-12 of a decimal with 12 fraction digits; without one, 0."""
+    if value is None:
+        return 0
+    sign, digits, exponent = value.as_tuple()
+    assert exponent == -12
+    count = int("".join(map(str, digits)))
+    return -count if sign else count
+
+
 def totals_of(made: Sequence[Entry]) -> Totals:
     """Fold entries as a batch of events and one of cancellations would be."""
     events, cancellations = _split(made)

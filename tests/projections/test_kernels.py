@@ -11,11 +11,15 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from projections.kernels.decimals import (
+    decimals_of,
     gather_limbs,
     limbs_of,
+    narrowed,
     number_of_limbs,
     number_of_words,
+    widened,
     words_of,
+    words_of_limbs,
 )
 from projections.kernels.keys import (
     CUSTOMER_BITS,
@@ -23,12 +27,16 @@ from projections.kernels.keys import (
     METER_BITS,
     WINDOWED,
     customer_keys,
+    customers_of,
     groups,
     meter_keys,
+    meters_of,
+    recode,
+    series_key,
 )
 from projections.kernels.lasts import Lasts
 from projections.kernels.totals import Totals
-from projections.runs import Cells, Runs
+from projections.levels import Cells, Levels, cells_between
 from tests.ledger.usage_rows import UNITS_AT_MOST, units
 from tests.projections.cells import (
     PLAIN_KEYS,
@@ -114,34 +122,51 @@ def test_cells_add_up_in_any_grouping(
 
 @kinds
 @given(data=st.data())
-def test_runs_hold_what_was_added_whatever_was_merged(
+def test_levels_hold_what_was_added_whatever_was_merged(
     kind: type[CellsT], fold: Fold[CellsT], data: st.DataObject
 ) -> None:
     made = data.draw(entries(40))
-    runs = Runs(kind)
+    levels = Levels(kind)
     low, high = sorted(data.draw(st.tuples(*[st.sampled_from([0, 1, 2, 3])] * 2)))
 
     for each in made:
-        runs.add(fold([each]))
+        levels.add(fold([each]))
 
-    assert runs.all().equals(fold(made))
     within = [each for each in made if low <= each.key < high]
-    assert runs.between(low, high).equals(fold(within))
+    layers = levels.layers()
+    assert kind.combine([kind.none(), *layers]).equals(fold(made))
+    assert cells_between(kind, layers, low, high).equals(fold(within))
 
 
 @kinds
-def test_hundreds_of_runs_are_merged(kind: type[CellsT], fold: Fold[CellsT]) -> None:
+def test_hundreds_of_layers_are_merged(kind: type[CellsT], fold: Fold[CellsT]) -> None:
     made = [
         Entry(key=at % 50, units=at, timestamp=at % 7, position=at)
         for at in range(1, 601)
     ]
-    runs = Runs(kind)
+    levels = Levels(kind)
 
     for each in made:
-        runs.add(fold([each]))
+        levels.add(fold([each]))
 
-    assert runs.all().equals(fold(made))
-    assert len(runs.between(10, 20)) == 10
+    assert len(levels.layers()) < 20
+    assert kind.combine(levels.layers()).equals(fold(made))
+    assert len(cells_between(kind, levels.layers(), 10, 20)) == 10
+
+
+@kinds
+def test_layers_stay_as_they_are_when_more_is_added(
+    kind: type[CellsT], fold: Fold[CellsT]
+) -> None:
+    levels = Levels(kind)
+    made = [entry(1, position=at) for at in range(1, 9)]
+    for each in made[:7]:
+        levels.add(fold([each]))
+
+    before = levels.layers()
+    levels.add(fold([made[7]]))
+
+    assert kind.combine(before).equals(fold(made[:7]))
 
 
 @kinds
@@ -249,6 +274,39 @@ def test_words_and_limbs_hold_every_quantity(
     assert [number_of_limbs(each) for each in limbs.T] == expected
 
 
+@given(st.lists(units()))
+def test_words_become_the_decimals_that_they_were(counts: list[int]) -> None:
+    values = decimals(counts)
+
+    assert decimals_of(words_of(values)).equals(values)
+
+
+@given(st.lists(st.lists(units(), min_size=1, max_size=6), min_size=1, max_size=6))
+@example([[UNITS_AT_MOST] * 5, [-UNITS_AT_MOST] * 4, [0]])
+@example([[2**63 - 1], [-(2**63)]])
+@example([[2**63 - 1, 1], [-(2**63), -1]])
+def test_sums_are_put_back_into_words(groups_of_counts: list[list[int]]) -> None:
+    made = [
+        Entry(key=key, units=count, timestamp=0, position=1)
+        for key, counts in enumerate(groups_of_counts)
+        for count in counts
+    ]
+    expected = [sum(counts) for counts in groups_of_counts]
+
+    words = words_of_limbs(totals_of(made).limbs)
+
+    assert [number_of_limbs(each) for each in limbs_of(words).T] == expected
+    assert (len(words) == 1) == all(-(2**63) <= each < 2**63 for each in expected)
+
+
+@given(st.lists(units(), min_size=1))
+def test_numbers_are_the_same_in_fewer_words_and_in_more(counts: list[int]) -> None:
+    words = words_of(decimals(counts))
+
+    assert np.array_equal(widened(narrowed(words), 2), words)
+    assert np.array_equal(narrowed(widened(words, 3)), narrowed(words))
+
+
 @given(st.lists(st.lists(units(), max_size=5), min_size=1, max_size=4))
 def test_limbs_of_any_width_are_gathered(parts: list[list[int]]) -> None:
     limbs = [limbs_of(words_of(decimals(part))) for part in parts]
@@ -305,7 +363,45 @@ def test_every_series_and_hour_has_a_key_of_its_own_in_their_order(
     )
 
     assert (keys[1:] > keys[:-1]).all()
+    assert keys.tolist() == [
+        series_key(meter, customer, is_windowed=is_windowed) + hour
+        for meter, customer, is_windowed, hour in ordered
+    ]
     assert ((keys >= WINDOWED) == np.array(are_windowed)).all()
+
+
+@given(
+    st.permutations(range(5)),
+    st.permutations(range(5)),
+    st.lists(
+        st.tuples(
+            st.integers(0, 4),
+            st.integers(0, 4),
+            st.booleans(),
+            st.integers(0, (1 << HOUR_BITS) - 1),
+        ),
+        min_size=1,
+    ),
+)
+def test_keys_are_given_other_codes_and_keep_the_rest(
+    meters: list[int],
+    customers: list[int],
+    coordinates: list[tuple[int, int, bool, int]],
+) -> None:
+    old = [keys_of(*each) for each in coordinates]
+    new = [keys_of(meters[m], customers[c], w, h) for m, c, w, h in coordinates]
+
+    keys = np.concatenate(old)
+
+    recoded = recode(keys, np.array(meters), np.array(customers))
+    assert np.array_equal(recoded, np.concatenate(new))
+    assert meters_of(keys).tolist() == [each[0] for each in coordinates]
+    assert customers_of(keys).tolist() == [each[1] for each in coordinates]
+
+
+def keys_of(meter: int, customer: int, is_windowed: bool, hour: int) -> np.ndarray:  # noqa: FBT001  # one of four coordinates
+    key: np.ndarray = meter_keys([meter], [is_windowed]) | customer_keys([customer])
+    return key | np.uint64(hour)
 
 
 def test_no_meters_and_customers_have_no_keys() -> None:
@@ -327,5 +423,7 @@ def test_groups_are_found_in_the_order_of_their_keys(parts: list[list[int]]) -> 
     key, order, starts = groups([np.array(part, np.uint64) for part in parts])
 
     assert key.tolist() == sorted(flat)
-    assert order.tolist() == sorted(range(len(flat)), key=lambda at: (flat[at], at))
+    assert np.arange(len(flat))[order].tolist() == sorted(
+        range(len(flat)), key=lambda at: (flat[at], at)
+    )
     assert [key[start] for start in starts] == sorted(set(flat))

@@ -111,6 +111,11 @@ class Rebuild:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seal:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompareEverything:
     pass
 
@@ -127,6 +132,7 @@ Operation = (
     | Advance
     | Reopen
     | Rebuild
+    | Seal
     | CompareEverything
 )
 

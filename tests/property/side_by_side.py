@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import singledispatchmethod
 from typing import Self
 
+import pyarrow as pa
 import pytest
 
 import metering
@@ -28,12 +29,27 @@ from tests.oracle import (
 )
 from tests.property import operations as does
 from tests.property.sources import as_source
+from tests.segment_places import places_of
 from tests.strategies import MICROSECOND, MIDNIGHT, START
 
 LIFETIME: Span = (
     START - timedelta(days=550),
     START + timedelta(days=200),
 )
+
+
+ODD: Span = (
+    MIDNIGHT - timedelta(hours=90) + MICROSECOND,
+    MIDNIGHT + timedelta(hours=1) - MICROSECOND,
+)
+REAGGREGATED: tuple[tuple[Span, does.Grouping], ...] = (
+    (LIFETIME, "day"),
+    (ODD, "hour"),
+)
+# A result has the digits of an event's value.
+TOO_LARGE = Decimal(10) ** 26
+Window = tuple[Span, Decimal]
+"""Its bounds, and the usage in it."""
 
 
 class SideBySide:
@@ -50,6 +66,7 @@ class SideBySide:
         self.connections = [self._connect(), self._connect()]
         self.meters: dict[str, metering.Meter] = {}
         self.sent: list[Row] = []
+        self.past: list[tuple[int, Span, does.Grouping, pa.Table]] = []
         self.reached: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
@@ -85,6 +102,42 @@ class SideBySide:
                     )
                     self.compare_summaries(asked, connection)
         self.compare_events(connection, "", "", None)
+        self.compare_reaggregations(connection)
+
+    def compare_reaggregations(self, connection: int) -> None:
+        """Recomputed from the events, every customer has what was asked one by one."""
+        m = self.connections[connection]
+        for span, window in REAGGREGATED:
+            expected = {
+                (self.meters[name].id, customer): summaries[::-1]
+                for name in self.oracle.meters
+                for customer in self.customers()
+                if (
+                    summaries := self.oracle.summaries(
+                        name, customer, span, window, fill=False
+                    )
+                )
+            }
+            values = [value for windows in expected.values() for _, value in windows]
+            if any(abs(value) >= TOO_LARGE for value in values):
+                with pytest.raises(metering.SummaryTooLargeError):
+                    m.reaggregate(None, *span, window)
+                continue
+            table = m.reaggregate(None, *span, window)
+            found: dict[tuple[str, str], list[Window]] = {}
+            for row in table.to_pylist():
+                windows = found.setdefault((row["meter"], row["customer"]), [])
+                windows.append(((row["window_start"], row["window_end"]), row["value"]))
+            assert found == expected
+            self.past.append((self.oracle.position, span, window, table))
+
+    def compare_past(self, connection: int) -> None:
+        """What was known at a position can be asked for ever, and is the same."""
+        for position, span, window, known in self.past:
+            m = self.connections[connection]
+            table = m.reaggregate(None, *span, window, as_of=position)
+
+            assert table.equals(known)
 
     def verify(self, connection: int) -> None:
         report = self.connections[connection].verify()
@@ -295,6 +348,10 @@ class SideBySide:
         self.connections[connection].rebuild()
 
     @operate.register
+    def _(self, operation: does.Seal, connection: int) -> None:
+        self.reached["sealed"] += self.connections[connection].seal()
+
+    @operate.register
     def _(self, operation: does.CompareEverything, connection: int) -> None:
         self.compare_everything(connection)
 
@@ -312,7 +369,9 @@ class SideBySide:
             return error
 
     def _connect(self) -> metering.Metering:
-        return metering.connect(self.target, clock=self.clock)
+        return metering.connect(
+            self.target, clock=self.clock, seal_events=None, **places_of(self.target)
+        )
 
     def _expect(self, row: Row, *, backfill: bool = False) -> Outcome:
         outcome = self.oracle.create_event(row, self.now, backfill=backfill)

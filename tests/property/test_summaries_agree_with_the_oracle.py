@@ -23,6 +23,7 @@ from tests.property.operations import (
     Again,
     Cancel,
     CancelSent,
+    CompareEverything,
     Create,
     Define,
     Fresh,
@@ -32,6 +33,7 @@ from tests.property.operations import (
     Rebuild,
     Rename,
     Reopen,
+    Seal,
     SetActive,
     Step,
 )
@@ -111,6 +113,10 @@ EVENTFUL = history_of(
     Reopen(),
     replace(A_BATCH, form="map reader", backfill=True),
     Rebuild(),
+    Seal(),
+    CompareEverything(),
+    CancelSent(back=0),
+    replace(A_BATCH, form="map reader", backfill=True),
     Create(item=sent("tokens", "3", 0)),
 )
 
@@ -129,6 +135,9 @@ def test_every_answer_agrees_with_the_oracle_after_any_history(
             both.compare_everything(0)
             both.connections[1].rebuild()
             both.compare_everything(1)
+            both.connections[0].seal()
+            both.compare_everything(1)
+            both.compare_past(0)
             both.verify(0)
 
         for outcome in both.reached:

@@ -1,0 +1,67 @@
+"""Attempts to commit: database transactions whose outcome is found out in any case."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from ledger.commits import commit_holding, insert_commit
+from ledger.database.store import Database
+from ledger.entries import Commit, Head
+from ledger.errors import CommitOutcomeUnknownError, StoreError, StoreFullError
+from ledger.segments.catalog import read_segments
+from ledger.segments.entry import segment_holding
+
+
+class Attempt:
+    """A database transaction that may record one commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.commit: Commit | None = None
+
+    def insert(self, commit: Commit, head: Head, body: bytes) -> None:
+        """Insert a commit, for which the head was moved."""
+        insert_commit(self.connection, commit, head, body)
+        self.commit = commit
+
+
+@contextmanager
+def attempting(database: Database, body_bytes: int = 0) -> Iterator[Attempt]:
+    """Open a database transaction that holds the write lock.
+
+    Raises:
+        StoreError: nothing was recorded.
+        CommitOutcomeUnknownError: the connection broke at COMMIT, and the store cannot
+            be asked.
+    """
+    attempt = None
+    try:
+        with database.write(body_bytes) as connection:
+            attempt = Attempt(connection)
+            yield attempt
+    except StoreError as error:
+        if attempt is None or not _is_recorded(database, attempt.commit, error):
+            raise
+
+
+def _is_recorded(database: Database, commit: Commit | None, error: StoreError) -> bool:
+    """Tell whether a commit that failed to be acknowledged was made all the same."""
+    if commit is None:
+        return False
+    # Under the write lock: the server lets go of it only when it is done with the
+    # transaction whose acknowledgement was lost. A full disk leaves none in doubt,
+    # and may refuse the lock.
+    is_full = isinstance(error, StoreFullError)
+    try:
+        with database.read() if is_full else database.write() as connection:
+            row = commit_holding(connection, commit.first_position)
+            segments = read_segments(connection)
+    except StoreError:
+        raise CommitOutcomeUnknownError(database.address, error.message) from error
+    if row is not None and bytes(row.digest) == commit.digest:
+        return True
+    # A segment has no digests but its last; that it goes so far is reason to ask.
+    if segment_holding(segments, commit.first_position) is not None:
+        raise CommitOutcomeUnknownError(database.address, error.message) from error
+    return False

@@ -1,0 +1,117 @@
+"""Commits by position, wherever they lie: in rows of the database or in segments.
+
+Whoever knows of a commit may find its row gone when it comes to read it, because
+another process has sealed it meanwhile. Both places are looked at in one snapshot.
+"""
+
+import bisect
+from collections.abc import Iterator, Sequence
+
+from ledger.commits import commits_between, position_at
+from ledger.database.store import Database
+from ledger.entries import Commit
+from ledger.errors import LogDamagedError
+from ledger.facts import Fact
+from ledger.few_events import events_digest
+from ledger.reading import (
+    decode_commit,
+    find_commit_holding,
+    find_commits_at,
+    read_facts,
+)
+from ledger.segments.catalog import read_segments
+from ledger.segments.entry import Segment, segment_holding
+from ledger.segments.reader import SegmentReader
+
+
+class History:
+    """Reads commits one by one. Thread-safe."""
+
+    def __init__(self, database: Database, reader: SegmentReader) -> None:
+        self._database = database
+        self._reader = reader
+
+    def commit_holding(self, position: int) -> Commit:
+        """Read the commit that holds a position.
+
+        Raises:
+            LogDamagedError: no commit holds it, or it is not what was committed.
+        """
+        with self._database.read() as connection:
+            commit = find_commit_holding(connection, position)
+            if commit is not None:
+                return commit
+            segment = segment_holding(read_segments(connection), position)
+        if segment is not None:
+            for commit in self._sealed(segment):
+                if commit.first_position <= position <= commit.last_position:
+                    return commit
+        raise LogDamagedError(position, "no commit holds it")
+
+    def commits_at(self, first_positions: Sequence[int]) -> list[Commit]:
+        """Read the commits that begin at some positions, in the order of the log.
+
+        Raises:
+            LogDamagedError: one of them is absent, or is not what was committed.
+        """
+        with self._database.read() as connection:
+            commits = find_commits_at(connection, first_positions)
+            absent = set(first_positions) - {each.first_position for each in commits}
+            segments = read_segments(connection) if absent else ()
+        for segment in segments:
+            if any(segment.after < first <= segment.up_to for first in absent):
+                found = [c for c in self._sealed(segment) if c.first_position in absent]
+                commits += found
+                absent -= {commit.first_position for commit in found}
+        if absent:
+            raise LogDamagedError(min(absent), "no commit begins there")
+        return sorted(commits, key=lambda commit: commit.first_position)
+
+    def position_at(self, instant: int) -> int:
+        """Find the last position recorded by an instant, 0 where nothing was.
+
+        Args:
+            instant: microseconds since 1970 UTC; what was recorded then is included.
+        """
+        with self._database.read() as connection:
+            position = position_at(connection, instant)
+            segments = read_segments(connection)
+        at = bisect.bisect_right(segments, instant, key=lambda each: each.recorded_at)
+        if at:
+            position = max(position, segments[at - 1].up_to)
+        if at < len(segments):
+            # What it holds was recorded partly before.
+            boundaries = self._reader.boundaries(segments[at])
+            before = boundaries.recorded_at <= instant
+            ends = boundaries.first_positions + boundaries.entry_counts - 1
+            position = max(position, int(ends[before].max(initial=0)))
+        return position
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Read the catalog of segments, in the order of the log."""
+        with self._database.read() as connection:
+            return read_segments(connection)
+
+    def facts(self, up_to: int) -> Iterator[tuple[int, int, Fact]]:
+        """Read all facts up to a position; see `ledger.reading.read_facts`."""
+        with self._database.read() as connection:
+            yield from read_facts(connection, 0, up_to)
+
+    def segments_and_tail(self, up_to: int) -> tuple[tuple[Segment, ...], list[Commit]]:
+        """Read the catalog, and the commits after the last segment, up to a position."""
+        with self._database.read() as connection:
+            segments = read_segments(connection)
+            after = segments[-1].up_to if segments else 0
+            rows = commits_between(connection, after, up_to)
+            return segments, [decode_commit(row) for row in rows]
+
+    def _sealed(self, segment: Segment) -> Iterator[Commit]:
+        for first_position, recorded_at, events in self._reader.commits(segment):
+            yield Commit(
+                first_position=first_position,
+                recorded_at=recorded_at,
+                content=events,
+                content_digest=events_digest(events),
+                # What comes before would have to be read to know it.
+                digest=b"",
+            )

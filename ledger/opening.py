@@ -1,0 +1,64 @@
+"""Opening a log: its tables made or brought up to this release, its segments there."""
+
+from sqlalchemy import Connection
+
+from ledger.chain import genesis_digest, genesis_head
+from ledger.commits import add_sealing, create_tables, format_version, read_head
+from ledger.database.store import Database
+from ledger.entries import Head
+from ledger.errors import StoreMissingError, StoreVersionError
+from ledger.folds import FactFold
+from ledger.reading import read_facts
+from ledger.schema import FORMAT_VERSION
+from ledger.segments.catalog import read_segments
+from ledger.segments.checks import check_segments
+from ledger.segments.entry import name_prefix
+from ledger.segments.store import SegmentStore
+
+_BEFORE_SEALING = 1
+
+
+def open_log(
+    database: Database, fold: FactFold, epoch: str | None, segments: SegmentStore
+) -> Head:
+    """Make sure that a log is there and whole, and give the head that it began with.
+
+    Raises:
+        StoreMissingError: there is no log, and no epoch for a new one.
+        StoreVersionError: it was written by a later release.
+        SegmentMissingError: a segment of the log is not in the segment store.
+        StoreBehindError: the segment store has segments of a longer log.
+    """
+    with database.read() as connection:
+        found = format_version(connection)
+        is_current = found == FORMAT_VERSION and fold.is_current(connection)
+    if found not in (None, FORMAT_VERSION, _BEFORE_SEALING):
+        raise StoreVersionError(database.address, found, FORMAT_VERSION)
+    if found is None and epoch is None:
+        raise StoreMissingError(database.address)
+    if not is_current:
+        with database.write() as connection:
+            if format_version(connection) == _BEFORE_SEALING:
+                add_sealing(connection)
+            elif epoch is not None:
+                create_tables(connection, epoch, genesis_digest(epoch))
+            if not fold.is_current(connection):
+                rebuild_tables(connection, fold)
+    return genesis_head(_checked_epoch(database, segments))
+
+
+def rebuild_tables(connection: Connection, fold: FactFold) -> None:
+    """Make the tables of facts anew, under the write lock."""
+    end = read_head(connection).position
+    fold.rebuild(connection, read_facts(connection, 0, end))
+
+
+def _checked_epoch(database: Database, segments: SegmentStore) -> str:
+    with database.read() as connection:
+        epoch = read_head(connection).epoch
+    # Listed before the catalog is read: what is sealed meanwhile is no surprise.
+    names = set(segments.names(name_prefix(epoch)))
+    with database.read() as connection:
+        head, known = read_head(connection), read_segments(connection)
+    check_segments(segments, names, known, head)
+    return epoch

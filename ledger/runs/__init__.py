@@ -1,0 +1,1 @@
+"""Runs: sorted files derived from segments, mapped into memory, made again when lost."""

@@ -1,0 +1,57 @@
+"""Who builds runs: one process at a time, for as long as that does not hold others up.
+
+Nothing depends on it but that work is not done twice, and that temporary files which
+the one who builds finds are abandoned: whoever lost patience and builds as well may
+find his own removed, and can try again.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger.errors import RunsDirectoryError
+
+_SECONDS_BETWEEN_LOOKS = 0.02
+
+
+@contextmanager
+def building(directory: Path, kind: str, *, patience: float) -> Iterator[bool]:
+    """Become the one who builds runs of a kind in a directory.
+
+    Args:
+        directory: made if absent.
+        kind: of the runs.
+        patience: seconds to wait for another who builds.
+
+    Yields:
+        Whether nobody else does: False where the other took longer, or was stopped.
+
+    Raises:
+        RunsDirectoryError: the directory cannot be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / f".{kind}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise RunsDirectoryError(str(directory), str(error)) from error
+    try:
+        yield _is_locked(lock, time.monotonic() + patience)
+    finally:
+        os.close(lock)
+
+
+def _is_locked(lock: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Not every file system has locks.
+            if error.errno != errno.EWOULDBLOCK or time.monotonic() >= deadline:
+                return False
+        else:
+            return True
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -1,0 +1,182 @@
+"""Files of runs: how the arrays of one run are written, named, mapped and checked.
+
+A run is one uncompressed Arrow IPC file of one row, whose cells are arrays: its columns
+may have different lengths, and all are read where the file is mapped. The name says
+what the run was made of, as the file itself does, and the checksum of the whole file;
+what does not agree is no run. Nothing here is fsynced, because a run that is lost or
+torn is found out and made again.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from xxhash import xxh3_128_hexdigest
+
+from ledger.errors import RunsDirectoryError
+
+Columns: TypeAlias = Mapping[str, np.ndarray | pa.Array]
+"""Arrays of any lengths and Arrow types, by name."""
+
+_DIGEST_BYTES_IN_NAME = 8
+_NAME = re.compile(
+    r"(?P<kind>[a-z_]+)-(?P<version>\d+)-(?P<after>\d{15})-(?P<up_to>\d{15})"
+    r"-(?P<digest>[0-9a-f]{16})-(?P<checksum>[0-9a-f]{32})\.arrow"
+)
+_METADATA_KEY = b"run"
+# What mapping and reading a file that somebody changed may come to.
+_UNREADABLE = (OSError, pa.ArrowException, ValueError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """What a run was made of.
+
+    Attributes:
+        kind: what it holds: lower case letters and underscores.
+        version: of the fold that made it.
+        after: the position before its stretch of the log.
+        up_to: the last position of its stretch.
+        digest: the first 8 bytes of the hash chain at that position.
+    """
+
+    kind: str
+    version: int
+    after: int
+    up_to: int
+    digest: bytes
+
+    @classmethod
+    def of(
+        cls, kind: str, version: int, after: int, up_to: int, digest: bytes
+    ) -> "RunIdentity":
+        """Identify the run of a stretch that ends at a digest of the hash chain."""
+        return cls(
+            kind=kind,
+            version=version,
+            after=after,
+            up_to=up_to,
+            digest=digest[:_DIGEST_BYTES_IN_NAME],
+        )
+
+    def __str__(self) -> str:
+        """Spell it as names of files begin."""
+        return (
+            f"{self.kind}-{self.version}-{self.after:015d}-{self.up_to:015d}"
+            f"-{self.digest.hex()}"
+        )
+
+
+class MappedRun:
+    """A checked run, mapped into memory: stays readable when its file is removed."""
+
+    def __init__(self, identity: RunIdentity, path: Path, row: pa.RecordBatch) -> None:
+        self.identity = identity
+        self.path = path
+        self._row = row
+
+    def array(self, column: str) -> pa.Array:
+        """View a column as it was given to `write_run`."""
+        return self._row.column(column).flatten()
+
+    def numbers(self, column: str) -> np.ndarray:
+        """View a column of numbers without nulls; it cannot be written to."""
+        # Arrow's own conversion loads pandas, where that is installed.
+        numbers: np.ndarray = np.from_dlpack(self.array(column))
+        return numbers
+
+
+def write_run(directory: Path, identity: RunIdentity, columns: Columns) -> MappedRun:
+    """Write a run, so that it is in the directory as a whole or not at all.
+
+    Equal columns give an equal file, and replace one that is there already.
+
+    Raises:
+        RunsDirectoryError: there is no room, or no permission.
+    """
+    temporary = directory / f".{identity}-{secrets.token_hex(8)}.tmp"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(temporary, identity, columns)
+            content = _mapped(temporary)
+            path = directory / f"{identity}-{xxh3_128_hexdigest(content)}.arrow"
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunsDirectoryError(str(directory), str(error)) from error
+    return MappedRun(identity, path, _row_of(content))
+
+
+def open_run(path: Path) -> MappedRun | None:
+    """Map a run and check it; None where it is absent, damaged or something else."""
+    identity = identity_of(path.name)
+    if identity is None:
+        return None
+    try:
+        content = _mapped(path)
+        if not path.name.endswith(f"-{xxh3_128_hexdigest(content)}.arrow"):
+            return None
+        row = _row_of(content)
+    except _UNREADABLE:
+        return None
+    if (row.schema.metadata or {}).get(_METADATA_KEY) != str(identity).encode():
+        return None
+    return MappedRun(identity, path, row)
+
+
+def runs_in(directory: Path, kind: str) -> list[Path]:
+    """List the files of a kind of run: whole ones, and what was begun to be written."""
+    return [
+        path
+        for pattern in (f"{kind}-*.arrow", f".{kind}-*.tmp")
+        for path in sorted(directory.glob(pattern))
+    ]
+
+
+def identity_of(name: str) -> RunIdentity | None:
+    """Read which run a file should be; None where the name is no run's."""
+    parts = _NAME.fullmatch(name)
+    if parts is None:
+        return None
+    return RunIdentity(
+        kind=parts["kind"],
+        version=int(parts["version"]),
+        after=int(parts["after"]),
+        up_to=int(parts["up_to"]),
+        digest=bytes.fromhex(parts["digest"]),
+    )
+
+
+def _write(path: Path, identity: RunIdentity, columns: Columns) -> None:
+    cells = [_cell(values) for values in columns.values()]
+    schema = pa.schema(
+        [pa.field(name, cell.type) for name, cell in zip(columns, cells, strict=True)],
+        {_METADATA_KEY: str(identity)},
+    )
+    row = pa.RecordBatch.from_arrays(cells, schema=schema)
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
+        writer.write_batch(row)
+
+
+def _cell(values: np.ndarray | pa.Array) -> pa.Array:
+    array = values if isinstance(values, pa.Array) else pa.array(values)
+    return pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), array)
+
+
+def _mapped(path: Path) -> pa.Buffer:
+    with pa.memory_map(str(path)) as file:
+        return file.read_buffer()
+
+
+def _row_of(content: pa.Buffer) -> pa.RecordBatch:
+    return pa.ipc.open_file(content).get_batch(0)

@@ -1,0 +1,29 @@
+"""What a kind of run is to the set that keeps its runs."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from ledger.runs.files import Columns, MappedRun
+
+RunT = TypeVar("RunT")
+
+
+class RunKind(Protocol[RunT]):
+    """How runs of one kind are read and merged.
+
+    Attributes:
+        name: lower case letters and underscores; the names of files begin with it.
+        version: of the fold and the columns; runs of other versions are made again.
+    """
+
+    name: str
+    version: int
+
+    def open(self, file: MappedRun) -> RunT:
+        """Read a run; keeps views of the file and copies nothing large."""
+
+    def merge(self, runs: Sequence[RunT]) -> Columns:
+        """Make one run of neighbours, in the order of the log.
+
+        Merging gives what building the whole stretch at once would have given.
+        """

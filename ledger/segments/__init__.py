@@ -1,0 +1,1 @@
+"""Segments: sealed stretches of the log, as Parquet in a store of their own."""

@@ -1,0 +1,314 @@
+"""Layout of a segment: how commits of usage become one Parquet file, and back.
+
+Version 1, promised to whoever reads the files: zstd, rows sorted by (event_name,
+customer, timestamp, position) in byte order, the columns of `SEGMENT`. Under the key
+``metering`` of the file's metadata stands a JSON object that says which log and which
+positions the file holds and where each commit begins, so that the commits, and with
+them the hash chain, are found again in the columns.
+
+`content_hash` is XXH3-64 over all of an event but its timestamp and position,
+`identifier_hash` over its name and identifier: both derived, kept so that what is
+known of identifiers can be built anew without hashing every event again.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger.columns import (
+    TIMESTAMP,
+    USAGE,
+    codes_of,
+    take_rows,
+    timestamps_of,
+    usage_rows,
+)
+from ledger.content_hash import content_hashes
+from ledger.entries import Commit
+from ledger.errors import SegmentDamagedError
+from ledger.few_events import FEW, Events, FewEvents, concatenate_events
+from ledger.identifiers import identifier_hashes
+
+LAYOUT_VERSION = 1
+ROWS_IN_A_GROUP = 32_768
+
+SEGMENT = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("recorded_at", TIMESTAMP, nullable=False),
+        USAGE.field("event_name"),
+        USAGE.field("customer"),
+        USAGE.field("timestamp"),
+        USAGE.field("value"),
+        USAGE.field("identifier"),
+        USAGE.field("payload"),
+        pa.field("identifier_hash", pa.uint64(), nullable=False),
+        pa.field("content_hash", pa.uint64(), nullable=False),
+    ]
+)
+
+WORDS = ("event_name", "customer")
+"""Columns of texts that repeat: read as words, by a dictionary for each group of rows."""
+
+STORED = pa.schema(
+    [
+        field.with_type(pa.string()) if field.name in WORDS else field
+        for field in SEGMENT
+    ]
+)
+"""The columns as they are written: as words, every group would carry all of them."""
+
+_METADATA_KEY = b"metering"
+_DICTIONARIES = [
+    "recorded_at",
+    "event_name",
+    "customer",
+    "payload.key_value.key",
+    "payload.key_value.value",
+]
+_HASHES = ("identifier_hash", "content_hash")
+
+
+class _Inscription(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segment file says of itself."""
+
+    layout_version: int
+    epoch: str
+    after: int
+    up_to: int
+    # int64, little endian, differences, zstd, base64.
+    first_positions: str
+    entry_counts: str
+    recorded_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundaries:
+    """Where the commits of a segment begin, as columns (int64) in the log's order."""
+
+    first_positions: np.ndarray
+    entry_counts: np.ndarray
+    recorded_at: np.ndarray
+
+    @classmethod
+    def of(cls, commits: Sequence[Commit]) -> "Boundaries":
+        """Note where commits begin."""
+        return cls(
+            first_positions=np.array([c.first_position for c in commits], np.int64),
+            entry_counts=np.array([c.entry_count for c in commits], np.int64),
+            recorded_at=np.array([c.recorded_at for c in commits], np.int64),
+        )
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Position of each event (int64), in the log's order."""
+        ends = np.cumsum(self.entry_counts)
+        shifts = self.first_positions - (ends - self.entry_counts)
+        count = int(ends[-1]) if len(ends) else 0
+        positions: np.ndarray = np.arange(count) + np.repeat(shifts, self.entry_counts)
+        return positions
+
+
+def segment_table(commits: Sequence[Commit]) -> pa.Table:
+    """Bring the events of some commits of usage into the order of a segment.
+
+    Returns:
+        The columns of `STORED`.
+    """
+    boundaries = Boundaries.of(commits)
+    batch = concatenate_events([_usage(commit) for commit in commits])
+    positions = boundaries.positions
+    recorded_at = np.repeat(boundaries.recorded_at, boundaries.entry_counts)
+    timestamps = timestamps_of(batch)
+    order = np.lexsort(
+        (timestamps, _ranks(batch, "customer"), _ranks(batch, "event_name"))
+    )
+    columns = {
+        **dict(zip(batch.schema.names, batch.columns, strict=True)),
+        "position": pa.array(positions),
+        "recorded_at": pa.array(recorded_at).view(TIMESTAMP),
+        "identifier_hash": pa.array(identifier_hashes(batch)),
+        "content_hash": pa.array(content_hashes(batch)),
+    }
+    unsorted = pa.table([columns[name] for name in SEGMENT.names], schema=SEGMENT)
+    return unsorted.take(pa.array(order)).cast(STORED).combine_chunks()
+
+
+def encode_segment(
+    table: pa.Table, commits: Sequence[Commit], *, epoch: str, after: int, up_to: int
+) -> pa.Buffer:
+    """Write a segment's table as Parquet; equal segments give equal bytes."""
+    boundaries = Boundaries.of(commits)
+    inscription = _Inscription(
+        layout_version=LAYOUT_VERSION,
+        epoch=epoch,
+        after=after,
+        up_to=up_to,
+        first_positions=_packed(boundaries.first_positions),
+        entry_counts=_packed(boundaries.entry_counts),
+        recorded_at=_packed(boundaries.recorded_at),
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(
+            {_METADATA_KEY: msgspec.json.encode(inscription)}
+        ),
+        sink,
+        row_group_size=ROWS_IN_A_GROUP,
+        # Hashes do not compress.
+        compression={
+            path: "none" if path in _HASHES else "zstd" for path in _leaves(SEGMENT)
+        },
+        compression_level={path: 1 for path in _leaves(SEGMENT) if path not in _HASHES},
+        use_dictionary=_DICTIONARIES,
+        write_page_checksum=True,
+    )
+    return sink.getvalue()
+
+
+def open_segment(source: pa.NativeFile) -> pq.ParquetFile:
+    """Open a segment's file to read the columns of `SEGMENT`, pages checked."""
+    return pq.ParquetFile(
+        source, read_dictionary=list(WORDS), page_checksum_verification=True
+    )
+
+
+def read_inscription(metadata: pq.FileMetaData, name: str) -> _Inscription:
+    """Read what a segment file says of itself.
+
+    Raises:
+        SegmentDamagedError: it says nothing that this release understands.
+    """
+    told = (metadata.metadata or {}).get(_METADATA_KEY)
+    if told is None:
+        raise SegmentDamagedError(name, "it is no segment of a log")
+    try:
+        inscription = msgspec.json.decode(told, type=_Inscription)
+    except msgspec.DecodeError as error:
+        raise SegmentDamagedError(name, f"its metadata is broken: {error}") from error
+    if inscription.layout_version > LAYOUT_VERSION:
+        reason = (
+            f"it has layout {inscription.layout_version}, this release reads layouts"
+            f" up to {LAYOUT_VERSION}"
+        )
+        raise SegmentDamagedError(name, reason)
+    return inscription
+
+
+def read_boundaries(inscription: _Inscription) -> Boundaries:
+    """Unpack where the commits of a segment begin."""
+    return Boundaries(
+        first_positions=_unpacked(inscription.first_positions),
+        entry_counts=_unpacked(inscription.entry_counts),
+        recorded_at=_unpacked(inscription.recorded_at),
+    )
+
+
+def usage_of_commits(
+    table: pa.Table, boundaries: Boundaries, name: str
+) -> Iterator[Events]:
+    """Find the events of each commit of a segment again, in the log's order.
+
+    Args:
+        table: all rows of the segment, with at least the columns of usage and
+            `position`.
+        boundaries: where the commits begin.
+        name: of the segment, for the error.
+
+    Raises:
+        SegmentDamagedError: the positions are not those of the commits.
+    """
+    positions = table.column("position").to_numpy()
+    order = np.argsort(positions, kind="stable")
+    if not np.array_equal(positions[order], boundaries.positions):
+        raise SegmentDamagedError(name, "its positions are not those of its commits")
+    counts = boundaries.entry_counts.tolist()
+    batch = usage_batch_of(table)
+    start = 0
+    for run, are_few in _stretches(counts):
+        end = start + sum(run)
+        if are_few:
+            rows = usage_rows(take_rows(batch, order[start:end]))
+            at = 0
+            for count in run:
+                yield FewEvents(rows[at : at + count])
+                at += count
+        else:
+            yield take_rows(batch, order[start:end])
+        start = end
+
+
+def usage_batch_of(table: pa.Table) -> pa.RecordBatch:
+    """Take the columns of usage out of a segment's table, as one batch."""
+    table = table.select(USAGE.names).unify_dictionaries().combine_chunks()
+    batches = table.cast(USAGE).to_batches()
+    if not batches:
+        return pa.RecordBatch.from_pylist([], schema=USAGE)
+    (batch,) = batches
+    return batch
+
+
+def _stretches(counts: Sequence[int]) -> Iterator[tuple[list[int], bool]]:
+    """Take commits of few events together, a thousand at most, the others alone."""
+    few: list[int] = []
+    for count in counts:
+        if count <= FEW and len(few) < 1000:
+            few.append(count)
+            continue
+        if few:
+            yield few, True
+            few = []
+        if count <= FEW:
+            few.append(count)
+        else:
+            yield [count], False
+    if few:
+        yield few, True
+
+
+def _usage(commit: Commit) -> Events:
+    assert not isinstance(commit.content, tuple), "segments hold usage"
+    return commit.content
+
+
+def _ranks(batch: pa.RecordBatch, column: str) -> np.ndarray:
+    """Rank the words of a column in byte order, for each row."""
+    codes, words = codes_of(batch, column)
+    known = list(words)
+    rank_of_code = np.empty(len(known), np.int64)
+    rank_of_code[sorted(range(len(known)), key=known.__getitem__)] = range(len(known))
+    ranks: np.ndarray = rank_of_code[codes]
+    return ranks
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Name the columns as Parquet does, which has two for a map."""
+    return [
+        path
+        for name in schema.names
+        for path in (
+            ("payload.key_value.key", "payload.key_value.value")
+            if name == "payload"
+            else (name,)
+        )
+    ]
+
+
+def _packed(numbers: np.ndarray) -> str:
+    differences = np.diff(numbers, prepend=np.int64(0)).astype("<i8")
+    packed = pa.compress(differences.tobytes(), codec="zstd", asbytes=True)
+    return f"{len(numbers)}:{base64.b64encode(packed).decode()}"
+
+
+def _unpacked(text: str) -> np.ndarray:
+    count, _, packed = text.partition(":")
+    raw = pa.decompress(
+        base64.b64decode(packed), 8 * int(count), codec="zstd", asbytes=True
+    )
+    numbers: np.ndarray = np.cumsum(np.frombuffer(raw, "<i8"))
+    return numbers

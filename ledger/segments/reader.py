@@ -1,0 +1,296 @@
+"""Reading segments: by series, by position, by commit. Nothing in a file is trusted.
+
+Before a local file is read for the first time, its checksum is compared with the
+catalog's: a flipped bit in its footer could otherwise become another number. Pages
+carry checksums of their own, which are compared as they are read; in object stores,
+where reading a whole file for a few rows would cost too much, they are what there is.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from xxhash import xxh3_128_digest
+
+from ledger.columns import take_rows, timestamps_of
+from ledger.errors import (
+    SegmentDamagedError,
+    SegmentStoreUnavailableError,
+)
+from ledger.few_events import Events
+from ledger.segments.directory import DirectoryStore
+from ledger.segments.entry import Segment, overlapping
+from ledger.segments.files import EVENTS, RowMap, SegmentFile
+from ledger.segments.layout import (
+    SEGMENT,
+    Boundaries,
+    read_boundaries,
+    read_inscription,
+    usage_batch_of,
+    usage_of_commits,
+)
+from ledger.segments.store import SegmentStore, open_segment_store
+
+SERIES = ("position", "timestamp", "value")
+
+_FILES_KEPT_OPEN = 256
+_ROW_MAPS_KEPT = 16
+_KeptT = TypeVar("_KeptT")
+# What reading a file that somebody changed may come to.
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+# What Parquet's reader says of a broken file; the rest is of the connection.
+_BROKEN = ("parquet", "thrift", "crc", "corrupt", "decompress", "deserialize", "page")
+
+
+class SegmentReader:
+    """Reads the segments of one store. Thread-safe; can be sent to other processes.
+
+    Args:
+        store: where the files are.
+    """
+
+    def __init__(self, store: SegmentStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._files: OrderedDict[str, SegmentFile] = OrderedDict()
+        self._rows: OrderedDict[str, RowMap] = OrderedDict()
+        self._checked: set[str] = set()
+
+    def __reduce__(self) -> tuple[type["SegmentReader"], tuple[SegmentStore]]:
+        """Be sent as the place where the files are."""
+        return _reader_of, (self._store.url,)  # type: ignore[return-value]  # a function, as pickle wants
+
+    @property
+    def url(self) -> str:
+        """Where the files are."""
+        return self._store.url
+
+    def content(self, segment: Segment) -> pa.Buffer:
+        """Read a whole file as it is stored, unchecked.
+
+        Raises:
+            SegmentMissingError: the file is not there.
+        """
+        with self._store.open(segment.name) as file:
+            return file.read_buffer()
+
+    def table(self, segment: Segment, columns: Sequence[str]) -> pa.Table:
+        """Read columns of a whole segment, in its own order.
+
+        Raises:
+            SegmentMissingError: the file is not there.
+            SegmentDamagedError: the file is not what was sealed.
+        """
+        with self._reading(segment) as file:
+            return file.parquet.read(list(columns), use_threads=False)
+
+    def paths(self, segments: Sequence[Segment]) -> list[str] | None:
+        """Find the local files of segments, checked; None where they are elsewhere."""
+        found: list[str] = []
+        for segment in segments:
+            path = self._store.path(segment.name)
+            if path is None:
+                return None
+            self._check(segment)
+            found.append(path)
+        return found
+
+    def source(self, segment: Segment) -> pa.NativeFile:
+        """Open a segment's file for another reader; a local one is checked first."""
+        self._check(segment)
+        return self._store.open(segment.name)
+
+    def of_series(
+        self,
+        segments: Sequence[Segment],
+        event_name: str,
+        customer: str,
+        start: int,
+        end: int,
+        columns: Sequence[str] = SERIES,
+    ) -> pa.Table:
+        """Read the events of a series in ``[start, end)``, microseconds since 1970 UTC.
+
+        Returns:
+            The columns asked for; rows segment by segment, in each by timestamp and
+            position.
+        """
+        parts = [
+            self.where(segment, event_name, customer, (start, end), columns)
+            for segment in overlapping(segments, start, end)
+        ]
+        return pa.concat_tables(parts) if parts else _no_rows(columns)
+
+    def where(
+        self,
+        segment: Segment,
+        event_name: str | None,
+        customer: str | None,
+        times: tuple[int, int],
+        columns: Sequence[str],
+    ) -> pa.Table:
+        """Read the events of a segment in ``[start, end)``, of a name, of a customer.
+
+        Groups of rows that cannot hold any are not read.
+        """
+        with self._reading(segment) as file:
+            groups = file.groups_that_may_hold(event_name, customer, times)
+            if not groups:
+                return _no_rows(columns)
+            # A word that every row has need not be looked for.
+            names, customers = file.words_of(groups)
+            event_name = None if names == {event_name} else event_name
+            customer = None if customers == {customer} else customer
+            keys = [
+                "timestamp",
+                *(["event_name"] if event_name is not None else []),
+                *(["customer"] if customer is not None else []),
+            ]
+            wanted = list(dict.fromkeys((*columns, *keys)))
+            table = file.parquet.read_row_groups(groups, wanted, use_threads=False)
+        (batch,) = table.unify_dictionaries().combine_chunks().to_batches()
+        rows = row_numbers(batch, timestamps_of(batch), event_name, customer, times)
+        return pa.Table.from_batches([batch.take(pa.array(rows))]).select(list(columns))
+
+    def at_positions(
+        self, segment: Segment, positions: np.ndarray
+    ) -> tuple[pa.RecordBatch, np.ndarray]:
+        """Read the events at some positions (int64, ascending) of a segment.
+
+        Returns:
+            The events, canonical, in order; and when each was recorded.
+
+        Raises:
+            LogDamagedError: a position holds no meter event.
+        """
+        rows = self._rows_of(segment).find(positions)
+        with self._reading(segment) as file:
+            table = file.at_rows(rows)
+        recorded_at = table.column("recorded_at").combine_chunks().view(pa.int64())
+        return (
+            take_rows(usage_batch_of(table), np.arange(len(rows))),
+            recorded_at.to_numpy(),
+        )
+
+    def boundaries(self, segment: Segment) -> Boundaries:
+        """Read where the commits of a segment begin."""
+        with self._reading(segment) as file:
+            inscription = read_inscription(file.parquet.metadata, segment.name)
+            if (inscription.after, inscription.up_to) != (segment.after, segment.up_to):
+                raise SegmentDamagedError(segment.name, "it holds other positions")
+            return read_boundaries(inscription)
+
+    def commits(self, segment: Segment) -> Iterator[tuple[int, int, Events]]:
+        """Read the commits of a segment in the log's order.
+
+        Returns:
+            For each its first position, when it was recorded, and its events.
+        """
+        boundaries = self.boundaries(segment)
+        table = self.table(segment, EVENTS)
+        yield from zip(
+            boundaries.first_positions.tolist(),
+            boundaries.recorded_at.tolist(),
+            usage_of_commits(table, boundaries, segment.name),
+            strict=True,
+        )
+
+    def _rows_of(self, segment: Segment) -> RowMap:
+        with self._lock:
+            rows = self._rows.get(segment.name)
+        if rows is None:
+            rows = RowMap(self.table(segment, ["position"]).column(0).to_numpy())
+        with self._lock:
+            _keep(self._rows, segment.name, rows, _ROW_MAPS_KEPT)
+        return rows
+
+    @contextmanager
+    def _reading(self, segment: Segment) -> Iterator[SegmentFile]:
+        try:
+            file = self._open(segment)
+            with file.lock:
+                yield file
+        except _UNREADABLE as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            if self._is_out_of_reach(error):
+                raise SegmentStoreUnavailableError(self.url, reason) from error
+            raise SegmentDamagedError(segment.name, reason) from error
+
+    def _is_out_of_reach(self, error: Exception) -> bool:
+        """Tell a connection that was lost from a file that is broken."""
+        is_local = isinstance(self._store, DirectoryStore)
+        text = str(error).lower()
+        return (
+            not is_local
+            and isinstance(error, OSError)
+            and not any(words in text for words in _BROKEN)
+        )
+
+    def _open(self, segment: Segment) -> SegmentFile:
+        with self._lock:
+            file = self._files.get(segment.name)
+        if file is None:
+            self._check(segment)
+            path = self._store.path(segment.name)
+            source = (
+                self._store.open(segment.name) if path is None else pa.memory_map(path)
+            )
+            file = SegmentFile(source, segment)
+        with self._lock:
+            _keep(self._files, segment.name, file, _FILES_KEPT_OPEN)
+        return file
+
+    def _check(self, segment: Segment) -> None:
+        """Compare a local file with the catalog, once."""
+        path = self._store.path(segment.name)
+        if path is None or segment.name in self._checked:
+            return
+        with self._store.open(segment.name) as file:
+            if file.size() != segment.byte_count:
+                reason = (
+                    f"{segment.byte_count} bytes were sealed, {file.size()} are stored"
+                )
+                raise SegmentDamagedError(segment.name, reason)
+        # Mapped: hashing then needs no copy.
+        with pa.memory_map(path) as file:
+            if xxh3_128_digest(file.read_buffer()) != segment.checksum:
+                reason = "what is stored is not what was sealed"
+                raise SegmentDamagedError(segment.name, reason)
+        self._checked.add(segment.name)
+
+
+def _reader_of(url: str) -> SegmentReader:
+    return SegmentReader(open_segment_store(url))
+
+
+def _keep(kept: OrderedDict[str, _KeptT], name: str, value: _KeptT, most: int) -> None:
+    kept[name] = value
+    kept.move_to_end(name)
+    if len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _no_rows(columns: Sequence[str]) -> pa.Table:
+    return pa.Table.from_batches([], schema=SEGMENT).select(list(columns))
+
+
+def row_numbers(
+    batch: pa.RecordBatch,
+    timestamps: np.ndarray,
+    event_name: str | None,
+    customer: str | None,
+    times: tuple[int, int],
+) -> np.ndarray:
+    """Find the rows of a name, of a customer, in ``[start, end)`` (int64, ascending)."""
+    matches = (timestamps >= times[0]) & (timestamps < times[1])
+    for column, word in (("event_name", event_name), ("customer", customer)):
+        if word is not None:
+            encoded = batch.column(column)
+            code = pc.index(encoded.dictionary, word).as_py()
+            matches &= encoded.indices.to_numpy() == code
+    return np.flatnonzero(matches)

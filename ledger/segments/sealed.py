@@ -1,0 +1,28 @@
+"""What lies before the tail: the sealed part of the log, as one process knows it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.segments.entry import Segment
+from ledger.segments.reader import SegmentReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Segments, with what reads them and a place for runs.
+
+    Attributes:
+        segments: in the order of the log; they tile it from its beginning.
+        reader: reads them.
+        runs: the directory for runs of this log; None where there is no segment store,
+            and so no segment.
+    """
+
+    segments: tuple[Segment, ...]
+    reader: SegmentReader
+    runs: Path | None
+
+    @property
+    def position(self) -> int:
+        """Up to where the log is sealed, 0 where it is not."""
+        return self.segments[-1].up_to if self.segments else 0

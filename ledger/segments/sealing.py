@@ -1,0 +1,163 @@
+"""Sealing: usage of the tail becomes segments, safely against a kill at any step.
+
+The stretch is read from the log and its chain checked, sorted, written as Parquet, read
+back and compared, and put into the segment store, durably and under a name made of its
+content. Only then, in one database transaction under the write lock, the catalog gets
+its row and the bodies are dropped. A kill before leaves a file that nothing names,
+which the next sealing removes; a kill after leaves nothing to do.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Connection
+from xxhash import xxh3_128_digest
+
+from ledger.chain import genesis_head
+from ledger.commits import read_head
+from ledger.database.store import Database
+from ledger.entries import Commit, Head
+from ledger.errors import SegmentDamagedError, SegmentMissingError
+from ledger.few_events import FewEvents
+from ledger.reading import read_commits
+from ledger.segments.catalog import add_segment, last_segment, read_segments
+from ledger.segments.entry import Segment, name_prefix, segment_name
+from ledger.segments.layout import encode_segment, segment_table
+from ledger.segments.reader import SegmentReader
+from ledger.segments.store import SegmentStore
+
+ROWS_AT_MOST = 1 << 20
+_BYTES_AT_MOST = 512 << 20
+# Each is a row to delete under the write lock.
+_COMMITS_AT_MOST = 1 << 18
+_BYTES_OF_AN_EVENT = 256
+
+StepCallback = Callable[[int, int], None]
+"""Is called with the position reached and the last position."""
+
+
+class Sealing:
+    """Seals the log of a database into a segment store."""
+
+    def __init__(
+        self, database: Database, store: SegmentStore, reader: SegmentReader
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._reader = reader
+
+    def seal(self, progress: StepCallback | None) -> int:
+        """Seal all usage recorded so far, unless another process is at it.
+
+        Args:
+            progress: is called after each segment.
+
+        Returns:
+            How many segments were made.
+        """
+        with self._database.sealing() as is_ours:
+            if not is_ours:
+                return 0
+            self._sweep()
+            made = 0
+            with self._database.read() as connection:
+                end = read_head(connection).position
+            for segment in iter(lambda: self._seal_stretch(end), None):
+                made += 1
+                if progress is not None:
+                    progress(segment.up_to, end)
+            if made:
+                self._database.reclaim()
+        return made
+
+    def _seal_stretch(self, end: int) -> Segment | None:
+        """Seal the first stretch of the tail; None where there is no usage in it."""
+        with self._database.read() as connection:
+            sealed, epoch = last_segment(connection), read_head(connection).epoch
+            after = sealed.head(epoch) if sealed else genesis_head(epoch)
+            commits, head = self._stretch(connection, after, end)
+        if not commits:
+            return None
+        segment, content = _made(commits, after, head)
+        self._store.put(segment.name, content)
+        with self._database.write() as connection:
+            # Another process may have taken the file for one left behind.
+            if self._store.size(segment.name) != segment.byte_count:
+                raise SegmentMissingError(self._store.url, segment.name)
+            return segment if add_segment(connection, segment) else None
+
+    def _stretch(
+        self, connection: Connection, after: Head, end: int
+    ) -> tuple[list[Commit], Head]:
+        """Read commits of usage after a head, as many as make a segment."""
+        commits: list[Commit] = []
+        reached, rows, size = after, 0, 0
+        for commit, head in self._tail(connection, after, end):
+            if isinstance(commit.content, tuple):
+                continue
+            rows += commit.entry_count
+            size += _bytes_of(commit)
+            is_full = rows > ROWS_AT_MOST or size > _BYTES_AT_MOST
+            if commits and (is_full or len(commits) == _COMMITS_AT_MOST):
+                break
+            commits.append(commit)
+            reached = head
+        return commits, reached
+
+    def _tail(
+        self, connection: Connection, after: Head, end: int
+    ) -> Iterator[tuple[Commit, Head]]:
+        return read_commits(connection, after, end, (), self._reader)
+
+    def _sweep(self) -> None:
+        """Remove what sealings that were killed left behind."""
+        self._store.sweep()
+        with self._database.read() as connection:
+            prefix = name_prefix(read_head(connection).epoch)
+            known = {segment.name for segment in read_segments(connection)}
+        left_behind = set(self._store.names(prefix)) - known
+        if left_behind:
+            with self._database.write() as connection:
+                known = {segment.name for segment in read_segments(connection)}
+                for name in sorted(left_behind - known):
+                    self._store.remove(name)
+
+
+def _made(commits: list[Commit], after: Head, head: Head) -> tuple[Segment, pa.Buffer]:
+    """Make a segment, and read it back before anything relies on it."""
+    table = segment_table(commits)
+    content = encode_segment(
+        table, commits, epoch=head.epoch, after=after.position, up_to=head.position
+    )
+    sha256 = hashlib.sha256(content).digest()
+    name = segment_name(head.epoch, after.position, head.position, sha256)
+    stored = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    if not stored.equals(table):
+        raise SegmentDamagedError(name, "what was written is not what was to be sealed")
+    timestamps = table.column("timestamp").cast(pa.int64())
+    ends = pa.compute.min_max(timestamps).as_py()
+    return (
+        Segment(
+            name=name,
+            after=after.position,
+            up_to=head.position,
+            rows=table.num_rows,
+            byte_count=content.size,
+            sha256=sha256,
+            checksum=xxh3_128_digest(content),
+            digest=head.digest,
+            facts_position=head.facts_position,
+            recorded_at=head.recorded_at,
+            earliest=ends["min"],
+            latest=ends["max"],
+        ),
+        content,
+    )
+
+
+def _bytes_of(commit: Commit) -> int:
+    if isinstance(commit.content, tuple | FewEvents):
+        return _BYTES_OF_AN_EVENT * commit.entry_count
+    return int(commit.content.nbytes)

@@ -1,0 +1,71 @@
+"""Levels of cells: what was folded at different times, merged by eights.
+
+A layer is sorted by key, with one cell a key, and never changes. New layers gather in
+the first level; as soon as a level has eight, they are merged into one of the next:
+however many there were, there is a handful, and a cell is moved a handful of times.
+"""
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, Self, TypeVar
+
+_LAYERS_IN_A_LEVEL = 8
+
+
+class Cells(Protocol):
+    """Cells that add up: totals or lasts."""
+
+    @classmethod
+    def combine(cls, parts: Sequence[Self]) -> Self:
+        """Add up cells of equal keys, sorted by key."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Make no cells at all."""
+
+    def __len__(self) -> int:
+        """Count the cells."""
+
+    def between(self, low: int, high: int) -> Self:
+        """Pick the cells with keys in ``[low, high)``."""
+
+
+CellsT = TypeVar("CellsT", bound=Cells)
+
+
+class Levels(Generic[CellsT]):
+    """All cells of one kind."""
+
+    def __init__(self, kind: type[CellsT]) -> None:
+        self._kind = kind
+        self._levels: list[list[CellsT]] = [[]]
+
+    def add(self, layer: CellsT) -> None:
+        """Add cells, sorted by key, one a key."""
+        if not len(layer):
+            return
+        for level in self._levels:
+            level.append(layer)
+            if len(level) < _LAYERS_IN_A_LEVEL:
+                return
+            layer = self._kind.combine(level)
+            level.clear()
+        self._levels.append([layer])
+
+    def layers(self) -> tuple[CellsT, ...]:
+        """Get what there is now, the oldest first; add it up to get all cells."""
+        return tuple(layer for level in reversed(self._levels) for layer in level)
+
+
+def cells_between(
+    kind: type[CellsT], layers: Sequence[CellsT], low: int, high: int
+) -> CellsT:
+    """Add up the cells of layers with keys in ``[low, high)``, sorted by key."""
+    return cells_together(kind, [layer.between(low, high) for layer in layers])
+
+
+def cells_together(kind: type[CellsT], parts: Sequence[CellsT]) -> CellsT:
+    """Add up parts, each of which is sorted by key, with one cell a key."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return kind.none()
+    return parts[0] if len(parts) == 1 else kind.combine(parts)

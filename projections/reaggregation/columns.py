@@ -1,0 +1,137 @@
+"""Columns as numpy arrays and back, without copies.
+
+Arrow's own conversions ask whether pandas is installed, and where it is, importing it
+takes longer than adding up a million events.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger.quantities import QUANTITY
+
+Columns = dict[str, pa.Array]
+"""A table's columns by name, each in one piece."""
+
+
+def arrays_of(table: pa.Table) -> Columns:
+    """Get the columns of a table."""
+    return {name: only_chunk(table.column(name)) for name in table.column_names}
+
+
+def only_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """Get a column as one array; dictionaries become one as well."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def numbers(array: pa.Array) -> np.ndarray:
+    """View whole numbers or instants; null is 0."""
+    if pa.types.is_timestamp(array.type):
+        array = array.view(pa.int64())
+    if array.null_count:
+        array = array.fill_null(0)
+    viewed: np.ndarray = np.from_dlpack(array)
+    return viewed
+
+
+def codes(words: pa.DictionaryArray) -> np.ndarray:
+    """View the codes (int32) of words; that of null is -1."""
+    indices = words.indices
+    viewed: np.ndarray = np.from_dlpack(
+        indices.fill_null(-1) if indices.null_count else indices
+    )
+    return viewed
+
+
+def column(values: np.ndarray) -> pa.Array:
+    """View int64 as a column."""
+    assert values.dtype == np.int64, "numbers are int64"
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, buffer])
+
+
+def instants(values: np.ndarray) -> pa.Array:
+    """View microseconds since 1970 UTC (int64) as a column."""
+    return column(values).view(pa.timestamp("us", "UTC"))
+
+
+def quantities(words: np.ndarray) -> pa.Array:
+    """View numbers of two words, the low one first, as quantities.
+
+    Args:
+        words: numbers by two words (int64), in units of 10**-12.
+    """
+    buffer = pa.py_buffer(np.ascontiguousarray(words))
+    return pa.Array.from_buffers(QUANTITY, len(words), [None, buffer])
+
+
+def encoded(codes: np.ndarray, words: pa.StringArray) -> pa.DictionaryArray:
+    """Make a column of words from the code (int32) of each row; -1 is null."""
+    assert codes.dtype == np.int32, "codes are int32"
+    is_there = None
+    if len(codes) and codes.min() < 0:
+        is_there = pa.py_buffer(np.packbits(codes >= 0, bitorder="little"))
+    buffers = [is_there, pa.py_buffer(codes)]
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), buffers)
+    return pa.DictionaryArray.from_arrays(indices, words)
+
+
+def with_sorted_words(words: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Give a column of words a dictionary that is sorted and names each word once."""
+    dictionary = words.dictionary.dictionary_encode()
+    order = numbers(pc.sort_indices(dictionary.dictionary)).astype(np.int64)
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order))
+    # One behind the last: where null, whose code is -1, is looked up.
+    ranks = np.append(rank[codes(dictionary)], np.int32(-1))
+    return encoded(ranks[codes(words)], dictionary.dictionary.take(column(order)))
+
+
+def constant(word: str, length: int) -> pa.DictionaryArray:
+    """Make a column of one word over and over."""
+    data = word.encode()
+    offsets = pa.py_buffer(np.array([0, len(data)], np.int32))
+    words = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data))
+    return encoded(np.zeros(length, np.int32), words)
+
+
+def packed(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Make one key (int64) of several numbers, ordered as they are.
+
+    Args:
+        parts: at least one; none of their numbers is negative.
+    """
+    key = parts[0].astype(np.int64)
+    size = _size(key)
+    for part in parts[1:]:
+        part_size = _size(part)
+        if size * part_size >= 1 << 63:
+            _, key = np.unique(key, return_inverse=True)
+            size = _size(key)
+        assert size * part_size < 1 << 63, "keys have 63 bits"
+        key *= part_size
+        key += part
+        size *= part_size
+    return key
+
+
+def sizes_of_groups(starts: np.ndarray, length: int) -> np.ndarray:
+    """Count the rows of each group, given where it starts."""
+    sizes: np.ndarray = np.append(starts[1:], length) - starts
+    return sizes
+
+
+def starts_of_groups(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Find where neighbours differ in any of several columns, and the first row."""
+    length = len(parts[0])
+    is_first = np.zeros(length, bool)
+    is_first[:1] = True
+    for part in parts:
+        is_first[1:] |= part[1:] != part[:-1]
+    return np.flatnonzero(is_first)
+
+
+def _size(part: np.ndarray) -> int:
+    return int(part.max()) + 1 if len(part) else 1

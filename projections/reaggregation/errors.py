@@ -1,0 +1,67 @@
+"""Errors of re-aggregation.
+
+MeteringError
+└── ReaggregationError
+    ├── SummaryTooLargeError
+    └── ValueUnreadableError
+"""
+
+from ledger.errors import MeteringError
+from ledger.quantities import FRACTION_DIGITS, INTEGER_DIGITS
+
+
+class ReaggregationError(MeteringError):
+    """The events do not give an answer to what was asked."""
+
+    code = "reaggregation_error"
+
+
+class SummaryTooLargeError(ReaggregationError):
+    """A sum has more digits than a value can have.
+
+    Attributes:
+        meter_id: whose sum.
+        customer: likewise.
+    """
+
+    code = "summary_too_large"
+
+    def __init__(self, meter_id: str, customer: str) -> None:
+        super().__init__(
+            f"The usage of customer {customer!r} on meter {meter_id} adds up to more"
+            f" than {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits can"
+            " say; ask for shorter windows"
+        )
+        self.meter_id = meter_id
+        self.customer = customer
+
+    def __reduce__(self) -> tuple[type["SummaryTooLargeError"], tuple[str, str]]:
+        """Be sent by what it was made of, since other processes answer in part."""
+        return type(self), (self.meter_id, self.customer)
+
+
+class ValueUnreadableError(ReaggregationError):
+    """A payload holds no quantity where the value was to be taken from.
+
+    Attributes:
+        position: of the event.
+        key: of its payload.
+        text: what stands there.
+    """
+
+    code = "value_unreadable"
+
+    def __init__(self, position: int, key: str, text: str) -> None:
+        super().__init__(
+            f"The event at position {position} has {text[:60]!r} under payload key"
+            f" {key!r}; expected a decimal such as 12 or -0.5, with at most"
+            f" {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits",
+            param="value_key",
+        )
+        self.position = position
+        self.key = key
+        self.text = text
+
+    def __reduce__(self) -> tuple[type["ValueUnreadableError"], tuple[int, str, str]]:
+        """Be sent by what it was made of, since other processes answer in part."""
+        return type(self), (self.position, self.key, self.text)

@@ -1,0 +1,160 @@
+"""Jobs: a question cut into parts that any executor can work on, here or elsewhere.
+
+A job goes over one segment. It carries the question, the place where segments are and
+the cancellations that concern it, and brings back a partial: events stay where they
+are. What a job comes to does not depend on where, when or how often it runs.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.segments.entry import Segment, overlapping
+from ledger.segments.reader import SegmentReader
+from projections.reaggregation.events import bounds_of, columns_for
+from projections.reaggregation.partial import combine, partial
+from projections.reaggregation.question import Question
+from projections.recorded import Recorded
+
+StepCallback = Callable[[int, int], None]
+"""Is called with how many events were gone over, and how many there are."""
+
+_THREADS = os.cpu_count() or 1
+# Enough work that threads are seldom waited for, little enough to tell of progress.
+_SEGMENTS_AT_A_TIME = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One segment to go over.
+
+    Attributes:
+        question: what is asked.
+        reader: reads the segment, wherever the job runs.
+        segment: which.
+        cancelled: positions of its events that do not count (int64, ascending).
+    """
+
+    question: Question
+    reader: SegmentReader
+    segment: Segment
+    cancelled: np.ndarray
+
+
+def run(job: Job) -> pa.Table:
+    """Do a job, on one thread: executors have more than one worker."""
+    columns = dict.fromkeys([*columns_for(job.question), "position"])
+    table = job.reader.table(job.segment, list(columns))
+    return partial(job.question, table, job.cancelled, threads=1)
+
+
+def reaggregate(
+    question: Question,
+    recorded: Recorded,
+    executor: Executor | None,
+    progress: StepCallback | None,
+) -> pa.Table:
+    """Answer a question from all that was recorded.
+
+    Args:
+        question: what is asked; its `up_to` is the position of `recorded`.
+        recorded: the events.
+        executor: does the jobs; None is this process.
+        progress: is told after each part.
+
+    Returns:
+        See `projections.reaggregation.partial.combine`.
+    """
+    segments = _concerned(question, recorded)
+    total = sum(segment.rows for segment in segments) + recorded.tail.num_rows
+    partials = _partials(question, recorded, segments, executor)
+    return combine(question, _told(partials, total, progress), threads=_THREADS)
+
+
+_Counted = tuple[int, pa.Table]
+"""How many events were gone over, and their partial."""
+
+
+def _partials(
+    question: Question,
+    recorded: Recorded,
+    segments: Sequence[Segment],
+    executor: Executor | None,
+) -> Iterator[_Counted]:
+    cancelled = recorded.cancelled
+    if executor is not None:
+        yield from _elsewhere(question, recorded, segments, executor)
+    elif segments and recorded.reader.paths(segments[:1]) is None:
+        with ThreadPoolExecutor(_THREADS, "reaggregation") as pool:
+            yield from _elsewhere(question, recorded, segments, pool)
+    else:
+        for start in range(0, len(segments), _SEGMENTS_AT_A_TIME):
+            some = segments[start : start + _SEGMENTS_AT_A_TIME]
+            paths = recorded.reader.paths(some)
+            assert paths is not None, "segments are all in one place"
+            found = partial(question, paths, cancelled, threads=_THREADS)
+            yield sum(segment.rows for segment in some), found
+    if recorded.tail.num_rows:
+        found = partial(question, recorded.tail, cancelled, threads=_THREADS)
+        yield recorded.tail.num_rows, found
+
+
+def _elsewhere(
+    question: Question,
+    recorded: Recorded,
+    segments: Sequence[Segment],
+    executor: Executor,
+) -> Iterator[_Counted]:
+    jobs = [
+        Job(
+            question=question,
+            reader=recorded.reader,
+            segment=segment,
+            cancelled=_within(recorded.cancelled, segment),
+        )
+        for segment in segments
+    ]
+    futures = [executor.submit(run, job) for job in jobs]
+    # Let go of as they are used: partials of a long log need not all be held.
+    futures.reverse()
+    try:
+        for segment in segments:
+            yield segment.rows, futures.pop().result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _concerned(question: Question, recorded: Recorded) -> tuple[Segment, ...]:
+    """Find the segments that may hold events which count."""
+    bounds = [bounds_of(question, measure) for measure in question.measures]
+    if not bounds:
+        return ()
+    start, end = min(low for low, _ in bounds), max(high for _, high in bounds)
+    return tuple(
+        segment
+        for segment in overlapping(recorded.segments, start, end)
+        if segment.after < question.up_to
+    )
+
+
+def _within(cancelled: np.ndarray, segment: Segment) -> np.ndarray:
+    first, last = np.searchsorted(
+        cancelled, [segment.after, segment.up_to], side="right"
+    )
+    return cancelled[first:last]
+
+
+def _told(
+    partials: Iterator[_Counted], total: int, progress: StepCallback | None
+) -> Iterator[pa.Table]:
+    done = 0
+    for count, found in partials:
+        yield found
+        done += count
+        if progress is not None:
+            progress(done, total)

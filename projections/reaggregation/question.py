@@ -1,0 +1,115 @@
+"""Questions: what is to be recomputed, as a value that can be sent anywhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ledger.meters import EventTimeWindow, Formula
+from projections.calendar import Windows
+from projections.kernels.definitions import MeterDefinition
+from projections.windows import LENGTHS
+
+RESULT_COLUMNS = (
+    "meter",
+    "customer",
+    "window_start",
+    "window_end",
+    "value",
+    "event_count",
+)
+"""Columns of an answer. Dimensions have columns of their own, so no other names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What is computed of the events of one meter.
+
+    Attributes:
+        meter_id: names it in the answer.
+        event_name: of its events.
+        formula: how events become a number.
+        event_time_window: then only the event with the greatest position counts of
+            each customer and UTC window.
+        payload_key: where the payload has what the formula works on; events without
+            it do not count. None is the recorded value.
+    """
+
+    meter_id: str
+    event_name: str
+    formula: Formula
+    event_time_window: EventTimeWindow | None = None
+    payload_key: str | None = None
+
+    @property
+    def needs_number(self) -> bool:
+        """Whether the formula works on numbers, and not on events or texts."""
+        return self.formula not in {Formula.COUNT, Formula.UNIQUE_COUNT}
+
+    @property
+    def is_preaggregated(self) -> bool:
+        """Whether only one event of each customer and UTC window counts."""
+        return self.event_time_window is not None
+
+    @property
+    def preaggregation_length(self) -> int:
+        """Microseconds in the UTC window of which one event counts."""
+        assert self.event_time_window is not None, "the meter is pre-aggregated"
+        return LENGTHS[self.event_time_window]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be recomputed.
+
+    Attributes:
+        measures: of different meters.
+        start: microseconds since 1970 UTC; earlier events do not count.
+        end: exclusive; later ones do not either.
+        windows: cover ``[start, end)``.
+        dimensions: payload keys by whose texts usage is split as well.
+        filters: payload keys with the texts that they may have for an event to count.
+        up_to: position after which events do not count.
+    """
+
+    measures: tuple[Measure, ...]
+    start: int
+    end: int
+    windows: Windows
+    dimensions: tuple[str, ...] = ()
+    filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    up_to: int
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit each other."""
+        assert self.start < self.end, "some time is asked for"
+        names = {measure.event_name for measure in self.measures}
+        assert len(names) == len(self.measures), "an event name has one meter"
+        assert len(set(self.dimensions)) == len(self.dimensions), "dimensions differ"
+        assert not set(self.dimensions) & set(RESULT_COLUMNS), "columns have one name"
+
+
+def measure_of(
+    meter: MeterDefinition,
+    *,
+    formula: Formula | None = None,
+    value_key: str | None = None,
+) -> Measure:
+    """Say what is computed of a meter's events, or would be if it were another one.
+
+    Args:
+        meter: whose events.
+        formula: in place of the meter's own.
+        value_key: payload key that holds the value, in place of the meter's own.
+    """
+    formula = formula or meter.formula
+    # The value of an event has left its payload where the meter needs one.
+    is_recorded = meter.needs_value and value_key in {None, meter.value_payload_key}
+    key = None if is_recorded else value_key or meter.value_payload_key
+    if formula is Formula.COUNT and value_key is None:
+        key = None
+    return Measure(
+        meter_id=meter.meter_id,
+        event_name=meter.event_name,
+        formula=formula,
+        event_time_window=meter.event_time_window,
+        payload_key=key,
+    )

@@ -1,0 +1,108 @@
+"""Questions: what is computed of a meter, and what fits together."""
+
+from collections.abc import Sequence
+from datetime import UTC
+
+import pytest
+
+from ledger.meters import EventTimeWindow, Formula, MeterStatus
+from projections.calendar import WindowUnit, windows_between
+from projections.kernels.definitions import MeterDefinition
+from projections.reaggregation.question import (
+    RESULT_COLUMNS,
+    Measure,
+    Question,
+    measure_of,
+)
+from projections.windows import DAY
+
+
+def meter(formula: Formula) -> MeterDefinition:
+    return MeterDefinition(
+        meter_id="mtr_1",
+        event_name="tokens",
+        display_name="Tokens",
+        formula=formula,
+        customer_payload_key="account",
+        value_payload_key="amount",
+        event_time_window=EventTimeWindow.DAY,
+        status=MeterStatus.ACTIVE,
+        created=0,
+        updated=0,
+        deactivated_at=None,
+        position=1,
+    )
+
+
+def question(
+    measures: Sequence[Measure] = (),
+    dimensions: Sequence[str] = (),
+    bounds: tuple[int, int] = (0, DAY),
+) -> Question:
+    return Question(
+        measures=tuple(measures),
+        start=bounds[0],
+        end=bounds[1],
+        windows=windows_between(WindowUnit.DAY, UTC, 0, DAY),
+        dimensions=tuple(dimensions),
+        up_to=1,
+    )
+
+
+# The meter's own formula, the one asked for, the key asked for: where it looks.
+WHERE_IT_LOOKS = [
+    ("sum", None, None, None),
+    ("sum", None, "amount", None),
+    ("sum", None, "cost", "cost"),
+    ("sum", "max", None, None),
+    ("sum", "count", None, None),
+    ("sum", "count", "cost", "cost"),
+    ("sum", "unique_count", None, None),
+    ("sum", "unique_count", "model", "model"),
+    ("count", None, None, None),
+    ("count", None, "cost", "cost"),
+    ("count", "sum", None, "amount"),
+    ("count", "sum", "cost", "cost"),
+    ("unique_count", None, None, "amount"),
+    ("unique_count", "count", None, None),
+    ("unique_count", "avg", None, "amount"),
+]
+
+
+@pytest.mark.parametrize(("own", "asked", "key", "expected"), WHERE_IT_LOOKS)
+def test_a_measure_looks_where_the_value_was_left(
+    own: str, asked: str | None, key: str | None, expected: str | None
+) -> None:
+    formula = None if asked is None else Formula(asked)
+
+    found = measure_of(meter(Formula(own)), formula=formula, value_key=key)
+
+    assert found == Measure(
+        meter_id="mtr_1",
+        event_name="tokens",
+        formula=Formula(asked or own),
+        event_time_window=EventTimeWindow.DAY,
+        payload_key=expected,
+    )
+
+
+@pytest.mark.parametrize("name", RESULT_COLUMNS)
+def test_a_dimension_is_not_named_as_another_column(name: str) -> None:
+    with pytest.raises(AssertionError):
+        question(dimensions=[name])
+
+
+def test_a_dimension_is_named_once() -> None:
+    with pytest.raises(AssertionError):
+        question(dimensions=["model", "model"])
+
+
+def test_an_event_name_is_measured_once() -> None:
+    with pytest.raises(AssertionError):
+        question(measures=[measure_of(meter(Formula.SUM))] * 2)
+
+
+@pytest.mark.parametrize("bounds", [(5, 5), (6, 5)])
+def test_a_question_is_about_some_time(bounds: tuple[int, int]) -> None:
+    with pytest.raises(AssertionError):
+        question(bounds=bounds)

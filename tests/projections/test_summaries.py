@@ -1,0 +1,174 @@
+"""Summaries are what going through all events comes to: any formula, bounds and cut."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.quantities import UNITS_PER_ONE
+from projections.windows import DAY, HOUR
+from tests.projections.histories import (
+    BOUNDS,
+    CUSTOMERS,
+    FIRST_DAY,
+    GROUPINGS,
+    METERS,
+    History,
+    event,
+    events_on,
+)
+from tests.projections.usage_logs import log_directory, open_usage
+
+
+@pytest.fixture
+def history() -> Iterator[History]:
+    with log_directory() as directory, open_usage(directory) as opened:
+        yield History(opened)
+
+
+@given(data=st.data())
+def test_every_formula_is_exact_for_all_bounds_and_cuts(data: st.DataObject) -> None:
+    names = data.draw(
+        st.lists(st.sampled_from(list(METERS)), min_size=1, max_size=3, unique=True)
+    )
+    with log_directory() as directory, open_usage(directory) as opened:
+        history = History(opened)
+        for _ in range(data.draw(st.integers(1, 4))):
+            history.record(
+                *data.draw(st.lists(events_on(names), min_size=1, max_size=12))
+            )
+            for known in data.draw(st.lists(st.sampled_from(history.events))):
+                if known.counts:
+                    history.cancel(known)
+            if data.draw(st.booleans()):
+                opened.log.seal()
+
+        for name, customer, grouping in product(names, CUSTOMERS, GROUPINGS):
+            bounds = data.draw(BOUNDS)
+
+            found = history.summarised(name, customer, bounds, grouping)
+
+            assert found == history.expected(name, customer, bounds, grouping)
+            # What was remembered of the first answer says the same.
+            assert history.summarised(name, customer, bounds, grouping) == found
+
+
+WHOLE_DAY = [FIRST_DAY * DAY, (FIRST_DAY + 1) * DAY]
+
+
+def value_of(history: History, name: str, bounds: Sequence[int] = WHOLE_DAY) -> Decimal:
+    [(_, _, found)] = history.summarised(name, "cus_1", bounds, None)
+    return Decimal(found).scaleb(-12)
+
+
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["in the tail", "sealed"])
+def test_formulas_without_hourly_cells_are_computed_from_the_events(
+    history: History, *, is_sealed: bool
+) -> None:
+    numbers = [("7", "a"), ("-2", "b"), ("1", "a")]
+    for name in ("min plain", "max plain", "avg plain", "unique_count plain"):
+        history.record(*(event(name, number, text=text) for number, text in numbers))
+    if is_sealed:
+        history.opened.log.seal()
+
+    assert value_of(history, "min plain") == -2
+    assert value_of(history, "max plain") == 7
+    assert value_of(history, "avg plain") == 2
+    assert value_of(history, "unique_count plain") == 2
+
+
+@pytest.mark.parametrize(
+    ("numbers", "average"),
+    [
+        (["1", "0", "0"], "0.333333333333"),
+        (["2", "0", "0"], "0.666666666667"),
+        (["-1", "0", "0"], "-0.333333333333"),
+    ],
+)
+def test_an_average_is_rounded_to_twelve_fraction_digits(
+    history: History, numbers: Sequence[str], average: str
+) -> None:
+    history.record(*(event("avg plain", number) for number in numbers))
+
+    assert value_of(history, "avg plain") == Decimal(average)
+
+
+def test_without_usage_every_formula_is_0_and_no_window_is_there(
+    history: History,
+) -> None:
+    for name in METERS:
+        assert history.summarised(name, "cus_1", WHOLE_DAY, "hour") == []
+        assert value_of(history, name) == 0
+
+
+def test_whole_hours_are_answered_without_reading_events(history: History) -> None:
+    history.record(event("sum plain", "1"), event("last plain", "2", hour=3))
+
+    assert value_of(history, "sum plain") == 1
+    assert value_of(history, "last plain") == 2
+    assert history.fetched == []
+
+
+def test_what_was_last_before_a_cancelled_event_is_looked_for_once(
+    history: History,
+) -> None:
+    history.record(event("last plain", "1"), event("last plain", "2", offset=1))
+    history.cancel(history.events[1])
+
+    assert value_of(history, "last plain") == 1
+    fetched = list(history.fetched)
+    assert value_of(history, "last plain") == 1
+
+    assert fetched != []
+    assert history.fetched == fetched
+
+
+def test_what_was_last_is_looked_for_again_whatever_happens_to_its_hour(
+    history: History,
+) -> None:
+    history.record(*(event("last plain", f"{at}", offset=at) for at in range(5)))
+    history.cancel(history.events[4])
+    assert value_of(history, "last plain") == 3
+
+    history.cancel(history.events[3])
+    assert value_of(history, "last plain") == 2
+
+    # As many events as before, and the same last one.
+    history.cancel(history.events[2])
+    history.record(event("last plain", "9", offset=1))
+    assert value_of(history, "last plain") == 9
+
+    history.opened.log.seal()
+    assert value_of(history, "last plain") == 9
+    history.record(event("last plain", "10", offset=9))
+    assert value_of(history, "last plain") == 10
+
+
+def test_many_cancelled_hours_are_read_together(history: History) -> None:
+    for hour in range(24):
+        history.record(
+            event("last plain", f"{hour}", hour=hour),
+            event("last plain", "99", hour=hour, offset=1),
+        )
+        history.cancel(history.events[-1])
+
+    found = history.summarised("last plain", "cus_1", WHOLE_DAY, "hour")
+
+    assert [units // UNITS_PER_ONE for _, _, units in found] == list(range(24))
+    assert len(history.fetched) == len(set(history.fetched)) == 24
+
+
+def test_a_cancelled_event_outside_the_bounds_restores_the_one_before_inside(
+    history: History,
+) -> None:
+    history.record(event("sum day", "1", hour=1), event("sum day", "2", hour=20))
+    morning = [WHOLE_DAY[0], WHOLE_DAY[0] + 12 * HOUR]
+
+    before = value_of(history, "sum day", morning)
+    history.cancel(history.events[1])
+
+    assert before == 0
+    assert value_of(history, "sum day", morning) == 1

@@ -1,0 +1,85 @@
+"""Own a log whose usage is followed: on SQLite, with segments and runs in a directory.
+
+Each `OpenUsage` is what one process has: a log, and the usage that follows it.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.columns import UsageRow
+from ledger.database.sqlite import SQLiteDatabase
+from ledger.facts import Fact
+from ledger.log import Log
+from ledger.segments.store import open_segment_store
+from projections.tables import FactTables
+from projections.usage import Usage
+from tests.ledger.drafts import NOW, append
+
+EPOCH = "epoch-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenUsage:
+    """A log and its usage."""
+
+    log: Log
+    usage: Usage
+
+    def record(self, *facts: Fact) -> int:
+        """Record facts; get the position of the last."""
+        commit = self.log.append_facts(
+            lambda _: facts, recorded_at=NOW, needs_events=True
+        )
+        assert commit is not None
+        return commit.last_position
+
+    def append(self, events: Sequence[UsageRow]) -> int:
+        """Append events under identifiers of their own; get the first position."""
+        first = self.log.catch_up().position + 1
+        named = [
+            event._replace(identifier=f"event-{position}")
+            for position, event in enumerate(events, first)
+        ]
+        append(self.log, *named)
+        return first
+
+
+@contextmanager
+def log_directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="metering-usage-") as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def open_usage(directory: Path) -> Iterator[OpenUsage]:
+    """Open the log of a directory, made where it is absent, and catch up."""
+    usage = Usage()
+    # What a power cut would leave is no question here.
+    database = SQLiteDatabase(directory / "log.db", is_durable=False)
+    log = Log(
+        database,
+        fold=FactTables(),
+        followers=[usage],
+        epoch=EPOCH,
+        segments=open_segment_store(directory / "segments"),
+        runs=directory / "runs",
+        identifier_retention=None,
+    )
+    with closing(log):
+        log.catch_up()
+        yield OpenUsage(log=log, usage=usage)
+
+
+def usage_runs(directory: Path) -> list[Path]:
+    return sorted((directory / "runs" / EPOCH).glob("usage-*.arrow"))
+
+
+def refolded(opened: OpenUsage) -> Usage:
+    """Usage as one fold of the whole log knows it, without runs."""
+    fresh = Usage()
+    for commit, _ in opened.log.commits():
+        fresh.take_in(commit)
+    return fresh
