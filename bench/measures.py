@@ -6,23 +6,28 @@ A benchmark asserts answers and never times: whether a target is met is said by
 
 import enum
 import hashlib
+import os
 import platform
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TypeVar
 
-import duckdb
-import psycopg
 import pyarrow as pa
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.traffic import EVENT_NAMES, Traffic, customer_id
 
+_DISTRIBUTIONS: Final = (
+    *("psycopg", "pyarrow", "duckdb", "polars"),
+    *("chdb", "datafusion", "distributed"),
+)
 SAMPLED_CUSTOMERS: Final = (0, 3, 30, 300, 3_000)
 
+Name = TypeVar("Name")
 Result = TypeVar("Result")
 
 
@@ -57,6 +62,11 @@ class Parameter:
         return self.smoke if size is Size.SMOKE else self.full
 
 
+def events_asked_for(events: Parameter, size: Size) -> int:
+    """Choose how many events there are; the variable EVENTS goes before a size."""
+    return int(os.environ.get("EVENTS") or events.at(size))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
     """Who was measured: the bars and ratios of the report carry its name."""
@@ -85,7 +95,7 @@ class Answers:
 
 def expected_answers(traffic: Traffic) -> Answers:
     """Compute what every store must answer after it took the traffic."""
-    usage = traffic.usage()
+    usage = traffic.usage_of(SAMPLED_CUSTOMERS)
     return Answers(
         events=traffic.distinct,
         totals={
@@ -144,12 +154,54 @@ def measure(
     return result
 
 
+def take_turns(
+    targets: Mapping[Name, Callable[[], Result]], rounds: int
+) -> dict[Name, list[Result]]:
+    """Call every target once, then all of them again, so often as there are rounds.
+
+    What the machine does beside then slows all of them, and not one.
+    """
+    results: dict[Name, list[Result]] = {name: [] for name in targets}
+    for _ in range(rounds):
+        for name, target in targets.items():
+            results[name].append(target())
+    return results
+
+
+class RecordedClock:
+    """Tells durations that were measured before: by contestants that took turns.
+
+    Its `now` is the timer of a benchmark that does nothing itself, but must report.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def now(self) -> float:
+        """Tell the time, which stands still except in `replay`."""
+        return self._now
+
+    def replay(self, benchmark: BenchmarkFixture, seconds: Sequence[float]) -> None:
+        """Report durations as the rounds of a benchmark."""
+        durations: Iterator[float] = iter(seconds)
+        measure(
+            benchmark,
+            self._pass,
+            setup=lambda: (next(durations),),
+            rounds=len(seconds),
+        )
+
+    def _pass(self, seconds: float) -> None:
+        self._now += seconds
+
+
 def record(
     benchmark: BenchmarkFixture,
     contestant: Contestant,
     *,
     events: int,
     digest: str,
+    seconds: float | None = None,
     stored_bytes: int | None = None,
     **figures: float | str,
 ) -> None:
@@ -161,11 +213,12 @@ def record(
         events: How many events one round took, repeated ones included; for a
             question about stored events, how many there are.
         digest: Of the answers that were asserted.
+        seconds: What counts; the median of the rounds where it is left out.
         stored_bytes: How much the events take on disk, where that was asked.
         figures: Whatever else was measured, unit last in the name.
     """
     assert benchmark.stats is not None, "nothing was measured"
-    seconds = benchmark.stats.stats.median
+    seconds = benchmark.stats.stats.median if seconds is None else seconds
     benchmark.extra_info.update(
         contestant=contestant.name,
         role=contestant.role.value,
@@ -178,9 +231,7 @@ def record(
         versions={
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
-            "psycopg": psycopg.__version__,
-            "pyarrow": pa.__version__,
-            "duckdb": duckdb.__version__,
+            **{name: version(name) for name in _DISTRIBUTIONS},
         },
         **figures,
     )

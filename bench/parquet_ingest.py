@@ -4,18 +4,15 @@ Runs in a process of its own, since the peak counts for the whole life of a proc
 Prints one line of JSON.
 """
 
-import resource
 import sys
 import time
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 import metering
 from bench import project
-
-_STATUS: Final = Path("/proc/self/status")
+from bench.processes import peak_memory_bytes
 
 
 class ParquetIngest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,22 +37,8 @@ def ingest(store: Path, source: Path) -> ParquetIngest:
         duplicates=receipt.duplicates,
         rejected=receipt.rejected,
         seconds=seconds,
-        peak_memory_bytes=_peak_memory_bytes(),
+        peak_memory_bytes=peak_memory_bytes(),
     )
-
-
-def _peak_memory_bytes() -> int:
-    # Linux hands the peak that getrusage tells from the parent process to its child,
-    # so it would include the batches of other benchmarks.
-    if _STATUS.exists():
-        peaks = [
-            line.split()[1]
-            for line in _STATUS.read_text().splitlines()
-            if line.startswith("VmHWM:")
-        ]
-        return int(peaks[0]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":

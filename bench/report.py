@@ -6,7 +6,7 @@ because a target was missed.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -33,6 +33,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     conversion_seconds: float | None = None
     ingest_seconds: float | None = None
+    work_seconds: float | None = None
+    first_answer_seconds: float | None = None
+    growth: float | None = None
     peak_memory_bytes: int | None = None
     stored_events: int | None = None
 
@@ -165,12 +168,22 @@ def judge(target: Target, records: Sequence[Record]) -> Outcome | None:
             if project is None:
                 return None
             value = msgspec.structs.asdict(project)[figure]
-            written = _time if figure.endswith("seconds") else _size
+            written = _written_as(figure)
             return Outcome(
                 is_met=value <= at_most,
                 measured=written(value),
                 wanted=f"at most {written(at_most)}",
             )
+
+
+def _written_as(figure: str) -> Callable[[float], str]:
+    match figure.rpartition("_")[2]:
+        case "seconds":
+            return _time
+        case "bytes":
+            return _size
+        case _:
+            return _times
 
 
 def _result_grids(groups: dict[str, list[Record]]) -> Iterator[Grid]:
@@ -198,12 +211,10 @@ def _result_row(record: Record, project: Record | None) -> list[str]:
 
 
 def _remarks(record: Record, project: Record | None) -> Iterator[str]:
-    if record.stored_events is not None:
-        yield f"{record.stored_events:,} events stored"
-    if record.peak_memory_bytes is not None:
-        yield f"peak memory {_size(record.peak_memory_bytes)}"
-    if record.ingest_seconds is not None:
-        yield f"{_time(record.ingest_seconds)} without the start of the process"
+    for figure, (written, words) in _REMARKS.items():
+        value = getattr(record, figure)
+        if value is not None:
+            yield words.format(written(value))
     if record.conversion_seconds is not None:
         remark = f"{_time(record.conversion_seconds)} of it converts from Arrow"
         if project is not None:
@@ -308,6 +319,17 @@ def _time(seconds: float) -> str:
 
 def _size(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
+
+
+_REMARKS: Final[dict[str, tuple[Callable[[float], str], str]]] = {
+    "stored_events": ("{:,}".format, "{} events stored"),
+    "growth": (_times, "{} the time of the small store"),
+    "peak_memory_bytes": (_size, "peak memory {}"),
+    "first_answer_seconds": (_time, "{} from opening to the answer"),
+    "ingest_seconds": (_time, "{} without the start of the process"),
+    "work_seconds": (_time, "{} without the start of the process"),
+}
+"""Figures of a record that are told beside it: how they are written, and the words."""
 
 
 if __name__ == "__main__":

@@ -12,12 +12,26 @@ BARE_INSERT: Final = "bare one-row insert"
 ONE_THREAD: Final = "this project, one thread"
 INDEXED_ROW_TABLE: Final = "indexed row table"
 DUCKDB: Final = "DuckDB over sorted Parquet"
+DUCKDB_BY_HAND: Final = "DuckDB, by hand"
+DUCKDB_GROUP_BY: Final = "DuckDB, GROUP BY hour"
+POLARS: Final = "Polars"
+CLICKHOUSE: Final = "ClickHouse (chdb)"
+DATAFUSION: Final = "DataFusion"
+TWO_WORKERS: Final = "this project, two workers"
+ONE_WORKER: Final = "this project, one worker"
+AFTER_HISTORY: Final = "this project, 100 million identifiers known"
+EMPTY_LOG: Final = "this project, empty log"
 
 APPEND_SQLITE: Final = "append: SQLite"
 APPEND_POSTGRESQL: Final = "append: PostgreSQL"
 CREATE: Final = "create: one event, SQLite"
 CREATE_THREADS: Final = "create: 64 threads, SQLite"
+APPEND_HISTORY: Final = "append: new events after a long history, SQLite"
 APPEND_PARQUET: Final = "append: Parquet in bounded memory, SQLite"
+REAGGREGATE: Final = "reaggregate: all customers by day, whole process"
+REAGGREGATE_DASK: Final = "reaggregate: the same, Dask workers of one thread"
+REBUILD: Final = "rebuild: projections of sealed events"
+OPENING: Final = "summary: first answer of a fresh process, large sealed store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,11 @@ def summary_group(customers: str, window: str, store: str) -> str:
     return f"summary: {customers} customer, {window}, {store}"
 
 
+def sealed_summary_group(customers: str, edges: str, store: str) -> str:
+    """Name the group of a question about summaries of sealed events."""
+    return f"summary: {customers} customer, {edges}, {store} sealed store"
+
+
 _DEDUPLICATED_SQLITE: Final = (
     "Durable, deduplicated ingest of 5 million events in 50,000-event batches is at "
     "least 10 times a row table with a unique index on SQLite"
@@ -60,6 +79,10 @@ _OF_THE_LIMIT: Final = (
     "The same ingest is at least 0.4 of encoding, compressing, writing and syncing "
     "the batches without deduplication"
 )
+_AFTER_HISTORY: Final = (
+    "With 100 million identifiers in history, 50,000-event batches are ingested at "
+    "0.5 times the rate of an empty log, or more"
+)
 _P50: Final = (
     "An hour-aligned 30-day summary of one customer has a p50 of at most 1 ms on "
     "SQLite at one million events"
@@ -67,6 +90,16 @@ _P50: Final = (
 _THREE_TIMES: Final = (
     "The same summary is at least 3 times as fast as an indexed row table at five "
     "million events"
+)
+_SEALED_P50: Final = (
+    "An hour-aligned 30-day summary of one customer has a p50 of at most 1 ms at one "
+    "million sealed events and at 50 million"
+)
+_SEALED_GROWTH: Final = (
+    "From one million to 50 million sealed events that p50 grows to at most 1.5 times"
+)
+_SEALED_EDGES: Final = (
+    "With edges inside hours it is at most 10 ms at 50 million sealed events"
 )
 
 TARGETS: Final[tuple[Target, ...]] = (
@@ -90,6 +123,12 @@ TARGETS: Final[tuple[Target, ...]] = (
     ),
     RatioTarget(
         group=APPEND_POSTGRESQL, against=LIMIT, at_least=0.4, sentence=_OF_THE_LIMIT
+    ),
+    RatioTarget(
+        group=APPEND_HISTORY,
+        against=EMPTY_LOG,
+        at_least=0.5,
+        sentence=_AFTER_HISTORY,
     ),
     RatioTarget(
         group=CREATE,
@@ -128,5 +167,72 @@ TARGETS: Final[tuple[Target, ...]] = (
             sentence=_THREE_TIMES,
         )
         for customers in ("heavy", "middling")
+    ),
+    *(
+        CeilingTarget(
+            group=sealed_summary_group(customers, "whole hours", store),
+            figure="seconds",
+            at_most=1e-3,
+            sentence=_SEALED_P50,
+        )
+        for store in ("small", "large")
+        for customers in ("heavy", "middling")
+    ),
+    *(
+        CeilingTarget(
+            group=sealed_summary_group(customers, "whole hours", "large"),
+            figure="growth",
+            at_most=1.5,
+            sentence=_SEALED_GROWTH,
+        )
+        for customers in ("heavy", "middling")
+    ),
+    *(
+        CeilingTarget(
+            group=sealed_summary_group(customers, "edges inside hours", "large"),
+            figure="seconds",
+            at_most=10e-3,
+            sentence=_SEALED_EDGES,
+        )
+        for customers in ("heavy", "middling")
+    ),
+    CeilingTarget(
+        group=OPENING,
+        figure="first_answer_seconds",
+        at_most=2,
+        sentence="A store of 50 million sealed events answers 2 s after it is opened",
+    ),
+    RatioTarget(
+        group=REAGGREGATE,
+        against=DUCKDB_BY_HAND,
+        at_least=0.87,
+        sentence=(
+            "Usage of all customers by day takes at most 1.15 times as long as "
+            "hand-written DuckDB over the same 10 million sealed events"
+        ),
+    ),
+    *(
+        RatioTarget(
+            group=REAGGREGATE,
+            against=peer,
+            at_least=1.2,
+            sentence="The same is at least 1.2 times as fast as the other engines",
+        )
+        for peer in (POLARS, CLICKHOUSE, DATAFUSION)
+    ),
+    RatioTarget(
+        group=REAGGREGATE_DASK,
+        against=ONE_WORKER,
+        at_least=1.6,
+        sentence="Two Dask workers are at least 1.6 times as fast as one",
+    ),
+    RatioTarget(
+        group=REBUILD,
+        against=DUCKDB_GROUP_BY,
+        at_least=0.25,
+        sentence=(
+            "A rebuild takes at most 4 times as long as a bare DuckDB GROUP BY of the "
+            "same 10 million sealed events by hour"
+        ),
     ),
 )

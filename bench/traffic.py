@@ -8,7 +8,7 @@ Customers follow Zipf's law, timestamps move forward over thirty days with some 
 late by hours, and a known share of the events repeats an earlier one exactly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,6 +36,7 @@ CUSTOMERS: Final = 10_000
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 END: Final = START + timedelta(days=30)
 
+_PART_EVENTS: Final = 1_000_000
 _ZIPF_EXPONENT: Final = 1.1
 _LATE_SHARE: Final = 0.02
 _LATE_HOURS_MAX: Final = 6
@@ -67,9 +68,29 @@ class Usage:
     timestamp: Integers
     thousandths: Integers
 
-    def total(self, event_name: str, customer: int) -> Decimal:
-        """Add up what a customer used on a meter over all thirty days."""
-        return _decimal(self.thousandths[self._of(event_name, customer)].sum())
+    def total(
+        self,
+        event_name: str,
+        customer: int,
+        start: datetime = START,
+        end: datetime = END,
+    ) -> Decimal:
+        """Add up what a customer used on a meter; over all thirty days, if not told."""
+        is_within = (self.timestamp >= _microseconds(start)) & (
+            self.timestamp < _microseconds(end)
+        )
+        chosen = self._of(event_name, customer) & is_within
+        return _decimal(self.thousandths[chosen].sum())
+
+    def of_customers(self, ranks: Collection[int]) -> "Usage":
+        """Keep the events of some customers."""
+        chosen = np.isin(self.customer, np.array(list(ranks)))
+        return Usage(
+            meter=self.meter[chosen],
+            customer=self.customer[chosen],
+            timestamp=self.timestamp[chosen],
+            thousandths=self.thousandths[chosen],
+        )
 
     def hourly_totals(self, event_name: str, customer: int) -> dict[datetime, Decimal]:
         """Add up a customer's usage by UTC hour, newest first, empty hours left out."""
@@ -127,7 +148,17 @@ class Traffic:
 
     def usage(self) -> Usage:
         """Compute the distinct events without going through the batches."""
-        return self._usage(np.arange(self.distinct, dtype=np.int64))
+        return joined(self.usage_in_parts())
+
+    def usage_of(self, customers: Collection[int]) -> Usage:
+        """Compute the distinct events of some customers."""
+        return joined(part.of_customers(customers) for part in self.usage_in_parts())
+
+    def usage_in_parts(self) -> Iterator[Usage]:
+        """Compute the distinct events a million at a time, since all may not fit."""
+        for first in range(0, self.distinct, _PART_EVENTS):
+            last = min(first + _PART_EVENTS, self.distinct)
+            yield self._usage(np.arange(first, last, dtype=np.int64))
 
     def _batch_sizes(self) -> list[int]:
         whole, rest = divmod(self.events, self.batch_events)
@@ -182,7 +213,7 @@ class Traffic:
             self._identifiers(numbers),
             moments.cast(SCHEMA.field("timestamp").type),
             _CUSTOMER_IDS.take(pa.array(usage.customer)),
-            _decimals(usage.thousandths),
+            decimals(usage.thousandths),
             pa.array(MODELS).take(pa.array(model)),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
@@ -216,18 +247,33 @@ class Traffic:
         return mixed ^ (mixed >> np.uint64(31))
 
 
+def joined(parts: Iterable[Usage]) -> Usage:
+    """Put parts of a traffic together."""
+    found = list(parts)
+    return Usage(
+        meter=np.concatenate([part.meter for part in found]),
+        customer=np.concatenate([part.customer for part in found]),
+        timestamp=np.concatenate([part.timestamp for part in found]),
+        thousandths=np.concatenate([part.thousandths for part in found]),
+    )
+
+
 def customer_id(rank: int) -> str:
     """Name the customer of a rank, 0 the heaviest."""
     return f"cus_{rank:06d}"
 
 
-def _decimals(thousandths: Integers) -> pa.Decimal128Array:
+def decimals(thousandths: Integers) -> pa.Decimal128Array:
     """Lay integers out as decimals; Arrow has no cast that keeps the scale."""
     words = np.zeros((len(thousandths), 2), dtype=np.int64)
     words[:, 0] = thousandths
     return pa.Decimal128Array.from_buffers(
         VALUE_TYPE, len(thousandths), [None, pa.py_buffer(words)]
     )
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - START) // timedelta(microseconds=1) + _START_MICROSECONDS
 
 
 def _decimal(thousandths: int) -> Decimal:

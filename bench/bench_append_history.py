@@ -1,0 +1,113 @@
+"""How much slower is ingestion when the log already knows very many identifiers?
+
+The same batches of 50,000 new events are ingested into an empty log and into one that
+has many million events, sealed, whose identifiers must all be looked through for
+duplicates. They take turns; the best round counts.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import metering
+from bench import project
+from bench.conftest import FindSealedStore
+from bench.measures import (
+    Contestant,
+    Parameter,
+    RecordedClock,
+    Role,
+    Size,
+    digest,
+    events_asked_for,
+    reader,
+    record,
+    take_turns,
+)
+from bench.targets import AFTER_HISTORY, APPEND_HISTORY, EMPTY_LOG
+from bench.traffic import Traffic
+
+HISTORY: Final = Parameter(smoke=200_000, full=100_000_000)
+EVENTS: Final = Parameter(smoke=100_000, full=1_000_000)
+ROUNDS: Final = Parameter(smoke=1, full=3)
+CLOCK: Final = RecordedClock()
+_OTHER_SEED: Final = 7
+
+
+@pytest.fixture(scope="module")
+def seconds(
+    find_sealed_store: FindSealedStore, size: Size
+) -> Mapping[str, list[float]]:
+    """What each contestant took, by round."""
+    history = find_sealed_store(events_asked_for(HISTORY, size)).directory
+    traffic = Traffic(EVENTS.at(size), 50_000, duplicate_share=0.0, seed=_OTHER_SEED)
+    batches = list(traffic.batches())
+
+    def ingested_into(store: Path | None) -> float:
+        # Beside the history, so that its files can be linked.
+        with tempfile.TemporaryDirectory(dir=history.parent) as directory:
+            _make(Path(directory), store)
+            return _ingest(Path(directory), batches)
+
+    targets: dict[str, Callable[[], float]] = {
+        AFTER_HISTORY: lambda: ingested_into(history),
+        EMPTY_LOG: lambda: ingested_into(None),
+    }
+    return take_turns(targets, ROUNDS.at(size))
+
+
+@pytest.mark.benchmark(group=APPEND_HISTORY, timer=CLOCK.now)
+@pytest.mark.parametrize("name", [AFTER_HISTORY, EMPTY_LOG])
+def test_append_after_a_history(
+    benchmark: BenchmarkFixture,
+    seconds: Mapping[str, list[float]],
+    name: str,
+    size: Size,
+) -> None:
+    """Ingest new events, each of which may be known."""
+    CLOCK.replay(benchmark, seconds[name])
+
+    role = Role.PROJECT if name == AFTER_HISTORY else Role.PEER
+    events = EVENTS.at(size)
+    record(
+        benchmark,
+        Contestant(name=name, role=role),
+        events=events,
+        digest=digest(events),
+        seconds=min(seconds[name]),
+    )
+
+
+def _ingest(directory: Path, batches: list[pa.RecordBatch]) -> float:
+    with metering.connect(directory, seal_events=None) as engine:
+        before = engine.catch_up()
+        # Files of identifiers are checked when they are first needed.
+        engine.meter_events.ingest(reader(batches[:1]), backfill=True)
+        started = time.perf_counter()
+        receipt = engine.meter_events.ingest(reader(batches[1:]), backfill=True)
+        seconds = time.perf_counter() - started
+        assert receipt.accepted == sum(batch.num_rows for batch in batches[1:])
+        assert engine.position == before + receipt.accepted + batches[0].num_rows
+    return seconds
+
+
+def _make(directory: Path, store: Path | None) -> None:
+    """Copy a store; what is never written again is linked, as it is large."""
+    if store is None:
+        with metering.connect(directory) as engine:
+            project.create_meters(engine)
+        return
+    shutil.copy(store / "log.db", directory)
+    for part in ("segments", "runs"):
+        shutil.copytree(store / part, directory / part, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)

@@ -1,0 +1,124 @@
+"""How long does it take to make every projection anew from sealed events?
+
+Against a bare DuckDB GROUP BY (event name, customer, hour to sum and count) over the same
+Parquet segments, held as Arrow. That is a part of what a rebuild makes: it also makes the
+last values and the known identifiers, sorts and writes all of it, and checks the
+segments. They take turns; the best round counts.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench import project
+from bench.conftest import FindSealedStore
+from bench.measures import (
+    SAMPLED_CUSTOMERS,
+    Answers,
+    Contestant,
+    Parameter,
+    RecordedClock,
+    Role,
+    Size,
+    events_asked_for,
+    expected_answers,
+    record,
+    take_turns,
+)
+from bench.sealed_stores import SealedStore
+from bench.targets import DUCKDB_GROUP_BY, PROJECT, REBUILD
+from bench.traffic import EVENT_NAMES, customer_id
+
+EVENTS: Final = Parameter(smoke=200_000, full=10_000_000)
+ROUNDS: Final = Parameter(smoke=1, full=5)
+CLOCK: Final = RecordedClock()
+
+_HOURLY: Final = """
+SELECT event_name,
+    customer,
+    epoch_us(timestamp) // 3600000000 AS hour,
+    sum(value) AS value,
+    count(*) AS event_count
+FROM read_parquet($files)
+GROUP BY ALL
+"""
+
+Round = tuple[float, Answers]
+
+
+@pytest.fixture(scope="module")
+def rounds(
+    find_sealed_store: FindSealedStore, size: Size
+) -> tuple[SealedStore, Mapping[str, list[Round]]]:
+    """The store, and what each contestant took and answered, by round."""
+    store = find_sealed_store(events_asked_for(EVENTS, size))
+    targets: dict[str, Callable[[], Round]] = {
+        PROJECT: lambda: _rebuild(store),
+        DUCKDB_GROUP_BY: lambda: _group(store),
+    }
+    return store, take_turns(targets, ROUNDS.at(size))
+
+
+@pytest.mark.benchmark(group=REBUILD, timer=CLOCK.now)
+@pytest.mark.parametrize("name", [PROJECT, DUCKDB_GROUP_BY])
+def test_rebuild(
+    benchmark: BenchmarkFixture,
+    rounds: tuple[SealedStore, Mapping[str, list[Round]]],
+    name: str,
+) -> None:
+    """Make hourly usage, and what else is known, from the segments alone."""
+    store, results = rounds
+    seconds = [each for each, _ in results[name]]
+
+    CLOCK.replay(benchmark, seconds)
+
+    _, answers = results[name][-1]
+    assert answers == expected_answers(store.traffic)
+    record(
+        benchmark,
+        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
+        events=store.traffic.events,
+        digest=answers.digest,
+        seconds=min(seconds),
+    )
+
+
+def _rebuild(store: SealedStore) -> Round:
+    with store.connect() as engine:
+        started = time.perf_counter()
+        engine.rebuild()
+        seconds = time.perf_counter() - started
+        # One position for each event, and one for each meter.
+        events = engine.position - len(EVENT_NAMES)
+        return seconds, project.answers(engine, engine.meters.list(), events=events)
+
+
+def _group(store: SealedStore) -> Round:
+    files = {"files": str(store.segments / "*.parquet")}
+    with duckdb.connect() as connection:
+        started = time.perf_counter()
+        hours = connection.sql(_HOURLY, params=files).to_arrow_table()
+        seconds = time.perf_counter() - started
+    return seconds, _answers(hours)
+
+
+def _answers(hours: pa.Table) -> Answers:
+    totals: dict[tuple[str, str], Decimal] = {}
+    for customer in map(customer_id, SAMPLED_CUSTOMERS):
+        used = hours.filter(pc.equal(hours.column("customer"), customer))
+        for event_name in EVENT_NAMES:
+            of_meter = used.filter(pc.equal(used.column("event_name"), event_name))
+            if of_meter.num_rows:
+                total: Decimal = pc.sum(of_meter.column("value")).as_py()
+                totals[event_name, customer] = total
+    return Answers(
+        events=pc.sum(hours.column("event_count")).as_py(),
+        totals=totals,
+    )
