@@ -102,6 +102,8 @@ class UsageRuns:
 
     name = "usage"
     version = FOLD_VERSION
+    # Every summary looks through all runs, and there is little to move.
+    fan_in = 2
 
     def __init__(self, *, merged_at_a_time: int = _CELLS_MERGED_AT_A_TIME) -> None:
         self._merged_at_a_time = merged_at_a_time

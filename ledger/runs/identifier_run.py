@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.runs.files import Columns, MappedRun
+from ledger.runs.levels import FAN_IN
 from ledger.runs.occupancy import occupy, shift_to_word, words_for
 
 SEGMENT_COLUMNS = ("identifier_hash", "position", "content_hash", "timestamp")
@@ -88,6 +89,8 @@ class IdentifierRuns:
 
     name = "identifiers"
     version = 1
+    # Merging moves much, and looking through takes little.
+    fan_in = FAN_IN
 
     def open(self, file: MappedRun) -> IdentifierRun:
         """View a run's columns."""

@@ -14,10 +14,13 @@ class RunKind(Protocol[RunT]):
     Attributes:
         name: lower case letters and underscores; the names of files begin with it.
         version: of the fold and the columns; runs of other versions are made again.
+        fan_in: how many neighbours are merged into one: few give fewer runs to look
+            through, and move what they hold more often.
     """
 
     name: str
     version: int
+    fan_in: int
 
     def open(self, file: MappedRun) -> RunT:
         """Read a run; keeps views of the file and copies nothing large."""

@@ -1,6 +1,6 @@
 """Levels: which runs there should be for the segments there are.
 
-Eight neighbours of a level make one of the next, counted from the beginning of the log:
+A few neighbours of a level make one of the next, counted from the beginning of the log:
 the number of runs grows with the logarithm of the log, each event is merged a few times
 in its life, and every process comes to the same runs, whatever it found when it began.
 A run grows no further than what can be merged in memory.
@@ -38,21 +38,25 @@ class Stretch:
 
 
 def stretches(
-    segments: Sequence[Segment], *, events_at_most: int = EVENTS_AT_MOST
+    segments: Sequence[Segment],
+    *,
+    fan_in: int = FAN_IN,
+    events_at_most: int = EVENTS_AT_MOST,
 ) -> list[Stretch]:
     """Divide segments into the fewest stretches, in the order of the log.
 
     Args:
         segments: those of the catalog, from the beginning of the log, without gaps.
+        fan_in: how many neighbours of a level make one of the next.
         events_at_most: how many events a stretch of several segments may hold.
     """
     level: list[Stretch | None] = [_of_one(segment) for segment in segments]
     chosen: list[Stretch] = []
     while any(level):
         above: list[Stretch | None] = []
-        for start in range(0, len(level), FAN_IN):
-            parts = [part for part in level[start : start + FAN_IN] if part]
-            joined = _joined(parts, events_at_most)
+        for start in range(0, len(level), fan_in):
+            parts = [part for part in level[start : start + fan_in] if part]
+            joined = _joined(parts, fan_in, events_at_most)
             above.append(joined)
             if joined is None:
                 chosen += parts
@@ -71,9 +75,11 @@ def _of_one(segment: Segment) -> Stretch:
     )
 
 
-def _joined(parts: Sequence[Stretch], events_at_most: int) -> Stretch | None:
+def _joined(
+    parts: Sequence[Stretch], fan_in: int, events_at_most: int
+) -> Stretch | None:
     events = sum(part.events for part in parts)
-    if len(parts) < FAN_IN or events > events_at_most:
+    if len(parts) < fan_in or events > events_at_most:
         return None
     return Stretch(
         after=parts[0].after,

@@ -76,7 +76,7 @@ class RunSet(Generic[RunT]):
             RunsDirectoryError: a run cannot be written.
         """
         with self._lock:
-            wanted = stretches(segments)
+            wanted = stretches(segments, fan_in=self._kind.fan_in)
             if not all(self._is_there(stretch) for stretch in wanted):
                 with building(
                     self._directory, self._kind.name, patience=_SECONDS_TO_WAIT

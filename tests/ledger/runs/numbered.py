@@ -23,6 +23,7 @@ class Numbered:
     """A kind of run that notes what it is asked to do."""
 
     version: int = 1
+    fan_in: int = 8
     name: str = "numbers"
     built: list[str] = field(default_factory=list)
     merged: list[int] = field(default_factory=list)
