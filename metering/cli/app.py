@@ -12,6 +12,7 @@ from metering.cli.events import events_app
 from metering.cli.ingest import ingest
 from metering.cli.ingest_options import EPILOG
 from metering.cli.meters import meters_app
+from metering.cli.query import EPILOG as SQL_EPILOG
 from metering.cli.query import sql
 from metering.cli.reaggregate import reaggregate
 from metering.cli.stores import PLACES, Places
@@ -36,7 +37,7 @@ def places(
             envvar="METERING_SEGMENTS",
             metavar="PATH|URL",
             help="Where sealed usage lies, if not beside the store: a directory, or an"
-            " object store such as s3://bucket/prefix.",
+            " object store such as s3://bucket/prefix. Goes before the command.",
         ),
     ] = None,
     cache: Annotated[
@@ -44,7 +45,8 @@ def places(
         typer.Option(
             envvar="METERING_CACHE",
             metavar="PATH",
-            help="A local directory for what is derived from segments.",
+            help="A local directory for what is derived from segments. Goes before the"
+            " command.",
         ),
     ] = None,
 ) -> None:
@@ -58,7 +60,7 @@ app.add_typer(meters_app, name="meters")
 app.add_typer(events_app, name="events")
 app.command()(summaries)
 app.command()(reaggregate)
-app.command()(sql)
+app.command(epilog=SQL_EPILOG)(sql)
 app.command()(seal)
 app.command()(rebuild)
 app.command()(verify)

@@ -19,6 +19,13 @@ OutputOption = Annotated[
     typer.Option(metavar="FILE", help="Write all rows to a .parquet or .csv file."),
 ]
 
+EPILOG = """Usage by customer and model, as it is now:
+
+\b
+  metering sql "SELECT customer, payload['model'] AS model, sum(value) AS total
+    FROM events WHERE event_name = 'tokens' AND NOT cancelled GROUP BY ALL"
+"""
+
 
 def sql(
     query: Annotated[

@@ -65,6 +65,8 @@ def _connect(store: str, *, creates: bool) -> metering.Metering:
     if not store:
         raise typer.BadParameter("give a directory or a URL", param_hint="--store")
     places = PLACES.get(Places())
+    if places.cache == "":
+        raise typer.BadParameter("give a directory", param_hint="--cache")
     return metering.connect(
         store, create=creates, segments=places.segments, cache=places.cache
     )

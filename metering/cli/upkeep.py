@@ -171,7 +171,10 @@ def _show_checkpoint(path: Path, before: metering.Checkpoint | None) -> None:
         show(f"Saved the first checkpoint in {path}; keep it outside the store")
     else:
         position = number(before.position)
-        show(f"It goes on from the checkpoint at position {position}, now renewed")
+        show(
+            f"The log goes on from the checkpoint at position {position}; saved the new"
+            f" one in {path}"
+        )
 
 
 def _judged(version: str) -> str:

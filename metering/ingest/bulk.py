@@ -29,6 +29,7 @@ from metering.errors import MeterEventInvalidError
 from metering.ids import Naming
 from metering.ingest.layout import Constant, LocatedColumns
 from metering.ingest.plain import (
+    have_key,
     plain_flat_payload,
     plain_identifiers,
     plain_map_payload,
@@ -164,8 +165,13 @@ def _by_shape(
             yield alike[0][1], np.flatnonzero(belongs)
 
 
-def _shape(meter: MeterDefinition) -> tuple[str, str, bool]:
-    return meter.customer_payload_key, meter.value_payload_key, meter.needs_value
+def _shape(meter: MeterDefinition) -> tuple[str, str, bool, bool]:
+    return (
+        meter.customer_payload_key,
+        meter.value_payload_key,
+        meter.needs_value,
+        meter.needs_text,
+    )
 
 
 def _wave_through(
@@ -184,6 +190,8 @@ def _wave_through(
         is_plain &= in_time | absent
     customer, value, rest, is_plain_payload = _payload(columns, meter)
     is_plain &= is_plain_payload
+    if meter.needs_text:
+        is_plain &= have_key(rest, meter.value_payload_key)
     customers, has_customer = plain_words(_column(customer, length), LONGEST_TEXT)
     is_plain &= has_customer
     values = pa.nulls(length, QUANTITY)

@@ -162,6 +162,15 @@ def plain_map_payload(
     return PlainPayload(pick(customer_key), value, rest, is_plain)
 
 
+def have_key(payload: pa.MapArray, key: str) -> np.ndarray:
+    """Tell (bool) which payloads have a key."""
+    is_key = pc.equal(payload.keys, key).to_numpy(zero_copy_only=False)
+    entries = np.flatnonzero(is_key)
+    have = np.zeros(len(payload), bool)
+    have[np.searchsorted(payload.offsets.to_numpy(), entries, side="right") - 1] = True
+    return have
+
+
 def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     nothing = np.zeros(len(column), np.int64), np.zeros(len(column), bool)
     if pa.types.is_dictionary(column.type):

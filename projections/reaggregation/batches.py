@@ -123,7 +123,11 @@ def _read(
 
 def _open(path: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
     return pq.ParquetFile(
-        path, metadata=metadata, memory_map=True, read_dictionary=list(_WORDS)
+        path,
+        metadata=metadata,
+        memory_map=True,
+        read_dictionary=list(_WORDS),
+        page_checksum_verification=True,
     )
 
 

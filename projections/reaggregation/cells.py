@@ -36,6 +36,7 @@ from projections.reaggregation.columns import (
     sizes_of_groups,
     starts_of_groups,
     with_sorted_words,
+    without_idle_words,
 )
 from projections.reaggregation.question import Measure
 from projections.reaggregation.sums import sums_of, sums_of_limbs, sums_of_words
@@ -123,7 +124,8 @@ def gather(events: Columns, shape: Shape, *, is_grouped: bool) -> pa.Table:
         order = column(np.argsort(_key(events, shape), kind="stable"))
         events = {name: values.take(order) for name, values in events.items()}
     starts = starts_of_groups([_key_part(events, name) for name in shape.keys])
-    return pa.table(_reduced(events, shape, starts))
+    cells = _reduced(events, shape, starts)
+    return pa.table({name: without_idle_words(cells[name]) for name in cells})
 
 
 def reduce(cells: pa.Table, shape: Shape) -> pa.Table:

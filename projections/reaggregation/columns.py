@@ -89,6 +89,13 @@ def with_sorted_words(words: pa.DictionaryArray) -> pa.DictionaryArray:
     return encoded(ranks[codes(words)], dictionary.dictionary.take(column(order)))
 
 
+def without_idle_words(values: pa.Array) -> pa.Array:
+    """Leave out words that no row has, where there are more words than rows."""
+    if pa.types.is_dictionary(values.type) and len(values.dictionary) > len(values):
+        return values.dictionary_decode().dictionary_encode()
+    return values
+
+
 def constant(word: str, length: int) -> pa.DictionaryArray:
     """Make a column of one word over and over."""
     data = word.encode()

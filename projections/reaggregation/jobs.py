@@ -23,9 +23,10 @@ from projections.recorded import Recorded
 StepCallback = Callable[[int, int], None]
 """Is called with how many events were gone over, and how many there are."""
 
+_Advance = Callable[[int], None]
+"""Is called with how many more events were gone over."""
+
 _THREADS = os.cpu_count() or 1
-# Enough work that threads are seldom waited for, little enough to tell of progress.
-_SEGMENTS_AT_A_TIME = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +72,16 @@ def reaggregate(
     """
     segments = _concerned(question, recorded)
     total = sum(segment.rows for segment in segments) + recorded.tail.num_rows
-    partials = _partials(question, recorded, segments, executor)
-    return combine(question, _told(partials, total, progress), threads=_THREADS)
+    done = 0
 
+    def advance(events: int) -> None:
+        nonlocal done
+        done += events
+        if progress is not None:
+            progress(done, total)
 
-_Counted = tuple[int, pa.Table]
-"""How many events were gone over, and their partial."""
+    partials = _partials(question, recorded, segments, executor, advance)
+    return combine(question, partials, threads=_THREADS)
 
 
 def _partials(
@@ -84,23 +89,21 @@ def _partials(
     recorded: Recorded,
     segments: Sequence[Segment],
     executor: Executor | None,
-) -> Iterator[_Counted]:
-    cancelled = recorded.cancelled
+    advance: _Advance,
+) -> Iterator[pa.Table]:
+    cancelled, reader = recorded.cancelled, recorded.reader
     if executor is not None:
-        yield from _elsewhere(question, recorded, segments, executor)
-    elif segments and recorded.reader.paths(segments[:1]) is None:
+        yield from _elsewhere(question, recorded, segments, executor, advance)
+    elif segments and reader.paths(segments[:1]) is None:
         with ThreadPoolExecutor(_THREADS, "reaggregation") as pool:
-            yield from _elsewhere(question, recorded, segments, pool)
+            yield from _elsewhere(question, recorded, segments, pool, advance)
     else:
-        for start in range(0, len(segments), _SEGMENTS_AT_A_TIME):
-            some = segments[start : start + _SEGMENTS_AT_A_TIME]
-            paths = recorded.reader.paths(some)
-            assert paths is not None, "segments are all in one place"
-            found = partial(question, paths, cancelled, threads=_THREADS)
-            yield sum(segment.rows for segment in some), found
+        # One by one: while some are worked on, the next is checked.
+        paths = (path for each in segments for path in reader.paths([each]) or ())
+        yield partial(question, paths, cancelled, threads=_THREADS, progress=advance)
     if recorded.tail.num_rows:
-        found = partial(question, recorded.tail, cancelled, threads=_THREADS)
-        yield recorded.tail.num_rows, found
+        tail = recorded.tail
+        yield partial(question, tail, cancelled, threads=_THREADS, progress=advance)
 
 
 def _elsewhere(
@@ -108,7 +111,8 @@ def _elsewhere(
     recorded: Recorded,
     segments: Sequence[Segment],
     executor: Executor,
-) -> Iterator[_Counted]:
+    advance: _Advance,
+) -> Iterator[pa.Table]:
     jobs = [
         Job(
             question=question,
@@ -123,7 +127,8 @@ def _elsewhere(
     futures.reverse()
     try:
         for segment in segments:
-            yield segment.rows, futures.pop().result()
+            yield futures.pop().result()
+            advance(segment.rows)
     finally:
         for future in futures:
             future.cancel()
@@ -147,14 +152,3 @@ def _within(cancelled: np.ndarray, segment: Segment) -> np.ndarray:
         cancelled, [segment.after, segment.up_to], side="right"
     )
     return cancelled[first:last]
-
-
-def _told(
-    partials: Iterator[_Counted], total: int, progress: StepCallback | None
-) -> Iterator[pa.Table]:
-    done = 0
-    for count, found in partials:
-        yield found
-        done += count
-        if progress is not None:
-            progress(done, total)

@@ -1,0 +1,292 @@
+"""``metering sql``: tables for people, exact JSON and files for programs."""
+
+import csv
+import json
+import os
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+
+DAY = datetime(2025, 3, 1, tzinfo=UTC)
+LONG_VALUE = "12345678901234567890123456.123456789012"
+QUERY = "SELECT * FROM events ORDER BY position"
+ODD_MODEL = 'the "large", one'
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def sql(store: Path, *arguments: str | Path) -> Result:
+    return run("sql", *arguments, "--store", store)
+
+
+def assert_fails(result: Result, *words: str) -> None:
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("metering: ")
+    assert result.stderr.count("\n") == 1
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The path of a store with three events, two sealed, one cancelled."""
+    path = tmp_path / "store"
+    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
+        m.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+        for number, value in enumerate((LONG_VALUE, "0.000000000001", "1000")):
+            m.meter_events.create(
+                event_name="tokens",
+                identifier=f"event-{number}",
+                timestamp=DAY - number * timedelta(hours=1),
+                payload={
+                    "stripe_customer_id": "客戶",
+                    "value": value,
+                    "model": ODD_MODEL,
+                },
+            )
+            if number == 1:
+                m.seal()
+        m.meter_event_adjustments.create(
+            event_name="tokens", type="cancel", cancel={"identifier": "event-0"}
+        )
+    return path
+
+
+def test_rows_are_a_table(store: Path) -> None:
+    columns = "position, customer, timestamp, value / 4 AS quarter, payload, cancelled"
+
+    result = sql(store, f"SELECT {columns} FROM events WHERE value < 2000")
+
+    assert result.stdout.splitlines() == [
+        "position  customer  timestamp            quarter  payload                 cancelled",
+        "─" * 83,
+        '       3  客戶      2025-02-28 23:00:00  2.5e-13  model=the "large", one  false',
+        '       4  客戶      2025-02-28 22:00:00    250.0  model=the "large", one  false',
+    ]
+
+
+def test_decimals_have_their_points_below_each_other(store: Path) -> None:
+    result = sql(store, "SELECT value FROM events ORDER BY position")
+
+    assert result.stdout.splitlines()[2:] == [
+        "12,345,678,901,234,567,890,123,456.123456789012",
+        "                                 0.000000000001",
+        "                             1,000",
+    ]
+
+
+def test_a_long_result_is_cut_and_says_so(store: Path) -> None:
+    usual = sql(store, "FROM range(1000)")
+    some = sql(store, "FROM range(1000)", "--limit", "3")
+    none = sql(store, "FROM range(0)")
+
+    assert usual.stdout.count("\n") == 2 + 20 + 1
+    assert some.stdout.splitlines()[2:] == [
+        "    0",
+        "    1",
+        "    2",
+        "3 of 1,000 rows; --limit, --output and --json give others.",
+    ]
+    assert none.stdout == "No rows.\n"
+
+
+def test_json_has_every_digit_a_row_a_line(store: Path) -> None:
+    result = sql(store, QUERY, "--json")
+
+    rows = [
+        json.loads(line, parse_float=Decimal) for line in result.stdout.splitlines()
+    ]
+    assert [str(row["value"]) for row in rows] == [LONG_VALUE, "1E-12", "1000"]
+    assert rows[0] == {
+        "position": 2,
+        "recorded_at": "2025-03-01T00:00:00Z",
+        "event_name": "tokens",
+        "customer": "客戶",
+        "timestamp": "2025-03-01T00:00:00Z",
+        "value": Decimal(LONG_VALUE),
+        "identifier": "event-0",
+        "payload": {"model": ODD_MODEL},
+        "cancelled": True,
+    }
+
+
+def test_csv_has_exact_decimals_and_maps_in_json(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.CSV"
+
+    result = sql(store, QUERY, "--output", path)
+
+    assert result.stdout == f"Wrote 3 rows to {path}\n"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["value"] for row in rows] == [LONG_VALUE, "0.000000000001", "1000"]
+    assert [row["cancelled"] for row in rows] == ["true", "false", "false"]
+    assert rows[1]["timestamp"] == "2025-02-28T23:00:00Z"
+    assert json.loads(rows[1]["payload"]) == {"model": ODD_MODEL}
+
+
+def test_parquet_has_the_types_of_the_columns(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+
+    sql(store, QUERY, "--output", path)
+
+    with metering.connect(store) as m:
+        assert pq.read_table(path).equals(m.sql(QUERY))
+    assert pq.read_schema(path).field("value").type == pa.decimal128(38, 12)
+
+
+@pytest.mark.parametrize(
+    ("expression", "in_json", "in_csv", "on_screen"),
+    [
+        ("NULL", None, "", ""),
+        ("true", True, "true", "true"),
+        ("1.50", 1.5, "1.5", "1.5"),
+        ("1e300", 1e300, "1e+300", "1e+300"),
+        ("'nan'::DOUBLE", None, "nan", "nan"),
+        ("DATE '2025-03-01'", "2025-03-01", "2025-03-01", "2025-03-01"),
+        ("TIME '01:02:03'", "01:02:03", "01:02:03", "01:02:03"),
+        (
+            "TIMESTAMP '2025-03-01 01:02:03.5'",
+            "2025-03-01T01:02:03.500000",
+            "2025-03-01T01:02:03.500000",
+            "2025-03-01 01:02:03.500000",
+        ),
+        (
+            "TIMESTAMP_NS '2025-03-01 01:02:03.000000001'",
+            *["2025-03-01 01:02:03.000000001"] * 3,
+        ),
+        ("'290000-01-01'::TIMESTAMP", *["<value out of range: 9089348860800000000>"] * 3),
+        ("INTERVAL '14 months 1.5 seconds'", *["P14M0DT1.5S"] * 3),
+        ("'\\xAB'::BLOB", *["ab"] * 3),
+        ("'a'::ENUM ('a', 'b')", *["a"] * 3),
+        ("[1, NULL, 2.50]", [1, None, 2.5], "[1,null,2.5]", "[1,null,2.5]"),
+        ("{'a': 1, 'b': 'x'}", {"a": 1, "b": "x"}, *['{"a":1,"b":"x"}'] * 2),
+        ("MAP {'k': 'v', 'l': 'w'}", {"k": "v", "l": "w"}, '{"k":"v","l":"w"}', "k=v, l=w"),
+        ("MAP {1: [2]}", [{"key": 1, "value": [2]}], *['[{"key":1,"value":[2]}]'] * 2),
+    ],
+)  # fmt: skip
+def test_every_kind_of_value_has_its_spelling(
+    store: Path,
+    tmp_path: Path,
+    expression: str,
+    in_json: object,
+    in_csv: str,
+    on_screen: str,
+) -> None:
+    query = f"SELECT {expression} AS x"
+    path = tmp_path / "x.csv"
+
+    printed = sql(store, query, "--json")
+    shown = sql(store, query)
+    # With a second column, as a line that is empty is no row.
+    sql(store, f"{query}, 1 AS y", "--output", path)
+
+    assert json.loads(printed.stdout) == {"x": in_json}
+    assert shown.stdout.splitlines()[2:] == [on_screen] or not on_screen
+    with path.open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == [{"x": in_csv, "y": "1"}]
+
+
+@pytest.mark.parametrize(
+    "output", [["--json"], ["--output", "x.csv"], ["--output", "x.parquet"], []]
+)
+def test_what_no_format_can_hold_is_named(
+    store: Path, output: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = sql(store, "SELECT * FROM test_all_types()", *output)
+
+    assert_fails(result, "cannot be written")
+    assert not list(tmp_path.glob("*x.*"))
+
+
+@pytest.mark.parametrize("output", [["--json"], ["--output", "x.parquet"]])
+def test_columns_of_one_name_are_refused_where_names_count(
+    store: Path, output: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = sql(store, "SELECT 1 AS a, 2 AS a", *output)
+
+    assert_fails(result, "2 columns named 'a'", "AS")
+    assert list(tmp_path.iterdir()) == [store]
+
+
+def test_a_query_that_cannot_be_run_is_one_line(store: Path) -> None:
+    assert_fails(sql(store, ""), "it is empty")
+    assert_fails(sql(store, "DELETE FROM events"), "no SELECT")
+    assert_fails(sql(store, "SELECT * FROM '/etc/passwd'"), "/etc/passwd")
+    assert_fails(sql(store, "SELECT *\nFRO nowhere"), "nowhere", "in line 2")
+    assert_fails(sql(store, "SELECT \udcff"), "UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nowhere/x.csv", "there is no directory"),
+        ("directory.csv", "it is a directory"),
+    ],
+)
+def test_an_output_that_cannot_be_written_stops_it_before_it_starts(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "directory.csv").mkdir()
+
+    # There is no store either: that would be found out next.
+    result = sql(tmp_path / "none", QUERY, "--output", tmp_path / name)
+
+    assert_fails(result, str(tmp_path / name), words)
+
+
+def test_an_output_that_turns_out_not_to_be_writable_leaves_nothing(
+    store: Path,
+) -> None:
+    assert_fails(sql(store, QUERY, "--output", "/proc/x.csv"), "/proc/x.csv")
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.csv.gz", ".csv"])
+def test_an_output_of_another_kind_is_refused(store: Path, name: str) -> None:
+    result = sql(store, QUERY, "--output", name)
+
+    assert result.exit_code == 2
+    assert ".parquet or .csv" in result.stderr
+
+
+def test_json_and_an_output_contradict_each_other(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+
+    assert sql(store, QUERY, "--json", "--output", path).exit_code == 2
+    assert not path.exists()
+
+
+def test_there_must_be_a_store(tmp_path: Path) -> None:
+    assert_fails(sql(tmp_path / "none", QUERY), "There is no store")
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_endless_query_ends_with_control_c(store: Path) -> None:
+    interrupt = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
+
+    interrupt.start()
+    result = sql(store, "SELECT count(*) FROM range(10000000000000)")
+
+    assert result.exit_code == 130
+    assert result.stdout == ""
+    assert result.stderr == "metering: Interrupted; a query changes nothing\n"
