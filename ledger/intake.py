@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ledger.commits import read_head
 from ledger.deduplication import Candidates
 from ledger.entries import Commit, Head
-from ledger.errors import LogDamagedError
+from ledger.errors import LogDamagedError, RunsDirectoryError
 from ledger.few_events import batch_of
 from ledger.folds import Follower
 from ledger.identifier_table import IdentifierTable
@@ -158,8 +158,16 @@ class Intake:
     def begin_after_segments(self, connection: Connection) -> None:
         """Begin again after what has been sealed meanwhile, by whichever process."""
         with self._lock:
-            if read_head(connection).sealed_position > self._sealed.position:
+            head = read_head(connection)
+            if head.sealed_position <= self._sealed.position:
+                return
+            try:
                 self._restart(connection)
+            except RunsDirectoryError:
+                # What has been sealed since is in memory still: that will do until
+                # there is room for runs again.
+                if self.must_restart(head):
+                    raise
 
     def make_runs(self, connection: Connection) -> Sealed:
         """Make what followers keep of segments, before anybody has to wait for it."""
