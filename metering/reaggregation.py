@@ -56,15 +56,19 @@ def reaggregated(
     """Recompute summaries from events; see `Metering.reaggregate`."""
     unit, zone = _unit(request.window), _zone(request.timezone)
     recorded = engine.recorded(_position(engine, request.as_of))
-    measures = tuple(_measures(recorded, request))
+    dimensions, filters = _dimensions(request.group_by), _filters(request.filters)
+    meters = _meters(recorded.definitions, request.meters)
+    _check_keys(meters, "group_by", dimensions)
+    _check_keys(meters, "filters", filters)
+    measures = tuple(_measures(meters, request))
     start, end, windows = _times(recorded, request, unit, zone)
     question = Question(
         measures=measures,
         start=start,
         end=end,
         windows=windows,
-        dimensions=_dimensions(request.group_by),
-        filters=_filters(request.filters),
+        dimensions=dimensions,
+        filters=filters,
         up_to=recorded.position,
     )
     return reaggregate(question, recorded, executor, progress)
@@ -86,8 +90,24 @@ def _position(engine: Engine, as_of: Time | None) -> int | None:
     return engine.log.history.position_at(instant(as_of, "as_of"))
 
 
-def _measures(recorded: Recorded, request: Request) -> Iterable[Measure]:
-    for meter in _meters(recorded.definitions, request.meters):
+def _check_keys(
+    meters: Iterable[MeterDefinition], param: str, keys: Iterable[str]
+) -> None:
+    """Refuse payload keys that say who used how much, and so are columns instead."""
+    for meter in meters:
+        for key in keys:
+            is_value = meter.needs_value and key == meter.value_payload_key
+            if key == meter.customer_payload_key or is_value:
+                what = "value" if is_value else "customer"
+                raise InvalidRequestError(
+                    f"Invalid {param}: {key!r} holds the {what} of meter"
+                    f" {meter.meter_id}; name another key of the payload",
+                    param=param,
+                )
+
+
+def _measures(meters: Iterable[MeterDefinition], request: Request) -> Iterable[Measure]:
+    for meter in meters:
         formula = None if request.formula is None else _formula(request.formula)
         if request.value_key is not None:
             check_word(request.value_key, "value_key")

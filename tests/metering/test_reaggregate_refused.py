@@ -1,0 +1,77 @@
+"""Re-aggregation refuses what it cannot answer, and names the argument."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import metering
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def store() -> Iterator[metering.Metering]:
+    """A store of one meter and one event."""
+    with metering.connect(":memory:", clock=metering.FixedClock(NOW)) as store:
+        store.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+        store.meter_events.create(
+            event_name="tokens", payload={"stripe_customer_id": "cus_1", "value": "2"}
+        )
+        yield store
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"meters": ["calls"]}, "meters"),
+    ({"window": "fortnight"}, "window"),
+    ({"timezone": "Mars/Olympus"}, "timezone"),
+    ({"timezone": ""}, "timezone"),
+    ({"timezone": "../UTC"}, "timezone"),
+    ({"formula": "median"}, "formula"),
+    ({"value_key": ""}, "value_key"),
+    ({"value_key": "stripe_customer_id"}, "value_key"),
+    ({"group_by": ["value"]}, "group_by"),
+    ({"group_by": ["stripe_customer_id"]}, "group_by"),
+    ({"group_by": ["customer"]}, "group_by"),
+    ({"group_by": ["model", "model"]}, "group_by"),
+    ({"group_by": [""]}, "group_by"),
+    ({"filters": {"stripe_customer_id": "cus_1"}}, "filters"),
+    ({"filters": {"model": [1]}}, "filters"),
+    ({"as_of": 3}, "as_of"),
+    ({"as_of": -1}, "as_of"),
+    ({"as_of": "yesterday"}, "as_of"),
+    ({"start_time": "2026-03-02", "end_time": "2026-03-01"}, "end_time"),
+    ({"start_time": datetime(2026, 3, 2)}, "start_time"),  # noqa: DTZ001  # the point
+]
+
+
+@pytest.mark.parametrize(("arguments", "param"), REFUSED)
+def test_what_cannot_be_answered_is_refused_by_name(
+    store: metering.Metering, arguments: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as caught:
+        store.reaggregate(**arguments)
+
+    assert caught.value.param == param
+
+
+def test_a_store_without_events_has_no_usage() -> None:
+    with metering.connect(":memory:", clock=metering.FixedClock(NOW)) as store:
+        table = store.reaggregate(window="hour", timezone="Asia/Kathmandu")
+
+    assert table.num_rows == 0
+    assert table.schema.names == [
+        "meter", "customer", "window_start", "window_end", "value", "event_count",
+    ]  # fmt: skip
+
+
+def test_nothing_was_known_at_the_beginning(store: metering.Metering) -> None:
+    assert store.reaggregate(as_of=0).num_rows == 0
+    assert store.reaggregate(as_of=1).num_rows == 0
+    assert store.reaggregate(as_of=2).column("event_count").to_pylist() == [1]
+    assert store.reaggregate(as_of=NOW).num_rows == 1
