@@ -3,9 +3,11 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.quantities import QUANTITY
+from ledger.quantities import FRACTION_DIGITS, QUANTITY
 
 _ADDED = ("value", "event_count")
+# Differences and sums of quantities have more digits than a quantity.
+_WIDE = pa.decimal256(60, FRACTION_DIGITS)
 
 
 def differences(before: pa.Table, after: pa.Table) -> pa.Table:
@@ -16,9 +18,10 @@ def differences(before: pa.Table, after: pa.Table) -> pa.Table:
         after: likewise, of the same windows and keys.
 
     Returns:
-        The columns of both but `value` and `event_count`, and `before`, `after` and
-        `difference` (decimal128(38, 12)): a window that one of them lacks has 0 there.
-        Sorted as they are; windows that do not differ are left out.
+        The columns of both but `value` and `event_count`, and `before`, `after`
+        (decimal128(38, 12)) and `difference` (decimal256(60, 12)): a window that one of
+        them lacks has 0 there. Sorted as they are; windows that do not differ are left
+        out.
     """
     keys = [name for name in before.schema.names if name not in _ADDED]
     both = before.select([*keys, "value"]).join(
@@ -34,10 +37,10 @@ def differences(before: pa.Table, after: pa.Table) -> pa.Table:
     for name, values in (
         ("before", old),
         ("after", new),
-        ("difference", pc.subtract(new, old)),
+        ("difference", pc.subtract(new.cast(_WIDE), old.cast(_WIDE)).cast(_WIDE)),
     ):
         table = table.append_column(name, values)
-    table = table.filter(pc.not_equal(table.column("difference"), nothing))
+    table = table.filter(pc.not_equal(old, new))
     order = [(name, "ascending") for name in keys if name != "window_end"]
     return table.sort_by(order)
 
@@ -52,6 +55,9 @@ def by_customer(changes: pa.Table) -> pa.Table:
         Columns `meter`, `customer`, `windows` (how many differ), `before`, `after` and
         `difference`, sorted by meter and customer.
     """
+    for name in ("before", "after"):
+        at = changes.schema.get_field_index(name)
+        changes = changes.set_column(at, name, changes.column(name).cast(_WIDE))
     sums = [(name, "sum") for name in ("before", "after", "difference")]
     grouped = changes.group_by(["meter", "customer"], use_threads=False).aggregate(
         [("difference", "count"), *sums]

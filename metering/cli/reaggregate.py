@@ -171,7 +171,7 @@ def _give(
         total = sum(customers.column("difference").to_pylist(), Decimal(0))
         windows = counted(table.num_rows, "window")
         who = counted(customers.num_rows, "customer")
-        change = quantities([total])[0]
+        change = quantities([total.normalize()])[0]
         show(f"{who} would change in {windows}, by {change} in all", style="bold")
 
 

@@ -7,11 +7,13 @@ where none can be cancelled or too late.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ledger.errors import SegmentDamagedError
 from projections.reaggregation.columns import (
     Columns,
     arrays_of,
@@ -117,7 +119,12 @@ def _read(
                 columns["position"] = None
             constants = group.constants()
             to_read = [name for name in columns if name not in constants]
-            table = file.read_row_group(group.index, to_read, use_threads=False)
+            try:
+                table = file.read_row_group(group.index, to_read, use_threads=False)
+            except (OSError, pa.ArrowException) as error:
+                # The file was checked, but bits may have flipped since.
+                reason = " ".join(str(error).split())
+                raise SegmentDamagedError(Path(path).name, reason) from error
             yield arrays_of(table) | constants
 
 
