@@ -6,9 +6,11 @@ Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overvie
 """
 
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -19,10 +21,13 @@ from projections.datasets import dataset_of
 from projections.errors import QueryError
 from projections.recorded import Recorded
 
+_Result = TypeVar("_Result")
+
 MEMORY_SHARE = "60%"
 """How much of the machine's memory a query may have."""
 
 _ROWS_AT_A_TIME = 1 << 16
+_LOOKS_EVERY_SECONDS = 0.05
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -76,24 +81,60 @@ def run_query(
             have.
         SegmentMissingError, SegmentDamagedError: a segment cannot be read.
     """
-    with _translated(recorded, memory), _database(recorded, memory) as connection:
-        return _run(connection, _the_select(connection, query))
+    with _translated(recorded, memory), ThreadPoolExecutor(1) as pool:
+        # All of DuckDB's work is done in a thread: in the main one it loses a Ctrl-C.
+        settings = _SETTINGS | {"memory_limit": memory}
+        connecting = pool.submit(duckdb.connect, config=settings)
+        with _awaited(connecting) as connection:
+            return _in_thread(pool, connection, partial(_answer, recorded, query))
 
 
-@contextmanager
-def _database(recorded: Recorded, memory: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that has the events and is locked."""
-    with duckdb.connect(config=_SETTINGS | {"memory_limit": memory}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        # It would go to standard output, which is for results.
-        connection.execute("SET enable_progress_bar = false")
-        connection.register("sealed", dataset_of(recorded.reader, recorded.segments))
-        connection.register("tail", recorded.tail)
-        cancelled = pa.table({"position": pa.array(recorded.cancelled, pa.int64())})
-        connection.register("cancellation", cancelled)
-        connection.execute(_EVENTS.format(up_to=recorded.position))
-        connection.execute("SET lock_configuration = true")
-        yield connection
+def _in_thread(
+    pool: ThreadPoolExecutor,
+    connection: duckdb.DuckDBPyConnection,
+    work: Callable[[duckdb.DuckDBPyConnection], pa.Table],
+) -> pa.Table:
+    """Work with a database in the one thread of a pool, ready to be interrupted."""
+    try:
+        return _awaited(pool.submit(work, connection))
+    except BaseException:
+        # Its turn comes when the thread has nothing else to do.
+        idle = pool.submit(int)
+        while not idle.done():
+            # One that comes before a statement has begun is forgotten.
+            connection.interrupt()
+            wait([idle], _LOOKS_EVERY_SECONDS)
+        raise
+
+
+def _awaited(future: Future[_Result]) -> _Result:
+    """Wait for a result, and for Ctrl-C.
+
+    A signal that comes just before a wait begins does not end it; so no wait is long.
+    """
+    while not future.done():
+        wait([future], _LOOKS_EVERY_SECONDS)
+    return future.result()
+
+
+def _answer(
+    recorded: Recorded, query: str, connection: duckdb.DuckDBPyConnection
+) -> pa.Table:
+    _lock(connection, recorded)
+    return _result(connection, _the_select(connection, query))
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, recorded: Recorded) -> None:
+    """Give the events to a database, and lock it."""
+    connection.execute("SET TimeZone = 'UTC'")
+    # It would go to standard output, which is for results.
+    connection.execute("SET enable_progress_bar = false")
+    connection.register("sealed", dataset_of(recorded.reader, recorded.segments))
+    connection.register("tail", recorded.tail)
+    cancelled = pa.table({"position": pa.array(recorded.cancelled, pa.int64())})
+    connection.register("cancellation", cancelled)
+    connection.execute(_EVENTS.format(up_to=recorded.position))
+    connection.execute("SET lock_configuration = true")
 
 
 def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
@@ -116,19 +157,6 @@ def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
             raise QueryError(reason)
         case _:
             raise QueryError("it is no SELECT, and nothing else is run")
-
-
-def _run(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
-    """Run a SELECT, ready to be interrupted."""
-    with ThreadPoolExecutor(1) as pool:
-        # In a thread of its own: DuckDB does not look for Ctrl-C while it works on the
-        # first rows.
-        result = pool.submit(_result, connection, query)
-        try:
-            return result.result()
-        except BaseException:
-            connection.interrupt()
-            raise
 
 
 def _result(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:

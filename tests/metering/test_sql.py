@@ -330,3 +330,17 @@ def test_an_endless_query_can_be_interrupted(
 
     assert store.sql("SELECT 1").num_rows == 1
     assert capfd.readouterr().out == ""
+
+
+def test_an_interruption_is_heard_whenever_it_comes(store: metering.Metering) -> None:
+    store.sql("SELECT 1")
+
+    for milliseconds in range(5, 35):
+        interrupt = threading.Timer(
+            milliseconds / 1_000, os.kill, [os.getpid(), signal.SIGINT]
+        )
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (the timer runs already)
+            interrupt.start()
+            store.sql("SELECT range FROM range(10000000000000) WHERE range < 0")
+
+    assert store.sql("SELECT 1").num_rows == 1
