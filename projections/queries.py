@@ -14,9 +14,8 @@ from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
-from xxhash import xxh3_128_digest
 
-from ledger.errors import SegmentDamagedError
+from ledger.segments.reader import check_content
 from projections.datasets import dataset_of
 from projections.errors import QueryError
 from projections.recorded import Recorded
@@ -193,7 +192,4 @@ def _translated(recorded: Recorded, memory: str) -> Iterator[None]:
 def _check_segments(recorded: Recorded) -> None:
     """Raise what is wrong with the segments, if anything is."""
     for segment in recorded.segments:
-        content = recorded.reader.content(segment)
-        if xxh3_128_digest(content) != segment.checksum:
-            reason = "what is stored is not what was sealed"
-            raise SegmentDamagedError(segment.name, reason)
+        check_content(segment, recorded.reader.content(segment))

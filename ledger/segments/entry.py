@@ -24,7 +24,7 @@ class Segment:
         rows: how many meter events the file holds.
         byte_count: size of the file.
         sha256: of the file, 32 bytes; what proves it.
-        checksum: XXH3-128 of the file, 16 bytes; what is compared before it is read.
+        checksums: of the parts of the file; what is compared before they are read.
         digest: hash chain up to and including `up_to`.
         facts_position: position of the last fact up to `up_to`, 0 where there is none.
         recorded_at: when the last commit up to `up_to` was accepted, microseconds since
@@ -39,7 +39,7 @@ class Segment:
     rows: int
     byte_count: int
     sha256: bytes
-    checksum: bytes
+    checksums: bytes
     digest: bytes
     facts_position: int
     recorded_at: int

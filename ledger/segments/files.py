@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.segments.entry import Segment
-from ledger.segments.layout import SEGMENT, open_segment
+from ledger.segments.layout import SEGMENT
+from ledger.segments.parts import PartsFile
 
 EVENTS = tuple(name for name in SEGMENT.names if not name.endswith("_hash"))
 """What a segment holds of its events, its hashes aside."""
@@ -20,22 +21,35 @@ KEYS = ("event_name", "customer", "timestamp")
 class SegmentFile:
     """One segment's file, open, with what its footer says of its groups of rows."""
 
-    def __init__(self, source: pa.NativeFile, segment: Segment) -> None:
+    def __init__(self, parts: PartsFile, segment: Segment) -> None:
         self.lock = threading.Lock()
-        self.parquet = open_segment(source)
-        found = self.parquet.schema_arrow
+        self.metadata = parts.metadata
+        self._parts = parts
+        found = parts.schema
         if [(each.name, each.type) for each in found] != [
             (each.name, each.type) for each in SEGMENT
         ]:
             reason = f"expected the columns {SEGMENT.names}, found {found.names}"
             raise SegmentDamagedError(segment.name, reason)
-        if self.parquet.metadata.num_rows != segment.rows:
-            rows = self.parquet.metadata.num_rows
+        rows = self.metadata.num_rows
+        if rows != segment.rows:
             reason = f"{segment.rows} rows were sealed, {rows} are stored"
             raise SegmentDamagedError(segment.name, reason)
         self._groups = [self._ends(group) for group in range(self._group_count)]
         sizes = [self._metadata(group).num_rows for group in range(self._group_count)]
         self._starts = np.cumsum([0, *sizes])
+
+    def read(
+        self, columns: Sequence[str], groups: Sequence[int] | None = None
+    ) -> pa.Table:
+        """Read columns of some groups of rows, or of all.
+
+        Raises:
+            SegmentDamagedError: they are not what was sealed.
+        """
+        if groups is None:
+            groups = range(self._group_count)
+        return self._parts.read(list(groups), columns)
 
     def groups_that_may_hold(
         self, event_name: str | None, customer: str | None, times: tuple[int, int]
@@ -84,19 +98,17 @@ class SegmentFile:
         """Read the rows with some numbers, in the order given."""
         groups = np.searchsorted(self._starts, rows, side="right") - 1
         wanted = np.unique(groups)
-        table = self.parquet.read_row_groups(
-            wanted.tolist(), list(EVENTS), use_threads=False
-        )
+        table = self.read(EVENTS, wanted.tolist())
         sizes = np.diff(self._starts)[wanted]
         shifts = self._starts[wanted] - (np.cumsum(sizes) - sizes)
         return table.take(pa.array(rows - shifts[np.searchsorted(wanted, groups)]))
 
     @property
     def _group_count(self) -> int:
-        return int(self.parquet.num_row_groups)
+        return int(self.metadata.num_row_groups)
 
     def _metadata(self, group: int) -> pq.RowGroupMetaData:
-        return self.parquet.metadata.row_group(group)
+        return self.metadata.row_group(group)
 
     def _ends(
         self, group: int

@@ -1,6 +1,6 @@
 """Layout of a segment: how commits of usage become one Parquet file, and back.
 
-Version 1, promised to whoever reads the files: zstd, rows sorted by (event_name,
+Version 1, promised to whoever reads the files: rows sorted by (event_name,
 customer, timestamp, position) in byte order, the columns of `SEGMENT`. Under the key
 ``metering`` of the file's metadata stands a JSON object that says which log and which
 positions the file holds and where each commit begins, so that the commits, and with
@@ -72,6 +72,8 @@ _DICTIONARIES = [
     "payload.key_value.value",
 ]
 _HASHES = ("identifier_hash", "content_hash")
+# Neighbours differ by little: smaller than zstd makes them, and read twice as fast.
+_DIFFERENCES = ("position", "timestamp")
 
 
 class _Inscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,29 +155,20 @@ def encode_segment(
         entry_counts=_packed(boundaries.entry_counts),
         recorded_at=_packed(boundaries.recorded_at),
     )
-    sink = pa.BufferOutputStream()
+    sink, codecs = pa.BufferOutputStream(), _codecs()
     pq.write_table(
         table.replace_schema_metadata(
             {_METADATA_KEY: msgspec.json.encode(inscription)}
         ),
         sink,
         row_group_size=ROWS_IN_A_GROUP,
-        # Hashes do not compress.
-        compression={
-            path: "none" if path in _HASHES else "zstd" for path in _leaves(SEGMENT)
-        },
-        compression_level={path: 1 for path in _leaves(SEGMENT) if path not in _HASHES},
+        compression=codecs,
+        compression_level={path: 1 for path in codecs if codecs[path] == "zstd"},
+        column_encoding=dict.fromkeys(_DIFFERENCES, "DELTA_BINARY_PACKED"),
         use_dictionary=_DICTIONARIES,
         write_page_checksum=True,
     )
     return sink.getvalue()
-
-
-def open_segment(source: pa.NativeFile) -> pq.ParquetFile:
-    """Open a segment's file to read the columns of `SEGMENT`, pages checked."""
-    return pq.ParquetFile(
-        source, read_dictionary=list(WORDS), page_checksum_verification=True
-    )
 
 
 def read_inscription(metadata: pq.FileMetaData, name: str) -> _Inscription:
@@ -286,17 +279,22 @@ def _ranks(batch: pa.RecordBatch, column: str) -> np.ndarray:
     return ranks
 
 
-def _leaves(schema: pa.Schema) -> list[str]:
-    """Name the columns as Parquet does, which has two for a map."""
-    return [
-        path
-        for name in schema.names
-        for path in (
-            ("payload.key_value.key", "payload.key_value.value")
-            if name == "payload"
-            else (name,)
-        )
-    ]
+def leaves_of(column: str) -> tuple[str, ...]:
+    """Name a column as Parquet does, which has two for a map."""
+    if column == "payload":
+        return ("payload.key_value.key", "payload.key_value.value")
+    return (column,)
+
+
+def _codecs() -> dict[str, str]:
+    """Choose how each column is compressed."""
+    leaves = [leaf for name in SEGMENT.names for leaf in leaves_of(name)]
+    codecs = dict.fromkeys(leaves, "zstd")
+    # Hashes do not compress, and differences are packed already.
+    codecs |= dict.fromkeys((*_HASHES, *_DIFFERENCES), "none")
+    # What every aggregation reads is worth a few more bytes.
+    codecs["value"] = "lz4"
+    return codecs
 
 
 def _packed(numbers: np.ndarray) -> str:

@@ -1,9 +1,6 @@
 """Reading segments: by series, by position, by commit. Nothing in a file is trusted.
 
-Before a local file is read for the first time, its checksum is compared with the
-catalog's: a flipped bit in its footer could otherwise become another number. Pages
-carry checksums of their own, which are compared as they are read; in object stores,
-where reading a whole file for a few rows would cost too much, they are what there is.
+How files are checked as they are read, `ledger.segments.parts` says.
 """
 
 import threading
@@ -15,7 +12,6 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from xxhash import xxh3_128_digest
 
 from ledger.columns import take_rows, timestamps_of
 from ledger.errors import (
@@ -34,6 +30,7 @@ from ledger.segments.layout import (
     usage_batch_of,
     usage_of_commits,
 )
+from ledger.segments.parts import LocalFile, PartsFile, checksums_of, read_metadata
 from ledger.segments.store import SegmentStore, open_segment_store
 
 SERIES = ("position", "timestamp", "value")
@@ -59,7 +56,6 @@ class SegmentReader:
         self._lock = threading.Lock()
         self._files: OrderedDict[str, SegmentFile] = OrderedDict()
         self._rows: OrderedDict[str, RowMap] = OrderedDict()
-        self._checked: set[str] = set()
 
     def __reduce__(self) -> tuple[type["SegmentReader"], tuple[SegmentStore]]:
         """Be sent as the place where the files are."""
@@ -87,23 +83,34 @@ class SegmentReader:
             SegmentDamagedError: the file is not what was sealed.
         """
         with self._reading(segment) as file:
-            return file.parquet.read(list(columns), use_threads=False)
+            return file.read(columns)
 
-    def paths(self, segments: Sequence[Segment]) -> list[str] | None:
-        """Find the local files of segments, checked; None where they are elsewhere."""
-        found: list[str] = []
-        for segment in segments:
-            path = self._store.path(segment.name)
-            if path is None:
-                return None
-            self._check(segment)
-            found.append(path)
-        return found
+    def local_file(self, segment: Segment) -> LocalFile | None:
+        """Find the file of a segment on this machine; None where it is elsewhere.
+
+        Raises:
+            SegmentMissingError: the file is not there.
+            SegmentDamagedError: its size or its footer is not what was sealed.
+        """
+        path = self._store.path(segment.name)
+        if path is None:
+            return None
+        with self._translated(segment), self._source(segment) as source:
+            return LocalFile(
+                path=path,
+                name=segment.name,
+                checksums=segment.checksums,
+                metadata=read_metadata(source, segment.name, segment.checksums),
+            )
 
     def source(self, segment: Segment) -> pa.NativeFile:
-        """Open a segment's file for another reader; a local one is checked first."""
-        self._check(segment)
-        return self._store.open(segment.name)
+        """Open a segment's file for another reader; all of a local one is checked."""
+        source = self._source(segment)
+        if self._store.path(segment.name) is not None:
+            with self._translated(segment):
+                check_content(segment, source.read_buffer())
+                source.seek(0)
+        return source
 
     def of_series(
         self,
@@ -152,7 +159,7 @@ class SegmentReader:
                 *(["customer"] if customer is not None else []),
             ]
             wanted = list(dict.fromkeys((*columns, *keys)))
-            table = file.parquet.read_row_groups(groups, wanted, use_threads=False)
+            table = file.read(wanted, groups)
         (batch,) = table.unify_dictionaries().combine_chunks().to_batches()
         rows = row_numbers(batch, timestamps_of(batch), event_name, customer, times)
         return pa.Table.from_batches([batch.take(pa.array(rows))]).select(list(columns))
@@ -180,7 +187,7 @@ class SegmentReader:
     def boundaries(self, segment: Segment) -> Boundaries:
         """Read where the commits of a segment begin."""
         with self._reading(segment) as file:
-            inscription = read_inscription(file.parquet.metadata, segment.name)
+            inscription = read_inscription(file.metadata, segment.name)
             if (inscription.after, inscription.up_to) != (segment.after, segment.up_to):
                 raise SegmentDamagedError(segment.name, "it holds other positions")
             return read_boundaries(inscription)
@@ -211,10 +218,15 @@ class SegmentReader:
 
     @contextmanager
     def _reading(self, segment: Segment) -> Iterator[SegmentFile]:
-        try:
+        with self._translated(segment):
             file = self._open(segment)
             with file.lock:
                 yield file
+
+    @contextmanager
+    def _translated(self, segment: Segment) -> Iterator[None]:
+        try:
+            yield
         except _UNREADABLE as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             if self._is_out_of_reach(error):
@@ -235,33 +247,40 @@ class SegmentReader:
         with self._lock:
             file = self._files.get(segment.name)
         if file is None:
-            self._check(segment)
-            path = self._store.path(segment.name)
-            source = (
-                self._store.open(segment.name) if path is None else pa.memory_map(path)
+            source = self._source(segment)
+            parts = PartsFile(
+                source,
+                name=segment.name,
+                checksums=segment.checksums,
+                metadata=read_metadata(source, segment.name, segment.checksums),
+                is_mapped=isinstance(source, pa.MemoryMappedFile),
             )
-            file = SegmentFile(source, segment)
+            file = SegmentFile(parts, segment)
         with self._lock:
             _keep(self._files, segment.name, file, _FILES_KEPT_OPEN)
         return file
 
-    def _check(self, segment: Segment) -> None:
-        """Compare a local file with the catalog, once."""
+    def _source(self, segment: Segment) -> pa.NativeFile:
+        """Open a file, of the size that was sealed."""
         path = self._store.path(segment.name)
-        if path is None or segment.name in self._checked:
-            return
-        with self._store.open(segment.name) as file:
-            if file.size() != segment.byte_count:
-                reason = (
-                    f"{segment.byte_count} bytes were sealed, {file.size()} are stored"
-                )
-                raise SegmentDamagedError(segment.name, reason)
-        # Mapped: hashing then needs no copy.
-        with pa.memory_map(path) as file:
-            if xxh3_128_digest(file.read_buffer()) != segment.checksum:
-                reason = "what is stored is not what was sealed"
-                raise SegmentDamagedError(segment.name, reason)
-        self._checked.add(segment.name)
+        # Mapped: looking at parts then needs no copy.
+        source = self._store.open(segment.name) if path is None else pa.memory_map(path)
+        if source.size() != segment.byte_count:
+            size = source.size()
+            source.close()
+            reason = f"{segment.byte_count} bytes were sealed, {size} are stored"
+            raise SegmentDamagedError(segment.name, reason)
+        return source
+
+
+def check_content(segment: Segment, content: pa.Buffer) -> None:
+    """Check a whole file.
+
+    Raises:
+        SegmentDamagedError: it is not what was sealed.
+    """
+    if checksums_of(content) != segment.checksums:
+        raise SegmentDamagedError(segment.name, "what is stored is not what was sealed")
 
 
 def _reader_of(url: str) -> SegmentReader:

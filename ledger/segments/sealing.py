@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
-from xxhash import xxh3_128_digest
 
 from ledger.chain import genesis_head
 from ledger.commits import read_head
@@ -25,6 +24,7 @@ from ledger.reading import read_commits
 from ledger.segments.catalog import add_segment, last_segment, read_segments
 from ledger.segments.entry import Segment, name_prefix, segment_name
 from ledger.segments.layout import encode_segment, segment_table
+from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import SegmentStore
 
@@ -146,7 +146,7 @@ def _made(commits: list[Commit], after: Head, head: Head) -> tuple[Segment, pa.B
             rows=table.num_rows,
             byte_count=content.size,
             sha256=sha256,
-            checksum=xxh3_128_digest(content),
+            checksums=checksums_of(content),
             digest=head.digest,
             facts_position=head.facts_position,
             recorded_at=head.recorded_at,

@@ -7,13 +7,14 @@ where none can be cancelled or too late.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ledger.errors import SegmentDamagedError
+from ledger.segments.layout import SEGMENT
+from ledger.segments.parts import LocalFile
 from projections.reaggregation.columns import (
     Columns,
     arrays_of,
@@ -49,20 +50,20 @@ class Piece:
 
 
 def pieces_of(
-    question: Question, events: Iterable[str] | pa.Table, cancelled: np.ndarray
+    question: Question, events: Iterable[LocalFile] | pa.Table, cancelled: np.ndarray
 ) -> Iterator[Piece]:
     """Cut events into pieces.
 
     Args:
         question: what is asked.
-        events: paths of local segments, or a table with the columns of one.
+        events: local segments, or a table with the columns of one.
         cancelled: positions (int64, ascending) of events that do not count.
     """
     if isinstance(events, pa.Table):
         yield from _pieces_of_table(question, events)
     else:
-        for path in events:
-            yield from _pieces_of_file(question, path, cancelled)
+        for file in events:
+            yield from _pieces_of_file(question, file, cancelled)
 
 
 def _pieces_of_table(question: Question, events: pa.Table) -> Iterator[Piece]:
@@ -91,28 +92,26 @@ def _in_order(events: Columns) -> Columns:
 
 
 def _pieces_of_file(
-    question: Question, path: str, cancelled: np.ndarray
+    question: Question, file: LocalFile, cancelled: np.ndarray
 ) -> Iterator[Piece]:
-    with _open(path) as file:
-        metadata = file.metadata
+    metadata = file.metadata
     for start in range(0, metadata.num_row_groups, _GROUPS_IN_A_PIECE):
         end = min(start + _GROUPS_IN_A_PIECE, metadata.num_row_groups)
         groups = [_Group(at, metadata.row_group(at)) for at in range(start, end)]
         to_read = [group for group in groups if group.may_count(question)]
         yield Piece(
             rows=sum(group.rows for group in groups),
-            batches=partial(_read, path, metadata, to_read, question, cancelled),
+            batches=partial(_read, file, to_read, question, cancelled),
         )
 
 
 def _read(
-    path: str,
-    metadata: pq.FileMetaData,
+    file: LocalFile,
     groups: Sequence["_Group"],
     question: Question,
     cancelled: np.ndarray,
 ) -> Iterator[Columns]:
-    with _open(path, metadata) as file:
+    with file.opened() as parts:
         for group in groups:
             columns = dict.fromkeys(columns_for(question))
             if group.may_be_excluded(question, cancelled):
@@ -120,22 +119,11 @@ def _read(
             constants = group.constants()
             to_read = [name for name in columns if name not in constants]
             try:
-                table = file.read_row_group(group.index, to_read, use_threads=False)
+                table = parts.read([group.index], to_read)
             except (OSError, pa.ArrowException) as error:
-                # The file was checked, but bits may have flipped since.
                 reason = " ".join(str(error).split())
-                raise SegmentDamagedError(Path(path).name, reason) from error
+                raise SegmentDamagedError(file.name, reason) from error
             yield arrays_of(table) | constants
-
-
-def _open(path: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
-    return pq.ParquetFile(
-        path,
-        metadata=metadata,
-        memory_map=True,
-        read_dictionary=list(_WORDS),
-        page_checksum_verification=True,
-    )
 
 
 class _Group:
@@ -144,11 +132,9 @@ class _Group:
     def __init__(self, index: int, metadata: pq.RowGroupMetaData) -> None:
         self.index = index
         self.rows: int = metadata.num_rows
-        columns = map(metadata.column, range(metadata.num_columns))
         self._known = {
-            column.path_in_schema: column.statistics
-            for column in columns
-            if column.path_in_schema in _KNOWN
+            name: metadata.column(SEGMENT.names.index(name)).statistics
+            for name in _KNOWN
         }
 
     def may_count(self, question: Question) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.segments.entry import Segment, overlapping
+from ledger.segments.parts import LocalFile
 from ledger.segments.reader import SegmentReader
 from projections.reaggregation.events import bounds_of, columns_for
 from projections.reaggregation.partial import combine, partial
@@ -48,9 +49,15 @@ class Job:
 
 def run(job: Job) -> pa.Table:
     """Do a job, on one thread: executors have more than one worker."""
-    columns = dict.fromkeys([*columns_for(job.question), "position"])
-    table = job.reader.table(job.segment, list(columns))
-    return partial(job.question, table, job.cancelled, threads=1)
+    events: Sequence[LocalFile] | pa.Table
+    file = job.reader.local_file(job.segment)
+    if file is not None:
+        events = [file]
+    else:
+        # Every request takes its time, so that all of it is asked for in one.
+        columns = dict.fromkeys([*columns_for(job.question), "position"])
+        events = job.reader.table(job.segment, list(columns))
+    return partial(job.question, events, job.cancelled, threads=1)
 
 
 def reaggregate(
@@ -94,13 +101,13 @@ def _partials(
     cancelled, reader = recorded.cancelled, recorded.reader
     if executor is not None:
         yield from _elsewhere(question, recorded, segments, executor, advance)
-    elif segments and reader.paths(segments[:1]) is None:
+    elif segments and reader.local_file(segments[0]) is None:
         with ThreadPoolExecutor(_THREADS, "reaggregation") as pool:
             yield from _elsewhere(question, recorded, segments, pool, advance)
     else:
-        # One by one: while some are worked on, the next is checked.
-        paths = (path for each in segments for path in reader.paths([each]) or ())
-        yield partial(question, paths, cancelled, threads=_THREADS, progress=advance)
+        found = map(reader.local_file, segments)
+        files = (file for file in found if file is not None)
+        yield partial(question, files, cancelled, threads=_THREADS, progress=advance)
     if recorded.tail.num_rows:
         tail = recorded.tail
         yield partial(question, tail, cancelled, threads=_THREADS, progress=advance)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from ledger.segments.parts import LocalFile
 from projections.reaggregation.answers import answer, no_answer
 from projections.reaggregation.batches import Piece, pieces_of
 from projections.reaggregation.cells import (
@@ -38,7 +39,7 @@ _MEASURE = "measure"
 
 def partial(
     question: Question,
-    events: Iterable[str] | pa.Table,
+    events: Iterable[LocalFile] | pa.Table,
     cancelled: np.ndarray,
     *,
     threads: int,
@@ -48,9 +49,8 @@ def partial(
 
     Args:
         question: what is asked.
-        events: paths of local segments, known to be what was sealed, asked for one by
-            one as they are needed; or a table with the columns of one, in any order. No
-            event is in two partials.
+        events: local segments, asked for one by one as they are needed; or a table with
+            the columns of one, in any order. No event is in two partials.
         cancelled: positions (int64) of events that do not count; others than those of
             these events do no harm.
         threads: how many work on it.
@@ -62,6 +62,7 @@ def partial(
     Raises:
         ValueUnreadableError: an event that counts has no quantity under the payload
             key that holds the value.
+        SegmentDamagedError: a segment is not what was sealed.
     """
     cancelled = np.sort(cancelled)
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from ledger.columns import PAYLOAD, TIMESTAMP, WORD
 from ledger.quantities import QUANTITY
+from ledger.segments.parts import LocalFile, checksums_of
 from tests.projections.reaggregation.naive import Event
 
 SCHEMA = pa.schema(
@@ -55,7 +56,7 @@ def table_of(events: Sequence[Event]) -> pa.Table:
     )
 
 
-def write_segment(events: Sequence[Event], path: Path) -> str:
+def write_segment(events: Sequence[Event], path: Path) -> LocalFile:
     """Write events as a segment, with few rows in a group."""
     in_order = sorted(
         events,
@@ -72,4 +73,10 @@ def write_segment(events: Sequence[Event], path: Path) -> str:
         row_group_size=ROWS_IN_A_GROUP,
         write_page_checksum=True,
     )
-    return str(path)
+    content = pa.py_buffer(path.read_bytes())
+    return LocalFile(
+        path=str(path),
+        name=path.name,
+        checksums=checksums_of(content),
+        metadata=pq.read_metadata(path),
+    )

@@ -1,0 +1,169 @@
+"""Parts of a segment's file: its footer, and each column of each group of rows.
+
+Each has a checksum in the catalog, which is compared every time before the part is read:
+a flipped bit could otherwise become another number, and checking whole files would read
+ten columns where two are asked for. In object stores, where a part would have to be
+fetched twice for it, the footer is compared, and pages by the checksums of their own.
+
+Checksums are XXH3-64, big-endian: the footer's, then those of the columns of the first
+group in the order of the file, and so on.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from xxhash import xxh3_64_digest
+
+from ledger.errors import SegmentDamagedError
+from ledger.segments.layout import SEGMENT, WORDS, leaves_of
+
+_CHECKSUM_BYTES = 8
+# The length of the footer, and the four letters that end a Parquet file.
+_END_BYTES = 8
+_TAIL_BYTES = 1 << 16
+_LEAVES = [leaf for name in SEGMENT.names for leaf in leaves_of(name)]
+_LEAVES_BY_NAME = {
+    name: [_LEAVES.index(leaf) for leaf in leaves_of(name)] for name in SEGMENT.names
+}
+
+
+def checksums_of(content: pa.Buffer) -> bytes:
+    """Compute the checksums of all parts of a whole file."""
+    file = pa.BufferReader(content)
+    metadata = pq.read_metadata(file)
+    view = memoryview(content)
+    chunks = (
+        view[slice(*_bounds(metadata, group, leaf))]
+        for group in range(metadata.num_row_groups)
+        for leaf in range(len(_LEAVES))
+    )
+    footer = memoryview(_read_footer(file))
+    return b"".join(map(xxh3_64_digest, [footer, *chunks]))
+
+
+def read_metadata(file: pa.NativeFile, name: str, checksums: bytes) -> pq.FileMetaData:
+    """Read a file's footer, and check it.
+
+    Raises:
+        SegmentDamagedError: it is not what was sealed.
+    """
+    footer = _read_footer(file)
+    if xxh3_64_digest(memoryview(footer)) != checksums[:_CHECKSUM_BYTES]:
+        raise SegmentDamagedError(name, "its footer is not what was sealed")
+    return pq.read_metadata(pa.BufferReader(footer))
+
+
+class PartsFile:
+    """A segment's file, open; reads its parts, checked. For one thread at a time.
+
+    Args:
+        source: the file.
+        name: of the segment.
+        checksums: of the parts.
+        metadata: the footer, checked.
+        is_mapped: whether parts can be looked at without being fetched.
+    """
+
+    def __init__(
+        self,
+        source: pa.NativeFile,
+        *,
+        name: str,
+        checksums: bytes,
+        metadata: pq.FileMetaData,
+        is_mapped: bool,
+    ) -> None:
+        self.metadata = metadata
+        self._name = name
+        self._checksums = checksums
+        self._content = memoryview(source.read_buffer()) if is_mapped else None
+        self._parquet = pq.ParquetFile(
+            source,
+            metadata=metadata,
+            read_dictionary=list(WORDS),
+            page_checksum_verification=not is_mapped,
+        )
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Which columns the file has."""
+        return self._parquet.schema_arrow
+
+    def read(self, groups: Sequence[int], columns: Collection[str]) -> pa.Table:
+        """Read columns of some groups of rows.
+
+        Raises:
+            SegmentDamagedError: they are not what was sealed.
+        """
+        if self._content is not None:
+            self._check(self._content, groups, columns)
+        return self._parquet.read_row_groups(groups, list(columns), use_threads=False)
+
+    def _check(
+        self, content: memoryview, groups: Sequence[int], columns: Collection[str]
+    ) -> None:
+        leaves = [leaf for name in columns for leaf in _LEAVES_BY_NAME[name]]
+        for group in groups:
+            for leaf in leaves:
+                start, end = _bounds(self.metadata, group, leaf)
+                at = (1 + group * len(_LEAVES) + leaf) * _CHECKSUM_BYTES
+                if (
+                    xxh3_64_digest(content[start:end])
+                    != self._checksums[at : at + _CHECKSUM_BYTES]
+                ):
+                    reason = f"{_LEAVES[leaf]} of group {group} is not what was sealed"
+                    raise SegmentDamagedError(self._name, reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A segment's file on this machine, to be opened as often as there are threads.
+
+    Attributes:
+        path: where it is.
+        name: of the segment.
+        checksums: of the parts.
+        metadata: the footer, checked.
+    """
+
+    path: str
+    name: str
+    checksums: bytes
+    metadata: pq.FileMetaData
+
+    @contextmanager
+    def opened(self) -> Iterator[PartsFile]:
+        """Open the file; it takes up memory as far as it is read, and until closed."""
+        with pa.memory_map(self.path) as source:
+            yield PartsFile(
+                source,
+                name=self.name,
+                checksums=self.checksums,
+                metadata=self.metadata,
+                is_mapped=True,
+            )
+
+
+def _bounds(metadata: pq.FileMetaData, group: int, leaf: int) -> tuple[int, int]:
+    """Find where a column of a group begins and ends in the file."""
+    chunk = metadata.row_group(group).column(leaf)
+    start = chunk.data_page_offset
+    if group == leaf == 0:
+        # With the letters that begin the file.
+        start = 0
+    elif chunk.has_dictionary_page:
+        start = min(start, chunk.dictionary_page_offset)
+    return start, start + chunk.total_compressed_size
+
+
+def _read_footer(file: pa.NativeFile) -> pa.Buffer:
+    """Read what is behind the columns; of a file that is broken, something else."""
+    size = file.size()
+    tail = file.read_at(min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
+    length = int.from_bytes(tail[-_END_BYTES:-4], "little") + _END_BYTES
+    if length <= len(tail):
+        return pa.py_buffer(tail[len(tail) - length :])
+    return pa.py_buffer(file.read_at(min(length, size), max(0, size - length)))
