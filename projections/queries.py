@@ -8,7 +8,7 @@ Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overvie
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -102,7 +102,8 @@ def _in_thread(
         while not idle.done():
             # One that comes before a statement has begun is forgotten.
             connection.interrupt()
-            wait([idle], _LOOKS_EVERY_SECONDS)
+            with suppress(KeyboardInterrupt):
+                wait([idle], _LOOKS_EVERY_SECONDS)
         raise
 
 

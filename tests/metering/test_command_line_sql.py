@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
+from tests.interrupting import interrupted_after
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 LONG_VALUE = "12345678901234567890123456.123456789012"
@@ -282,10 +280,8 @@ def test_there_must_be_a_store(tmp_path: Path) -> None:
 
 
 def test_an_endless_query_ends_with_control_c(store: Path) -> None:
-    interrupt = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
-
-    interrupt.start()
-    result = sql(store, "SELECT count(*) FROM range(10000000000000)")
+    with interrupted_after(0.5):
+        result = sql(store, "SELECT count(*) FROM range(10000000000000)")
 
     assert result.exit_code == 130
     assert result.stdout == ""

@@ -1,8 +1,5 @@
 """Queries read all events, sealed or not, exactly; and can do nothing else."""
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +16,7 @@ from projections.errors import QueryError
 from projections.queries import run_query
 from projections.recorded import RECORDED, Recorded
 from tests.conftest import Connect
+from tests.interrupting import interrupted_after
 from tests.metering.usage import NOW, cancel_event, create_event, create_meter, table
 
 HARD_NAMES = ["cus_1", "O'Brien", '"; DROP VIEW events; --', "客戶 %$1\\", "é\u202e"]
@@ -322,10 +320,7 @@ def nothing_recorded() -> Recorded:
 def test_an_endless_query_can_be_interrupted(
     store: metering.Metering, query: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    interrupt = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
-
-    interrupt.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), interrupted_after(0.3):
         store.sql(query)
 
     assert store.sql("SELECT 1").num_rows == 1
@@ -336,11 +331,7 @@ def test_an_interruption_is_heard_whenever_it_comes(store: metering.Metering) ->
     store.sql("SELECT 1")
 
     for milliseconds in range(5, 35):
-        interrupt = threading.Timer(
-            milliseconds / 1_000, os.kill, [os.getpid(), signal.SIGINT]
-        )
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (the timer runs already)
-            interrupt.start()
+        with pytest.raises(KeyboardInterrupt), interrupted_after(milliseconds / 1_000):
             store.sql("SELECT range FROM range(10000000000000) WHERE range < 0")
 
     assert store.sql("SELECT 1").num_rows == 1
