@@ -5,7 +5,6 @@ repeats the same few examples, `prove` searches long and at random.
 """
 
 import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from hypothesis import HealthCheck, settings
 import metering
 from tests.object_server import ObjectServer
 from tests.postgresql_server import fresh_database, running_server
-from tests.segment_places import PARENT, places_of
+from tests.segment_places import clear_places_of, places_of
 
 # Durable writes take as long as the disk pleases, which says nothing about a law.
 _untimed = settings(
@@ -40,7 +39,6 @@ def postgresql_server() -> Iterator[str]:
     """The URL of a running server's maintenance database."""
     with running_server() as url:
         yield url
-    shutil.rmtree(PARENT, ignore_errors=True)
 
 
 @pytest.fixture
@@ -56,6 +54,13 @@ def _fresh_directory() -> Iterator[str]:
         yield str(Path(parent) / "usage")
 
 
+@contextmanager
+def _fresh_store(server_url: str) -> Iterator[str]:
+    with fresh_database(server_url) as url:
+        yield url
+    clear_places_of(url)
+
+
 @pytest.fixture(
     scope="session",
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
@@ -67,7 +72,7 @@ def store_targets(request: pytest.FixtureRequest) -> StoreTargets:
     """
     if request.param == "sqlite":
         return _fresh_directory
-    return partial(fresh_database, request.getfixturevalue("postgresql_server"))
+    return partial(_fresh_store, request.getfixturevalue("postgresql_server"))
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Where the segments of a test's store are: beside it, or with the other temporaries."""
 
 import hashlib
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TypedDict
 
-PARENT = Path(tempfile.gettempdir()) / "metering-test-segments"
+_PARENT = Path(tempfile.gettempdir()) / "metering-test-segments"
 
 
 class Places(TypedDict, total=False):
@@ -19,5 +20,14 @@ def places_of(target: str) -> Places:
     """What `metering.connect` needs besides a target, the same in every process."""
     if "://" not in target:
         return {}
-    own = PARENT / hashlib.sha256(target.encode()).hexdigest()[:16]
+    own = _own(target)
     return Places(segments=str(own / "segments"), cache=str(own / "runs"))
+
+
+def clear_places_of(target: str) -> None:
+    """Remove what a store in a database left there; others are left alone."""
+    shutil.rmtree(_own(target), ignore_errors=True)
+
+
+def _own(target: str) -> Path:
+    return _PARENT / hashlib.sha256(target.encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.segment_places import places_of
+from tests.segment_places import clear_places_of, places_of
 
 
 @contextmanager
@@ -26,6 +26,7 @@ def copied(target: str) -> Iterator[str]:
             _copy_directory(segments_of(target), segments_of(copy))
             _copy_directory(runs_of(target), runs_of(copy))
             yield copy
+        clear_places_of(copy)
     else:
         with tempfile.TemporaryDirectory(prefix="metering-copy-") as parent:
             copy = str(Path(parent) / "usage")
