@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_128
 
 from ledger.errors import RunsDirectoryError
 
@@ -30,6 +30,7 @@ _NAME = re.compile(
 )
 _METADATA_KEY = b"run"
 # What mapping and reading a file that somebody changed may come to.
+_BYTES_AT_A_TIME = 1 << 20
 _UNREADABLE = (OSError, pa.ArrowException, ValueError)
 
 
@@ -105,7 +106,7 @@ def write_run(directory: Path, identity: RunIdentity, columns: Columns) -> Mappe
         try:
             _write(temporary, identity, columns)
             content = _mapped(temporary)
-            path = directory / f"{identity}-{xxh3_128_hexdigest(content)}.arrow"
+            path = directory / f"{identity}-{_checksum(temporary)}.arrow"
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -121,7 +122,7 @@ def open_run(path: Path) -> MappedRun | None:
         return None
     try:
         content = _mapped(path)
-        if not path.name.endswith(f"-{xxh3_128_hexdigest(content)}.arrow"):
+        if not path.name.endswith(f"-{_checksum(path)}.arrow"):
             return None
         row = _row_of(content)
     except _UNREADABLE:
@@ -171,6 +172,15 @@ def _write(path: Path, identity: RunIdentity, columns: Columns) -> None:
 def _cell(values: np.ndarray | pa.Array) -> pa.Array:
     array = values if isinstance(values, pa.Array) else pa.array(values)
     return pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), array)
+
+
+def _checksum(path: Path) -> str:
+    """Compute the checksum of a file, without keeping it in memory for that."""
+    portion, checksum = bytearray(_BYTES_AT_A_TIME), xxh3_128()
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(portion):
+            checksum.update(memoryview(portion)[:count])
+    return checksum.hexdigest()
 
 
 def _mapped(path: Path) -> pa.Buffer:

@@ -64,7 +64,7 @@ class PartsFile:
         name: of the segment.
         checksums: of the parts.
         metadata: the footer, checked.
-        is_mapped: whether parts can be looked at without being fetched.
+        is_local: whether reading a part twice costs little.
     """
 
     def __init__(
@@ -74,17 +74,18 @@ class PartsFile:
         name: str,
         checksums: bytes,
         metadata: pq.FileMetaData,
-        is_mapped: bool,
+        is_local: bool,
     ) -> None:
         self.metadata = metadata
         self._name = name
         self._checksums = checksums
-        self._content = memoryview(source.read_buffer()) if is_mapped else None
+        self._source = source
+        self._is_local = is_local
         self._parquet = pq.ParquetFile(
             source,
             metadata=metadata,
             read_dictionary=list(WORDS),
-            page_checksum_verification=not is_mapped,
+            page_checksum_verification=not is_local,
         )
 
     @property
@@ -98,22 +99,18 @@ class PartsFile:
         Raises:
             SegmentDamagedError: they are not what was sealed.
         """
-        if self._content is not None:
-            self._check(self._content, groups, columns)
+        if self._is_local:
+            self._check(groups, columns)
         return self._parquet.read_row_groups(groups, list(columns), use_threads=False)
 
-    def _check(
-        self, content: memoryview, groups: Sequence[int], columns: Collection[str]
-    ) -> None:
+    def _check(self, groups: Sequence[int], columns: Collection[str]) -> None:
         leaves = [leaf for name in columns for leaf in _LEAVES_BY_NAME[name]]
         for group in groups:
             for leaf in leaves:
                 start, end = _bounds(self.metadata, group, leaf)
+                found = xxh3_64_digest(self._source.read_at(end - start, start))
                 at = (1 + group * len(_LEAVES) + leaf) * _CHECKSUM_BYTES
-                if (
-                    xxh3_64_digest(content[start:end])
-                    != self._checksums[at : at + _CHECKSUM_BYTES]
-                ):
+                if found != self._checksums[at : at + _CHECKSUM_BYTES]:
                     reason = f"{_LEAVES[leaf]} of group {group} is not what was sealed"
                     raise SegmentDamagedError(self._name, reason)
 
@@ -136,14 +133,16 @@ class LocalFile:
 
     @contextmanager
     def opened(self) -> Iterator[PartsFile]:
-        """Open the file; it takes up memory as far as it is read, and until closed."""
-        with pa.memory_map(self.path) as source:
+        """Open the file."""
+        # Not mapped: what is read of a long log would count as memory of the process,
+        # and a file that is cut short would end it.
+        with pa.OSFile(self.path) as source:
             yield PartsFile(
                 source,
                 name=self.name,
                 checksums=self.checksums,
                 metadata=self.metadata,
-                is_mapped=True,
+                is_local=True,
             )
 
 

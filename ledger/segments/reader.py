@@ -105,11 +105,11 @@ class SegmentReader:
 
     def source(self, segment: Segment) -> pa.NativeFile:
         """Open a segment's file for another reader; all of a local one is checked."""
-        source = self._source(segment)
-        if self._store.path(segment.name) is not None:
-            with self._translated(segment):
-                check_content(segment, source.read_buffer())
-                source.seek(0)
+        source, path = self._source(segment), self._store.path(segment.name)
+        if path is not None:
+            # Mapped, which needs no copy.
+            with self._translated(segment), pa.memory_map(path) as mapped:
+                check_content(segment, mapped.read_buffer())
         return source
 
     def of_series(
@@ -253,7 +253,7 @@ class SegmentReader:
                 name=segment.name,
                 checksums=segment.checksums,
                 metadata=read_metadata(source, segment.name, segment.checksums),
-                is_mapped=isinstance(source, pa.MemoryMappedFile),
+                is_local=self._store.path(segment.name) is not None,
             )
             file = SegmentFile(parts, segment)
         with self._lock:
@@ -262,9 +262,7 @@ class SegmentReader:
 
     def _source(self, segment: Segment) -> pa.NativeFile:
         """Open a file, of the size that was sealed."""
-        path = self._store.path(segment.name)
-        # Mapped: looking at parts then needs no copy.
-        source = self._store.open(segment.name) if path is None else pa.memory_map(path)
+        source = self._store.open(segment.name)
         if source.size() != segment.byte_count:
             size = source.size()
             source.close()
