@@ -35,6 +35,7 @@ from projections.reaggregation.columns import (
     packed,
     sizes_of_groups,
     starts_of_groups,
+    taken,
     with_sorted_words,
     without_idle_words,
 )
@@ -154,9 +155,9 @@ def reduce(cells: pa.Table, shape: Shape) -> pa.Table:
 
 def _reduced(columns: Columns, shape: Shape, starts: np.ndarray) -> Columns:
     sizes = sizes_of_groups(starts, len(columns[WINDOW]))
-    picked = column(_picked(columns, shape, starts, sizes))
+    picked = _picked(columns, shape, starts, sizes)
     reduced = {
-        name: columns[name].take(picked) for name in (*shape.keys, *shape.others)
+        name: taken(columns[name], picked) for name in (*shape.keys, *shape.others)
     }
     counts = columns.get(COUNT)
     reduced[COUNT] = column(
