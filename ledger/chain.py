@@ -46,6 +46,12 @@ def genesis_head(epoch: str) -> Head:
     )
 
 
+def recording_instant(known: Head, now: int) -> int:
+    """Tell when a commit that follows a head is recorded, given the time."""
+    # A clock that steps back must not reopen what was decided by time.
+    return max(now, known.recorded_at)
+
+
 def next_commit(
     known: Head,
     content: Events | tuple[Fact, ...],
@@ -63,8 +69,7 @@ def next_commit(
         now: the time, microseconds since 1970 UTC; the commit is never recorded before
             the one it follows.
     """
-    # A clock that steps back must not reopen what was decided by time.
-    recorded_at = max(now, known.recorded_at)
+    recorded_at = recording_instant(known, now)
     first_position = known.position + 1
     last_position = known.position + len(content)
     digest = chain_digest(

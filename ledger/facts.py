@@ -5,6 +5,14 @@ from collections.abc import Sequence
 import msgspec
 
 from ledger.adjustments import MeterEventCancelled
+from ledger.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+)
 from ledger.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -18,6 +26,12 @@ Fact = (
     | MeterDeactivated
     | MeterReactivated
     | MeterEventCancelled
+    | CreditGrantCreated
+    | CreditGrantUpdated
+    | CreditGrantExpired
+    | CreditGrantVoided
+    | CreditsApplied
+    | CreditsReinstated
 )
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from ledger.appends import UsageDraft, UsageOutcome, combine, stale_outcome
 from ledger.attempts import attempting
-from ledger.chain import genesis_head, next_commit
+from ledger.chain import genesis_head, next_commit, recording_instant
 from ledger.columns import usage_rows
 from ledger.commits import move_head, read_head
 from ledger.database.store import Database
@@ -48,6 +48,9 @@ from ledger.segments.sealed import Sealed
 from ledger.segments.sealing import Sealing, StepCallback
 from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
+
+Decide = Callable[[Connection, int], Sequence[Fact]]
+"""Decides, in a database transaction and at an instant, which facts to record."""
 
 _COMMITS_AT_A_TIME = 256
 
@@ -207,7 +210,7 @@ class Log:
 
     def append_facts(
         self,
-        decide: Callable[[Connection], Sequence[Fact]],
+        decide: Decide,
         *,
         recorded_at: int,
         needs_events: bool,
@@ -215,8 +218,8 @@ class Log:
         """Record the facts that are decided on under the write lock.
 
         Args:
-            decide: is called with the lock held; raises, or returns no facts, to record
-                nothing.
+            decide: is called with the lock held, and with the instant at which its
+                facts will be recorded; raises, or returns no facts, to record nothing.
             recorded_at: now, microseconds since 1970 UTC.
             needs_events: whether everything committed so far must be taken in before
                 it decides.
@@ -232,12 +235,13 @@ class Log:
                 known = read_head(attempt.connection)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
-                facts = tuple(decide(attempt.connection))
+                instant = recording_instant(known, recorded_at)
+                facts = tuple(decide(attempt.connection, instant))
                 if not facts:
                     return None
                 body = encode_facts(facts)
                 commit, head = next_commit(
-                    known, facts, CommitKind.FACTS, facts_digest(body), recorded_at
+                    known, facts, CommitKind.FACTS, facts_digest(body), instant
                 )
                 is_moved = move_head(attempt.connection, known, head)
                 assert is_moved, "the head was read under the write lock"

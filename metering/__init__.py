@@ -38,9 +38,24 @@ from ledger.errors import (
 )
 from metering.clock import Clock, FixedClock, SystemClock
 from metering.connection import Metering, connect
+from metering.credit_resources import (
+    ApplicabilityConfig,
+    CreditAmount,
+    CreditBalance,
+    CreditBalanceSummary,
+    CreditBalanceTransaction,
+    CreditGrant,
+    CreditScope,
+    CreditTransactionCredit,
+    CreditTransactionDebit,
+    InvoiceLineItem,
+    Monetary,
+    ScopePrice,
+)
 from metering.errors import (
     IdentifierConflictError,
     InvalidRequestError,
+    InvoiceConflictError,
     MeterEventInvalidError,
     ResourceMissingError,
     SourceError,
@@ -67,12 +82,21 @@ from projections.reaggregation.errors import (
 )
 
 __all__ = [
+    "ApplicabilityConfig",
     "Cancel",
     "Checkpoint",
     "Clock",
     "Columns",
     "CommitOutcomeUnknownError",
     "Constant",
+    "CreditAmount",
+    "CreditBalance",
+    "CreditBalanceSummary",
+    "CreditBalanceTransaction",
+    "CreditGrant",
+    "CreditScope",
+    "CreditTransactionCredit",
+    "CreditTransactionDebit",
     "CustomerMapping",
     "DefaultAggregation",
     "FixedClock",
@@ -80,6 +104,8 @@ __all__ = [
     "IngestProgress",
     "IngestReceipt",
     "InvalidRequestError",
+    "InvoiceConflictError",
+    "InvoiceLineItem",
     "LogDamagedError",
     "Meter",
     "MeterEvent",
@@ -88,10 +114,12 @@ __all__ = [
     "MeterEventSummary",
     "Metering",
     "MeteringError",
+    "Monetary",
     "QueryError",
     "ReaggregationError",
     "ResourceMissingError",
     "RunsDirectoryError",
+    "ScopePrice",
     "SegmentDamagedError",
     "SegmentMissingError",
     "SegmentStoreError",

@@ -14,6 +14,10 @@ from ledger.log import Log
 from ledger.places import Place, open_place
 from metering.adjustments import MeterEventAdjustments
 from metering.clock import Clock, SystemClock
+from metering.credit_balances import CreditBalanceSummaries
+from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
+from metering.credit_transactions import CreditBalanceTransactions
+from metering.credits import CreditApplications
 from metering.engine import Engine, Settings
 from metering.events import MeterEvents
 from metering.ids import RandomIds
@@ -24,7 +28,7 @@ from metering.times import Time
 from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
 from projections.catalog import Catalog
 from projections.summaries import Summaries
-from projections.tables import FactTables
+from projections.tables.facts import FactTables
 from projections.usage import Usage
 
 
@@ -39,6 +43,7 @@ def connect(  # noqa: PLR0913  # settings have names
     livemode: bool = False,
     identifier_retention: timedelta | None = None,
     cancel_window: timedelta | None = None,
+    credit_grants_max: int = CREDIT_GRANTS_MAX,
 ) -> "Metering":
     """Open a store, creating it where it is absent.
 
@@ -61,6 +66,7 @@ def connect(  # noqa: PLR0913  # settings have names
             event; None is never.
         cancel_window: how long after its recording an event can be cancelled; None is
             for ever.
+        credit_grants_max: how many unused credit grants a customer can have.
 
     Raises:
         StoreUnavailableError: the store cannot be opened.
@@ -79,7 +85,11 @@ def connect(  # noqa: PLR0913  # settings have names
         create=create,
         seal_events=seal_events,
         clock=clock or SystemClock(),
-        settings=Settings(livemode=livemode, cancel_window=cancel_window),
+        settings=Settings(
+            livemode=livemode,
+            cancel_window=cancel_window,
+            credit_grants_max=credit_grants_max,
+        ),
         identifier_retention=identifier_retention,
     )
 
@@ -91,6 +101,10 @@ class Metering:
         meters: create, update, retrieve, list, deactivate, reactivate, summaries.
         meter_events: create, ingest, list.
         meter_event_adjustments: create.
+        credit_grants: create, update, retrieve, list, expire, void.
+        credits: apply, apply_many, preview, reinstate.
+        credit_balance_summary: retrieve, history.
+        credit_balance_transactions: list, retrieve.
     """
 
     def __init__(
@@ -126,6 +140,10 @@ class Metering:
         self.meters = Meters(self._engine)
         self.meter_events = MeterEvents(self._engine)
         self.meter_event_adjustments = MeterEventAdjustments(self._engine)
+        self.credit_grants = CreditGrants(self._engine)
+        self.credits = CreditApplications(self._engine)
+        self.credit_balance_summary = CreditBalanceSummaries(self._engine)
+        self.credit_balance_transactions = CreditBalanceTransactions(self._engine)
 
     @property
     def position(self) -> int:

@@ -1,6 +1,7 @@
 """The engine: one store's log with its projections, as the domain modules use it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,12 +16,15 @@ from metering.clock import Clock, microseconds
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
 from projections.catalog import Catalog, Definitions
+from projections.credits import Credits
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.recorded import Recorded, tail_table
 from projections.summaries import Summaries
 from projections.usage import Usage
 
 Decide = Callable[[Definitions], Sequence[Fact]]
+DecideCredits = Callable[[Credits, int], Sequence[Fact]]
+"""Decides on the credits as they are, and at the instant of recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +35,12 @@ class Settings:
         livemode: what resources say of themselves.
         cancel_window: how long after its recording an event can be cancelled; None is
             for ever.
+        credit_grants_max: how many unused credit grants a customer can have.
     """
 
     livemode: bool
     cancel_window: timedelta | None
+    credit_grants_max: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +75,25 @@ class Engine:
     def record(self, decide: Decide, *, needs_events: bool = False) -> Commit | None:
         """Record the facts that a decision on the current meters comes to."""
         return self.log.append_facts(
-            lambda connection: decide(self.catalog.read(connection)),
+            lambda connection, _: decide(self.catalog.read(connection)),
             recorded_at=self.now(),
             needs_events=needs_events,
         )
+
+    def record_credits(self, decide: DecideCredits) -> Commit | None:
+        """Record the facts that a decision on the current credits comes to."""
+        return self.log.append_facts(
+            lambda connection, instant: decide(Credits(connection), instant),
+            recorded_at=self.now(),
+            needs_events=False,
+        )
+
+    @contextmanager
+    def credits(self) -> Iterator[tuple[Credits, int]]:
+        """Look at the credits as they are, and tell the present instant."""
+        with self.log.read() as connection:
+            seen = Credits(connection)
+            yield seen, seen.present(self.now())
 
     def append(
         self, check: Callable[[Definitions], UsageDraft | None]

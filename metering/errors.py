@@ -4,7 +4,8 @@ MeteringError                    root of all, also of the log's own (`StoreError
 ├── InvalidRequestError          an argument breaks a rule; `param` says which
 │   ├── ResourceMissingError     nothing has the id or identifier that was given
 │   ├── MeterEventInvalidError   a meter event was refused; its identifier stays free
-│   └── IdentifierConflictError  the identifier belongs to an event of other content
+│   ├── IdentifierConflictError  the identifier belongs to an event of other content
+│   └── InvoiceConflictError     the invoice was settled with other content
 └── SourceError                  what was to be ingested cannot be read
 """
 
@@ -53,6 +54,27 @@ class IdentifierConflictError(InvalidRequestError):
         self.identifier = identifier
         self.fields = tuple(fields)
         self.position = position
+
+
+class InvoiceConflictError(InvalidRequestError):
+    """Credits were applied to the invoice before, with other content.
+
+    Attributes:
+        invoice: its id.
+        fields: in what they differ: customer, period_end or lines.
+    """
+
+    code = "invoice_conflict"
+
+    def __init__(self, invoice: str, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"Credits were applied to invoice {invoice} already, and it differs in"
+            f" {', '.join(fields)}; reinstate it and send other content under another"
+            " id",
+            param="invoice",
+        )
+        self.invoice = invoice
+        self.fields = tuple(fields)
 
 
 class SourceError(MeteringError):

@@ -13,10 +13,11 @@ from ledger.meters import (
     MeterStatus,
     MeterUpdated,
 )
-from metering.checks import LONGEST_NAME, is_storable
+from metering.checks import LONGEST_NAME
 from metering.clock import at_microseconds
 from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.parameters import invalid, name_of, only
 from metering.resources import (
     CustomerMapping,
     DefaultAggregation,
@@ -76,8 +77,8 @@ class Meters:
             meter_id=self._engine.ids.resource(
                 "mtr" if self._engine.settings.livemode else "mtr_test"
             ),
-            event_name=_name(event_name, "event_name", LONGEST_NAME),
-            display_name=_name(display_name, "display_name", LONGEST_DISPLAY_NAME),
+            event_name=name_of(event_name, "event_name", LONGEST_NAME),
+            display_name=name_of(display_name, "display_name", LONGEST_DISPLAY_NAME),
             formula=_formula(default_aggregation),
             customer_payload_key=_customer_key(customer_mapping),
             value_payload_key=_value_key(value_settings),
@@ -89,7 +90,7 @@ class Meters:
         ):
             taken = "another key than the customer's"
             param = "value_settings[event_payload_key]"
-            raise _invalid(param, created.value_payload_key, taken)
+            raise invalid(param, created.value_payload_key, taken)
 
         def decide(definitions: Definitions) -> Sequence[Fact]:
             if len(definitions.by_id) >= METERS_AT_MOST:
@@ -116,7 +117,7 @@ class Meters:
             ResourceMissingError: there is no such meter.
             InvalidRequestError: the name is malformed.
         """
-        name = _name(display_name, "display_name", LONGEST_DISPLAY_NAME)
+        name = name_of(display_name, "display_name", LONGEST_DISPLAY_NAME)
 
         def decide(definitions: Definitions) -> Sequence[Fact]:
             meter = meter_of(definitions, meter_id)
@@ -165,7 +166,7 @@ class Meters:
         """
         statuses = [each.value for each in MeterStatus]
         if status is not None and status not in statuses:
-            raise _invalid("status", status, f"one of {', '.join(statuses)}")
+            raise invalid("status", status, f"one of {', '.join(statuses)}")
         meters = self._engine.definitions().by_id.values()
         return [
             self._resource(meter)
@@ -265,30 +266,30 @@ def meter_of(definitions: Definitions, meter_id: str) -> MeterDefinition:
 
 
 def _formula(aggregation: Mapping[str, str]) -> Formula:
-    formula = _only(aggregation, "default_aggregation", {"formula"}).get("formula")
+    formula = only(aggregation, "default_aggregation", {"formula"}).get("formula")
     formulas = [each.value for each in Formula]
     if formula not in formulas:
         allowed = f"one of {', '.join(formulas)}"
-        raise _invalid("default_aggregation[formula]", formula, allowed)
+        raise invalid("default_aggregation[formula]", formula, allowed)
     return Formula(formula)
 
 
 def _customer_key(mapping: Mapping[str, str] | None) -> str:
     if mapping is None:
         return _CUSTOMER_KEY
-    given = _only(mapping, "customer_mapping", {"event_payload_key", "type"})
+    given = only(mapping, "customer_mapping", {"event_payload_key", "type"})
     if given.get("type", "by_id") != "by_id":
-        raise _invalid("customer_mapping[type]", given["type"], "by_id")
+        raise invalid("customer_mapping[type]", given["type"], "by_id")
     key = "customer_mapping[event_payload_key]"
-    return _name(given.get("event_payload_key"), key, LONGEST_NAME)
+    return name_of(given.get("event_payload_key"), key, LONGEST_NAME)
 
 
 def _value_key(settings: Mapping[str, str] | None) -> str:
     if settings is None:
         return _VALUE_KEY
-    given = _only(settings, "value_settings", {"event_payload_key"})
+    given = only(settings, "value_settings", {"event_payload_key"})
     key = "value_settings[event_payload_key]"
-    return _name(given.get("event_payload_key"), key, LONGEST_NAME)
+    return name_of(given.get("event_payload_key"), key, LONGEST_NAME)
 
 
 def _window(window: str | None) -> EventTimeWindow | None:
@@ -296,37 +297,5 @@ def _window(window: str | None) -> EventTimeWindow | None:
     if window is None:
         return None
     if window not in windows:
-        raise _invalid("event_time_window", window, f"one of {', '.join(windows)}")
+        raise invalid("event_time_window", window, f"one of {', '.join(windows)}")
     return EventTimeWindow(window)
-
-
-def _only(given: object, param: str, keys: set[str]) -> Mapping[str, str]:
-    if not isinstance(given, Mapping):
-        raise _invalid(param, given, f"a mapping with {' and '.join(sorted(keys))}")
-    for key in given:
-        if key not in keys:
-            raise InvalidRequestError(
-                f"Received unknown parameter: {param}[{key}]",
-                code="parameter_unknown",
-                param=f"{param}[{key}]",
-            )
-    return given
-
-
-def _name(value: object, param: str, longest: int) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= longest:
-        raise _invalid(param, value, f"a string of 1 to {longest} characters")
-    if not is_storable(value):
-        raise InvalidRequestError(
-            f"Invalid {param}: {value[:60]!r} holds a NUL or half a surrogate pair",
-            code="invalid_characters",
-            param=param,
-        )
-    return value
-
-
-def _invalid(param: str, value: object, allowed: str) -> InvalidRequestError:
-    found = repr(value)[:60]
-    return InvalidRequestError(
-        f"Invalid {param}: {found}; must be {allowed}", param=param
-    )

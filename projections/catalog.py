@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from ledger.commits import read_head
 from projections.kernels.definitions import MeterDefinition
-from projections.tables import read_definitions
+from projections.tables.meters import read_definitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

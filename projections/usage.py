@@ -25,7 +25,7 @@ from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from projections.cancellations import Cancellations
 from projections.kernels.shapes import Shape
-from projections.tables import read_definitions
+from projections.tables.meters import read_definitions
 from projections.tail import Tail
 from projections.usage_cells import (
     UsageCells,

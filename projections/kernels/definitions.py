@@ -14,6 +14,8 @@ from ledger.meters import (
     MeterUpdated,
 )
 
+MeterFact = MeterCreated | MeterUpdated | MeterDeactivated | MeterReactivated
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterDefinition:

@@ -7,6 +7,17 @@ import msgspec
 import pytest
 
 from ledger.adjustments import MeterEventCancelled
+from ledger.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+    Draw,
+    GrantCategory,
+    InvoiceLine,
+)
 from ledger.facts import Fact, decode_facts, encode_facts
 from ledger.meters import (
     EventTimeWindow,
@@ -36,6 +47,27 @@ CANCELLED = MeterEventCancelled(
     timestamp=1_772_409_600_000_001,
     value=parse_quantity("-" + "9" * 26 + "." + "9" * 12),
 )
+GRANTED = CreditGrantCreated(
+    grant_id="credgr_1",
+    customer="größe 🚕",
+    amount=2**53 + 1,
+    currency="usd",
+    prices=("price_1", "price_2"),
+    category=GrantCategory.PROMOTIONAL,
+    name="Welcome",
+    priority=50,
+    effective_at=-1,
+    expires_at=1_772_409_600_000_001,
+    metadata={"b": "2", "a": "1"},
+)
+APPLIED = CreditsApplied(
+    invoice="in_1",
+    customer="cus_1",
+    currency="jpy",
+    period_end=1_772_409_600_000_001,
+    lines=(InvoiceLine("il_1", 500, "price_1"), InvoiceLine("il_2", 0, None)),
+    draws=(Draw(0, 7, 400), Draw(0, 9, 100)),
+)
 FACTS: list[Fact] = [
     CREATED,
     *(msgspec.structs.replace(CREATED, formula=formula) for formula in Formula),
@@ -49,6 +81,20 @@ FACTS: list[Fact] = [
     CANCELLED,
     msgspec.structs.replace(CANCELLED, value=None),
     msgspec.structs.replace(CANCELLED, value=parse_quantity("0")),
+    GRANTED,
+    msgspec.structs.replace(
+        GRANTED, prices=None, name=None, expires_at=None, metadata={}
+    ),
+    *(
+        msgspec.structs.replace(GRANTED, category=category)
+        for category in GrantCategory
+    ),
+    CreditGrantUpdated(grant_id="credgr_1", expires_at=None, metadata={}),
+    CreditGrantExpired(grant_id="credgr_1"),
+    CreditGrantVoided(grant_id="credgr_1"),
+    APPLIED,
+    msgspec.structs.replace(APPLIED, draws=()),
+    CreditsReinstated(invoice="in_1"),
 ]
 
 # What releases wrote is read for ever: these texts may be added to, never changed.
@@ -77,6 +123,38 @@ WRITTEN: list[tuple[Fact, str]] = [
         """[{"fact":"meter_event.cancelled","event_position":9007199254740993,\
 "event_name":"tokens","identifier":"a","customer":"cus_1",\
 "timestamp":1772409600000001,"value":"-99999999999999999999999999.999999999999"}]""",
+    ),
+    (
+        GRANTED,
+        """[{"fact":"credit_grant.created","grant_id":"credgr_1",\
+"customer":"größe 🚕","amount":9007199254740993,"currency":"usd",\
+"prices":["price_1","price_2"],"category":"promotional","name":"Welcome",\
+"priority":50,"effective_at":-1,"expires_at":1772409600000001,\
+"metadata":{"a":"1","b":"2"}}]""",
+    ),
+    (
+        CreditGrantUpdated(grant_id="credgr_1", expires_at=None, metadata={"a": "1"}),
+        """[{"fact":"credit_grant.updated","grant_id":"credgr_1","expires_at":null,\
+"metadata":{"a":"1"}}]""",
+    ),
+    (
+        CreditGrantExpired(grant_id="credgr_1"),
+        """[{"fact":"credit_grant.expired","grant_id":"credgr_1"}]""",
+    ),
+    (
+        CreditGrantVoided(grant_id="credgr_1"),
+        """[{"fact":"credit_grant.voided","grant_id":"credgr_1"}]""",
+    ),
+    (
+        APPLIED,
+        """[{"fact":"credits.applied","invoice":"in_1","customer":"cus_1",\
+"currency":"jpy","period_end":1772409600000001,\
+"lines":[["il_1",500,"price_1"],["il_2",0,null]],\
+"draws":[[0,7,400],[0,9,100]]}]""",
+    ),
+    (
+        CreditsReinstated(invoice="in_1"),
+        """[{"fact":"credits.reinstated","invoice":"in_1"}]""",
     ),
 ]
 
@@ -144,6 +222,9 @@ def test_facts_cannot_be_changed() -> None:
     for fact in FACTS:
         with pytest.raises(AttributeError):
             fact.meter_id = "other"  # type: ignore[misc, union-attr]  # that is the point
+    for part in (*APPLIED.lines, *APPLIED.draws):
+        with pytest.raises(AttributeError):
+            part.amount = 1  # type: ignore[misc]  # that is the point
 
 
 def test_states_have_the_words_of_the_api() -> None:

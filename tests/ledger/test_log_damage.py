@@ -19,7 +19,7 @@ from ledger.facts import encode_facts
 from ledger.log import Log
 from ledger.schema import log_commit, log_head
 from ledger.segments.absent import AbsentStore
-from projections.tables import FactTables
+from projections.tables.facts import FactTables
 from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (

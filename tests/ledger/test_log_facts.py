@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from ledger.errors import LedgerError, StoreUnavailableError
 from ledger.facts import Fact
 from ledger.log import Log
-from projections.tables import read_definitions
+from projections.tables.meters import read_definitions
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (
     NOW,
@@ -44,14 +44,14 @@ def test_facts_take_positions_and_are_folded(log: Log) -> None:
 
 
 def test_a_decision_for_nothing_records_nothing(log: Log) -> None:
-    commit = log.append_facts(lambda _: (), recorded_at=NOW, needs_events=False)
+    commit = log.append_facts(lambda *_: (), recorded_at=NOW, needs_events=False)
 
     assert commit is None
     assert log.head().position == 0
 
 
 def test_a_decision_that_raises_records_nothing(log: Log) -> None:
-    def refuse(connection: Connection) -> Sequence[Fact]:
+    def refuse(connection: Connection, _: int) -> Sequence[Fact]:
         read_definitions(connection)
         raise RefusedError("no")
 
@@ -80,7 +80,7 @@ def test_a_decision_sees_the_facts_of_every_process(open_log: OpenLog) -> None:
     record(theirs, meter_created("tokens"))
     seen = list[str]()
 
-    def decide(connection: Connection) -> Sequence[Fact]:
+    def decide(connection: Connection, _: int) -> Sequence[Fact]:
         seen.extend(read_definitions(connection))
         return [meter_created("requests")]
 
@@ -89,12 +89,28 @@ def test_a_decision_sees_the_facts_of_every_process(open_log: OpenLog) -> None:
     assert seen == ["mtr_tokens"]
 
 
+def test_a_decision_is_made_at_the_instant_of_its_recording(log: Log) -> None:
+    told = list[int]()
+
+    def decide(_: Connection, instant: int) -> Sequence[Fact]:
+        told.append(instant)
+        return [meter_created(f"meter-{instant}")]
+
+    commits = [
+        log.append_facts(decide, recorded_at=now, needs_events=False)
+        for now in (NOW, NOW - 5, NOW + 7)
+    ]
+
+    assert told == [NOW, NOW, NOW + 7]
+    assert [commit.recorded_at for commit in commits if commit] == told
+
+
 def test_a_decision_on_events_sees_those_of_every_process(open_log: OpenLog) -> None:
     ours, theirs = open_log(), open_log()
     append(theirs, row("a"), row("b"))
     found = list[int | None]()
 
-    def decide(_: Connection) -> Sequence[Fact]:
+    def decide(*_: object) -> Sequence[Fact]:
         found.append(ours.find_event("tokens", "b"))
         return ()
 

@@ -9,12 +9,21 @@ import pytest
 import metering
 
 NAMES = [
+    "ApplicabilityConfig",
     "Cancel",
     "Checkpoint",
     "Clock",
     "Columns",
     "CommitOutcomeUnknownError",
     "Constant",
+    "CreditAmount",
+    "CreditBalance",
+    "CreditBalanceSummary",
+    "CreditBalanceTransaction",
+    "CreditGrant",
+    "CreditScope",
+    "CreditTransactionCredit",
+    "CreditTransactionDebit",
     "CustomerMapping",
     "DefaultAggregation",
     "FixedClock",
@@ -22,6 +31,8 @@ NAMES = [
     "IngestProgress",
     "IngestReceipt",
     "InvalidRequestError",
+    "InvoiceConflictError",
+    "InvoiceLineItem",
     "LogDamagedError",
     "Meter",
     "MeterEvent",
@@ -30,10 +41,12 @@ NAMES = [
     "MeterEventSummary",
     "Metering",
     "MeteringError",
+    "Monetary",
     "QueryError",
     "ReaggregationError",
     "ResourceMissingError",
     "RunsDirectoryError",
+    "ScopePrice",
     "SegmentDamagedError",
     "SegmentMissingError",
     "SegmentStoreError",
@@ -60,7 +73,7 @@ NAMES = [
 
 PARAMETERS = {
     "connect": "target create segments cache seal_events clock livemode"
-    " identifier_retention cancel_window",
+    " identifier_retention cancel_window credit_grants_max",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.rebuild": "self progress",
@@ -82,6 +95,22 @@ PARAMETERS = {
     "meter_events.ingest": "source backfill progress columns",
     "meter_events.list": "event_name customer start_time end_time",
     "meter_event_adjustments.create": "event_name type cancel",
+    "credit_grants.create": "customer amount applicability_config category priority"
+    " name effective_at expires_at metadata",
+    "credit_grants.update": "grant_id expires_at metadata",
+    "credit_grants.retrieve": "grant_id",
+    "credit_grants.list": "customer limit starting_after ending_before",
+    "credit_grants.expire": "grant_id",
+    "credit_grants.void": "grant_id",
+    "credits.apply": "invoice customer period_end lines",
+    "credits.apply_many": "source progress",
+    "credits.preview": "invoice customer period_end lines",
+    "credits.reinstate": "invoice",
+    "credit_balance_summary.retrieve": "customer filter at",
+    "credit_balance_summary.history": "customer start end filter",
+    "credit_balance_transactions.list": "customer credit_grant limit starting_after"
+    " ending_before",
+    "credit_balance_transactions.retrieve": "transaction_id",
 }
 
 
@@ -100,7 +129,7 @@ def test_a_promised_name_exists_and_says_what_it_is(name: str) -> None:
 def test_a_method_has_the_parameters_that_are_promised(
     store: metering.Metering, path: str, parameters: str
 ) -> None:
-    owner: object = store if path.startswith("meter") else metering
+    owner: object = store if path.startswith(("meter", "credit")) else metering
 
     method = attrgetter(path)(owner)
 
@@ -141,6 +170,12 @@ ERRORS: list[tuple[metering.MeteringError, str, str | None, str]] = [
         "identifier_conflict",
         "identifier",
         "identifier req-1 at position 7, and differs in customer, value;",
+    ),
+    (
+        metering.InvoiceConflictError("in_1", ["customer", "lines"]),
+        "invoice_conflict",
+        "invoice",
+        "applied to invoice in_1 already, and it differs in customer, lines;",
     ),
     (
         metering.SourceError("There is no file usage.csv"),

@@ -17,7 +17,7 @@ from ledger.entries import Commit
 from ledger.meters import EventTimeWindow, Formula, MeterCreated
 from projections.series import Series
 from projections.summaries import GroupingWindow, Summaries
-from projections.tables import read_definitions
+from projections.tables.meters import read_definitions
 from projections.windows import DAY, HOUR
 from tests.ledger.usage_rows import units
 from tests.projections.cells import decimal_of, units_of

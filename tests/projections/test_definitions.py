@@ -29,7 +29,8 @@ from ledger.meters import (
 from ledger.segments.absent import AbsentStore
 from projections.catalog import Catalog
 from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.tables import FactTables, read_definitions
+from projections.tables.facts import FactTables
+from projections.tables.meters import read_definitions
 
 CREATED = MeterCreated(
     meter_id="mtr_1",
@@ -134,7 +135,7 @@ def log_of(database: Database) -> Log:
 
 
 def record(log: Log, *facts: Fact, recorded_at: int = 100) -> None:
-    log.append_facts(lambda _: facts, recorded_at=recorded_at, needs_events=False)
+    log.append_facts(lambda *_: facts, recorded_at=recorded_at, needs_events=False)
 
 
 def definitions_of(log: Log) -> dict[str, MeterDefinition]:

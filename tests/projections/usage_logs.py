@@ -14,7 +14,7 @@ from ledger.database.sqlite import SQLiteDatabase
 from ledger.facts import Fact
 from ledger.log import Log
 from ledger.segments.store import open_segment_store
-from projections.tables import FactTables
+from projections.tables.facts import FactTables
 from projections.usage import Usage
 from tests.ledger.drafts import NOW, append
 
@@ -31,7 +31,7 @@ class OpenUsage:
     def record(self, *facts: Fact) -> int:
         """Record facts; get the position of the last."""
         commit = self.log.append_facts(
-            lambda _: facts, recorded_at=NOW, needs_events=True
+            lambda *_: facts, recorded_at=NOW, needs_events=True
         )
         assert commit is not None
         return commit.last_position

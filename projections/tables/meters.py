@@ -1,42 +1,22 @@
-"""Tables that facts fold into, inside the append's own database transaction.
+"""The table of meters: one row a meter, as of the last fact of the log."""
 
-They can be dropped at any time: the log makes them again. Each names the version of the
-fold that made it, and is made anew when a release folds differently.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import get_args
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
-    Integer,
-    MetaData,
     String,
     Table,
-    delete,
     insert,
-    inspect,
     select,
     update,
 )
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.entries import Commit
-from ledger.facts import Fact
 from ledger.meters import EventTimeWindow, Formula, MeterStatus
-from projections.kernels.definitions import MeterDefinition, apply_fact
-
-FOLD_VERSION = 1
-
-metadata = MetaData()
-
-projection = Table(
-    "projection",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("fold_version", Integer, nullable=False),
-)
+from projections.kernels.definitions import MeterDefinition, MeterFact, apply_fact
+from projections.tables.frame import RecordedFact, ResourceTables, metadata
 
 meter = Table(
     "meter",
@@ -56,40 +36,19 @@ meter = Table(
 )
 
 
-class FactTables:
-    """The tables that facts fold into: one row a meter."""
+_METER_FACTS = get_args(MeterFact)
 
-    def is_current(self, connection: Connection) -> bool:
-        """Tell whether the tables exist and were made by this fold."""
-        if not inspect(connection).has_table(projection.name):
-            return False
-        version = select(projection.c.fold_version).where(
-            projection.c.name == meter.name
-        )
-        return connection.execute(version).scalar() == FOLD_VERSION
 
-    def rebuild(
-        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
-    ) -> None:
-        """Make the tables anew from all facts of the log."""
-        metadata.create_all(connection)
-        connection.execute(delete(meter))
-        connection.execute(delete(projection))
-        connection.execute(
-            insert(projection), {"name": meter.name, "fold_version": FOLD_VERSION}
-        )
-        definitions: dict[str, MeterDefinition] = {}
-        for position, recorded_at, fact in facts:
-            _fold(connection, definitions, position, recorded_at, fact)
-
-    def fold(self, connection: Connection, commit: Commit) -> None:
-        """Fold a commit of facts."""
-        assert isinstance(commit.content, tuple), "usage folds into no table"
-        if all(isinstance(fact, MeterEventCancelled) for fact in commit.content):
-            return
+def fold_meters(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next facts; those about other resources change nothing."""
+    about = [each for each in facts if isinstance(each.fact, _METER_FACTS)]
+    if about:
         definitions = read_definitions(connection)
-        for position, fact in enumerate(commit.content, commit.first_position):
-            _fold(connection, definitions, position, commit.recorded_at, fact)
+        for each in about:
+            _fold(connection, definitions, each)
+
+
+METERS = ResourceTables(name="meter", version=1, tables=(meter,), fold=fold_meters)
 
 
 def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
@@ -120,12 +79,15 @@ def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
 def _fold(
     connection: Connection,
     definitions: dict[str, MeterDefinition],
-    position: int,
-    recorded_at: int,
-    fact: Fact,
+    recorded: RecordedFact,
 ) -> None:
     """Fold one fact into the table of meters, and into what was read of it."""
-    changed = apply_fact(definitions, fact, position=position, recorded_at=recorded_at)
+    changed = apply_fact(
+        definitions,
+        recorded.fact,
+        position=recorded.position,
+        recorded_at=recorded.recorded_at,
+    )
     if changed is None:
         return
     if changed.meter_id in definitions:

@@ -1,0 +1,176 @@
+"""Credit balances: what is left of a customer's credits, at any instant.
+
+A past instant is answered as it stood, a future one as it will stand if nothing else
+happens: grants become effective and expire by themselves.
+"""
+
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+
+from ledger.columns import TIMESTAMP
+from metering.checks import check_word
+from metering.credit_grants import grant_of
+from metering.credit_parameters import check_customer, check_scope
+from metering.credit_resources import CreditBalance, CreditBalanceSummary, monetary
+from metering.engine import Engine
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.parameters import invalid, only
+from metering.times import Time, instant
+from projections.credits import Credits
+from projections.kernels.credit_balances import (
+    Span,
+    applied_since,
+    balances,
+    running_balances,
+)
+from projections.kernels.credit_timeline import transactions
+from projections.kernels.grants import Grant
+
+HISTORY = pa.schema(
+    [
+        pa.field("instant", TIMESTAMP, nullable=False),
+        pa.field("currency", pa.string(), nullable=False),
+        pa.field("ledger_balance", pa.int64(), nullable=False),
+        pa.field("available_balance", pa.int64(), nullable=False),
+    ]
+)
+
+Filter = Mapping[str, object]
+_Matches = Callable[[Grant], bool]
+
+
+class CreditBalanceSummaries:
+    """The credit balances of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def retrieve(
+        self,
+        *,
+        customer: str,
+        filter: Filter | None = None,  # noqa: A002  # the name that Stripe gives it
+        at: Time | None = None,
+    ) -> CreditBalanceSummary:
+        """Add up what is left of a customer's credits, by currency.
+
+        Args:
+            customer: any; one without grants has no balances.
+            filter: which grants count: ``{"type": "applicability_scope",
+                "applicability_scope": {"price_type": "metered"}}`` those for every
+                metered price, or with ``{"prices": [{"id": …}]}`` those usable for any
+                of the prices; ``{"type": "credit_grant", "credit_grant": id}`` one
+                grant. None is all.
+            at: the instant, past or future; None is now.
+
+        Returns:
+            A balance for each currency of the grants recorded by then, sorted.
+
+        Raises:
+            ResourceMissingError: the customer has no such grant.
+            InvalidRequestError: an argument is malformed.
+        """
+        owner = check_customer(customer)
+        wanted = None if at is None else instant(at, "at")
+        with self._engine.credits() as (seen, now):
+            matches = _matcher(seen, owner, filter)
+            grants = [each for each in seen.grants_of(owner) if matches(each)]
+            then, more_applied = now if wanted is None else wanted, {}
+            if then < now:
+                applications = seen.applications_since(owner, then)
+                more_applied = applied_since(applications, then)
+        found = balances(grants, more_applied, then)
+        return CreditBalanceSummary(
+            balances=tuple(
+                CreditBalance(
+                    available_balance=monetary(currency, balance.available),
+                    ledger_balance=monetary(currency, balance.ledger),
+                )
+                for currency, balance in found.items()
+            ),
+            customer=owner,
+            livemode=self._engine.settings.livemode,
+        )
+
+    def history(
+        self,
+        *,
+        customer: str,
+        start: Time,
+        end: Time,
+        filter: Filter | None = None,  # noqa: A002  # the name that Stripe gives it
+    ) -> pa.Table:
+        """Follow what is left of a customer's credits through ``[start, end)``.
+
+        Args:
+            customer: any; one without grants has an empty history.
+            start: inclusive; any instant, past or future.
+            end: exclusive, after `start`.
+            filter: as of `retrieve`.
+
+        Returns:
+            Columns `instant`, `currency`, `ledger_balance` and `available_balance` (in
+            minor units). For each currency a row at the start, and one at each instant
+            at which a balance changes; sorted by instant and currency.
+
+        Raises:
+            ResourceMissingError: the customer has no such grant.
+            InvalidRequestError: an argument is malformed.
+        """
+        owner = check_customer(customer)
+        span = Span(instant(start, "start"), instant(end, "end"))
+        if span.end <= span.start:
+            raise InvalidRequestError(
+                f"Invalid end: {end} is not after start {start}", param="end"
+            )
+        with self._engine.credits() as (seen, _):
+            matches = _matcher(seen, owner, filter)
+            grants = seen.grants_by_position(owner)
+            applications = seen.applications_of(owner)
+        made = transactions(grants, applications, span.end - 1)
+        rows = running_balances((each for each in made if matches(each.grant)), span)
+        return pa.table(
+            {
+                "instant": pa.array([each.instant for each in rows], TIMESTAMP),
+                "currency": [each.currency for each in rows],
+                "ledger_balance": [each.balance.ledger for each in rows],
+                "available_balance": [each.balance.available for each in rows],
+            },
+            schema=HISTORY,
+        )
+
+
+def _matcher(seen: Credits, customer: str, given: object) -> _Matches:
+    """Find which grants a filter lets through."""
+    if given is None:
+        return lambda _: True
+    kinds = {"type", "applicability_scope", "credit_grant"}
+    wanted = only(given, "filter", kinds)
+    match wanted.get("type"):
+        case "credit_grant":
+            _check_alone(wanted, "credit_grant")
+            word = check_word(wanted.get("credit_grant"), "filter[credit_grant]")
+            grant = grant_of(seen, word, "filter[credit_grant]")
+            if grant.customer != customer:
+                param = "filter[credit_grant]"
+                raise ResourceMissingError("credit grant", grant.grant_id, param=param)
+            return lambda each: each.position == grant.position
+        case "applicability_scope":
+            _check_alone(wanted, "applicability_scope")
+            scope = wanted.get("applicability_scope")
+            prices = check_scope(scope, "filter[applicability_scope]")
+            if prices is None:
+                return lambda each: each.prices is None
+            among = set(prices)
+            return lambda each: each.prices is None or not among.isdisjoint(each.prices)
+        case kind:
+            allowed = "applicability_scope or credit_grant"
+            raise invalid("filter[type]", kind, allowed)
+
+
+def _check_alone(wanted: Mapping[str, object], key: str) -> None:
+    """Check that a filter has what its type says and nothing else."""
+    for other in ("applicability_scope", "credit_grant"):
+        if other != key and wanted.get(other) is not None:
+            raise invalid(f"filter[{other}]", wanted[other], f"left out for {key}")

@@ -1,0 +1,147 @@
+"""Resources of credits: what callers get back. Frozen values with Stripe's field names.
+
+Times are aware datetimes in UTC, amounts whole minor units of their currency.
+Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+
+class Monetary(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount of money.
+
+    Attributes:
+        currency: its ISO 4217 code in lower case.
+        value: in minor units of the currency, such as cents.
+    """
+
+    currency: str
+    value: int
+
+
+class CreditAmount(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount of credits."""
+
+    type: Literal["monetary"] = "monetary"
+    monetary: Monetary
+
+
+class ScopePrice(msgspec.Struct, frozen=True, kw_only=True):
+    """A price that credits may be used for."""
+
+    id: str
+
+
+class CreditScope(msgspec.Struct, frozen=True, kw_only=True):
+    """What credits may be used for: every metered price, or those listed."""
+
+    price_type: Literal["metered"] | None = None
+    prices: tuple[ScopePrice, ...] | None = None
+
+
+class ApplicabilityConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What credits may be used for."""
+
+    scope: CreditScope
+
+
+class CreditGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Credits that a customer prepaid or was given.
+
+    They can be used from `effective_at` on and before `expires_at`.
+    """
+
+    id: str
+    object: Literal["billing.credit_grant"] = "billing.credit_grant"
+    amount: CreditAmount
+    applicability_config: ApplicabilityConfig
+    category: Literal["paid", "promotional"]
+    created: datetime
+    updated: datetime
+    customer: str
+    customer_account: str | None = None
+    effective_at: datetime | None
+    expires_at: datetime | None
+    livemode: bool
+    metadata: dict[str, str]
+    name: str | None
+    priority: int | None
+    test_clock: str | None = None
+    voided_at: datetime | None
+
+
+class InvoiceLineItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of an invoice that drew credits, or gave them back."""
+
+    invoice: str
+    invoice_line_item: str
+
+
+class CreditTransactionCredit(msgspec.Struct, frozen=True, kw_only=True):
+    """Credits that were added to a balance."""
+
+    amount: CreditAmount
+    type: Literal["credits_granted", "credits_application_invoice_voided"]
+    credits_application_invoice_voided: InvoiceLineItem | None = None
+
+
+class CreditTransactionDebit(msgspec.Struct, frozen=True, kw_only=True):
+    """Credits that were taken from a balance; the amount is positive."""
+
+    amount: CreditAmount
+    type: Literal["credits_applied", "credits_expired", "credits_voided"]
+    credits_applied: InvoiceLineItem | None = None
+
+
+class CreditBalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a credit balance.
+
+    Attributes:
+        created: when it happened.
+        effective_at: from when on the credits can be used, for credits granted; else
+            when it happened.
+    """
+
+    id: str
+    object: Literal["billing.credit_balance_transaction"] = (
+        "billing.credit_balance_transaction"
+    )
+    created: datetime
+    credit: CreditTransactionCredit | None
+    credit_grant: str
+    debit: CreditTransactionDebit | None
+    effective_at: datetime
+    livemode: bool
+    test_clock: str | None = None
+    type: Literal["credit", "debit"]
+
+
+class CreditBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of credits in one currency.
+
+    Attributes:
+        available_balance: what can be used.
+        ledger_balance: what transactions add up to, grants that are not yet effective
+            included.
+    """
+
+    available_balance: CreditAmount
+    ledger_balance: CreditAmount
+
+
+class CreditBalanceSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a customer's credits, one balance a currency."""
+
+    object: Literal["billing.credit_balance_summary"] = "billing.credit_balance_summary"
+    balances: tuple[CreditBalance, ...]
+    customer: str
+    customer_account: str | None = None
+    livemode: bool
+
+
+def monetary(currency: str, value: int) -> CreditAmount:
+    """Make an amount of credits."""
+    return CreditAmount(monetary=Monetary(currency=currency, value=value))

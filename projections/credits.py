@@ -1,0 +1,176 @@
+"""Credits as one database transaction sees them: the questions that are asked of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
+
+from ledger.chain import recording_instant
+from ledger.commits import read_head
+from projections.kernels.grants import Application, Grant
+from projections.tables.bulk import is_among
+from projections.tables.credit_rows import (
+    application_of,
+    credit_application,
+    credit_grant,
+    grant_of,
+)
+
+_GRANTS = select(credit_grant)
+_GRANT = _GRANTS.where(credit_grant.c.grant_id == bindparam("grant_id"))
+_GRANT_AT = _GRANTS.where(credit_grant.c.position == bindparam("position"))
+_GRANTS_AT = _GRANTS.where(
+    credit_grant.c.position.in_(bindparam("positions", expanding=True))
+)
+_GRANTS_OF = _GRANTS.where(credit_grant.c.customer == bindparam("customer")).order_by(
+    credit_grant.c.position
+)
+_HAS_CREDIT = credit_grant.c.applied < credit_grant.c.amount
+_IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
+    credit_grant.c.expires_at.is_(None),
+    credit_grant.c.expires_at > bindparam("instant"),
+)
+_SPENDABLE_OF = _GRANTS_OF.where(_IS_LIVE, _HAS_CREDIT)
+_COUNT_UNUSED = select(func.count()).where(
+    credit_grant.c.customer == bindparam("customer"),
+    _IS_LIVE,
+    or_(_HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
+)
+
+_APPLICATIONS = select(credit_application)
+_APPLICATION = _APPLICATIONS.where(credit_application.c.invoice == bindparam("invoice"))
+_APPLICATION_AT = _APPLICATIONS.where(
+    credit_application.c.position == bindparam("position")
+)
+_APPLICATIONS_OF = _APPLICATIONS.where(
+    credit_application.c.customer == bindparam("customer")
+).order_by(credit_application.c.position)
+_APPLICATIONS_SINCE = _APPLICATIONS_OF.where(
+    or_(
+        credit_application.c.recorded_at > bindparam("instant"),
+        credit_application.c.reinstated_at > bindparam("instant"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which of many to read, newest first.
+
+    Attributes:
+        limit: how many at most.
+        before: only those with a smaller position, None for no bound.
+        after: only those with a greater position, and of these the oldest.
+    """
+
+    limit: int
+    before: int | None = None
+    after: int | None = None
+
+
+class Credits:
+    """Grants and applications, as a database transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def present(self, now: int) -> int:
+        """Tell the present instant, given the time: never before what was recorded."""
+        return recording_instant(read_head(self.connection), now)
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """Find a grant by its id."""
+        return self._grant(_GRANT, {"grant_id": grant_id})
+
+    def grant_at(self, position: int) -> Grant | None:
+        """Find a grant by the position of its creation."""
+        return self._grant(_GRANT_AT, {"position": position})
+
+    def grants_drawn(self, application: Application) -> dict[int, Grant]:
+        """Read the grants that an application drew from, by position."""
+        positions = {draw.grant_position for draw in application.draws}
+        found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
+        return {grant.position: grant for grant in found}
+
+    def grants_of(self, customer: str) -> list[Grant]:
+        """Read all grants of a customer, in the order of their creation."""
+        return self._grants(_GRANTS_OF, {"customer": customer})
+
+    def grants_by_position(self, customer: str) -> dict[int, Grant]:
+        """Read all grants of a customer, by the position of their creation."""
+        return {grant.position: grant for grant in self.grants_of(customer)}
+
+    def spendable_of(self, customer: str, instant: int) -> list[Grant]:
+        """Read the grants of a customer that are not over and have credit left."""
+        given = {"customer": customer, "instant": instant}
+        return self._grants(_SPENDABLE_OF, given)
+
+    def unused_count(self, customer: str, instant: int) -> int:
+        """Count the grants of a customer that may still become part of an invoice."""
+        given = {"customer": customer, "instant": instant}
+        return int(self.connection.execute(_COUNT_UNUSED, given).scalar_one())
+
+    def page_of_grants(self, customer: str | None, page: Page) -> list[Grant]:
+        """Read some grants, of one customer or all, newest first."""
+        wanted, position = _GRANTS, credit_grant.c.position
+        if customer is not None:
+            wanted = wanted.where(credit_grant.c.customer == customer)
+        if page.before is not None:
+            wanted = wanted.where(position < page.before)
+        if page.after is not None:
+            wanted = wanted.where(position > page.after).order_by(position)
+        else:
+            wanted = wanted.order_by(position.desc())
+        found = self._grants(wanted.limit(page.limit), {})
+        return found if page.after is None else found[::-1]
+
+    def all_grants(self) -> list[Grant]:
+        """Read every grant, in the order of their creation."""
+        return self._grants(_GRANTS.order_by(credit_grant.c.position), {})
+
+    def application(self, invoice: str) -> Application | None:
+        """Find what an invoice drew."""
+        return self._application(_APPLICATION, {"invoice": invoice})
+
+    def application_at(self, position: int) -> Application | None:
+        """Find an application by its position."""
+        return self._application(_APPLICATION_AT, {"position": position})
+
+    def applications_of(self, customer: str) -> list[Application]:
+        """Read all applications to a customer's grants, in the order of the log."""
+        return self._applications(_APPLICATIONS_OF, {"customer": customer})
+
+    def applications_since(self, customer: str, instant: int) -> list[Application]:
+        """Read the applications that were recorded or undone after an instant."""
+        given = {"customer": customer, "instant": instant}
+        return self._applications(_APPLICATIONS_SINCE, given)
+
+    def applications_to(self, invoices: Sequence[str]) -> dict[str, Application]:
+        """Read what some invoices drew, by invoice; those not settled are left out."""
+        is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
+        found = self._applications(_APPLICATIONS.where(is_wanted), {})
+        return {each.invoice: each for each in found}
+
+    def all_applications(self) -> list[Application]:
+        """Read every application, in the order of the log."""
+        position = credit_application.c.position
+        return self._applications(_APPLICATIONS.order_by(position), {})
+
+    def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:
+        row = self.connection.execute(wanted, given).first()
+        return None if row is None else grant_of(row)
+
+    def _grants(self, wanted: Select[Any], given: dict[str, Any]) -> list[Grant]:
+        return [grant_of(row) for row in self.connection.execute(wanted, given)]
+
+    def _application(
+        self, wanted: Select[Any], given: dict[str, Any]
+    ) -> Application | None:
+        row = self.connection.execute(wanted, given).first()
+        return None if row is None else application_of(row)
+
+    def _applications(
+        self, wanted: Select[Any], given: dict[str, Any]
+    ) -> list[Application]:
+        return [application_of(row) for row in self.connection.execute(wanted, given)]

@@ -1,0 +1,195 @@
+"""Credit grants and what was applied of them: what the facts about credits add up to.
+
+No state of a grant is kept: whether it is pending, usable, used up, expired or voided
+follows from it and an instant. Instants are microseconds since 1970 UTC, amounts minor
+units.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ledger.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+    Draw,
+    GrantCategory,
+    InvoiceLine,
+)
+from ledger.facts import Fact
+
+GrantFact = CreditGrantUpdated | CreditGrantExpired | CreditGrantVoided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A credit grant as it is at some position of the log.
+
+    Attributes:
+        position: that of the fact that created it; draws name it by this.
+        prices: the prices it may be used for, None for every metered price.
+        expires_at: exclusive, None for never.
+        expired_position: that of the fact that made it expire, None where time does.
+        applied: what invoices hold of it, reinstated credits not counted.
+    """
+
+    position: int
+    grant_id: str
+    customer: str
+    amount: int
+    currency: str
+    prices: tuple[str, ...] | None
+    category: GrantCategory
+    name: str | None
+    priority: int
+    effective_at: int
+    expires_at: int | None
+    metadata: dict[str, str]
+    created: int
+    updated: int
+    expired_position: int | None = None
+    voided_at: int | None = None
+    voided_position: int | None = None
+    applied: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """What invoices left of it, whether or not it can be used."""
+        return self.amount - self.applied
+
+    def is_pending(self, instant: int) -> bool:
+        """Tell whether it will be usable, but is not yet."""
+        return instant < self.effective_at
+
+    def is_expired(self, instant: int) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_at is not None and instant >= self.expires_at
+
+    def is_voided(self, instant: int) -> bool:
+        """Tell whether it was taken back."""
+        return self.voided_at is not None and instant >= self.voided_at
+
+    def is_unused(self, instant: int) -> bool:
+        """Tell whether it still may become part of an invoice."""
+        is_over = self.is_voided(instant) or self.is_expired(instant)
+        return not is_over and (self.is_pending(instant) or self.remaining > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """An invoice that was settled, at the position of the fact that says so."""
+
+    position: int
+    invoice: str
+    customer: str
+    currency: str
+    period_end: int
+    recorded_at: int
+    lines: tuple[InvoiceLine, ...]
+    draws: tuple[Draw, ...]
+    reinstated_at: int | None = None
+    reinstated_position: int | None = None
+
+
+def granted(fact: CreditGrantCreated, position: int, recorded_at: int) -> Grant:
+    """Make the grant that a fact created."""
+    return Grant(
+        position=position,
+        grant_id=fact.grant_id,
+        customer=fact.customer,
+        amount=fact.amount,
+        currency=fact.currency,
+        prices=fact.prices,
+        category=fact.category,
+        name=fact.name,
+        priority=fact.priority,
+        effective_at=fact.effective_at,
+        expires_at=fact.expires_at,
+        metadata=fact.metadata,
+        created=recorded_at,
+        updated=recorded_at,
+    )
+
+
+def changes(fact: GrantFact, position: int, recorded_at: int) -> dict[str, Any]:
+    """Find which attributes of its grant a fact changes, and to what."""
+    updated = {"updated": recorded_at}
+    match fact:
+        case CreditGrantUpdated():
+            changed = {"expires_at": fact.expires_at, "metadata": fact.metadata}
+            return updated | changed
+        case CreditGrantExpired():
+            return updated | {"expires_at": recorded_at, "expired_position": position}
+        case CreditGrantVoided():
+            return updated | {"voided_at": recorded_at, "voided_position": position}
+
+
+def applied(fact: CreditsApplied, position: int, recorded_at: int) -> Application:
+    """Make the application that a fact recorded."""
+    return Application(
+        position=position,
+        invoice=fact.invoice,
+        customer=fact.customer,
+        currency=fact.currency,
+        period_end=fact.period_end,
+        recorded_at=recorded_at,
+        lines=fact.lines,
+        draws=fact.draws,
+    )
+
+
+def drawn(draws: Iterable[Draw]) -> dict[int, int]:
+    """Add up draws, by the position of the grant."""
+    sums: defaultdict[int, int] = defaultdict(int)
+    for draw in draws:
+        sums[draw.grant_position] += draw.amount
+    return dict(sums)
+
+
+@dataclass(slots=True)
+class CreditAccounts:
+    """All grants and applications, folded fact by fact.
+
+    Attributes:
+        grants: by the position of their creation.
+        applications: by invoice.
+    """
+
+    grants: dict[int, Grant] = field(default_factory=dict)
+    applications: dict[str, Application] = field(default_factory=dict)
+    _positions: dict[str, int] = field(default_factory=dict)
+
+    def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
+        """Fold the next fact; one about anything else changes nothing."""
+        match fact:
+            case CreditGrantCreated():
+                self.grants[position] = granted(fact, position, recorded_at)
+                self._positions[fact.grant_id] = position
+            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+                changed = changes(fact, position, recorded_at)
+                at = self._positions[fact.grant_id]
+                self.grants[at] = replace(self.grants[at], **changed)
+            case CreditsApplied():
+                application = applied(fact, position, recorded_at)
+                self.applications[fact.invoice] = application
+                self._add(application.draws, 1)
+            case CreditsReinstated():
+                application = replace(
+                    self.applications[fact.invoice],
+                    reinstated_at=recorded_at,
+                    reinstated_position=position,
+                )
+                self.applications[fact.invoice] = application
+                self._add(application.draws, -1)
+            case _:
+                pass
+
+    def _add(self, draws: Iterable[Draw], sign: int) -> None:
+        for at, amount in drawn(draws).items():
+            grant = self.grants[at]
+            self.grants[at] = replace(grant, applied=grant.applied + sign * amount)

@@ -1,0 +1,1 @@
+"""Tables that facts fold into, a module for each resource."""

@@ -1,0 +1,91 @@
+"""Statements on very many rows at once, in the way that each database does best."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+_POSTGRESQL = "postgresql"
+
+
+def is_among(
+    connection: Connection, tested: Column[Any], texts: Sequence[str]
+) -> ColumnElement[bool]:
+    """Say that a column of texts has one of some values, however many."""
+    if connection.dialect.name == _POSTGRESQL:
+        return tested == any_(literal(list(texts), ARRAY(String)))
+    # One argument, since SQLite bounds their number.
+    listed = func.json_each(msgspec.json.encode(list(texts)).decode())
+    return tested.in_(select(listed.table_valued("value").c.value))
+
+
+def insert_rows(
+    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows, each with a value for every column in its order."""
+    if not rows:
+        return
+    if connection.dialect.name == _POSTGRESQL:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection), "the driver of the engine"
+        copy = sql.SQL("COPY {} ({}) FROM STDIN").format(
+            sql.Identifier(table.name),
+            sql.SQL(", ").join(sql.Identifier(each.name) for each in table.columns),
+        )
+        with driver.cursor() as cursor, cursor.copy(copy) as stream:
+            for row in rows:
+                stream.write_row(row)
+    else:
+        statement = str(insert(table).compile(dialect=connection.dialect))
+        connection.exec_driver_sql(statement, list(rows))
+
+
+def add_at_positions(
+    connection: Connection, added_to: Column[int], amounts: dict[int, int]
+) -> None:
+    """Add amounts to a column of the rows at some positions."""
+    if not amounts:
+        return
+    position = added_to.table.c.position
+    if connection.dialect.name == _POSTGRESQL:
+        values = func.unnest(
+            cast(list(amounts), ARRAY(BigInteger)),
+            cast(list(amounts.values()), ARRAY(BigInteger)),
+        ).table_valued(column("position", BigInteger), column("amount", BigInteger))
+        given = values.render_derived()
+        statement: Update = (
+            update(added_to.table)
+            .where(position == given.c.position)
+            .values({added_to: added_to + given.c.amount})
+        )
+        connection.execute(statement)
+    else:
+        statement = (
+            update(added_to.table)
+            .where(position == bindparam("at"))
+            .values({added_to: added_to + bindparam("amount")})
+        )
+        compiled = str(statement.compile(dialect=connection.dialect))
+        rows = [(amount, at) for at, amount in amounts.items()]
+        connection.exec_driver_sql(compiled, rows)

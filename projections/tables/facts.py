@@ -1,0 +1,50 @@
+"""All tables that facts fold into, as the log sees them.
+
+They are folded inside the append's own database transaction, so that they are always
+what the log adds up to.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from ledger.entries import Commit
+from ledger.facts import Fact
+from projections.tables.credits import CREDITS
+from projections.tables.frame import RecordedFact, are_current, clear
+from projections.tables.meters import METERS
+
+_RESOURCES = (METERS, CREDITS)
+_FACTS_AT_A_TIME = 20_000
+
+
+class FactTables:
+    """The tables of every resource."""
+
+    def is_current(self, connection: Connection) -> bool:
+        """Tell whether the tables exist and were made by these folds."""
+        return are_current(connection, _RESOURCES)
+
+    def rebuild(
+        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
+    ) -> None:
+        """Make the tables anew from all facts of the log."""
+        clear(connection, _RESOURCES)
+        recorded = (RecordedFact(*each) for each in facts)
+        while portion := list(islice(recorded, _FACTS_AT_A_TIME)):
+            _fold(connection, portion)
+
+    def fold(self, connection: Connection, commit: Commit) -> None:
+        """Fold a commit of facts."""
+        assert isinstance(commit.content, tuple), "usage folds into no table"
+        facts = [
+            RecordedFact(position, commit.recorded_at, fact)
+            for position, fact in enumerate(commit.content, commit.first_position)
+        ]
+        _fold(connection, facts)
+
+
+def _fold(connection: Connection, facts: list[RecordedFact]) -> None:
+    for each in _RESOURCES:
+        each.fold(connection, facts)

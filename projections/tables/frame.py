@@ -1,0 +1,85 @@
+"""What the tables of all resources have in common: one schema, and their versions.
+
+They can be dropped at any time: the log makes them again. Each resource names the
+version of the fold that made its tables, and they are made anew when a release folds
+differently.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    inspect,
+    select,
+)
+
+from ledger.facts import Fact
+
+metadata = MetaData()
+
+projection = Table(
+    "projection",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("fold_version", Integer, nullable=False),
+)
+
+# SQLite keeps rows in the order of a key that is declared to be its own row number.
+POSITION = BigInteger().with_variant(Integer, "sqlite")
+"""The type of a position that is a primary key."""
+
+
+class RecordedFact(NamedTuple):
+    """A fact, its position, and when it was recorded (microseconds since 1970 UTC)."""
+
+    position: int
+    recorded_at: int
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceTables:
+    """The tables of one resource.
+
+    Attributes:
+        name: under which their version is kept.
+        version: of the fold.
+        tables: emptied before they are made anew.
+        fold: folds the next facts; those about other resources change nothing.
+    """
+
+    name: str
+    version: int
+    tables: tuple[Table, ...]
+    fold: Callable[[Connection, Sequence[RecordedFact]], None]
+
+
+def are_current(connection: Connection, resources: Sequence[ResourceTables]) -> bool:
+    """Tell whether all tables exist and were made by these folds."""
+    if not inspect(connection).has_table(projection.name):
+        return False
+    rows = connection.execute(select(projection.c.name, projection.c.fold_version))
+    return {each.name: each.version for each in resources} == {
+        row.name: row.fold_version for row in rows
+    }
+
+
+def clear(connection: Connection, resources: Sequence[ResourceTables]) -> None:
+    """Make all tables that are absent, and empty the others."""
+    metadata.create_all(connection)
+    for table in (*(table for each in resources for table in each.tables), projection):
+        connection.execute(delete(table))
+    connection.execute(
+        insert(projection),
+        [{"name": each.name, "fold_version": each.version} for each in resources],
+    )
