@@ -73,6 +73,7 @@ from metering.resources import (
     StatusTransitions,
     ValueSettings,
 )
+from metering.settlement.receipts import CreditsProgress, CreditsReceipt
 from metering.verification import Checkpoint, VerifyReport
 from projections.errors import QueryError
 from projections.reaggregation.errors import (
@@ -97,6 +98,8 @@ __all__ = [
     "CreditScope",
     "CreditTransactionCredit",
     "CreditTransactionDebit",
+    "CreditsProgress",
+    "CreditsReceipt",
     "CustomerMapping",
     "DefaultAggregation",
     "FixedClock",

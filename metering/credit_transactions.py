@@ -104,9 +104,13 @@ class CreditBalanceTransactions:
 
 def transaction_id(transaction: CreditTransaction, *, livemode: bool) -> str:
     """Name a transaction."""
-    prefix = "cbtxn" if livemode else "cbtxn_test"
     kind, index = transaction.kind.value, transaction.index
-    return f"{prefix}_{transaction.anchor:x}{kind}{index:x}"
+    return f"{id_prefix(livemode=livemode)}_{transaction.anchor:x}{kind}{index:x}"
+
+
+def id_prefix(*, livemode: bool) -> str:
+    """Tell what the ids of transactions begin with."""
+    return "cbtxn" if livemode else "cbtxn_test"
 
 
 def transaction_resource(

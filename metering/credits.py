@@ -11,6 +11,8 @@ from metering.credit_transactions import transaction_resource
 from metering.engine import Engine
 from metering.errors import ResourceMissingError
 from metering.invoices import Invoice, check_invoice, check_invoice_id, check_same
+from metering.settlement.receipts import CreditsProgressCallback, CreditsReceipt
+from metering.settlement.run import run_billing
 from metering.times import Time
 from projections.credits import Credits
 from projections.kernels.burn_down import burn_down
@@ -71,6 +73,28 @@ class CreditApplications:
             application = _application(seen, checked.id)
             grants = seen.grants_drawn(application)
         return self._resources(applied_transactions(application, grants))
+
+    def apply_many(
+        self, source: object, progress: CreditsProgressCallback | None = None
+    ) -> CreditsReceipt:
+        """Settle the invoices of a billing run, as if applied one by one in order.
+
+        They are committed in portions of some 50,000 lines. An invoice that breaks a
+        rule does not fail the others; one that was settled before is answered and
+        draws nothing, so that a run that broke off can be repeated whole.
+
+        Args:
+            source: an Arrow table, or any Arrow stream; a row a line with the columns
+                invoice, customer, period_end, line, amount, currency and price (null,
+                or left out, for a line without one). The rows of an invoice are
+                neighbours, in the order in which they draw.
+            progress: is called after each commit with how far the run has come.
+
+        Raises:
+            SourceError: the source cannot be read, lacks a column, or has one of a wrong
+                type.
+        """
+        return run_billing(self._engine, source, progress)
 
     def preview(
         self, *, invoice: str, customer: str, period_end: Time, lines: Lines

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, func, or_, select
 from ledger.chain import recording_instant
 from ledger.commits import read_head
 from projections.kernels.grants import Application, Grant
-from projections.tables.bulk import is_among
+from projections.tables.bulk import is_among, is_among_numbers
 from projections.tables.credit_rows import (
     application_of,
     credit_application,
@@ -92,6 +92,13 @@ class Credits:
         positions = {draw.grant_position for draw in application.draws}
         found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
         return {grant.position: grant for grant in found}
+
+    def grant_ids(self, positions: Sequence[int]) -> dict[int, str]:
+        """Read the ids of grants, by position, however many."""
+        wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(
+            is_among_numbers(self.connection, credit_grant.c.position, positions)
+        )
+        return dict(self.connection.execute(wanted).tuples().all())
 
     def grants_of(self, customer: str) -> list[Grant]:
         """Read all grants of a customer, in the order of their creation."""

@@ -25,18 +25,35 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import TypeEngine
 
 _POSTGRESQL = "postgresql"
 
 
 def is_among(
-    connection: Connection, tested: Column[Any], texts: Sequence[str]
+    connection: Connection, tested: Column[str], texts: Sequence[str]
 ) -> ColumnElement[bool]:
     """Say that a column of texts has one of some values, however many."""
+    return _is_among(connection, tested, list(texts), String())
+
+
+def is_among_numbers(
+    connection: Connection, tested: Column[int], numbers: Sequence[int]
+) -> ColumnElement[bool]:
+    """Say that a column of numbers has one of some values, however many."""
+    return _is_among(connection, tested, list(numbers), BigInteger())
+
+
+def _is_among(
+    connection: Connection,
+    tested: Column[Any],
+    values: list[Any],
+    kind: TypeEngine[Any],
+) -> ColumnElement[bool]:
     if connection.dialect.name == _POSTGRESQL:
-        return tested == any_(literal(list(texts), ARRAY(String)))
+        return tested == any_(literal(values, ARRAY(kind)))
     # One argument, since SQLite bounds their number.
-    listed = func.json_each(msgspec.json.encode(list(texts)).decode())
+    listed = func.json_each(msgspec.json.encode(values).decode())
     return tested.in_(select(listed.table_valued("value").c.value))
 
 

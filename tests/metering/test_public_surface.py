@@ -24,6 +24,8 @@ NAMES = [
     "CreditScope",
     "CreditTransactionCredit",
     "CreditTransactionDebit",
+    "CreditsProgress",
+    "CreditsReceipt",
     "CustomerMapping",
     "DefaultAggregation",
     "FixedClock",

@@ -1,0 +1,1 @@
+"""Settling many invoices at once: a billing run, Arrow in and Arrow out."""

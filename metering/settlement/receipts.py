@@ -1,0 +1,117 @@
+"""What a billing run reports: while it goes on, and when it is done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
+
+import pyarrow as pa
+
+REJECTIONS = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("invoice", pa.string()),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)
+TRANSACTIONS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("invoice", pa.string(), nullable=False),
+        pa.field("line", pa.string(), nullable=False),
+        pa.field("credit_grant", pa.string(), nullable=False),
+        pa.field("customer", pa.string(), nullable=False),
+        pa.field("currency", pa.string(), nullable=False),
+        pa.field("amount", pa.int64(), nullable=False),
+    ]
+)
+
+
+class InvoiceRejection(NamedTuple):
+    """An invoice that was not settled, and why; rows count from 0."""
+
+    row: int
+    invoice: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsProgress:
+    """How far a billing run has come, all of it durable.
+
+    `rows` counts lines, the others invoices; `total_rows` is None where the source does
+    not say how many it has.
+    """
+
+    rows: int
+    applied: int
+    repeated: int
+    rejected: int
+    total_rows: int | None
+
+
+CreditsProgressCallback = Callable[[CreditsProgress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsReceipt:
+    """What became of the invoices of a billing run.
+
+    Attributes:
+        applied: invoices that were settled, also those that found no credit.
+        repeated: invoices that had been settled, equal in content.
+        rejected: invoices that break a rule, or contradict what was settled.
+        transactions: id, invoice, line, credit_grant, customer, currency and amount of
+            every draw of the invoices applied and repeated, in the order of the source.
+        rejections: row (from 0, the first of the invoice), invoice, code and message of
+            each rejected invoice, in the order of the rows.
+    """
+
+    applied: int
+    repeated: int
+    rejected: int
+    transactions: pa.Table
+    rejections: pa.Table
+
+
+@dataclass(slots=True)
+class SettlementTally:
+    """A receipt in the making."""
+
+    rows: int = 0
+    applied: int = 0
+    repeated: int = 0
+    transactions: list[pa.Table] = field(default_factory=list)
+    rejections: list[InvoiceRejection] = field(default_factory=list)
+
+    def progress(self, total_rows: int | None) -> CreditsProgress:
+        """Say how far it has come."""
+        return CreditsProgress(
+            rows=self.rows,
+            applied=self.applied,
+            repeated=self.repeated,
+            rejected=len(self.rejections),
+            total_rows=total_rows,
+        )
+
+    def receipt(self) -> CreditsReceipt:
+        """Close the receipt."""
+        rejections = sorted(self.rejections, key=attrgetter("row"))
+        columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
+        return CreditsReceipt(
+            applied=self.applied,
+            repeated=self.repeated,
+            rejected=len(rejections),
+            transactions=pa.concat_tables(
+                [TRANSACTIONS.empty_table(), *self.transactions]
+            ).combine_chunks(),
+            rejections=pa.table(
+                [
+                    pa.array(column, declared.type)
+                    for column, declared in zip(columns, REJECTIONS, strict=True)
+                ],
+                schema=REJECTIONS,
+            ),
+        )

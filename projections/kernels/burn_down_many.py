@@ -1,0 +1,252 @@
+"""Burn-down of many accounts at once, equal to settling line by line in order.
+
+Consecutive lines of an account for which the same grants are eligible form a block. A
+block draws as one: where the cumulated amounts of its lines and the cumulated credits of
+its grants are laid side by side, each overlap of a line and a grant is a draw. The first
+blocks of all accounts are settled together, then the second ones, and so on. An account
+with very many blocks is settled line by line instead: rounds cost the same however few
+accounts are in them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+NO_PRICE = -1
+EVERY_PRICE = -1
+_ROUNDS_AT_MOST = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Lines of invoices, in the order in which they are settled; arrays of int64.
+
+    Attributes:
+        account: what a line can draw from: a customer's credits in one currency.
+        amount: 0 or more.
+        period_end: of its invoice.
+        price: a code, `NO_PRICE` where it has none.
+    """
+
+    account: np.ndarray
+    amount: np.ndarray
+    period_end: np.ndarray
+    price: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credits:
+    """Grants that are usable now, by account, each in the order it is drawn; int64.
+
+    Attributes:
+        account: ascending.
+        remaining: more than 0.
+        effective_at, expires_at: when a period may end, the latter exclusive.
+        scope: a code, `EVERY_PRICE` where every line may draw.
+        scope_prices: pairs of a scope and a price in it, a row each.
+    """
+
+    account: np.ndarray
+    remaining: np.ndarray
+    effective_at: np.ndarray
+    expires_at: np.ndarray
+    scope: np.ndarray
+    scope_prices: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What lines drew, by line and then in the order of the grants; arrays of int64.
+
+    Attributes:
+        line: index of the line.
+        credit: index of the grant.
+        amount: more than 0.
+    """
+
+    line: np.ndarray
+    credit: np.ndarray
+    amount: np.ndarray
+
+
+def burn_down_many(lines: Lines, grants: Credits) -> Draws:
+    """Settle lines with the credits of their accounts.
+
+    The sum of all amounts, and that of all credits, must fit into 63 bits.
+    """
+    order = np.argsort(lines.account, kind="stable")
+    has_credits = np.isin(lines.account[order], grants.account)
+    order = order[has_credits]
+    if not len(order):
+        return Draws(*(np.zeros(0, np.int64) for _ in range(3)))
+    blocks = _Blocks(lines, grants, order)
+    left = grants.remaining.copy()
+    parts = [_settle(blocks, each, left) for each in blocks.rounds()]
+    parts += [_settle_one_by_one(blocks, each, left) for each in blocks.long_accounts()]
+    at, credit, amount = (np.concatenate(each) for each in zip(*parts, strict=True))
+    line = order[at]
+    in_order = np.argsort(line, kind="stable")
+    return Draws(line[in_order], credit[in_order], amount[in_order])
+
+
+_Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Draws: the place of the line among the sorted ones, the credit, the amount."""
+
+
+class _Blocks:
+    """Lines sorted by account, each with the grants of its account, cut into blocks.
+
+    Attributes:
+        amount: of each line.
+        credit: of each pair of a line and a grant of its account, by line and then in
+            the order of the grants.
+        is_eligible: whether the pair may draw.
+        first_pair, pair_count: of each line.
+        first_line: of each block, and the number of lines behind the last.
+    """
+
+    def __init__(self, lines: Lines, grants: Credits, order: np.ndarray) -> None:
+        account = lines.account[order]
+        self.amount = lines.amount[order]
+        first_credit = np.searchsorted(grants.account, account)
+        ends = np.searchsorted(grants.account, account, side="right")
+        self.pair_count = ends - first_credit
+        self.first_pair = np.cumsum(self.pair_count) - self.pair_count
+        self.credit = _ranges(first_credit, self.pair_count)
+        self.is_eligible = _eligibility(
+            grants,
+            self.credit,
+            np.repeat(lines.period_end[order], self.pair_count),
+            np.repeat(lines.price[order], self.pair_count),
+        )
+        is_first = np.append(True, account[1:] != account[:-1])
+        starts = np.flatnonzero(is_first | self._differs_from_line_before())
+        self.first_line = np.append(starts, len(account))
+        # The number of each block among those of its account.
+        firsts = np.flatnonzero(is_first[starts])
+        self._account_blocks = np.append(firsts, len(starts))
+        counts = np.diff(self._account_blocks)
+        self._number = np.arange(len(starts)) - np.repeat(firsts, counts)
+        self._is_long = np.repeat(counts > _ROUNDS_AT_MOST, counts)
+
+    def _differs_from_line_before(self) -> np.ndarray:
+        """Tell which lines have other grants eligible than the line before them.
+
+        Means nothing for the first line of an account.
+        """
+        before = np.arange(len(self.credit)) - np.repeat(
+            self.pair_count, self.pair_count
+        )
+        differs = self.is_eligible != self.is_eligible[np.maximum(before, 0)]
+        is_any: np.ndarray = np.logical_or.reduceat(differs, self.first_pair)
+        return is_any
+
+    def rounds(self) -> Iterator[np.ndarray]:
+        """Give the first blocks of all accounts, then the second ones, and so on."""
+        blocks = np.flatnonzero(~self._is_long)
+        blocks = blocks[np.argsort(self._number[blocks], kind="stable")]
+        counts = np.bincount(self._number[blocks])
+        yield from np.split(blocks, np.cumsum(counts)[:-1]) if len(blocks) else ()
+
+    def long_accounts(self) -> Iterator[np.ndarray]:
+        """Give the blocks of each account that has too many for rounds."""
+        for first, last in pairwise(self._account_blocks):
+            if last - first > _ROUNDS_AT_MOST:
+                yield np.arange(first, last)
+
+
+def _eligibility(
+    grants: Credits, credit: np.ndarray, period_end: np.ndarray, price: np.ndarray
+) -> np.ndarray:
+    """Tell which pairs of a line and a grant may draw."""
+    is_effective = grants.effective_at[credit] <= period_end
+    is_effective &= period_end < grants.expires_at[credit]
+    scope = grants.scope[credit]
+    is_listed = scope == EVERY_PRICE
+    if len(grants.scope_prices):
+        # No price has a code that a scope could have.
+        width = int(max(grants.scope_prices[:, 1].max(), price.max())) + 2
+        keys = np.sort(
+            grants.scope_prices[:, 0] * width + grants.scope_prices[:, 1] + 1
+        )
+        wanted = scope * width + price + 1
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        is_listed |= (keys[at] == wanted) & (price != NO_PRICE)
+    eligible: np.ndarray = is_effective & is_listed
+    return eligible
+
+
+def _settle(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
+    """Settle blocks of different accounts, and take what they draw from what is left."""
+    first_line = blocks.first_line[chosen]
+    line_counts = blocks.first_line[chosen + 1] - first_line
+    line = _ranges(first_line, line_counts)
+    pair_counts = blocks.pair_count[first_line]
+    pair = _ranges(blocks.first_pair[first_line], pair_counts)
+    is_eligible = blocks.is_eligible[pair]
+    credit = blocks.credit[pair[is_eligible]]
+    of_line = np.repeat(np.arange(len(chosen)), line_counts)
+    of_credit = np.repeat(np.arange(len(chosen)), pair_counts)[is_eligible]
+
+    due, due_total = _cumulated(blocks.amount[line], of_line, len(chosen))
+    held, held_total = _cumulated(left[credit], of_credit, len(chosen))
+    # Block behind block on one axis, each as long as what it draws.
+    drawn = np.minimum(due_total, held_total)
+    origin = np.cumsum(drawn) - drawn
+    line_ends = origin[of_line] + np.minimum(due, drawn[of_line])
+    credit_ends = origin[of_credit] + np.minimum(held, drawn[of_credit])
+    ends = np.unique(np.concatenate([line_ends, credit_ends]))
+    ends = ends[ends > 0]
+    starts = np.append(0, ends[:-1])[: len(ends)]
+    at_line = line[np.searchsorted(line_ends, starts, side="right")]
+    at_credit = credit[np.searchsorted(credit_ends, starts, side="right")]
+    amount = ends - starts
+    np.subtract.at(left, at_credit, amount)
+    return at_line, at_credit, amount
+
+
+def _settle_one_by_one(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
+    """Settle all blocks of one account, and take what they draw from what is left."""
+    found: list[tuple[int, int, int]] = []
+    for block in chosen.tolist():
+        first, last = blocks.first_line[block : block + 2].tolist()
+        pairs = slice(
+            blocks.first_pair[first],
+            blocks.first_pair[first] + blocks.pair_count[first],
+        )
+        eligible = blocks.credit[pairs][blocks.is_eligible[pairs]]
+        eligible = eligible[left[eligible] > 0]
+        for line, due in enumerate(blocks.amount[first:last].tolist(), first):
+            wanted = due
+            for credit in eligible.tolist() if wanted else ():
+                amount = min(wanted, int(left[credit]))
+                if amount:
+                    found.append((line, credit, amount))
+                    left[credit] -= amount
+                    wanted -= amount
+                if not wanted:
+                    break
+    columns = np.array(found, np.int64).reshape(-1, 3)
+    return columns[:, 0], columns[:, 1], columns[:, 2]
+
+
+def _cumulated(
+    amounts: np.ndarray, group: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add up amounts within their groups, which ascend.
+
+    Returns:
+        The sum up to and including each amount, and the sum of each group.
+    """
+    sums = np.append(0, np.cumsum(amounts))
+    edges = np.searchsorted(group, np.arange(count + 1))
+    at_edges = sums[edges]
+    return sums[1:] - at_edges[group], np.diff(at_edges)
+
+
+def _ranges(firsts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Put ranges of consecutive numbers one behind the other."""
+    before = np.cumsum(counts) - counts
+    return np.repeat(firsts - before, counts) + np.arange(int(counts.sum()))
