@@ -24,6 +24,7 @@ _COMMANDS = (
     "meters",
     "events",
     "summaries",
+    "credits",
     "reaggregate",
     "sql",
     "seal",

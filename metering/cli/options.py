@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-import metering
 from metering.clock import at_microseconds
 from metering.times import instant
 
@@ -34,12 +33,7 @@ def option_time(text: str, option: str) -> datetime:
     Raises:
         InvalidRequestError: it is none; names the option.
     """
-    try:
-        return at_microseconds(instant(text, option))
-    except metering.InvalidRequestError as error:
-        raise metering.InvalidRequestError(
-            f"{error.message}, as {option}", code=error.code, param=option
-        ) from error
+    return at_microseconds(instant(text, option))
 
 
 def refuse_options_of_the_group(ctx: typer.Context) -> None:

@@ -1,0 +1,67 @@
+"""Money as people write it: whole units, a point, and as many digits as the currency has.
+
+Inside, an amount is an integer of minor units: 1000 is 10.00 USD, 1,000 JPY, 1.000 KWD.
+"""
+
+import re
+
+import metering
+from metering.credit_parameters import AMOUNT_MAX
+from metering.currencies import currency_of, minor_unit_digits
+
+_AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
+
+
+def amount_text(amount: int, currency: str) -> str:
+    """Write minor units with separators and all the digits of the currency."""
+    digits = minor_unit_digits(currency)
+    sign = "-" if amount < 0 else ""
+    whole, fraction = divmod(abs(amount), 10**digits)
+    point = f".{fraction:0{digits}}" if digits else ""
+    return f"{sign}{whole:,}{point}"
+
+
+def money_text(amount: int, currency: str) -> str:
+    """Write minor units and their currency."""
+    return f"{amount_text(amount, currency)} {currency.upper()}"
+
+
+def option_currency(text: str, option: str) -> str:
+    """Read the currency that an option gives, in either case.
+
+    Raises:
+        InvalidRequestError: there is none of that code; names the option.
+    """
+    return currency_of(text, option)
+
+
+def option_amount(text: str, currency: str, option: str) -> int:
+    """Read the amount that an option gives, exactly, in minor units.
+
+    Raises:
+        InvalidRequestError: it is no amount, or not one above nothing, or has more
+            fraction digits than the currency; names the option.
+    """
+    parts = _AMOUNT.fullmatch(text)
+    digits = minor_unit_digits(currency)
+    example = amount_text(10 ** (digits + 1), currency)
+    if parts is None:
+        raise _invalid(option, f"{text[:60]!r} is not an amount such as {example}")
+    whole, fraction = parts.groups(default="")
+    if len(fraction) > digits:
+        name, most = currency.upper(), str(digits) if digits else "none"
+        has = f"{len(fraction)} fraction digits" if fraction[1:] else "a fraction digit"
+        reason = f"{text[:60]!r} has {has}, and {name} has {most}"
+        raise _invalid(option, f"{reason}; give one such as {example}")
+    # Of one too large, however long, the first digits are enough.
+    amount = int((whole.lstrip("0") + fraction.ljust(digits, "0"))[:20] or "0")
+    if amount > AMOUNT_MAX:
+        most = money_text(AMOUNT_MAX, currency)
+        raise _invalid(option, f"{text[:60]!r} is more than {most}")
+    if not amount:
+        raise _invalid(option, f"{text[:60]!r} is not above zero")
+    return amount
+
+
+def _invalid(option: str, reason: str) -> metering.InvalidRequestError:
+    return metering.InvalidRequestError(f"Invalid {option}: {reason}", param=option)
