@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import typer
 
 import metering
+from metering.cli.demo_credits import pay_with_credits
 from metering.cli.demo_screens import show_next_commands, show_stage, show_title
 from metering.cli.demo_stages import (
     AllMeters,
@@ -24,6 +25,7 @@ from metering.cli.demo_stages import (
     CustomerUsage,
     DemoDocument,
     Dispute,
+    Prepaid,
     Sent,
     Stage,
     TopCustomers,
@@ -142,6 +144,7 @@ def _stages(
     if event is not None:
         yield usage.all_meters(event.customer)
         yield _settle(m, usage, event)
+        yield _pay(m, traffic, usage, event.customer)
     yield _verify(m)
 
 
@@ -275,6 +278,15 @@ def _settle(m: metering.Metering, usage: _Usage, event: SentEvent) -> Dispute:
         after=usage.total(event.event_name, event.customer),
         was_cancelled=recorded.cancelled,
     )
+
+
+def _pay(
+    m: metering.Metering, traffic: Traffic, usage: _Usage, customer: str
+) -> Prepaid:
+    def used(event_name: str) -> Decimal:
+        return usage.total(event_name, customer)
+
+    return pay_with_credits(m, traffic, customer, used)
 
 
 def _verify(m: metering.Metering) -> Verified:

@@ -3,15 +3,19 @@
 import shlex
 from collections.abc import Sequence
 
+from metering.cli.credits_screens import money_of, scope_text
 from metering.cli.demo_stages import (
     AllMeters,
     Corrected,
     Dispute,
+    Prepaid,
     Sent,
     Stage,
     TopCustomers,
     Verified,
 )
+from metering.cli.history_screen import show_plot, steps_by_currency
+from metering.cli.money import amount_text
 from metering.cli.screens import (
     Column,
     levels,
@@ -31,6 +35,9 @@ from metering.cli.text import (
     sparkline,
 )
 from metering.cli.traffic import HOURS
+from metering.clock import microseconds
+
+_USD = "usd"
 
 
 def show_title(store: str) -> None:
@@ -53,6 +60,8 @@ def show_stage(stage: Stage) -> None:
             _show_all_meters(stage)
         case Dispute():
             _show_dispute(stage)
+        case Prepaid():
+            _show_prepaid(stage)
         case Verified():
             _show_verified(stage)
 
@@ -68,6 +77,13 @@ def show_next_commands(store: str, stages: Sequence[Stage]) -> None:
                 f"summaries {name} --customer {customer} --by hour{on}",
                 f"events --event-name {name} --customer {customer} --limit 5{on}",
                 f"events cancel {name} {stage.identifier}{on}",
+            ]
+        if isinstance(stage, Prepaid):
+            customer, end = stage.customer, f"{stage.end_time:%Y-%m-%d}"
+            commands += [
+                f"credits --customer {customer}{on}",
+                f"credits transactions --customer {customer}{on}",
+                f"credits history --customer {customer} --end {end}{on}",
             ]
     commands += [f"rebuild{on}", f"verify --json{on}"]
     show()
@@ -163,6 +179,79 @@ def _show_dispute(dispute: Dispute) -> None:
     )
     if dispute.was_cancelled:
         show("It was cancelled by an earlier run; again changes nothing.", style="dim")
+
+
+def _show_prepaid(stage: Prepaid) -> None:
+    show(
+        f"Paid with credits: {stage.invoice} of {stage.customer}, in USD", style="bold"
+    )
+    show_table(
+        [
+            Column(title="grant"),
+            Column(title="category"),
+            Column(title="usable for"),
+            Column(title="amount", is_number=True),
+            Column(title="from (UTC)"),
+            Column(title="until"),
+        ],
+        [
+            (
+                grant.name or grant.id,
+                grant.category,
+                scope_text(grant),
+                amount_text(grant.amount.monetary.value, _USD),
+                f"{grant.effective_at:%Y-%m-%d}",
+                f"{grant.expires_at:%Y-%m-%d}",
+            )
+            for grant in stage.grants
+        ],
+    )
+    show()
+    _show_draws(stage)
+    if stage.was_applied:
+        show("It was applied by an earlier run; again draws nothing.", style="dim")
+    show()
+    balance = next(
+        each
+        for each in stage.balance.balances
+        if each.ledger_balance.monetary.currency == _USD
+    )
+    show_pairs(
+        [
+            ("available", money_of(balance.available_balance)),
+            ("ledger", f"{money_of(balance.ledger_balance)}, pending credits included"),
+        ]
+    )
+    show()
+    show("As it will stand if nothing else happens", style="bold")
+    bounds = (microseconds(stage.start_time), microseconds(stage.end_time))
+    show_plot(steps_by_currency(stage.history)[_USD], bounds, _USD)
+
+
+def _show_draws(stage: Prepaid) -> None:
+    names = {grant.id: grant.name or grant.id for grant in stage.grants}
+    drawn: dict[str, list[tuple[str, int]]] = {line.id: [] for line in stage.lines}
+    for each in stage.transactions:
+        debit = each.debit
+        assert debit is not None, "what an invoice draws is a debit"
+        assert debit.credits_applied is not None, "and names its line"
+        line = debit.credits_applied.invoice_line_item
+        drawn[line].append((names[each.credit_grant], debit.amount.monetary.value))
+    rows = []
+    for item in stage.lines:
+        named = item.id, amount_text(item.amount, _USD)
+        for name, amount in drawn[item.id] or [("", 0)]:
+            rows.append((*named, amount_text(amount, _USD), name))
+            named = "", ""
+    show_table(
+        [
+            Column(title="invoice line"),
+            Column(title="amount", is_number=True),
+            Column(title="credits", is_number=True),
+            Column(title="grant"),
+        ],
+        rows,
+    )
 
 
 def _show_verified(verified: Verified) -> None:

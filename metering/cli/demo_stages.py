@@ -5,6 +5,9 @@ from decimal import Decimal
 
 import msgspec
 
+import metering
+from metering.cli.history_screen import HistoryDocument
+
 
 class _Stage(msgspec.Struct, frozen=True, kw_only=True, tag_field="stage"):
     """One step of the demo, done."""
@@ -73,6 +76,37 @@ class Dispute(_Stage, frozen=True, kw_only=True, tag="dispute"):
     was_cancelled: bool
 
 
+class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What an invoice asks for the usage of one meter, in cents."""
+
+    id: str
+    price: str
+    amount: int
+    currency: str
+
+
+class Prepaid(_Stage, frozen=True, kw_only=True, tag="prepaid"):
+    """An invoice was paid with credits.
+
+    Attributes:
+        grants: what the customer had been granted, in the order of creation.
+        transactions: what the lines of the invoice drew.
+        was_applied: whether an earlier run did it, so that nothing was drawn now.
+        history: the balance of the days to come, as it will stand if nothing happens.
+    """
+
+    customer: str
+    grants: list[metering.CreditGrant]
+    invoice: str
+    lines: list[InvoiceLine]
+    transactions: list[metering.CreditBalanceTransaction]
+    was_applied: bool
+    balance: metering.CreditBalanceSummary
+    start_time: datetime
+    end_time: datetime
+    history: list[HistoryDocument]
+
+
 class Verified(_Stage, frozen=True, kw_only=True, tag="verified"):
     """The log was checked from its first entry on."""
 
@@ -84,7 +118,7 @@ class Verified(_Stage, frozen=True, kw_only=True, tag="verified"):
     problems: tuple[str, ...]
 
 
-Stage = Sent | Corrected | TopCustomers | AllMeters | Dispute | Verified
+Stage = Sent | Corrected | TopCustomers | AllMeters | Dispute | Prepaid | Verified
 
 
 class DemoDocument(msgspec.Struct, frozen=True, kw_only=True):

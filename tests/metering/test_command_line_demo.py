@@ -70,8 +70,8 @@ def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
         assert sum(usage["input_tokens_by_hour"]) == usage["input_tokens"]
         assert len(usage["input_tokens_by_hour"]) == HOURS
     assert stages["verified"]["ok"] is True
-    # Five meters, 4950 events, 25 cancellations.
-    assert stages["verified"]["entries"] == 5 + 4950 + 25
+    # Five meters, 4950 events, 25 cancellations, four grants, one invoice.
+    assert stages["verified"]["entries"] == 5 + 4950 + 25 + 5
 
 
 def test_demo_run_again_finds_only_duplicates(tmp_path: Path) -> None:
@@ -83,6 +83,52 @@ def test_demo_run_again_finds_only_duplicates(tmp_path: Path) -> None:
     assert again["dispute"]["was_cancelled"] is True
     assert again["dispute"]["before"] == first["dispute"]["after"]
     assert again["verified"] == first["verified"]
+
+
+def test_demo_pays_an_invoice_with_credits_once(tmp_path: Path) -> None:
+    first = demo_document("--events", "5000", "--store", tmp_path / "demo")["prepaid"]
+    again = demo_document("--events", "5000", "--store", tmp_path / "demo")["prepaid"]
+
+    drawn = [
+        each["debit"]["amount"]["monetary"]["value"] for each in first["transactions"]
+    ]
+    assert first["was_applied"] is False
+    assert sum(drawn) == sum(line["amount"] for line in first["lines"]) > 0
+    (balance,) = first["balance"]["balances"]
+    assert balance["available_balance"]["monetary"]["value"] == 350_00 - sum(drawn)
+    assert balance["ledger_balance"]["monetary"]["value"] == 500_00 - sum(drawn)
+    # The trial's end, Welcome's end as Next month begins, Next month's end.
+    assert len(first["history"]) >= 4
+    assert first["history"][-1]["available_balance"] == 200_00
+    assert again == {**first, "was_applied": True}
+
+
+def test_demo_of_other_usage_leaves_an_applied_invoice_as_it_is(tmp_path: Path) -> None:
+    store = tmp_path / "demo"
+    first = demo_document("--events", "5000", "--store", store)["prepaid"]
+    demo("--events", "4000", "--store", store)
+
+    again = demo_document("--events", "5000", "--store", store)["prepaid"]
+
+    assert again["was_applied"] is True
+    assert again["lines"] != first["lines"]
+    assert again["transactions"] == first["transactions"]
+
+
+def test_demo_lives_with_other_credits_of_its_customer(tmp_path: Path) -> None:
+    store = str(tmp_path / "demo")
+    customer = demo_document("--events", "500", "--store", store)["prepaid"]["customer"]
+    with metering.connect(store) as m:
+        m.credit_grants.create(
+            customer=customer,
+            amount={"type": "monetary", "monetary": {"currency": "eur", "value": 5}},
+            applicability_config={"scope": {"price_type": "metered"}},
+        )
+
+    result = demo("--events", "500", "--store", store)
+
+    assert result.exit_code == 0
+    assert "It was applied by an earlier run" in result.stdout
 
 
 def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> None:
@@ -108,7 +154,7 @@ def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> Non
     stages = demo_document("--events", str(rows), "--store", store)
 
     assert stages["verified"]["ok"] is True
-    assert stages["verified"]["entries"] == 5 + 99_000 + 25
+    assert stages["verified"]["entries"] == 5 + 99_000 + 25 + 5
     expected = input_tokens(traffic_of(store, rows))
     dispute = stages["dispute"]
     assert dispute["after"] == expected[dispute["customer"]]
@@ -125,7 +171,7 @@ def test_demo_shows_commands_that_work(
         _, _, arguments = command.partition(" -m metering.cli ")
         result = CliRunner().invoke(app, arguments.split())
         assert result.exit_code == 0, command
-    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 6
+    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 9
 
 
 def test_demo_shows_every_stage_in_eighty_columns(
@@ -143,7 +189,9 @@ def test_demo_shows_every_stage_in_eighty_columns(
         "duplicates      49",
         "Top customers",
         "before",
-        "Verified 4,980 entries",
+        "Paid with credits",
+        "available",
+        "Verified 4,985 entries",
     ):
         assert words in told
     tables = [line for line in told.splitlines() if not line.startswith("Such as")]
