@@ -109,6 +109,7 @@ class CreditsApplied(
     kw_only=True,
     tag_field="fact",
     tag="credits.applied",
+    gc=False,
 ):
     """An invoice drew credits down, or found none: it is not settled another time."""
 

@@ -13,6 +13,7 @@ from ledger.segments.entry import Segment
 from metering.engine import Engine
 from projections.catalog import Definitions
 from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.kernels.grants import CreditAccounts
 from projections.usage import Usage, UsageContents
 
 StepCallback = Callable[[int, int], None]
@@ -81,6 +82,7 @@ def verify(
         # What is stored is to be verified, not what is remembered of it.
         engine.catalog.forget()
         known, definitions = engine.usage.contents(), engine.definitions()
+        accounts = engine.credit_accounts()
         for commit, reached in engine.log.commits(known.position):
             fresh.take_in(commit, reached)
             if progress is not None:
@@ -90,6 +92,7 @@ def verify(
         problems.append(error.message)
     else:
         problems += fresh.problems_with(known, definitions, head)
+        problems += fresh.problems_of_credits(*accounts)
     return VerifyReport(
         position=fresh.head.position,
         commits=fresh.commits,
@@ -148,6 +151,7 @@ class _Replay:
     ) -> None:
         self.usage = Usage()
         self.definitions: dict[str, MeterDefinition] = {}
+        self.accounts = CreditAccounts()
         self.head = genesis
         self.commits = 0
         self.entries = 0
@@ -160,15 +164,14 @@ class _Replay:
     def take_in(self, commit: Commit, head: Head) -> None:
         self.usage.take_in(commit)
         if isinstance(commit.content, tuple):
+            recorded_at = commit.recorded_at
             for position, fact in enumerate(commit.content, commit.first_position):
                 changed = apply_fact(
-                    self.definitions,
-                    fact,
-                    position=position,
-                    recorded_at=commit.recorded_at,
+                    self.definitions, fact, position=position, recorded_at=recorded_at
                 )
                 if changed is not None:
                     self.definitions[changed.meter_id] = changed
+                self.accounts.take_in(fact, position, recorded_at)
         else:
             timestamps = timestamps_of(batch_of(commit.content))
             self._timestamps += [int(timestamps.min()), int(timestamps.max())]
@@ -210,6 +213,25 @@ class _Replay:
         if known.position == head.position and self.head != head:
             problems.append("The head of the log is not where its commits lead")
         return problems
+
+    def problems_of_credits(
+        self, facts_position: int, accounts: CreditAccounts
+    ) -> list[str]:
+        """Tell how the tables of credits differ from what the log adds up to."""
+        if facts_position > self.head.position:
+            return []
+        return [
+            f"The table of {name} is not what the log adds up to"
+            for name, stored, found in (
+                ("credit grants", accounts.grants, self.accounts.grants),
+                (
+                    "credit applications",
+                    accounts.applications,
+                    self.accounts.applications,
+                ),
+            )
+            if stored != found
+        ]
 
     def _checkpoint_problems(self, epoch: str) -> list[str]:
         """Tell how the log differs from one that led to the checkpoint."""

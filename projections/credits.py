@@ -79,6 +79,10 @@ class Credits:
         """Tell the present instant, given the time: never before what was recorded."""
         return recording_instant(read_head(self.connection), now)
 
+    def facts_position(self) -> int:
+        """Tell the position of the last fact that is in the tables."""
+        return read_head(self.connection).facts_position
+
     def grant(self, grant_id: str) -> Grant | None:
         """Find a grant by its id."""
         return self._grant(_GRANT, {"grant_id": grant_id})

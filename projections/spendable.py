@@ -6,6 +6,7 @@ grants once and not once a commit.
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,10 @@ class Codes:
         """Give a text its number."""
         return self._codes.setdefault(text, len(self._codes))
 
-    def get(self, text: str | None) -> int:
-        """Find the number of a text, -1 where it has none."""
-        return self._codes.get(text, -1)
+    def known(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Find the numbers of texts (int64), -1 for those that have none."""
+        numbers = map(self._codes.get, texts, repeat(-1))
+        return np.fromiter(numbers, np.int64, len(texts))
 
     def of_all(self, texts: Sequence[str]) -> np.ndarray:
         """Give texts their numbers (int64)."""
@@ -168,22 +170,20 @@ class Spendable:
 
     def price_codes(self, prices: Sequence[str | None]) -> np.ndarray:
         """Give prices their numbers (int64), `NO_PRICE` to those in no scope."""
-        get = self.prices.get
-        return np.fromiter(map(get, prices), np.int64, len(prices))
+        return self.prices.known(prices)
 
     def credits(self, accounts: np.ndarray, instant: int) -> tuple[Credits, np.ndarray]:
-        """Get the grants of some accounts that can be used now, each in its order.
+        """Get the grants that can be used now of those who have some accounts.
 
         Returns:
             The grants, and the index of each.
         """
         customer, currency, left, start, end, priority, is_paid, scope = self._columns
         account = customer << 16 | currency
+        is_wanted = np.zeros(len(self._customers), bool)
+        is_wanted[accounts >> 16] = True
         chosen = np.flatnonzero(
-            (left > 0)
-            & (start <= instant)
-            & (instant < end)
-            & np.isin(account, accounts)
+            (left > 0) & (start <= instant) & (instant < end) & is_wanted[customer]
         )
         keys = (self.positions, start, is_paid, end, priority, account)
         order = np.lexsort([key[chosen] for key in keys])

@@ -40,6 +40,8 @@ from projections.series import Series
 from projections.usage_cells import UsageCells
 
 _EVENTS_WORTH_FOLDING = 1 << 14
+# What usage depends on; a billing run makes very many facts of other kinds.
+_USAGE_FACTS = (MeterCreated, MeterEventCancelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,8 @@ class Tail:
         assert commit.first_position == self._position + 1, "commits come in order"
         if isinstance(commit.content, tuple):
             for position, fact in enumerate(commit.content, commit.first_position):
-                self._take_in_fact(position, fact)
+                if isinstance(fact, _USAGE_FACTS):
+                    self._take_in_fact(position, fact)
         else:
             self._waiting.append((commit.first_position, commit.content))
             self._waiting_events += commit.entry_count

@@ -72,11 +72,12 @@ def check_invoices(portion: pa.Table, first_row: int) -> InvoiceBatch:
     columns = _Columns(portion)
     firsts = first_rows(portion)
     bounds = np.append(firsts, portion.num_rows)
-    is_plain = columns.plain_invoices(firsts)
+    names = _Texts(portion.column("invoice").take(pa.array(firsts)), LONGEST_ID)
+    is_plain = names.is_plain & columns.plain_invoices(firsts)
     period_ends = columns.period_end[firsts]
     batch = InvoiceBatch(
         rows=firsts + first_row,
-        ids=columns.invoice.at(firsts),
+        ids=names.at(np.arange(len(firsts))),
         customers=columns.customer.at(firsts),
         currencies=[each.lower() for each in columns.currency.at(firsts)],
         period_ends=period_ends,
@@ -151,7 +152,6 @@ class _Columns:
     """The columns of a portion, and which of their values are plain."""
 
     def __init__(self, portion: pa.Table) -> None:
-        self.invoice = _Texts(portion.column("invoice"), LONGEST_ID)
         self.customer = _Texts(portion.column("customer"), LONGEST_CUSTOMER)
         self.line = _Texts(portion.column("line"), LONGEST_ID)
         self.currency = _Texts(portion.column("currency"), LONGEST_ID)
@@ -162,8 +162,7 @@ class _Columns:
         is_known = np.array([_is_currency(each) for each in self.currency.names], bool)
         has_price = portion.column("price").is_valid().to_numpy()
         self.is_plain = (
-            self.invoice.is_plain
-            & self.customer.is_plain
+            self.customer.is_plain
             & self.line.is_plain
             & is_known[self.currency.codes]
             & (self.price.is_plain | ~has_price)

@@ -106,7 +106,7 @@ class SettlementTally:
             rejected=len(rejections),
             transactions=pa.concat_tables(
                 [TRANSACTIONS.empty_table(), *self.transactions]
-            ).combine_chunks(),
+            ),
             rejections=pa.table(
                 [
                     pa.array(column, declared.type)

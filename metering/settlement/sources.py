@@ -90,9 +90,10 @@ def _portions(
 
 def first_rows(table: pa.Table) -> np.ndarray:
     """Find where the invoices of a table begin (int64)."""
-    column = table.column("invoice").combine_chunks()
-    codes = column.dictionary_encode().indices.fill_null(-1).to_numpy()
-    return np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+    # A row without an invoice is one that is refused.
+    names = table.column("invoice").combine_chunks().fill_null("")
+    others = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(np.append(True, others))  # an element
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -77,8 +77,7 @@ def burn_down_many(lines: Lines, grants: Credits) -> Draws:
     The sum of all amounts, and that of all credits, must fit into 63 bits.
     """
     order = np.argsort(lines.account, kind="stable")
-    has_credits = np.isin(lines.account[order], grants.account)
-    order = order[has_credits]
+    order = order[_are_in(grants.account, lines.account[order])]
     if not len(order):
         return Draws(*(np.zeros(0, np.int64) for _ in range(3)))
     blocks = _Blocks(lines, grants, order)
@@ -166,14 +165,10 @@ def _eligibility(
     scope = grants.scope[credit]
     is_listed = scope == EVERY_PRICE
     if len(grants.scope_prices):
-        # No price has a code that a scope could have.
+        # Wide enough that no two pairs of a scope and a price have one key.
         width = int(max(grants.scope_prices[:, 1].max(), price.max())) + 2
-        keys = np.sort(
-            grants.scope_prices[:, 0] * width + grants.scope_prices[:, 1] + 1
-        )
-        wanted = scope * width + price + 1
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        is_listed |= (keys[at] == wanted) & (price != NO_PRICE)
+        keys = np.sort(grants.scope_prices @ np.array([width, 1]) + 1)
+        is_listed |= _are_in(keys, scope * width + price + 1) & (price != NO_PRICE)
     eligible: np.ndarray = is_effective & is_listed
     return eligible
 
@@ -230,6 +225,15 @@ def _settle_one_by_one(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) ->
                     break
     columns = np.array(found, np.int64).reshape(-1, 3)
     return columns[:, 0], columns[:, 1], columns[:, 2]
+
+
+def _are_in(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Tell (bool) which values are among others."""
+    if not len(ascending):
+        return np.zeros(len(values), bool)
+    at = np.searchsorted(ascending, values)
+    found: np.ndarray = ascending[np.minimum(at, len(ascending) - 1)] == values
+    return found
 
 
 def _cumulated(

@@ -5,7 +5,6 @@ follows from it and an instant. Instants are microseconds since 1970 UTC, amount
 units.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -145,10 +144,11 @@ def applied(fact: CreditsApplied, position: int, recorded_at: int) -> Applicatio
 
 def drawn(draws: Iterable[Draw]) -> dict[int, int]:
     """Add up draws, by the position of the grant."""
-    sums: defaultdict[int, int] = defaultdict(int)
+    sums: dict[int, int] = {}
     for draw in draws:
-        sums[draw.grant_position] += draw.amount
-    return dict(sums)
+        at = draw.grant_position
+        sums[at] = sums.get(at, 0) + draw.amount
+    return sums
 
 
 @dataclass(slots=True)

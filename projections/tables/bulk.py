@@ -1,6 +1,6 @@
 """Statements on very many rows at once, in the way that each database does best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -79,16 +79,18 @@ def insert_rows(
 
 
 def add_at_positions(
-    connection: Connection, added_to: Column[int], amounts: dict[int, int]
+    connection: Connection, added_to: Column[int], amounts: Mapping[int, int]
 ) -> None:
     """Add amounts to a column of the rows at some positions."""
-    if not amounts:
+    # In the order of the rows, so that those of one page are changed together.
+    changed = sorted((at, amount) for at, amount in amounts.items() if amount)
+    if not changed:
         return
     position = added_to.table.c.position
     if connection.dialect.name == _POSTGRESQL:
         values = func.unnest(
-            cast(list(amounts), ARRAY(BigInteger)),
-            cast(list(amounts.values()), ARRAY(BigInteger)),
+            cast([at for at, _ in changed], ARRAY(BigInteger)),
+            cast([amount for _, amount in changed], ARRAY(BigInteger)),
         ).table_valued(column("position", BigInteger), column("amount", BigInteger))
         given = values.render_derived()
         statement: Update = (
@@ -104,5 +106,5 @@ def add_at_positions(
             .values({added_to: added_to + bindparam("amount")})
         )
         compiled = str(statement.compile(dialect=connection.dialect))
-        rows = [(amount, at) for at, amount in amounts.items()]
+        rows = [(amount, at) for at, amount in changed]
         connection.exec_driver_sql(compiled, rows)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-from ledger.credits import Draw, GrantCategory, InvoiceLine
+from ledger.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.grants import Application, Grant
 from projections.tables.frame import POSITION, metadata
 
@@ -120,19 +120,21 @@ def grant_of(row: Row[Any]) -> Grant:
     )
 
 
-def application_row(application: Application) -> tuple[Any, ...]:
-    """Make the row of an application, in the order of the columns."""
+def application_row(
+    fact: CreditsApplied, position: int, recorded_at: int
+) -> tuple[Any, ...]:
+    """Make the row of an application that a fact records, in the order of the columns."""
     return (
-        application.position,
-        application.invoice,
-        application.customer,
-        application.currency,
-        application.period_end,
-        application.recorded_at,
-        _ENCODE(application.lines),
-        _ENCODE(application.draws),
-        application.reinstated_at,
-        application.reinstated_position,
+        position,
+        fact.invoice,
+        fact.customer,
+        fact.currency,
+        fact.period_end,
+        recorded_at,
+        _ENCODE(fact.lines),
+        _ENCODE(fact.draws),
+        None,
+        None,
     )
 
 

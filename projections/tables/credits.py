@@ -4,19 +4,23 @@ Facts about a grant change other columns than those about invoices, which only a
 what is applied of it, so that each kind is folded at once.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, get_args
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from ledger.credits import (
     CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantUpdated,
+    CreditGrantVoided,
     CreditsApplied,
     CreditsReinstated,
     Draw,
 )
-from projections.kernels.grants import GrantFact, applied, changes, granted
+from projections.kernels.grants import GrantFact, changes, drawn, granted
 from projections.tables.bulk import add_at_positions, insert_rows, is_among
 from projections.tables.credit_rows import (
     application_row,
@@ -28,7 +32,6 @@ from projections.tables.credit_rows import (
 )
 from projections.tables.frame import RecordedFact, ResourceTables
 
-_GRANT_FACTS = get_args(GrantFact)
 _REINSTATE = (
     update(credit_application)
     .where(credit_application.c.invoice == bindparam("of_invoice"))
@@ -39,19 +42,31 @@ _REINSTATE = (
 
 
 def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    """Fold the next facts; those about other resources change nothing."""
-    created = [each for each in facts if isinstance(each.fact, CreditGrantCreated)]
-    changed = [each for each in facts if isinstance(each.fact, _GRANT_FACTS)]
-    settled = [each for each in facts if isinstance(each.fact, CreditsApplied)]
-    undone = [each for each in facts if isinstance(each.fact, CreditsReinstated)]
-    _insert_grants(connection, created)
+    """Fold the next facts about credits."""
+    grants: list[tuple[Any, ...]] = []
+    applications: list[tuple[Any, ...]] = []
+    changed: list[tuple[int, int, GrantFact]] = []
+    undone: dict[str, tuple[int, int]] = {}
+    draws: list[tuple[Draw, ...]] = []
+    for position, recorded_at, fact in facts:
+        match fact:
+            case CreditsApplied():
+                applications.append(application_row(fact, position, recorded_at))
+                draws.append(fact.draws)
+            case CreditGrantCreated():
+                grants.append(grant_row(granted(fact, position, recorded_at)))
+            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+                changed.append((position, recorded_at, fact))
+            case CreditsReinstated():
+                undone[fact.invoice] = position, recorded_at
+            case _:
+                pass
+    insert_rows(connection, credit_grant, grants)
     for each in changed:
-        _change_grant(connection, each)
-    sums: defaultdict[int, int] = defaultdict(int)
-    _insert_applications(connection, settled, sums)
-    if undone:
-        _reinstate(connection, undone, sums)
-    amounts = {at: amount for at, amount in sums.items() if amount}
+        _change_grant(connection, *each)
+    insert_rows(connection, credit_application, applications)
+    amounts = Counter(drawn(chain.from_iterable(draws)))
+    amounts.subtract(_reinstate(connection, undone))
     add_at_positions(connection, credit_grant.c.applied, amounts)
 
 
@@ -59,22 +74,14 @@ CREDITS = ResourceTables(
     name="credit",
     version=1,
     tables=(credit_grant, credit_application),
+    kinds=(*get_args(GrantFact), CreditGrantCreated, CreditsApplied, CreditsReinstated),
     fold=fold_credits,
 )
 
 
-def _insert_grants(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    rows = [
-        grant_row(granted(fact, position, recorded_at))
-        for position, recorded_at, fact in facts
-        if isinstance(fact, CreditGrantCreated)
-    ]
-    insert_rows(connection, credit_grant, rows)
-
-
-def _change_grant(connection: Connection, recorded: RecordedFact) -> None:
-    position, recorded_at, fact = recorded
-    assert isinstance(fact, _GRANT_FACTS), "facts about grants that exist"
+def _change_grant(
+    connection: Connection, position: int, recorded_at: int, fact: GrantFact
+) -> None:
     changed = changes(fact, position, recorded_at)
     if "metadata" in changed:
         changed["metadata"] = encoded_metadata(changed["metadata"])
@@ -85,46 +92,19 @@ def _change_grant(connection: Connection, recorded: RecordedFact) -> None:
     )
 
 
-def _insert_applications(
-    connection: Connection,
-    facts: Sequence[RecordedFact],
-    sums: defaultdict[int, int],
-) -> None:
-    rows: list[tuple[Any, ...]] = []
-    for position, recorded_at, fact in facts:
-        assert isinstance(fact, CreditsApplied), "facts about settled invoices"
-        rows.append(application_row(applied(fact, position, recorded_at)))
-        _add(fact.draws, 1, sums)
-    insert_rows(connection, credit_application, rows)
-
-
 def _reinstate(
-    connection: Connection,
-    facts: Sequence[RecordedFact],
-    sums: defaultdict[int, int],
-) -> None:
-    at: dict[str, RecordedFact] = {}
-    for each in facts:
-        assert isinstance(each.fact, CreditsReinstated), "facts about voided invoices"
-        at[each.fact.invoice] = each
+    connection: Connection, undone: dict[str, tuple[int, int]]
+) -> dict[int, int]:
+    """Mark applications as undone, and find what they drew of each grant."""
+    if not undone:
+        return {}
     connection.execute(
         _REINSTATE,
         [
-            {
-                "of_invoice": invoice,
-                "instant": each.recorded_at,
-                "at_position": each.position,
-            }
-            for invoice, each in at.items()
+            {"of_invoice": invoice, "instant": instant, "at_position": position}
+            for invoice, (position, instant) in undone.items()
         ],
     )
-    is_undone = is_among(connection, credit_application.c.invoice, list(at))
-    for (draws,) in connection.execute(
-        select(credit_application.c.draws).where(is_undone)
-    ):
-        _add(decoded_draws(draws), -1, sums)
-
-
-def _add(draws: Sequence[Draw], sign: int, sums: defaultdict[int, int]) -> None:
-    for draw in draws:
-        sums[draw.grant_position] += sign * draw.amount
+    is_undone = is_among(connection, credit_application.c.invoice, list(undone))
+    rows = connection.execute(select(credit_application.c.draws).where(is_undone))
+    return drawn(draw for (draws,) in rows for draw in decoded_draws(draws))

@@ -5,7 +5,7 @@ what the log adds up to.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, repeat
 
 from sqlalchemy import Connection
 
@@ -31,20 +31,26 @@ class FactTables:
     ) -> None:
         """Make the tables anew from all facts of the log."""
         clear(connection, _RESOURCES)
-        recorded = (RecordedFact(*each) for each in facts)
-        while portion := list(islice(recorded, _FACTS_AT_A_TIME)):
+        while portion := list(islice(facts, _FACTS_AT_A_TIME)):
             _fold(connection, portion)
 
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
         assert isinstance(commit.content, tuple), "usage folds into no table"
-        facts = [
-            RecordedFact(position, commit.recorded_at, fact)
-            for position, fact in enumerate(commit.content, commit.first_position)
-        ]
-        _fold(connection, facts)
+        facts = zip(
+            range(commit.first_position, commit.last_position + 1),
+            repeat(commit.recorded_at, commit.entry_count),
+            commit.content,
+            strict=True,
+        )
+        _fold(connection, list(facts))
 
 
 def _fold(connection: Connection, facts: list[RecordedFact]) -> None:
+    kinds = {type(fact) for _, _, fact in facts}
     for each in _RESOURCES:
-        each.fold(connection, facts)
+        about = kinds.intersection(each.kinds)
+        if about == kinds:
+            each.fold(connection, facts)
+        elif about:
+            each.fold(connection, [fact for fact in facts if type(fact[2]) in about])

@@ -7,7 +7,7 @@ differently.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -39,12 +39,8 @@ POSITION = BigInteger().with_variant(Integer, "sqlite")
 """The type of a position that is a primary key."""
 
 
-class RecordedFact(NamedTuple):
-    """A fact, its position, and when it was recorded (microseconds since 1970 UTC)."""
-
-    position: int
-    recorded_at: int
-    fact: Fact
+RecordedFact = tuple[int, int, Fact]
+"""The position of a fact, when it was recorded (microseconds since 1970 UTC), and it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +51,14 @@ class ResourceTables:
         name: under which their version is kept.
         version: of the fold.
         tables: emptied before they are made anew.
-        fold: folds the next facts; those about other resources change nothing.
+        kinds: the classes of the facts that they are made of.
+        fold: folds the next facts of these kinds, in order.
     """
 
     name: str
     version: int
     tables: tuple[Table, ...]
+    kinds: tuple[type[Any], ...]
     fold: Callable[[Connection, Sequence[RecordedFact]], None]
 
 

@@ -36,19 +36,20 @@ meter = Table(
 )
 
 
-_METER_FACTS = get_args(MeterFact)
-
-
 def fold_meters(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    """Fold the next facts; those about other resources change nothing."""
-    about = [each for each in facts if isinstance(each.fact, _METER_FACTS)]
-    if about:
-        definitions = read_definitions(connection)
-        for each in about:
-            _fold(connection, definitions, each)
+    """Fold the next facts about meters."""
+    definitions = read_definitions(connection)
+    for each in facts:
+        _fold(connection, definitions, each)
 
 
-METERS = ResourceTables(name="meter", version=1, tables=(meter,), fold=fold_meters)
+METERS = ResourceTables(
+    name="meter",
+    version=1,
+    tables=(meter,),
+    kinds=get_args(MeterFact),
+    fold=fold_meters,
+)
 
 
 def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
@@ -82,12 +83,8 @@ def _fold(
     recorded: RecordedFact,
 ) -> None:
     """Fold one fact into the table of meters, and into what was read of it."""
-    changed = apply_fact(
-        definitions,
-        recorded.fact,
-        position=recorded.position,
-        recorded_at=recorded.recorded_at,
-    )
+    position, recorded_at, fact = recorded
+    changed = apply_fact(definitions, fact, position=position, recorded_at=recorded_at)
     if changed is None:
         return
     if changed.meter_id in definitions:
