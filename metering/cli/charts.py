@@ -9,7 +9,6 @@ it.
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from metering.cli.text import LEVELS, PLAIN_LEVELS, moment
 from metering.clock import at_microseconds
@@ -141,21 +140,20 @@ def _cell(step: Step, row: int, unit: int, paper: Paper) -> str:
 
 
 def _times_below(start: int, end: int, columns: int) -> str:
-    """Write the two ends, and the middle if it is exact and there is room."""
-    has_middle = (end - start) % 2 == 0
-    instants = [start, (start + end) // 2, end] if has_middle else [start, end]
-    names = _names_of([at_microseconds(instant) for instant in instants])
-    first, last = names[0], names[-1]
+    """Write the two ends, and the middle if there is room and it is as round as they."""
+    first, last = _names_of([start, end])
     room = columns - len(first) - len(last)
-    if has_middle and room >= len(names[1]) + 4:
-        before = columns // 2 - len(first) - len(names[1]) // 2
-        first += " " * before + names[1]
+    if (end - start) % 2 == 0:
+        _, middle, _ = _names_of([start, (start + end) // 2, end])
+        if len(middle) <= min(len(first), room - 4):
+            before = columns // 2 - len(first) - len(middle) // 2
+            first += " " * before + middle
     return first + last.rjust(max(columns - len(first), len(last) + 2))
 
 
-def _names_of(times: Sequence[datetime]) -> list[str]:
+def _names_of(instants: Sequence[int]) -> list[str]:
     """Write times with as many digits as the finest of them needs."""
-    full = [moment(time.astimezone(UTC)) for time in times]
+    full = [moment(at_microseconds(instant)) for instant in instants]
     for ending in (" 00:00:00", ":00"):
         if all(name.endswith(ending) for name in full):
             return [name.removesuffix(ending) for name in full]

@@ -62,8 +62,8 @@ _StartOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Inclusive; if left out the first credits, at most 30 days before the"
-        " end.",
+        help="Inclusive; if left out the first credits, at most 30 days before now or"
+        " an earlier end.",
     ),
 ]
 _EndOption = Annotated[
@@ -254,8 +254,9 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
     has a plot of its own. With --json every change is a line of its own.
     """
     wanted = given_filter(grant, price, is_metered=metered)
-    end_time = given_time(end, "--end") or _soon()
-    start_time = given_time(start, "--start") or end_time - _USUAL_TIME
+    soon = _soon()
+    end_time = given_time(end, "--end") or soon
+    start_time = given_time(start, "--start") or min(end_time, soon) - _USUAL_TIME
     if end is None and start_time >= end_time:
         raise typer.BadParameter("--start is in the future, so give --end as well")
     with open_store(store) as m:

@@ -126,6 +126,19 @@ def test_history_without_a_start_begins_with_the_first_credits(store: str) -> No
     assert json.loads(whole[0])["ledger_balance"] == 0
 
 
+def test_history_up_to_a_future_time_begins_with_credits_that_there_are(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "store")
+    grant = ["credits", "grant", "--customer", "cus_1", "--amount", "5"]
+    run_in(path, *grant, "--currency", "usd", "--expires-at", "9000-01-01")
+
+    shown = run_in(path, *HISTORY, "--end", "9001-01-01").stdout.splitlines()
+
+    assert shown[4].startswith("5.00 ┤█")
+    assert shown[-1] == "9000-01-01 00:00:00       0.00    0.00"
+
+
 def test_history_ends_after_what_was_just_recorded(tmp_path: Path) -> None:
     path = str(tmp_path / "store")
     grant = ["credits", "grant", "--customer", "cus_1", "--amount", "5"]
