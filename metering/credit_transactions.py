@@ -29,7 +29,7 @@ from projections.kernels.credit_timeline import (
 )
 
 _ID = re.compile(
-    r"cbtxn_(?:test_)?([1-9a-f][0-9a-f]{0,15})([gsrtxv])(0|[1-9a-f][0-9a-f]{0,7})",
+    r"cbtxn_(?:test_)?([1-9a-f][0-9a-f]{0,14})([gsrtxv])(0|[1-9a-f][0-9a-f]{0,7})",
     re.ASCII,
 )
 
@@ -90,7 +90,7 @@ class CreditBalanceTransactions:
         Raises:
             ResourceMissingError: there is no such transaction.
         """
-        found, parts = None, _ID.fullmatch(transaction_id)
+        found, parts = None, _ID.fullmatch(str(transaction_id))
         if parts is not None:
             anchor, kind, index = parts.groups()
             with self._engine.credits() as (seen, now):
@@ -202,10 +202,10 @@ def _find(
         grant = seen.grant_at(anchor)
         if grant is None:
             return None
-        owner = grant.customer
-        made = transactions(
-            seen.grants_by_position(owner), seen.applications_of(owner), now
-        )
+        # Only of an expiry the amount depends on what was drawn.
+        is_expiry = kind is TransactionKind.EXPIRED
+        applications = seen.applications_of(grant.customer) if is_expiry else []
+        made = transactions(seen.grants_by_position(grant.customer), applications, now)
     for each in made:
         is_wanted = (each.anchor, each.kind, each.index) == (anchor, kind, index)
         if is_wanted and each.instant <= now:

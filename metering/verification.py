@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from ledger.chain import genesis_head
 from ledger.columns import timestamps_of
 from ledger.entries import Commit, Head
@@ -82,7 +84,7 @@ def verify(
         # What is stored is to be verified, not what is remembered of it.
         engine.catalog.forget()
         known, definitions = engine.usage.contents(), engine.definitions()
-        accounts = engine.credit_accounts()
+        accounts = _stored_accounts(engine)
         for commit, reached in engine.log.commits(known.position):
             fresh.take_in(commit, reached)
             if progress is not None:
@@ -92,7 +94,7 @@ def verify(
         problems.append(error.message)
     else:
         problems += fresh.problems_with(known, definitions, head)
-        problems += fresh.problems_of_credits(*accounts)
+        problems += fresh.problems_of_credits(accounts)
     return VerifyReport(
         position=fresh.head.position,
         commits=fresh.commits,
@@ -138,6 +140,14 @@ def _problems_of_identifiers(engine: Engine) -> list[str]:
         for segment in engine.log.sealed.segments
         if not engine.log.knows_identifiers_of(segment)
     ]
+
+
+def _stored_accounts(engine: Engine) -> tuple[int, CreditAccounts] | str:
+    """Read what is stored of credits, or say why it cannot be read."""
+    try:
+        return engine.credit_accounts()
+    except (msgspec.DecodeError, ValueError) as error:
+        return f"The tables of credits cannot be read: {error}; rebuild them"
 
 
 class _Replay:
@@ -215,23 +225,22 @@ class _Replay:
         return problems
 
     def problems_of_credits(
-        self, facts_position: int, accounts: CreditAccounts
+        self, stored: tuple[int, CreditAccounts] | str
     ) -> list[str]:
         """Tell how the tables of credits differ from what the log adds up to."""
+        if isinstance(stored, str):
+            return [stored]
+        facts_position, accounts = stored
         if facts_position > self.head.position:
             return []
-        return [
-            f"The table of {name} is not what the log adds up to"
-            for name, stored, found in (
-                ("credit grants", accounts.grants, self.accounts.grants),
-                (
-                    "credit applications",
-                    accounts.applications,
-                    self.accounts.applications,
-                ),
+        problems = []
+        if accounts.grants != self.accounts.grants:
+            problems.append("The table of credit grants is not what the log adds up to")
+        if accounts.applications != self.accounts.applications:
+            problems.append(
+                "The table of credit applications is not what the log adds up to"
             )
-            if stored != found
-        ]
+        return problems
 
     def _checkpoint_problems(self, epoch: str) -> list[str]:
         """Tell how the log differs from one that led to the checkpoint."""

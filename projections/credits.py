@@ -102,7 +102,8 @@ class Credits:
         wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(
             is_among_numbers(self.connection, credit_grant.c.position, positions)
         )
-        return dict(self.connection.execute(wanted).tuples().all())
+        rows = self.connection.execute(wanted)
+        return {row.position: row.grant_id for row in rows}
 
     def grants_of(self, customer: str) -> list[Grant]:
         """Read all grants of a customer, in the order of their creation."""

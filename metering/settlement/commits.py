@@ -47,7 +47,7 @@ class Settled:
         draws: what they draw.
         repeated: by index in the batch, what invoices drew that were settled before.
         copies: by index in the batch, the index of an equal new invoice before it.
-        grant_ids: of the grants that were drawn before, by position.
+        grant_ids: of the grants that these drew from, by position.
         rejections: the invoices that contradict what was settled before.
     """
 
@@ -73,17 +73,17 @@ def settle(
     sorted_out = _sort_out(batch, seen)
     new = np.array(sorted_out.new, np.int64)
     draws = _draw(batch, new, spendable, seen, now)
-    positions = {
-        draw.grant_position
-        for each in sorted_out.repeated.values()
-        for draw in each.draws
-    }
+    facts = _facts(batch, new, draws, spendable)
+    before = [each.draws for each in sorted_out.repeated.values()]
+    if sorted_out.copies:
+        before += [fact.draws for fact in facts]
+    positions = {draw.grant_position for each in before for draw in each}
     return Settled(
-        facts=_facts(batch, new, draws, spendable),
+        facts=facts,
         draws=draws,
         repeated=sorted_out.repeated,
         copies=sorted_out.copies,
-        grant_ids=seen.grant_ids(sorted(positions)),
+        grant_ids=seen.grant_ids(sorted(positions)) if positions else {},
         rejections=sorted_out.rejections,
     )
 

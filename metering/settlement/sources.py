@@ -90,10 +90,12 @@ def _portions(
 
 def first_rows(table: pa.Table) -> np.ndarray:
     """Find where the invoices of a table begin (int64)."""
-    # A row without an invoice is one that is refused.
     names = table.column("invoice").combine_chunks().fill_null("")
-    others = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(np.append(True, others))  # an element
+    # A row that names no invoice has no neighbours: it is refused by itself.
+    others = pc.or_(pc.not_equal(names[1:], names[:-1]), pc.equal(names[1:], ""))
+    is_first = np.ones(len(names), bool)
+    is_first[1:] = others.to_numpy(zero_copy_only=False)
+    return np.flatnonzero(is_first)
 
 
 def _plain(table: pa.Table) -> pa.Table:
