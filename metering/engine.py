@@ -16,9 +16,8 @@ from metering.clock import Clock, microseconds
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
 from projections.catalog import Catalog, Definitions
-from projections.credits import Credits
+from projections.credits import Credits, StoredCredits
 from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.kernels.grants import CreditAccounts
 from projections.recorded import Recorded, tail_table
 from projections.summaries import Summaries
 from projections.usage import Usage
@@ -96,15 +95,10 @@ class Engine:
             seen = Credits(connection)
             yield seen, seen.present(self.now())
 
-    def credit_accounts(self) -> tuple[int, CreditAccounts]:
-        """Read all credits, and the position of the last fact that is in them."""
+    def stored_credits(self) -> StoredCredits:
+        """Read all that is stored of credits."""
         with self.log.read() as connection:
-            seen = Credits(connection)
-            accounts = CreditAccounts(
-                grants={each.position: each for each in seen.all_grants()},
-                applications={each.invoice: each for each in seen.all_applications()},
-            )
-            return seen.facts_position(), accounts
+            return Credits(connection).stored()
 
     def append(
         self, check: Callable[[Definitions], UsageDraft | None]

@@ -14,6 +14,7 @@ from ledger.few_events import batch_of
 from ledger.segments.entry import Segment
 from metering.engine import Engine
 from projections.catalog import Definitions
+from projections.credits import StoredCredits
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.kernels.grants import CreditAccounts
 from projections.usage import Usage, UsageContents
@@ -84,7 +85,7 @@ def verify(
         # What is stored is to be verified, not what is remembered of it.
         engine.catalog.forget()
         known, definitions = engine.usage.contents(), engine.definitions()
-        accounts = _stored_accounts(engine)
+        credits_stored = _stored_credits(engine)
         for commit, reached in engine.log.commits(known.position):
             fresh.take_in(commit, reached)
             if progress is not None:
@@ -94,7 +95,7 @@ def verify(
         problems.append(error.message)
     else:
         problems += fresh.problems_with(known, definitions, head)
-        problems += fresh.problems_of_credits(accounts)
+        problems += fresh.problems_of_credits(credits_stored)
     return VerifyReport(
         position=fresh.head.position,
         commits=fresh.commits,
@@ -142,10 +143,10 @@ def _problems_of_identifiers(engine: Engine) -> list[str]:
     ]
 
 
-def _stored_accounts(engine: Engine) -> tuple[int, CreditAccounts] | str:
+def _stored_credits(engine: Engine) -> StoredCredits | str:
     """Read what is stored of credits, or say why it cannot be read."""
     try:
-        return engine.credit_accounts()
+        return engine.stored_credits()
     except (msgspec.DecodeError, ValueError) as error:
         return f"The tables of credits cannot be read: {error}; rebuild them"
 
@@ -224,19 +225,16 @@ class _Replay:
             problems.append("The head of the log is not where its commits lead")
         return problems
 
-    def problems_of_credits(
-        self, stored: tuple[int, CreditAccounts] | str
-    ) -> list[str]:
+    def problems_of_credits(self, stored: StoredCredits | str) -> list[str]:
         """Tell how the tables of credits differ from what the log adds up to."""
         if isinstance(stored, str):
             return [stored]
-        facts_position, accounts = stored
-        if facts_position > self.head.position:
+        if stored.facts_position > self.head.position:
             return []
         problems = []
-        if accounts.grants != self.accounts.grants:
+        if stored.grants != self.accounts.grants:
             problems.append("The table of credit grants is not what the log adds up to")
-        if accounts.applications != self.accounts.applications:
+        if stored.applications != self.accounts.applications:
             problems.append(
                 "The table of credit applications is not what the log adds up to"
             )

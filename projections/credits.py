@@ -69,6 +69,21 @@ class Page:
     after: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCredits:
+    """All that is stored of credits.
+
+    Attributes:
+        facts_position: position of the last fact that is in it.
+        grants: by the position of their creation.
+        applications: by invoice.
+    """
+
+    facts_position: int
+    grants: dict[int, Grant]
+    applications: dict[str, Application]
+
+
 class Credits:
     """Grants and applications, as a database transaction sees them."""
 
@@ -78,10 +93,6 @@ class Credits:
     def present(self, now: int) -> int:
         """Tell the present instant, given the time: never before what was recorded."""
         return recording_instant(read_head(self.connection), now)
-
-    def facts_position(self) -> int:
-        """Tell the position of the last fact that is in the tables."""
-        return read_head(self.connection).facts_position
 
     def grant(self, grant_id: str) -> Grant | None:
         """Find a grant by its id."""
@@ -137,10 +148,6 @@ class Credits:
         found = self._grants(wanted.limit(page.limit), {})
         return found if page.after is None else found[::-1]
 
-    def all_grants(self) -> list[Grant]:
-        """Read every grant, in the order of their creation."""
-        return self._grants(_GRANTS.order_by(credit_grant.c.position), {})
-
     def application(self, invoice: str) -> Application | None:
         """Find what an invoice drew."""
         return self._application(_APPLICATION, {"invoice": invoice})
@@ -164,10 +171,15 @@ class Credits:
         found = self._applications(_APPLICATIONS.where(is_wanted), {})
         return {each.invoice: each for each in found}
 
-    def all_applications(self) -> list[Application]:
-        """Read every application, in the order of the log."""
-        position = credit_application.c.position
-        return self._applications(_APPLICATIONS.order_by(position), {})
+    def stored(self) -> StoredCredits:
+        """Read everything, with the position of the last fact that is in it."""
+        grants = self._grants(_GRANTS, {})
+        applications = self._applications(_APPLICATIONS, {})
+        return StoredCredits(
+            facts_position=read_head(self.connection).facts_position,
+            grants={each.position: each for each in grants},
+            applications={each.invoice: each for each in applications},
+        )
 
     def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:
         row = self.connection.execute(wanted, given).first()

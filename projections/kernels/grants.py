@@ -5,8 +5,9 @@ follows from it and an instant. Instants are microseconds since 1970 UTC, amount
 units.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.credits import (
@@ -151,33 +152,36 @@ def drawn(draws: Iterable[Draw]) -> dict[int, int]:
     return sums
 
 
-@dataclass(slots=True)
 class CreditAccounts:
     """All grants and applications, folded fact by fact.
 
     Attributes:
-        grants: by the position of their creation.
         applications: by invoice.
     """
 
-    grants: dict[int, Grant] = field(default_factory=dict)
-    applications: dict[str, Application] = field(default_factory=dict)
-    _positions: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.applications: dict[str, Application] = {}
+        self._grants: dict[int, Grant] = {}
+        self._positions: dict[str, int] = {}
+        # Apart from the grants, of which very many invoices may draw.
+        self._applied: Counter[int] = Counter()
+
+    @property
+    def grants(self) -> dict[int, Grant]:
+        """The grants, by the position of their creation."""
+        return {
+            at: replace(grant, applied=self._applied[at])
+            for at, grant in self._grants.items()
+        }
 
     def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
         """Fold the next fact; one about anything else changes nothing."""
         match fact:
-            case CreditGrantCreated():
-                self.grants[position] = granted(fact, position, recorded_at)
-                self._positions[fact.grant_id] = position
-            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
-                changed = changes(fact, position, recorded_at)
-                at = self._positions[fact.grant_id]
-                self.grants[at] = replace(self.grants[at], **changed)
             case CreditsApplied():
                 application = applied(fact, position, recorded_at)
                 self.applications[fact.invoice] = application
-                self._add(application.draws, 1)
+                for draw in application.draws:
+                    self._applied[draw.grant_position] += draw.amount
             case CreditsReinstated():
                 application = replace(
                     self.applications[fact.invoice],
@@ -185,11 +189,13 @@ class CreditAccounts:
                     reinstated_position=position,
                 )
                 self.applications[fact.invoice] = application
-                self._add(application.draws, -1)
+                self._applied.subtract(drawn(application.draws))
+            case CreditGrantCreated():
+                self._grants[position] = granted(fact, position, recorded_at)
+                self._positions[fact.grant_id] = position
+            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+                changed = changes(fact, position, recorded_at)
+                at = self._positions[fact.grant_id]
+                self._grants[at] = replace(self._grants[at], **changed)
             case _:
                 pass
-
-    def _add(self, draws: Iterable[Draw], sign: int) -> None:
-        for at, amount in drawn(draws).items():
-            grant = self.grants[at]
-            self.grants[at] = replace(grant, applied=grant.applied + sign * amount)

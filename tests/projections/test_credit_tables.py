@@ -27,7 +27,7 @@ from ledger.errors import StoreError
 from ledger.facts import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
-from projections.credits import Credits, Page
+from projections.credits import Credits, Page, StoredCredits
 from projections.kernels.grants import CreditAccounts
 from projections.tables.facts import FactTables
 
@@ -98,13 +98,9 @@ def record(log: Log, facts: Sequence[Fact], at: int) -> None:
     log.append_facts(lambda *_: facts, recorded_at=at, needs_events=False)
 
 
-def stored(log: Log) -> CreditAccounts:
+def stored(log: Log) -> StoredCredits:
     with log.read() as connection:
-        seen = Credits(connection)
-        return CreditAccounts(
-            grants={each.position: each for each in seen.all_grants()},
-            applications={each.invoice: each for each in seen.all_applications()},
-        )
+        return Credits(connection).stored()
 
 
 def replayed(log: Log) -> CreditAccounts:
