@@ -19,6 +19,7 @@ from metering.parameters import invalid, only
 from metering.times import Time, instant
 from projections.credits import Credits
 from projections.kernels.credit_balances import (
+    Balance,
     Span,
     applied_since,
     balances,
@@ -74,13 +75,11 @@ class CreditBalanceSummaries:
         owner = check_customer(customer)
         wanted = None if at is None else instant(at, "at")
         with self._engine.credits() as (seen, now):
-            matches = _matcher(seen, owner, filter)
-            grants = [each for each in seen.grants_of(owner) if matches(each)]
-            then, more_applied = now if wanted is None else wanted, {}
-            if then < now:
-                applications = seen.applications_since(owner, then)
-                more_applied = applied_since(applications, then)
-        found = balances(grants, more_applied, then)
+            then = now if wanted is None else wanted
+            if filter is None and then >= now:
+                found = seen.balances_of(owner, then)
+            else:
+                found = _balances(seen, owner, filter, then)
         return CreditBalanceSummary(
             balances=tuple(
                 CreditBalance(
@@ -139,6 +138,17 @@ class CreditBalanceSummaries:
             },
             schema=HISTORY,
         )
+
+
+def _balances(
+    seen: Credits, customer: str, given: object, then: int
+) -> dict[str, Balance]:
+    """Add up the grants that a filter lets through, at any instant."""
+    matches = _matcher(seen, customer, given)
+    grants = [each for each in seen.grants_of(customer) if matches(each)]
+    return balances(
+        grants, applied_since(seen.applications_since(customer, then), then), then
+    )
 
 
 def _matcher(seen: Credits, customer: str, given: object) -> _Matches:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
 
 from ledger.chain import recording_instant
 from ledger.commits import read_head
+from projections.kernels.credit_balances import Balance
 from projections.kernels.grants import Application, Grant
 from projections.tables.bulk import is_among, is_among_numbers
 from projections.tables.credit_rows import (
@@ -32,6 +33,21 @@ _IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
     credit_grant.c.expires_at > bindparam("instant"),
 )
 _SPENDABLE_OF = _GRANTS_OF.where(_IS_LIVE, _HAS_CREDIT)
+_LEFT = case((_IS_LIVE, credit_grant.c.amount - credit_grant.c.applied), else_=0)
+_IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
+_BALANCES_OF = (
+    select(
+        credit_grant.c.currency,
+        func.sum(_LEFT).label("ledger"),
+        func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
+    )
+    .where(
+        credit_grant.c.customer == bindparam("customer"),
+        credit_grant.c.created <= bindparam("instant"),
+    )
+    .group_by(credit_grant.c.currency)
+    .order_by(credit_grant.c.currency)
+)
 _COUNT_UNUSED = select(func.count()).where(
     credit_grant.c.customer == bindparam("customer"),
     _IS_LIVE,
@@ -128,6 +144,19 @@ class Credits:
         """Read the grants of a customer that are not over and have credit left."""
         given = {"customer": customer, "instant": instant}
         return self._grants(_SPENDABLE_OF, given)
+
+    def balances_of(self, customer: str, instant: int) -> dict[str, Balance]:
+        """Add up the grants of a customer at an instant that is not past, by currency.
+
+        It is what `projections.kernels.credit_balances.balances` makes of them, added
+        up where they are: a customer may have had thousands.
+        """
+        rows = self.connection.execute(
+            _BALANCES_OF, {"customer": customer, "instant": instant}
+        )
+        return {
+            row.currency: Balance(int(row.ledger), int(row.available)) for row in rows
+        }
 
     def unused_count(self, customer: str, instant: int) -> int:
         """Count the grants of a customer that may still become part of an invoice."""
