@@ -5,7 +5,7 @@ from multiprocessing.context import ForkServerContext
 
 import pytest
 
-pytest.register_assert_rewrite("tests.faults.usage")
+pytest.register_assert_rewrite("tests.faults.usage", "tests.faults.credits")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,122 @@
+"""A writer of credits is killed at any moment: each invoice is applied wholly or not."""
+
+import time
+from collections.abc import Callable
+from itertools import count
+from multiprocessing.context import ForkServerContext
+from random import Random
+
+import pytest
+
+import metering
+from tests.conftest import StoreTargets
+from tests.faults.credits import (
+    apply,
+    apply_many,
+    create_grants,
+    ledger,
+    paid,
+    settle,
+    total,
+)
+from tests.faults.dying import die_before
+from tests.faults.processes import Child, said
+from tests.faults.usage import open_store
+
+KILLS = 12
+INVOICES = 20_000
+AMOUNT = 1_000_000
+LONGEST_LIFE_SECONDS = 0.05
+
+Deed = Callable[[metering.Metering], None]
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_each_invoice_wholly_applied_or_not_at_all(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    """What was acknowledged is applied, the rest in full or not, and can be repeated."""
+    create_grants(store_target, AMOUNT)
+    generator = Random(20260303)
+    acknowledged: set[int] = set()
+    deaths = 0
+
+    for _ in range(KILLS):
+        # Some were sent before, some perhaps without an answer.
+        numbers = range(max(0, len(acknowledged) - 5), INVOICES)
+        child = Child(processes, settle, store_target, numbers, generator.random())
+        answers = [next(said(child))] if generator.random() < 0.8 else []
+        death = time.monotonic() + generator.uniform(0, LONGEST_LIFE_SECONDS)
+        answers += said(child, until=death)
+        child.kill()
+        answers += said(child)
+        deaths += child.exit_code() == -9
+        for answer in answers:
+            acknowledged.update(answer.numbers)
+
+        with open_store(store_target) as store:
+            assert_whole(store, acknowledged)
+
+    assert deaths == KILLS
+    assert acknowledged
+    with open_store(store_target) as store:
+        known = len(paid(store))
+        receipt_ids = apply_many(store, range(known + 100))
+        assert_whole(store, set(range(known + 100)))
+        assert len(receipt_ids) == len(set(receipt_ids))
+        assert store.verify().problems == ()
+
+
+def apply_one(store: metering.Metering) -> None:
+    apply(store, 3)
+
+
+def apply_a_run(store: metering.Metering) -> None:
+    apply_many(store, range(40))
+
+
+def give_back(store: metering.Metering) -> None:
+    store.credits.reinstate(invoice="in_100")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deed", [apply_one, apply_a_run, give_back])
+def test_a_process_killed_at_any_step_can_do_it_again_once(
+    store_targets: StoreTargets, processes: ForkServerContext, deed: Deed
+) -> None:
+    """A deed cut off before any step has been done or not; doing it again completes it."""
+    with store_targets() as target:
+        create_grants(target, AMOUNT)
+        with open_store(target) as store:
+            apply(store, 100)
+            untouched, begun = ledger(store), store.position
+            deed(store)
+            expected = ledger(store), store.position
+
+    for steps in count(1):
+        with store_targets() as target:
+            create_grants(target, AMOUNT)
+            with open_store(target) as store:
+                apply(store, 100)
+            child = Child(processes, die_before, deed, target, steps)
+            is_done = list(said(child)) == ["done"]
+            child.exit_code()
+
+            with open_store(target) as store:
+                found = ledger(store), store.position
+                assert found in {(untouched, begun), expected}
+                assert found == expected or not is_done
+                deed(store)
+                assert (ledger(store), store.position) == expected
+                assert store.verify().problems == ()
+        if is_done:
+            assert steps > 2, "nothing was cut off"
+            return
+
+
+def assert_whole(store: metering.Metering, acknowledged: set[int]) -> None:
+    sums = paid(store)
+    numbers = {int(name.removeprefix("in_")) for name in sums}
+    assert acknowledged <= numbers
+    assert sums == {f"in_{number}": total(number) for number in numbers}
+    assert ledger(store) == 3 * AMOUNT - sum(sums.values())

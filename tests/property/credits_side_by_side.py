@@ -1,0 +1,435 @@
+"""Own the comparison of credits: a real store and the oracle, call by call.
+
+Two connections to the same store are open throughout; each call names the one that
+acts, so that what one writes the other must read. Every answer is compared at once,
+and afterwards the position of the log; balances and transactions whenever asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Self, TypeVar
+
+import pyarrow as pa
+
+import metering
+from tests.credits_oracle import (
+    Balance,
+    CreditsOracle,
+    Invoice,
+    Movement,
+    NewGrant,
+    OracleGrant,
+    RefusedError,
+    Wanted,
+)
+from tests.property.credits_answers import (
+    Told,
+    balances_of,
+    every_transaction,
+    filter_of,
+    lines_of,
+    run_of,
+    scope_of,
+    told,
+)
+from tests.property.credits_strategies import CUSTOMERS, MICROSECOND, PRICES, START
+from tests.segment_places import places_of
+
+Answer = TypeVar("Answer")
+Expected = TypeVar("Expected")
+
+UNUSED_AT_MOST = 6
+QUESTIONS = (
+    Wanted(),
+    Wanted(kind="metered"),
+    Wanted(kind="prices", names=PRICES[:1]),
+    Wanted(kind="prices", names=PRICES[1:]),
+)
+
+
+class CreditsSideBySide:
+    """A store and an oracle that have lived through the same calls.
+
+    `reached` counts what happened, so that a search can show that it was no idle one.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.clock = metering.FixedClock(START)
+        self.oracle = CreditsOracle(unused_at_most=UNUSED_AT_MOST)
+        self.connections = [self._connect(), self._connect()]
+        self.reached: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as closing:
+            for connection in self.connections:
+                closing.callback(connection.close)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    # What can be done.
+
+    def create(self, connection: int, asked: NewGrant) -> OracleGrant | None:
+        def call() -> metering.CreditGrant:
+            return self.connections[connection].credit_grants.create(
+                customer=asked.customer,
+                amount={
+                    "type": "monetary",
+                    "monetary": {"currency": asked.currency, "value": asked.amount},
+                },
+                applicability_config={"scope": scope_of(asked.prices)},
+                category=asked.category,
+                priority=asked.priority,
+                effective_at=asked.effective_at,
+                expires_at=asked.expires_at,
+            )
+
+        return self._change(
+            call, lambda grant_id: self.oracle.create(grant_id, asked, self.now)
+        )
+
+    def expires_later(
+        self, connection: int, grant: OracleGrant, expires_at: datetime | None
+    ) -> None:
+        grants = self.connections[connection].credit_grants
+
+        def expect(_: str) -> OracleGrant:
+            self.oracle.expires_later(grant, expires_at, self.now)
+            return grant
+
+        self._change(lambda: grants.update(grant.id, expires_at=expires_at), expect)
+
+    def annotate(self, connection: int, grant: OracleGrant, value: str) -> None:
+        """Give a grant a note; an empty one takes it away."""
+        grants = self.connections[connection].credit_grants
+        wanted = {"note": value} if value else {}
+
+        def expect(_: str) -> OracleGrant:
+            self.oracle.annotate(grant, wanted, self.now)
+            return grant
+
+        self._change(lambda: grants.update(grant.id, metadata={"note": value}), expect)
+
+    def expire(self, connection: int, grant: OracleGrant) -> None:
+        grants = self.connections[connection].credit_grants
+
+        def expect(_: str) -> OracleGrant:
+            self.oracle.expire(grant, self.now)
+            return grant
+
+        self._change(lambda: grants.expire(grant.id), expect)
+
+    def void(self, connection: int, grant: OracleGrant) -> None:
+        grants = self.connections[connection].credit_grants
+
+        def expect(_: str) -> OracleGrant:
+            self.oracle.void(grant, self.now)
+            return grant
+
+        self._change(lambda: grants.void(grant.id), expect)
+
+    def apply(
+        self, connection: int, invoice: Invoice
+    ) -> Sequence[metering.CreditBalanceTransaction] | None:
+        """Apply; return the answer where it is a new invoice's."""
+        store = self.connections[connection]
+        is_known = invoice.id in self.oracle.invoices
+        agreed = self._agree(
+            lambda: store.credits.apply(
+                invoice=invoice.id,
+                customer=invoice.customer,
+                period_end=invoice.period_end,
+                lines=lines_of(invoice),
+            ),
+            lambda _: self.oracle.apply(invoice, self.now),
+        )
+        if agreed is None:
+            return None
+        answers, movements = agreed
+        self.compare_transactions(answers, movements)
+        for answer in answers:
+            stored = self.connections[1 - connection].credit_balance_transactions
+            assert stored.retrieve(answer.id) == answer
+        self.reached["applied again" if is_known else "applied"] += 1
+        return None if is_known else answers
+
+    def preview(self, connection: int, invoice: Invoice) -> None:
+        store = self.connections[connection]
+        agreed = self._agree(
+            lambda: store.credits.preview(
+                invoice=invoice.id,
+                customer=invoice.customer,
+                period_end=invoice.period_end,
+                lines=lines_of(invoice),
+            ),
+            lambda _: self.oracle.preview(invoice, self.now),
+        )
+        if agreed is not None:
+            self.compare_transactions(*agreed)
+            self.reached["previewed"] += 1
+
+    def apply_many(self, connection: int, invoices: Sequence[Invoice]) -> None:
+        receipt = self.connections[connection].credits.apply_many(run_of(invoices))
+        drawn: list[Movement] = []
+        kinds: Counter[str] = Counter()
+        refused: list[int] = []
+        row = 0
+        for invoice in invoices:
+            kind = "repeated" if invoice.id in self.oracle.invoices else "applied"
+            try:
+                drawn += self.oracle.apply(invoice, self.now)
+            except RefusedError as error:
+                kind = "rejected"
+                refused.append(row)
+                self.reached[f"rejected: {error.reason}"] += 1
+            kinds[kind] += 1
+            row += len(invoice.lines)
+
+        assert receipt.applied == kinds["applied"]
+        assert receipt.repeated == kinds["repeated"]
+        assert receipt.rejected == kinds["rejected"]
+        rejections = receipt.rejections.to_pylist()
+        assert [each["row"] for each in rejections] == refused
+        assert all(each["code"] and each["message"] for each in rejections)
+        self.compare_drawn(receipt.transactions, drawn)
+        self.compare_position()
+        self.reached.update(f"many {kind}" for kind in kinds)
+
+    def reinstate(self, connection: int, invoice_id: str) -> None:
+        store = self.connections[connection]
+        is_again = invoice_id in self.oracle.reinstated
+        agreed = self._agree(
+            lambda: store.credits.reinstate(invoice=invoice_id),
+            lambda _: self.oracle.reinstate(invoice_id, self.now),
+        )
+        if agreed is not None:
+            self.compare_transactions(*agreed)
+            self.reached["reinstated again" if is_again else "reinstated"] += 1
+
+    def advance(self, by: timedelta) -> None:
+        self.clock.advance(by)
+
+    def reopen(self, connection: int) -> None:
+        self.connections[connection].close()
+        self.connections[connection] = self._connect()
+
+    def rebuild(self, connection: int) -> None:
+        self.connections[connection].rebuild()
+
+    # What is compared.
+
+    def compare_position(self) -> None:
+        for connection in self.connections:
+            assert connection.position == self.oracle.position
+
+    def compare_everything(self, connection: int) -> None:
+        for customer in (*CUSTOMERS, "nobody"):
+            self.compare_now(connection, customer)
+            for instant in self.instants(customer):
+                self.compare_balances(connection, customer, instant)
+            self.compare_history(connection, customer)
+        for grant in self.oracle.grants.values():
+            self.compare_grant(
+                self.connections[connection].credit_grants.retrieve(grant.id), grant
+            )
+            self.compare_listing(connection, grant_id=grant.id)
+        self.compare_position()
+
+    def compare_now(self, connection: int, customer: str) -> None:
+        self.compare_balances(connection, customer, None)
+        self.compare_listing(connection, customer=customer)
+
+    def instants(self, customer: str) -> list[datetime]:
+        """Every instant at which a balance turns, and the ones beside it."""
+        turns = self.oracle.turning_points(customer)
+        instants = {turn + by * MICROSECOND for turn in turns for by in (-1, 0, 1)}
+        return sorted(
+            instants | {START - timedelta(days=400), START + timedelta(days=400)}
+        )
+
+    def compare_balances(
+        self, connection: int, customer: str, at: datetime | None
+    ) -> None:
+        single = [
+            Wanted(kind="grant", names=(grant.id,))
+            for grant in self.oracle.grants_of(customer)[-1:]
+        ]
+        for wanted in (*QUESTIONS, *single):
+            assert self.balances(connection, customer, at, wanted) == (
+                self.oracle.balances(customer, at or self.present, wanted)
+            ), (customer, at, wanted)
+
+    def balances(
+        self, connection: int, customer: str, at: datetime | None, wanted: Wanted
+    ) -> list[Balance]:
+        summary = self.connections[connection].credit_balance_summary.retrieve(
+            customer=customer, filter=filter_of(wanted), at=at
+        )
+        assert summary.customer == customer
+        return balances_of(summary)
+
+    def compare_history(self, connection: int, customer: str) -> None:
+        """The running balance is the balance at each instant at which it changes."""
+        start, end = START - timedelta(hours=3), START + timedelta(hours=100)
+        table = self.connections[connection].credit_balance_summary.history(
+            customer=customer, start=start, end=end
+        )
+        # A currency that comes later has nothing at the start.
+        expected: dict[str, list[tuple[datetime, int, int]]] = {
+            grant.asked.currency: [(start, 0, 0)]
+            for grant in self.oracle.grants_of(customer)
+            if grant.created < end
+        }
+        turns = [t for t in self.oracle.turning_points(customer) if start < t < end]
+        for instant in (start, *turns):
+            for currency, ledger, available in self.oracle.balances(customer, instant):
+                rows = expected[currency]
+                if rows[-1][1:] != (ledger, available):
+                    rows.append((instant, ledger, available))
+        found: dict[str, list[tuple[datetime, int, int]]] = {}
+        for row in table.to_pylist():
+            rows = found.setdefault(row["currency"], [])
+            rows.append(
+                (row["instant"], row["ledger_balance"], row["available_balance"])
+            )
+
+        assert found == expected
+
+    def compare_listing(
+        self, connection: int, customer: str | None = None, grant_id: str | None = None
+    ) -> None:
+        store = self.connections[connection]
+        listed = every_transaction(store, customer=customer, grant=grant_id, limit=3)
+        movements = self.oracle.transactions(self.present, customer, grant_id)
+
+        self.compare_transactions(listed, movements)
+        assert len({transaction.id for transaction in listed}) == len(listed)
+        for transaction in listed[:2]:
+            retrieved = store.credit_balance_transactions.retrieve(transaction.id)
+            assert retrieved == transaction
+
+    def compare_transactions(
+        self,
+        answers: Sequence[metering.CreditBalanceTransaction],
+        movements: Sequence[Movement],
+    ) -> None:
+        assert [told(answer) for answer in answers] == [
+            self._told(movement) for movement in movements
+        ]
+
+    def compare_drawn(self, table: pa.Table, drawn: Sequence[Movement]) -> None:
+        expected = [
+            {
+                "invoice": each.invoice,
+                "line": each.line,
+                "credit_grant": each.grant,
+                "customer": self.oracle.grants[each.grant].asked.customer,
+                "currency": self.oracle.grants[each.grant].asked.currency,
+                "amount": each.amount,
+            }
+            for each in drawn
+        ]
+        assert table.drop_columns(["id"]).to_pylist() == expected
+        store = self.connections[0]
+        for transaction_id, each in list(
+            zip(table["id"].to_pylist(), drawn, strict=True)
+        )[-3:]:
+            retrieved = store.credit_balance_transactions.retrieve(transaction_id)
+            assert told(retrieved) == self._told(each)
+
+    def compare_grant(self, answer: metering.CreditGrant, grant: OracleGrant) -> None:
+        monetary = answer.amount.monetary
+        scope = answer.applicability_config.scope
+        prices = None if scope.prices is None else tuple(p.id for p in scope.prices)
+
+        assert answer.id == grant.id
+        assert answer.customer == grant.asked.customer
+        assert (monetary.currency, monetary.value) == (
+            grant.asked.currency,
+            grant.asked.amount,
+        )
+        assert (scope.price_type is None) == (grant.asked.prices is not None)
+        assert prices == grant.asked.prices
+        assert (answer.category, answer.priority) == (
+            grant.asked.category,
+            grant.asked.priority,
+        )
+        assert answer.metadata == grant.metadata
+        assert (answer.created, answer.updated) == (grant.created, grant.updated)
+        assert (answer.effective_at, answer.expires_at, answer.voided_at) == (
+            grant.effective_at,
+            grant.expires_at,
+            grant.voided_at,
+        )
+
+    @property
+    def present(self) -> datetime:
+        """Now, as the log has it: never before what it has recorded."""
+        return max(self.now, self.oracle.latest)
+
+    # Steps of the above.
+
+    def _change(
+        self,
+        call: Callable[[], metering.CreditGrant],
+        expect: Callable[[str], OracleGrant],
+    ) -> OracleGrant | None:
+        agreed = self._agree(call, lambda answer: expect(answer.id if answer else ""))
+        if agreed is None:
+            return None
+        answer, grant = agreed
+        self.compare_grant(answer, grant)
+        return grant
+
+    def _agree(
+        self, call: Callable[[], Answer], expect: Callable[[Answer | None], Expected]
+    ) -> tuple[Answer, Expected] | None:
+        """Call the store and then the oracle; both answer, or both refuse."""
+        answer = _attempt(call)
+        accepted = None if isinstance(answer, metering.MeteringError) else answer
+        try:
+            expected = expect(accepted)
+        except RefusedError as error:
+            reason, names = error.reason, error.names
+            assert isinstance(answer, metering.InvalidRequestError), reason
+            assert set(getattr(answer, "fields", ())) == names
+            self.reached[f"refused: {reason}"] += 1
+            self.compare_position()
+            return None
+        assert not isinstance(answer, metering.MeteringError), answer
+        self.compare_position()
+        return answer, expected
+
+    def _told(self, movement: Movement) -> Told:
+        asked = self.oracle.grants[movement.grant].asked
+        return Told(
+            kind=movement.kind,
+            created=movement.instant,
+            grant=movement.grant,
+            currency=asked.currency,
+            amount=movement.amount,
+            invoice=movement.invoice,
+            line=movement.line,
+        )
+
+    def _connect(self) -> metering.Metering:
+        return metering.connect(
+            self.target,
+            clock=self.clock,
+            credit_grants_max=UNUSED_AT_MOST,
+            **places_of(self.target),
+        )
+
+
+def _attempt(call: Callable[[], Answer]) -> Answer | metering.MeteringError:
+    try:
+        return call()
+    except metering.MeteringError as error:
+        return error

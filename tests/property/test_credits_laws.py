@@ -1,0 +1,336 @@
+"""Laws of prepaid credits that hold whatever the numbers: no oracle is asked.
+
+Each relates two runs of the same engine (metamorphic testing, Chen et al., HKUST-CS98-01)
+and names where the law is from.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import event, example, given
+from hypothesis import strategies as st
+
+import metering
+from tests.credits_oracle import Invoice, Line, NewGrant
+from tests.property.credits_answers import RUN, run_of
+from tests.property.credits_runs import (
+    Drawn,
+    Run,
+    granted,
+    long_run,
+    repetitive_runs,
+    runs,
+)
+from tests.property.credits_strategies import CUSTOMERS, HOUR, START
+
+DOCUMENTED = "https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits"
+
+CUTS = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+SEEDS = st.integers(0, 2**32)
+
+
+def pieces(invoices: Sequence[Invoice], cuts: Sequence[int]) -> Iterator[list[Invoice]]:
+    rest, turn = list(invoices), 0
+    while rest:
+        size = cuts[turn % len(cuts)]
+        yield rest[:size]
+        rest, turn = rest[size:], turn + 1
+
+
+def by_grant(drawn: Sequence[Drawn]) -> Counter[tuple[str, int]]:
+    """How much each invoice drew of each grant."""
+    sums: Counter[tuple[str, int]] = Counter()
+    for invoice, _, grant, amount in drawn:
+        sums[invoice, grant] += amount
+    return sums
+
+
+A_GRANT = NewGrant(customer=CUSTOMERS[0], currency="usd", amount=10)
+AN_INVOICE = Invoice(
+    id="in_0",
+    customer=CUSTOMERS[0],
+    period_end=START,
+    lines=(Line(id="il_0", amount=3, currency="usd"),),
+)
+AGAIN_AND_APART = Run(
+    grants=(A_GRANT,),
+    later=HOUR,
+    invoices=(AN_INVOICE, replace(AN_INVOICE, id="in_1"), AN_INVOICE),
+)
+
+
+@example(AGAIN_AND_APART, [3])
+@given(repetitive_runs(), CUTS)
+def test_a_billing_run_equals_its_invoices_applied_one_by_one(
+    run: Run, cuts: list[int]
+) -> None:
+    """Settling at once, cut anywhere, equals settling in the given order.
+
+    Refusals and repeats included. Source: Gray et al., Data Cube, 1997: distributive
+    aggregates; the order is that of the documentation of billing credits.
+    """
+    with granted(run) as bulk, granted(run) as single:
+        drawn: list[Drawn] = []
+        outcomes: Counter[str] = Counter()
+        for invoices in pieces(run.invoices, cuts):
+            receipt = bulk.store.credits.apply_many(run_of(invoices))
+            drawn += bulk.drawn_in(receipt)
+            outcomes["accepted"] += receipt.applied + receipt.repeated
+            codes = receipt.rejections["code"].to_pylist()
+            outcomes.update(codes)
+
+        expected: list[Drawn] = []
+        singly: Counter[str] = Counter({"accepted": 0})
+        for invoice in run.invoices:
+            try:
+                expected += single.apply(invoice)
+            except metering.MeteringError as error:
+                singly[error.code] += 1
+            else:
+                singly["accepted"] += 1
+        for outcome in outcomes:
+            event(outcome)
+
+        assert drawn == expected
+        assert outcomes == singly
+        assert bulk.history() == single.history()
+        assert bulk.balances() == single.balances()
+        assert bulk.store.position == single.store.position
+
+
+@given(SEEDS)
+def test_a_long_billing_run_equals_its_invoices_applied_one_by_one(seed: int) -> None:
+    """The same where customers have many invoices, whose lines change their scope."""
+    run = long_run(seed)
+    with granted(run) as bulk, granted(run) as single:
+        drawn = bulk.apply_many(run.invoices)
+
+        assert drawn == [
+            each for invoice in run.invoices for each in single.apply(invoice)
+        ]
+        assert bulk.balances() == single.balances()
+
+
+FAULTS: dict[str, list[object]] = {
+    "invoice": ["", None, "i" * 256, "a\0"],
+    "customer": ["", None, "c" * 501, "other", "a\0"],
+    "period_end": [None, START + HOUR],
+    "line": ["", None, "il_0", "l" * 256, "a\0"],
+    "amount": [-1, None, 10**12, 2**63 - 1, -(2**63)],
+    "currency": ["", None, "USD", "eur", "zzz", "xau", "us", "$", "usd "],
+    "price": ["", None, "p" * 256, "a\0"],
+}
+
+
+@given(st.data(), runs())
+def test_a_billing_run_rejects_what_applying_refuses_for_the_same_reason(
+    data: st.DataObject, run: Run
+) -> None:
+    """One rule decides, however an invoice comes; and none fails the others."""
+    table = run_of(run.invoices).to_pylist()
+    for row in data.draw(st.lists(st.sampled_from(table or [{}]), max_size=3)):
+        name = data.draw(st.sampled_from(sorted(FAULTS)))
+        if row and (name != "invoice" or row["line"] == "il_0"):
+            row[name] = data.draw(st.sampled_from(FAULTS[name]))
+    invoices: list[list[dict[str, Any]]] = []
+    for row in table:
+        if not invoices or (invoices[-1][0]["invoice"] or "") != (row["invoice"] or ""):
+            invoices.append([])
+        invoices[-1].append(row)
+
+    with granted(run) as bulk, granted(run) as single:
+        receipt = bulk.store.credits.apply_many(pa.Table.from_pylist(table, RUN))
+
+        refused, start = [], 0
+        for rows in invoices:
+            error = _refusal(single.store, rows)
+            if error is not None:
+                refused.append((start, error.code))
+                event(error.code)
+            start += len(rows)
+        found = receipt.rejections.to_pylist()
+        assert [(each["row"], each["code"]) for each in found] == refused
+        assert receipt.applied + receipt.repeated == len(invoices) - len(refused)
+        assert bulk.history() == single.history()
+
+
+def _refusal(
+    store: metering.Metering, rows: list[dict[str, Any]]
+) -> metering.MeteringError | None:
+    first = rows[0]
+    invoice: dict[str, Any] = {
+        "invoice": first["invoice"],
+        "customer": first["customer"],
+        "period_end": first["period_end"],
+        "lines": [
+            {"id": row["line"]}
+            | {name: row[name] for name in ("amount", "currency", "price")}
+            for row in rows
+        ],
+    }
+    try:
+        store.credits.preview(**invoice)
+        for name in ("customer", "period_end"):
+            if any(row[name] != first[name] for row in rows):
+                return metering.InvalidRequestError(f"Rows differ in {name}")
+        store.credits.apply(**invoice)
+    except metering.MeteringError as error:
+        return error
+    return None
+
+
+@given(repetitive_runs())
+def test_a_billing_run_that_is_repeated_changes_nothing(run: Run) -> None:
+    """Delivery at least once has the effect of delivery exactly once.
+
+    Source: Helland, Idempotence Is Not a Medical Condition, ACM Queue 2012.
+    """
+    with granted(run) as settled:
+        first = settled.store.credits.apply_many(run_of(run.invoices))
+        before = settled.history(), settled.balances(), settled.store.position
+
+        again = settled.store.credits.apply_many(run_of(run.invoices))
+
+        assert (again.applied, again.repeated) == (0, first.applied + first.repeated)
+        assert again.transactions == first.transactions
+        assert again.rejections == first.rejections
+        assert (settled.history(), settled.balances(), settled.store.position) == before
+
+
+@given(runs(), st.randoms(use_true_random=False))
+def test_customers_do_not_touch_each_other(run: Run, random: Any) -> None:
+    """Only the order of one customer's own invoices matters.
+
+    Source: a grant belongs to one customer, documentation of billing credits.
+    """
+    queues = {
+        customer: [each for each in run.invoices if each.customer == customer]
+        for customer in CUSTOMERS
+    }
+    owners = [each.customer for each in run.invoices]
+    random.shuffle(owners)
+    shuffled = [queues[owner].pop(0) for owner in owners]
+
+    with granted(run) as given, granted(run) as other:
+        assert sorted(given.apply_many(run.invoices)) == (
+            sorted(other.apply_many(shuffled))
+        )
+        assert given.balances() == other.balances()
+
+
+@given(runs(), st.integers(0, 9))
+def test_a_line_cut_in_two_draws_as_the_whole(run: Run, at: int) -> None:
+    """Two neighbouring lines of one price draw what one of their sum does.
+
+    Source: lines are drawn down in their order, documentation of billing credits.
+    """
+    cut = [
+        replace(
+            invoice,
+            lines=tuple(
+                replace(line, id=f"{line.id}{part}", amount=amount)
+                for line in invoice.lines
+                for part, amount in (
+                    ("a", min(at, line.amount)),
+                    ("b", line.amount - min(at, line.amount)),
+                )
+            ),
+        )
+        for invoice in run.invoices
+    ]
+
+    with granted(run) as whole, granted(run) as parts:
+        assert by_grant(whole.apply_many(run.invoices)) == by_grant(
+            parts.apply_many(cut)
+        )
+
+
+@given(SEEDS, st.integers(2, 10**9))
+def test_amounts_in_a_smaller_unit_draw_in_the_same_proportion(
+    seed: int, factor: int
+) -> None:
+    """Nothing is rounded: a unit is as good as any other.
+
+    Source: money is a whole number of minor units, ISO 4217.
+    """
+    run = long_run(seed)
+    scaled = replace(
+        run,
+        grants=tuple(replace(g, amount=g.amount * factor) for g in run.grants),
+        invoices=tuple(
+            replace(
+                invoice,
+                lines=tuple(
+                    replace(line, amount=line.amount * factor) for line in invoice.lines
+                ),
+            )
+            for invoice in run.invoices
+        ),
+    )
+
+    with granted(run) as given, granted(scaled) as other:
+        drawn = given.apply_many(run.invoices)
+
+        assert other.apply_many(scaled.invoices) == [
+            (invoice, line, grant, amount * factor)
+            for invoice, line, grant, amount in drawn
+        ]
+
+
+@given(runs(), st.randoms(use_true_random=False))
+def test_reinstating_every_invoice_in_any_order_gives_everything_back(
+    run: Run, random: Any
+) -> None:
+    """Applying and then reinstating is the identity of balances, now and in future.
+
+    Source: a voided invoice returns its credits, documentation of billing credits.
+    """
+    with granted(run) as settled:
+        before = settled.balances()
+        settled.apply_many(run.invoices)
+        names = [invoice.id for invoice in run.invoices]
+        random.shuffle(names)
+
+        for name in names:
+            settled.store.credits.reinstate(invoice=name)
+
+        assert settled.balances() == before
+        assert settled.store.verify().problems == ()
+
+
+@given(runs(), CUTS)
+def test_replaying_the_log_gives_the_credits_it_gave_before(
+    run: Run, cuts: list[int]
+) -> None:
+    """At every prefix, tables rebuilt from the log equal the incremental ones.
+
+    Source: Fowler, Event Sourcing, "Complete Rebuild",
+    https://martinfowler.com/eaaDev/EventSourcing.html.
+    """
+    with granted(run) as settled:
+        for invoices in pieces(run.invoices, cuts):
+            settled.apply_many(invoices)
+            before = settled.history(), settled.balances()
+            assert settled.store.verify().problems == ()
+
+            settled.store.rebuild()
+
+            assert (settled.history(), settled.balances()) == before
+            assert settled.store.verify().problems == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_run_has_accounts_that_lines_of_changing_scope_draw_from(
+    seed: int,
+) -> None:
+    """The search above is no idle one: it meets accounts of very many blocks."""
+    run = long_run(seed)
+    with granted(run) as settled:
+        drawn = settled.apply_many(run.invoices)
+
+    assert len({grant for *_, grant, _ in drawn}) > 3
+    assert drawn
