@@ -10,7 +10,8 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, or_, select, type_coerce
+from sqlalchemy.types import NullType
 
 from ledger.commits import read_head
 from ledger.credits import GrantCategory
@@ -31,19 +32,16 @@ _COLUMNS = (
     credit_grant.c.expires_at,
     credit_grant.c.priority,
     credit_grant.c.category,
-    credit_grant.c.prices,
+    # As the driver gives them: to look at each value would take longer than to read it.
+    type_coerce(credit_grant.c.prices, NullType()),
 )
-_SPENDABLE = (
-    select(*_COLUMNS)
-    .where(
-        credit_grant.c.voided_at.is_(None),
-        credit_grant.c.applied < credit_grant.c.amount,
-        or_(
-            credit_grant.c.expires_at.is_(None),
-            credit_grant.c.expires_at > bindparam("instant"),
-        ),
-    )
-    .order_by(credit_grant.c.position)
+_SPENDABLE = select(*_COLUMNS).where(
+    credit_grant.c.voided_at.is_(None),
+    credit_grant.c.applied < credit_grant.c.amount,
+    or_(
+        credit_grant.c.expires_at.is_(None),
+        credit_grant.c.expires_at > bindparam("instant"),
+    ),
 )
 
 

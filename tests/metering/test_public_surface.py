@@ -347,6 +347,7 @@ def test_a_store_is_closed_by_its_with_statement(clock: metering.FixedClock) -> 
 
     operations: list[Callable[[], object]] = [
         store.meters.list,
+        store.credit_grants.list,
         store.catch_up,
         store.rebuild,
         store.verify,
