@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import psycopg
-from psycopg import sql
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     ColumnElement,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 _POSTGRESQL = "postgresql"
@@ -64,12 +62,11 @@ def insert_rows(
     if not rows:
         return
     if connection.dialect.name == _POSTGRESQL:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection), "the driver of the engine"
-        copy = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(table.name),
-            sql.SQL(", ").join(sql.Identifier(each.name) for each in table.columns),
-        )
+        quoted = connection.dialect.identifier_preparer
+        columns = ", ".join(quoted.format_column(each) for each in table.columns)
+        copy = f"COPY {quoted.format_table(table)} ({columns}) FROM STDIN"
+        # By the driver, which SQLAlchemy loads where there is a PostgreSQL to talk to.
+        driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(copy) as stream:
             for row in rows:
                 stream.write_row(row)
