@@ -22,6 +22,7 @@ from ledger.few_events import batch_of
 from ledger.folds import Follower
 from ledger.identifier_table import IdentifierTable
 from ledger.identifiers import identifier_hashes
+from ledger.meters import MeterFact
 from ledger.reading import read_commits
 from ledger.runs.identifiers import SealedIdentifiers
 from ledger.segments.catalog import read_segments
@@ -54,11 +55,21 @@ class Intake:
         self._sealed_identifiers = SealedIdentifiers(self._sealed)
         self._identifiers = IdentifierTable()
         self._head = genesis
+        self._meters_position = genesis.facts_position
 
     @property
     def head(self) -> Head:
         """The head up to which commits were taken in."""
         return self._head
+
+    @property
+    def meters_position(self) -> int:
+        """A position since which no fact about meters was taken in.
+
+        Events that were checked against the meters as of it, or later, need no other
+        check, whatever facts of other kinds came since.
+        """
+        return self._meters_position
 
     @property
     def sealed(self) -> Sealed:
@@ -147,6 +158,8 @@ class Intake:
                 if hashes is None:
                     hashes = identifier_hashes(batch_of(commit.content))
                 self._identifiers.add(hashes, commit.first_position)
+            elif any(isinstance(fact, MeterFact) for fact in commit.content):
+                self._meters_position = commit.last_position
             for follower in self._followers:
                 follower.take_in(commit)
             self._head = replace(head, sealed_position=self._sealed.position)
@@ -196,4 +209,6 @@ class Intake:
         self._sealed_identifiers.restart(sealed)
         self._identifiers = IdentifierTable(after=sealed.position)
         self._head = segments[-1].head(self._head.epoch) if segments else self._genesis
+        # Which facts came before the tail is not looked at: any may be about meters.
+        self._meters_position = self._head.facts_position
         self._sealed = sealed

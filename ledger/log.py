@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -328,38 +329,31 @@ class Log:
 
     def _commit_usage(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
         """Commit what is new in some drafts; the group commit calls this, one by one."""
-        facts_position = self._intake.head.facts_position
-        if any(append.draft.facts_position != facts_position for append in appends):
+        latest = self._intake.head.facts_position
+        if any(append.draft.facts_position != latest for append in appends):
             # Also where nothing was taken in so far: that is done before the lock is
             # taken, not under it. What others commit later shows at the head.
-            facts_position = self.catch_up().facts_position
-        current = [
-            append
-            for append in appends
-            if append.draft.facts_position == facts_position
-        ]
-        answers = iter(self._commit_current(current, facts_position) if current else ())
+            latest = self.catch_up().facts_position
+        since = self._intake.meters_position
+        are_current = [since <= each.draft.facts_position <= latest for each in appends]
+        current = list(compress(appends, are_current))
+        answers = iter(self._commit_current(current) if current else ())
         return [
-            next(answers)
-            if append.draft.facts_position == facts_position
-            else stale_outcome(append.draft)
-            for append in appends
+            next(answers) if is_current else stale_outcome(append.draft)
+            for append, is_current in zip(appends, are_current, strict=True)
         ]
 
-    def _commit_current(
-        self, appends: Sequence[UsageAppend], facts_position: int
-    ) -> list[UsageOutcome]:
+    def _commit_current(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
         while True:
             try:
-                return self._committed(appends, facts_position)
+                return self._committed(appends)
             except _SealedMeanwhileError:
                 # Reading segments takes time, in which others shall append.
                 self.catch_up()
 
-    def _committed(
-        self, appends: Sequence[UsageAppend], facts_position: int
-    ) -> list[UsageOutcome]:
+    def _committed(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
         drafts = [append.draft for append in appends]
+        checked_up_to = min(draft.facts_position for draft in drafts)
         combined = appends[0].combined if len(appends) == 1 else None
         preparation = self._prepare(drafts, combined or combine(drafts))
         if not preparation.has_survivors:
@@ -369,7 +363,7 @@ class Log:
                 survivors = preparation.survivors
                 if survivors is None:
                     return preparation.outcomes_without_commit()
-                if preparation.known.facts_position != facts_position:
+                if self._intake.meters_position > checked_up_to:
                     return [stale_outcome(draft) for draft in drafts]
                 commit, head = next_commit(
                     preparation.known,

@@ -75,3 +75,7 @@ class MeterReactivated(
     """A meter takes events again."""
 
     meter_id: str
+
+
+MeterFact = MeterCreated | MeterUpdated | MeterDeactivated | MeterReactivated
+"""A fact about a meter: events are checked against what these add up to."""

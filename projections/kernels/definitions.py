@@ -14,8 +14,6 @@ from ledger.meters import (
     MeterUpdated,
 )
 
-MeterFact = MeterCreated | MeterUpdated | MeterDeactivated | MeterReactivated
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterDefinition:

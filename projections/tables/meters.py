@@ -14,8 +14,8 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.meters import EventTimeWindow, Formula, MeterStatus
-from projections.kernels.definitions import MeterDefinition, MeterFact, apply_fact
+from ledger.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
+from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.tables.frame import RecordedFact, ResourceTables, metadata
 
 meter = Table(

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.appends import Status, UsageDraft, combine
 from ledger.columns import UsageRow
+from ledger.credits import CreditGrantExpired
 from ledger.few_events import FewEvents
 from ledger.log import Log
 from tests.ledger.conftest import OpenLog
@@ -159,6 +160,24 @@ def test_drafts_checked_against_other_facts_are_stale_and_record_nothing(
     assert statuses(outcome) == [STALE, STALE]
     assert positions(outcome) == [0, 0]
     assert log.head().position == 2
+
+
+def test_facts_about_anything_but_meters_make_no_draft_stale(
+    open_log: OpenLog,
+) -> None:
+    log, other = open_log(), open_log()
+    record(log, meter_created("tokens"))
+    checked_at = log.catch_up().facts_position
+    expired = CreditGrantExpired(grant_id="credgr_1")
+    for writer in (other, log):
+        writer.append_facts(lambda *_: [expired], recorded_at=NOW, needs_events=False)
+
+    outcome = log.append_usage(
+        draft([row("a")], facts_position=checked_at, recorded_at=NOW)
+    )
+
+    assert statuses(outcome) == [APPENDED]
+    assert positions(outcome) == [4]
 
 
 def test_an_identifier_can_be_used_again_after_its_retention(open_log: OpenLog) -> None:
