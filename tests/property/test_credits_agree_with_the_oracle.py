@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import event, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -34,6 +34,7 @@ from tests.credits_oracle import (
     Wanted,
 )
 from tests.property.credits_invariants import assert_conserved, assert_drawn_in_order
+from tests.property.credits_runs import granted, long_run
 from tests.property.credits_side_by_side import UNUSED_AT_MOST, CreditsSideBySide
 from tests.property.credits_strategies import (
     CUSTOMERS,
@@ -54,7 +55,7 @@ from tests.property.credits_strategies import (
 
 CONNECTIONS = st.integers(0, 1)
 RECENT = st.integers(0, 7)
-STEPS = 25
+STEPS = 30
 
 EVERY_OUTCOME = {
     "applied", "applied again", "previewed", "reinstated", "reinstated again",
@@ -188,8 +189,9 @@ class CreditsMachine(RuleBasedStateMachine):
         connection = self.steps % 2
         for customer in CUSTOMERS:
             self.both.compare_now(connection, customer)
-            # Some of the instants that matter, others at each step.
-            instants = self.both.instants(customer)[self.steps % 7 :: 7]
+            # Few of the instants that matter, others at each step.
+            every = self.both.instants(customer)
+            instants = [every[self.steps * prime % len(every)] for prime in (3, 7)]
             store = self.both.connections[connection]
             assert_conserved(store, customer, self.both.present, instants)
             for instant in instants:
@@ -227,7 +229,28 @@ def test_credits_agree_with_the_oracle_after_any_history(
     class Machine(CreditsMachine):
         targets = staticmethod(store_targets)
 
-    run_state_machine_as_test(Machine, settings=settings(stateful_step_count=STEPS))
+    # A history asks a thousand questions: half as many as of other laws.
+    half = settings(
+        max_examples=settings().max_examples // 2, stateful_step_count=STEPS
+    )
+    run_state_machine_as_test(Machine, settings=half)
+
+
+@given(st.integers(0, 2**32))
+def test_a_long_billing_run_draws_what_the_oracle_draws(seed: int) -> None:
+    """Order and eligibility where many grants compete, at once and one by one.
+
+    Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits.
+    """
+    run = long_run(seed)
+    with granted(run) as bulk, granted(run) as single:
+        drawn = bulk.apply_many(run.invoices)
+
+        assert drawn == bulk.settled_by_oracle(run)
+        assert [each for invoice in run.invoices for each in single.apply(invoice)] == (
+            drawn
+        )
+        assert bulk.balances() == single.balances()
 
 
 def test_a_history_of_every_outcome_agrees_with_the_oracle(
