@@ -83,6 +83,9 @@ class PostgreSQLDatabase:
         """Open a database transaction that sees one snapshot and cannot write."""
         with translated(self.address), self._reader.connect() as connection:
             yield connection
+            # There is nothing to commit. But after a rollback the driver forgets what
+            # it prepared, and every statement would be planned again.
+            connection.commit()
 
     @contextmanager
     def watch(self) -> Iterator[Connection]:
