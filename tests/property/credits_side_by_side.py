@@ -229,14 +229,14 @@ class CreditsSideBySide:
         for connection in self.connections:
             assert connection.position == self.oracle.position
 
-    def compare_everything(self, connection: int) -> None:
+    def compare_everything(self, connection: int, stride: int = 1) -> None:
+        """Compare all there is, but balances at one of so many instants only."""
         for customer in (*CUSTOMERS, "nobody"):
             self.compare_now(connection, customer)
-            # The history tells all of them, but asks one question only.
-            for instant in self.instants(customer)[connection::4]:
+            for instant in self.instants(customer)[connection::stride]:
                 self.compare_balances(connection, customer, instant)
             self.compare_listing(connection, customer=customer)
-            self.compare_history(connection, customer)
+            self.compare_histories(connection, customer)
         for grant in self.oracle.grants.values():
             self.compare_grant(
                 self.connections[connection].credit_grants.retrieve(grant.id), grant
@@ -277,20 +277,30 @@ class CreditsSideBySide:
         assert summary.customer == customer
         return balances_of(summary)
 
-    def compare_history(self, connection: int, customer: str) -> None:
+    def compare_histories(self, connection: int, customer: str) -> None:
+        """From before everything, and from the middle, where something changes."""
+        turns = self.oracle.turning_points(customer) or [START]
+        for start in (START - timedelta(hours=3), turns[len(turns) // 2]):
+            self.compare_history(connection, customer, start)
+
+    def compare_history(self, connection: int, customer: str, start: datetime) -> None:
         """The running balance is the balance at each instant at which it changes."""
-        start, end = START - timedelta(hours=3), START + timedelta(hours=100)
+        end = START + timedelta(hours=100)
         table = self.connections[connection].credit_balance_summary.history(
             customer=customer, start=start, end=end
         )
+        at_start = {
+            currency: (start, ledger, available)
+            for currency, ledger, available in self.oracle.balances(customer, start)
+        }
         # A currency that comes later has nothing at the start.
-        expected: dict[str, list[tuple[datetime, int, int]]] = {
-            grant.asked.currency: [(start, 0, 0)]
+        expected = {
+            grant.asked.currency: [at_start.get(grant.asked.currency, (start, 0, 0))]
             for grant in self.oracle.grants_of(customer)
             if grant.created < end
         }
         turns = [t for t in self.oracle.turning_points(customer) if start < t < end]
-        for instant in (start, *turns):
+        for instant in turns:
             for currency, ledger, available in self.oracle.balances(customer, instant):
                 rows = expected[currency]
                 if rows[-1][1:] != (ledger, available):
