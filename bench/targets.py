@@ -21,6 +21,8 @@ TWO_WORKERS: Final = "this project, two workers"
 ONE_WORKER: Final = "this project, one worker"
 AFTER_HISTORY: Final = "this project, 100 million identifiers known"
 EMPTY_LOG: Final = "this project, empty log"
+TRANSACTION_AN_INVOICE: Final = "rows, a database transaction an invoice"
+CREDIT_ROWS: Final = "rows of grants, summed"
 
 APPEND_SQLITE: Final = "append: SQLite"
 APPEND_POSTGRESQL: Final = "append: PostgreSQL"
@@ -65,6 +67,16 @@ def summary_group(customers: str, window: str, store: str) -> str:
 def sealed_summary_group(customers: str, edges: str, store: str) -> str:
     """Name the group of a question about summaries of sealed events."""
     return f"summary: {customers} customer, {edges}, {store} sealed store"
+
+
+def credits_group(database: str) -> str:
+    """Name the group of a billing run that is settled."""
+    return f"credits: a billing run, {database}"
+
+
+def credit_balance_group(history: str, database: str) -> str:
+    """Name the group of a question about one customer's balance."""
+    return f"credits: balance of one customer, {history}, {database}"
 
 
 _DEDUPLICATED_SQLITE: Final = (
@@ -234,5 +246,27 @@ TARGETS: Final[tuple[Target, ...]] = (
             "A rebuild takes at most 4 times as long as a bare DuckDB GROUP BY of the "
             "same 10 million sealed events by hour"
         ),
+    ),
+    *(
+        RatioTarget(
+            group=credits_group(database),
+            against=TRANSACTION_AN_INVOICE,
+            at_least=20,
+            sentence=(
+                "Credits are applied to 100,000 invoices of three lines at least 20 "
+                "times as fast as by a hand-written database transaction an invoice"
+            ),
+        )
+        for database in ("SQLite", "PostgreSQL")
+    ),
+    *(
+        CeilingTarget(
+            group=credit_balance_group(history, database),
+            figure="seconds",
+            at_most=1e-3,
+            sentence="The credit balance of one customer has a p50 of at most 1 ms",
+        )
+        for database in ("SQLite", "PostgreSQL")
+        for history in ("billing run", "long history")
     ),
 )
