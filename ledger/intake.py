@@ -56,6 +56,7 @@ class Intake:
         self._identifiers = IdentifierTable()
         self._head = genesis
         self._meters_position = genesis.facts_position
+        self._tail_events = 0
 
     @property
     def head(self) -> Head:
@@ -70,6 +71,11 @@ class Intake:
         check, whatever facts of other kinds came since.
         """
         return self._meters_position
+
+    @property
+    def tail_events(self) -> int:
+        """How many meter events were taken in after the last segment."""
+        return self._tail_events
 
     @property
     def sealed(self) -> Sealed:
@@ -158,6 +164,7 @@ class Intake:
                 if hashes is None:
                     hashes = identifier_hashes(batch_of(commit.content))
                 self._identifiers.add(hashes, commit.first_position)
+                self._tail_events += commit.entry_count
             elif any(isinstance(fact, MeterFact) for fact in commit.content):
                 self._meters_position = commit.last_position
             for follower in self._followers:
@@ -208,6 +215,7 @@ class Intake:
             follower.restart(connection, sealed)
         self._sealed_identifiers.restart(sealed)
         self._identifiers = IdentifierTable(after=sealed.position)
+        self._tail_events = 0
         self._head = segments[-1].head(self._head.epoch) if segments else self._genesis
         # Which facts came before the tail is not looked at: any may be about meters.
         self._meters_position = self._head.facts_position

@@ -154,9 +154,9 @@ class Log:
         return self._intake.sealed
 
     @property
-    def tail_entries(self) -> int:
-        """How many entries were taken in after the last segment."""
-        return self._intake.head.position - self._intake.sealed.position
+    def tail_events(self) -> int:
+        """How many meter events were taken in after the last segment."""
+        return self._intake.tail_events
 
     def catch_up(self) -> Head:
         """Take in every commit that any process made so far."""

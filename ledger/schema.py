@@ -51,6 +51,13 @@ log_segment = Table(
     CheckConstraint("up_to > after", name="log_segment_not_empty"),
 )
 
+# One row a file that is being put into the segment store, or was when its sealer died.
+log_sealing = Table(
+    "log_sealing",
+    metadata,
+    Column("name", String(128), primary_key=True),
+)
+
 # One row a commit. Nothing here is ever updated; commits of usage that lie in a segment
 # are deleted in the database transaction that adds the segment.
 log_commit = Table(

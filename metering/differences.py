@@ -24,15 +24,14 @@ def differences(before: pa.Table, after: pa.Table) -> pa.Table:
         out.
     """
     keys = [name for name in before.schema.names if name not in _ADDED]
-    both = before.select([*keys, "value"]).join(
-        after.select([*keys, "value"]), keys, join_type="full outer",
-        left_suffix=" before", right_suffix=" after",
-    )  # fmt: skip
-    nothing = pa.scalar(0, pa.int64()).cast(QUANTITY)
-    old, new = (
-        pc.fill_null(both.column(f"value {when}"), nothing)
-        for when in ("before", "after")
+    sides = pa.concat_tables(
+        [_side(before, keys, "before", "after"), _side(after, keys, "after", "before")]
     )
+    # Not a join, to which a key that an event lacks is equal to none.
+    both = sides.group_by(keys, use_threads=False).aggregate(
+        [("before", "sum"), ("after", "sum")]
+    )
+    old, new = both.column("before_sum"), both.column("after_sum")
     table = both.select(keys)
     for name, values in (
         ("before", old),
@@ -41,8 +40,16 @@ def differences(before: pa.Table, after: pa.Table) -> pa.Table:
     ):
         table = table.append_column(name, values)
     table = table.filter(pc.not_equal(old, new))
-    order = [(name, "ascending") for name in keys if name != "window_end"]
-    return table.sort_by(order)
+    order = [(name, "ascending", "at_start") for name in keys if name != "window_end"]
+    return table.take(pc.sort_indices(table, order))
+
+
+def _side(table: pa.Table, keys: list[str], name: str, other: str) -> pa.Table:
+    """Take one side of a comparison, with nothing on the other."""
+    nothing = pa.repeat(pa.scalar(0, pa.int64()).cast(QUANTITY), table.num_rows)
+    side = table.select(keys).append_column(name, table.column("value"))
+    side = side.append_column(other, nothing)
+    return side.select([*keys, "before", "after"])
 
 
 def by_customer(changes: pa.Table) -> pa.Table:

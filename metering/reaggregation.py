@@ -87,7 +87,14 @@ def _position(engine: Engine, as_of: Time | None) -> int | None:
                 param="as_of",
             )
         return as_of
-    return engine.log.history.position_at(instant(as_of, "as_of"))
+    moment, head = instant(as_of, "as_of"), engine.log.head()
+    if moment > max(engine.now(), head.recorded_at):
+        raise InvalidRequestError(
+            f"Invalid as_of: {as_of} is yet to come, and what will be recorded until"
+            " then is not known; give a time that is past",
+            param="as_of",
+        )
+    return engine.log.history.position_at(moment)
 
 
 def _check_keys(
@@ -154,7 +161,9 @@ def _times(
             f" {request.start_time}",
             param="end_time",
         )
-    # Where the events end before the one bound that is given, nothing is found.
+    # Where all events lie beyond the one bound that is given, nothing is found.
+    if request.start_time is None:
+        start = min(start, end - 1)
     end = max(end, start + 1)
     windows = windows_between(unit, zone, start, end)
     if request.start_time is None:

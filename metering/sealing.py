@@ -13,7 +13,7 @@ from ledger.errors import LedgerError
 from ledger.log import Log
 
 SEAL_EVENTS = 500_000
-"""How long the tail may grow, in entries."""
+"""How long the tail may grow, in meter events."""
 
 _QUIET_SECONDS = 1.0
 _TIMES_TOO_LONG = 10
@@ -27,12 +27,12 @@ class BackgroundSealing:
 
     Args:
         log: what is sealed.
-        due_entries: how long the tail may grow; None is for ever.
+        due_events: how long the tail may grow; None is for ever.
     """
 
-    def __init__(self, log: Log, due_entries: int | None) -> None:
+    def __init__(self, log: Log, due_events: int | None) -> None:
         self._log = log
-        self._due_entries = due_entries
+        self._due_events = due_events
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._last_append = monotonic()
@@ -91,7 +91,7 @@ class BackgroundSealing:
 
     def _seal(self) -> bool:
         try:
-            # None where another process is at it, or there are but facts.
+            # None where another process is at it.
             has_sealed = self._log.seal() > 0
         except LedgerError as error:
             # Whoever appends must not suffer: the log is as it was, only longer.
@@ -107,9 +107,9 @@ class BackgroundSealing:
         self._last_complaint = message
 
     def _is_longer_than(self, times: int) -> bool:
-        if self._due_entries is None:
+        if self._due_events is None:
             return False
-        return self._log.tail_entries >= times * self._due_entries
+        return self._log.tail_events >= times * self._due_events
 
     def _waited(self, seconds: float) -> bool:
         """Wait, and tell whether to go on."""

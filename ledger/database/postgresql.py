@@ -11,7 +11,7 @@ a snapshot exists (a stale head would be read).
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection, create_engine, event, func, select
+from sqlalchemy import URL, Connection, create_engine, event, func, literal, select
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.database.held import HeldConnection
@@ -24,14 +24,22 @@ _LOCK_KEY = 0x6D65746572
 _SEALING_KEY = _LOCK_KEY + 1
 
 _SESSION_SETTINGS = {
-    # A writer that hangs must not stop the others for ever.
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-    "idle_in_transaction_session_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    # Whoever reads the whole log may take long over a part of it.
+    "idle_in_transaction_session_timeout": "1h",
     "statement_timeout": "10min",
     "timezone": "UTC",
 }
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
-_TAKE_LOCK = select(func.pg_advisory_xact_lock(_LOCK_KEY))
+_TAKE_LOCK = select(
+    func.pg_advisory_xact_lock(_LOCK_KEY),
+    # A writer that hangs must not stop the others for ever.
+    func.set_config(
+        "idle_in_transaction_session_timeout",
+        f"{LOCK_TIMEOUT_SECONDS}s",
+        literal(True),  # noqa: FBT003 (for the database transaction)
+    ),
+)
 _TRY_SEALING = select(func.pg_try_advisory_lock(_SEALING_KEY))
 _END_SEALING = select(func.pg_advisory_unlock(_SEALING_KEY))
 

@@ -1,11 +1,12 @@
 """The statements on the catalog of segments, one function each."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ledger.entries import CommitKind
-from ledger.schema import log_commit, log_head, log_segment
+from ledger.schema import log_commit, log_head, log_sealing, log_segment
 from ledger.segments.entry import Segment
 
 _SEGMENTS = select(log_segment).order_by(log_segment.c.after)
@@ -63,7 +64,24 @@ def add_segment(connection: Connection, segment: Segment) -> bool:
         },
     )
     connection.execute(_DROP_USAGE, {"after": segment.after, "up_to": segment.up_to})
+    end_segments(connection, [segment.name])
     return True
+
+
+def begin_segment(connection: Connection, name: str) -> None:
+    """Note, under the write lock, that a file is about to be put into the store."""
+    if name not in begun_segments(connection):
+        connection.execute(insert(log_sealing), {"name": name})
+
+
+def begun_segments(connection: Connection) -> set[str]:
+    """Read the names of files that were begun, whatever became of them."""
+    return set(connection.execute(select(log_sealing.c.name)).scalars())
+
+
+def end_segments(connection: Connection, names: Collection[str]) -> None:
+    """Forget files that were begun: they are in the catalog, or were removed."""
+    connection.execute(delete(log_sealing).where(log_sealing.c.name.in_(sorted(names))))
 
 
 def _segment(row: Row[Any]) -> Segment:

@@ -2,12 +2,14 @@
 
 The stretch is read from the log and its chain checked, sorted, written as Parquet, read
 back and compared, and put into the segment store, durably and under a name made of its
-content. Only then, in one database transaction under the write lock, the catalog gets
-its row and the bodies are dropped. A kill before leaves a file that nothing names,
-which the next sealing removes; a kill after leaves nothing to do.
+content, which is noted in the database before. Only then, in one database transaction
+under the write lock, the catalog gets its row and the bodies are dropped. A kill before
+leaves a file that the catalog does not name, which the next sealing removes; a kill
+after leaves nothing to do.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
@@ -18,15 +20,24 @@ from ledger.chain import genesis_head
 from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Commit, Head
-from ledger.errors import SegmentDamagedError, SegmentMissingError
+from ledger.errors import SegmentDamagedError, SegmentMissingError, StoreError
 from ledger.few_events import FewEvents
 from ledger.reading import read_commits
-from ledger.segments.catalog import add_segment, last_segment, read_segments
-from ledger.segments.entry import Segment, name_prefix, segment_name
+from ledger.segments.catalog import (
+    add_segment,
+    begin_segment,
+    begun_segments,
+    end_segments,
+    last_segment,
+    read_segments,
+)
+from ledger.segments.entry import Segment, segment_name
 from ledger.segments.layout import encode_segment, segment_table
 from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import SegmentStore
+
+_LOG = logging.getLogger(__name__)
 
 ROWS_AT_MOST = 1 << 20
 _BYTES_AT_MOST = 512 << 20
@@ -69,8 +80,15 @@ class Sealing:
                 if progress is not None:
                     progress(segment.up_to, end)
             if made:
-                self._database.reclaim()
+                self._reclaim()
         return made
+
+    def _reclaim(self) -> None:
+        try:
+            self._database.reclaim()
+        except StoreError as error:
+            # What was sealed is; the space is given back by the next sealing.
+            _LOG.warning("space was not given back: %s", error.message)
 
     def _seal_stretch(self, end: int) -> Segment | None:
         """Seal the first stretch of the tail; None where there is no usage in it."""
@@ -81,6 +99,8 @@ class Sealing:
         if not commits:
             return None
         segment, content = _made(commits, after, head)
+        with self._database.write() as connection:
+            begin_segment(connection, segment.name)
         self._store.put(segment.name, content)
         with self._database.write() as connection:
             # Another process may have taken the file for one left behind.
@@ -112,17 +132,20 @@ class Sealing:
         return read_commits(connection, after, end, (), self._reader)
 
     def _sweep(self) -> None:
-        """Remove what sealings that were killed left behind."""
+        """Remove what sealings of this log that were killed left behind.
+
+        Nothing else: what is not known here may be the segment of a log that was copied
+        from this one, or that this one was copied from.
+        """
         self._store.sweep()
         with self._database.read() as connection:
-            prefix = name_prefix(read_head(connection).epoch)
-            known = {segment.name for segment in read_segments(connection)}
-        left_behind = set(self._store.names(prefix)) - known
-        if left_behind:
+            begun = begun_segments(connection)
+        if begun:
             with self._database.write() as connection:
                 known = {segment.name for segment in read_segments(connection)}
-                for name in sorted(left_behind - known):
+                for name in sorted(begun - known):
                     self._store.remove(name)
+                end_segments(connection, begun)
 
 
 def _made(commits: list[Commit], after: Head, head: Head) -> tuple[Segment, pa.Buffer]:

@@ -18,6 +18,7 @@ from ledger.errors import (
 )
 from ledger.log import Log
 from ledger.schema import log_commit
+from ledger.segments.catalog import begin_segment
 from ledger.segments.layout import ROWS_IN_A_GROUP, SEGMENT
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (
@@ -204,20 +205,25 @@ def test_a_segment_is_named_by_its_log_its_positions_and_its_content(
 
 
 def test_what_a_killed_sealing_left_is_removed_by_the_next(
-    open_log: OpenLog, tmp_path: Path
+    open_log: OpenLog, open_store: OpenDatabase, tmp_path: Path
 ) -> None:
     log = filled(open_log())
     segments = tmp_path / "segments"
     segments.mkdir()
     orphan = segments / f"epoch-1-{0:015d}-{4:015d}-{'ab' * 8}.parquet"
     orphan.write_bytes(b"half a segment")
+    with open_store().write() as connection:
+        begin_segment(connection, orphan.name)
     foreign = segments / f"epoch-2-{0:015d}-{4:015d}-{'ab' * 8}.parquet"
     foreign.write_bytes(b"of another log")
+    copied = segments / f"epoch-1-{0:015d}-{3:015d}-{'ab' * 8}.parquet"
+    copied.write_bytes(b"of a copy of this log")
 
     log.seal()
 
     assert not orphan.exists()
     assert foreign.exists()
+    assert copied.exists()
     assert log.sealed.segments[0].name in {path.name for path in segments.iterdir()}
 
 

@@ -45,6 +45,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"as_of": 3}, "as_of"),
     ({"as_of": -1}, "as_of"),
     ({"as_of": "yesterday"}, "as_of"),
+    ({"as_of": "2026-03-02T00:00:00.000001Z"}, "as_of"),
     ({"start_time": "2026-03-02", "end_time": "2026-03-01"}, "end_time"),
     ({"start_time": datetime(2026, 3, 2)}, "start_time"),  # noqa: DTZ001  # the point
 ]
@@ -75,3 +76,14 @@ def test_nothing_was_known_at_the_beginning(store: metering.Metering) -> None:
     assert store.reaggregate(as_of=1).num_rows == 0
     assert store.reaggregate(as_of=2).column("event_count").to_pylist() == [1]
     assert store.reaggregate(as_of=NOW).num_rows == 1
+
+
+@pytest.mark.parametrize("end", ["2026-03-01", "2026-03-02"])
+def test_nothing_is_found_before_the_first_event(
+    store: metering.Metering, end: str
+) -> None:
+    assert store.reaggregate(end_time=end).num_rows == 0
+
+
+def test_nothing_is_found_after_the_last_event(store: metering.Metering) -> None:
+    assert store.reaggregate(start_time="2026-03-03").num_rows == 0

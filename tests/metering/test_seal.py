@@ -1,6 +1,7 @@
 """Sealing moves usage into segments, when asked or by itself, and changes no answer."""
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -277,3 +278,38 @@ def test_a_store_that_was_sealed_opens_with_what_came_after(connect: Connect) ->
     assert next(second.meter_events.list()).created == datetime(
         2026, 3, 1, 12, tzinfo=UTC
     )
+
+
+def test_a_copy_of_a_store_removes_no_segment_of_the_original(tmp_path: Path) -> None:
+    segments = str(tmp_path / "segments")
+    with metering.connect(tmp_path / "usage", segments=segments) as store:
+        meter = create_meter(store)
+        create_event(store, identifier="event-0")
+    shutil.copytree(tmp_path / "usage", tmp_path / "copy")
+
+    with (
+        metering.connect(tmp_path / "copy", segments=segments) as copy,
+        metering.connect(tmp_path / "usage", segments=segments) as store,
+    ):
+        create_event(store, identifier="event-1")
+        assert store.seal() == 1
+        assert copy.seal() == 1
+
+        assert (total(store, meter), total(copy, meter)) == (Decimal(2), Decimal(1))
+        assert store.verify().ok
+        assert copy.verify().ok
+
+
+def test_facts_make_no_tail_too_long(connect: Connect) -> None:
+    clock = metering.FixedClock(NOW)
+    with connect(clock=clock, seal_events=3) as store:
+        for number in range(10):
+            store.credit_grants.create(
+                customer=f"cus_{number}",
+                amount={
+                    "type": "monetary",
+                    "monetary": {"currency": "usd", "value": 100},
+                },
+                applicability_config={"scope": {"price_type": "metered"}},
+            )
+        assert not store._engine.sealing.is_due  # noqa: SLF001 (nothing else shows it)
