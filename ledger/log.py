@@ -213,7 +213,7 @@ class Log:
         self,
         decide: Decide,
         *,
-        recorded_at: int,
+        now: Callable[[], int],
         needs_events: bool,
     ) -> Commit | None:
         """Record the facts that are decided on under the write lock.
@@ -221,7 +221,9 @@ class Log:
         Args:
             decide: is called with the lock held, and with the instant at which its
                 facts will be recorded; raises, or returns no facts, to record nothing.
-            recorded_at: now, microseconds since 1970 UTC.
+            now: tells the time, microseconds since 1970 UTC. It is asked once the lock
+                is held: who waited for it records nothing at an instant that others
+                have seen pass.
             needs_events: whether everything committed so far must be taken in before
                 it decides.
 
@@ -236,7 +238,7 @@ class Log:
                 known = read_head(attempt.connection)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
-                instant = recording_instant(known, recorded_at)
+                instant = recording_instant(known, now())
                 facts = tuple(decide(attempt.connection, instant))
                 if not facts:
                     return None

@@ -76,7 +76,7 @@ class Engine:
         """Record the facts that a decision on the current meters comes to."""
         return self.log.append_facts(
             lambda connection, _: decide(self.catalog.read(connection)),
-            recorded_at=self.now(),
+            now=self.now,
             needs_events=needs_events,
         )
 
@@ -84,7 +84,7 @@ class Engine:
         """Record the facts that a decision on the current credits comes to."""
         return self.log.append_facts(
             lambda connection, instant: decide(Credits(connection), instant),
-            recorded_at=self.now(),
+            now=self.now,
             needs_events=False,
         )
 

@@ -108,7 +108,7 @@ def meter_created(name: str) -> MeterCreated:
 
 def record(log: Log, *facts: MeterCreated, recorded_at: int = NOW) -> Commit | None:
     return log.append_facts(
-        lambda *_: facts, recorded_at=recorded_at, needs_events=False
+        lambda *_: facts, now=lambda: recorded_at, needs_events=False
     )
 
 

@@ -1,6 +1,7 @@
 """Facts are decided under the write lock, and fold into their tables with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from tests.ledger.drafts import (
     row,
     stored_rows,
 )
+from tests.ledger.faulty_database import FaultyDatabase
 
 
 class RefusedError(LedgerError):
@@ -44,7 +46,7 @@ def test_facts_take_positions_and_are_folded(log: Log) -> None:
 
 
 def test_a_decision_for_nothing_records_nothing(log: Log) -> None:
-    commit = log.append_facts(lambda *_: (), recorded_at=NOW, needs_events=False)
+    commit = log.append_facts(lambda *_: (), now=lambda: NOW, needs_events=False)
 
     assert commit is None
     assert log.head().position == 0
@@ -56,7 +58,7 @@ def test_a_decision_that_raises_records_nothing(log: Log) -> None:
         raise RefusedError("no")
 
     with pytest.raises(RefusedError):
-        log.append_facts(refuse, recorded_at=NOW, needs_events=True)
+        log.append_facts(refuse, now=lambda: NOW, needs_events=True)
 
     assert log.head().position == 0
     assert record(log, meter_created("tokens")) is not None
@@ -84,7 +86,7 @@ def test_a_decision_sees_the_facts_of_every_process(open_log: OpenLog) -> None:
         seen.extend(read_definitions(connection))
         return [meter_created("requests")]
 
-    ours.append_facts(decide, recorded_at=NOW, needs_events=False)
+    ours.append_facts(decide, now=lambda: NOW, needs_events=False)
 
     assert seen == ["mtr_tokens"]
 
@@ -96,13 +98,39 @@ def test_a_decision_is_made_at_the_instant_of_its_recording(log: Log) -> None:
         told.append(instant)
         return [meter_created(f"meter-{instant}")]
 
+    times = iter((NOW, NOW - 5, NOW + 7))
     commits = [
-        log.append_facts(decide, recorded_at=now, needs_events=False)
-        for now in (NOW, NOW - 5, NOW + 7)
+        log.append_facts(decide, now=times.__next__, needs_events=False)
+        for _ in range(3)
     ]
 
     assert told == [NOW, NOW, NOW + 7]
     assert [commit.recorded_at for commit in commits if commit] == told
+
+
+def test_a_writer_that_waited_for_the_lock_records_when_it_got_it(
+    open_store: OpenDatabase, open_log: OpenLog
+) -> None:
+    told = [NOW]
+
+    @contextmanager
+    def waiting() -> Iterator[Connection]:
+        told.append(NOW + 30)
+        with store.write() as connection:
+            yield connection
+
+    with closing(open_store()) as store:
+        database = FaultyDatabase(store)
+        log = open_log(database=database)
+        database.fault = waiting
+        commit = log.append_facts(
+            lambda *_: [meter_created("tokens")],
+            now=lambda: told[-1],
+            needs_events=False,
+        )
+
+    assert commit is not None
+    assert commit.recorded_at == NOW + 30
 
 
 def test_a_decision_on_events_sees_those_of_every_process(open_log: OpenLog) -> None:
@@ -114,7 +142,7 @@ def test_a_decision_on_events_sees_those_of_every_process(open_log: OpenLog) -> 
         found.append(ours.find_event("tokens", "b"))
         return ()
 
-    ours.append_facts(decide, recorded_at=NOW, needs_events=True)
+    ours.append_facts(decide, now=lambda: NOW, needs_events=True)
 
     assert found == [2]
 

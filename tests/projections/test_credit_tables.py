@@ -95,7 +95,7 @@ def log_of(database: Database) -> Log:
 
 
 def record(log: Log, facts: Sequence[Fact], at: int) -> None:
-    log.append_facts(lambda *_: facts, recorded_at=at, needs_events=False)
+    log.append_facts(lambda *_: facts, now=lambda: at, needs_events=False)
 
 
 def stored(log: Log) -> StoredCredits:

@@ -135,7 +135,7 @@ def log_of(database: Database) -> Log:
 
 
 def record(log: Log, *facts: Fact, recorded_at: int = 100) -> None:
-    log.append_facts(lambda *_: facts, recorded_at=recorded_at, needs_events=False)
+    log.append_facts(lambda *_: facts, now=lambda: recorded_at, needs_events=False)
 
 
 def definitions_of(log: Log) -> dict[str, MeterDefinition]:

@@ -31,7 +31,7 @@ class OpenUsage:
     def record(self, *facts: Fact) -> int:
         """Record facts; get the position of the last."""
         commit = self.log.append_facts(
-            lambda *_: facts, recorded_at=NOW, needs_events=True
+            lambda *_: facts, now=lambda: NOW, needs_events=True
         )
         assert commit is not None
         return commit.last_position
