@@ -7,7 +7,7 @@ that commit order is position order. Errors of the drivers leave translated.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
@@ -19,7 +19,14 @@ from ledger.errors import (
     StoreUnavailableError,
 )
 
-_FULL = ("disk is full", "no space left", "disk full", "disk quota", "could not extend")
+_FULL = (
+    "disk is full",
+    "no space left",
+    "disk full",
+    "diskfull",
+    "disk quota",
+    "could not extend",
+)
 _BUSY = ("database is locked", "lock timeout", "statement timeout", "locknotavailable")
 
 
@@ -76,6 +83,30 @@ def store_error(address: str, error: SQLAlchemyError) -> StoreError:
     if any(words in known_as for words in _BUSY):
         return StoreBusyError(address, reason)
     return StoreUnavailableError(address, reason)
+
+
+@contextmanager
+def lent_driver(connection: Connection) -> Iterator[Any]:
+    """Lend the driver's own connection, for what SQLAlchemy has no words for.
+
+    The driver's errors become those that SQLAlchemy makes of them, so that whoever
+    handles these handles both, and a connection that was lost is not used again.
+    """
+    pooled, dialect = connection.connection, connection.dialect
+    try:
+        yield pooled.driver_connection
+    except dialect.loaded_dbapi.Error as error:
+        is_lost = dialect.is_disconnect(error, pooled.dbapi_connection, None)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            connection_invalidated=is_lost,
+            dialect=dialect,
+        ) from error
 
 
 def is_connection_lost(error: SQLAlchemyError) -> bool:

@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from ledger.database.store import lent_driver
+
 _POSTGRESQL = "postgresql"
 
 
@@ -65,9 +67,11 @@ def insert_rows(
         quoted = connection.dialect.identifier_preparer
         columns = ", ".join(quoted.format_column(each) for each in table.columns)
         copy = f"COPY {quoted.format_table(table)} ({columns}) FROM STDIN"
-        # By the driver, which SQLAlchemy loads where there is a PostgreSQL to talk to.
-        driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(copy) as stream:
+        with (
+            lent_driver(connection) as driver,
+            driver.cursor() as cursor,
+            cursor.copy(copy) as stream,
+        ):
             for row in rows:
                 stream.write_row(row)
     else:
