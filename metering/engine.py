@@ -16,7 +16,7 @@ from metering.clock import Clock, microseconds
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
 from projections.catalog import Catalog, Definitions
-from projections.credits import Credits, StoredCredits
+from projections.credits import Credits
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.recorded import Recorded, tail_table
 from projections.summaries import Summaries
@@ -94,11 +94,6 @@ class Engine:
         with self.log.read() as connection:
             seen = Credits(connection)
             yield seen, seen.present(self.now())
-
-    def stored_credits(self) -> StoredCredits:
-        """Read all that is stored of credits."""
-        with self.log.read() as connection:
-            return Credits(connection).stored()
 
     def append(
         self, check: Callable[[Definitions], UsageDraft | None]

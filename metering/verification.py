@@ -8,15 +8,16 @@ import msgspec
 
 from ledger.chain import genesis_head
 from ledger.columns import timestamps_of
+from ledger.commits import read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
 from ledger.few_events import batch_of
 from ledger.segments.entry import Segment
 from metering.engine import Engine
-from projections.catalog import Definitions
-from projections.credits import StoredCredits
+from projections.credits import Credits, StoredCredits
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.kernels.grants import CreditAccounts
+from projections.tables.meters import read_definitions
 from projections.usage import Usage, UsageContents
 
 StepCallback = Callable[[int, int], None]
@@ -76,16 +77,15 @@ def verify(
     engine: Engine, checkpoint: Checkpoint | None, progress: StepCallback | None
 ) -> VerifyReport:
     """Read the whole log, check its chain, and fold it anew to compare."""
-    head, segments = engine.log.head(), engine.log.history.segments()
-    fresh = _Replay(checkpoint, segments, genesis_head(head.epoch))
+    # Before anything else is taken in, so that the replay passes where it was.
+    stored = _stored(engine)
+    head, segments = stored.head, engine.log.history.segments()
+    fresh = _Replay(checkpoint, segments, stored)
     problems = _problems_of_sealing(head, segments, engine.log.head())
     problems += [p for segment in segments for p in _problems_of_file(engine, segment)]
     try:
         engine.log.catch_up()
-        # What is stored is to be verified, not what is remembered of it.
-        engine.catalog.forget()
-        known, definitions = engine.usage.contents(), engine.definitions()
-        credits_stored = _stored_credits(engine)
+        known = engine.usage.contents()
         for commit, reached in engine.log.commits(known.position):
             fresh.take_in(commit, reached)
             if progress is not None:
@@ -94,8 +94,7 @@ def verify(
     except (LogDamagedError, SegmentStoreError) as error:
         problems.append(error.message)
     else:
-        problems += fresh.problems_with(known, definitions, head)
-        problems += fresh.problems_of_credits(credits_stored)
+        problems += fresh.problems_with(known)
     return VerifyReport(
         position=fresh.head.position,
         commits=fresh.commits,
@@ -143,27 +142,50 @@ def _problems_of_identifiers(engine: Engine) -> list[str]:
     ]
 
 
-def _stored_credits(engine: Engine) -> StoredCredits | str:
-    """Read what is stored of credits, or say why it cannot be read."""
-    try:
-        return engine.stored_credits()
-    except (msgspec.DecodeError, ValueError) as error:
-        return f"The tables of credits cannot be read: {error}; rebuild them"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """The head of the log and the tables, as one snapshot of the database has them.
+
+    Attributes:
+        head: where the log ended.
+        meters: by id.
+        credits: or why they cannot be read.
+    """
+
+    head: Head
+    meters: dict[str, MeterDefinition]
+    credits: StoredCredits | str
+
+
+def _stored(engine: Engine) -> _Stored:
+    """Read the head and the tables: what is stored, not what is remembered of it."""
+    with engine.log.read() as connection:
+        credits_stored: StoredCredits | str
+        try:
+            credits_stored = Credits(connection).stored()
+        except (msgspec.DecodeError, ValueError) as error:
+            reason = f"The tables of credits cannot be read: {error}; rebuild them"
+            credits_stored = reason
+        return _Stored(
+            head=read_head(connection),
+            meters=read_definitions(connection),
+            credits=credits_stored,
+        )
 
 
 class _Replay:
-    """The log, folded anew."""
+    """The log, folded anew, and compared with the tables where these were read."""
 
     def __init__(
         self,
         checkpoint: Checkpoint | None,
         segments: Sequence[Segment],
-        genesis: Head,
+        stored: _Stored,
     ) -> None:
         self.usage = Usage()
         self.definitions: dict[str, MeterDefinition] = {}
         self.accounts = CreditAccounts()
-        self.head = genesis
+        self.head = genesis_head(stored.head.epoch)
         self.commits = 0
         self.entries = 0
         self._checkpoint = checkpoint
@@ -171,6 +193,10 @@ class _Replay:
         self._ends = {segment.up_to: segment for segment in segments}
         self._timestamps: list[int] = []
         self._mislabelled: list[Segment] = []
+        self._stored = stored
+        self._of_tables: list[str] = []
+        if stored.head.position == 0:
+            self._compare_tables()
 
     def take_in(self, commit: Commit, head: Head) -> None:
         self.usage.take_in(commit)
@@ -193,6 +219,25 @@ class _Replay:
             self._digest_there = head.digest.hex()
         if head.position in self._ends:
             self._compare(self._ends[head.position], head)
+        if head.position == self._stored.head.position:
+            self._compare_tables()
+
+    def _compare_tables(self) -> None:
+        """Compare the tables, and the head, with what the log adds up to there."""
+        stored, problems = self._stored, self._of_tables
+        if self.definitions != stored.meters:
+            problems.append("The table of meters is not what the log adds up to")
+        if self.head != stored.head:
+            problems.append("The head of the log is not where its commits lead")
+        if isinstance(stored.credits, str):
+            problems.append(stored.credits)
+            return
+        if stored.credits.grants != self.accounts.grants:
+            problems.append("The table of credit grants is not what the log adds up to")
+        if stored.credits.applications != self.accounts.applications:
+            problems.append(
+                "The table of credit applications is not what the log adds up to"
+            )
 
     def _compare(self, segment: Segment, head: Head) -> None:
         """Compare what the catalog says of a segment, at its end, with what it held."""
@@ -207,38 +252,16 @@ class _Replay:
             self._mislabelled.append(segment)
         self._timestamps = []
 
-    def problems_with(
-        self, known: UsageContents, definitions: Definitions, head: Head
-    ) -> list[str]:
+    def problems_with(self, known: UsageContents) -> list[str]:
         """Tell how what is known differs from what the log adds up to."""
-        problems = self._checkpoint_problems(head.epoch)
+        problems = self._checkpoint_problems(self._stored.head.epoch)
         problems += [
             f"What the catalog says of the segment {segment.name} is not what it holds"
             for segment in self._mislabelled
         ]
         if not self.usage.contents().equals(known):
             problems.append("Hourly usage is not what the log adds up to")
-        is_later = definitions.facts_position > known.position
-        if not is_later and self.definitions != definitions.by_id:
-            problems.append("The table of meters is not what the log adds up to")
-        if known.position == head.position and self.head != head:
-            problems.append("The head of the log is not where its commits lead")
-        return problems
-
-    def problems_of_credits(self, stored: StoredCredits | str) -> list[str]:
-        """Tell how the tables of credits differ from what the log adds up to."""
-        if isinstance(stored, str):
-            return [stored]
-        if stored.facts_position > self.head.position:
-            return []
-        problems = []
-        if stored.grants != self.accounts.grants:
-            problems.append("The table of credit grants is not what the log adds up to")
-        if stored.applications != self.accounts.applications:
-            problems.append(
-                "The table of credit applications is not what the log adds up to"
-            )
-        return problems
+        return problems + self._of_tables
 
     def _checkpoint_problems(self, epoch: str) -> list[str]:
         """Tell how the log differs from one that led to the checkpoint."""

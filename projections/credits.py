@@ -90,12 +90,10 @@ class StoredCredits:
     """All that is stored of credits.
 
     Attributes:
-        facts_position: position of the last fact that is in it.
         grants: by the position of their creation.
         applications: by invoice.
     """
 
-    facts_position: int
     grants: dict[int, Grant]
     applications: dict[str, Application]
 
@@ -201,11 +199,10 @@ class Credits:
         return {each.invoice: each for each in found}
 
     def stored(self) -> StoredCredits:
-        """Read everything, with the position of the last fact that is in it."""
+        """Read everything."""
         grants = self._grants(_GRANTS, {})
         applications = self._applications(_APPLICATIONS, {})
         return StoredCredits(
-            facts_position=read_head(self.connection).facts_position,
             grants={each.position: each for each in grants},
             applications={each.invoice: each for each in applications},
         )

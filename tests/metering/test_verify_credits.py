@@ -1,7 +1,10 @@
 """Verification finds whatever in the tables of credits does not follow from the log."""
 
+import itertools
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,57 @@ def test_whatever_was_changed_in_the_tables_is_found_and_made_anew(
 
         assert found.startswith(problem)
         assert store.verify().ok
+
+
+@contextmanager
+def granting(target: str) -> Iterator[None]:
+    """Let somebody else grant credits and make meters all the time."""
+    is_over = threading.Event()
+
+    def go_on() -> None:
+        with metering.connect(target) as store:
+            for number in itertools.count():
+                if is_over.is_set():
+                    return
+                grant(store, customer=f"cus_{number}")
+                create_meter(store, f"meter_{number}")
+
+    writer = threading.Thread(target=go_on)
+    writer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        writer.join()
+
+
+def test_a_store_is_verified_while_others_record(target: str) -> None:
+    with metering.connect(target) as store, granting(target):
+        for _ in range(20):
+            assert store.verify().problems == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        TAMPERING[0],
+        TAMPERING[-2],
+        (
+            "UPDATE meter SET display_name = 'other' WHERE position = 1",
+            "The table of meters is not what the log adds up to",
+        ),
+    ],
+)
+def test_what_was_changed_is_found_while_others_record(
+    target: str, statement: str, problem: str
+) -> None:
+    with closing(sqlite3.connect(Path(target) / "log.db")) as connection:
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+
+    with metering.connect(target) as store, granting(target):
+        for _ in range(20):
+            assert store.verify().problems == (problem,)
 
 
 def test_rebuilding_leaves_every_balance_as_it_was(
