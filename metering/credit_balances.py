@@ -5,6 +5,7 @@ happens: grants become effective and expire by themselves.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -38,7 +39,7 @@ HISTORY = pa.schema(
 )
 
 Filter = Mapping[str, object]
-_Matches = Callable[[Grant], bool]
+_HasScope = Callable[[tuple[str, ...] | None], bool]
 
 
 class CreditBalanceSummaries:
@@ -76,10 +77,11 @@ class CreditBalanceSummaries:
         wanted = None if at is None else instant(at, "at")
         with self._engine.credits() as (seen, now):
             then = now if wanted is None else wanted
-            if filter is None and then >= now:
-                found = seen.balances_of(owner, then)
+            chosen = _chosen(seen, owner, filter)
+            if then < now:
+                found = _balances_then(seen, owner, chosen, then)
             else:
-                found = _balances(seen, owner, filter, then)
+                found = _balances_from_now(seen, owner, chosen, then)
         return CreditBalanceSummary(
             balances=tuple(
                 CreditBalance(
@@ -124,11 +126,11 @@ class CreditBalanceSummaries:
                 f"Invalid end: {end} is not after start {start}", param="end"
             )
         with self._engine.credits() as (seen, _):
-            matches = _matcher(seen, owner, filter)
+            chosen = _chosen(seen, owner, filter)
             grants = seen.grants_by_position(owner)
             applications = seen.applications_of(owner)
         made = transactions(grants, applications, span.end - 1)
-        rows = running_balances((each for each in made if matches(each.grant)), span)
+        rows = running_balances((each for each in made if chosen.has(each.grant)), span)
         return pa.table(
             {
                 "instant": pa.array([each.instant for each in rows], TIMESTAMP),
@@ -140,21 +142,53 @@ class CreditBalanceSummaries:
         )
 
 
-def _balances(
-    seen: Credits, customer: str, given: object, then: int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Which grants of a customer a filter lets through; all where it says nothing.
+
+    Attributes:
+        grant: the only one.
+        has_scope: tells of the prices of a grant whether it lets them through.
+    """
+
+    grant: Grant | None = None
+    has_scope: _HasScope | None = None
+
+    def has(self, grant: Grant) -> bool:
+        if self.grant is not None:
+            return grant.position == self.grant.position
+        return self.has_scope is None or self.has_scope(grant.prices)
+
+
+def _balances_from_now(
+    seen: Credits, customer: str, chosen: _Chosen, then: int
 ) -> dict[str, Balance]:
-    """Add up the grants that a filter lets through, at any instant."""
-    matches = _matcher(seen, customer, given)
-    grants = [each for each in seen.grants_of(customer) if matches(each)]
+    """Add up grants at an instant that is not past, at which no invoice counts less."""
+    if chosen.grant is not None:
+        return balances([chosen.grant], {}, then)
+    if chosen.has_scope is None:
+        return seen.balances_of(customer, then)
+    sums: dict[str, Balance] = {}
+    for prices, currency, balance in seen.balances_by_scope(customer, then):
+        if chosen.has_scope(prices):
+            sums[currency] = sums.get(currency, Balance()).plus(balance)
+    return sums
+
+
+def _balances_then(
+    seen: Credits, customer: str, chosen: _Chosen, then: int
+) -> dict[str, Balance]:
+    """Add up grants at a past instant."""
+    grants = [each for each in seen.grants_of(customer) if chosen.has(each)]
     return balances(
         grants, applied_since(seen.applications_since(customer, then), then), then
     )
 
 
-def _matcher(seen: Credits, customer: str, given: object) -> _Matches:
+def _chosen(seen: Credits, customer: str, given: object) -> _Chosen:
     """Find which grants a filter lets through."""
     if given is None:
-        return lambda _: True
+        return _Chosen()
     kinds = {"type", "applicability_scope", "credit_grant"}
     wanted = only(given, "filter", kinds)
     match wanted.get("type"):
@@ -165,18 +199,23 @@ def _matcher(seen: Credits, customer: str, given: object) -> _Matches:
             if grant.customer != customer:
                 param = "filter[credit_grant]"
                 raise ResourceMissingError("credit grant", grant.grant_id, param=param)
-            return lambda each: each.position == grant.position
+            return _Chosen(grant=grant)
         case "applicability_scope":
             _check_alone(wanted, "applicability_scope")
             scope = wanted.get("applicability_scope")
             prices = check_scope(scope, "filter[applicability_scope]")
-            if prices is None:
-                return lambda each: each.prices is None
-            among = set(prices)
-            return lambda each: each.prices is None or not among.isdisjoint(each.prices)
+            return _Chosen(has_scope=_covering(prices))
         case kind:
             allowed = "applicability_scope or credit_grant"
             raise invalid("filter[type]", kind, allowed)
+
+
+def _covering(prices: tuple[str, ...] | None) -> _HasScope:
+    """Tell which scopes are for every metered price, or cover any of some prices."""
+    if prices is None:
+        return lambda scope: scope is None
+    among = set(prices)
+    return lambda scope: scope is None or not among.isdisjoint(scope)
 
 
 def _check_alone(wanted: Mapping[str, object], key: str) -> None:

@@ -15,6 +15,7 @@ from projections.tables.credit_rows import (
     application_of,
     credit_application,
     credit_grant,
+    decoded_prices,
     grant_of,
 )
 
@@ -35,18 +36,21 @@ _IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
 _SPENDABLE_OF = _GRANTS_OF.where(_IS_LIVE, _HAS_CREDIT)
 _LEFT = case((_IS_LIVE, credit_grant.c.amount - credit_grant.c.applied), else_=0)
 _IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
-_BALANCES_OF = (
-    select(
-        credit_grant.c.currency,
-        func.sum(_LEFT).label("ledger"),
-        func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
-    )
-    .where(
-        credit_grant.c.customer == bindparam("customer"),
-        credit_grant.c.created <= bindparam("instant"),
-    )
-    .group_by(credit_grant.c.currency)
-    .order_by(credit_grant.c.currency)
+_SUMS_OF = select(
+    credit_grant.c.currency,
+    func.sum(_LEFT).label("ledger"),
+    func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
+).where(
+    credit_grant.c.customer == bindparam("customer"),
+    credit_grant.c.created <= bindparam("instant"),
+)
+_BALANCES_OF = _SUMS_OF.group_by(credit_grant.c.currency).order_by(
+    credit_grant.c.currency
+)
+_BALANCES_BY_SCOPE = (
+    _SUMS_OF.add_columns(credit_grant.c.prices)
+    .group_by(credit_grant.c.currency, credit_grant.c.prices)
+    .order_by(credit_grant.c.currency, credit_grant.c.prices)
 )
 _COUNT_UNUSED = select(func.count()).where(
     credit_grant.c.customer == bindparam("customer"),
@@ -59,15 +63,20 @@ _APPLICATION = _APPLICATIONS.where(credit_application.c.invoice == bindparam("in
 _APPLICATION_AT = _APPLICATIONS.where(
     credit_application.c.position == bindparam("position")
 )
-_APPLICATIONS_OF = _APPLICATIONS.where(
+_APPLICATIONS_FOR = _APPLICATIONS.where(
     credit_application.c.customer == bindparam("customer")
-).order_by(credit_application.c.position)
-_APPLICATIONS_SINCE = _APPLICATIONS_OF.where(
-    or_(
-        credit_application.c.recorded_at > bindparam("instant"),
-        credit_application.c.reinstated_at > bindparam("instant"),
-    )
 )
+_APPLICATIONS_OF = _APPLICATIONS_FOR.order_by(
+    credit_application.c.recorded_at, credit_application.c.position
+)
+# One search of an index each: an OR of both would go through all of a customer's.
+_RECORDED_SINCE = _APPLICATIONS_FOR.where(
+    credit_application.c.recorded_at > bindparam("instant")
+).order_by(credit_application.c.recorded_at, credit_application.c.position)
+_REINSTATED_SINCE = _APPLICATIONS_FOR.where(
+    credit_application.c.reinstated_at > bindparam("instant"),
+    credit_application.c.recorded_at <= bindparam("instant"),
+).order_by(credit_application.c.reinstated_at, credit_application.c.position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +165,27 @@ class Credits:
             row.currency: Balance(int(row.ledger), int(row.available)) for row in rows
         }
 
+    def balances_by_scope(
+        self, customer: str, instant: int
+    ) -> list[tuple[tuple[str, ...] | None, str, Balance]]:
+        """Add up the grants as `balances_of` does, but for each scope apart.
+
+        Returns:
+            The prices of a scope, None for every metered price; a currency; and the
+            balance of the grants that have both. Sorted by currency.
+        """
+        rows = self.connection.execute(
+            _BALANCES_BY_SCOPE, {"customer": customer, "instant": instant}
+        )
+        return [
+            (
+                decoded_prices(row.prices),
+                row.currency,
+                Balance(int(row.ledger), int(row.available)),
+            )
+            for row in rows
+        ]
+
     def unused_count(self, customer: str, instant: int) -> int:
         """Count the grants of a customer that may still become part of an invoice."""
         given = {"customer": customer, "instant": instant}
@@ -190,7 +220,10 @@ class Credits:
     def applications_since(self, customer: str, instant: int) -> list[Application]:
         """Read the applications that were recorded or undone after an instant."""
         given = {"customer": customer, "instant": instant}
-        return self._applications(_APPLICATIONS_SINCE, given)
+        return [
+            *self._applications(_REINSTATED_SINCE, given),
+            *self._applications(_RECORDED_SINCE, given),
+        ]
 
     def applications_to(self, invoices: Sequence[str]) -> dict[str, Application]:
         """Read what some invoices drew, by invoice; those not settled are left out."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from ledger.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
@@ -64,7 +65,15 @@ credit_application = Table(
     Column("draws", LargeBinary, nullable=False),
     Column("reinstated_at", BigInteger, nullable=True),
     Column("reinstated_position", BigInteger, nullable=True),
-    Index("credit_application_customer", "customer", "position"),
+    # Times ascend with positions. Few invoices are ever reinstated.
+    Index("credit_application_customer", "customer", "recorded_at"),
+    Index(
+        "credit_application_reinstated",
+        "customer",
+        "reinstated_at",
+        sqlite_where=text("reinstated_at IS NOT NULL"),
+        postgresql_where=text("reinstated_at IS NOT NULL"),
+    ),
 )
 
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode

@@ -66,14 +66,16 @@ def are_current(connection: Connection, resources: Sequence[ResourceTables]) -> 
     """Tell whether all tables exist and were made by these folds."""
     if not inspect(connection).has_table(projection.name):
         return False
-    rows = connection.execute(select(projection.c.name, projection.c.fold_version))
-    return {each.name: each.version for each in resources} == {
-        row.name: row.fold_version for row in rows
-    }
+    wanted = {each.name: each.version for each in resources}
+    return _versions(connection) == wanted
 
 
 def clear(connection: Connection, resources: Sequence[ResourceTables]) -> None:
-    """Make all tables that are absent, and empty the others."""
+    """Make all tables that are absent or of another version, and empty the others."""
+    metadata.create_all(connection, [projection])
+    versions = _versions(connection)
+    others = [each for each in resources if versions.get(each.name) != each.version]
+    metadata.drop_all(connection, [table for each in others for table in each.tables])
     metadata.create_all(connection)
     for table in (*(table for each in resources for table in each.tables), projection):
         connection.execute(delete(table))
@@ -81,3 +83,8 @@ def clear(connection: Connection, resources: Sequence[ResourceTables]) -> None:
         insert(projection),
         [{"name": each.name, "fold_version": each.version} for each in resources],
     )
+
+
+def _versions(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(select(projection.c.name, projection.c.fold_version))
+    return {row.name: row.fold_version for row in rows}

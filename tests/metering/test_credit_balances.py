@@ -1,6 +1,9 @@
 """Balances of credits at any instant, the whole and parts of it, and how they ran."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +110,25 @@ def test_a_filter_lets_through_the_grants_of_a_scope_or_one(
     assert ledger(scope(prices=[{"id": "p3"}])) == {"eur": 1_000, "usd": 101}
     assert ledger(scope(prices=[{"id": "p9"}])) == {"usd": 1}
     assert ledger({"type": "credit_grant", "credit_grant": one.id}) == {"usd": 10}
+
+
+def test_a_filter_of_now_looks_at_no_invoice(tmp_path: Path) -> None:
+    target = str(tmp_path / "usage")
+    with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
+        one = grant(store, 500)
+        apply(store, "in_1", line(70))
+    with closing(sqlite3.connect(Path(target) / "log.db")) as connection:
+        connection.execute("UPDATE credit_application SET draws = x'c1'")
+        connection.commit()
+
+    with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
+        for given in (
+            scope(price_type="metered"),
+            scope(prices=[{"id": "p1"}]),
+            {"type": "credit_grant", "credit_grant": one.id},
+        ):
+            for at in (None, NOW + DAY):
+                assert balance(store, filter=given, at=at) == {"usd": (430, 430)}
 
 
 FILTER = "filter[applicability_scope]"

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, event, inspect, text
 
 from ledger.credits import (
     CreditGrantCreated,
@@ -186,6 +187,46 @@ def test_grants_are_read_page_by_page_newest_first(database: Database) -> None:
         assert page("cus_1", before=1) == []
         assert page("cus_1", after=1) == [3, 2]
         assert page("cus_1", after=4) == [5]
+
+
+def test_a_past_balance_reads_only_the_invoices_since(tmp_path: Path) -> None:
+    plans = list[str]()
+
+    def explain(
+        connection: Connection, _: object, sql: str, bound: tuple[object, ...], *__: Any
+    ) -> None:
+        if "FROM credit_application" in sql and not sql.startswith("EXPLAIN"):
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", bound)
+            plans.extend(str(row.detail) for row in rows)
+
+    with closing(open_database(str(tmp_path / "usage"), creates=True)) as database:
+        log = log_of(database)
+        for number, facts in enumerate(HISTORY):
+            record(log, facts, number)
+        with log.read() as connection:
+            event.listen(connection, "before_cursor_execute", explain)
+            Credits(connection).applications_since("cus_1", 1)
+
+    search = "SEARCH credit_application USING INDEX credit_application"
+    assert plans == [
+        f"{search}_reinstated (customer=? AND reinstated_at>?)",
+        f"{search}_customer (customer=? AND recorded_at>?)",
+    ]
+
+
+def test_tables_of_another_version_are_made_anew_with_their_indexes(
+    database: Database,
+) -> None:
+    log = log_of(database)
+    record(log, HISTORY[0], 0)
+    with database.write() as connection:
+        connection.execute(text("DROP INDEX credit_application_reinstated"))
+        connection.execute(text("UPDATE projection SET fold_version = 0"))
+
+    with log_of(database).read() as connection:
+        indexes = inspect(connection).get_indexes("credit_application")
+
+    assert "credit_application_reinstated" in {each["name"] for each in indexes}
 
 
 def test_many_thousands_of_values_are_looked_for_at_once(database: Database) -> None:
