@@ -86,8 +86,8 @@ class CreditApplications:
         Args:
             source: an Arrow table, or any Arrow stream; a row a line with the columns
                 invoice, customer, period_end, line, amount, currency and price (null,
-                or left out, for a line without one). The rows of an invoice are
-                neighbours, in the order in which they draw.
+                or left out, for a line without one). Timestamps have a time zone. The
+                rows of an invoice are neighbours, in the order in which they draw.
             progress: is called after each commit with how far the run has come.
 
         Raises:

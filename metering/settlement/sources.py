@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metering.errors import SourceError
-from metering.ingest.types import is_text, is_time, require_type
+from metering.ingest.types import is_text, is_word, require_type
 
 _ROWS_AT_A_TIME = 50_000
 _TEXTS = ("invoice", "customer", "line", "currency", "price")
@@ -118,6 +118,13 @@ def _undictionaried(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(column, column.type.value_type) if is_encoded else column
 
 
+def _is_instant(kind: pa.DataType) -> bool:
+    """Tell whether values are times that do not depend on where one is."""
+    if pa.types.is_timestamp(kind):
+        return kind.tz is not None
+    return is_word(kind)
+
+
 def _check_schema(schema: pa.Schema) -> None:
     for name in _NAMES:
         found = schema.get_all_field_indices(name)
@@ -126,7 +133,7 @@ def _check_schema(schema: pa.Schema) -> None:
             raise SourceError(f"There is {number} column {name!r}", param=name)
     for name in set(_TEXTS) & set(schema.names):
         require_type(schema.field(name), "names", is_text, "give strings")
-    hint = "give a timestamp, a date, whole seconds since 1970 or a string"
-    require_type(schema.field("period_end"), "times", is_time, hint)
+    hint = "give timestamps with a time zone, whole seconds since 1970, or strings"
+    require_type(schema.field("period_end"), "instants", _is_instant, hint)
     hint = "give integers, in minor units of the currency"
     require_type(schema.field("amount"), "amounts", pa.types.is_integer, hint)
