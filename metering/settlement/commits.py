@@ -113,8 +113,10 @@ def _sort_out(batch: InvoiceBatch, seen: Credits) -> _SortedOut:
         try:
             check_same(before, batch.invoice(at))
         except InvalidRequestError as error:
-            # What is taken for two invoices may be one, torn apart.
-            message = f"{error.message}; the rows of one invoice must be neighbours"
+            message = error.message
+            if invoice_id in first:
+                # What is taken for two invoices may be one, torn apart.
+                message += "; the rows of one invoice must be neighbours"
             row = int(batch.rows[at])
             found.rejections.append(
                 InvoiceRejection(row, invoice_id, error.code, message)

@@ -162,6 +162,22 @@ def test_an_invoice_whose_rows_are_apart_is_refused_where_it_goes_on(
     assert "the rows of one invoice must be neighbours" in message
 
 
+def test_an_invoice_settled_before_is_not_said_to_be_torn_apart(
+    store: metering.Metering,
+) -> None:
+    store.credits.apply_many(run({}, {"invoice": "in_2"}))
+    store.credits.reinstate(invoice="in_2")
+
+    receipt = store.credits.apply_many(run({"amount": 5}, {"invoice": "in_2"}))
+
+    assert rejected(receipt) == [
+        (0, "in_1", "invoice_conflict"),
+        (1, "in_2", "invoice_reinstated"),
+    ]
+    messages = " ".join(receipt.rejections.column("message").to_pylist())
+    assert "neighbours" not in messages
+
+
 def test_an_invoice_that_comes_twice_is_settled_once(
     store: metering.Metering,
 ) -> None:
