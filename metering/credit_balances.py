@@ -16,7 +16,7 @@ from metering.credit_parameters import check_customer, check_scope
 from metering.credit_resources import CreditBalance, CreditBalanceSummary, monetary
 from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
-from metering.parameters import invalid, only
+from metering.parameters import invalid, missing, only
 from metering.times import Time, instant
 from projections.credits import Credits
 from projections.kernels.credit_balances import (
@@ -194,7 +194,9 @@ def _chosen(seen: Credits, customer: str, given: object) -> _Chosen:
     match wanted.get("type"):
         case "credit_grant":
             _check_alone(wanted, "credit_grant")
-            word = check_word(wanted.get("credit_grant"), "filter[credit_grant]")
+            if wanted.get("credit_grant") is None:
+                raise missing("filter[credit_grant]")
+            word = check_word(wanted["credit_grant"], "filter[credit_grant]")
             grant = grant_of(seen, word, "filter[credit_grant]")
             if grant.customer != customer:
                 param = "filter[credit_grant]"
@@ -205,6 +207,8 @@ def _chosen(seen: Credits, customer: str, given: object) -> _Chosen:
             scope = wanted.get("applicability_scope")
             prices = check_scope(scope, "filter[applicability_scope]")
             return _Chosen(has_scope=_covering(prices))
+        case None:
+            raise missing("filter[type]")
         case kind:
             allowed = "applicability_scope or credit_grant"
             raise invalid("filter[type]", kind, allowed)

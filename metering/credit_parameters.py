@@ -24,8 +24,10 @@ def check_amount(amount: object) -> tuple[str, int]:
         The currency in lower case, and the value in its minor units.
     """
     given = only(amount, "amount", {"type", "monetary"})
-    if given.get("type") != "monetary":
-        raise invalid("amount[type]", given.get("type"), "monetary")
+    if given.get("type") is None:
+        raise missing("amount[type]")
+    if given["type"] != "monetary":
+        raise invalid("amount[type]", given["type"], "monetary")
     money = only(given.get("monetary"), "amount[monetary]", {"currency", "value"})
     return (
         currency_of(money.get("currency"), "amount[monetary][currency]"),

@@ -5,7 +5,7 @@ Source: ISO 4217, whose list of active currencies the package `iso4217` carries.
 
 from functools import cache
 
-from metering.parameters import invalid
+from metering.parameters import invalid, missing
 
 
 def currency_of(code: object, param: str) -> str:
@@ -14,6 +14,8 @@ def currency_of(code: object, param: str) -> str:
     Raises:
         InvalidRequestError: no active currency with a minor unit has it.
     """
+    if code is None:
+        raise missing(param)
     known = code.lower() if isinstance(code, str) else ""
     if known not in _minor_unit_digits():
         raise invalid(param, code, "the ISO 4217 code of a currency, such as usd")

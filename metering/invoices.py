@@ -58,6 +58,8 @@ def check_invoice(
     invoice_id = check_invoice_id(invoice)
     owner = check_customer(customer)
     end = instant(period_end, "period_end")
+    if lines is None:
+        raise missing("lines")
     is_list = isinstance(lines, Sequence) and not isinstance(lines, str | bytes)
     if not is_list or not lines:
         raise invalid("lines", lines, "a list of at least one line")

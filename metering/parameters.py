@@ -11,8 +11,10 @@ def only(given: object, param: str, keys: set[str]) -> Mapping[str, Any]:
     """Check that a parameter is a mapping without other keys.
 
     Raises:
-        InvalidRequestError: it is none, or has another key.
+        InvalidRequestError: it is missing, no mapping, or has another key.
     """
+    if given is None:
+        raise missing(param)
     if not isinstance(given, Mapping):
         raise invalid(param, given, f"a mapping with {' and '.join(sorted(keys))}")
     for key in given:
@@ -29,8 +31,10 @@ def name_of(value: object, param: str, longest: int) -> str:
     """Check a text that is not empty.
 
     Raises:
-        InvalidRequestError: it is no text, of a wrong length, or cannot be stored.
+        InvalidRequestError: it is missing, no text, of a wrong length, or cannot be stored.
     """
+    if value is None:
+        raise missing(param)
     if not isinstance(value, str) or not 1 <= len(value) <= longest:
         raise invalid(param, value, f"a string of 1 to {longest} characters")
     if not is_storable(value):
@@ -46,8 +50,10 @@ def whole_number(value: object, param: str, least: int, most: int) -> int:
     """Check an integer; true and 1.0 are none.
 
     Raises:
-        InvalidRequestError: it is no integer, or out of bounds.
+        InvalidRequestError: it is missing, no integer, or out of bounds.
     """
+    if value is None:
+        raise missing(param)
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if not is_whole or not least <= value <= most:  # type: ignore[operator]  # it is one
         raise invalid(param, value, f"an integer from {least} to {most}")

@@ -138,10 +138,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"at": "x"}, "timestamp_invalid", "at"),
     ({"at": datetime(2026, 1, 1)}, "timestamp_invalid", "at"),  # noqa: DTZ001  # naive on purpose
     ({"filter": 5}, "parameter_invalid", "filter"),
-    ({"filter": {}}, "parameter_invalid", "filter[type]"),
+    ({"filter": {}}, "parameter_missing", "filter[type]"),
     ({"filter": {"type": "all"}}, "parameter_invalid", "filter[type]"),
     ({"filter": {"type": "credit_grant", "of": 1}}, "parameter_unknown", "filter[of]"),
-    ({"filter": {"type": "applicability_scope"}}, "parameter_invalid", FILTER),
+    ({"filter": {"type": "applicability_scope"}}, "parameter_missing", FILTER),
     ({"filter": scope()}, "parameter_missing", FILTER),
     (
         {"filter": scope(price_type="metered", prices=[{"id": "p"}])},
@@ -155,7 +155,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     (
         {"filter": {"type": "credit_grant"}},
-        "parameter_invalid",
+        "parameter_missing",
         "filter[credit_grant]",
     ),
     (

@@ -241,11 +241,11 @@ def test_a_period_must_end_while_a_grant_is_effective(
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"invoice": ""}, "parameter_invalid", "invoice"),
-    ({"invoice": None}, "parameter_invalid", "invoice"),
+    ({"invoice": None}, "parameter_missing", "invoice"),
     ({"invoice": "i" * 256}, "parameter_invalid", "invoice"),
     ({"customer": None}, "parameter_missing", "customer"),
     ({"period_end": "x"}, "timestamp_invalid", "period_end"),
-    ({"lines": None}, "parameter_invalid", "lines"),
+    ({"lines": None}, "parameter_missing", "lines"),
     ({"lines": []}, "parameter_invalid", "lines"),
     ({"lines": "lines"}, "parameter_invalid", "lines"),
     ({"lines": [5]}, "parameter_invalid", "lines[0]"),

@@ -121,7 +121,7 @@ def test_an_invoice_that_breaks_a_rule_does_not_fail_the_others(
     codes = [code for *_, code in rejected(receipt)]
     assert [row for row, *_ in rejected(receipt)] == [*range(1, len(bad) + 1)]
     assert codes == [
-        "parameter_invalid", "parameter_invalid", "parameter_missing",
+        "parameter_missing", "parameter_invalid", "parameter_missing",
         "parameter_invalid", "timestamp_invalid", "parameter_missing",
         "parameter_invalid", "parameter_missing", "parameter_invalid",
         "parameter_invalid", "parameter_missing", "parameter_invalid",
