@@ -138,6 +138,9 @@ class CreditGrants:
         expiry = expires_at
         if not isinstance(expiry, UnsetType):
             expiry = _optional(None if expiry == "" else expiry, "expires_at")
+        pairs = (
+            metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
+        )
 
         def decide(seen: Credits, now: int) -> Sequence[Fact]:
             grant = grant_of(seen, grant_id)
@@ -147,8 +150,8 @@ class CreditGrants:
                 if isinstance(expiry, UnsetType)
                 else expiry,
                 metadata=grant.metadata
-                if isinstance(metadata, UnsetType)
-                else merge_metadata(grant.metadata, metadata),
+                if isinstance(pairs, UnsetType)
+                else merge_metadata(grant.metadata, pairs),
             )
             if updated.expires_at != grant.expires_at:
                 _check_not_over(grant, now)

@@ -84,10 +84,14 @@ def _check_prices(prices: object, param: str) -> tuple[str, ...]:
     return tuple(checked)
 
 
-def check_metadata(metadata: object) -> dict[str, str]:
-    """Check pairs of texts; an empty value is one that takes the key away."""
+def check_metadata(metadata: object) -> dict[str, str] | None:
+    """Check pairs of texts; an empty value is one that takes the key away.
+
+    Returns:
+        The pairs, or None for what takes away every pair: None or an empty text.
+    """
     if metadata is None or metadata == "":
-        return {}
+        return None
     if not isinstance(metadata, Mapping):
         raise invalid("metadata", metadata, "a mapping of texts to texts")
     checked: dict[str, str] = {}
@@ -100,15 +104,16 @@ def check_metadata(metadata: object) -> dict[str, str]:
     return checked
 
 
-def merge_metadata(known: Mapping[str, str], given: object) -> dict[str, str]:
+def merge_metadata(
+    known: Mapping[str, str], checked: Mapping[str, str] | None
+) -> dict[str, str]:
     """Add pairs to metadata, replace those it has, and take away the empty ones.
 
     Args:
         known: what there is.
-        given: what to change; None or an empty text takes away every pair.
+        checked: by `check_metadata`: what to change.
     """
-    checked = check_metadata(given)
-    merged = {} if given in (None, "") else {**known, **checked}
+    merged = {} if checked is None else {**known, **checked}
     merged = {key: value for key, value in sorted(merged.items()) if value}
     if len(merged) > _PAIRS_MAX:
         raise InvalidRequestError(

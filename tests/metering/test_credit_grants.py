@@ -145,6 +145,15 @@ def test_an_update_that_changes_nothing_records_nothing(
     assert store.position == 1
 
 
+def test_metadata_is_checked_before_the_grant_is_looked_for(
+    store: metering.Metering,
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as refusal:
+        store.credit_grants.update("credgr_none", metadata={"k": "v" * 501})
+
+    assert refusal.value.param == "metadata[k]"
+
+
 def test_an_expired_grant_keeps_its_expiry_but_not_its_metadata(
     store: metering.Metering, clock: metering.FixedClock
 ) -> None:
