@@ -71,7 +71,7 @@ class CreditBalanceTransactions:
         with self._engine.credits() as (seen, now):
             found = _newest_first(seen, now, owner, credit_grant)
         livemode = self._engine.settings.livemode
-        ids = [transaction_id(each, livemode=livemode) for each in found]
+        ids = [id_of(each, livemode=livemode) for each in found]
         if starting_after is not None:
             start = _index(ids, starting_after, "starting_after") + 1
         elif ending_before is not None:
@@ -97,12 +97,14 @@ class CreditBalanceTransactions:
                 found = _find(
                     seen, now, int(anchor, 16), TransactionKind(kind), int(index, 16)
                 )
-        if found is None:
+        livemode = self._engine.settings.livemode
+        # The id of a store of the other mode is none of this one's.
+        if found is None or transaction_id != id_of(found, livemode=livemode):
             raise ResourceMissingError("credit balance transaction", transaction_id)
-        return transaction_resource(found, livemode=self._engine.settings.livemode)
+        return transaction_resource(found, livemode=livemode)
 
 
-def transaction_id(transaction: CreditTransaction, *, livemode: bool) -> str:
+def id_of(transaction: CreditTransaction, *, livemode: bool) -> str:
     """Name a transaction."""
     kind, index = transaction.kind.value, transaction.index
     return f"{id_prefix(livemode=livemode)}_{transaction.anchor:x}{kind}{index:x}"
@@ -121,7 +123,7 @@ def transaction_resource(
     created = at_microseconds(transaction.instant)
     is_granted = kind is TransactionKind.GRANTED
     return CreditBalanceTransaction(
-        id=transaction_id(transaction, livemode=livemode),
+        id=id_of(transaction, livemode=livemode),
         created=created,
         credit=_credit(transaction) if kind.is_credit else None,
         credit_grant=grant.grant_id,

@@ -177,3 +177,15 @@ def test_an_unknown_transaction_is_missing(
 
     with pytest.raises(metering.ResourceMissingError):
         store.credit_balance_transactions.retrieve(transaction_id)
+
+
+@pytest.mark.parametrize("livemode", [False, True])
+def test_an_id_of_the_other_mode_is_of_no_transaction(*, livemode: bool) -> None:
+    with metering.connect(":memory:", livemode=livemode) as store:
+        grant(store)
+        (granted,) = store.credit_balance_transactions.list("cus_1")
+        other = "cbtxn_test_1g0" if livemode else "cbtxn_1g0"
+
+        assert store.credit_balance_transactions.retrieve(granted.id) == granted
+        with pytest.raises(metering.ResourceMissingError):
+            store.credit_balance_transactions.retrieve(other)
