@@ -58,10 +58,17 @@ def _is_recorded(database: Database, commit: Commit | None, error: StoreError) -
             row = commit_holding(connection, commit.first_position)
             segments = read_segments(connection)
     except StoreError:
-        raise CommitOutcomeUnknownError(database.address, error.message) from error
+        raise _unknown(database, commit, error) from error
     if row is not None and bytes(row.digest) == commit.digest:
         return True
     # A segment has no digests but its last; that it goes so far is reason to ask.
     if segment_holding(segments, commit.first_position) is not None:
-        raise CommitOutcomeUnknownError(database.address, error.message) from error
+        raise _unknown(database, commit, error) from error
     return False
+
+
+def _unknown(
+    database: Database, commit: Commit, error: StoreError
+) -> CommitOutcomeUnknownError:
+    is_usage = not isinstance(commit.content, tuple)
+    return CommitOutcomeUnknownError(database.address, error.message, is_usage=is_usage)

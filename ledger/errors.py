@@ -246,10 +246,16 @@ class CommitOutcomeUnknownError(LedgerError):
 
     code = "commit_outcome_unknown"
 
-    def __init__(self, store: str, reason: str) -> None:
+    def __init__(self, store: str, reason: str, *, is_usage: bool) -> None:
+        # A grant, say, has no identifier of its caller's: repeated, there are two.
+        advice = (
+            "send the same events with the same identifiers again, they count once"
+            if is_usage
+            else "it may have been recorded, so look it up before you repeat it"
+        )
         super().__init__(
             f"The connection to the store {store} broke while it committed: {reason};"
-            " send the same events with the same identifiers again, they count once"
+            f" {advice}"
         )
 
 

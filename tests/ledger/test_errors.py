@@ -48,7 +48,7 @@ EVERY_ERROR: list[LedgerError] = [
     StoreBehindError(SEGMENT, 12, 7),
     RunsDirectoryError(STORE, "no space left on device"),
     LogDamagedError(12, "it does not match"),
-    CommitOutcomeUnknownError(STORE, "it broke"),
+    CommitOutcomeUnknownError(STORE, "it broke", is_usage=True),
 ]
 
 

@@ -87,13 +87,26 @@ def test_a_commit_that_nobody_can_ask_about_is_unknown_and_can_be_sent_again(
     log = open_log(database=database)
 
     database.fault = database.losing_the_acknowledgement_and_the_store
-    with pytest.raises(CommitOutcomeUnknownError):
+    with pytest.raises(CommitOutcomeUnknownError, match="they count once"):
         append(log, row("a"))
     database.is_unreachable = False
     outcome = append(log, row("a"), row("b"))
 
     assert statuses(outcome) == [Status.DUPLICATE, Status.APPENDED]
     assert positions(outcome) == [1, 2]
+
+
+def test_facts_that_nobody_can_ask_about_are_to_be_looked_up(
+    database: FaultyDatabase, open_log: OpenLog
+) -> None:
+    log = open_log(database=database)
+
+    database.fault = database.losing_the_acknowledgement_and_the_store
+    with pytest.raises(CommitOutcomeUnknownError, match="look it up before"):
+        record(log, meter_created("tokens"))
+    database.is_unreachable = False
+
+    assert log.head().position == 1
 
 
 def test_a_commit_that_lands_after_its_connection_broke_is_not_denied(

@@ -271,10 +271,16 @@ ERRORS: list[tuple[metering.MeteringError, str, str | None, str]] = [
         "damaged at position 7: no commit holds it",
     ),
     (
-        metering.CommitOutcomeUnknownError("usage", "connection reset"),
+        metering.CommitOutcomeUnknownError("usage", "it broke", is_usage=True),
         "commit_outcome_unknown",
         None,
         "send the same events with the same identifiers again, they count once",
+    ),
+    (
+        metering.CommitOutcomeUnknownError("usage", "it broke", is_usage=False),
+        "commit_outcome_unknown",
+        None,
+        "it may have been recorded, so look it up before you repeat it",
     ),
     (
         metering.RunsDirectoryError("/data/runs", "it is full"),
