@@ -16,7 +16,8 @@ def currency_of(code: object, param: str) -> str:
     """
     if code is None:
         raise missing(param)
-    known = code.lower() if isinstance(code, str) else ""
+    # Other letters than ASCII's have some of these in lower case, as the Kelvin sign.
+    known = code.lower() if isinstance(code, str) and code.isascii() else ""
     if known not in _minor_unit_digits():
         raise invalid(param, code, "the ISO 4217 code of a currency, such as usd")
     return known

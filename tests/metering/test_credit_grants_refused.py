@@ -38,6 +38,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"amount": money(None)}, "parameter_missing", VALUE),
     ({"amount": money(10**12)}, "parameter_invalid", VALUE),
     ({"amount": money(currency="zzz")}, "parameter_invalid", CURRENCY),
+    ({"amount": money(currency="\N{KELVIN SIGN}WD")}, "parameter_invalid", CURRENCY),
     ({"amount": money(currency="xau")}, "parameter_invalid", CURRENCY),
     ({"amount": money(currency="dollar")}, "parameter_invalid", CURRENCY),
     ({"amount": money(currency=None)}, "parameter_missing", CURRENCY),
