@@ -12,6 +12,8 @@ from projections.kernels.credit_balances import Balance
 from projections.kernels.grants import Application, Grant
 from projections.tables.bulk import is_among, is_among_numbers
 from projections.tables.credit_rows import (
+    HAS_CREDIT,
+    IS_LIVE,
     application_of,
     credit_application,
     credit_grant,
@@ -28,13 +30,8 @@ _GRANTS_AT = _GRANTS.where(
 _GRANTS_OF = _GRANTS.where(credit_grant.c.customer == bindparam("customer")).order_by(
     credit_grant.c.position
 )
-_HAS_CREDIT = credit_grant.c.applied < credit_grant.c.amount
-_IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
-    credit_grant.c.expires_at.is_(None),
-    credit_grant.c.expires_at > bindparam("instant"),
-)
-_SPENDABLE_OF = _GRANTS_OF.where(_IS_LIVE, _HAS_CREDIT)
-_LEFT = case((_IS_LIVE, credit_grant.c.amount - credit_grant.c.applied), else_=0)
+_SPENDABLE_OF = _GRANTS_OF.where(IS_LIVE, HAS_CREDIT)
+_LEFT = case((IS_LIVE, credit_grant.c.amount - credit_grant.c.applied), else_=0)
 _IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
 _SUMS_OF = select(
     credit_grant.c.currency,
@@ -54,8 +51,8 @@ _BALANCES_BY_SCOPE = (
 )
 _COUNT_UNUSED = select(func.count()).where(
     credit_grant.c.customer == bindparam("customer"),
-    _IS_LIVE,
-    or_(_HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
+    IS_LIVE,
+    or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
 )
 
 _APPLICATIONS = select(credit_application)

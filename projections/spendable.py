@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, or_, select, type_coerce
+from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
 from ledger.commits import read_head
@@ -18,7 +18,12 @@ from ledger.credits import GrantCategory
 from projections.kernels.burn_down import NEVER
 from projections.kernels.burn_down_many import EVERY_PRICE, Credits
 from projections.tables.bulk import is_among
-from projections.tables.credit_rows import credit_grant, decoded_prices
+from projections.tables.credit_rows import (
+    HAS_CREDIT,
+    IS_LIVE,
+    credit_grant,
+    decoded_prices,
+)
 
 _GRANTS_AT_MOST = 1_000_000
 _PAID = GrantCategory.PAID.value
@@ -35,14 +40,7 @@ _COLUMNS = (
     # As the driver gives them: to look at each value would take longer than to read it.
     type_coerce(credit_grant.c.prices, NullType()),
 )
-_SPENDABLE = select(*_COLUMNS).where(
-    credit_grant.c.voided_at.is_(None),
-    credit_grant.c.applied < credit_grant.c.amount,
-    or_(
-        credit_grant.c.expires_at.is_(None),
-        credit_grant.c.expires_at > bindparam("instant"),
-    ),
-)
+_SPENDABLE = select(*_COLUMNS).where(IS_LIVE, HAS_CREDIT)
 
 
 class Codes:

@@ -74,11 +74,6 @@ class Grant:
         """Tell whether it was taken back."""
         return self.voided_at is not None and instant >= self.voided_at
 
-    def is_unused(self, instant: int) -> bool:
-        """Tell whether it still may become part of an invoice."""
-        is_over = self.is_voided(instant) or self.is_expired(instant)
-        return not is_over and (self.is_pending(instant) or self.remaining > 0)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:

@@ -18,6 +18,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
+    or_,
     text,
 )
 
@@ -75,6 +77,15 @@ credit_application = Table(
         postgresql_where=text("reinstated_at IS NOT NULL"),
     ),
 )
+
+IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
+    credit_grant.c.expires_at.is_(None),
+    credit_grant.c.expires_at > bindparam("instant"),
+)
+"""Whether a grant is neither voided nor, at the `instant` that is given, expired."""
+
+HAS_CREDIT = credit_grant.c.applied < credit_grant.c.amount
+"""Whether invoices left something of a grant."""
 
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
 _PRICES = msgspec.msgpack.Decoder(tuple[str, ...])
