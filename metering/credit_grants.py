@@ -320,13 +320,13 @@ def _check_expiry(expires_at: int | None, effective_at: int, now: int) -> None:
     if expires_at is None:
         return
     given = at_microseconds(expires_at).isoformat()
+    if expires_at <= now:
+        raise InvalidRequestError(
+            f"Invalid expires_at: {given}; must be in the future", param="expires_at"
+        )
     if expires_at <= effective_at:
         start = at_microseconds(effective_at).isoformat()
         raise InvalidRequestError(
             f"Invalid expires_at: {given}; must be after effective_at, {start}",
             param="expires_at",
-        )
-    if expires_at <= now:
-        raise InvalidRequestError(
-            f"Invalid expires_at: {given}; must be in the future", param="expires_at"
         )

@@ -70,8 +70,14 @@ def check_scope(scope: object, param: str) -> tuple[str, ...] | None:
 
 def _check_prices(prices: object, param: str) -> tuple[str, ...]:
     is_list = isinstance(prices, Sequence) and not isinstance(prices, str | bytes)
-    if not is_list or not 1 <= len(prices) <= PRICES_MAX:  # type: ignore[arg-type]  # it is one
+    if not is_list:
         raise invalid(param, prices, f"a list of 1 to {PRICES_MAX} prices")
+    if not 1 <= (count := len(prices)) <= PRICES_MAX:  # type: ignore[arg-type]  # it is one
+        raise InvalidRequestError(
+            f"Invalid {param}: {count} prices; must be a list of 1 to {PRICES_MAX}"
+            " prices",
+            param=param,
+        )
     checked: list[str] = []
     for number, price in enumerate(prices):  # type: ignore[arg-type, var-annotated]  # it is one
         of_id = f"{param}[{number}][id]"

@@ -120,6 +120,28 @@ def test_a_malformed_grant_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"applicability_config": for_prices(*(f"p{n}" for n in range(21)))},
+            "21 prices; must be a list of 1 to 20 prices",
+        ),
+        ({"expires_at": NOW - DAY}, "must be in the future"),
+        ({"expires_at": NOW}, "must be in the future"),
+        (
+            {"effective_at": NOW + DAY, "expires_at": NOW + DAY},
+            "must be after effective_at",
+        ),
+    ],
+)
+def test_a_refusal_says_what_would_be_right(
+    store: metering.Metering, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(metering.InvalidRequestError, match=words):
+        grant(store, **given)
+
+
+@pytest.mark.parametrize(
     ("given", "code", "param"),
     [
         ({"expires_at": NOW}, "parameter_invalid", "expires_at"),
