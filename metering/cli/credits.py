@@ -195,15 +195,14 @@ def expire(
     """Let a grant expire now; what is left of it is forfeited."""
     with open_store(store) as m:
         expired = m.credit_grants.expire(grant)
-        (last,) = m.credit_balance_transactions.list(credit_grant=grant, limit=1)
+        forfeited = forfeited_of(m, expired)
     if json:
         print_document(expired)
         return
-    debit = last.debit
-    forfeited = "nothing was left"
-    if debit is not None and debit.type == "credits_expired":
-        forfeited = f"{money_of(debit.amount)} forfeited"
-    show(f"Expired {expired.id} of {expired.customer}: {forfeited}")
+    told = "nothing was left"
+    if forfeited is not None:
+        told = f"{money_of(forfeited)} forfeited"
+    show(f"Expired {expired.id} of {expired.customer}: {told}")
 
 
 @credits_app.command()
@@ -248,10 +247,10 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
     store: StoreOption = DEFAULT_STORE,
     json: CreditsJsonOption = False,
 ) -> None:
-    """Plot the running balance of credits.
+    """Plot the running balance of credits, a plot for each currency.
 
-    Its changes follow below. Times to come are answered as they will be if nothing else happens. Each currency
-    has a plot of its own. With --json every change is a line of its own.
+    The changes follow below the plots. Times to come are answered as they will be if
+    nothing else happens. With --json every change is a line of its own.
     """
     wanted = given_filter(grant, price, is_metered=metered)
     soon = _soon()
@@ -311,6 +310,29 @@ def transactions(
         has_more = next(found, None) is not None
     show_transactions(shown, of)
     _tell_of_more(most, has_more=has_more)
+
+
+def forfeited_of(
+    m: metering.Metering, expired: metering.CreditGrant
+) -> metering.CreditAmount | None:
+    """Find what was left of a grant when it expired, None where nothing was.
+
+    Its last transactions may be others: of an invoice that was reinstated since.
+    """
+
+    def fetch(
+        most: int, after: str | None
+    ) -> Sequence[metering.CreditBalanceTransaction]:
+        return m.credit_balance_transactions.list(
+            credit_grant=expired.id, limit=most, starting_after=after
+        )
+
+    for each in every(fetch):
+        if each.debit is None or each.created != expired.expires_at:
+            continue
+        if each.debit.type == "credits_expired":
+            return each.debit.amount
+    return None
 
 
 def _listed(m: metering.Metering, grant: metering.CreditGrant) -> ListedGrant:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
+from metering.cli.credits import forfeited_of
 from tests.metering.test_command_line import assert_fails, run
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
@@ -333,6 +334,26 @@ def test_grant_is_expired_once(store: tuple[str, dict[str, str]]) -> None:
     assert expired.stdout == f"Expired {grant} of cus_1: 1,233.56 USD forfeited\n"
     assert_fails(run_in(path, "credits", "expire", grant), "expired")
     assert_fails(run_in(path, "credits", "expire", "other"), "credit grant: 'other'")
+
+
+def test_what_was_forfeited_is_not_what_was_reinstated_since(tmp_path: Path) -> None:
+    clock = metering.FixedClock(DAY)
+    with metering.connect(str(tmp_path / "store"), clock=clock) as m:
+        grant = m.credit_grants.create(
+            customer="cus_1",
+            amount={"type": "monetary", "monetary": {"currency": "usd", "value": 100}},
+            applicability_config={"scope": {"price_type": "metered"}},
+        )
+        line = {"id": "il_1", "amount": 30, "currency": "usd"}
+        m.credits.apply(invoice="in_1", customer="cus_1", period_end=DAY, lines=[line])
+        expired = m.credit_grants.expire(grant.id)
+        clock.advance(timedelta(hours=1))
+        m.credits.reinstate(invoice="in_1")
+
+        forfeited = forfeited_of(m, expired)
+
+    assert forfeited is not None
+    assert forfeited.monetary.value == 70
 
 
 def test_grant_of_which_nothing_is_left_can_be_expired(tmp_path: Path) -> None:
