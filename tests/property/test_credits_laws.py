@@ -184,7 +184,9 @@ def test_a_billing_run_that_is_repeated_changes_nothing(run: Run) -> None:
 
         assert (again.applied, again.repeated) == (0, first.applied + first.repeated)
         assert again.transactions == first.transactions
-        assert again.rejections == first.rejections
+        # Only the first time it may be one invoice that was torn, which is told.
+        named = ["row", "invoice", "code"]
+        assert again.rejections.select(named) == first.rejections.select(named)
         assert (settled.history(), settled.balances(), settled.store.position) == before
 
 
