@@ -16,7 +16,12 @@ import numpy as np
 
 NO_PRICE = -1
 EVERY_PRICE = -1
+PAIRS_AT_MOST = 1 << 20
 _ROUNDS_AT_MOST = 64
+_SUM_LIMIT = 2.0**63
+
+_Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Draws: the place of the line, the credit, the amount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +76,49 @@ class Draws:
     amount: np.ndarray
 
 
-def burn_down_many(lines: Lines, grants: Credits) -> Draws:
+def burn_down_many(
+    lines: Lines, grants: Credits, *, pairs_at_most: int = PAIRS_AT_MOST
+) -> Draws:
     """Settle lines with the credits of their accounts.
 
     The sum of all amounts, and that of all credits, must fit into 63 bits.
+
+    Args:
+        lines: in the order in which they are settled.
+        grants: of their accounts.
+        pairs_at_most: how many pairs of a line and a grant are in memory at once; one
+            line's always are.
     """
+    assert lines.amount.sum(dtype=np.float64) < _SUM_LIMIT, "amounts are in 63 bits"
+    assert grants.remaining.sum(dtype=np.float64) < _SUM_LIMIT, "so are credits"
     order = np.argsort(lines.account, kind="stable")
     order = order[_are_in(grants.account, lines.account[order])]
     if not len(order):
         return Draws(*(np.zeros(0, np.int64) for _ in range(3)))
-    blocks = _Blocks(lines, grants, order)
-    left = grants.remaining.copy()
-    parts = [_settle(blocks, each, left) for each in blocks.rounds()]
-    parts += [_settle_one_by_one(blocks, each, left) for each in blocks.long_accounts()]
-    at, credit, amount = (np.concatenate(each) for each in zip(*parts, strict=True))
-    line = order[at]
+    left, parts = grants.remaining.copy(), list[_Part]()
+    # What comes later finds what is left: wherever the lines are cut, they draw alike.
+    for portion in _portions(lines.account[order], grants.account, pairs_at_most):
+        blocks = _Blocks(lines, grants, order[portion])
+        settled = [_settle(blocks, each, left) for each in blocks.rounds()]
+        settled += [
+            _settle_one_by_one(blocks, each, left) for each in blocks.long_accounts()
+        ]
+        parts += [(order[portion][at], *drawn) for at, *drawn in settled]
+    line, credit, amount = (np.concatenate(each) for each in zip(*parts, strict=True))
     in_order = np.argsort(line, kind="stable")
     return Draws(line[in_order], credit[in_order], amount[in_order])
 
 
-_Part = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Draws: the place of the line among the sorted ones, the credit, the amount."""
+def _portions(
+    account: np.ndarray, of_grants: np.ndarray, pairs_at_most: int
+) -> Iterator[slice]:
+    """Cut lines, sorted by account, where so many pairs with grants are together."""
+    ends = np.searchsorted(of_grants, account, side="right")
+    pairs = np.cumsum(ends - np.searchsorted(of_grants, account))
+    number = (pairs - 1) // pairs_at_most
+    cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(account)]
+    for first, last in pairwise(cuts):
+        yield slice(first, last)
 
 
 class _Blocks:

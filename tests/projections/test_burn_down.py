@@ -1,5 +1,6 @@
 """Which grants an invoice draws from, alone and in a billing run of many."""
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -151,20 +152,57 @@ SOME_INVOICES = st.lists(
 Invoices = list[tuple[str, str, int, list[InvoiceLine]]]
 
 
-@given(grants=SOME_GRANTS, invoices=SOME_INVOICES, rounds=st.integers(0, 3))
-@example(
-    grants=[], invoices=[("cus_1", "usd", 100, [InvoiceLine("a", 1, None)])], rounds=1
+@given(
+    grants=SOME_GRANTS,
+    invoices=SOME_INVOICES,
+    rounds=st.integers(0, 3),
+    pairs=st.sampled_from([1, 5, many.PAIRS_AT_MOST]),
 )
-@example(grants=[grant()], invoices=[], rounds=1)
+@example(
+    grants=[],
+    invoices=[("cus_1", "usd", 100, [InvoiceLine("a", 1, None)])],
+    rounds=1,
+    pairs=1,
+)
+@example(grants=[grant()], invoices=[], rounds=1, pairs=1)
 def test_many_accounts_settle_as_one_invoice_after_another(
-    grants: list[Grant], invoices: Invoices, rounds: int
+    grants: list[Grant], invoices: Invoices, rounds: int, pairs: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         # Few enough that either way of settling is taken.
         patch.setattr(many, "_ROUNDS_AT_MOST", rounds)
-        together = settled_together(grants, invoices)
+        together = settled_together(grants, invoices, pairs)
 
     assert together == settled_one_by_one(grants, invoices)
+
+
+def test_many_lines_and_many_grants_take_little_memory_together() -> None:
+    lines, grants = 50_000, 400
+    tracemalloc.start()
+    try:
+        draws = many.burn_down_many(
+            many.Lines(
+                account=np.zeros(lines, np.int64),
+                amount=np.ones(lines, np.int64),
+                period_end=np.full(lines, NOW),
+                price=np.full(lines, many.NO_PRICE),
+            ),
+            many.Credits(
+                account=np.zeros(grants, np.int64),
+                remaining=np.full(grants, 100),
+                effective_at=np.zeros(grants, np.int64),
+                expires_at=np.full(grants, NEVER),
+                scope=np.full(grants, many.EVERY_PRICE),
+                scope_prices=np.zeros((0, 2), np.int64),
+            ),
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert draws.amount.sum() == 40_000
+    # Twenty million pairs, of which a few numbers each are needed.
+    assert most < 200 << 20
 
 
 def settled_one_by_one(
@@ -187,7 +225,7 @@ def settled_one_by_one(
 
 
 def settled_together(
-    grants: list[Grant], invoices: Invoices
+    grants: list[Grant], invoices: Invoices, pairs: int = many.PAIRS_AT_MOST
 ) -> list[tuple[int, int, int]]:
     accounts = [(c, u) for c in ("cus_1", "cus_2", "cus_3") for u in ("usd", "eur")]
     usable = sorted(
@@ -235,6 +273,7 @@ def settled_together(
                 np.int64,
             ).reshape(-1, 2),
         ),
+        pairs_at_most=pairs,
     )
     return [
         (line, usable[credit].position, amount)
