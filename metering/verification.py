@@ -91,6 +91,10 @@ def verify(
             if progress is not None:
                 progress(reached.position, known.position)
         problems += _problems_of_identifiers(engine)
+    except SegmentDamagedError as error:
+        # A file that differs as a whole is named already.
+        if not any(error.name in problem for problem in problems):
+            problems.append(error.message)
     except (LogDamagedError, SegmentStoreError) as error:
         problems.append(error.message)
     else:
@@ -126,7 +130,6 @@ def _problems_of_file(engine: Engine, segment: Segment) -> list[str]:
         return [error.message]
     if hashlib.sha256(content).digest() == segment.sha256:
         return []
-    # In the words of whoever reads it next, so that it is told once.
     reason = "what is stored is not what was sealed"
     if content.size != segment.byte_count:
         reason = f"{segment.byte_count} bytes were sealed, {content.size} are stored"

@@ -173,7 +173,7 @@ TAMPERING = [
     "UPDATE log_segment SET up_to = up_to + 1 WHERE after > 0",
     "UPDATE log_segment SET after = after + 1 WHERE after > 0",
     "UPDATE log_segment SET sha256 = zeroblob(32) WHERE after = 0",
-    "UPDATE log_segment SET checksum = zeroblob(16) WHERE after = 0",
+    "UPDATE log_segment SET checksums = zeroblob(16) WHERE after = 0",
     "UPDATE log_segment SET digest = zeroblob(32) WHERE after = 0",
     "UPDATE log_segment SET digest = zeroblob(32) WHERE after > 0",
     "DELETE FROM log_segment WHERE after = 0",
