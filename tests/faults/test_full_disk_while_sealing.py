@@ -18,7 +18,7 @@ EVENTS = 4_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kilobytes", [16, 32])
+@pytest.mark.parametrize("kilobytes", [32, 48])
 def test_files_that_may_not_grow_stop_a_sealing_and_nothing_else(
     store_target: str, processes: ForkServerContext, kilobytes: int
 ) -> None:
