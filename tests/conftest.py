@@ -22,6 +22,16 @@ from tests.object_server import ObjectServer
 from tests.postgresql_server import fresh_database, running_server
 from tests.segment_places import clear_places_of, places_of
 
+# Here, since tests elsewhere import them as well: pytest explains their assertions.
+pytest.register_assert_rewrite(
+    "tests.property.side_by_side",
+    "tests.property.answers",
+    "tests.property.credits_answers",
+    "tests.property.credits_invariants",
+    "tests.property.credits_runs",
+    "tests.property.credits_side_by_side",
+)
+
 # Durable writes take as long as the disk pleases, which says nothing about a law.
 _untimed = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
