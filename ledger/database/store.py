@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.errors import (
     StoreBusyError,
@@ -107,8 +107,3 @@ def lent_driver(connection: Connection) -> Iterator[Any]:
             connection_invalidated=is_lost,
             dialect=dialect,
         ) from error
-
-
-def is_connection_lost(error: SQLAlchemyError) -> bool:
-    """Tell whether the server may have committed what it could not acknowledge."""
-    return isinstance(error, OperationalError) and bool(error.connection_invalidated)
