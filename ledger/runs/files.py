@@ -133,12 +133,13 @@ def open_run(path: Path) -> MappedRun | None:
 
 
 def runs_in(directory: Path, kind: str) -> list[Path]:
-    """List the files of a kind of run: whole ones, and what was begun to be written."""
-    return [
-        path
-        for pattern in (f"{kind}-*.arrow", f".{kind}-*.tmp")
-        for path in sorted(directory.glob(pattern))
-    ]
+    """List the files of a kind of run that were written to their end."""
+    return sorted(directory.glob(f"{kind}-*.arrow"))
+
+
+def unfinished_in(directory: Path, kind: str) -> list[Path]:
+    """List what was begun to be written: abandoned, unless somebody is building."""
+    return sorted(directory.glob(f".{kind}-*.tmp"))
 
 
 def identity_of(name: str) -> RunIdentity | None:

@@ -22,6 +22,7 @@ from ledger.runs.files import (
     identity_of,
     open_run,
     runs_in,
+    unfinished_in,
     write_run,
 )
 from ledger.runs.kinds import RunKind, RunT
@@ -91,6 +92,8 @@ class RunSet(Generic[RunT]):
 
     def clear(self) -> None:
         """Remove all runs of the kind, so that they are made anew.
+
+        What another process is writing stays: it is made anew already.
 
         Raises:
             RunsDirectoryError: one of them cannot be removed.
@@ -186,6 +189,7 @@ class RunSet(Generic[RunT]):
             for path in runs_in(self._directory, self._kind.name)
             if self._is_leftover(path, up_to)
         ]
+        leftovers += unfinished_in(self._directory, self._kind.name)
         if leftovers:
             with (
                 suppress(OSError, RunsDirectoryError),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import RunsDirectoryError
 from ledger.runs.building import building
-from ledger.runs.files import Columns, runs_in
+from ledger.runs.files import Columns, runs_in, unfinished_in
 from ledger.runs.run_set import RunSet
 from ledger.segments.entry import Segment
 from tests.ledger.runs.catalogs import catalog
@@ -125,7 +125,8 @@ def test_other_kinds_in_the_directory_are_left_alone(tmp_path: Path) -> None:
     covered(tmp_path, TEN, Numbered())
     RunSet(tmp_path, Numbered()).clear()
 
-    assert len(runs_in(tmp_path, "numbers_too")) == 4
+    assert len(runs_in(tmp_path, "numbers_too")) == 3
+    assert len(unfinished_in(tmp_path, "numbers_too")) == 1
     assert (tmp_path / "numbers.txt").exists()
     assert runs_in(tmp_path, "numbers") == []
 
@@ -155,6 +156,23 @@ def test_cleared_runs_are_made_anew(tmp_path: Path) -> None:
     assert len(kind.built) == 20
     for one, other in zip(before, after, strict=True):
         assert one.positions.tolist() == other.positions.tolist()
+
+
+def test_clearing_leaves_what_another_process_is_writing(tmp_path: Path) -> None:
+    kind = Numbered()
+    runs = RunSet(tmp_path, kind)
+    runs.cover(TEN, kind.build)
+    written_by_another = tmp_path / ".numbers-1-0-55.tmp"
+    written_by_another.touch()
+
+    with building(tmp_path, "numbers", patience=0):
+        RunSet(tmp_path, Numbered()).clear()
+        runs.cover(TEN, kind.build)
+        assert written_by_another.exists()
+
+    # Nobody builds: it was abandoned.
+    runs.cover(TEN, kind.build)
+    assert not written_by_another.exists()
 
 
 def test_a_run_that_cannot_be_removed_is_a_clear_error(tmp_path: Path) -> None:
