@@ -5,6 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from ledger.adjustments import MeterEventCancelled
+from ledger.alerts import (
+    AlertActivated,
+    AlertArchived,
+    AlertCreated,
+    AlertDeactivated,
+    AlertTriggered,
+)
 from ledger.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -32,6 +39,11 @@ Fact = (
     | CreditGrantVoided
     | CreditsApplied
     | CreditsReinstated
+    | AlertCreated
+    | AlertActivated
+    | AlertDeactivated
+    | AlertArchived
+    | AlertTriggered
 )
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")

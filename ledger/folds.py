@@ -29,6 +29,12 @@ class FactFold(Protocol):
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
 
+    def sealable_position(self, connection: Connection) -> int | None:
+        """Tell up to where usage may be sealed, None where nothing stands against it.
+
+        It is the end of a commit, and never goes back.
+        """
+
 
 class Follower(Protocol):
     """State that follows the log: in memory for the tail, in runs for what is sealed."""

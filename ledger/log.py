@@ -95,7 +95,7 @@ class Log:
         self._reader = SegmentReader(segments)
         self._history = History(database, self._reader)
         self._stored = StoredEvents(self._history)
-        self._sealing = Sealing(database, segments, self._reader)
+        self._sealing = Sealing(database, segments, self._reader, fold)
         self._group = GroupCommit(self._commit_usage)
         try:
             genesis = open_log(database, fold, epoch, segments)

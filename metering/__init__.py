@@ -36,6 +36,12 @@ from ledger.errors import (
     StoreVersionError,
     UnsafeDurabilityError,
 )
+from metering.alert_resources import (
+    Alert,
+    AlertFilter,
+    AlertTriggered,
+    UsageThreshold,
+)
 from metering.clock import Clock, FixedClock, SystemClock
 from metering.connection import Metering, connect
 from metering.credit_resources import (
@@ -83,6 +89,9 @@ from projections.reaggregation.errors import (
 )
 
 __all__ = [
+    "Alert",
+    "AlertFilter",
+    "AlertTriggered",
     "ApplicabilityConfig",
     "Cancel",
     "Checkpoint",
@@ -141,6 +150,7 @@ __all__ = [
     "SummaryTooLargeError",
     "SystemClock",
     "UnsafeDurabilityError",
+    "UsageThreshold",
     "ValueSettings",
     "ValueUnreadableError",
     "VerifyReport",

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ledger.log import Log
 from ledger.places import Place, open_place
 from metering.adjustments import MeterEventAdjustments
+from metering.alerts import ALERTS_MAX, Alerts
 from metering.clock import Clock, SystemClock
 from metering.credit_balances import CreditBalanceSummaries
 from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
@@ -44,6 +45,7 @@ def connect(  # noqa: PLR0913  # settings have names
     identifier_retention: timedelta | None = None,
     cancel_window: timedelta | None = None,
     credit_grants_max: int = CREDIT_GRANTS_MAX,
+    alerts_max: int = ALERTS_MAX,
 ) -> "Metering":
     """Open a store, creating it where it is absent.
 
@@ -67,6 +69,7 @@ def connect(  # noqa: PLR0913  # settings have names
         cancel_window: how long after its recording an event can be cancelled; None is
             for ever.
         credit_grants_max: how many unused credit grants a customer can have.
+        alerts_max: how many alerts on a meter can apply to a customer.
 
     Raises:
         StoreUnavailableError: the store cannot be opened.
@@ -89,6 +92,7 @@ def connect(  # noqa: PLR0913  # settings have names
             livemode=livemode,
             cancel_window=cancel_window,
             credit_grants_max=credit_grants_max,
+            alerts_max=alerts_max,
         ),
         identifier_retention=identifier_retention,
     )
@@ -105,6 +109,7 @@ class Metering:
         credits: apply, apply_many, preview, reinstate.
         credit_balance_summary: retrieve, history.
         credit_balance_transactions: list, retrieve.
+        alerts: create, retrieve, list, activate, deactivate, archive, triggered.
     """
 
     def __init__(
@@ -144,6 +149,7 @@ class Metering:
         self.credits = CreditApplications(self._engine)
         self.credit_balance_summary = CreditBalanceSummaries(self._engine)
         self.credit_balance_transactions = CreditBalanceTransactions(self._engine)
+        self.alerts = Alerts(self._engine)
 
     @property
     def position(self) -> int:

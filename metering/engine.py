@@ -15,6 +15,7 @@ from ledger.log import Log
 from metering.clock import Clock, microseconds
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
+from projections.alerts import Alerts
 from projections.catalog import Catalog, Definitions
 from projections.credits import Credits
 from projections.kernels.definitions import MeterDefinition, apply_fact
@@ -25,6 +26,7 @@ from projections.usage import Usage
 Decide = Callable[[Definitions], Sequence[Fact]]
 DecideCredits = Callable[[Credits, int], Sequence[Fact]]
 """Decides on the credits as they are, and at the instant of recording."""
+DecideAlerts = Callable[[Alerts], Sequence[Fact]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +38,13 @@ class Settings:
         cancel_window: how long after its recording an event can be cancelled; None is
             for ever.
         credit_grants_max: how many unused credit grants a customer can have.
+        alerts_max: how many alerts on a meter can apply to a customer.
     """
 
     livemode: bool
     cancel_window: timedelta | None
     credit_grants_max: int
+    alerts_max: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,14 @@ class Engine:
         """Record the facts that a decision on the current credits comes to."""
         return self.log.append_facts(
             lambda connection, instant: decide(Credits(connection), instant),
+            now=self.now,
+            needs_events=False,
+        )
+
+    def record_alerts(self, decide: DecideAlerts) -> Commit | None:
+        """Record the facts that a decision on the current alerts comes to."""
+        return self.log.append_facts(
+            lambda connection, _: decide(Alerts(connection)),
             now=self.now,
             needs_events=False,
         )

@@ -54,7 +54,7 @@ def reaggregated(
     progress: StepCallback | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
-    unit, zone = _unit(request.window), _zone(request.timezone)
+    unit, zone = _unit(request.window), zone_of(request.timezone, "timezone")
     recorded = engine.recorded(_position(engine, request.as_of))
     dimensions, filters = _dimensions(request.group_by), _filters(request.filters)
     meters = _meters(recorded.definitions, request.meters)
@@ -238,14 +238,19 @@ def _formula(name: str) -> Formula:
         ) from error
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str, param: str) -> tzinfo:
+    """Find a time zone by its IANA name.
+
+    Raises:
+        InvalidRequestError: there is none.
+    """
     if name == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (LookupError, OSError, TypeError, ValueError) as error:
         raise InvalidRequestError(
-            f"Invalid timezone: {name!r} is no time zone of the IANA database, such as"
+            f"Invalid {param}: {name!r} is no time zone of the IANA database, such as"
             " Europe/Berlin",
-            param="timezone",
+            param=param,
         ) from error

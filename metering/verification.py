@@ -14,7 +14,9 @@ from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreErro
 from ledger.few_events import batch_of
 from ledger.segments.entry import Segment
 from metering.engine import Engine
+from projections.alerts import Alerts
 from projections.credits import Credits, StoredCredits
+from projections.kernels.alerts import AlertBook
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.kernels.grants import CreditAccounts
 from projections.tables.meters import read_definitions
@@ -153,11 +155,13 @@ class _Stored:
         head: where the log ended.
         meters: by id.
         credits: or why they cannot be read.
+        alerts: with their periods and triggers.
     """
 
     head: Head
     meters: dict[str, MeterDefinition]
     credits: StoredCredits | str
+    alerts: AlertBook
 
 
 def _stored(engine: Engine) -> _Stored:
@@ -173,6 +177,7 @@ def _stored(engine: Engine) -> _Stored:
             head=read_head(connection),
             meters=read_definitions(connection),
             credits=credits_stored,
+            alerts=Alerts(connection).stored(),
         )
 
 
@@ -188,6 +193,7 @@ class _Replay:
         self.usage = Usage()
         self.definitions: dict[str, MeterDefinition] = {}
         self.accounts = CreditAccounts()
+        self.book = AlertBook()
         self.head = genesis_head(stored.head.epoch)
         self.commits = 0
         self.entries = 0
@@ -212,6 +218,7 @@ class _Replay:
                 if changed is not None:
                     self.definitions[changed.meter_id] = changed
                 self.accounts.take_in(fact, position, recorded_at)
+                self.book.take_in(fact, position, recorded_at)
         else:
             timestamps = timestamps_of(batch_of(commit.content))
             self._timestamps += [int(timestamps.min()), int(timestamps.max())]
@@ -232,6 +239,15 @@ class _Replay:
             problems.append("The table of meters is not what the log adds up to")
         if self.head != stored.head:
             problems.append("The head of the log is not where its commits lead")
+        problems += [
+            f"The table of {name} is not what the log adds up to"
+            for name, known, found in (
+                ("alerts", stored.alerts.alerts, self.book.alerts),
+                ("alert periods", stored.alerts.periods, self.book.periods),
+                ("alert triggers", stored.alerts.triggers, self.book.triggers),
+            )
+            if known != found
+        ]
         if isinstance(stored.credits, str):
             problems.append(stored.credits)
             return

@@ -22,6 +22,7 @@ from ledger.database.store import Database
 from ledger.entries import Commit, Head
 from ledger.errors import SegmentDamagedError, SegmentMissingError, StoreError
 from ledger.few_events import FewEvents
+from ledger.folds import FactFold
 from ledger.reading import read_commits
 from ledger.segments.catalog import (
     add_segment,
@@ -50,17 +51,29 @@ StepCallback = Callable[[int, int], None]
 
 
 class Sealing:
-    """Seals the log of a database into a segment store."""
+    """Seals the log of a database into a segment store.
+
+    Args:
+        database: where the log is stored.
+        store: where segments go.
+        reader: reads them.
+        fold: tells up to where usage may be sealed.
+    """
 
     def __init__(
-        self, database: Database, store: SegmentStore, reader: SegmentReader
+        self,
+        database: Database,
+        store: SegmentStore,
+        reader: SegmentReader,
+        fold: FactFold,
     ) -> None:
         self._database = database
         self._store = store
         self._reader = reader
+        self._fold = fold
 
     def seal(self, progress: StepCallback | None) -> int:
-        """Seal all usage recorded so far, unless another process is at it.
+        """Seal the usage recorded so far that may be, unless another process is at it.
 
         Args:
             progress: is called after each segment.
@@ -75,6 +88,8 @@ class Sealing:
             made = 0
             with self._database.read() as connection:
                 end = read_head(connection).position
+                limit = self._fold.sealable_position(connection)
+                end = end if limit is None else min(end, limit)
             for segment in iter(lambda: self._seal_stretch(end), None):
                 made += 1
                 if progress is not None:
@@ -95,6 +110,8 @@ class Sealing:
         with self._database.read() as connection:
             sealed, epoch = last_segment(connection), read_head(connection).epoch
             after = sealed.head(epoch) if sealed else genesis_head(epoch)
+            if after.position >= end:
+                return None
             commits, head = self._stretch(connection, after, end)
         if not commits:
             return None

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts import Fact
+from projections.tables.alerts import ALERTS, read_checkpoint
 from projections.tables.credits import CREDITS
 from projections.tables.frame import RecordedFact, are_current, clear
 from projections.tables.meters import METERS
 
-_RESOURCES = (METERS, CREDITS)
+_RESOURCES = (METERS, CREDITS, ALERTS)
 _FACTS_AT_A_TIME = 20_000
 
 
@@ -44,6 +45,14 @@ class FactTables:
             strict=True,
         )
         _fold(connection, list(facts))
+
+    def sealable_position(self, connection: Connection) -> int | None:
+        """Tell up to where usage may be sealed, None where nothing stands against it.
+
+        Usage before the checkpoint of alerts is what evaluation goes on from, and is
+        known from runs, which end where segments do.
+        """
+        return read_checkpoint(connection)
 
 
 def _fold(connection: Connection, facts: list[RecordedFact]) -> None:

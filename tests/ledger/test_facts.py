@@ -7,6 +7,14 @@ import msgspec
 import pytest
 
 from ledger.adjustments import MeterEventCancelled
+from ledger.alerts import (
+    AlertActivated,
+    AlertArchived,
+    AlertCreated,
+    AlertDeactivated,
+    AlertTriggered,
+    Recurrence,
+)
 from ledger.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -68,6 +76,23 @@ APPLIED = CreditsApplied(
     lines=(InvoiceLine("il_1", 500, "price_1"), InvoiceLine("il_2", 0, None)),
     draws=(Draw(0, 7, 400), Draw(0, 9, 100)),
 )
+ALERT = AlertCreated(
+    alert_id="alrt_1",
+    title="Größe 🚕",
+    meter_id="mtr_1",
+    gte=2**53 + 1,
+    customer="cus_1",
+    recurrence=Recurrence.CALENDAR_MONTH,
+    timezone="Europe/Berlin",
+)
+TRIGGERED = AlertTriggered(
+    alert_id="alrt_1",
+    customer="cus_1",
+    value=Decimal("9007199254740993.000000000001"),
+    event_position=2**53 + 1,
+    timestamp=1_772_409_600_000_001,
+    window_start=1_772_319_600_000_000,
+)
 FACTS: list[Fact] = [
     CREATED,
     *(msgspec.structs.replace(CREATED, formula=formula) for formula in Formula),
@@ -95,6 +120,13 @@ FACTS: list[Fact] = [
     APPLIED,
     msgspec.structs.replace(APPLIED, draws=()),
     CreditsReinstated(invoice="in_1"),
+    *(msgspec.structs.replace(ALERT, recurrence=each) for each in Recurrence),
+    msgspec.structs.replace(ALERT, customer=None, timezone=None),
+    AlertActivated(alert_id="alrt_1"),
+    AlertDeactivated(alert_id="alrt_1"),
+    AlertArchived(alert_id="alrt_1"),
+    TRIGGERED,
+    msgspec.structs.replace(TRIGGERED, window_start=None),
 ]
 
 # What releases wrote is read for ever: these texts may be added to, never changed.
@@ -155,6 +187,30 @@ WRITTEN: list[tuple[Fact, str]] = [
     (
         CreditsReinstated(invoice="in_1"),
         """[{"fact":"credits.reinstated","invoice":"in_1"}]""",
+    ),
+    (
+        ALERT,
+        """[{"fact":"alert.created","alert_id":"alrt_1","title":"Größe 🚕",\
+"meter_id":"mtr_1","gte":9007199254740993,"customer":"cus_1",\
+"recurrence":"calendar_month","timezone":"Europe/Berlin"}]""",
+    ),
+    (
+        AlertActivated(alert_id="alrt_1"),
+        """[{"fact":"alert.activated","alert_id":"alrt_1"}]""",
+    ),
+    (
+        AlertDeactivated(alert_id="alrt_1"),
+        """[{"fact":"alert.deactivated","alert_id":"alrt_1"}]""",
+    ),
+    (
+        AlertArchived(alert_id="alrt_1"),
+        """[{"fact":"alert.archived","alert_id":"alrt_1"}]""",
+    ),
+    (
+        TRIGGERED,
+        """[{"fact":"alert.triggered","alert_id":"alrt_1","customer":"cus_1",\
+"value":"9007199254740993.000000000001","event_position":9007199254740993,\
+"timestamp":1772409600000001,"window_start":1772319600000000}]""",
     ),
 ]
 

@@ -9,6 +9,9 @@ import pytest
 import metering
 
 NAMES = [
+    "Alert",
+    "AlertFilter",
+    "AlertTriggered",
     "ApplicabilityConfig",
     "Cancel",
     "Checkpoint",
@@ -67,6 +70,7 @@ NAMES = [
     "SummaryTooLargeError",
     "SystemClock",
     "UnsafeDurabilityError",
+    "UsageThreshold",
     "ValueSettings",
     "ValueUnreadableError",
     "VerifyReport",
@@ -75,7 +79,7 @@ NAMES = [
 
 PARAMETERS = {
     "connect": "target create segments cache seal_events clock livemode"
-    " identifier_retention cancel_window credit_grants_max",
+    " identifier_retention cancel_window credit_grants_max alerts_max",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.rebuild": "self progress",
@@ -113,6 +117,13 @@ PARAMETERS = {
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"
     " ending_before",
     "credit_balance_transactions.retrieve": "transaction_id",
+    "alerts.create": "title alert_type usage_threshold",
+    "alerts.retrieve": "alert_id",
+    "alerts.list": "meter alert_type limit starting_after ending_before",
+    "alerts.activate": "alert_id",
+    "alerts.deactivate": "alert_id",
+    "alerts.archive": "alert_id",
+    "alerts.triggered": "alert customer",
 }
 
 
@@ -131,7 +142,7 @@ def test_a_promised_name_exists_and_says_what_it_is(name: str) -> None:
 def test_a_method_has_the_parameters_that_are_promised(
     store: metering.Metering, path: str, parameters: str
 ) -> None:
-    owner: object = store if path.startswith(("meter", "credit")) else metering
+    owner: object = store if path.startswith(("meter", "credit", "alert")) else metering
 
     method = attrgetter(path)(owner)
 

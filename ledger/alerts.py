@@ -1,0 +1,94 @@
+"""Facts about alerts: which thresholds are watched, and which events crossed them.
+
+Times are microseconds since 1970 UTC.
+Source of the words: https://docs.stripe.com/api/billing/alert
+"""
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+
+class Recurrence(enum.Enum):
+    """What usage is compared: all there ever was, or that of a window of local time.
+
+    The first is Stripe's.
+    """
+
+    ONE_TIME = "one_time"
+    CALENDAR_MONTH = "calendar_month"
+    CALENDAR_DAY = "calendar_day"
+
+
+class AlertStatus(enum.Enum):
+    """Whether an alert triggers: an archived one never will again."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    ARCHIVED = "archived"
+
+
+class AlertCreated(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.created"
+):
+    """A threshold on a meter's usage is watched, for one customer or for each.
+
+    `timezone` is the IANA name of the zone whose months or days count, and None where
+    all usage does.
+    """
+
+    alert_id: str
+    title: str
+    meter_id: str
+    gte: int
+    customer: str | None
+    recurrence: Recurrence
+    timezone: str | None
+
+
+class AlertActivated(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.activated"
+):
+    """An inactive alert is active again, and forgets for whom it has triggered."""
+
+    alert_id: str
+
+
+class AlertDeactivated(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.deactivated"
+):
+    """An active alert does not trigger any more, for now."""
+
+    alert_id: str
+
+
+class AlertArchived(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.archived"
+):
+    """An alert does not trigger any more, for ever."""
+
+    alert_id: str
+
+
+# One evaluation may make very many: they are left alone by the garbage collector.
+class AlertTriggered(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="alert.triggered",
+    gc=False,
+):
+    """A customer's usage reached an alert's threshold at an event.
+
+    `value` is the usage with that event, exact; `timestamp` the event's; `window_start`
+    that of the window the usage lies in, None where all usage counts.
+    """
+
+    alert_id: str
+    customer: str
+    value: Decimal
+    event_position: int
+    timestamp: int
+    window_start: int | None

@@ -1,0 +1,276 @@
+"""Alerts: which usage is watched. Decides what may be done to them.
+
+What an alert triggered is found by evaluation; see `metering.evaluation`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from ledger.alerts import (
+    AlertActivated,
+    AlertArchived,
+    AlertCreated,
+    AlertDeactivated,
+    AlertStatus,
+)
+from ledger.facts import Fact
+from ledger.quantities import shortest
+from metering.alert_parameters import check_alert_type, check_threshold
+from metering.alert_resources import (
+    Alert,
+    AlertFilter,
+    AlertTriggered,
+    UsageThreshold,
+)
+from metering.checks import is_storable
+from metering.clock import at_microseconds
+from metering.credit_parameters import check_customer, check_page
+from metering.engine import Engine
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.meters import meter_of
+from metering.parameters import name_of
+from projections.alerts import Alerts as SeenAlerts
+from projections.credits import Page
+from projections.kernels import alerts as kernel
+
+ALERTS_MAX = 25
+LONGEST_TITLE = 256
+
+
+class Alerts:
+    """The alerts of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        *,
+        title: str,
+        alert_type: Literal["usage_threshold"] = "usage_threshold",
+        usage_threshold: Mapping[str, object],
+    ) -> Alert:
+        """Watch the usage on a meter.
+
+        The alert triggers at the first event, recorded after this call, with which a
+        customer's usage is at the threshold or above it; usage recorded before counts.
+        `Metering.catch_up` finds it. Once triggered for a customer, it does not trigger
+        for that customer again, or not before another month or day, unless it is
+        deactivated and activated.
+
+        Args:
+            title: 1 to 256 characters, for people.
+            alert_type: usage_threshold.
+            usage_threshold: ``{"gte": 1000, "meter": id, "recurrence": "one_time"}``,
+                on a meter of formula sum, count or last; with ``"filters": [{"type":
+                "customer", "customer": …}]`` for one customer, without for each.
+                Beyond Stripe: recurrence ``"calendar_month"`` or ``"calendar_day"``
+                compares the usage since the month or day of the event's timestamp
+                began, by the clocks of ``"timezone"``, an IANA name, by default UTC.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+            InvalidRequestError: an argument is malformed, the meter has another
+                formula, or too many alerts apply to the customer already.
+        """
+        check_alert_type(alert_type)
+        created = check_threshold(
+            usage_threshold,
+            alert_id=self._engine.ids.resource(
+                "alrt" if self._engine.settings.livemode else "alrt_test"
+            ),
+            title=name_of(title, "title", LONGEST_TITLE),
+            meters=self._engine.definitions().by_id,
+        )
+
+        def decide(seen: SeenAlerts) -> Sequence[Fact]:
+            self._check_count(created, seen)
+            return [created]
+
+        self._engine.record_alerts(decide)
+        return self.retrieve(created.alert_id)
+
+    def activate(self, alert_id: str) -> Alert:
+        """Let an inactive alert trigger again, also for whom it has triggered before.
+
+        Raises:
+            ResourceMissingError: there is no such alert.
+            InvalidRequestError: it is active already, or archived.
+        """
+        fact = AlertActivated(alert_id=alert_id)
+        return self._transition(fact, {AlertStatus.INACTIVE})
+
+    def deactivate(self, alert_id: str) -> Alert:
+        """Keep an alert from triggering at events recorded from now on.
+
+        Raises:
+            ResourceMissingError: there is no such alert.
+            InvalidRequestError: it is inactive already, or archived.
+        """
+        fact = AlertDeactivated(alert_id=alert_id)
+        return self._transition(fact, {AlertStatus.ACTIVE})
+
+    def archive(self, alert_id: str) -> Alert:
+        """Keep an alert from triggering for ever, and leave it out of lists.
+
+        Raises:
+            ResourceMissingError: there is no such alert.
+            InvalidRequestError: it is archived already.
+        """
+        fact = AlertArchived(alert_id=alert_id)
+        return self._transition(fact, {AlertStatus.ACTIVE, AlertStatus.INACTIVE})
+
+    def retrieve(self, alert_id: str) -> Alert:
+        """Get an alert by its id, also one that is archived.
+
+        Raises:
+            ResourceMissingError: there is no such alert.
+        """
+        with self._engine.log.read() as connection:
+            return self._resource(alert_of(SeenAlerts(connection), alert_id))
+
+    def list(
+        self,
+        *,
+        meter: str | None = None,
+        alert_type: Literal["usage_threshold"] | None = None,
+        limit: int = 10,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> list[Alert]:
+        """List the alerts that are not archived, newest first.
+
+        Args:
+            meter: id of the meter whose alerts to list; None is every meter.
+            alert_type: usage_threshold, as all are.
+            limit: 1 to 100.
+            starting_after: id of the alert before the first one to list.
+            ending_before: id of the alert behind the last one to list.
+
+        Raises:
+            ResourceMissingError: a cursor is the id of no alert, or the meter of none.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
+        """
+        page_limit = check_page(limit, starting_after, ending_before)
+        if alert_type is not None:
+            check_alert_type(alert_type)
+        if meter is not None:
+            meter_of(self._engine.definitions(), meter)
+        with self._engine.log.read() as connection:
+            seen = SeenAlerts(connection)
+            page = Page(
+                limit=page_limit,
+                before=_cursor(seen, starting_after, "starting_after"),
+                after=_cursor(seen, ending_before, "ending_before"),
+            )
+            found = seen.page(meter, page)
+        return [self._resource(each) for each in found]
+
+    def triggered(
+        self, alert: str | None = None, customer: str | None = None
+    ) -> Sequence[AlertTriggered]:
+        """Tell what has triggered so far, in the order of the log.
+
+        It is found by `Metering.catch_up`.
+
+        Args:
+            alert: id of the alert; None is every one.
+            customer: for whom; None is everybody.
+
+        Raises:
+            ResourceMissingError: there is no such alert.
+        """
+        of_customer = None if customer is None else check_customer(customer)
+        with self._engine.log.read() as connection:
+            seen = SeenAlerts(connection)
+            if alert is not None:
+                alert_of(seen, alert, "alert")
+            alerts = {each.alert_id: self._resource(each) for each in seen.all()}
+            return [
+                self._triggered(trigger, alerts[trigger.fact.alert_id])
+                for trigger in seen.triggers(alert, of_customer)
+            ]
+
+    def _transition(
+        self,
+        fact: kernel.TransitionFact,
+        from_statuses: set[AlertStatus],
+    ) -> Alert:
+        def decide(seen: SeenAlerts) -> Sequence[Fact]:
+            status = alert_of(seen, fact.alert_id).status
+            if status not in from_statuses:
+                raise InvalidRequestError(
+                    f"Alert {fact.alert_id} is {status.value}"
+                    f"{_AND_SO[status is AlertStatus.ARCHIVED]}",
+                    code="alert_status_invalid",
+                    param="id",
+                )
+            return [fact]
+
+        self._engine.record_alerts(decide)
+        return self.retrieve(fact.alert_id)
+
+    def _check_count(self, created: AlertCreated, seen: SeenAlerts) -> None:
+        most = self._engine.settings.alerts_max
+        applying = seen.applying_count(created.meter_id, created.customer)
+        if applying >= most:
+            raise InvalidRequestError(
+                f"{applying} alerts on meter {created.meter_id} apply to one customer;"
+                f" must be at most {most}, so archive one first",
+                code="alert_limit_reached",
+                param="usage_threshold[filters]",
+            )
+
+    def _resource(self, alert: kernel.Alert) -> Alert:
+        customer = alert.customer
+        return Alert(
+            id=alert.alert_id,
+            livemode=self._engine.settings.livemode,
+            status=alert.status.value,
+            title=alert.title,
+            usage_threshold=UsageThreshold(
+                gte=alert.gte,
+                meter=alert.meter_id,
+                recurrence=alert.recurrence.value,
+                filters=None if customer is None else (AlertFilter(customer=customer),),
+                timezone=alert.timezone,
+            ),
+        )
+
+    def _triggered(self, trigger: kernel.Trigger, alert: Alert) -> AlertTriggered:
+        fact = trigger.fact
+        window_start = fact.window_start
+        return AlertTriggered(
+            alert=alert,
+            created=at_microseconds(trigger.recorded_at),
+            customer=fact.customer,
+            livemode=self._engine.settings.livemode,
+            value=shortest(fact.value),
+            position=trigger.position,
+            event_position=fact.event_position,
+            timestamp=at_microseconds(fact.timestamp),
+            window_start=None
+            if window_start is None
+            else at_microseconds(window_start),
+        )
+
+
+_AND_SO = {False: " already", True: ", which is final"}
+
+
+def alert_of(seen: SeenAlerts, alert_id: object, param: str = "id") -> kernel.Alert:
+    """Find an alert by its id.
+
+    Raises:
+        ResourceMissingError: there is no such alert.
+    """
+    found = None
+    if isinstance(alert_id, str) and is_storable(alert_id):
+        found = seen.alert(alert_id)
+    if found is None:
+        raise ResourceMissingError("billing alert", str(alert_id), param=param)
+    return found
+
+
+def _cursor(seen: SeenAlerts, alert_id: str | None, param: str) -> int | None:
+    return None if alert_id is None else alert_of(seen, alert_id, param).position
