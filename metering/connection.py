@@ -19,7 +19,8 @@ from metering.credit_balances import CreditBalanceSummaries
 from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
 from metering.credit_transactions import CreditBalanceTransactions
 from metering.credits import CreditApplications
-from metering.engine import Engine, Settings
+from metering.engine import Engine, Settings, now_of
+from metering.evaluation import Evaluator
 from metering.events import MeterEvents
 from metering.ids import RandomIds
 from metering.meters import Meters
@@ -31,6 +32,7 @@ from projections.catalog import Catalog
 from projections.summaries import Summaries
 from projections.tables.facts import FactTables
 from projections.usage import Usage
+from projections.watched import Watched
 
 
 def connect(  # noqa: PLR0913  # settings have names
@@ -123,24 +125,28 @@ class Metering:
         identifier_retention: timedelta | None,
     ) -> None:
         ids, usage, catalog = RandomIds(), Usage(), Catalog()
+        watched = Watched(usage)
         log = Log(
             place.database,
             fold=FactTables(),
-            followers=[usage],
+            followers=[watched],
             epoch=ids.epoch() if create else None,
             segments=place.segments,
             runs=place.runs,
             identifier_retention=identifier_retention,
         )
+        summaries = Summaries(usage, log.commits_at)
+        evaluator = Evaluator(log, watched, catalog, summaries, lambda: now_of(clock))
         self._engine = Engine(
             log=log,
             usage=usage,
             catalog=catalog,
-            summaries=Summaries(usage, log.commits_at),
+            summaries=summaries,
             clock=clock,
             ids=ids,
             settings=settings,
-            sealing=BackgroundSealing(log, seal_events),
+            evaluator=evaluator,
+            sealing=BackgroundSealing(log, seal_events, evaluator.evaluate),
         )
         self.meters = Meters(self._engine)
         self.meter_events = MeterEvents(self._engine)
@@ -157,10 +163,13 @@ class Metering:
         return self._engine.log.head().position
 
     def catch_up(self) -> int:
-        """Take in what other processes recorded, and say up to which position.
+        """Take in what was recorded, evaluate alerts, and say up to which position.
 
-        Every answer does so by itself; doing it ahead makes the next one quick.
+        What alerts trigger in it is recorded, once, whichever process comes first. An
+        answer takes in by itself what others recorded; doing it ahead makes the next
+        one quick.
         """
+        self._engine.evaluator.evaluate()
         return self._engine.log.catch_up().position
 
     def seal(self, progress: StepCallback | None = None) -> int:
@@ -168,7 +177,7 @@ class Metering:
 
         Safe against a kill at any step, and while others append and read. It happens by
         itself when enough has gathered; where another process is at it, nothing is
-        done.
+        done. Alerts are evaluated first.
 
         Args:
             progress: is called with the position reached and the last one.
@@ -176,6 +185,7 @@ class Metering:
         Raises:
             SegmentStoreError: the segment store cannot be used; all is as it was.
         """
+        self._engine.evaluator.evaluate()
         return self._engine.log.seal(progress)
 
     def reaggregate(  # noqa: PLR0913, PLR0917  # the parts of one question, in the order that callers know

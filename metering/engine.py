@@ -13,6 +13,7 @@ from ledger.entries import Commit, Head
 from ledger.facts import Fact
 from ledger.log import Log
 from metering.clock import Clock, microseconds
+from metering.evaluation import Evaluator
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
 from projections.alerts import Alerts
@@ -47,6 +48,11 @@ class Settings:
     alerts_max: int
 
 
+def now_of(clock: Clock) -> int:
+    """Tell the time of a clock in microseconds since 1970 UTC."""
+    return microseconds(clock.now())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """A log and what follows from it."""
@@ -58,11 +64,12 @@ class Engine:
     clock: Clock
     ids: Ids
     settings: Settings
+    evaluator: Evaluator
     sealing: BackgroundSealing
 
     def now(self) -> int:
         """Tell the time in microseconds since 1970 UTC."""
-        return microseconds(self.clock.now())
+        return now_of(self.clock)
 
     def definitions(self, head: Head | None = None) -> Definitions:
         """Get the meters as they are now, or as of a head that was just read."""

@@ -7,6 +7,7 @@ bounds what a process holds in memory and reads when it opens a store.
 
 import logging
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 from ledger.errors import LedgerError
@@ -28,10 +29,14 @@ class BackgroundSealing:
     Args:
         log: what is sealed.
         due_events: how long the tail may grow; None is for ever.
+        evaluate: evaluates alerts, whose triggers must be recorded before.
     """
 
-    def __init__(self, log: Log, due_events: int | None) -> None:
+    def __init__(
+        self, log: Log, due_events: int | None, evaluate: Callable[[], None]
+    ) -> None:
         self._log = log
+        self._evaluate = evaluate
         self._due_events = due_events
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -91,6 +96,7 @@ class BackgroundSealing:
 
     def _seal(self) -> bool:
         try:
+            self._evaluate()
             # None where another process is at it.
             has_sealed = self._log.seal() > 0
         except LedgerError as error:

@@ -37,7 +37,7 @@ class StoredCells(Protocol[CellsT]):
     def columns(self) -> Mapping[str, np.ndarray]:
         """Name the columns as runs do."""
 
-    def pick(self, rows: slice, key: np.ndarray) -> CellsT:
+    def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> CellsT:
         """Read the cells in some rows, giving them other keys."""
 
 
@@ -91,7 +91,7 @@ class StoredTotals:
             "total_sum": self.words.reshape(-1),
         }
 
-    def pick(self, rows: slice, key: np.ndarray) -> Totals:
+    def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> Totals:
         """Read the totals in some rows, giving them other keys."""
         return Totals(
             key=key,
@@ -162,7 +162,7 @@ class StoredLasts:
             "last_value": self.words.reshape(-1),
         }
 
-    def pick(self, rows: slice, key: np.ndarray) -> Lasts:
+    def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> Lasts:
         """Read the lasts in some rows, giving them other keys."""
         return Lasts(
             key=key,

@@ -104,6 +104,22 @@ class Summaries:
             for window, value in units.items()
         ], view.position
 
+    def units(self, view: UsageView, series: Series, start: int, end: int) -> int:
+        """Apply the meter's formula to ``[start, end)``, as of a view."""
+        return self._units(view, series, start, end, END).get(0, 0)
+
+    def standing(self, view: UsageView, series: Series) -> Lasts:
+        """Find the events that make up a series whose meter takes the last of each cell.
+
+        Of every hour, or window of a pre-aggregated meter, it is the one that counts as
+        of the view.
+        """
+        return self._lasts(view, series, 0, END)
+
+    def every_event(self, view: UsageView, series: Series) -> Lasts:
+        """Read all events of a series that were not cancelled as of a view."""
+        return as_lasts(self._events.read(view, series, 0, END))
+
     def _units(
         self, view: UsageView, series: Series, start: int, end: int, length: int
     ) -> dict[int, int]:

@@ -5,7 +5,7 @@ somebody asks. What is kept of an event is what its meter's formula needs, added
 cell of its customer and hour; bodies are not kept.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ from projections.kernels.keys import (
     WINDOWED,
     customer_keys,
     meter_keys,
+    rows_of_many,
     series_key,
 )
 from projections.kernels.lasts import Lasts
@@ -89,6 +90,20 @@ class TailView:
             return Lasts.none()
         lasts = cells_between(Lasts, self.last_layers, key + first_hour, key + end_hour)
         return lasts.with_key(lasts.key & (WINDOWED | HOURS))
+
+    def totals_of_many(
+        self, meter: str, customers: Sequence[str], hours: np.ndarray
+    ) -> Totals:
+        """Get many series of one meter; see `UsageView.totals_of_many`."""
+        code = self.meters.get(meter)
+        if code is None:
+            return Totals.none()
+        codes = np.array([self.customers.get(each, -1) for each in customers], np.int64)
+        parts = [Totals.none()]
+        for layer in self.total_layers:
+            rows, of = rows_of_many(layer.key, code, codes, hours)
+            parts.append(layer.pick(rows).with_key(of))
+        return Totals.combine(parts)
 
     def are_cancelled(self, events: np.ndarray) -> np.ndarray:
         """Tell (bool) which events (int64 positions) were cancelled in the tail."""

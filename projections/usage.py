@@ -144,6 +144,14 @@ class Usage:
                 sealed=state.sealed, runs=state.runs, tail=state.tail.view()
             )
 
+    def taken_in(self) -> UsageView:
+        """Get what was taken in since the last restart, even if more is known."""
+        with self._lock:
+            state = self._next
+            return UsageView(
+                sealed=state.sealed, runs=state.runs, tail=state.tail.view()
+            )
+
     def cancelled(self, as_of: int) -> np.ndarray:
         """Find the events that had been cancelled by a position of the log.
 

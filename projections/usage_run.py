@@ -19,11 +19,12 @@ from projections.kernels.keys import (
     HOURS,
     WINDOWED,
     recode,
+    rows_of_many,
     series_key,
 )
 from projections.kernels.lasts import Lasts
 from projections.kernels.totals import Totals
-from projections.kernels.words import code_of, words_together
+from projections.kernels.words import code_of, codes_of_many, words_together
 from projections.series import Series
 from projections.stored_cells import StoredCells, StoredLasts, StoredTotals
 from projections.usage_cells import UsageCells
@@ -70,6 +71,17 @@ class UsageRun:
         """
         rows = self._rows(self.lasts.key, series, first_hour, end_hour)
         return self.lasts.pick(rows, self.lasts.key[rows] & (WINDOWED | HOURS))
+
+    def totals_of_many(
+        self, meter: str, customers: Sequence[str], hours: np.ndarray
+    ) -> Totals:
+        """Get many series of one meter; see `UsageView.totals_of_many`."""
+        code = self._meters.get(meter)
+        if code is None:
+            return Totals.none()
+        codes = codes_of_many(self.customers, customers)
+        rows, of = rows_of_many(self.totals.key, code, codes, hours)
+        return self.totals.pick(rows, of)
 
     def cells(self) -> UsageCells:
         """Get all cells."""

@@ -58,6 +58,22 @@ class UsageView:
         parts = [part.totals_of(series, first_hour, end_hour) for part in self._parts]
         return cells_together(Totals, parts)
 
+    def totals_of_many(
+        self, meter: str, customers: Sequence[str], hours: np.ndarray
+    ) -> Totals:
+        """Add up many series of one meter that is not pre-aggregated.
+
+        Args:
+            meter: its event name.
+            customers: of each series.
+            hours: int64, two by series: the first hour, and the one after the last.
+
+        Returns:
+            A total for each series with usage, sorted, the key being its index.
+        """
+        parts = [part.totals_of_many(meter, customers, hours) for part in self._parts]
+        return Totals.combine(parts)
+
     def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
         """Find the last events of one series in the hours ``[first_hour, end_hour)``.
 

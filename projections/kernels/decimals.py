@@ -15,6 +15,7 @@ from ledger.quantities import QUANTITY
 
 _BITS = 32
 _MASK = np.int64((1 << _BITS) - 1)
+_EXACT_AT_A_TIME = 1 << 20
 
 
 def words_of(values: pa.Array) -> np.ndarray:
@@ -115,9 +116,90 @@ def are_equal_numbers(limbs: np.ndarray, others: np.ndarray) -> bool:
     return not carry.any()
 
 
+def are_at_least(limbs: np.ndarray, number: int) -> np.ndarray:
+    """Tell (bool) which numbers are as great as another, or greater.
+
+    Args:
+        limbs: of the numbers, however they carry.
+        number: not negative.
+    """
+    carry = np.zeros(limbs.shape[1], np.int64)
+    for limb in limbs:
+        carry += limb - (number & int(_MASK))
+        carry >>= _BITS
+        number >>= _BITS
+    while number:
+        carry -= number & int(_MASK)
+        carry >>= _BITS
+        number >>= _BITS
+    # What is left of a difference has its sign.
+    are_so: np.ndarray = carry >= 0
+    return are_so
+
+
+def limbs_of_numbers(numbers: Sequence[int]) -> np.ndarray:
+    """Make limbs of numbers, as many as the widest needs."""
+    try:
+        return limbs_of(np.array([numbers], np.int64))
+    except OverflowError:
+        bits = max(number.bit_length() for number in numbers) + 1
+    count = -(-bits // _BITS)
+    limbs = [[n >> (_BITS * place) for n in numbers] for place in range(count)]
+    lower = [[part & int(_MASK) for part in limb] for limb in limbs[:-1]]
+    return np.array([*lower, limbs[-1]], np.int64)
+
+
+def numbers_of_limbs(limbs: np.ndarray) -> list[int]:
+    """Read numbers, or sums of numbers, from their limbs."""
+    if len(limbs) % 2:
+        limbs = np.concatenate([limbs, np.zeros((1, limbs.shape[1]), np.int64)])
+    words = words_of_limbs(limbs)
+    if len(words) == 1:
+        numbers: list[int] = words[0].tolist()
+        return numbers
+    return [number_of_limbs(limbs[:, at]) for at in range(limbs.shape[1])]
+
+
+def sums_by_group(group: np.ndarray, limbs: np.ndarray, count: int) -> np.ndarray:
+    """Add up the numbers of each group, in whatever order they come.
+
+    Args:
+        group: int64, of each number.
+        limbs: of the numbers, each limb of 32 bits and a sign at most.
+        count: how many groups there are.
+
+    Returns:
+        Limbs by groups.
+    """
+    sums = np.zeros((len(limbs), count), np.int64)
+    for start in range(0, len(group), _EXACT_AT_A_TIME):
+        rows = slice(start, start + _EXACT_AT_A_TIME)
+        for limb, out in zip(limbs, sums, strict=True):
+            # Counted in floats, but of whole numbers whose sums are below 2**53.
+            added = np.bincount(group[rows], limb[rows], minlength=count)
+            np.add(out, added.astype(np.int64), out=out)
+    return sums
+
+
 def number_of_limbs(limbs: np.ndarray) -> int:
     """Read one number, or one sum of numbers, from its limbs."""
     return sum(limb << (_BITS * place) for place, limb in enumerate(limbs.tolist()))
+
+
+def numbers_of_words(words: np.ndarray) -> list[int]:
+    """Read numbers from their words."""
+    words = narrowed(words)
+    if len(words) == 1:
+        numbers: list[int] = words[0].tolist()
+        return numbers
+    return [number_of_words(words[:, at]) for at in range(words.shape[1])]
+
+
+def negated(words: np.ndarray, is_negated: np.ndarray) -> np.ndarray:
+    """Change the sign of some numbers, given as two words each."""
+    low, high = words
+    changed = np.stack([-low, ~high + (low == 0)])
+    return np.where(is_negated, changed, words)
 
 
 def number_of_words(words: np.ndarray) -> int:

@@ -68,6 +68,31 @@ def customers_of(keys: np.ndarray) -> np.ndarray:
     return (codes & np.uint64((1 << CUSTOMER_BITS) - 1)).astype(np.int64)
 
 
+def rows_of_many(
+    keys: np.ndarray, meter: int, customers: np.ndarray, hours: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the rows of many series of one meter that is not pre-aggregated.
+
+    Args:
+        keys: uint64, ascending.
+        meter: code of the meter.
+        customers: int64, of each series the code of the customer, -1 for none.
+        hours: int64, two by series: the first hour, and the one after the last.
+
+    Returns:
+        The rows, series by series, and of each row the index of its series (uint64).
+    """
+    known = np.flatnonzero(customers >= 0)
+    first, end = hours[:, known].astype(np.uint64)
+    begins = customer_keys(customers[known])
+    begins |= np.uint64(series_key(meter, 0, is_windowed=False))
+    starts = np.searchsorted(keys, begins + first)
+    counts = np.searchsorted(keys, begins + end) - starts
+    rows = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    rows += np.arange(len(rows))
+    return rows, np.repeat(known, counts).astype(np.uint64)
+
+
 def groups(
     keys: Sequence[np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray | slice, np.ndarray]:

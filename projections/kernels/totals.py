@@ -89,11 +89,11 @@ class Totals:
     def between(self, low: int, high: int) -> "Totals":
         """Pick the totals with keys in ``[low, high)``, of totals sorted by key."""
         start, end = np.searchsorted(self.key, np.array([low, high], np.uint64))
-        return Totals(
-            key=self.key[start:end],
-            count=self.count[start:end],
-            limbs=self.limbs[:, start:end],
-        )
+        return self.pick(slice(start, end))
+
+    def pick(self, at: np.ndarray | slice) -> "Totals":
+        """Pick totals by index, mask or slice."""
+        return Totals(key=self.key[at], count=self.count[at], limbs=self.limbs[:, at])
 
     def with_key(self, key: np.ndarray) -> "Totals":
         """Give the totals other keys."""

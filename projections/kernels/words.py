@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 WORDS = pa.large_string()
+# Up to so many, looking for each is quicker than going over all words.
+_FEW = 64
 
 
 def words_used(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarray]:
@@ -55,3 +57,15 @@ def code_of(words: pa.Array, word: str) -> int | None:
             high = middle
     is_found = low < len(words) and words[low].as_py() == word
     return low if is_found else None
+
+
+def codes_of_many(words: pa.Array, wanted: Sequence[str]) -> np.ndarray:
+    """Find the codes of many words (int64), -1 for those that are not among the words."""
+    if len(wanted) <= _FEW:
+        codes = [code_of(words, word) for word in wanted]
+        return np.array([-1 if code is None else code for code in codes], np.int64)
+    numbers = pc.index_in(words, pa.array(wanted, words.type))
+    found = numbers.is_valid().to_numpy(zero_copy_only=False)
+    codes_found = np.full(len(wanted), -1)
+    codes_found[numbers.drop_null().to_numpy()] = np.flatnonzero(found)
+    return codes_found
