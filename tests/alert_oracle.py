@@ -1,0 +1,130 @@
+"""Own the naive oracle of alerts: what must have triggered, in lists and loops.
+
+It must not know the product. It is told what took which position of the log, and goes
+through it from the beginning, adding up all usage anew at every event.
+Rules: https://docs.stripe.com/api/billing/alert, made exact.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+Window = tuple[int, ...]
+"""Year, month and perhaps day of a zone's calendar; empty for all time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenMeter:
+    event_name: str
+    formula: str
+    event_time_window: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenEvent:
+    position: int
+    meter: SeenMeter
+    customer: str
+    timestamp: datetime
+    value: Decimal
+
+
+@dataclass(kw_only=True)
+class SeenAlert:
+    """An alert, and from which position to which it is active."""
+
+    number: int
+    meter: SeenMeter
+    gte: int
+    customer: str | None
+    recurrence: str
+    timezone: str
+    periods: list[list[int]]
+
+    def window(self, timestamp: datetime) -> Window:
+        day: date = timestamp.astimezone(ZoneInfo(self.timezone)).date()
+        return {
+            "one_time": (),
+            "calendar_month": (day.year, day.month),
+            "calendar_day": (day.year, day.month, day.day),
+        }[self.recurrence]
+
+
+@dataclass(frozen=True, order=True)
+class Due:
+    """Something that must have triggered."""
+
+    position: int
+    alert: int
+    customer: str
+    value: Decimal
+    window: Window
+
+
+@dataclass(kw_only=True)
+class AlertOracle:
+    events: list[SeenEvent] = field(default_factory=list)
+    cancelled: dict[int, int] = field(default_factory=dict)
+    alerts: list[SeenAlert] = field(default_factory=list)
+
+    def due(self) -> list[Due]:
+        found = []
+        for alert in self.alerts:
+            for start, end in alert.periods:
+                done = set()
+                for event in self.events:
+                    window = alert.window(event.timestamp)
+                    key = event.customer, window
+                    if (
+                        event.meter != alert.meter
+                        or alert.customer not in (None, event.customer)
+                        or not start < event.position < end
+                        or key in done
+                    ):
+                        continue
+                    usage = self.usage(alert, event, window)
+                    if usage >= alert.gte:
+                        done.add(key)
+                        found.append(
+                            Due(
+                                event.position,
+                                alert.number,
+                                event.customer,
+                                usage,
+                                window,
+                            )
+                        )
+        return sorted(found)
+
+    def usage(self, alert: SeenAlert, at: SeenEvent, window: Window) -> Decimal:
+        """The usage of a window with an event, and with nothing that came after it."""
+        counted = [
+            event
+            for event in self.events
+            if event.meter == at.meter
+            and event.customer == at.customer
+            and event.position <= at.position
+            and not self.cancelled.get(event.position, at.position) < at.position
+        ]
+        if at.meter.event_time_window is not None:
+            counted = last_of_each(counted, at.meter.event_time_window)
+        counted = [each for each in counted if alert.window(each.timestamp) == window]
+        if at.meter.formula == "count":
+            return Decimal(len(counted))
+        if at.meter.formula == "last":
+            latest = max(counted, key=lambda each: (each.timestamp, each.position))
+            return latest.value
+        # Python adds integers of any size without rounding.
+        units = sum(int(each.value.scaleb(6)) for each in counted)
+        return Decimal(f"{units}e-6")
+
+
+def last_of_each(events: list[SeenEvent], length: str) -> list[SeenEvent]:
+    """Keep the one recorded last of each UTC hour or day."""
+    kept = {}
+    for event in sorted(events, key=lambda each: each.position):
+        moment = event.timestamp.astimezone(UTC)
+        hour = moment.hour if length == "hour" else 0
+        kept[moment.year, moment.month, moment.day, hour] = event
+    return list(kept.values())

@@ -1,0 +1,305 @@
+"""Own the histories of alerts: what may happen to a store, and how it is lived through.
+
+Two connections act in turn; what takes which position is told to the oracle, which does
+not know when anything was caught up with.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Self
+
+import pyarrow as pa
+from hypothesis import strategies as st
+
+import metering
+from tests.alert_oracle import AlertOracle, Due, SeenAlert, SeenEvent, SeenMeter
+from tests.segment_places import places_of
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NEVER = 2**63
+METERS = (
+    SeenMeter(event_name="sum", formula="sum"),
+    SeenMeter(event_name="count", formula="count"),
+    SeenMeter(event_name="last", formula="last"),
+    SeenMeter(event_name="sum by hour", formula="sum", event_time_window="hour"),
+    SeenMeter(event_name="count by day", formula="count", event_time_window="day"),
+    SeenMeter(event_name="last by day", formula="last", event_time_window="day"),
+)
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """Events, sent one by one or at once: meter, customer, minutes ago, value."""
+
+    events: tuple[tuple[int, int, int, Decimal], ...]
+    at_once: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelOne:
+    back: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAlert:
+    meter: int
+    gte: int
+    customer: int | None
+    recurrence: str
+    zone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Activate, deactivate or archive an alert, if that is allowed."""
+
+    alert: int
+    verb: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """Catch up, seal, rebuild or reopen."""
+
+    verb: str
+
+
+Deed = Use | CancelOne | CreateAlert | Change | Upkeep
+History = list[tuple[int, Deed]]
+"""The number of a connection, and what it does."""
+
+_VALUES = st.one_of(
+    st.integers(0, 6).map(Decimal),
+    st.sampled_from(
+        [Decimal(text) for text in ("-3", "0.5", "-0.000001", "1e24", "-1e24")]
+    ),
+)
+# Around the beginning of a month, of days and of hours, in several zones.
+_MINUTES = st.one_of(
+    st.integers(0, 4), st.integers(0, 40).map(lambda n: 30 * n), st.just(13 * 60 + 1)
+)
+_EVENTS = st.tuples(
+    st.integers(0, len(METERS) - 1), st.integers(0, 1), _MINUTES, _VALUES
+)
+_ALERTS = st.builds(
+    CreateAlert,
+    meter=st.integers(0, len(METERS) - 1),
+    gte=st.integers(1, 6),
+    customer=st.sampled_from([None, None, 0, 1]),
+    recurrence=st.sampled_from(["one_time", "calendar_day", "calendar_month"]),
+    zone=st.sampled_from(ZONES),
+)
+_DEEDS = st.one_of(
+    st.builds(
+        Use,
+        events=st.lists(_EVENTS, min_size=1, max_size=8).map(tuple),
+        at_once=st.booleans(),
+    ),
+    st.builds(CancelOne, back=st.integers(0, 6)),
+    _ALERTS,
+    st.builds(
+        Change,
+        alert=st.integers(0, 4),
+        verb=st.sampled_from(["deactivate", "activate", "activate", "archive"]),
+    ),
+    st.builds(
+        Upkeep,
+        verb=st.sampled_from(["catch_up", "catch_up", "seal", "rebuild", "reopen"]),
+    ),
+)
+
+
+@st.composite
+def alert_histories(draw: st.DrawFn) -> History:
+    """Draw a history that begins with an alert, on few of the meters."""
+    meters = draw(st.sets(st.integers(0, len(METERS) - 1), min_size=1, max_size=2))
+    chosen = sorted(meters)
+    deeds = [draw(_ALERTS), *draw(st.lists(_DEEDS, min_size=6, max_size=24))]
+    number = st.integers(0, 1)
+    return [(draw(number), _on(deed, chosen)) for deed in deeds]
+
+
+def _on(deed: Deed, meters: list[int]) -> Deed:
+    match deed:
+        case CreateAlert():
+            return CreateAlert(
+                meter=meters[deed.meter % len(meters)],
+                gte=deed.gte,
+                customer=deed.customer,
+                recurrence=deed.recurrence,
+                zone=deed.zone,
+            )
+        case Use():
+            events = tuple(
+                (meters[meter % len(meters)], *rest) for meter, *rest in deed.events
+            )
+            return Use(events=events, at_once=deed.at_once)  # type: ignore[arg-type]  # as before
+        case _:
+            return deed
+
+
+class Lived:
+    """A store and an oracle that have lived through the same history."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._clock = metering.FixedClock(NOW)
+        self.connections = [self._connect(), self._connect()]
+        self.oracle = AlertOracle()
+        self._ids: list[str] = []
+        self._sent = 0
+        self._meters = {
+            meter.event_name: self.connections[0].meters.create(
+                display_name=meter.event_name,
+                event_name=meter.event_name,
+                default_aggregation={"formula": meter.formula},
+                event_time_window=meter.event_time_window,  # type: ignore[arg-type]  # one of them
+            )
+            for meter in METERS
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as closing:
+            for connection in self.connections:
+                closing.callback(connection.close)
+
+    def live(self, history: History) -> None:
+        for number, deed in history:
+            self.do(number, deed)
+
+    def do(self, number: int, deed: Deed) -> None:
+        m = self.connections[number]
+        match deed:
+            case Use():
+                parts = [deed.events] if deed.at_once else [[e] for e in deed.events]
+                for events in parts:
+                    self._ingest(m, events)
+            case CancelOne():
+                self._cancel(m, deed.back)
+            case CreateAlert():
+                self._create(m, deed)
+            case Change():
+                self._change(m, deed)
+            case Upkeep():
+                self._keep_up(number, deed.verb)
+
+    def found(self, number: int) -> list[Due]:
+        """What has triggered, by one connection."""
+        found = []
+        for each in self.connections[number].alerts.triggered():
+            at = self._ids.index(each.alert.id)
+            start = each.window_start
+            window = () if start is None else self.oracle.alerts[at].window(start)
+            found.append(
+                Due(each.event_position, at, each.customer, each.value, window)
+            )
+        return sorted(found)
+
+    def _connect(self) -> metering.Metering:
+        return metering.connect(
+            self._target,
+            clock=self._clock,
+            seal_events=None,
+            alerts_max=1000,
+            **places_of(self._target),
+        )
+
+    def _keep_up(self, number: int, verb: str) -> None:
+        m = self.connections[number]
+        if verb == "reopen":
+            self.connections[number] = self._connect()
+            m.close()
+        else:
+            deeds: dict[str, Callable[[], object]] = {
+                "catch_up": m.catch_up,
+                "seal": m.seal,
+                "rebuild": m.rebuild,
+            }
+            deeds[verb]()
+
+    def _ingest(
+        self, m: metering.Metering, events: Sequence[tuple[int, int, int, Decimal]]
+    ) -> None:
+        rows = []
+        for meter, customer, minutes, value in events:
+            self._sent += 1
+            rows.append(
+                {
+                    "event_name": METERS[meter].event_name,
+                    "identifier": str(self._sent),
+                    "timestamp": NOW - timedelta(minutes=minutes),
+                    "stripe_customer_id": f"cus_{customer}",
+                    "value": f"{value:f}",
+                }
+            )
+        receipt = m.meter_events.ingest(pa.Table.from_pylist(rows))
+        assert receipt.accepted == len(rows)
+        assert receipt.first_position is not None
+        for at, (meter, customer, minutes, value) in enumerate(events):
+            self.oracle.events.append(
+                SeenEvent(
+                    position=receipt.first_position + at,
+                    meter=METERS[meter],
+                    customer=f"cus_{customer}",
+                    timestamp=NOW - timedelta(minutes=minutes),
+                    value=value,
+                )
+            )
+
+    def _cancel(self, m: metering.Metering, back: int) -> None:
+        if back >= self._sent:
+            return
+        event = self.oracle.events[-1 - back]
+        m.meter_event_adjustments.create(
+            event_name=event.meter.event_name,
+            type="cancel",
+            cancel={"identifier": str(self._sent - back)},
+        )
+        self.oracle.cancelled.setdefault(event.position, m.position)
+
+    def _create(self, m: metering.Metering, deed: CreateAlert) -> None:
+        meter = METERS[deed.meter]
+        threshold: dict[str, Any] = {
+            "gte": deed.gte,
+            "meter": self._meters[meter.event_name].id,
+            "recurrence": deed.recurrence,
+        }
+        if deed.recurrence != "one_time":
+            threshold["timezone"] = deed.zone
+        customer = None if deed.customer is None else f"cus_{deed.customer}"
+        if customer is not None:
+            threshold["filters"] = [{"type": "customer", "customer": customer}]
+        alert = m.alerts.create(title="An alert", usage_threshold=threshold)
+        self.oracle.alerts.append(
+            SeenAlert(
+                number=len(self._ids),
+                meter=meter,
+                gte=deed.gte,
+                customer=customer,
+                recurrence=deed.recurrence,
+                timezone=deed.zone,
+                periods=[[m.position, NEVER]],
+            )
+        )
+        self._ids.append(alert.id)
+
+    def _change(self, m: metering.Metering, deed: Change) -> None:
+        if deed.alert >= len(self._ids):
+            return
+        alert_id = self._ids[deed.alert]
+        try:
+            getattr(m.alerts, deed.verb)(alert_id)
+        except metering.InvalidRequestError:
+            return
+        periods = self.oracle.alerts[deed.alert].periods
+        if periods[-1][1] == NEVER:
+            periods[-1][1] = m.position
+        if deed.verb == "activate":
+            periods.append([m.position, NEVER])

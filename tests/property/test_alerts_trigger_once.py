@@ -1,0 +1,111 @@
+"""An alert triggers at the event that a naive oracle names, and never again.
+
+Whenever which connection catches up, seals, rebuilds or reopens, what has triggered is
+the same, on both databases.
+"""
+
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import event, example, given
+
+from tests.conftest import StoreTargets
+from tests.property.alert_histories import (
+    CancelOne,
+    Change,
+    CreateAlert,
+    History,
+    Lived,
+    Upkeep,
+    Use,
+    alert_histories,
+)
+
+
+def used(*values: str, meter: int = 0, minutes: int = 0) -> Use:
+    events = tuple((meter, 0, minutes, Decimal(value)) for value in values)
+    return Use(events=events, at_once=True)
+
+
+def alert(meter: int = 0, gte: int = 10, recurrence: str = "one_time") -> CreateAlert:
+    return CreateAlert(
+        meter=meter, gte=gte, customer=None, recurrence=recurrence, zone="Asia/Kolkata"
+    )
+
+
+EVENTFUL: History = [
+    (0, used("4", "5")),
+    (0, alert()),
+    (1, alert(gte=12)),
+    (0, used("-2", "5", "1e24", "-1e24")),
+    (1, Upkeep(verb="seal")),
+    (1, Upkeep(verb="catch_up")),
+    (0, used("4", "1")),
+    (0, Change(alert=0, verb="deactivate")),
+    (0, CancelOne(back=0)),
+    (1, used("7")),
+    (1, Change(alert=0, verb="activate")),
+    (0, Upkeep(verb="reopen")),
+    (1, used("0.5")),
+    (1, Upkeep(verb="rebuild")),
+    (1, alert(gte=1, recurrence="calendar_day")),
+    (1, used("1", minutes=800)),
+    (0, Upkeep(verb="catch_up")),
+    (0, used("1", minutes=800)),
+    (0, Change(alert=1, verb="archive")),
+]
+
+
+def test_what_has_triggered_is_what_the_oracle_names(
+    store_targets: StoreTargets,
+) -> None:
+    reached: Counter[str] = Counter()
+
+    @example(EVENTFUL)
+    @given(alert_histories())
+    def agree(history: History) -> None:
+        with store_targets() as target, Lived(target) as both:
+            both.live(history)
+
+            due = both.oracle.due()
+            both.connections[1].catch_up()
+            assert both.found(0) == due
+
+            position = both.connections[0].catch_up()
+            both.connections[0].seal()
+            both.connections[1].rebuild()
+            both.do(0, Upkeep(verb="reopen"))
+            both.connections[1].catch_up()
+            assert both.connections[0].catch_up() == position
+            assert both.found(0) == due
+            assert both.connections[1].verify().problems == ()
+
+        for each in due:
+            kind = both.oracle.alerts[each.alert]
+            reached[f"{kind.meter.event_name}, {kind.recurrence}"] += 1
+        event(f"{min(len(due), 5)} triggers")
+
+    agree()
+
+    assert len(reached) >= 6
+
+
+def test_the_comparison_sees_another_value(tmp_path: Path) -> None:
+    with Lived(str(tmp_path / "usage")) as both:
+        both.live(EVENTFUL)
+        both.connections[0].catch_up()
+        assert both.found(0) == both.oracle.due() != []
+
+        at = both.oracle.events[0]
+        both.oracle.events[0] = type(at)(
+            position=at.position,
+            meter=at.meter,
+            customer=at.customer,
+            timestamp=at.timestamp,
+            value=at.value + Decimal("0.000001"),
+        )
+
+        with pytest.raises(AssertionError):
+            assert both.found(0) == both.oracle.due()
