@@ -25,8 +25,7 @@ from projections.kernels.definitions import MeterDefinition
 from projections.kernels.thresholds import (
     Sought,
     first_crossings,
-    reach_of,
-    usage_after,
+    usage_with,
 )
 from projections.summaries import Summaries
 from projections.usage_view import UsageView
@@ -87,7 +86,7 @@ class Crossings:
         by_meter: dict[str, list[Watch]] = defaultdict(list)
         for watch in watches:
             by_meter[watch.alert.meter_id].append(watch)
-        rows_of = dict(rows_by_meter(pending))
+        rows_of = rows_by_meter(pending)
         known, self._known = self._known, {}
         found: list[tuple[int, AlertTriggered]] = []
         for meter_id, of_meter in by_meter.items():
@@ -160,9 +159,9 @@ class _Inquiry:
                 self._question, groups, known.usage, self._view, self._summaries
             )
         )
-        steps = groups.steps
-        sought = self._sought(groups, reach_of(steps, before))
-        for each, crossing in first_crossings(steps, before, sought):
+        after, reach = usage_with(groups.steps(), before)
+        sought = self._sought(groups, reach)
+        for each, crossing in first_crossings(groups.steps(), before, sought):
             watch = self._watches[each.watch]
             customer, start = groups.keys[each.group]
             yield (
@@ -171,30 +170,30 @@ class _Inquiry:
                     alert_id=watch.alert.alert_id,
                     customer=customer,
                     value=self._question.value(crossing.usage),
-                    event_position=int(steps.position[crossing.step]),
-                    timestamp=int(asked.timestamp[crossing.step]),
+                    event_position=crossing.position,
+                    timestamp=groups.timestamp_at(crossing.position),
                     window_start=start,
                 ),
             )
         if len(known.usage) > _GROUPS_KEPT:
             known.usage.clear()
-        usage = numbers_of_limbs(usage_after(steps, before))
-        known.usage.update(zip(groups.keys, usage, strict=True))
+        known.usage.update(zip(groups.keys, numbers_of_limbs(after), strict=True))
 
     def _asked(self, rows: WatchedRows | None) -> WatchedRows | None:
         """Pick the rows of the customers whose usage is watched."""
         if rows is None:
             return None
         if self._customers is not None:
-            is_asked = np.array([name in self._customers for name in rows.customers])
-            rows = rows.pick(np.flatnonzero(is_asked[rows.customer]))
-        return rows if len(rows) else None
+            rows = rows.of_customers(self._customers)
+        return rows if rows.pieces else None
 
     def _sought(self, groups: Groups, reach: np.ndarray) -> list[Sought]:
         """Find the thresholds that groups may reach, and have not before."""
-        by_customer: dict[str, list[int]] = defaultdict(list)
-        if any(watch.alert.customer is not None for watch in self._watches):
-            for group, (customer, _) in enumerate(groups.keys):
+        by_customer: dict[str | None, list[int]] = {
+            watch.alert.customer: [] for watch in self._watches
+        }
+        for group, (customer, _) in enumerate(groups.keys):
+            if customer in by_customer:
                 by_customer[customer].append(group)
         sought = []
         for at, watch in enumerate(self._watches):
@@ -218,4 +217,4 @@ class _Inquiry:
                 for group in within
                 if (watch.after, *groups.keys[group]) not in self._fired
             ]
-        return sorted(sought, key=lambda each: each.group)
+        return sought

@@ -1,10 +1,11 @@
 """Watched groups: the steps of usage that adds up, and what it was before them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ledger.alerts import Recurrence
 from projections.calendar import Windows
 from projections.kernels.decimals import limbs_of, negated, numbers_of_limbs
 from projections.kernels.thresholds import Steps
@@ -13,63 +14,137 @@ from projections.series import Series
 from projections.summaries import Summaries
 from projections.usage_view import UsageView
 from projections.watched_questions import Question
-from projections.watched_rows import WatchedRows
+from projections.watched_rows import Piece, WatchedRows
 from projections.windows import END, HOUR
 
 GroupKey = tuple[str, int | None]
 """A customer, and where its window starts; None is all time."""
 
-# More could be counted by index, but in more memory than sorting takes.
+# More could be numbered by index, but in more memory than sorting takes.
 _DENSE_GROUPS = 1 << 23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
-    """The groups that some rows belong to.
+    """The groups that some rows belong to, by customer and window.
 
     Attributes:
         keys: of each group.
         windows: what the starts in the keys are of; None for all time.
-        steps: the rows, in their order.
     """
 
+    question: Question
+    rows: WatchedRows
     keys: list[GroupKey]
     windows: Windows | None
-    steps: Steps
+    _codes: Callable[[Piece], np.ndarray]
+    _number: Callable[[np.ndarray], np.ndarray]
 
     def __len__(self) -> int:
         """Count the groups."""
         return len(self.keys)
 
+    def steps(self) -> Iterator[Steps]:
+        """Make the steps, piece by piece, anew each time; in the order of positions."""
+        if not self.rows.are_events:
+            yield self._ordered_steps()
+            return
+        for piece in self.rows.pieces:
+            yield Steps(
+                group=self._number(self._codes(piece)),
+                position=piece.position,
+                limbs=self._limbs(piece.words),
+                is_event=None,
+            )
+
+    def timestamp_at(self, position: int) -> int:
+        """Find the timestamp of the event at a position."""
+        for piece in self.rows.pieces:
+            part = piece.part
+            at = int(np.searchsorted(part.position, position))
+            if at < len(part.position) and part.position[at] == position:
+                return int(part.timestamp[at])
+        raise AssertionError("the position is that of a row")
+
+    def _ordered_steps(self) -> Steps:
+        """Put cancellations where they were recorded."""
+        pieces = self.rows.pieces
+        position = np.concatenate([piece.position for piece in pieces])
+        order = np.argsort(position, kind="stable")
+        group = np.concatenate([self._codes(piece) for piece in pieces])
+        words = np.concatenate([piece.words for piece in pieces], axis=1)
+        is_event = np.concatenate(
+            [np.full(len(piece), piece.part.are_events) for piece in pieces]
+        )
+        limbs = self._limbs(words, ~is_event)
+        return Steps(
+            group=self._number(group[order]),
+            position=position[order],
+            limbs=limbs[:, order],
+            is_event=is_event[order],
+        )
+
+    def _limbs(
+        self, words: np.ndarray, are_cancelled: np.ndarray | None = None
+    ) -> np.ndarray:
+        if self.question.is_counted:
+            words = np.stack([np.ones(words.shape[1], np.int64), words[1] * 0])
+        if are_cancelled is not None:
+            words = negated(words, are_cancelled)
+        return limbs_of(words)
+
 
 def group_rows(question: Question, rows: WatchedRows) -> Groups:
     """Group rows, of which there is at least one, by customer and window."""
-    windows = question.windows(rows.timestamp)
-    code = rows.customer.astype(np.int64)
     words = len(rows.customers)
+    windows = None
     starts: list[int | None] = [None]
-    if windows is not None:
+    codes: Callable[[Piece], np.ndarray] = _customer_of
+    if question.recurrence is not Recurrence.ONE_TIME:
+        span = rows.time_span()
+        windows = question.windows(span)
+        assert windows is not None, "time is split"
         boundaries = windows.boundaries()
-        window = np.searchsorted(boundaries, rows.timestamp, side="right") - 1
-        first = int(window.min())
-        code += (window - first) * words
-        starts = boundaries[first : int(window.max()) + 1].tolist()
-    codes, group = _dense(code, words * len(starts))
-    keys = [
-        (rows.customers[customer], starts[window])
-        for window, customer in (divmod(each, words) for each in codes.tolist())
-    ]
-    if question.is_counted:
-        limbs = limbs_of(np.where(rows.is_event, 1, -1)[np.newaxis])
-    else:
-        words_added = rows.words
-        if not rows.is_event.all():
-            words_added = negated(words_added, ~rows.is_event)
-        limbs = limbs_of(words_added)
-    steps = Steps(
-        group=group, position=rows.position, limbs=limbs, is_event=rows.is_event
+        first, last = (np.searchsorted(boundaries, span, side="right") - 1).tolist()
+        starts = boundaries[first : last + 1].tolist()
+
+        def codes(piece: Piece) -> np.ndarray:
+            window = np.searchsorted(boundaries, piece.timestamp, side="right")
+            of_window: np.ndarray = (window - 1 - first) * words + piece.customer
+            return of_window
+
+    found, number = _numbered(rows, codes, words * len(starts))
+    return Groups(
+        question=question,
+        rows=rows,
+        keys=[
+            (rows.customers[customer], starts[window])
+            for window, customer in (divmod(each, words) for each in found.tolist())
+        ],
+        windows=windows,
+        _codes=codes,
+        _number=number,
     )
-    return Groups(keys=keys, windows=windows, steps=steps)
+
+
+def _customer_of(piece: Piece) -> np.ndarray:
+    return piece.customer
+
+
+def _numbered(
+    rows: WatchedRows, codes: Callable[[Piece], np.ndarray], count: int
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Number the codes that occur, of so many: the codes, and what numbers them."""
+    if count > _DENSE_GROUPS:
+        found = np.unique(np.concatenate([codes(piece) for piece in rows.pieces]))
+        return found, lambda code: np.searchsorted(found, code)
+    do_occur = np.zeros(count, bool)
+    for piece in rows.pieces:
+        do_occur[codes(piece)] = True
+    found = np.flatnonzero(do_occur)
+    numbers = np.zeros(count, np.int64)
+    numbers[found] = np.arange(len(found))
+    return found, lambda code: numbers[code]
 
 
 def usage_before(
@@ -127,14 +202,3 @@ def _span(windows: Windows | None, start: int | None) -> tuple[int, int]:
 
 def _is_of_hours(span: Sequence[int]) -> bool:
     return all(bound % HOUR == 0 for bound in span)
-
-
-def _dense(code: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the codes that occur; of each the code, and of each row the number."""
-    if count > _DENSE_GROUPS:
-        codes, group = np.unique(code, return_inverse=True)
-        return codes, group
-    codes = np.flatnonzero(np.bincount(code, minlength=count))
-    numbers = np.zeros(count, np.int64)
-    numbers[codes] = np.arange(len(codes))
-    return codes, numbers[code]

@@ -16,7 +16,7 @@ from projections.series import Series
 from projections.summaries import Summaries
 from projections.usage_view import UsageView
 from projections.watched_questions import Question, window_finder
-from projections.watched_rows import WatchedRows
+from projections.watched_rows import OrderedRows, WatchedRows
 from projections.windows import LENGTHS
 
 
@@ -44,9 +44,10 @@ def replayed(
     by_customer: dict[str | None, list[Watch]] = defaultdict(list)
     for watch in watches:
         by_customer[watch.alert.customer].append(watch)
-    windows = question.windows(rows.timestamp)
-    order = np.argsort(rows.customer, kind="stable")
-    codes = rows.customer[order]
+    windows = question.windows(rows.time_span())
+    ordered = rows.in_order()
+    order = np.argsort(ordered.customer, kind="stable")
+    codes = ordered.customer[order]
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
         customer = rows.customers[codes[start]]
@@ -54,7 +55,7 @@ def replayed(
         if question.recurrence is Recurrence.ONE_TIME:
             asked = [w for w in asked if (w.after, customer, None) not in fired]
         if asked:
-            of_customer = rows.pick(order[start:end])
+            of_customer = ordered.pick(order[start:end])
             series = Series(meter=question.meter, customer=customer)
             replay = _Replaying(question, series, asked, windows)
             replay.begin(_events_before(summaries, view, series, of_customer))
@@ -62,7 +63,7 @@ def replayed(
 
 
 def _events_before(
-    summaries: Summaries, view: UsageView, series: Series, rows: WatchedRows
+    summaries: Summaries, view: UsageView, series: Series, rows: OrderedRows
 ) -> Lasts:
     """Find the events that may count, or come to count again."""
     if rows.is_event.all():
@@ -100,7 +101,7 @@ class _Replaying:
             self._replay.add(position, timestamp, units)
 
     def triggers(
-        self, rows: WatchedRows, fired: Collection[Fired]
+        self, rows: OrderedRows, fired: Collection[Fired]
     ) -> Iterator[tuple[int, AlertTriggered]]:
         done: set[Fired] = set()
         for position, event, timestamp, units, is_event in zip(

@@ -151,13 +151,20 @@ def limbs_of_numbers(numbers: Sequence[int]) -> np.ndarray:
 
 def numbers_of_limbs(limbs: np.ndarray) -> list[int]:
     """Read numbers, or sums of numbers, from their limbs."""
-    if len(limbs) % 2:
-        limbs = np.concatenate([limbs, np.zeros((1, limbs.shape[1]), np.int64)])
-    words = words_of_limbs(limbs)
+    words = words_of_limbs(even_limbs(limbs))
     if len(words) == 1:
         numbers: list[int] = words[0].tolist()
         return numbers
-    return [number_of_limbs(limbs[:, at]) for at in range(limbs.shape[1])]
+    if len(words) > 2:
+        return [number_of_limbs(limbs[:, at]) for at in range(limbs.shape[1])]
+    return numbers_of_words(words)
+
+
+def even_limbs(limbs: np.ndarray) -> np.ndarray:
+    """Give numbers two limbs for each word."""
+    if len(limbs) % 2 == 0:
+        return limbs
+    return np.concatenate([limbs, np.zeros((1, limbs.shape[1]), np.int64)])
 
 
 def sums_by_group(group: np.ndarray, limbs: np.ndarray, count: int) -> np.ndarray:
@@ -187,12 +194,13 @@ def number_of_limbs(limbs: np.ndarray) -> int:
 
 
 def numbers_of_words(words: np.ndarray) -> list[int]:
-    """Read numbers from their words."""
+    """Read numbers from their words, of which each has two at most."""
     words = narrowed(words)
     if len(words) == 1:
         numbers: list[int] = words[0].tolist()
         return numbers
-    return [number_of_words(words[:, at]) for at in range(words.shape[1])]
+    low, high = words.tolist()
+    return [h << 64 | lo & (2**64 - 1) for lo, h in zip(low, high, strict=True)]
 
 
 def negated(words: np.ndarray, is_negated: np.ndarray) -> np.ndarray:

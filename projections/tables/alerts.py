@@ -5,6 +5,7 @@ of facts, so it stays when the tables are made anew: what was evaluated before w
 otherwise be gone through again, to find nothing.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, get_args
@@ -229,7 +230,7 @@ def _trigger(
         (
             position,
             fact.alert_id,
-            max(each for each in periods[fact.alert_id] if each < fact.event_position),
+            _period_of(periods[fact.alert_id], fact.event_position),
             fact.customer,
             f"{fact.value:f}",
             fact.event_position,
@@ -240,6 +241,11 @@ def _trigger(
         for position, recorded_at, fact in triggers
     ]
     insert_rows(connection, alert_trigger, rows)
+
+
+def _period_of(periods: Sequence[int], position: int) -> int:
+    """Find the last of an alert's periods, ascending, that begins before a position."""
+    return periods[bisect_left(periods, position) - 1]
 
 
 def _row(made: Alert) -> dict[str, str | int | None]:
