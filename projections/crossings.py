@@ -25,7 +25,7 @@ from projections.kernels.definitions import MeterDefinition
 from projections.kernels.thresholds import (
     Sought,
     first_crossings,
-    usage_with,
+    tally_of,
 )
 from projections.summaries import Summaries
 from projections.usage_view import UsageView
@@ -159,11 +159,14 @@ class _Inquiry:
                 self._question, groups, known.usage, self._view, self._summaries
             )
         )
-        after, reach = usage_with(groups.steps(), before)
-        sought = self._sought(groups, reach)
-        for each, crossing in first_crossings(groups.steps(), before, sought):
-            watch = self._watches[each.watch]
-            customer, start = groups.keys[each.group]
+        parts = groups.steps()
+        tally = tally_of(parts, before)
+        found = list(first_crossings(parts, tally, self._sought(groups, tally.reach)))
+        positions = [crossing.position for _, crossing in found]
+        timestamps = groups.timestamps_at(np.array(positions, np.int64))
+        for sought, crossing in found:
+            watch = self._watches[sought.watch]
+            customer, start = groups.keys[sought.group]
             yield (
                 watch.after,
                 AlertTriggered(
@@ -171,13 +174,14 @@ class _Inquiry:
                     customer=customer,
                     value=self._question.value(crossing.usage),
                     event_position=crossing.position,
-                    timestamp=groups.timestamp_at(crossing.position),
+                    timestamp=timestamps[crossing.position],
                     window_start=start,
                 ),
             )
         if len(known.usage) > _GROUPS_KEPT:
             known.usage.clear()
-        known.usage.update(zip(groups.keys, numbers_of_limbs(after), strict=True))
+        usage = numbers_of_limbs(tally.after)
+        known.usage.update(zip(groups.keys, usage, strict=True))
 
     def _asked(self, rows: WatchedRows | None) -> WatchedRows | None:
         """Pick the rows of the customers whose usage is watched."""

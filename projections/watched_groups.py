@@ -1,14 +1,20 @@
 """Watched groups: the steps of usage that adds up, and what it was before them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ledger.alerts import Recurrence
 from projections.calendar import Windows
-from projections.kernels.decimals import limbs_of, negated, numbers_of_limbs
-from projections.kernels.thresholds import Steps
+from projections.kernels.decimals import (
+    limbs_of,
+    negated,
+    numbers_of_limbs,
+    widened,
+)
+from projections.kernels.thresholds import MakeSteps, Steps
 from projections.kernels.totals import Totals
 from projections.series import Series
 from projections.summaries import Summaries
@@ -44,27 +50,34 @@ class Groups:
         """Count the groups."""
         return len(self.keys)
 
-    def steps(self) -> Iterator[Steps]:
-        """Make the steps, piece by piece, anew each time; in the order of positions."""
+    def steps(self) -> list[MakeSteps]:
+        """Get what makes the steps, part by part; in the order of positions."""
         if not self.rows.are_events:
-            yield self._ordered_steps()
-            return
-        for piece in self.rows.pieces:
-            yield Steps(
-                group=self._number(self._codes(piece)),
-                position=piece.position,
-                limbs=self._limbs(piece.words),
-                is_event=None,
-            )
+            return [self._ordered_steps]
+        return [partial(self._steps, piece) for piece in self.rows.pieces]
 
-    def timestamp_at(self, position: int) -> int:
-        """Find the timestamp of the event at a position."""
+    def timestamps_at(self, positions: np.ndarray) -> dict[int, int]:
+        """Find the timestamps of the events at some positions (int64)."""
+        positions = np.unique(positions)
+        found: dict[int, int] = {}
         for piece in self.rows.pieces:
-            part = piece.part
-            at = int(np.searchsorted(part.position, position))
-            if at < len(part.position) and part.position[at] == position:
-                return int(part.timestamp[at])
-        raise AssertionError("the position is that of a row")
+            if piece.part.are_events:
+                have = piece.part.position
+                rows = np.searchsorted(have, positions)
+                rows[rows == len(have)] = 0
+                are_here = have[rows] == positions
+                timestamps = piece.part.timestamp[rows[are_here]].tolist()
+                at = positions[are_here].tolist()
+                found.update(zip(at, timestamps, strict=True))
+        return found
+
+    def _steps(self, piece: Piece) -> Steps:
+        return Steps(
+            group=self._number(self._codes(piece)),
+            position=piece.position,
+            limbs=self._limbs(piece.words),
+            is_event=None,
+        )
 
     def _ordered_steps(self) -> Steps:
         """Put cancellations where they were recorded."""
@@ -72,7 +85,7 @@ class Groups:
         position = np.concatenate([piece.position for piece in pieces])
         order = np.argsort(position, kind="stable")
         group = np.concatenate([self._codes(piece) for piece in pieces])
-        words = np.concatenate([piece.words for piece in pieces], axis=1)
+        words = np.concatenate([widened(each.words, 2) for each in pieces], axis=1)
         is_event = np.concatenate(
             [np.full(len(piece), piece.part.are_events) for piece in pieces]
         )
@@ -88,7 +101,7 @@ class Groups:
         self, words: np.ndarray, are_cancelled: np.ndarray | None = None
     ) -> np.ndarray:
         if self.question.is_counted:
-            words = np.stack([np.ones(words.shape[1], np.int64), words[1] * 0])
+            words = np.stack([np.ones(words.shape[1], np.int64), words[0] * 0])
         if are_cancelled is not None:
             words = negated(words, are_cancelled)
         return limbs_of(words)
@@ -163,26 +176,28 @@ def usage_before(
         view: of usage.
         summaries: reads what hourly totals do not tell.
     """
-    found = {key: known[key] for key in groups.keys if key in known}
-    missing = [key for key in groups.keys if key not in found]
-    spans = [_span(groups.windows, start) for _, start in missing]
-    whole = [at for at, span in enumerate(spans) if _is_of_hours(span)]
+    keys = groups.keys
+    found = {key: known[key] for key in keys if key in known} if known else {}
+    missing = [key for key in keys if key not in found] if found else keys
+    spans = _spans(groups.windows, [start for _, start in missing])
+    are_whole = (spans % HOUR == 0).all(axis=0)
+    whole = np.flatnonzero(are_whole).tolist()
     if whole:
-        hours = np.array([spans[at] for at in whole], np.int64).T // HOUR
         totals = view.totals_of_many(
-            question.meter.event_name, [missing[at][0] for at in whole], hours
+            question.meter.event_name,
+            [missing[at][0] for at in whole],
+            spans[:, are_whole] // HOUR,
         )
         found |= dict.fromkeys((missing[at] for at in whole), 0)
         for at, usage in zip(
             totals.key.tolist(), _usage(question, totals), strict=True
         ):
             found[missing[whole[at]]] = usage
-    for key, span in zip(missing, spans, strict=True):
-        if key not in found:
-            series = Series(meter=question.meter, customer=key[0])
-            units = summaries.units(view, series, *span)
-            found[key] = question.counted(units)
-    return [found[key] for key in groups.keys]
+    for at in np.flatnonzero(~are_whole).tolist():
+        series = Series(meter=question.meter, customer=missing[at][0])
+        units = summaries.units(view, series, *spans[:, at].tolist())
+        found[missing[at]] = question.counted(units)
+    return [found[key] for key in keys]
 
 
 def _usage(question: Question, totals: Totals) -> list[int]:
@@ -192,13 +207,9 @@ def _usage(question: Question, totals: Totals) -> list[int]:
     return numbers_of_limbs(totals.limbs)
 
 
-def _span(windows: Windows | None, start: int | None) -> tuple[int, int]:
-    """Find where a window begins and ends, within recorded time."""
-    if windows is None or start is None:
-        return 0, END
-    end = int(windows.ends_of(np.array([start]))[0])
-    return max(0, start), min(end, END)
-
-
-def _is_of_hours(span: Sequence[int]) -> bool:
-    return all(bound % HOUR == 0 for bound in span)
+def _spans(windows: Windows | None, starts: Sequence[int | None]) -> np.ndarray:
+    """Find where windows begin and end, within recorded time: two by windows."""
+    if windows is None:
+        return np.repeat([[0], [END]], len(starts), axis=1)
+    begins = np.array(starts, np.int64)
+    return np.stack([begins, windows.ends_of(begins)]).clip(0, END)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ledger.columns import timestamps_of, usage_batch
 from ledger.few_events import Events, FewEvents, batch_of
-from projections.kernels.decimals import words_of
+from projections.kernels.decimals import narrowed, widened, words_of
 from projections.kernels.folding import cancellation_batch
 from projections.watched import Pending
 
@@ -24,7 +24,8 @@ class Part:
         position: int64, of the event or of what cancels it, ascending.
         event_position: int64, of the event.
         timestamp: int64, of the event, microseconds since 1970 UTC.
-        words: int64, two words by rows: the event's value in units; 0 for none.
+        words: int64, words by rows: the event's value in units, one word where that
+            holds all of them; 0 for none.
         are_events: whether it is of events.
     """
 
@@ -121,13 +122,13 @@ class WatchedRows:
         ]
         customer = np.concatenate([piece.customer for piece in self.pieces])
         timestamp = np.concatenate([piece.timestamp for piece in self.pieces])
-        words = np.concatenate([piece.words for piece in self.pieces], axis=1)
+        words = [widened(piece.words, 2) for piece in self.pieces]
         return OrderedRows(
             customer=customer[order],
             position=position[order],
             event_position=np.concatenate(of_events)[order],
             timestamp=timestamp[order],
-            words=words[:, order],
+            words=np.concatenate(words, axis=1)[:, order],
             is_event=np.concatenate(are_events)[order],
         )
 
@@ -196,7 +197,7 @@ class _Uncoded:
             position=self.position,
             event_position=self.position if of_events is None else of_events,
             timestamp=timestamps_of(self.batch),
-            words=words_of(self.batch.column("value")),
+            words=np.ascontiguousarray(narrowed(words_of(self.batch.column("value")))),
             are_events=of_events is None,
         )
 

@@ -121,19 +121,19 @@ def are_at_least(limbs: np.ndarray, number: int) -> np.ndarray:
 
     Args:
         limbs: of the numbers, however they carry.
-        number: not negative.
+        number: any.
     """
     carry = np.zeros(limbs.shape[1], np.int64)
     for limb in limbs:
         carry += limb - (number & int(_MASK))
         carry >>= _BITS
         number >>= _BITS
-    while number:
+    while number not in {0, -1}:
         carry -= number & int(_MASK)
         carry >>= _BITS
         number >>= _BITS
     # What is left of a difference has its sign.
-    are_so: np.ndarray = carry >= 0
+    are_so: np.ndarray = carry >= number
     return are_so
 
 

@@ -6,7 +6,7 @@ steps come nowhere near a threshold: the usage before them, and all that they ad
 below it, which is found out for all groups at once. Only the others are gone through.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from projections.kernels.decimals import (
     number_of_limbs,
     sums_by_group,
 )
+
+_SUMS_KEPT = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,10 @@ class Steps:
     position: np.ndarray
     limbs: np.ndarray
     is_event: np.ndarray | None
+
+
+MakeSteps = Callable[[], Steps]
+"""Makes steps anew, which takes less time than keeping them in memory would."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,79 +64,98 @@ class Crossing:
     usage: int
 
 
-def usage_with(
-    parts: Iterable[Steps], before: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Add steps up, and bound the usage at any of them from above.
+@dataclass(slots=True)
+class Tally:
+    """What steps add up to, group by group, part by part. Limbs by groups.
+
+    Attributes:
+        before: usage before all steps.
+        after: usage after them.
+        reach: usage that no group was ever above: nothing is taken away, all is added.
+        sums: of each part what it added, and what without what it took away; none are
+            kept where there are very many.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    reach: np.ndarray
+    sums: list[tuple[np.ndarray, np.ndarray]]
+
+
+def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> Tally:
+    """Add up steps that come part by part.
 
     Args:
-        parts: the steps, part by part.
+        parts: make the steps of a part, in order.
         before: limbs by groups, their usage before.
-
-    Returns:
-        The usage of each group after all steps, and a usage that it has never been
-        above: nothing is taken away, all is added. Limbs by groups.
     """
-    after = reach = before
-    for steps in parts:
-        added, gained = _sums(steps.group, steps.limbs, before.shape[1])
-        after = _together(after, added)
-        reach = _together(reach, gained)
-    return after, reach
+    count = before.shape[1]
+    tally = Tally(before, before, before, [])
+    for make in parts:
+        steps = make()
+        added, gained = _sums(steps.group, steps.limbs, count)
+        tally.after = _together(tally.after, added)
+        tally.reach = _together(tally.reach, gained)
+        if len(parts) * count <= _SUMS_KEPT:
+            tally.sums.append((added, gained))
+    return tally
 
 
 def first_crossings(
-    parts: Iterable[Steps], before: np.ndarray, sought: Sequence[Sought]
+    parts: Sequence[MakeSteps], tally: Tally, sought: Sequence[Sought]
 ) -> Iterator[tuple[Sought, Crossing]]:
     """Find at which step each threshold is reached, of those that are.
 
     Args:
-        parts: the steps, part by part, in order.
-        before: limbs by groups, their usage before.
+        parts: make the steps of a part, in order.
+        tally: of these steps.
         sought: the thresholds.
     """
     if not sought:
         return
-    groups = np.unique([each.group for each in sought])
-    number_of = np.full(before.shape[1], len(groups))
-    number_of[groups] = np.arange(len(groups))
-    numbers = number_of[[each.group for each in sought]]
+    groups = np.array([each.group for each in sought])
     thresholds = limbs_of_numbers([each.threshold for each in sought])
     is_open = np.ones(len(sought), bool)
-    usage = before[:, groups]
-    for steps in parts:
-        number = number_of[steps.group]
-        # What belongs to no group that matters is added up to be thrown away.
-        added, gained = (
-            sums[:, :-1] for sums in _sums(number, steps.limbs, len(groups) + 1)
-        )
-        reach = _together(usage, gained)[:, numbers]
-        may_reach = is_open & _are_not_less(reach, thresholds)
-        for at in np.flatnonzero(may_reach).tolist():
-            rows = np.flatnonzero(number == numbers[at])
-            crossing = _first(steps, rows, usage[:, [numbers[at]]], sought[at])
+    usage = tally.before[:, groups]
+    for number, make in enumerate(parts):
+        added, gained = (sums[:, groups] for sums in _kept_sums(tally, number, make))
+        may_reach = is_open & _are_not_less(_together(usage, gained), thresholds)
+        hits = np.flatnonzero(may_reach).tolist()
+        steps = make() if hits else None
+        for at in hits:
+            assert steps is not None, "there is a hit"
+            crossing = _first(steps, number_of_limbs(usage[:, at]), sought[at])
             if crossing is not None:
                 is_open[at] = False
                 yield sought[at], crossing
         usage = _together(usage, added)
 
 
-def _first(
-    steps: Steps, rows: np.ndarray, before: np.ndarray, sought: Sought
-) -> Crossing | None:
+def _kept_sums(
+    tally: Tally, number: int, make: MakeSteps
+) -> tuple[np.ndarray, np.ndarray]:
+    if tally.sums:
+        return tally.sums[number]
+    steps = make()
+    return _sums(steps.group, steps.limbs, tally.before.shape[1])
+
+
+def _first(steps: Steps, before: int, sought: Sought) -> Crossing | None:
     """Go through the steps of one group."""
+    rows = np.flatnonzero(steps.group == sought.group)
     limbs = np.cumsum(steps.limbs[:, rows], axis=1)
-    usage = _together(limbs, np.repeat(before, len(rows), axis=1))
     position = steps.position[rows]
-    has_reached = are_at_least(usage, sought.threshold) & (position > sought.after)
+    has_reached = are_at_least(limbs, sought.threshold - before)
+    has_reached &= position > sought.after
     if sought.before is not None:
         has_reached &= position < sought.before
     if steps.is_event is not None:
         has_reached &= steps.is_event[rows]
-    if not has_reached.any():
-        return None
     at = int(has_reached.argmax())
-    return Crossing(position=int(position[at]), usage=number_of_limbs(usage[:, at]))
+    if not has_reached[at]:
+        return None
+    usage = before + number_of_limbs(limbs[:, at])
+    return Crossing(position=int(position[at]), usage=usage)
 
 
 def _sums(
