@@ -151,9 +151,9 @@ def _first(steps: Steps, before: int, sought: Sought) -> Crossing | None:
         has_reached &= position < sought.before
     if steps.is_event is not None:
         has_reached &= steps.is_event[rows]
-    at = int(has_reached.argmax())
-    if not has_reached[at]:
+    if not has_reached.any():
         return None
+    at = int(has_reached.argmax())
     usage = before + number_of_limbs(limbs[:, at])
     return Crossing(position=int(position[at]), usage=usage)
 

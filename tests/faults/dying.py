@@ -98,3 +98,8 @@ def seal(store: metering.Metering) -> None:
 def rebuild(store: metering.Metering) -> None:
     """Make anew what is derived from the log."""
     store.rebuild()
+
+
+def catch_up(store: metering.Metering) -> None:
+    """Evaluate alerts."""
+    store.catch_up()

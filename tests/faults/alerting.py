@@ -1,0 +1,88 @@
+"""Own the alerts of the fault tests, what must trigger, and processes that evaluate.
+
+What must trigger is computed from the events as a store lists them.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from multiprocessing.connection import Connection
+from random import Random
+
+import metering
+from tests.faults.usage import open_store, table
+from tests.faults.writing import Acknowledged
+
+THRESHOLDS = (200, 700, 1_000, 6_000)
+Triggered = tuple[int, str, int, Decimal]
+"""A threshold, a customer, the position of the event, and the usage with it."""
+
+
+def create_alerts(store: metering.Metering) -> None:
+    (meter,) = store.meters.list()
+    for gte in THRESHOLDS:
+        store.alerts.create(
+            title="An alert",
+            usage_threshold={
+                "gte": gte,
+                "meter": meter.id,
+                "recurrence": "one_time",
+            },
+        )
+
+
+def assert_triggered_once(store: metering.Metering) -> int:
+    """Check that all that must have triggered has, once; and say how much it is."""
+    store.catch_up()
+    position = store.position
+    found = [
+        (
+            each.alert.usage_threshold.gte,
+            each.customer,
+            each.event_position,
+            each.value,
+        )
+        for each in store.alerts.triggered()
+    ]
+    assert sorted(found) == sorted(_due(store))
+    store.catch_up()
+    assert store.position == position
+    assert store.verify().problems == ()
+    return len(found)
+
+
+def _due(store: metering.Metering) -> list[Triggered]:
+    due: list[Triggered] = []
+    for gte in THRESHOLDS:
+        usage: dict[str, Decimal] = {}
+        done = set()
+        for event in store.meter_events.list():
+            customer = event.payload["stripe_customer_id"]
+            usage[customer] = usage.get(customer, Decimal(0))
+            usage[customer] += Decimal(event.payload["value"])
+            if usage[customer] >= gte and customer not in done:
+                done.add(customer)
+                due.append((gte, customer, event.position, usage[customer]))
+    return due
+
+
+def evaluate_and_write(
+    target: str, numbers: Sequence[int], seed: int, pipe: Connection
+) -> None:
+    """Send events in their order, and between them evaluate, seal and make anew."""
+    generator = Random(seed)
+    with open_store(target) as store:
+        rest = numbers
+        while rest:
+            size = generator.choice([1, 3, 20])
+            part, rest = rest[:size], rest[size:]
+            receipt = store.meter_events.ingest(table(part))
+            pipe.send(
+                Acknowledged(
+                    numbers=part,
+                    accepted=receipt.accepted,
+                    duplicates=receipt.duplicates,
+                )
+            )
+            deeds = (store.catch_up, store.catch_up, store.seal, store.rebuild)
+            (deed,) = generator.choices(deeds, [4, 4, 1, 0.3])
+            deed()
