@@ -106,7 +106,8 @@ def test_catch_up(
         benchmark,
         Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
         events=question.traffic.events,
-        digest=digest(expected),
+        # Of what all contestants have in common: the triggers are asserted above.
+        digest=digest(question.traffic.events),
         seconds=min(seconds),
         triggers=len(expected),
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from metering.cli.alerts import alerts_app
 from metering.cli.credits import credits_app
 from metering.cli.demo import demo
 from metering.cli.door import Door
@@ -61,6 +62,7 @@ app.add_typer(meters_app, name="meters")
 app.add_typer(events_app, name="events")
 app.command()(summaries)
 app.add_typer(credits_app, name="credits")
+app.add_typer(alerts_app, name="alerts")
 app.command()(reaggregate)
 app.command(epilog=SQL_EPILOG)(sql)
 app.command()(seal)
