@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import typer
 
 import metering
+from metering.cli.demo_alerts import watch, watched
 from metering.cli.demo_credits import pay_with_credits
 from metering.cli.demo_screens import show_next_commands, show_stage, show_title
 from metering.cli.demo_stages import (
@@ -135,7 +136,9 @@ def _end_of_traffic(m: metering.Metering, store: str) -> datetime:
 def _stages(
     m: metering.Metering, traffic: Traffic, progress: _Progress
 ) -> Iterator[Stage]:
+    alert = watch(m, _FIRST_METER, traffic.rows)
     yield _send(m, traffic, progress)
+    yield watched(m, alert)
     yield _correct(m, traffic.failed_events(_FAILED_EVENTS))
     usage = _Usage(m, traffic)
     top_customers = usage.top_customers()

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from metering.cli.alerts import show_triggered
 from metering.cli.credits_screens import money_of, scope_text
 from metering.cli.demo_stages import (
     AllMeters,
@@ -13,6 +14,7 @@ from metering.cli.demo_stages import (
     Stage,
     TopCustomers,
     Verified,
+    Watched,
 )
 from metering.cli.history_screen import show_plot, steps_by_currency
 from metering.cli.money import amount_text
@@ -26,6 +28,7 @@ from metering.cli.screens import (
 )
 from metering.cli.stores import shown_name
 from metering.cli.text import (
+    counted,
     moment,
     number,
     program,
@@ -38,6 +41,7 @@ from metering.cli.traffic import HOURS
 from metering.clock import microseconds
 
 _USD = "usd"
+_TRIGGERS_SHOWN = 5
 
 
 def show_title(store: str) -> None:
@@ -52,12 +56,12 @@ def show_stage(stage: Stage) -> None:
     match stage:
         case Sent():
             _show_sent(stage)
+        case Watched():
+            _show_watched(stage)
         case Corrected(cancelled=count):
             show(f"Cancelled {number(count)} events of requests that failed.")
-        case TopCustomers():
-            _show_top_customers(stage)
-        case AllMeters():
-            _show_all_meters(stage)
+        case TopCustomers() | AllMeters():
+            _show_usage(stage)
         case Dispute():
             _show_dispute(stage)
         case Prepaid():
@@ -85,13 +89,33 @@ def show_next_commands(store: str, stages: Sequence[Stage]) -> None:
                 f"credits transactions --customer {customer}{on}",
                 f"credits history --customer {customer} --end {end}{on}",
             ]
-    commands += [f"rebuild{on}", f"verify --json{on}"]
+    commands += [f"alerts triggered{on}", f"rebuild{on}", f"verify --json{on}"]
     show()
     show("Try next", style="bold")
     for command in commands:
         show_command(f"{called} {command}")
     if not on:
         show("They find the database if METERING_STORE is its URL.", style="dim")
+
+
+def _show_usage(usage: TopCustomers | AllMeters) -> None:
+    if isinstance(usage, TopCustomers):
+        _show_top_customers(usage)
+    else:
+        _show_all_meters(usage)
+
+
+def _show_watched(watched: Watched) -> None:
+    triggered, title = watched.triggered, watched.alert.title
+    if not triggered:
+        show(f"The alert at {title} has triggered for nobody.")
+        return
+    customers = len({each.customer for each in triggered})
+    show(
+        f"The alert at {title} has triggered, once for each of"
+        f" {counted(customers, 'customer')}"
+    )
+    show_triggered(triggered[:_TRIGGERS_SHOWN])
 
 
 def _show_sent(sent: Sent) -> None:

@@ -24,6 +24,13 @@ class Sent(_Stage, frozen=True, kw_only=True, tag="sent"):
     seconds: float
 
 
+class Watched(_Stage, frozen=True, kw_only=True, tag="watched"):
+    """An alert was evaluated: for whom it triggered, and at which event."""
+
+    alert: metering.Alert
+    triggered: list[metering.AlertTriggered]
+
+
 class Corrected(_Stage, frozen=True, kw_only=True, tag="corrected"):
     """The events of requests that failed were cancelled."""
 
@@ -118,7 +125,9 @@ class Verified(_Stage, frozen=True, kw_only=True, tag="verified"):
     problems: tuple[str, ...]
 
 
-Stage = Sent | Corrected | TopCustomers | AllMeters | Dispute | Prepaid | Verified
+Stage = (
+    Sent | Watched | Corrected | TopCustomers | AllMeters | Dispute | Prepaid | Verified
+)
 
 
 class DemoDocument(msgspec.Struct, frozen=True, kw_only=True):

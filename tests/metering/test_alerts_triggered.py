@@ -8,7 +8,13 @@ import pytest
 
 import metering
 from tests.metering.test_alerts import create_alert
-from tests.metering.usage import NOW, cancel_event, create_event, create_meter
+from tests.metering.usage import (
+    NOW,
+    cancel_event,
+    columns,
+    create_event,
+    create_meter,
+)
 
 
 def use(
@@ -286,3 +292,44 @@ def test_sealing_evaluates_first(
     assert store.seal() == 1
 
     assert triggered(store) == [("cus_1", position, Decimal(3))]
+
+
+def test_usage_above_the_threshold_waits_for_the_customers_own_event(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    use(store, "20")
+    create_alert(store, tokens, 10)
+    # More than are kept as rows, so that each call is a part of its own.
+    store.meter_events.ingest(columns(stripe_customer_id=["cus_2"] * 40))
+    store.meter_events.ingest(columns(40))
+
+    [others, own] = triggered(store)
+
+    assert (others[0], others[2]) == ("cus_2", Decimal(10))
+    # Both batches and the two triggers end the log.
+    assert own == ("cus_1", store.position - 2 - 39, Decimal(21))
+
+
+def test_thousands_of_events_at_once_trigger_at_the_right_one(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    create_alert(store, tokens, 2_500)
+    receipts = [store.meter_events.ingest(columns(1_000)) for _ in range(3)]
+
+    [found] = triggered(store)
+
+    assert receipts[2].first_position is not None
+    assert found == ("cus_1", receipts[2].first_position + 499, Decimal(2_500))
+
+
+def test_an_alert_on_a_meter_with_history_knows_what_came_with_other_alerts(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    create_alert(store, create_meter(store, "requests", "count"), 1)
+    store.meter_events.ingest(columns(event_name=["tokens", "requests"]))
+    create_alert(store, tokens, 2)
+    position = use(store)
+
+    assert [each for each in triggered(store) if each[1] == position] == [
+        ("cus_1", position, Decimal(2))
+    ]

@@ -70,8 +70,13 @@ def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
         assert sum(usage["input_tokens_by_hour"]) == usage["input_tokens"]
         assert len(usage["input_tokens_by_hour"]) == HOURS
     assert stages["verified"]["ok"] is True
-    # Five meters, 4950 events, 25 cancellations, four grants, one invoice.
-    assert stages["verified"]["entries"] == 5 + 4950 + 25 + 5
+    watched = stages["watched"]
+    assert watched["alert"]["usage_threshold"]["gte"] == 25
+    # It triggers at the very request, on a meter that counts.
+    assert {each["value"] for each in watched["triggered"]} == {25}
+    # Five meters, an alert, 4950 events, 25 cancellations, four grants, one invoice.
+    facts = 5 + 1 + len(watched["triggered"]) + 25 + 5
+    assert stages["verified"]["entries"] == 4950 + facts
 
 
 def test_demo_run_again_finds_only_duplicates(tmp_path: Path) -> None:
@@ -154,7 +159,8 @@ def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> Non
     stages = demo_document("--events", str(rows), "--store", store)
 
     assert stages["verified"]["ok"] is True
-    assert stages["verified"]["entries"] == 5 + 99_000 + 25 + 5
+    facts = 5 + 1 + len(stages["watched"]["triggered"]) + 25 + 5
+    assert stages["verified"]["entries"] == 99_000 + facts
     expected = input_tokens(traffic_of(store, rows))
     dispute = stages["dispute"]
     assert dispute["after"] == expected[dispute["customer"]]
@@ -171,7 +177,7 @@ def test_demo_shows_commands_that_work(
         _, _, arguments = command.partition(" -m metering.cli ")
         result = CliRunner().invoke(app, arguments.split())
         assert result.exit_code == 0, command
-    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 9
+    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 10
 
 
 def test_demo_shows_every_stage_in_eighty_columns(
@@ -191,7 +197,8 @@ def test_demo_shows_every_stage_in_eighty_columns(
         "before",
         "Paid with credits",
         "available",
-        "Verified 4,985 entries",
+        "has triggered, once for each of 7 customers",
+        "Verified 4,993 entries",
     ):
         assert words in told
     tables = [line for line in told.splitlines() if not line.startswith("Such as")]
