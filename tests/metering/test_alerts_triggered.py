@@ -1,8 +1,11 @@
 """At which event an alert triggers, for whom, and how often."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -333,3 +336,25 @@ def test_an_alert_on_a_meter_with_history_knows_what_came_with_other_alerts(
     assert [each for each in triggered(store) if each[1] == position] == [
         ("cus_1", position, Decimal(2))
     ]
+
+
+def test_a_lost_checkpoint_is_made_good_from_the_whole_log(
+    tmp_path: Path, clock: metering.FixedClock
+) -> None:
+    target = tmp_path / "usage"
+    with metering.connect(target, clock=clock) as store:
+        create_alert(store, create_meter(store), 3)
+        first = use(store, "3")
+        store.seal()
+        use(store, "2", "cus_2")
+        store.seal()
+    with closing(sqlite3.connect(target / "log.db")) as database, database:
+        database.execute("UPDATE alert_checkpoint SET position = 2")
+
+    with metering.connect(target, clock=clock) as store:
+        second = use(store, "1", "cus_2")
+        expected = [("cus_1", first, Decimal(3)), ("cus_2", second, Decimal(3))]
+        assert triggered(store) == expected
+        use(store, "5")
+        store.seal()
+        assert triggered(store) == expected
