@@ -98,7 +98,7 @@ class Watched:
             }
             self._alerts = {
                 alert.alert_id: self._event_names[alert.meter_id]
-                for alert in seen.all_alerts()
+                for alert in seen.all()
             }
             self._events, self._cancellations, self._before = [], {}, {}
             self._generation += 1
