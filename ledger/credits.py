@@ -81,6 +81,22 @@ class CreditGrantVoided(
     grant_id: str
 
 
+class CreditGrantLapsed(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="credit_grant.lapsed",
+):
+    """Somebody saw that time had made what was left of a grant expire.
+
+    It changes nothing: credits expire at their instant, seen or not. It gives what
+    happened then a place in the log, of which events tell.
+    """
+
+    grant_id: str
+
+
 # A billing run makes a million of the two below: they are written as arrays, made of
 # positional arguments, and left alone by the garbage collector.
 class InvoiceLine(msgspec.Struct, frozen=True, array_like=True, gc=False):

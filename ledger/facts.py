@@ -15,6 +15,7 @@ from ledger.alerts import (
 from ledger.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
+    CreditGrantLapsed,
     CreditGrantUpdated,
     CreditGrantVoided,
     CreditsApplied,
@@ -25,6 +26,12 @@ from ledger.meters import (
     MeterDeactivated,
     MeterReactivated,
     MeterUpdated,
+)
+from ledger.webhooks import (
+    WebhookEndpointCreated,
+    WebhookEndpointDeleted,
+    WebhookEndpointSecretRotated,
+    WebhookEndpointUpdated,
 )
 
 Fact = (
@@ -37,6 +44,7 @@ Fact = (
     | CreditGrantUpdated
     | CreditGrantExpired
     | CreditGrantVoided
+    | CreditGrantLapsed
     | CreditsApplied
     | CreditsReinstated
     | AlertCreated
@@ -44,6 +52,10 @@ Fact = (
     | AlertDeactivated
     | AlertArchived
     | AlertTriggered
+    | WebhookEndpointCreated
+    | WebhookEndpointUpdated
+    | WebhookEndpointSecretRotated
+    | WebhookEndpointDeleted
 )
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")

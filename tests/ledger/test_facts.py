@@ -18,6 +18,7 @@ from ledger.alerts import (
 from ledger.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
+    CreditGrantLapsed,
     CreditGrantUpdated,
     CreditGrantVoided,
     CreditsApplied,
@@ -37,6 +38,14 @@ from ledger.meters import (
     MeterUpdated,
 )
 from ledger.quantities import parse_quantity
+from ledger.webhooks import (
+    EndpointStatus,
+    SignatureScheme,
+    WebhookEndpointCreated,
+    WebhookEndpointDeleted,
+    WebhookEndpointSecretRotated,
+    WebhookEndpointUpdated,
+)
 
 CREATED = MeterCreated(
     meter_id="mtr_1",
@@ -93,6 +102,22 @@ TRIGGERED = AlertTriggered(
     timestamp=1_772_409_600_000_001,
     window_start=1_772_319_600_000_000,
 )
+ENDPOINT = WebhookEndpointCreated(
+    endpoint_id="we_1",
+    url="https://example.com/hooks",
+    enabled_events=("billing.alert.triggered",),
+    description="Größe 🚕",
+    metadata={"b": "2", "a": "1"},
+    signature=SignatureScheme.STRIPE,
+)
+CHANGED_ENDPOINT = WebhookEndpointUpdated(
+    endpoint_id="we_1",
+    url="https://example.com/hooks",
+    enabled_events=("*",),
+    description=None,
+    metadata={},
+    status=EndpointStatus.DISABLED,
+)
 FACTS: list[Fact] = [
     CREATED,
     *(msgspec.structs.replace(CREATED, formula=formula) for formula in Formula),
@@ -127,6 +152,11 @@ FACTS: list[Fact] = [
     AlertArchived(alert_id="alrt_1"),
     TRIGGERED,
     msgspec.structs.replace(TRIGGERED, window_start=None),
+    CreditGrantLapsed(grant_id="credgr_1"),
+    *(msgspec.structs.replace(ENDPOINT, signature=each) for each in SignatureScheme),
+    *(msgspec.structs.replace(CHANGED_ENDPOINT, status=each) for each in EndpointStatus),
+    WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=2**53 + 1),
+    WebhookEndpointDeleted(endpoint_id="we_1"),
 ]
 
 # What releases wrote is read for ever: these texts may be added to, never changed.
@@ -211,6 +241,31 @@ WRITTEN: list[tuple[Fact, str]] = [
         """[{"fact":"alert.triggered","alert_id":"alrt_1","customer":"cus_1",\
 "value":"9007199254740993.000000000001","event_position":9007199254740993,\
 "timestamp":1772409600000001,"window_start":1772319600000000}]""",
+    ),
+    (
+        CreditGrantLapsed(grant_id="credgr_1"),
+        """[{"fact":"credit_grant.lapsed","grant_id":"credgr_1"}]""",
+    ),
+    (
+        ENDPOINT,
+        """[{"fact":"webhook_endpoint.created","endpoint_id":"we_1",\
+"url":"https://example.com/hooks","enabled_events":["billing.alert.triggered"],\
+"description":"Größe 🚕","metadata":{"a":"1","b":"2"},"signature":"stripe"}]""",
+    ),
+    (
+        CHANGED_ENDPOINT,
+        """[{"fact":"webhook_endpoint.updated","endpoint_id":"we_1",\
+"url":"https://example.com/hooks","enabled_events":["*"],"description":null,\
+"metadata":{},"status":"disabled"}]""",
+    ),
+    (
+        WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=7),
+        """[{"fact":"webhook_endpoint.secret_rotated","endpoint_id":"we_1",\
+"overlap_ends":7}]""",
+    ),
+    (
+        WebhookEndpointDeleted(endpoint_id="we_1"),
+        """[{"fact":"webhook_endpoint.deleted","endpoint_id":"we_1"}]""",
     ),
 ]
 
