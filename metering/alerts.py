@@ -127,7 +127,8 @@ class Alerts:
             ResourceMissingError: there is no such alert.
         """
         with self._engine.log.read() as connection:
-            return self._resource(alert_of(SeenAlerts(connection), alert_id))
+            alert = alert_of(SeenAlerts(connection), alert_id)
+        return alert_resource(alert, livemode=self._engine.settings.livemode)
 
     def list(
         self,
@@ -164,7 +165,8 @@ class Alerts:
                 after=_cursor(seen, ending_before, "ending_before"),
             )
             found = seen.page(meter, page)
-        return [self._resource(each) for each in found]
+        livemode = self._engine.settings.livemode
+        return [alert_resource(each, livemode=livemode) for each in found]
 
     def triggered(
         self, alert: str | None = None, customer: str | None = None
@@ -185,11 +187,13 @@ class Alerts:
             seen = SeenAlerts(connection)
             if alert is not None:
                 alert_of(seen, alert, "alert")
-            alerts = {each.alert_id: self._resource(each) for each in seen.all()}
-            return [
-                self._triggered(trigger, alerts[trigger.fact.alert_id])
-                for trigger in seen.triggers(alert, of_customer)
-            ]
+            alerts = {each.alert_id: each for each in seen.all()}
+            triggers = seen.triggers(alert, of_customer)
+        livemode = self._engine.settings.livemode
+        return [
+            triggered_resource(each, alerts[each.fact.alert_id], livemode=livemode)
+            for each in triggers
+        ]
 
     def _transition(
         self,
@@ -221,39 +225,6 @@ class Alerts:
                 param="usage_threshold[filters]",
             )
 
-    def _resource(self, alert: kernel.Alert) -> Alert:
-        customer = alert.customer
-        return Alert(
-            id=alert.alert_id,
-            livemode=self._engine.settings.livemode,
-            status=alert.status.value,
-            title=alert.title,
-            usage_threshold=UsageThreshold(
-                gte=alert.gte,
-                meter=alert.meter_id,
-                recurrence=alert.recurrence.value,
-                filters=None if customer is None else (AlertFilter(customer=customer),),
-                timezone=alert.timezone,
-            ),
-        )
-
-    def _triggered(self, trigger: kernel.Trigger, alert: Alert) -> AlertTriggered:
-        fact = trigger.fact
-        window_start = fact.window_start
-        return AlertTriggered(
-            alert=alert,
-            created=at_microseconds(trigger.recorded_at),
-            customer=fact.customer,
-            livemode=self._engine.settings.livemode,
-            value=shortest(fact.value),
-            position=trigger.position,
-            event_position=fact.event_position,
-            timestamp=at_microseconds(fact.timestamp),
-            window_start=None
-            if window_start is None
-            else at_microseconds(window_start),
-        )
-
 
 _AND_SO = {False: " already", True: ", which is final"}
 
@@ -270,6 +241,43 @@ def alert_of(seen: SeenAlerts, alert_id: object, param: str = "id") -> kernel.Al
     if found is None:
         raise ResourceMissingError("billing alert", str(alert_id), param=param)
     return found
+
+
+def alert_resource(alert: kernel.Alert, *, livemode: bool) -> Alert:
+    """Give an alert to the caller."""
+    customer = alert.customer
+    return Alert(
+        id=alert.alert_id,
+        livemode=livemode,
+        status=alert.status.value,
+        title=alert.title,
+        usage_threshold=UsageThreshold(
+            gte=alert.gte,
+            meter=alert.meter_id,
+            recurrence=alert.recurrence.value,
+            filters=None if customer is None else (AlertFilter(customer=customer),),
+            timezone=alert.timezone,
+        ),
+    )
+
+
+def triggered_resource(
+    trigger: kernel.Trigger, alert: kernel.Alert, *, livemode: bool
+) -> AlertTriggered:
+    """Give a trigger to the caller, with its alert."""
+    fact = trigger.fact
+    window_start = fact.window_start
+    return AlertTriggered(
+        alert=alert_resource(alert, livemode=livemode),
+        created=at_microseconds(trigger.recorded_at),
+        customer=fact.customer,
+        livemode=livemode,
+        value=shortest(fact.value),
+        position=trigger.position,
+        event_position=fact.event_position,
+        timestamp=at_microseconds(fact.timestamp),
+        window_start=None if window_start is None else at_microseconds(window_start),
+    )
 
 
 def _cursor(seen: SeenAlerts, alert_id: str | None, param: str) -> int | None:

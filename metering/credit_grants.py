@@ -209,7 +209,8 @@ class CreditGrants:
             ResourceMissingError: there is no such grant.
         """
         with self._engine.credits() as (seen, _):
-            return self._resource(grant_of(seen, grant_id))
+            grant = grant_of(seen, grant_id)
+        return grant_resource(grant, livemode=self._engine.settings.livemode)
 
     def list(
         self,
@@ -240,7 +241,8 @@ class CreditGrants:
                 after=_cursor(seen, ending_before, "ending_before"),
             )
             found = seen.page_of_grants(of_customer, page)
-        return [self._resource(grant) for grant in found]
+        livemode = self._engine.settings.livemode
+        return [grant_resource(grant, livemode=livemode) for grant in found]
 
     def _check_count(self, unused: int) -> None:
         most = self._engine.settings.credit_grants_max
@@ -251,30 +253,6 @@ class CreditGrants:
                 code="credit_grant_limit_reached",
                 param="customer",
             )
-
-    def _resource(self, grant: Grant) -> CreditGrant:
-        scope = (
-            CreditScope(price_type="metered")
-            if grant.prices is None
-            else CreditScope(prices=tuple(ScopePrice(id=each) for each in grant.prices))
-        )
-        expires_at, voided_at = grant.expires_at, grant.voided_at
-        return CreditGrant(
-            id=grant.grant_id,
-            amount=monetary(grant.currency, grant.amount),
-            applicability_config=ApplicabilityConfig(scope=scope),
-            category=grant.category.value,
-            created=at_microseconds(grant.created),
-            updated=at_microseconds(grant.updated),
-            customer=grant.customer,
-            effective_at=at_microseconds(grant.effective_at),
-            expires_at=None if expires_at is None else at_microseconds(expires_at),
-            livemode=self._engine.settings.livemode,
-            metadata=dict(grant.metadata),
-            name=grant.name,
-            priority=grant.priority,
-            voided_at=None if voided_at is None else at_microseconds(voided_at),
-        )
 
 
 def grant_of(seen: Credits, grant_id: object, param: str = "id") -> Grant:
@@ -289,6 +267,32 @@ def grant_of(seen: Credits, grant_id: object, param: str = "id") -> Grant:
     if grant is None:
         raise ResourceMissingError("credit grant", str(grant_id), param=param)
     return grant
+
+
+def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
+    """Give a grant to the caller."""
+    scope = (
+        CreditScope(price_type="metered")
+        if grant.prices is None
+        else CreditScope(prices=tuple(ScopePrice(id=each) for each in grant.prices))
+    )
+    expires_at, voided_at = grant.expires_at, grant.voided_at
+    return CreditGrant(
+        id=grant.grant_id,
+        amount=monetary(grant.currency, grant.amount),
+        applicability_config=ApplicabilityConfig(scope=scope),
+        category=grant.category.value,
+        created=at_microseconds(grant.created),
+        updated=at_microseconds(grant.updated),
+        customer=grant.customer,
+        effective_at=at_microseconds(grant.effective_at),
+        expires_at=None if expires_at is None else at_microseconds(expires_at),
+        livemode=livemode,
+        metadata=dict(grant.metadata),
+        name=grant.name,
+        priority=grant.priority,
+        voided_at=None if voided_at is None else at_microseconds(voided_at),
+    )
 
 
 def _cursor(seen: Credits, grant_id: str | None, param: str) -> int | None:

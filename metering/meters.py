@@ -156,7 +156,8 @@ class Meters:
         Raises:
             ResourceMissingError: there is no such meter.
         """
-        return self._resource(meter_of(self._engine.definitions(), meter_id))
+        meter = meter_of(self._engine.definitions(), meter_id)
+        return meter_resource(meter, livemode=self._engine.settings.livemode)
 
     def list(self, status: Literal["active", "inactive"] | None = None) -> list[Meter]:
         """List the meters, or those of one status, newest first.
@@ -169,7 +170,7 @@ class Meters:
             raise invalid("status", status, f"one of {', '.join(statuses)}")
         meters = self._engine.definitions().by_id.values()
         return [
-            self._resource(meter)
+            meter_resource(meter, livemode=self._engine.settings.livemode)
             for meter in reversed(meters)
             if status is None or meter.status.value == status
         ]
@@ -229,29 +230,6 @@ class Meters:
         self._engine.record(decide)
         return self.retrieve(meter_id)
 
-    def _resource(self, meter: MeterDefinition) -> Meter:
-        window = meter.event_time_window
-        return Meter(
-            id=meter.meter_id,
-            created=at_microseconds(meter.created),
-            updated=at_microseconds(meter.updated),
-            display_name=meter.display_name,
-            event_name=meter.event_name,
-            default_aggregation=DefaultAggregation(formula=meter.formula.value),
-            customer_mapping=CustomerMapping(
-                event_payload_key=meter.customer_payload_key
-            ),
-            value_settings=ValueSettings(event_payload_key=meter.value_payload_key),
-            event_time_window=window.value if window else None,
-            status=meter.status.value,
-            status_transitions=StatusTransitions(
-                deactivated_at=None
-                if meter.deactivated_at is None
-                else at_microseconds(meter.deactivated_at)
-            ),
-            livemode=self._engine.settings.livemode,
-        )
-
 
 def meter_of(definitions: Definitions, meter_id: str) -> MeterDefinition:
     """Find a meter by its id.
@@ -263,6 +241,29 @@ def meter_of(definitions: Definitions, meter_id: str) -> MeterDefinition:
     if meter is None:
         raise ResourceMissingError("billing meter", meter_id)
     return meter
+
+
+def meter_resource(meter: MeterDefinition, *, livemode: bool) -> Meter:
+    """Give a meter to the caller."""
+    window = meter.event_time_window
+    return Meter(
+        id=meter.meter_id,
+        created=at_microseconds(meter.created),
+        updated=at_microseconds(meter.updated),
+        display_name=meter.display_name,
+        event_name=meter.event_name,
+        default_aggregation=DefaultAggregation(formula=meter.formula.value),
+        customer_mapping=CustomerMapping(event_payload_key=meter.customer_payload_key),
+        value_settings=ValueSettings(event_payload_key=meter.value_payload_key),
+        event_time_window=window.value if window else None,
+        status=meter.status.value,
+        status_transitions=StatusTransitions(
+            deactivated_at=None
+            if meter.deactivated_at is None
+            else at_microseconds(meter.deactivated_at)
+        ),
+        livemode=livemode,
+    )
 
 
 def _formula(aggregation: Mapping[str, str]) -> Formula:

@@ -15,8 +15,9 @@ from projections.tables.alerts import ALERTS, read_checkpoint
 from projections.tables.credits import CREDITS
 from projections.tables.frame import RecordedFact, are_current, clear
 from projections.tables.meters import METERS
+from projections.tables.webhooks import CHANGES, ENDPOINTS, LAPSES
 
-_RESOURCES = (METERS, CREDITS, ALERTS)
+_RESOURCES = (METERS, CREDITS, ALERTS, ENDPOINTS, CHANGES, LAPSES)
 _FACTS_AT_A_TIME = 20_000
 
 

@@ -154,7 +154,10 @@ FACTS: list[Fact] = [
     msgspec.structs.replace(TRIGGERED, window_start=None),
     CreditGrantLapsed(grant_id="credgr_1"),
     *(msgspec.structs.replace(ENDPOINT, signature=each) for each in SignatureScheme),
-    *(msgspec.structs.replace(CHANGED_ENDPOINT, status=each) for each in EndpointStatus),
+    *(
+        msgspec.structs.replace(CHANGED_ENDPOINT, status=each)
+        for each in EndpointStatus
+    ),
     WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=2**53 + 1),
     WebhookEndpointDeleted(endpoint_id="we_1"),
 ]

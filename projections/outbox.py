@@ -1,0 +1,341 @@
+"""Deliveries as one database transaction sees them, and what moves them on.
+
+All that writes is called in a database transaction that holds the write lock, so that
+one process at a time claims, enqueues and tells how an attempt went.
+"""
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+
+from ledger.webhooks import EndpointStatus
+from projections.tables.bulk import insert_rows
+from projections.tables.outbox import (
+    webhook_attempt,
+    webhook_delivery,
+    webhook_event,
+    webhook_outbox,
+    webhook_secret,
+)
+from projections.tables.webhooks import webhook_endpoint
+
+_delivery, _outbox = webhook_delivery.c, webhook_outbox.c
+_ATTEMPT_NAMES = [column.name for column in webhook_attempt.columns]
+
+
+class DeliveryState(enum.Enum):
+    """What became of a delivery; a failed one is not tried again."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """An event that is sent to some endpoints.
+
+    Attributes:
+        position: that of the fact it tells of.
+        number: among the events of that fact.
+        body: what is sent.
+    """
+
+    position: int
+    number: int
+    event_id: str
+    event_type: str
+    body: bytes
+    endpoint_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An event on its way to an endpoint. Times are microseconds since 1970 UTC."""
+
+    endpoint_id: str
+    position: int
+    number: int
+    event_id: str
+    event_type: str
+    state: DeliveryState
+    attempts: int
+    enqueued_at: int
+    next_attempt_at: int
+    delivered_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to deliver, and how it went.
+
+    Attributes:
+        status_code: that of the answer, None where there was none.
+        error: a word for what went wrong, None where the answer says it.
+    """
+
+    endpoint_id: str
+    event_id: str
+    attempt: int
+    attempted_at: int
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+
+
+class Outbox:
+    """Deliveries, as a database transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    # Endpoints.
+
+    def open(self, endpoint_id: str) -> None:
+        """Begin to deliver to an endpoint."""
+        row = {"endpoint_id": endpoint_id, "position": 0, "claimed_until": 0}
+        self.connection.execute(insert(webhook_outbox), row)
+
+    def remove(self, endpoint_id: str) -> None:
+        """Forget all that was to be sent to an endpoint, and its secrets."""
+        for table in (
+            webhook_outbox,
+            webhook_secret,
+            webhook_delivery,
+            webhook_attempt,
+        ):
+            is_its = table.c.endpoint_id == endpoint_id
+            self.connection.execute(delete(table).where(is_its))
+
+    def add_secret(self, endpoint_id: str, secret: str, created: int) -> None:
+        """Give an endpoint a secret."""
+        row = {"endpoint_id": endpoint_id, "secret": secret, "created": created}
+        self.connection.execute(insert(webhook_secret), row)
+
+    def end_secrets(self, endpoint_id: str, ends: int) -> None:
+        """Let the secrets of an endpoint sign no longer than until an instant."""
+        secret = webhook_secret.c
+        goes_on = or_(secret.ends.is_(None), secret.ends > ends)
+        self.connection.execute(
+            update(webhook_secret)
+            .where(secret.endpoint_id == endpoint_id, goes_on)
+            .values(ends=ends)
+        )
+
+    def secrets(self, endpoint_id: str, now: int) -> list[str]:
+        """Read the secrets that sign now, the newest first."""
+        secret = webhook_secret.c
+        rows = self.connection.execute(
+            select(secret.secret)
+            .where(
+                secret.endpoint_id == endpoint_id,
+                or_(secret.ends.is_(None), secret.ends > now),
+            )
+            .order_by(secret.ends.is_(None).desc(), secret.created.desc())
+        )
+        return [row.secret for row in rows]
+
+    def cursors(self) -> dict[str, int]:
+        """Read up to where deliveries to each endpoint are enqueued."""
+        rows = self.connection.execute(select(_outbox.endpoint_id, _outbox.position))
+        return {row.endpoint_id: row.position for row in rows}
+
+    # Enqueueing.
+
+    def enqueue(self, events: Iterable[Enqueued], now: int) -> int:
+        """Add deliveries that are not there yet, and count them."""
+        cursors, rows, bodies = self.cursors(), [], {}
+        for event in events:
+            for endpoint_id in event.endpoint_ids:
+                # It may be deleted, or another worker faster.
+                if cursors.get(endpoint_id, event.position) < event.position:
+                    rows.append(_delivery_row(endpoint_id, event, now))
+                    bodies[event.event_id] = event.body
+        if rows:
+            known = set(self._known_events(list(bodies)))
+            added = [
+                (event_id, now, body)
+                for event_id, body in bodies.items()
+                if event_id not in known
+            ]
+            insert_rows(self.connection, webhook_event, added)
+            insert_rows(self.connection, webhook_delivery, rows)
+        return len(rows)
+
+    def move_cursors(self, position: int) -> None:
+        """Say up to where deliveries are enqueued, which never goes back."""
+        self.connection.execute(
+            update(webhook_outbox)
+            .where(_outbox.position < position)
+            .values(position=position)
+        )
+
+    def _known_events(self, event_ids: Sequence[str]) -> Iterable[str]:
+        wanted = select(webhook_event.c.event_id)
+        for start in range(0, len(event_ids), 500):
+            portion = event_ids[start : start + 500]
+            is_among = webhook_event.c.event_id.in_(portion)
+            yield from self.connection.execute(wanted.where(is_among)).scalars()
+
+    # Claiming.
+
+    def due_endpoints(self, now: int) -> list[str]:
+        """Read which endpoints nobody delivers to although something is due."""
+        rows = self.connection.execute(
+            select(_delivery.endpoint_id)
+            .distinct()
+            .join(webhook_outbox, _outbox.endpoint_id == _delivery.endpoint_id)
+            .join(
+                webhook_endpoint,
+                webhook_endpoint.c.endpoint_id == _delivery.endpoint_id,
+            )
+            .where(
+                _is_due(now),
+                webhook_endpoint.c.status == EndpointStatus.ENABLED.value,
+                or_(_outbox.claimed_by.is_(None), _outbox.claimed_until <= now),
+            )
+            .order_by(_delivery.endpoint_id)
+        )
+        return list(rows.scalars())
+
+    def claim(self, endpoint_id: str, claimant: str, now: int, until: int) -> bool:
+        """Be the only one to deliver to an endpoint for a while, or learn of another."""
+        changed = self.connection.execute(
+            update(webhook_outbox)
+            .where(
+                _outbox.endpoint_id == endpoint_id,
+                or_(_outbox.claimed_by.is_(None), _outbox.claimed_until <= now),
+            )
+            .values(claimed_by=claimant, claimed_until=until)
+        )
+        return changed.rowcount == 1
+
+    def extend(self, endpoint_id: str, claimant: str, until: int) -> bool:
+        """Go on delivering to an endpoint, unless somebody else has taken over."""
+        changed = self.connection.execute(
+            update(webhook_outbox)
+            .where(_outbox.endpoint_id == endpoint_id, _outbox.claimed_by == claimant)
+            .values(claimed_until=until)
+        )
+        return changed.rowcount == 1
+
+    def release(self, endpoint_id: str, claimant: str) -> None:
+        """Let others deliver to an endpoint."""
+        self.connection.execute(
+            update(webhook_outbox)
+            .where(_outbox.endpoint_id == endpoint_id, _outbox.claimed_by == claimant)
+            .values(claimed_by=None, claimed_until=0)
+        )
+
+    # Delivering.
+
+    def next_due(self, endpoint_id: str, now: int) -> Delivery | None:
+        """Find what to send next: first attempts in the order of the log, then others."""
+        row = self.connection.execute(
+            select(webhook_delivery)
+            .where(_delivery.endpoint_id == endpoint_id, _is_due(now))
+            .order_by(_delivery.attempts > 0, _delivery.position, _delivery.number)
+            .limit(1)
+        ).first()
+        return None if row is None else _delivery_of(row)
+
+    def body(self, event_id: str) -> bytes:
+        """Read what is sent of an event."""
+        wanted = select(webhook_event.c.body).where(
+            webhook_event.c.event_id == event_id
+        )
+        return bytes(self.connection.execute(wanted).scalar_one())
+
+    def record(self, attempt: Attempt, delivery: Delivery) -> None:
+        """Say how an attempt went, and where the delivery is now."""
+        known = self.connection.execute(
+            update(webhook_delivery)
+            .where(
+                _delivery.endpoint_id == delivery.endpoint_id,
+                _delivery.position == delivery.position,
+                _delivery.number == delivery.number,
+                _delivery.attempts == delivery.attempts - 1,
+            )
+            .values(
+                state=delivery.state.value,
+                attempts=delivery.attempts,
+                next_attempt_at=delivery.next_attempt_at,
+                delivered_at=delivery.delivered_at,
+            )
+        )
+        if known.rowcount == 1:
+            row = {name: getattr(attempt, name) for name in _ATTEMPT_NAMES}
+            self.connection.execute(insert(webhook_attempt), row)
+
+    def next_attempt_at(self) -> int | None:
+        """Tell when something is due next; None where nothing is pending."""
+        wanted = select(func.min(_delivery.next_attempt_at)).where(
+            _delivery.state == DeliveryState.PENDING.value
+        )
+        found = self.connection.execute(wanted).scalar()
+        return None if found is None else int(found)
+
+    # Looking.
+
+    def pending_count(self, event_id: str) -> int:
+        """Count the endpoints that an event has not been delivered to."""
+        wanted = select(func.count()).where(
+            _delivery.event_id == event_id,
+            _delivery.state == DeliveryState.PENDING.value,
+        )
+        return int(self.connection.execute(wanted).scalar_one())
+
+    def deliveries(
+        self, endpoint_id: str, limit: int
+    ) -> list[tuple[Delivery, list[Attempt]]]:
+        """Read the last deliveries to an endpoint, newest first, with their attempts."""
+        rows = self.connection.execute(
+            select(webhook_delivery)
+            .where(_delivery.endpoint_id == endpoint_id)
+            .order_by(_delivery.position.desc(), _delivery.number.desc())
+            .limit(limit)
+        )
+        found = [_delivery_of(row) for row in rows]
+        attempts = self._attempts(endpoint_id, [each.event_id for each in found])
+        return [(each, attempts.get(each.event_id, [])) for each in found]
+
+    def _attempts(
+        self, endpoint_id: str, event_ids: Sequence[str]
+    ) -> dict[str, list[Attempt]]:
+        attempt = webhook_attempt.c
+        rows = self.connection.execute(
+            select(webhook_attempt)
+            .where(attempt.endpoint_id == endpoint_id, attempt.event_id.in_(event_ids))
+            .order_by(attempt.event_id, attempt.attempt)
+        )
+        found: dict[str, list[Attempt]] = {}
+        for row in rows:
+            found.setdefault(row.event_id, []).append(Attempt(**row._asdict()))
+        return found
+
+
+def _is_due(now: int) -> Any:
+    is_pending = _delivery.state == DeliveryState.PENDING.value
+    return is_pending & (_delivery.next_attempt_at <= now)
+
+
+def _delivery_row(endpoint_id: str, event: Enqueued, now: int) -> tuple[Any, ...]:
+    return (
+        endpoint_id,
+        event.position,
+        event.number,
+        event.event_id,
+        event.event_type,
+        DeliveryState.PENDING.value,
+        0,
+        now,
+        now,
+        None,
+    )
+
+
+def _delivery_of(row: Row[Any]) -> Delivery:
+    return Delivery(**{**row._asdict(), "state": DeliveryState(row.state)})

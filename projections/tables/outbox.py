@@ -1,0 +1,70 @@
+"""The tables of deliveries: what is to be sent, what was, and the secrets that sign it.
+
+They follow from nothing in the log, so they stay when other tables are made anew. Where
+an endpoint has got to is written in the database transaction that adds its deliveries:
+no event is left out, whenever a process dies.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+
+from projections.tables.frame import metadata
+
+# One row an endpoint. The lease says who delivers to it, and until when.
+webhook_outbox = Table(
+    "webhook_outbox",
+    metadata,
+    Column("endpoint_id", String(255), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("claimed_by", String(64), nullable=True),
+    Column("claimed_until", BigInteger, nullable=False),
+)
+
+# They cannot be hashed: deliveries are signed with them.
+webhook_secret = Table(
+    "webhook_secret",
+    metadata,
+    Column("endpoint_id", String(255), primary_key=True),
+    Column("secret", String(128), primary_key=True),
+    Column("created", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=True),
+)
+
+# What is sent, once for all endpoints and attempts: whatever a later release would make
+# of the event, the bytes stay.
+webhook_event = Table(
+    "webhook_event",
+    metadata,
+    Column("event_id", String(64), primary_key=True),
+    Column("created", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("webhook_event_created", "created"),
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("endpoint_id", String(255), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", String(64), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("enqueued_at", BigInteger, nullable=False),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger, nullable=True),
+    Index("webhook_delivery_due", "state", "next_attempt_at"),
+    Index("webhook_delivery_event", "event_id"),
+)
+
+webhook_attempt = Table(
+    "webhook_attempt",
+    metadata,
+    Column("endpoint_id", String(255), primary_key=True),
+    Column("event_id", String(64), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("attempted_at", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("status_code", Integer, nullable=True),
+    Column("error", String(64), nullable=True),
+)

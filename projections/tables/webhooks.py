@@ -1,0 +1,217 @@
+"""The tables of webhook endpoints, and of what changed resources that events tell of.
+
+A change is kept with its fact, so that a resource can be told as it was at any position.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    update,
+)
+
+from ledger.alerts import AlertActivated, AlertArchived, AlertDeactivated
+from ledger.credits import (
+    CreditGrantExpired,
+    CreditGrantLapsed,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+)
+from ledger.facts import Fact, encode_facts
+from ledger.meters import MeterDeactivated, MeterReactivated, MeterUpdated
+from ledger.webhooks import (
+    EndpointStatus,
+    SignatureScheme,
+    WebhookEndpointCreated,
+    WebhookEndpointDeleted,
+    WebhookEndpointUpdated,
+)
+from projections.kernels.endpoints import Endpoint
+from projections.tables.bulk import insert_rows
+from projections.tables.frame import (
+    POSITION,
+    RecordedFact,
+    ResourceTables,
+    metadata,
+)
+
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("endpoint_id", String(255), nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("enabled_events", LargeBinary, nullable=False),
+    Column("description", Text, nullable=True),
+    Column("metadata", LargeBinary, nullable=False),
+    Column("signature", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+resource_change = Table(
+    "resource_change",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("resource_id", String(255), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("fact", LargeBinary, nullable=False),
+    Index("resource_change_resource", "resource_id", "position"),
+)
+
+grant_lapse = Table(
+    "grant_lapse",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("grant_id", String(255), nullable=False, unique=True),
+)
+
+_TEXTS = msgspec.json.Decoder(tuple[str, ...])
+_PAIRS = msgspec.json.Decoder(dict[str, str])
+_ENCODE = msgspec.json.Encoder(order="deterministic").encode
+
+
+def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next facts about webhook endpoints."""
+    for position, recorded_at, fact in facts:
+        match fact:
+            case WebhookEndpointCreated():
+                row = _created_row(fact, position, recorded_at)
+                connection.execute(insert(webhook_endpoint), row)
+            case WebhookEndpointUpdated():
+                _change(connection, fact, position)
+            case WebhookEndpointDeleted():
+                is_it = webhook_endpoint.c.endpoint_id == fact.endpoint_id
+                connection.execute(delete(webhook_endpoint).where(is_it))
+            case _:
+                pass
+
+
+def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Keep the next facts that change a resource."""
+    rows = [
+        (position, _resource_id(fact), recorded_at, encode_facts([fact]))
+        for position, recorded_at, fact in facts
+    ]
+    insert_rows(connection, resource_change, rows)
+
+
+def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next expiries that were seen."""
+    rows = [
+        (position, fact.grant_id)
+        for position, _, fact in facts
+        if isinstance(fact, CreditGrantLapsed)
+    ]
+    insert_rows(connection, grant_lapse, rows)
+
+
+ENDPOINTS = ResourceTables(
+    name="webhook_endpoint",
+    version=1,
+    tables=(webhook_endpoint,),
+    kinds=(WebhookEndpointCreated, WebhookEndpointUpdated, WebhookEndpointDeleted),
+    fold=fold_endpoints,
+)
+CHANGES = ResourceTables(
+    name="resource_change",
+    version=1,
+    tables=(resource_change,),
+    kinds=(
+        MeterUpdated,
+        MeterDeactivated,
+        MeterReactivated,
+        CreditGrantUpdated,
+        CreditGrantExpired,
+        CreditGrantVoided,
+        AlertActivated,
+        AlertDeactivated,
+        AlertArchived,
+    ),
+    fold=fold_changes,
+)
+
+LAPSES = ResourceTables(
+    name="grant_lapse",
+    version=1,
+    tables=(grant_lapse,),
+    kinds=(CreditGrantLapsed,),
+    fold=fold_lapses,
+)
+
+
+def endpoint_of(row: Row[Any]) -> Endpoint:
+    """Read an endpoint from its row."""
+    return Endpoint(
+        position=row.position,
+        endpoint_id=row.endpoint_id,
+        url=row.url,
+        enabled_events=_TEXTS.decode(row.enabled_events),
+        description=row.description,
+        metadata=_PAIRS.decode(row.metadata),
+        signature=SignatureScheme(row.signature),
+        status=EndpointStatus(row.status),
+        since=row.since,
+        created=row.created,
+    )
+
+
+def _created_row(
+    fact: WebhookEndpointCreated, position: int, recorded_at: int
+) -> dict[str, Any]:
+    return {
+        "position": position,
+        "endpoint_id": fact.endpoint_id,
+        "url": fact.url,
+        "enabled_events": _ENCODE(fact.enabled_events),
+        "description": fact.description,
+        "metadata": _ENCODE(fact.metadata),
+        "signature": fact.signature.value,
+        "status": EndpointStatus.ENABLED.value,
+        "since": position,
+        "created": recorded_at,
+    }
+
+
+def _change(
+    connection: Connection, fact: WebhookEndpointUpdated, position: int
+) -> None:
+    table = webhook_endpoint
+    is_it = table.c.endpoint_id == fact.endpoint_id
+    if fact.status is EndpointStatus.ENABLED:
+        # What happened while it was disabled is not sent afterwards.
+        was_disabled = is_it & (table.c.status == EndpointStatus.DISABLED.value)
+        connection.execute(update(table).where(was_disabled).values(since=position))
+    changed = {
+        "url": fact.url,
+        "enabled_events": _ENCODE(fact.enabled_events),
+        "description": fact.description,
+        "metadata": _ENCODE(fact.metadata),
+        "status": fact.status.value,
+    }
+    connection.execute(update(table).where(is_it).values(changed))
+
+
+def _resource_id(fact: Fact) -> str:
+    match fact:
+        case MeterUpdated() | MeterDeactivated() | MeterReactivated():
+            return fact.meter_id
+        case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+            return fact.grant_id
+        case AlertActivated() | AlertDeactivated() | AlertArchived():
+            return fact.alert_id
+        case _:
+            raise AssertionError(f"no change of a resource: {type(fact).__name__}")
