@@ -81,6 +81,14 @@ from metering.resources import (
 )
 from metering.settlement.receipts import CreditsProgress, CreditsReceipt
 from metering.verification import Checkpoint, VerifyReport
+from metering.webhooks.resources import (
+    DeliveryReceipt,
+    Event,
+    EventData,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from projections.errors import QueryError
 from projections.reaggregation.errors import (
     ReaggregationError,
@@ -111,6 +119,9 @@ __all__ = [
     "CreditsReceipt",
     "CustomerMapping",
     "DefaultAggregation",
+    "DeliveryReceipt",
+    "Event",
+    "EventData",
     "FixedClock",
     "IdentifierConflictError",
     "IngestProgress",
@@ -154,5 +165,8 @@ __all__ = [
     "ValueSettings",
     "ValueUnreadableError",
     "VerifyReport",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "connect",
 ]

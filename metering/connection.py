@@ -19,7 +19,7 @@ from metering.credit_balances import CreditBalanceSummaries
 from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
 from metering.credit_transactions import CreditBalanceTransactions
 from metering.credits import CreditApplications
-from metering.engine import Engine, Settings, now_of
+from metering.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
 from metering.evaluation import Evaluator
 from metering.events import MeterEvents
 from metering.ids import RandomIds
@@ -28,6 +28,10 @@ from metering.reaggregation import Filters, Request, reaggregated
 from metering.sealing import SEAL_EVENTS, BackgroundSealing
 from metering.times import Time
 from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
+from metering.webhooks.endpoints import WebhookEndpoints
+from metering.webhooks.enqueueing import enqueue, record_lapses
+from metering.webhooks.events import Events
+from metering.webhooks.resources import DeliveryReceipt
 from projections.catalog import Catalog
 from projections.summaries import Summaries
 from projections.tables.facts import FactTables
@@ -48,6 +52,8 @@ def connect(  # noqa: PLR0913  # settings have names
     cancel_window: timedelta | None = None,
     credit_grants_max: int = CREDIT_GRANTS_MAX,
     alerts_max: int = ALERTS_MAX,
+    allow_private_webhooks: bool = False,
+    webhook_timeout: timedelta = WEBHOOK_TIMEOUT,
 ) -> "Metering":
     """Open a store, creating it where it is absent.
 
@@ -72,6 +78,10 @@ def connect(  # noqa: PLR0913  # settings have names
             for ever.
         credit_grants_max: how many unused credit grants a customer can have.
         alerts_max: how many alerts on a meter can apply to a customer.
+        allow_private_webhooks: whether webhooks may be sent to addresses that are not
+            public, and without TLS; for use on one machine, and in tests.
+        webhook_timeout: how long to wait for a connection to an endpoint, and for each
+            part of its answer.
 
     Raises:
         StoreUnavailableError: the store cannot be opened.
@@ -95,6 +105,8 @@ def connect(  # noqa: PLR0913  # settings have names
             cancel_window=cancel_window,
             credit_grants_max=credit_grants_max,
             alerts_max=alerts_max,
+            allow_private_webhooks=allow_private_webhooks,
+            webhook_timeout=webhook_timeout,
         ),
         identifier_retention=identifier_retention,
     )
@@ -112,6 +124,9 @@ class Metering:
         credit_balance_summary: retrieve, history.
         credit_balance_transactions: list, retrieve.
         alerts: create, retrieve, list, activate, deactivate, archive, triggered.
+        webhook_endpoints: create, update, rotate_secret, retrieve, list, delete,
+            deliveries.
+        events: list, retrieve.
     """
 
     def __init__(
@@ -156,6 +171,8 @@ class Metering:
         self.credit_balance_summary = CreditBalanceSummaries(self._engine)
         self.credit_balance_transactions = CreditBalanceTransactions(self._engine)
         self.alerts = Alerts(self._engine)
+        self.webhook_endpoints = WebhookEndpoints(self._engine)
+        self.events = Events(self._engine)
 
     @property
     def position(self) -> int:
@@ -171,6 +188,26 @@ class Metering:
         """
         self._engine.evaluator.evaluate()
         return self._engine.log.catch_up().position
+
+    def deliver(self) -> DeliveryReceipt:
+        """Send to webhook endpoints what they have not got yet, and is due.
+
+        What was recorded is made into events first, also what alerts trigger in it and
+        that credits expired. Each event arrives at least once, with the same id and
+        bytes; several processes do not send the same one at a time.
+        """
+        # HTTP takes a while to load; who does not deliver need not wait.
+        from metering.webhooks.lanes import Lanes  # noqa: PLC0415
+        from metering.webhooks.sending import sender_of  # noqa: PLC0415
+
+        self._engine.evaluator.evaluate()
+        record_lapses(self._engine)
+        enqueued = enqueue(self._engine)
+        with Lanes(self._engine, sender_of(self._engine.settings)) as lanes:
+            tally = lanes.deliver_all()
+        return DeliveryReceipt(
+            enqueued=enqueued, delivered=tally.delivered, failed=tally.failed
+        )
 
     def seal(self, progress: StepCallback | None = None) -> int:
         """Move the usage recorded so far into segments, and say how many were made.

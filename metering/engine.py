@@ -20,6 +20,7 @@ from projections.alerts import Alerts
 from projections.catalog import Catalog, Definitions
 from projections.credits import Credits
 from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.outbox import Outbox
 from projections.recorded import Recorded, tail_table
 from projections.summaries import Summaries
 from projections.usage import Usage
@@ -28,6 +29,10 @@ Decide = Callable[[Definitions], Sequence[Fact]]
 DecideCredits = Callable[[Credits, int], Sequence[Fact]]
 """Decides on the credits as they are, and at the instant of recording."""
 DecideAlerts = Callable[[Alerts], Sequence[Fact]]
+DecideDeliveries = Callable[[Outbox, int], Sequence[Fact]]
+"""Decides on endpoints and deliveries as they are, and changes those of the outbox."""
+
+WEBHOOK_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +45,16 @@ class Settings:
             for ever.
         credit_grants_max: how many unused credit grants a customer can have.
         alerts_max: how many alerts on a meter can apply to a customer.
+        allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
+        webhook_timeout: for connecting to an endpoint, and between parts of its answer.
     """
 
     livemode: bool
     cancel_window: timedelta | None
     credit_grants_max: int
     alerts_max: int
+    allow_private_webhooks: bool
+    webhook_timeout: timedelta
 
 
 def now_of(clock: Clock) -> int:
@@ -103,6 +112,14 @@ class Engine:
         """Record the facts that a decision on the current alerts comes to."""
         return self.log.append_facts(
             lambda connection, _: decide(Alerts(connection)),
+            now=self.now,
+            needs_events=False,
+        )
+
+    def record_deliveries(self, decide: DecideDeliveries) -> Commit | None:
+        """Change deliveries, and record the facts that a decision on them comes to."""
+        return self.log.append_facts(
+            lambda connection, instant: decide(Outbox(connection), instant),
             now=self.now,
             needs_events=False,
         )

@@ -103,22 +103,22 @@ class Past:
     """Resources as they were at a position, as a database transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def facts(self, after: int, up_to: int) -> Iterator[RecordedFact]:
         """Read the facts after a position, which may lie within a commit."""
-        start, row = after, commit_holding(self._connection, after + 1)
+        start, row = after, commit_holding(self.connection, after + 1)
         if row is not None and CommitKind(row.kind) is CommitKind.FACTS:
             start = min(after, row.first_position - 1)
         found = dropwhile(
-            lambda each: each[0] <= after, read_facts(self._connection, start, up_to)
+            lambda each: each[0] <= after, read_facts(self.connection, start, up_to)
         )
         # The last commit may go on beyond.
         return takewhile(lambda each: each[0] <= up_to, found)
 
     def fact(self, position: int) -> RecordedFact | None:
         """Read the fact at a position; None where there is another entry, or none."""
-        row = commit_holding(self._connection, position)
+        row = commit_holding(self.connection, position)
         if row is None or CommitKind(row.kind) is not CommitKind.FACTS:
             return None
         commit = decode_commit(row)
@@ -130,7 +130,7 @@ class Past:
 
     def meter(self, meter_id: str, at: int) -> MeterDefinition:
         """Tell what a meter was after the entry at a position."""
-        created = read_definitions(self._connection)[meter_id].position
+        created = read_definitions(self.connection)[meter_id].position
         made: dict[str, MeterDefinition] = {}
         for position, recorded_at, fact in self._facts_about(meter_id, created, at):
             meter = apply_fact(made, fact, position=position, recorded_at=recorded_at)
@@ -140,7 +140,7 @@ class Past:
 
     def grant(self, grant_id: str, at: int) -> Grant:
         """Tell what a grant was after the entry at a position, but for draws of it."""
-        now = Credits(self._connection).grant(grant_id)
+        now = Credits(self.connection).grant(grant_id)
         assert now is not None, "grants stay"
         grant = now
         for position, recorded_at, fact in self._facts_about(
@@ -154,7 +154,7 @@ class Past:
 
     def alert(self, alert_id: str, at: int) -> Alert:
         """Tell what an alert was after the entry at a position."""
-        now = Alerts(self._connection).alert(alert_id)
+        now = Alerts(self.connection).alert(alert_id)
         assert now is not None, "alerts stay"
         alert = replace(now, status=AlertStatus.ACTIVE, period=now.position)
         for position, _, fact in self._changes(alert_id, at):
@@ -173,6 +173,6 @@ class Past:
 
     def _changes(self, resource_id: str, at: int) -> Iterator[RecordedFact]:
         given = {"resource_id": resource_id, "up_to": at}
-        for row in self._connection.execute(_CHANGES, given).all():
+        for row in self.connection.execute(_CHANGES, given).all():
             (fact,) = decode_facts(bytes(row.fact))
             yield row.position, row.recorded_at, fact

@@ -31,6 +31,9 @@ NAMES = [
     "CreditsReceipt",
     "CustomerMapping",
     "DefaultAggregation",
+    "DeliveryReceipt",
+    "Event",
+    "EventData",
     "FixedClock",
     "IdentifierConflictError",
     "IngestProgress",
@@ -74,14 +77,19 @@ NAMES = [
     "ValueSettings",
     "ValueUnreadableError",
     "VerifyReport",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "connect",
 ]
 
 PARAMETERS = {
     "connect": "target create segments cache seal_events clock livemode"
-    " identifier_retention cancel_window credit_grants_max alerts_max",
+    " identifier_retention cancel_window credit_grants_max alerts_max"
+    " allow_private_webhooks webhook_timeout",
     "Metering.catch_up": "self",
     "Metering.close": "self",
+    "Metering.deliver": "self",
     "Metering.rebuild": "self progress",
     "Metering.seal": "self progress",
     "Metering.sql": "self query",
@@ -124,7 +132,19 @@ PARAMETERS = {
     "alerts.deactivate": "alert_id",
     "alerts.archive": "alert_id",
     "alerts.triggered": "alert customer",
+    "webhook_endpoints.create": "url enabled_events description metadata signature",
+    "webhook_endpoints.update": "endpoint_id url enabled_events description metadata"
+    " disabled",
+    "webhook_endpoints.rotate_secret": "endpoint_id overlap",
+    "webhook_endpoints.retrieve": "endpoint_id",
+    "webhook_endpoints.list": "limit starting_after ending_before",
+    "webhook_endpoints.delete": "endpoint_id",
+    "webhook_endpoints.deliveries": "endpoint_id limit",
+    "events.list": "type created limit starting_after ending_before",
+    "events.retrieve": "event_id",
 }
+
+_RESOURCES = ("meter", "credit", "alert", "webhook", "events")
 
 
 def test_the_promised_names_are_these() -> None:
@@ -142,7 +162,7 @@ def test_a_promised_name_exists_and_says_what_it_is(name: str) -> None:
 def test_a_method_has_the_parameters_that_are_promised(
     store: metering.Metering, path: str, parameters: str
 ) -> None:
-    owner: object = store if path.startswith(("meter", "credit", "alert")) else metering
+    owner: object = store if path.startswith(_RESOURCES) else metering
 
     method = attrgetter(path)(owner)
 

@@ -1,0 +1,1 @@
+"""Webhooks: events of what is recorded, and their delivery to endpoints."""

@@ -1,0 +1,353 @@
+"""Webhook endpoints: where events are sent to. Decides what may be done to them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ledger.facts import Fact
+from ledger.webhooks import (
+    EndpointStatus,
+    SignatureScheme,
+    WebhookEndpointCreated,
+    WebhookEndpointDeleted,
+    WebhookEndpointSecretRotated,
+    WebhookEndpointUpdated,
+)
+from metering.checks import is_storable
+from metering.clock import MICROSECOND, at_microseconds
+from metering.credit_parameters import check_page, merge_metadata
+from metering.engine import Engine
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.parameters import invalid, name_of, one_of, whole_number
+from metering.webhooks.addresses import check_url
+from metering.webhooks.resources import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from metering.webhooks.signatures import new_secret
+from metering.webhooks.snapshots import EVENT_TYPES
+from projections.credits import Page
+from projections.kernels.endpoints import EVERY_EVENT, Endpoint
+from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
+from projections.webhooks import Endpoints as SeenEndpoints
+
+ENDPOINTS_MAX = 16
+LONGEST_DESCRIPTION = 5_000
+OVERLAP = timedelta(hours=24)
+_OVERLAP_MAX = timedelta(days=30)
+
+
+class WebhookEndpoints:
+    """The webhook endpoints of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(  # the attributes of an endpoint have names
+        self,
+        *,
+        url: str,
+        enabled_events: Sequence[str],
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        signature: Literal["stripe", "standard"] = "stripe",
+    ) -> WebhookEndpoint:
+        """Send events to a URL from now on.
+
+        Args:
+            url: where they are sent to, over https.
+            enabled_events: the types to send, or ``["*"]`` for every one.
+            description: for people.
+            metadata: up to 50 texts of the caller's own.
+            signature: how deliveries are signed: ``stripe``, in the header that
+                Stripe's libraries verify; or ``standard``, by Standard Webhooks.
+
+        Returns:
+            The endpoint with its secret, which is told here only.
+
+        Raises:
+            InvalidRequestError: an argument is malformed, the URL leads to where
+                nothing may be sent, or there are too many endpoints.
+        """
+        allow_private = self._engine.settings.allow_private_webhooks
+        check_url(url, allow_private=allow_private)
+        schemes = tuple(each.value for each in SignatureScheme)
+        created = WebhookEndpointCreated(
+            endpoint_id=self._engine.ids.resource("we"),
+            url=url,
+            enabled_events=_check_events(enabled_events),
+            description=_check_description(description),
+            metadata=merge_metadata({}, metadata),
+            signature=SignatureScheme(one_of(signature, "signature", schemes)),
+        )
+        secret = new_secret()
+
+        def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
+            count = len(SeenEndpoints(outbox.connection).all_endpoints())
+            if count >= ENDPOINTS_MAX:
+                raise InvalidRequestError(
+                    f"There are {count} webhook endpoints; must be at most"
+                    f" {ENDPOINTS_MAX}, so delete one first",
+                    code="webhook_endpoint_limit_reached",
+                )
+            outbox.open(created.endpoint_id)
+            outbox.add_secret(created.endpoint_id, secret, now)
+            return [created]
+
+        self._engine.record_deliveries(decide)
+        endpoint = self.retrieve(created.endpoint_id)
+        return msgspec.structs.replace(endpoint, secret=secret)
+
+    def update(  # the attributes of an endpoint have names
+        self,
+        endpoint_id: str,
+        *,
+        url: str | UnsetType = UNSET,
+        enabled_events: Sequence[str] | UnsetType = UNSET,
+        description: str | UnsetType | None = UNSET,
+        metadata: Mapping[str, str] | UnsetType | None = UNSET,
+        disabled: bool | UnsetType = UNSET,
+    ) -> WebhookEndpoint:
+        """Change an endpoint; what was enqueued for it is sent to where it leads now.
+
+        Args:
+            endpoint_id: of the endpoint.
+            url: as for `create`.
+            enabled_events: as for `create`; holds for events not yet enqueued.
+            description: as for `create`; None or ``""`` takes it away.
+            metadata: is merged into the endpoint's own: an empty text takes its key
+                away, and None or ``""`` takes away every pair.
+            disabled: whether to send nothing for now; what happens while an endpoint
+                is disabled is not sent later either.
+
+        Raises:
+            ResourceMissingError: there is no such endpoint.
+            InvalidRequestError: an argument is malformed, or the URL leads to where
+                nothing may be sent.
+        """
+        changed: dict[str, object] = {}
+        if not isinstance(url, UnsetType):
+            allow_private = self._engine.settings.allow_private_webhooks
+            check_url(url, allow_private=allow_private)
+            changed["url"] = url
+        if not isinstance(enabled_events, UnsetType):
+            changed["enabled_events"] = _check_events(enabled_events)
+        if not isinstance(description, UnsetType):
+            changed["description"] = _check_description(description)
+        if not isinstance(disabled, UnsetType):
+            changed["status"] = _check_disabled(disabled)
+
+        def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
+            endpoint = endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
+            known = as_it_is(endpoint)
+            updated = msgspec.structs.replace(known, **changed)
+            if not isinstance(metadata, UnsetType):
+                merged = merge_metadata(endpoint.metadata, metadata)
+                updated = msgspec.structs.replace(updated, metadata=merged)
+            return [] if updated == known else [updated]
+
+        self._engine.record_deliveries(decide)
+        return self.retrieve(endpoint_id)
+
+    def rotate_secret(
+        self, endpoint_id: str, *, overlap: timedelta = OVERLAP
+    ) -> WebhookEndpoint:
+        """Give an endpoint another secret.
+
+        Args:
+            endpoint_id: of the endpoint.
+            overlap: how long deliveries are signed by the earlier secret as well, up to
+                30 days.
+
+        Returns:
+            The endpoint with the new secret, which is told here only.
+
+        Raises:
+            ResourceMissingError: there is no such endpoint.
+            InvalidRequestError: the overlap is malformed.
+        """
+        if not isinstance(overlap, timedelta):
+            raise invalid("overlap", overlap, "a timedelta")
+        most = _OVERLAP_MAX // MICROSECOND
+        length = whole_number(overlap // MICROSECOND, "overlap", 0, most)
+        secret = new_secret()
+
+        def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
+            endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
+            outbox.end_secrets(endpoint_id, now + length)
+            outbox.add_secret(endpoint_id, secret, now)
+            ends = now + length
+            return [
+                WebhookEndpointSecretRotated(endpoint_id=endpoint_id, overlap_ends=ends)
+            ]
+
+        self._engine.record_deliveries(decide)
+        return msgspec.structs.replace(self.retrieve(endpoint_id), secret=secret)
+
+    def delete(self, endpoint_id: str) -> None:
+        """Send nothing to an endpoint any more, and forget it.
+
+        Raises:
+            ResourceMissingError: there is no such endpoint.
+        """
+
+        def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
+            endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
+            outbox.remove(endpoint_id)
+            return [WebhookEndpointDeleted(endpoint_id=endpoint_id)]
+
+        self._engine.record_deliveries(decide)
+
+    def retrieve(self, endpoint_id: str) -> WebhookEndpoint:
+        """Get an endpoint by its id, without its secret.
+
+        Raises:
+            ResourceMissingError: there is no such endpoint.
+        """
+        with self._engine.log.read() as connection:
+            endpoint = endpoint_of(SeenEndpoints(connection), endpoint_id)
+        return self._resource(endpoint)
+
+    def list(
+        self,
+        *,
+        limit: int = 10,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> list[WebhookEndpoint]:
+        """List endpoints, newest first.
+
+        Args:
+            limit: 1 to 100.
+            starting_after: id of the endpoint before the first one to list.
+            ending_before: id of the endpoint behind the last one to list.
+
+        Raises:
+            ResourceMissingError: a cursor is the id of no endpoint.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
+        """
+        page_limit = check_page(limit, starting_after, ending_before)
+        with self._engine.log.read() as connection:
+            seen = SeenEndpoints(connection)
+            page = Page(
+                limit=page_limit,
+                before=_cursor(seen, starting_after, "starting_after"),
+                after=_cursor(seen, ending_before, "ending_before"),
+            )
+            found = seen.page(page)
+        return [self._resource(endpoint) for endpoint in found]
+
+    def deliveries(
+        self, endpoint_id: str, *, limit: int = 10
+    ) -> Sequence[WebhookDelivery]:
+        """Tell what was sent to an endpoint, or is to be, newest first.
+
+        Args:
+            endpoint_id: of the endpoint.
+            limit: 1 to 100.
+
+        Raises:
+            ResourceMissingError: there is no such endpoint.
+            InvalidRequestError: the limit is malformed.
+        """
+        most = check_page(limit, None, None)
+        with self._engine.log.read() as connection:
+            endpoint_of(SeenEndpoints(connection), endpoint_id)
+            found = Outbox(connection).deliveries(endpoint_id, most)
+        return [_delivery(delivery, attempts) for delivery, attempts in found]
+
+    def _resource(self, endpoint: Endpoint) -> WebhookEndpoint:
+        return WebhookEndpoint(
+            id=endpoint.endpoint_id,
+            created=at_microseconds(endpoint.created),
+            description=endpoint.description,
+            enabled_events=endpoint.enabled_events,
+            livemode=self._engine.settings.livemode,
+            metadata=dict(endpoint.metadata),
+            signature=endpoint.signature.value,
+            status=endpoint.status.value,
+            url=endpoint.url,
+        )
+
+
+def as_it_is(endpoint: Endpoint) -> WebhookEndpointUpdated:
+    """Make the fact that would leave an endpoint as it is."""
+    return WebhookEndpointUpdated(
+        endpoint_id=endpoint.endpoint_id,
+        url=endpoint.url,
+        enabled_events=endpoint.enabled_events,
+        description=endpoint.description,
+        metadata=endpoint.metadata,
+        status=endpoint.status,
+    )
+
+
+def endpoint_of(
+    seen: SeenEndpoints, endpoint_id: object, param: str = "id"
+) -> Endpoint:
+    """Find an endpoint by its id.
+
+    Raises:
+        ResourceMissingError: there is no such endpoint.
+    """
+    found = None
+    if isinstance(endpoint_id, str) and is_storable(endpoint_id):
+        found = seen.endpoint(endpoint_id)
+    if found is None:
+        raise ResourceMissingError("webhook endpoint", str(endpoint_id), param=param)
+    return found
+
+
+def _cursor(seen: SeenEndpoints, endpoint_id: str | None, param: str) -> int | None:
+    if endpoint_id is None:
+        return None
+    return endpoint_of(seen, endpoint_id, param).position
+
+
+def _delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> WebhookDelivery:
+    is_pending = delivery.state is DeliveryState.PENDING
+    at, next_at = delivery.delivered_at, delivery.next_attempt_at
+    return WebhookDelivery(
+        event=delivery.event_id,
+        type=delivery.event_type,
+        status=delivery.state.value,
+        created=at_microseconds(delivery.enqueued_at),
+        delivered_at=None if at is None else at_microseconds(at),
+        next_attempt_at=at_microseconds(next_at) if is_pending else None,
+        attempts=tuple(
+            WebhookAttempt(
+                attempted_at=at_microseconds(each.attempted_at),
+                duration_ms=each.duration_ms,
+                status_code=each.status_code,
+                error=each.error,
+            )
+            for each in attempts
+        ),
+    )
+
+
+def _check_events(enabled_events: object) -> tuple[str, ...]:
+    param, allowed = "enabled_events", (EVERY_EVENT, *EVENT_TYPES)
+    is_list = isinstance(enabled_events, Sequence) and not isinstance(
+        enabled_events, str | bytes
+    )
+    if not is_list or not enabled_events:
+        raise invalid(param, enabled_events, "a list of event types, or of *")
+    checked = [one_of(each, param, allowed) for each in enabled_events]  # type: ignore[attr-defined]  # it is one
+    return tuple(dict.fromkeys(checked))
+
+
+def _check_description(description: object) -> str | None:
+    if description is None or description == "":
+        return None
+    return name_of(description, "description", LONGEST_DESCRIPTION)
+
+
+def _check_disabled(disabled: object) -> EndpointStatus:
+    if not isinstance(disabled, bool):
+        raise invalid("disabled", disabled, "true or false")
+    return EndpointStatus.DISABLED if disabled else EndpointStatus.ENABLED

@@ -1,0 +1,143 @@
+"""Enqueueing: what was recorded becomes deliveries, none left out and none twice.
+
+Events are made before the write lock is taken. Under it they are added, unless another
+process was faster, and where the endpoints have got to is written with them.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ledger.credits import CreditGrantLapsed
+from ledger.facts import Fact
+from metering.engine import Engine
+from metering.webhooks.resources import EventType
+from metering.webhooks.snapshots import TYPES_OF, Snapshots
+from metering.webhooks.wire import event_body
+from projections.credits import Credits
+from projections.kernels.credit_timeline import TransactionKind, transactions
+from projections.kernels.endpoints import Endpoint
+from projections.outbox import Enqueued, Outbox
+from projections.tables.frame import RecordedFact
+from projections.webhooks import Endpoints, Past, expired_unseen
+
+_EVENTS_AT_A_TIME = 1_000
+_LAPSES_AT_A_TIME = 1_000
+
+
+def record_lapses(engine: Engine) -> None:
+    """Give the expiries that time brought a place in the log, each once."""
+    with engine.credits() as (seen, now):
+        if not expired_unseen(seen.connection, now, 1):
+            return
+
+    def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        found = expired_unseen(seen.connection, now, _LAPSES_AT_A_TIME)
+        expired: set[int] = set()
+        for customer in dict.fromkeys(grant.customer for grant in found):
+            grants = seen.grants_by_position(customer)
+            made = transactions(grants, seen.applications_of(customer), now)
+            expired |= {
+                each.grant.position
+                for each in made
+                if each.kind is TransactionKind.EXPIRED
+            }
+        return [
+            CreditGrantLapsed(grant_id=grant.grant_id)
+            for grant in found
+            if grant.position in expired
+        ]
+
+    while True:
+        commit = engine.record_credits(decide)
+        if commit is None or commit.entry_count < _LAPSES_AT_A_TIME:
+            return
+
+
+def enqueue(engine: Engine) -> int:
+    """Add a delivery for each new event and endpoint that wants it, and count them."""
+    head = engine.log.head()
+    added = 0
+    with engine.log.read() as connection:
+        cursors = Outbox(connection).cursors()
+        found = Endpoints(connection).all_endpoints()
+        starts = {
+            each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.since)
+            for each in found
+        }
+        wanted = _Wanting(found, starts)
+        after = min(starts.values(), default=head.position)
+        if after >= head.facts_position:
+            return 0
+        past = Past(connection)
+        snapshots = Snapshots(
+            past,
+            Credits(connection),
+            epoch=head.epoch,
+            livemode=engine.settings.livemode,
+        )
+        waiting: list[Enqueued] = []
+        for recorded in past.facts(after, head.position):
+            if wanted.may_want(recorded):
+                waiting += _events(snapshots, wanted, recorded)
+            if len(waiting) >= _EVENTS_AT_A_TIME:
+                added += _add(engine, waiting, recorded[0])
+                waiting = []
+        added += _add(engine, waiting, head.position)
+    return added
+
+
+class _Wanting:
+    """Which endpoints want which events."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], starts: dict[str, int]) -> None:
+        self._endpoints = [each for each in endpoints if each.is_enabled]
+        self._starts = starts
+
+    def may_want(self, recorded: RecordedFact) -> bool:
+        """Tell whether anybody may want an event of a fact."""
+        types: frozenset[EventType] = TYPES_OF.get(type(recorded[2]), frozenset())
+        return any(self.of(each, recorded[0]) for each in types)
+
+    def of(self, event_type: str, position: int) -> tuple[str, ...]:
+        """Find who wants an event of a type at a position."""
+        return tuple(
+            endpoint.endpoint_id
+            for endpoint in self._endpoints
+            if endpoint.wants(event_type)
+            and self._starts[endpoint.endpoint_id] < position
+        )
+
+
+def _events(
+    snapshots: Snapshots, wanted: _Wanting, recorded: RecordedFact
+) -> list[Enqueued]:
+    made = []
+    for place, event in snapshots.of(recorded):
+        endpoint_ids = wanted.of(event.type, place.position)
+        if endpoint_ids:
+            sent = msgspec.structs.replace(event, pending_webhooks=len(endpoint_ids))
+            made.append(
+                Enqueued(
+                    position=place.position,
+                    number=place.number,
+                    event_id=event.id,
+                    event_type=event.type,
+                    body=event_body(sent),
+                    endpoint_ids=endpoint_ids,
+                )
+            )
+    return made
+
+
+def _add(engine: Engine, events: Sequence[Enqueued], up_to: int) -> int:
+    added = 0
+
+    def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
+        nonlocal added
+        added = outbox.enqueue(events, now)
+        outbox.move_cursors(up_to)
+        return []
+
+    engine.record_deliveries(decide)
+    return added

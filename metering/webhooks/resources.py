@@ -1,0 +1,132 @@
+"""Resources of webhooks: what callers get back. Frozen values with Stripe's field names.
+
+Source: https://docs.stripe.com/api/events and https://docs.stripe.com/api/webhook_endpoints
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from metering.alert_resources import AlertTriggered
+from metering.credit_resources import CreditBalanceTransaction, CreditGrant
+from metering.resources import Meter
+
+API_VERSION = "2026-10-28.endive"
+"""Whose shapes events have."""
+
+EventType = Literal[
+    "billing.alert.triggered",
+    "billing.credit_balance_transaction.created",
+    "billing.credit_grant.created",
+    "billing.credit_grant.updated",
+    "billing.meter.created",
+    "billing.meter.deactivated",
+    "billing.meter.reactivated",
+    "billing.meter.updated",
+]
+
+
+class EventData(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event tells of.
+
+    Attributes:
+        object: the resource as it was after what happened.
+        previous_attributes: what an update changed, as it was before; None where
+            something else happened.
+    """
+
+    object: AlertTriggered | CreditBalanceTransaction | CreditGrant | Meter
+    previous_attributes: dict[str, Any] | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened, as endpoints are told of it.
+
+    Attributes:
+        id: the same however often it is sent or asked for.
+        created: when it was recorded.
+        pending_webhooks: how many endpoints it has not been delivered to; where it was
+            sent, how many it was to be delivered to.
+    """
+
+    id: str
+    object: Literal["event"] = "event"
+    api_version: str = API_VERSION
+    created: datetime
+    data: EventData
+    livemode: bool
+    pending_webhooks: int
+    request: None = None
+    type: EventType
+
+
+class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where events are sent to.
+
+    Attributes:
+        enabled_events: the types that are sent; ``*`` is every one.
+        secret: signs what is sent; told when the endpoint is created and when its
+            secret is rotated, and never again.
+        signature: how it signs: as Stripe does, or by Standard Webhooks.
+    """
+
+    id: str
+    object: Literal["webhook_endpoint"] = "webhook_endpoint"
+    api_version: str = API_VERSION
+    application: None = None
+    created: datetime
+    description: str | None
+    enabled_events: tuple[str, ...]
+    livemode: bool
+    metadata: dict[str, str]
+    secret: str | None = None
+    signature: Literal["stripe", "standard"]
+    status: Literal["enabled", "disabled"]
+    url: str
+
+
+class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to deliver an event.
+
+    Attributes:
+        status_code: of the answer; None where there was none.
+        error: what went wrong where no answer came, such as ``timeout``.
+    """
+
+    attempted_at: datetime
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+
+
+class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """An event on its way to an endpoint, with the attempts so far.
+
+    Attributes:
+        event: its id.
+        status: failed is given up.
+        next_attempt_at: None where there will be none.
+    """
+
+    event: str
+    type: str
+    status: Literal["pending", "delivered", "failed"]
+    created: datetime
+    delivered_at: datetime | None
+    next_attempt_at: datetime | None
+    attempts: tuple[WebhookAttempt, ...]
+
+
+class DeliveryReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What one round of deliveries came to.
+
+    Attributes:
+        enqueued: deliveries that were added, one for each event and endpoint.
+        delivered: attempts that were answered with a 2xx.
+        failed: attempts that were not; they are repeated when they are due.
+    """
+
+    enqueued: int
+    delivered: int
+    failed: int

@@ -1,0 +1,33 @@
+"""When an attempt that failed is repeated: soon, then ever later, for three days."""
+
+import hashlib
+
+_SECOND = 1_000_000
+FIRST_DELAY = 5 * _SECOND
+LONGEST_DELAY = 4 * 3600 * _SECOND
+GIVE_UP_AFTER = 3 * 24 * 3600 * _SECOND
+_FACTOR = 4
+_JITTER = 0.25
+
+
+def next_attempt(*, attempts: int, now: int, enqueued_at: int, key: str) -> int | None:
+    """Tell when to try again, in microseconds since 1970 UTC; None is never.
+
+    Args:
+        attempts: how many have failed, at least one.
+        now: when the last one did.
+        enqueued_at: since when the event was to be delivered.
+        key: spreads the attempts of many deliveries that failed at once, by up to a
+            quarter of the delay to either side.
+    """
+    assert attempts > 0, "something failed"
+    # Beyond a dozen the delay is the longest, and the power would grow for nothing.
+    delay = min(FIRST_DELAY * _FACTOR ** min(attempts - 1, 12), LONGEST_DELAY)
+    at = now + int(delay * (1 + _JITTER * _spread(f"{key} {attempts}")))
+    return at if at <= enqueued_at + GIVE_UP_AFTER else None
+
+
+def _spread(text: str) -> float:
+    """Make a number from -1 to 1 of a text, each as likely as any other."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:7]) / 2**55 - 1

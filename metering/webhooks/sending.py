@@ -1,0 +1,228 @@
+"""One attempt over HTTP: to an address that was checked, within a bounded time.
+
+The answer's status is all that is kept. A redirect is an answer like others, no proxy is
+asked for, and whoever answers slowly is hung up on.
+"""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from metering.engine import Settings
+from metering.errors import InvalidRequestError
+from metering.webhooks.addresses import Target, check_url, is_public
+
+ANSWER_BYTES = 64 << 10
+
+Resolve = Callable[[str, int], list[str]]
+"""Finds the addresses of a host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How an attempt went.
+
+    Attributes:
+        status_code: None where no answer came.
+        error: a word for why none came.
+    """
+
+    status_code: int | None
+    error: str | None
+    duration_ms: int
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the receiver has taken it."""
+        return self.status_code is not None and 200 <= self.status_code < 300
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """Ask the system for the addresses of a host."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+class Sender:
+    """Sends to endpoints. Thread-safe.
+
+    Args:
+        timeout_seconds: for connecting, and between two parts of an answer; the whole
+            attempt takes at most twice as long.
+        allow_private: whether any address will do.
+        resolve: finds addresses.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        allow_private: bool,
+        resolve: Resolve = addresses_of,
+    ) -> None:
+        self._timeout = timeout_seconds
+        self._allow_private = allow_private
+        self._resolve = resolve
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long an attempt takes at most, once the name is resolved."""
+        return 2 * self._timeout
+
+    def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Make one attempt."""
+        start = monotonic()
+        status_code, error = None, None
+        try:
+            target = check_url(url, allow_private=self._allow_private)
+            status_code = self._posted(target, headers, body)
+        except InvalidRequestError:
+            error = "url_refused"
+        except _NotSentError as failure:
+            error = failure.word
+        duration_ms = round(1000 * (monotonic() - start))
+        return Answer(status_code=status_code, error=error, duration_ms=duration_ms)
+
+    def _posted(self, target: Target, headers: Mapping[str, str], body: bytes) -> int:
+        failure = _NotSentError("host_unknown")
+        deadline = monotonic() + self.longest_seconds
+        for address in self._checked_addresses(target):
+            left = deadline - monotonic()
+            if left <= 0:
+                break
+            try:
+                return self._post(target, address, headers, body, left)
+            except _NotSentError as error:
+                failure = error
+                # Only who was not reached has certainly not got it.
+                if not error.is_unreached:
+                    break
+        raise failure
+
+    def _checked_addresses(self, target: Target) -> list[str]:
+        try:
+            addresses = self._resolve(target.host, target.port)
+        except (OSError, UnicodeError) as error:
+            raise _NotSentError("host_unknown") from error
+        if not self._allow_private and not all(map(is_public, addresses)):
+            raise _NotSentError("address_refused")
+        return addresses
+
+    def _post(
+        self,
+        target: Target,
+        address: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        left: float,
+    ) -> int:
+        timeout = min(self._timeout, left)
+        connection = _connection(target, address, timeout)
+        with _translated(), _hung_up_after(connection, left):
+            try:
+                connection.request(
+                    "POST",
+                    target.path,
+                    body=body,
+                    headers={
+                        "Host": target.host_header,
+                        "Content-Type": "application/json; charset=utf-8",
+                        "User-Agent": "metering-webhooks",
+                        "Connection": "close",
+                        "Accept-Encoding": "identity",
+                        **headers,
+                    },
+                    preload_content=False,
+                    decode_content=False,
+                )
+                answer = connection.getresponse()
+                with contextlib.suppress(HTTPError, OSError, ValueError):
+                    # So that a receiver is not reset while it still writes a little.
+                    answer.read(ANSWER_BYTES)
+                return int(answer.status)
+            finally:
+                connection.close()
+
+
+def sender_of(settings: Settings) -> Sender:
+    """Make the sender that settings ask for."""
+    return Sender(
+        timeout_seconds=settings.webhook_timeout.total_seconds(),
+        allow_private=settings.allow_private_webhooks,
+    )
+
+
+class _NotSentError(Exception):
+    """No answer came."""
+
+    def __init__(self, word: str, *, is_unreached: bool = False) -> None:
+        super().__init__(word)
+        self.word = word
+        self.is_unreached = is_unreached
+
+
+def _connection(
+    target: Target, address: str, timeout: float
+) -> urllib3.connection.HTTPConnection:
+    if target.scheme == "http":
+        return urllib3.connection.HTTPConnection(address, target.port, timeout=timeout)
+    # The certificate is that of the name, wherever the connection goes.
+    return urllib3.connection.HTTPSConnection(
+        address,
+        target.port,
+        timeout=timeout,
+        server_hostname=target.host,
+        assert_hostname=target.host,
+        cert_reqs="CERT_REQUIRED",
+    )
+
+
+@contextlib.contextmanager
+def _hung_up_after(
+    connection: urllib3.connection.HTTPConnection, seconds: float
+) -> Iterator[None]:
+    """Cut a connection off when its time is over, however little it keeps on sending."""
+
+    def hang_up() -> None:
+        sock = connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ConnectTimeoutError, NewConnectionError) as error:
+        is_late = isinstance(error, ConnectTimeoutError)
+        word = "connect_timeout" if is_late else "connection_refused"
+        raise _NotSentError(word, is_unreached=True) from error
+    except (ReadTimeoutError, TimeoutError) as error:
+        raise _NotSentError("timeout") from error
+    except (SSLError, ssl.SSLError) as error:
+        raise _NotSentError("tls_failed") from error
+    except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
+        raise _NotSentError("connection_lost") from error

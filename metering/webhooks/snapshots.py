@@ -1,0 +1,263 @@
+"""Events of facts: what each is told as, with the resource as it was after it.
+
+An event's id names the log, the fact's position and its place among the events of that
+fact: it is the same for whoever makes it, and whenever.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from ledger.alerts import AlertTriggered
+from ledger.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantLapsed,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+)
+from ledger.facts import Fact
+from ledger.meters import (
+    MeterCreated,
+    MeterDeactivated,
+    MeterReactivated,
+    MeterUpdated,
+)
+from metering.alerts import triggered_resource
+from metering.clock import at_microseconds
+from metering.credit_grants import grant_resource
+from metering.credit_transactions import transaction_resource
+from metering.meters import meter_resource
+from metering.webhooks.resources import Event, EventData, EventType
+from projections.credits import Credits
+from projections.kernels.alerts import Trigger
+from projections.kernels.credit_timeline import (
+    CreditTransaction,
+    TransactionKind,
+    applied_transactions,
+    reinstated_transactions,
+    transactions,
+)
+from projections.kernels.grants import Grant
+from projections.tables.frame import RecordedFact
+from projections.webhooks import Past
+
+_TRANSACTION: EventType = "billing.credit_balance_transaction.created"
+_GRANT_UPDATED: EventType = "billing.credit_grant.updated"
+
+TYPES_OF: dict[type[Fact], frozenset[EventType]] = {
+    MeterCreated: frozenset({"billing.meter.created"}),
+    MeterUpdated: frozenset({"billing.meter.updated"}),
+    MeterDeactivated: frozenset({"billing.meter.deactivated"}),
+    MeterReactivated: frozenset({"billing.meter.reactivated"}),
+    CreditGrantCreated: frozenset({"billing.credit_grant.created", _TRANSACTION}),
+    CreditGrantUpdated: frozenset({_GRANT_UPDATED}),
+    CreditGrantExpired: frozenset({_GRANT_UPDATED, _TRANSACTION}),
+    CreditGrantVoided: frozenset({_GRANT_UPDATED, _TRANSACTION}),
+    CreditGrantLapsed: frozenset({_TRANSACTION}),
+    CreditsApplied: frozenset({_TRANSACTION}),
+    CreditsReinstated: frozenset({_TRANSACTION}),
+    AlertTriggered: frozenset({"billing.alert.triggered"}),
+}
+"""Of which types the events of a fact are; facts of other classes have none."""
+EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
+
+_EPOCH_DIGITS = 12
+_ID = re.compile(
+    r"evt_([0-9a-f]{12})_([1-9a-f][0-9a-f]{0,15})_(0|[1-9a-f][0-9a-f]{0,7})"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an event is: at a fact, and which of its events."""
+
+    position: int
+    number: int
+
+    def event_id(self, epoch: str) -> str:
+        """Name the event within the log of an epoch."""
+        log = epoch[:_EPOCH_DIGITS].rjust(_EPOCH_DIGITS, "0")
+        return f"evt_{log}_{self.position:x}_{self.number:x}"
+
+    @classmethod
+    def of_id(cls, event_id: object, epoch: str) -> "Place | None":
+        """Find the place that an id names; None where it is of no event of the log."""
+        parts = _ID.fullmatch(event_id) if isinstance(event_id, str) else None
+        if parts is None:
+            return None
+        place = cls(position=int(parts[2], 16), number=int(parts[3], 16))
+        is_of_log = place.event_id(epoch) == event_id
+        return place if is_of_log and place.position < 2**63 else None
+
+
+class Snapshots:
+    """Makes the events of facts.
+
+    Args:
+        past: resources as they were.
+        seen: credits, of which transactions are made.
+        epoch: of the log.
+        livemode: what resources say of themselves.
+    """
+
+    def __init__(
+        self, past: Past, seen: Credits, *, epoch: str, livemode: bool
+    ) -> None:
+        self._past = past
+        self._seen = seen
+        self._epoch = epoch
+        self._livemode = livemode
+
+    def of(self, recorded: RecordedFact) -> list[tuple[Place, Event]]:
+        """Make the events of a fact, in their order."""
+        position, recorded_at, fact = recorded
+        made = []
+        for number, (event_type, data) in enumerate(self._told(recorded)):
+            assert event_type in TYPES_OF[type(fact)], "its types are listed"
+            place = Place(position=position, number=number)
+            event = Event(
+                id=place.event_id(self._epoch),
+                created=at_microseconds(recorded_at),
+                data=data,
+                livemode=self._livemode,
+                pending_webhooks=0,
+                type=event_type,
+            )
+            made.append((place, event))
+        return made
+
+    def _told(self, recorded: RecordedFact) -> Iterator[tuple[EventType, EventData]]:
+        _, _, fact = recorded
+        match fact:
+            case (
+                MeterCreated()
+                | MeterUpdated()
+                | MeterDeactivated()
+                | MeterReactivated()
+            ):
+                yield self._meter(recorded, fact)
+            case AlertTriggered():
+                yield "billing.alert.triggered", self._triggered(recorded, fact)
+            case (
+                CreditGrantCreated()
+                | CreditGrantUpdated()
+                | CreditGrantExpired()
+                | CreditGrantVoided()
+                | CreditGrantLapsed()
+            ):
+                yield from self._grant(recorded, fact)
+            case CreditsApplied():
+                application = self._seen.application(fact.invoice)
+                assert application is not None, "applications stay"
+                grants = self._seen.grants_drawn(application)
+                yield from self._transactions(applied_transactions(application, grants))
+            case CreditsReinstated():
+                application = self._seen.application(fact.invoice)
+                assert application is not None, "applications stay"
+                grants = self._seen.grants_drawn(application)
+                made = reinstated_transactions(application, grants)
+                yield from self._transactions(made)
+            case _:
+                pass
+
+    def _meter(
+        self,
+        recorded: RecordedFact,
+        fact: MeterCreated | MeterUpdated | MeterDeactivated | MeterReactivated,
+    ) -> tuple[EventType, EventData]:
+        position, _, _ = recorded
+        (event_type,) = TYPES_OF[type(fact)]
+        now = self._past.meter(fact.meter_id, position)
+        resource = meter_resource(now, livemode=self._livemode)
+        if isinstance(fact, MeterCreated):
+            return event_type, EventData(object=resource)
+        before = self._past.meter(fact.meter_id, position - 1)
+        return event_type, EventData(
+            object=resource,
+            previous_attributes=_changed(
+                meter_resource(before, livemode=self._livemode), resource
+            ),
+        )
+
+    def _triggered(self, recorded: RecordedFact, fact: AlertTriggered) -> EventData:
+        position, recorded_at, _ = recorded
+        alert = self._past.alert(fact.alert_id, position)
+        trigger = Trigger(
+            position=position, recorded_at=recorded_at, period=0, fact=fact
+        )
+        return EventData(
+            object=triggered_resource(trigger, alert, livemode=self._livemode)
+        )
+
+    def _grant(
+        self,
+        recorded: RecordedFact,
+        fact: CreditGrantCreated
+        | CreditGrantUpdated
+        | CreditGrantExpired
+        | CreditGrantVoided
+        | CreditGrantLapsed,
+    ) -> Iterator[tuple[EventType, EventData]]:
+        position, _, _ = recorded
+        grant = self._past.grant(fact.grant_id, position)
+        resource = grant_resource(grant, livemode=self._livemode)
+        match fact:
+            case CreditGrantCreated():
+                yield "billing.credit_grant.created", EventData(object=resource)
+            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+                then = self._past.grant(fact.grant_id, position - 1)
+                before = grant_resource(then, livemode=self._livemode)
+                yield (
+                    _GRANT_UPDATED,
+                    EventData(
+                        object=resource, previous_attributes=_changed(before, resource)
+                    ),
+                )
+            case CreditGrantLapsed():
+                pass
+        wanted = _CAUSED.get(type(fact))
+        if wanted is not None:
+            yield from self._transactions(self._of_grant(grant, wanted))
+
+    def _of_grant(
+        self, grant: Grant, kind: TransactionKind
+    ) -> Iterator[CreditTransaction]:
+        """Find the one transaction of a kind that a grant has, if it has it."""
+        seen = self._seen
+        made = transactions(
+            seen.grants_by_position(grant.customer),
+            seen.applications_of(grant.customer),
+            2**62,
+        )
+        for each in made:
+            if each.grant.position == grant.position and each.kind is kind:
+                yield each
+
+    def _transactions(
+        self, made: Iterator[CreditTransaction]
+    ) -> Iterator[tuple[EventType, EventData]]:
+        for each in made:
+            resource = transaction_resource(each, livemode=self._livemode)
+            yield _TRANSACTION, EventData(object=resource)
+
+
+_CAUSED: dict[type[Fact], TransactionKind] = {
+    CreditGrantCreated: TransactionKind.GRANTED,
+    CreditGrantExpired: TransactionKind.EXPIRED,
+    CreditGrantVoided: TransactionKind.VOIDED,
+    CreditGrantLapsed: TransactionKind.EXPIRED,
+}
+
+
+def _changed(before: msgspec.Struct, after: msgspec.Struct) -> dict[str, object]:
+    """Find the attributes in which two resources differ, as they were before."""
+    return {
+        name: getattr(before, name)
+        for name in before.__struct_fields__
+        if getattr(before, name) != getattr(after, name)
+    }
