@@ -68,6 +68,7 @@ from metering.errors import (
 )
 from metering.ingest.layout import Columns, Constant
 from metering.ingest.receipts import IngestProgress, IngestReceipt
+from metering.receipts import WorkReceipt
 from metering.resources import (
     Cancel,
     CustomerMapping,
@@ -168,5 +169,6 @@ __all__ = [
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WorkReceipt",
     "connect",
 ]

@@ -1,12 +1,12 @@
 """The facade: one connection to one store, with everything that can be done to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from datetime import timedelta
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
@@ -24,7 +24,9 @@ from metering.evaluation import Evaluator
 from metering.events import MeterEvents
 from metering.ids import RandomIds
 from metering.meters import Meters
+from metering.parameters import invalid
 from metering.reaggregation import Filters, Request, reaggregated
+from metering.receipts import WorkReceipt
 from metering.sealing import SEAL_EVENTS, BackgroundSealing
 from metering.times import Time
 from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
@@ -37,6 +39,12 @@ from projections.summaries import Summaries
 from projections.tables.facts import FactTables
 from projections.usage import Usage
 from projections.watched import Watched
+
+if TYPE_CHECKING:
+    # HTTP takes a while to load; who does not deliver need not wait.
+    from metering.worker import Worker
+
+POLL = timedelta(milliseconds=50)
 
 
 def connect(  # noqa: PLR0913  # settings have names
@@ -196,7 +204,6 @@ class Metering:
         that credits expired. Each event arrives at least once, with the same id and
         bytes; several processes do not send the same one at a time.
         """
-        # HTTP takes a while to load; who does not deliver need not wait.
         from metering.webhooks.lanes import Lanes  # noqa: PLC0415
         from metering.webhooks.sending import sender_of  # noqa: PLC0415
 
@@ -207,6 +214,41 @@ class Metering:
             tally = lanes.deliver_all()
         return DeliveryReceipt(
             enqueued=enqueued, delivered=tally.delivered, failed=tally.failed
+        )
+
+    def worker(
+        self,
+        *,
+        poll: timedelta = POLL,
+        progress: Callable[[WorkReceipt], None] | None = None,
+    ) -> "Worker":
+        """Keep the store current for as long as a with statement lasts.
+
+        A thread of its own evaluates alerts, delivers to webhook endpoints, and seals.
+        Several may work on one store, also in other processes: nothing is done twice.
+        It tries again where the store cannot be used for a while; what else goes wrong
+        is raised where the with statement ends.
+
+        Args:
+            poll: how soon it looks for what other processes recorded, more than 0 and
+                up to an hour.
+            progress: is called in that thread after each round that came to something.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+        """
+        from metering.worker import Worker  # noqa: PLC0415
+
+        longest, allowed = (
+            timedelta(hours=1),
+            "a timedelta of more than 0, up to an hour",
+        )
+        if not isinstance(poll, timedelta):
+            raise invalid("poll", poll, allowed)
+        if not timedelta(0) < poll <= longest:
+            raise invalid("poll", poll, allowed)
+        return Worker(
+            self._engine, poll_seconds=poll.total_seconds(), progress=progress
         )
 
     def seal(self, progress: StepCallback | None = None) -> int:

@@ -1,8 +1,9 @@
 """The engine: one store's log with its projections, as the domain modules use it."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ from ledger.appends import Status, UsageDraft, UsageOutcome
 from ledger.deduplication import Draft
 from ledger.entries import Commit, Head
 from ledger.facts import Fact
+from ledger.log import Decide as DecideFacts
 from ledger.log import Log
 from metering.clock import Clock, microseconds
 from metering.evaluation import Evaluator
@@ -64,7 +66,11 @@ def now_of(clock: Clock) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A log and what follows from it."""
+    """A log and what follows from it.
+
+    Attributes:
+        news: is set when this process has recorded something; a worker waits for it.
+    """
 
     log: Log
     usage: Usage
@@ -75,6 +81,7 @@ class Engine:
     settings: Settings
     evaluator: Evaluator
     sealing: BackgroundSealing
+    news: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> int:
         """Tell the time in microseconds since 1970 UTC."""
@@ -94,35 +101,34 @@ class Engine:
 
     def record(self, decide: Decide, *, needs_events: bool = False) -> Commit | None:
         """Record the facts that a decision on the current meters comes to."""
-        return self.log.append_facts(
+        return self._record(
             lambda connection, _: decide(self.catalog.read(connection)),
-            now=self.now,
             needs_events=needs_events,
         )
 
     def record_credits(self, decide: DecideCredits) -> Commit | None:
         """Record the facts that a decision on the current credits comes to."""
-        return self.log.append_facts(
-            lambda connection, instant: decide(Credits(connection), instant),
-            now=self.now,
-            needs_events=False,
+        return self._record(
+            lambda connection, instant: decide(Credits(connection), instant)
         )
 
     def record_alerts(self, decide: DecideAlerts) -> Commit | None:
         """Record the facts that a decision on the current alerts comes to."""
-        return self.log.append_facts(
-            lambda connection, _: decide(Alerts(connection)),
-            now=self.now,
-            needs_events=False,
-        )
+        return self._record(lambda connection, _: decide(Alerts(connection)))
 
     def record_deliveries(self, decide: DecideDeliveries) -> Commit | None:
         """Change deliveries, and record the facts that a decision on them comes to."""
-        return self.log.append_facts(
-            lambda connection, instant: decide(Outbox(connection), instant),
-            now=self.now,
-            needs_events=False,
+        return self._record(
+            lambda connection, instant: decide(Outbox(connection), instant)
         )
+
+    def _record(
+        self, decide: DecideFacts, *, needs_events: bool = False
+    ) -> Commit | None:
+        commit = self.log.append_facts(decide, now=self.now, needs_events=needs_events)
+        if commit is not None:
+            self.news.set()
+        return commit
 
     @contextmanager
     def credits(self) -> Iterator[tuple[Credits, int]]:
@@ -156,6 +162,7 @@ class Engine:
         """Append events that were checked; see `Log.append_usage`."""
         outcome = self.log.append_usage(draft, combined)
         self.sealing.appended()
+        self.news.set()
         return outcome
 
     def is_cancelled(self, position: int) -> bool:

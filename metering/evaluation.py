@@ -53,8 +53,8 @@ class Evaluator:
         self._fired: set[Fired] = set()
         self._periods: set[int] = set()
 
-    def evaluate(self) -> None:
-        """Record what triggers in everything recorded so far.
+    def evaluate(self) -> int:
+        """Record what triggers in everything recorded so far, and count it.
 
         Raises:
             StoreError: nothing was recorded; what was found will be found again.
@@ -64,12 +64,13 @@ class Evaluator:
             pending = self._watched.pending()
             # There are no alerts, or no news.
             if pending is None or pending.position <= self._checkpoint:
-                return
+                return 0
             if not pending.is_whole:
                 pending = self._read_again(pending)
             found = self._find(pending)
-            self._record(pending.position, found)
+            triggered = self._record(pending.position, found)
             self._watched.evaluated(pending)
+            return triggered
 
     def _read_again(self, known: Pending) -> Pending:
         """Go through the whole log, where usage at the checkpoint is not known.
@@ -103,7 +104,7 @@ class Evaluator:
             self._fired = {each for each in self._fired if each[0] in periods}
         self._periods = periods
 
-    def _record(self, up_to: int, found: Found) -> None:
+    def _record(self, up_to: int, found: Found) -> int:
         recorded: Found = []
         reached = 0
 
@@ -127,6 +128,7 @@ class Evaluator:
         )
         self._checkpoint = reached
         self._fired |= {_key(each) for each in recorded}
+        return len(recorded)
 
 
 def _key(found: tuple[int, AlertTriggered]) -> Fired:

@@ -33,7 +33,7 @@ class BackgroundSealing:
     """
 
     def __init__(
-        self, log: Log, due_events: int | None, evaluate: Callable[[], None]
+        self, log: Log, due_events: int | None, evaluate: Callable[[], object]
     ) -> None:
         self._log = log
         self._evaluate = evaluate

@@ -20,6 +20,8 @@ from metering.cli.reaggregate import reaggregate
 from metering.cli.stores import PLACES, Places
 from metering.cli.summaries import summaries
 from metering.cli.upkeep import rebuild, seal, verify
+from metering.cli.webhooks import webhooks_app
+from metering.cli.worker import worker
 
 app = typer.Typer(
     cls=Door,
@@ -63,6 +65,8 @@ app.add_typer(events_app, name="events")
 app.command()(summaries)
 app.add_typer(credits_app, name="credits")
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(webhooks_app, name="webhooks")
+app.command()(worker)
 app.command()(reaggregate)
 app.command(epilog=SQL_EPILOG)(sql)
 app.command()(seal)

@@ -24,6 +24,14 @@ JsonOption = Annotated[
         help="Print JSON: usage as numbers with all digits, times in ISO 8601.",
     ),
 ]
+AllowPrivateOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-private",
+        envvar="METERING_ALLOW_PRIVATE_WEBHOOKS",
+        help="Send also over http, and to addresses that are not public.",
+    ),
+]
 DEFAULT_STORE = "usage"
 
 

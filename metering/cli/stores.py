@@ -27,14 +27,22 @@ def create_store(store: str) -> metering.Metering:
     return _connect(store, creates=True)
 
 
-def open_store(store: str) -> metering.Metering:
+def open_store(
+    store: str, *, allow_private_webhooks: bool = False
+) -> metering.Metering:
     """Open a store that exists.
+
+    Args:
+        store: a directory or a URL.
+        allow_private_webhooks: see `metering.connect`.
 
     Raises:
         NoStoreError: there is none.
     """
     try:
-        return _connect(store, creates=False)
+        return _connect(
+            store, creates=False, allow_private_webhooks=allow_private_webhooks
+        )
     except metering.StoreMissingError as error:
         raise NoStoreError(shown_name(store)) from error
 
@@ -60,7 +68,9 @@ def find_meter(m: metering.Metering, name: str) -> metering.Meter:
     raise metering.ResourceMissingError("billing meter", name, param="meter")
 
 
-def _connect(store: str, *, creates: bool) -> metering.Metering:
+def _connect(
+    store: str, *, creates: bool, allow_private_webhooks: bool = False
+) -> metering.Metering:
     # An empty path would be this very directory.
     if not store:
         raise typer.BadParameter("give a directory or a URL", param_hint="--store")
@@ -68,5 +78,9 @@ def _connect(store: str, *, creates: bool) -> metering.Metering:
     if places.cache == "":
         raise typer.BadParameter("give a directory", param_hint="--cache")
     return metering.connect(
-        store, create=creates, segments=places.segments, cache=places.cache
+        store,
+        create=creates,
+        segments=places.segments,
+        cache=places.cache,
+        allow_private_webhooks=allow_private_webhooks,
     )

@@ -93,7 +93,7 @@ class Lanes:
         Raises:
             StoreError: the store cannot be used; nothing is lost.
         """
-        ended = self._ended()
+        ended = self.ended()
         with self._engine.log.read() as connection:
             due = Outbox(connection).due_endpoints(self._engine.now())
         for endpoint_id in due:
@@ -110,7 +110,13 @@ class Lanes:
             tally += self.start_due()
         return tally
 
-    def _ended(self) -> Tally:
+    @property
+    def are_busy(self) -> bool:
+        """Whether there is a lane whose end was not counted yet."""
+        return bool(self._busy)
+
+    def ended(self) -> Tally:
+        """Tell what the lanes came to that have ended since the last call."""
         tally = Tally()
         for endpoint_id, lane in list(self._busy.items()):
             if lane.done():
