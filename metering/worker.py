@@ -67,6 +67,8 @@ class Worker:
         self._poll_seconds = poll_seconds
         self._progress = progress
         self._stopping = threading.Event()
+        # Python before 3.13 takes a thread for ended where a signal interrupts its join.
+        self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="metering-worker", daemon=True
         )
@@ -96,7 +98,7 @@ class Worker:
         if kind is None:
             self.join()
         else:
-            self._thread.join()
+            self._ended.wait()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the worker, which comes by itself only with an error.
@@ -110,10 +112,10 @@ class Worker:
         Raises:
             MeteringError: that error.
         """
-        self._thread.join(timeout)
+        has_ended = self._ended.wait(timeout)
         if self._error is not None:
             raise self._error
-        return not self._thread.is_alive()
+        return has_ended
 
     # In its thread.
 
@@ -124,6 +126,8 @@ class Worker:
             # It is raised where the worker is left, which may be in a year.
             self._error = error
             _logger.critical("The worker has ended", exc_info=True)
+        finally:
+            self._ended.set()
 
     def _work(self) -> None:
         pause = _FIRST_PAUSE_SECONDS

@@ -80,6 +80,7 @@ NAMES = [
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WorkReceipt",
     "connect",
 ]
 

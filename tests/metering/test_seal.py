@@ -4,7 +4,6 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,8 +22,7 @@ from tests.metering.usage import (
     total,
 )
 from tests.segment_places import places_of
-
-PATIENCE_SECONDS = 30
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 def batch(first: int, count: int) -> object:
@@ -46,14 +44,6 @@ def worth(numbers: range) -> Decimal:
 
 def open_store(connect: Connect, **keywords: object) -> metering.Metering:
     return connect(clock=metering.FixedClock(NOW), **keywords)
-
-
-def eventually(claim: Callable[[], bool]) -> None:
-    """Wait until something is true that another thread brings about."""
-    pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
-    while not claim():
-        assert time.monotonic() < deadline, "it does not come true"
-        pause.wait(0.02)
 
 
 def segments_of(store: metering.Metering) -> int:
