@@ -8,9 +8,6 @@ itself on a store without alerts; the best round counts.
 Sixty alerts are on everybody, twenty a meter, at what the heaviest customers come to;
 the others are on one customer each, at 0.3 to 1.7 times what that one comes to. What
 must trigger is computed from the numbers of the traffic, not from a store.
-
-The second question is how long a trigger takes from the append of its event, where the
-writer catches up after every event.
 """
 
 import shutil
@@ -39,7 +36,7 @@ from bench.measures import (
     record,
     take_turns,
 )
-from bench.targets import ALERTS, ALERTS_LATENCY, PROJECT, WITHOUT_ALERTS
+from bench.targets import ALERTS, PROJECT, WITHOUT_ALERTS
 from bench.traffic import CUSTOMERS, EVENT_NAMES, Traffic, Usage, customer_id
 
 EVENTS: Final = Parameter(smoke=20_000, full=2_000_000)
@@ -47,7 +44,6 @@ BATCH_EVENTS: Final = Parameter(smoke=5_000, full=50_000)
 ALERTS_ON_EVERYBODY: Final = 20
 ALERTS_IN_ALL: Final = 1_000
 ROUNDS: Final = Parameter(smoke=1, full=7)
-LATENCY_EVENTS: Final = Parameter(smoke=20, full=500)
 SEED: Final = 20250103
 CLOCK: Final = RecordedClock()
 
@@ -111,40 +107,6 @@ def test_catch_up(
         seconds=min(seconds),
         triggers=len(expected),
     )
-
-
-@pytest.mark.benchmark(group=ALERTS_LATENCY)
-def test_latency(benchmark: BenchmarkFixture, size: Size) -> None:
-    """Append an event that reaches a threshold, and catch up."""
-    events = LATENCY_EVENTS.at(size)
-    with (
-        tempfile.TemporaryDirectory(prefix="metering-bench-") as directory,
-        metering.connect(Path(directory) / "usage", seal_events=None) as engine,
-    ):
-        meter = project.create_meters(engine)[EVENT_NAMES[0]]
-        _create_alert(engine, meter, 1, None)
-        seconds = [_append_and_find(engine, number) for number in range(events)]
-        triggers = len(engine.alerts.triggered())
-
-    ordered = np.sort(seconds)
-    benchmark.pedantic(lambda: None)  # type: ignore[no-untyped-call] # not typed
-    assert triggers == events
-    record(
-        benchmark,
-        Contestant(name=PROJECT, role=Role.PROJECT),
-        events=1,
-        digest=digest(triggers),
-        seconds=float(np.quantile(ordered, 0.5)),
-        p99_seconds=float(np.quantile(ordered, 0.99)),
-    )
-
-
-def _append_and_find(engine: metering.Metering, number: int) -> float:
-    payload = {"stripe_customer_id": customer_id(number), "value": "1"}
-    started = time.perf_counter()
-    engine.meter_events.create(event_name=EVENT_NAMES[0], payload=payload)
-    engine.catch_up()
-    return time.perf_counter() - started
 
 
 def _catch_up(question: Question, thresholds: list[Threshold]) -> Round:

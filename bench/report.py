@@ -36,6 +36,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     work_seconds: float | None = None
     first_answer_seconds: float | None = None
     growth: float | None = None
+    p99_seconds: float | None = None
     peak_memory_bytes: int | None = None
     stored_events: int | None = None
 
@@ -323,6 +324,7 @@ def _size(size: float) -> str:
 
 _REMARKS: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "stored_events": ("{:,}".format, "{} events stored"),
+    "p99_seconds": (_time, "99th percentile {}"),
     "growth": (_times, "{} the time of the small store"),
     "peak_memory_bytes": (_size, "peak memory {}"),
     "first_answer_seconds": (_time, "{} from opening to the answer"),
