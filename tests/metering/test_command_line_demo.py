@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -197,10 +198,12 @@ def test_demo_shows_every_stage_in_eighty_columns(
         "before",
         "Paid with credits",
         "available",
-        "has triggered, once for each of 7 customers",
-        "Verified 4,993 entries",
     ):
         assert words in told
+    # Whose requests reach the threshold depends on the time of day.
+    found = re.search(r"has triggered, once for each of (\d+) customers", told)
+    assert found is not None
+    assert f"Verified {4_986 + int(found[1]):,} entries" in told
     tables = [line for line in told.splitlines() if not line.startswith("Such as")]
     assert max(len(line) for line in tables) <= 80
     assert any("█" in line for line in tables)
