@@ -1,7 +1,7 @@
 """What is handed to the log to be appended, and what it answers."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,13 +31,14 @@ class UsageDraft:
         has_own_timestamp: which events carry their sender's timestamp; the others were
             given the time of arrival.
         facts_position: position of the last fact the events were checked against.
-        recorded_at: time of arrival, microseconds since 1970 UTC.
+        now: tells the time, microseconds since 1970 UTC; is asked under the write lock,
+            so that nothing is recorded at a time before what another process saw.
     """
 
     events: Events
     has_own_timestamp: np.ndarray
     facts_position: int
-    recorded_at: int
+    now: Callable[[], int]
 
     def __len__(self) -> int:
         """Count the events."""
@@ -53,7 +54,8 @@ class UsageOutcome:
         positions: position of each event, or of its original where it is a duplicate
             or a conflict (int64).
         conflicts: for each row in conflict, the fields that differ from the original.
-        recorded_at: when the appended events were recorded, microseconds since 1970.
+        recorded_at: when the appended events were recorded, microseconds since 1970; 0
+            where none were.
     """
 
     statuses: np.ndarray
@@ -137,5 +139,5 @@ def stale_outcome(draft: UsageDraft) -> UsageOutcome:
         statuses=np.full(len(draft), Status.STALE, np.uint8),
         positions=np.zeros(len(draft), np.int64),
         conflicts={},
-        recorded_at=draft.recorded_at,
+        recorded_at=0,
     )

@@ -314,7 +314,7 @@ class Log:
         known, candidates = self._intake.find(combined.hashes)
         live_since = None
         if self._retention is not None:
-            now = max(known.recorded_at, *(draft.recorded_at for draft in drafts))
+            now = max(known.recorded_at, *(draft.now() for draft in drafts))
             live_since = now - self._retention // timedelta(microseconds=1)
         return Preparation.of(
             drafts, combined, known, candidates, self._stored_at, live_since
@@ -372,7 +372,7 @@ class Log:
                     survivors.events,
                     CommitKind.USAGE,
                     survivors.digest,
-                    preparation.recorded_at,
+                    preparation.now(),
                 )
                 if move_head(attempt.connection, preparation.known, head):
                     break

@@ -59,10 +59,9 @@ class Preparation:
             survivors=_survivors(combined, settled),
         )
 
-    @property
-    def recorded_at(self) -> int:
-        """When the last of the drafts arrived, microseconds since 1970 UTC."""
-        return max(draft.recorded_at for draft in self.drafts)
+    def now(self) -> int:
+        """Tell the latest time of those that the drafts' clocks tell."""
+        return max(draft.now() for draft in self.drafts)
 
     @property
     def has_survivors(self) -> bool:
@@ -81,7 +80,7 @@ class Preparation:
     def outcomes_without_commit(self) -> list[UsageOutcome]:
         """Tell each draft what became of it where nothing was new."""
         assert self.survivors is None, "what is new is committed"
-        return self.outcomes(0, self.recorded_at)
+        return self.outcomes(0, 0)
 
     def known_up_to(self, head: Head) -> "Preparation":
         """Say that it holds up to a later head."""

@@ -73,7 +73,7 @@ class MeterEvents:
                 events=FewEvents((row,)),
                 has_own_timestamp=_ASSIGNED if timestamp is None else _GIVEN,
                 facts_position=definitions.facts_position,
-                recorded_at=now,
+                now=self._engine.now,
             )
 
         outcome = self._append(check)

@@ -89,7 +89,7 @@ class Ingestion:
             events=checked.events,
             has_own_timestamp=checked.has_own_timestamp,
             facts_position=definitions.facts_position,
-            recorded_at=now,
+            now=self._engine.now,
         )
         return _Prepared(
             piece=piece,

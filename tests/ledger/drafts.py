@@ -76,7 +76,7 @@ def draft(
         events=usage_batch(events) if is_batch else FewEvents(tuple(events)),
         has_own_timestamp=np.full(len(events), has_own_timestamp),
         facts_position=facts_position,
-        recorded_at=recorded_at,
+        now=lambda: recorded_at,
     )
 
 

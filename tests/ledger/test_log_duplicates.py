@@ -289,7 +289,7 @@ def test_mixed_timestamps_in_one_draft_are_compared_row_by_row(log: Log) -> None
         events=FewEvents([row("a", timestamp=NOW + 1), row("b", timestamp=NOW + 1)]),
         has_own_timestamp=np.array([False, True]),
         facts_position=0,
-        recorded_at=NOW,
+        now=lambda: NOW,
     )
 
     outcome = log.append_usage(sent)

@@ -1,5 +1,6 @@
 """Facts are decided under the write lock, and fold into their tables with it."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
@@ -16,6 +17,7 @@ from tests.ledger.drafts import (
     NOW,
     Recorder,
     append,
+    draft,
     meter_created,
     record,
     row,
@@ -115,7 +117,7 @@ def test_a_writer_that_waited_for_the_lock_records_when_it_got_it(
 
     @contextmanager
     def waiting() -> Iterator[Connection]:
-        told.append(NOW + 30)
+        told.append(told[-1] + 30)
         with store.write() as connection:
             yield connection
 
@@ -128,9 +130,15 @@ def test_a_writer_that_waited_for_the_lock_records_when_it_got_it(
             now=lambda: told[-1],
             needs_events=False,
         )
+        database.fault = waiting
+        usage = dataclasses.replace(
+            draft([row("a")], facts_position=1), now=lambda: told[-1]
+        )
+        outcome = log.append_usage(usage)
 
     assert commit is not None
     assert commit.recorded_at == NOW + 30
+    assert outcome.recorded_at == NOW + 60
 
 
 def test_a_decision_on_events_sees_those_of_every_process(open_log: OpenLog) -> None:
