@@ -29,6 +29,8 @@ from metering.webhooks.sending import sender_of
 
 # What time alone brings is looked for so often: expiries, and attempts to repeat.
 _SECONDS_BETWEEN_LOOKS = 1.0
+_RESTS = 4
+_LONGEST_REST_SECONDS = 0.25
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _PASSING = (
@@ -135,6 +137,7 @@ class Worker:
         lanes = Lanes(self._engine, sender, self._stopping.is_set)
         with lanes:
             while not self._stopping.is_set():
+                started = monotonic()
                 self._engine.news.clear()
                 try:
                     self._do_round(lanes)
@@ -144,6 +147,10 @@ class Worker:
                     pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 else:
                     self._complaint, pause = "", _FIRST_PAUSE_SECONDS
+                    # Under a steady load a round would follow the other; so most of the
+                    # time belongs to those who append.
+                    took = monotonic() - started
+                    self._stopping.wait(min(_RESTS * took, _LONGEST_REST_SECONDS))
                     self._engine.news.wait(self._poll_seconds)
         self._report(0, 0, lanes.ended())
 

@@ -146,11 +146,11 @@ def test_leaving_waits_for_the_attempt_that_is_being_made(
 ) -> None:
     endpoint = add_endpoint(working, receiver)
     receiver.behaviours["/"] = receiver.stalling
+    create_meter(working, "requests")
+    create_meter(working, "seconds")
     worker = working.worker()
 
     with worker:
-        create_meter(working, "requests")
-        create_meter(working, "seconds")
         receiver.next()
         threading.Timer(0.2, receiver.released.set).start()
 
