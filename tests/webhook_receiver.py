@@ -1,12 +1,14 @@
 """Own a real receiver on the loopback, which answers well or badly as it is told."""
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from queue import Queue
 
 Behave = Callable[[BaseHTTPRequestHandler], None]
@@ -85,7 +87,8 @@ def talking_much(handler: BaseHTTPRequestHandler) -> None:
 
 
 @contextmanager
-def running_receiver() -> Iterator[Receiver]:
+def running_receiver(certificate: Path | None = None) -> Iterator[Receiver]:
+    """Run a receiver, over TLS where there is a certificate (with its key)."""
     receiver = Receiver("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -102,6 +105,12 @@ def running_receiver() -> Iterator[Receiver]:
             pass
 
     server = Server(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     receiver.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

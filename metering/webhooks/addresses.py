@@ -78,9 +78,12 @@ def check_url(url: object, *, allow_private: bool) -> Target:
     if parts.fragment:
         raise _invalid(url, "without a fragment")
     host = parts.hostname or ""
-    port = port or (443 if parts.scheme == "https" else 80)
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
     if not allow_private and port not in _PORTS:
         raise _invalid(url, "on port 443 or 8443")
+    if port == 0:
+        raise _invalid(url, "on a port of 1 to 65535")
     _check_host(
         url, host, is_bracketed="[" in parts.netloc, allow_private=allow_private
     )
@@ -110,6 +113,8 @@ def _check_parts(url: str, scheme: str, netloc: str, *, allow_private: bool) -> 
 def _check_host(
     url: str, host: str, *, is_bracketed: bool, allow_private: bool
 ) -> None:
+    if "%" in host:
+        raise _invalid(url, "without the zone of an address")
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,7 +1,9 @@
 """One attempt over HTTP: to an address that was checked, within a bounded time.
 
 The answer's status is all that is kept. A redirect is an answer like others, no proxy is
-asked for, and whoever answers slowly is hung up on.
+asked for, and whoever answers slowly is hung up on. The name is resolved once, in a
+thread that is left behind where it takes too long: the system's resolver knows no
+deadline.
 """
 
 import contextlib
@@ -11,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from time import monotonic
 
 import urllib3
@@ -27,6 +30,7 @@ from metering.errors import InvalidRequestError
 from metering.webhooks.addresses import Target, check_url, is_public
 
 ANSWER_BYTES = 64 << 10
+_RESOLVING_AT_MOST = 32
 
 Resolve = Callable[[str, int], list[str]]
 """Finds the addresses of a host."""
@@ -61,8 +65,8 @@ class Sender:
     """Sends to endpoints. Thread-safe.
 
     Args:
-        timeout_seconds: for connecting, and between two parts of an answer; the whole
-            attempt takes at most twice as long.
+        timeout_seconds: for resolving the name, for connecting, and between two parts
+            of an answer; the whole attempt takes at most three times as long.
         allow_private: whether any address will do.
         resolve: finds addresses.
     """
@@ -77,11 +81,13 @@ class Sender:
         self._timeout = timeout_seconds
         self._allow_private = allow_private
         self._resolve = resolve
+        # Threads that are left behind go on until the resolver answers.
+        self._may_resolve = threading.BoundedSemaphore(_RESOLVING_AT_MOST)
 
     @property
     def longest_seconds(self) -> float:
-        """How long an attempt takes at most, once the name is resolved."""
-        return 2 * self._timeout
+        """How long an attempt takes at most."""
+        return 3 * self._timeout
 
     def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Make one attempt."""
@@ -99,8 +105,9 @@ class Sender:
 
     def _posted(self, target: Target, headers: Mapping[str, str], body: bytes) -> int:
         failure = _NotSentError("host_unknown")
-        deadline = monotonic() + self.longest_seconds
-        for address in self._checked_addresses(target):
+        addresses = self._checked_addresses(target)
+        deadline = monotonic() + 2 * self._timeout
+        for address in addresses:
             left = deadline - monotonic()
             if left <= 0:
                 break
@@ -115,12 +122,36 @@ class Sender:
 
     def _checked_addresses(self, target: Target) -> list[str]:
         try:
-            addresses = self._resolve(target.host, target.port)
+            addresses = self._resolved(target)
         except (OSError, UnicodeError) as error:
             raise _NotSentError("host_unknown") from error
         if not self._allow_private and not all(map(is_public, addresses)):
             raise _NotSentError("address_refused")
         return addresses
+
+    def _resolved(self, target: Target) -> list[str]:
+        if not self._may_resolve.acquire(blocking=False):
+            raise _NotSentError("host_timeout")
+        found: SimpleQueue[list[str] | OSError | UnicodeError] = SimpleQueue()
+
+        def resolve() -> None:
+            try:
+                found.put(self._resolve(target.host, target.port))
+            except (OSError, UnicodeError) as error:
+                found.put(error)
+            finally:
+                self._may_resolve.release()
+
+        threading.Thread(
+            target=resolve, name="metering-webhooks-resolver", daemon=True
+        ).start()
+        try:
+            answer = found.get(timeout=self._timeout)
+        except Empty as error:
+            raise _NotSentError("host_timeout") from error
+        if isinstance(answer, list):
+            return answer
+        raise answer
 
     def _post(
         self,
@@ -130,10 +161,12 @@ class Sender:
         body: bytes,
         left: float,
     ) -> int:
-        timeout = min(self._timeout, left)
-        connection = _connection(target, address, timeout)
-        with _translated(), _hung_up_after(connection, left):
+        # Half for connecting and half for the handshake: who is reached last of many
+        # addresses must not take longer either.
+        connection = _connection(target, address, min(self._timeout, left / 2))
+        with _translated(), _hung_up_after(connection, left) as is_over:
             try:
+                connection.connect()
                 connection.request(
                     "POST",
                     target.path,
@@ -149,11 +182,14 @@ class Sender:
                     preload_content=False,
                     decode_content=False,
                 )
-                answer = connection.getresponse()
-                with contextlib.suppress(HTTPError, OSError, ValueError):
-                    # So that a receiver is not reset while it still writes a little.
-                    answer.read(ANSWER_BYTES)
-                return int(answer.status)
+                with contextlib.closing(connection.getresponse()) as answer:
+                    if is_over.is_set():
+                        # What was heard of it by then is not all of its head.
+                        raise _NotSentError("timeout")
+                    with contextlib.suppress(HTTPError, OSError, ValueError):
+                        # So that who still writes a little is not reset.
+                        answer.read(ANSWER_BYTES)
+                    return int(answer.status)
             finally:
                 connection.close()
 
@@ -180,13 +216,13 @@ def _connection(
 ) -> urllib3.connection.HTTPConnection:
     if target.scheme == "http":
         return urllib3.connection.HTTPConnection(address, target.port, timeout=timeout)
-    # The certificate is that of the name, wherever the connection goes.
+    # The certificate is that of the name, wherever the connection goes. No certificate
+    # has the dot at the end.
     return urllib3.connection.HTTPSConnection(
         address,
         target.port,
         timeout=timeout,
-        server_hostname=target.host,
-        assert_hostname=target.host,
+        server_hostname=target.host.rstrip("."),
         cert_reqs="CERT_REQUIRED",
     )
 
@@ -194,20 +230,31 @@ def _connection(
 @contextlib.contextmanager
 def _hung_up_after(
     connection: urllib3.connection.HTTPConnection, seconds: float
-) -> Iterator[None]:
-    """Cut a connection off when its time is over, however little it keeps on sending."""
+) -> Iterator[threading.Event]:
+    """Cut a connection off when its time is over, however little it keeps on sending.
+
+    Returns:
+        For the time within, what is set when it was cut off.
+    """
+    is_over = threading.Event()
 
     def hang_up() -> None:
+        is_over.set()
         sock = connection.sock
         if sock is not None:
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                # Not as TLS does it, which is not for two threads.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, hang_up)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield is_over
+    except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
+        if is_over.is_set():
+            raise _NotSentError("timeout") from error
+        raise
     finally:
         timer.cancel()
 
@@ -217,7 +264,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (ConnectTimeoutError, NewConnectionError) as error:
-        is_late = isinstance(error, ConnectTimeoutError)
+        # Who refuses is a kind of who does not answer in time.
+        is_late = not isinstance(error, NewConnectionError)
         word = "connect_timeout" if is_late else "connection_refused"
         raise _NotSentError(word, is_unreached=True) from error
     except (ReadTimeoutError, TimeoutError) as error:
