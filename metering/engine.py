@@ -64,6 +64,16 @@ def now_of(clock: Clock) -> int:
     return microseconds(clock.now())
 
 
+@dataclass(slots=True, kw_only=True)
+class ExpiriesSeen:
+    """Up to which instant this process has looked for grants that expired.
+
+    It saves looking again and decides nothing.
+    """
+
+    instant: int = -(2**62)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """A log and what follows from it.
@@ -82,6 +92,7 @@ class Engine:
     evaluator: Evaluator
     sealing: BackgroundSealing
     news: threading.Event = field(default_factory=threading.Event)
+    expiries_seen: ExpiriesSeen = field(default_factory=ExpiriesSeen)
 
     def now(self) -> int:
         """Tell the time in microseconds since 1970 UTC."""

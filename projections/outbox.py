@@ -2,6 +2,11 @@
 
 All that writes is called in a database transaction that holds the write lock, so that
 one process at a time claims, enqueues and tells how an attempt went.
+
+A claim is a lease by the clock of whoever looks. Clocks that differ by minutes end a
+lease early, and two processes may then send the same event; or late, and it is sent
+later. No more comes of it: how an attempt went is written by the first that tells, and
+whoever finds the endpoint taken over stops.
 """
 
 import enum
@@ -9,11 +14,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from ledger.webhooks import EndpointStatus
-from projections.tables.bulk import insert_rows
+from projections.tables.bulk import insert_rows, is_among
 from projections.tables.outbox import (
+    IS_FIRST,
+    IS_PENDING,
     webhook_attempt,
     webhook_delivery,
     webhook_event,
@@ -23,6 +30,7 @@ from projections.tables.outbox import (
 from projections.tables.webhooks import webhook_endpoint
 
 _delivery, _outbox = webhook_delivery.c, webhook_outbox.c
+_endpoint = webhook_endpoint.c
 _ATTEMPT_NAMES = [column.name for column in webhook_attempt.columns]
 
 
@@ -184,20 +192,20 @@ class Outbox:
 
     def due_endpoints(self, now: int) -> list[str]:
         """Read which endpoints nobody delivers to although something is due."""
-        rows = self.connection.execute(
+        is_something_due = (
             select(_delivery.endpoint_id)
-            .distinct()
-            .join(webhook_outbox, _outbox.endpoint_id == _delivery.endpoint_id)
-            .join(
-                webhook_endpoint,
-                webhook_endpoint.c.endpoint_id == _delivery.endpoint_id,
-            )
+            .where(_delivery.endpoint_id == _outbox.endpoint_id, _is_due(now))
+            .exists()
+        )
+        rows = self.connection.execute(
+            select(_outbox.endpoint_id)
+            .join(webhook_endpoint, _endpoint.endpoint_id == _outbox.endpoint_id)
             .where(
-                _is_due(now),
-                webhook_endpoint.c.status == EndpointStatus.ENABLED.value,
+                _endpoint.status == EndpointStatus.ENABLED.value,
                 or_(_outbox.claimed_by.is_(None), _outbox.claimed_until <= now),
+                is_something_due,
             )
-            .order_by(_delivery.endpoint_id)
+            .order_by(_outbox.endpoint_id)
         )
         return list(rows.scalars())
 
@@ -234,13 +242,17 @@ class Outbox:
 
     def next_due(self, endpoint_id: str, now: int) -> Delivery | None:
         """Find what to send next: first attempts in the order of the log, then others."""
-        row = self.connection.execute(
-            select(webhook_delivery)
-            .where(_delivery.endpoint_id == endpoint_id, _is_due(now))
-            .order_by(_delivery.attempts > 0, _delivery.position, _delivery.number)
-            .limit(1)
-        ).first()
-        return None if row is None else _delivery_of(row)
+        its = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
+        first = its.where(IS_FIRST)
+        again = its.where(_is_due(now))
+        for wanted, *order in (
+            (first, _delivery.position, _delivery.number),
+            (again, _delivery.next_attempt_at, _delivery.position, _delivery.number),
+        ):
+            row = self.connection.execute(wanted.order_by(*order).limit(1)).first()
+            if row is not None:
+                return _delivery_of(row)
+        return None
 
     def body(self, event_id: str) -> bytes:
         """Read what is sent of an event."""
@@ -270,13 +282,35 @@ class Outbox:
             row = {name: getattr(attempt, name) for name in _ATTEMPT_NAMES}
             self.connection.execute(insert(webhook_attempt), row)
 
-    def next_attempt_at(self) -> int | None:
-        """Tell when something is due next; None where nothing is pending."""
-        wanted = select(func.min(_delivery.next_attempt_at)).where(
-            _delivery.state == DeliveryState.PENDING.value
+    # Forgetting.
+
+    def forgettable(self, before: int, limit: int) -> list[str]:
+        """Read the events enqueued before an instant that nobody waits for any more."""
+        is_waited_for = (
+            select(_delivery.event_id)
+            .where(_delivery.event_id == webhook_event.c.event_id, IS_PENDING)
+            .exists()
         )
-        found = self.connection.execute(wanted).scalar()
-        return None if found is None else int(found)
+        wanted = (
+            select(webhook_event.c.event_id)
+            .where(webhook_event.c.created < before, ~is_waited_for)
+            .order_by(webhook_event.c.created)
+            .limit(limit)
+        )
+        return list(self.connection.execute(wanted).scalars())
+
+    def forget(self, event_ids: Sequence[str]) -> None:
+        """Remove what is sent of events, and all deliveries and attempts of them."""
+        # By endpoint first, as the key of attempts is; there are few endpoints.
+        known = select(_outbox.endpoint_id)
+        its_attempts = webhook_attempt.c.endpoint_id.in_(known)
+        for table, *more in (
+            (webhook_attempt, its_attempts),
+            (webhook_delivery,),
+            (webhook_event,),
+        ):
+            is_one = is_among(self.connection, table.c.event_id, event_ids)
+            self.connection.execute(delete(table).where(is_one, *more))
 
     # Looking.
 
@@ -318,8 +352,7 @@ class Outbox:
 
 
 def _is_due(now: int) -> Any:
-    is_pending = _delivery.state == DeliveryState.PENDING.value
-    return is_pending & (_delivery.next_attempt_at <= now)
+    return and_(IS_PENDING, _delivery.next_attempt_at <= now)
 
 
 def _delivery_row(endpoint_id: str, event: Enqueued, now: int) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import dropwhile, takewhile
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from ledger.alerts import AlertStatus
 from ledger.commits import commit_holding
@@ -12,14 +12,20 @@ from ledger.credits import CreditGrantCreated
 from ledger.entries import CommitKind
 from ledger.facts import decode_facts
 from ledger.reading import decode_commit, read_facts
+from ledger.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from projections.alerts import Alerts
 from projections.credits import Credits, Page
 from projections.kernels.alerts import Alert, changed
 from projections.kernels.alerts import TransitionFact as AlertTransition
 from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.kernels.endpoints import Endpoint
+from projections.kernels.endpoints import Endpoint, created, updated
 from projections.kernels.grants import Grant, GrantFact, changes, granted
-from projections.tables.credit_rows import credit_grant, grant_of
+from projections.tables.credit_rows import (
+    HAS_CREDIT,
+    MAY_EXPIRE,
+    credit_grant,
+    grant_of,
+)
 from projections.tables.frame import RecordedFact
 from projections.tables.meters import read_definitions
 from projections.tables.webhooks import (
@@ -46,16 +52,18 @@ _LAST_SEEN = (
     .join(grant_lapse, grant_lapse.c.grant_id == credit_grant.c.grant_id)
     .order_by(grant_lapse.c.position.desc())
     .limit(1)
-    .scalar_subquery()
 )
 _EXPIRED = (
     select(credit_grant)
     .where(
-        credit_grant.c.expires_at <= bindparam("instant"),
-        credit_grant.c.expires_at >= func.coalesce(_LAST_SEEN, -(2**62)),
-        credit_grant.c.expired_position.is_(None),
-        credit_grant.c.voided_at.is_(None),
-        credit_grant.c.applied < credit_grant.c.amount,
+        MAY_EXPIRE,
+        credit_grant.c.expires_at.between(bindparam("start"), bindparam("instant")),
+        # Of those that expire at the start, the ones that come later.
+        or_(
+            credit_grant.c.expires_at > bindparam("start"),
+            credit_grant.c.position > bindparam("after"),
+        ),
+        HAS_CREDIT,
         credit_grant.c.grant_id.not_in(select(grant_lapse.c.grant_id)),
     )
     .order_by(credit_grant.c.expires_at, credit_grant.c.position)
@@ -63,10 +71,26 @@ _EXPIRED = (
 )
 
 
-def expired_unseen(connection: Connection, instant: int, limit: int) -> list[Grant]:
-    """Read grants that time made expire and nobody has seen, the first ones first."""
-    rows = connection.execute(_EXPIRED, {"instant": instant, "limit": limit})
-    return [grant_of(row) for row in rows]
+def last_expiry_seen(connection: Connection) -> int:
+    """Tell up to which instant expiries were seen, at least."""
+    found = connection.execute(_LAST_SEEN).scalar()
+    return -(2**62) if found is None else int(found)
+
+
+def expired_unseen(
+    connection: Connection, start: int, after: int, instant: int, limit: int
+) -> list[Grant]:
+    """Read grants that time made expire and nobody has seen, the first ones first.
+
+    Args:
+        connection: to the tables.
+        start: the earliest expiry to look at.
+        after: of those that expire then, the position to go on from.
+        instant: the latest expiry.
+        limit: how many.
+    """
+    given = {"start": start, "after": after, "instant": instant, "limit": limit}
+    return [grant_of(row) for row in connection.execute(_EXPIRED, given)]
 
 
 class Endpoints:
@@ -130,13 +154,32 @@ class Past:
 
     def meter(self, meter_id: str, at: int) -> MeterDefinition:
         """Tell what a meter was after the entry at a position."""
-        created = read_definitions(self.connection)[meter_id].position
+        start = read_definitions(self.connection)[meter_id].position
         made: dict[str, MeterDefinition] = {}
-        for position, recorded_at, fact in self._facts_about(meter_id, created, at):
+        for position, recorded_at, fact in self._facts_about(meter_id, start, at):
             meter = apply_fact(made, fact, position=position, recorded_at=recorded_at)
             assert meter is not None, "the fact is about a meter"
             made[meter_id] = meter
         return made[meter_id]
+
+    def endpoint(self, endpoint: Endpoint, after: int, up_to: int) -> list[Endpoint]:
+        """Tell what an endpoint was, one after the other, between two positions.
+
+        Returns:
+            As it was after the entry at the first of them, or once it was created;
+            then as it was after each change up to the second, which is excluded.
+        """
+        if endpoint.changed <= max(after, endpoint.position):
+            return [endpoint]
+        found: list[Endpoint] = []
+        facts = self._facts_about(endpoint.endpoint_id, endpoint.position, up_to - 1)
+        for position, recorded_at, fact in facts:
+            if isinstance(fact, WebhookEndpointCreated):
+                found = [created(fact, position, recorded_at)]
+            elif isinstance(fact, WebhookEndpointUpdated):
+                kept = found if position > after else []
+                found = [*kept, updated(found[-1], fact, position)]
+        return found
 
     def grant(self, grant_id: str, at: int) -> Grant:
         """Tell what a grant was after the entry at a position, but for draws of it."""
@@ -163,10 +206,10 @@ class Past:
         return alert
 
     def _facts_about(
-        self, resource_id: str, created: int, at: int
+        self, resource_id: str, start: int, at: int
     ) -> Iterator[RecordedFact]:
         """Read what made a resource, and what changed it up to a position."""
-        made = self.fact(created)
+        made = self.fact(start)
         assert made is not None, "a fact created it"
         yield made
         yield from self._changes(resource_id, at)

@@ -112,17 +112,18 @@ class WebhookEndpoints:
         metadata: Mapping[str, str] | UnsetType | None = UNSET,
         disabled: bool | UnsetType = UNSET,
     ) -> WebhookEndpoint:
-        """Change an endpoint; what was enqueued for it is sent to where it leads now.
+        """Change an endpoint; what was not delivered is sent to where it leads now.
 
         Args:
             endpoint_id: of the endpoint.
             url: as for `create`.
-            enabled_events: as for `create`; holds for events not yet enqueued.
+            enabled_events: as for `create`; holds for what happens from now on.
             description: as for `create`; None or ``""`` takes it away.
             metadata: is merged into the endpoint's own: an empty text takes its key
                 away, and None or ``""`` takes away every pair.
-            disabled: whether to send nothing for now; what happens while an endpoint
-                is disabled is not sent later either.
+            disabled: whether to send nothing for now. What happened before it was
+                disabled and was not delivered is sent once it is enabled again; what
+                happens while it is disabled never is.
 
         Raises:
             ResourceMissingError: there is no such endpoint.

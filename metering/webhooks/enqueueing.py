@@ -1,9 +1,11 @@
 """Enqueueing: what was recorded becomes deliveries, none left out and none twice.
 
 Events are made before the write lock is taken. Under it they are added, unless another
-process was faster, and where the endpoints have got to is written with them.
+process was faster, and where the endpoints have got to is written with them. Who wants an
+event follows from what endpoints were when it happened, and not from when this runs.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import msgspec
@@ -17,9 +19,15 @@ from metering.webhooks.wire import event_body
 from projections.credits import Credits
 from projections.kernels.credit_timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
+from projections.kernels.grants import Grant
 from projections.outbox import Enqueued, Outbox
 from projections.tables.frame import RecordedFact
-from projections.webhooks import Endpoints, Past, expired_unseen
+from projections.webhooks import (
+    Endpoints,
+    Past,
+    expired_unseen,
+    last_expiry_seen,
+)
 
 _EVENTS_AT_A_TIME = 1_000
 _LAPSES_AT_A_TIME = 1_000
@@ -27,31 +35,52 @@ _LAPSES_AT_A_TIME = 1_000
 
 def record_lapses(engine: Engine) -> None:
     """Give the expiries that time brought a place in the log, each once."""
+    looked = engine.expiries_seen
     with engine.credits() as (seen, now):
-        if not expired_unseen(seen.connection, now, 1):
+        start = max(looked.instant, last_expiry_seen(seen.connection))
+        # No grant is recorded later that expires before what is recorded already; but
+        # it may before the time by the clock of this process.
+        settled = min(seen.present(start), now)
+        if not expired_unseen(seen.connection, start, 0, now, 1):
+            looked.instant = settled
             return
+    place: tuple[int, int] | None = (start, 0)
+    while place is not None:
+        place = _record_some(engine, *place)
+    looked.instant = settled
+
+
+def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | None:
+    """Record some expiries, and tell from which expiry and position to go on."""
+    found: list[Grant] = []
 
     def decide(seen: Credits, now: int) -> Sequence[Fact]:
-        found = expired_unseen(seen.connection, now, _LAPSES_AT_A_TIME)
-        expired: set[int] = set()
-        for customer in dict.fromkeys(grant.customer for grant in found):
-            grants = seen.grants_by_position(customer)
-            made = transactions(grants, seen.applications_of(customer), now)
-            expired |= {
-                each.grant.position
-                for each in made
-                if each.kind is TransactionKind.EXPIRED
-            }
-        return [
-            CreditGrantLapsed(grant_id=grant.grant_id)
-            for grant in found
-            if grant.position in expired
-        ]
+        connection = seen.connection
+        found.extend(expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME))
+        return _lapsed(seen, found, now)
 
-    while True:
-        commit = engine.record_credits(decide)
-        if commit is None or commit.entry_count < _LAPSES_AT_A_TIME:
-            return
+    engine.record_credits(decide)
+    if len(found) < _LAPSES_AT_A_TIME:
+        return None
+    last = found[-1]
+    assert last.expires_at is not None, "it has expired"
+    return last.expires_at, last.position
+
+
+def _lapsed(seen: Credits, found: Sequence[Grant], now: int) -> list[CreditGrantLapsed]:
+    """Tell which grants had something left; invoices may have given it back later."""
+    expired: set[int] = set()
+    for customer in dict.fromkeys(grant.customer for grant in found):
+        grants = seen.grants_by_position(customer)
+        made = transactions(grants, seen.applications_of(customer), now)
+        expired |= {
+            each.grant.position for each in made if each.kind is TransactionKind.EXPIRED
+        }
+    return [
+        CreditGrantLapsed(grant_id=grant.grant_id)
+        for grant in found
+        if grant.position in expired
+    ]
 
 
 def enqueue(engine: Engine) -> int:
@@ -62,14 +91,21 @@ def enqueue(engine: Engine) -> int:
         cursors = Outbox(connection).cursors()
         found = Endpoints(connection).all_endpoints()
         starts = {
-            each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.since)
+            each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.position)
             for each in found
         }
-        wanted = _Wanting(found, starts)
         after = min(starts.values(), default=head.position)
         if after >= head.facts_position:
             return 0
         past = Past(connection)
+        wanted = _Wanting(
+            [
+                past.endpoint(each, starts[each.endpoint_id], head.position)
+                for each in found
+                if starts[each.endpoint_id] < head.position
+            ],
+            starts,
+        )
         snapshots = Snapshots(
             past,
             Credits(connection),
@@ -88,10 +124,17 @@ def enqueue(engine: Engine) -> int:
 
 
 class _Wanting:
-    """Which endpoints want which events."""
+    """Which endpoints wanted which events, when they happened.
 
-    def __init__(self, endpoints: Sequence[Endpoint], starts: dict[str, int]) -> None:
-        self._endpoints = [each for each in endpoints if each.is_enabled]
+    Args:
+        endpoints: each as it was, one after the other, from its start on.
+        starts: the positions up to where deliveries are enqueued, by endpoint.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[Sequence[Endpoint]], starts: dict[str, int]
+    ) -> None:
+        self._endpoints = endpoints
         self._starts = starts
 
     def may_want(self, recorded: RecordedFact) -> bool:
@@ -102,11 +145,20 @@ class _Wanting:
     def of(self, event_type: str, position: int) -> tuple[str, ...]:
         """Find who wants an event of a type at a position."""
         return tuple(
-            endpoint.endpoint_id
-            for endpoint in self._endpoints
-            if endpoint.wants(event_type)
-            and self._starts[endpoint.endpoint_id] < position
+            then.endpoint_id
+            for then in (_at(each, position) for each in self._endpoints)
+            if then.is_enabled
+            and then.wants(event_type)
+            and self._starts[then.endpoint_id] < position
         )
+
+
+def _at(versions: Sequence[Endpoint], position: int) -> Endpoint:
+    """Find what an endpoint was at a position."""
+    if len(versions) == 1:
+        return versions[0]
+    index = bisect_right(versions, position, key=lambda each: each.changed)
+    return versions[max(index - 1, 0)]
 
 
 def _events(

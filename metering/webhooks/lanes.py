@@ -11,7 +11,7 @@ attempt again.
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,7 @@ from ledger.facts import Fact
 from ledger.webhooks import EndpointStatus
 from metering.engine import Engine
 from metering.webhooks.endpoints import as_it_is
+from metering.webhooks.retention import Retention
 from metering.webhooks.schedule import next_attempt
 from metering.webhooks.sending import Answer, Sender
 from metering.webhooks.signatures import signed_headers
@@ -70,6 +71,7 @@ class Lanes:
         self._claimant = secrets.token_hex(8)
         self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="metering-webhooks")
         self._busy: dict[str, Future[Tally]] = {}
+        self._retention = Retention(engine)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -100,6 +102,7 @@ class Lanes:
             if endpoint_id not in self._busy and not self._is_stopping():
                 lane = self._pool.submit(self._run, endpoint_id)
                 self._busy[endpoint_id] = lane
+        self._retention.keep_up()
         return ended
 
     def deliver_all(self) -> Tally:
@@ -233,7 +236,7 @@ class _Job:
 
     endpoint: Endpoint
     delivery: Delivery
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
     body: bytes
     now: int
 

@@ -85,6 +85,16 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["enabled", "disabled"]
     url: str
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Name the fields but for the secret, which must not get into a log."""
+        names = [name for name in self.__struct_fields__ if name != "secret"]
+        return [(name, getattr(self, name)) for name in names]
+
+    def __repr__(self) -> str:
+        """Write the endpoint without its secret."""
+        fields = (f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({', '.join(fields)})"
+
 
 class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to deliver an event.

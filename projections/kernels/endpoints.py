@@ -1,8 +1,13 @@
 """Webhook endpoints: what the facts about one add up to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ledger.webhooks import EndpointStatus, SignatureScheme
+from ledger.webhooks import (
+    EndpointStatus,
+    SignatureScheme,
+    WebhookEndpointCreated,
+    WebhookEndpointUpdated,
+)
 
 EVERY_EVENT = "*"
 
@@ -13,7 +18,7 @@ class Endpoint:
 
     Attributes:
         position: that of the fact that created it.
-        since: it is sent what comes after this position.
+        changed: position since which it is as it is.
         created: microseconds since 1970 UTC.
     """
 
@@ -25,7 +30,7 @@ class Endpoint:
     metadata: dict[str, str]
     signature: SignatureScheme
     status: EndpointStatus
-    since: int
+    changed: int
     created: int
 
     @property
@@ -36,3 +41,34 @@ class Endpoint:
     def wants(self, event_type: str) -> bool:
         """Tell whether events of a type are sent to it."""
         return EVERY_EVENT in self.enabled_events or event_type in self.enabled_events
+
+
+def created(fact: WebhookEndpointCreated, position: int, recorded_at: int) -> Endpoint:
+    """Tell what an endpoint is once it is created."""
+    return Endpoint(
+        position=position,
+        endpoint_id=fact.endpoint_id,
+        url=fact.url,
+        enabled_events=fact.enabled_events,
+        description=fact.description,
+        metadata=fact.metadata,
+        signature=fact.signature,
+        status=EndpointStatus.ENABLED,
+        changed=position,
+        created=recorded_at,
+    )
+
+
+def updated(
+    endpoint: Endpoint, fact: WebhookEndpointUpdated, position: int
+) -> Endpoint:
+    """Tell what an endpoint is after an update."""
+    return replace(
+        endpoint,
+        url=fact.url,
+        enabled_events=fact.enabled_events,
+        description=fact.description,
+        metadata=fact.metadata,
+        status=fact.status,
+        changed=position,
+    )

@@ -27,6 +27,11 @@ from ledger.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.grants import Application, Grant
 from projections.tables.frame import POSITION, metadata
 
+# Nothing that changes with each invoice: what is drawn would then move index entries.
+MAY_EXPIRE = text(
+    "expires_at IS NOT NULL AND voided_at IS NULL AND expired_position IS NULL"
+)
+
 credit_grant = Table(
     "credit_grant",
     metadata,
@@ -50,6 +55,13 @@ credit_grant = Table(
     Column("applied", BigInteger, nullable=False),
     CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
     Index("credit_grant_customer", "customer", "position"),
+    Index(
+        "credit_grant_expiry",
+        "expires_at",
+        "position",
+        sqlite_where=MAY_EXPIRE,
+        postgresql_where=MAY_EXPIRE,
+    ),
     # Room for what is drawn: a row that moves to another page moves in every index.
     postgresql_with={"fillfactor": 50},
 )

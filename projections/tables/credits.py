@@ -72,7 +72,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 CREDITS = ResourceTables(
     name="credit",
-    version=2,
+    version=3,
     tables=(credit_grant, credit_application),
     kinds=(*get_args(GrantFact), CreditGrantCreated, CreditsApplied, CreditsReinstated),
     fold=fold_credits,

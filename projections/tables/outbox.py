@@ -5,7 +5,16 @@ an endpoint has got to is written in the database transaction that adds its deli
 no event is left out, whenever a process dies.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    text,
+)
 
 from projections.tables.frame import metadata
 
@@ -40,6 +49,10 @@ webhook_event = Table(
     Index("webhook_event_created", "created"),
 )
 
+# Written out in statements as well: a database must see that an index is of use.
+IS_PENDING = text("state = 'pending'")
+IS_FIRST = text("state = 'pending' AND attempts = 0")
+
 webhook_delivery = Table(
     "webhook_delivery",
     metadata,
@@ -53,7 +66,22 @@ webhook_delivery = Table(
     Column("enqueued_at", BigInteger, nullable=False),
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("delivered_at", BigInteger, nullable=True),
-    Index("webhook_delivery_due", "state", "next_attempt_at"),
+    # Few are pending, however many were delivered.
+    Index(
+        "webhook_delivery_pending",
+        "endpoint_id",
+        "next_attempt_at",
+        sqlite_where=IS_PENDING,
+        postgresql_where=IS_PENDING,
+    ),
+    Index(
+        "webhook_delivery_first",
+        "endpoint_id",
+        "position",
+        "number",
+        sqlite_where=IS_FIRST,
+        postgresql_where=IS_FIRST,
+    ),
     Index("webhook_delivery_event", "event_id"),
 )
 

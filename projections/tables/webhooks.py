@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     delete,
     insert,
+    select,
     update,
 )
 
@@ -38,7 +39,7 @@ from ledger.webhooks import (
     WebhookEndpointDeleted,
     WebhookEndpointUpdated,
 )
-from projections.kernels.endpoints import Endpoint
+from projections.kernels.endpoints import Endpoint, created, updated
 from projections.tables.bulk import insert_rows
 from projections.tables.frame import (
     POSITION,
@@ -58,7 +59,7 @@ webhook_endpoint = Table(
     Column("metadata", LargeBinary, nullable=False),
     Column("signature", String(16), nullable=False),
     Column("status", String(16), nullable=False),
-    Column("since", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
 )
 
@@ -89,7 +90,7 @@ def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> Non
     for position, recorded_at, fact in facts:
         match fact:
             case WebhookEndpointCreated():
-                row = _created_row(fact, position, recorded_at)
+                row = _row(created(fact, position, recorded_at))
                 connection.execute(insert(webhook_endpoint), row)
             case WebhookEndpointUpdated():
                 _change(connection, fact, position)
@@ -121,14 +122,14 @@ def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 ENDPOINTS = ResourceTables(
     name="webhook_endpoint",
-    version=1,
+    version=2,
     tables=(webhook_endpoint,),
     kinds=(WebhookEndpointCreated, WebhookEndpointUpdated, WebhookEndpointDeleted),
     fold=fold_endpoints,
 )
 CHANGES = ResourceTables(
     name="resource_change",
-    version=1,
+    version=2,
     tables=(resource_change,),
     kinds=(
         MeterUpdated,
@@ -140,6 +141,7 @@ CHANGES = ResourceTables(
         AlertActivated,
         AlertDeactivated,
         AlertArchived,
+        WebhookEndpointUpdated,
     ),
     fold=fold_changes,
 )
@@ -164,45 +166,33 @@ def endpoint_of(row: Row[Any]) -> Endpoint:
         metadata=_PAIRS.decode(row.metadata),
         signature=SignatureScheme(row.signature),
         status=EndpointStatus(row.status),
-        since=row.since,
+        changed=row.changed,
         created=row.created,
     )
 
 
-def _created_row(
-    fact: WebhookEndpointCreated, position: int, recorded_at: int
-) -> dict[str, Any]:
+def _row(endpoint: Endpoint) -> dict[str, Any]:
     return {
-        "position": position,
-        "endpoint_id": fact.endpoint_id,
-        "url": fact.url,
-        "enabled_events": _ENCODE(fact.enabled_events),
-        "description": fact.description,
-        "metadata": _ENCODE(fact.metadata),
-        "signature": fact.signature.value,
-        "status": EndpointStatus.ENABLED.value,
-        "since": position,
-        "created": recorded_at,
+        "position": endpoint.position,
+        "endpoint_id": endpoint.endpoint_id,
+        "url": endpoint.url,
+        "enabled_events": _ENCODE(endpoint.enabled_events),
+        "description": endpoint.description,
+        "metadata": _ENCODE(endpoint.metadata),
+        "signature": endpoint.signature.value,
+        "status": endpoint.status.value,
+        "changed": endpoint.changed,
+        "created": endpoint.created,
     }
 
 
 def _change(
     connection: Connection, fact: WebhookEndpointUpdated, position: int
 ) -> None:
-    table = webhook_endpoint
-    is_it = table.c.endpoint_id == fact.endpoint_id
-    if fact.status is EndpointStatus.ENABLED:
-        # What happened while it was disabled is not sent afterwards.
-        was_disabled = is_it & (table.c.status == EndpointStatus.DISABLED.value)
-        connection.execute(update(table).where(was_disabled).values(since=position))
-    changed = {
-        "url": fact.url,
-        "enabled_events": _ENCODE(fact.enabled_events),
-        "description": fact.description,
-        "metadata": _ENCODE(fact.metadata),
-        "status": fact.status.value,
-    }
-    connection.execute(update(table).where(is_it).values(changed))
+    is_it = webhook_endpoint.c.endpoint_id == fact.endpoint_id
+    row = connection.execute(select(webhook_endpoint).where(is_it)).one()
+    changed = _row(updated(endpoint_of(row), fact, position))
+    connection.execute(update(webhook_endpoint).where(is_it).values(changed))
 
 
 def _resource_id(fact: Fact) -> str:
@@ -213,5 +203,7 @@ def _resource_id(fact: Fact) -> str:
             return fact.grant_id
         case AlertActivated() | AlertDeactivated() | AlertArchived():
             return fact.alert_id
+        case WebhookEndpointUpdated():
+            return fact.endpoint_id
         case _:
             raise AssertionError(f"no change of a resource: {type(fact).__name__}")
