@@ -1,7 +1,7 @@
 """Own death at a chosen step: a process counts what it changes in files and databases.
 
 A step is a file opened to be written, renamed or removed through Python, a lock taken,
-or a statement that changes a database or commits. The process kills itself (SIGKILL)
+a connection made, or a statement that changes a database or commits. The process kills itself (SIGKILL)
 before the chosen one, so that every state between two steps can be looked at. What
 other languages write in between is cut off by the size that its files may have.
 """
@@ -25,6 +25,7 @@ _FILE_STEPS = {
     "os.truncate",
     "os.link",
     "fcntl.flock",
+    "socket.connect",
 }
 _WRITING = os.O_WRONLY | os.O_RDWR
 _READ_ONLY = ("SELECT", "PRAGMA", "BEGIN", "SHOW", "SET")
@@ -103,3 +104,8 @@ def rebuild(store: metering.Metering) -> None:
 def catch_up(store: metering.Metering) -> None:
     """Evaluate alerts."""
     store.catch_up()
+
+
+def deliver(store: metering.Metering) -> None:
+    """Send to webhook endpoints."""
+    store.deliver()

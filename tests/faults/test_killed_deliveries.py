@@ -1,0 +1,149 @@
+"""Delivery is killed at any step, or done by many: all arrives, in order, as it is."""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from multiprocessing.context import ForkServerContext
+
+import pytest
+
+import metering
+from tests.conftest import StoreTargets
+from tests.faults.copying import copied
+from tests.faults.delivering import (
+    LATER,
+    PATHS,
+    add_endpoints,
+    create_meters,
+    event_ids,
+    marked_delivered,
+    record_and_deliver,
+    told,
+)
+from tests.faults.dying import deliver, die_before
+from tests.faults.processes import Child, said
+from tests.faults.usage import create, open_store
+from tests.webhook_receiver import Received, Receiver, running_receiver
+
+IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
+
+
+@pytest.fixture(scope="module")
+def about_to_deliver(store_targets: StoreTargets) -> Iterator[tuple[str, Receiver]]:
+    """A store with something delivered, something to trigger, and something new."""
+    with store_targets() as target, running_receiver() as receiver:
+        with open_store(target) as store:
+            add_endpoints(store, receiver)
+            create_meters(store, ["tokens"])
+            store.deliver()
+            (meter,) = store.meters.list()
+            threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
+            store.alerts.create(title="An alert", usage_threshold=threshold)
+            create(store, 1)
+            create_meters(store, ["requests"])
+        yield target, receiver
+
+
+@pytest.mark.slow
+def test_a_process_that_delivers_can_be_killed_at_every_step(
+    about_to_deliver: tuple[str, Receiver], processes: ForkServerContext
+) -> None:
+    original, receiver = about_to_deliver
+    states = set()
+    earlier = receiver.received
+    # A copy takes PostgreSQL most of a second.
+    is_at_each = IS_THOROUGH or "://" not in original
+    for steps in count(1, 1 if is_at_each else 3):
+        with copied(original) as target:
+            start = len(receiver.received)
+            child = Child(processes, die_before, deliver, target, steps)
+            answers = list(said(child))
+
+            assert child.exit_code() == (0 if answers else -9)
+            with open_store(target, LATER) as store:
+                for path in PATHS:
+                    arrived = told([*earlier, *receiver.received[start:]], path)
+                    marked = marked_delivered(store, path)
+                    assert marked <= set(arrived)
+                    states.add((len(set(arrived)), len(marked)))
+                store.deliver()
+                assert_all_arrived(store, [*earlier, *receiver.received[start:]])
+                assert store.deliver().delivered == 0
+                assert store.verify().problems == ()
+        if answers:
+            break
+
+    assert steps > 20
+    # Died after something had arrived and before it was written.
+    assert not is_at_each or {(2, 1), (3, 2)} <= states
+
+
+def assert_all_arrived(store: metering.Metering, received: Sequence[Received]) -> None:
+    """Check that each path got all, in order, one of them twice at most, the same."""
+    expected = event_ids(store)
+    assert len(expected) == 3
+    bodies: dict[str, bytes] = {}
+    for path in PATHS:
+        arrived = told(received, path)
+        assert list(dict.fromkeys(arrived)) == expected
+        assert len(arrived) <= len(expected) + 1
+        assert marked_delivered(store, path) == set(expected)
+        at_path = [each.body for each in received if each.path == path]
+        for event_id, body in zip(arrived, at_path, strict=True):
+            assert bodies.setdefault(event_id, body) == body
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 3])
+def test_processes_that_deliver_at_once_send_nothing_twice(
+    store_target: str, processes: ForkServerContext, number: int
+) -> None:
+    with running_receiver() as receiver:
+        with open_store(store_target) as store:
+            add_endpoints(store, receiver)
+
+        children = [
+            Child(
+                processes,
+                record_and_deliver,
+                store_target,
+                [f"meter {seed} {each}" for each in range(12)],
+            )
+            for seed in range(number)
+        ]
+        receipts = list(said(*children))
+        assert [child.exit_code() for child in children] == [0] * number
+        with open_store(store_target) as store:
+            receipts.append(store.deliver())
+            expected = event_ids(store)
+
+        assert len(expected) == 12 * number
+        for path in PATHS:
+            assert told(receiver.received, path) == expected
+        assert sum(each.enqueued for each in receipts) == 2 * len(expected)
+        assert sum(each.delivered for each in receipts) == 2 * len(expected)
+        assert sum(each.failed for each in receipts) == 0
+
+
+def test_clocks_that_differ_by_minutes_do_no_harm(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    early, late = (datetime(2026, 3, 2, 12, at, tzinfo=UTC) for at in (0, 30))
+    with (
+        running_receiver() as receiver,
+        open_store(store_target, early) as slow,
+        open_store(store_target, late) as fast,
+    ):
+        add_endpoints(slow, receiver)
+        create_meters(slow, ["first"])
+        fast.deliver()
+        create_meters(fast, ["second"])
+        slow.deliver()
+        create_meters(slow, ["third"])
+        fast.deliver()
+
+        expected = event_ids(slow)
+        for path in PATHS:
+            assert told(receiver.received, path) == expected
+            assert marked_delivered(slow, path) == set(expected)
