@@ -30,6 +30,7 @@ pytest.register_assert_rewrite(
     "tests.property.credits_invariants",
     "tests.property.credits_runs",
     "tests.property.credits_side_by_side",
+    "tests.property.webhook_histories",
 )
 
 # Durable writes take as long as the disk pleases, which says nothing about a law.
