@@ -18,7 +18,7 @@ from ledger.webhooks import (
 )
 from metering.checks import is_storable
 from metering.clock import MICROSECOND, at_microseconds
-from metering.credit_parameters import check_page, merge_metadata
+from metering.credit_parameters import check_metadata, check_page, merge_metadata
 from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.parameters import invalid, name_of, one_of, whole_number
@@ -81,7 +81,7 @@ class WebhookEndpoints:
             url=url,
             enabled_events=_check_events(enabled_events),
             description=_check_description(description),
-            metadata=merge_metadata({}, metadata),
+            metadata=merge_metadata({}, check_metadata(metadata)),
             signature=SignatureScheme(one_of(signature, "signature", schemes)),
         )
         secret = new_secret()
@@ -141,13 +141,16 @@ class WebhookEndpoints:
             changed["description"] = _check_description(description)
         if not isinstance(disabled, UnsetType):
             changed["status"] = _check_disabled(disabled)
+        pairs = (
+            metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
+        )
 
         def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
             endpoint = endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
             known = as_it_is(endpoint)
             updated = msgspec.structs.replace(known, **changed)
-            if not isinstance(metadata, UnsetType):
-                merged = merge_metadata(endpoint.metadata, metadata)
+            if not isinstance(pairs, UnsetType):
+                merged = merge_metadata(endpoint.metadata, pairs)
                 updated = msgspec.structs.replace(updated, metadata=merged)
             return [] if updated == known else [updated]
 
