@@ -128,6 +128,14 @@ class Credits:
         found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
         return {grant.position: grant for grant in found}
 
+    def grants_at(self, positions: Sequence[int]) -> dict[int, Grant]:
+        """Read grants by the positions of their creation, however many."""
+        is_wanted = is_among_numbers(
+            self.connection, credit_grant.c.position, positions
+        )
+        found = self._grants(_GRANTS.where(is_wanted), {})
+        return {grant.position: grant for grant in found}
+
     def grant_ids(self, positions: Sequence[int]) -> dict[int, str]:
         """Read the ids of grants, by position, however many."""
         wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(

@@ -7,6 +7,7 @@ event follows from what endpoints were when it happened, and not from when this 
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -29,6 +30,7 @@ from projections.webhooks import (
     last_expiry_seen,
 )
 
+_FACTS_AT_A_TIME = 1_000
 _EVENTS_AT_A_TIME = 1_000
 _LAPSES_AT_A_TIME = 1_000
 
@@ -112,13 +114,15 @@ def enqueue(engine: Engine) -> int:
             epoch=head.epoch,
             livemode=engine.settings.livemode,
         )
+        facts = filter(wanted.may_want, past.facts(after, head.position))
         waiting: list[Enqueued] = []
-        for recorded in past.facts(after, head.position):
-            if wanted.may_want(recorded):
+        while portion := list(islice(facts, _FACTS_AT_A_TIME)):
+            snapshots.read_ahead(portion)
+            for recorded in portion:
                 waiting += _events(snapshots, wanted, recorded)
-            if len(waiting) >= _EVENTS_AT_A_TIME:
-                added += _add(engine, waiting, recorded[0])
-                waiting = []
+                if len(waiting) >= _EVENTS_AT_A_TIME:
+                    added += _add(engine, waiting, recorded[0])
+                    waiting = []
         added += _add(engine, waiting, head.position)
     return added
 

@@ -5,7 +5,7 @@ fact: it is the same for whoever makes it, and whenever.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -39,10 +39,11 @@ from projections.kernels.credit_timeline import (
     CreditTransaction,
     TransactionKind,
     applied_transactions,
+    grant_transactions,
     reinstated_transactions,
     transactions,
 )
-from projections.kernels.grants import Grant
+from projections.kernels.grants import Application, Grant
 from projections.tables.frame import RecordedFact
 from projections.webhooks import Past
 
@@ -112,6 +113,26 @@ class Snapshots:
         self._seen = seen
         self._epoch = epoch
         self._livemode = livemode
+        self._applications: dict[str, Application] = {}
+        self._grants: dict[int, Grant] = {}
+
+    def read_ahead(self, facts: Sequence[RecordedFact]) -> None:
+        """Read what events of some facts are made of, in few statements.
+
+        A billing run settles a hundred thousand invoices in one commit.
+        """
+        invoices = [
+            fact.invoice
+            for _, _, fact in facts
+            if isinstance(fact, CreditsApplied | CreditsReinstated)
+        ]
+        self._applications = self._seen.applications_to(invoices)
+        positions = {
+            draw.grant_position
+            for application in self._applications.values()
+            for draw in application.draws
+        }
+        self._grants = self._seen.grants_at(sorted(positions))
 
     def of(self, recorded: RecordedFact) -> list[tuple[Place, Event]]:
         """Make the events of a fact, in their order."""
@@ -152,18 +173,21 @@ class Snapshots:
             ):
                 yield from self._grant(recorded, fact)
             case CreditsApplied():
-                application = self._seen.application(fact.invoice)
-                assert application is not None, "applications stay"
-                grants = self._seen.grants_drawn(application)
-                yield from self._transactions(applied_transactions(application, grants))
+                made = applied_transactions(*self._application(fact.invoice))
+                yield from self._transactions(made)
             case CreditsReinstated():
-                application = self._seen.application(fact.invoice)
-                assert application is not None, "applications stay"
-                grants = self._seen.grants_drawn(application)
-                made = reinstated_transactions(application, grants)
+                made = reinstated_transactions(*self._application(fact.invoice))
                 yield from self._transactions(made)
             case _:
                 pass
+
+    def _application(self, invoice: str) -> tuple[Application, dict[int, Grant]]:
+        """Find what an invoice drew, and the grants that it drew from."""
+        if invoice in self._applications:
+            return self._applications[invoice], self._grants
+        application = self._seen.application(invoice)
+        assert application is not None, "applications stay"
+        return application, self._seen.grants_drawn(application)
 
     def _meter(
         self,
@@ -228,12 +252,15 @@ class Snapshots:
         self, grant: Grant, kind: TransactionKind
     ) -> Iterator[CreditTransaction]:
         """Find the one transaction of a kind that a grant has, if it has it."""
-        seen = self._seen
-        made = transactions(
-            seen.grants_by_position(grant.customer),
-            seen.applications_of(grant.customer),
-            2**62,
-        )
+        if kind is TransactionKind.EXPIRED:
+            # Only here does it matter what invoices drew, and there may be many.
+            made: Iterable[CreditTransaction] = transactions(
+                self._seen.grants_by_position(grant.customer),
+                self._seen.applications_of(grant.customer),
+                2**62,
+            )
+        else:
+            made = grant_transactions(grant, ())
         for each in made:
             if each.grant.position == grant.position and each.kind is kind:
                 yield each
