@@ -121,6 +121,32 @@ def test_both_secrets_sign_until_the_overlap_ends(
         stripe_event(receiver.received[-1], first.secret, clock)
 
 
+def test_both_secrets_sign_by_standard_webhooks_too(
+    connect: Connect, receiver: Receiver
+) -> None:
+    sending = connect(allow_private_webhooks=True)
+    first = add_endpoint(sending, receiver, signature="standard")
+    second = sending.webhook_endpoints.rotate_secret(first.id)
+    create_meter(sending)
+    sending.deliver()
+    third = sending.webhook_endpoints.rotate_secret(first.id, overlap=timedelta(0))
+    create_meter(sending, "requests")
+    sending.deliver()
+
+    def verifies(secret: str | None, received: Received) -> bool:
+        assert secret is not None
+        try:
+            standardwebhooks.Webhook(secret).verify(received.body, received.headers)
+        except standardwebhooks.WebhookVerificationError:
+            return False
+        return True
+
+    early, late = receiver.received
+    secrets = [each.secret for each in (first, second, third)]
+    assert [verifies(each, early) for each in secrets] == [True, True, False]
+    assert [verifies(each, late) for each in secrets] == [False, False, True]
+
+
 def test_first_attempts_keep_the_order_of_the_log(
     sending: metering.Metering, receiver: Receiver
 ) -> None:
