@@ -49,6 +49,9 @@ class Receiver:
             headers=dict(handler.headers.items()),
             body=handler.rfile.read(length),
         )
+        if len(taken.body) < length:
+            # The sender was killed halfway; no receiver takes that for anything.
+            return
         self._received.append(taken)
         self._news.put(taken)
         self.behaviours.get(handler.path, answering(204))(handler)
