@@ -24,7 +24,7 @@ from metering.evaluation import Evaluator
 from metering.events import MeterEvents
 from metering.ids import RandomIds
 from metering.meters import Meters
-from metering.parameters import invalid
+from metering.parameters import duration
 from metering.reaggregation import Filters, Request, reaggregated
 from metering.receipts import WorkReceipt
 from metering.sealing import SEAL_EVENTS, BackgroundSealing
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from metering.worker import Worker
 
 POLL = timedelta(milliseconds=50)
+_LONGEST_POLL = timedelta(hours=1)
+_LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
 
 
 def connect(  # noqa: PLR0913  # settings have names
@@ -88,15 +90,17 @@ def connect(  # noqa: PLR0913  # settings have names
         alerts_max: how many alerts on a meter can apply to a customer.
         allow_private_webhooks: whether webhooks may be sent to addresses that are not
             public, and without TLS; for use on one machine, and in tests.
-        webhook_timeout: how long to wait for a connection to an endpoint, and for each
-            part of its answer.
+        webhook_timeout: how long to wait for the address of an endpoint, for a
+            connection, and for each part of its answer; up to five minutes.
 
     Raises:
+        InvalidRequestError: a setting is malformed.
         StoreUnavailableError: the store cannot be opened.
         StoreMissingError: there is none, and it was not to be made.
         StoreVersionError: it was written by a later release.
         SegmentStoreError: the segment store cannot be used, or does not belong to it.
     """
+    duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
     place = open_place(
         target if isinstance(target, str) else Path(target),
         creates=create,
@@ -239,17 +243,8 @@ class Metering:
         """
         from metering.worker import Worker  # noqa: PLC0415
 
-        longest, allowed = (
-            timedelta(hours=1),
-            "a timedelta of more than 0, up to an hour",
-        )
-        if not isinstance(poll, timedelta):
-            raise invalid("poll", poll, allowed)
-        if not timedelta(0) < poll <= longest:
-            raise invalid("poll", poll, allowed)
-        return Worker(
-            self._engine, poll_seconds=poll.total_seconds(), progress=progress
-        )
+        seconds = duration(poll, "poll", _LONGEST_POLL).total_seconds()
+        return Worker(self._engine, poll_seconds=seconds, progress=progress)
 
     def seal(self, progress: StepCallback | None = None) -> int:
         """Move the usage recorded so far into segments, and say how many were made.

@@ -1,6 +1,7 @@
 """Parameters of a request: the checks that those of every resource have in common."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from metering.checks import is_storable
@@ -58,6 +59,17 @@ def whole_number(value: object, param: str, least: int, most: int) -> int:
     if not is_whole or not least <= value <= most:  # type: ignore[operator]  # it is one
         raise invalid(param, value, f"an integer from {least} to {most}")
     return value  # type: ignore[return-value]  # it is one
+
+
+def duration(value: object, param: str, longest: timedelta) -> timedelta:
+    """Check a length of time that is not nothing.
+
+    Raises:
+        InvalidRequestError: it is no timedelta, or out of bounds.
+    """
+    if not isinstance(value, timedelta) or not timedelta(0) < value <= longest:
+        raise invalid(param, value, f"a timedelta of more than 0, up to {longest}")
+    return value
 
 
 def one_of(value: object, param: str, allowed: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ class HeldConnection:
         self._engine = engine
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        self._is_closed = False
 
     @contextmanager
     def borrowed(self) -> Iterator[Connection]:
@@ -32,10 +33,14 @@ class HeldConnection:
             except SQLAlchemyError:
                 self._close()
                 raise
+            finally:
+                if self._is_closed:
+                    self._close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; whoever still borrows it later gets one for once."""
         with self._lock:
+            self._is_closed = True
             self._close()
 
     def _close(self) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, create_engine, event, func, literal, sel
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.database.held import HeldConnection
-from ledger.database.store import translated
+from ledger.database.store import close_connections, translated
 from ledger.errors import StoreError, UnsafeDurabilityError
 
 LOCK_TIMEOUT_SECONDS = 60
@@ -131,7 +131,7 @@ class PostgreSQLDatabase:
         """Close all connections."""
         self._watching.close()
         self._writing.close()
-        self._engine.dispose()
+        close_connections(self._engine)
 
     def _set_up(self, driver: object) -> None:
         cursor = driver.cursor()  # type: ignore[attr-defined]  # DB-API, untyped

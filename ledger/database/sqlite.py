@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.database.held import HeldConnection
-from ledger.database.store import translated
+from ledger.database.store import close_connections, translated
 from ledger.errors import StoreUnavailableError
 
 LIBRARY_VERSION = sqlite3.sqlite_version
@@ -97,12 +97,13 @@ class SQLiteDatabase:
     def write(self, body_bytes: int = 0) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
         with translated(self.address):
-            with self._writing.borrowed() as connection, connection.begin():
+            with self._writing.borrowed() as connection:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
                 rows_before = driver.total_changes
-                yield connection
-            self._unfolded_rows += driver.total_changes - rows_before
+                with connection.begin():
+                    yield connection
+                self._unfolded_rows += driver.total_changes - rows_before
             self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
             if (
                 self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
@@ -143,9 +144,8 @@ class SQLiteDatabase:
         """Close all connections."""
         self._watching.close()
         self._writing.close()
-        self._watched.dispose()
-        self._reader.dispose()
-        self._writer.dispose()
+        for engine in (self._watched, self._reader, self._writer):
+            close_connections(engine)
 
     def _checkpoint(self) -> None:
         """Fold the write-ahead log into the file, as far as readers allow.

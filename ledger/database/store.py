@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import (
     StoreBusyError,
@@ -83,6 +84,16 @@ def store_error(address: str, error: SQLAlchemyError) -> StoreError:
     if any(words in known_as for words in _BUSY):
         return StoreBusyError(address, reason)
     return StoreUnavailableError(address, reason)
+
+
+def close_connections(engine: Engine) -> None:
+    """Close an engine's connections, those in use as soon as they are given back."""
+
+    @event.listens_for(engine, "checkin")
+    def _(_: object, entry: ConnectionPoolEntry) -> None:
+        entry.invalidate()
+
+    engine.dispose()
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Databases that hold a log: durable, snapshot reads, and one writer at a time."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
@@ -214,3 +216,21 @@ def test_the_address_of_a_server_hides_its_password(postgresql_url: str) -> None
     assert "secret" not in database.address
     assert database.address.startswith("postgresql://")
     database.close()
+
+
+def test_a_connection_in_use_is_closed_once_it_is_given_back(
+    open_store: OpenDatabase,
+) -> None:
+    store = open_store()
+    with store.read() as connection, store.read() as another:
+        drivers = [each.connection.driver_connection for each in (connection, another)]
+        store.close()
+        assert connection.scalar(text("SELECT 1")) == 1
+    for use in (store.read, store.watch, store.write):
+        with use() as late:
+            drivers.append(late.connection.driver_connection)
+
+    for driver in drivers:
+        assert driver is not None
+        with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError)):
+            driver.cursor().execute("SELECT 1")
