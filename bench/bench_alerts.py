@@ -130,7 +130,7 @@ def _catch_up(question: Question, thresholds: list[Threshold]) -> Round:
                 numbers = {alert_id: number for number, alert_id in enumerate(alerts)}
                 found = [
                     (
-                        each.event_position - first,
+                        (each.event_position or 0) - first,
                         numbers[each.alert.id],
                         int(each.customer.removeprefix("cus_")),
                     )

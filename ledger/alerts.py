@@ -1,4 +1,4 @@
-"""Facts about alerts: which thresholds are watched, and which events crossed them.
+"""Facts about alerts: which thresholds are watched, and what crossed them.
 
 Times are microseconds since 1970 UTC.
 Source of the words: https://docs.stripe.com/api/billing/alert
@@ -47,6 +47,25 @@ class AlertCreated(
     timezone: str | None
 
 
+class CreditAlertCreated(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="credit_alert.created",
+):
+    """A threshold on available credits is watched, for one customer or for each.
+
+    `lte` is in minor units of the currency, which is written in lower case.
+    """
+
+    alert_id: str
+    title: str
+    lte: int
+    currency: str
+    customer: str | None
+
+
 class AlertActivated(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.activated"
 ):
@@ -92,3 +111,24 @@ class AlertTriggered(
     event_position: int
     timestamp: int
     window_start: int | None
+
+
+class CreditAlertTriggered(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="credit_alert.triggered",
+    gc=False,
+):
+    """A customer's available credits fell to an alert's threshold, or below it.
+
+    `value` is what was available then, in minor units; `instant` when it happened, and
+    `cause_position` the position of the fact that did it, 0 where time did.
+    """
+
+    alert_id: str
+    customer: str
+    value: int
+    instant: int
+    cause_position: int

@@ -11,6 +11,8 @@ from ledger.alerts import (
     AlertCreated,
     AlertDeactivated,
     AlertTriggered,
+    CreditAlertCreated,
+    CreditAlertTriggered,
 )
 from ledger.credits import (
     CreditGrantCreated,
@@ -52,6 +54,8 @@ Fact = (
     | AlertDeactivated
     | AlertArchived
     | AlertTriggered
+    | CreditAlertCreated
+    | CreditAlertTriggered
     | WebhookEndpointCreated
     | WebhookEndpointUpdated
     | WebhookEndpointSecretRotated

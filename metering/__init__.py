@@ -40,6 +40,8 @@ from metering.alert_resources import (
     Alert,
     AlertFilter,
     AlertTriggered,
+    CreditBalanceLimit,
+    CreditBalanceThreshold,
     UsageThreshold,
 )
 from metering.clock import Clock, FixedClock, SystemClock
@@ -110,7 +112,9 @@ __all__ = [
     "Constant",
     "CreditAmount",
     "CreditBalance",
+    "CreditBalanceLimit",
     "CreditBalanceSummary",
+    "CreditBalanceThreshold",
     "CreditBalanceTransaction",
     "CreditGrant",
     "CreditScope",

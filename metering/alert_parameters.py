@@ -1,35 +1,70 @@
-"""Parameters of alerts: the threshold, the recurrence, and whose usage is watched."""
+"""Parameters of alerts: the threshold, and whose usage or credits are watched."""
 
 from collections.abc import Mapping, Sequence
 
-from ledger.alerts import AlertCreated, Recurrence
+from ledger.alerts import AlertCreated, CreditAlertCreated, Recurrence
 from ledger.meters import Formula
 from metering.credit_parameters import check_customer
+from metering.currencies import currency_of
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.parameters import invalid, missing, one_of, only, whole_number
 from metering.reaggregation import zone_of
 from projections.kernels.definitions import MeterDefinition
 
 GTE_MAX = 999_999_999_999_999_999
-_PARAM = "usage_threshold"
+ALERT_TYPES = ("usage_threshold", "credit_balance_threshold")
+_PARAM, _CREDITS_PARAM = ALERT_TYPES
 _FORMULAS = (Formula.SUM, Formula.COUNT, Formula.LAST)
 _RECURRENCES = tuple(each.value for each in Recurrence)
 
 
-def check_alert_type(alert_type: object) -> None:
+def check_alert_type(alert_type: object) -> str:
     """Check what kind of alert it is.
 
     Raises:
         InvalidRequestError: it is of another kind.
     """
-    if alert_type == "credit_balance_threshold":
-        raise InvalidRequestError(
-            "Alerts on credit balances are not supported: alert_type must be"
-            " usage_threshold",
-            code="alert_type_unsupported",
-            param="alert_type",
-        )
-    one_of(alert_type, "alert_type", ("usage_threshold",))
+    return one_of(alert_type, "alert_type", ALERT_TYPES)
+
+
+def check_alone(alert_type: str, thresholds: Mapping[str, object]) -> None:
+    """Check that an alert has the threshold that its type says, and no other.
+
+    Raises:
+        InvalidRequestError: it lacks it, or has another one.
+    """
+    if thresholds[alert_type] is None:
+        raise missing(alert_type)
+    for param, threshold in thresholds.items():
+        if param != alert_type and threshold is not None:
+            raise invalid(param, threshold, f"left out for {alert_type}")
+
+
+def check_credit_threshold(
+    threshold: object, *, alert_id: str, title: str
+) -> CreditAlertCreated:
+    """Check ``{"lte": {"balance_type", "monetary"}, "filters"}``.
+
+    Raises:
+        InvalidRequestError: a value breaks a rule.
+    """
+    given = only(threshold, _CREDITS_PARAM, {"lte", "filters"})
+    of_lte = f"{_CREDITS_PARAM}[lte]"
+    if given.get("lte") is None:
+        raise missing(of_lte)
+    lte = only(given["lte"], of_lte, {"balance_type", "monetary"})
+    one_of(lte.get("balance_type"), f"{of_lte}[balance_type]", ("monetary",))
+    of_money = f"{of_lte}[monetary]"
+    if lte.get("monetary") is None:
+        raise missing(of_money)
+    money = only(lte["monetary"], of_money, {"currency", "value"})
+    return CreditAlertCreated(
+        alert_id=alert_id,
+        title=title,
+        lte=whole_number(money.get("value"), f"{of_money}[value]", 0, GTE_MAX),
+        currency=currency_of(money.get("currency"), f"{of_money}[currency]"),
+        customer=_customer(given.get("filters"), f"{_CREDITS_PARAM}[filters]"),
+    )
 
 
 def check_threshold(
@@ -57,7 +92,7 @@ def check_threshold(
         title=title,
         meter_id=_meter(given["meter"], meters),
         gte=whole_number(given["gte"], f"{_PARAM}[gte]", 1, GTE_MAX),
-        customer=_customer(given.get("filters")),
+        customer=_customer(given.get("filters"), f"{_PARAM}[filters]"),
         recurrence=recurrence,
         timezone=_timezone(given.get("timezone"), recurrence),
     )
@@ -79,9 +114,8 @@ def _meter(meter_id: object, meters: Mapping[str, MeterDefinition]) -> str:
     return meter.meter_id
 
 
-def _customer(filters: object) -> str | None:
+def _customer(filters: object, param: str) -> str | None:
     """Check at most one filter, by customer; None or none is everybody."""
-    param = f"{_PARAM}[filters]"
     if filters is None:
         return None
     is_list = isinstance(filters, Sequence) and not isinstance(filters, str | bytes)

@@ -1,30 +1,40 @@
-"""Alerts: which usage is watched. Decides what may be done to them.
+"""Alerts: which usage, and which credits, are watched. Decides what may be done to them.
 
 What an alert triggered is found by evaluation; see `metering.evaluation`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from decimal import Decimal
 
 from ledger.alerts import (
     AlertActivated,
     AlertArchived,
-    AlertCreated,
     AlertDeactivated,
     AlertStatus,
+    CreditAlertCreated,
+    CreditAlertTriggered,
 )
 from ledger.facts import Fact
 from ledger.quantities import shortest
-from metering.alert_parameters import check_alert_type, check_threshold
+from metering.alert_parameters import (
+    check_alert_type,
+    check_alone,
+    check_credit_threshold,
+    check_threshold,
+)
 from metering.alert_resources import (
     Alert,
     AlertFilter,
     AlertTriggered,
+    AlertTypeName,
+    CreditBalanceLimit,
+    CreditBalanceThreshold,
     UsageThreshold,
 )
 from metering.checks import is_storable
 from metering.clock import at_microseconds
 from metering.credit_parameters import check_customer, check_page
+from metering.credit_resources import Monetary
 from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters import meter_of
@@ -47,41 +57,64 @@ class Alerts:
         self,
         *,
         title: str,
-        alert_type: Literal["usage_threshold"] = "usage_threshold",
-        usage_threshold: Mapping[str, object],
+        alert_type: AlertTypeName = "usage_threshold",
+        usage_threshold: Mapping[str, object] | None = None,
+        credit_balance_threshold: Mapping[str, object] | None = None,
     ) -> Alert:
-        """Watch the usage on a meter.
+        """Watch the usage on a meter, or credits.
 
-        The alert triggers at the first event, recorded after this call, with which a
+        An alert on usage triggers at the first event, recorded after this call, with which a
         customer's usage is at the threshold or above it; usage recorded before counts.
         `Metering.catch_up` finds it. Once triggered for a customer, it does not trigger
         for that customer again, or not before another month or day, unless it is
         deactivated and activated.
 
+        An alert on credits triggers each time that a customer's available credits fall
+        from above the threshold to it or below: by a fact recorded after this call, or
+        at an instant after it at which they expire. A customer who has none does not
+        fall.
+
         Args:
             title: 1 to 256 characters, for people.
-            alert_type: usage_threshold.
+            alert_type: usage_threshold or credit_balance_threshold; the argument of
+                that name is needed, and no other.
             usage_threshold: ``{"gte": 1000, "meter": id, "recurrence": "one_time"}``,
                 on a meter of formula sum, count or last; with ``"filters": [{"type":
                 "customer", "customer": …}]`` for one customer, without for each.
                 Beyond Stripe: recurrence ``"calendar_month"`` or ``"calendar_day"``
                 compares the usage since the month or day of the event's timestamp
                 began, by the clocks of ``"timezone"``, an IANA name, by default UTC.
+            credit_balance_threshold: ``{"lte": {"balance_type": "monetary", "monetary":
+                {"currency": "usd", "value": 500}}}``, in minor units, with ``"filters"``
+                as above. All grants of the currency count, whatever they are usable
+                for.
 
         Raises:
             ResourceMissingError: there is no such meter.
             InvalidRequestError: an argument is malformed, the meter has another
                 formula, or too many alerts apply to the customer already.
         """
-        check_alert_type(alert_type)
-        created = check_threshold(
-            usage_threshold,
-            alert_id=self._engine.ids.resource(
-                "alrt" if self._engine.settings.livemode else "alrt_test"
-            ),
-            title=name_of(title, "title", LONGEST_TITLE),
-            meters=self._engine.definitions().by_id,
+        thresholds = {
+            "usage_threshold": usage_threshold,
+            "credit_balance_threshold": credit_balance_threshold,
+        }
+        check_alone(check_alert_type(alert_type), thresholds)
+        name = name_of(title, "title", LONGEST_TITLE)
+        alert_id = self._engine.ids.resource(
+            "alrt" if self._engine.settings.livemode else "alrt_test"
         )
+        created: kernel.CreationFact
+        if usage_threshold is None:
+            created = check_credit_threshold(
+                credit_balance_threshold, alert_id=alert_id, title=name
+            )
+        else:
+            created = check_threshold(
+                usage_threshold,
+                alert_id=alert_id,
+                title=name,
+                meters=self._engine.definitions().by_id,
+            )
 
         def decide(seen: SeenAlerts) -> Sequence[Fact]:
             self._check_count(created, seen)
@@ -134,7 +167,7 @@ class Alerts:
         self,
         *,
         meter: str | None = None,
-        alert_type: Literal["usage_threshold"] | None = None,
+        alert_type: AlertTypeName | None = None,
         limit: int = 10,
         starting_after: str | None = None,
         ending_before: str | None = None,
@@ -142,8 +175,8 @@ class Alerts:
         """List the alerts that are not archived, newest first.
 
         Args:
-            meter: id of the meter whose alerts to list; None is every meter.
-            alert_type: usage_threshold, as all are.
+            meter: id of the meter whose alerts to list; None is all, also on credits.
+            alert_type: of which type; None is both.
             limit: 1 to 100.
             starting_after: id of the alert before the first one to list.
             ending_before: id of the alert behind the last one to list.
@@ -153,8 +186,9 @@ class Alerts:
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
         page_limit = check_page(limit, starting_after, ending_before)
+        wanted = None
         if alert_type is not None:
-            check_alert_type(alert_type)
+            wanted = _CLASSES[check_alert_type(alert_type)]
         if meter is not None:
             meter_of(self._engine.definitions(), meter)
         with self._engine.log.read() as connection:
@@ -164,7 +198,7 @@ class Alerts:
                 before=_cursor(seen, starting_after, "starting_after"),
                 after=_cursor(seen, ending_before, "ending_before"),
             )
-            found = seen.page(meter, page)
+            found = seen.page(page, meter_id=meter, alert_class=wanted)
         livemode = self._engine.settings.livemode
         return [alert_resource(each, livemode=livemode) for each in found]
 
@@ -214,18 +248,29 @@ class Alerts:
         self._engine.record_alerts(decide)
         return self.retrieve(fact.alert_id)
 
-    def _check_count(self, created: AlertCreated, seen: SeenAlerts) -> None:
+    def _check_count(self, created: kernel.CreationFact, seen: SeenAlerts) -> None:
         most = self._engine.settings.alerts_max
-        applying = seen.applying_count(created.meter_id, created.customer)
+        if isinstance(created, CreditAlertCreated):
+            currency = created.currency
+            applying = seen.applying_count(created.customer, currency=currency)
+            what, param = f"credits in {currency}", "credit_balance_threshold"
+        else:
+            meter_id = created.meter_id
+            applying = seen.applying_count(created.customer, meter_id=meter_id)
+            what, param = f"meter {meter_id}", "usage_threshold"
         if applying >= most:
             raise InvalidRequestError(
-                f"{applying} alerts on meter {created.meter_id} apply to one customer;"
+                f"{applying} alerts on {what} apply to one customer;"
                 f" must be at most {most}, so archive one first",
                 code="alert_limit_reached",
-                param="usage_threshold[filters]",
+                param=f"{param}[filters]",
             )
 
 
+_CLASSES: dict[str, type[kernel.Alert]] = {
+    "usage_threshold": kernel.UsageAlert,
+    "credit_balance_threshold": kernel.CreditAlert,
+}
 _AND_SO = {False: " already", True: ", which is final"}
 
 
@@ -245,20 +290,42 @@ def alert_of(seen: SeenAlerts, alert_id: object, param: str = "id") -> kernel.Al
 
 def alert_resource(alert: kernel.Alert, *, livemode: bool) -> Alert:
     """Give an alert to the caller."""
-    customer = alert.customer
+    is_on_usage = isinstance(alert, kernel.UsageAlert)
     return Alert(
         id=alert.alert_id,
+        alert_type="usage_threshold" if is_on_usage else "credit_balance_threshold",
         livemode=livemode,
         status=alert.status.value,
         title=alert.title,
-        usage_threshold=UsageThreshold(
-            gte=alert.gte,
-            meter=alert.meter_id,
-            recurrence=alert.recurrence.value,
-            filters=None if customer is None else (AlertFilter(customer=customer),),
-            timezone=alert.timezone,
-        ),
+        usage_threshold=_usage_threshold(alert),
+        credit_balance_threshold=_credit_balance_threshold(alert),
     )
+
+
+def _usage_threshold(alert: kernel.Alert) -> UsageThreshold | None:
+    if not isinstance(alert, kernel.UsageAlert):
+        return None
+    return UsageThreshold(
+        gte=alert.gte,
+        meter=alert.meter_id,
+        recurrence=alert.recurrence.value,
+        filters=_filters(alert),
+        timezone=alert.timezone,
+    )
+
+
+def _credit_balance_threshold(alert: kernel.Alert) -> CreditBalanceThreshold | None:
+    if not isinstance(alert, kernel.CreditAlert):
+        return None
+    money = Monetary(currency=alert.currency, value=alert.lte)
+    return CreditBalanceThreshold(
+        lte=CreditBalanceLimit(monetary=money), filters=_filters(alert)
+    )
+
+
+def _filters(alert: kernel.Alert) -> tuple[AlertFilter, ...] | None:
+    customer = alert.customer
+    return None if customer is None else (AlertFilter(customer=customer),)
 
 
 def triggered_resource(
@@ -266,9 +333,22 @@ def triggered_resource(
 ) -> AlertTriggered:
     """Give a trigger to the caller, with its alert."""
     fact = trigger.fact
+    resource = alert_resource(alert, livemode=livemode)
+    if isinstance(fact, CreditAlertTriggered):
+        return AlertTriggered(
+            alert=resource,
+            created=at_microseconds(trigger.recorded_at),
+            customer=fact.customer,
+            livemode=livemode,
+            value=Decimal(fact.value),
+            position=trigger.position,
+            event_position=fact.cause_position or None,
+            timestamp=at_microseconds(fact.instant),
+            window_start=None,
+        )
     window_start = fact.window_start
     return AlertTriggered(
-        alert=alert_resource(alert, livemode=livemode),
+        alert=resource,
         created=at_microseconds(trigger.recorded_at),
         customer=fact.customer,
         livemode=livemode,

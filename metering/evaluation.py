@@ -14,6 +14,7 @@ from dataclasses import replace
 from ledger.alerts import AlertTriggered
 from ledger.facts import Fact
 from ledger.log import Log
+from metering.credit_evaluation import CreditEvaluator
 from projections.alerts import Alerts, Fired
 from projections.catalog import Catalog
 from projections.crossings import Crossings
@@ -48,6 +49,7 @@ class Evaluator:
         self._catalog = catalog
         self._now = now
         self._crossings = Crossings(summaries)
+        self._credits = CreditEvaluator(log, now)
         self._lock = threading.Lock()
         self._checkpoint = 0
         self._fired: set[Fired] = set()
@@ -61,16 +63,22 @@ class Evaluator:
         """
         self._log.catch_up()
         with self._lock:
-            pending = self._watched.pending()
-            # There are no alerts, or no news.
-            if pending is None or pending.position <= self._checkpoint:
-                return 0
-            if not pending.is_whole:
-                pending = self._read_again(pending)
-            found = self._find(pending)
-            triggered = self._record(pending.position, found)
-            self._watched.evaluated(pending)
+            triggered = self._evaluate_usage()
+            if self._watched.has_credit_alerts:
+                triggered += self._credits.evaluate()
             return triggered
+
+    def _evaluate_usage(self) -> int:
+        pending = self._watched.pending()
+        # There are no alerts, or no news.
+        if pending is None or pending.position <= self._checkpoint:
+            return 0
+        if not pending.is_whole:
+            pending = self._read_again(pending)
+        found = self._find(pending)
+        triggered = self._record(pending.position, found)
+        self._watched.evaluated(pending)
+        return triggered
 
     def _read_again(self, known: Pending) -> Pending:
         """Go through the whole log, where usage at the checkpoint is not known.

@@ -8,37 +8,74 @@ from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from ledger.alerts import AlertStatus
 from projections.credits import Page
-from projections.kernels.alerts import Alert, AlertBook, Trigger, Watch
-from projections.tables.alerts import (
+from projections.kernels.alerts import (
+    Alert,
+    AlertBook,
+    CreditWatch,
+    Period,
+    Trigger,
+    UsageAlert,
+    Watch,
+)
+from projections.kernels.credit_falls import Place
+from projections.tables.alert_rows import (
     alert,
     alert_of,
     alert_period,
     alert_trigger,
-    move_checkpoint,
-    read_checkpoint,
+    credit_alert_of,
+    credit_alert_trigger,
+    credit_trigger_of,
+    period_of,
     trigger_of,
+    usage_alert_of,
+)
+from projections.tables.alerts import (
+    move_checkpoint,
+    move_credit_checkpoint,
+    read_checkpoint,
+    read_credit_checkpoint,
 )
 from projections.tables.bulk import is_among_numbers
 
 _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
 _NOT_ARCHIVED = alert.c.status != AlertStatus.ARCHIVED.value
-_CUSTOMERS = select(alert.c.customer, func.count()).where(
-    alert.c.meter_id == bindparam("meter_id"), _NOT_ARCHIVED
-)
-_WATCHES = (
-    select(alert, alert_period.c.period.label("after"), alert_period.c.ended)
+_CUSTOMERS = select(alert.c.customer, func.count()).where(_NOT_ARCHIVED)
+_OF_METER = _CUSTOMERS.where(alert.c.meter_id == bindparam("meter_id"))
+_OF_CURRENCY = _CUSTOMERS.where(alert.c.currency == bindparam("currency"))
+_PERIODS = (
+    select(
+        alert,
+        alert_period.c.period.label("after"),
+        alert_period.c.began_at,
+        alert_period.c.ended,
+        alert_period.c.ended_at,
+    )
     .join(alert_period, alert_period.c.alert_id == alert.c.alert_id)
     .where(or_(alert_period.c.ended.is_(None), alert_period.c.ended > bindparam("at")))
     .order_by(alert_period.c.period)
 )
+_WATCHES = _PERIODS.where(alert.c.meter_id.is_not(None))
+_CREDIT_WATCHES = _PERIODS.where(alert.c.currency.is_not(None))
 _FIRED = select(
     alert_trigger.c.period, alert_trigger.c.customer, alert_trigger.c.window_start
 )
-_TRIGGERS = select(alert_trigger).order_by(alert_trigger.c.position)
+_CREDITS_FIRED = select(
+    credit_alert_trigger.c.period,
+    credit_alert_trigger.c.customer,
+    credit_alert_trigger.c.instant,
+    credit_alert_trigger.c.cause_position,
+).where(credit_alert_trigger.c.instant >= bindparam("since"))
+_TRIGGERS = (
+    (alert_trigger, trigger_of),
+    (credit_alert_trigger, credit_trigger_of),
+)
 
 Fired = tuple[int, str, int | None]
 """A period, a customer and the start of a window: triggers but once."""
+CreditsFired = tuple[int, str, Place]
+"""A period, a customer and where credits fell: triggers but once."""
 
 
 class Alerts:
@@ -64,9 +101,21 @@ class Alerts:
             triggers=self.triggers(),
         )
 
-    def page(self, meter_id: str | None, page: Page) -> list[Alert]:
-        """Read some alerts that are not archived, of one meter or all, newest first."""
+    def page(
+        self, page: Page, *, meter_id: str | None, alert_class: type[Alert] | None
+    ) -> list[Alert]:
+        """Read some alerts that are not archived, newest first.
+
+        Args:
+            page: which of them.
+            meter_id: only those on usage of a meter; None is all.
+            alert_class: only those on usage, or on credits; None is all.
+        """
         wanted, position = _ALERTS.where(_NOT_ARCHIVED), alert.c.position
+        if alert_class is not None:
+            is_on_usage = alert_class is UsageAlert
+            kind = alert.c.meter_id if is_on_usage else alert.c.currency
+            wanted = wanted.where(kind.is_not(None))
         if meter_id is not None:
             wanted = wanted.where(alert.c.meter_id == meter_id)
         if page.before is not None:
@@ -78,13 +127,20 @@ class Alerts:
         found = self._alerts(wanted.limit(page.limit))
         return found if page.after is None else found[::-1]
 
-    def applying_count(self, meter_id: str, customer: str | None) -> int:
+    def applying_count(
+        self,
+        customer: str | None,
+        *,
+        meter_id: str | None = None,
+        currency: str | None = None,
+    ) -> int:
         """Count the alerts that apply to a customer, or to whom most apply to.
 
-        Those that are archived do not count.
+        Those on a meter, or on credits of a currency; the archived ones do not count.
         """
-        grouped = _CUSTOMERS.group_by(alert.c.customer)
-        rows = self.connection.execute(grouped, {"meter_id": meter_id})
+        wanted = _OF_METER if currency is None else _OF_CURRENCY
+        given = {"meter_id": meter_id} if currency is None else {"currency": currency}
+        rows = self.connection.execute(wanted.group_by(alert.c.customer), given)
         counts: Counter[str | None] = Counter(dict(map(tuple, rows)))
         of_everybody = counts.pop(None, 0)
         if customer is None:
@@ -92,18 +148,32 @@ class Alerts:
         return of_everybody + counts[customer]
 
     def watches(self, at: int) -> list[Watch]:
-        """Read the periods that have not ended before a position, with their alerts."""
+        """Read the periods that have not ended before a position, with their alerts.
+
+        Those of alerts on usage.
+        """
         return [
-            Watch(alert=alert_of(row), after=row.after, before=row.ended)
+            Watch(alert=usage_alert_of(row), after=row.after, before=row.ended)
             for row in self.connection.execute(_WATCHES, {"at": at})
         ]
 
-    def all_periods(self) -> dict[int, tuple[str, int | None]]:
-        """Read where each period begins, with its alert's id and where it ends."""
+    def credit_watches(self, at: int) -> list[CreditWatch]:
+        """Read the periods as `watches` does, but those of alerts on credits."""
+        return [
+            CreditWatch(
+                alert=credit_alert_of(row),
+                after=Place(row.began_at, row.after),
+                before=None if row.ended is None else Place(row.ended_at, row.ended),
+            )
+            for row in self.connection.execute(_CREDIT_WATCHES, {"at": at})
+        ]
+
+    def all_periods(self) -> dict[int, Period]:
+        """Read all periods, by the position that each begins at."""
         rows = self.connection.execute(
             select(alert_period).order_by(alert_period.c.period)
         )
-        return {row.period: (row.alert_id, row.ended) for row in rows}
+        return {row.period: period_of(row) for row in rows}
 
     def fired(self, periods: Sequence[int]) -> set[Fired]:
         """Read for whom alerts have triggered in some periods."""
@@ -113,19 +183,46 @@ class Alerts:
         rows = self.connection.execute(_FIRED.where(is_wanted))
         return {(row.period, row.customer, row.window_start) for row in rows}
 
+    def credits_fired(self, periods: Sequence[int], since: int) -> set[CreditsFired]:
+        """Read where credits fell in some periods, since an instant, inclusive."""
+        is_wanted = is_among_numbers(
+            self.connection, credit_alert_trigger.c.period, sorted(periods)
+        )
+        rows = self.connection.execute(
+            _CREDITS_FIRED.where(is_wanted), {"since": since}
+        )
+        return {
+            (row.period, row.customer, Place(row.instant, row.cause_position))
+            for row in rows
+        }
+
     def triggers(
         self, alert_id: str | None = None, customer: str | None = None
     ) -> list[Trigger]:
         """Read triggers, of one alert or all, of one customer or all, in their order."""
-        wanted = _TRIGGERS
-        if alert_id is not None:
-            wanted = wanted.where(alert_trigger.c.alert_id == alert_id)
-        if customer is not None:
-            wanted = wanted.where(alert_trigger.c.customer == customer)
-        return [trigger_of(row) for row in self.connection.execute(wanted)]
+        found: list[Trigger] = []
+        for table, of_row in _TRIGGERS:
+            wanted = select(table).order_by(table.c.position)
+            if alert_id is not None:
+                wanted = wanted.where(table.c.alert_id == alert_id)
+            if customer is not None:
+                wanted = wanted.where(table.c.customer == customer)
+            found += map(of_row, self.connection.execute(wanted))
+        return sorted(found, key=lambda each: each.position)
+
+    def credit_checkpoint(self) -> Place | None:
+        """Tell up to where triggers of alerts on credits are recorded.
+
+        It is None where there never was such an alert.
+        """
+        return read_credit_checkpoint(self.connection)
+
+    def move_credit_checkpoint(self, place: Place) -> None:
+        """Say up to where triggers of alerts on credits are recorded."""
+        move_credit_checkpoint(self.connection, place)
 
     def checkpoint(self) -> int | None:
-        """Tell up to where triggers are recorded; None where there never was an alert."""
+        """Tell up to where those of alerts on usage are recorded; likewise."""
         return read_checkpoint(self.connection)
 
     def move_checkpoint(self, position: int) -> None:

@@ -55,6 +55,24 @@ _COUNT_UNUSED = select(func.count()).where(
     or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
 )
 
+_TURNS = (credit_grant.c.effective_at, credit_grant.c.expires_at)
+_TURNING = (
+    select(credit_grant.c.customer)
+    .where(
+        or_(
+            *(
+                (each > bindparam("after")) & (each <= bindparam("up_to"))
+                for each in _TURNS
+            )
+        )
+    )
+    .distinct()
+    .order_by(credit_grant.c.customer)
+)
+_NEXT_TURNS = [
+    select(func.min(each)).where(each > bindparam("after")) for each in _TURNS
+]
+
 _APPLICATIONS = select(credit_application)
 _APPLICATION = _APPLICATIONS.where(credit_application.c.invoice == bindparam("invoice"))
 _APPLICATION_AT = _APPLICATIONS.where(
@@ -67,6 +85,13 @@ _APPLICATIONS_OF = _APPLICATIONS_FOR.order_by(
     credit_application.c.recorded_at, credit_application.c.position
 )
 # One search of an index each: an OR of both would go through all of a customer's.
+_SINCE = (
+    _APPLICATIONS.where(credit_application.c.recorded_at > bindparam("instant")),
+    _APPLICATIONS.where(
+        credit_application.c.reinstated_at > bindparam("instant"),
+        credit_application.c.recorded_at <= bindparam("instant"),
+    ),
+)
 _RECORDED_SINCE = _APPLICATIONS_FOR.where(
     credit_application.c.recorded_at > bindparam("instant")
 ).order_by(credit_application.c.recorded_at, credit_application.c.position)
@@ -235,6 +260,59 @@ class Credits:
         is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
         found = self._applications(_APPLICATIONS.where(is_wanted), {})
         return {each.invoice: each for each in found}
+
+    def turning(self, after: int, up_to: int) -> list[str]:
+        """Find the customers with a grant that time makes effective, or expire.
+
+        Args:
+            after: exclusive.
+            up_to: inclusive.
+        """
+        rows = self.connection.execute(_TURNING, {"after": after, "up_to": up_to})
+        return [row.customer for row in rows]
+
+    def next_turn(self, after: int) -> int | None:
+        """Find when time first makes a grant effective, or expire, after an instant."""
+        found = [
+            self.connection.execute(wanted, {"after": after}).scalar()
+            for wanted in _NEXT_TURNS
+        ]
+        return min((each for each in found if each is not None), default=None)
+
+    def customers_of(self, grants: Sequence[str], invoices: Sequence[str]) -> set[str]:
+        """Find the customers of some grants, by id, and of some settled invoices."""
+        found: set[str] = set()
+        for named, customer, names in (
+            (credit_grant.c.grant_id, credit_grant.c.customer, grants),
+            (credit_application.c.invoice, credit_application.c.customer, invoices),
+        ):
+            if names:
+                is_wanted = is_among(self.connection, named, names)
+                found.update(
+                    self.connection.execute(select(customer).where(is_wanted)).scalars()
+                )
+        return found
+
+    def grants_of_many(self, customers: Sequence[str]) -> dict[str, list[Grant]]:
+        """Read all grants of some customers, in the order of their creation."""
+        is_wanted = is_among(self.connection, credit_grant.c.customer, customers)
+        wanted = _GRANTS.where(is_wanted).order_by(credit_grant.c.position)
+        found: dict[str, list[Grant]] = {}
+        for grant in self._grants(wanted, {}):
+            found.setdefault(grant.customer, []).append(grant)
+        return found
+
+    def applications_of_many_since(
+        self, customers: Sequence[str], instant: int
+    ) -> dict[str, list[Application]]:
+        """Read what `applications_since` does, of some customers."""
+        is_wanted = is_among(self.connection, credit_application.c.customer, customers)
+        found: dict[str, list[Application]] = {}
+        for since in _SINCE:
+            wanted = since.where(is_wanted).order_by(credit_application.c.position)
+            for each in self._applications(wanted, {"instant": instant}):
+                found.setdefault(each.customer, []).append(each)
+        return found
 
     def stored(self) -> StoredCredits:
         """Read everything."""

@@ -14,13 +14,14 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.adjustments import MeterEventCancelled
-from ledger.alerts import AlertActivated, AlertCreated
+from ledger.alerts import AlertActivated, AlertCreated, CreditAlertCreated
 from ledger.entries import Commit
 from ledger.facts import Fact
 from ledger.few_events import Events, FewEvents
 from ledger.meters import MeterCreated
 from ledger.segments.sealed import Sealed
 from projections.alerts import Alerts
+from projections.kernels.alerts import UsageAlert
 from projections.tables.meters import read_definitions
 from projections.usage import Usage
 from projections.usage_view import UsageView
@@ -74,6 +75,7 @@ class Watched:
         self._cancellations: dict[int, MeterEventCancelled] = {}
         self._generation = 0
         self._is_whole = True
+        self._has_credit_alerts = False
 
     # Following the log.
 
@@ -96,10 +98,13 @@ class Watched:
                 meter_id: meter.event_name
                 for meter_id, meter in read_definitions(connection).items()
             }
+            alerts = seen.all()
             self._alerts = {
                 alert.alert_id: self._event_names[alert.meter_id]
-                for alert in seen.all()
+                for alert in alerts
+                if isinstance(alert, UsageAlert)
             }
+            self._has_credit_alerts = len(self._alerts) < len(alerts)
             self._events, self._cancellations, self._before = [], {}, {}
             self._generation += 1
             # It may be sealed further where the checkpoint was lost.
@@ -123,8 +128,13 @@ class Watched:
 
     # Evaluation.
 
+    @property
+    def has_credit_alerts(self) -> bool:
+        """Whether there ever was an alert on credits."""
+        return self._has_credit_alerts
+
     def pending(self) -> Pending | None:
-        """Get what is to be evaluated now, None where there are no alerts."""
+        """Get what is to be evaluated now, None where no usage is watched."""
         with self._lock:
             if not self._before:
                 return None
@@ -162,7 +172,9 @@ class Watched:
             case AlertCreated():
                 self._alerts[fact.alert_id] = self._event_names[fact.meter_id]
                 self._begin(fact.alert_id)
-            case AlertActivated():
+            case CreditAlertCreated():
+                self._has_credit_alerts = True
+            case AlertActivated() if fact.alert_id in self._alerts:
                 self._begin(fact.alert_id)
             case MeterEventCancelled() if fact.event_name in self._before:
                 self._cancellations[position] = fact

@@ -1,4 +1,4 @@
-"""``metering alerts``: watch usage, and see what has triggered."""
+"""``metering alerts``: watch usage and credits, and see what has triggered."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 import metering
 from metering.alert_resources import RecurrenceName
 from metering.cli.documents import print_document
+from metering.cli.money import amount_text, money_text, option_amount, option_currency
 from metering.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -36,7 +37,7 @@ def alerts_of_a_store(
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
-    """List alerts on usage; or create one, and see what has triggered.
+    """List alerts; or create one, and see what has triggered.
 
     Without a command it does what list does.
     """
@@ -61,7 +62,7 @@ def list_alerts(
             return m.alerts.list(meter=of_meter, limit=most, starting_after=after)
 
         alerts = list(every(fetch))
-        names = {each.id: each.event_name for each in m.meters.list()}
+        names = _event_names(m)
     if json:
         print_document(alerts)
     elif alerts:
@@ -73,10 +74,20 @@ def list_alerts(
 @alerts_app.command()
 def create(  # noqa: PLR0913  # a command's options are its arguments
     *,
-    meter: Annotated[str, typer.Option(metavar="METER", help="Its id or event name.")],
+    meter: Annotated[
+        str | None,
+        typer.Option(metavar="METER", help="Watch usage: its id or event name."),
+    ] = None,
     gte: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Usage of so much, or more.")
-    ],
+        int | None, typer.Option(min=1, metavar="N", help="Usage of so much, or more.")
+    ] = None,
+    credits_lte: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="Watch credits: available, or less."),
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Of the credits, such as usd.")
+    ] = None,
     title: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="For people; made of the rest if left out."),
@@ -86,9 +97,11 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         typer.Option(metavar="TEXT", help="Only this one; each by itself if left out."),
     ] = None,
     recurrence: Annotated[
-        RecurrenceName,
-        typer.Option(help="All usage there ever was, or that of a month or day."),
-    ] = "one_time",
+        RecurrenceName | None,
+        typer.Option(
+            help="That of a month or day; all usage there ever was if left out."
+        ),
+    ] = None,
     timezone: Annotated[
         str | None,
         typer.Option(metavar="ZONE", help="Whose months or days; UTC if left out."),
@@ -96,23 +109,71 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
-    """Watch the usage on a meter: it triggers at the next event at or above a threshold."""
+    """Watch the usage on a meter, or what is available of credits.
+
+    It triggers at the next event with which usage is at the threshold or above it; on
+    credits each time that a customer's fall from above it.
+    """
     with open_store(store) as m:
-        found = find_meter(m, meter)
-        threshold: dict[str, object] = {
-            "gte": gte,
-            "meter": found.id,
-            "recurrence": recurrence,
-        }
-        if timezone is not None:
-            threshold["timezone"] = timezone
-        if customer is not None:
-            threshold["filters"] = [{"type": "customer", "customer": customer}]
-        alert = m.alerts.create(
-            title=f"{found.event_name} at {number(gte)}" if title is None else title,
-            usage_threshold=threshold,
-        )
-    _show_one(alert, found.event_name, json=json)
+        if credits_lte is not None:
+            _refuse(meter=meter, gte=gte, recurrence=recurrence, timezone=timezone)
+            alert = _create_on_credits(m, credits_lte, currency, customer, title)
+        else:
+            _refuse(currency=currency)
+            if meter is None or gte is None:
+                raise typer.BadParameter(
+                    "give --meter and --gte, or --credits-lte and --currency"
+                )
+            found = find_meter(m, meter)
+            threshold: dict[str, object] = {
+                "gte": gte,
+                "meter": found.id,
+                "recurrence": recurrence or "one_time",
+                "filters": _filters(customer),
+                "timezone": timezone,
+            }
+            name = f"{found.event_name} at {number(gte)}" if title is None else title
+            alert = m.alerts.create(title=name, usage_threshold=threshold)
+        names = _event_names(m)
+    _show_one(alert, names, json=json)
+
+
+def _create_on_credits(
+    m: metering.Metering,
+    credits_lte: str,
+    currency: str | None,
+    customer: str | None,
+    title: str | None,
+) -> metering.Alert:
+    if currency is None:
+        raise typer.BadParameter("--credits-lte needs --currency")
+    code = option_currency(currency, "--currency")
+    lte = option_amount(credits_lte, code, "--credits-lte", least=0)
+    return m.alerts.create(
+        title=f"Credits at {money_text(lte, code)}" if title is None else title,
+        alert_type="credit_balance_threshold",
+        credit_balance_threshold={
+            "lte": {
+                "balance_type": "monetary",
+                "monetary": {"currency": code, "value": lte},
+            },
+            "filters": _filters(customer),
+        },
+    )
+
+
+def _filters(customer: str | None) -> list[dict[str, str]]:
+    return [] if customer is None else [{"type": "customer", "customer": customer}]
+
+
+def _refuse(**options: object) -> None:
+    """Refuse options that are of the other type of alert."""
+    for name, given in options.items():
+        if given is not None:
+            raise typer.BadParameter(
+                f"--{name} is of the other type: give --meter and --gte for usage,"
+                " or --credits-lte and --currency"
+            )
 
 
 @alerts_app.command()
@@ -173,14 +234,30 @@ def triggered(
 
 
 def show_triggered(found: Sequence[metering.AlertTriggered]) -> None:
-    """Show what has triggered, below each other."""
+    """Show what has triggered, below each other: first by usage, then by credits."""
+    of_usage = [each for each in found if each.alert.usage_threshold is not None]
+    of_credits = [each for each in found if each.alert.usage_threshold is None]
+    if of_usage:
+        values = quantities([each.value for each in of_usage])
+        _show_triggers("usage", "event of (UTC)", of_usage, values)
+    if of_credits:
+        values = [_credits_text(each) for each in of_credits]
+        _show_triggers("credits", "since (UTC)", of_credits, values)
+
+
+def _show_triggers(
+    what: str,
+    when: str,
+    found: Sequence[metering.AlertTriggered],
+    values: Sequence[str],
+) -> None:
     show_table(
         [
             Column(title="alert"),
             Column(title="customer"),
-            Column(title="usage", is_number=True),
+            Column(title=what, is_number=True),
             Column(title="at", is_number=True),
-            Column(title="event of (UTC)"),
+            Column(title=when),
             Column(title="position", is_number=True),
         ],
         [
@@ -188,15 +265,19 @@ def show_triggered(found: Sequence[metering.AlertTriggered]) -> None:
                 each.alert.title,
                 each.customer,
                 value,
-                number(each.alert.usage_threshold.gte),
+                _threshold(each.alert),
                 moment(each.timestamp),
-                number(each.event_position),
+                "" if each.event_position is None else number(each.event_position),
             ]
-            for each, value in zip(
-                found, quantities([each.value for each in found]), strict=True
-            )
+            for each, value in zip(found, values, strict=True)
         ],
     )
+
+
+def _credits_text(found: metering.AlertTriggered) -> str:
+    threshold = found.alert.credit_balance_threshold
+    assert threshold is not None, "it is an alert on credits"
+    return amount_text(int(found.value), threshold.lte.monetary.currency)
 
 
 def _change(verb: str, alert_id: str, store: str, *, json: bool) -> None:
@@ -207,12 +288,16 @@ def _change(verb: str, alert_id: str, store: str, *, json: bool) -> None:
             "archive": m.alerts.archive,
         }
         alert = deeds[verb](alert_id)
-        event_name = m.meters.retrieve(alert.usage_threshold.meter).event_name
-    _show_one(alert, event_name, json=json)
+        names = _event_names(m)
+    _show_one(alert, names, json=json)
+
+
+def _event_names(m: metering.Metering) -> dict[str, str]:
+    return {each.id: each.event_name for each in m.meters.list()}
 
 
 def _show_list(alerts: Sequence[metering.Alert], names: dict[str, str]) -> None:
-    titles = ["id", "title", "meter", "customer", "recurrence", "status"]
+    titles = ["id", "title", "of", "customer", "recurrence", "status"]
     columns = [Column(title=title) for title in titles]
     columns.insert(3, Column(title="at", is_number=True))
     show_table(
@@ -221,8 +306,8 @@ def _show_list(alerts: Sequence[metering.Alert], names: dict[str, str]) -> None:
             [
                 alert.id,
                 alert.title,
-                names[alert.usage_threshold.meter],
-                number(alert.usage_threshold.gte),
+                _watched(alert, names),
+                _threshold(alert),
                 _customer(alert),
                 _recurrence(alert),
                 alert.status,
@@ -232,7 +317,7 @@ def _show_list(alerts: Sequence[metering.Alert], names: dict[str, str]) -> None:
     )
 
 
-def _show_one(alert: metering.Alert, event_name: str, *, json: bool) -> None:
+def _show_one(alert: metering.Alert, names: dict[str, str], *, json: bool) -> None:
     if json:
         print_document(alert)
         return
@@ -240,8 +325,8 @@ def _show_one(alert: metering.Alert, event_name: str, *, json: bool) -> None:
         [
             ("id", alert.id),
             ("title", alert.title),
-            ("meter", event_name),
-            ("at", number(alert.usage_threshold.gte)),
+            ("of", _watched(alert, names)),
+            ("at", _threshold(alert)),
             ("customer", _customer(alert)),
             ("recurrence", _recurrence(alert)),
             ("status", alert.status),
@@ -249,13 +334,30 @@ def _show_one(alert: metering.Alert, event_name: str, *, json: bool) -> None:
     )
 
 
+def _watched(alert: metering.Alert, names: dict[str, str]) -> str:
+    usage = alert.usage_threshold
+    return "credits" if usage is None else names[usage.meter]
+
+
+def _threshold(alert: metering.Alert) -> str:
+    if alert.usage_threshold is not None:
+        return number(alert.usage_threshold.gte)
+    assert alert.credit_balance_threshold is not None, "it has one of the two"
+    money = alert.credit_balance_threshold.lte.monetary
+    return money_text(money.value, money.currency)
+
+
 def _customer(alert: metering.Alert) -> str:
-    filters = alert.usage_threshold.filters
+    threshold = alert.usage_threshold or alert.credit_balance_threshold
+    assert threshold is not None, "it has one of the two"
+    filters = threshold.filters
     return "each" if filters is None else filters[0].customer
 
 
 def _recurrence(alert: metering.Alert) -> str:
     threshold = alert.usage_threshold
+    if threshold is None:
+        return "each fall"
     if threshold.timezone is None:
         return threshold.recurrence
     return f"{threshold.recurrence}, {threshold.timezone}"

@@ -35,12 +35,12 @@ def option_currency(text: str, option: str) -> str:
     return currency_of(text, option)
 
 
-def option_amount(text: str, currency: str, option: str) -> int:
+def option_amount(text: str, currency: str, option: str, *, least: int = 1) -> int:
     """Read the amount that an option gives, exactly, in minor units.
 
     Raises:
-        InvalidRequestError: it is no amount, or not one above nothing, or has more
-            fraction digits than the currency; names the option.
+        InvalidRequestError: it is no amount, or one of fewer minor units than `least`,
+            or has more fraction digits than the currency; names the option.
     """
     parts = _AMOUNT.fullmatch(text)
     digits = minor_unit_digits(currency)
@@ -58,7 +58,7 @@ def option_amount(text: str, currency: str, option: str) -> int:
     if amount > AMOUNT_MAX:
         most = money_text(AMOUNT_MAX, currency)
         raise _invalid(option, f"{text[:60]!r} is more than {most}")
-    if not amount:
+    if amount < least:
         raise _invalid(option, f"{text[:60]!r} is not above zero")
     return amount
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ledger.alerts import AlertTriggered
+from ledger.alerts import AlertTriggered, CreditAlertTriggered
 from ledger.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -34,7 +34,7 @@ from metering.credit_transactions import transaction_resource
 from metering.meters import meter_resource
 from metering.webhooks.resources import Event, EventData, EventType
 from projections.credits import Credits
-from projections.kernels.alerts import Trigger
+from projections.kernels.alerts import Trigger, TriggerFact
 from projections.kernels.credit_timeline import (
     CreditTransaction,
     TransactionKind,
@@ -63,6 +63,7 @@ TYPES_OF: dict[type[Fact], frozenset[EventType]] = {
     CreditsApplied: frozenset({_TRANSACTION}),
     CreditsReinstated: frozenset({_TRANSACTION}),
     AlertTriggered: frozenset({"billing.alert.triggered"}),
+    CreditAlertTriggered: frozenset({"billing.alert.triggered"}),
 }
 """Of which types the events of a fact are; facts of other classes have none."""
 EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
@@ -162,7 +163,7 @@ class Snapshots:
                 | MeterReactivated()
             ):
                 yield self._meter(recorded, fact)
-            case AlertTriggered():
+            case AlertTriggered() | CreditAlertTriggered():
                 yield "billing.alert.triggered", self._triggered(recorded, fact)
             case (
                 CreditGrantCreated()
@@ -208,7 +209,7 @@ class Snapshots:
             ),
         )
 
-    def _triggered(self, recorded: RecordedFact, fact: AlertTriggered) -> EventData:
+    def _triggered(self, recorded: RecordedFact, fact: TriggerFact) -> EventData:
         position, recorded_at, _ = recorded
         alert = self._past.alert(fact.alert_id, position)
         trigger = Trigger(

@@ -14,12 +14,17 @@ from ledger.alerts import (
     AlertDeactivated,
     AlertStatus,
     AlertTriggered,
+    CreditAlertCreated,
+    CreditAlertTriggered,
     Recurrence,
 )
 from ledger.facts import Fact
+from projections.kernels.credit_falls import Place, Step
 
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
-AlertFact = AlertCreated | TransitionFact | AlertTriggered
+CreationFact = AlertCreated | CreditAlertCreated
+TriggerFact = AlertTriggered | CreditAlertTriggered
+AlertFact = CreationFact | TransitionFact | TriggerFact
 
 _STATUSES: dict[type[TransitionFact], AlertStatus] = {
     AlertActivated: AlertStatus.ACTIVE,
@@ -29,8 +34,8 @@ _STATUSES: dict[type[TransitionFact], AlertStatus] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """An alert as it is at some position of the log.
+class UsageAlert:
+    """An alert on usage as it is at some position of the log.
 
     Attributes:
         position: that of the fact that created it.
@@ -52,8 +57,46 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditAlert:
+    """An alert on available credits as it is at some position of the log.
+
+    Attributes:
+        position: that of the fact that created it.
+        lte: in minor units of the currency.
+        customer: the one whose credits are watched; None is everybody, each by itself.
+        period: the position that its period begins at, None while it is not active.
+    """
+
+    position: int
+    alert_id: str
+    title: str
+    lte: int
+    currency: str
+    customer: str | None
+    status: AlertStatus
+    period: int | None
+
+
+Alert = UsageAlert | CreditAlert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A time in which an alert is active: from one place, excluded, to before another.
+
+    Attributes:
+        began: where its alert was created or activated.
+        ended: where it was deactivated or archived, None while it is active.
+    """
+
+    alert_id: str
+    began: Place
+    ended: Place | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """A customer's usage that reached an alert's threshold.
+    """Something that reached an alert's threshold: usage, or a balance of credits.
 
     Attributes:
         position: that of the fact that says so.
@@ -64,12 +107,12 @@ class Trigger:
     position: int
     recorded_at: int
     period: int
-    fact: AlertTriggered
+    fact: TriggerFact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """An alert in one of its periods: it triggers at events in between.
+    """An alert on usage in one of its periods: it triggers at events in between.
 
     Attributes:
         alert: as it is now.
@@ -77,7 +120,7 @@ class Watch:
         before: where it ends, None where it has not.
     """
 
-    alert: Alert
+    alert: UsageAlert
     after: int
     before: int | None
 
@@ -86,9 +129,46 @@ class Watch:
         return self.after < position and (self.before is None or position < self.before)
 
 
-def created(fact: AlertCreated, position: int) -> Alert:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditWatch:
+    """An alert on credits in one of its periods: it triggers at falls in between.
+
+    Attributes:
+        alert: as it is now.
+        after: where the period begins.
+        before: where it ends, None where it has not.
+    """
+
+    alert: CreditAlert
+    after: Place
+    before: Place | None
+
+    def triggers_at(self, customer: str, step: Step) -> bool:
+        """Tell whether it triggers where what a customer has available changes."""
+        alert = self.alert
+        return (
+            alert.customer in {None, customer}
+            and alert.currency == step.currency
+            and step.falls_to(alert.lte)
+            and self.after < step.place
+            and (self.before is None or step.place < self.before)
+        )
+
+
+def created(fact: CreationFact, position: int) -> Alert:
     """Make the alert that a fact created."""
-    return Alert(
+    if isinstance(fact, CreditAlertCreated):
+        return CreditAlert(
+            position=position,
+            alert_id=fact.alert_id,
+            title=fact.title,
+            lte=fact.lte,
+            currency=fact.currency,
+            customer=fact.customer,
+            status=AlertStatus.ACTIVE,
+            period=position,
+        )
+    return UsageAlert(
         position=position,
         alert_id=fact.alert_id,
         title=fact.title,
@@ -115,29 +195,31 @@ class AlertBook:
 
     Attributes:
         alerts: by id.
-        periods: where each begins, with the id of its alert and where it ends.
+        periods: by the position that each begins at.
         triggers: in the order of the log.
     """
 
     alerts: dict[str, Alert] = field(default_factory=dict)
-    periods: dict[int, tuple[str, int | None]] = field(default_factory=dict)
+    periods: dict[int, Period] = field(default_factory=dict)
     triggers: list[Trigger] = field(default_factory=list)
 
     def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
         """Fold the next fact; one about anything else changes nothing."""
+        place = Place(recorded_at, position)
         match fact:
-            case AlertCreated():
+            case AlertCreated() | CreditAlertCreated():
                 self.alerts[fact.alert_id] = created(fact, position)
-                self.periods[position] = fact.alert_id, None
+                self._begin(fact.alert_id, place)
             case AlertActivated() | AlertDeactivated() | AlertArchived():
                 before = self.alerts[fact.alert_id]
                 after = changed(before, fact, position)
                 self.alerts[fact.alert_id] = after
                 if before.period is not None:
-                    self.periods[before.period] = fact.alert_id, position
+                    period = self.periods[before.period]
+                    self.periods[before.period] = replace(period, ended=place)
                 if after.period is not None:
-                    self.periods[after.period] = fact.alert_id, None
-            case AlertTriggered():
+                    self._begin(fact.alert_id, place)
+            case AlertTriggered() | CreditAlertTriggered():
                 trigger = Trigger(
                     position=position,
                     recorded_at=recorded_at,
@@ -148,9 +230,19 @@ class AlertBook:
             case _:
                 pass
 
-    def _period_of(self, fact: AlertTriggered) -> int:
-        return max(
-            period
-            for period, (alert_id, _) in self.periods.items()
-            if alert_id == fact.alert_id and period < fact.event_position
-        )
+    def _begin(self, alert_id: str, place: Place) -> None:
+        period = Period(alert_id=alert_id, began=place, ended=None)
+        self.periods[place.position] = period
+
+    def _period_of(self, fact: TriggerFact) -> int:
+        began = [each.began for each in self.periods.values() if _is_of(each, fact)]
+        return max(began).position
+
+
+def _is_of(period: Period, fact: TriggerFact) -> bool:
+    """Tell whether a period is of a trigger's alert, and began before it."""
+    if period.alert_id != fact.alert_id:
+        return False
+    if isinstance(fact, CreditAlertTriggered):
+        return period.began < Place(fact.instant, fact.cause_position)
+    return period.began.position < fact.event_position

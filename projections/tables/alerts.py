@@ -1,176 +1,77 @@
-"""The tables of alerts: a row an alert, a row a period, a row a trigger, and a checkpoint.
-
-The checkpoint says up to which position every trigger has been recorded. It is no fold
-of facts, so it stays when the tables are made anew: what was evaluated before would
-otherwise be gone through again, to find nothing.
-"""
+"""The fold of facts about alerts."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, get_args
+from collections.abc import Collection, Sequence
+from typing import TypeVar, get_args
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    Row,
-    String,
-    Table,
-    Text,
-    bindparam,
-    func,
-    insert,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.alerts import (
     AlertActivated,
     AlertArchived,
     AlertCreated,
     AlertDeactivated,
-    AlertStatus,
     AlertTriggered,
-    Recurrence,
+    CreditAlertCreated,
+    CreditAlertTriggered,
 )
 from projections.kernels.alerts import (
-    Alert,
     AlertFact,
+    CreationFact,
     TransitionFact,
-    Trigger,
     changed,
     created,
 )
+from projections.kernels.credit_falls import Place
+from projections.tables.alert_rows import (
+    alert,
+    alert_checkpoint,
+    alert_of,
+    alert_period,
+    alert_row,
+    alert_trigger,
+    credit_alert_checkpoint,
+    credit_alert_trigger,
+)
 from projections.tables.bulk import insert_rows, is_among
-from projections.tables.frame import (
-    POSITION,
-    RecordedFact,
-    ResourceTables,
-    metadata,
-)
+from projections.tables.frame import RecordedFact, ResourceTables
 
-alert = Table(
-    "alert",
-    metadata,
-    Column("position", POSITION, primary_key=True, autoincrement=False),
-    Column("alert_id", Text, nullable=False, unique=True),
-    Column("title", Text, nullable=False),
-    Column("meter_id", String(255), nullable=False),
-    Column("gte", BigInteger, nullable=False),
-    Column("customer", Text, nullable=True),
-    Column("recurrence", String(16), nullable=False),
-    Column("timezone", Text, nullable=True),
-    Column("status", String(16), nullable=False),
-    Column("period", BigInteger, nullable=True),
-    Index("alert_meter", "meter_id", "position"),
-)
-
-alert_period = Table(
-    "alert_period",
-    metadata,
-    Column("period", POSITION, primary_key=True, autoincrement=False),
-    Column("alert_id", Text, nullable=False),
-    Column("ended", BigInteger, nullable=True),
-    Index("alert_period_alert", "alert_id", "period"),
-)
-
-alert_trigger = Table(
-    "alert_trigger",
-    metadata,
-    Column("position", POSITION, primary_key=True, autoincrement=False),
-    Column("alert_id", Text, nullable=False),
-    Column("period", BigInteger, nullable=False),
-    Column("customer", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("event_position", BigInteger, nullable=False),
-    Column("timestamp", BigInteger, nullable=False),
-    Column("window_start", BigInteger, nullable=True),
-    Column("recorded_at", BigInteger, nullable=False),
-)
-# Whatever an evaluator does, nothing triggers twice. No window begins at the instant
-# that stands for all time.
-Index(
-    "alert_trigger_once",
-    alert_trigger.c.period,
-    alert_trigger.c.customer,
-    func.coalesce(alert_trigger.c.window_start, literal_column("-9000000000000000000")),
-    unique=True,
-)
-
-alert_checkpoint = Table(
-    "alert_checkpoint",
-    metadata,
-    Column("checkpoint_id", Integer, primary_key=True, autoincrement=False),
-    Column("position", BigInteger, nullable=False),
-)
+_Ordered = TypeVar("_Ordered", int, Place)
 
 _END_PERIOD = (
     update(alert_period)
     .where(alert_period.c.period == bindparam("of_period"))
-    .values(ended=bindparam("at_position"))
+    .values(ended=bindparam("at_position"), ended_at=bindparam("at_instant"))
 )
 
 
 def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about alerts."""
     triggers: list[tuple[int, int, AlertTriggered]] = []
+    of_credits: list[tuple[int, int, CreditAlertTriggered]] = []
     for position, recorded_at, fact in facts:
         match fact:
             case AlertTriggered():
                 triggers.append((position, recorded_at, fact))
-            case AlertCreated():
-                _create(connection, fact, position)
+            case CreditAlertTriggered():
+                of_credits.append((position, recorded_at, fact))
+            case AlertCreated() | CreditAlertCreated():
+                _create(connection, fact, Place(recorded_at, position))
             case AlertActivated() | AlertDeactivated() | AlertArchived():
-                _change(connection, fact, position)
+                _change(connection, fact, Place(recorded_at, position))
             case _:
                 pass
     _trigger(connection, triggers)
+    _trigger_of_credits(connection, of_credits)
 
 
 ALERTS = ResourceTables(
     name="alert",
-    version=1,
-    tables=(alert, alert_period, alert_trigger),
+    version=2,
+    tables=(alert, alert_period, alert_trigger, credit_alert_trigger),
     kinds=get_args(AlertFact),
     fold=fold_alerts,
 )
-
-
-def alert_of(row: Row[Any]) -> Alert:
-    """Read an alert from its row."""
-    return Alert(
-        position=row.position,
-        alert_id=row.alert_id,
-        title=row.title,
-        meter_id=row.meter_id,
-        gte=row.gte,
-        customer=row.customer,
-        recurrence=Recurrence(row.recurrence),
-        timezone=row.timezone,
-        status=AlertStatus(row.status),
-        period=row.period,
-    )
-
-
-def trigger_of(row: Row[Any]) -> Trigger:
-    """Read a trigger from its row."""
-    return Trigger(
-        position=row.position,
-        recorded_at=row.recorded_at,
-        period=row.period,
-        fact=AlertTriggered(
-            alert_id=row.alert_id,
-            customer=row.customer,
-            value=Decimal(row.value),
-            event_position=row.event_position,
-            timestamp=row.timestamp,
-            window_start=row.window_start,
-        ),
-    )
 
 
 def read_checkpoint(connection: Connection) -> int | None:
@@ -187,29 +88,55 @@ def move_checkpoint(connection: Connection, position: int) -> None:
     )
 
 
-def _create(connection: Connection, fact: AlertCreated, position: int) -> None:
-    connection.execute(insert(alert), _row(created(fact, position)))
-    _begin_period(connection, fact.alert_id, position)
-    if read_checkpoint(connection) is None:
-        # Before the first alert there was nothing to trigger.
-        row = {"checkpoint_id": 1, "position": position}
+def read_credit_checkpoint(connection: Connection) -> Place | None:
+    """Read up to where triggers of alerts on credits are recorded.
+
+    It is None where there never was such an alert.
+    """
+    row = connection.execute(select(credit_alert_checkpoint)).first()
+    return None if row is None else Place(row.recorded_at, row.position)
+
+
+def move_credit_checkpoint(connection: Connection, place: Place) -> None:
+    """Say up to where these triggers are recorded, which never goes back."""
+    connection.execute(
+        update(credit_alert_checkpoint)
+        .where(credit_alert_checkpoint.c.position < place.position)
+        .values(position=place.position, recorded_at=place.instant)
+    )
+
+
+def _create(connection: Connection, fact: CreationFact, place: Place) -> None:
+    connection.execute(insert(alert), alert_row(created(fact, place.position)))
+    _begin_period(connection, fact.alert_id, place)
+    # Before the first alert there was nothing to trigger.
+    row = {"checkpoint_id": 1, "position": place.position}
+    if isinstance(fact, CreditAlertCreated):
+        if read_credit_checkpoint(connection) is None:
+            row["recorded_at"] = place.instant
+            connection.execute(insert(credit_alert_checkpoint), row)
+    elif read_checkpoint(connection) is None:
         connection.execute(insert(alert_checkpoint), row)
 
 
-def _change(connection: Connection, fact: TransitionFact, position: int) -> None:
+def _change(connection: Connection, fact: TransitionFact, place: Place) -> None:
     is_it = alert.c.alert_id == fact.alert_id
     before = alert_of(connection.execute(select(alert).where(is_it)).one())
-    after = changed(before, fact, position)
-    connection.execute(update(alert).where(is_it), _row(after))
+    after = changed(before, fact, place.position)
+    connection.execute(update(alert).where(is_it), alert_row(after))
     if before.period is not None:
-        ended = {"of_period": before.period, "at_position": position}
+        ended = {
+            "of_period": before.period,
+            "at_position": place.position,
+            "at_instant": place.instant,
+        }
         connection.execute(_END_PERIOD, ended)
     if after.period is not None:
-        _begin_period(connection, fact.alert_id, position)
+        _begin_period(connection, fact.alert_id, place)
 
 
-def _begin_period(connection: Connection, alert_id: str, position: int) -> None:
-    row = {"period": position, "alert_id": alert_id, "ended": None}
+def _begin_period(connection: Connection, alert_id: str, place: Place) -> None:
+    row = {"period": place.position, "alert_id": alert_id, "began_at": place.instant}
     connection.execute(insert(alert_period), row)
 
 
@@ -218,19 +145,15 @@ def _trigger(
 ) -> None:
     if not triggers:
         return
-    alert_ids = sorted({fact.alert_id for _, _, fact in triggers})
-    periods: dict[str, list[int]] = {}
-    for alert_id, period in connection.execute(
-        select(alert_period.c.alert_id, alert_period.c.period)
-        .where(is_among(connection, alert_period.c.alert_id, alert_ids))
-        .order_by(alert_period.c.period)
-    ):
-        periods.setdefault(alert_id, []).append(period)
+    periods = _periods_of(connection, {fact.alert_id for _, _, fact in triggers})
     rows = [
         (
             position,
             fact.alert_id,
-            _period_of(periods[fact.alert_id], fact.event_position),
+            _last_before(
+                [place.position for place in periods[fact.alert_id]],
+                fact.event_position,
+            ),
             fact.customer,
             f"{fact.value:f}",
             fact.event_position,
@@ -243,21 +166,45 @@ def _trigger(
     insert_rows(connection, alert_trigger, rows)
 
 
-def _period_of(periods: Sequence[int], position: int) -> int:
-    """Find the last of an alert's periods, ascending, that begins before a position."""
-    return periods[bisect_left(periods, position) - 1]
+def _trigger_of_credits(
+    connection: Connection, triggers: Sequence[tuple[int, int, CreditAlertTriggered]]
+) -> None:
+    if not triggers:
+        return
+    periods = _periods_of(connection, {fact.alert_id for _, _, fact in triggers})
+    rows = [
+        (
+            position,
+            fact.alert_id,
+            _last_before(
+                periods[fact.alert_id], Place(fact.instant, fact.cause_position)
+            ).position,
+            fact.customer,
+            fact.value,
+            fact.instant,
+            fact.cause_position,
+            recorded_at,
+        )
+        for position, recorded_at, fact in triggers
+    ]
+    insert_rows(connection, credit_alert_trigger, rows)
 
 
-def _row(made: Alert) -> dict[str, str | int | None]:
-    return {
-        "position": made.position,
-        "alert_id": made.alert_id,
-        "title": made.title,
-        "meter_id": made.meter_id,
-        "gte": made.gte,
-        "customer": made.customer,
-        "recurrence": made.recurrence.value,
-        "timezone": made.timezone,
-        "status": made.status.value,
-        "period": made.period,
-    }
+def _periods_of(
+    connection: Connection, alert_ids: Collection[str]
+) -> dict[str, list[Place]]:
+    """Read where the periods of some alerts begin, ascending."""
+    periods: dict[str, list[Place]] = {}
+    for row in connection.execute(
+        select(alert_period)
+        .where(is_among(connection, alert_period.c.alert_id, sorted(alert_ids)))
+        .order_by(alert_period.c.period)
+    ):
+        began = Place(row.began_at, row.period)
+        periods.setdefault(row.alert_id, []).append(began)
+    return periods
+
+
+def _last_before(periods: Sequence[_Ordered], place: _Ordered) -> _Ordered:
+    """Find the last of an alert's periods, ascending, that begins before a place."""
+    return periods[bisect_left(periods, place) - 1]

@@ -11,6 +11,7 @@ from random import Random
 import metering
 from tests.faults.usage import open_store, table
 from tests.faults.writing import Acknowledged
+from tests.metering.credits import apply, grant, line
 
 THRESHOLDS = (200, 700, 1_000, 6_000)
 Triggered = tuple[int, str, int, Decimal]
@@ -34,15 +35,12 @@ def assert_triggered_once(store: metering.Metering) -> int:
     """Check that all that must have triggered has, once; and say how much it is."""
     store.catch_up()
     position = store.position
-    found = [
-        (
-            each.alert.usage_threshold.gte,
-            each.customer,
-            each.event_position,
-            each.value,
-        )
-        for each in store.alerts.triggered()
-    ]
+    found: list[Triggered] = []
+    for each in store.alerts.triggered():
+        threshold, at = each.alert.usage_threshold, each.event_position
+        assert threshold is not None
+        assert at is not None
+        found.append((threshold.gte, each.customer, at, each.value))
     assert sorted(found) == sorted(_due(store))
     store.catch_up()
     assert store.position == position
@@ -63,6 +61,49 @@ def _due(store: metering.Metering) -> list[Triggered]:
                 done.add(customer)
                 due.append((gte, customer, event.position, usage[customer]))
     return due
+
+
+def watch_credits(store: metering.Metering) -> None:
+    monetary = {"currency": "usd", "value": 500}
+    store.alerts.create(
+        title="An alert",
+        alert_type="credit_balance_threshold",
+        credit_balance_threshold={
+            "lte": {"balance_type": "monetary", "monetary": monetary}
+        },
+    )
+
+
+def let_credits_fall(store: metering.Metering, customer: str) -> None:
+    """Let credits fall to 400, and once they were topped up, to nothing."""
+    for granted, billed in ((1_000, 600), (600, 1_000)):
+        made = grant(store, granted, customer=customer)
+        apply(
+            store,
+            f"in_{made.id}",
+            line(billed),
+            customer=customer,
+            period_end=made.effective_at,
+        )
+
+
+def assert_credits_fell_once(
+    store: metering.Metering, customers: Sequence[str]
+) -> None:
+    """Check that every fall of some customers has triggered, once."""
+    store.catch_up()
+    position = store.position
+    found = [
+        (each.customer, int(each.value))
+        for each in store.alerts.triggered()
+        if each.alert.credit_balance_threshold is not None
+    ]
+    assert sorted(found) == sorted(
+        (customer, value) for customer in customers for value in (0, 400)
+    )
+    store.catch_up()
+    assert store.position == position
+    assert store.verify().problems == ()
 
 
 def evaluate_and_write(

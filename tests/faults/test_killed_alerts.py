@@ -10,9 +10,12 @@ import pytest
 import metering
 from tests.conftest import StoreTargets
 from tests.faults.alerting import (
+    assert_credits_fell_once,
     assert_triggered_once,
     create_alerts,
     evaluate_and_write,
+    let_credits_fall,
+    watch_credits,
 )
 from tests.faults.copying import copied
 from tests.faults.dying import catch_up, die_before, seal
@@ -58,6 +61,32 @@ def test_a_process_that_evaluates_can_be_killed_at_every_step(
                 store.seal()
                 store.rebuild()
                 assert_triggered_once(store)
+        if answers:
+            break
+
+    assert steps > 5
+
+
+@pytest.mark.slow
+def test_a_process_that_evaluates_credits_can_be_killed_at_every_step(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    with open_store(store_target) as store:
+        watch_credits(store)
+        let_credits_fall(store, "cus_1")
+        store.catch_up()
+        let_credits_fall(store, "cus_2")
+
+    for steps in count(1):
+        with copied(store_target) as target:
+            child = Child(processes, die_before, catch_up, target, steps)
+            answers = list(said(child))
+
+            assert child.exit_code() == (0 if answers else -9)
+            with open_store(target) as store:
+                assert_credits_fell_once(store, ("cus_1", "cus_2"))
+                store.rebuild()
+                assert_credits_fell_once(store, ("cus_1", "cus_2"))
         if answers:
             break
 

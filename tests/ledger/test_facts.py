@@ -13,6 +13,8 @@ from ledger.alerts import (
     AlertCreated,
     AlertDeactivated,
     AlertTriggered,
+    CreditAlertCreated,
+    CreditAlertTriggered,
     Recurrence,
 )
 from ledger.credits import (
@@ -102,6 +104,16 @@ TRIGGERED = AlertTriggered(
     timestamp=1_772_409_600_000_001,
     window_start=1_772_319_600_000_000,
 )
+CREDIT_ALERT = CreditAlertCreated(
+    alert_id="alrt_2", title="Größe 🚕", lte=2**53 + 1, currency="usd", customer=None
+)
+CREDITS_FELL = CreditAlertTriggered(
+    alert_id="alrt_2",
+    customer="cus_1",
+    value=2**53 + 1,
+    instant=1_772_409_600_000_001,
+    cause_position=2**53 + 1,
+)
 ENDPOINT = WebhookEndpointCreated(
     endpoint_id="we_1",
     url="https://example.com/hooks",
@@ -152,6 +164,9 @@ FACTS: list[Fact] = [
     AlertArchived(alert_id="alrt_1"),
     TRIGGERED,
     msgspec.structs.replace(TRIGGERED, window_start=None),
+    CREDIT_ALERT,
+    msgspec.structs.replace(CREDIT_ALERT, customer="cus_1"),
+    CREDITS_FELL,
     CreditGrantLapsed(grant_id="credgr_1"),
     *(msgspec.structs.replace(ENDPOINT, signature=each) for each in SignatureScheme),
     *(
@@ -244,6 +259,17 @@ WRITTEN: list[tuple[Fact, str]] = [
         """[{"fact":"alert.triggered","alert_id":"alrt_1","customer":"cus_1",\
 "value":"9007199254740993.000000000001","event_position":9007199254740993,\
 "timestamp":1772409600000001,"window_start":1772319600000000}]""",
+    ),
+    (
+        CREDIT_ALERT,
+        """[{"fact":"credit_alert.created","alert_id":"alrt_2","title":"Größe 🚕",\
+"lte":9007199254740993,"currency":"usd","customer":null}]""",
+    ),
+    (
+        CREDITS_FELL,
+        """[{"fact":"credit_alert.triggered","alert_id":"alrt_2","customer":"cus_1",\
+"value":9007199254740993,"instant":1772409600000001,\
+"cause_position":9007199254740993}]""",
     ),
     (
         CreditGrantLapsed(grant_id="credgr_1"),

@@ -31,7 +31,7 @@ def use(
     return create_event(store, event_name, payload, **keywords).position
 
 
-def triggered(store: metering.Metering) -> list[tuple[str, int, Decimal]]:
+def triggered(store: metering.Metering) -> list[tuple[str, int | None, Decimal]]:
     """Customer, position of the event, value; of all that has triggered by now."""
     store.catch_up()
     return [

@@ -72,3 +72,38 @@ def test_what_is_refused_is_told_in_a_line(target: str) -> None:
 
     assert result.exit_code == 1
     assert "No such billing alert" in result.output
+
+
+def test_an_alert_on_credits_is_created_and_shows_what_it_triggers(
+    target: str,
+) -> None:
+    made = document(target, "create", "--credits-lte", "5.00", "--currency", "USD")
+    with metering.connect(target) as store:
+        granted = store.credit_grants.create(
+            customer="cus_1",
+            amount={
+                "type": "monetary",
+                "monetary": {"currency": "usd", "value": 1_000},
+            },
+            applicability_config={"scope": {"price_type": "metered"}},
+        )
+        store.credit_grants.void(granted.id)
+
+    [found] = document(target, "triggered")
+
+    assert made["title"] == "Credits at 5.00 USD"
+    assert found["alert"] == made
+    assert (found["customer"], found["value"]) == ("cus_1", 0)
+    assert "0.00" in alerts(target, "triggered").stdout
+    shown = alerts(target).stdout
+    assert "credits" in shown
+    assert "each fall" in shown
+
+
+def test_options_of_both_types_of_alerts_are_refused(target: str) -> None:
+    both = alerts(target, "create", "--credits-lte", "5", "--gte", "2")
+    neither = alerts(target, "create")
+
+    assert both.exit_code == neither.exit_code == 2
+    assert "--gte is of the other type" in both.output
+    assert "--credits-lte" in neither.output

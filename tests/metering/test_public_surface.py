@@ -21,7 +21,9 @@ NAMES = [
     "Constant",
     "CreditAmount",
     "CreditBalance",
+    "CreditBalanceLimit",
     "CreditBalanceSummary",
+    "CreditBalanceThreshold",
     "CreditBalanceTransaction",
     "CreditGrant",
     "CreditScope",
@@ -126,7 +128,7 @@ PARAMETERS = {
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"
     " ending_before",
     "credit_balance_transactions.retrieve": "transaction_id",
-    "alerts.create": "title alert_type usage_threshold",
+    "alerts.create": "title alert_type usage_threshold credit_balance_threshold",
     "alerts.retrieve": "alert_id",
     "alerts.list": "meter alert_type limit starting_after ending_before",
     "alerts.activate": "alert_id",

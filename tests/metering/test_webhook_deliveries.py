@@ -340,6 +340,16 @@ def test_every_kind_of_event_arrives(
         lines=[{"id": "il_1", "amount": 400, "currency": "usd", "price": "price_1"}],
     )
     sending.deliver()
+    sending.alerts.create(
+        title="Few",
+        alert_type="credit_balance_threshold",
+        credit_balance_threshold={
+            "lte": {
+                "balance_type": "monetary",
+                "monetary": {"currency": "usd", "value": 0},
+            }
+        },
+    )
     clock.advance(timedelta(days=1))
     sending.deliver()
     sending.deliver()
@@ -352,13 +362,18 @@ def test_every_kind_of_event_arrives(
         "credit_balance_transaction.created",
         "credit_balance_transaction.created",
         "alert.triggered",
+        "alert.triggered",
         "credit_balance_transaction.created",
     ]
     assert told[1]["data"]["previous_attributes"] == {"display_name": "A meter"}
     assert "previous_attributes" not in told[0]["data"]
     assert told[5]["data"]["object"]["value"] == 7.5
     assert told[5]["data"]["object"]["alert"]["title"] == "A lot"
-    expired = told[6]["data"]["object"]
+    fallen = told[6]["data"]["object"]
+    assert fallen["value"] == 0
+    assert fallen["alert"]["alert_type"] == "credit_balance_threshold"
+    assert fallen["alert"]["title"] == "Few"
+    expired = told[7]["data"]["object"]
     assert expired["debit"]["type"] == "credits_expired"
     assert expired["debit"]["amount"]["monetary"]["value"] == 600
     assert [each.id for each in sending.events.list()] == [

@@ -196,6 +196,7 @@ class Lived:
         for each in self.connections[number].alerts.triggered():
             at = self._ids.index(each.alert.id)
             start = each.window_start
+            assert each.event_position is not None
             window = () if start is None else self.oracle.alerts[at].window(start)
             found.append(
                 Due(each.event_position, at, each.customer, each.value, window)

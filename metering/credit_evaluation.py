@@ -1,0 +1,57 @@
+"""Evaluation of alerts on credits: where credits fell is recorded exactly once.
+
+As with usage, what triggers follows from the log alone, and is recorded in the database
+transaction that moves the checkpoint. It is looked for before the log is locked, and
+again under the lock only where facts were recorded meanwhile.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ledger.commits import read_head
+from ledger.facts import Fact
+from ledger.log import Log
+from projections.alerts import Alerts
+from projections.credit_crossings import CreditCrossings
+from projections.credits import Credits
+
+
+class CreditEvaluator:
+    """Evaluates the alerts on credits of a log. For one thread at a time.
+
+    Args:
+        log: what is evaluated.
+        now: tells the time, microseconds since 1970 UTC.
+    """
+
+    def __init__(self, log: Log, now: Callable[[], int]) -> None:
+        self._log = log
+        self._now = now
+        self._crossings = CreditCrossings()
+
+    def evaluate(self) -> int:
+        """Record what triggers up to now, where there was an alert on credits.
+
+        Returns:
+            How often one triggered.
+        """
+        with self._log.read() as connection:
+            present = Credits(connection).present(self._now())
+            found = self._crossings.find(Alerts(connection), present)
+        commit = None
+        if found.are_news:
+
+            def decide(seen: Alerts, instant: int) -> Sequence[Fact]:
+                nonlocal found
+                facts_position = read_head(seen.connection).facts_position
+                if facts_position != found.facts_position or instant < found.instant:
+                    found = self._crossings.find(seen, instant)
+                seen.move_credit_checkpoint(found.reached)
+                return found.triggers
+
+            commit = self._log.append_facts(
+                lambda connection, instant: decide(Alerts(connection), instant),
+                now=self._now,
+                needs_events=False,
+            )
+        self._crossings.recorded(found)
+        return 0 if commit is None else commit.entry_count
