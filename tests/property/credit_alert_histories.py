@@ -1,0 +1,367 @@
+"""Own the histories of alerts on credits: what may happen, and how it is lived through.
+
+Two connections act in turn, and time goes on between; what takes which position is told
+to the oracle, which does not know when anything was caught up with.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from hypothesis import strategies as st
+
+import metering
+from tests.credit_alert_oracle import (
+    CreditAlertOracle,
+    Fall,
+    Moment,
+    SeenCreditAlert,
+    SeenGrant,
+)
+from tests.metering.credits import METERED, money
+from tests.segment_places import places_of
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NEVER: Moment = (2**63, 0)
+CURRENCIES = ("usd", "eur")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """Credits: minutes until they begin, and for how many they last; 0 is for ever."""
+
+    customer: int
+    currency: int
+    amount: int
+    begins: int
+    lasts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """Apply credits, of one customer or, as a billing run, of both."""
+
+    customer: int
+    currency: int
+    amount: int
+    both: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undo:
+    """Reinstate one of the last invoices."""
+
+    back: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """Expire, void or postpone a grant, if that is allowed."""
+
+    back: int
+    verb: str
+    minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    lte: int
+    currency: int
+    customer: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Activate, deactivate or archive an alert, if that is allowed."""
+
+    alert: int
+    verb: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """Catch up, seal, rebuild or reopen."""
+
+    verb: str
+
+
+Deed = Grant | Bill | Undo | End | Watch | Change | Wait | Upkeep
+History = list[tuple[int, Deed]]
+"""The number of a connection, and what it does."""
+
+_CUSTOMER = st.integers(0, 1)
+_CURRENCY = st.sampled_from([0, 0, 0, 1])
+_WATCHES = st.builds(
+    Watch,
+    lte=st.integers(0, 6),
+    currency=_CURRENCY,
+    customer=st.sampled_from([None, None, 0, 1]),
+)
+_GRANTS = st.builds(
+    Grant,
+    customer=_CUSTOMER,
+    currency=_CURRENCY,
+    amount=st.integers(1, 9),
+    begins=st.sampled_from([-2, 0, 0, 0, 1, 3]),
+    lasts=st.sampled_from([0, 1, 2, 3, 5]),
+)
+_BILLS = st.builds(
+    Bill,
+    customer=_CUSTOMER,
+    currency=_CURRENCY,
+    amount=st.integers(1, 7),
+    both=st.booleans(),
+)
+_DEEDS = st.one_of(
+    _GRANTS,
+    _GRANTS,
+    _BILLS,
+    _BILLS,
+    st.builds(Undo, back=st.integers(0, 3)),
+    st.builds(
+        End,
+        back=st.integers(0, 3),
+        verb=st.sampled_from(["expire", "void", "postpone"]),
+        minutes=st.integers(1, 4),
+    ),
+    _WATCHES,
+    st.builds(
+        Change,
+        alert=st.integers(0, 2),
+        verb=st.sampled_from(["deactivate", "activate", "activate", "archive"]),
+    ),
+    st.builds(Wait, minutes=st.integers(1, 3)),
+    st.builds(Wait, minutes=st.integers(1, 3)),
+    st.builds(
+        Upkeep,
+        verb=st.sampled_from(["catch_up", "catch_up", "seal", "rebuild", "reopen"]),
+    ),
+)
+
+
+@st.composite
+def credit_alert_histories(draw: st.DrawFn) -> History:
+    """Draw a history that begins with an alert and a grant."""
+    deeds: list[Deed] = [draw(_WATCHES), draw(_GRANTS)]
+    deeds += draw(st.lists(_DEEDS, min_size=6, max_size=24))
+    return [(draw(st.integers(0, 1)), deed) for deed in deeds]
+
+
+class LivedOnCredits:
+    """A store and an oracle that have lived through the same history."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._clock = metering.FixedClock(NOW)
+        self.connections = [self._connect(), self._connect()]
+        self.oracle = CreditAlertOracle()
+        self._alerts: list[str] = []
+        self._grants: dict[str, SeenGrant] = {}
+        self._invoices: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as closing:
+            for connection in self.connections:
+                closing.callback(connection.close)
+
+    def live(self, history: History) -> None:
+        for number, deed in history:
+            self.do(number, deed)
+
+    def do(self, number: int, deed: Deed) -> None:
+        m = self.connections[number]
+        match deed:
+            case Grant():
+                self._grant(m, deed)
+            case Bill():
+                self._bill(m, deed)
+            case Undo():
+                self._undo(m, deed.back)
+            case End():
+                self._end(m, deed)
+            case Watch():
+                self._watch(m, deed)
+            case Change():
+                self._change(m, deed)
+            case Wait() | Upkeep():
+                self._go_on(number, deed)
+
+    def due(self) -> list[Fall]:
+        """What must have triggered by now."""
+        return self.oracle.due(_microseconds(self._clock.now()))
+
+    def found(self, number: int) -> list[Fall]:
+        """What has triggered, by one connection, in the order of the log."""
+        return [
+            Fall(
+                (_microseconds(each.timestamp), each.event_position or 0),
+                self._alerts.index(each.alert.id),
+                each.customer,
+                int(each.value),
+            )
+            for each in self.connections[number].alerts.triggered()
+        ]
+
+    def _connect(self) -> metering.Metering:
+        return metering.connect(
+            self._target,
+            clock=self._clock,
+            seal_events=None,
+            alerts_max=1000,
+            **places_of(self._target),
+        )
+
+    def _moment(self, m: metering.Metering, back: int = 0) -> Moment:
+        return _microseconds(self._clock.now()), m.position - back
+
+    def _grant(self, m: metering.Metering, deed: Grant) -> None:
+        start = self._clock.now() + timedelta(minutes=deed.begins)
+        end = max(start, self._clock.now()) + timedelta(minutes=deed.lasts)
+        made = m.credit_grants.create(
+            customer=f"cus_{deed.customer}",
+            amount=money(deed.amount, CURRENCIES[deed.currency]),
+            applicability_config=METERED,
+            effective_at=start,
+            expires_at=end if deed.lasts else None,
+        )
+        seen = SeenGrant(
+            customer=f"cus_{deed.customer}",
+            currency=CURRENCIES[deed.currency],
+            amount=deed.amount,
+            effective_at=_microseconds(start),
+            created=self._moment(m),
+            expiries=[(self._moment(m), _microseconds(end))] if deed.lasts else [],
+        )
+        self.oracle.grants.append(seen)
+        self._grants[made.id] = seen
+
+    def _bill(self, m: metering.Metering, deed: Bill) -> None:
+        customers = [0, 1] if deed.both else [deed.customer]
+        for customer in customers:
+            invoice = f"in_{len(self._invoices)}"
+            drawn = m.credits.apply(
+                invoice=invoice,
+                customer=f"cus_{customer}",
+                period_end=self._clock.now(),
+                lines=[
+                    {
+                        "id": "il_1",
+                        "amount": deed.amount,
+                        "currency": CURRENCIES[deed.currency],
+                    }
+                ],
+            )
+            self._invoices.append(invoice)
+            self._note(m, drawn)
+
+    def _undo(self, m: metering.Metering, back: int) -> None:
+        if back >= len(self._invoices):
+            return
+        invoice, before = self._invoices[-1 - back], m.position
+        given_back = m.credits.reinstate(invoice=invoice)
+        if m.position > before:
+            self._note(m, given_back)
+
+    def _note(
+        self,
+        m: metering.Metering,
+        transactions: list[metering.CreditBalanceTransaction],
+    ) -> None:
+        for each in transactions:
+            seen = self._grants[each.credit_grant]
+            if each.debit is not None and each.debit.type == "credits_applied":
+                amount = each.debit.amount.monetary.value
+            elif each.credit is not None:
+                amount = -each.credit.amount.monetary.value
+            else:
+                # What is given back to a grant that is over is not available.
+                continue
+            seen.draws.append((self._moment(m), amount))
+
+    def _end(self, m: metering.Metering, deed: End) -> None:
+        if deed.back >= len(self._grants):
+            return
+        grant_id = list(self._grants)[-1 - deed.back]
+        seen, before = self._grants[grant_id], m.position
+        try:
+            if deed.verb == "postpone":
+                minutes = timedelta(minutes=deed.minutes)
+                made = m.credit_grants.update(
+                    grant_id, expires_at=self._clock.now() + minutes
+                )
+                assert made.expires_at is not None
+                if m.position > before:
+                    expiry = _microseconds(made.expires_at)
+                    seen.expiries.append((self._moment(m), expiry))
+            else:
+                getattr(m.credit_grants, deed.verb)(grant_id)
+                if m.position > before:
+                    seen.ended = self._moment(m)
+        except metering.InvalidRequestError:
+            return
+
+    def _watch(self, m: metering.Metering, deed: Watch) -> None:
+        customer = None if deed.customer is None else f"cus_{deed.customer}"
+        currency = CURRENCIES[deed.currency]
+        monetary = {"currency": currency, "value": deed.lte}
+        threshold: dict[str, Any] = {
+            "lte": {"balance_type": "monetary", "monetary": monetary}
+        }
+        if customer is not None:
+            threshold["filters"] = [{"type": "customer", "customer": customer}]
+        alert = m.alerts.create(
+            title="An alert",
+            alert_type="credit_balance_threshold",
+            credit_balance_threshold=threshold,
+        )
+        self.oracle.alerts.append(
+            SeenCreditAlert(
+                lte=deed.lte,
+                currency=currency,
+                customer=customer,
+                periods=[[self._moment(m), NEVER]],
+            )
+        )
+        self._alerts.append(alert.id)
+
+    def _change(self, m: metering.Metering, deed: Change) -> None:
+        if deed.alert >= len(self._alerts):
+            return
+        try:
+            getattr(m.alerts, deed.verb)(self._alerts[deed.alert])
+        except metering.InvalidRequestError:
+            return
+        periods = self.oracle.alerts[deed.alert].periods
+        if periods[-1][1] == NEVER:
+            periods[-1][1] = self._moment(m)
+        if deed.verb == "activate":
+            periods.append([self._moment(m), NEVER])
+
+    def _go_on(self, number: int, deed: Wait | Upkeep) -> None:
+        m = self.connections[number]
+        if isinstance(deed, Wait):
+            self._clock.advance(timedelta(minutes=deed.minutes))
+        elif deed.verb == "reopen":
+            self.connections[number] = self._connect()
+            m.close()
+        else:
+            deeds: dict[str, Callable[[], object]] = {
+                "catch_up": m.catch_up,
+                "seal": m.seal,
+                "rebuild": m.rebuild,
+            }
+            deeds[deed.verb]()
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
