@@ -71,15 +71,19 @@ class Groups:
                 found.update(zip(at, timestamps, strict=True))
         return found
 
-    def _steps(self, piece: Piece) -> Steps:
+    def _steps(self, piece: Piece, wanted: np.ndarray | None) -> Steps:
+        group = self._number(self._codes(piece))
+        if wanted is not None:
+            are_wanted = wanted[group]
+            piece, group = piece.where(are_wanted), group[are_wanted]
         return Steps(
-            group=self._number(self._codes(piece)),
+            group=group,
             position=piece.position,
             limbs=self._limbs(piece.words),
             is_event=None,
         )
 
-    def _ordered_steps(self) -> Steps:
+    def _ordered_steps(self, wanted: np.ndarray | None) -> Steps:
         """Put cancellations where they were recorded."""
         pieces = self.rows.pieces
         position = np.concatenate([piece.position for piece in pieces])
@@ -90,8 +94,11 @@ class Groups:
             [np.full(len(piece), piece.part.are_events) for piece in pieces]
         )
         limbs = self._limbs(words, ~is_event)
+        group = self._number(group)
+        if wanted is not None:
+            order = order[wanted[group[order]]]
         return Steps(
-            group=self._number(group[order]),
+            group=group[order],
             position=position[order],
             limbs=limbs[:, order],
             is_event=is_event[order],

@@ -38,8 +38,11 @@ class Steps:
     is_event: np.ndarray | None
 
 
-MakeSteps = Callable[[], Steps]
-"""Makes steps anew, which takes less time than keeping them in memory would."""
+MakeSteps = Callable[[np.ndarray | None], Steps]
+"""Makes steps anew, which takes less time than keeping them in memory would.
+
+Those of the groups that are wanted (bool by groups), or of all where that is None.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> Tally:
     count = before.shape[1]
     tally = Tally(before, before, before, [])
     for make in parts:
-        steps = make()
+        steps = make(None)
         added, gained = _sums(steps.group, steps.limbs, count)
         tally.after = _together(tally.after, added)
         tally.reach = _together(tally.reach, gained)
@@ -121,11 +124,10 @@ def first_crossings(
         added, gained = (sums[:, groups] for sums in _kept_sums(tally, number, make))
         may_reach = is_open & _are_not_less(_together(usage, gained), thresholds)
         hits = np.flatnonzero(may_reach).tolist()
-        steps = make() if hits else None
-        for at in hits:
-            assert steps is not None, "there is a hit"
-            crossing = _first(steps, number_of_limbs(usage[:, at]), sought[at])
-            if crossing is not None:
+        if hits:
+            is_wanted = np.zeros(tally.before.shape[1], bool)
+            is_wanted[groups[hits]] = True
+            for at, crossing in _in_part(make(is_wanted), usage, sought, hits):
                 is_open[at] = False
                 yield sought[at], crossing
         usage = _together(usage, added)
@@ -136,8 +138,18 @@ def _kept_sums(
 ) -> tuple[np.ndarray, np.ndarray]:
     if tally.sums:
         return tally.sums[number]
-    steps = make()
+    steps = make(None)
     return _sums(steps.group, steps.limbs, tally.before.shape[1])
+
+
+def _in_part(
+    steps: Steps, usage: np.ndarray, sought: Sequence[Sought], hits: Sequence[int]
+) -> Iterator[tuple[int, Crossing]]:
+    """Find at which step of a part those thresholds are reached that may be."""
+    for at in hits:
+        crossing = _first(steps, number_of_limbs(usage[:, at]), sought[at])
+        if crossing is not None:
+            yield at, crossing
 
 
 def _first(steps: Steps, before: int, sought: Sought) -> Crossing | None:

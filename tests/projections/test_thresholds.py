@@ -21,7 +21,9 @@ Step = tuple[int, int, bool]
 STEPS = st.lists(st.tuples(st.integers(0, GROUPS - 1), NUMBERS, st.booleans()))
 
 
-def made(part: list[tuple[int, Step]]) -> Steps:
+def made(part: list[tuple[int, Step]], wanted: np.ndarray | None) -> Steps:
+    if wanted is not None:
+        part = [each for each in part if wanted[each[1][0]]]
     return Steps(
         group=np.array([group for _, (group, _, _) in part], np.int64),
         position=np.array([position for position, _ in part], np.int64),
