@@ -13,10 +13,10 @@ import msgspec
 
 from ledger.credits import CreditGrantLapsed
 from ledger.facts import Fact
+from metering.bodies import body_of, encoded
 from metering.engine import Engine
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
-from metering.webhooks.wire import event_body
 from projections.credits import Credits
 from projections.kernels.credit_timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
@@ -179,7 +179,7 @@ def _events(
                     number=place.number,
                     event_id=event.id,
                     event_type=event.type,
-                    body=event_body(sent),
+                    body=encoded(body_of(sent)),
                     endpoint_ids=endpoint_ids,
                 )
             )

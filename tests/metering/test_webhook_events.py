@@ -1,5 +1,6 @@
 """Events: each kind's shape, ids that stay, and lists of them both ways."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import pytest
 
 import metering
+from metering.bodies import body_of, encoded
 from metering.webhooks.snapshots import EVENT_TYPES
-from metering.webhooks.wire import event_body
 from tests.conftest import Connect
 from tests.metering.usage import NOW, create_event, create_meter, table
 from tests.webhook_receiver import Receiver, answering, running_receiver
@@ -163,11 +164,41 @@ def test_every_type_has_the_resource_as_it_was(lived: metering.Metering) -> None
     }
 
 
+def test_an_alert_is_told_with_the_fields_of_stripe_and_no_others(
+    lived: metering.Metering,
+) -> None:
+    [event] = lived.events.list(type="billing.alert.triggered")
+
+    told = json.loads(encoded(body_of(event)))["data"]["object"]
+
+    assert told.pop("alert") == {
+        "id": lived.alerts.list()[0].id,
+        "object": "billing.alert",
+        "alert_type": "usage_threshold",
+        "livemode": False,
+        "status": "active",
+        "title": "A lot",
+        "usage_threshold": {
+            "filters": None,
+            "gte": 5,
+            "meter": lived.meters.list()[0].id,
+            "recurrence": "one_time",
+        },
+    }
+    assert told == {
+        "object": "billing.alert_triggered",
+        "created": int(event.created.timestamp()),
+        "customer": "cus_1",
+        "livemode": False,
+        "value": 7.5,
+    }
+
+
 def test_events_stay_as_they_are(
     stored: metering.Metering, connect: Connect, clock: metering.FixedClock
 ) -> None:
     before = stored.events.list(limit=100)
-    bodies = [event_body(each) for each in before]
+    bodies = [encoded(body_of(each)) for each in before]
 
     stored.meter_events.ingest(
         table({"event_name": "tokens", "value": "1", **PAYLOAD} for _ in range(20))
@@ -179,7 +210,7 @@ def test_events_stay_as_they_are(
 
     for store in (stored, other):
         after = [each for each in store.events.list(limit=100) if each in before]
-        assert [event_body(each) for each in after] == bodies
+        assert [encoded(body_of(each)) for each in after] == bodies
         assert [store.events.retrieve(each.id) for each in before] == before
 
 
