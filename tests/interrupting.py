@@ -6,6 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+may_be_lost = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+"""For tests that press Ctrl-C: one that comes while Python cleans up can only be shown."""
+
 
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
-from tests.interrupting import interrupted_after
+from tests.interrupting import interrupted_after, may_be_lost
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 LONG_VALUE = "12345678901234567890123456.123456789012"
@@ -279,6 +279,7 @@ def test_there_must_be_a_store(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@may_be_lost
 def test_an_endless_query_ends_with_control_c(store: Path) -> None:
     with interrupted_after(0.5):
         result = sql(store, "SELECT count(*) FROM range(10000000000000)")
