@@ -30,7 +30,7 @@ from metering.webhooks.sending import sender_of
 # What time alone brings is looked for so often: expiries, and attempts to repeat.
 _SECONDS_BETWEEN_LOOKS = 1.0
 _RESTS = 4
-_LONGEST_REST_SECONDS = 0.25
+_LONGEST_REST_SECONDS = 0.05
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _PASSING = (

@@ -10,14 +10,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
+import numpy as np
 from sqlalchemy import Connection
 
 from ledger.adjustments import MeterEventCancelled
 from ledger.alerts import AlertActivated, AlertCreated, CreditAlertCreated
 from ledger.entries import Commit
 from ledger.facts import Fact
-from ledger.few_events import Events, FewEvents
+from ledger.few_events import Events, FewEvents, batch_of
 from ledger.meters import MeterCreated
 from ledger.segments.sealed import Sealed
 from projections.alerts import Alerts
@@ -25,8 +25,10 @@ from projections.kernels.alerts import UsageAlert
 from projections.tables.meters import read_definitions
 from projections.usage import Usage
 from projections.usage_view import UsageView
+from projections.watched_pieces import Piece, pieces_by_meter
 
-HELD = ("event_name", "customer", "timestamp", "value")
+Held = FewEvents | Mapping[str, Piece]
+"""Events of one commit; as pieces by event name, unless they are few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Pending:
     """
 
     before: Mapping[str, UsageView]
-    events: tuple[tuple[int, Events], ...]
+    events: tuple[tuple[int, Held], ...]
     cancellations: Mapping[int, MeterEventCancelled]
     after: UsageView
     generation: int
@@ -71,7 +73,7 @@ class Watched:
         self._event_names: dict[str, str] = {}
         self._alerts: dict[str, str] = {}
         self._before: dict[str, UsageView] = {}
-        self._events: list[tuple[int, Events]] = []
+        self._events: list[tuple[int, Held]] = []
         self._cancellations: dict[int, MeterEventCancelled] = {}
         self._generation = 0
         self._is_whole = True
@@ -188,16 +190,13 @@ class Watched:
             self._before[event_name] = self._usage.taken_in()
 
     def _hold(self, first_position: int, events: Events) -> None:
+        held: Held
         if isinstance(events, FewEvents):
-            names = {row.event_name for row in events.rows}
-            held: Events = events
+            held = events
+            is_watched = any(row.event_name in self._before for row in events.rows)
         else:
-            names = set(_words(events.column("event_name")))
-            held = events.select(HELD)
-        if not names.isdisjoint(self._before):
+            position = np.arange(first_position, first_position + len(events))
+            held = pieces_by_meter(batch_of(events), position, self._before)
+            is_watched = bool(held)
+        if is_watched:
             self._events.append((first_position, held))
-
-
-def _words(encoded: pa.DictionaryArray) -> list[str]:
-    words: list[str] = encoded.dictionary.to_pylist()
-    return words

@@ -20,7 +20,7 @@ from projections.series import Series
 from projections.summaries import Summaries
 from projections.usage_view import UsageView
 from projections.watched_questions import Question
-from projections.watched_rows import Piece, WatchedRows
+from projections.watched_rows import CodedPiece, WatchedRows
 from projections.windows import END, HOUR
 
 GroupKey = tuple[str, int | None]
@@ -43,7 +43,7 @@ class Groups:
     rows: WatchedRows
     keys: list[GroupKey]
     windows: Windows | None
-    _codes: Callable[[Piece], np.ndarray]
+    _codes: Callable[[CodedPiece], np.ndarray]
     _number: Callable[[np.ndarray], np.ndarray]
 
     def __len__(self) -> int:
@@ -60,38 +60,37 @@ class Groups:
         """Find the timestamps of the events at some positions (int64)."""
         positions = np.unique(positions)
         found: dict[int, int] = {}
-        for piece in self.rows.pieces:
-            if piece.part.are_events:
-                have = piece.part.position
+        for piece in (each.piece for each in self.rows.pieces):
+            if piece.are_events:
+                have = piece.position
                 rows = np.searchsorted(have, positions)
                 rows[rows == len(have)] = 0
                 are_here = have[rows] == positions
-                timestamps = piece.part.timestamp[rows[are_here]].tolist()
+                timestamps = piece.timestamp[rows[are_here]].tolist()
                 at = positions[are_here].tolist()
                 found.update(zip(at, timestamps, strict=True))
         return found
 
-    def _steps(self, piece: Piece, wanted: np.ndarray | None) -> Steps:
-        group = self._number(self._codes(piece))
+    def _steps(self, coded: CodedPiece, wanted: np.ndarray | None) -> Steps:
+        group = self._number(self._codes(coded))
+        position, words = coded.piece.position, coded.piece.words
         if wanted is not None:
             are_wanted = wanted[group]
-            piece, group = piece.where(are_wanted), group[are_wanted]
+            group, position = group[are_wanted], position[are_wanted]
+            words = words[:, are_wanted]
         return Steps(
-            group=group,
-            position=piece.position,
-            limbs=self._limbs(piece.words),
-            is_event=None,
+            group=group, position=position, limbs=self._limbs(words), is_event=None
         )
 
     def _ordered_steps(self, wanted: np.ndarray | None) -> Steps:
         """Put cancellations where they were recorded."""
-        pieces = self.rows.pieces
+        pieces = [each.piece for each in self.rows.pieces]
         position = np.concatenate([piece.position for piece in pieces])
         order = np.argsort(position, kind="stable")
-        group = np.concatenate([self._codes(piece) for piece in pieces])
+        group = np.concatenate([self._codes(each) for each in self.rows.pieces])
         words = np.concatenate([widened(each.words, 2) for each in pieces], axis=1)
         is_event = np.concatenate(
-            [np.full(len(piece), piece.part.are_events) for piece in pieces]
+            [np.full(len(piece), piece.are_events) for piece in pieces]
         )
         limbs = self._limbs(words, ~is_event)
         group = self._number(group)
@@ -119,7 +118,7 @@ def group_rows(question: Question, rows: WatchedRows) -> Groups:
     words = len(rows.customers)
     windows = None
     starts: list[int | None] = [None]
-    codes: Callable[[Piece], np.ndarray] = _customer_of
+    codes: Callable[[CodedPiece], np.ndarray] = _customer_of
     if question.recurrence is not Recurrence.ONE_TIME:
         span = rows.time_span()
         windows = question.windows(span)
@@ -128,9 +127,10 @@ def group_rows(question: Question, rows: WatchedRows) -> Groups:
         first, last = (np.searchsorted(boundaries, span, side="right") - 1).tolist()
         starts = boundaries[first : last + 1].tolist()
 
-        def codes(piece: Piece) -> np.ndarray:
-            window = np.searchsorted(boundaries, piece.timestamp, side="right")
-            of_window: np.ndarray = (window - 1 - first) * words + piece.customer
+        def codes(coded: CodedPiece) -> np.ndarray:
+            timestamp = coded.piece.timestamp
+            window = np.searchsorted(boundaries, timestamp, side="right")
+            of_window: np.ndarray = (window - 1 - first) * words + coded.customer
             return of_window
 
     found, number = _numbered(rows, codes, words * len(starts))
@@ -147,12 +147,12 @@ def group_rows(question: Question, rows: WatchedRows) -> Groups:
     )
 
 
-def _customer_of(piece: Piece) -> np.ndarray:
-    return piece.customer
+def _customer_of(coded: CodedPiece) -> np.ndarray:
+    return coded.customer
 
 
 def _numbered(
-    rows: WatchedRows, codes: Callable[[Piece], np.ndarray], count: int
+    rows: WatchedRows, codes: Callable[[CodedPiece], np.ndarray], count: int
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Number the codes that occur, of so many: the codes, and what numbers them."""
     if count > _DENSE_GROUPS:
