@@ -10,6 +10,7 @@ from ledger.columns import concatenate
 from ledger.deduplication import Draft, Settled
 from ledger.few_events import FEW, Events, FewEvents, batch_of
 from ledger.identifiers import identifier_hash, identifier_hashes
+from ledger.requests import Request
 
 
 class Status(enum.IntEnum):
@@ -33,12 +34,15 @@ class UsageDraft:
         facts_position: position of the last fact the events were checked against.
         now: tells the time, microseconds since 1970 UTC; is asked under the write lock,
             so that nothing is recorded at a time before what another process saw.
+        request: what to write down in the same database transaction, if the first
+            event is new.
     """
 
     events: Events
     has_own_timestamp: np.ndarray
     facts_position: int
     now: Callable[[], int]
+    request: Request | None = None
 
     def __len__(self) -> int:
         """Count the events."""

@@ -1,12 +1,13 @@
 """What folds the log, as the log sees it: tables for facts, and state in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts import Fact
+from ledger.requests import Request
 from ledger.segments.sealed import Sealed
 
 
@@ -28,6 +29,11 @@ class FactFold(Protocol):
 
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
+
+    def write_down(
+        self, connection: Connection, requests: Sequence[Request], recorded_at: int
+    ) -> None:
+        """Write down the requests that a commit of usage answers."""
 
     def sealable_position(self, connection: Connection) -> int | None:
         """Tell up to where usage may be sealed, None where nothing stands against it.

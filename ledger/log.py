@@ -386,6 +386,8 @@ class Log:
                 self._intake.take_in_up_to(attempt.connection, actual)
                 preparation = self._brought_up(preparation)
             attempt.insert(commit, head, survivors.body)
+            requests = preparation.new_requests()
+            self._fold.write_down(attempt.connection, requests, commit.recorded_at)
         self._stored.keep(commit)
         self._intake.take_in(commit, head, survivors.hashes)
         return preparation.outcomes(commit.first_position, commit.recorded_at)

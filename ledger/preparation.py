@@ -9,6 +9,7 @@ from ledger.appends import UsageDraft, UsageOutcome, outcomes
 from ledger.deduplication import Candidates, Draft, Settled, Stored, settle
 from ledger.entries import Head
 from ledger.few_events import Events, encode_events, events_digest, take_events
+from ledger.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,15 @@ class Preparation:
         """Tell each draft what became of it where nothing was new."""
         assert self.survivors is None, "what is new is committed"
         return self.outcomes(0, 0)
+
+    def new_requests(self) -> list[Request]:
+        """List the requests of the drafts whose first event is new."""
+        requests, start = [], 0
+        for draft in self.drafts:
+            if draft.request is not None and self.settled.is_new[start]:
+                requests.append(draft.request)
+            start += len(draft)
+        return requests
 
     def known_up_to(self, head: Head) -> "Preparation":
         """Say that it holds up to a later head."""

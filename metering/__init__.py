@@ -44,6 +44,7 @@ from metering.alert_resources import (
     CreditBalanceThreshold,
     UsageThreshold,
 )
+from metering.api_keys import ApiKey
 from metering.clock import Clock, FixedClock, SystemClock
 from metering.connection import Metering, connect
 from metering.credit_resources import (
@@ -103,6 +104,7 @@ __all__ = [
     "Alert",
     "AlertFilter",
     "AlertTriggered",
+    "ApiKey",
     "ApplicabilityConfig",
     "Cancel",
     "Checkpoint",

@@ -14,6 +14,7 @@ from ledger.log import Log
 from ledger.places import Place, open_place
 from metering.adjustments import MeterEventAdjustments
 from metering.alerts import ALERTS_MAX, Alerts
+from metering.api_keys import ApiKeys
 from metering.clock import Clock, SystemClock
 from metering.credit_balances import CreditBalanceSummaries
 from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
@@ -22,6 +23,7 @@ from metering.credits import CreditApplications
 from metering.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
 from metering.evaluation import Evaluator
 from metering.events import MeterEvents
+from metering.idempotency import IdempotentRequests
 from metering.ids import RandomIds
 from metering.meters import Meters
 from metering.parameters import duration
@@ -139,6 +141,8 @@ class Metering:
         webhook_endpoints: create, update, rotate_secret, retrieve, list, delete,
             deliveries.
         events: list, retrieve.
+        api_keys: create, list, revoke; they open a server.
+        idempotent_requests: what a server was asked, to do it once.
     """
 
     def __init__(
@@ -185,6 +189,8 @@ class Metering:
         self.alerts = Alerts(self._engine)
         self.webhook_endpoints = WebhookEndpoints(self._engine)
         self.events = Events(self._engine)
+        self.api_keys = ApiKeys(self._engine)
+        self.idempotent_requests = IdempotentRequests(self._engine)
 
     @property
     def position(self) -> int:

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import numpy as np
@@ -14,10 +15,12 @@ from ledger.entries import Commit, Head
 from ledger.facts import Fact
 from ledger.log import Decide as DecideFacts
 from ledger.log import Log
+from ledger.requests import Request
 from metering.clock import Clock, microseconds
 from metering.evaluation import Evaluator
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
+from projections.access import Access, changing, claiming
 from projections.alerts import Alerts
 from projections.catalog import Catalog, Definitions
 from projections.credits import Credits
@@ -33,6 +36,15 @@ DecideCredits = Callable[[Credits, int], Sequence[Fact]]
 DecideAlerts = Callable[[Alerts], Sequence[Fact]]
 DecideDeliveries = Callable[[Outbox, int], Sequence[Fact]]
 """Decides on endpoints and deliveries as they are, and changes those of the outbox."""
+ChangeAccess = Callable[[Access, int], None]
+"""Changes keys and requests, at an instant."""
+
+REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
+"""The request on whose behalf this thread records, to be written down with its effect.
+
+A variable of the context, since whoever receives requests is far from what records, and
+nobody between them need know.
+"""
 
 WEBHOOK_TIMEOUT = timedelta(seconds=10)
 
@@ -133,9 +145,16 @@ class Engine:
             lambda connection, instant: decide(Outbox(connection), instant)
         )
 
+    def record_access(self, change: ChangeAccess) -> None:
+        """Change keys and requests; the log stays as it is."""
+        self.log.append_facts(changing(change), now=self.now, needs_events=False)
+
     def _record(
         self, decide: DecideFacts, *, needs_events: bool = False
     ) -> Commit | None:
+        request = REQUEST.get()
+        if request is not None:
+            decide = claiming(request, decide)
         commit = self.log.append_facts(decide, now=self.now, needs_events=needs_events)
         if commit is not None:
             self.news.set()
@@ -171,6 +190,8 @@ class Engine:
         self, draft: UsageDraft, combined: Draft | None = None
     ) -> UsageOutcome:
         """Append events that were checked; see `Log.append_usage`."""
+        if request := REQUEST.get():
+            draft = replace(draft, request=request)
         outcome = self.log.append_usage(draft, combined)
         self.sealing.appended()
         self.news.set()

@@ -4,20 +4,22 @@ They are folded inside the append's own database transaction, so that they are a
 what the log adds up to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
 
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts import Fact
+from ledger.requests import Request
+from projections.tables.access import ACCESS, add_requests
 from projections.tables.alerts import ALERTS, read_checkpoint
 from projections.tables.credits import CREDITS
 from projections.tables.frame import RecordedFact, are_current, clear
 from projections.tables.meters import METERS
 from projections.tables.webhooks import CHANGES, ENDPOINTS, LAPSES
 
-_RESOURCES = (METERS, CREDITS, ALERTS, ENDPOINTS, CHANGES, LAPSES)
+_RESOURCES = (METERS, CREDITS, ALERTS, ENDPOINTS, CHANGES, LAPSES, ACCESS)
 _FACTS_AT_A_TIME = 20_000
 
 
@@ -46,6 +48,12 @@ class FactTables:
             strict=True,
         )
         _fold(connection, list(facts))
+
+    def write_down(
+        self, connection: Connection, requests: Sequence[Request], recorded_at: int
+    ) -> None:
+        """Write down the requests that a commit of usage answers."""
+        add_requests(connection, requests, recorded_at)
 
     def sealable_position(self, connection: Connection) -> int | None:
         """Tell up to where usage may be sealed, None where nothing stands against it.

@@ -12,6 +12,7 @@ NAMES = [
     "Alert",
     "AlertFilter",
     "AlertTriggered",
+    "ApiKey",
     "ApplicabilityConfig",
     "Cancel",
     "Checkpoint",

@@ -1,0 +1,63 @@
+"""Idempotency: requests that are sent again, and are not done again.
+
+A request is written down in the very database transaction that records its effect, and
+its answer afterwards. Where a process dies between the two, or its client hears nothing,
+a repetition finds what was done. What had no effect is written down with its answer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger.requests import Request
+from metering.engine import REQUEST, Engine
+from projections.access import Access, StoredRequest
+
+
+class IdempotentRequests:
+    """The requests of a store that came under an idempotency key, for 24 hours."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(self, request: Request) -> StoredRequest | None:
+        """Find the request that was made under the same keys."""
+        now = self._engine.now()
+        with self._engine.log.read() as connection:
+            return Access(connection).request(
+                request.key_id, request.idempotency_key, now
+            )
+
+    @contextmanager
+    def on_behalf_of(self, request: Request) -> Iterator[None]:
+        """Write a request down with what this thread records, until the block ends.
+
+        Raises:
+            RequestRepeatedError: from what records facts: it is written down already,
+                and nothing was recorded.
+        """
+        token = REQUEST.set(request)
+        try:
+            yield
+        finally:
+            REQUEST.reset(token)
+
+    def answer(self, request: Request, status: int, body: bytes) -> None:
+        """Write down how a request was answered."""
+
+        def change(access: Access, now: int) -> None:
+            access.forget_requests(now)
+            known = access.request(request.key_id, request.idempotency_key, now)
+            access.put_request(
+                StoredRequest(
+                    key_id=request.key_id,
+                    idempotency_key=request.idempotency_key,
+                    fingerprint=request.fingerprint,
+                    request_id=request.request_id,
+                    resource_id=None if known is None else known.resource_id,
+                    status=status,
+                    body=body,
+                    created=now,
+                )
+            )
+
+        self._engine.record_access(change)

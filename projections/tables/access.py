@@ -1,0 +1,84 @@
+"""The tables of the server: keys that open it, and requests it must not do twice.
+
+They follow from nothing in the log, so they stay when other tables are made anew.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.requests import Request
+from projections.tables.frame import RecordedFact, ResourceTables, metadata
+
+# A secret is kept as its SHA-256: whoever reads the table cannot use it.
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("is_restricted", Integer, nullable=False),
+    Column("livemode", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("last_four", String(4), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, nullable=True),
+)
+
+# One row a request that had an effect. It is added in the database transaction of the
+# effect, and the answer when there is one.
+idempotent_request = Table(
+    "idempotent_request",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("resource_id", String(255), nullable=True),
+    Column("status", Integer, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    Column("created", BigInteger, nullable=False),
+    Index("idempotent_request_created", "created"),
+)
+
+
+def add_requests(
+    connection: Connection, requests: Sequence[Request], recorded_at: int
+) -> None:
+    """Add requests without an answer; those that are there stay as they are."""
+    if not requests:
+        return
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    rows = [
+        {
+            "key_id": each.key_id,
+            "idempotency_key": each.idempotency_key,
+            "fingerprint": each.fingerprint,
+            "request_id": each.request_id,
+            "created": recorded_at,
+        }
+        for each in requests
+    ]
+    added = dialect.insert(idempotent_request).on_conflict_do_nothing()
+    connection.execute(added, rows)
+
+
+def _fold_nothing(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    del connection, facts
+
+
+# Of no facts: it is listed so that stores of earlier releases are given the tables.
+ACCESS = ResourceTables(
+    name="access", version=1, tables=(), kinds=(), fold=_fold_nothing
+)

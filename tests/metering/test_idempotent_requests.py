@@ -1,0 +1,117 @@
+"""Requests under an idempotency key: written down with their effect, on each backend."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+import metering
+from ledger.requests import Request
+from projections.errors import RequestRepeatedError
+from tests.conftest import Connect
+from tests.metering.usage import create_event, create_meter
+
+REQUEST = Request(
+    key_id="key_1",
+    idempotency_key="again",
+    fingerprint=b"\x01" * 32,
+    request_id="req_1",
+)
+
+
+@pytest.fixture
+def opened(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
+    return connect(clock=clock)
+
+
+def test_what_a_request_made_is_written_down_with_it(opened: metering.Metering) -> None:
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        meter = create_meter(opened)
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.resource_id, known.status, known.body) == (meter.id, None, None)
+    assert (known.fingerprint, known.request_id) == (b"\x01" * 32, "req_1")
+
+
+def test_a_request_that_was_written_down_has_no_second_effect(
+    connect: Connect, opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    other = connect(clock=clock)
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        create_meter(opened)
+
+    with (
+        other.idempotent_requests.on_behalf_of(replace(REQUEST, request_id="req_2")),
+        pytest.raises(RequestRepeatedError),
+    ):
+        create_meter(other, "others")
+
+    assert [each.event_name for each in opened.meters.list()] == ["tokens"]
+
+
+def test_an_answer_is_kept_beside_what_was_made(opened: metering.Metering) -> None:
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        meter = create_meter(opened)
+
+    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.resource_id, known.status, known.body) == (meter.id, 200, b"{}")
+
+
+def test_a_request_is_written_down_with_the_event_it_records(
+    opened: metering.Metering,
+) -> None:
+    create_meter(opened)
+    later = replace(REQUEST, idempotency_key="later")
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        create_event(opened, identifier="a")
+    with opened.idempotent_requests.on_behalf_of(later):
+        create_event(opened, identifier="a")
+
+    assert opened.idempotent_requests.find(REQUEST) is not None
+    assert opened.idempotent_requests.find(later) is None
+
+
+def test_requests_that_share_a_commit_are_written_down_each(
+    opened: metering.Metering,
+) -> None:
+    create_meter(opened)
+    requests = [replace(REQUEST, idempotency_key=str(each)) for each in range(16)]
+
+    def record(request: Request) -> None:
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=request.idempotency_key)
+
+    threads = [threading.Thread(target=record, args=(each,)) for each in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all(opened.idempotent_requests.find(each) for each in requests)
+
+
+def test_requests_are_forgotten_after_a_day(
+    opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+    clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
+    assert opened.idempotent_requests.find(REQUEST) is not None
+
+    clock.advance(timedelta(microseconds=1))
+
+    assert opened.idempotent_requests.find(REQUEST) is None
+
+
+def test_requests_outlive_the_tables_that_follow_from_the_log(
+    opened: metering.Metering,
+) -> None:
+    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+
+    opened.rebuild()
+
+    assert opened.idempotent_requests.find(REQUEST) is not None
