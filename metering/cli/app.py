@@ -13,10 +13,12 @@ from metering.cli.door import Door
 from metering.cli.events import events_app
 from metering.cli.ingest import ingest
 from metering.cli.ingest_options import EPILOG
+from metering.cli.keys import keys_app
 from metering.cli.meters import meters_app
 from metering.cli.query import EPILOG as SQL_EPILOG
 from metering.cli.query import sql
 from metering.cli.reaggregate import reaggregate
+from metering.cli.serve import serve
 from metering.cli.stores import PLACES, Places
 from metering.cli.summaries import summaries
 from metering.cli.upkeep import rebuild, seal, verify
@@ -67,6 +69,8 @@ app.add_typer(credits_app, name="credits")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(webhooks_app, name="webhooks")
 app.command()(worker)
+app.command()(serve)
+app.add_typer(keys_app, name="keys")
 app.command()(reaggregate)
 app.command(epilog=SQL_EPILOG)(sql)
 app.command()(seal)

@@ -28,6 +28,8 @@ _COMMANDS = (
     "alerts",
     "webhooks",
     "worker",
+    "serve",
+    "keys",
     "reaggregate",
     "sql",
     "seal",

@@ -6,7 +6,8 @@ MeteringError
 ├── MeterDiffersError        the meter to be created exists with another formula
 ├── RejectionsFileError      nobody could read what is to be written there
 ├── CheckpointFileError      the file of a checkpoint holds something else
-└── OutputFileError          the result cannot be written there
+├── OutputFileError          the result cannot be written there
+└── ServerMissingError       the extra that serves is not installed
 CommandInterruptedError      not of that tree: exits with 130
 """
 
@@ -83,6 +84,18 @@ class OutputFileError(MeteringError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"The result cannot be written to {path}: {reason}")
         self.path = path
+
+
+class ServerMissingError(MeteringError):
+    """What serves is an extra, and was not installed."""
+
+    code = "server_missing"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"Serving needs {module}: install it with pip install 'metering[server]'"
+        )
+        self.module = module
 
 
 class CommandInterruptedError(Exception):

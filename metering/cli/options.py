@@ -32,6 +32,14 @@ AllowPrivateOption = Annotated[
         help="Send also over http, and to addresses that are not public.",
     ),
 ]
+LivemodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        envvar="METERING_LIVEMODE",
+        help="Live mode: keys are sk_live_, and resources say so of themselves.",
+    ),
+]
 DEFAULT_STORE = "usage"
 
 

@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import typer
@@ -22,26 +23,36 @@ PLACES: ContextVar[Places] = ContextVar("PLACES")
 """What was said before the command."""
 
 
-def create_store(store: str) -> metering.Metering:
+def create_store(store: str, *, livemode: bool = False) -> metering.Metering:
     """Open a store, and make it if there is none."""
-    return _connect(store, creates=True)
+    return _connect(store, creates=True, livemode=livemode)
 
 
 def open_store(
-    store: str, *, allow_private_webhooks: bool = False
+    store: str,
+    *,
+    allow_private_webhooks: bool = False,
+    livemode: bool = False,
+    cancel_window: timedelta | None = None,
 ) -> metering.Metering:
     """Open a store that exists.
 
     Args:
         store: a directory or a URL.
         allow_private_webhooks: see `metering.connect`.
+        livemode: see `metering.connect`.
+        cancel_window: see `metering.connect`.
 
     Raises:
         NoStoreError: there is none.
     """
     try:
         return _connect(
-            store, creates=False, allow_private_webhooks=allow_private_webhooks
+            store,
+            creates=False,
+            allow_private_webhooks=allow_private_webhooks,
+            livemode=livemode,
+            cancel_window=cancel_window,
         )
     except metering.StoreMissingError as error:
         raise NoStoreError(shown_name(store)) from error
@@ -69,7 +80,12 @@ def find_meter(m: metering.Metering, name: str) -> metering.Meter:
 
 
 def _connect(
-    store: str, *, creates: bool, allow_private_webhooks: bool = False
+    store: str,
+    *,
+    creates: bool,
+    allow_private_webhooks: bool = False,
+    livemode: bool = False,
+    cancel_window: timedelta | None = None,
 ) -> metering.Metering:
     # An empty path would be this very directory.
     if not store:
@@ -83,4 +99,6 @@ def _connect(
         segments=places.segments,
         cache=places.cache,
         allow_private_webhooks=allow_private_webhooks,
+        livemode=livemode,
+        cancel_window=cancel_window,
     )

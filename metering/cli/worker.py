@@ -53,7 +53,7 @@ def worker(
     """
     done: SimpleQueue[metering.WorkReceipt] = SimpleQueue()
     with (
-        _complaining(),
+        complaining(),
         open_store(store, allow_private_webhooks=allow_private) as m,
         _stopped_by_a_signal(),
         m.worker(poll=timedelta(milliseconds=poll), progress=done.put) as working,
@@ -126,7 +126,8 @@ class _Complaints(logging.Handler):
 
 
 @contextmanager
-def _complaining() -> Iterator[None]:
+def complaining() -> Iterator[None]:
+    """Tell warnings as failures are told, until a block ends."""
     logger, handler = logging.getLogger("metering"), _Complaints(logging.WARNING)
     logger.addHandler(handler)
     try:

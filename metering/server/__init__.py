@@ -1,0 +1,1 @@
+"""The library over HTTP: Stripe's billing API, for Stripe's own clients."""

@@ -1,0 +1,262 @@
+"""Errors as Stripe tells them; the one place that knows statuses.
+
+MeteringError
+└── RequestRefusedError           a request that never reaches the library
+    ├── NotAuthenticatedError     401: no key, or none that opens this server
+    ├── NotPermittedError         403: the key's scopes do not allow it
+    ├── UnknownRouteError         404: nothing is served at that URL
+    ├── BodyRefusedError          413 or 400: the body is too large, or unreadable
+    ├── RateLimitedError          429: more requests than the key may make
+    ├── RequestRunningError       409: the same request is being answered
+    ├── RequestDiffersError       400: the idempotency key was used for another one
+    ├── PositionNotReachedError   409: the log does not go that far
+    └── MeterEventExistsError     400: the identifier has an event
+
+Source: https://docs.stripe.com/api/errors
+"""
+
+import logging
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import metering
+from metering.errors import (
+    InvalidRequestError,
+    MeterEventInvalidError,
+    ResourceMissingError,
+)
+
+_log = logging.getLogger(__name__)
+_INVALID, _API, _IDEMPOTENCY = (
+    "invalid_request_error",
+    "api_error",
+    "idempotency_error",
+)
+_IN_USE = "idempotency_key_in_use"
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How a request failed.
+
+    Attributes:
+        should_retry: what clients are told of sending it again; None leaves it to them.
+        retry_after: in how many seconds to do so, at the earliest.
+    """
+
+    status: int
+    type: str
+    message: str
+    code: str | None = None
+    param: str | None = None
+    should_retry: bool | None = False
+    retry_after: int | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of the answer; what is not known is left out of it."""
+        fields = {
+            "code": self.code,
+            "message": self.message,
+            "param": self.param,
+            "type": self.type,
+        }
+        known = {name: value for name, value in fields.items() if value is not None}
+        return {"error": known}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer, beside those that every answer has."""
+        headers = {}
+        if self.should_retry is not None:
+            headers["Stripe-Should-Retry"] = "true" if self.should_retry else "false"
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        if self.status == 401:
+            headers["WWW-Authenticate"] = 'Bearer realm="metering"'
+        return headers
+
+
+class RequestRefusedError(metering.MeteringError):
+    """A request that never reaches the library."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message, code=failure.code, param=failure.param)
+        self.failure = failure
+
+
+class NotAuthenticatedError(RequestRefusedError):
+    """There is no key, or none that opens this server."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        failure = Failure(status=401, type=_INVALID, message=message, code=code)
+        super().__init__(failure)
+
+
+class NotPermittedError(RequestRefusedError):
+    """The scopes of the key do not allow the request."""
+
+    def __init__(self, last_four: str, scope: str) -> None:
+        message = (
+            f"The provided key 'rk_***{last_four}' does not have the required"
+            f" permissions for this endpoint: its scopes do not have {scope}."
+        )
+        super().__init__(Failure(status=403, type=_INVALID, message=message))
+
+
+class UnknownRouteError(RequestRefusedError):
+    """Nothing is served at that URL."""
+
+    def __init__(self, method: str, path: str) -> None:
+        message = f"Unrecognized request URL ({method}: {path[:200]})."
+        super().__init__(Failure(status=404, type=_INVALID, message=message))
+
+
+class BodyRefusedError(RequestRefusedError):
+    """The body is too large, or cannot be read."""
+
+    def __init__(self, message: str, *, is_too_large: bool) -> None:
+        status = 413 if is_too_large else 400
+        super().__init__(Failure(status=status, type=_INVALID, message=message))
+
+
+class RateLimitedError(RequestRefusedError):
+    """The key made more requests than it may."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(
+            Failure(
+                status=429,
+                type=_INVALID,
+                message="Request rate limit exceeded; slow down, and send it again.",
+                code="rate_limit",
+                should_retry=None,
+                retry_after=max(1, math.ceil(wait_seconds)),
+            )
+        )
+
+
+class RequestRunningError(RequestRefusedError):
+    """The same request is being answered."""
+
+    def __init__(self, idempotency_key: str) -> None:
+        message = (
+            "There is currently another in-progress request using this idempotency key"
+            f" ({idempotency_key[:60]}); send it again when that one is answered."
+        )
+        super().__init__(
+            Failure(
+                status=409,
+                type=_IDEMPOTENCY,
+                message=message,
+                code=_IN_USE,
+                should_retry=True,
+            )
+        )
+
+
+class RequestDiffersError(RequestRefusedError):
+    """The idempotency key was used for another request."""
+
+    def __init__(self, idempotency_key: str) -> None:
+        message = (
+            "Keys for idempotent requests can only be used for the same endpoint and"
+            " parameters they were first used with; use another key than"
+            f" '{idempotency_key[:60]}' for another request."
+        )
+        super().__init__(Failure(status=400, type=_IDEMPOTENCY, message=message))
+
+
+class PositionNotReachedError(RequestRefusedError):
+    """The log does not go as far as the request asks for."""
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__(
+            Failure(
+                status=409,
+                type=_INVALID,
+                message=f"The log has not reached position {wanted} yet.",
+                code="position_not_reached",
+                should_retry=True,
+            )
+        )
+
+
+class MeterEventExistsError(RequestRefusedError):
+    """The identifier has an event; which it is told by its text alone, as Stripe does."""
+
+    def __init__(self, identifier: str) -> None:
+        message = f"An event already exists with identifier {identifier}."
+        super().__init__(Failure(status=400, type=_INVALID, message=message))
+
+
+def failure_of(error: metering.MeteringError) -> Failure:
+    """Say how a request failed, by the error that it met."""
+    match error:
+        case RequestRefusedError():
+            return error.failure
+        case ResourceMissingError():
+            is_in_path = error.param == "id"
+            return _refused(error, 404 if is_in_path else 400)
+        case InvalidRequestError():
+            return _refused(error, 400)
+        case metering.StoreBusyError():
+            return Failure(
+                status=429,
+                type=_INVALID,
+                message="The store is busy with other requests; send this one again.",
+                code="lock_timeout",
+                should_retry=True,
+                retry_after=1,
+            )
+        case _ if error.code == _IN_USE:
+            return Failure(
+                status=409,
+                type=_IDEMPOTENCY,
+                message=f"{error.message}.",
+                code=error.code,
+                should_retry=True,
+            )
+        case _:
+            # Names of hosts and files are not for clients.
+            _log.error("A request failed: %s", error.message)
+            return unexpected_failure(should_retry=True)
+
+
+def unexpected_failure(*, should_retry: bool | None = None) -> Failure:
+    """Say that it is not the request that is wrong."""
+    return Failure(
+        status=500,
+        type=_API,
+        message="An unknown error occurred; the server's log has it by the request id.",
+        should_retry=should_retry,
+    )
+
+
+def _refused(error: metering.MeteringError, status: int) -> Failure:
+    # The library has a word for every refusal, Stripe only for some.
+    code = None if error.code == InvalidRequestError.code else error.code
+    message = error.message
+    if isinstance(error, MeterEventInvalidError):
+        message, code = _words_of_an_event(message, code)
+    if code == "parameter_missing" and not message.endswith("."):
+        message = f"{message}."
+    return Failure(
+        status=status, type=_INVALID, message=message, code=code, param=error.param
+    )
+
+
+def _words_of_an_event(message: str, code: str | None) -> tuple[str, str | None]:
+    """Say it in the words that clients of Stripe look for."""
+    if code == "no_meter":
+        return message.replace("'", '"'), "resource_missing"
+    if since := _ISO.search(message):
+        seconds = math.ceil(datetime.fromisoformat(since[0]).timestamp())
+        return f"{message[: since.start()]}{seconds}.", code
+    if code == "meter_event_no_customer_defined":
+        return f"{message}.", code
+    return message, code

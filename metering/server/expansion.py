@@ -1,0 +1,65 @@
+"""Expansion: an id in an answer, with the resource it stands for in its place."""
+
+from collections.abc import Mapping, Sequence
+
+from metering.bodies import Body, body_of
+from metering.connection import Metering
+from metering.errors import InvalidRequestError
+
+ITEM = "data"
+_DEPTH_MAX = 4
+
+Expansions = Mapping[str, str]
+"""Paths that can be expanded, each with the kind of resource that is there."""
+
+
+def check_paths(paths: Sequence[str], known: Expansions, *, is_list: bool) -> list[str]:
+    """Check what is to be expanded, and give it within one resource.
+
+    Raises:
+        InvalidRequestError: something is not there, or cannot be expanded.
+    """
+    checked = []
+    for path in paths:
+        inner = path
+        if is_list:
+            prefix, _, inner = path.partition(".")
+            if prefix != ITEM:
+                raise _no_such(path)
+        if path.count(".") >= _DEPTH_MAX:
+            raise InvalidRequestError(
+                f"You cannot expand more than {_DEPTH_MAX} levels of a property"
+                f" ({path[:100]}).",
+                param="expand",
+            )
+        if inner not in known:
+            raise _no_such(path)
+        checked.append(inner)
+    return checked
+
+
+def expand(m: Metering, body: Body, paths: Sequence[str], known: Expansions) -> None:
+    """Put resources in the place of their ids."""
+    for path in paths:
+        *steps, last = path.split(".")
+        node: object = body
+        for step in steps:
+            node = node.get(step) if isinstance(node, dict) else None
+        if isinstance(node, dict) and isinstance(node.get(last), str):
+            node[last] = _resource(m, known[path], node[last])
+
+
+def _resource(m: Metering, kind: str, resource_id: str) -> Body:
+    match kind:
+        case "meter":
+            return body_of(m.meters.retrieve(resource_id))
+        case "credit_grant":
+            return body_of(m.credit_grants.retrieve(resource_id))
+        case _:
+            raise AssertionError(f"no resource is a {kind}")
+
+
+def _no_such(path: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"This property cannot be expanded ({path[:100]}).", param="expand"
+    )

@@ -1,0 +1,88 @@
+"""Routes as data: what is served where, to whom, and what it takes.
+
+One table says it all (`metering.server.table`): requests are dispatched by it, and what
+describes the server can be made of it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ledger.requests import Request
+from metering.api_keys import ScopeName
+from metering.bodies import Body
+from metering.connection import Metering
+from metering.server.expansion import Expansions
+from metering.server.parameters import Given, Items, Parameters, Text, optional
+from metering.server.value_keys import ValueKeys
+
+_EXPAND = {"expand": optional(Items(Text()))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request for a handler: checked, and on behalf of a key that may make it.
+
+    Attributes:
+        ids: what the path has in the place of its names.
+        given: the parameters that were given.
+        request: where the caller sent an idempotency key.
+    """
+
+    m: Metering
+    ids: Mapping[str, str]
+    given: Given
+    request: Request | None
+    value_keys: ValueKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a handler answers.
+
+    Attributes:
+        position: of the log, up to which the answer counts; None where that is to be
+            asked.
+        is_replay: whether it answers a repetition, of which nothing was recorded.
+    """
+
+    body: Body
+    position: int | None = None
+    is_replay: bool = False
+
+
+Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What is served at a path by a method.
+
+    Attributes:
+        path: with names in braces, such as ``/v1/billing/meters/{id}``.
+        scope: what a key must be allowed.
+        handler: its docstring says what the route does.
+        parameters: what it takes beside `expand`.
+        expansions: what can be expanded in its answer.
+        is_list: whether it answers a list, in whose elements that is.
+        recover: makes the answer again after the process died that had made it, given
+            the id of what was created, or of the path; None where the handler, called
+            again, has no other effect than once.
+        keeps_answers: whether the answer is kept for repetitions. What records usage is
+            answered again from the log.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    scope: ScopeName
+    handler: Handler
+    parameters: Parameters = field(default_factory=dict)
+    expansions: Expansions = field(default_factory=dict)
+    is_list: bool = False
+    recover: Callable[[Metering, str], Any] | None = None
+    keeps_answers: bool = True
+
+    @property
+    def accepted(self) -> Parameters:
+        """All that it takes."""
+        return {**self.parameters, **_EXPAND}

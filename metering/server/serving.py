@@ -1,0 +1,127 @@
+"""Serving: one process on one port, until it is told to stop.
+
+Safe by default: it answers on the loopback only, unless it is said that something in
+front of it speaks TLS; it writes no log of requests, and says nothing of itself.
+"""
+
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from metering.connection import Metering
+from metering.errors import InvalidRequestError
+from metering.server.app import create_app
+
+_GRACE_SECONDS = 30
+_BACKLOG = 2048
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """Where to serve.
+
+    Attributes:
+        host: a name or an address.
+        port: 0 is any that is free.
+        is_behind_tls: whether something in front of it speaks TLS.
+    """
+
+    host: str
+    port: int
+    is_behind_tls: bool
+
+
+def serve(
+    m: Metering,
+    bind: Bind,
+    *,
+    rate_limit: int | None,
+    started: Callable[[str], None],
+) -> None:
+    """Serve a store until SIGTERM or SIGINT; what was accepted by then is answered.
+
+    Args:
+        m: the store.
+        bind: where.
+        rate_limit: how many requests a second an API key may make; None is any number.
+        started: is called with the URL when requests are taken.
+
+    Raises:
+        InvalidRequestError: the address is public, and nothing there speaks TLS.
+        OSError: it cannot be bound.
+    """
+    listener = _listener(bind)
+    config = uvicorn.Config(
+        create_app(m, rate_limit=rate_limit),
+        access_log=False,
+        backlog=_BACKLOG,
+        date_header=True,
+        lifespan="on",
+        log_config=None,
+        log_level=logging.WARNING,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ws="none",
+    )
+    host, port = listener.getsockname()[:2]
+    with listener:
+        shown = f"[{host}]" if ":" in host else host
+        _Server(config, lambda: started(f"http://{shown}:{port}")).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started."""
+
+    def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._told = told
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at the first signal, at once at the second; the process goes on then.
+
+        The server's own would send itself the signal again, and end a process that has
+        a store to close.
+        """
+        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take requests."""
+        await super().startup(sockets)
+        if self.started:
+            self._told()
+
+
+def _listener(bind: Bind) -> socket.socket:
+    found = socket.getaddrinfo(
+        bind.host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, _, _, _, address = found[0]
+    if not bind.is_behind_tls and not ipaddress.ip_address(address[0]).is_loopback:
+        raise InvalidRequestError(
+            f"Serving on {bind.host} would send API keys in the clear: serve on the"
+            " loopback, or give --behind-tls where a proxy in front of it speaks TLS",
+            param="host",
+        )
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,232 @@
+"""Own what every resource looks like on the wire: its fields, their types, what is null.
+
+Written down from Stripe's documentation and SDK, not from this project's resources.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+Shape = Any
+"""A type; a tuple of alternatives; a list of one; a dict by field; or a literal text."""
+
+TEXT_OR_NULL, NUMBER_OR_NULL = (str, None), (int, None)
+AMOUNT = {"type": "monetary", "monetary": ({"currency": str, "value": int}, None)}
+LINE_ITEM = ({"invoice": str, "invoice_line_item": str}, None)
+
+METER = {
+    "id": str,
+    "object": "billing.meter",
+    "created": int,
+    "updated": int,
+    "customer_mapping": {"event_payload_key": str, "type": "by_id"},
+    "default_aggregation": {"formula": ("count", "last", "sum")},
+    "display_name": str,
+    "event_name": str,
+    "event_time_window": ("day", "hour", None),
+    "livemode": bool,
+    "status": ("active", "inactive"),
+    "status_transitions": {"deactivated_at": NUMBER_OR_NULL},
+    "value_settings": {"event_payload_key": str},
+}
+METER_EVENT = {
+    "object": "billing.meter_event",
+    "created": int,
+    "event_name": str,
+    "identifier": str,
+    "livemode": bool,
+    "payload": dict,
+    "timestamp": int,
+}
+ADJUSTMENT = {
+    "object": "billing.meter_event_adjustment",
+    "cancel": ({"identifier": TEXT_OR_NULL}, None),
+    "event_name": str,
+    "livemode": bool,
+    "status": ("complete", "pending"),
+    "type": "cancel",
+}
+SUMMARY = {
+    "id": str,
+    "object": "billing.meter_event_summary",
+    "aggregated_value": (int, Decimal),
+    "start_time": int,
+    "end_time": int,
+    "meter": str,
+    "livemode": bool,
+}
+ALERT = {
+    "id": str,
+    "object": "billing.alert",
+    "alert_type": "usage_threshold",
+    "livemode": bool,
+    "status": ("active", "archived", "inactive", None),
+    "title": str,
+    "usage_threshold": (
+        {
+            "gte": int,
+            "meter": (str, METER),
+            "recurrence": "one_time",
+            "filters": ([{"type": "customer", "customer": TEXT_OR_NULL}], None),
+        },
+        None,
+    ),
+}
+CREDIT_ALERT = {
+    **ALERT,
+    "alert_type": "credit_balance_threshold",
+    "usage_threshold": None,
+    "credit_balance_threshold": {
+        "lte": {
+            "balance_type": "monetary",
+            "monetary": {"currency": str, "value": int},
+        },
+        "filters": ([{"type": "customer", "customer": TEXT_OR_NULL}], None),
+    },
+}
+"""As of the preview."""
+ALERT_TRIGGERED = {
+    "object": "billing.alert_triggered",
+    "alert": ALERT,
+    "created": int,
+    "customer": str,
+    "livemode": bool,
+    "value": (int, Decimal),
+}
+GRANT = {
+    "id": str,
+    "object": "billing.credit_grant",
+    "amount": AMOUNT,
+    "applicability_config": {
+        "scope": {"price_type": ("metered", None), "prices": ([{"id": str}], None)}
+    },
+    "category": ("paid", "promotional"),
+    "created": int,
+    "updated": int,
+    "customer": str,
+    "customer_account": TEXT_OR_NULL,
+    "effective_at": NUMBER_OR_NULL,
+    "expires_at": NUMBER_OR_NULL,
+    "livemode": bool,
+    "metadata": dict,
+    "name": TEXT_OR_NULL,
+    "priority": NUMBER_OR_NULL,
+    "test_clock": TEXT_OR_NULL,
+    "voided_at": NUMBER_OR_NULL,
+}
+BALANCE_SUMMARY = {
+    "object": "billing.credit_balance_summary",
+    "balances": [{"available_balance": AMOUNT, "ledger_balance": AMOUNT}],
+    "customer": str,
+    "customer_account": TEXT_OR_NULL,
+    "livemode": bool,
+}
+TRANSACTION = {
+    "id": str,
+    "object": "billing.credit_balance_transaction",
+    "created": int,
+    "effective_at": int,
+    "credit_grant": (str, GRANT),
+    "type": ("credit", "debit", None),
+    "livemode": bool,
+    "test_clock": TEXT_OR_NULL,
+    "credit": (
+        {
+            "amount": AMOUNT,
+            "type": ("credits_granted", "credits_application_invoice_voided"),
+            "credits_application_invoice_voided": LINE_ITEM,
+        },
+        None,
+    ),
+    "debit": (
+        {
+            "amount": AMOUNT,
+            "type": ("credits_applied", "credits_expired", "credits_voided"),
+            "credits_applied": LINE_ITEM,
+        },
+        None,
+    ),
+}
+EVENT = {
+    "id": str,
+    "object": "event",
+    "api_version": TEXT_OR_NULL,
+    "created": int,
+    "data": (
+        {"object": dict},
+        {"object": dict, "previous_attributes": dict},
+    ),
+    "livemode": bool,
+    "pending_webhooks": int,
+    "request": ({"id": TEXT_OR_NULL, "idempotency_key": TEXT_OR_NULL}, None),
+    "type": str,
+}
+ENDPOINT = {
+    "id": str,
+    "object": "webhook_endpoint",
+    "api_version": TEXT_OR_NULL,
+    "application": TEXT_OR_NULL,
+    "created": int,
+    "description": TEXT_OR_NULL,
+    "enabled_events": [str],
+    "livemode": bool,
+    "metadata": dict,
+    "status": str,
+    "url": str,
+}
+NEW_ENDPOINT = {**ENDPOINT, "secret": str}
+DELETED = {"id": str, "object": "webhook_endpoint", "deleted": bool}
+
+BY_OBJECT = {
+    shape["object"]: shape
+    for shape in (METER, ALERT_TRIGGERED, GRANT, TRANSACTION)
+    if isinstance(shape["object"], str)
+}
+"""What events can tell of."""
+
+
+def list_of(shape: Shape) -> Shape:
+    return {"object": "list", "data": [shape], "has_more": bool, "url": str}
+
+
+def check_shape(resource: Any, shape: Shape) -> Any:
+    """Check what Stripe's client was answered, byte for byte, and give it plain."""
+    plain = json.loads(resource.last_response.body, parse_float=Decimal)
+    assert _differences(plain, shape, "") == []
+    return plain
+
+
+def differences(plain: Any, shape: Shape) -> list[str]:
+    return _differences(plain, shape, "")
+
+
+def _differences(value: Any, shape: Shape, path: str) -> list[str]:
+    match shape:
+        case tuple():
+            found = [_differences(value, each, path) for each in shape]
+            return [] if [] in found else min(found, key=len)
+        case dict():
+            return _of_object(value, shape, path)
+        case [inner]:
+            if not isinstance(value, list):
+                return [f"{path}: {value!r} is no list"]
+            return [
+                difference
+                for at, each in enumerate(value)
+                for difference in _differences(each, inner, f"{path}[{at}]")
+            ]
+        case type():
+            is_it = type(value) is shape
+            return [] if is_it else [f"{path}: {value!r} is no {shape.__name__}"]
+        case _:
+            return [] if value == shape else [f"{path}: {value!r} is not {shape!r}"]
+
+
+def _of_object(value: Any, shape: dict[str, Shape], path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path}: {value!r} is no object"]
+    found = [f"{path}.{name} is missing" for name in shape.keys() - value.keys()]
+    found += [f"{path}.{name} is too much" for name in value.keys() - shape.keys()]
+    for name in shape.keys() & value.keys():
+        found += _differences(value[name], shape[name], f"{path}.{name}")
+    return found

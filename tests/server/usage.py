@@ -1,0 +1,69 @@
+"""Own the ordinary things that these tests ask a server for."""
+
+import uuid
+from typing import Any
+
+import stripe
+
+import metering
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def now() -> int:
+    return int(metering.SystemClock().now().timestamp())
+
+
+def unique(prefix: str = "name") -> str:
+    return f"{prefix}_{uuid.uuid4().hex[:12]}"
+
+
+def create_meter(
+    client: stripe.StripeClient, formula: Any = "sum", **keywords: Any
+) -> stripe.billing.Meter:
+    params = {
+        "display_name": "A meter",
+        "event_name": unique("event"),
+        "default_aggregation": {"formula": formula},
+        **keywords,
+    }
+    return client.v1.billing.meters.create(params)  # type: ignore[arg-type]  # as many as a test gives
+
+
+def create_event(
+    client: stripe.StripeClient,
+    meter: stripe.billing.Meter,
+    value: str = "1",
+    customer: str = "cus_1",
+    **keywords: Any,
+) -> stripe.billing.MeterEvent:
+    params = {
+        "event_name": meter.event_name,
+        "payload": {"stripe_customer_id": customer, "value": value},
+        **keywords,
+    }
+    return client.v1.billing.meter_events.create(params)  # type: ignore[arg-type]  # as many as a test gives
+
+
+def create_grant(
+    client: stripe.StripeClient, customer: str = "cus_1", **keywords: Any
+) -> stripe.billing.CreditGrant:
+    params = {
+        "customer": customer,
+        "amount": {"type": "monetary", "monetary": {"currency": "usd", "value": 1_000}},
+        "applicability_config": {"scope": {"price_type": "metered"}},
+        **keywords,
+    }
+    return client.v1.billing.credit_grants.create(params)  # type: ignore[arg-type]  # as many as a test gives
+
+
+def create_alert(
+    client: stripe.StripeClient, meter: stripe.billing.Meter, **keywords: Any
+) -> stripe.billing.Alert:
+    params = {
+        "title": "Much",
+        "alert_type": "usage_threshold",
+        "usage_threshold": {"gte": 10, "meter": meter.id, "recurrence": "one_time"},
+        **keywords,
+    }
+    return client.v1.billing.alerts.create(params)  # type: ignore[arg-type]  # as many as a test gives
