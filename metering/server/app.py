@@ -7,13 +7,14 @@ a commit: so every request is answered on a thread, and there are many.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from starlette.routing import Route as PathRoute
 from starlette.routing import Router
 
 from metering.connection import Metering
+from metering.server.answering import Answering
+from metering.server.authentication import Keyring
 from metering.server.errors import (
     PositionNotReachedError,
     RequestRefusedError,
@@ -54,26 +55,29 @@ def create_app(
         threads: how many requests are answered at the same time.
         routes: what is served.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="metering-server")
     service = Service(m, rate_limit=rate_limit)
+    answering = Answering(service, Keyring(m), threads=threads)
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        yield
-        # What was accepted is answered by now.
-        pool.shutdown()
+        answering.start()
+        try:
+            yield
+        finally:
+            # What was accepted is answered by now.
+            answering.stop()
 
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, service, pool))
+                PathRoute(path, _Endpoint(by_method, answering))
                 for path, by_method in by_path.items()
             ),
-            PathRoute("/healthz", _Health(service, pool, asks_store=False)),
-            PathRoute("/readyz", _Health(service, pool, asks_store=True)),
+            PathRoute("/healthz", _Health(service, asks_store=False)),
+            PathRoute("/readyz", _Health(service, asks_store=True)),
         ],
         default=_answer_unknown,
         redirect_slashes=False,
@@ -84,12 +88,9 @@ def create_app(
 class _Endpoint:
     """Answers what is asked at one path."""
 
-    def __init__(
-        self, by_method: Mapping[str, Route], service: Service, pool: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, by_method: Mapping[str, Route], answering: Answering) -> None:
         self._by_method = by_method
-        self._service = service
-        self._pool = pool
+        self._answering = answering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -121,9 +122,7 @@ class _Endpoint:
         deadline = loop.time() + _PATIENCE_SECONDS
         while True:
             try:
-                return await loop.run_in_executor(
-                    self._pool, self._service.answer, route, asked
-                )
+                return await self._answering.reply(route, asked)
             except PositionNotReachedError:
                 if loop.time() > deadline:
                     raise
@@ -133,11 +132,8 @@ class _Endpoint:
 class _Health:
     """Tells whether the server lives, or whether it can answer from its store."""
 
-    def __init__(
-        self, service: Service, pool: ThreadPoolExecutor, *, asks_store: bool
-    ) -> None:
+    def __init__(self, service: Service, *, asks_store: bool) -> None:
         self._service = service
-        self._pool = pool
         self._asks_store = asks_store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,8 +141,7 @@ class _Health:
         del receive
         is_well = True
         if self._asks_store:
-            loop = asyncio.get_running_loop()
-            is_well = await loop.run_in_executor(self._pool, self._service.is_ready)
+            is_well = await asyncio.to_thread(self._service.is_ready)
         status, word = (200, b"ok") if is_well else (503, b"unavailable")
         reply = Reply(status=status, body=b'{"status":"%s"}' % word)
         await _send(send, reply, _new_request_id(), headers_of(scope))

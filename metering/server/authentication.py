@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import threading
 from collections.abc import Mapping
 
+import metering
 from metering.api_keys import ApiKey, ScopeName, digest_of
 from metering.connection import Metering
 from metering.server.errors import NotAuthenticatedError, NotPermittedError
@@ -16,51 +16,51 @@ _MISSING = (
 )
 
 
-class Keyring:
-    """The keys of a store, as they are when a request comes: revoked is refused at once.
+Keys = Mapping[bytes, ApiKey] | metering.MeteringError
+"""The keys as a look found them, by the SHA-256 of their secrets; or why it did not."""
 
-    Requests that come at the same time share a look at the store. A look counts for
-    those that waited before it began, so none goes by what was true before it came.
-    """
+
+class Keyring:
+    """The keys of a store."""
 
     def __init__(self, m: Metering) -> None:
         self._m = m
-        self._counting = threading.Lock()
-        self._looking = threading.Lock()
-        self._begun = 0
-        self._seen = 0
-        self._keys: Mapping[bytes, ApiKey] = {}
 
-    def key_of(self, authorization: str | None) -> ApiKey:
-        """Find the key of a request.
+    def look(self) -> Keys:
+        """Look at the keys: what a request that came before goes by.
 
-        Args:
-            authorization: the header: ``Bearer``, or ``Basic`` with the key as the name
-                of the user.
-
-        Raises:
-            NotAuthenticatedError: there is none, or none that is good.
+        Nothing is remembered from one look to the next, so that a key that is revoked
+        is refused at once, whoever revokes it.
         """
-        secret = _secret(authorization)
-        # Found by a hash of 256 random bits: how long that takes tells nothing of them.
-        key = self._current().get(digest_of(secret))
-        if key is None:
-            raise NotAuthenticatedError(f"Invalid API Key provided: {_masked(secret)}")
-        if key.revoked_at is not None:
-            message = f"Expired API Key provided: {_masked(secret)}"
-            raise NotAuthenticatedError(message, code="api_key_expired")
-        return key
+        try:
+            return self._m.api_keys.by_digest()
+        except metering.MeteringError as error:
+            return error
 
-    def _current(self) -> Mapping[bytes, ApiKey]:
-        with self._counting:
-            begun = self._begun
-        with self._looking:
-            if self._seen <= begun:
-                with self._counting:
-                    self._begun += 1
-                self._keys = self._m.api_keys.by_digest()
-                self._seen = self._begun
-            return self._keys
+
+def key_of(keys: Keys, authorization: str | None) -> ApiKey:
+    """Find the key of a request.
+
+    Args:
+        keys: as they were found after the request came.
+        authorization: the header: ``Bearer``, or ``Basic`` with the key as the name of
+            the user.
+
+    Raises:
+        NotAuthenticatedError: there is none, or none that is good.
+        MeteringError: the keys could not be looked at.
+    """
+    secret = _secret(authorization)
+    if isinstance(keys, metering.MeteringError):
+        raise keys
+    # Found by a hash of 256 random bits: how long that takes tells nothing of them.
+    key = keys.get(digest_of(secret))
+    if key is None:
+        raise NotAuthenticatedError(f"Invalid API Key provided: {_masked(secret)}")
+    if key.revoked_at is not None:
+        message = f"Expired API Key provided: {_masked(secret)}"
+        raise NotAuthenticatedError(message, code="api_key_expired")
+    return key
 
 
 def check_scope(key: ApiKey, scope: ScopeName) -> None:

@@ -14,7 +14,7 @@ from metering.api_keys import ApiKey
 from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.authentication import Keyring, check_scope
+from metering.server.authentication import Keys, check_scope, key_of
 from metering.server.errors import (
     Failure,
     PositionNotReachedError,
@@ -49,19 +49,23 @@ class Service:
 
     def __init__(self, m: Metering, *, rate_limit: int | None) -> None:
         self._m = m
-        self._keyring = Keyring(m)
         self._rates = Rates(rate_limit, time.monotonic)
         self._value_keys = ValueKeys(m)
         self._repetitions = Repetitions(m)
 
-    def answer(self, route: Route, asked: Asked) -> Reply:
+    def answer(self, route: Route, asked: Asked, keys: Keys) -> Reply:
         """Answer a request, well or with an error.
+
+        Args:
+            route: what is asked for.
+            asked: the request.
+            keys: as they were found after it came.
 
         Raises:
             PositionNotReachedError: the log does not go as far as it asks for, yet.
         """
         try:
-            return self._answer(route, asked)
+            return self._answer(route, asked, keys)
         except PositionNotReachedError:
             raise
         except metering.MeteringError as error:
@@ -78,8 +82,8 @@ class Service:
             _log.error("Not ready: %s", error.message)  # no traceback for what is named
             return False
 
-    def _answer(self, route: Route, asked: Asked) -> Reply:
-        key = self._keyring.key_of(asked.headers.get("authorization"))
+    def _answer(self, route: Route, asked: Asked, keys: Keys) -> Reply:
+        key = key_of(keys, asked.headers.get("authorization"))
         self._check_position(asked)
         self._rates.take(key.id)
         check_scope(key, route.scope)

@@ -1,0 +1,179 @@
+"""What is wrong with a request is told as Stripe tells it, and nothing comes of it."""
+
+import gzip
+import json
+
+import pytest
+
+from metering.server.requests import BODY_MAX, DECODED_MAX
+from metering.server.table import ROUTES
+from tests.server.running import FORM, Server
+from tests.server.usage import unique
+
+METERS = "/v1/billing/meters"
+
+
+def meter_form() -> dict[str, str]:
+    return {
+        "display_name": "A meter",
+        "event_name": unique("event"),
+        "default_aggregation[formula]": "sum",
+    }
+
+
+def test_every_answer_has_its_headers(server: Server) -> None:
+    well = server.ask("GET", METERS, Stripe_Version="2024-06-20")
+    refused = server.ask("GET", METERS + "/none")
+
+    for answered in (well, refused):
+        assert answered.headers["request-id"].startswith("req_")
+        assert answered.headers["content-type"] == "application/json"
+        assert answered.headers["cache-control"] == "no-store"
+        assert "server" not in answered.headers
+    assert well.headers["stripe-version"] == "2024-06-20"
+    assert int(well.headers["metering-position"]) >= 0
+    assert "stripe-should-retry" not in well.headers
+    assert refused.headers["stripe-version"] == "2026-10-28.endive"
+    assert refused.headers["stripe-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/nothing"),
+        ("GET", "/"),
+        ("DELETE", METERS + "/mtr_1"),
+        ("GET", "/v1/billing/meter_events"),
+        ("POST", METERS + "/"),
+    ],
+)
+def test_what_is_not_served_is_not_found(
+    server: Server, method: str, path: str
+) -> None:
+    answered = server.ask(method, path)
+
+    assert answered.status == 404
+    assert answered.error == {
+        "type": "invalid_request_error",
+        "message": f"Unrecognized request URL ({method}: {path}).",
+    }
+
+
+def test_an_unknown_parameter_is_refused(server: Server) -> None:
+    form = {**meter_form(), "default_aggregation[form]": "sum"}
+
+    answered = server.ask("POST", METERS, form)
+
+    assert answered.status == 400
+    assert answered.error == {
+        "type": "invalid_request_error",
+        "code": "parameter_unknown",
+        "message": "Received unknown parameter: default_aggregation[form]",
+        "param": "default_aggregation[form]",
+    }
+
+
+@pytest.mark.parametrize(
+    "route", ROUTES, ids=lambda route: f"{route.method} {route.path}"
+)
+def test_no_route_takes_what_it_does_not_know(server: Server, route: object) -> None:
+    method, path = route.method, route.path.replace("{id}", "none")  # type: ignore[attr-defined]  # parametrized
+    in_query = "" if method == "POST" else "?foo=1"
+
+    answered = server.ask(method, path + in_query, "foo=1" if method == "POST" else "")
+
+    assert answered.status == 400
+    assert answered.error["code"] == "parameter_unknown"
+    assert answered.error["param"] == "foo"
+
+
+def test_parameters_of_a_post_may_be_in_the_url(server: Server) -> None:
+    form = meter_form()
+    name = form.pop("event_name")
+
+    answered = server.ask("POST", f"{METERS}?event_name={name}", form)
+
+    assert answered.status == 200
+    assert answered.json["event_name"] == name
+
+
+def test_a_body_is_a_form(server: Server) -> None:
+    answered = server.ask(
+        "POST", METERS, json.dumps(meter_form()), Content_Type="application/json"
+    )
+
+    assert answered.status == 400
+    assert "application/x-www-form-urlencoded" in answered.error["message"]
+    charset = server.ask(
+        "POST", METERS, meter_form(), Content_Type=f"{FORM.upper()}; charset=utf-8"
+    )
+    assert charset.status == 200
+
+
+def test_a_body_may_be_compressed(server: Server) -> None:
+    form = "&".join(f"{name}={value}" for name, value in meter_form().items())
+
+    answered = server.ask(
+        "POST", METERS, gzip.compress(form.encode()), Content_Encoding="gzip"
+    )
+
+    assert answered.status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (b"a" * (BODY_MAX + 1), "identity", 413),
+        (gzip.compress(b"a" * (DECODED_MAX + 1)), "gzip", 413),
+        (b"no gzip", "gzip", 400),
+        (gzip.compress(b"a=1")[:-4], "gzip", 400),
+        (gzip.compress(b"a=1") + b"more", "gzip", 400),
+        (b"a=1", "br", 400),
+    ],
+    ids=["long", "long when decompressed", "no gzip", "half", "more", "unknown"],
+)
+def test_a_body_that_cannot_be_taken_is_refused(
+    server: Server, body: bytes, encoding: str, status: int
+) -> None:
+    answered = server.ask("POST", METERS, body, Content_Encoding=encoding)
+
+    assert answered.status == status
+    assert answered.error["type"] == "invalid_request_error"
+
+
+def test_a_body_without_a_length_is_bounded_as_well(server: Server) -> None:
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (BODY_MAX + 1, b"a" * (BODY_MAX + 1))
+
+    answered = server.ask("POST", METERS, body, Transfer_Encoding="chunked")
+
+    assert answered.status == 413
+
+
+def test_a_position_that_the_log_has_reached_is_waited_for(server: Server) -> None:
+    made = server.ask("POST", METERS, meter_form())
+    position = made.headers["metering-position"]
+
+    answered = server.ask("GET", METERS, Metering_Min_Position=position)
+
+    assert answered.status == 200
+    assert int(answered.headers["metering-position"]) >= int(position)
+
+
+def test_a_position_far_ahead_is_a_conflict_to_be_tried_again(server: Server) -> None:
+    answered = server.ask("GET", METERS, Metering_Min_Position="999999999")
+
+    assert answered.status == 409
+    assert answered.error["code"] == "position_not_reached"
+    assert answered.headers["stripe-should-retry"] == "true"
+    malformed = server.ask("GET", METERS, Metering_Min_Position="-1")
+    assert malformed.status == 400
+
+
+def test_no_parameter_breaks_the_server(server: Server) -> None:
+    for odd in ("\0", "\ud800", "ä" * 600, "../x", "'", "%", "1e400", "9" * 400):
+        encoded = odd.encode("utf-8", "surrogatepass")
+        quoted = "".join(f"%{byte:02X}" for byte in encoded)
+        for path in (f"{METERS}/{quoted}", f"/v1/events?type={quoted}"):
+            assert server.ask("GET", path).status in {400, 404}
+        form = f"customer={quoted}&amount[type]=monetary"
+        assert server.ask("POST", "/v1/billing/credit_grants", form).status == 400
