@@ -227,6 +227,11 @@ def failure_of(error: metering.MeteringError) -> Failure:
             return unexpected_failure(should_retry=True)
 
 
+def headers_again(status: int) -> dict[str, str]:
+    """Say of an answer that is given again what was said of it the first time."""
+    return {} if status < 400 else {"Stripe-Should-Retry": "false"}
+
+
 def unexpected_failure(*, should_retry: bool | None = None) -> Failure:
     """Say that it is not the request that is wrong."""
     return Failure(

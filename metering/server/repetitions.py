@@ -20,6 +20,7 @@ from metering.server.errors import (
     RequestRefusedError,
     RequestRunningError,
     failure_of,
+    headers_again,
 )
 from metering.server.requests import Reply
 
@@ -101,9 +102,8 @@ class Repetitions:
             headers = {**reply.headers, **REPLAYED, **original}
             return Reply(status=reply.status, body=reply.body, headers=headers)
         assert known.body is not None, "an answer has a body"
-        return Reply(
-            status=known.status, body=known.body, headers={**REPLAYED, **original}
-        )
+        headers = {**headers_again(known.status), **REPLAYED, **original}
+        return Reply(status=known.status, body=known.body, headers=headers)
 
     def _first(self, request: Request, do: Callable[[], Reply]) -> Reply:
         try:

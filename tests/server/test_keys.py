@@ -1,0 +1,175 @@
+"""Nothing answers without a key whose scopes allow it; revoked means refused at once."""
+
+import base64
+from itertools import product
+
+import pytest
+import stripe
+
+import metering
+from metering.server.routes import Route
+from metering.server.table import ROUTES
+from tests.segment_places import places_of
+from tests.server.running import Server
+
+METERS = "/v1/billing/meters"
+SCOPES = ("ingest", "read", "admin")
+ALLOWED = {
+    "ingest": {
+        ("POST", "/v1/billing/meter_events"),
+        ("POST", "/v1/billing/meter_event_adjustments"),
+    },
+    "read": {
+        ("GET", "/v1/billing/meters"),
+        ("GET", "/v1/billing/meters/{id}"),
+        ("GET", "/v1/billing/meters/{id}/event_summaries"),
+        ("GET", "/v1/billing/alerts"),
+        ("GET", "/v1/billing/alerts/{id}"),
+        ("GET", "/v1/billing/credit_grants"),
+        ("GET", "/v1/billing/credit_grants/{id}"),
+        ("GET", "/v1/billing/credit_balance_summary"),
+        ("GET", "/v1/billing/credit_balance_transactions"),
+        ("GET", "/v1/billing/credit_balance_transactions/{id}"),
+        ("GET", "/v1/events"),
+        ("GET", "/v1/events/{id}"),
+        ("GET", "/v1/webhook_endpoints"),
+        ("GET", "/v1/webhook_endpoints/{id}"),
+    },
+    "admin": {
+        ("POST", "/v1/billing/meters"),
+        ("POST", "/v1/billing/meters/{id}"),
+        ("POST", "/v1/billing/meters/{id}/deactivate"),
+        ("POST", "/v1/billing/meters/{id}/reactivate"),
+        ("POST", "/v1/billing/alerts"),
+        ("POST", "/v1/billing/alerts/{id}/activate"),
+        ("POST", "/v1/billing/alerts/{id}/deactivate"),
+        ("POST", "/v1/billing/alerts/{id}/archive"),
+        ("POST", "/v1/billing/credit_grants"),
+        ("POST", "/v1/billing/credit_grants/{id}"),
+        ("POST", "/v1/billing/credit_grants/{id}/expire"),
+        ("POST", "/v1/billing/credit_grants/{id}/void"),
+        ("POST", "/v1/webhook_endpoints"),
+        ("POST", "/v1/webhook_endpoints/{id}"),
+        ("DELETE", "/v1/webhook_endpoints/{id}"),
+    },
+}
+
+
+def make_key(server: Server, *scopes: str, livemode: bool = False) -> metering.ApiKey:
+    with metering.connect(
+        server.target, livemode=livemode, **places_of(server.target)
+    ) as store:
+        return store.api_keys.create(name="a key", scopes=scopes or None)
+
+
+def secret(key: metering.ApiKey) -> str:
+    assert key.secret is not None
+    return key.secret
+
+
+def status(server: Server, route: Route, key: str | None) -> int:
+    # What no route takes: whoever is let in is told so, and nothing comes of it.
+    path = route.path.replace("{id}", "none")
+    return server.ask(route.method, f"{path}?foo=1", key=key).status
+
+
+@pytest.fixture(scope="module")
+def keys(server: Server) -> dict[str, str]:
+    return {scope: secret(make_key(server, scope)) for scope in SCOPES}
+
+
+def test_every_route_is_in_the_matrix() -> None:
+    listed = set().union(*ALLOWED.values())
+
+    assert {(each.method, each.path) for each in ROUTES} == listed
+    assert len(ROUTES) == sum(map(len, ALLOWED.values()))
+
+
+@pytest.mark.parametrize(
+    ("route", "scope"),
+    list(product(ROUTES, SCOPES)),
+    ids=lambda each: f"{each.method} {each.path}" if isinstance(each, Route) else each,
+)
+def test_a_restricted_key_is_let_in_by_its_scope_alone(
+    server: Server, keys: dict[str, str], route: Route, scope: str
+) -> None:
+    is_allowed = (route.method, route.path) in ALLOWED[scope]
+
+    answered = status(server, route, keys[scope])
+
+    assert answered == (400 if is_allowed else 403)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda each: f"{each.method} {each.path}")
+def test_a_secret_key_is_let_in_everywhere_and_no_key_nowhere(
+    server: Server, route: Route
+) -> None:
+    assert status(server, route, server.key) == 400
+    assert status(server, route, "sk_test_unknown") == 401
+    answered = server.ask(
+        route.method, route.path.replace("{id}", "none"), Authorization=""
+    )
+    assert answered.status == 401
+
+
+def test_a_key_may_have_several_scopes(server: Server) -> None:
+    key = secret(make_key(server, "ingest", "read"))
+
+    answered = {route.scope: status(server, route, key) for route in ROUTES}
+
+    assert answered == {"ingest": 400, "read": 400, "admin": 403}
+
+
+def test_clients_raise_what_they_raise_for_stripe(
+    server: Server, keys: dict[str, str]
+) -> None:
+    with pytest.raises(stripe.PermissionError) as refused:
+        server.client(keys["ingest"]).v1.billing.meters.list()
+    assert "read" in str(refused.value.user_message)
+    with pytest.raises(stripe.AuthenticationError) as unknown:
+        server.client("sk_test_none_of_these_keys").v1.billing.meters.list()
+    assert unknown.value.user_message == "Invalid API Key provided: sk_test_***keys"
+
+
+def basic(name: str) -> str:
+    return "Basic " + base64.b64encode(name.encode()).decode()
+
+
+def test_a_key_comes_as_bearer_or_as_the_name_of_a_user(server: Server) -> None:
+    for authorization, wanted in (
+        (f"Bearer {server.key}", 200),
+        (f"bearer  {server.key} ", 200),
+        (basic(f"{server.key}:"), 200),
+        (basic(server.key), 200),
+        (basic(":"), 401),
+        ("Basic no base64", 401),
+        ("Basic /w==", 401),
+        (server.key, 401),
+        ("Bearer", 401),
+        (f"Digest {server.key}", 401),
+    ):
+        answered = server.ask("GET", METERS, Authorization=authorization)
+        assert answered.status == wanted, authorization
+        if wanted == 401:
+            assert answered.headers["www-authenticate"].startswith("Bearer")
+            assert answered.error["type"] == "invalid_request_error"
+
+
+def test_a_revoked_key_is_refused_at_once(server: Server) -> None:
+    key = make_key(server)
+    with metering.connect(server.target, **places_of(server.target)) as store:
+        assert server.ask("GET", METERS, key=secret(key)).status == 200
+        store.api_keys.revoke(key.id)
+
+        refused = server.ask("GET", METERS, key=secret(key))
+
+    assert refused.status == 401
+    assert refused.error["code"] == "api_key_expired"
+    assert secret(key) not in refused.body.decode()
+
+
+def test_a_key_of_the_other_mode_is_none(server: Server) -> None:
+    key = make_key(server, livemode=True)
+
+    assert secret(key).startswith("sk_live_")
+    assert server.ask("GET", METERS, key=secret(key)).status == 401

@@ -1,0 +1,286 @@
+"""The process: it starts safely, answers what it accepted, and keeps what it said."""
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+from tests.segment_places import places_of
+from tests.server.running import Server, running_server, server_process
+from tests.server.usage import create_alert, create_event, create_meter, unique
+from tests.waiting import eventually
+
+EVENTS = "/v1/billing/meter_events"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    return str(tmp_path / "usage")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def document(*arguments: str) -> Any:
+    result = invoke(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_keys_are_made_listed_and_revoked_at_the_command_line(target: str) -> None:
+    made = document("keys", "create", "--store", target, "--name", "billing")
+    restricted = document(
+        "keys", "create", "--store", target, "--scope", "read", "--scope", "ingest"
+    )
+    shown = invoke("keys", "create", "--store", target, "--live").stdout
+
+    assert made["secret"].startswith("sk_test_")
+    assert restricted["secret"].startswith("rk_test_")
+    assert restricted["scopes"] == ["ingest", "read"]
+    assert "sk_live_" in shown
+    revoked = document("keys", "revoke", made["id"], "--store", target)
+    assert revoked["revoked_at"] is not None
+    listed = document("keys", "list", "--store", target)
+    assert {each["secret"] for each in listed} == {None}
+    table = invoke("keys", "--store", target).stdout
+    assert made["id"] in table
+    assert "revoked" in table
+    assert made["secret"] not in table
+
+
+def test_a_store_without_keys_says_how_to_make_one(target: str) -> None:
+    metering.connect(target).close()
+
+    assert "keys create" in invoke("keys", "--store", target).stdout
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_a_public_address_needs_tls_in_front(target: str, host: str) -> None:
+    metering.connect(target).close()
+
+    result = invoke("serve", "--store", target, "--host", host, "--port", "0")
+
+    assert result.exit_code == 1
+    assert "--behind-tls" in result.stderr
+
+
+def test_behind_tls_any_address_is_served(target: str) -> None:
+    with running_server(target, "--host=0.0.0.0", "--behind-tls") as server:
+        assert server.url.startswith("http://0.0.0.0:")
+        assert server.ask("GET", "/healthz").status == 200
+
+
+def test_a_store_that_is_not_there_is_not_served(target: str) -> None:
+    result = invoke("serve", "--store", target)
+
+    assert result.exit_code == 1
+    assert "There is no store" in result.stderr
+
+
+def test_a_port_that_is_taken_is_one_clear_line(target: str) -> None:
+    with running_server(target) as server:
+        port = server.url.rpartition(":")[2]
+        with server_process(target, "--port", port) as second:
+            _, told = second.communicate(timeout=60)
+
+    assert second.returncode == 1
+    assert told.startswith("metering: ")
+    assert "in use" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_health_needs_no_key(target: str) -> None:
+    with running_server(target) as server:
+        for path in ("/healthz", "/readyz"):
+            answered = server.ask("GET", path, Authorization="")
+            assert (answered.status, answered.json) == (200, {"status": "ok"})
+
+
+def test_live_mode_says_so_of_itself(target: str) -> None:
+    key = document("keys", "create", "--store", target, "--live")["secret"]
+    with running_server(target, "--live") as server:
+        meter = create_meter(server.client(key))
+
+        assert meter.livemode is True
+        assert meter.id.startswith("mtr_")
+        assert not meter.id.startswith("mtr_test_")
+        assert server.ask("GET", "/v1/billing/meters").status == 401
+
+
+def test_either_database_is_served(store_target: str) -> None:
+    with running_server(store_target) as server:
+        client, other = server.client(), server.client()
+        meter = create_meter(client)
+        options: Any = {"idempotency_key": "once"}
+        params: Any = {
+            "event_name": meter.event_name,
+            "payload": {"stripe_customer_id": "cus_1", "value": "2.5"},
+            "identifier": "one",
+        }
+        first = client.v1.billing.meter_events.create(params, options)
+
+        again = other.v1.billing.meter_events.create(params, options)
+
+        assert again == first
+        with pytest.raises(stripe.InvalidRequestError):
+            other.v1.billing.meter_events.create(params)
+
+
+def test_a_key_makes_so_many_requests_a_second(target: str) -> None:
+    with running_server(target, "--rate-limit=3") as server:
+        answers = [server.ask("GET", "/v1/billing/meters") for _ in range(40)]
+
+    limited = [each for each in answers if each.status != 200]
+    assert len(limited) < 40
+    assert {each.status for each in limited} == {429}
+    assert limited[0].error["code"] == "rate_limit"
+    assert int(limited[0].headers["retry-after"]) >= 1
+    # Left to the client, whose limit it is: Stripe's own then raises.
+    assert "stripe-should-retry" not in limited[0].headers
+
+
+def test_an_event_is_cancelled_within_a_day(target: str) -> None:
+    now = metering.SystemClock().now()
+    for hours, identifier in ((25, "old"), (23, "young")):
+        clock = metering.FixedClock(now - timedelta(hours=hours))
+        with metering.connect(target, clock=clock, **places_of(target)) as store:
+            if identifier == "old":
+                store.meters.create(
+                    display_name="Tokens",
+                    event_name="tokens",
+                    default_aggregation={"formula": "count"},
+                )
+            store.meter_events.create(
+                event_name="tokens",
+                identifier=identifier,
+                payload={"stripe_customer_id": "cus_1"},
+            )
+    path, form = "/v1/billing/meter_event_adjustments", {"type": "cancel"}
+    with running_server(target) as server:
+        old, young = (
+            server.ask(
+                "POST",
+                path,
+                {**form, "event_name": "tokens", "cancel[identifier]": identifier},
+            )
+            for identifier in ("old", "young")
+        )
+
+    assert young.status == 200
+    assert old.status == 400
+    assert old.error["code"] == "out_of_window"
+
+
+def test_the_server_works_as_well(target: str) -> None:
+    with running_server(target) as server:
+        client = server.client()
+        meter = create_meter(client)
+        create_alert(client, meter)
+        create_event(client, meter, "11")
+
+        def has_triggered() -> bool:
+            found = client.v1.events.list({"type": "billing.alert.triggered"})
+            return len(found.data) == 1
+
+        eventually(has_triggered)
+
+
+def test_without_a_worker_it_only_serves(target: str) -> None:
+    with running_server(target, "--no-worker") as server:
+        client = server.client()
+        meter = create_meter(client)
+        create_alert(client, meter)
+        create_event(client, meter, "11")
+
+        assert (
+            server.ask("GET", "/v1/events?type=billing.alert.triggered").json["data"]
+            == []
+        )
+
+
+class Sender(threading.Thread):
+    """Sends events until the server is gone; remembers which were acknowledged."""
+
+    def __init__(self, server: Server, event_name: str) -> None:
+        super().__init__()
+        self.acknowledged: list[str] = []
+        self.unanswered: list[str] = []
+        self._server = server
+        self._event_name = event_name
+
+    def run(self) -> None:
+        while True:
+            identifier = unique("event")
+            form = {
+                "event_name": self._event_name,
+                "identifier": identifier,
+                "payload[stripe_customer_id]": "cus_1",
+                "payload[value]": "1",
+            }
+            try:
+                answered = self._server.ask("POST", EVENTS, form)
+            except ConnectionRefusedError:
+                return
+            except OSError:
+                self.unanswered.append(identifier)
+                return
+            assert answered.status == 200, answered.body
+            self.acknowledged.append(identifier)
+
+
+@pytest.fixture
+def loaded(target: str) -> Iterator[tuple[Server, list[Sender]]]:
+    """A server at work for eight senders."""
+    options = ("--rate-limit=0", "--no-worker")
+    with running_server(target, *options) as server:
+        meter = create_meter(server.client(), event_name="tokens")
+        senders = [Sender(server, meter.event_name) for _ in range(8)]
+        for sender in senders:
+            sender.start()
+        eventually(lambda: all(len(each.acknowledged) >= 5 for each in senders))
+        yield server, senders
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_what_was_acknowledged_is_recorded(
+    loaded: tuple[Server, list[Sender]], stop: signal.Signals
+) -> None:
+    server, senders = loaded
+
+    server.process.send_signal(stop)
+    for sender in senders:
+        sender.join()
+    returned = server.process.wait(60)
+
+    with metering.connect(server.target, **places_of(server.target)) as store:
+        recorded = {each.identifier for each in store.meter_events.list()}
+    acknowledged = {each for sender in senders for each in sender.acknowledged}
+    unanswered = {each for sender in senders for each in sender.unanswered}
+    assert acknowledged <= recorded <= acknowledged | unanswered
+    if stop is not signal.SIGKILL:
+        assert returned == 0
+
+
+def test_secrets_are_never_told(target: str) -> None:
+    with running_server(target) as server:
+        server.ask("GET", f"/v1/billing/meters?key={server.key}")
+        server.ask("POST", EVENTS, f"event_name={server.key}")
+        server.ask("GET", f"/v1/{server.key}", key=server.key + "x")
+        server.process.send_signal(signal.SIGTERM)
+        told, complained = server.process.communicate(timeout=60)
+
+    assert server.key not in told + complained
+    stored = b"".join(
+        path.read_bytes() for path in Path(target).rglob("*") if path.is_file()
+    )
+    assert server.key.encode() not in stored
