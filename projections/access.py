@@ -5,7 +5,6 @@ All that writes is called in a database transaction that holds the write lock.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -17,12 +16,14 @@ from ledger.meters import MeterCreated
 from ledger.requests import Request
 from ledger.webhooks import WebhookEndpointCreated
 from projections.errors import RequestRepeatedError
-from projections.tables.access import api_key, idempotent_request
+from projections.tables.access import (
+    REQUEST_LIFE,
+    api_key,
+    forget_requests,
+    idempotent_request,
+)
 
 Decide = Callable[[Connection, int], Sequence[Fact]]
-
-REQUEST_LIFE = timedelta(hours=24) // timedelta(microseconds=1)
-"""How long requests are known, in microseconds."""
 
 _key, _request = api_key.c, idempotent_request.c
 
@@ -137,9 +138,8 @@ class Access:
         self.connection.execute(insert(idempotent_request), row)
 
     def forget_requests(self, now: int) -> None:
-        """Forget the requests that are no longer known."""
-        is_over = _request.created <= now - REQUEST_LIFE
-        self.connection.execute(delete(idempotent_request).where(is_over))
+        """Forget some of the requests that are no longer known."""
+        forget_requests(self.connection, now)
 
 
 _REQUEST_COLUMNS: Sequence[str] = [each.name for each in idempotent_request.columns]

@@ -10,7 +10,7 @@ Source: https://docs.stripe.com/api/billing/meter-event
 
 import hashlib
 import re
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from metering.bodies import body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
@@ -40,7 +40,8 @@ def create(call: Call) -> Answer:
         named = f"{request.key_id}\n{request.idempotency_key}".encode()
         return _recorded_once(call, f"idmp_{hashlib.sha256(named).hexdigest()[:32]}")
     try:
-        event = _recorded(call, identifier)
+        with _written_down(call):
+            event = _recorded(call, identifier)
     except IdentifierConflictError as error:
         raise MeterEventExistsError(error.identifier) from error
     if event.duplicate and not _is_repeated(call):
@@ -60,14 +61,19 @@ def cancel(call: Call) -> Answer:
 
 
 def _recorded(call: Call, identifier: str | None) -> MeterEvent:
-    request = call.request
-    with call.m.idempotent_requests.on_behalf_of(request) if request else nullcontext():
-        return call.m.meter_events.create(
-            event_name=call.given["event_name"],
-            payload=call.given["payload"],
-            identifier=identifier,
-            timestamp=call.given.get("timestamp"),
-        )
+    return call.m.meter_events.create(
+        event_name=call.given["event_name"],
+        payload=call.given["payload"],
+        identifier=identifier,
+        timestamp=call.given.get("timestamp"),
+    )
+
+
+def _written_down(call: Call) -> AbstractContextManager[None]:
+    """Write the request down with the event that it records."""
+    if call.request is None:
+        return nullcontext()
+    return call.m.idempotent_requests.on_behalf_of(call.request)
 
 
 def _recorded_once(call: Call, identifier: str) -> Answer:

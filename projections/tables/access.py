@@ -4,6 +4,7 @@ They follow from nothing in the log, so they stay when other tables are made ane
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
+    func,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -50,7 +54,13 @@ idempotent_request = Table(
     Column("body", LargeBinary, nullable=True),
     Column("created", BigInteger, nullable=False),
     Index("idempotent_request_created", "created"),
+    # Its key is most of a row: kept once, not also in an index.
+    sqlite_with_rowid=False,
 )
+
+REQUEST_LIFE = timedelta(hours=24) // timedelta(microseconds=1)
+"""How long requests are known, in microseconds."""
+_FORGOTTEN_AT_A_TIME = timedelta(minutes=1) // timedelta(microseconds=1)
 
 
 def add_requests(
@@ -72,6 +82,22 @@ def add_requests(
     ]
     added = dialect.insert(idempotent_request).on_conflict_do_nothing()
     connection.execute(added, rows)
+    forget_requests(connection, recorded_at)
+
+
+def forget_requests(connection: Connection, now: int) -> None:
+    """Forget requests that are no longer known, a minute's worth of them at a time.
+
+    Whatever has gathered, an append is not held up by it for long; and each append
+    forgets more than it adds, until all is forgotten.
+    """
+    created = idempotent_request.c.created
+    oldest = select(func.min(created)).scalar_subquery()
+    connection.execute(
+        delete(idempotent_request).where(
+            created <= now - REQUEST_LIFE, created < oldest + _FORGOTTEN_AT_A_TIME
+        )
+    )
 
 
 def _fold_nothing(connection: Connection, facts: Sequence[RecordedFact]) -> None:

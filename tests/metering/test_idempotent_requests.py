@@ -3,12 +3,16 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 import metering
+from ledger.database.addresses import open_database
 from ledger.requests import Request
 from projections.errors import RequestRepeatedError
+from projections.tables.access import idempotent_request
 from tests.conftest import Connect
 from tests.metering.usage import create_event, create_meter
 
@@ -105,6 +109,39 @@ def test_requests_are_forgotten_after_a_day(
     clock.advance(timedelta(microseconds=1))
 
     assert opened.idempotent_requests.find(REQUEST) is None
+
+
+def stored_requests(target: str) -> list[str]:
+    """The idempotency keys of all requests that take room."""
+    address = target if "://" in target else Path(target)
+    database = open_database(address, creates=False)
+    try:
+        with database.read() as connection:
+            keys = select(idempotent_request.c.idempotency_key)
+            return list(connection.execute(keys).scalars())
+    finally:
+        database.close()
+
+
+def test_what_is_forgotten_makes_room_as_usage_is_recorded(
+    opened: metering.Metering, clock: metering.FixedClock, store_target: str
+) -> None:
+    create_meter(opened)
+    for minute in range(3):
+        request = replace(REQUEST, idempotency_key=str(minute))
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=str(minute))
+        clock.advance(timedelta(minutes=1))
+    assert len(stored_requests(store_target)) == 3
+
+    clock.advance(timedelta(hours=24))
+    for at in range(4):
+        request = replace(REQUEST, idempotency_key=f"later {at}")
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=f"later {at}")
+
+    kept = ["later 0", "later 1", "later 2", "later 3"]
+    assert sorted(stored_requests(store_target)) == kept
 
 
 def test_requests_outlive_the_tables_that_follow_from_the_log(
