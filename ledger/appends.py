@@ -34,15 +34,15 @@ class UsageDraft:
         facts_position: position of the last fact the events were checked against.
         now: tells the time, microseconds since 1970 UTC; is asked under the write lock,
             so that nothing is recorded at a time before what another process saw.
-        request: what to write down in the same database transaction, if the first
-            event is new.
+        requests: what to write down in the same database transaction: the number of an
+            event, and the request that it is new by.
     """
 
     events: Events
     has_own_timestamp: np.ndarray
     facts_position: int
     now: Callable[[], int]
-    request: Request | None = None
+    requests: Sequence[tuple[int, Request]] = ()
 
     def __len__(self) -> int:
         """Count the events."""

@@ -84,11 +84,14 @@ class Preparation:
         return self.outcomes(0, 0)
 
     def new_requests(self) -> list[Request]:
-        """List the requests of the drafts whose first event is new."""
+        """List the requests whose event is new."""
         requests, start = [], 0
         for draft in self.drafts:
-            if draft.request is not None and self.settled.is_new[start]:
-                requests.append(draft.request)
+            requests += [
+                request
+                for row, request in draft.requests
+                if self.settled.is_new[start + row]
+            ]
             start += len(draft)
         return requests
 

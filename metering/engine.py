@@ -191,7 +191,7 @@ class Engine:
     ) -> UsageOutcome:
         """Append events that were checked; see `Log.append_usage`."""
         if request := REQUEST.get():
-            draft = replace(draft, request=request)
+            draft = replace(draft, requests=((0, request),))
         outcome = self.log.append_usage(draft, combined)
         self.sealing.appended()
         self.news.set()

@@ -1,12 +1,14 @@
 """Meter events: recording them one by one or in bulk, and listing them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ledger.appends import Status, UsageDraft, UsageOutcome
 from ledger.columns import UsageRow, usage_rows
 from ledger.few_events import FewEvents
+from ledger.requests import Request
 from metering.checks import Arrival, PayloadValue, check_event, check_word
 from metering.engine import Engine
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
@@ -20,6 +22,34 @@ from projections.catalog import Definitions
 
 _GIVEN = np.array([True])
 _ASSIGNED = np.array([False])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMeterEvent:
+    """An event that is to be recorded; see `MeterEvents.create`.
+
+    Attributes:
+        request: on whose behalf; it is written down with the event, if that is new.
+    """
+
+    event_name: str
+    payload: Mapping[str, PayloadValue]
+    identifier: str | None
+    timestamp: Time | None
+    request: Request | None
+
+
+Recorded = MeterEvent | MeterEventInvalidError | IdentifierConflictError
+"""An event that was recorded, or why it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Events that were checked: rows to append, and refusals, by their number."""
+
+    definitions: Definitions
+    rows: Mapping[int, UsageRow]
+    refusals: Mapping[int, MeterEventInvalidError]
 
 
 class MeterEvents:
@@ -87,6 +117,38 @@ class MeterEvents:
             row=row, position=position, recorded_at=outcome.recorded_at, cancelled=False
         )
         return self._resource(found, duplicate=False)
+
+    def create_together(self, events: Sequence[NewMeterEvent]) -> Sequence[Recorded]:
+        """Record events as `create` does, durably, in one commit.
+
+        Returns:
+            For each event what `create` would return, or raise: one that is refused
+            does not fail the others.
+
+        Raises:
+            StoreError: nothing was recorded; send them again.
+        """
+        now = self._engine.now()
+        names = [
+            self._engine.ids.identifier(now)
+            if each.identifier is None
+            else each.identifier
+            for each in events
+        ]
+        checked = _check(self._engine.known_definitions(), now, events, names)
+        if checked.refusals:
+            # Another process may have made or reactivated a meter since.
+            latest = self._engine.definitions()
+            if latest.facts_position != checked.definitions.facts_position:
+                checked = _check(latest, now, events, names)
+        while checked.rows:
+            outcome = self._engine.append_usage(
+                _draft(checked, events, self._engine.now)
+            )
+            if outcome.statuses[0] != Status.STALE:
+                return self._answers(checked, names, outcome)
+            checked = _check(self._engine.definitions(), now, events, names)
+        return [checked.refusals[number] for number in range(len(events))]
 
     def ingest(
         self,
@@ -157,6 +219,30 @@ class MeterEvents:
             for found in recorded_events(self._engine.log, view, wanted)
         )
 
+    def _answers(
+        self, checked: _Checked, names: Sequence[str], outcome: UsageOutcome
+    ) -> Sequence[Recorded]:
+        answers: dict[int, Recorded] = dict(checked.refusals)
+        statuses, positions = outcome.statuses.tolist(), outcome.positions.tolist()
+        for row, (number, event) in enumerate(checked.rows.items()):
+            position = positions[row]
+            match statuses[row]:
+                case Status.CONFLICT:
+                    answers[number] = IdentifierConflictError(
+                        names[number], outcome.conflicts[row], position
+                    )
+                case Status.DUPLICATE:
+                    answers[number] = self._original(position)
+                case _:
+                    found = RecordedEvent(
+                        row=event,
+                        position=position,
+                        recorded_at=outcome.recorded_at,
+                        cancelled=False,
+                    )
+                    answers[number] = self._resource(found, duplicate=False)
+        return [answers[number] for number in range(len(names))]
+
     def _append(self, check: Callable[[Definitions], UsageDraft]) -> UsageOutcome:
         known = self._engine.known_definitions()
         try:
@@ -188,3 +274,44 @@ class MeterEvents:
             livemode=self._engine.settings.livemode,
             duplicate=duplicate,
         )
+
+
+def _check(
+    definitions: Definitions,
+    now: int,
+    events: Sequence[NewMeterEvent],
+    names: Sequence[str],
+) -> _Checked:
+    arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+    rows: dict[int, UsageRow] = {}
+    refusals: dict[int, MeterEventInvalidError] = {}
+    for number, (event, name) in enumerate(zip(events, names, strict=True)):
+        try:
+            rows[number] = check_event(
+                arrival,
+                event_name=event.event_name,
+                identifier=name,
+                timestamp=event.timestamp,
+                payload=event.payload,
+            )
+        except MeterEventInvalidError as refusal:
+            refusals[number] = refusal
+    return _Checked(definitions, rows, refusals)
+
+
+def _draft(
+    checked: _Checked, events: Sequence[NewMeterEvent], now: Callable[[], int]
+) -> UsageDraft:
+    own = [events[number].timestamp is not None for number in checked.rows]
+    requests = [
+        (row, request)
+        for row, number in enumerate(checked.rows)
+        if (request := events[number].request) is not None
+    ]
+    return UsageDraft(
+        events=FewEvents(tuple(checked.rows.values())),
+        has_own_timestamp=np.array(own, np.bool_),
+        facts_position=checked.definitions.facts_position,
+        now=now,
+        requests=requests,
+    )

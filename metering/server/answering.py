@@ -1,22 +1,27 @@
 """Answering: requests go to threads, and replies come back, many at a time.
 
-Every request waits for the disk, and threads that wait at the same time share a commit.
-What it costs to pass a request between threads is more than what it costs to answer it:
-so requests that came together share a look at the keys, and replies that are ready
-together wake the event loop once. With a pool of `concurrent.futures` a request took two
-thirds more of the processor.
+Every request waits for the disk. What it costs to pass one between threads is more than
+what it costs to answer it. So requests that came together share a look at the keys, and
+replies that are ready together wake the event loop once. Where a route answers calls
+together, all that came while it was at the last ones are answered in one commit.
 """
 
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from metering.server.authentication import Keyring, Keys
 from metering.server.requests import Asked, Reply
 from metering.server.routes import Route
-from metering.server.service import Service
+from metering.server.service import Outcome, Service
+
+_TOGETHER_MAX = 256
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +31,45 @@ class _Job:
     future: asyncio.Future[Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    future: asyncio.Future[Reply]
-    outcome: Reply | Exception
-
-
 class Answering:
     """The threads that answer requests, between `start` and `stop`.
 
     Args:
         service: answers one request.
         keyring: looks at the keys.
+        routes: what is asked for.
         threads: how many requests are answered at the same time.
     """
 
-    def __init__(self, service: Service, keyring: Keyring, *, threads: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        keyring: Keyring,
+        routes: Sequence[Route],
+        *,
+        threads: int,
+    ) -> None:
         self._service = service
         self._keyring = keyring
         self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
         self._jobs: SimpleQueue[tuple[_Job, Keys] | None] = SimpleQueue()
-        self._outbox: deque[_Done] = deque()
+        self._lanes: dict[tuple[str, str], SimpleQueue[_Job | None]] = {
+            (each.method, each.path): SimpleQueue()
+            for each in routes
+            if each.together is not None
+        }
+        self._outbox: deque[tuple[_Job, Outcome]] = deque()
         self._is_waking = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        lanes: list[Callable[[], None]] = [
+            lambda lane=lane: self._work_together(lane)  # type: ignore[misc]  # bound here
+            for lane in self._lanes.values()
+        ]
+        works = [self._look, *lanes, *[self._work] * threads]
+        self._worker_count = threads
         self._threads = [
-            threading.Thread(target=self._look, name="metering-server-keys"),
-            *(
-                threading.Thread(target=self._work, name=f"metering-server-{at}")
-                for at in range(threads)
-            ),
+            threading.Thread(target=each, name=f"metering-server-{number}")
+            for number, each in enumerate(works)
         ]
 
     def start(self) -> None:
@@ -65,7 +80,8 @@ class Answering:
 
     def stop(self) -> None:
         """End the threads, when they have answered what they were given."""
-        self._inbox.put(None)
+        for queue in (self._inbox, *self._lanes.values()):
+            queue.put(None)
         for thread in self._threads:
             thread.join()
 
@@ -77,51 +93,66 @@ class Answering:
         """
         assert self._loop is not None, "it was started"
         job = _Job(route, asked, self._loop.create_future())
-        self._inbox.put(job)
+        self._lanes.get((route.method, route.path), self._inbox).put(job)
         return await job.future
 
     def _look(self) -> None:
         """Look at the keys for all requests that came before the look."""
         is_open = True
         while is_open:
-            came = [self._inbox.get()]
-            while True:
-                try:
-                    came.append(self._inbox.get_nowait())
-                except Empty:
-                    break
+            came = _what_came(self._inbox, _TOGETHER_MAX)
             keys = self._keyring.look()
             for job in came:
                 if job is None:
                     is_open = False
                 else:
                     self._jobs.put((job, keys))
-        for _ in self._threads:
+        for _ in range(self._worker_count):
             self._jobs.put(None)
 
     def _work(self) -> None:
         while (given := self._jobs.get()) is not None:
             job, keys = given
-            try:
-                outcome: Reply | Exception = self._service.answer(
-                    job.route, job.asked, keys
+            self._hand_out([(job, self._service.answer(job.route, job.asked, keys))])
+
+    def _work_together(self, lane: "SimpleQueue[_Job | None]") -> None:
+        is_open = True
+        while is_open:
+            came = _what_came(lane, _TOGETHER_MAX)
+            jobs = [job for job in came if job is not None]
+            is_open = len(jobs) == len(came)
+            if jobs:
+                outcomes = self._service.answer_together(
+                    jobs[0].route, [job.asked for job in jobs], self._keyring.look()
                 )
-            except Exception as error:  # noqa: BLE001  # it goes to who asked
-                outcome = error
-            self._outbox.append(_Done(job.future, outcome))
-            if not self._is_waking:
-                self._is_waking = True
-                assert self._loop is not None, "it was started"
-                self._loop.call_soon_threadsafe(self._settle)
+                self._hand_out(list(zip(jobs, outcomes, strict=True)))
+
+    def _hand_out(self, done: Sequence[tuple[_Job, Outcome]]) -> None:
+        self._outbox.extend(done)
+        if not self._is_waking:
+            self._is_waking = True
+            assert self._loop is not None, "it was started"
+            self._loop.call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:
         # First: whoever finds it set later has put a reply where it is seen below.
         self._is_waking = False
         while self._outbox:
-            done = self._outbox.popleft()
-            if done.future.done():
+            job, outcome = self._outbox.popleft()
+            if job.future.done():
                 continue
-            if isinstance(done.outcome, Reply):
-                done.future.set_result(done.outcome)
+            if isinstance(outcome, Reply):
+                job.future.set_result(outcome)
             else:
-                done.future.set_exception(done.outcome)
+                job.future.set_exception(outcome)
+
+
+def _what_came(queue: "SimpleQueue[Item]", most: int) -> list[Item]:
+    """Wait for something in a queue, and take all that is there."""
+    came = [queue.get()]
+    try:
+        while len(came) < most:
+            came.append(queue.get_nowait())
+    except Empty:
+        pass
+    return came

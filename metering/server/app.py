@@ -56,7 +56,7 @@ def create_app(
         routes: what is served.
     """
     service = Service(m, rate_limit=rate_limit)
-    answering = Answering(service, Keyring(m), threads=threads)
+    answering = Answering(service, Keyring(m), routes, threads=threads)
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route

@@ -10,11 +10,12 @@ Source: https://docs.stripe.com/api/billing/meter-event
 
 import hashlib
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 
+from metering import MeteringError
 from metering.bodies import body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
-from metering.resources import MeterEvent
+from metering.events import NewMeterEvent, Recorded
 from metering.server.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.parameters import (
     Choice,
@@ -33,20 +34,28 @@ _DIGITS_MAX = 15
 
 def create(call: Call) -> Answer:
     """Record a meter event."""
-    given, request = call.given, call.request
-    _check_digits(call)
-    identifier = given.get("identifier")
-    if identifier is None and request is not None:
-        named = f"{request.key_id}\n{request.idempotency_key}".encode()
-        return _recorded_once(call, f"idmp_{hashlib.sha256(named).hexdigest()[:32]}")
-    try:
-        with _written_down(call):
-            event = _recorded(call, identifier)
-    except IdentifierConflictError as error:
-        raise MeterEventExistsError(error.identifier) from error
-    if event.duplicate and not _is_repeated(call):
-        raise MeterEventExistsError(event.identifier)
-    return _answer(event)
+    [answer] = create_together([call])
+    if isinstance(answer, MeteringError):
+        raise answer
+    return answer
+
+
+def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
+    """Record meter events in one commit."""
+    answers: dict[int, Answer | MeteringError] = {}
+    events: dict[int, NewMeterEvent] = {}
+    for number, call in enumerate(calls):
+        try:
+            _check_digits(call)
+        except InvalidRequestError as refusal:
+            answers[number] = refusal
+        else:
+            events[number] = _new_event(call)
+    if events:
+        recorded = calls[0].m.meter_events.create_together(list(events.values()))
+        for number, event in zip(events, recorded, strict=True):
+            answers[number] = _answer(calls[number], event)
+    return [answers[number] for number in range(len(calls))]
 
 
 def cancel(call: Call) -> Answer:
@@ -60,29 +69,39 @@ def cancel(call: Call) -> Answer:
     return Answer(body=body_of(adjustment))
 
 
-def _recorded(call: Call, identifier: str | None) -> MeterEvent:
-    return call.m.meter_events.create(
+def _new_event(call: Call) -> NewMeterEvent:
+    identifier, request = call.given.get("identifier"), call.request
+    if identifier is None and request is not None:
+        # An identifier that nobody else gives says by itself that it was there.
+        named = f"{request.key_id}\n{request.idempotency_key}".encode()
+        identifier = f"idmp_{hashlib.sha256(named).hexdigest()[:32]}"
+        request = None
+    return NewMeterEvent(
         event_name=call.given["event_name"],
         payload=call.given["payload"],
         identifier=identifier,
         timestamp=call.given.get("timestamp"),
+        request=request,
     )
 
 
-def _written_down(call: Call) -> AbstractContextManager[None]:
-    """Write the request down with the event that it records."""
-    if call.request is None:
-        return nullcontext()
-    return call.m.idempotent_requests.on_behalf_of(call.request)
-
-
-def _recorded_once(call: Call, identifier: str) -> Answer:
-    """Record an event under an identifier that nobody else gives."""
-    try:
-        return _answer(_recorded(call, identifier))
-    except IdentifierConflictError as error:
-        assert call.request is not None, "the identifier was made of its key"
-        raise RequestDiffersError(call.request.idempotency_key) from error
+def _answer(call: Call, event: Recorded) -> Answer | MeteringError:
+    request = call.request
+    is_named_by_key = request is not None and "identifier" not in call.given
+    match event:
+        case IdentifierConflictError():
+            if request is not None and is_named_by_key:
+                return RequestDiffersError(request.idempotency_key)
+            return MeterEventExistsError(event.identifier)
+        case MeteringError():
+            return event
+        case _:
+            pass
+    if event.duplicate and not is_named_by_key and not _is_repeated(call):
+        return MeterEventExistsError(event.identifier)
+    return Answer(
+        body=body_of(event), position=event.position, is_replay=event.duplicate
+    )
 
 
 def _is_repeated(call: Call) -> bool:
@@ -91,12 +110,6 @@ def _is_repeated(call: Call) -> bool:
         return False
     known = call.m.idempotent_requests.find(call.request)
     return known is not None and known.fingerprint == call.request.fingerprint
-
-
-def _answer(event: MeterEvent) -> Answer:
-    return Answer(
-        body=body_of(event), position=event.position, is_replay=event.duplicate
-    )
 
 
 def _check_digits(call: Call) -> None:
@@ -122,7 +135,7 @@ ROUTES = (
         path="/v1/billing/meter_events",
         scope="ingest",
         handler=create,
-        keeps_answers=False,
+        together=create_together,
         parameters={
             "event_name": required(Text(longest=100)),
             "identifier": optional(Text(longest=100)),

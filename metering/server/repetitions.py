@@ -62,12 +62,14 @@ class Repetitions:
             self._running.add(name)
         try:
             yield
-        except BaseException:
+        finally:
             with self._lock:
                 self._running.discard(name)
-            raise
+
+    def remember(self, request: Request) -> None:
+        """Know a request whose answer is not kept, to tell it from others."""
         with self._lock:
-            self._running.discard(name)
+            name = (request.key_id, request.idempotency_key)
             self._recent[name] = request.fingerprint
             if len(self._recent) > _RECENT_MAX:
                 self._recent.popitem(last=False)

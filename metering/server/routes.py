@@ -4,11 +4,12 @@ One table says it all (`metering.server.table`): requests are dispatched by it, 
 describes the server can be made of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ledger.requests import Request
+from metering import MeteringError
 from metering.api_keys import ScopeName
 from metering.bodies import Body
 from metering.connection import Metering
@@ -52,6 +53,8 @@ class Answer:
 
 
 Handler = Callable[[Call], Answer]
+Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
+"""Answers calls at once; one that is refused does not fail the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +71,9 @@ class Route:
         recover: makes the answer again after the process died that had made it, given
             the id of what was created, or of the path; None where the handler, called
             again, has no other effect than once.
-        keeps_answers: whether the answer is kept for repetitions. What records usage is
-            answered again from the log.
+        together: answers what came at the same time in one commit, in place of the
+            handler; where it is given, answers are not kept for repetitions, but given
+            again from the log.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -80,7 +84,7 @@ class Route:
     expansions: Expansions = field(default_factory=dict)
     is_list: bool = False
     recover: Callable[[Metering, str], Any] | None = None
-    keeps_answers: bool = True
+    together: Together | None = None
 
     @property
     def accepted(self) -> Parameters:

@@ -7,6 +7,8 @@ whatever goes wrong leaves as one of Stripe's errors.
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import metering
 from ledger.requests import Request
@@ -29,6 +31,9 @@ from metering.server.repetitions import REPLAYED, Repetitions
 from metering.server.requests import Asked, Reply
 from metering.server.routes import Answer, Call, Route
 from metering.server.value_keys import ValueKeys
+
+Outcome = Reply | PositionNotReachedError
+"""A reply, or that the log does not go as far as the request asks for, yet."""
 
 POSITION = "Metering-Position"
 MIN_POSITION = "metering-min-position"
@@ -53,26 +58,52 @@ class Service:
         self._value_keys = ValueKeys(m)
         self._repetitions = Repetitions(m)
 
-    def answer(self, route: Route, asked: Asked, keys: Keys) -> Reply:
+    def answer(self, route: Route, asked: Asked, keys: Keys) -> Outcome:
         """Answer a request, well or with an error.
 
         Args:
             route: what is asked for.
             asked: the request.
             keys: as they were found after it came.
-
-        Raises:
-            PositionNotReachedError: the log does not go as far as it asks for, yet.
         """
         try:
-            return self._answer(route, asked, keys)
-        except PositionNotReachedError:
-            raise
-        except metering.MeteringError as error:
-            return reply_of(failure_of(error))
-        except Exception:  # noqa: BLE001  # the top of the loop: it tells, and is logged
-            _log.exception("Request %s failed", asked.request_id)
-            return reply_of(unexpected_failure())
+            request = self._admit(route, asked, keys)
+            if request is None:
+                return self._done(route, asked, None)
+            with self._repetitions.alone(request):
+                return self._repetitions.reply(
+                    request,
+                    do=lambda: self._done(route, asked, request),
+                    recover=lambda made: self._recovered(route, asked, made),
+                )
+        except Exception as error:  # noqa: BLE001  # the top of the loop: it is told, and logged
+            return _failed(error, asked)
+
+    def answer_together(
+        self, route: Route, came: Sequence[Asked], keys: Keys
+    ) -> list[Outcome]:
+        """Answer requests for a route at once, each as if it were alone."""
+        assert route.together is not None, "the route answers calls together"
+        outcomes: dict[int, Outcome] = {}
+        calls: dict[int, Call] = {}
+        with ExitStack() as stack:
+            for number, asked in enumerate(came):
+                try:
+                    request = self._admit(route, asked, keys)
+                    call, _ = self._call(route, asked, request)
+                    if request is not None:
+                        stack.enter_context(self._repetitions.alone(request))
+                    calls[number] = call
+                except Exception as error:  # noqa: BLE001  # as above
+                    outcomes[number] = _failed(error, asked)
+            try:
+                answers = route.together(list(calls.values())) if calls else []
+                for (number, call), answer in zip(calls.items(), answers, strict=True):
+                    outcomes[number] = self._outcome(answer, call, came[number])
+            except Exception as error:  # noqa: BLE001  # as above
+                for number in calls:
+                    outcomes[number] = _failed(error, came[number])
+        return [outcomes[number] for number in range(len(came))]
 
     def is_ready(self) -> bool:
         """Tell whether the store can be asked."""
@@ -82,27 +113,19 @@ class Service:
             _log.error("Not ready: %s", error.message)  # no traceback for what is named
             return False
 
-    def _answer(self, route: Route, asked: Asked, keys: Keys) -> Reply:
+    def _admit(self, route: Route, asked: Asked, keys: Keys) -> Request | None:
+        """Let a request in, and name it by its idempotency key, where it has one."""
         key = key_of(keys, asked.headers.get("authorization"))
         self._check_position(asked)
         self._rates.take(key.id)
         check_scope(key, route.scope)
-        request = _request(route, key, asked)
-        if request is None:
-            return self._done(route, asked, None)
-        with self._repetitions.alone(request):
-            if not route.keeps_answers:
-                return self._done(route, asked, request)
-            return self._repetitions.reply(
-                request,
-                do=lambda: self._done(route, asked, request),
-                recover=lambda made: self._recovered(route, asked, made),
-            )
+        return _request(route, key, asked)
 
-    def _done(self, route: Route, asked: Asked, request: Request | None) -> Reply:
-        """Do what is asked."""
-        tree = _tree(route, asked)
-        given = read_parameters(route.accepted, tree)
+    def _call(
+        self, route: Route, asked: Asked, request: Request | None
+    ) -> tuple[Call, list[str]]:
+        """Read what a request gives, and what it wants expanded."""
+        given = read_parameters(route.accepted, _tree(route, asked))
         paths = check_paths(
             given.pop("expand", []), route.expansions, is_list=route.is_list
         )
@@ -113,6 +136,11 @@ class Service:
             request=request,
             value_keys=self._value_keys,
         )
+        return call, paths
+
+    def _done(self, route: Route, asked: Asked, request: Request | None) -> Reply:
+        """Do what is asked."""
+        call, paths = self._call(route, asked, request)
         # What is answered counts at least what was recorded before it was asked; and
         # what a change recorded, it did before it was answered.
         before = self._m.position if route.method == "GET" else None
@@ -123,16 +151,23 @@ class Service:
             position = self._m.position if before is None else before
         return _reply(answer, position)
 
+    def _outcome(
+        self, answer: Answer | metering.MeteringError, call: Call, asked: Asked
+    ) -> Outcome:
+        if not isinstance(answer, Answer):
+            return _failed(answer, asked)
+        if call.request is not None:
+            self._repetitions.remember(call.request)
+        assert answer.position is not None, "what is recorded has a position"
+        return _reply(answer, answer.position)
+
     def _recovered(
         self, route: Route, asked: Asked, resource_id: str | None
     ) -> Reply | None:
         """Make the answer of a request that had its effect, and was not answered."""
         if route.recover is None:
             return None
-        given = read_parameters(route.accepted, _tree(route, asked))
-        paths = check_paths(
-            given.get("expand", []), route.expansions, is_list=route.is_list
-        )
+        _, paths = self._call(route, asked, None)
         found = route.recover(self._m, resource_id or asked.ids["id"])
         answer = Answer(body=body_of(found), is_replay=True)
         self._expand(route, answer.body, paths)
@@ -152,6 +187,17 @@ class Service:
             )
         if self._m.position < int(text):
             raise PositionNotReachedError(int(text))
+
+
+def _failed(error: Exception, asked: Asked) -> Outcome:
+    match error:
+        case PositionNotReachedError():
+            return error
+        case metering.MeteringError():
+            return reply_of(failure_of(error))
+        case _:
+            _log.error("Request %s failed", asked.request_id, exc_info=error)
+            return reply_of(unexpected_failure())
 
 
 def reply_of(failure: Failure) -> Reply:
