@@ -17,6 +17,7 @@ import uvicorn
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.app import create_app
+from metering.server.protocol import BoundedProtocol
 
 _GRACE_SECONDS = 30
 _BACKLOG = 2048
@@ -63,6 +64,7 @@ def serve(
         access_log=False,
         backlog=_BACKLOG,
         date_header=True,
+        http=BoundedProtocol,
         lifespan="on",
         log_config=None,
         log_level=logging.WARNING,

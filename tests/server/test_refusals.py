@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -147,6 +149,23 @@ def test_a_body_without_a_length_is_bounded_as_well(server: Server) -> None:
     answered = server.ask("POST", METERS, body, Transfer_Encoding="chunked")
 
     assert answered.status == 413
+
+
+@pytest.mark.parametrize("head", [b"X: ", b"X: y\r\nX: ", b""])
+def test_a_head_without_end_is_hung_up_on(server: Server, head: bytes) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), 60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + head if head else b"GET /")
+
+        # Far more than any buffer on the way: it ends because the other side ends it.
+        with pytest.raises(ConnectionError):
+            connection.sendall(b"a" * (64 << 20))
+
+    assert server.ask("GET", "/healthz").status == 200
+
+
+def test_a_long_head_is_taken(server: Server) -> None:
+    assert server.ask("GET", "/healthz", X="y" * 30_000).status == 200
 
 
 def test_a_position_that_the_log_has_reached_is_waited_for(server: Server) -> None:

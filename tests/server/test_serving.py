@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -284,3 +286,15 @@ def test_secrets_are_never_told(target: str) -> None:
         path.read_bytes() for path in Path(target).rglob("*") if path.is_file()
     )
     assert server.key.encode() not in stored
+
+
+def test_what_serves_is_loaded_by_the_command_that_serves() -> None:
+    names = "starlette", "uvicorn", "metering.server"
+    program = (
+        "import sys, metering, metering.cli.app\n"
+        f"sys.exit(any(name in sys.modules for name in {names!r}))"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", program], check=False)
+
+    assert loaded.returncode == 0
