@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -62,8 +63,7 @@ class Answering:
         self._is_waking = False
         self._loop: asyncio.AbstractEventLoop | None = None
         lanes: list[Callable[[], None]] = [
-            lambda lane=lane: self._work_together(lane)  # type: ignore[misc]  # bound here
-            for lane in self._lanes.values()
+            partial(self._work_together, lane) for lane in self._lanes.values()
         ]
         works = [self._look, *lanes, *[self._work] * threads]
         self._worker_count = threads

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import metering
 from metering.cli.app import app
 from tests.segment_places import places_of
 from tests.server.running import Server, running_server, server_process
-from tests.server.usage import create_alert, create_event, create_meter, unique
+from tests.server.usage import DAY, create_alert, create_event, create_meter, unique
 from tests.waiting import eventually
 
 EVENTS = "/v1/billing/meter_events"
@@ -298,3 +299,68 @@ def test_what_serves_is_loaded_by_the_command_that_serves() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], check=False)
 
     assert loaded.returncode == 0
+
+
+def test_a_server_that_is_not_installed_is_named(target: str) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['uvicorn'] = None\n"
+        f"sys.argv = ['metering', 'serve', '--store', {target!r}]\n"
+        "from metering.cli.app import main\n"
+        "main()"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+
+    assert told.returncode == 1
+    assert "uvicorn" in told.stderr
+    assert "metering[server]" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_store_that_fails_is_an_error_to_be_tried_again(target: str) -> None:
+    def alter(statement: str) -> None:
+        database = sqlite3.connect(Path(target) / "log.db")
+        database.execute(statement)
+        database.close()
+
+    with running_server(target, "--no-worker") as server:
+        create_meter(server.client())
+        alter("ALTER TABLE log_head RENAME TO gone")
+        failed = [
+            server.ask("GET", "/v1/billing/meters"),
+            server.ask("POST", EVENTS, "event_name=a&payload[value]=1"),
+        ]
+        unready = server.ask("GET", "/readyz")
+        alive = server.ask("GET", "/healthz")
+        alter("ALTER TABLE gone RENAME TO log_head")
+
+        assert server.ask("GET", "/v1/billing/meters").status == 200
+        assert server.ask("GET", "/readyz").status == 200
+
+    for each in failed:
+        assert each.status == 500
+        assert each.error["type"] == "api_error"
+        assert each.headers["stripe-should-retry"] == "true"
+        assert target not in each.body.decode()
+    assert (unready.status, alive.status) == (503, 200)
+
+
+def test_another_server_of_the_store_tells_what_was_just_recorded(target: str) -> None:
+    with running_server(target) as one, running_server(target) as other:
+        meter = create_meter(one.client())
+        event = create_event(one.client(), meter, "2.5")
+        assert event.last_response is not None
+        path = f"/v1/billing/meters/{meter.id}/event_summaries"
+        day = event.timestamp // DAY * DAY
+
+        answered = other.ask(
+            "GET",
+            f"{path}?customer=cus_1&start_time={day}&end_time={day + DAY}",
+            key=one.key,
+            Metering_Min_Position=event.last_response.headers["metering-position"],
+        )
+
+    assert answered.json["data"][0]["aggregated_value"] == 2.5
