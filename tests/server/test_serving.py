@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,67 @@ def test_what_was_acknowledged_is_recorded(
     assert acknowledged <= recorded <= acknowledged | unanswered
     if stop is not signal.SIGKILL:
         assert returned == 0
+
+
+class Granter(threading.Thread):
+    """Grants credits under idempotency keys until the server is gone."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.answered: dict[str, str] = {}
+        """By its key, the id of what was granted."""
+        self._server = server
+
+    def run(self) -> None:
+        while True:
+            key = unique("key")
+            self.asked.append(key)
+            try:
+                self.answered[key] = grant(self._server, key)
+            except OSError:
+                return
+
+
+def grant(server: Server, key: str) -> str:
+    form = {
+        "customer": key,
+        "amount[type]": "monetary",
+        "amount[monetary][currency]": "usd",
+        "amount[monetary][value]": "100",
+        "applicability_config[scope][price_type]": "metered",
+    }
+    answered = server.ask(
+        "POST", "/v1/billing/credit_grants", form, Idempotency_Key=key
+    )
+    assert answered.status == 200, answered.body
+    return str(answered.json["id"])
+
+
+def test_a_server_that_was_killed_does_nothing_twice(target: str) -> None:
+    options = ("--rate-limit=0", "--no-worker")
+    with running_server(target, *options) as server:
+        granters = [Granter(server) for _ in range(4)]
+        for granter in granters:
+            granter.start()
+        eventually(lambda: all(len(each.answered) >= 5 for each in granters))
+        server.process.kill()
+        for granter in granters:
+            granter.join()
+
+    asked, same_key = [key for each in granters for key in each.asked], server.key
+    with running_server(target, *options) as restarted:
+        # The keys are of the API key that they came with.
+        same = replace(restarted, key=same_key)
+        again = {key: grant(same, key) for key in asked}
+
+    with metering.connect(target, **places_of(target)) as store:
+        recorded = {key: store.credit_grants.list(key) for key in asked}
+    assert {key: [each.id for each in found] for key, found in recorded.items()} == {
+        key: [grant_id] for key, grant_id in again.items()
+    }
+    for granter in granters:
+        assert granter.answered.items() <= again.items()
 
 
 def test_secrets_are_never_told(target: str) -> None:
