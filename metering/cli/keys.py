@@ -71,6 +71,7 @@ def create(
         print_document(key)
         return
     show_pairs(_pairs(key))
+    show()
     show("Its secret, which is not shown again:")
     show_command(key.secret or "")
 
@@ -93,22 +94,22 @@ def revoke(
 
 def _pairs(key: metering.ApiKey) -> list[tuple[str, str]]:
     pairs = [
-        ("Key", key.id),
-        ("Name", key.name),
-        ("Kind", key.kind),
-        ("May", ", ".join(key.scopes)),
-        ("Mode", _mode(key)),
-        ("Created", second(key.created)),
+        ("id", key.id),
+        ("name", key.name),
+        ("kind", key.kind),
+        ("may", ", ".join(key.scopes)),
+        ("mode", _mode(key)),
+        ("created", f"{second(key.created)} UTC"),
     ]
     if key.revoked_at is not None:
-        pairs.append(("Revoked", second(key.revoked_at)))
+        pairs.append(("revoked", f"{second(key.revoked_at)} UTC"))
     return pairs
 
 
 def _show_keys(keys: Sequence[metering.ApiKey]) -> None:
     columns = [
         Column(title=title)
-        for title in ("Key", "Name", "Kind", "May", "Mode", "Ends in", "State")
+        for title in ("id", "name", "kind", "may", "mode", "ends in", "state")
     ]
     rows = [
         (
