@@ -61,6 +61,7 @@ from metering.credit_resources import (
     Monetary,
     ScopePrice,
 )
+from metering.error_reports import ErrorReport, ErrorType
 from metering.errors import (
     IdentifierConflictError,
     InvalidRequestError,
@@ -83,6 +84,7 @@ from metering.resources import (
     StatusTransitions,
     ValueSettings,
 )
+from metering.sessions import MeterEventSession
 from metering.settlement.receipts import CreditsProgress, CreditsReceipt
 from metering.verification import Checkpoint, VerifyReport
 from metering.webhooks.resources import (
@@ -127,6 +129,8 @@ __all__ = [
     "CustomerMapping",
     "DefaultAggregation",
     "DeliveryReceipt",
+    "ErrorReport",
+    "ErrorType",
     "Event",
     "EventData",
     "FixedClock",
@@ -141,6 +145,7 @@ __all__ = [
     "MeterEvent",
     "MeterEventAdjustment",
     "MeterEventInvalidError",
+    "MeterEventSession",
     "MeterEventSummary",
     "Metering",
     "MeteringError",

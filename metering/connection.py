@@ -21,6 +21,7 @@ from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
 from metering.credit_transactions import CreditBalanceTransactions
 from metering.credits import CreditApplications
 from metering.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
+from metering.error_reports import ErrorReports
 from metering.evaluation import Evaluator
 from metering.events import MeterEvents
 from metering.idempotency import IdempotentRequests
@@ -30,6 +31,7 @@ from metering.parameters import duration
 from metering.reaggregation import Filters, Request, reaggregated
 from metering.receipts import WorkReceipt
 from metering.sealing import SEAL_EVENTS, BackgroundSealing
+from metering.sessions import MeterEventSessions
 from metering.times import Time
 from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
 from metering.webhooks.endpoints import WebhookEndpoints
@@ -132,15 +134,14 @@ class Metering:
     Attributes:
         meters: create, update, retrieve, list, deactivate, reactivate, summaries.
         meter_events: create, ingest, list.
-        meter_event_adjustments: create.
+        meter_event_adjustments, meter_event_sessions: create.
         credit_grants: create, update, retrieve, list, expire, void.
         credits: apply, apply_many, preview, reinstate.
         credit_balance_summary: retrieve, history.
-        credit_balance_transactions: list, retrieve.
+        credit_balance_transactions, events, error_reports: list, retrieve.
         alerts: create, retrieve, list, activate, deactivate, archive, triggered.
         webhook_endpoints: create, update, rotate_secret, retrieve, list, delete,
             deliveries.
-        events: list, retrieve.
         api_keys: create, list, revoke; they open a server.
         idempotent_requests: what a server was asked, to do it once.
     """
@@ -191,6 +192,8 @@ class Metering:
         self.events = Events(self._engine)
         self.api_keys = ApiKeys(self._engine)
         self.idempotent_requests = IdempotentRequests(self._engine)
+        self.meter_event_sessions = MeterEventSessions(self._engine)
+        self.error_reports = ErrorReports(self._engine)
 
     @property
     def position(self) -> int:

@@ -27,6 +27,8 @@ from projections.credits import Credits
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.outbox import Outbox
 from projections.recorded import Recorded, tail_table
+from projections.streaming import Streaming
+from projections.streaming import changing as changing_streaming
 from projections.summaries import Summaries
 from projections.usage import Usage
 
@@ -38,6 +40,8 @@ DecideDeliveries = Callable[[Outbox, int], Sequence[Fact]]
 """Decides on endpoints and deliveries as they are, and changes those of the outbox."""
 ChangeAccess = Callable[[Access, int], None]
 """Changes keys and requests, at an instant."""
+ChangeStreaming = Callable[[Streaming, int], None]
+"""Changes sessions, errors and reports, at an instant."""
 
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
 """The request on whose behalf this thread records, to be written down with its effect.
@@ -148,6 +152,11 @@ class Engine:
     def record_access(self, change: ChangeAccess) -> None:
         """Change keys and requests; the log stays as it is."""
         self.log.append_facts(changing(change), now=self.now, needs_events=False)
+
+    def record_streaming(self, change: ChangeStreaming) -> None:
+        """Change what belongs to the stream; the log stays as it is."""
+        decide = changing_streaming(change)
+        self.log.append_facts(decide, now=self.now, needs_events=False)
 
     def _record(
         self, decide: DecideFacts, *, needs_events: bool = False

@@ -52,6 +52,15 @@ class _Checked:
     refusals: Mapping[int, MeterEventInvalidError]
 
 
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """What came of events that were to be recorded under some names."""
+
+    checked: _Checked
+    names: Sequence[str]
+    outcome: UsageOutcome | None
+
+
 class MeterEvents:
     """The meter events of a store."""
 
@@ -128,27 +137,26 @@ class MeterEvents:
         Raises:
             StoreError: nothing was recorded; send them again.
         """
-        now = self._engine.now()
-        names = [
-            self._engine.ids.identifier(now)
-            if each.identifier is None
-            else each.identifier
-            for each in events
-        ]
-        checked = _check(self._engine.known_definitions(), now, events, names)
-        if checked.refusals:
-            # Another process may have made or reactivated a meter since.
-            latest = self._engine.definitions()
-            if latest.facts_position != checked.definitions.facts_position:
-                checked = _check(latest, now, events, names)
-        while checked.rows:
-            outcome = self._engine.append_usage(
-                _draft(checked, events, self._engine.now)
-            )
-            if outcome.statuses[0] != Status.STALE:
-                return self._answers(checked, names, outcome)
-            checked = _check(self._engine.definitions(), now, events, names)
-        return [checked.refusals[number] for number in range(len(events))]
+        recording = self._recorded(events)
+        if recording.outcome is None:
+            return [recording.checked.refusals[number] for number in range(len(events))]
+        return self._answers(recording.checked, recording.names, recording.outcome)
+
+    def accept(
+        self, events: Sequence[NewMeterEvent]
+    ) -> Mapping[int, MeterEventInvalidError]:
+        """Record events as `create_together` does, and say only what was refused.
+
+        An event whose identifier was recorded before is left out without a word,
+        whatever it holds.
+
+        Returns:
+            Why events were refused, by their number.
+
+        Raises:
+            StoreError: nothing was recorded; send them again.
+        """
+        return self._recorded(events).checked.refusals
 
     def ingest(
         self,
@@ -218,6 +226,29 @@ class MeterEvents:
             )
             for found in recorded_events(self._engine.log, view, wanted)
         )
+
+    def _recorded(self, events: Sequence[NewMeterEvent]) -> _Recording:
+        now = self._engine.now()
+        names = [
+            self._engine.ids.identifier(now)
+            if each.identifier is None
+            else each.identifier
+            for each in events
+        ]
+        checked = _check(self._engine.known_definitions(), now, events, names)
+        if checked.refusals:
+            # Another process may have made or reactivated a meter since.
+            latest = self._engine.definitions()
+            if latest.facts_position != checked.definitions.facts_position:
+                checked = _check(latest, now, events, names)
+        while checked.rows:
+            outcome = self._engine.append_usage(
+                _draft(checked, events, self._engine.now)
+            )
+            if outcome.statuses[0] != Status.STALE:
+                return _Recording(checked, names, outcome)
+            checked = _check(self._engine.definitions(), now, events, names)
+        return _Recording(checked, names, None)
 
     def _answers(
         self, checked: _Checked, names: Sequence[str], outcome: UsageOutcome

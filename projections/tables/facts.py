@@ -17,9 +17,19 @@ from projections.tables.alerts import ALERTS, read_checkpoint
 from projections.tables.credits import CREDITS
 from projections.tables.frame import RecordedFact, are_current, clear
 from projections.tables.meters import METERS
+from projections.tables.streaming import STREAMING
 from projections.tables.webhooks import CHANGES, ENDPOINTS, LAPSES
 
-_RESOURCES = (METERS, CREDITS, ALERTS, ENDPOINTS, CHANGES, LAPSES, ACCESS)
+_RESOURCES = (
+    METERS,
+    CREDITS,
+    ALERTS,
+    ENDPOINTS,
+    CHANGES,
+    LAPSES,
+    ACCESS,
+    STREAMING,
+)
 _FACTS_AT_A_TIME = 20_000
 
 

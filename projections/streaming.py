@@ -1,0 +1,302 @@
+"""Sessions of the stream and reports of its errors, as one database transaction sees them.
+
+All that writes is called in a database transaction that holds the write lock. So the
+errors of a window that ended are all there when its reports are made, whoever wrote
+them, and no window is reported twice.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
+
+from ledger.facts import Fact
+from projections.tables.streaming import (
+    error_report,
+    meter_event_session,
+    stream_error,
+)
+
+WINDOW = 10_000_000
+"""How long a window is, in microseconds."""
+SAMPLES_MAX = 5
+_SESSIONS_KEPT = 24 * 3600 * 1_000_000
+_REPORTS_KEPT = 30 * 24 * 3600 * 1_000_000
+
+Decide = Callable[[Connection, int], Sequence[Fact]]
+
+_session, _error, _report = meter_event_session.c, stream_error.c, error_report.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSession:
+    """A session without its token. Times are microseconds since 1970 UTC.
+
+    Attributes:
+        key_id: of the API key that made it.
+        digest: SHA-256 of the token.
+    """
+
+    session_id: str
+    key_id: str
+    livemode: bool
+    digest: bytes
+    created: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleError:
+    """One of the errors that a report counts.
+
+    Attributes:
+        identifier: of the request, as its sender knows it.
+    """
+
+    message: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorsOfCode:
+    """The errors of one code on one meter.
+
+    Attributes:
+        meter_id: None where no meter was found.
+        samples: the first of them.
+    """
+
+    meter_id: str | None
+    code: str
+    error_count: int
+    samples: tuple[SampleError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReport:
+    """What was refused on a meter in one window.
+
+    Attributes:
+        window_end: exclusive.
+        error_types: by code, in order.
+    """
+
+    report_id: str
+    meter_id: str | None
+    window_start: int
+    window_end: int
+    error_types: tuple[ErrorsOfCode, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Which reports: by when their window ended, ``[start, end)``, and by their meter.
+
+    Attributes:
+        meter_id: only of this meter; None is any.
+        has_meter: only those of meters, or only those where none was found; None is
+            both.
+    """
+
+    livemode: bool
+    start: int
+    end: int
+    meter_id: str | None
+    has_meter: bool | None
+
+
+class Streaming:
+    """Sessions, errors and reports, as a database transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    # Sessions.
+
+    def add_session(self, session: StoredSession) -> None:
+        """Add a session, and forget those that expired a day ago."""
+        self.connection.execute(
+            delete(meter_event_session).where(
+                _session.expires_at < session.created - _SESSIONS_KEPT
+            )
+        )
+        row = {
+            "session_id": session.session_id,
+            "key_id": session.key_id,
+            "livemode": int(session.livemode),
+            "digest": session.digest,
+            "created": session.created,
+            "expires_at": session.expires_at,
+        }
+        self.connection.execute(insert(meter_event_session), row)
+
+    def sessions(self, digests: Sequence[bytes]) -> list[StoredSession]:
+        """Find the sessions of some tokens."""
+        rows = self.connection.execute(
+            select(meter_event_session)
+            .where(_session.digest.in_(digests))
+            .order_by(_session.session_id)
+        )
+        return [
+            StoredSession(
+                session_id=row.session_id,
+                key_id=row.key_id,
+                livemode=bool(row.livemode),
+                digest=bytes(row.digest),
+                created=row.created,
+                expires_at=row.expires_at,
+            )
+            for row in rows
+        ]
+
+    # Errors.
+
+    def add_errors(
+        self, errors: Sequence[ErrorsOfCode], now: int, *, livemode: bool
+    ) -> None:
+        """Add errors to the window of an instant; each meter and code comes once."""
+        window_start = now - now % WINDOW
+        for each in errors:
+            is_it = (
+                (_error.window_start == window_start)
+                & (_error.livemode == int(livemode))
+                & (_error.meter_id == (each.meter_id or ""))
+                & (_error.code == each.code)
+            )
+            row = self.connection.execute(
+                select(_error.error_count, _error.samples).where(is_it)
+            ).one_or_none()
+            if row is None:
+                added = {
+                    "window_start": window_start,
+                    "livemode": int(livemode),
+                    "meter_id": each.meter_id or "",
+                    "code": each.code,
+                    "error_count": each.error_count,
+                    "samples": _written(each.samples),
+                }
+                self.connection.execute(insert(stream_error), added)
+                continue
+            changed = {
+                "error_count": row.error_count + each.error_count,
+                "samples": _written((*_samples(row.samples), *each.samples)),
+            }
+            self.connection.execute(update(stream_error).where(is_it).values(changed))
+
+    def has_ended_window(self, now: int) -> bool:
+        """Tell whether a window with errors has ended that is not reported."""
+        ended = select(_error.code).where(_error.window_start <= now - WINDOW).limit(1)
+        return self.connection.execute(ended).first() is not None
+
+    # Reports.
+
+    def report(self, new_id: Callable[[], str], now: int) -> None:
+        """Report the windows that have ended, and forget what is 30 days old."""
+        has_ended = _error.window_start <= now - WINDOW
+        rows = self.connection.execute(
+            select(stream_error)
+            .where(has_ended)
+            .order_by(
+                _error.window_start, _error.livemode, _error.meter_id, _error.code
+            )
+        ).all()
+        if not rows:
+            return
+        added = [
+            {
+                "report_id": new_id(),
+                "livemode": livemode,
+                "meter_id": meter_id,
+                "window_start": start,
+                "window_end": start + WINDOW,
+                "error_types": json.dumps(
+                    [[row.code, row.error_count, row.samples] for row in of_report]
+                ),
+            }
+            for (start, livemode, meter_id), of_report in groupby(
+                rows, lambda row: (row.window_start, row.livemode, row.meter_id)
+            )
+        ]
+        self.connection.execute(insert(error_report), added)
+        self.connection.execute(delete(stream_error).where(has_ended))
+        self.connection.execute(
+            delete(error_report).where(_report.window_end <= now - _REPORTS_KEPT)
+        )
+
+    def find_report(self, report_id: str, *, livemode: bool) -> StoredReport | None:
+        """Find a report."""
+        row = self.connection.execute(
+            select(error_report).where(
+                _report.report_id == report_id, _report.livemode == int(livemode)
+            )
+        ).one_or_none()
+        return None if row is None else _stored_report(row)
+
+    def reports(
+        self, bounds: Bounds, after: StoredReport | None, most: int
+    ) -> list[StoredReport]:
+        """Read reports, the newest first, from behind one of them on."""
+        wanted = (
+            select(error_report)
+            .where(
+                _report.livemode == int(bounds.livemode),
+                _report.window_end >= bounds.start,
+                _report.window_end < bounds.end,
+            )
+            .order_by(_report.window_end.desc(), _report.report_id.desc())
+            .limit(most)
+        )
+        if bounds.meter_id is not None:
+            wanted = wanted.where(_report.meter_id == bounds.meter_id)
+        if bounds.has_meter is not None:
+            has_none = _report.meter_id == ""
+            wanted = wanted.where(~has_none if bounds.has_meter else has_none)
+        if after is not None:
+            place = tuple_(_report.window_end, _report.report_id)
+            wanted = wanted.where(place < (after.window_end, after.report_id))
+        return [_stored_report(row) for row in self.connection.execute(wanted)]
+
+
+def changing(change: Callable[[Streaming, int], None]) -> Decide:
+    """Make a decision that changes sessions, errors and reports, and records no fact."""
+
+    def decide(connection: Connection, instant: int) -> Sequence[Fact]:
+        change(Streaming(connection), instant)
+        return ()
+
+    return decide
+
+
+def _written(samples: Sequence[SampleError]) -> str:
+    return json.dumps(
+        [[each.message, each.identifier] for each in samples[:SAMPLES_MAX]]
+    )
+
+
+def _samples(written: str) -> tuple[SampleError, ...]:
+    return tuple(
+        SampleError(message=message, identifier=identifier)
+        for message, identifier in json.loads(written)
+    )
+
+
+def _stored_report(row: Row[Any]) -> StoredReport:
+    meter_id = row.meter_id or None
+    return StoredReport(
+        report_id=row.report_id,
+        meter_id=meter_id,
+        window_start=row.window_start,
+        window_end=row.window_end,
+        error_types=tuple(
+            ErrorsOfCode(
+                meter_id=meter_id,
+                code=code,
+                error_count=error_count,
+                samples=_samples(samples),
+            )
+            for code, error_count, samples in json.loads(row.error_types)
+        ),
+    )
