@@ -122,10 +122,17 @@ class Answering:
             jobs = [job for job in came if job is not None]
             is_open = len(jobs) == len(came)
             if jobs:
-                outcomes = self._service.answer_together(
-                    jobs[0].route, [job.asked for job in jobs], self._keyring.look()
-                )
+                route, asked = jobs[0].route, [job.asked for job in jobs]
+                keys = self._look_for(route, asked)
+                outcomes = self._service.answer_together(route, asked, keys)
                 self._hand_out(list(zip(jobs, outcomes, strict=True)))
+
+    def _look_for(self, route: Route, came: Sequence[Asked]) -> Keys:
+        if route.credential == "key":
+            return self._keyring.look()
+        return self._keyring.look_at_sessions(
+            [asked.headers.get("authorization") for asked in came]
+        )
 
     def _hand_out(self, done: Sequence[tuple[_Job, Outcome]]) -> None:
         self._outbox.extend(done)

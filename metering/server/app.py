@@ -113,7 +113,7 @@ class _Endpoint:
         except ClientGoneError:
             return
         except RequestRefusedError as error:
-            reply = reply_of(error.failure)
+            reply = reply_of(error.failure, scope["path"])
         await _send(send, reply, request_id, headers)
 
     async def _reply(self, route: Route, asked: Asked) -> Reply:
@@ -151,7 +151,7 @@ async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:
     del receive
     if scope["type"] == "http":
         error = UnknownRouteError(scope["method"], scope["path"])
-        reply = reply_of(error.failure)
+        reply = reply_of(error.failure, scope["path"])
         await _send(send, reply, _new_request_id(), headers_of(scope))
 
 

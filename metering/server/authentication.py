@@ -2,12 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import metering
 from metering.api_keys import ApiKey, ScopeName, digest_of
 from metering.connection import Metering
-from metering.server.errors import NotAuthenticatedError, NotPermittedError
+from metering.server.errors import (
+    NotAuthenticatedError,
+    NotPermittedError,
+    SessionExpiredError,
+)
+from metering.sessions import MeterEventSession
 
 _MISSING = (
     "You did not provide an API key. You need to provide your API key in the"
@@ -16,8 +21,14 @@ _MISSING = (
 )
 
 
-Keys = Mapping[bytes, ApiKey] | metering.MeteringError
-"""The keys as a look found them, by the SHA-256 of their secrets; or why it did not."""
+_NOT_OPENED = (
+    "You did not provide an authentication token. Create a meter event session, and"
+    " provide its token in the Authorization header, using Bearer auth."
+)
+
+Keys = Mapping[bytes, ApiKey | MeterEventSession] | metering.MeteringError
+"""The keys or sessions as a look found them, by the SHA-256 of their secrets; or why it
+did not."""
 
 
 class Keyring:
@@ -34,6 +45,16 @@ class Keyring:
         """
         try:
             return self._m.api_keys.by_digest()
+        except metering.MeteringError as error:
+            return error
+
+    def look_at_sessions(self, authorizations: Sequence[str | None]) -> Keys:
+        """Look at the sessions whose tokens some requests came with."""
+        tokens = {_bearer(each) for each in authorizations}
+        try:
+            return self._m.meter_event_sessions.by_digest(
+                [digest_of(token) for token in sorted(tokens) if token]
+            )
         except metering.MeteringError as error:
             return error
 
@@ -55,12 +76,38 @@ def key_of(keys: Keys, authorization: str | None) -> ApiKey:
         raise keys
     # Found by a hash of 256 random bits: how long that takes tells nothing of them.
     key = keys.get(digest_of(secret))
-    if key is None:
+    if not isinstance(key, ApiKey):
         raise NotAuthenticatedError(f"Invalid API Key provided: {_masked(secret)}")
     if key.revoked_at is not None:
         message = f"Expired API Key provided: {_masked(secret)}"
         raise NotAuthenticatedError(message, code="api_key_expired")
     return key
+
+
+def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
+    """Find the session of a request, by the token that it came with as ``Bearer``.
+
+    Args:
+        sessions: as they were found after the request came.
+        authorization: the header.
+
+    Raises:
+        NotAuthenticatedError: there is none.
+        SessionExpiredError: it opens nothing any more.
+        MeteringError: the sessions could not be looked at.
+    """
+    token = _bearer(authorization)
+    if not token:
+        raise NotAuthenticatedError(_NOT_OPENED)
+    if isinstance(sessions, metering.MeteringError):
+        raise sessions
+    session = sessions.get(digest_of(token))
+    if not isinstance(session, MeterEventSession):
+        message = f"Invalid authentication token provided: {_masked(token)}"
+        raise NotAuthenticatedError(message)
+    if session.is_expired:
+        raise SessionExpiredError
+    return session
 
 
 def check_scope(key: ApiKey, scope: ScopeName) -> None:
@@ -87,6 +134,11 @@ def _secret(authorization: str | None) -> str:
     if not secret:
         raise NotAuthenticatedError(_MISSING)
     return secret
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _masked(secret: str) -> str:

@@ -10,7 +10,8 @@ MeteringError
     ├── RequestRunningError       409: the same request is being answered
     ├── RequestDiffersError       400: the idempotency key was used for another one
     ├── PositionNotReachedError   409: the log does not go that far
-    └── MeterEventExistsError     400: the identifier has an event
+    ├── MeterEventExistsError     400: the identifier has an event
+    └── SessionExpiredError       401: the session of the stream opens nothing any more
 
 Source: https://docs.stripe.com/api/errors
 """
@@ -18,7 +19,7 @@ Source: https://docs.stripe.com/api/errors
 import logging
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,24 @@ _INVALID, _API, _IDEMPOTENCY = (
     "api_error",
     "idempotency_error",
 )
+_NO_VALUE = "Value key "
+_V2_CODES = {
+    400: "invalid_request",
+    401: "not_authenticated",
+    403: "not_permitted",
+    404: "not_found",
+    409: "conflict",
+    413: "request_too_large",
+    429: "rate_limit",
+    500: "internal_error",
+}
+_V2_CODES_OF_EVENTS = {
+    "meter_event_invalid_value": "payload_invalid_value",
+    "meter_event_no_customer_defined": "payload_no_customer_defined",
+    "meter_event_value_too_many_digits": "payload_invalid_value",
+    "no_meter": "no_meter",
+    "payload_invalid": "payload_invalid_value",
+}
 _IN_USE = "idempotency_key_in_use"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
 
@@ -55,6 +74,7 @@ class Failure:
     param: str | None = None
     should_retry: bool | None = False
     retry_after: int | None = None
+    doc_url: str | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -67,6 +87,19 @@ class Failure:
         }
         known = {name: value for name, value in fields.items() if value is not None}
         return {"error": known}
+
+    @property
+    def v2_body(self) -> dict[str, Any]:
+        """The body of the answer in v2, where all errors have a code."""
+        is_told = self.param is None or self.param in self.message
+        error = {
+            "code": self.code or _V2_CODES[self.status],
+            "message": self.message if is_told else f"{self.message} ({self.param})",
+            "type": "rate_limit" if self.status == 429 else self.type,
+        }
+        if self.doc_url is not None:
+            error["doc_url"] = self.doc_url
+        return {"error": error}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -194,6 +227,22 @@ class MeterEventExistsError(RequestRefusedError):
         super().__init__(Failure(status=400, type=_INVALID, message=message))
 
 
+class SessionExpiredError(RequestRefusedError):
+    """The session of the stream opens nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Failure(
+                status=401,
+                type="temporary_session_expired",
+                message="The meter event session has expired; create another one.",
+                code="billing_meter_event_session_expired",
+                doc_url="https://docs.stripe.com/error-codes"
+                "#billing-meter-event-session-expired",
+            )
+        )
+
+
 def failure_of(error: metering.MeteringError) -> Failure:
     """Say how a request failed, by the error that it met."""
     match error:
@@ -225,6 +274,29 @@ def failure_of(error: metering.MeteringError) -> Failure:
             # Names of hosts and files are not for clients.
             _log.error("A request failed: %s", error.message)
             return unexpected_failure(should_retry=True)
+
+
+def v2_failure_of(error: metering.MeteringError) -> Failure:
+    """Say how a request failed, in the codes of v2."""
+    failure = failure_of(error)
+    match error:
+        case MeterEventExistsError():
+            return replace(failure, code="duplicate_meter_event")
+        case InvalidRequestError() if error.message.startswith(_NO_VALUE):
+            return replace(failure, code="payload_no_value_defined")
+        case InvalidRequestError():
+            code = _V2_CODES_OF_EVENTS.get(error.code, failure.code)
+            return replace(failure, code=code)
+        case _:
+            return failure
+
+
+def words_of_a_report(error: InvalidRequestError, event_name: str) -> tuple[str, str]:
+    """Say why an event of the stream was refused: the message and the code."""
+    if error.code == "no_meter":
+        return f"No meter was found matching event_name {event_name}.", error.code
+    message, _ = _words_of_an_event(error.message, error.code)
+    return message, error.code
 
 
 def headers_again(status: int) -> dict[str, str]:

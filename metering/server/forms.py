@@ -14,6 +14,11 @@ from metering.errors import InvalidRequestError
 Tree = dict[str, "str | Tree"]
 """Keys, each with a text or with keys in turn; of a list ``0``, ``1``, …"""
 
+
+class Elements(Tree):
+    """The elements of a list by their number, where what was sent says it is one."""
+
+
 PAIRS_MAX = 1_000
 _DEPTH_MAX = 8
 

@@ -10,10 +10,10 @@ Source: https://docs.stripe.com/api/billing/meter-event
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from metering import MeteringError
-from metering.bodies import body_of
+from metering import MeterEvent, MeteringError
+from metering.bodies import Body, body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.events import NewMeterEvent, Recorded
 from metering.server.errors import MeterEventExistsError, RequestDiffersError
@@ -42,11 +42,19 @@ def create(call: Call) -> Answer:
 
 def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     """Record meter events in one commit."""
+    return create_and_write(calls, body_of)
+
+
+def create_and_write(
+    calls: Sequence[Call], write: Callable[[MeterEvent], Body]
+) -> Sequence[Answer | MeteringError]:
+    """Record meter events in one commit, and answer them as they are to be written."""
     answers: dict[int, Answer | MeteringError] = {}
     events: dict[int, NewMeterEvent] = {}
     for number, call in enumerate(calls):
         try:
-            _check_digits(call)
+            key = call.value_keys.of(call.given["event_name"])
+            check_digits(key, call.given["payload"])
         except InvalidRequestError as refusal:
             answers[number] = refusal
         else:
@@ -54,7 +62,7 @@ def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     if events:
         recorded = calls[0].m.meter_events.create_together(list(events.values()))
         for number, event in zip(events, recorded, strict=True):
-            answers[number] = _answer(calls[number], event)
+            answers[number] = _answer(calls[number], event, write)
     return [answers[number] for number in range(len(calls))]
 
 
@@ -85,7 +93,9 @@ def _new_event(call: Call) -> NewMeterEvent:
     )
 
 
-def _answer(call: Call, event: Recorded) -> Answer | MeteringError:
+def _answer(
+    call: Call, event: Recorded, write: Callable[[MeterEvent], Body]
+) -> Answer | MeteringError:
     request = call.request
     is_named_by_key = request is not None and "identifier" not in call.given
     match event:
@@ -99,9 +109,7 @@ def _answer(call: Call, event: Recorded) -> Answer | MeteringError:
             pass
     if event.duplicate and not is_named_by_key and not _is_repeated(call):
         return MeterEventExistsError(event.identifier)
-    return Answer(
-        body=body_of(event), position=event.position, is_replay=event.duplicate
-    )
+    return Answer(body=write(event), position=event.position, is_replay=event.duplicate)
 
 
 def _is_repeated(call: Call) -> bool:
@@ -112,10 +120,17 @@ def _is_repeated(call: Call) -> bool:
     return known is not None and known.fingerprint == call.request.fingerprint
 
 
-def _check_digits(call: Call) -> None:
-    """Refuse what Stripe refuses, although the library would keep it exactly."""
-    key = call.value_keys.of(call.given["event_name"])
-    value = None if key is None else call.given["payload"].get(key)
+def check_digits(value_key: str | None, payload: Mapping[str, str]) -> None:
+    """Refuse what Stripe refuses, although the library would keep it exactly.
+
+    Args:
+        value_key: where the value is; None where there is none.
+        payload: of the event.
+
+    Raises:
+        InvalidRequestError: the value has too many digits.
+    """
+    value = None if value_key is None else payload.get(value_key)
     number = None if value is None else _NUMBER.fullmatch(value)
     if number is None:
         return
@@ -125,7 +140,7 @@ def _check_digits(call: Call) -> None:
             f"The value in the event payload can have at most {_DIGITS_MAX} digits."
             f" Received {value}.",
             code="meter_event_value_too_many_digits",
-            param=f"payload[{key}]",
+            param=f"payload[{value_key}]",
         )
 
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from metering.errors import InvalidRequestError
-from metering.server.forms import Tree
+from metering.server.forms import Elements, Tree
 
 Given = dict[str, Any]
 """What a request gave for the parameters of its route, read and checked."""
 
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 _LATEST = 253_402_300_799
 _LONGEST = 5_000
@@ -166,10 +169,29 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A time as RFC 3339 writes it; which times there are is for the library to judge."""
+
+    def read(self, value: str | Tree, path: str) -> object:
+        """Read a time."""
+        text = _text(value, path, "timestamp")
+        if not _RFC_3339.fullmatch(text):
+            raise InvalidRequestError(
+                f"Invalid timestamp: {text[:60]}; must be a time of RFC 3339 such as"
+                " 2026-01-31T12:00:00.000Z",
+                code="timestamp_invalid",
+                param=path,
+            )
+        return text
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
-    """A list; an empty text is an empty one."""
+    """A list of so many elements; an empty text is an empty one."""
 
     kind: Kind
+    least: int = 0
+    most: int = 10_000
 
     def read(self, value: str | Tree, path: str) -> object:
         """Read the elements in the order of their indices."""
@@ -177,6 +199,12 @@ class Items:
             return []
         if isinstance(value, str) or not all(map(_INDEX.fullmatch, value)):
             raise InvalidRequestError("Invalid array", param=path)
+        if not self.least <= len(value) <= self.most:
+            raise InvalidRequestError(
+                f"Invalid array: {len(value)} elements; must be at least {self.least}"
+                f" and at most {self.most}",
+                param=path,
+            )
         return [
             self.kind.read(value[index], f"{path}[{index}]")
             for index in sorted(value, key=int)
@@ -250,7 +278,7 @@ def _text(value: str | Tree, path: str, wanted: str) -> str:
 
 
 def _tree(value: str | Tree, path: str) -> Tree:
-    if isinstance(value, str):
+    if isinstance(value, str | Elements):
         raise InvalidRequestError("Invalid object", param=path)
     return value
 

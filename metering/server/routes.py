@@ -27,12 +27,16 @@ class Call:
     Attributes:
         ids: what the path has in the place of its names.
         given: the parameters that were given.
+        key_id: of the API key on whose behalf it is.
+        request_id: its own.
         request: where the caller sent an idempotency key.
     """
 
     m: Metering
     ids: Mapping[str, str]
     given: Given
+    key_id: str
+    request_id: str
     request: Request | None
     value_keys: ValueKeys
 
@@ -64,8 +68,9 @@ class Route:
     Attributes:
         path: with names in braces, such as ``/v1/billing/meters/{id}``.
         scope: what a key must be allowed.
+        credential: whether an API key opens it, or the token of a session alone.
         handler: its docstring says what the route does.
-        parameters: what it takes beside `expand`.
+        parameters: what it takes, in v1 beside `expand`.
         expansions: what can be expanded in its answer.
         is_list: whether it answers a list, in whose elements that is.
         recover: makes the answer again after the process died that had made it, given
@@ -74,6 +79,8 @@ class Route:
         together: answers what came at the same time in one commit, in place of the
             handler; where it is given, answers are not kept for repetitions, but given
             again from the log.
+        keeps_answers: whether a repetition is answered as the first was; where it is
+            not, it is done again, to no other effect.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -85,8 +92,12 @@ class Route:
     is_list: bool = False
     recover: Callable[[Metering, str], Any] | None = None
     together: Together | None = None
+    keeps_answers: bool = True
+    credential: Literal["key", "session"] = "key"
 
     @property
     def accepted(self) -> Parameters:
-        """All that it takes."""
+        """All that it takes; nothing is expanded in v2."""
+        if self.path.startswith("/v2/"):
+            return self.parameters
         return {**self.parameters, **_EXPAND}

@@ -9,22 +9,24 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import metering
 from ledger.requests import Request
-from metering.api_keys import ApiKey
 from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.authentication import Keys, check_scope, key_of
+from metering.server.authentication import Keys, check_scope, key_of, session_of
 from metering.server.errors import (
     Failure,
     PositionNotReachedError,
     failure_of,
     unexpected_failure,
+    v2_failure_of,
 )
 from metering.server.expansion import check_paths, expand
 from metering.server.forms import Tree, decode_form
+from metering.server.json_bodies import decode_json
 from metering.server.parameters import read_parameters
 from metering.server.rates import Rates
 from metering.server.repetitions import REPLAYED, Repetitions
@@ -40,8 +42,23 @@ MIN_POSITION = "metering-min-position"
 IDEMPOTENCY_KEY = "idempotency-key"
 _LONGEST_IDEMPOTENCY_KEY = 255
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
+_V2 = "/v2/"
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Admitted:
+    """A request that was let in.
+
+    Attributes:
+        key_id: of the API key on whose behalf.
+        request: what it is named by, where it has an idempotency key.
+    """
+
+    key_id: str
+    request: Request | None
 
 
 class Service:
@@ -67,14 +84,19 @@ class Service:
             keys: as they were found after it came.
         """
         try:
-            request = self._admit(route, asked, keys)
+            admitted = self._admit(route, asked, keys)
+            request = admitted.request
             if request is None:
-                return self._done(route, asked, None)
+                return self._done(route, asked, admitted)
             with self._repetitions.alone(request):
+                if not route.keeps_answers:
+                    reply = self._done(route, asked, admitted)
+                    self._repetitions.remember(request)
+                    return reply
                 return self._repetitions.reply(
                     request,
-                    do=lambda: self._done(route, asked, request),
-                    recover=lambda made: self._recovered(route, asked, made),
+                    do=lambda: self._done(route, asked, admitted),
+                    recover=lambda made: self._recovered(route, asked, admitted, made),
                 )
         except Exception as error:  # noqa: BLE001  # the top of the loop: it is told, and logged
             return _failed(error, asked)
@@ -89,10 +111,10 @@ class Service:
         with ExitStack() as stack:
             for number, asked in enumerate(came):
                 try:
-                    request = self._admit(route, asked, keys)
-                    call, _ = self._call(route, asked, request)
-                    if request is not None:
-                        stack.enter_context(self._repetitions.alone(request))
+                    admitted = self._admit(route, asked, keys)
+                    call, _ = self._call(route, asked, admitted)
+                    if call.request is not None:
+                        stack.enter_context(self._repetitions.alone(call.request))
                     calls[number] = call
                 except Exception as error:  # noqa: BLE001  # as above
                     outcomes[number] = _failed(error, asked)
@@ -113,16 +135,23 @@ class Service:
             _log.error("Not ready: %s", error.message)  # no traceback for what is named
             return False
 
-    def _admit(self, route: Route, asked: Asked, keys: Keys) -> Request | None:
+    def _admit(self, route: Route, asked: Asked, keys: Keys) -> _Admitted:
         """Let a request in, and name it by its idempotency key, where it has one."""
-        key = key_of(keys, asked.headers.get("authorization"))
+        authorization = asked.headers.get("authorization")
+        key = None
+        if route.credential == "session":
+            key_id = session_of(keys, authorization).key_id
+        else:
+            key = key_of(keys, authorization)
+            key_id = key.id
         self._check_position(asked)
-        self._rates.take(key.id)
-        check_scope(key, route.scope)
-        return _request(route, key, asked)
+        self._rates.take(key_id)
+        if key is not None:
+            check_scope(key, route.scope)
+        return _Admitted(key_id=key_id, request=_request(route, key_id, asked))
 
     def _call(
-        self, route: Route, asked: Asked, request: Request | None
+        self, route: Route, asked: Asked, admitted: _Admitted
     ) -> tuple[Call, list[str]]:
         """Read what a request gives, and what it wants expanded."""
         given = read_parameters(route.accepted, _tree(route, asked))
@@ -133,14 +162,16 @@ class Service:
             m=self._m,
             ids=asked.ids,
             given=given,
-            request=request,
+            key_id=admitted.key_id,
+            request_id=asked.request_id,
+            request=admitted.request,
             value_keys=self._value_keys,
         )
         return call, paths
 
-    def _done(self, route: Route, asked: Asked, request: Request | None) -> Reply:
+    def _done(self, route: Route, asked: Asked, admitted: _Admitted) -> Reply:
         """Do what is asked."""
-        call, paths = self._call(route, asked, request)
+        call, paths = self._call(route, asked, admitted)
         # What is answered counts at least what was recorded before it was asked; and
         # what a change recorded, it did before it was answered.
         before = self._m.position if route.method == "GET" else None
@@ -162,12 +193,12 @@ class Service:
         return _reply(answer, answer.position)
 
     def _recovered(
-        self, route: Route, asked: Asked, resource_id: str | None
+        self, route: Route, asked: Asked, admitted: _Admitted, resource_id: str | None
     ) -> Reply | None:
         """Make the answer of a request that had its effect, and was not answered."""
         if route.recover is None:
             return None
-        _, paths = self._call(route, asked, None)
+        _, paths = self._call(route, asked, admitted)
         found = route.recover(self._m, resource_id or asked.ids["id"])
         answer = Answer(body=body_of(found), is_replay=True)
         self._expand(route, answer.body, paths)
@@ -194,17 +225,18 @@ def _failed(error: Exception, asked: Asked) -> Outcome:
         case PositionNotReachedError():
             return error
         case metering.MeteringError():
-            return reply_of(failure_of(error))
+            is_v2 = asked.path.startswith(_V2)
+            failure = v2_failure_of(error) if is_v2 else failure_of(error)
+            return reply_of(failure, asked.path)
         case _:
             _log.error("Request %s failed", asked.request_id, exc_info=error)
-            return reply_of(unexpected_failure())
+            return reply_of(unexpected_failure(), asked.path)
 
 
-def reply_of(failure: Failure) -> Reply:
-    """Make the reply that tells of a failure."""
-    return Reply(
-        status=failure.status, body=encoded(failure.body), headers=failure.headers
-    )
+def reply_of(failure: Failure, path: str) -> Reply:
+    """Make the reply that tells of a failure, to what was asked at a path."""
+    body = failure.v2_body if path.startswith(_V2) else failure.body
+    return Reply(status=failure.status, body=encoded(body), headers=failure.headers)
 
 
 def _reply(answer: Answer, position: int) -> Reply:
@@ -217,16 +249,20 @@ def _reply(answer: Answer, position: int) -> Reply:
 def _tree(route: Route, asked: Asked) -> Tree:
     if route.method != "POST" or not asked.body:
         return decode_form(asked.query)
-    kind = asked.headers.get("content-type", _FORM).partition(";")[0]
-    if kind.strip().lower() != _FORM:
+    is_v2 = asked.path.startswith(_V2)
+    wanted = _JSON if is_v2 else _FORM
+    kind = asked.headers.get("content-type", wanted).partition(";")[0]
+    if kind.strip().lower() != wanted:
         raise InvalidRequestError(
-            f"Invalid request (check that your POST content type is {_FORM}).."
+            f"Invalid request (check that your POST content type is {wanted}).."
         )
+    if is_v2:
+        return {**decode_form(asked.query), **decode_json(asked.body)}
     both = (asked.query, asked.body) if asked.query else (asked.body,)
     return decode_form(b"&".join(both))
 
 
-def _request(route: Route, key: ApiKey, asked: Asked) -> Request | None:
+def _request(route: Route, key_id: str, asked: Asked) -> Request | None:
     """Name a request by its idempotency key, where it has one."""
     idempotency_key = asked.headers.get(IDEMPOTENCY_KEY)
     if route.method != "POST" or not idempotency_key:
@@ -238,7 +274,7 @@ def _request(route: Route, key: ApiKey, asked: Asked) -> Request | None:
         )
     asked_for = b"\n".join((asked.path.encode(), asked.query, asked.body))
     return Request(
-        key_id=key.id,
+        key_id=key_id,
         idempotency_key=idempotency_key,
         fingerprint=hashlib.sha256(asked_for).digest(),
         request_id=asked.request_id,

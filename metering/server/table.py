@@ -2,11 +2,16 @@
 
 from metering.server import alerts, credit_grants, meter_events, meters, webhooks
 from metering.server.routes import Route
+from metering.server.v2 import core_events, stream
+from metering.server.v2 import meter_events as v2_meter_events
 
 ROUTES: tuple[Route, ...] = (
     *meter_events.ROUTES,
+    *stream.ROUTES,
+    *v2_meter_events.ROUTES,
     *meters.ROUTES,
     *alerts.ROUTES,
     *credit_grants.ROUTES,
     *webhooks.ROUTES,
+    *core_events.ROUTES,
 )

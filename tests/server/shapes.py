@@ -189,6 +189,57 @@ def list_of(shape: Shape) -> Shape:
     return {"object": "list", "data": [shape], "has_more": bool, "url": str}
 
 
+V2_METER_EVENT = {
+    "object": "v2.billing.meter_event",
+    "created": str,
+    "event_name": str,
+    "identifier": str,
+    "livemode": bool,
+    "payload": dict,
+    "timestamp": str,
+}
+V2_ADJUSTMENT = {
+    "id": str,
+    "object": "v2.billing.meter_event_adjustment",
+    "cancel": {"identifier": str},
+    "created": str,
+    "event_name": str,
+    "livemode": bool,
+    "status": ("complete", "pending"),
+    "type": "cancel",
+}
+V2_SESSION = {
+    "id": str,
+    "object": "v2.billing.meter_event_session",
+    "authentication_token": str,
+    "created": str,
+    "expires_at": str,
+    "livemode": bool,
+}
+_SAMPLE = {"error_message": str, "request": {"identifier": str}}
+_ERROR_TYPE = {"code": str, "error_count": int, "sample_errors": [_SAMPLE]}
+_THIN_EVENT = {
+    "id": str,
+    "object": "v2.core.event",
+    "context": None,
+    "created": str,
+    "data": {
+        "developer_message_summary": str,
+        "reason": {"error_count": int, "error_types": [_ERROR_TYPE]},
+        "validation_start": str,
+        "validation_end": str,
+    },
+    "livemode": bool,
+    "reason": None,
+}
+ERROR_REPORT_TRIGGERED = {
+    **_THIN_EVENT,
+    "type": "v1.billing.meter.error_report_triggered",
+    "related_object": {"id": str, "type": "billing.meter", "url": str},
+}
+NO_METER_FOUND = {**_THIN_EVENT, "type": "v1.billing.meter.no_meter_found"}
+
+
 def check_shape(resource: Any, shape: Shape) -> Any:
     """Check what Stripe's client was answered, byte for byte, and give it plain."""
     plain = json.loads(resource.last_response.body, parse_float=Decimal)

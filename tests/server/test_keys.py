@@ -14,9 +14,14 @@ from tests.server.running import Server
 
 METERS = "/v1/billing/meters"
 SCOPES = ("ingest", "read", "admin")
+STREAM = ("POST", "/v2/billing/meter_event_stream")
+KEYED = [each for each in ROUTES if each.credential == "key"]
 ALLOWED = {
     "ingest": {
         ("POST", "/v1/billing/meter_events"),
+        ("POST", "/v2/billing/meter_events"),
+        ("POST", "/v2/billing/meter_event_adjustments"),
+        ("POST", "/v2/billing/meter_event_session"),
         ("POST", "/v1/billing/meter_event_adjustments"),
     },
     "read": {
@@ -32,6 +37,8 @@ ALLOWED = {
         ("GET", "/v1/billing/credit_balance_transactions/{id}"),
         ("GET", "/v1/events"),
         ("GET", "/v1/events/{id}"),
+        ("GET", "/v2/core/events"),
+        ("GET", "/v2/core/events/{id}"),
         ("GET", "/v1/webhook_endpoints"),
         ("GET", "/v1/webhook_endpoints/{id}"),
     },
@@ -81,13 +88,16 @@ def keys(server: Server) -> dict[str, str]:
 def test_every_route_is_in_the_matrix() -> None:
     listed = set().union(*ALLOWED.values())
 
-    assert {(each.method, each.path) for each in ROUTES} == listed
-    assert len(ROUTES) == sum(map(len, ALLOWED.values()))
+    assert {(each.method, each.path) for each in KEYED} == listed
+    assert len(KEYED) == sum(map(len, ALLOWED.values()))
+    assert [(each.method, each.path) for each in ROUTES if each not in KEYED] == [
+        STREAM
+    ]
 
 
 @pytest.mark.parametrize(
     ("route", "scope"),
-    list(product(ROUTES, SCOPES)),
+    list(product(KEYED, SCOPES)),
     ids=lambda each: f"{each.method} {each.path}" if isinstance(each, Route) else each,
 )
 def test_a_restricted_key_is_let_in_by_its_scope_alone(
@@ -100,7 +110,7 @@ def test_a_restricted_key_is_let_in_by_its_scope_alone(
     assert answered == (400 if is_allowed else 403)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda each: f"{each.method} {each.path}")
+@pytest.mark.parametrize("route", KEYED, ids=lambda each: f"{each.method} {each.path}")
 def test_a_secret_key_is_let_in_everywhere_and_no_key_nowhere(
     server: Server, route: Route
 ) -> None:
@@ -112,10 +122,50 @@ def test_a_secret_key_is_let_in_everywhere_and_no_key_nowhere(
     assert answered.status == 401
 
 
+@pytest.fixture(scope="module")
+def token(server: Server) -> str:
+    session = server.client().v2.billing.meter_event_session.create()
+    return session.authentication_token
+
+
+@pytest.mark.parametrize("route", KEYED, ids=lambda each: f"{each.method} {each.path}")
+def test_the_token_of_a_session_is_let_in_nowhere_else(
+    server: Server, token: str, route: Route
+) -> None:
+    assert status(server, route, token) == 401
+
+
+def test_the_stream_is_open_to_tokens_alone(
+    server: Server, keys: dict[str, str], token: str
+) -> None:
+    [stream] = [each for each in ROUTES if each not in KEYED]
+
+    assert status(server, stream, token) == 400
+    for key in (server.key, "sk_test_unknown", f"{token}0", *keys.values()):
+        assert status(server, stream, key) == 401
+    method, path = STREAM
+    for authorization in ("", token, basic(f"{token}:"), "Bearer"):
+        refused = server.ask(method, path, Authorization=authorization)
+        assert refused.status == 401, authorization
+
+
+def test_a_session_ends_with_its_key(server: Server) -> None:
+    key = make_key(server, "ingest")
+    session = server.client(secret(key)).v2.billing.meter_event_session.create()
+    opened = server.ask(*STREAM, key=session.authentication_token)
+    assert opened.status == 400
+
+    with metering.connect(server.target, **places_of(server.target)) as store:
+        store.api_keys.revoke(key.id)
+
+    refused = server.ask(*STREAM, key=session.authentication_token)
+    assert refused.status == 401
+
+
 def test_a_key_may_have_several_scopes(server: Server) -> None:
     key = secret(make_key(server, "ingest", "read"))
 
-    answered = {route.scope: status(server, route, key) for route in ROUTES}
+    answered = {route.scope: status(server, route, key) for route in KEYED}
 
     assert answered == {"ingest": 400, "read": 400, "admin": 403}
 

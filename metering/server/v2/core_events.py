@@ -1,0 +1,82 @@
+"""Routes of thin events: what was refused on the stream.
+
+Source: https://docs.stripe.com/api/v2/core/events
+"""
+
+from urllib.parse import urlencode
+
+from metering.error_reports import LIMIT_MAX
+from metering.server.parameters import (
+    Given,
+    Integer,
+    Items,
+    Shape,
+    Text,
+    Timestamp,
+    optional,
+)
+from metering.server.routes import Answer, Call, Route
+from metering.server.v2.bodies import report_body
+
+EVENTS = "/v2/core/events"
+_LIMIT = 20
+_TYPES_MAX = 20
+_PAGE = "page"
+_BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+def retrieve(call: Call) -> Answer:
+    """Retrieve a thin event."""
+    return Answer(body=report_body(call.m.error_reports.retrieve(call.ids["id"])))
+
+
+def list_events(call: Call) -> Answer:
+    """List thin events."""
+    given, reports = call.given, call.m.error_reports
+    limit = given.get("limit", _LIMIT)
+    filters = {
+        "types": given.get("types"),
+        "meter": given.get("object_id"),
+        "created": given.get("created"),
+    }
+    found = reports.list(**filters, limit=limit, starting_after=given.get(_PAGE))
+    next_page_url = None
+    if len(found) == limit:
+        last = found[-1].id
+        if reports.list(**filters, limit=1, starting_after=last):
+            next_page_url = _url(given, last)
+    data = [report_body(each) for each in found]
+    return Answer(body={"data": data, "next_page_url": next_page_url})
+
+
+def _url(given: Given, page: str) -> str:
+    """Make the URL of the page behind a report, for the same filters."""
+    names = ("limit", "object_id")
+    pairs: list[tuple[str, object]] = [
+        (name, given[name]) for name in names if name in given
+    ]
+    pairs += [
+        (f"created[{name}]", time) for name, time in given.get("created", {}).items()
+    ]
+    pairs += [(f"types[{at}]", each) for at, each in enumerate(given.get("types", ()))]
+    return f"{EVENTS}?{urlencode([*pairs, (_PAGE, page)])}"
+
+
+ROUTES = (
+    Route(method="GET", path=EVENTS + "/{id}", scope="read", handler=retrieve),
+    Route(
+        method="GET",
+        path=EVENTS,
+        scope="read",
+        handler=list_events,
+        parameters={
+            "created": optional(
+                Shape({name: optional(Timestamp()) for name in _BOUNDS})
+            ),
+            "limit": optional(Integer(least=1, most=LIMIT_MAX)),
+            "object_id": optional(Text()),
+            _PAGE: optional(Text()),
+            "types": optional(Items(Text(), most=_TYPES_MAX)),
+        },
+    ),
+)

@@ -1,0 +1,81 @@
+"""Routes of v2 for meter events and adjustments: as those of v1, in other words.
+
+Source: https://docs.stripe.com/api/v2/billing/meter-event
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import metering
+from metering import MeteringError
+from metering.server.meter_events import create_and_write
+from metering.server.parameters import (
+    Choice,
+    Pairs,
+    Shape,
+    Text,
+    Timestamp,
+    optional,
+    required,
+)
+from metering.server.routes import Answer, Call, Route
+from metering.server.v2.bodies import adjustment_body, event_body
+
+EVENT = {
+    "event_name": required(Text(longest=100)),
+    "identifier": optional(Text(longest=100)),
+    "payload": required(Pairs()),
+    "timestamp": optional(Timestamp()),
+}
+"""What an event is given as."""
+
+
+def create(call: Call) -> Answer:
+    """Record a meter event."""
+    [answer] = create_together([call])
+    if isinstance(answer, MeteringError):
+        raise answer
+    return answer
+
+
+def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
+    """Record meter events in one commit."""
+    return create_and_write(calls, event_body)
+
+
+def cancel(call: Call) -> Answer:
+    """Cancel a meter event."""
+    given = call.given
+    adjustment = call.m.meter_event_adjustments.create(
+        event_name=given["event_name"], type=given["type"], cancel=given["cancel"]
+    )
+    # An event is cancelled once, so that it names its cancellation.
+    named = f"{given['event_name']}\n{given['cancel']['identifier']}".encode()
+    mode = "live" if adjustment.livemode else "test"
+    adjustment_id = f"mea_{mode}_{hashlib.sha256(named).hexdigest()[:24]}"
+    created = metering.SystemClock().now()
+    return Answer(body=adjustment_body(adjustment, adjustment_id, created))
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v2/billing/meter_events",
+        scope="ingest",
+        handler=create,
+        together=create_together,
+        parameters=EVENT,
+    ),
+    Route(
+        method="POST",
+        path="/v2/billing/meter_event_adjustments",
+        scope="ingest",
+        handler=cancel,
+        keeps_answers=False,
+        parameters={
+            "cancel": required(Shape({"identifier": required(Text(longest=100))})),
+            "event_name": required(Text(longest=100)),
+            "type": required(Choice(words=("cancel",))),
+        },
+    ),
+)
