@@ -118,7 +118,7 @@ def _listener(bind: Bind) -> socket.socket:
             " loopback, or give --behind-tls where a proxy in front of it speaks TLS",
             param="host",
         )
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
