@@ -56,6 +56,9 @@ class Answer:
     is_replay: bool = False
 
 
+Decode = Callable[[bytes], Given | None]
+"""Reads a body whole; None where that fails, which is then for the parameters to say."""
+
 Handler = Callable[[Call], Answer]
 Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
 """Answers calls at once; one that is refused does not fail the others."""
@@ -79,6 +82,7 @@ class Route:
         together: answers what came at the same time in one commit, in place of the
             handler; where it is given, answers are not kept for repetitions, but given
             again from the log.
+        decode: reads a body that is in order many times faster than its parameters do.
         keeps_answers: whether a repetition is answered as the first was; where it is
             not, it is done again, to no other effect.
     """
@@ -92,6 +96,7 @@ class Route:
     is_list: bool = False
     recover: Callable[[Metering, str], Any] | None = None
     together: Together | None = None
+    decode: Decode | None = None
     keeps_answers: bool = True
     credential: Literal["key", "session"] = "key"
 

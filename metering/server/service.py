@@ -154,7 +154,11 @@ class Service:
         self, route: Route, asked: Asked, admitted: _Admitted
     ) -> tuple[Call, list[str]]:
         """Read what a request gives, and what it wants expanded."""
-        given = read_parameters(route.accepted, _tree(route, asked))
+        given = None
+        if route.decode is not None and not asked.query:
+            given = route.decode(asked.body)
+        if given is None:
+            given = read_parameters(route.accepted, _tree(route, asked))
         paths = check_paths(
             given.pop("expand", []), route.expansions, is_list=route.is_list
         )

@@ -9,8 +9,10 @@ Source: https://docs.stripe.com/api/v2/billing/meter-event-stream
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
 
 from metering import MeteringError
 from metering.error_reports import RefusedEvent
@@ -18,12 +20,33 @@ from metering.errors import InvalidRequestError
 from metering.events import NewMeterEvent
 from metering.server.errors import words_of_a_report
 from metering.server.meter_events import check_digits
-from metering.server.parameters import Items, Shape, required
+from metering.server.parameters import RFC_3339, Given, Items, Shape, required
 from metering.server.routes import Answer, Call, Route
 from metering.server.v2.bodies import session_body
 from metering.server.v2.meter_events import EVENT
 
 EVENTS_MAX = 100
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+_Key = Annotated[str, msgspec.Meta(max_length=100)]
+_Text = Annotated[str, msgspec.Meta(max_length=500)]
+_Time = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{RFC_3339})\Z")]
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event as it is sent: what `EVENT` says, for a decoder."""
+
+    event_name: _Name
+    payload: Annotated[dict[_Key, _Text], msgspec.Meta(max_length=500)]
+    identifier: _Name | None = None
+    timestamp: _Time | None = None
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    events: Annotated[list[_Event], msgspec.Meta(min_length=1, max_length=EVENTS_MAX)]
+
+
+_DECODER = msgspec.json.Decoder(_Body)
 
 
 def create_session(call: Call) -> Answer:
@@ -49,14 +72,14 @@ def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     for call in calls:
         request = call.request
         sender = call.request_id if request is None else request.idempotency_key
-        for number, given in enumerate(call.given["events"]):
-            name = given["event_name"]
+        for number, event in enumerate(_events(call)):
+            name = event.event_name
             try:
-                check_digits(value_keys[name], given["payload"])
+                check_digits(value_keys[name], event.payload)
             except InvalidRequestError as refusal:
                 refused.append(_refused(name, refusal, sender))
             else:
-                events.append(_new_event(call, number, given))
+                events.append(_new_event(call, number, event))
                 senders.append(sender)
     refusals = m.meter_events.accept(events) if events else {}
     refused += [
@@ -71,12 +94,26 @@ def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
 
 def _value_keys(calls: Sequence[Call]) -> dict[str, str | None]:
     """Find the value key of each event name, once for all."""
-    names = {each["event_name"] for call in calls for each in call.given["events"]}
+    names = {each.event_name for call in calls for each in _events(call)}
     return {name: calls[0].value_keys.of(name) for name in names}
 
 
-def _new_event(call: Call, number: int, given: Mapping[str, Any]) -> NewMeterEvent:
-    identifier, request = given.get("identifier"), call.request
+def _decode(body: bytes) -> Given | None:
+    try:
+        return {"events": _DECODER.decode(body).events}
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _events(call: Call) -> list[_Event]:
+    events: list[Any] = call.given["events"]
+    if isinstance(events[0], _Event):
+        return events
+    return [_Event(**each) for each in events]
+
+
+def _new_event(call: Call, number: int, event: _Event) -> NewMeterEvent:
+    identifier, request = event.identifier, call.request
     if identifier is None and request is not None:
         named = hashlib.sha256(
             f"{request.key_id}\n{request.idempotency_key}\n".encode()
@@ -86,10 +123,10 @@ def _new_event(call: Call, number: int, given: Mapping[str, Any]) -> NewMeterEve
         named.update(str(number).encode())
         identifier = f"idmp_{named.hexdigest()[:32]}"
     return NewMeterEvent(
-        event_name=given["event_name"],
-        payload=given["payload"],
+        event_name=event.event_name,
+        payload=event.payload,
         identifier=identifier,
-        timestamp=given.get("timestamp"),
+        timestamp=event.timestamp,
         request=None,
     )
 
@@ -111,6 +148,7 @@ ROUTES = (
         credential="session",
         handler=accept,
         together=accept_together,
+        decode=_decode,
         parameters={
             "events": required(Items(Shape(EVENT), least=1, most=EVENTS_MAX)),
         },
