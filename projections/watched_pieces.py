@@ -14,6 +14,8 @@ import pyarrow as pa
 from ledger.columns import timestamps_of
 from projections.kernels.decimals import narrowed, words_of
 
+_CODES_OF_TWO_BYTES = 1 << 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
@@ -90,7 +92,8 @@ def pieces_by_meter(
         return {}
     codes = encoded.indices.to_numpy()
     # Two bytes are sorted by counting, which is many times faster.
-    order = np.argsort(codes.astype(np.uint16), kind="stable")
+    narrow = codes.astype(np.uint16) if len(names) <= _CODES_OF_TWO_BYTES else codes
+    order = np.argsort(narrow, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     customers = customer.dictionary
     code, timestamp = _narrow(customer.indices.to_numpy()), timestamps_of(batch)
