@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from metering.worker import Worker
 
 POLL = timedelta(milliseconds=50)
-_LONGEST_POLL = timedelta(hours=1)
+_LONGEST_POLL = timedelta(seconds=1)
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
 
 
@@ -243,8 +243,8 @@ class Metering:
         is raised where the with statement ends.
 
         Args:
-            poll: how soon it looks for what other processes recorded, more than 0 and
-                up to an hour.
+            poll: how soon it looks for what other processes recorded, and for what is
+                due by time; more than 0, up to a second.
             progress: is called in that thread after each round that came to something.
 
         Raises:

@@ -102,6 +102,11 @@ class Worker:
         else:
             self._ended.wait()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, which it does by itself only with an error."""
+        return self._ended.is_set()
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the worker, which comes by itself only with an error.
 
@@ -151,8 +156,15 @@ class Worker:
                     # time belongs to those who append.
                     took = monotonic() - started
                     self._stopping.wait(min(_RESTS * took, _LONGEST_REST_SECONDS))
+                    if self._stopping.is_set():
+                        # Its news may be what the round began with forgetting.
+                        break
                     self._engine.news.wait(self._poll_seconds)
-        self._report(0, 0, lanes.ended())
+        try:
+            self._report(0, 0, lanes.ended())
+        except _PASSING as error:
+            # What these lanes left undone is done again.
+            self._complain(error.message)
 
     def _do_round(self, lanes: Lanes) -> None:
         engine, now = self._engine, monotonic()

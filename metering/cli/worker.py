@@ -35,7 +35,7 @@ def worker(
         int,
         typer.Option(
             min=1,
-            max=60_000,
+            max=1_000,
             metavar="MS",
             help="How often to look for what others recorded, in milliseconds.",
         ),

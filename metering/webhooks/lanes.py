@@ -84,7 +84,7 @@ class Lanes:
         trace: TracebackType | None,
     ) -> None:
         """Wait for the attempts that are being made."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True)
 
     def start_due(self) -> Tally:
         """Start a lane for each endpoint to which something is due.
@@ -131,7 +131,7 @@ class Lanes:
 
     def _run(self, endpoint_id: str) -> Tally:
         tally = Tally()
-        if not self._claim(endpoint_id):
+        if self._is_stopping() or not self._claim(endpoint_id):
             return tally
         try:
             while not self._is_stopping():
