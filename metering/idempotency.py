@@ -41,12 +41,27 @@ class IdempotentRequests:
         finally:
             REQUEST.reset(token)
 
-    def answer(self, request: Request, status: int, body: bytes) -> None:
-        """Write down how a request was answered."""
+    def answer(
+        self, request: Request, status: int, body: bytes, *, original: str | None = None
+    ) -> None:
+        """Write down how a request was answered.
+
+        What another request under the same keys did, or was answered, stays.
+
+        Args:
+            request: that was answered.
+            status: of the answer.
+            body: of the answer.
+            original: id of the request whose effect it is, where that died before it
+                was answered.
+        """
 
         def change(access: Access, now: int) -> None:
             access.forget_requests(now)
             known = access.request(request.key_id, request.idempotency_key, now)
+            ours = (request.request_id, original)
+            if known is not None and known.request_id not in ours:
+                return
             access.put_request(
                 StoredRequest(
                     key_id=request.key_id,

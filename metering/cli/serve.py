@@ -87,13 +87,14 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
                 cancel_window=_CANCEL_WINDOW,
             )
         )
-        if works:
-            stack.enter_context(m.worker())
+        worker = stack.enter_context(m.worker()) if works else None
         serve_store(
             m,
             Bind(host=host, port=port, is_behind_tls=behind_tls),
             rate_limit=rate_limit or None,
             started=started,
+            # A server whose worker has ended would keep still about alerts.
+            must_stop=lambda: worker is not None and worker.has_ended,
         )
     if not json:
         show("Stopped")

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 import metering
 from metering.api_keys import ApiKey, ScopeName, digest_of
@@ -13,6 +14,8 @@ from metering.server.errors import (
     SessionExpiredError,
 )
 from metering.sessions import MeterEventSession
+
+_logger = logging.getLogger(__name__)
 
 _MISSING = (
     "You did not provide an API key. You need to provide your API key in the"
@@ -43,20 +46,25 @@ class Keyring:
         Nothing is remembered from one look to the next, so that a key that is revoked
         is refused at once, whoever revokes it.
         """
-        try:
-            return self._m.api_keys.by_digest()
-        except metering.MeteringError as error:
-            return error
+        return _looked_at(self._m.api_keys.by_digest)
 
     def look_at_sessions(self, authorizations: Sequence[str | None]) -> Keys:
         """Look at the sessions whose tokens some requests came with."""
         tokens = {_bearer(each) for each in authorizations}
-        try:
-            return self._m.meter_event_sessions.by_digest(
-                [digest_of(token) for token in sorted(tokens) if token]
-            )
-        except metering.MeteringError as error:
-            return error
+        digests = [digest_of(token) for token in sorted(tokens) if token]
+        return _looked_at(lambda: self._m.meter_event_sessions.by_digest(digests))
+
+
+def _looked_at(look: Callable[[], Keys]) -> Keys:
+    """Look, and take what goes wrong for what is seen: it concerns these requests only."""
+    try:
+        return look()
+    except metering.MeteringError as error:
+        return error
+    except Exception:
+        # A fault of this program must not end the thread that looks for all others.
+        _logger.exception("The API keys could not be looked at")
+        return metering.MeteringError("The API keys could not be looked at")
 
 
 def key_of(keys: Keys, authorization: str | None) -> ApiKey:

@@ -94,13 +94,19 @@ class Repetitions:
         """
         known = self._m.idempotent_requests.find(request)
         if known is None:
-            return self._first(request, do)
+            try:
+                return self._first(request, do)
+            except InvalidRequestError:
+                # Another process may have done it meanwhile, and be why it was refused.
+                known = self._m.idempotent_requests.find(request)
+                if known is None or known.request_id == request.request_id:
+                    raise
         if known.fingerprint != request.fingerprint:
             raise RequestDiffersError(request.idempotency_key)
         original = {_ORIGINAL: known.request_id}
         if known.status is None:
             reply = recover(known.resource_id) or do()
-            self._keep(request, reply)
+            self._keep(request, reply, original=known.request_id)
             headers = {**reply.headers, **REPLAYED, **original}
             return Reply(status=reply.status, body=reply.body, headers=headers)
         assert known.body is not None, "an answer has a body"
@@ -122,5 +128,9 @@ class Repetitions:
         self._keep(request, reply)
         return reply
 
-    def _keep(self, request: Request, reply: Reply) -> None:
-        self._m.idempotent_requests.answer(request, reply.status, reply.body)
+    def _keep(
+        self, request: Request, reply: Reply, *, original: str | None = None
+    ) -> None:
+        self._m.idempotent_requests.answer(
+            request, reply.status, reply.body, original=original
+        )

@@ -45,6 +45,7 @@ def serve(
     *,
     rate_limit: int | None,
     started: Callable[[str], None],
+    must_stop: Callable[[], bool],
 ) -> None:
     """Serve a store until SIGTERM or SIGINT; what was accepted by then is answered.
 
@@ -53,6 +54,7 @@ def serve(
         bind: where.
         rate_limit: how many requests a second an API key may make; None is any number.
         started: is called with the URL when requests are taken.
+        must_stop: whether to stop as a signal would; is asked ten times a second.
 
     Raises:
         InvalidRequestError: the address is public, and nothing there speaks TLS.
@@ -76,15 +78,22 @@ def serve(
     host, port = listener.getsockname()[:2]
     with listener:
         shown = f"[{host}]" if ":" in host else host
-        _Server(config, lambda: started(f"http://{shown}:{port}")).run([listener])
+        url = f"http://{shown}:{port}"
+        _Server(config, lambda: started(url), must_stop).run([listener])
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started."""
+    """Says when it has started, and asks whether to stop."""
 
-    def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        told: Callable[[], None],
+        must_stop: Callable[[], bool],
+    ) -> None:
         super().__init__(config)
         self._told = told
+        self._must_stop = must_stop
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -99,6 +108,10 @@ class _Server(uvicorn.Server):
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to stop."""
+        return await super().on_tick(counter) or self._must_stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take requests."""

@@ -152,3 +152,29 @@ def test_requests_outlive_the_tables_that_follow_from_the_log(
     opened.rebuild()
 
     assert opened.idempotent_requests.find(REQUEST) is not None
+
+
+def test_an_answer_takes_no_other_request_s_place(
+    connect: Connect, opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    """Two servers do the same at once; the slower is refused for what the other did."""
+    other = connect(clock=clock)
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        meter = create_meter(opened)
+
+    other.idempotent_requests.answer(
+        replace(REQUEST, request_id="req_2", fingerprint=b"\x02" * 32), 400, b"no"
+    )
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.resource_id, known.status, known.body) == (meter.id, None, None)
+    assert (known.fingerprint, known.request_id) == (b"\x01" * 32, "req_1")
+
+    other.idempotent_requests.answer(
+        replace(REQUEST, request_id="req_3"), 200, b"yes", original="req_1"
+    )
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.status, known.body, known.request_id) == (200, b"yes", "req_3")

@@ -1,0 +1,53 @@
+"""Two servers of one store that are asked the same at once do it once, and say so."""
+
+import metering
+from ledger.requests import Request
+from metering.server.repetitions import REPLAYED, Repetitions
+from metering.server.requests import Reply
+from tests.conftest import Connect
+from tests.metering.usage import create_meter
+
+
+def request(number: int) -> Request:
+    return Request(
+        key_id="key_1",
+        idempotency_key="again",
+        fingerprint=b"\x01" * 32,
+        request_id=f"req_{number}",
+    )
+
+
+def never(_: str | None) -> Reply | None:
+    raise AssertionError("it was answered")
+
+
+def test_a_request_that_the_other_server_did_meanwhile_is_answered_as_that_one_was(
+    connect: Connect,
+) -> None:
+    ours, theirs = connect(), connect()
+    meter = create_meter(ours)
+    done = Reply(status=200, body=b"done", headers={})
+
+    def deactivate(store: metering.Metering) -> Reply:
+        store.meters.deactivate(meter.id)
+        return done
+
+    def deactivate_after_the_other_did() -> Reply:
+        # Looked for before, in vain.
+        repetitions = Repetitions(ours)
+        first = repetitions.reply(
+            request(1), do=lambda: deactivate(ours), recover=never
+        )
+        assert first == done
+        return deactivate(theirs)
+
+    second = Repetitions(theirs).reply(
+        request(2), do=deactivate_after_the_other_did, recover=never
+    )
+    third = Repetitions(ours).reply(
+        request(3), do=lambda: deactivate(ours), recover=never
+    )
+
+    for reply in (second, third):
+        assert (reply.status, reply.body) == (200, b"done")
+        assert reply.headers == {**REPLAYED, "Original-Request": "req_1"}
