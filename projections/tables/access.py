@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.requests import Request
-from projections.tables.frame import RecordedFact, ResourceTables, metadata
+from projections.tables.frame import metadata, operational
 
 # A secret is kept as its SHA-256: whoever reads the table cannot use it.
 api_key = Table(
@@ -100,11 +100,4 @@ def forget_requests(connection: Connection, now: int) -> None:
     )
 
 
-def _fold_nothing(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    del connection, facts
-
-
-# Of no facts: it is listed so that stores of earlier releases are given the tables.
-ACCESS = ResourceTables(
-    name="access", version=1, tables=(), kinds=(), fold=_fold_nothing
-)
+ACCESS = operational("access", version=1)

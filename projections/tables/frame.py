@@ -62,6 +62,20 @@ class ResourceTables:
     fold: Callable[[Connection, Sequence[RecordedFact]], None]
 
 
+def operational(name: str, version: int) -> ResourceTables:
+    """Name tables that follow from no fact, and stay when others are made anew.
+
+    So listed, stores of earlier releases are given them.
+    """
+
+    def fold_nothing(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+        del connection, facts
+
+    return ResourceTables(
+        name=name, version=version, tables=(), kinds=(), fold=fold_nothing
+    )
+
+
 def are_current(connection: Connection, resources: Sequence[ResourceTables]) -> bool:
     """Tell whether all tables exist and were made by these folds."""
     if not inspect(connection).has_table(projection.name):

@@ -3,12 +3,9 @@
 They follow from nothing in the log, so they stay when other tables are made anew.
 """
 
-from collections.abc import Sequence
-
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -17,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-from projections.tables.frame import RecordedFact, ResourceTables, metadata
+from projections.tables.frame import metadata, operational
 
 # A token is kept as its SHA-256: whoever reads the table cannot use it.
 meter_event_session = Table(
@@ -58,11 +55,4 @@ error_report = Table(
 )
 
 
-def _fold_nothing(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    del connection, facts
-
-
-# Of no facts: it is listed so that stores of earlier releases are given the tables.
-STREAMING = ResourceTables(
-    name="streaming", version=1, tables=(), kinds=(), fold=_fold_nothing
-)
+STREAMING = operational("streaming", version=1)
