@@ -9,7 +9,6 @@ come at random intervals, so that they fall anywhere between two looks.
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,10 +26,10 @@ from bench.conftest import MakeDatabase, MakeDirectory
 from bench.measures import Contestant, Parameter, Role, Size, digest, record
 from bench.targets import PROJECT, WORKER_IN_THREAD, latency_group
 from bench.traffic import EVENT_NAMES, customer_id
+from tests.waiting import eventually
 
 EVENTS: Final = Parameter(smoke=10, full=400)
 LONGEST_INTERVAL_SECONDS: Final = 0.1
-PATIENCE_SECONDS: Final = 60
 SEED: Final = 20260301
 
 Work = Callable[[metering.Metering, str], AbstractContextManager[None]]
@@ -115,13 +114,6 @@ def _seconds_to_trigger(store: str, work: Work, events: int) -> list[float]:
                     event_name=EVENT_NAMES[0],
                     payload={"stripe_customer_id": customer_id(number), "value": "1"},
                 )
-            _wait_for(engine, events)
+            eventually(lambda: len(engine.alerts.triggered()) == events)
         triggered = engine.alerts.triggered()
     return [(each.created - begun[each.customer]).total_seconds() for each in triggered]
-
-
-def _wait_for(engine: metering.Metering, triggers: int) -> None:
-    pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
-    while len(engine.alerts.triggered()) < triggers:
-        assert time.monotonic() < deadline, "the worker has stopped"
-        pause.wait(0.02)
