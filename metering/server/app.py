@@ -24,6 +24,7 @@ from metering.server.errors import (
 from metering.server.requests import (
     Asked,
     ClientGoneError,
+    Message,
     Receive,
     Reply,
     Scope,
@@ -117,7 +118,10 @@ class _Endpoint:
             return
         except RequestRefusedError as error:
             reply = reply_of(error.failure, scope["path"])
-        await _send(send, reply, request_id, headers)
+        if reply.pieces is None:
+            await _send(send, reply, request_id, headers)
+        else:
+            await _send_pieces(receive, send, reply, _head(reply, request_id, headers))
 
     async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""
@@ -161,17 +165,40 @@ async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:
 async def _send(
     send: Send, reply: Reply, request_id: str, asked_headers: Mapping[str, str]
 ) -> None:
+    await send(_head(reply, request_id, asked_headers))
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_pieces(
+    receive: Receive, send: Send, reply: Reply, head: Message
+) -> None:
+    """Send what is made meanwhile, on another thread, until nobody listens."""
+    assert reply.pieces is not None, "it comes in pieces"
+    await send(head)
+    gone = asyncio.ensure_future(receive())
+    try:
+        while (piece := await asyncio.to_thread(next, reply.pieces, None)) is not None:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+
+
+def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:
     headers = {
         "Content-Type": "application/json",
-        "Content-Length": str(len(reply.body)),
         "Cache-Control": "no-store",
         "Request-Id": request_id,
         "Stripe-Version": asked_headers.get("stripe-version", API_VERSION)[:64],
         **reply.headers,
     }
+    if reply.pieces is None:
+        headers["Content-Length"] = str(len(reply.body))
     if idempotency_key := asked_headers.get(IDEMPOTENCY_KEY):
         headers["Idempotency-Key"] = idempotency_key[:255]
-    start = {
+    return {
         "type": "http.response.start",
         "status": reply.status,
         "headers": [
@@ -179,8 +206,6 @@ async def _send(
             for name, value in headers.items()
         ],
     }
-    await send(start)
-    await send({"type": "http.response.body", "body": reply.body})
 
 
 def _new_request_id() -> str:

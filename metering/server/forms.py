@@ -19,6 +19,12 @@ class Elements(Tree):
     """The elements of a list by their number, where what was sent says it is one."""
 
 
+class Whole(str):
+    """A whole number, where what was sent says that it is no text."""
+
+    __slots__ = ()
+
+
 PAIRS_MAX = 1_000
 _DEPTH_MAX = 8
 

@@ -1,24 +1,33 @@
-"""JSON bodies: what a request of v2 says, as the same nested keys and texts as a form.
+"""JSON bodies: what a request says in one, as the same nested keys and texts as a form.
 
 So both are read by the same kinds of parameters. All that v2 takes here are texts,
-objects and lists; a number has no digits to lose where there is none.
+objects and lists; a number has no digits to lose where there is none. The extensions
+take whole numbers as well, and those have all their digits.
 """
+
+from dataclasses import dataclass
 
 import msgspec
 
 from metering.errors import InvalidRequestError
-from metering.server.forms import Elements, Tree
+from metering.server.forms import Elements, Tree, Whole
 
 _DEPTH_MAX = 8
 
 _Json = str | int | float | bool | dict[str, "_Json"] | list["_Json"] | None
 
 
-def decode_json(body: bytes) -> Tree:
+def decode_json(body: bytes, *, takes_wholes: bool = False) -> Tree:
     """Decode a body; nulls are left out.
 
+    Args:
+        body: as it was sent, decompressed.
+        takes_wholes: whether numbers may be in it that are written without a fraction
+            and an exponent.
+
     Raises:
-        InvalidRequestError: it is no JSON object, too deep, or holds a number or a truth.
+        InvalidRequestError: it is no JSON object, too deep, or holds another number or
+            a truth.
     """
     try:
         found = msgspec.json.decode(body)
@@ -29,30 +38,36 @@ def decode_json(body: bytes) -> Tree:
         ) from error
     if not isinstance(found, dict):
         raise InvalidRequestError("Invalid request: its body is not a JSON object")
-    return _tree_of(found, "", _DEPTH_MAX)
+    return _Reading(takes_wholes=takes_wholes).tree(found, "", _DEPTH_MAX)
 
 
-def _tree_of(found: dict[str, _Json], path: str, depth: int) -> Tree:
-    return {
-        name: _node_of(value, f"{path}[{name}]" if path else name, depth)
-        for name, value in found.items()
-        if value is not None
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    takes_wholes: bool
 
+    def tree(self, found: dict[str, _Json], path: str, depth: int) -> Tree:
+        return {
+            name: self._node(value, f"{path}[{name}]" if path else name, depth)
+            for name, value in found.items()
+            if value is not None
+        }
 
-def _node_of(value: _Json, path: str, depth: int) -> str | Tree:
-    if isinstance(value, str):
-        return value
-    if not depth:
-        raise InvalidRequestError("Invalid request: its body is nested too deeply")
-    if isinstance(value, dict):
-        return _tree_of(value, path, depth - 1)
-    if isinstance(value, list):
-        return Elements(
-            (str(at), _node_of(each, f"{path}[{at}]", depth - 1))
-            for at, each in enumerate(value)
+    def _node(self, value: _Json, path: str, depth: int) -> str | Tree:
+        if isinstance(value, str):
+            return value
+        if self.takes_wholes and isinstance(value, int) and not isinstance(value, bool):
+            return Whole(value)
+        if not depth:
+            raise InvalidRequestError("Invalid request: its body is nested too deeply")
+        if isinstance(value, dict):
+            return self.tree(value, path, depth - 1)
+        if isinstance(value, list):
+            return Elements(
+                (str(at), self._node(each, f"{path}[{at}]", depth - 1))
+                for at, each in enumerate(value)
+            )
+        wanted = "a string or a whole number" if self.takes_wholes else "a string"
+        raise InvalidRequestError(
+            f"Invalid {path[:100]}: expected {wanted}, found {type(value).__name__}",
+            param=path[:100],
         )
-    raise InvalidRequestError(
-        f"Invalid {path[:100]}: expected a string, found {type(value).__name__}",
-        param=path[:100],
-    )

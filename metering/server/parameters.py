@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from metering.errors import InvalidRequestError
-from metering.server.forms import Elements, Tree
+from metering.server.forms import Elements, Tree, Whole
 
 Given = dict[str, Any]
 """What a request gave for the parameters of its route, read and checked."""
@@ -22,6 +22,7 @@ RFC_3339 = (
 )
 """A pattern for the times of v2."""
 _TIMESTAMP = re.compile(RFC_3339)
+_WHOLES = ("integer", "time")
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 _LATEST = 253_402_300_799
 _LONGEST = 5_000
@@ -189,6 +190,25 @@ class Timestamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A whole number, or a time as RFC 3339 writes it; the library judges either."""
+
+    def read(self, value: str | Tree, path: str) -> object:
+        """Read a number as one, and a time as a text."""
+        text = _text(value, path, "time")
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        if not _TIMESTAMP.fullmatch(text):
+            raise InvalidRequestError(
+                f"Invalid time: {text[:60]}; must be a whole number, or a time of RFC"
+                " 3339 such as 2026-01-31T12:00:00Z",
+                code="timestamp_invalid",
+                param=path,
+            )
+        return text
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
     """A list of so many elements; an empty text is an empty one."""
 
@@ -277,6 +297,8 @@ def _within(path: str, name: str) -> str:
 def _text(value: str | Tree, path: str, wanted: str) -> str:
     if not isinstance(value, str):
         raise InvalidRequestError(f"Invalid {wanted}: an object", param=path)
+    if isinstance(value, Whole) and wanted not in _WHOLES:
+        raise InvalidRequestError(f"Invalid {wanted}: a number", param=path)
     return value
 
 

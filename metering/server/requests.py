@@ -1,7 +1,7 @@
 """Requests as they come in, and replies as they go out: bytes, headers, nothing else."""
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,11 +46,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer; its headers are beside those that every answer has."""
+    """An answer.
+
+    Attributes:
+        headers: beside those that every answer has.
+        pieces: in place of the body, made while they are sent.
+    """
 
     status: int
-    body: bytes
+    body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: Iterator[bytes] | None = None
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -4,7 +4,7 @@ One table says it all (`metering.server.table`): requests are dispatched by it, 
 describes the server can be made of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ class Call:
         key_id: of the API key on whose behalf it is.
         request_id: its own.
         request: where the caller sent an idempotency key.
+        accept: which media types it would have, as the header says.
     """
 
     m: Metering
@@ -39,6 +40,20 @@ class Call:
     request_id: str
     request: Request | None
     value_keys: ValueKeys
+    accept: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is answered in place of a body in JSON.
+
+    Attributes:
+        body: whole, or in pieces that are made while they are sent; where making one
+            fails, the answer breaks off, and whoever reads it is told by the protocol.
+    """
+
+    media_type: str
+    body: bytes | Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +61,14 @@ class Answer:
     """What a handler answers.
 
     Attributes:
+        content: in place of the body.
         position: of the log, up to which the answer counts; None where that is to be
             asked.
         is_replay: whether it answers a repetition, of which nothing was recorded.
     """
 
-    body: Body
+    body: Body = field(default_factory=dict)
+    content: Content | None = None
     position: int | None = None
     is_replay: bool = False
 

@@ -43,7 +43,7 @@ IDEMPOTENCY_KEY = "idempotency-key"
 _LONGEST_IDEMPOTENCY_KEY = 255
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
-_V2 = "/v2/"
+_V2, _EXTENSIONS = "/v2/", "/metering/"
 
 _log = logging.getLogger(__name__)
 
@@ -170,6 +170,7 @@ class Service:
             request_id=asked.request_id,
             request=admitted.request,
             value_keys=self._value_keys,
+            accept=asked.headers.get("accept", ""),
         )
         return call, paths
 
@@ -247,23 +248,39 @@ def _reply(answer: Answer, position: int) -> Reply:
     headers = {POSITION: str(position)}
     if answer.is_replay:
         headers |= REPLAYED
-    return Reply(status=200, body=encoded(answer.body), headers=headers)
+    content = answer.content
+    if content is None:
+        return Reply(status=200, body=encoded(answer.body), headers=headers)
+    headers["Content-Type"] = content.media_type
+    if isinstance(content.body, bytes):
+        return Reply(status=200, body=content.body, headers=headers)
+    return Reply(status=200, pieces=content.body, headers=headers)
 
 
 def _tree(route: Route, asked: Asked) -> Tree:
     if route.method != "POST" or not asked.body:
         return decode_form(asked.query)
-    is_v2 = asked.path.startswith(_V2)
-    wanted = _JSON if is_v2 else _FORM
-    kind = asked.headers.get("content-type", wanted).partition(";")[0]
-    if kind.strip().lower() != wanted:
+    wanted = _media_types(asked.path)
+    kind = asked.headers.get("content-type", wanted[0]).partition(";")[0]
+    kind = kind.strip().lower()
+    if kind not in wanted:
         raise InvalidRequestError(
-            f"Invalid request (check that your POST content type is {wanted}).."
+            "Invalid request (check that your POST content type is"
+            f" {' or '.join(wanted)}).."
         )
-    if is_v2:
-        return {**decode_form(asked.query), **decode_json(asked.body)}
+    if kind == _JSON:
+        takes_wholes = asked.path.startswith(_EXTENSIONS)
+        body = decode_json(asked.body, takes_wholes=takes_wholes)
+        return {**decode_form(asked.query), **body}
     both = (asked.query, asked.body) if asked.query else (asked.body,)
     return decode_form(b"&".join(both))
+
+
+def _media_types(path: str) -> tuple[str, ...]:
+    """Tell what a body may be in; the first, where nothing is said."""
+    if path.startswith(_V2):
+        return (_JSON,)
+    return (_FORM, _JSON) if path.startswith(_EXTENSIONS) else (_FORM,)
 
 
 def _request(route: Route, key_id: str, asked: Asked) -> Request | None:

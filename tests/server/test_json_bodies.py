@@ -1,0 +1,87 @@
+"""Bodies in JSON say what forms say; numbers are whole, and only where they are taken."""
+
+import pytest
+
+import metering
+from metering.server.json_bodies import decode_json
+from metering.server.parameters import (
+    Integer,
+    Items,
+    Moment,
+    Shape,
+    Text,
+    optional,
+    read_parameters,
+)
+
+LINE = Shape(
+    {"id": optional(Text()), "amount": optional(Integer(least=0, most=10**18))}
+)
+PARAMETERS = {
+    "name": optional(Text()),
+    "count": optional(Integer(least=-(10**18), most=10**18)),
+    "at": optional(Moment()),
+    "lines": optional(Items(LINE)),
+}
+
+
+def read(body: bytes, *, takes_wholes: bool = True) -> dict[str, object]:
+    return read_parameters(PARAMETERS, decode_json(body, takes_wholes=takes_wholes))
+
+
+def test_whole_numbers_are_read_with_all_their_digits_and_as_texts_too() -> None:
+    body = (
+        b'{"name": "7", "count": -999999999999999999, "at": "2026-01-31T12:00:00Z",'
+        b' "lines": [{"id": "a", "amount": 1}, {"id": "b", "amount": "2"}]}'
+    )
+
+    assert read(body) == {
+        "name": "7",
+        "count": -999_999_999_999_999_999,
+        "at": "2026-01-31T12:00:00Z",
+        "lines": [{"id": "a", "amount": 1}, {"id": "b", "amount": 2}],
+    }
+    assert read(b'{"at": 0, "count": null}') == {"at": 0}
+    assert read(b'{"at": "1769860800"}') == {"at": 1_769_860_800}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"count": 1.0}', "count"),
+        (b'{"count": 1e2}', "count"),
+        (b'{"count": -0.0}', "count"),
+        (b'{"count": "1.0"}', "count"),
+        (b'{"count": "1e2"}', "count"),
+        (b'{"count": true}', "count"),
+        (b'{"count": 1000000000000000001}', "count"),
+        (b'{"count": 123456789012345678901234567890}', "count"),
+        (b'{"lines": [{"amount": 1}, {"amount": 1.5}]}', "lines[1][amount]"),
+        (b'{"name": 7}', "name"),
+        (b'{"lines": [{"id": 7}]}', "lines[0][id]"),
+        (b'{"lines": 7}', "lines"),
+        (b'{"at": 1.5}', "at"),
+        (b'{"at": "yesterday"}', "at"),
+        (b'{"at": "2026-01-31"}', "at"),
+        (b'{"at": ""}', "at"),
+        (b'{"at": {"gt": 1}}', "at"),
+        (b'{"count": %s}' % (b"1" * 5_000), None),
+        (b'{"count": NaN}', None),
+        (b"[1]", None),
+        (b"1", None),
+    ],
+)
+def test_what_is_no_whole_number_where_one_is_taken_is_refused(
+    body: bytes, param: str | None
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(body)
+
+    assert refused.value.param == param
+
+
+def test_numbers_are_refused_where_none_are_taken() -> None:
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(b'{"count": 1}', takes_wholes=False)
+
+    assert refused.value.message == "Invalid count: expected a string, found int"
