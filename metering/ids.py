@@ -1,10 +1,12 @@
 """Ids: where names for new things come from."""
 
 import secrets
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 class Ids(Protocol):
@@ -76,3 +78,19 @@ class NamingByTime:
     def identifiers(self, numbers: np.ndarray) -> pa.Array:
         """Make identifiers that nothing else has."""
         return pa.array([self.identifier(0) for _ in numbers], pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class NamingByText:
+    """Identifiers made of a text and the row's number: the same row gets the same."""
+
+    text: str
+
+    def identifier(self, number: int) -> str:
+        """Make the identifier of a row."""
+        return f"{self.text}-{number}"
+
+    def identifiers(self, numbers: np.ndarray) -> pa.Array:
+        """Make the identifiers of rows."""
+        texts = pa.array(numbers).cast(pa.string())
+        return pc.binary_join_element_wise(self.text, texts, "-")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from metering.errors import SourceError
+from metering.ids import NamingByText
 from metering.ingest.single import parse_object
 
 NumberedBatch = tuple[pa.RecordBatch, np.ndarray, list[tuple[int, str]]]
@@ -43,18 +43,17 @@ class NamingByFile:
 
     def identifier(self, number: int) -> str:
         """Make the identifier of a row."""
-        return f"{self._content}-{number}"
+        return self._by_content.identifier(number)
 
     def identifiers(self, numbers: np.ndarray) -> pa.Array:
         """Make the identifiers of rows."""
-        texts = pa.array(numbers).cast(pa.string())
-        return pc.binary_join_element_wise(self._content, texts, "-")
+        return self._by_content.identifiers(numbers)
 
     @cached_property
-    def _content(self) -> str:
+    def _by_content(self) -> NamingByText:
         with readable(self._path), self._path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest[:_DIGITS_OF_CONTENT]
+        return NamingByText(digest[:_DIGITS_OF_CONTENT])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +98,13 @@ def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn every failure to read a file into one error that names it."""
+def readable(name: object) -> Iterator[None]:
+    """Turn every failure to read something into one error that names it."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise SourceError(f"Cannot read {path}: {reason}") from error
+        raise SourceError(f"Cannot read {name}: {reason}") from error
 
 
 def _open_parquet(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
@@ -114,7 +113,7 @@ def _open_parquet(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
     return ColumnFile(
         schema=file.schema_arrow,
         total_rows=file.metadata.num_rows,
-        batches=_numbered(path, lambda: file.iter_batches(rows_at_a_time)),
+        batches=numbered(path, lambda: file.iter_batches(rows_at_a_time)),
     )
 
 
@@ -129,12 +128,12 @@ def _open_arrow(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
         return ColumnFile(
             schema=stream.schema,
             total_rows=None,
-            batches=_numbered(path, lambda: iter(stream)),
+            batches=numbered(path, lambda: iter(stream)),
         )
     return ColumnFile(
         schema=file.schema,
         total_rows=None,
-        batches=_numbered(
+        batches=numbered(
             path,
             lambda: (file.get_batch(at) for at in range(file.num_record_batches)),
         ),
@@ -172,13 +171,17 @@ def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> Colum
     return ColumnFile(
         schema=reader.schema,
         total_rows=None,
-        batches=_numbered(path, lambda: iter(reader), malformed),
+        batches=numbered(path, lambda: iter(reader), malformed),
     )
 
 
 def _open_ndjson(path: Path, compression: str | None, rows_at_a_time: int) -> LineFile:
     del rows_at_a_time
-    return LineFile(objects=_objects(path, compression))
+    return LineFile(
+        objects=lines_of(
+            path, lambda: pa.input_stream(str(path), compression=compression)
+        )
+    )
 
 
 def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
@@ -209,13 +212,20 @@ def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
     return list(table.schema.names), has_rows
 
 
-def _numbered(
-    path: Path,
+def numbered(
+    name: object,
     read: Callable[[], Iterator[pa.RecordBatch]],
     malformed: list[tuple[int, str]] | None = None,
 ) -> Iterator[NumberedBatch]:
+    """Number the rows of batches.
+
+    Args:
+        name: what they are called where they cannot be read.
+        read: begins to read them.
+        malformed: number and fault of rows that are skipped; grows meanwhile.
+    """
     first = 0
-    with readable(path):
+    with readable(name):
         for batch in read():
             # The parser may be ahead: what it skipped behind this batch has to wait.
             skipped: list[tuple[int, str]] = []
@@ -232,11 +242,14 @@ def _numbered(
             yield nothing, np.zeros(0, np.int64), malformed
 
 
-def _objects(path: Path, compression: str | None) -> Iterator[object]:
-    with (
-        readable(path),
-        pa.input_stream(str(path), compression=compression) as file,
-    ):
+def lines_of(name: object, read: Callable[[], pa.NativeFile]) -> Iterator[object]:
+    """Read JSON line by line, as a `LineFile` has it.
+
+    Args:
+        name: what it is called where it cannot be read.
+        read: opens it.
+    """
+    with readable(name), read() as file:
         lines = io.BufferedReader(file, _BYTES_AT_A_TIME)
         while line := lines.readline(_LONGEST_LINE):
             if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):

@@ -5,7 +5,6 @@ a whole, before anything is recorded.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
@@ -16,7 +15,16 @@ import pyarrow as pa
 
 from metering.errors import SourceError
 from metering.ids import Naming
-from metering.ingest.files import BLANK, ColumnFile, LineFile, NamingByFile, open_file
+from metering.ingest.bodies import Body, Format, open_body
+from metering.ingest.cloud_events import CLOUD_EVENT_COLUMNS
+from metering.ingest.files import (
+    BLANK,
+    ColumnFile,
+    LineFile,
+    NamingByFile,
+    open_file,
+    readable,
+)
 from metering.ingest.layout import (
     Columns,
     LocatedColumns,
@@ -35,6 +43,7 @@ from metering.ingest.types import (
 )
 
 ROWS_PER_PIECE = 50_000
+_STREAM = "the stream"
 
 Piece = LocatedColumns | list[SourceRow | Rejection]
 
@@ -65,12 +74,15 @@ def open_source(source: object, columns: Columns) -> Source:
             return _of_table(source, columns)
         case pa.RecordBatch():
             return _of_table(pa.Table.from_batches([source]), columns)
+        case Body():
+            return _of_body(source, columns)
         case str() | PathLike():
             return _of_file(Path(source), columns)
         case _ if hasattr(source, "__arrow_c_stream__"):
-            with _streamed():
+            with readable(_STREAM):
                 reader = pa.RecordBatchReader.from_stream(source)
-            return Source(total_rows=None, pieces=_of_batches(reader, columns))
+            pieces = _of_batches(reader, columns, _STREAM)
+            return Source(total_rows=None, pieces=pieces)
         case Iterable() if not isinstance(source, bytes | Mapping):
             return Source(total_rows=None, pieces=_of_objects(source, columns))
         case _:
@@ -92,35 +104,40 @@ def _of_table(table: pa.Table, columns: Columns) -> Source:
 
 
 def _of_batches(
-    reader: pa.RecordBatchReader, columns: Columns
+    reader: pa.RecordBatchReader, columns: Columns, name: str
 ) -> Iterator[LocatedColumns]:
     _check_schema(reader.schema, columns)
     first = 0
-    with _streamed():
+    with readable(name):
         for table in _portions(reader, reader.schema):
             numbers = np.arange(first, first + table.num_rows)
             yield locate(columns, _one_batch(table), numbers)
             first += table.num_rows
 
 
-@contextmanager
-def _streamed() -> Iterator[None]:
-    """Turn a failure of a stream into one error."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise SourceError(f"Cannot read the stream: {reason}") from error
-
-
 def _of_file(path: Path, columns: Columns) -> Source:
-    file = open_file(path, ROWS_PER_PIECE)
+    return _of_opened(open_file(path, ROWS_PER_PIECE), columns, NamingByFile(path))
+
+
+def _of_body(body: Body, columns: Columns) -> Source:
+    opened = open_body(body, ROWS_PER_PIECE)
+    if isinstance(opened, pa.RecordBatchReader):
+        pieces = _of_batches(opened, columns, body.name)
+        return Source(total_rows=None, pieces=pieces, naming=body.naming)
+    if body.format in (Format.CLOUD_EVENT, Format.CLOUD_EVENTS):
+        columns = CLOUD_EVENT_COLUMNS
+    return _of_opened(opened, columns, body.naming)
+
+
+def _of_opened(
+    file: ColumnFile | LineFile, columns: Columns, naming: Naming | None
+) -> Source:
     if isinstance(file, LineFile):
         pieces, total_rows = _of_objects(file.objects, columns), None
     else:
         _check_schema(file.schema, columns)
         pieces, total_rows = _of_numbered_batches(file, columns), file.total_rows
-    return Source(total_rows=total_rows, pieces=pieces, naming=NamingByFile(path))
+    return Source(total_rows=total_rows, pieces=pieces, naming=naming)
 
 
 def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:

@@ -7,6 +7,7 @@ MeteringError
     ├── UnknownRouteError         404: nothing is served at that URL
     ├── BodyRefusedError          413 or 400: the body is too large, or unreadable
     ├── MediaTypeRefusedError     415: the body is in a media type that is not taken
+    ├── RowsUnreadableError       400: the body of rows is broken
     ├── BodySlowError             408: the body stopped to come
     ├── RateLimitedError          429: more requests than the key may make
     ├── RequestRunningError       409: the same request is being answered
@@ -31,7 +32,9 @@ from metering.errors import (
     InvalidRequestError,
     MeterEventInvalidError,
     ResourceMissingError,
+    SourceError,
 )
+from metering.ingest.receipts import IngestProgress
 
 _log = logging.getLogger(__name__)
 _INVALID, _API, _IDEMPOTENCY = (
@@ -179,6 +182,28 @@ class BodySlowError(RequestRefusedError):
     def __init__(self, seconds: float) -> None:
         message = f"Nothing of the request's body came for {seconds:g} seconds."
         super().__init__(Failure(status=408, type=_INVALID, message=message))
+
+
+class RowsUnreadableError(RequestRefusedError):
+    """A body of rows is broken; those before the fault are kept."""
+
+    def __init__(self, error: SourceError, reached: IngestProgress | None) -> None:
+        kept = "Nothing was recorded"
+        if reached is not None:
+            kept = (
+                f"The first {reached.rows} rows were taken before that:"
+                f" {reached.accepted} recorded, {reached.duplicates} recorded earlier,"
+                f" {reached.rejected} rejected"
+            )
+        super().__init__(
+            Failure(
+                status=400,
+                type=_INVALID,
+                message=f"{error.message}. {kept}.",
+                code=error.code,
+                param=error.param,
+            )
+        )
 
 
 class RateLimitedError(RequestRefusedError):

@@ -138,11 +138,11 @@ class Service:
         """
         try:
             check_scope(key_of(keys, asked.headers.get("authorization")), route.scope)
+            read_parameters(route.accepted, _tree(route, asked))
             if route.rows is not None:
                 _media_type(route.rows, asked)
                 check_encoding(asked.headers)
                 check_length(asked.headers, route.rows.limits)
-            read_parameters(route.accepted, _tree(route, asked))
         except Exception as error:  # noqa: BLE001  # as above
             outcome = _failed(error, asked)
             assert isinstance(outcome, Reply), "no position was asked for"

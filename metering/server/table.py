@@ -1,6 +1,6 @@
 """The table of all routes; what is asked for most comes first."""
 
-from metering.server import alerts, credit_grants, meter_events, meters, webhooks
+from metering.server import alerts, bulk, credit_grants, meter_events, meters, webhooks
 from metering.server.routes import Route
 from metering.server.v2 import core_events, stream
 from metering.server.v2 import meter_events as v2_meter_events
@@ -14,4 +14,5 @@ ROUTES: tuple[Route, ...] = (
     *credit_grants.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,
+    *bulk.ROUTES,
 )

@@ -22,6 +22,7 @@ ALLOWED = {
         ("POST", "/v2/billing/meter_events"),
         ("POST", "/v2/billing/meter_event_adjustments"),
         ("POST", "/v2/billing/meter_event_session"),
+        ("POST", "/metering/v1/meter_events"),
         ("POST", "/v1/billing/meter_event_adjustments"),
     },
     "read": {

@@ -1,0 +1,91 @@
+"""Bodies: events in memory, as they came over a wire, in a format that was named.
+
+They are read where they lie. What comes over a wire is not to be trusted: batches of an
+Arrow stream are checked before anything looks into them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metering.errors import SourceError
+from metering.ids import Naming
+from metering.ingest.cloud_events import events_of
+from metering.ingest.files import ColumnFile, LineFile, lines_of, numbered, readable
+
+
+class Format(Enum):
+    """What a body can be; the value is what it is called."""
+
+    ARROW = "an Arrow stream"
+    PARQUET = "a Parquet file"
+    NDJSON = "newline-delimited JSON"
+    CLOUD_EVENT = "a CloudEvent"
+    CLOUD_EVENTS = "a batch of CloudEvents"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Events in memory, to be ingested.
+
+    Attributes:
+        naming: names for rows without an identifier; None where they are made up.
+    """
+
+    content: bytes
+    format: Format
+    naming: Naming | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called where it cannot be read."""
+        return f"the body as {self.format.value}"
+
+
+def open_body(
+    body: Body, rows_at_a_time: int
+) -> pa.RecordBatchReader | ColumnFile | LineFile:
+    """Begin to read a body.
+
+    Raises:
+        SourceError: it is not of its format.
+    """
+    buffer = pa.py_buffer(body.content)
+    match body.format:
+        case Format.ARROW:
+            return _open_arrow(body, buffer)
+        case Format.PARQUET:
+            with readable(body.name):
+                file = pq.ParquetFile(pa.BufferReader(buffer))
+            return ColumnFile(
+                schema=file.schema_arrow,
+                total_rows=file.metadata.num_rows,
+                batches=numbered(body.name, lambda: file.iter_batches(rows_at_a_time)),
+            )
+        case Format.NDJSON:
+            return LineFile(
+                objects=lines_of(body.name, lambda: pa.BufferReader(buffer))
+            )
+        case Format.CLOUD_EVENT | Format.CLOUD_EVENTS:
+            is_batch = body.format is Format.CLOUD_EVENTS
+            return LineFile(objects=events_of(body.content, is_batch=is_batch))
+
+
+def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
+    source = pa.BufferReader(buffer)
+    with readable(body.name):
+        stream = pa.ipc.open_stream(source)
+
+    def checked() -> Iterator[pa.RecordBatch]:
+        for batch in stream:
+            batch.validate(full=True)
+            yield batch
+        rest = buffer.size - source.tell()
+        if rest:
+            # Such as another stream, whose rows would be lost without a word.
+            raise SourceError(f"Cannot read {body.name}: {rest} bytes follow its end")
+
+    return pa.RecordBatchReader.from_batches(stream.schema, checked())

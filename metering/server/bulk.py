@@ -1,0 +1,138 @@
+"""The route of meter events in bulk: rows in, and what became of each of them out.
+
+Rows without identifiers get ones made of the API key, the idempotency key and the row's
+number, where there is an idempotency key: sent again, also after a fault was mended,
+each row counts once. Other rows under the same key contradict what was recorded, and are
+refused one by one. An answer is not kept, so a repetition is told of duplicates.
+"""
+
+import hashlib
+from typing import Any
+
+import pyarrow as pa
+
+from ledger.requests import Request
+from metering.bodies import encoded
+from metering.errors import InvalidRequestError, SourceError
+from metering.ids import NamingByText
+from metering.ingest.bodies import Body, Format
+from metering.ingest.layout import Columns
+from metering.ingest.receipts import IngestProgress, IngestReceipt
+from metering.server.errors import BodyRefusedError, RowsUnreadableError
+from metering.server.parameters import Flag, Text, optional
+from metering.server.requests import Limits
+from metering.server.routes import Answer, Call, Content, Route, RowsBody
+
+REJECTIONS_MAX = 1_000
+"""How many are told of in JSON; an Arrow stream has all."""
+
+_ARROW = "application/vnd.apache.arrow.stream"
+_FORMATS = {
+    _ARROW: Format.ARROW,
+    "application/vnd.apache.parquet": Format.PARQUET,
+    "application/x-ndjson": Format.NDJSON,
+    "application/cloudevents+json": Format.CLOUD_EVENT,
+    "application/cloudevents-batch+json": Format.CLOUD_EVENTS,
+}
+# Parsed as a whole, JSON takes many times its length.
+_CLOUD_EVENTS_MAX = 32 << 20
+_LIMITS = Limits(sent_max=64 << 20, decoded_max=512 << 20)
+_OBJECT = "metering.ingest_receipt"
+_COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "payload")
+
+
+def ingest(call: Call) -> Answer:
+    """Record many meter events, and tell what became of each row."""
+    body = _body(call)
+    columns = _columns(call, body.format)
+    reached: list[IngestProgress] = []
+    try:
+        receipt = call.m.meter_events.ingest(
+            body,
+            backfill=call.given.get("backfill", False),
+            columns=columns,
+            progress=reached.append,
+        )
+    except SourceError as error:
+        raise RowsUnreadableError(error, reached[-1] if reached else None) from error
+    if _ARROW in call.accept.lower():
+        return Answer(content=Content(media_type=_ARROW, body=_stream_of(receipt)))
+    return Answer(
+        body={
+            **_numbers_of(receipt),
+            "rejections": receipt.rejections[:REJECTIONS_MAX].to_pylist(),
+            "has_more_rejections": receipt.rejected > REJECTIONS_MAX,
+        }
+    )
+
+
+def _body(call: Call) -> Body:
+    assert call.rows is not None, "the route takes rows"
+    kind, content = _FORMATS[call.rows.media_type], call.rows.content
+    is_whole = kind in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}
+    if is_whole and len(content) > _CLOUD_EVENTS_MAX:
+        raise BodyRefusedError(
+            f"The request's body is too large; {kind.value} must be at most"
+            f" {_CLOUD_EVENTS_MAX} bytes.",
+            is_too_large=True,
+        )
+    naming = None if call.request is None else _naming(call.request)
+    return Body(content=content, format=kind, naming=naming)
+
+
+def _naming(request: Request) -> NamingByText:
+    # Not of what is in the body: rows that were kept before a fault are the same ones
+    # when it is mended.
+    named = f"{request.key_id}\n{request.idempotency_key}".encode()
+    return NamingByText(f"idmp_{hashlib.sha256(named).hexdigest()[:32]}")
+
+
+def _columns(call: Call, kind: Format) -> Columns:
+    named = {
+        name: call.given[f"{name}_column"]
+        for name in _COLUMNS
+        if f"{name}_column" in call.given
+    }
+    if named and kind in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}:
+        param = f"{next(iter(named))}_column"
+        raise InvalidRequestError(
+            f"Invalid {param}: CloudEvents have no columns", param=param
+        )
+    return Columns(**named)
+
+
+def _numbers_of(receipt: IngestReceipt) -> dict[str, Any]:
+    return {
+        "object": _OBJECT,
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "rejected": receipt.rejected,
+        "first_position": receipt.first_position,
+        "last_position": receipt.last_position,
+    }
+
+
+def _stream_of(receipt: IngestReceipt) -> bytes:
+    """Write all rejections as an Arrow stream, the numbers in its schema's metadata."""
+    numbers = {_OBJECT: encoded(_numbers_of(receipt))}
+    table = receipt.rejections.replace_schema_metadata(numbers)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/metering/v1/meter_events",
+        scope="ingest",
+        handler=ingest,
+        parameters={
+            "backfill": optional(Flag()),
+            **{f"{name}_column": optional(Text(longest=500)) for name in _COLUMNS},
+        },
+        keeps_answers=False,
+        rows=RowsBody(media_types=tuple(_FORMATS), limits=_LIMITS),
+    ),
+)

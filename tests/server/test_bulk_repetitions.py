@@ -1,0 +1,254 @@
+"""Rows in bulk that are sent again: each counts once, whatever became of the answer."""
+
+import gzip
+import http.client
+import signal
+import threading
+import zlib
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+
+import metering
+from metering.server.bulk import ROUTES
+from tests.segment_places import places_of
+from tests.server.bulk import (
+    ARROW,
+    NDJSON,
+    PARQUET,
+    PATH,
+    arrow_of,
+    ndjson_of,
+    new_event_name,
+    numbers_of,
+    parquet_of,
+    recorded,
+    send,
+    table_of,
+)
+from tests.server.running import Answered, Server, running_server
+from tests.server.usage import unique
+from tests.waiting import eventually
+
+OPTIONS = ("--rate-limit=0", "--no-worker")
+
+
+def test_rows_that_carry_identifiers_count_once(server: Server) -> None:
+    table = table_of(new_event_name(server), [1, 2])
+
+    assert numbers_of(send(server, ARROW, arrow_of(table))) == (2, 0, 0)
+    assert numbers_of(send(server, PARQUET, parquet_of(table))) == (0, 2, 0)
+
+
+def test_rows_without_identifiers_count_once_under_an_idempotency_key(
+    server: Server,
+) -> None:
+    name, key = new_event_name(server), unique("key")
+    body = arrow_of(table_of(name, [1, 1, 1]).drop_columns("identifier"))
+
+    first = send(server, ARROW, body, Idempotency_Key=key)
+    again = send(server, ARROW, body, Idempotency_Key=key)
+    other = send(server, ARROW, body, Idempotency_Key=unique("key"))
+    unnamed = send(server, ARROW, body)
+
+    assert numbers_of(first) == (3, 0, 0)
+    assert numbers_of(again) == (0, 3, 0)
+    assert numbers_of(other) == (3, 0, 0)
+    assert numbers_of(unnamed) == (3, 0, 0)
+    assert len(recorded(server, name)) == 9
+
+
+def test_rows_kept_before_a_fault_count_once_when_it_is_mended(server: Server) -> None:
+    name, key = new_event_name(server), unique("key")
+    table = table_of(name, [1] * 120_000).drop_columns("identifier")
+    whole = arrow_of(table, 40_000)
+
+    broken = send(server, ARROW, whole[: len(whole) * 9 // 10], Idempotency_Key=key)
+    mended = send(server, ARROW, whole, Idempotency_Key=key)
+
+    assert broken.status == 400
+    assert numbers_of(mended) == (70_000, 50_000, 0)
+
+
+def test_another_body_under_the_same_key_is_refused(server: Server) -> None:
+    name, key = new_event_name(server), unique("key")
+    bodies = [
+        ndjson_of(table_of(name, values).drop_columns("identifier"))
+        for values in ([1], [2])
+    ]
+
+    first, other = [send(server, NDJSON, each, Idempotency_Key=key) for each in bodies]
+
+    assert numbers_of(first) == (1, 0, 0)
+    assert other.status == 400
+    assert other.error["type"] == "idempotency_error"
+    assert len(recorded(server, name)) == 1
+
+
+def test_another_body_is_refused_row_by_row_where_the_server_forgot_the_first(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    target = str(tmp_path_factory.mktemp("forgetful") / "usage")
+    answers: list[Answered] = []
+    key = ""
+    for values in ([1, 2], [1, 3]):
+        with running_server(target, *OPTIONS) as server:
+            key = key or server.key
+            name = "tokens" if answers else create_tokens(server)
+            body = ndjson_of(table_of(name, values).drop_columns("identifier"))
+            same = replace(server, key=key)
+            answers.append(send(same, NDJSON, body, Idempotency_Key="once"))
+
+    assert [numbers_of(each) for each in answers] == [(2, 0, 0), (0, 1, 1)]
+    (rejection,) = answers[1].json["rejections"]
+    assert (rejection["row"], rejection["code"]) == (1, "identifier_conflict")
+
+
+def create_tokens(server: Server) -> str:
+    with metering.connect(server.target, **places_of(server.target)) as store:
+        store.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+    return "tokens"
+
+
+class Sender(threading.Thread):
+    """Sends one body, and keeps the answer, if there is one."""
+
+    def __init__(self, server: Server, body: bytes) -> None:
+        super().__init__()
+        self.numbers: tuple[int, int, int] | None = None
+        self._server = server
+        self._body = body
+
+    def run(self) -> None:
+        try:
+            answered = send(self._server, ARROW, self._body, Idempotency_Key="once")
+        except (OSError, http.client.HTTPException):
+            return
+        self.numbers = numbers_of(answered)
+
+
+def test_either_database_takes_rows_in_bulk(store_target: str) -> None:
+    with running_server(store_target, *OPTIONS) as server:
+        body = arrow_of(table_of(create_tokens(server), [1, 2]))
+
+        assert numbers_of(send(server, ARROW, body)) == (2, 0, 0)
+        assert numbers_of(send(server, ARROW, body)) == (0, 2, 0)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
+def test_a_body_counts_once_when_the_server_was_stopped_amid_it(
+    tmp_path_factory: pytest.TempPathFactory, stop: signal.Signals
+) -> None:
+    target = str(tmp_path_factory.mktemp("stopped") / "usage")
+    rows = 300_000
+    with running_server(target, *OPTIONS) as server:
+        name, key = create_tokens(server), server.key
+        body = arrow_of(table_of(name, [1] * rows).drop_columns("identifier"))
+        sender = Sender(server, body)
+        with metering.connect(target) as store:
+            before = store.position
+            sender.start()
+            eventually(lambda: store.position > before)
+            server.process.send_signal(stop)
+        sender.join()
+        server.process.wait(60)
+
+    with running_server(target, *OPTIONS) as restarted:
+        again = send(replace(restarted, key=key), ARROW, body, Idempotency_Key="once")
+
+    accepted, duplicates, rejected = numbers_of(again)
+    assert duplicates > 0
+    assert (accepted + duplicates, rejected) == (rows, 0)
+    if sender.numbers is not None:
+        assert sender.numbers == (rows, 0, 0)
+        assert duplicates == rows
+    with metering.connect(target) as store:
+        (summary,) = store.reaggregate().to_pylist()
+        assert summary["event_count"] == rows
+        assert summary["value"] == rows
+
+
+def limits() -> tuple[int, int]:
+    (route,) = ROUTES
+    assert route.rows is not None
+    return route.rows.limits.sent_max, route.rows.limits.decoded_max
+
+
+def test_a_body_is_bounded_as_it_is_sent(server: Server) -> None:
+    most, _ = limits()
+    address = urlsplit(server.url)
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": NDJSON}
+    connection = http.client.HTTPConnection(
+        str(address.hostname), address.port, timeout=60
+    )
+    connection.putrequest("POST", PATH)
+    for key, value in {**headers, "Content-Length": str(most + 1)}.items():
+        connection.putheader(key, value)
+    connection.endheaders()
+
+    # Answered before any of it is sent.
+    assert connection.getresponse().status == 413
+    connection.close()
+    lines = b"\n" * most
+    assert numbers_of(send(server, NDJSON, lines)) == (0, 0, 0)
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (most + 1, lines + b"\n")
+    assert send(server, NDJSON, chunk, Transfer_Encoding="chunked").status == 413
+
+
+def test_a_body_is_bounded_decompressed(server: Server) -> None:
+    _, most = limits()
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    piece = bytes(1 << 20)
+    parts = [compressor.compress(piece) for _ in range(most >> 20)]
+    body = b"".join([*parts, compressor.compress(b"0"), compressor.flush()])
+
+    answered = send(server, PARQUET, body, Content_Encoding="gzip")
+
+    assert answered.status == 413
+    assert str(most) in answered.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"), [("read", 403), ("admin", 403), ("ingest", 415)]
+)
+def test_who_may_not_send_rows_is_told_before_they_are_sent(
+    server: Server, scope: str, status: int
+) -> None:
+    with metering.connect(server.target, **places_of(server.target)) as store:
+        key = store.api_keys.create(name="a key", scopes=(scope,)).secret
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(
+        str(address.hostname), address.port, timeout=60
+    )
+    connection.putrequest("POST", PATH)
+    connection.putheader("Authorization", f"Bearer {key}")
+    connection.putheader("Content-Type", "text/plain")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders()
+
+    answered = connection.getresponse()
+
+    assert answered.status == status
+    connection.close()
+
+
+def test_more_bodies_than_are_held_at_a_time_are_all_taken(server: Server) -> None:
+    names = [new_event_name(server) for _ in range(8)]
+    bodies = [gzip.compress(ndjson_of(table_of(each, [1, 2]))) for each in names]
+    answers = []
+
+    def post(body: bytes) -> None:
+        answers.append(send(server, NDJSON, body, Content_Encoding="gzip"))
+
+    threads = [threading.Thread(target=post, args=(each,)) for each in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [numbers_of(each) for each in answers] == [(2, 0, 0)] * 8
