@@ -25,6 +25,7 @@ AFTER_HISTORY: Final = "this project, 100 million identifiers known"
 EMPTY_LOG: Final = "this project, empty log"
 TRANSACTION_AN_INVOICE: Final = "rows, a database transaction an invoice"
 CREDIT_ROWS: Final = "rows of grants, summed"
+OWN_INGEST: Final = "the library's own ingest, from a file"
 BARE_STARLETTE: Final = "bare Starlette route, parses the form"
 
 APPEND_SQLITE: Final = "append: SQLite"
@@ -38,6 +39,8 @@ REAGGREGATE_DASK: Final = "reaggregate: the same, Dask workers of one thread"
 REBUILD: Final = "rebuild: projections of sealed events"
 ALERTS: Final = "alerts: catching up with 2 million events, SQLite"
 HTTP_POSTS: Final = "http: single v1 posts from 32 connections, SQLite"
+HTTP_BULK_ARROW: Final = "http: 500,000 rows as an Arrow stream, SQLite"
+HTTP_BULK_PARQUET: Final = "http: 500,000 rows as a Parquet file, SQLite"
 OPENING: Final = "summary: first answer of a fresh process, large sealed store"
 
 
@@ -308,5 +311,20 @@ TARGETS: Final[tuple[Target, ...]] = (
             "Single v1 posts of meter events from 32 connections are recorded at 0.3 "
             "times the rate of a bare Starlette route that parses the same form, or more"
         ),
+    ),
+    *(
+        RatioTarget(
+            group=group,
+            against=OWN_INGEST,
+            at_least=0.7,
+            sentence=(
+                f"Rows as {format_name} over HTTP are recorded at 0.7 times the rate of "
+                "the library's own ingest of the same bytes, or more"
+            ),
+        )
+        for group, format_name in (
+            (HTTP_BULK_ARROW, "an Arrow stream"),
+            (HTTP_BULK_PARQUET, "a Parquet file"),
+        )
     ),
 )
