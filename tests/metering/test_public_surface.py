@@ -114,7 +114,7 @@ PARAMETERS = {
     " value_grouping_window fill",
     "meter_events.create": "event_name payload identifier timestamp",
     "meter_events.ingest": "source backfill progress columns",
-    "meter_events.list": "event_name customer start_time end_time",
+    "meter_events.list": "event_name customer start_time end_time starting_after",
     "meter_event_adjustments.create": "event_name type cancel",
     "credit_grants.create": "customer amount applicability_config category priority"
     " name effective_at expires_at metadata",
