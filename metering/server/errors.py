@@ -251,7 +251,7 @@ def failure_of(error: metering.MeteringError) -> Failure:
         case ResourceMissingError():
             is_in_path = error.param == "id"
             return _refused(error, 404 if is_in_path else 400)
-        case InvalidRequestError():
+        case InvalidRequestError() | metering.ReaggregationError():
             return _refused(error, 400)
         case metering.StoreBusyError():
             return Failure(

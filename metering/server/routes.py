@@ -102,6 +102,8 @@ class Route:
         decode: reads a body that is in order many times faster than its parameters do.
         keeps_answers: whether a repetition is answered as the first was; where it is
             not, it is done again, to no other effect.
+        is_heavy: whether it takes long and all processors: few such are answered at a
+            time, so that the others do not wait for them.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -115,6 +117,7 @@ class Route:
     together: Together | None = None
     decode: Decode | None = None
     keeps_answers: bool = True
+    is_heavy: bool = False
     credential: Literal["key", "session"] = "key"
 
     @property

@@ -43,6 +43,8 @@ ALLOWED = {
         ("GET", "/v1/webhook_endpoints/{id}"),
         ("POST", "/metering/v1/credits/preview"),
         ("GET", "/metering/v1/meter_events"),
+        ("GET", "/metering/v1/reaggregate"),
+        ("POST", "/metering/v1/reaggregate"),
     },
     "admin": {
         ("POST", "/v1/billing/meters"),
