@@ -21,6 +21,7 @@ from metering.server.errors import (
     RequestRefusedError,
     UnknownRouteError,
 )
+from metering.server.large_bodies import LargeBodies
 from metering.server.requests import (
     Asked,
     ClientGoneError,
@@ -32,7 +33,7 @@ from metering.server.requests import (
     headers_of,
     read_body,
 )
-from metering.server.routes import Route
+from metering.server.routes import Route, RowsBody
 from metering.server.service import IDEMPOTENCY_KEY, Service, reply_of
 from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
@@ -60,7 +61,9 @@ def create_app(
         routes: what is served.
     """
     service = Service(m, rate_limit=rate_limit)
-    answering = Answering(service, Keyring(m), routes, threads=threads)
+    keyring = Keyring(m)
+    answering = Answering(service, keyring, routes, threads=threads)
+    large_bodies = LargeBodies(service, keyring)
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
@@ -77,7 +80,7 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering))
+                PathRoute(path, _Endpoint(by_method, answering, large_bodies))
                 for path, by_method in by_path.items()
             ),
             PathRoute("/healthz", _Health(service, asks_store=False)),
@@ -92,9 +95,15 @@ def create_app(
 class _Endpoint:
     """Answers what is asked at one path."""
 
-    def __init__(self, by_method: Mapping[str, Route], answering: Answering) -> None:
+    def __init__(
+        self,
+        by_method: Mapping[str, Route],
+        answering: Answering,
+        large_bodies: LargeBodies,
+    ) -> None:
         self._by_method = by_method
         self._answering = answering
+        self._large_bodies = large_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -110,10 +119,13 @@ class _Endpoint:
                 query=scope["query_string"],
                 headers=headers,
                 ids=scope["path_params"],
-                body=await read_body(receive, headers),
+                body=b"" if route.rows else await read_body(receive, headers),
                 request_id=request_id,
             )
-            reply = await self._reply(route, asked)
+            if route.rows is None:
+                reply = await self._reply(route, asked)
+            else:
+                reply = await self._reply_to_rows(route, asked, receive, route.rows)
         except ClientGoneError:
             return
         except RequestRefusedError as error:
@@ -122,6 +134,16 @@ class _Endpoint:
             await _send(send, reply, request_id, headers)
         else:
             await _send_pieces(receive, send, reply, _head(reply, request_id, headers))
+
+    async def _reply_to_rows(
+        self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
+    ) -> Reply:
+        """Answer a request whose body is read when it is clear that it may be sent."""
+        refusal = await self._large_bodies.refusal(route, asked)
+        if refusal is not None:
+            return refusal
+        async with self._large_bodies.whole(asked, receive, taken.limits) as whole:
+            return await self._reply(route, whole)
 
     async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""
