@@ -74,6 +74,7 @@ NAMES = [
     "StoreForkedError",
     "StoreFullError",
     "StoreMissingError",
+    "StoreStatus",
     "StoreUnavailableError",
     "StoreVersionError",
     "SummaryTooLargeError",
