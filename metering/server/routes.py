@@ -14,6 +14,7 @@ from metering.api_keys import ScopeName
 from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.expansion import Expansions
+from metering.server.metrics import Metrics
 from metering.server.parameters import Given, Items, Parameters, Text, optional
 from metering.server.requests import Limits
 from metering.server.value_keys import ValueKeys
@@ -58,6 +59,7 @@ class Call:
         request_id: its own.
         request: where the caller sent an idempotency key.
         accept: which media types it would have, as the header says.
+        metrics: what the server counted.
         rows: the body, where the route takes one of rows.
     """
 
@@ -68,7 +70,8 @@ class Call:
     request_id: str
     request: Request | None
     value_keys: ValueKeys
-    accept: str = ""
+    accept: str
+    metrics: Metrics
     rows: Rows | None = None
 
 

@@ -3,7 +3,7 @@
 from metering.server import alerts, credit_grants, meter_events, meters, webhooks
 from metering.server.extensions import credits as extension_credits
 from metering.server.extensions import meter_events as extension_meter_events
-from metering.server.extensions import reaggregation
+from metering.server.extensions import operations, reaggregation
 from metering.server.routes import Route
 from metering.server.v2 import core_events, stream
 from metering.server.v2 import meter_events as v2_meter_events
@@ -20,4 +20,5 @@ ROUTES: tuple[Route, ...] = (
     *extension_credits.ROUTES,
     *extension_meter_events.ROUTES,
     *reaggregation.ROUTES,
+    *operations.ROUTES,
 )

@@ -45,6 +45,8 @@ ALLOWED = {
         ("GET", "/metering/v1/meter_events"),
         ("GET", "/metering/v1/reaggregate"),
         ("POST", "/metering/v1/reaggregate"),
+        ("GET", "/metering/v1/health"),
+        ("GET", "/metrics"),
     },
     "admin": {
         ("POST", "/v1/billing/meters"),
