@@ -12,6 +12,7 @@ from tests.segment_places import places_of
 from tests.server.losing import losing_proxy
 from tests.server.node import lay_out, printed_by, what_is_missing
 from tests.server.running import Server, running_server
+from tests.test_readme import examples
 from tests.webhook_receiver import running_receiver
 
 INVALID = ("StripeInvalidRequestError", 400)
@@ -372,3 +373,22 @@ def test_what_is_delivered_is_verified(tmp_path: Path) -> None:
         "changed": "StripeSignatureVerificationError",
         "otherSecret": "StripeSignatureVerificationError",
     }
+
+
+def test_the_lines_of_readme_record_usage(server: Server, tmp_path: Path) -> None:
+    with store_of(server) as store:
+        store.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+    [lines] = examples("js")
+    port = server.url.rpartition(":")[2]
+    lay_out(tmp_path)
+    script = tmp_path / "readme.mjs"
+    script.write_text(
+        lines.replace("sk_test_…", server.key).replace("12111", port)
+        + "console.log(JSON.stringify(event.payload));\n"
+    )
+
+    assert printed_by(script) == {"stripe_customer_id": "cus_1", "value": "25"}
