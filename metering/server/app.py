@@ -6,7 +6,7 @@ a commit: so every request is answered on a thread, and there are many.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -110,6 +110,7 @@ class _Endpoint:
             for each in by_method.values()
         }
         self._unknown = _Unknown(metrics)
+        self._making = asyncio.Lock()
         self._answering = answering
         self._large_bodies = large_bodies
 
@@ -152,8 +153,29 @@ class _Endpoint:
         if reply.pieces is None:
             await _send(send, reply, request_id, headers)
         else:
-            await _send_pieces(receive, send, reply, _head(reply, request_id, headers))
+            head = _head(reply, request_id, headers)
+            await self._send_pieces(receive, send, reply.pieces, head)
         return reply
+
+    async def _send_pieces(
+        self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
+    ) -> None:
+        """Send what is made meanwhile, on another thread, until nobody listens."""
+        await send(head)
+        gone = asyncio.ensure_future(receive())
+        try:
+            while not gone.done():
+                # One at a time: making them leaves little of the interpreter to others.
+                async with self._making:
+                    piece = await asyncio.to_thread(next, pieces, None)
+                if piece is None:
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                await send(
+                    {"type": "http.response.body", "body": piece, "more_body": True}
+                )
+        finally:
+            gone.cancel()
 
     async def _reply_to_rows(
         self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
@@ -220,23 +242,6 @@ async def _send(
 ) -> None:
     await send(_head(reply, request_id, asked_headers))
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _send_pieces(
-    receive: Receive, send: Send, reply: Reply, head: Message
-) -> None:
-    """Send what is made meanwhile, on another thread, until nobody listens."""
-    assert reply.pieces is not None, "it comes in pieces"
-    await send(head)
-    gone = asyncio.ensure_future(receive())
-    try:
-        while (piece := await asyncio.to_thread(next, reply.pieces, None)) is not None:
-            if gone.done():
-                return
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        gone.cancel()
 
 
 def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:
