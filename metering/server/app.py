@@ -6,7 +6,7 @@ a commit: so every request is answered on a thread, and there are many.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -22,6 +22,7 @@ from metering.server.errors import (
     UnknownRouteError,
 )
 from metering.server.large_bodies import LargeBodies
+from metering.server.metrics import Metrics
 from metering.server.requests import (
     Asked,
     ClientGoneError,
@@ -60,7 +61,8 @@ def create_app(
         threads: how many requests are answered at the same time.
         routes: what is served.
     """
-    service = Service(m, rate_limit=rate_limit)
+    metrics = Metrics()
+    service = Service(m, metrics, rate_limit=rate_limit)
     keyring = Keyring(m)
     answering = Answering(service, keyring, routes, threads=threads)
     large_bodies = LargeBodies(service, keyring)
@@ -80,13 +82,13 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering, large_bodies))
+                PathRoute(path, _Endpoint(by_method, answering, large_bodies, metrics))
                 for path, by_method in by_path.items()
             ),
             PathRoute("/healthz", _Health(service, asks_store=False)),
             PathRoute("/readyz", _Health(service, asks_store=True)),
         ],
-        default=_answer_unknown,
+        default=_Unknown(metrics),
         redirect_slashes=False,
         lifespan=lifespan,
     )
@@ -100,8 +102,15 @@ class _Endpoint:
         by_method: Mapping[str, Route],
         answering: Answering,
         large_bodies: LargeBodies,
+        metrics: Metrics,
     ) -> None:
         self._by_method = by_method
+        self._counted = {
+            each.method: metrics.of(each.method, each.path)
+            for each in by_method.values()
+        }
+        self._unknown = _Unknown(metrics)
+        self._making = asyncio.Lock()
         self._answering = answering
         self._large_bodies = large_bodies
 
@@ -109,8 +118,19 @@ class _Endpoint:
         """Answer one request."""
         route = self._by_method.get(scope["method"])
         if route is None:
-            await _answer_unknown(scope, receive, send)
+            await self._unknown(scope, receive, send)
             return
+        counted = self._counted[route.method]
+        began, reply = counted.began(), None
+        try:
+            reply = await self._answer(route, scope, receive, send)
+        finally:
+            counted.ended(began, reply)
+
+    async def _answer(
+        self, route: Route, scope: Scope, receive: Receive, send: Send
+    ) -> Reply | None:
+        """Answer, unless nobody is there any more."""
         request_id, headers = _new_request_id(), headers_of(scope)
         try:
             asked = Asked(
@@ -127,13 +147,35 @@ class _Endpoint:
             else:
                 reply = await self._reply_to_rows(route, asked, receive, route.rows)
         except ClientGoneError:
-            return
+            return None
         except RequestRefusedError as error:
             reply = reply_of(error.failure, scope["path"])
         if reply.pieces is None:
             await _send(send, reply, request_id, headers)
         else:
-            await _send_pieces(receive, send, reply, _head(reply, request_id, headers))
+            head = _head(reply, request_id, headers)
+            await self._send_pieces(receive, send, reply.pieces, head)
+        return reply
+
+    async def _send_pieces(
+        self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
+    ) -> None:
+        """Send what is made meanwhile, on another thread, until nobody listens."""
+        await send(head)
+        gone = asyncio.ensure_future(receive())
+        try:
+            while not gone.done():
+                # One at a time: making them leaves little of the interpreter to others.
+                async with self._making:
+                    piece = await asyncio.to_thread(next, pieces, None)
+                if piece is None:
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                await send(
+                    {"type": "http.response.body", "body": piece, "more_body": True}
+                )
+        finally:
+            gone.cancel()
 
     async def _reply_to_rows(
         self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
@@ -176,12 +218,23 @@ class _Health:
         await _send(send, reply, _new_request_id(), headers_of(scope))
 
 
-async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:
-    del receive
-    if scope["type"] == "http":
-        error = UnknownRouteError(scope["method"], scope["path"])
-        reply = reply_of(error.failure, scope["path"])
-        await _send(send, reply, _new_request_id(), headers_of(scope))
+class _Unknown:
+    """Answers what is asked where nothing is served."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        # Whoever asks makes up methods and paths.
+        self._counted = metrics.of("other", "unknown")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        del receive
+        if scope["type"] == "http":
+            error = UnknownRouteError(scope["method"], scope["path"])
+            reply, began = reply_of(error.failure, scope["path"]), self._counted.began()
+            try:
+                await _send(send, reply, _new_request_id(), headers_of(scope))
+            finally:
+                self._counted.ended(began, reply)
 
 
 async def _send(
@@ -189,23 +242,6 @@ async def _send(
 ) -> None:
     await send(_head(reply, request_id, asked_headers))
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _send_pieces(
-    receive: Receive, send: Send, reply: Reply, head: Message
-) -> None:
-    """Send what is made meanwhile, on another thread, until nobody listens."""
-    assert reply.pieces is not None, "it comes in pieces"
-    await send(head)
-    gone = asyncio.ensure_future(receive())
-    try:
-        while (piece := await asyncio.to_thread(next, reply.pieces, None)) is not None:
-            if gone.done():
-                return
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        gone.cancel()
 
 
 def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:

@@ -62,6 +62,15 @@ _V2_CODES_OF_EVENTS = {
     "no_meter": "no_meter",
     "payload_invalid": "payload_invalid_value",
 }
+_REFUSALS_BY_STATUS = {
+    401: "not_authenticated",
+    403: "not_permitted",
+    413: "too_large",
+    429: "rate_limited",
+}
+_BUSY = "lock_timeout"
+REFUSALS = (*_REFUSALS_BY_STATUS.values(), "store_busy")
+"""Why requests never reach a store, or not its log, in words to count them by."""
 _IN_USE = "idempotency_key_in_use"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
 
@@ -108,6 +117,13 @@ class Failure:
         if self.doc_url is not None:
             error["doc_url"] = self.doc_url
         return {"error": error}
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the request never reached the log, where it is not for what it said."""
+        if self.code == _BUSY:
+            return "store_busy"
+        return _REFUSALS_BY_STATUS.get(self.status)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -300,14 +316,14 @@ def failure_of(error: metering.MeteringError) -> Failure:
         case ResourceMissingError():
             is_in_path = error.param == "id"
             return _refused(error, 404 if is_in_path else 400)
-        case InvalidRequestError():
+        case InvalidRequestError() | metering.ReaggregationError():
             return _refused(error, 400)
         case metering.StoreBusyError():
             return Failure(
                 status=429,
                 type=_INVALID,
                 message="The store is busy with other requests; send this one again.",
-                code="lock_timeout",
+                code=_BUSY,
                 should_retry=True,
                 retry_after=1,
             )

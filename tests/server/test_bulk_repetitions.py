@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import metering
-from metering.server.bulk import ROUTES
+from metering.server.extensions.bulk import ROUTES
 from tests.segment_places import places_of
 from tests.server.bulk import (
     ARROW,
