@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from metering.errors import SourceError
 from metering.ids import Naming
+from metering.ingest.arrow_sizes import unpacked_bytes
 from metering.ingest.cloud_events import events_of
 from metering.ingest.files import ColumnFile, LineFile, lines_of, numbered, readable
 
@@ -43,6 +44,24 @@ class Body:
     def name(self) -> str:
         """What it is called where it cannot be read."""
         return f"the body as {self.format.value}"
+
+    def unpacked_bytes(self) -> int:
+        """Tell how many bytes its columns take decompressed, as far as it says so.
+
+        Raises:
+            SourceError: it is not of its format.
+        """
+        buffer = pa.py_buffer(self.content)
+        with readable(self.name):
+            match self.format:
+                case Format.ARROW:
+                    return unpacked_bytes(buffer)
+                case Format.PARQUET:
+                    file = pq.read_metadata(pa.BufferReader(buffer))
+                    groups = map(file.row_group, range(file.num_row_groups))
+                    return sum(group.total_byte_size for group in groups)
+                case _:
+                    return len(self.content)
 
 
 def open_body(

@@ -57,6 +57,12 @@ def arrow_of(table: pa.Table, rows_per_batch: int | None = None) -> bytes:
     return bytes(sink.getvalue())
 
 
+def with_fault(body: bytes) -> bytes:
+    """Make a text of a later batch one that is no UTF-8: that of the customer `cus_2`."""
+    assert body.count(b"cus_2") == 1
+    return body.replace(b"cus_2", b"cus\xff2")
+
+
 def parquet_of(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink)

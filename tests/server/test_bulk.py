@@ -28,6 +28,7 @@ from tests.server.bulk import (
     recorded,
     send,
     table_of,
+    with_fault,
 )
 from tests.server.running import Server
 
@@ -230,8 +231,13 @@ def bytes_after_the_end(name: str) -> bytes:
 
 
 def text_that_is_no_utf_8(name: str) -> bytes:
-    body = arrow_of(table_of(name, [1, 2], stripe_customer_id=["cus_1", "cus_2"]))
-    return body.replace(b"cus_2", b"cus\xff2")
+    table = table_of(name, [1, 2], stripe_customer_id=["cus_1", "cus_2"])
+    return with_fault(arrow_of(table))
+
+
+def cut_stream(name: str) -> bytes:
+    body = arrow_of(table_of(name, [1] * 120_000), 40_000)
+    return body[: len(body) * 9 // 10]
 
 
 def offsets_beyond_the_text(name: str) -> bytes:
@@ -254,6 +260,7 @@ def cut_file(name: str) -> bytes:
         (ARROW, text_that_is_no_utf_8),
         (ARROW, offsets_beyond_the_text),
         (ARROW, bytes_after_the_end),
+        (ARROW, cut_stream),
         (PARQUET, lambda _: b"not Parquet at all"),
         (PARQUET, lambda _: b""),
         (PARQUET, cut_file),
@@ -277,9 +284,10 @@ def test_a_body_that_is_broken_is_told_apart(
 
 def test_rows_before_a_fault_are_kept_and_counted(server: Server) -> None:
     name, kept = new_event_name(server), 50_000
-    body = arrow_of(table_of(name, [1] * 120_000), 40_000)
+    customers = ["cus_1"] * 119_999 + ["cus_2"]
+    table = table_of(name, [1] * 120_000, stripe_customer_id=customers)
 
-    answered = send(server, ARROW, body[: len(body) * 9 // 10])
+    answered = send(server, ARROW, with_fault(arrow_of(table, 40_000)))
 
     assert answered.status == 400
     assert answered.error["message"].endswith(

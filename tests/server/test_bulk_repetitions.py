@@ -1,23 +1,18 @@
 """Rows in bulk that are sent again: each counts once, whatever became of the answer."""
 
-import gzip
 import http.client
 import signal
 import threading
-import zlib
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import pytest
 
 import metering
-from metering.server.extensions.bulk import ROUTES
 from tests.segment_places import places_of
 from tests.server.bulk import (
     ARROW,
     NDJSON,
     PARQUET,
-    PATH,
     arrow_of,
     ndjson_of,
     new_event_name,
@@ -26,6 +21,7 @@ from tests.server.bulk import (
     recorded,
     send,
     table_of,
+    with_fault,
 )
 from tests.server.running import Answered, Server, running_server
 from tests.server.usage import unique
@@ -61,10 +57,11 @@ def test_rows_without_identifiers_count_once_under_an_idempotency_key(
 
 def test_rows_kept_before_a_fault_count_once_when_it_is_mended(server: Server) -> None:
     name, key = new_event_name(server), unique("key")
-    table = table_of(name, [1] * 120_000).drop_columns("identifier")
-    whole = arrow_of(table, 40_000)
+    customers = ["cus_1"] * 119_999 + ["cus_2"]
+    table = table_of(name, [1] * 120_000, stripe_customer_id=customers)
+    whole = arrow_of(table.drop_columns("identifier"), 40_000)
 
-    broken = send(server, ARROW, whole[: len(whole) * 9 // 10], Idempotency_Key=key)
+    broken = send(server, ARROW, with_fault(whole), Idempotency_Key=key)
     mended = send(server, ARROW, whole, Idempotency_Key=key)
 
     assert broken.status == 400
@@ -171,84 +168,3 @@ def test_a_body_counts_once_when_the_server_was_stopped_amid_it(
         (summary,) = store.reaggregate().to_pylist()
         assert summary["event_count"] == rows
         assert summary["value"] == rows
-
-
-def limits() -> tuple[int, int]:
-    (route,) = ROUTES
-    assert route.rows is not None
-    return route.rows.limits.sent_max, route.rows.limits.decoded_max
-
-
-def test_a_body_is_bounded_as_it_is_sent(server: Server) -> None:
-    most, _ = limits()
-    address = urlsplit(server.url)
-    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": NDJSON}
-    connection = http.client.HTTPConnection(
-        str(address.hostname), address.port, timeout=60
-    )
-    connection.putrequest("POST", PATH)
-    for key, value in {**headers, "Content-Length": str(most + 1)}.items():
-        connection.putheader(key, value)
-    connection.endheaders()
-
-    # Answered before any of it is sent.
-    assert connection.getresponse().status == 413
-    connection.close()
-    lines = b"\n" * most
-    assert numbers_of(send(server, NDJSON, lines)) == (0, 0, 0)
-    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (most + 1, lines + b"\n")
-    assert send(server, NDJSON, chunk, Transfer_Encoding="chunked").status == 413
-
-
-def test_a_body_is_bounded_decompressed(server: Server) -> None:
-    _, most = limits()
-    compressor = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    piece = bytes(1 << 20)
-    parts = [compressor.compress(piece) for _ in range(most >> 20)]
-    body = b"".join([*parts, compressor.compress(b"0"), compressor.flush()])
-
-    answered = send(server, PARQUET, body, Content_Encoding="gzip")
-
-    assert answered.status == 413
-    assert str(most) in answered.error["message"]
-
-
-@pytest.mark.parametrize(
-    ("scope", "status"), [("read", 403), ("admin", 403), ("ingest", 415)]
-)
-def test_who_may_not_send_rows_is_told_before_they_are_sent(
-    server: Server, scope: str, status: int
-) -> None:
-    with metering.connect(server.target, **places_of(server.target)) as store:
-        key = store.api_keys.create(name="a key", scopes=(scope,)).secret
-    address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(
-        str(address.hostname), address.port, timeout=60
-    )
-    connection.putrequest("POST", PATH)
-    connection.putheader("Authorization", f"Bearer {key}")
-    connection.putheader("Content-Type", "text/plain")
-    connection.putheader("Content-Length", "1000")
-    connection.endheaders()
-
-    answered = connection.getresponse()
-
-    assert answered.status == status
-    connection.close()
-
-
-def test_more_bodies_than_are_held_at_a_time_are_all_taken(server: Server) -> None:
-    names = [new_event_name(server) for _ in range(8)]
-    bodies = [gzip.compress(ndjson_of(table_of(each, [1, 2]))) for each in names]
-    answers = []
-
-    def post(body: bytes) -> None:
-        answers.append(send(server, NDJSON, body, Content_Encoding="gzip"))
-
-    threads = [threading.Thread(target=post, args=(each,)) for each in bodies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [numbers_of(each) for each in answers] == [(2, 0, 0)] * 8

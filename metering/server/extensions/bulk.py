@@ -36,6 +36,8 @@ _FORMATS = {
 }
 # Parsed as a whole, JSON takes many times its length.
 _CLOUD_EVENTS_MAX = 32 << 20
+# Each is told of, and held until then; so many are a mistake that all rows share.
+_REJECTED_MAX = 1_000_000
 _LIMITS = Limits(sent_max=64 << 20, decoded_max=512 << 20)
 _OBJECT = "metering.ingest_receipt"
 _COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "payload")
@@ -46,12 +48,19 @@ def ingest(call: Call) -> Answer:
     body = _body(call)
     columns = _columns(call, body.format)
     reached: list[IngestProgress] = []
+
+    def watch(progress: IngestProgress) -> None:
+        reached.append(progress)
+        if progress.rejected > _REJECTED_MAX:
+            raise SourceError(f"More than {_REJECTED_MAX} rows were rejected")
+
     try:
+        _check_size(body)
         receipt = call.m.meter_events.ingest(
             body,
             backfill=call.given.get("backfill", False),
             columns=columns,
-            progress=reached.append,
+            progress=watch,
         )
     except SourceError as error:
         raise RowsUnreadableError(error, reached[-1] if reached else None) from error
@@ -69,15 +78,19 @@ def ingest(call: Call) -> Answer:
 def _body(call: Call) -> Body:
     assert call.rows is not None, "the route takes rows"
     kind, content = _FORMATS[call.rows.media_type], call.rows.content
-    is_whole = kind in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}
-    if is_whole and len(content) > _CLOUD_EVENTS_MAX:
-        raise BodyRefusedError(
-            f"The request's body is too large; {kind.value} must be at most"
-            f" {_CLOUD_EVENTS_MAX} bytes.",
-            is_too_large=True,
-        )
     naming = None if call.request is None else _naming(call.request)
     return Body(content=content, format=kind, naming=naming)
+
+
+def _check_size(body: Body) -> None:
+    is_whole = body.format in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}
+    most = _CLOUD_EVENTS_MAX if is_whole else _LIMITS.decoded_max
+    if body.unpacked_bytes() > most:
+        raise BodyRefusedError(
+            f"The request's body is too large; {body.format.value} must be at most"
+            f" {most} bytes decompressed.",
+            is_too_large=True,
+        )
 
 
 def _naming(request: Request) -> NamingByText:

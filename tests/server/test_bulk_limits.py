@@ -1,0 +1,164 @@
+"""Bodies of rows are bounded: as they are sent, unpacked, and in how many come at once."""
+
+import gzip
+import http.client
+import struct
+import threading
+import zlib
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pytest
+
+import metering
+from metering.server.extensions.bulk import ROUTES
+from tests.segment_places import places_of
+from tests.server.bulk import (
+    ARROW,
+    NDJSON,
+    PARQUET,
+    PATH,
+    ndjson_of,
+    new_event_name,
+    numbers_of,
+    recorded,
+    send,
+    table_of,
+)
+from tests.server.running import Server
+
+
+def limits() -> tuple[int, int]:
+    (route,) = ROUTES
+    assert route.rows is not None
+    return route.rows.limits.sent_max, route.rows.limits.decoded_max
+
+
+def test_a_body_is_bounded_as_it_is_sent(server: Server) -> None:
+    most, _ = limits()
+    address = urlsplit(server.url)
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": NDJSON}
+    connection = http.client.HTTPConnection(
+        str(address.hostname), address.port, timeout=60
+    )
+    connection.putrequest("POST", PATH)
+    for key, value in {**headers, "Content-Length": str(most + 1)}.items():
+        connection.putheader(key, value)
+    connection.endheaders()
+
+    # Answered before any of it is sent.
+    assert connection.getresponse().status == 413
+    connection.close()
+    lines = b"\n" * most
+    assert numbers_of(send(server, NDJSON, lines)) == (0, 0, 0)
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (most + 1, lines + b"\n")
+    assert send(server, NDJSON, chunk, Transfer_Encoding="chunked").status == 413
+
+
+def test_a_body_is_bounded_decompressed(server: Server) -> None:
+    _, most = limits()
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    piece = bytes(1 << 20)
+    parts = [compressor.compress(piece) for _ in range(most >> 20)]
+    body = b"".join([*parts, compressor.compress(b"0"), compressor.flush()])
+
+    answered = send(server, PARQUET, body, Content_Encoding="gzip")
+
+    assert answered.status == 413
+    assert str(most) in answered.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"), [("read", 403), ("admin", 403), ("ingest", 415)]
+)
+def test_who_may_not_send_rows_is_told_before_they_are_sent(
+    server: Server, scope: str, status: int
+) -> None:
+    with metering.connect(server.target, **places_of(server.target)) as store:
+        key = store.api_keys.create(name="a key", scopes=(scope,)).secret
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(
+        str(address.hostname), address.port, timeout=60
+    )
+    connection.putrequest("POST", PATH)
+    connection.putheader("Authorization", f"Bearer {key}")
+    connection.putheader("Content-Type", "text/plain")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders()
+
+    answered = connection.getresponse()
+
+    assert answered.status == status
+    connection.close()
+
+
+def test_more_bodies_than_are_held_at_a_time_are_all_taken(server: Server) -> None:
+    names = [new_event_name(server) for _ in range(8)]
+    bodies = [gzip.compress(ndjson_of(table_of(each, [1, 2]))) for each in names]
+    answers = []
+
+    def post(body: bytes) -> None:
+        answers.append(send(server, NDJSON, body, Content_Encoding="gzip"))
+
+    threads = [threading.Thread(target=post, args=(each,)) for each in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [numbers_of(each) for each in answers] == [(2, 0, 0)] * 8
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_batches_may_be_compressed(server: Server, compression: str) -> None:
+    name = new_event_name(server)
+    table = table_of(name, [1] * 1_000).set_column(
+        0, "event_name", pa.array([name] * 1_000).dictionary_encode()
+    )
+
+    body = compressed(table, compression)
+
+    assert numbers_of(send(server, ARROW, body)) == (1_000, 0, 0)
+    assert {each.payload["value"] for each in recorded(server, name)} == {"1"}
+
+
+@pytest.mark.parametrize("is_of_dictionary", [True, False])
+def test_batches_that_ask_for_more_memory_than_is_allowed_are_refused(
+    server: Server, *, is_of_dictionary: bool
+) -> None:
+    name = new_event_name(server)
+    names = pa.array([name, "x" * 5_000] * 500)
+    table = table_of(name, [Decimal(1)] * 1_000).set_column(
+        0, "event_name", names.dictionary_encode() if is_of_dictionary else names
+    )
+    body = compressed(table, "zstd")
+    told = struct.pack(
+        "<q", 5_000 + len(name) if is_of_dictionary else 500 * (5_000 + len(name))
+    )
+    assert body.count(told) == 1
+
+    answered = send(server, ARROW, body.replace(told, struct.pack("<q", 1 << 40)))
+
+    assert answered.status == 413
+    assert recorded(server, name) == []
+
+
+def compressed(table: pa.Table, compression: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def test_a_body_of_nothing_but_bad_rows_is_given_up(server: Server) -> None:
+    body = gzip.compress(b"0\n" * 1_200_000)
+
+    answered = send(server, NDJSON, body, Content_Encoding="gzip")
+
+    assert answered.status == 400
+    assert answered.error["message"] == (
+        "More than 1000000 rows were rejected. The first 1050000 rows were taken before"
+        " that: 0 recorded, 0 recorded earlier, 1050000 rejected."
+    )
