@@ -6,6 +6,7 @@ a commit: so every request is answered on a thread, and there are many.
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -13,6 +14,7 @@ from itertools import count
 from starlette.routing import Route as PathRoute
 from starlette.routing import Router
 
+from metering.bodies import encoded
 from metering.connection import Metering
 from metering.server.answering import Answering
 from metering.server.authentication import Keyring
@@ -21,6 +23,10 @@ from metering.server.errors import (
     RequestRefusedError,
     UnknownRouteError,
 )
+from metering.server.front_page import front_page
+from metering.server.health import KeptHealth
+from metering.server.open_routes import OPEN_ROUTES, OpenRoute, Site
+from metering.server.openapi import document_of
 from metering.server.requests import (
     Asked,
     ClientGoneError,
@@ -61,6 +67,11 @@ def create_app(
     """
     service = Service(m, rate_limit=rate_limit)
     answering = Answering(service, Keyring(m), routes, threads=threads)
+    site = Site(
+        health=KeptHealth(service.health, time.monotonic),
+        document=encoded(document_of(routes, OPEN_ROUTES)),
+        page=front_page(routes, OPEN_ROUTES),
+    )
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
@@ -80,8 +91,7 @@ def create_app(
                 PathRoute(path, _Endpoint(by_method, answering))
                 for path, by_method in by_path.items()
             ),
-            PathRoute("/healthz", _Health(service, asks_store=False)),
-            PathRoute("/readyz", _Health(service, asks_store=True)),
+            *(PathRoute(each.path, _OpenEndpoint(each, site)) for each in OPEN_ROUTES),
         ],
         default=_answer_unknown,
         redirect_slashes=False,
@@ -136,21 +146,19 @@ class _Endpoint:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-class _Health:
-    """Tells whether the server lives, or whether it can answer from its store."""
+class _OpenEndpoint:
+    """Answers whoever asks at one path."""
 
-    def __init__(self, service: Service, *, asks_store: bool) -> None:
-        self._service = service
-        self._asks_store = asks_store
+    def __init__(self, route: OpenRoute, site: Site) -> None:
+        self._route = route
+        self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        del receive
-        is_well = True
-        if self._asks_store:
-            is_well = await asyncio.to_thread(self._service.is_ready)
-        status, word = (200, b"ok") if is_well else (503, b"unavailable")
-        reply = Reply(status=status, body=b'{"status":"%s"}' % word)
+        if scope["method"] not in {"GET", "HEAD"}:
+            await _answer_unknown(scope, receive, send)
+            return
+        reply = await self._route.handler(self._site)
         await _send(send, reply, _new_request_id(), headers_of(scope))
 
 

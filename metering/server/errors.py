@@ -54,6 +54,16 @@ _V2_CODES_OF_EVENTS = {
     "no_meter": "no_meter",
     "payload_invalid": "payload_invalid_value",
 }
+_MEANINGS = {
+    400: "The request is malformed, or what is recorded does not allow it.",
+    401: "The request has no key, or none that opens this server.",
+    403: "The scopes of the key do not allow it.",
+    404: "There is no such resource.",
+    409: "Another request is in its way, or the log does not go as far as is asked for.",
+    413: "The body is too large.",
+    429: "The key makes more requests than it may, or the store is busy.",
+    500: "The server is at fault.",
+}
 _IN_USE = "idempotency_key_in_use"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
 
@@ -297,6 +307,21 @@ def words_of_a_report(error: InvalidRequestError, event_name: str) -> tuple[str,
         return f"No meter was found matching event_name {event_name}.", error.code
     message, _ = _words_of_an_event(error.message, error.code)
     return message, error.code
+
+
+def failures(*, is_by_id: bool, needs_scope: bool) -> dict[int, str]:
+    """Say by which statuses the requests for a route can fail, and what they mean.
+
+    Args:
+        is_by_id: whether the path names a resource.
+        needs_scope: whether a key opens it that may be a restricted one.
+    """
+    can_be = {403: needs_scope, 404: is_by_id}
+    return {
+        status: meaning
+        for status, meaning in _MEANINGS.items()
+        if can_be.get(status, True)
+    }
 
 
 def headers_again(status: int) -> dict[str, str]:

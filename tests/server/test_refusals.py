@@ -44,7 +44,8 @@ def test_every_answer_has_its_headers(server: Server) -> None:
     ("method", "path"),
     [
         ("GET", "/v1/nothing"),
-        ("GET", "/"),
+        ("POST", "/"),
+        ("POST", "/healthz"),
         ("DELETE", METERS + "/mtr_1"),
         ("GET", "/v1/billing/meter_events"),
         ("POST", METERS + "/"),
