@@ -25,6 +25,7 @@ from metering.server.errors import (
 )
 from metering.server.front_page import front_page
 from metering.server.health import KeptHealth
+from metering.server.large_bodies import LargeBodies
 from metering.server.open_routes import OPEN_ROUTES, OpenRoute, Site
 from metering.server.openapi import document_of
 from metering.server.requests import (
@@ -38,7 +39,7 @@ from metering.server.requests import (
     headers_of,
     read_body,
 )
-from metering.server.routes import Route
+from metering.server.routes import Route, RowsBody
 from metering.server.service import IDEMPOTENCY_KEY, Service, reply_of
 from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
@@ -66,7 +67,9 @@ def create_app(
         routes: what is served.
     """
     service = Service(m, rate_limit=rate_limit)
-    answering = Answering(service, Keyring(m), routes, threads=threads)
+    keyring = Keyring(m)
+    answering = Answering(service, keyring, routes, threads=threads)
+    large_bodies = LargeBodies(service, keyring)
     site = Site(
         health=KeptHealth(service.health, time.monotonic),
         document=encoded(document_of(routes, OPEN_ROUTES)),
@@ -88,7 +91,7 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering))
+                PathRoute(path, _Endpoint(by_method, answering, large_bodies))
                 for path, by_method in by_path.items()
             ),
             *(PathRoute(each.path, _OpenEndpoint(each, site)) for each in OPEN_ROUTES),
@@ -102,9 +105,15 @@ def create_app(
 class _Endpoint:
     """Answers what is asked at one path."""
 
-    def __init__(self, by_method: Mapping[str, Route], answering: Answering) -> None:
+    def __init__(
+        self,
+        by_method: Mapping[str, Route],
+        answering: Answering,
+        large_bodies: LargeBodies,
+    ) -> None:
         self._by_method = by_method
         self._answering = answering
+        self._large_bodies = large_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -120,10 +129,13 @@ class _Endpoint:
                 query=scope["query_string"],
                 headers=headers,
                 ids=scope["path_params"],
-                body=await read_body(receive, headers),
+                body=b"" if route.rows else await read_body(receive, headers),
                 request_id=request_id,
             )
-            reply = await self._reply(route, asked)
+            if route.rows is None:
+                reply = await self._reply(route, asked)
+            else:
+                reply = await self._reply_to_rows(route, asked, receive, route.rows)
         except ClientGoneError:
             return
         except RequestRefusedError as error:
@@ -132,6 +144,16 @@ class _Endpoint:
             await _send(send, reply, request_id, headers)
         else:
             await _send_pieces(receive, send, reply, _head(reply, request_id, headers))
+
+    async def _reply_to_rows(
+        self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
+    ) -> Reply:
+        """Answer a request whose body is read when it is clear that it may be sent."""
+        refusal = await self._large_bodies.refusal(route, asked)
+        if refusal is not None:
+            return refusal
+        async with self._large_bodies.whole(asked, receive, taken.limits) as whole:
+            return await self._reply(route, whole)
 
     async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""

@@ -6,6 +6,8 @@ MeteringError
     ├── NotPermittedError         403: the key's scopes do not allow it
     ├── UnknownRouteError         404: nothing is served at that URL
     ├── BodyRefusedError          413 or 400: the body is too large, or unreadable
+    ├── MediaTypeRefusedError     415: the body is in a media type that is not taken
+    ├── BodySlowError             408: the body stopped to come
     ├── RateLimitedError          429: more requests than the key may make
     ├── RequestRunningError       409: the same request is being answered
     ├── RequestDiffersError       400: the idempotency key was used for another one
@@ -19,6 +21,7 @@ Source: https://docs.stripe.com/api/errors
 import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -42,8 +45,10 @@ _V2_CODES = {
     401: "not_authenticated",
     403: "not_permitted",
     404: "not_found",
+    408: "request_timeout",
     409: "conflict",
     413: "request_too_large",
+    415: "unsupported_media_type",
     429: "rate_limit",
     500: "internal_error",
 }
@@ -59,8 +64,10 @@ _MEANINGS = {
     401: "The request has no key, or none that opens this server.",
     403: "The scopes of the key do not allow it.",
     404: "There is no such resource.",
+    408: "The body stopped to come.",
     409: "Another request is in its way, or the log does not go as far as is asked for.",
     413: "The body is too large.",
+    415: "The body is in a media type that the route does not take.",
     429: "The key makes more requests than it may, or the store is busy.",
     500: "The server is at fault.",
 }
@@ -165,6 +172,25 @@ class BodyRefusedError(RequestRefusedError):
     def __init__(self, message: str, *, is_too_large: bool) -> None:
         status = 413 if is_too_large else 400
         super().__init__(Failure(status=status, type=_INVALID, message=message))
+
+
+class MediaTypeRefusedError(RequestRefusedError):
+    """The body is in a media type that the route does not take."""
+
+    def __init__(self, named: str, taken: Sequence[str]) -> None:
+        message = (
+            f"Unsupported Content-Type: {named[:100] or 'none'}; must be one of"
+            f" {', '.join(taken)}."
+        )
+        super().__init__(Failure(status=415, type=_INVALID, message=message))
+
+
+class BodySlowError(RequestRefusedError):
+    """The body stopped to come."""
+
+    def __init__(self, seconds: float) -> None:
+        message = f"Nothing of the request's body came for {seconds:g} seconds."
+        super().__init__(Failure(status=408, type=_INVALID, message=message))
 
 
 class RateLimitedError(RequestRefusedError):
@@ -309,14 +335,15 @@ def words_of_a_report(error: InvalidRequestError, event_name: str) -> tuple[str,
     return message, error.code
 
 
-def failures(*, is_by_id: bool, needs_scope: bool) -> dict[int, str]:
+def failures(*, is_by_id: bool, needs_scope: bool, takes_rows: bool) -> dict[int, str]:
     """Say by which statuses the requests for a route can fail, and what they mean.
 
     Args:
         is_by_id: whether the path names a resource.
         needs_scope: whether a key opens it that may be a restricted one.
+        takes_rows: whether its body is one of rows.
     """
-    can_be = {403: needs_scope, 404: is_by_id}
+    can_be = {403: needs_scope, 404: is_by_id, 408: takes_rows, 415: takes_rows}
     return {
         status: meaning
         for status, meaning in _MEANINGS.items()

@@ -104,6 +104,8 @@ def _route(route: Route) -> str:
     opened_by = f"a key with scope {route.scope}"
     if route.credential == "session":
         opened_by = "the token of a session"
+    if route.rows is not None:
+        opened_by += f"; the body is one of {', '.join(route.rows.media_types)}"
     heading = _heading(route.method, route.path, summary_of(route), opened_by)
     rows = list(_rows(leaves_of(taken_by(route))))
     return "\n".join([heading, "<table>", *rows, "</table>"] if rows else [heading])

@@ -170,7 +170,7 @@ def _operation(route: Route) -> Node:
     if route.method == "POST":
         parameters.append(_reference("parameters", "IdempotencyKey"))
         operation["requestBody"] = _request_body(route)
-    else:
+    if route.method != "POST" or route.rows is not None:
         parameters += map(_query_parameter, leaves_of(taken_by(route)))
     return operation
 
@@ -228,6 +228,10 @@ def _query_parameter(leaf: Leaf) -> Node:
 
 def _request_body(route: Route) -> Node:
     """Describe the bodies that a route takes, by their media types."""
+    if route.rows is not None:
+        # Bytes: what is in them is not for JSON Schema to say.
+        content: Node = {each: {} for each in route.rows.media_types}
+        return {"required": True, "content": content}
     parameters = taken_by(route)
     schema = schema_of_all(parameters)
     return {
@@ -267,7 +271,9 @@ def _responses(route: Route) -> Node:
         "content": {JSON: {"schema": schema}},
     }
     statuses = failures(
-        is_by_id="{" in route.path, needs_scope=route.credential == "key"
+        is_by_id="{" in route.path,
+        needs_scope=route.credential == "key",
+        takes_rows=route.rows is not None,
     )
     name = _failed_of_v2 if _is_v2(route) else _failed
     return {
@@ -285,7 +291,9 @@ def _failed_of_v2(status: int) -> str:
 
 
 def _failed_responses() -> Iterator[tuple[str, Node]]:
-    for status, meaning in failures(is_by_id=True, needs_scope=True).items():
+    for status, meaning in failures(
+        is_by_id=True, needs_scope=True, takes_rows=True
+    ).items():
         headers = {
             "Request-Id": _reference("headers", "RequestId"),
             "Stripe-Should-Retry": _reference("headers", "ShouldRetry"),

@@ -7,17 +7,28 @@ from typing import Any
 
 from metering.server.errors import BodyRefusedError
 
-BODY_MAX = 1 << 20
-"""Of a form, as it is sent."""
-DECODED_MAX = 4 << 20
-"""Of a form, decompressed."""
-
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a body may be, in bytes.
+
+    Attributes:
+        sent_max: as it is sent.
+        decoded_max: decompressed.
+    """
+
+    sent_max: int
+    decoded_max: int
+
+
+FORM_LIMITS = Limits(sent_max=1 << 20, decoded_max=4 << 20)
 
 
 class ClientGoneError(Exception):
@@ -68,48 +79,81 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    """Read a body, decompressed, and never more of it than is allowed.
+    """Read a body that is small, decompressed, and never more of it than is allowed.
 
     Raises:
         BodyRefusedError: it is too large, or compressed in another way than gzip.
         ClientGoneError: the client hung up.
     """
+    check_length(headers, FORM_LIMITS)
+    body = await read_sent(receive, FORM_LIMITS)
+    return decoded(body, headers, FORM_LIMITS)
+
+
+def check_length(headers: Mapping[str, str], limits: Limits) -> None:
+    """Check how long a body says that it is.
+
+    Raises:
+        BodyRefusedError: it is too large.
+    """
     length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > BODY_MAX:
-        raise _too_large(BODY_MAX)
-    body = bytearray()
+    if length.isdecimal() and int(length) > limits.sent_max:
+        raise _too_large(limits.sent_max)
+
+
+async def read_sent(receive: Receive, limits: Limits) -> bytes:
+    """Read a body as it is sent.
+
+    Raises:
+        BodyRefusedError: it is too large.
+        ClientGoneError: the client hung up.
+    """
+    parts: list[bytes] = []
+    length = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-        body += message.get("body", b"")
-        if len(body) > BODY_MAX:
-            raise _too_large(BODY_MAX)
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        if length > limits.sent_max:
+            raise _too_large(limits.sent_max)
         if not message.get("more_body", False):
-            break
-    return _decoded(bytes(body), headers.get("content-encoding", "identity"))
+            return b"".join(parts)
 
 
-def _decoded(body: bytes, encoding: str) -> bytes:
-    match encoding.strip().lower():
-        case "identity" | "":
-            return body
-        case "gzip":
-            return _decompressed(body)
-        case other:
-            message = f"Unsupported Content-Encoding: {other[:60]}; use gzip or none."
-            raise BodyRefusedError(message, is_too_large=False)
+def check_encoding(headers: Mapping[str, str]) -> str:
+    """Tell how a body is compressed: by ``gzip``, or not, which is ``identity``.
+
+    Raises:
+        BodyRefusedError: in another way.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower() or "identity"
+    if encoding not in {"gzip", "identity"}:
+        message = f"Unsupported Content-Encoding: {encoding[:60]}; use gzip or none."
+        raise BodyRefusedError(message, is_too_large=False)
+    return encoding
 
 
-def _decompressed(body: bytes) -> bytes:
+def decoded(body: bytes, headers: Mapping[str, str], limits: Limits) -> bytes:
+    """Decompress a body, where it is compressed.
+
+    Raises:
+        BodyRefusedError: it is not what its header says, or too large.
+    """
+    is_compressed = check_encoding(headers) == "gzip"
+    return _decompressed(body, limits.decoded_max) if is_compressed else body
+
+
+def _decompressed(body: bytes, most: int) -> bytes:
     decompressor = zlib.decompressobj(_GZIP)
     try:
-        decoded = decompressor.decompress(body, DECODED_MAX + 1)
+        decoded = decompressor.decompress(body, most + 1)
     except zlib.error as error:
         message = "The request's body is not the gzip that its header says."
         raise BodyRefusedError(message, is_too_large=False) from error
-    if len(decoded) > DECODED_MAX:
-        raise _too_large(DECODED_MAX)
+    if len(decoded) > most:
+        raise _too_large(most)
     if not decompressor.eof or decompressor.unused_data:
         message = "The request's body is not one whole gzip stream."
         raise BodyRefusedError(message, is_too_large=False)

@@ -15,9 +15,36 @@ from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.expansion import Expansions
 from metering.server.parameters import Given, Items, Parameters, Text, optional
+from metering.server.requests import Limits
 from metering.server.value_keys import ValueKeys
 
 _EXPAND = {"expand": optional(Items(Text()))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsBody:
+    """What a body of rows may be; it is taken as it is, and parameters are in the query.
+
+    Attributes:
+        media_types: one of which its header has to name.
+        limits: how large it may be.
+    """
+
+    media_types: tuple[str, ...]
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """A body of rows that was sent.
+
+    Attributes:
+        media_type: one of those that its route takes.
+        content: decompressed.
+    """
+
+    media_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +58,7 @@ class Call:
         request_id: its own.
         request: where the caller sent an idempotency key.
         accept: which media types it would have, as the header says.
+        rows: the body, where the route takes one of rows.
     """
 
     m: Metering
@@ -41,6 +69,7 @@ class Call:
     request: Request | None
     value_keys: ValueKeys
     accept: str = ""
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +131,7 @@ class Route:
         decode: reads a body that is in order many times faster than its parameters do.
         keeps_answers: whether a repetition is answered as the first was; where it is
             not, it is done again, to no other effect.
+        rows: where its body is no parameters, but rows.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -116,6 +146,7 @@ class Route:
     decode: Decode | None = None
     keeps_answers: bool = True
     credential: Literal["key", "session"] = "key"
+    rows: RowsBody | None = None
 
     @property
     def accepted(self) -> Parameters:

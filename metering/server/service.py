@@ -19,6 +19,7 @@ from metering.errors import InvalidRequestError
 from metering.server.authentication import Keys, check_scope, key_of, session_of
 from metering.server.errors import (
     Failure,
+    MediaTypeRefusedError,
     PositionNotReachedError,
     failure_of,
     unexpected_failure,
@@ -31,8 +32,8 @@ from metering.server.json_bodies import decode_json
 from metering.server.parameters import read_parameters
 from metering.server.rates import Rates
 from metering.server.repetitions import REPLAYED, Repetitions
-from metering.server.requests import Asked, Reply
-from metering.server.routes import Answer, Call, Route
+from metering.server.requests import Asked, Reply, check_encoding, check_length
+from metering.server.routes import Answer, Call, Route, Rows, RowsBody
 from metering.server.value_keys import ValueKeys
 
 Outcome = Reply | PositionNotReachedError
@@ -128,6 +129,27 @@ class Service:
                     outcomes[number] = _failed(error, came[number])
         return [outcomes[number] for number in range(len(came))]
 
+    def refusal(self, route: Route, asked: Asked, keys: Keys) -> Reply | None:
+        """Refuse a request before its body of rows is read, where that is clear.
+
+        Args:
+            route: what is asked for; an API key opens it.
+            asked: the request, without its body.
+            keys: as they were found after it came.
+        """
+        try:
+            check_scope(key_of(keys, asked.headers.get("authorization")), route.scope)
+            if route.rows is not None:
+                _media_type(route.rows, asked)
+                check_encoding(asked.headers)
+                check_length(asked.headers, route.rows.limits)
+            read_parameters(route.accepted, _tree(route, asked))
+        except Exception as error:  # noqa: BLE001  # as above
+            outcome = _failed(error, asked)
+            assert isinstance(outcome, Reply), "no position was asked for"
+            return outcome
+        return None
+
     def health(self) -> Health:
         """Tell whether the store can be asked, and how far its log goes."""
         try:
@@ -155,8 +177,10 @@ class Service:
         self, route: Route, asked: Asked, admitted: _Admitted
     ) -> tuple[Call, list[str]]:
         """Read what a request gives, and what it wants expanded."""
-        given = None
-        if route.decode is not None and not asked.query:
+        given = rows = None
+        if route.rows is not None:
+            rows = Rows(media_type=_media_type(route.rows, asked), content=asked.body)
+        elif route.decode is not None and not asked.query:
             given = route.decode(asked.body)
         if given is None:
             given = read_parameters(route.accepted, _tree(route, asked))
@@ -172,6 +196,7 @@ class Service:
             request=admitted.request,
             value_keys=self._value_keys,
             accept=asked.headers.get("accept", ""),
+            rows=rows,
         )
         return call, paths
 
@@ -259,7 +284,7 @@ def _reply(answer: Answer, position: int) -> Reply:
 
 
 def _tree(route: Route, asked: Asked) -> Tree:
-    if route.method != "POST" or not asked.body:
+    if route.method != "POST" or not asked.body or route.rows is not None:
         return decode_form(asked.query)
     wanted = media_types_of(asked.path)
     kind = asked.headers.get("content-type", wanted[0]).partition(";")[0]
@@ -275,6 +300,15 @@ def _tree(route: Route, asked: Asked) -> Tree:
         return {**decode_form(asked.query), **body}
     both = (asked.query, asked.body) if asked.query else (asked.body,)
     return decode_form(b"&".join(both))
+
+
+def _media_type(taken: RowsBody, asked: Asked) -> str:
+    """Tell which of the media types of a route a body of rows is in."""
+    named = asked.headers.get("content-type", "")
+    kind = named.partition(";")[0].strip().lower()
+    if kind not in taken.media_types:
+        raise MediaTypeRefusedError(named, taken.media_types)
+    return kind
 
 
 def media_types_of(path: str) -> tuple[str, ...]:
@@ -294,10 +328,13 @@ def _request(route: Route, key_id: str, asked: Asked) -> Request | None:
             "Invalid Idempotency-Key: must be at most"
             f" {_LONGEST_IDEMPOTENCY_KEY} characters"
         )
-    asked_for = b"\n".join((asked.path.encode(), asked.query, asked.body))
+    # Not joined: the body may be large.
+    digest = hashlib.sha256(asked.path.encode())
+    for each in (b"\n", asked.query, b"\n", asked.body):
+        digest.update(each)
     return Request(
         key_id=key_id,
         idempotency_key=idempotency_key,
-        fingerprint=hashlib.sha256(asked_for).digest(),
+        fingerprint=digest.digest(),
         request_id=asked.request_id,
     )

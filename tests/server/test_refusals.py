@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from metering.server.requests import BODY_MAX, DECODED_MAX
+from metering.server.requests import FORM_LIMITS
 from metering.server.routes import Route
 from metering.server.table import ROUTES
 from tests.server.running import FORM, Server
@@ -136,8 +136,8 @@ def test_a_body_may_be_compressed(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "encoding", "status"),
     [
-        (b"a" * (BODY_MAX + 1), "identity", 413),
-        (gzip.compress(b"a" * (DECODED_MAX + 1)), "gzip", 413),
+        (b"a" * (FORM_LIMITS.sent_max + 1), "identity", 413),
+        (gzip.compress(b"a" * (FORM_LIMITS.decoded_max + 1)), "gzip", 413),
         (b"no gzip", "gzip", 400),
         (gzip.compress(b"a=1")[:-4], "gzip", 400),
         (gzip.compress(b"a=1") + b"more", "gzip", 400),
@@ -155,7 +155,10 @@ def test_a_body_that_cannot_be_taken_is_refused(
 
 
 def test_a_body_without_a_length_is_bounded_as_well(server: Server) -> None:
-    body = b"%x\r\n%s\r\n0\r\n\r\n" % (BODY_MAX + 1, b"a" * (BODY_MAX + 1))
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (
+        FORM_LIMITS.sent_max + 1,
+        b"a" * (FORM_LIMITS.sent_max + 1),
+    )
 
     answered = server.ask("POST", METERS, body, Transfer_Encoding="chunked")
 

@@ -1,0 +1,78 @@
+"""Large bodies: let in before they are read, few at a time, and unpacked on a thread.
+
+A body of rows is held in memory whole, because some of its formats begin at their end.
+So no more of them are held than the machine has room for, and whoever may not send one
+is told before it is sent. Other requests are neither held up by them nor by their like.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from metering.server.authentication import Keyring
+from metering.server.errors import BodySlowError
+from metering.server.requests import (
+    Asked,
+    Limits,
+    Message,
+    Receive,
+    Reply,
+    decoded,
+    read_sent,
+)
+from metering.server.routes import Route
+from metering.server.service import Service
+
+BODIES_MAX = 4
+"""How many are in memory at the same time."""
+_PAUSE_SECONDS_MAX = 30
+
+
+class LargeBodies:
+    """The bodies that are being read and answered.
+
+    Args:
+        service: checks requests, and answers them.
+        keyring: looks at the keys.
+    """
+
+    def __init__(self, service: Service, keyring: Keyring) -> None:
+        self._service = service
+        self._keyring = keyring
+        self._room = asyncio.Semaphore(BODIES_MAX)
+
+    async def refusal(self, route: Route, asked: Asked) -> Reply | None:
+        """Refuse a request whose body is still to be read, where that is clear."""
+        return await asyncio.to_thread(
+            lambda: self._service.refusal(route, asked, self._keyring.look())
+        )
+
+    @asynccontextmanager
+    async def whole(
+        self, asked: Asked, receive: Receive, limits: Limits
+    ) -> AsyncIterator[Asked]:
+        """Read a body when there is room for it, and hold the room.
+
+        Raises:
+            BodyRefusedError: it is too large, or not what its header says.
+            BodySlowError: it stopped to come.
+            ClientGoneError: the client hung up.
+        """
+        async with self._room:
+            sent = await read_sent(_in_time(receive), limits)
+            body = await asyncio.to_thread(decoded, sent, asked.headers, limits)
+            del sent
+            yield replace(asked, body=body)
+
+
+def _in_time(receive: Receive) -> Receive:
+    """Give up on a client that sends nothing, but takes the room of others."""
+
+    async def receive_in_time() -> Message:
+        try:
+            return await asyncio.wait_for(receive(), _PAUSE_SECONDS_MAX)
+        except TimeoutError as error:
+            raise BodySlowError(_PAUSE_SECONDS_MAX) from error
+
+    return receive_in_time
