@@ -11,6 +11,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
 RUNTIME := .venv/.installed-runtime
 DEVELOPMENT := .venv/.installed-development
+NODE := .venv/.installed-node
 RESULTS := .benchmarks/$(or $(ONLY),all)-$(SIZE).json
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ help: ## list the targets
 demo: $(RUNTIME) ## meter a day of traffic and show it (STORE=path or URL, EVENTS=number)
 	@$(BIN)/metering demo $(if $(STORE),--store "$(STORE)") $(if $(EVENTS),--events "$(EVENTS)")
 
-test: $(DEVELOPMENT) ## run all tests on SQLite and PostgreSQL, benchmarks at smoke size (ARGS=for pytest)
+test: $(DEVELOPMENT) $(NODE) ## run all tests on SQLite and PostgreSQL, benchmarks at smoke size (ARGS=for pytest)
 	@METERING_BENCH_SIZE=smoke $(BIN)/python -m pytest --quiet --benchmark-quiet $(ARGS)
 
 check: $(DEVELOPMENT) ## check formatting, lint, types and the direction of imports
@@ -62,6 +63,19 @@ $(DEVELOPMENT): pyproject.toml | $(BIN)/python
 	@echo "Installing metering and its development tools into .venv"
 	@$(INSTALL) '.[dev,bench]'
 	@touch $(RUNTIME) $@
+
+# Nothing depends on it but tests, which say so where they are skipped for want of it.
+$(NODE): tests/server/npm/package.json tests/server/npm/package-lock.json | $(BIN)/python
+	@if ! command -v npm >/dev/null; then \
+	  echo "There is no npm: what Stripe's Node client would test is skipped"; \
+	else \
+	  echo "Installing Stripe's Node client into .venv/npm"; \
+	  mkdir -p .venv/npm && cp $^ .venv/npm && \
+	  npm ci --prefix .venv/npm --silent --ignore-scripts --no-audit --no-fund \
+	    --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000 && touch $@ || \
+	  echo "It cannot be installed, perhaps for want of the network:" \
+	    "what it would test is skipped"; \
+	fi
 
 # A half-made environment would be taken for a whole one by the next run.
 $(BIN)/python:
