@@ -8,6 +8,9 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from metering.bodies import encoded
+from metering.server.errors import BodyRefusedError
+
 HEAD_MAX = 64 << 10
 """Of the line and the headers of a request; one read of a socket may exceed it."""
 
@@ -36,3 +39,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_MAX:
                 self.send_400_response("The request's head is too large.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, in the words of all that is refused."""
+        failure = BodyRefusedError(msg, is_too_large=False).failure
+        body = encoded(failure.body)
+        lines = [
+            b"HTTP/1.1 400 Bad Request",
+            *(
+                name + b": " + value
+                for name, value in self.server_state.default_headers
+            ),
+            b"content-type: application/json",
+            b"content-length: %d" % len(body),
+            b"connection: close",
+        ]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
