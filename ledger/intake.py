@@ -77,6 +77,12 @@ class Intake:
         """How many meter events were taken in after the last segment."""
         return self._tail_events
 
+    def count_events(self) -> int:
+        """Count the meter events that were taken in, sealed or not."""
+        with self._lock:
+            sealed = sum(segment.rows for segment in self._sealed.segments)
+            return sealed + self._tail_events
+
     @property
     def sealed(self) -> Sealed:
         """What is known to lie in segments."""

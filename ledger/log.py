@@ -53,8 +53,6 @@ from ledger.stored_events import StoredEvents
 Decide = Callable[[Connection, int], Sequence[Fact]]
 """Decides, in a database transaction and at an instant, which facts to record."""
 
-_COMMITS_AT_A_TIME = 256
-
 
 class Log:
     """The log of one store, as this process sees it. Thread-safe.
@@ -136,9 +134,7 @@ class Log:
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending."""
         self._check_usable()
-        for start in range(0, len(first_positions), _COMMITS_AT_A_TIME):
-            portion = first_positions[start : start + _COMMITS_AT_A_TIME]
-            yield from self._stored.commits_at(portion)
+        yield from self._stored.commits_at(first_positions)
 
     @property
     def history(self) -> History:
@@ -157,6 +153,11 @@ class Log:
     def tail_events(self) -> int:
         """How many meter events were taken in after the last segment."""
         return self._intake.tail_events
+
+    def count_events(self) -> int:
+        """Count the meter events that any process recorded so far."""
+        self.catch_up()
+        return self._intake.count_events()
 
     def catch_up(self) -> Head:
         """Take in every commit that any process made so far."""

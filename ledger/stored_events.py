@@ -24,6 +24,7 @@ from ledger.segments.sealed import Sealed
 BYTES_KEPT = 512 << 20
 # Knuth's multiplier: steps through any number of commits without a pattern.
 _STRIDE = 2_654_435_761
+_COMMITS_AT_A_TIME = 256
 # What a commit takes beyond its columns, so that many small ones count as well.
 _BYTES_OF_A_COMMIT = 16 << 10
 
@@ -108,6 +109,12 @@ class StoredEvents:
 
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending, in that order."""
+        for start in range(0, len(first_positions), _COMMITS_AT_A_TIME):
+            yield from self._portion(
+                first_positions[start : start + _COMMITS_AT_A_TIME]
+            )
+
+    def _portion(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         with self._lock:
             kept = {
                 first: self._kept[first]

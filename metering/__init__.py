@@ -86,6 +86,7 @@ from metering.resources import (
 )
 from metering.sessions import MeterEventSession
 from metering.settlement.receipts import CreditsProgress, CreditsReceipt
+from metering.status import StoreStatus
 from metering.verification import Checkpoint, VerifyReport
 from metering.webhooks.resources import (
     DeliveryReceipt,
@@ -168,6 +169,7 @@ __all__ = [
     "StoreForkedError",
     "StoreFullError",
     "StoreMissingError",
+    "StoreStatus",
     "StoreUnavailableError",
     "StoreVersionError",
     "SummaryTooLargeError",

@@ -32,10 +32,10 @@ from metering.reaggregation import Filters, Request, reaggregated
 from metering.receipts import WorkReceipt
 from metering.sealing import SEAL_EVENTS, BackgroundSealing
 from metering.sessions import MeterEventSessions
+from metering.status import StoreStatus, status_of
 from metering.times import Time
 from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
 from metering.webhooks.endpoints import WebhookEndpoints
-from metering.webhooks.enqueueing import enqueue, record_lapses
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
 from projections.catalog import Catalog
@@ -200,6 +200,10 @@ class Metering:
         """Position of the last entry that any process has recorded."""
         return self._engine.log.head().position
 
+    def status(self) -> StoreStatus:
+        """Tell how far the store is, and what is still to be done, at little cost."""
+        return status_of(self._engine)
+
     def catch_up(self) -> int:
         """Take in what was recorded, evaluate alerts, and say up to which position.
 
@@ -217,17 +221,9 @@ class Metering:
         that credits expired. Each event arrives at least once, with the same id and
         bytes; several processes do not send the same one at a time.
         """
-        from metering.webhooks.lanes import Lanes  # noqa: PLC0415
-        from metering.webhooks.sending import sender_of  # noqa: PLC0415
+        from metering.webhooks.delivering import deliver  # noqa: PLC0415
 
-        self._engine.evaluator.evaluate()
-        record_lapses(self._engine)
-        enqueued = enqueue(self._engine)
-        with Lanes(self._engine, sender_of(self._engine.settings)) as lanes:
-            tally = lanes.deliver_all()
-        return DeliveryReceipt(
-            enqueued=enqueued, delivered=tally.delivered, failed=tally.failed
-        )
+        return deliver(self._engine)
 
     def worker(
         self,

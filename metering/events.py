@@ -16,12 +16,14 @@ from metering.ingest.ingestion import Ingestion
 from metering.ingest.layout import Columns
 from metering.ingest.receipts import IngestReceipt, ProgressCallback
 from metering.listing import RecordedEvent, Wanted, event_resource, recorded_events
+from metering.parameters import whole_number
 from metering.resources import MeterEvent
 from metering.times import Time, instant
 from projections.catalog import Definitions
 
 _GIVEN = np.array([True])
 _ASSIGNED = np.array([False])
+_LAST = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,7 @@ class MeterEvents:
         customer: str | None = None,
         start_time: Time | None = None,
         end_time: Time | None = None,
+        starting_after: int | None = None,
     ) -> Iterator[MeterEvent]:
         """List events in the order of the log, cancelled ones among them and marked.
 
@@ -208,15 +211,20 @@ class MeterEvents:
             customer: only those of this customer.
             start_time: only those with this timestamp or a later one.
             end_time: only those with an earlier timestamp.
+            starting_after: only those at later positions of the log; what lies before
+                is not gone through again.
         """
         if event_name is not None:
             check_word(event_name, "event_name")
         if customer is not None:
             check_word(customer, "customer")
+        after = 0
+        if starting_after is not None:
+            after = whole_number(starting_after, "starting_after", 0, _LAST)
         low = 0 if start_time is None else instant(start_time, "start_time")
         high = 1 << 62 if end_time is None else instant(end_time, "end_time")
         self._engine.log.catch_up()
-        wanted = Wanted(event_name, customer, low, max(low, high))
+        wanted = Wanted(event_name, customer, low, max(low, high), after)
         view, definitions = self._engine.usage.view(), self._engine.definitions()
         return (
             event_resource(

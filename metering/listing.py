@@ -1,10 +1,12 @@
 """Listing: recorded events in the order of the log, in segments and in the tail."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ledger.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from ledger.log import Log
@@ -27,12 +29,21 @@ _Found = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events: of a name, of a customer, with timestamps in ``[start, end)``."""
+    """Which events.
+
+    Attributes:
+        event_name: of this name.
+        customer: of this customer.
+        start: with this timestamp or a later one, microseconds since 1970 UTC.
+        end: with an earlier timestamp.
+        after: at later positions of the log.
+    """
 
     event_name: str | None
     customer: str | None
     start: int
     end: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +107,21 @@ def _found(log: Log, view: UsageView, wanted: Wanted) -> Iterator[_Found]:
     if view.sealed is not None:
         segments = overlapping(view.sealed.segments, wanted.start, wanted.end)
         for segment in segments:
-            table = view.sealed.reader.where(segment, *bounds, EVENTS)
-            yield _in_order_of_the_log(table)
-    for commit in log.commits_at(view.tail.commits.between(wanted.start, wanted.end)):
+            if segment.up_to > wanted.after:
+                table = view.sealed.reader.where(segment, *bounds, EVENTS)
+                yield _in_order_of_the_log(table, wanted.after)
+    commits = view.tail.commits.between(wanted.start, wanted.end)
+    # The last one that begins before it may go beyond.
+    first = max(0, bisect_right(commits, wanted.after) - 1)
+    for commit in log.commits_at(commits[first:]):
         batch = usage_of(commit)
         rows = row_numbers(batch, timestamps_of(batch), *bounds)
+        rows = rows[commit.first_position + rows > wanted.after]
         recorded_at = np.full(len(rows), commit.recorded_at)
         yield take_rows(batch, rows), commit.first_position + rows, recorded_at
 
 
-def _in_order_of_the_log(table: pa.Table) -> _Found:
-    table = table.sort_by("position")
+def _in_order_of_the_log(table: pa.Table, after: int) -> _Found:
+    table = table.filter(pc.field("position") > after).sort_by("position")
     recorded_at = table.column("recorded_at").cast(pa.int64()).to_numpy()
     return usage_batch_of(table), table.column("position").to_numpy(), recorded_at

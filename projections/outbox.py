@@ -325,6 +325,14 @@ class Outbox:
         )
         return int(self.connection.execute(wanted).scalar_one())
 
+    def backlog(self) -> tuple[int, int | None]:
+        """Count what is to be delivered, and tell when the oldest of it was enqueued."""
+        wanted = select(func.count(), func.min(_delivery.enqueued_at)).where(IS_PENDING)
+        count, since = self.connection.execute(
+            wanted.select_from(webhook_delivery)
+        ).one()
+        return count, since
+
     def deliveries(
         self, endpoint_id: str, limit: int
     ) -> list[tuple[Delivery, list[Attempt]]]:

@@ -21,6 +21,7 @@ from metering.server.routes import Route
 from metering.server.service import Outcome, Service
 
 _TOGETHER_MAX = 256
+_HEAVY_THREADS = 2
 
 Item = TypeVar("Item")
 
@@ -32,6 +33,9 @@ class _Job:
     future: asyncio.Future[Reply]
 
 
+_Jobs = SimpleQueue[tuple[_Job, Keys] | None]
+
+
 class Answering:
     """The threads that answer requests, between `start` and `stop`.
 
@@ -39,7 +43,8 @@ class Answering:
         service: answers one request.
         keyring: looks at the keys.
         routes: what is asked for.
-        threads: how many requests are answered at the same time.
+        threads: how many requests are answered at the same time, beside a few that
+            are heavy.
     """
 
     def __init__(
@@ -53,7 +58,8 @@ class Answering:
         self._service = service
         self._keyring = keyring
         self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
-        self._jobs: SimpleQueue[tuple[_Job, Keys] | None] = SimpleQueue()
+        self._jobs: _Jobs = SimpleQueue()
+        self._heavy_jobs: _Jobs = SimpleQueue()
         self._lanes: dict[tuple[str, str], SimpleQueue[_Job | None]] = {
             (each.method, each.path): SimpleQueue()
             for each in routes
@@ -65,8 +71,12 @@ class Answering:
         lanes: list[Callable[[], None]] = [
             partial(self._work_together, lane) for lane in self._lanes.values()
         ]
-        works = [self._look, *lanes, *[self._work] * threads]
-        self._worker_count = threads
+        self._queues = [self._jobs] * threads + [self._heavy_jobs] * _HEAVY_THREADS
+        works: list[Callable[[], None]] = [
+            self._look,
+            *lanes,
+            *(partial(self._work, each) for each in self._queues),
+        ]
         self._threads = [
             threading.Thread(target=each, name=f"metering-server-{number}")
             for number, each in enumerate(works)
@@ -106,12 +116,13 @@ class Answering:
                 if job is None:
                     is_open = False
                 else:
-                    self._jobs.put((job, keys))
-        for _ in range(self._worker_count):
-            self._jobs.put(None)
+                    jobs = self._heavy_jobs if job.route.is_heavy else self._jobs
+                    jobs.put((job, keys))
+        for jobs in self._queues:
+            jobs.put(None)
 
-    def _work(self) -> None:
-        while (given := self._jobs.get()) is not None:
+    def _work(self, jobs: "_Jobs") -> None:
+        while (given := jobs.get()) is not None:
             job, keys = given
             self._hand_out([(job, self._service.answer(job.route, job.asked, keys))])
 

@@ -7,7 +7,7 @@ a commit: so every request is answered on a thread, and there are many.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -26,6 +26,7 @@ from metering.server.errors import (
 from metering.server.front_page import front_page
 from metering.server.health import KeptHealth
 from metering.server.large_bodies import LargeBodies
+from metering.server.metrics import Metrics
 from metering.server.open_routes import OPEN_ROUTES, OpenRoute, Site
 from metering.server.openapi import document_of
 from metering.server.requests import (
@@ -66,7 +67,8 @@ def create_app(
         threads: how many requests are answered at the same time.
         routes: what is served.
     """
-    service = Service(m, rate_limit=rate_limit)
+    metrics = Metrics()
+    service = Service(m, metrics, rate_limit=rate_limit)
     keyring = Keyring(m)
     answering = Answering(service, keyring, routes, threads=threads)
     large_bodies = LargeBodies(service, keyring)
@@ -75,6 +77,7 @@ def create_app(
         document=encoded(document_of(routes, OPEN_ROUTES)),
         page=front_page(routes, OPEN_ROUTES),
     )
+    unknown = _Unknown(metrics)
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
@@ -91,12 +94,15 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering, large_bodies))
+                PathRoute(path, _Endpoint(by_method, answering, large_bodies, metrics))
                 for path, by_method in by_path.items()
             ),
-            *(PathRoute(each.path, _OpenEndpoint(each, site)) for each in OPEN_ROUTES),
+            *(
+                PathRoute(each.path, _OpenEndpoint(each, site, unknown))
+                for each in OPEN_ROUTES
+            ),
         ],
-        default=_answer_unknown,
+        default=unknown,
         redirect_slashes=False,
         lifespan=lifespan,
     )
@@ -110,8 +116,15 @@ class _Endpoint:
         by_method: Mapping[str, Route],
         answering: Answering,
         large_bodies: LargeBodies,
+        metrics: Metrics,
     ) -> None:
         self._by_method = by_method
+        self._counted = {
+            each.method: metrics.of(each.method, each.path)
+            for each in by_method.values()
+        }
+        self._unknown = _Unknown(metrics)
+        self._making = asyncio.Lock()
         self._answering = answering
         self._large_bodies = large_bodies
 
@@ -119,8 +132,19 @@ class _Endpoint:
         """Answer one request."""
         route = self._by_method.get(scope["method"])
         if route is None:
-            await _answer_unknown(scope, receive, send)
+            await self._unknown(scope, receive, send)
             return
+        counted = self._counted[route.method]
+        began, reply = counted.began(), None
+        try:
+            reply = await self._answer(route, scope, receive, send)
+        finally:
+            counted.ended(began, reply)
+
+    async def _answer(
+        self, route: Route, scope: Scope, receive: Receive, send: Send
+    ) -> Reply | None:
+        """Answer, unless nobody is there any more."""
         request_id, headers = _new_request_id(), headers_of(scope)
         try:
             asked = Asked(
@@ -137,13 +161,35 @@ class _Endpoint:
             else:
                 reply = await self._reply_to_rows(route, asked, receive, route.rows)
         except ClientGoneError:
-            return
+            return None
         except RequestRefusedError as error:
             reply = reply_of(error.failure, scope["path"])
         if reply.pieces is None:
             await _send(send, reply, request_id, headers)
         else:
-            await _send_pieces(receive, send, reply, _head(reply, request_id, headers))
+            head = _head(reply, request_id, headers)
+            await self._send_pieces(receive, send, reply.pieces, head)
+        return reply
+
+    async def _send_pieces(
+        self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
+    ) -> None:
+        """Send what is made meanwhile, on another thread, until nobody listens."""
+        await send(head)
+        gone = asyncio.ensure_future(receive())
+        try:
+            while not gone.done():
+                # One at a time: making them leaves little of the interpreter to others.
+                async with self._making:
+                    piece = await asyncio.to_thread(next, pieces, None)
+                if piece is None:
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                await send(
+                    {"type": "http.response.body", "body": piece, "more_body": True}
+                )
+        finally:
+            gone.cancel()
 
     async def _reply_to_rows(
         self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
@@ -171,25 +217,37 @@ class _Endpoint:
 class _OpenEndpoint:
     """Answers whoever asks at one path."""
 
-    def __init__(self, route: OpenRoute, site: Site) -> None:
+    def __init__(self, route: OpenRoute, site: Site, unknown: "_Unknown") -> None:
         self._route = route
         self._site = site
+        self._unknown = unknown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["method"] not in {"GET", "HEAD"}:
-            await _answer_unknown(scope, receive, send)
+            await self._unknown(scope, receive, send)
             return
         reply = await self._route.handler(self._site)
         await _send(send, reply, _new_request_id(), headers_of(scope))
 
 
-async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:
-    del receive
-    if scope["type"] == "http":
-        error = UnknownRouteError(scope["method"], scope["path"])
-        reply = reply_of(error.failure, scope["path"])
-        await _send(send, reply, _new_request_id(), headers_of(scope))
+class _Unknown:
+    """Answers what is asked where nothing is served."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        # Whoever asks makes up methods and paths.
+        self._counted = metrics.of("other", "unknown")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        del receive
+        if scope["type"] == "http":
+            error = UnknownRouteError(scope["method"], scope["path"])
+            reply, began = reply_of(error.failure, scope["path"]), self._counted.began()
+            try:
+                await _send(send, reply, _new_request_id(), headers_of(scope))
+            finally:
+                self._counted.ended(began, reply)
 
 
 async def _send(
@@ -197,23 +255,6 @@ async def _send(
 ) -> None:
     await send(_head(reply, request_id, asked_headers))
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _send_pieces(
-    receive: Receive, send: Send, reply: Reply, head: Message
-) -> None:
-    """Send what is made meanwhile, on another thread, until nobody listens."""
-    assert reply.pieces is not None, "it comes in pieces"
-    await send(head)
-    gone = asyncio.ensure_future(receive())
-    try:
-        while (piece := await asyncio.to_thread(next, reply.pieces, None)) is not None:
-            if gone.done():
-                return
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        gone.cancel()
 
 
 def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:

@@ -59,18 +59,15 @@ _V2_CODES_OF_EVENTS = {
     "no_meter": "no_meter",
     "payload_invalid": "payload_invalid_value",
 }
-_MEANINGS = {
-    400: "The request is malformed, or what is recorded does not allow it.",
-    401: "The request has no key, or none that opens this server.",
-    403: "The scopes of the key do not allow it.",
-    404: "There is no such resource.",
-    408: "The body stopped to come.",
-    409: "Another request is in its way, or the log does not go as far as is asked for.",
-    413: "The body is too large.",
-    415: "The body is in a media type that the route does not take.",
-    429: "The key makes more requests than it may, or the store is busy.",
-    500: "The server is at fault.",
+_REFUSALS_BY_STATUS = {
+    401: "not_authenticated",
+    403: "not_permitted",
+    413: "too_large",
+    429: "rate_limited",
 }
+_BUSY = "lock_timeout"
+REFUSALS = (*_REFUSALS_BY_STATUS.values(), "store_busy")
+"""Why requests never reach a store, or not its log, in words to count them by."""
 _IN_USE = "idempotency_key_in_use"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
 
@@ -117,6 +114,13 @@ class Failure:
         if self.doc_url is not None:
             error["doc_url"] = self.doc_url
         return {"error": error}
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the request never reached the log, where it is not for what it said."""
+        if self.code == _BUSY:
+            return "store_busy"
+        return _REFUSALS_BY_STATUS.get(self.status)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -287,14 +291,14 @@ def failure_of(error: metering.MeteringError) -> Failure:
         case ResourceMissingError():
             is_in_path = error.param == "id"
             return _refused(error, 404 if is_in_path else 400)
-        case InvalidRequestError():
+        case InvalidRequestError() | metering.ReaggregationError():
             return _refused(error, 400)
         case metering.StoreBusyError():
             return Failure(
                 status=429,
                 type=_INVALID,
                 message="The store is busy with other requests; send this one again.",
-                code="lock_timeout",
+                code=_BUSY,
                 should_retry=True,
                 retry_after=1,
             )
@@ -333,22 +337,6 @@ def words_of_a_report(error: InvalidRequestError, event_name: str) -> tuple[str,
         return f"No meter was found matching event_name {event_name}.", error.code
     message, _ = _words_of_an_event(error.message, error.code)
     return message, error.code
-
-
-def failures(*, is_by_id: bool, needs_scope: bool, takes_rows: bool) -> dict[int, str]:
-    """Say by which statuses the requests for a route can fail, and what they mean.
-
-    Args:
-        is_by_id: whether the path names a resource.
-        needs_scope: whether a key opens it that may be a restricted one.
-        takes_rows: whether its body is one of rows.
-    """
-    can_be = {403: needs_scope, 404: is_by_id, 408: takes_rows, 415: takes_rows}
-    return {
-        status: meaning
-        for status, meaning in _MEANINGS.items()
-        if can_be.get(status, True)
-    }
 
 
 def headers_again(status: int) -> dict[str, str]:

@@ -7,7 +7,6 @@ them. Source: https://spec.openapis.org/oas/v3.1.0
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from metering.server.errors import failures
 from metering.server.expansion import ITEM
 from metering.server.leaves import Leaf, leaves_of
 from metering.server.open_routes import OpenRoute
@@ -15,6 +14,7 @@ from metering.server.parameters import (
     Choice,
     Either,
     Items,
+    KeyedBy,
     Kind,
     Pairs,
     Parameters,
@@ -24,6 +24,7 @@ from metering.server.parameters import (
 from metering.server.routes import Route
 from metering.server.schemas import Schema, schema_of_all
 from metering.server.service import FORM, JSON, media_types_of
+from metering.server.statuses import failures
 from metering.webhooks.resources import API_VERSION
 
 Node = dict[str, Any]
@@ -32,6 +33,7 @@ Node = dict[str, Any]
 _POSITION_MAX = 10**18 - 1
 _TYPES = ("api_error", "idempotency_error", "invalid_request_error")
 _V2_TYPES = (*_TYPES, "rate_limit", "temporary_session_expired")
+_NESTED: Node = {"style": "deepObject", "explode": True}
 _TEXT: Schema = {"type": "string"}
 _SECURITY_SCHEMES: Node = {
     "bearer": {
@@ -213,6 +215,7 @@ def _path_parameter(name: str) -> Node:
 
 def _query_parameter(leaf: Leaf) -> Node:
     schema: Schema = leaf.schema
+    is_keyed = schema.get("type") == "object"
     if leaf.is_repeated:
         schema = {"type": "array", "items": schema}
     parameter: Node = {
@@ -221,6 +224,8 @@ def _query_parameter(leaf: Leaf) -> Node:
         "required": leaf.is_always_required and not leaf.is_repeated,
         "schema": schema,
     }
+    if is_keyed:
+        parameter |= _NESTED
     if leaf.is_required and leaf.parent:
         parameter["description"] = f"Required where {leaf.parent} is given."
     return parameter
@@ -247,9 +252,8 @@ def _request_body(route: Route) -> Node:
 
 def _form(schema: Schema, parameters: Parameters) -> Node:
     """Describe a form, in which what is nested is written in brackets."""
-    style = {"style": "deepObject", "explode": True}
     nested = [name for name, each in parameters.items() if _is_nested(each.kind)]
-    return {"schema": schema, "encoding": dict.fromkeys(nested, style)}
+    return {"schema": schema, "encoding": dict.fromkeys(nested, _NESTED)}
 
 
 def _is_v2(route: Route) -> bool:
@@ -257,18 +261,21 @@ def _is_v2(route: Route) -> bool:
 
 
 def _is_nested(kind: Kind) -> bool:
-    return isinstance(kind, Shape | Items | Pairs | Either)
+    return isinstance(kind, Shape | Items | Pairs | KeyedBy | Either)
 
 
 def _responses(route: Route) -> Node:
     schema = _reference("schemas", "List") if route.is_list else {"type": "object"}
+    media_types = [each.partition(";")[0] for each in route.answers_in]
     well = {
         "description": "It is done.",
         "headers": {
             "Metering-Position": _reference("headers", "Position"),
             "Request-Id": _reference("headers", "RequestId"),
         },
-        "content": {JSON: {"schema": schema}},
+        "content": {
+            each: {"schema": schema} if each == JSON else {} for each in media_types
+        },
     }
     statuses = failures(
         is_by_id="{" in route.path,

@@ -247,6 +247,29 @@ class Either:
         return kind.read(value, path)
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedBy:
+    """Keys of the caller's own, each with a value of one kind."""
+
+    kind: Kind
+    longest_key: int = 100
+    most: int = 100
+
+    def read(self, value: str | Tree, path: str) -> object:
+        """Read keys and values."""
+        tree = _tree(value, path)
+        if len(tree) > self.most:
+            raise InvalidRequestError(
+                f"Invalid {path}: {len(tree)} keys; must be at most {self.most}",
+                param=path,
+            )
+        for key in tree:
+            _check_length(key, self.longest_key, path)
+        return {
+            key: self.kind.read(each, f"{path}[{key}]") for key, each in tree.items()
+        }
+
+
 METADATA = Pairs(unsets=True, longest_key=40, most=50)
 
 

@@ -43,7 +43,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, in the words of all that is refused."""
         failure = BodyRefusedError(msg, is_too_large=False).failure
-        body = encoded(failure.body)
+        # Nobody knows the path, and errors of v2 are errors of v1 as well.
+        body = encoded(failure.v2_body)
         lines = [
             b"HTTP/1.1 400 Bad Request",
             *(

@@ -62,12 +62,14 @@ class Reply:
     Attributes:
         headers: beside those that every answer has.
         pieces: in place of the body, made while they are sent.
+        refusal: why the request never reached the store, one of `REFUSALS`.
     """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     pieces: Iterator[bytes] | None = None
+    refusal: str | None = None
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

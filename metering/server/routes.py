@@ -14,6 +14,7 @@ from metering.api_keys import ScopeName
 from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.expansion import Expansions
+from metering.server.metrics import Metrics
 from metering.server.parameters import Given, Items, Parameters, Text, optional
 from metering.server.requests import Limits
 from metering.server.value_keys import ValueKeys
@@ -58,6 +59,7 @@ class Call:
         request_id: its own.
         request: where the caller sent an idempotency key.
         accept: which media types it would have, as the header says.
+        metrics: what the server counted.
         rows: the body, where the route takes one of rows.
     """
 
@@ -68,7 +70,8 @@ class Call:
     request_id: str
     request: Request | None
     value_keys: ValueKeys
-    accept: str = ""
+    accept: str
+    metrics: Metrics
     rows: Rows | None = None
 
 
@@ -131,7 +134,10 @@ class Route:
         decode: reads a body that is in order many times faster than its parameters do.
         keeps_answers: whether a repetition is answered as the first was; where it is
             not, it is done again, to no other effect.
+        is_heavy: whether it takes long and all processors: few such are answered at a
+            time, so that the others do not wait for them.
         rows: where its body is no parameters, but rows.
+        answers_in: the media types of its answers; the first, where none is wanted.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -145,8 +151,10 @@ class Route:
     together: Together | None = None
     decode: Decode | None = None
     keeps_answers: bool = True
+    is_heavy: bool = False
     credential: Literal["key", "session"] = "key"
     rows: RowsBody | None = None
+    answers_in: tuple[str, ...] = ("application/json",)
 
     @property
     def accepted(self) -> Parameters:

@@ -12,6 +12,7 @@ from metering.server.parameters import (
     Flag,
     Integer,
     Items,
+    KeyedBy,
     Kind,
     Moment,
     Pairs,
@@ -53,6 +54,13 @@ def schema_of(kind: Kind) -> Schema:
         case Items(kind=element, least=least, most=most):
             bounds = {"minItems": least, "maxItems": most}
             schema = {"type": "array", "items": schema_of(element), **bounds}
+        case KeyedBy(kind=value, longest_key=longest, most=most):
+            schema = {
+                "type": "object",
+                "maxProperties": most,
+                "propertyNames": {"maxLength": longest},
+                "additionalProperties": schema_of(value),
+            }
         case Either(text=text, tree=tree):
             schema = {"anyOf": [schema_of(text), schema_of(tree)]}
         case _:

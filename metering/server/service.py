@@ -29,6 +29,7 @@ from metering.server.expansion import check_paths, expand
 from metering.server.forms import Tree, decode_form
 from metering.server.health import Health
 from metering.server.json_bodies import decode_json
+from metering.server.metrics import Metrics
 from metering.server.parameters import read_parameters
 from metering.server.rates import Rates
 from metering.server.repetitions import REPLAYED, Repetitions
@@ -68,11 +69,15 @@ class Service:
 
     Args:
         m: the store.
+        metrics: what was counted so far, for who asks for it.
         rate_limit: how many requests a second a key may make; None is any number.
     """
 
-    def __init__(self, m: Metering, *, rate_limit: int | None) -> None:
+    def __init__(
+        self, m: Metering, metrics: Metrics, *, rate_limit: int | None
+    ) -> None:
         self._m = m
+        self._metrics = metrics
         self._rates = Rates(rate_limit, time.monotonic)
         self._value_keys = ValueKeys(m)
         self._repetitions = Repetitions(m)
@@ -196,6 +201,7 @@ class Service:
             request=admitted.request,
             value_keys=self._value_keys,
             accept=asked.headers.get("accept", ""),
+            metrics=self._metrics,
             rows=rows,
         )
         return call, paths
@@ -267,7 +273,12 @@ def _failed(error: Exception, asked: Asked) -> Outcome:
 def reply_of(failure: Failure, path: str) -> Reply:
     """Make the reply that tells of a failure, to what was asked at a path."""
     body = failure.v2_body if path.startswith(_V2) else failure.body
-    return Reply(status=failure.status, body=encoded(body), headers=failure.headers)
+    return Reply(
+        status=failure.status,
+        body=encoded(body),
+        headers=failure.headers,
+        refusal=failure.refusal,
+    )
 
 
 def _reply(answer: Answer, position: int) -> Reply:

@@ -1,6 +1,9 @@
 """The table of all routes; what is asked for most comes first."""
 
 from metering.server import alerts, credit_grants, meter_events, meters, webhooks
+from metering.server.extensions import credits as extension_credits
+from metering.server.extensions import meter_events as extension_meter_events
+from metering.server.extensions import operations, reaggregation
 from metering.server.routes import Route
 from metering.server.v2 import core_events, stream
 from metering.server.v2 import meter_events as v2_meter_events
@@ -14,4 +17,8 @@ ROUTES: tuple[Route, ...] = (
     *credit_grants.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,
+    *extension_credits.ROUTES,
+    *extension_meter_events.ROUTES,
+    *reaggregation.ROUTES,
+    *operations.ROUTES,
 )

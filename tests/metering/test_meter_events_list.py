@@ -110,6 +110,46 @@ def test_events_are_listed_by_name_customer_and_half_open_time(
     assert [event.identifier for event in events] == found
 
 
+@pytest.mark.parametrize("filters", [{}, {"customer": "cus_1"}, {"start_time": NOW}])
+def test_events_are_listed_from_any_position_on(
+    connect: Connect, clock: metering.FixedClock, filters: dict[str, Any]
+) -> None:
+    store = connect(clock=clock, seal_events=None)
+    create_meter(store)
+    for batch in range(4):
+        rows = [
+            {
+                "event_name": "tokens",
+                "identifier": f"{batch}-{number}",
+                "timestamp": NOW - timedelta(days=number % 2),
+                "stripe_customer_id": f"cus_{number % 3}",
+                "value": "1",
+            }
+            for number in range(7)
+        ]
+        store.meter_events.ingest(rows)
+        create_event(store, identifier=f"{batch}", timestamp=NOW)
+        if batch < 2:
+            store.seal()
+    whole = [each.position for each in store.meter_events.list(**filters)]
+
+    for after in range(store.position + 2):
+        found = store.meter_events.list(**filters, starting_after=after)
+
+        wanted = [position for position in whole if position > after]
+        assert [each.position for each in found] == wanted
+
+
+@pytest.mark.parametrize("after", [-1, "1", 1.0, True])
+def test_a_position_to_list_from_is_a_whole_number(
+    store: metering.Metering, after: Any
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        store.meter_events.list(starting_after=after)
+
+    assert refused.value.param == "starting_after"
+
+
 def test_times_to_list_by_may_be_in_any_zone(listed: metering.Metering) -> None:
     tokyo = timezone(timedelta(hours=9))
 

@@ -74,6 +74,7 @@ NAMES = [
     "StoreForkedError",
     "StoreFullError",
     "StoreMissingError",
+    "StoreStatus",
     "StoreUnavailableError",
     "StoreVersionError",
     "SummaryTooLargeError",
@@ -114,7 +115,7 @@ PARAMETERS = {
     " value_grouping_window fill",
     "meter_events.create": "event_name payload identifier timestamp",
     "meter_events.ingest": "source backfill progress columns",
-    "meter_events.list": "event_name customer start_time end_time",
+    "meter_events.list": "event_name customer start_time end_time starting_after",
     "meter_event_adjustments.create": "event_name type cancel",
     "credit_grants.create": "customer amount applicability_config category priority"
     " name effective_at expires_at metadata",

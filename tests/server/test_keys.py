@@ -41,6 +41,12 @@ ALLOWED = {
         ("GET", "/v2/core/events/{id}"),
         ("GET", "/v1/webhook_endpoints"),
         ("GET", "/v1/webhook_endpoints/{id}"),
+        ("POST", "/metering/v1/credits/preview"),
+        ("GET", "/metering/v1/meter_events"),
+        ("GET", "/metering/v1/reaggregate"),
+        ("POST", "/metering/v1/reaggregate"),
+        ("GET", "/metering/v1/health"),
+        ("GET", "/metrics"),
     },
     "admin": {
         ("POST", "/v1/billing/meters"),
@@ -58,6 +64,8 @@ ALLOWED = {
         ("POST", "/v1/webhook_endpoints"),
         ("POST", "/v1/webhook_endpoints/{id}"),
         ("DELETE", "/v1/webhook_endpoints/{id}"),
+        ("POST", "/metering/v1/credits/apply"),
+        ("POST", "/metering/v1/credits/reinstate"),
     },
 }
 

@@ -73,7 +73,7 @@ def one(schema: Node, *, is_whole: bool) -> Any:
         return "2026-01-31T12:00:00Z"
     match schema["type"]:
         case "integer":
-            return schema["maximum" if is_whole else "minimum"]
+            return schema.get("maximum" if is_whole else "minimum", 0)
         case "string":
             return "a" * (schema["maxLength"] if is_whole else 1)
         case _:

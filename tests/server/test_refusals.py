@@ -198,7 +198,11 @@ def test_what_is_no_request_is_told_so_as_all_else_is(
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"content-type: application/json" in head
     assert json.loads(body) == {
-        "error": {"type": "invalid_request_error", "message": message}
+        "error": {
+            "type": "invalid_request_error",
+            "code": "invalid_request",
+            "message": message,
+        }
     }
 
 

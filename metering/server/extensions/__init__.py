@@ -1,0 +1,1 @@
+"""Routes beyond Stripe's: what else the library can do, under ``/metering/v1/``."""

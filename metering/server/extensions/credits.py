@@ -1,0 +1,103 @@
+"""Routes of credits for whoever makes the invoices: apply them, and give them back.
+
+An invoice is settled once, whatever is repeated: under an idempotency key the answer is
+given again, and without one the invoice itself is found.
+"""
+
+from collections.abc import Sequence
+
+from metering.bodies import Body, body_of
+from metering.credit_parameters import AMOUNT_MAX, LONGEST_ID
+from metering.credit_resources import CreditBalanceTransaction
+from metering.server.parameters import (
+    Integer,
+    Items,
+    Moment,
+    Shape,
+    Text,
+    optional,
+    required,
+)
+from metering.server.routes import Answer, Call, Route
+
+CREDITS = "/metering/v1/credits"
+_APPLY, _PREVIEW, _REINSTATE = (
+    f"{CREDITS}/{verb}" for verb in ("apply", "preview", "reinstate")
+)
+_EXPANSIONS = {"credit_grant": "credit_grant", "test_clock": "test_clock"}
+
+
+def apply(call: Call) -> Answer:
+    """Draw down the credits of a customer for an invoice, once."""
+    return Answer(body=_list(call.m.credits.apply(**call.given), _APPLY))
+
+
+def preview(call: Call) -> Answer:
+    """Tell what an invoice would draw, and record nothing."""
+    # It may say less than what was recorded meanwhile, and never more.
+    position = call.m.position
+    made = call.m.credits.preview(**call.given)
+    return Answer(body=_list(made, _PREVIEW), position=position)
+
+
+def reinstate(call: Call) -> Answer:
+    """Give back the credits that an invoice drew, because it was voided."""
+    return Answer(body=_list(call.m.credits.reinstate(**call.given), _REINSTATE))
+
+
+def _list(made: Sequence[CreditBalanceTransaction], url: str) -> Body:
+    return {
+        "object": "list",
+        "data": [body_of(each) for each in made],
+        "has_more": False,
+        "url": url,
+    }
+
+
+_ID = Text(longest=LONGEST_ID)
+_LINE = Shape(
+    {
+        "amount": required(Integer(least=0, most=AMOUNT_MAX)),
+        "currency": required(Text(longest=3)),
+        "id": required(_ID),
+        "price": optional(_ID),
+    }
+)
+_INVOICE = {
+    "customer": required(_ID),
+    "invoice": required(_ID),
+    "lines": required(Items(_LINE, least=1)),
+    "period_end": required(Moment()),
+}
+
+ROUTES = (
+    Route(
+        method="POST",
+        path=_APPLY,
+        scope="admin",
+        handler=apply,
+        expansions=_EXPANSIONS,
+        is_list=True,
+        parameters=_INVOICE,
+    ),
+    Route(
+        method="POST",
+        path=_PREVIEW,
+        scope="read",
+        handler=preview,
+        expansions=_EXPANSIONS,
+        is_list=True,
+        # What it answers is soon another thing; nothing came of it.
+        keeps_answers=False,
+        parameters=_INVOICE,
+    ),
+    Route(
+        method="POST",
+        path=_REINSTATE,
+        scope="admin",
+        handler=reinstate,
+        expansions=_EXPANSIONS,
+        is_list=True,
+        parameters={"invoice": required(_ID)},
+    ),
+)

@@ -1,0 +1,59 @@
+"""Routes of recorded events: the usage behind a number, in the order of the log."""
+
+from itertools import islice
+
+from metering.bodies import Body
+from metering.resources import MeterEvent
+from metering.server.parameters import Integer, Moment, Text, optional
+from metering.server.routes import Answer, Call, Route
+from metering.server.v2.bodies import event_body
+
+EVENTS = "/metering/v1/meter_events"
+LIMIT_MAX = 1_000
+_LIMIT = 100
+_LAST = 999_999_999_999_999_999
+_FILTERS = ("event_name", "customer", "start_time", "end_time", "starting_after")
+
+
+def list_events(call: Call) -> Answer:
+    """List events in the order of the log, cancelled ones among them and marked."""
+    limit = call.given.get("limit", _LIMIT)
+    filters = {name: call.given[name] for name in _FILTERS if name in call.given}
+    events = call.m.meter_events.list(**filters)
+    found = list(islice(events, limit + 1))
+    body: Body = {
+        "object": "list",
+        "data": [_body(each) for each in found[:limit]],
+        "has_more": len(found) > limit,
+        "url": EVENTS,
+    }
+    return Answer(body=body)
+
+
+def _body(event: MeterEvent) -> Body:
+    """Write an event as v2 does, with its place in the log and whether it counts."""
+    return {
+        **event_body(event),
+        "object": "metering.meter_event",
+        "cancelled": event.cancelled,
+        "position": event.position,
+    }
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=EVENTS,
+        scope="read",
+        handler=list_events,
+        is_list=True,
+        parameters={
+            "customer": optional(Text(longest=500)),
+            "end_time": optional(Moment()),
+            "event_name": optional(Text(longest=100)),
+            "limit": optional(Integer(least=1, most=LIMIT_MAX)),
+            "start_time": optional(Moment()),
+            "starting_after": optional(Integer(least=0, most=_LAST)),
+        },
+    ),
+)

@@ -1,0 +1,160 @@
+"""The route of re-aggregation: summaries recomputed from the events, in Arrow or JSON.
+
+An answer can be large. It is sent in pieces, each made of some rows when the one before
+is on its way: what is held is the table alone. Sent uncompressed, a stream is read by
+every implementation of Arrow.
+"""
+
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+import pyarrow as pa
+
+from metering.clock import at_microseconds
+from metering.server.parameters import (
+    Choice,
+    Either,
+    Items,
+    KeyedBy,
+    Moment,
+    Text,
+    optional,
+)
+from metering.server.routes import Answer, Call, Content, Route
+from metering.server.v2.bodies import time_of
+
+REAGGREGATE = "/metering/v1/reaggregate"
+ARROW = "application/vnd.apache.arrow.stream"
+_JSON = "application/json"
+_METHODS: tuple[Literal["GET", "POST"], ...] = ("GET", "POST")
+_ROWS_AT_A_TIME = 8_192
+_TIMES = ("window_start", "window_end")
+_VALUE = "value"
+_WINDOWS = ("minute", "hour", "day", "week", "month")
+_FORMULAS = ("sum", "count", "last", "min", "max", "avg", "unique_count")
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_HEAD = b'{"object":"list","data":['
+_END = b'],"has_more":false,"url":"%s"}' % REAGGREGATE.encode()
+
+
+def reaggregate(call: Call) -> Answer:
+    """Recompute summaries of all customers from the events alone."""
+    # What is recorded from here on may count or not.
+    position = call.m.position
+    table = call.m.reaggregate(**call.given)
+    is_arrow = prefers_arrow(call.accept)
+    pieces = _stream(table) if is_arrow else _rows(table)
+    content = Content(
+        media_type=ARROW if is_arrow else _JSON,
+        # What fits into a piece has a length that can be told.
+        body=b"".join(pieces) if table.num_rows <= _ROWS_AT_A_TIME else pieces,
+    )
+    return Answer(content=content, position=position)
+
+
+def prefers_arrow(accept: str) -> bool:
+    """Tell whether a header names Arrow, and JSON not before it."""
+    weights = dict(map(_weight, accept.split(",")))
+    arrow = weights.get(ARROW, 0.0)
+    return arrow > 0 and arrow >= weights.get(_JSON, 0.0)
+
+
+def _weight(media_range: str) -> tuple[str, float]:
+    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return media_type, float(value)
+            except ValueError:
+                return media_type, 0.0
+    return media_type, 1.0
+
+
+def _stream(table: pa.Table) -> Iterator[bytes]:
+    """Write the stream of Arrow's inter-process format."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        for batch in table.to_batches(max_chunksize=_ROWS_AT_A_TIME):
+            writer.write_batch(batch)
+            yield _taken(sink)
+    yield _taken(sink)
+
+
+def _taken(sink: io.BytesIO) -> bytes:
+    piece = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return piece
+
+
+def _rows(table: pa.Table) -> Iterator[bytes]:
+    """Write the rows as objects, one for each."""
+    times: dict[int, str] = {}
+    batches = table.to_batches(max_chunksize=_ROWS_AT_A_TIME)
+    written = (_ENCODER.encode(_objects(each, times))[1:-1] for each in batches)
+    is_first = True
+    yield _HEAD
+    for piece in filter(None, written):
+        yield piece if is_first else b"," + piece
+        is_first = False
+    yield _END
+
+
+def _objects(batch: pa.RecordBatch, times: dict[int, str]) -> list[dict[str, Any]]:
+    names = batch.schema.names
+    columns = [_plain(name, batch.column(name), times) for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(name: str, column: pa.Array, times: dict[int, str]) -> list[Any]:
+    if name == _VALUE:
+        return [_number(each) for each in column.to_pylist()]
+    if name in _TIMES:
+        instants: list[int] = column.cast(pa.int64()).to_pylist()
+        # Many rows, and few windows.
+        for each in set(instants).difference(times):
+            times[each] = time_of(at_microseconds(each))
+        return [times[each] for each in instants]
+    words: list[Any] = column.to_pylist()
+    return words
+
+
+def _number(value: Decimal) -> msgspec.Raw:
+    """Write a number with all its digits, and no zeros behind them."""
+    return msgspec.Raw(f"{value:f}".rstrip("0").rstrip(".").encode())
+
+
+_ONE_OR_SEVERAL = Either(text=Text(), tree=Items(Text()))
+_PARAMETERS = {
+    "as_of": optional(Moment()),
+    "end_time": optional(Moment()),
+    "filters": optional(
+        KeyedBy(Either(text=Text(unsets=True), tree=Items(Text(unsets=True))))
+    ),
+    "formula": optional(Choice(words=_FORMULAS)),
+    "group_by": optional(_ONE_OR_SEVERAL),
+    "meters": optional(_ONE_OR_SEVERAL),
+    "start_time": optional(Moment()),
+    "timezone": optional(Text(longest=100)),
+    "value_key": optional(Text(longest=100)),
+    "window": optional(Choice(words=_WINDOWS)),
+}
+
+ROUTES = tuple(
+    Route(
+        method=method,
+        path=REAGGREGATE,
+        scope="read",
+        handler=reaggregate,
+        is_heavy=True,
+        # It has no effect, and an answer is too large to be kept.
+        keeps_answers=False,
+        parameters=_PARAMETERS,
+        answers_in=(_JSON, ARROW),
+    )
+    for method in _METHODS
+)
