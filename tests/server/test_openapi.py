@@ -197,6 +197,24 @@ def test_the_document_says_how_what_is_nested_is_named(document: Node) -> None:
     }
 
 
+def test_the_document_says_in_what_extensions_are_asked_and_answer(
+    document: Node,
+) -> None:
+    asked, posted = (
+        document["paths"]["/metering/v1/reaggregate"][each] for each in ("get", "post")
+    )
+    metrics = document["paths"]["/metrics"]["get"]
+
+    [filters] = [each for each in asked["parameters"] if each.get("name") == "filters"]
+    assert (filters["style"], filters["explode"]) == ("deepObject", True)
+    assert posted["requestBody"]["content"].keys() == {FORM, "application/json"}
+    assert asked["responses"]["200"]["content"].keys() == {
+        "application/json",
+        "application/vnd.apache.arrow.stream",
+    }
+    assert metrics["responses"]["200"]["content"].keys() == {"text/plain"}
+
+
 def test_a_body_of_rows_leaves_the_query_to_the_parameters() -> None:
     rows = RowsBody(
         media_types=("application/x-ndjson", "application/cloudevents-batch+json"),
