@@ -8,7 +8,9 @@ import stripe
 
 from tests.server.running import Server, running_server
 
-pytest.register_assert_rewrite("tests.server.shapes", "tests.server.usage")
+pytest.register_assert_rewrite(
+    "tests.server.shapes", "tests.server.usage", "tests.server.witness"
+)
 
 
 @pytest.fixture(scope="module")

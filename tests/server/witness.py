@@ -74,7 +74,8 @@ def witnessed_server(directory: Path) -> Iterator[Witness]:
     with running_server(str(target), *options) as server:
         with closing(sqlite3.connect(target / "log.db")) as database:
             yield Witness(server=server, database=database)
-        assert complaints(server.process) == ""
+        told = complaints(server.process)
+        assert not told, told[-3000:]
 
 
 def complaints(process: subprocess.Popen[str]) -> str:
