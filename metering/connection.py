@@ -35,7 +35,7 @@ from metering.sessions import MeterEventSessions
 from metering.times import Time
 from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
 from metering.webhooks.endpoints import WebhookEndpoints
-from metering.webhooks.enqueueing import enqueue, record_lapses
+from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
 from projections.catalog import Catalog
@@ -213,16 +213,16 @@ class Metering:
     def deliver(self) -> DeliveryReceipt:
         """Send to webhook endpoints what they have not got yet, and is due.
 
-        What was recorded is made into events first, also what alerts trigger in it and
-        that credits expired. Each event arrives at least once, with the same id and
-        bytes; several processes do not send the same one at a time.
+        What was recorded is made into events first, also what alerts trigger in it,
+        that credits expired, and reports of what a stream refused. Each event arrives
+        at least once, with the same id and bytes; several processes do not send the
+        same one at a time.
         """
         from metering.webhooks.lanes import Lanes  # noqa: PLC0415
         from metering.webhooks.sending import sender_of  # noqa: PLC0415
 
         self._engine.evaluator.evaluate()
-        record_lapses(self._engine)
-        enqueued = enqueue(self._engine)
+        enqueued = enqueue_all(self._engine)
         with Lanes(self._engine, sender_of(self._engine.settings)) as lanes:
             tally = lanes.deliver_all()
         return DeliveryReceipt(

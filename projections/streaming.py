@@ -85,6 +85,7 @@ class StoredReport:
     """
 
     report_id: str
+    livemode: bool
     meter_id: str | None
     window_start: int
     window_end: int
@@ -193,7 +194,7 @@ class Streaming:
 
     # Reports.
 
-    def report(self, new_id: Callable[[], str], now: int) -> None:
+    def report(self, new_id: Callable[[], str], now: int) -> list[StoredReport]:
         """Report the windows that have ended, and forget what is 30 days old."""
         has_ended = _error.window_start <= now - WINDOW
         rows = self.connection.execute(
@@ -204,27 +205,34 @@ class Streaming:
             )
         ).all()
         if not rows:
-            return
-        added = [
-            {
-                "report_id": new_id(),
-                "livemode": livemode,
-                "meter_id": meter_id,
-                "window_start": start,
-                "window_end": start + WINDOW,
-                "error_types": json.dumps(
-                    [[row.code, row.error_count, row.samples] for row in of_report]
+            return []
+        made = [
+            StoredReport(
+                report_id=new_id(),
+                livemode=bool(livemode),
+                meter_id=meter_id or None,
+                window_start=start,
+                window_end=start + WINDOW,
+                error_types=tuple(
+                    ErrorsOfCode(
+                        meter_id=meter_id or None,
+                        code=row.code,
+                        error_count=row.error_count,
+                        samples=_samples(row.samples),
+                    )
+                    for row in of_report
                 ),
-            }
+            )
             for (start, livemode, meter_id), of_report in groupby(
                 rows, lambda row: (row.window_start, row.livemode, row.meter_id)
             )
         ]
-        self.connection.execute(insert(error_report), added)
+        self.connection.execute(insert(error_report), [_row(each) for each in made])
         self.connection.execute(delete(stream_error).where(has_ended))
         self.connection.execute(
             delete(error_report).where(_report.window_end <= now - _REPORTS_KEPT)
         )
+        return made
 
     def find_report(self, report_id: str, *, livemode: bool) -> StoredReport | None:
         """Find a report."""
@@ -283,10 +291,27 @@ def _samples(written: str) -> tuple[SampleError, ...]:
     )
 
 
+def _row(report: StoredReport) -> dict[str, Any]:
+    return {
+        "report_id": report.report_id,
+        "livemode": int(report.livemode),
+        "meter_id": report.meter_id or "",
+        "window_start": report.window_start,
+        "window_end": report.window_end,
+        "error_types": json.dumps(
+            [
+                [each.code, each.error_count, _written(each.samples)]
+                for each in report.error_types
+            ]
+        ),
+    }
+
+
 def _stored_report(row: Row[Any]) -> StoredReport:
     meter_id = row.meter_id or None
     return StoredReport(
         report_id=row.report_id,
+        livemode=bool(row.livemode),
         meter_id=meter_id,
         window_start=row.window_start,
         window_end=row.window_end,
