@@ -37,10 +37,12 @@ from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
 
 THREADS = 64
+PATIENCE_SECONDS = 30
+"""How long to wait for a head, for the next part of a body, and for another request."""
 _PROCESS_ID = secrets.token_hex(6)
 _NUMBERS = count(1)
 _POLL_SECONDS = 0.02
-_PATIENCE_SECONDS = 5.0
+_POSITION_SECONDS = 5.0
 
 
 def create_app(
@@ -48,6 +50,7 @@ def create_app(
     *,
     rate_limit: int | None = None,
     threads: int = THREADS,
+    patience_seconds: float = PATIENCE_SECONDS,
     routes: Sequence[Route] = ROUTES,
 ) -> Router:
     """Make the application that serves a store.
@@ -56,6 +59,7 @@ def create_app(
         m: the store; whoever opened it closes it, after the application has ended.
         rate_limit: how many requests a second an API key may make; None is any number.
         threads: how many requests are answered at the same time.
+        patience_seconds: how long to wait for the next part of a body.
         routes: what is served.
     """
     service = Service(m, rate_limit=rate_limit)
@@ -76,7 +80,7 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering))
+                PathRoute(path, _Endpoint(by_method, answering, patience_seconds))
                 for path, by_method in by_path.items()
             ),
             PathRoute("/healthz", _Health(service, asks_store=False)),
@@ -91,9 +95,15 @@ def create_app(
 class _Endpoint:
     """Answers what is asked at one path."""
 
-    def __init__(self, by_method: Mapping[str, Route], answering: Answering) -> None:
+    def __init__(
+        self,
+        by_method: Mapping[str, Route],
+        answering: Answering,
+        patience_seconds: float,
+    ) -> None:
         self._by_method = by_method
         self._answering = answering
+        self._patience_seconds = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -103,13 +113,16 @@ class _Endpoint:
             return
         request_id, headers = _new_request_id(), headers_of(scope)
         try:
+            body = await read_body(
+                receive, headers, patience_seconds=self._patience_seconds
+            )
             asked = Asked(
                 method=scope["method"],
                 path=scope["path"],
                 query=scope["query_string"],
                 headers=headers,
                 ids=scope["path_params"],
-                body=await read_body(receive, headers),
+                body=body,
                 request_id=request_id,
             )
             reply = await self._reply(route, asked)
@@ -122,7 +135,7 @@ class _Endpoint:
     async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE_SECONDS
+        deadline = loop.time() + _POSITION_SECONDS
         while True:
             try:
                 return await self._answering.reply(route, asked)

@@ -42,6 +42,7 @@ _V2_CODES = {
     401: "not_authenticated",
     403: "not_permitted",
     404: "not_found",
+    408: "request_timeout",
     409: "conflict",
     413: "request_too_large",
     429: "rate_limit",
@@ -65,6 +66,7 @@ class Failure:
     Attributes:
         should_retry: what clients are told of sending it again; None leaves it to them.
         retry_after: in how many seconds to do so, at the earliest.
+        closes: whether the connection ends with the answer.
     """
 
     status: int
@@ -75,6 +77,7 @@ class Failure:
     should_retry: bool | None = False
     retry_after: int | None = None
     doc_url: str | None = None
+    closes: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -109,6 +112,8 @@ class Failure:
             headers["Stripe-Should-Retry"] = "true" if self.should_retry else "false"
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
+        if self.closes:
+            headers["Connection"] = "close"
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="metering"'
         return headers
@@ -155,6 +160,21 @@ class BodyRefusedError(RequestRefusedError):
     def __init__(self, message: str, *, is_too_large: bool) -> None:
         status = 413 if is_too_large else 400
         super().__init__(Failure(status=status, type=_INVALID, message=message))
+
+
+class BodyTooSlowError(RequestRefusedError):
+    """The body does not go on; the connection ends with the answer."""
+
+    def __init__(self, patience_seconds: float) -> None:
+        message = (
+            "The request's body did not come to its end: nothing was received for"
+            f" {patience_seconds:g} seconds."
+        )
+        # Nothing was done, and the network may have been what stalled.
+        failure = Failure(
+            status=408, type=_INVALID, message=message, should_retry=True, closes=True
+        )
+        super().__init__(failure)
 
 
 class RateLimitedError(RequestRefusedError):

@@ -1,11 +1,12 @@
 """Requests as they come in, and replies as they go out: bytes, headers, nothing else."""
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.server.errors import BodyRefusedError
+from metering.server.errors import BodyRefusedError, BodyTooSlowError
 
 BODY_MAX = 1 << 20
 """Of a form, as it is sent."""
@@ -61,10 +62,18 @@ def headers_of(scope: Scope) -> dict[str, str]:
     }
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], *, patience_seconds: float
+) -> bytes:
     """Read a body, decompressed, and never more of it than is allowed.
 
+    Args:
+        receive: gives the next part of it.
+        headers: of the request.
+        patience_seconds: how long to wait for each part.
+
     Raises:
+        BodyTooSlowError: the next part did not come in time.
         BodyRefusedError: it is too large, or compressed in another way than gzip.
         ClientGoneError: the client hung up.
     """
@@ -73,7 +82,11 @@ async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
         raise _too_large(BODY_MAX)
     body = bytearray()
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout(patience_seconds):
+                message = await receive()
+        except TimeoutError as error:
+            raise BodyTooSlowError(patience_seconds) from error
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         body += message.get("body", b"")
