@@ -10,6 +10,7 @@ whoever finds the endpoint taken over stops.
 """
 
 import enum
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -264,6 +265,29 @@ class Outbox:
             _delivery.state == DeliveryState.PENDING.value,
         )
         return int(self.connection.execute(wanted).scalar_one())
+
+    def undelivered(self, after: int, up_to: int) -> dict[int, set[int]]:
+        """Find the events that not every endpoint has taken, between two positions.
+
+        Returns:
+            Their numbers, by position; both those that are tried again and those that
+            are not.
+        """
+        # By endpoint, as the key of deliveries is.
+        rows = self.connection.execute(
+            select(_delivery.position, _delivery.number)
+            .where(
+                _delivery.endpoint_id.in_(select(_outbox.endpoint_id)),
+                _delivery.position > after,
+                _delivery.position <= up_to,
+                _delivery.state != DeliveryState.DELIVERED.value,
+            )
+            .order_by(_delivery.position, _delivery.number)
+        )
+        found: dict[int, set[int]] = defaultdict(set)
+        for row in rows:
+            found[row.position].add(row.number)
+        return dict(found)
 
     def deliveries(
         self, endpoint_id: str, limit: int
