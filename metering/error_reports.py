@@ -22,6 +22,7 @@ from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.times import Time, instant
 from metering.webhooks.reporting import make_reports, report_windows
 from projections.streaming import (
+    REPORTS_KEPT,
     SAMPLES_MAX,
     Bounds,
     ErrorsOfCode,
@@ -133,9 +134,11 @@ class ErrorReports:
         if not wanted:
             return []
         start, end = _bounds(created or {})
+        # Those that are older are there until the next report is made.
+        oldest = self._engine.now() - REPORTS_KEPT + 1
         bounds = Bounds(
             livemode=self._engine.settings.livemode,
-            start=start,
+            start=max(start, oldest),
             end=end,
             meter_id=meter,
             has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
@@ -147,7 +150,9 @@ class ErrorReports:
     def _find(self, report_id: str) -> StoredReport | None:
         livemode = self._engine.settings.livemode
         with self._engine.log.read() as connection:
-            return Streaming(connection).find_report(report_id, livemode=livemode)
+            return Streaming(connection).find_report(
+                report_id, self._engine.now(), livemode=livemode
+            )
 
 
 def _bounds(created: Mapping[str, Time]) -> tuple[int, int]:

@@ -22,9 +22,10 @@ from projections.tables.streaming import (
 
 WINDOW = 10_000_000
 """How long a window is, in microseconds."""
+REPORTS_KEPT = 30 * 24 * 3600 * 1_000_000
+"""For how long there is a report, in microseconds."""
 SAMPLES_MAX = 5
 _SESSIONS_KEPT = 24 * 3600 * 1_000_000
-_REPORTS_KEPT = 30 * 24 * 3600 * 1_000_000
 
 Decide = Callable[[Connection, int], Sequence[Fact]]
 
@@ -230,15 +231,19 @@ class Streaming:
         self.connection.execute(insert(error_report), [_row(each) for each in made])
         self.connection.execute(delete(stream_error).where(has_ended))
         self.connection.execute(
-            delete(error_report).where(_report.window_end <= now - _REPORTS_KEPT)
+            delete(error_report).where(_report.window_end <= now - REPORTS_KEPT)
         )
         return made
 
-    def find_report(self, report_id: str, *, livemode: bool) -> StoredReport | None:
-        """Find a report."""
+    def find_report(
+        self, report_id: str, now: int, *, livemode: bool
+    ) -> StoredReport | None:
+        """Find a report that there is at an instant."""
         row = self.connection.execute(
             select(error_report).where(
-                _report.report_id == report_id, _report.livemode == int(livemode)
+                _report.report_id == report_id,
+                _report.livemode == int(livemode),
+                _report.window_end > now - REPORTS_KEPT,
             )
         ).one_or_none()
         return None if row is None else _stored_report(row)
