@@ -134,7 +134,7 @@ class Log:
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending."""
         self._check_usable()
-        yield from self._stored.commits_at(first_positions)
+        yield from self._stored.commits_by_portions(first_positions)
 
     @property
     def history(self) -> History:

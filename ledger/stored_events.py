@@ -109,12 +109,6 @@ class StoredEvents:
 
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending, in that order."""
-        for start in range(0, len(first_positions), _COMMITS_AT_A_TIME):
-            yield from self._portion(
-                first_positions[start : start + _COMMITS_AT_A_TIME]
-            )
-
-    def _portion(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         with self._lock:
             kept = {
                 first: self._kept[first]
@@ -127,6 +121,12 @@ class StoredEvents:
                 kept[commit.first_position] = commit
                 self.keep(commit)
         return (kept[first] for first in first_positions)
+
+    def commits_by_portions(self, first_positions: Sequence[int]) -> Iterator[Commit]:
+        """Read very many commits as `commits_at` does, and hold only some at a time."""
+        for start in range(0, len(first_positions), _COMMITS_AT_A_TIME):
+            portion = first_positions[start : start + _COMMITS_AT_A_TIME]
+            yield from self.commits_at(portion)
 
     def _kept_holding(self, position: int) -> Commit | None:
         with self._lock:

@@ -46,10 +46,12 @@ from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
 
 THREADS = 64
+PATIENCE_SECONDS = 30
+"""How long to wait for a head, for the next part of a body, and for another request."""
 _PROCESS_ID = secrets.token_hex(6)
 _NUMBERS = count(1)
 _POLL_SECONDS = 0.02
-_PATIENCE_SECONDS = 5.0
+_POSITION_SECONDS = 5.0
 
 
 def create_app(
@@ -57,6 +59,7 @@ def create_app(
     *,
     rate_limit: int | None = None,
     threads: int = THREADS,
+    patience_seconds: float = PATIENCE_SECONDS,
     routes: Sequence[Route] = ROUTES,
 ) -> Router:
     """Make the application that serves a store.
@@ -65,13 +68,14 @@ def create_app(
         m: the store; whoever opened it closes it, after the application has ended.
         rate_limit: how many requests a second an API key may make; None is any number.
         threads: how many requests are answered at the same time.
+        patience_seconds: how long to wait for the next part of a body.
         routes: what is served.
     """
     metrics = Metrics()
     service = Service(m, metrics, rate_limit=rate_limit)
     keyring = Keyring(m)
     answering = Answering(service, keyring, routes, threads=threads)
-    large_bodies = LargeBodies(service, keyring)
+    large_bodies = LargeBodies(service, keyring, patience_seconds)
     site = Site(
         health=KeptHealth(service.health, time.monotonic),
         document=encoded(document_of(routes, OPEN_ROUTES)),
@@ -94,7 +98,12 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering, large_bodies, metrics))
+                PathRoute(
+                    path,
+                    _Endpoint(
+                        by_method, answering, large_bodies, metrics, patience_seconds
+                    ),
+                )
                 for path, by_method in by_path.items()
             ),
             *(
@@ -117,6 +126,7 @@ class _Endpoint:
         answering: Answering,
         large_bodies: LargeBodies,
         metrics: Metrics,
+        patience_seconds: float,
     ) -> None:
         self._by_method = by_method
         self._counted = {
@@ -127,6 +137,7 @@ class _Endpoint:
         self._making = asyncio.Lock()
         self._answering = answering
         self._large_bodies = large_bodies
+        self._patience_seconds = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -153,7 +164,7 @@ class _Endpoint:
                 query=scope["query_string"],
                 headers=headers,
                 ids=scope["path_params"],
-                body=b"" if route.rows else await read_body(receive, headers),
+                body=b"" if route.rows else await self._body(receive, headers),
                 request_id=request_id,
             )
             if route.rows is None:
@@ -170,6 +181,11 @@ class _Endpoint:
             head = _head(reply, request_id, headers)
             await self._send_pieces(receive, send, reply.pieces, head)
         return reply
+
+    async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+        return await read_body(
+            receive, headers, patience_seconds=self._patience_seconds
+        )
 
     async def _send_pieces(
         self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
@@ -204,7 +220,7 @@ class _Endpoint:
     async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE_SECONDS
+        deadline = loop.time() + _POSITION_SECONDS
         while True:
             try:
                 return await self._answering.reply(route, asked)

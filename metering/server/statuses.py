@@ -25,7 +25,7 @@ def failures(*, is_by_id: bool, needs_scope: bool, takes_rows: bool) -> dict[int
         needs_scope: whether a key opens it that may be a restricted one.
         takes_rows: whether its body is one of rows.
     """
-    can_be = {403: needs_scope, 404: is_by_id, 408: takes_rows, 415: takes_rows}
+    can_be = {403: needs_scope, 404: is_by_id, 415: takes_rows}
     return {
         status: meaning
         for status, meaning in _MEANINGS.items()

@@ -231,7 +231,7 @@ def test_a_body_of_rows_leaves_the_query_to_the_parameters() -> None:
     }
     queried = [each for each in operation["parameters"] if each.get("in") == "query"]
     assert [(each["name"], each["required"]) for each in queried] == [("a", True)]
-    assert {"408", "415"} < operation["responses"].keys()
+    assert "415" in operation["responses"]
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     page = front_page([route], OPEN_ROUTES)(Health(position=1)).body.decode()
     assert "one of application/x-ndjson, application/cloudevents-batch+json." in page

@@ -3,7 +3,7 @@
 from metering.bodies import Body
 from metering.server.metrics import MEDIA_TYPE
 from metering.server.routes import Answer, Call, Content, Route
-from metering.server.v2.bodies import time_of
+from metering.times import time_of
 
 HEALTH = "/metering/v1/health"
 METRICS = "/metrics"

@@ -24,7 +24,7 @@ from metering.server.parameters import (
     optional,
 )
 from metering.server.routes import Answer, Call, Content, Route
-from metering.server.v2.bodies import time_of
+from metering.times import time_of
 
 REAGGREGATE = "/metering/v1/reaggregate"
 ARROW = "application/vnd.apache.arrow.stream"
