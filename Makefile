@@ -48,7 +48,8 @@ bench: $(DEVELOPMENT) ## measure and print the ratios (ONLY=append, SIZE=smoke o
 	exit $$status
 
 prove: $(DEVELOPMENT) ## search for counterexamples to the laws, long and at random
-	@METERING_TEST_PROFILE=prove $(BIN)/python -m pytest --quiet $(ARGS) tests/property
+	@METERING_TEST_PROFILE=prove $(BIN)/python -m pytest --quiet $(ARGS) \
+	  tests/property tests/server/test_fuzzed_*.py tests/server/test_schemathesis.py
 
 clean: ## remove the virtual environment and the caches, but no store and no result
 	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

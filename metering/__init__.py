@@ -61,7 +61,7 @@ from metering.credit_resources import (
     Monetary,
     ScopePrice,
 )
-from metering.error_reports import ErrorReport, ErrorType
+from metering.error_report_resources import ErrorReport, ErrorType
 from metering.errors import (
     IdentifierConflictError,
     InvalidRequestError,

@@ -190,7 +190,7 @@ class Alerts:
         if alert_type is not None:
             wanted = _CLASSES[check_alert_type(alert_type)]
         if meter is not None:
-            meter_of(self._engine.definitions(), meter)
+            meter_of(self._engine.definitions(), meter, "meter")
         with self._engine.log.read() as connection:
             seen = SeenAlerts(connection)
             page = Page(

@@ -217,9 +217,10 @@ class Metering:
     def deliver(self) -> DeliveryReceipt:
         """Send to webhook endpoints what they have not got yet, and is due.
 
-        What was recorded is made into events first, also what alerts trigger in it and
-        that credits expired. Each event arrives at least once, with the same id and
-        bytes; several processes do not send the same one at a time.
+        What was recorded is made into events first, also what alerts trigger in it,
+        that credits expired, and reports of what a stream refused. Each event arrives
+        at least once, with the same id and bytes; several processes do not send the
+        same one at a time.
         """
         from metering.webhooks.delivering import deliver  # noqa: PLC0415
 

@@ -2,22 +2,27 @@
 
 Every refusal is written down, durably, before the request is acknowledged; a report
 tells of all those on one meter in a window of ten seconds. It is there as soon as the
-window has ended: whoever looks next makes it, so no process need live to do so.
+window has ended: whoever looks next makes it, a worker among others, so no process need
+live to do so; endpoints that name its type are told of it.
 Source: https://docs.stripe.com/api/v2/core/events/event-types
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-import msgspec
-
-from metering.clock import at_microseconds
 from metering.engine import Engine
+from metering.error_report_resources import (
+    REPORT_TRIGGERED,
+    REPORT_TYPES,
+    ErrorReport,
+    report_resource,
+)
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.times import Time, instant
+from metering.webhooks.reporting import make_reports, report_windows
 from projections.streaming import (
+    REPORTS_KEPT,
     SAMPLES_MAX,
     Bounds,
     ErrorsOfCode,
@@ -26,8 +31,6 @@ from projections.streaming import (
     Streaming,
 )
 
-REPORT_TRIGGERED = "v1.billing.meter.error_report_triggered"
-NO_METER_FOUND = "v1.billing.meter.no_meter_found"
 LIMIT_MAX = 100
 _NO_METER = "no_meter"
 _BEYOND = 1 << 62
@@ -45,38 +48,6 @@ class RefusedEvent:
     code: str
     message: str
     identifier: str
-
-
-class ErrorType(msgspec.Struct, frozen=True, kw_only=True):
-    """The errors of one code.
-
-    Attributes:
-        samples: the messages of the first of them, each with the identifier of the
-            request that it came with.
-    """
-
-    code: str
-    error_count: int
-    samples: tuple[tuple[str, str], ...]
-
-
-class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was refused on one meter in one window.
-
-    Attributes:
-        created: when the window had ended.
-        meter: its id; None tells of all events for whose name there was no meter.
-        validation_end: exclusive.
-    """
-
-    id: str
-    type: str
-    created: datetime
-    livemode: bool
-    meter: str | None
-    validation_start: datetime
-    validation_end: datetime
-    error_types: tuple[ErrorType, ...]
 
 
 class ErrorReports:
@@ -110,7 +81,7 @@ class ErrorReports:
         livemode = self._engine.settings.livemode
 
         def change(streaming: Streaming, now: int) -> None:
-            streaming.report(self._new_id, now)
+            report_windows(self._engine, streaming, now)
             streaming.add_errors(errors, now, livemode=livemode)
 
         self._engine.record_streaming(change)
@@ -121,11 +92,11 @@ class ErrorReports:
         Raises:
             ResourceMissingError: there is no such report.
         """
-        self._make()
+        make_reports(self._engine)
         found = self._find(report_id)
         if found is None:
             raise ResourceMissingError("event", str(report_id))
-        return self._resource(found)
+        return report_resource(found)
 
     def list(
         self,
@@ -153,68 +124,35 @@ class ErrorReports:
             raise InvalidRequestError(
                 f"Invalid limit: {limit}; must be 1 to {LIMIT_MAX}", param="limit"
             )
-        self._make()
+        make_reports(self._engine)
         after = None
         if starting_after is not None:
             after = self._find(starting_after)
             if after is None:
                 raise ResourceMissingError("event", starting_after, param="page")
-        wanted = {REPORT_TRIGGERED, NO_METER_FOUND} & set(types or _TYPES)
+        wanted = set(REPORT_TYPES).intersection(types or REPORT_TYPES)
         if not wanted:
             return []
         start, end = _bounds(created or {})
+        # Those that are older are there until the next report is made.
+        oldest = self._engine.now() - REPORTS_KEPT + 1
         bounds = Bounds(
             livemode=self._engine.settings.livemode,
-            start=start,
+            start=max(start, oldest),
             end=end,
             meter_id=meter,
             has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
         )
         with self._engine.log.read() as connection:
             found = Streaming(connection).reports(bounds, after, limit)
-        return [self._resource(each) for each in found]
+        return [report_resource(each) for each in found]
 
     def _find(self, report_id: str) -> StoredReport | None:
         livemode = self._engine.settings.livemode
         with self._engine.log.read() as connection:
-            return Streaming(connection).find_report(report_id, livemode=livemode)
-
-    def _make(self) -> None:
-        """Make the reports of windows that have ended."""
-        with self._engine.log.read() as connection:
-            is_due = Streaming(connection).has_ended_window(self._engine.now())
-        if is_due:
-            self._engine.record_streaming(
-                lambda streaming, now: streaming.report(self._new_id, now)
+            return Streaming(connection).find_report(
+                report_id, self._engine.now(), livemode=livemode
             )
-
-    def _new_id(self) -> str:
-        return self._engine.ids.resource("evt")
-
-    def _resource(self, stored: StoredReport) -> ErrorReport:
-        is_of_meter = stored.meter_id is not None
-        return ErrorReport(
-            id=stored.report_id,
-            type=REPORT_TRIGGERED if is_of_meter else NO_METER_FOUND,
-            created=at_microseconds(stored.window_end),
-            livemode=self._engine.settings.livemode,
-            meter=stored.meter_id,
-            validation_start=at_microseconds(stored.window_start),
-            validation_end=at_microseconds(stored.window_end),
-            error_types=tuple(
-                ErrorType(
-                    code=each.code,
-                    error_count=each.error_count,
-                    samples=tuple(
-                        (sample.message, sample.identifier) for sample in each.samples
-                    ),
-                )
-                for each in stored.error_types
-            ),
-        )
-
-
-_TYPES = (REPORT_TRIGGERED, NO_METER_FOUND)
 
 
 def _bounds(created: Mapping[str, Time]) -> tuple[int, int]:

@@ -231,15 +231,17 @@ class Meters:
         return self.retrieve(meter_id)
 
 
-def meter_of(definitions: Definitions, meter_id: str) -> MeterDefinition:
-    """Find a meter by its id.
+def meter_of(
+    definitions: Definitions, meter_id: str, param: str = "id"
+) -> MeterDefinition:
+    """Find a meter by its id, which the caller gave as a parameter.
 
     Raises:
         ResourceMissingError: there is no such meter.
     """
     meter = definitions.by_id.get(meter_id)
     if meter is None:
-        raise ResourceMissingError("billing meter", meter_id)
+        raise ResourceMissingError("billing meter", meter_id, param=param)
     return meter
 
 

@@ -53,6 +53,12 @@ def instant(time: object, param: str) -> int:
             raise _invalid(reason, param)
 
 
+def time_of(at: datetime) -> str:
+    """Write a time in RFC 3339, with the digits that it has, and three at the least."""
+    precision = "microseconds" if at.microsecond % 1_000 else "milliseconds"
+    return at.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
 def _instant_of_text(text: str, param: str) -> int:
     if _SECONDS.fullmatch(text):
         return instant(int(text), param)

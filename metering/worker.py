@@ -1,7 +1,8 @@
 """The worker: keeps a store current, round by round, until it is told to stop.
 
-A round takes in what was recorded, evaluates alerts, gives every event to the endpoints
-that want it, and starts what is due to be delivered; a tail that grew too long is sealed
+A round takes in what was recorded, evaluates alerts, reports what the stream refused,
+gives every event to the endpoints that want it, and starts what is due to be delivered; a
+tail that grew too long is sealed
 beside it. Each step is recorded at most once, whoever takes it, so that several workers
 may run on one store, and whatever a worker leaves undone another one does.
 """
@@ -23,7 +24,7 @@ from ledger.errors import (
 )
 from metering.engine import Engine
 from metering.receipts import WorkReceipt
-from metering.webhooks.enqueueing import enqueue, record_lapses
+from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.lanes import Lanes, Tally
 from metering.webhooks.sending import sender_of
 
@@ -172,8 +173,7 @@ class Worker:
         has_news = head.position != self._position
         if has_news or now >= self._next_look:
             triggered = engine.evaluator.evaluate()
-            record_lapses(engine)
-            enqueued = enqueue(engine)
+            enqueued = enqueue_all(engine)
             self._position = head.position
             self._next_look = now + _SECONDS_BETWEEN_LOOKS
             self._report(triggered, enqueued, lanes.start_due())

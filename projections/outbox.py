@@ -10,14 +10,15 @@ whoever finds the endpoint taken over stops.
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from ledger.webhooks import EndpointStatus
-from projections.tables.bulk import insert_rows, is_among
+from projections.tables.bulk import is_among
 from projections.tables.outbox import (
     IS_FIRST,
     IS_PENDING,
@@ -40,24 +41,6 @@ class DeliveryState(enum.Enum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enqueued:
-    """An event that is sent to some endpoints.
-
-    Attributes:
-        position: that of the fact it tells of.
-        number: among the events of that fact.
-        body: what is sent.
-    """
-
-    position: int
-    number: int
-    event_id: str
-    event_type: str
-    body: bytes
-    endpoint_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,48 +128,6 @@ class Outbox:
             .order_by(secret.ends.is_(None).desc(), secret.created.desc())
         )
         return [row.secret for row in rows]
-
-    def cursors(self) -> dict[str, int]:
-        """Read up to where deliveries to each endpoint are enqueued."""
-        rows = self.connection.execute(select(_outbox.endpoint_id, _outbox.position))
-        return {row.endpoint_id: row.position for row in rows}
-
-    # Enqueueing.
-
-    def enqueue(self, events: Iterable[Enqueued], now: int) -> int:
-        """Add deliveries that are not there yet, and count them."""
-        cursors, rows, bodies = self.cursors(), [], {}
-        for event in events:
-            for endpoint_id in event.endpoint_ids:
-                # It may be deleted, or another worker faster.
-                if cursors.get(endpoint_id, event.position) < event.position:
-                    rows.append(_delivery_row(endpoint_id, event, now))
-                    bodies[event.event_id] = event.body
-        if rows:
-            known = set(self._known_events(list(bodies)))
-            added = [
-                (event_id, now, body)
-                for event_id, body in bodies.items()
-                if event_id not in known
-            ]
-            insert_rows(self.connection, webhook_event, added)
-            insert_rows(self.connection, webhook_delivery, rows)
-        return len(rows)
-
-    def move_cursors(self, position: int) -> None:
-        """Say up to where deliveries are enqueued, which never goes back."""
-        self.connection.execute(
-            update(webhook_outbox)
-            .where(_outbox.position < position)
-            .values(position=position)
-        )
-
-    def _known_events(self, event_ids: Sequence[str]) -> Iterable[str]:
-        wanted = select(webhook_event.c.event_id)
-        for start in range(0, len(event_ids), 500):
-            portion = event_ids[start : start + 500]
-            is_among = webhook_event.c.event_id.in_(portion)
-            yield from self.connection.execute(wanted.where(is_among)).scalars()
 
     # Claiming.
 
@@ -333,6 +274,29 @@ class Outbox:
         ).one()
         return count, since
 
+    def undelivered(self, after: int, up_to: int) -> dict[int, set[int]]:
+        """Find the events that not every endpoint has taken, between two positions.
+
+        Returns:
+            Their numbers, by position; both those that are tried again and those that
+            are not.
+        """
+        # By endpoint, as the key of deliveries is.
+        rows = self.connection.execute(
+            select(_delivery.position, _delivery.number)
+            .where(
+                _delivery.endpoint_id.in_(select(_outbox.endpoint_id)),
+                _delivery.position > after,
+                _delivery.position <= up_to,
+                _delivery.state != DeliveryState.DELIVERED.value,
+            )
+            .order_by(_delivery.position, _delivery.number)
+        )
+        found: dict[int, set[int]] = defaultdict(set)
+        for row in rows:
+            found[row.position].add(row.number)
+        return dict(found)
+
     def deliveries(
         self, endpoint_id: str, limit: int
     ) -> list[tuple[Delivery, list[Attempt]]]:
@@ -364,21 +328,6 @@ class Outbox:
 
 def _is_due(now: int) -> Any:
     return and_(IS_PENDING, _delivery.next_attempt_at <= now)
-
-
-def _delivery_row(endpoint_id: str, event: Enqueued, now: int) -> tuple[Any, ...]:
-    return (
-        endpoint_id,
-        event.position,
-        event.number,
-        event.event_id,
-        event.event_type,
-        DeliveryState.PENDING.value,
-        0,
-        now,
-        now,
-        None,
-    )
 
 
 def _delivery_of(row: Row[Any]) -> Delivery:

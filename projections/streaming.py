@@ -22,9 +22,10 @@ from projections.tables.streaming import (
 
 WINDOW = 10_000_000
 """How long a window is, in microseconds."""
+REPORTS_KEPT = 30 * 24 * 3600 * 1_000_000
+"""For how long there is a report, in microseconds."""
 SAMPLES_MAX = 5
 _SESSIONS_KEPT = 24 * 3600 * 1_000_000
-_REPORTS_KEPT = 30 * 24 * 3600 * 1_000_000
 
 Decide = Callable[[Connection, int], Sequence[Fact]]
 
@@ -85,6 +86,7 @@ class StoredReport:
     """
 
     report_id: str
+    livemode: bool
     meter_id: str | None
     window_start: int
     window_end: int
@@ -193,7 +195,7 @@ class Streaming:
 
     # Reports.
 
-    def report(self, new_id: Callable[[], str], now: int) -> None:
+    def report(self, new_id: Callable[[], str], now: int) -> list[StoredReport]:
         """Report the windows that have ended, and forget what is 30 days old."""
         has_ended = _error.window_start <= now - WINDOW
         rows = self.connection.execute(
@@ -204,33 +206,44 @@ class Streaming:
             )
         ).all()
         if not rows:
-            return
-        added = [
-            {
-                "report_id": new_id(),
-                "livemode": livemode,
-                "meter_id": meter_id,
-                "window_start": start,
-                "window_end": start + WINDOW,
-                "error_types": json.dumps(
-                    [[row.code, row.error_count, row.samples] for row in of_report]
+            return []
+        made = [
+            StoredReport(
+                report_id=new_id(),
+                livemode=bool(livemode),
+                meter_id=meter_id or None,
+                window_start=start,
+                window_end=start + WINDOW,
+                error_types=tuple(
+                    ErrorsOfCode(
+                        meter_id=meter_id or None,
+                        code=row.code,
+                        error_count=row.error_count,
+                        samples=_samples(row.samples),
+                    )
+                    for row in of_report
                 ),
-            }
+            )
             for (start, livemode, meter_id), of_report in groupby(
                 rows, lambda row: (row.window_start, row.livemode, row.meter_id)
             )
         ]
-        self.connection.execute(insert(error_report), added)
+        self.connection.execute(insert(error_report), [_row(each) for each in made])
         self.connection.execute(delete(stream_error).where(has_ended))
         self.connection.execute(
-            delete(error_report).where(_report.window_end <= now - _REPORTS_KEPT)
+            delete(error_report).where(_report.window_end <= now - REPORTS_KEPT)
         )
+        return made
 
-    def find_report(self, report_id: str, *, livemode: bool) -> StoredReport | None:
-        """Find a report."""
+    def find_report(
+        self, report_id: str, now: int, *, livemode: bool
+    ) -> StoredReport | None:
+        """Find a report that there is at an instant."""
         row = self.connection.execute(
             select(error_report).where(
-                _report.report_id == report_id, _report.livemode == int(livemode)
+                _report.report_id == report_id,
+                _report.livemode == int(livemode),
+                _report.window_end > now - REPORTS_KEPT,
             )
         ).one_or_none()
         return None if row is None else _stored_report(row)
@@ -283,10 +296,27 @@ def _samples(written: str) -> tuple[SampleError, ...]:
     )
 
 
+def _row(report: StoredReport) -> dict[str, Any]:
+    return {
+        "report_id": report.report_id,
+        "livemode": int(report.livemode),
+        "meter_id": report.meter_id or "",
+        "window_start": report.window_start,
+        "window_end": report.window_end,
+        "error_types": json.dumps(
+            [
+                [each.code, each.error_count, _written(each.samples)]
+                for each in report.error_types
+            ]
+        ),
+    }
+
+
 def _stored_report(row: Row[Any]) -> StoredReport:
     meter_id = row.meter_id or None
     return StoredReport(
         report_id=row.report_id,
+        livemode=bool(row.livemode),
         meter_id=meter_id,
         window_start=row.window_start,
         window_end=row.window_end,

@@ -181,6 +181,23 @@ class Past:
                 found = [*kept, updated(found[-1], fact, position)]
         return found
 
+    def endpoint_at(self, endpoint: Endpoint, instant: int) -> Endpoint | None:
+        """Tell what an endpoint was at an instant; None where it was not yet."""
+        found = None
+        facts = self._facts_about(
+            endpoint.endpoint_id, endpoint.position, endpoint.changed
+        )
+        for position, recorded_at, fact in facts:
+            # The log does not go back in time.
+            if recorded_at > instant:
+                break
+            if isinstance(fact, WebhookEndpointCreated):
+                found = created(fact, position, recorded_at)
+            elif isinstance(fact, WebhookEndpointUpdated):
+                assert found is not None, "it was created before"
+                found = updated(found, fact, position)
+        return found
+
     def grant(self, grant_id: str, at: int) -> Grant:
         """Tell what a grant was after the entry at a position, but for draws of it."""
         now = Credits(self.connection).grant(grant_id)

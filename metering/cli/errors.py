@@ -93,7 +93,8 @@ class ServerMissingError(MeteringError):
 
     def __init__(self, module: str) -> None:
         super().__init__(
-            f"Serving needs {module}: install it with pip install 'metering[server]'"
+            f"Serving needs {module}: install it with pip install '.[server]', in a"
+            " checkout"
         )
         self.module = module
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
@@ -89,8 +89,8 @@ def parse_object(text: str | bytes) -> object:
     """Parse JSON with every digit of its numbers.
 
     Raises:
-        ValueError: the text is not JSON, nested too deeply, or an object names a key
-            twice.
+        ValueError: the text is not JSON, nested too deeply, has a number whose exponent
+            is too long, or an object names a key twice.
     """
     try:
         # Left as bytes, their encoding would be guessed.
@@ -102,6 +102,9 @@ def parse_object(text: str | bytes) -> object:
         )
     except RecursionError as error:
         reason = "the text is nested too deeply"
+        raise ValueError(reason) from error
+    except InvalidOperation as error:
+        reason = "a number has an exponent that is too long"
         raise ValueError(reason) from error
 
 

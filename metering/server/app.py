@@ -6,6 +6,7 @@ a commit: so every request is answered on a thread, and there are many.
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -13,6 +14,7 @@ from itertools import count
 from starlette.routing import Route as PathRoute
 from starlette.routing import Router
 
+from metering.bodies import encoded
 from metering.connection import Metering
 from metering.server.answering import Answering
 from metering.server.authentication import Keyring
@@ -21,8 +23,12 @@ from metering.server.errors import (
     RequestRefusedError,
     UnknownRouteError,
 )
+from metering.server.front_page import front_page
+from metering.server.health import KeptHealth
 from metering.server.large_bodies import LargeBodies
 from metering.server.metrics import Metrics
+from metering.server.open_routes import OPEN_ROUTES, OpenRoute, Site
+from metering.server.openapi import document_of
 from metering.server.requests import (
     Asked,
     ClientGoneError,
@@ -40,10 +46,12 @@ from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
 
 THREADS = 64
+PATIENCE_SECONDS = 30
+"""How long to wait for a head, for the next part of a body, and for another request."""
 _PROCESS_ID = secrets.token_hex(6)
 _NUMBERS = count(1)
 _POLL_SECONDS = 0.02
-_PATIENCE_SECONDS = 5.0
+_POSITION_SECONDS = 5.0
 
 
 def create_app(
@@ -51,6 +59,7 @@ def create_app(
     *,
     rate_limit: int | None = None,
     threads: int = THREADS,
+    patience_seconds: float = PATIENCE_SECONDS,
     routes: Sequence[Route] = ROUTES,
 ) -> Router:
     """Make the application that serves a store.
@@ -59,13 +68,20 @@ def create_app(
         m: the store; whoever opened it closes it, after the application has ended.
         rate_limit: how many requests a second an API key may make; None is any number.
         threads: how many requests are answered at the same time.
+        patience_seconds: how long to wait for the next part of a body.
         routes: what is served.
     """
     metrics = Metrics()
     service = Service(m, metrics, rate_limit=rate_limit)
     keyring = Keyring(m)
     answering = Answering(service, keyring, routes, threads=threads)
-    large_bodies = LargeBodies(service, keyring)
+    large_bodies = LargeBodies(service, keyring, patience_seconds)
+    site = Site(
+        health=KeptHealth(service.health, time.monotonic),
+        document=encoded(document_of(routes, OPEN_ROUTES)),
+        page=front_page(routes, OPEN_ROUTES),
+    )
+    unknown = _Unknown(metrics)
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
@@ -82,13 +98,20 @@ def create_app(
     return Router(
         [
             *(
-                PathRoute(path, _Endpoint(by_method, answering, large_bodies, metrics))
+                PathRoute(
+                    path,
+                    _Endpoint(
+                        by_method, answering, large_bodies, metrics, patience_seconds
+                    ),
+                )
                 for path, by_method in by_path.items()
             ),
-            PathRoute("/healthz", _Health(service, asks_store=False)),
-            PathRoute("/readyz", _Health(service, asks_store=True)),
+            *(
+                PathRoute(each.path, _OpenEndpoint(each, site, unknown))
+                for each in OPEN_ROUTES
+            ),
         ],
-        default=_Unknown(metrics),
+        default=unknown,
         redirect_slashes=False,
         lifespan=lifespan,
     )
@@ -103,6 +126,7 @@ class _Endpoint:
         answering: Answering,
         large_bodies: LargeBodies,
         metrics: Metrics,
+        patience_seconds: float,
     ) -> None:
         self._by_method = by_method
         self._counted = {
@@ -113,6 +137,7 @@ class _Endpoint:
         self._making = asyncio.Lock()
         self._answering = answering
         self._large_bodies = large_bodies
+        self._patience_seconds = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -139,7 +164,7 @@ class _Endpoint:
                 query=scope["query_string"],
                 headers=headers,
                 ids=scope["path_params"],
-                body=b"" if route.rows else await read_body(receive, headers),
+                body=b"" if route.rows else await self._body(receive, headers),
                 request_id=request_id,
             )
             if route.rows is None:
@@ -156,6 +181,11 @@ class _Endpoint:
             head = _head(reply, request_id, headers)
             await self._send_pieces(receive, send, reply.pieces, head)
         return reply
+
+    async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+        return await read_body(
+            receive, headers, patience_seconds=self._patience_seconds
+        )
 
     async def _send_pieces(
         self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
@@ -190,7 +220,7 @@ class _Endpoint:
     async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE_SECONDS
+        deadline = loop.time() + _POSITION_SECONDS
         while True:
             try:
                 return await self._answering.reply(route, asked)
@@ -200,21 +230,20 @@ class _Endpoint:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-class _Health:
-    """Tells whether the server lives, or whether it can answer from its store."""
+class _OpenEndpoint:
+    """Answers whoever asks at one path."""
 
-    def __init__(self, service: Service, *, asks_store: bool) -> None:
-        self._service = service
-        self._asks_store = asks_store
+    def __init__(self, route: OpenRoute, site: Site, unknown: "_Unknown") -> None:
+        self._route = route
+        self._site = site
+        self._unknown = unknown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        del receive
-        is_well = True
-        if self._asks_store:
-            is_well = await asyncio.to_thread(self._service.is_ready)
-        status, word = (200, b"ok") if is_well else (503, b"unavailable")
-        reply = Reply(status=status, body=b'{"status":"%s"}' % word)
+        if scope["method"] not in {"GET", "HEAD"}:
+            await self._unknown(scope, receive, send)
+            return
+        reply = await self._route.handler(self._site)
         await _send(send, reply, _new_request_id(), headers_of(scope))
 
 

@@ -8,7 +8,7 @@ MeteringError
     ├── BodyRefusedError          413 or 400: the body is too large, or unreadable
     ├── MediaTypeRefusedError     415: the body is in a media type that is not taken
     ├── RowsUnreadableError       400: the body of rows is broken
-    ├── BodySlowError             408: the body stopped to come
+    ├── BodyTooSlowError          408: nothing more of the body came
     ├── RateLimitedError          429: more requests than the key may make
     ├── RequestRunningError       409: the same request is being answered
     ├── RequestDiffersError       400: the idempotency key was used for another one
@@ -82,6 +82,7 @@ class Failure:
     Attributes:
         should_retry: what clients are told of sending it again; None leaves it to them.
         retry_after: in how many seconds to do so, at the earliest.
+        closes: whether the connection ends with the answer.
     """
 
     status: int
@@ -92,6 +93,7 @@ class Failure:
     should_retry: bool | None = False
     retry_after: int | None = None
     doc_url: str | None = None
+    closes: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -133,6 +135,8 @@ class Failure:
             headers["Stripe-Should-Retry"] = "true" if self.should_retry else "false"
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
+        if self.closes:
+            headers["Connection"] = "close"
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="metering"'
         return headers
@@ -192,12 +196,19 @@ class MediaTypeRefusedError(RequestRefusedError):
         super().__init__(Failure(status=415, type=_INVALID, message=message))
 
 
-class BodySlowError(RequestRefusedError):
-    """The body stopped to come."""
+class BodyTooSlowError(RequestRefusedError):
+    """The body does not go on; the connection ends with the answer."""
 
-    def __init__(self, seconds: float) -> None:
-        message = f"Nothing of the request's body came for {seconds:g} seconds."
-        super().__init__(Failure(status=408, type=_INVALID, message=message))
+    def __init__(self, patience_seconds: float) -> None:
+        message = (
+            "The request's body did not come to its end: nothing was received for"
+            f" {patience_seconds:g} seconds."
+        )
+        # Nothing was done, and the network may have been what stalled.
+        failure = Failure(
+            status=408, type=_INVALID, message=message, should_retry=True, closes=True
+        )
+        super().__init__(failure)
 
 
 class RowsUnreadableError(RequestRefusedError):

@@ -11,11 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from metering.server.authentication import Keyring
-from metering.server.errors import BodySlowError
 from metering.server.requests import (
     Asked,
     Limits,
-    Message,
     Receive,
     Reply,
     decoded,
@@ -26,7 +24,6 @@ from metering.server.service import Service
 
 BODIES_MAX = 4
 """How many are in memory at the same time."""
-_PAUSE_SECONDS_MAX = 30
 
 
 class LargeBodies:
@@ -35,11 +32,15 @@ class LargeBodies:
     Args:
         service: checks requests, and answers them.
         keyring: looks at the keys.
+        patience_seconds: how long to wait for the next part of a body.
     """
 
-    def __init__(self, service: Service, keyring: Keyring) -> None:
+    def __init__(
+        self, service: Service, keyring: Keyring, patience_seconds: float
+    ) -> None:
         self._service = service
         self._keyring = keyring
+        self._patience_seconds = patience_seconds
         self._room = asyncio.Semaphore(BODIES_MAX)
 
     async def refusal(self, route: Route, asked: Asked) -> Reply | None:
@@ -56,25 +57,13 @@ class LargeBodies:
 
         Raises:
             BodyRefusedError: it is too large, or not what its header says.
-            BodySlowError: it stopped to come.
+            BodyTooSlowError: it stopped to come.
             ClientGoneError: the client hung up.
         """
         async with self._room:
-            sent = await read_sent(_in_time(receive), limits)
+            sent = await read_sent(
+                receive, limits, patience_seconds=self._patience_seconds
+            )
             body = await asyncio.to_thread(decoded, sent, asked.headers, limits)
             del sent
             yield replace(asked, body=body)
-
-
-def _in_time(receive: Receive) -> Receive:
-    """Give up on a client that sends nothing, but takes the room of others."""
-
-    async def receive_in_time() -> Message:
-        try:
-            # Without a task of its own for each part, of which there are hundreds.
-            async with asyncio.timeout(_PAUSE_SECONDS_MAX):
-                return await receive()
-        except TimeoutError as error:
-            raise BodySlowError(_PAUSE_SECONDS_MAX) from error
-
-    return receive_in_time

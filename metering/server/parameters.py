@@ -296,7 +296,7 @@ def read_parameters(parameters: Parameters, tree: Tree, path: str = "") -> Given
     """
     for name in tree:
         if name not in parameters:
-            at = _within(path, name)[:100]
+            at = within(path, name)[:100]
             raise InvalidRequestError(
                 f"Received unknown parameter: {at}", code="parameter_unknown", param=at
             )
@@ -304,16 +304,17 @@ def read_parameters(parameters: Parameters, tree: Tree, path: str = "") -> Given
     for name, parameter in parameters.items():
         value = tree.get(name)
         if value is not None:
-            given[name] = parameter.kind.read(value, _within(path, name))
+            given[name] = parameter.kind.read(value, within(path, name))
         elif parameter.is_required:
-            at = _within(path, name)
+            at = within(path, name)
             raise InvalidRequestError(
                 f"Missing required param: {at}.", code="parameter_missing", param=at
             )
     return given
 
 
-def _within(path: str, name: str) -> str:
+def within(path: str, name: str) -> str:
+    """Name what is within an object, as forms do."""
     return f"{path}[{name}]" if path else name
 
 

@@ -1,11 +1,12 @@
 """Requests as they come in, and replies as they go out: bytes, headers, nothing else."""
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.server.errors import BodyRefusedError
+from metering.server.errors import BodyRefusedError, BodyTooSlowError
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -80,15 +81,23 @@ def headers_of(scope: Scope) -> dict[str, str]:
     }
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], *, patience_seconds: float
+) -> bytes:
     """Read a body that is small, decompressed, and never more of it than is allowed.
 
+    Args:
+        receive: gives the next part of it.
+        headers: of the request.
+        patience_seconds: how long to wait for each part.
+
     Raises:
+        BodyTooSlowError: the next part did not come in time.
         BodyRefusedError: it is too large, or compressed in another way than gzip.
         ClientGoneError: the client hung up.
     """
     check_length(headers, FORM_LIMITS)
-    body = await read_sent(receive, FORM_LIMITS)
+    body = await read_sent(receive, FORM_LIMITS, patience_seconds=patience_seconds)
     return decoded(body, headers, FORM_LIMITS)
 
 
@@ -103,17 +112,24 @@ def check_length(headers: Mapping[str, str], limits: Limits) -> None:
         raise _too_large(limits.sent_max)
 
 
-async def read_sent(receive: Receive, limits: Limits) -> bytes:
-    """Read a body as it is sent.
+async def read_sent(
+    receive: Receive, limits: Limits, *, patience_seconds: float
+) -> bytes:
+    """Read a body as it is sent; see `read_body`.
 
     Raises:
+        BodyTooSlowError: the next part did not come in time.
         BodyRefusedError: it is too large.
         ClientGoneError: the client hung up.
     """
     parts: list[bytes] = []
     length = 0
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout(patience_seconds):
+                message = await receive()
+        except TimeoutError as error:
+            raise BodyTooSlowError(patience_seconds) from error
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         parts.append(message.get("body", b""))

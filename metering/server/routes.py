@@ -137,6 +137,7 @@ class Route:
         is_heavy: whether it takes long and all processors: few such are answered at a
             time, so that the others do not wait for them.
         rows: where its body is no parameters, but rows.
+        answers_in: the media types of its answers; the first, where none is wanted.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -153,6 +154,7 @@ class Route:
     is_heavy: bool = False
     credential: Literal["key", "session"] = "key"
     rows: RowsBody | None = None
+    answers_in: tuple[str, ...] = ("application/json",)
 
     @property
     def accepted(self) -> Parameters:

@@ -27,6 +27,7 @@ from metering.server.errors import (
 )
 from metering.server.expansion import check_paths, expand
 from metering.server.forms import Tree, decode_form
+from metering.server.health import Health
 from metering.server.json_bodies import decode_json
 from metering.server.metrics import Metrics
 from metering.server.parameters import read_parameters
@@ -43,8 +44,8 @@ POSITION = "Metering-Position"
 MIN_POSITION = "metering-min-position"
 IDEMPOTENCY_KEY = "idempotency-key"
 _LONGEST_IDEMPOTENCY_KEY = 255
-_FORM = "application/x-www-form-urlencoded"
-_JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 _V2, _EXTENSIONS = "/v2/", "/metering/"
 
 _log = logging.getLogger(__name__)
@@ -154,13 +155,13 @@ class Service:
             return outcome
         return None
 
-    def is_ready(self) -> bool:
-        """Tell whether the store can be asked."""
+    def health(self) -> Health:
+        """Tell whether the store can be asked, and how far its log goes."""
         try:
-            return self._m.position >= 0
+            return Health(position=self._m.position)
         except metering.MeteringError as error:
             _log.error("Not ready: %s", error.message)  # no traceback for what is named
-            return False
+            return Health(position=None)
 
     def _admit(self, route: Route, asked: Asked, keys: Keys) -> _Admitted:
         """Let a request in, and name it by its idempotency key, where it has one."""
@@ -296,7 +297,7 @@ def _reply(answer: Answer, position: int) -> Reply:
 def _tree(route: Route, asked: Asked) -> Tree:
     if route.method != "POST" or not asked.body or route.rows is not None:
         return decode_form(asked.query)
-    wanted = _media_types(asked.path)
+    wanted = media_types_of(asked.path)
     kind = asked.headers.get("content-type", wanted[0]).partition(";")[0]
     kind = kind.strip().lower()
     if kind not in wanted:
@@ -304,7 +305,7 @@ def _tree(route: Route, asked: Asked) -> Tree:
             "Invalid request (check that your POST content type is"
             f" {' or '.join(wanted)}).."
         )
-    if kind == _JSON:
+    if kind == JSON:
         takes_wholes = asked.path.startswith(_EXTENSIONS)
         body = decode_json(asked.body, takes_wholes=takes_wholes)
         return {**decode_form(asked.query), **body}
@@ -321,11 +322,11 @@ def _media_type(taken: RowsBody, asked: Asked) -> str:
     return kind
 
 
-def _media_types(path: str) -> tuple[str, ...]:
+def media_types_of(path: str) -> tuple[str, ...]:
     """Tell what a body may be in; the first, where nothing is said."""
     if path.startswith(_V2):
-        return (_JSON,)
-    return (_FORM, _JSON) if path.startswith(_EXTENSIONS) else (_FORM,)
+        return (JSON,)
+    return (FORM, JSON) if path.startswith(_EXTENSIONS) else (FORM,)
 
 
 def _request(route: Route, key_id: str, asked: Asked) -> Request | None:

@@ -16,7 +16,7 @@ import uvicorn
 
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.app import create_app
+from metering.server.app import PATIENCE_SECONDS, create_app
 from metering.server.protocol import BoundedProtocol
 
 _GRACE_SECONDS = 30
@@ -46,6 +46,7 @@ def serve(
     rate_limit: int | None,
     started: Callable[[str], None],
     must_stop: Callable[[], bool],
+    patience_seconds: int = PATIENCE_SECONDS,
 ) -> None:
     """Serve a store until SIGTERM or SIGINT; what was accepted by then is answered.
 
@@ -55,6 +56,8 @@ def serve(
         rate_limit: how many requests a second an API key may make; None is any number.
         started: is called with the URL when requests are taken.
         must_stop: whether to stop as a signal would; is asked ten times a second.
+        patience_seconds: how long a client may take to send the head of a request, or
+            the next part of its body, and how long an idle connection is kept.
 
     Raises:
         InvalidRequestError: the address is public, and nothing there speaks TLS.
@@ -62,7 +65,7 @@ def serve(
     """
     listener = _listener(bind)
     config = uvicorn.Config(
-        create_app(m, rate_limit=rate_limit),
+        create_app(m, rate_limit=rate_limit, patience_seconds=patience_seconds),
         access_log=False,
         backlog=_BACKLOG,
         date_header=True,
@@ -73,6 +76,7 @@ def serve(
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=patience_seconds,
         ws="none",
     )
     host, port = listener.getsockname()[:2]

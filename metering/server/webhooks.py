@@ -35,8 +35,9 @@ def retrieve_event(call: Call) -> Answer:
 def list_events(call: Call) -> Answer:
     """List events."""
     filters: dict[str, object] = {}
-    if "type" in call.given:
-        filters["type"] = call.given["type"]
+    for name in ("type", "types", "delivery_success"):
+        if name in call.given:
+            filters[name] = call.given[name]
     if "created" in call.given:
         filters["created"] = _bounds(call.given["created"])
     return Answer(body=page_of(call.m.events.list, call.given, EVENTS, **filters))
@@ -110,7 +111,9 @@ ROUTES = (
         is_list=True,
         parameters={
             "created": optional(Either(text=seconds(), tree=_BOUNDS)),
+            "delivery_success": optional(Flag()),
             "type": optional(Text()),
+            "types": optional(Items(Text())),
             **PAGING,
         },
     ),

@@ -1,7 +1,7 @@
 """Delivering once: everything that is due, and then no more."""
 
 from metering.engine import Engine
-from metering.webhooks.enqueueing import enqueue, record_lapses
+from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.lanes import Lanes
 from metering.webhooks.resources import DeliveryReceipt
 from metering.webhooks.sending import sender_of
@@ -10,8 +10,7 @@ from metering.webhooks.sending import sender_of
 def deliver(engine: Engine) -> DeliveryReceipt:
     """Send what is due to webhook endpoints; see `Metering.deliver`."""
     engine.evaluator.evaluate()
-    record_lapses(engine)
-    enqueued = enqueue(engine)
+    enqueued = enqueue_all(engine)
     with Lanes(engine, sender_of(engine.settings)) as lanes:
         tally = lanes.deliver_all()
     return DeliveryReceipt(

@@ -15,13 +15,15 @@ from ledger.credits import CreditGrantLapsed
 from ledger.facts import Fact
 from metering.bodies import body_of, encoded
 from metering.engine import Engine
+from metering.webhooks.reporting import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits import Credits
+from projections.enqueueing import Enqueued, Enqueueing
 from projections.kernels.credit_timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
 from projections.kernels.grants import Grant
-from projections.outbox import Enqueued, Outbox
+from projections.outbox import Outbox
 from projections.tables.frame import RecordedFact
 from projections.webhooks import (
     Endpoints,
@@ -33,6 +35,16 @@ from projections.webhooks import (
 _FACTS_AT_A_TIME = 1_000
 _EVENTS_AT_A_TIME = 1_000
 _LAPSES_AT_A_TIME = 1_000
+
+
+def enqueue_all(engine: Engine) -> int:
+    """Add all deliveries that there are to make by now, and count them.
+
+    What time brought is recorded first: that credits expired, and reports of what the
+    stream refused.
+    """
+    record_lapses(engine)
+    return enqueue(engine) + make_reports(engine)
 
 
 def record_lapses(engine: Engine) -> None:
@@ -90,7 +102,7 @@ def enqueue(engine: Engine) -> int:
     head = engine.log.head()
     added = 0
     with engine.log.read() as connection:
-        cursors = Outbox(connection).cursors()
+        cursors = Enqueueing(connection).cursors()
         found = Endpoints(connection).all_endpoints()
         starts = {
             each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.position)
@@ -191,8 +203,9 @@ def _add(engine: Engine, events: Sequence[Enqueued], up_to: int) -> int:
 
     def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
         nonlocal added
-        added = outbox.enqueue(events, now)
-        outbox.move_cursors(up_to)
+        enqueueing = Enqueueing(outbox.connection)
+        added = enqueueing.enqueue(events, now)
+        enqueueing.move_cursors(up_to)
         return []
 
     engine.record_deliveries(decide)

@@ -1,6 +1,9 @@
-"""Events: what happened, newest first or by id. Nothing of them is stored."""
+"""Events: what happened, newest first or by id. Nothing of them is stored.
 
-from collections.abc import Iterator, Mapping
+Source: https://docs.stripe.com/api/events/list
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +11,8 @@ import msgspec
 
 from metering.credit_parameters import check_page
 from metering.engine import Engine
-from metering.errors import ResourceMissingError
-from metering.parameters import one_of, only
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.parameters import invalid, one_of, only
 from metering.times import Time, instant
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
@@ -20,6 +23,7 @@ from projections.webhooks import Past
 
 _POSITIONS_AT_A_TIME = 1_000
 _TIMES_MORE = 8
+_TYPES_MAX = 20
 
 
 class Events:
@@ -42,11 +46,13 @@ class Events:
                 raise ResourceMissingError("event", str(event_id))
             return _with_pending(found, Outbox(connection))
 
-    def list(
+    def list(  # noqa: PLR0913  # Stripe's filters have names
         self,
-        type: EventType | None = None,  # noqa: A002  # Stripe's name
+        type: EventType | str | None = None,  # noqa: A002  # Stripe's name
         created: Time | Mapping[str, Time] | None = None,
         *,
+        types: Sequence[str] | None = None,
+        delivery_success: bool | None = None,
         limit: int = 10,
         starting_after: str | None = None,
         ending_before: str | None = None,
@@ -54,9 +60,14 @@ class Events:
         """List events, newest first.
 
         Args:
-            type: of one type; None is every type.
+            type: of one type, or of those that a text fits in which one ``*`` is any
+                letters; None is every type.
             created: recorded at a time, or within bounds: ``{"gte": …, "lt": …}``, of
                 gt, gte, lt and lte.
+            types: of up to 20 types, in place of `type`; a text that is no type is that
+                of no event.
+            delivery_success: whether every endpoint that the event is sent to has taken
+                it; those that an event is yet to be given to do not count.
             limit: 1 to 100.
             starting_after: id of the event before the first one to list.
             ending_before: id of the event behind the last one to list.
@@ -66,8 +77,11 @@ class Events:
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
         most = check_page(limit, starting_after, ending_before)
-        types = EVENT_TYPES if type is None else (one_of(type, "type", EVENT_TYPES),)
-        wanted = _Wanted(types=frozenset(types), bounds=_bounds(created))
+        wanted = _Wanted(
+            types=_types(type, types),
+            bounds=_bounds(created),
+            is_delivered=_flag(delivery_success, "delivery_success"),
+        )
         head = self._engine.log.head()
         with self._engine.log.read() as connection:
             past = Past(connection)
@@ -104,13 +118,15 @@ class Events:
         self, past: Past, place: Place, end: int, wanted: "_Wanted"
     ) -> Iterator[Event]:
         """Go through the events after a place, the oldest first."""
-        snapshots = self._snapshots(past)
-        for recorded in past.facts(place.position - 1, end):
-            if wanted.may_be(recorded):
-                for at, event in snapshots.of(recorded):
-                    is_later = (at.position, at.number) > (place.position, place.number)
-                    if is_later and event.type in wanted.types:
-                        yield event
+        made = self._made(past, wanted)
+        after, piece = place.position - 1, _POSITIONS_AT_A_TIME
+        while after < end:
+            up_to = min(after + piece, end)
+            facts = past.facts(after, up_to)
+            for at, event in made.of(facts, after, up_to):
+                if at > place:
+                    yield event
+            after, piece = up_to, piece * _TIMES_MORE
 
     def _earlier(
         self, past: Past, place: Place | None, end: int, wanted: "_Wanted"
@@ -119,25 +135,21 @@ class Events:
 
         The log is read backwards in ever longer pieces, as facts may be rare in it.
         """
-        snapshots = self._snapshots(past)
+        made = self._made(past, wanted)
         up_to = end if place is None else place.position
         piece = _POSITIONS_AT_A_TIME
         while up_to > 0:
             after = max(0, up_to - piece)
             facts = list(past.facts(after, up_to))
-            for recorded in reversed(facts):
-                if not wanted.may_be(recorded):
-                    continue
-                for at, event in reversed(snapshots.of(recorded)):
-                    is_earlier = place is None or (at.position, at.number) < (
-                        place.position,
-                        place.number,
-                    )
-                    if is_earlier and event.type in wanted.types:
-                        yield event
+            for at, event in made.of(reversed(facts), after, up_to, newest_first=True):
+                if place is None or at < place:
+                    yield event
             if facts and wanted.is_before(facts[0]):
                 return
             up_to, piece = after, piece * _TIMES_MORE
+
+    def _made(self, past: Past, wanted: "_Wanted") -> "_Made":
+        return _Made(self._snapshots(past), Outbox(past.connection), wanted)
 
     def _snapshots(self, past: Past) -> Snapshots:
         return Snapshots(
@@ -150,10 +162,15 @@ class Events:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """Which events: of some types, recorded within bounds (both inclusive)."""
+    """Which events: of some types, recorded within bounds (both inclusive).
+
+    Attributes:
+        is_delivered: whether all deliveries have been taken; None is both.
+    """
 
     types: frozenset[str]
     bounds: tuple[int, int]
+    is_delivered: bool | None
 
     def may_be(self, recorded: RecordedFact) -> bool:
         """Tell whether a fact may have events that are wanted."""
@@ -165,6 +182,77 @@ class _Wanted:
     def is_before(self, recorded: RecordedFact) -> bool:
         """Tell whether nothing before a fact can be wanted."""
         return recorded[1] < self.bounds[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The events of facts, as far as they are wanted."""
+
+    snapshots: Snapshots
+    outbox: Outbox
+    wanted: _Wanted
+
+    def of(
+        self,
+        facts: Iterable[RecordedFact],
+        after: int,
+        up_to: int,
+        *,
+        newest_first: bool = False,
+    ) -> Iterator[tuple[Place, Event]]:
+        """Make the events of facts between two positions, in the order of these."""
+        is_delivered = self.wanted.is_delivered
+        undelivered: Mapping[int, set[int]] = {}
+        if is_delivered is not None:
+            undelivered = self.outbox.undelivered(after, up_to)
+        for recorded in facts:
+            numbers = undelivered.get(recorded[0], set())
+            # Most are delivered, and it costs something to make them.
+            is_none = is_delivered is False and not numbers
+            if is_none or not self.wanted.may_be(recorded):
+                continue
+            made = self.snapshots.of(recorded)
+            for at, event in reversed(made) if newest_first else made:
+                is_so = is_delivered in {None, at.number not in numbers}
+                if is_so and event.type in self.wanted.types:
+                    yield at, event
+
+
+def _types(type_: object, types: object) -> frozenset[str]:
+    if types is not None:
+        if type_ is not None:
+            raise InvalidRequestError(
+                "You may only specify one of these parameters: type, types",
+                param="types",
+            )
+        return frozenset(EVENT_TYPES).intersection(_texts(types, "types", _TYPES_MAX))
+    if type_ is None:
+        return frozenset(EVENT_TYPES)
+    if isinstance(type_, str) and type_.count("*") == 1:
+        start, _, end = type_.partition("*")
+        return frozenset(
+            each
+            for each in EVENT_TYPES
+            if each.startswith(start) and each[len(start) :].endswith(end)
+        )
+    return frozenset({one_of(type_, "type", EVENT_TYPES)})
+
+
+def _texts(given: object, param: str, most: int) -> Sequence[str]:
+    is_list = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    if (
+        not is_list
+        or not 1 <= len(given) <= most  # type: ignore[arg-type]  # it is one
+        or not all(isinstance(each, str) for each in given)  # type: ignore[attr-defined]  # it is one
+    ):
+        raise invalid(param, given, f"a list of 1 to {most} texts")
+    return given  # type: ignore[return-value]  # it is one
+
+
+def _flag(value: object, param: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise invalid(param, value, "true or false")
+    return value
 
 
 def _bounds(created: Time | Mapping[str, Any] | None) -> tuple[int, int]:

@@ -65,7 +65,8 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where events are sent to.
 
     Attributes:
-        enabled_events: the types that are sent; ``*`` is every one.
+        enabled_events: the types that are sent; ``*`` is every one but those of thin
+            events.
         secret: signs what is sent; told when the endpoint is created and when its
             secret is rotated, and never again.
         signature: how it signs: as Stripe does, or by Standard Webhooks.

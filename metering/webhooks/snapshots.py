@@ -74,9 +74,9 @@ _ID = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Place:
-    """Where an event is: at a fact, and which of its events."""
+    """Where an event is: at a fact, and which of its events; in the order of the log."""
 
     position: int
     number: int

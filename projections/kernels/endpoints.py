@@ -40,7 +40,11 @@ class Endpoint:
 
     def wants(self, event_type: str) -> bool:
         """Tell whether events of a type are sent to it."""
-        return EVERY_EVENT in self.enabled_events or event_type in self.enabled_events
+        return EVERY_EVENT in self.enabled_events or self.names(event_type)
+
+    def names(self, event_type: str) -> bool:
+        """Tell whether it asks for events of a type by their name."""
+        return event_type in self.enabled_events
 
 
 def created(fact: WebhookEndpointCreated, position: int, recorded_at: int) -> Endpoint:

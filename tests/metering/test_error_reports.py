@@ -160,22 +160,33 @@ def test_reports_come_page_by_page(
             opened.error_reports.list(limit=limit)
 
 
+@pytest.mark.parametrize("is_followed", [False, True])
 def test_a_report_is_forgotten_after_thirty_days(
-    opened: metering.Metering, meter: metering.Meter, clock: metering.FixedClock
+    opened: metering.Metering,
+    meter: metering.Meter,
+    clock: metering.FixedClock,
+    *,
+    is_followed: bool,
 ) -> None:
     opened.error_reports.add([refused()])
     clock.advance(WINDOW)
     [first] = opened.error_reports.list()
     assert first.meter == meter.id
-    clock.advance(timedelta(days=30) - WINDOW)
-    opened.error_reports.add([refused()])
+    clock.advance(timedelta(days=30) - timedelta(microseconds=1))
+    assert opened.error_reports.retrieve(first.id) == first
+    assert opened.error_reports.list() == [first]
+    if is_followed:
+        opened.error_reports.add([refused()])
 
     clock.advance(WINDOW)
-    [second] = opened.error_reports.list()
 
-    assert second.id != first.id
+    others = opened.error_reports.list()
+    assert len(others) == int(is_followed)
+    assert first not in others
     with pytest.raises(metering.ResourceMissingError):
         opened.error_reports.retrieve(first.id)
+    with pytest.raises(metering.ResourceMissingError):
+        opened.error_reports.list(starting_after=first.id)
 
 
 def test_reports_of_the_other_mode_are_none(

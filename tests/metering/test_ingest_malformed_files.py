@@ -137,6 +137,7 @@ def test_malformed_json_lines_are_rejected_and_the_lines_between_are_kept(
         good.replace(b"cus_1", b"caf\xe9"): "row_invalid",
         b"[" * 100_000: "row_invalid",
         good.replace(b": 1", b": " + b"1" * 5000): "row_invalid",
+        good.replace(b": 1", b": 1e" + b"9" * 20): "row_invalid",
         good.replace(b": 1", b": true"): "payload_invalid",
         good.replace(b": 1", b": null"): "meter_event_invalid_value",
         good.replace(b": 1", b": [1]"): "payload_invalid",

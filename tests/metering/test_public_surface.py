@@ -148,7 +148,7 @@ PARAMETERS = {
     "webhook_endpoints.list": "limit starting_after ending_before",
     "webhook_endpoints.delete": "endpoint_id",
     "webhook_endpoints.deliveries": "endpoint_id limit",
-    "events.list": "type created limit starting_after ending_before",
+    "events.list": "type created types delivery_success limit starting_after ending_before",
     "events.retrieve": "event_id",
 }
 

@@ -255,6 +255,26 @@ def test_events_are_listed_both_ways(lived: metering.Metering) -> None:
     assert listed(ending_before=everything[0]) == []
 
 
+def test_events_are_listed_both_ways_where_much_lies_between(
+    store: metering.Metering,
+) -> None:
+    create_meter(store)
+    for name in ("second", "third"):
+        store.meter_events.ingest(
+            table(
+                {"event_name": "tokens", "value": "1", **PAYLOAD} for _ in range(1_500)
+            )
+        )
+        create_meter(store, name)
+
+    third, second, first = store.events.list()
+
+    assert store.events.list(starting_after=third.id) == [second, first]
+    assert store.events.list(ending_before=first.id) == [third, second]
+    assert store.events.list(ending_before=first.id, limit=1) == [second]
+    assert store.events.list(ending_before=second.id) == [third]
+
+
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
 def test_events_are_listed_by_type(lived: metering.Metering, event_type: Any) -> None:
     everything = lived.events.list(limit=100)
@@ -265,6 +285,63 @@ def test_events_are_listed_by_type(lived: metering.Metering, event_type: Any) ->
     cursor = everything[-1].id
     expected = [each for each in wanted if each.id != cursor]
     assert lived.events.list(event_type, ending_before=cursor) == expected
+
+
+def test_events_are_listed_by_types(lived: metering.Metering) -> None:
+    everything = lived.events.list(limit=100)
+
+    def listed(**filters: Any) -> list[metering.Event]:
+        return lived.events.list(**filters, limit=100)
+
+    two = ["billing.meter.created", "billing.credit_grant.created"]
+    expected = [each for each in everything if each.type in two]
+    assert listed(types=[*two, "invoice.paid"]) == expected != []
+    assert listed(types=["invoice.paid"]) == []
+    of_meters = [each for each in everything if "billing.meter." in each.type]
+    assert listed(type="billing.meter.*") == of_meters != []
+    assert listed(type="*.created") == [
+        each for each in everything if each.type.endswith(".created")
+    ]
+    assert listed(type="*") == everything
+    assert listed(type="invoice.*") == []
+    assert listed(type="billing.meter.created*created") == []
+
+
+def test_events_are_listed_by_whether_they_were_delivered(
+    stored: metering.Metering, receiver: Receiver, clock: metering.FixedClock
+) -> None:
+    create = stored.webhook_endpoints.create
+    for path in ("/well", "/ill"):
+        create(url=receiver.url + path, enabled_events=["*"])
+    receiver.behaviours["/ill"] = answering(500)
+    failed, pending = create_meter(stored, "failed"), create_meter(stored, "pending")
+    stored.deliver()
+    # Three days are enough for one of them, and the other is enqueued after these.
+    clock.advance(timedelta(days=3, minutes=1))
+    late = create_meter(stored, "late")
+    stored.deliver()
+
+    def listed(**filters: Any) -> list[metering.Event]:
+        return stored.events.list(**filters, limit=100)
+
+    everything = listed()
+    [of_failed, of_pending, of_late] = [
+        each
+        for meter in (failed, pending, late)
+        for each in everything
+        if getattr(each.data.object, "id", None) == meter.id
+    ]
+    undelivered = [of_late, of_pending, of_failed]
+    delivered = [each for each in everything if each not in undelivered]
+    assert listed(delivery_success=False) == undelivered
+    assert listed(delivery_success=True) == delivered != []
+    assert len(delivered) == len(everything) - 3
+    assert listed(delivery_success=False, ending_before=of_failed.id) == [
+        of_late,
+        of_pending,
+    ]
+    assert listed(delivery_success=True, ending_before=of_failed.id) == []
+    assert listed(delivery_success=False, types=["billing.alert.triggered"]) == []
 
 
 def test_events_are_listed_by_when_they_were_recorded(
@@ -297,6 +374,13 @@ def test_events_are_listed_by_when_they_were_recorded(
     [
         ({"type": "billing.meter"}, "type"),
         ({"type": 1}, "type"),
+        ({"type": "*", "types": ["billing.meter.created"]}, "types"),
+        ({"type": "*.meter.*"}, "type"),
+        ({"types": []}, "types"),
+        ({"types": ["billing.meter.created"] * 21}, "types"),
+        ({"types": "billing.meter.created"}, "types"),
+        ({"types": [1]}, "types"),
+        ({"delivery_success": "true"}, "delivery_success"),
         ({"created": {"since": 1}}, "created"),
         ({"created": {"gte": "yesterday"}}, "created[gte]"),
         ({"created": "yesterday"}, "created"),

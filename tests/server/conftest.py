@@ -9,7 +9,10 @@ import stripe
 from tests.server.running import Server, running_server
 
 pytest.register_assert_rewrite(
-    "tests.server.bulk", "tests.server.shapes", "tests.server.usage"
+    "tests.server.bulk",
+    "tests.server.shapes",
+    "tests.server.usage",
+    "tests.server.witness",
 )
 
 

@@ -142,3 +142,13 @@ def test_an_alert_needs_a_meter_that_is_there(client: stripe.StripeClient) -> No
     assert refused.value.http_status == 400
     assert refused.value.code == "resource_missing"
     assert refused.value.param == "usage_threshold[meter]"
+
+
+def test_alerts_of_a_meter_that_is_not_there_are_no_resource_of_the_path(
+    server: Server,
+) -> None:
+    answered = server.ask("GET", "/v1/billing/alerts?meter=mtr_none")
+
+    assert answered.status == 400
+    assert answered.error["code"] == "resource_missing"
+    assert answered.error["param"] == "meter"

@@ -91,6 +91,30 @@ def test_events_are_listed_by_when_they_were_created(
     assert newest.id not in {each.id for each in (*after, *before)}
 
 
+def test_events_are_listed_by_stripes_other_filters(
+    client: stripe.StripeClient,
+) -> None:
+    create_meter(client)
+    create_grant(client)
+    types = ["billing.meter.created", "billing.credit_grant.created"]
+    everything = client.v1.events.list({"limit": 100}).data
+
+    of_types = client.v1.events.list({"types": types, "limit": 100}).data
+    of_group = client.v1.events.list({"type": "billing.meter.*", "limit": 100}).data
+    first = client.v1.events.list({"types": types, "limit": 1})
+    # There is no endpoint that would not have taken them.
+    taken = client.v1.events.list({"delivery_success": True, "limit": 100}).data
+    others = client.v1.events.list({"delivery_success": False}).data
+
+    assert of_types == [each for each in everything if each.type in types] != []
+    assert list(first.auto_paging_iter())[: len(of_types)] == of_types
+    assert {each.type.rpartition(".")[0] for each in of_group} == {"billing.meter"}
+    assert (taken, others) == (everything, [])
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.events.list({"type": types[0], "types": types})
+    assert refused.value.param == "types"
+
+
 def test_an_event_that_is_not_there_is_not_found(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError) as missing:
         client.v1.events.retrieve("evt_none")

@@ -44,7 +44,8 @@ def test_every_answer_has_its_headers(server: Server) -> None:
     ("method", "path"),
     [
         ("GET", "/v1/nothing"),
-        ("GET", "/"),
+        ("POST", "/"),
+        ("POST", "/healthz"),
         ("DELETE", METERS + "/mtr_1"),
         ("GET", "/v1/billing/meter_events"),
         ("POST", METERS + "/"),
@@ -175,6 +176,34 @@ def test_a_head_without_end_is_hung_up_on(server: Server, head: bytes) -> None:
             connection.sendall(b"a" * (64 << 20))
 
     assert server.ask("GET", "/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (b"what?\r\n\r\n", "Invalid HTTP request received."),
+        (b"GET / HTTP/1.1\r\n:\r\n\r\n", "Invalid HTTP request received."),
+        (b"GET /" + b"a" * (65 << 10), "The request's head is too large."),
+    ],
+)
+def test_what_is_no_request_is_told_so_as_all_else_is(
+    server: Server, sent: bytes, message: str
+) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), 60) as connection:
+        connection.sendall(sent)
+        told = connection.makefile("rb").read()
+
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/json" in head
+    assert json.loads(body) == {
+        "error": {
+            "type": "invalid_request_error",
+            "code": "invalid_request",
+            "message": message,
+        }
+    }
 
 
 def test_a_long_head_is_taken(server: Server) -> None:

@@ -20,6 +20,7 @@ from tests.server.shapes import (
     check_shape,
 )
 from tests.server.usage import DAY, create_meter, now, unique
+from tests.webhook_receiver import running_receiver
 
 STREAM = "/v2/billing/meter_event_stream"
 
@@ -64,6 +65,19 @@ def make_reports(server: Server) -> None:
         server.target, clock=clock, **places_of(server.target)
     ) as store:
         store.error_reports.list()
+
+
+def deliver_later(server: Server) -> None:
+    """Deliver what is due in a minute."""
+    ahead = metering.SystemClock().now() + timedelta(minutes=1)
+    clock = metering.FixedClock(ahead)
+    with metering.connect(
+        server.target,
+        clock=clock,
+        allow_private_webhooks=True,
+        **places_of(server.target),
+    ) as store:
+        store.deliver()
 
 
 def reports_on(
@@ -360,3 +374,29 @@ def test_a_killed_server_loses_neither_events_nor_reports(
         # Its sessions live on in every process of the store.
         assert send(again, token, {"events": [event(meter, "3")]}).status == 200
         assert summed(again.client(), meter) == 5
+
+
+def test_a_thin_event_that_arrived_is_fetched(own_server: Server) -> None:
+    client = own_server.client()
+    meter = create_meter(client)
+    token = client.v2.billing.meter_event_session.create().authentication_token
+    with running_receiver() as receiver:
+        with metering.connect(own_server.target, allow_private_webhooks=True) as store:
+            endpoint = store.webhook_endpoints.create(
+                url=receiver.url,
+                enabled_events=["v1.billing.meter.error_report_triggered"],
+            )
+        send(own_server, token, {"events": [event(meter, "much")]})
+        deliver_later(own_server)
+        received = receiver.next()
+
+    notification = client.parse_event_notification(
+        received.body, received.headers["Stripe-Signature"], endpoint.secret, 600
+    )
+    assert isinstance(
+        notification,
+        stripe.events.V1BillingMeterErrorReportTriggeredEventNotification,
+    )
+    fetched = check_shape(notification.fetch_event(), ERROR_REPORT_TRIGGERED)
+    assert codes([fetched]) == {"meter_event_invalid_value": 1}
+    assert notification.fetch_related_object().id == meter.id

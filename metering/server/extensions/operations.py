@@ -3,7 +3,7 @@
 from metering.bodies import Body
 from metering.server.metrics import MEDIA_TYPE
 from metering.server.routes import Answer, Call, Content, Route
-from metering.server.v2.bodies import time_of
+from metering.times import time_of
 
 HEALTH = "/metering/v1/health"
 METRICS = "/metrics"
@@ -33,5 +33,11 @@ def metrics(call: Call) -> Answer:
 
 ROUTES = (
     Route(method="GET", path=HEALTH, scope="read", handler=health),
-    Route(method="GET", path=METRICS, scope="read", handler=metrics),
+    Route(
+        method="GET",
+        path=METRICS,
+        scope="read",
+        handler=metrics,
+        answers_in=(MEDIA_TYPE,),
+    ),
 )

@@ -24,7 +24,7 @@ from metering.server.parameters import (
     optional,
 )
 from metering.server.routes import Answer, Call, Content, Route
-from metering.server.v2.bodies import time_of
+from metering.times import time_of
 
 REAGGREGATE = "/metering/v1/reaggregate"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -154,6 +154,7 @@ ROUTES = tuple(
         # It has no effect, and an answer is too large to be kept.
         keeps_answers=False,
         parameters=_PARAMETERS,
+        answers_in=(_JSON, ARROW),
     )
     for method in _METHODS
 )

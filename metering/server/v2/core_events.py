@@ -16,7 +16,7 @@ from metering.server.parameters import (
     optional,
 )
 from metering.server.routes import Answer, Call, Route
-from metering.server.v2.bodies import report_body
+from metering.webhooks.thin_events import report_body
 
 EVENTS = "/v2/core/events"
 _LIMIT = 20

@@ -1,0 +1,146 @@
+"""Reports are made by who is killed at any step, or by many: each is told of, once."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+
+import pytest
+
+import metering
+from metering.error_reports import RefusedEvent
+from tests.conftest import StoreTargets
+from tests.faults.copying import copied
+from tests.faults.delivering import LATER, PATHS, create_meters, marked_delivered, told
+from tests.faults.dying import deliver, die_before
+from tests.faults.processes import Child, said
+from tests.faults.usage import NOW, open_store
+from tests.webhook_receiver import Received, Receiver, running_receiver
+
+IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
+REPORT = "v1.billing.meter.error_report_triggered"
+NO_METER = "v1.billing.meter.no_meter_found"
+METERS = [f"meter {number}" for number in range(5)]
+WINDOW = timedelta(seconds=10)
+EARLIER = NOW - timedelta(hours=1)
+
+
+def add_endpoints(store: metering.Metering, receiver: Receiver) -> None:
+    for path in PATHS:
+        store.webhook_endpoints.create(
+            url=receiver.url + path, enabled_events=[REPORT, NO_METER]
+        )
+
+
+def refuse(store: metering.Metering, *event_names: str) -> None:
+    store.error_reports.add(
+        [
+            RefusedEvent(
+                event_name=name,
+                code="archived_meter" if name in METERS else "no_meter",
+                message="It was refused",
+                identifier="request_1",
+            )
+            for name in event_names
+        ]
+    )
+
+
+def report_ids(store: metering.Metering) -> list[str]:
+    """The ids of all reports of a store, the first one first."""
+    return [each.id for each in store.error_reports.list(limit=100)][::-1]
+
+
+@pytest.fixture(scope="module")
+def about_to_report(store_targets: StoreTargets) -> Iterator[tuple[str, Receiver]]:
+    """A store with a report that is made and sent to nobody yet, and one to make."""
+    with store_targets() as target, running_receiver() as receiver:
+        with open_store(target, EARLIER) as store:
+            add_endpoints(store, receiver)
+            refuse(store, "nothing")
+        with open_store(target, EARLIER + WINDOW) as store:
+            refuse(store, "nothing")
+        yield target, receiver
+
+
+@pytest.mark.slow
+def test_a_process_that_reports_can_be_killed_at_every_step(
+    about_to_report: tuple[str, Receiver], processes: ForkServerContext
+) -> None:
+    original, receiver = about_to_report
+    counts = set()
+    # A copy takes PostgreSQL most of a second.
+    is_at_each = IS_THOROUGH or "://" not in original
+    for steps in count(1, 1 if is_at_each else 3):
+        with copied(original) as target:
+            start = len(receiver.received)
+            child = Child(processes, die_before, deliver, target, steps)
+            answers = list(said(child))
+
+            assert child.exit_code() == (0 if answers else -9)
+            counts.add(len(told(receiver.received[start:], PATHS[0])))
+            with open_store(target, LATER) as store:
+                store.deliver()
+                assert_all_arrived(store, receiver.received[start:])
+                assert store.deliver() == metering.DeliveryReceipt(
+                    enqueued=0, delivered=0, failed=0
+                )
+        if answers:
+            break
+
+    assert steps > 20
+    # Died after something had arrived and before it was written.
+    assert not is_at_each or counts == {0, 1, 2}
+
+
+def assert_all_arrived(store: metering.Metering, received: list[Received]) -> None:
+    """Check that each path got both reports, one of them twice at most, the same."""
+    expected = report_ids(store)
+    assert len(expected) == 2
+    for path in PATHS:
+        arrived = told(received, path)
+        assert list(dict.fromkeys(arrived)) == expected
+        assert len(arrived) <= len(expected) + 1
+        assert marked_delivered(store, path) == set(expected)
+        bodies = {each.body for each in received if each.path == path}
+        assert len(bodies) == len(expected)
+
+
+def report_and_deliver(target: str, windows: int, pipe: Connection) -> None:
+    """Have events refused in each of some windows, and deliver after each."""
+    clock = metering.FixedClock(NOW)
+    with metering.connect(target, clock=clock, allow_private_webhooks=True) as store:
+        for _ in range(windows):
+            refuse(store, "nothing", *METERS)
+            clock.advance(WINDOW)
+            pipe.send(store.deliver())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 3])
+def test_processes_that_report_at_once_tell_of_nothing_twice(
+    store_target: str, processes: ForkServerContext, number: int
+) -> None:
+    with running_receiver() as receiver:
+        with open_store(store_target, EARLIER) as store:
+            add_endpoints(store, receiver)
+            create_meters(store, METERS)
+
+        # Few windows: the clocks stay closer than a lease is long.
+        children = [
+            Child(processes, report_and_deliver, store_target, 4) for _ in range(number)
+        ]
+        receipts = list(said(*children))
+        assert [child.exit_code() for child in children] == [0] * number
+        with open_store(store_target, LATER) as store:
+            receipts.append(store.deliver())
+            expected = report_ids(store)
+
+        assert len(expected) >= 24
+        for path in PATHS:
+            arrived = told(receiver.received, path)
+            assert sorted(arrived) == sorted(expected)
+        assert sum(each.delivered for each in receipts) == 2 * len(expected)
+        assert sum(each.failed for each in receipts) == 0

@@ -1,0 +1,328 @@
+"""Whatever bytes a request is made of, it is answered: done whole, or refused.
+
+What is refused is one of Stripe's errors, and leaves nothing in the log.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote_from_bytes, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metering.server.openapi import taken_by
+from metering.server.routes import Route
+from metering.server.schemas import Schema, schema_of_all
+from metering.server.table import ROUTES
+from tests.server.running import FORM, Answered
+from tests.server.usage import (
+    create_alert,
+    create_event,
+    create_grant,
+    create_meter,
+    now,
+)
+from tests.server.witness import Witness, witnessed_server
+
+EVENT_NAME = "tokens"
+METER, GRANT, ALERT, ENDPOINT = "{m}", "{g}", "{a}", "{e}"
+NOW, NOW_WRITTEN = "{n}", "{w}"
+POSTS = [each for each in ROUTES if each.method == "POST" and each.rows is None]
+FORMS = [each for each in POSTS if each.path.startswith("/v1/")]
+JSONS = [each for each in POSTS if not each.path.startswith("/v1/")]
+QUERIES = [each for each in ROUTES if each.method != "POST"]
+IDS = {
+    "/v1/billing/meters/": METER,
+    "/v1/billing/alerts/": ALERT,
+    "/v1/billing/credit_grants/": GRANT,
+    "/v1/webhook_endpoints/": ENDPOINT,
+}
+SUITED: dict[str, list[Any]] = {
+    "currency": ["usd", "jpy"],
+    "credit_grant": [GRANT],
+    "customer": ["cus_1"],
+    "effective_at": [NOW],
+    "enabled_events": [["*"], ["billing.meter.created"]],
+    "event_name": [EVENT_NAME],
+    "identifier": ["evt_1", "evt_2"],
+    "meter": [METER],
+    "payload": [
+        {"stripe_customer_id": "cus_1", "value": "1"},
+        {"stripe_customer_id": "cus_2", "value": "-0.5", "model": "a"},
+    ],
+    "timestamp": [NOW, NOW_WRITTEN],
+    "type": ["cancel", "monetary", "customer"],
+    "url": ["https://127.0.0.1:9/"],
+    "value": [1, 1_000],
+}
+"""What is most often right under a name, wherever it is."""
+KNOWN = [each for known in SUITED.values() for each in known if isinstance(each, str)]
+ODD = [
+    "",
+    "0",
+    "-1",
+    "9" * 400,
+    "1e400",
+    "1e-400",
+    "NaN",
+    "\0",
+    "a\0b",
+    "\ud800",
+    "\U0010ffff",
+    "ä" * 600,
+    "a" * 6_000,
+    "true",
+    "null",
+    "9999-12-31T23:59:60-99:99",
+    "0000-00-00T00:00:00Z",
+    "'; --",
+    "../x",
+    "%",
+    "[]",
+]
+TOKENS = [
+    b"[",
+    b"]",
+    b"[]",
+    b"[0]",
+    b"[99999]",
+    b"[-1]",
+    b"=",
+    b"&",
+    b"&&",
+    b";",
+    b"+",
+    b"%",
+    b"%0",
+    b"%00",
+    b"%FF",
+    b"%C3",
+    b"%5B",
+    b"%ED%A0%80",
+    b"\xff",
+    b"\0",
+    b"\r\n",
+    b"a" * 20_000,
+    b"[a]" * 1_000,
+    b"expand",
+    b"payload",
+    b"metadata[",
+    b'"',
+    b"\\",
+    b'"\\ud800"',
+    b'"\\u0000"',
+    b"{",
+    b"}",
+    b'{"a":' * 3_000,
+    b"[" * 3_000,
+    b",",
+    b":",
+    b"9" * 5_000,
+    b"-0",
+    b"1e999",
+    b"NaN",
+    b"null",
+    b"true",
+    b"\xef\xbb\xbf",
+]
+
+texts = st.sampled_from(KNOWN) | st.sampled_from(ODD) | st.text(max_size=20)
+odd_values = st.one_of(
+    texts,
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.just({}),
+    st.just([]),
+    st.lists(texts, max_size=3),
+    st.dictionaries(texts, texts, max_size=3),
+)
+
+
+def values(schema: Schema, name: str = "") -> st.SearchStrategy[Any]:
+    """Values that a schema allows, or nearly, with odd ones among them."""
+    suited = by_schema(schema)
+    if name in SUITED:
+        known = st.sampled_from(SUITED[name])
+        suited = st.one_of(known, known, known, suited)
+    # Odd in one of so many places: what is odd everywhere is refused at the first.
+    return st.integers(0, 19).flatmap(lambda at: suited if at else odd_values)
+
+
+def by_schema(schema: Schema) -> st.SearchStrategy[Any]:
+    suited: st.SearchStrategy[Any] = texts
+    match schema:
+        case {"anyOf": [*schemas]}:
+            suited = st.one_of([values(each) for each in schemas])
+        case {"enum": [*words]}:
+            suited = st.sampled_from(words)
+        case {"type": "integer", "minimum": least, "maximum": most}:
+            suited = st.integers(least - 1, most + 1)
+        case {"type": "array", "items": items}:
+            suited = st.lists(values(items), max_size=3)
+        case {"type": "object", "properties": properties}:
+            needed = schema.get("required", [])
+            by_name = {name: values(each, name) for name, each in properties.items()}
+            suited = st.fixed_dictionaries(
+                {name: by_name[name] for name in needed},
+                optional={name: by_name[name] for name in by_name.keys() - needed},
+            )
+        case {"type": "object"}:
+            suited = st.dictionaries(texts, texts, max_size=3)
+        case _:
+            pass
+    return suited
+
+
+@st.composite
+def broken(draw: st.DrawFn, whole: bytes) -> bytes:
+    """What is whole, with some tokens put into it, or pieces of it taken or doubled."""
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2, 5]))):
+        start = draw(st.integers(0, len(whole)))
+        end = min(len(whole), start + draw(st.integers(0, 12)))
+        token = draw(
+            st.sampled_from(TOKENS) | st.just(whole[start:end] * 2) | st.just(b"")
+        )
+        whole = whole[:start] + token + whole[end:]
+    return whole
+
+
+def pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """A value as Stripe's clients write it."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from pairs(f"{name}[{key}]", each)
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from pairs(f"{name}[{number}]", each)
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def form_of(value: Any) -> bytes:
+    given = value if isinstance(value, dict) else {"a": value}
+    found = [each for name in given for each in pairs(name, given[name])]
+    return urlencode(found, errors="surrogatepass").encode()
+
+
+def json_of(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def wild() -> st.SearchStrategy[bytes]:
+    tokens = st.sampled_from(TOKENS) | st.binary(max_size=8)
+    return st.lists(tokens, max_size=12).map(b"".join)
+
+
+@st.composite
+def asked(draw: st.DrawFn, routes: list[Route], write: Any) -> tuple[Route, str, bytes]:
+    """A route, its path, and bytes for it."""
+    route = draw(st.sampled_from(routes))
+    path = route.path
+    known = next((IDS[each] for each in IDS if path.startswith(each)), "evt_none")
+    path = path.replace("{id}", draw(st.sampled_from([known, known, known, "none"])))
+    whole = draw(values(schema_of_all(taken_by(route))).map(write))
+    return route, path, draw(broken(whole) | broken(whole) | broken(whole) | wild())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fuzzed:
+    """A server with something of each kind, for which known ids stand in what is sent."""
+
+    witness: Witness
+    token: str
+    ids: dict[str, str]
+
+    def ask(
+        self, route: Route, path: str, query: bytes, body: bytes, media_type: str
+    ) -> Answered:
+        for name, each in {**self.ids, **times()}.items():
+            path = path.replace(name, each)
+            query = query.replace(quoted(name), each.encode())
+            body = body.replace(name.encode(), each.encode())
+            body = body.replace(quoted(name), each.encode())
+        if query:
+            path = f"{path}?{quote_from_bytes(query, safe='%&=[]+;')}"
+        server = self.witness.server
+        before = self.witness.look()
+
+        answered = server.ask(
+            route.method,
+            path,
+            body,
+            key=self.token if route.credential == "session" else None,
+            Content_Type=media_type,
+        )
+
+        self.witness.check(answered, route.path, before)
+        return answered
+
+
+def times() -> dict[str, str]:
+    seconds = now()
+    written = datetime.fromtimestamp(seconds, UTC).isoformat()
+    return {NOW: str(seconds), NOW_WRITTEN: written.replace("+00:00", "Z")}
+
+
+def quoted(name: str) -> bytes:
+    return quote_from_bytes(name.encode()).encode()
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+    with witnessed_server(tmp_path_factory.mktemp("server")) as witness:
+        client = witness.server.client()
+        meter = create_meter(client, event_name=EVENT_NAME)
+        create_event(client, meter)
+        endpoint = client.v1.webhook_endpoints.create(
+            {"url": "https://127.0.0.1:9/", "enabled_events": ["*"]}
+        )
+        session = client.v2.billing.meter_event_session.create()
+        yield Fuzzed(
+            witness=witness,
+            token=session.authentication_token,
+            ids={
+                METER: meter.id,
+                GRANT: create_grant(client).id,
+                ALERT: create_alert(client, meter).id,
+                ENDPOINT: endpoint.id,
+            },
+        )
+
+
+many = settings(max_examples=10 * settings().max_examples)
+
+
+@many
+@given(asked=asked(FORMS, form_of))
+def test_any_form_is_done_or_refused(
+    fuzzed: Fuzzed, asked: tuple[Route, str, bytes]
+) -> None:
+    route, path, body = asked
+
+    fuzzed.ask(route, path, b"", body, FORM)
+
+
+@many
+@given(asked=asked(QUERIES, form_of))
+def test_any_query_is_answered_or_refused(
+    fuzzed: Fuzzed, asked: tuple[Route, str, bytes]
+) -> None:
+    route, path, query = asked
+
+    fuzzed.ask(route, path, query, b"", FORM)
+
+
+@many
+@given(asked=asked(JSONS, json_of))
+def test_any_json_is_done_or_refused(
+    fuzzed: Fuzzed, asked: tuple[Route, str, bytes]
+) -> None:
+    route, path, body = asked
+
+    fuzzed.ask(route, path, b"", body, "application/json")
