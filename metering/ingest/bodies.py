@@ -4,7 +4,7 @@ They are read where they lie. What comes over a wire is not to be trusted: batch
 Arrow stream are checked before anything looks into them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -79,6 +79,7 @@ def open_body(
         case Format.PARQUET:
             with readable(body.name):
                 file = pq.ParquetFile(pa.BufferReader(buffer))
+                _check_names(file.schema_arrow)
             return ColumnFile(
                 schema=file.schema_arrow,
                 total_rows=file.metadata.num_rows,
@@ -97,6 +98,7 @@ def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
     source = pa.BufferReader(buffer)
     with readable(body.name):
         stream = pa.ipc.open_stream(source)
+        _check_names(stream.schema)
 
     def checked() -> Iterator[pa.RecordBatch]:
         for batch in stream:
@@ -108,3 +110,16 @@ def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
             raise SourceError(f"Cannot read {body.name}: {rest} bytes follow its end")
 
     return pa.RecordBatchReader.from_batches(stream.schema, checked())
+
+
+def _check_names(fields: Iterable[pa.Field]) -> None:
+    """Check that the names of columns are texts, which Arrow takes on trust.
+
+    Raises:
+        UnicodeDecodeError: one of them is not.
+    """
+    for field in fields:
+        # It is decoded whenever it is asked for.
+        field.name.encode()
+        if pa.types.is_struct(field.type):
+            _check_names(field.type.fields)
