@@ -1,4 +1,6 @@
-"""Errors as Stripe tells them; the one place that knows statuses.
+"""Errors as Stripe tells them: requests that are refused, and with which status.
+
+What the library raises is told so by `metering.server.failures`.
 
 MeteringError
 └── RequestRefusedError           a request that never reaches the library
@@ -19,30 +21,21 @@ MeteringError
 Source: https://docs.stripe.com/api/errors
 """
 
-import logging
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import metering
-from metering.errors import (
-    InvalidRequestError,
-    MeterEventInvalidError,
-    ResourceMissingError,
-    SourceError,
-)
+from metering.errors import SourceError
 from metering.ingest.receipts import IngestProgress
 
-_log = logging.getLogger(__name__)
-_INVALID, _API, _IDEMPOTENCY = (
+INVALID, API, IDEMPOTENCY = (
     "invalid_request_error",
     "api_error",
     "idempotency_error",
 )
-_NO_VALUE = "Value key "
+"""The types of failures."""
 _V2_CODES = {
     400: "invalid_request",
     401: "not_authenticated",
@@ -55,24 +48,16 @@ _V2_CODES = {
     429: "rate_limit",
     500: "internal_error",
 }
-_V2_CODES_OF_EVENTS = {
-    "meter_event_invalid_value": "payload_invalid_value",
-    "meter_event_no_customer_defined": "payload_no_customer_defined",
-    "meter_event_value_too_many_digits": "payload_invalid_value",
-    "no_meter": "no_meter",
-    "payload_invalid": "payload_invalid_value",
-}
 _REFUSALS_BY_STATUS = {
     401: "not_authenticated",
     403: "not_permitted",
     413: "too_large",
     429: "rate_limited",
 }
-_BUSY = "lock_timeout"
+BUSY = "lock_timeout"
 REFUSALS = (*_REFUSALS_BY_STATUS.values(), "store_busy")
 """Why requests never reach a store, or not its log, in words to count them by."""
-_IN_USE = "idempotency_key_in_use"
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
+IN_USE = "idempotency_key_in_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +108,7 @@ class Failure:
     @property
     def refusal(self) -> str | None:
         """Why the request never reached the log, where it is not for what it said."""
-        if self.code == _BUSY:
+        if self.code == BUSY:
             return "store_busy"
         return _REFUSALS_BY_STATUS.get(self.status)
 
@@ -154,7 +139,7 @@ class NotAuthenticatedError(RequestRefusedError):
     """There is no key, or none that opens this server."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        failure = Failure(status=401, type=_INVALID, message=message, code=code)
+        failure = Failure(status=401, type=INVALID, message=message, code=code)
         super().__init__(failure)
 
 
@@ -166,7 +151,7 @@ class NotPermittedError(RequestRefusedError):
             f"The provided key 'rk_***{last_four}' does not have the required"
             f" permissions for this endpoint: its scopes do not have {scope}."
         )
-        super().__init__(Failure(status=403, type=_INVALID, message=message))
+        super().__init__(Failure(status=403, type=INVALID, message=message))
 
 
 class UnknownRouteError(RequestRefusedError):
@@ -174,7 +159,7 @@ class UnknownRouteError(RequestRefusedError):
 
     def __init__(self, method: str, path: str) -> None:
         message = f"Unrecognized request URL ({method}: {path[:200]})."
-        super().__init__(Failure(status=404, type=_INVALID, message=message))
+        super().__init__(Failure(status=404, type=INVALID, message=message))
 
 
 class BodyRefusedError(RequestRefusedError):
@@ -182,7 +167,7 @@ class BodyRefusedError(RequestRefusedError):
 
     def __init__(self, message: str, *, is_too_large: bool) -> None:
         status = 413 if is_too_large else 400
-        super().__init__(Failure(status=status, type=_INVALID, message=message))
+        super().__init__(Failure(status=status, type=INVALID, message=message))
 
 
 class MediaTypeRefusedError(RequestRefusedError):
@@ -193,7 +178,7 @@ class MediaTypeRefusedError(RequestRefusedError):
             f"Unsupported Content-Type: {named[:100] or 'none'}; must be one of"
             f" {', '.join(taken)}."
         )
-        super().__init__(Failure(status=415, type=_INVALID, message=message))
+        super().__init__(Failure(status=415, type=INVALID, message=message))
 
 
 class BodyTooSlowError(RequestRefusedError):
@@ -206,7 +191,7 @@ class BodyTooSlowError(RequestRefusedError):
         )
         # Nothing was done, and the network may have been what stalled.
         failure = Failure(
-            status=408, type=_INVALID, message=message, should_retry=True, closes=True
+            status=408, type=INVALID, message=message, should_retry=True, closes=True
         )
         super().__init__(failure)
 
@@ -225,7 +210,7 @@ class RowsUnreadableError(RequestRefusedError):
         super().__init__(
             Failure(
                 status=400,
-                type=_INVALID,
+                type=INVALID,
                 message=f"{error.message}. {kept}.",
                 code=error.code,
                 param=error.param,
@@ -240,7 +225,7 @@ class RateLimitedError(RequestRefusedError):
         super().__init__(
             Failure(
                 status=429,
-                type=_INVALID,
+                type=INVALID,
                 message="Request rate limit exceeded; slow down, and send it again.",
                 code="rate_limit",
                 should_retry=None,
@@ -260,9 +245,9 @@ class RequestRunningError(RequestRefusedError):
         super().__init__(
             Failure(
                 status=409,
-                type=_IDEMPOTENCY,
+                type=IDEMPOTENCY,
                 message=message,
-                code=_IN_USE,
+                code=IN_USE,
                 should_retry=True,
             )
         )
@@ -277,7 +262,7 @@ class RequestDiffersError(RequestRefusedError):
             " parameters they were first used with; use another key than"
             f" '{idempotency_key[:60]}' for another request."
         )
-        super().__init__(Failure(status=400, type=_IDEMPOTENCY, message=message))
+        super().__init__(Failure(status=400, type=IDEMPOTENCY, message=message))
 
 
 class PositionNotReachedError(RequestRefusedError):
@@ -287,7 +272,7 @@ class PositionNotReachedError(RequestRefusedError):
         super().__init__(
             Failure(
                 status=409,
-                type=_INVALID,
+                type=INVALID,
                 message=f"The log has not reached position {wanted} yet.",
                 code="position_not_reached",
                 should_retry=True,
@@ -300,7 +285,7 @@ class MeterEventExistsError(RequestRefusedError):
 
     def __init__(self, identifier: str) -> None:
         message = f"An event already exists with identifier {identifier}."
-        super().__init__(Failure(status=400, type=_INVALID, message=message))
+        super().__init__(Failure(status=400, type=INVALID, message=message))
 
 
 class SessionExpiredError(RequestRefusedError):
@@ -317,99 +302,3 @@ class SessionExpiredError(RequestRefusedError):
                 "#billing-meter-event-session-expired",
             )
         )
-
-
-def failure_of(error: metering.MeteringError) -> Failure:
-    """Say how a request failed, by the error that it met."""
-    match error:
-        case RequestRefusedError():
-            return error.failure
-        case ResourceMissingError():
-            is_in_path = error.param == "id"
-            return _refused(error, 404 if is_in_path else 400)
-        case InvalidRequestError() | metering.ReaggregationError():
-            return _refused(error, 400)
-        case metering.StoreBusyError():
-            return Failure(
-                status=429,
-                type=_INVALID,
-                message="The store is busy with other requests; send this one again.",
-                code=_BUSY,
-                should_retry=True,
-                retry_after=1,
-            )
-        case _ if error.code == _IN_USE:
-            return Failure(
-                status=409,
-                type=_IDEMPOTENCY,
-                message=f"{error.message}.",
-                code=error.code,
-                should_retry=True,
-            )
-        case _:
-            # Names of hosts and files are not for clients.
-            _log.error("A request failed: %s", error.message)
-            return unexpected_failure(should_retry=True)
-
-
-def v2_failure_of(error: metering.MeteringError) -> Failure:
-    """Say how a request failed, in the codes of v2."""
-    failure = failure_of(error)
-    match error:
-        case MeterEventExistsError():
-            return replace(failure, code="duplicate_meter_event")
-        case InvalidRequestError() if error.message.startswith(_NO_VALUE):
-            return replace(failure, code="payload_no_value_defined")
-        case InvalidRequestError():
-            code = _V2_CODES_OF_EVENTS.get(error.code, failure.code)
-            return replace(failure, code=code)
-        case _:
-            return failure
-
-
-def words_of_a_report(error: InvalidRequestError, event_name: str) -> tuple[str, str]:
-    """Say why an event of the stream was refused: the message and the code."""
-    if error.code == "no_meter":
-        return f"No meter was found matching event_name {event_name}.", error.code
-    message, _ = _words_of_an_event(error.message, error.code)
-    return message, error.code
-
-
-def headers_again(status: int) -> dict[str, str]:
-    """Say of an answer that is given again what was said of it the first time."""
-    return {} if status < 400 else {"Stripe-Should-Retry": "false"}
-
-
-def unexpected_failure(*, should_retry: bool | None = None) -> Failure:
-    """Say that it is not the request that is wrong."""
-    return Failure(
-        status=500,
-        type=_API,
-        message="An unknown error occurred; the server's log has it by the request id.",
-        should_retry=should_retry,
-    )
-
-
-def _refused(error: metering.MeteringError, status: int) -> Failure:
-    # The library has a word for every refusal, Stripe only for some.
-    code = None if error.code == InvalidRequestError.code else error.code
-    message = error.message
-    if isinstance(error, MeterEventInvalidError):
-        message, code = _words_of_an_event(message, code)
-    if code == "parameter_missing" and not message.endswith("."):
-        message = f"{message}."
-    return Failure(
-        status=status, type=_INVALID, message=message, code=code, param=error.param
-    )
-
-
-def _words_of_an_event(message: str, code: str | None) -> tuple[str, str | None]:
-    """Say it in the words that clients of Stripe look for."""
-    if code == "no_meter":
-        return message.replace("'", '"'), "resource_missing"
-    if since := _ISO.search(message):
-        seconds = math.ceil(datetime.fromisoformat(since[0]).timestamp())
-        return f"{message[: since.start()]}{seconds}.", code
-    if code == "meter_event_no_customer_defined":
-        return f"{message}.", code
-    return message, code

@@ -19,6 +19,8 @@ from metering.server.errors import (
     RequestDiffersError,
     RequestRefusedError,
     RequestRunningError,
+)
+from metering.server.failures import (
     failure_of,
     headers_again,
 )

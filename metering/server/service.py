@@ -21,11 +21,13 @@ from metering.server.errors import (
     Failure,
     MediaTypeRefusedError,
     PositionNotReachedError,
+)
+from metering.server.expansion import check_paths, expand
+from metering.server.failures import (
     failure_of,
     unexpected_failure,
     v2_failure_of,
 )
-from metering.server.expansion import check_paths, expand
 from metering.server.forms import Tree, decode_form
 from metering.server.health import Health
 from metering.server.json_bodies import decode_json

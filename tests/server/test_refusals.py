@@ -90,6 +90,8 @@ def test_no_route_takes_what_it_does_not_know(server: Server, route: Route) -> N
     if method == "POST":
         in_query = ""
         body, kind = ('{"foo":"1"}', "application/json") if is_v2 else ("foo=1", FORM)
+    if route.rows is not None:
+        in_query, body, kind = "?foo=1", "", "application/x-ndjson"
 
     answered = server.ask(method, path + in_query, body, key=key, Content_Type=kind)
 

@@ -18,7 +18,9 @@ from metering import MeteringError
 from metering.error_reports import RefusedEvent
 from metering.errors import InvalidRequestError
 from metering.events import NewMeterEvent
-from metering.server.errors import words_of_a_report
+from metering.server.failures import (
+    words_of_a_report,
+)
 from metering.server.meter_events import check_digits
 from metering.server.parameters import RFC_3339, Given, Items, Shape, required
 from metering.server.routes import Answer, Call, Route
