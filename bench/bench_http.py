@@ -1,9 +1,9 @@
-"""How many single meter events a second does the server take over HTTP?
+"""How many requests a second does the server take over HTTP?
 
-Each is a request of its own, in the form of Stripe's v1 API, from 32 connections that
-wait for their answer; the project answers when the event is on the disk. The peer is a
-bare Starlette route on the same uvicorn that only parses the same form, and records
-nothing. Server and load are processes of their own. The contestants take turns, and the
+Single meter events, in the form of Stripe's v1 API, come from 32 connections, and bodies
+of the stream with 100 events each from 8, which wait for their answer; the project
+answers when the events are on the disk. The peer is a bare Starlette route on the same
+uvicorn that only parses the same form or JSON, and records nothing. Server and load are processes of their own. The contestants take turns, and the
 best round counts: what disturbs a process only ever makes it slower.
 """
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -33,13 +34,37 @@ from bench.measures import (
     take_turns,
 )
 from bench.processes import output_of
-from bench.targets import BARE_STARLETTE, HTTP_POSTS, PROJECT
+from bench.targets import BARE_STARLETTE, HTTP_POSTS, HTTP_STREAM, PROJECT
 
-CONNECTIONS: Final = 32
-EVENTS: Final = Parameter(smoke=200, full=20_000)
-WARMUP: Final = Parameter(smoke=50, full=2_000)
-ROUNDS: Final = Parameter(smoke=1, full=5)
+ROUNDS: Final = Parameter(smoke=1, full=3)
 CLOCK: Final = RecordedClock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is posted; `warmup` posts precede those that count."""
+
+    group: str
+    connections: int
+    events_per_post: int
+    posts: Parameter
+    warmup: Parameter
+
+
+SINGLE: Final = Load(
+    group=HTTP_POSTS,
+    connections=32,
+    events_per_post=1,
+    posts=Parameter(smoke=200, full=20_000),
+    warmup=Parameter(smoke=50, full=2_000),
+)
+STREAM: Final = Load(
+    group=HTTP_STREAM,
+    connections=8,
+    events_per_post=100,
+    posts=Parameter(smoke=40, full=3_000),
+    warmup=Parameter(smoke=16, full=400),
+)
 
 _PROJECT: Final = ("metering.cli", "serve", "--json", "--port=0", "--rate-limit=0")
 
@@ -47,7 +72,8 @@ _PROJECT: Final = ("metering.cli", "serve", "--json", "--port=0", "--rate-limit=
 class Race:
     """Both servers under the same load, run when the first of them is asked for."""
 
-    def __init__(self, directory: Path, size: Size) -> None:
+    def __init__(self, load: Load, directory: Path, size: Size) -> None:
+        self._load = load
         self._directory = directory
         self._size = size
         self._made = 0
@@ -64,26 +90,26 @@ class Race:
         target = self._directory / f"usage-{self._made}"
         with metering.connect(target) as engine:
             project.create_meters(engine)
-            key = engine.api_keys.create(name="bench").secret
-        assert key is not None, "a new key is shown"
+            secret = _secret(engine, self._load)
         with serving(*_PROJECT, "--store", str(target)) as line:
-            told = self._posted(msgspec.json.decode(line)["url"], key)
+            told = self._posted(msgspec.json.decode(line)["url"], secret)
         with metering.connect(target) as engine:
-            stored = {each.identifier for each in engine.meter_events.list()}
-        assert stored >= set(told.acknowledged)
+            stored = engine.sql("SELECT identifier FROM events").column(0)
+        assert set(stored.to_pylist()) >= set(told.acknowledged)
         return told
 
     def _of_bare(self) -> Told:
         with serving("bench.peers.bare_starlette") as line:
             return self._posted(line.strip(), "sk_test_of_nothing")
 
-    def _posted(self, url: str, key: str) -> Told:
+    def _posted(self, url: str, secret: str) -> Told:
         order = Order(
             url=url,
-            key=key,
-            connections=CONNECTIONS,
-            warmup=WARMUP.at(self._size),
-            events=EVENTS.at(self._size),
+            secret=secret,
+            connections=self._load.connections,
+            events_per_post=self._load.events_per_post,
+            warmup=self._load.warmup.at(self._size),
+            posts=self._load.posts.at(self._size),
             prefix="posted",
         )
         sent = msgspec.json.encode(order).decode()
@@ -108,30 +134,58 @@ def serving(module: str, *arguments: str) -> Iterator[str]:
             process.kill()
 
 
+def _secret(engine: metering.Metering, load: Load) -> str:
+    key = engine.api_keys.create(name="bench")
+    secret = key.secret
+    if load is STREAM:
+        secret = engine.meter_event_sessions.create(key_id=key.id).authentication_token
+    assert secret is not None, "a new secret is shown"
+    return secret
+
+
 @pytest.fixture(scope="module")
-def race(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Race:
-    """The contestants."""
-    return Race(tmp_path_factory.mktemp("http"), size)
+def races(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mapping[str, Race]:
+    """The contestants under each load."""
+    return {
+        load.group: Race(load, tmp_path_factory.mktemp("http"), size)
+        for load in (SINGLE, STREAM)
+    }
 
 
 @pytest.mark.benchmark(group=HTTP_POSTS, timer=CLOCK.now)
 @pytest.mark.parametrize("name", [PROJECT, BARE_STARLETTE])
 def test_single_posts(
-    benchmark: BenchmarkFixture, race: Race, size: Size, name: str
+    benchmark: BenchmarkFixture, races: Mapping[str, Race], size: Size, name: str
 ) -> None:
     """Post events one by one, and see all of them acknowledged."""
+    _measure(benchmark, SINGLE, races[HTTP_POSTS], size, name)
+
+
+@pytest.mark.benchmark(group=HTTP_STREAM, timer=CLOCK.now)
+@pytest.mark.parametrize("name", [PROJECT, BARE_STARLETTE])
+def test_stream(
+    benchmark: BenchmarkFixture, races: Mapping[str, Race], size: Size, name: str
+) -> None:
+    """Post events by the hundred, and see all of them acknowledged."""
+    _measure(benchmark, STREAM, races[HTTP_STREAM], size, name)
+
+
+def _measure(
+    benchmark: BenchmarkFixture, load: Load, race: Race, size: Size, name: str
+) -> None:
     rounds = race.rounds[name]
     best = min(rounds, key=lambda told: told.seconds)
 
     CLOCK.replay(benchmark, [told.seconds for told in rounds])
 
-    events = EVENTS.at(size)
-    identifiers = {f"posted-{number}" for number in range(events + WARMUP.at(size))}
+    posts = load.posts.at(size)
+    count = (posts + load.warmup.at(size)) * load.events_per_post
+    identifiers = {f"posted-{number}" for number in range(count)}
     assert all(set(told.acknowledged) == identifiers for told in rounds)
     record(
         benchmark,
         Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
-        events=events,
+        events=posts * load.events_per_post,
         digest=digest(sorted(best.acknowledged)),
         seconds=best.seconds,
         load_cores=best.load_cpu_seconds / best.seconds,

@@ -1,4 +1,4 @@
-"""Posts of single meter events from many connections: a process that only sends them.
+"""Posts of meter events from many connections: a process that only sends them.
 
 Requests are made beforehand and answers are barely read, so that what is measured is
 whoever answers. How much of a core it took all the same is told beside the time.
@@ -8,17 +8,21 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from bench.traffic import EVENT_NAMES, customer_id
+from metering import SystemClock
 
-PATH: Final = "/v1/billing/meter_events"
+V1_PATH: Final = "/v1/billing/meter_events"
+STREAM_PATH: Final = "/v2/billing/meter_event_stream"
 _CUSTOMERS: Final = 1_000
 _HEAD_END: Final = b"\r\n\r\n"
+_FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
 _LENGTH: Final = b"content-length: "
 _ACCEPTED: Final = b"HTTP/1.1 200 "
 
@@ -42,28 +46,36 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be posted.
 
     Attributes:
+        secret: What opens the server: a key, or the token of a session.
+        events_per_post: 1 is a form of v1; more are a body of the stream.
         warmup: How many posts precede those that count.
         prefix: Of the identifiers.
     """
 
     url: str
-    key: str
+    secret: str
     connections: int
+    events_per_post: int
     warmup: int
-    events: int
+    posts: int
     prefix: str
+
+
+class _Post(NamedTuple):
+    """A request whole, and what events it is for."""
+
+    identifiers: tuple[str, ...]
+    request: bytes
 
 
 class _Connection(asyncio.Protocol):
     """Posts one event after another, each when the one before was answered."""
 
-    def __init__(
-        self, posts: deque[tuple[str, bytes]], acknowledged: list[str]
-    ) -> None:
+    def __init__(self, posts: deque[_Post], acknowledged: list[str]) -> None:
         self._posts = posts
         self._acknowledged = acknowledged
         self._answer = b""
-        self._identifier = ""
+        self._identifiers: tuple[str, ...] = ()
         self._transport: asyncio.Transport | None = None
         self.done = asyncio.get_running_loop().create_future()
 
@@ -83,7 +95,7 @@ class _Connection(asyncio.Protocol):
         if len(body) < int(rest.partition(b"\r\n")[0]):
             return
         if head.startswith(_ACCEPTED):
-            self._acknowledged.append(self._identifier)
+            self._acknowledged.extend(self._identifiers)
         self._answer = b""
         self._post()
 
@@ -98,7 +110,7 @@ class _Connection(asyncio.Protocol):
         if not self._posts:
             self._transport.close()
             return
-        self._identifier, request = self._posts.popleft()
+        self._identifiers, request = self._posts.popleft()
         self._transport.write(request)
 
 
@@ -115,9 +127,7 @@ async def _post_all(order: Order) -> Told:
     )
 
 
-async def _post_some(
-    order: Order, posts: list[tuple[str, bytes]], acknowledged: list[str]
-) -> None:
+async def _post_some(order: Order, posts: list[_Post], acknowledged: list[str]) -> None:
     queue, address = deque(posts), urlsplit(order.url)
     host, port = str(address.hostname), address.port or 80
     connections = [
@@ -130,24 +140,50 @@ async def _post_some(
         await connection.done
 
 
-def _posts(order: Order) -> Iterator[tuple[str, bytes]]:
+def _posts(order: Order) -> Iterator[_Post]:
     """Make the requests as Stripe's client writes them, without its telemetry."""
-    for number in range(order.warmup + order.events):
-        identifier = f"{order.prefix}-{number}"
-        form = {
-            "event_name": EVENT_NAMES[number % len(EVENT_NAMES)],
-            "payload[stripe_customer_id]": customer_id(number % _CUSTOMERS),
-            "payload[value]": "1",
-            "identifier": identifier,
-        }
-        body = urlencode(form)
+    made_at = SystemClock().now().isoformat(timespec="milliseconds")
+    for number in range(order.warmup + order.posts):
+        first = number * order.events_per_post
+        numbers = range(first, first + order.events_per_post)
+        identifiers = tuple(f"{order.prefix}-{each}" for each in numbers)
+        if order.events_per_post == 1:
+            path, kind, body = V1_PATH, _FORM, _form(number, identifiers[0])
+        else:
+            path, kind = STREAM_PATH, _JSON
+            body = _stream(numbers, identifiers, made_at.replace("+00:00", "Z"))
         head = (
-            f"POST {PATH} HTTP/1.1\r\nHost: {urlsplit(order.url).netloc}\r\n"
-            f"Authorization: Bearer {order.key}\r\n"
-            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {urlsplit(order.url).netloc}\r\n"
+            f"Authorization: Bearer {order.secret}\r\nContent-Type: {kind}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
-        yield identifier, (head + body).encode()
+        yield _Post(identifiers, head.encode() + body)
+
+
+def _form(number: int, identifier: str) -> bytes:
+    form = {
+        "event_name": EVENT_NAMES[number % len(EVENT_NAMES)],
+        "payload[stripe_customer_id]": customer_id(number % _CUSTOMERS),
+        "payload[value]": "1",
+        "identifier": identifier,
+    }
+    return urlencode(form).encode()
+
+
+def _stream(numbers: range, identifiers: Iterable[str], timestamp: str) -> bytes:
+    events = [
+        {
+            "event_name": EVENT_NAMES[number % len(EVENT_NAMES)],
+            "identifier": identifier,
+            "timestamp": timestamp,
+            "payload": {
+                "stripe_customer_id": customer_id(number % _CUSTOMERS),
+                "value": str(number % 1_000),
+            },
+        }
+        for number, identifier in zip(numbers, identifiers, strict=True)
+    ]
+    return msgspec.json.encode({"events": events})
 
 
 if __name__ == "__main__":

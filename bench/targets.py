@@ -26,7 +26,7 @@ EMPTY_LOG: Final = "this project, empty log"
 TRANSACTION_AN_INVOICE: Final = "rows, a database transaction an invoice"
 CREDIT_ROWS: Final = "rows of grants, summed"
 OWN_INGEST: Final = "the library's own ingest, from a file"
-BARE_STARLETTE: Final = "bare Starlette route, parses the form"
+BARE_STARLETTE: Final = "bare Starlette route, only parses"
 
 APPEND_SQLITE: Final = "append: SQLite"
 APPEND_POSTGRESQL: Final = "append: PostgreSQL"
@@ -39,6 +39,7 @@ REAGGREGATE_DASK: Final = "reaggregate: the same, Dask workers of one thread"
 REBUILD: Final = "rebuild: projections of sealed events"
 ALERTS: Final = "alerts: catching up with 2 million events, SQLite"
 HTTP_POSTS: Final = "http: single v1 posts from 32 connections, SQLite"
+HTTP_STREAM: Final = "http: streams of 100 events from 8 connections, SQLite"
 HTTP_BULK_ARROW: Final = "http: 500,000 rows as an Arrow stream, SQLite"
 HTTP_BULK_PARQUET: Final = "http: 500,000 rows as a Parquet file, SQLite"
 OPENING: Final = "summary: first answer of a fresh process, large sealed store"
@@ -310,6 +311,16 @@ TARGETS: Final[tuple[Target, ...]] = (
         sentence=(
             "Single v1 posts of meter events from 32 connections are recorded at 0.3 "
             "times the rate of a bare Starlette route that parses the same form, or more"
+        ),
+    ),
+    RatioTarget(
+        group=HTTP_STREAM,
+        against=BARE_STARLETTE,
+        at_least=0.3,
+        sentence=(
+            "Streams of 100 meter events from 8 connections are recorded at 0.3 times "
+            "the requests a second of a bare Starlette route that parses the same JSON, "
+            "or more"
         ),
     ),
     *(

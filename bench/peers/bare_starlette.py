@@ -1,4 +1,4 @@
-"""A Starlette route that only parses the form: what HTTP costs without metering.
+"""Starlette routes that only parse the form, or the JSON: what HTTP costs without metering.
 
 The same uvicorn with the same parser of HTTP serves it. It prints its URL, and serves
 until it is told to stop.
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from bench.http_posts import PATH
+from bench.http_posts import STREAM_PATH, V1_PATH
 
 
 async def create(request: Request) -> JSONResponse:
@@ -22,9 +22,20 @@ async def create(request: Request) -> JSONResponse:
     return JSONResponse(dict(parse_qsl((await request.body()).decode())))
 
 
+async def accept(request: Request) -> JSONResponse:
+    """Answer with nothing, as the stream does."""
+    await request.json()
+    return JSONResponse({})
+
+
 def serve() -> None:
     """Serve on a free port of the loopback."""
-    app = Starlette(routes=[Route(PATH, create, methods=["POST"])])
+    app = Starlette(
+        routes=[
+            Route(V1_PATH, create, methods=["POST"]),
+            Route(STREAM_PATH, accept, methods=["POST"]),
+        ]
+    )
     config = uvicorn.Config(
         app,
         access_log=False,
