@@ -15,6 +15,7 @@ from metering.errors import IdentifierConflictError, MeterEventInvalidError
 from metering.ingest.ingestion import Ingestion
 from metering.ingest.layout import Columns
 from metering.ingest.receipts import IngestReceipt, ProgressCallback
+from metering.ingest.streamed import CheckedStream, StreamedEvent, check_stream
 from metering.listing import RecordedEvent, Wanted, event_resource, recorded_events
 from metering.parameters import whole_number
 from metering.resources import MeterEvent
@@ -145,12 +146,15 @@ class MeterEvents:
         return self._answers(recording.checked, recording.names, recording.outcome)
 
     def accept(
-        self, events: Sequence[NewMeterEvent]
+        self, events: Sequence[StreamedEvent]
     ) -> Mapping[int, MeterEventInvalidError]:
-        """Record events as `create_together` does, and say only what was refused.
+        """Record events durably, in one commit, and say only what was refused.
 
         An event whose identifier was recorded before is left out without a word,
         whatever it holds.
+
+        Args:
+            events: as a decoder made them, which checked the lengths of their texts.
 
         Returns:
             Why events were refused, by their number.
@@ -158,7 +162,34 @@ class MeterEvents:
         Raises:
             StoreError: nothing was recorded; send them again.
         """
-        return self._recorded(events).checked.refusals
+        now = self._engine.now()
+        identifiers = [
+            self._engine.ids.identifier(now)
+            if each.identifier is None
+            else each.identifier
+            for each in events
+        ]
+        definitions = self._engine.known_definitions()
+        checked = _check_stream(definitions, now, events, identifiers)
+        if checked.refusals:
+            # Another process may have made or reactivated a meter since.
+            latest = self._engine.definitions()
+            if latest.facts_position != definitions.facts_position:
+                definitions = latest
+                checked = _check_stream(definitions, now, events, identifiers)
+        while len(checked.rows):
+            draft = UsageDraft(
+                events=checked.events,
+                has_own_timestamp=checked.has_own_timestamp,
+                facts_position=definitions.facts_position,
+                now=self._engine.now,
+            )
+            outcome = self._engine.append_usage(draft)
+            if outcome.statuses[0] != Status.STALE:
+                break
+            definitions = self._engine.definitions()
+            checked = _check_stream(definitions, now, events, identifiers)
+        return checked.refusals
 
     def ingest(
         self,
@@ -336,6 +367,16 @@ def _check(
         except MeterEventInvalidError as refusal:
             refusals[number] = refusal
     return _Checked(definitions, rows, refusals)
+
+
+def _check_stream(
+    definitions: Definitions,
+    now: int,
+    events: Sequence[StreamedEvent],
+    identifiers: Sequence[str],
+) -> CheckedStream:
+    arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+    return check_stream(events, identifiers, arrival)
 
 
 def _draft(

@@ -16,8 +16,8 @@ from ledger.columns import (
     TIMESTAMP,
     USAGE,
     UsageRow,
-    concatenate,
     empty_batch,
+    in_order,
     take_rows,
     usage_batch,
     words,
@@ -121,10 +121,8 @@ def check_columns(
     if not len(others.rows) and len(batches) == 1:
         events, at = batches[0], rows[0]
     else:
-        batches.append(others.events)
-        at = np.concatenate([*rows, np.searchsorted(columns.numbers, others.rows)])
-        order = np.argsort(at, kind="stable")
-        events, at = take_rows(concatenate(batches), order), at[order]
+        rows.append(np.searchsorted(columns.numbers, others.rows))
+        events, at = in_order([*batches, others.events], rows)
     return CheckedEvents(
         events=events,
         rows=columns.numbers[at],

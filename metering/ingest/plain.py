@@ -5,6 +5,7 @@ column holds nothing of meaning, and the row has to be checked by itself. The ma
 on the side of False.
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from metering.ingest.types import as_text, texts_of
 
 _PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$"
+_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # Beyond these, multiplying seconds would leave the range of int64.
 _MOST_SECONDS = 1 << 42
@@ -204,7 +206,11 @@ def _parsed(texts: pa.Array) -> pa.Array | None:
     )
     if not pc.all(is_usual).as_py():
         texts = pc.if_else(is_usual, texts, pa.scalar(None, pa.string()))
-    for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+    kinds = [pa.timestamp("ns"), pa.timestamp("ns", "UTC")]
+    # A cast that fails takes ten times as long as one that does not.
+    if len(texts) and _OFFSET.search(texts[0].as_py() or ""):
+        kinds.reverse()
+    for kind in kinds:
         try:
             return texts.cast(kind)
         except pa.ArrowInvalid:

@@ -29,7 +29,7 @@ from metering.server.parameters import (
 from metering.server.routes import Answer, Call, Route
 
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
-_DIGITS_MAX = 15
+DIGITS_MAX = 15
 
 
 def create(call: Call) -> Answer:
@@ -135,9 +135,9 @@ def check_digits(value_key: str | None, payload: Mapping[str, str]) -> None:
     if number is None:
         return
     digits = "".join(number.groups(default="")).strip("0")
-    if len(digits) > _DIGITS_MAX:
+    if len(digits) > DIGITS_MAX:
         raise InvalidRequestError(
-            f"The value in the event payload can have at most {_DIGITS_MAX} digits."
+            f"The value in the event payload can have at most {DIGITS_MAX} digits."
             f" Received {value}.",
             code="meter_event_value_too_many_digits",
             param=f"payload[{value_key}]",

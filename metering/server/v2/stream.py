@@ -13,35 +13,29 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from metering import MeteringError
 from metering.error_reports import RefusedEvent
 from metering.errors import InvalidRequestError
-from metering.events import NewMeterEvent
-from metering.server.failures import (
-    words_of_a_report,
-)
-from metering.server.meter_events import check_digits
+from metering.ingest.streamed import StreamedEvent
+from metering.server.failures import words_of_a_report
+from metering.server.meter_events import DIGITS_MAX, check_digits
 from metering.server.parameters import RFC_3339, Given, Items, Shape, required
 from metering.server.routes import Answer, Call, Route
 from metering.server.v2.bodies import session_body
 from metering.server.v2.meter_events import EVENT
+from metering.server.value_keys import ValueKeys
 
 EVENTS_MAX = 100
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-_Key = Annotated[str, msgspec.Meta(max_length=100)]
-_Text = Annotated[str, msgspec.Meta(max_length=500)]
-_Time = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{RFC_3339})\Z")]
 
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Event(StreamedEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An event as it is sent: what `EVENT` says, for a decoder."""
 
-    event_name: _Name
-    payload: Annotated[dict[_Key, _Text], msgspec.Meta(max_length=500)]
-    identifier: _Name | None = None
-    timestamp: _Time | None = None
+    timestamp: Annotated[str, msgspec.Meta(pattern=rf"\A(?:{RFC_3339})\Z")] | None = (
+        None
+    )
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,37 +61,45 @@ def accept(call: Call) -> Answer:
 def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     """Record the events of some requests in one commit."""
     m = calls[0].m
-    value_keys = _value_keys(calls)
-    events: list[NewMeterEvent] = []
+    events: list[StreamedEvent] = []
     senders: list[str] = []
-    refused: list[RefusedEvent] = []
     for call in calls:
-        request = call.request
+        sent, request = _named(call), call.request
         sender = call.request_id if request is None else request.idempotency_key
-        for number, event in enumerate(_events(call)):
-            name = event.event_name
-            try:
-                check_digits(value_keys[name], event.payload)
-            except InvalidRequestError as refusal:
-                refused.append(_refused(name, refusal, sender))
-            else:
-                events.append(_new_event(call, number, event))
-                senders.append(sender)
-    refusals = m.meter_events.accept(events) if events else {}
-    refused += [
-        _refused(events[at].event_name, refusal, senders[at])
-        for at, refusal in refusals.items()
-    ]
-    if refused:
-        m.error_reports.add(refused)
+        events += sent
+        senders += [sender] * len(sent)
+    refusals = _too_long(calls[0].value_keys, events)
+    kept = [at for at in range(len(events)) if at not in refusals]
+    if kept:
+        found = m.meter_events.accept([events[at] for at in kept])
+        refusals |= {kept[at]: refusal for at, refusal in found.items()}
+    if refusals:
+        m.error_reports.add(
+            [
+                _refused(events[at].event_name, refusals[at], senders[at])
+                for at in sorted(refusals)
+            ]
+        )
     position = m.position
     return [Answer(body={}, position=position) for _ in calls]
 
 
-def _value_keys(calls: Sequence[Call]) -> dict[str, str | None]:
-    """Find the value key of each event name, once for all."""
-    names = {each.event_name for call in calls for each in _events(call)}
-    return {name: calls[0].value_keys.of(name) for name in names}
+def _too_long(
+    value_keys: ValueKeys, events: Sequence[StreamedEvent]
+) -> dict[int, InvalidRequestError]:
+    """Refuse values of more digits than Stripe takes, by the number of the event."""
+    keys = {name: value_keys.of(name) for name in {each.event_name for each in events}}
+    refusals = {}
+    for number, event in enumerate(events):
+        key = keys[event.event_name]
+        # A text that is short has few digits.
+        if key is None or len(event.payload.get(key, "")) <= DIGITS_MAX:
+            continue
+        try:
+            check_digits(key, event.payload)
+        except InvalidRequestError as refusal:
+            refusals[number] = refusal
+    return refusals
 
 
 def _decode(body: bytes) -> Given | None:
@@ -107,30 +109,33 @@ def _decode(body: bytes) -> Given | None:
         return None
 
 
-def _events(call: Call) -> list[_Event]:
+def _events(call: Call) -> list[StreamedEvent]:
     events: list[Any] = call.given["events"]
     if isinstance(events[0], _Event):
         return events
     return [_Event(**each) for each in events]
 
 
-def _new_event(call: Call, number: int, event: _Event) -> NewMeterEvent:
-    identifier, request = event.identifier, call.request
-    if identifier is None and request is not None:
-        named = hashlib.sha256(
-            f"{request.key_id}\n{request.idempotency_key}\n".encode()
-        )
-        # With what was asked: another request under the same key is other usage.
-        named.update(request.fingerprint)
-        named.update(str(number).encode())
-        identifier = f"idmp_{named.hexdigest()[:32]}"
-    return NewMeterEvent(
-        event_name=event.event_name,
-        payload=event.payload,
-        identifier=identifier,
-        timestamp=event.timestamp,
-        request=None,
-    )
+def _named(call: Call) -> list[StreamedEvent]:
+    """List the events of a call, with identifiers made of its request, if it has any."""
+    events, request = _events(call), call.request
+    if request is None:
+        return events
+    named = hashlib.sha256(f"{request.key_id}\n{request.idempotency_key}\n".encode())
+    # With what was asked: another request under the same key is other usage.
+    named.update(request.fingerprint)
+    return [
+        _with_identifier(event, number, named) if event.identifier is None else event
+        for number, event in enumerate(events)
+    ]
+
+
+def _with_identifier(
+    event: StreamedEvent, number: int, named: "hashlib._Hash"
+) -> StreamedEvent:
+    own = named.copy()
+    own.update(str(number).encode())
+    return replace(event, identifier=f"idmp_{own.hexdigest()[:32]}")
 
 
 def _refused(
