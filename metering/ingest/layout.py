@@ -1,6 +1,6 @@
 """Which columns of a source mean what: sources are seldom made for us."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,16 +131,46 @@ def check_names(columns: Columns, names: list[str]) -> None:
     if repeated:
         reason = f"The source has several columns named {', '.join(repeated)}"
         raise SourceError(f"{reason}; rename all but one")
+    needed = [columns.event_name, *_renamed(columns)]
+    _check_found(needed, names)
+
+
+def check_keys(columns: Columns, rows: Iterable[object]) -> None:
+    """Check that rows have the keys that are named, at least one of them each.
+
+    What is named as usual need not be there: each row is judged for that by itself.
+
+    Raises:
+        SourceError: one is absent from all rows.
+    """
+    keys: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, Mapping):
+            keys.update(dict.fromkeys(map(str, row)))
+    if not keys:
+        return
+    event_name = columns.event_name
+    is_renamed = event_name != Columns().event_name
+    _check_found(
+        [*([event_name] if is_renamed else []), *_renamed(columns)], list(keys)
+    )
+
+
+def _renamed(columns: Columns) -> list[str | Constant | None]:
     standard = Columns()
-    needed = [columns.event_name, columns.customer, columns.value]
+    renamed = [columns.customer, columns.value]
     for given, usual in (
         (columns.identifier, standard.identifier),
         (columns.timestamp, standard.timestamp),
         (columns.payload, standard.payload),
     ):
         if given != usual:
-            needed.append(given)
-    needed.extend(columns.payload_keys or ())
+            renamed.append(given)
+    renamed.extend(columns.payload_keys or ())
+    return renamed
+
+
+def _check_found(needed: Iterable[str | Constant | None], names: list[str]) -> None:
     for name in needed:
         if isinstance(name, str) and name not in names:
             raise SourceError(

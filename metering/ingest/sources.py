@@ -28,6 +28,7 @@ from metering.ingest.files import (
 from metering.ingest.layout import (
     Columns,
     LocatedColumns,
+    check_keys,
     check_names,
     locate,
     named_columns,
@@ -142,7 +143,12 @@ def _of_opened(
 
 def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
     numbered = enumerate(objects)
+    is_checked = columns is CLOUD_EVENT_COLUMNS  # they need not have all
     while portion := list(islice(numbered, ROWS_PER_PIECE)):
+        if not is_checked:
+            # A name that is misspelled is absent from the beginning.
+            check_keys(columns, (row for _, row in portion))
+            is_checked = True
         yield [
             row_of_dict(number, row, columns)
             for number, row in portion

@@ -270,7 +270,7 @@ def test_report_of_one_file_survives_the_failure_of_the_next(
 ) -> None:
     result = ingest(events_csv, truncated, *NAMED, "--json", "--store", store)
 
-    assert_fails(result, "calls.ndjson.gz")
+    assert_fails(result, "no column 'who'")
     assert [report["accepted"] for report in json.loads(result.stdout)] == [2]
 
 

@@ -341,3 +341,32 @@ def test_ingesting_into_a_closed_store_is_an_error(
 
     with pytest.raises(metering.StoreClosedError):
         store.meter_events.ingest(columns())
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"value": "amont"},
+        {"customer": "amont"},
+        {"identifier": "amont"},
+        {"timestamp": "amont"},
+        {"event_name": "amont"},
+        {"payload_keys": ("amont",)},
+    ],
+)
+def test_a_key_that_no_row_has_is_refused(
+    store: metering.Metering, tokens: metering.Meter, named: dict[str, Any]
+) -> None:
+    rows = [
+        {"event_name": "tokens", "stripe_customer_id": "cus_1", "value": "1"},
+        {"event_name": "tokens", "stripe_customer_id": "cus_1", "amount": "100"},
+    ]
+
+    with pytest.raises(metering.SourceError) as refused:
+        store.meter_events.ingest(rows, columns=Columns(**named))
+
+    assert str(refused.value) == (
+        "The source has no column 'amont'; it has event_name, stripe_customer_id, value,"
+        " amount"
+    )
+    assert list(store.meter_events.list()) == []
