@@ -5,7 +5,9 @@ Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
 
 from msgspec import UNSET
 
+import metering
 from metering.bodies import body_of
+from metering.clock import microseconds
 from metering.connection import Metering
 from metering.credit_resources import CreditGrant
 from metering.server.pages import PAGING, page_of
@@ -33,7 +35,10 @@ _AMOUNT_MAX = 999_999_999_999
 
 def create_grant(call: Call) -> Answer:
     """Grant credits to a customer."""
-    return Answer(body=body_of(call.m.credit_grants.create(**call.given)))
+    # Callers tell time in whole seconds: an invoice of this second draws on it.
+    now = microseconds(metering.SystemClock().now()) // 1_000_000
+    grant = call.m.credit_grants.create(**{"effective_at": now, **call.given})
+    return Answer(body=body_of(grant))
 
 
 def update_grant(call: Call) -> Answer:

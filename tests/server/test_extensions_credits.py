@@ -241,3 +241,14 @@ def test_an_invoice_that_drew_nothing_cannot_be_given_back(server: Server) -> No
         "resource_missing",
         "invoice",
     )
+
+
+def test_a_grant_pays_an_invoice_of_its_own_second(
+    server: Server, client: stripe.StripeClient, customer: str
+) -> None:
+    granted = client.v1.billing.credit_grants.list({"customer": customer}).data[0]
+    invoice = invoice_of(customer, 100, period_end=granted.effective_at)
+
+    applied = raw(client, APPLY, invoice)
+
+    assert amounts(applied) == [100]
