@@ -104,4 +104,5 @@ class BoundedProtocol(HttpToolsProtocol):
             # The head of the next request is late, but this one has its answer to come.
             self._wait_for_head()
         else:
-            cast("BaseTransport", self.transport).close()
+            # To close would wait until a client that reads nothing has read it all.
+            self.transport.abort()

@@ -14,6 +14,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _GZIP = 16 + zlib.MAX_WBITS
+_BYTES_PER_SECOND_MIN = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +125,13 @@ async def read_sent(
     """
     parts: list[bytes] = []
     length = 0
+    now = asyncio.get_running_loop().time
+    begin = now()
     while True:
+        # Nor can it come byte by byte, for ever.
+        latest = begin + patience_seconds + length / _BYTES_PER_SECOND_MIN
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(min(patience_seconds, latest - now())):
                 message = await receive()
         except TimeoutError as error:
             raise BodyTooSlowError(patience_seconds) from error

@@ -148,3 +148,13 @@ def test_the_rest_of_a_body_that_was_refused_is_not_waited_for(
         assert answer(client, b"}}").startswith(b"HTTP/1.1 413 ")
 
         eventually(lambda: is_hung_up_on(client))
+
+
+def test_a_body_that_comes_byte_by_byte_has_no_more_time(
+    address: tuple[str, int],
+) -> None:
+    with connected(address) as client:
+        client.sendall(HEAD + b"Content-Length: 99999\r\n\r\n")
+
+        # It is answered, and then hung up on, although it never stalls.
+        eventually(lambda: is_hung_up_on(client))
