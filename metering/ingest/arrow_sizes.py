@@ -12,7 +12,8 @@ import struct
 import pyarrow as pa
 
 _DICTIONARY, _BATCH = 2, 3
-_HEADER_TYPE, _HEADER = 1, 2
+_VERSION, _HEADER_TYPE, _HEADER = 0, 1, 2
+_V5 = 4
 _DATA_OF_DICTIONARY = 1
 _BUFFERS, _COMPRESSION = 2, 3
 _BYTES_PER_BUFFER = 16
@@ -34,6 +35,10 @@ def unpacked_bytes(stream: pa.Buffer) -> int:
 
 def _unpacked_bytes(message: pa.ipc.Message) -> int:
     table = _Table.root(memoryview(message.metadata))
+    if table.byte(_VERSION) != _V5:
+        # Older ones say in another place that they are compressed.
+        reason = "A message is of an old version of the format; write it in version 5"
+        raise pa.ArrowInvalid(reason)
     kind = table.byte(_HEADER_TYPE)
     header = table.table(_HEADER)
     if header is not None and kind == _DICTIONARY:

@@ -145,7 +145,9 @@ class Service:
             keys: as they were found after it came.
         """
         try:
-            check_scope(key_of(keys, asked.headers.get("authorization")), route.scope)
+            key = key_of(keys, asked.headers.get("authorization"))
+            self._rates.take(key.id)
+            check_scope(key, route.scope)
             read_parameters(route.accepted, _tree(route, asked))
             if route.rows is not None:
                 _media_type(route.rows, asked)
@@ -175,7 +177,8 @@ class Service:
             key = key_of(keys, authorization)
             key_id = key.id
         self._check_position(asked)
-        self._rates.take(key_id)
+        if route.rows is None:
+            self._rates.take(key_id)
         if key is not None:
             check_scope(key, route.scope)
         return _Admitted(key_id=key_id, request=_request(route, key_id, asked))

@@ -339,3 +339,31 @@ def test_the_position_counts_what_was_recorded(server: Server) -> None:
 
     (summary,) = msgspec.json.decode(summaries.body)["data"]
     assert summary["aggregated_value"] == 3
+
+
+@pytest.mark.parametrize("zone", ["UTC+1", "Nowhere/City"])
+def test_rows_of_a_zone_that_is_none_are_refused_by_one_clear_error(
+    server: Server, zone: str
+) -> None:
+    name = new_event_name(server)
+    times = pa.array([1_700_000_000] * 2, pa.timestamp("s", zone))
+    table = table_of(name, [Decimal(1), None], timestamp=times)
+
+    answered = send(server, ARROW, arrow_of(table), "?backfill=true")
+
+    assert answered.status == 400
+    assert zone in answered.error["message"]
+    assert answered.error["message"].endswith(". Nothing was recorded.")
+
+
+def test_arrow_of_an_old_version_is_refused(server: Server) -> None:
+    table = table_of(new_event_name(server), [Decimal(1)])
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V4)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+    answered = send(server, ARROW, bytes(sink.getvalue()))
+
+    assert answered.status == 400
+    assert "write it in version 5" in answered.error["message"]

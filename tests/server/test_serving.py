@@ -99,8 +99,8 @@ def test_a_port_that_is_taken_is_one_clear_line(target: str) -> None:
             _, told = second.communicate(timeout=60)
 
     assert second.returncode == 1
-    assert told.startswith("metering: ")
-    assert "in use" in told
+    assert told.startswith(f"metering: Cannot serve on 127.0.0.1:{port}: Address")
+    assert "in use; give another --port" in told
     assert len(told.splitlines()) == 1
 
 

@@ -1,9 +1,10 @@
 """The route of meter events in bulk: rows in, and what became of each of them out.
 
 Rows without identifiers get ones made of the API key, the idempotency key and the row's
-number, where there is an idempotency key: sent again, also after a fault was mended,
-each row counts once. Other rows under the same key contradict what was recorded, and are
-refused one by one. An answer is not kept, so a repetition is told of duplicates.
+number, where there is an idempotency key: sent again each row counts once. Another body
+under the same key is refused while the server remembers the first; after that, its rows
+contradict what was recorded, and are refused one by one. An answer is not kept, so a
+repetition is told of duplicates.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from metering.bodies import encoded
 from metering.errors import InvalidRequestError, SourceError
 from metering.ids import NamingByText
 from metering.ingest.bodies import Body, Format
+from metering.ingest.files import readable
 from metering.ingest.layout import Columns
 from metering.ingest.receipts import IngestProgress, IngestReceipt
 from metering.server.errors import BodyRefusedError, RowsUnreadableError
@@ -34,8 +36,8 @@ _FORMATS = {
     "application/cloudevents+json": Format.CLOUD_EVENT,
     "application/cloudevents-batch+json": Format.CLOUD_EVENTS,
 }
-# Parsed as a whole, JSON takes many times its length.
-_CLOUD_EVENTS_MAX = 32 << 20
+# Parsed as a whole, JSON takes many times its length, and the interpreter meanwhile.
+_CLOUD_EVENTS_MAX = 2 << 20
 # Each is told of, and held until then; so many are a mistake that all rows share.
 _REJECTED_MAX = 1_000_000
 _LIMITS = Limits(sent_max=64 << 20, decoded_max=512 << 20)
@@ -55,13 +57,15 @@ def ingest(call: Call) -> Answer:
             raise SourceError(f"More than {_REJECTED_MAX} rows were rejected")
 
     try:
-        _check_size(body)
-        receipt = call.m.meter_events.ingest(
-            body,
-            backfill=call.given.get("backfill", False),
-            columns=columns,
-            progress=watch,
-        )
+        # Whatever else of Arrow's is broken in it shows when its rows are worked on.
+        with readable(body.name):
+            _check_size(body)
+            receipt = call.m.meter_events.ingest(
+                body,
+                backfill=call.given.get("backfill", False),
+                columns=columns,
+                progress=watch,
+            )
     except SourceError as error:
         raise RowsUnreadableError(error, reached[-1] if reached else None) from error
     if _ARROW in call.accept.lower():
