@@ -83,7 +83,8 @@ def _position(engine: Engine, as_of: Time | None) -> int | None:
         if not 0 <= as_of <= last:
             raise InvalidRequestError(
                 f"Invalid as_of: {as_of} is no position of the log, which goes from 0"
-                f" to {last}; give one, or an aware datetime",
+                f" to {last}; give one, or a time with its zone such as"
+                " 2026-01-31T12:00:00Z",
                 param="as_of",
             )
         return as_of

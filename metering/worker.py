@@ -1,10 +1,10 @@
 """The worker: keeps a store current, round by round, until it is told to stop.
 
 A round takes in what was recorded, evaluates alerts, reports what the stream refused,
-gives every event to the endpoints that want it, and starts what is due to be delivered; a
-tail that grew too long is sealed
-beside it. Each step is recorded at most once, whoever takes it, so that several workers
-may run on one store, and whatever a worker leaves undone another one does.
+gives every event to the endpoints that want it, and starts what is due to be delivered;
+a tail that grew too long is sealed beside it. Each step is recorded at most once, whoever
+takes it, so that several workers may run on one store, and whatever a worker leaves
+undone another one does.
 """
 
 import logging

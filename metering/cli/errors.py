@@ -24,7 +24,8 @@ class NoStoreError(MeteringError):
     def __init__(self, store: str) -> None:
         super().__init__(
             f"There is no store at {store}; name another with --store or"
-            " METERING_STORE, or make one with ingest, meters create, credits grant or demo"
+            " METERING_STORE, or make one with ingest, meters create, keys create, credits"
+            " grant or demo"
         )
         self.store = store
 

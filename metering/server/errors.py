@@ -211,7 +211,7 @@ class RowsUnreadableError(RequestRefusedError):
             Failure(
                 status=400,
                 type=INVALID,
-                message=f"{error.message}. {kept}.",
+                message=f"{error.message.rstrip('.')}. {kept}.",
                 code=error.code,
                 param=error.param,
             )

@@ -6,6 +6,7 @@ front of it speaks TLS; it writes no log of requests, and says nothing of itself
 
 import ipaddress
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -60,8 +61,8 @@ def serve(
             the next part of its body, and how long an idle connection is kept.
 
     Raises:
-        InvalidRequestError: the address is public, and nothing there speaks TLS.
-        OSError: it cannot be bound.
+        InvalidRequestError: the address is public, and nothing there speaks TLS; or it
+            is not known, or cannot be bound.
     """
     listener = _listener(bind)
     config = uvicorn.Config(
@@ -125,9 +126,15 @@ class _Server(uvicorn.Server):
 
 
 def _listener(bind: Bind) -> socket.socket:
-    found = socket.getaddrinfo(
-        bind.host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    try:
+        found = socket.getaddrinfo(
+            bind.host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise InvalidRequestError(
+            f"Cannot serve on {bind.host}: no such host is known; give another --host",
+            param="host",
+        ) from error
     family, _, _, _, address = found[0]
     if not bind.is_behind_tls and not ipaddress.ip_address(address[0]).is_loopback:
         raise InvalidRequestError(
@@ -140,7 +147,12 @@ def _listener(bind: Bind) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InvalidRequestError(
+            f"Cannot serve on {bind.host}:{bind.port}: {reason}; give another --port or"
+            " --host",
+            param="port",
+        ) from error
     return listener
