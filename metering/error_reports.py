@@ -8,9 +8,10 @@ Source: https://docs.stripe.com/api/v2/core/events/event-types
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.requests import Request
 from metering.engine import Engine
 from metering.error_report_resources import (
     REPORT_TRIGGERED,
@@ -21,6 +22,7 @@ from metering.error_report_resources import (
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.times import Time, instant
 from metering.webhooks.reporting import make_reports, report_windows
+from projections.access import Access, StoredRequest
 from projections.streaming import (
     REPORTS_KEPT,
     SAMPLES_MAX,
@@ -42,12 +44,14 @@ class RefusedEvent:
 
     Attributes:
         identifier: of the request that it came with.
+        request: that request, where it has an idempotency key.
     """
 
     event_name: str
     code: str
     message: str
     identifier: str
+    request: Request | None
 
 
 class ErrorReports:
@@ -57,7 +61,20 @@ class ErrorReports:
         self._engine = engine
 
     def add(self, refused: Sequence[RefusedEvent]) -> None:
-        """Write down events that were refused, durably, to be reported."""
+        """Write down events that were refused, durably, to be reported.
+
+        Those of a request that was written down before, and comes again, count once.
+        """
+        livemode = self._engine.settings.livemode
+
+        def change(streaming: Streaming, now: int) -> None:
+            report_windows(self._engine, streaming, now)
+            fresh = _written_down(refused, Access(streaming.connection), now)
+            streaming.add_errors(self._counted(fresh), now, livemode=livemode)
+
+        self._engine.record_streaming(change)
+
+    def _counted(self, refused: Iterable[RefusedEvent]) -> Sequence[ErrorsOfCode]:
         meters = self._engine.known_definitions().by_event_name
         grouped: dict[tuple[str | None, str], list[RefusedEvent]] = defaultdict(list)
         for each in refused:
@@ -66,7 +83,7 @@ class ErrorReports:
             grouped[meter.meter_id if meter and has_meter else None, each.code].append(
                 each
             )
-        errors = [
+        return [
             ErrorsOfCode(
                 meter_id=meter_id,
                 code=code,
@@ -78,13 +95,6 @@ class ErrorReports:
             )
             for (meter_id, code), group in grouped.items()
         ]
-        livemode = self._engine.settings.livemode
-
-        def change(streaming: Streaming, now: int) -> None:
-            report_windows(self._engine, streaming, now)
-            streaming.add_errors(errors, now, livemode=livemode)
-
-        self._engine.record_streaming(change)
 
     def retrieve(self, report_id: str) -> ErrorReport:
         """Get a report by its id.
@@ -153,6 +163,33 @@ class ErrorReports:
             return Streaming(connection).find_report(
                 report_id, self._engine.now(), livemode=livemode
             )
+
+
+def _written_down(
+    refused: Sequence[RefusedEvent], access: Access, now: int
+) -> list[RefusedEvent]:
+    """Write requests down, and leave out what came with those that were before."""
+    is_new: dict[Request | None, bool] = {None: True}
+    access.forget_requests(now)
+    for request in dict.fromkeys(each.request for each in refused):
+        if request is None:
+            continue
+        known = access.request(request.key_id, request.idempotency_key, now)
+        is_new[request] = known is None or known.fingerprint != request.fingerprint
+        if is_new[request]:
+            access.put_request(
+                StoredRequest(
+                    key_id=request.key_id,
+                    idempotency_key=request.idempotency_key,
+                    fingerprint=request.fingerprint,
+                    request_id=request.request_id,
+                    resource_id=None,
+                    status=None,
+                    body=None,
+                    created=now,
+                )
+            )
+    return [each for each in refused if is_new[each.request]]
 
 
 def _bounds(created: Mapping[str, Time]) -> tuple[int, int]:

@@ -42,6 +42,7 @@ def refuse(store: metering.Metering, *event_names: str) -> None:
                 code="archived_meter" if name in METERS else "no_meter",
                 message="It was refused",
                 identifier="request_1",
+                request=None,
             )
             for name in event_names
         ]

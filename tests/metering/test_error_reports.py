@@ -24,6 +24,7 @@ def refused(
         code=code,
         message=f"What {code} says",
         identifier=identifier,
+        request=None,
     )
 
 

@@ -53,6 +53,7 @@ def refuse(store: metering.Metering, *event_names: str) -> None:
                 code="no_meter" if name == "nothing" else "archived_meter",
                 message="It was refused",
                 identifier="request_1",
+                request=None,
             )
             for name in event_names
         ]

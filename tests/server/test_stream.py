@@ -341,10 +341,14 @@ def test_events_of_a_lost_answer_are_recorded_once(
             token, **addresses(proxy.url), max_network_retries=2
         )
 
-        sender.v2.billing.meter_event_stream.create({"events": [event(meter)] * 3})
+        sender.v2.billing.meter_event_stream.create(
+            {"events": [*[event(meter)] * 3, event(meter, "much")]}
+        )
 
+    make_reports(server)
     assert len(proxy.asked) == 3
     assert summed(client, meter) == 3
+    assert codes(reports_on(client, meter)) == {"meter_event_invalid_value": 1}
 
 
 @pytest.fixture
@@ -374,6 +378,26 @@ def test_a_killed_server_loses_neither_events_nor_reports(
         # Its sessions live on in every process of the store.
         assert send(again, token, {"events": [event(meter, "3")]}).status == 200
         assert summed(again.client(), meter) == 5
+
+
+def test_a_request_that_another_server_had_is_reported_once(
+    own_server: Server,
+) -> None:
+    client = own_server.client()
+    meter = create_meter(client)
+    token = client.v2.billing.meter_event_session.create().authentication_token
+    body = {"events": [event(meter, "2"), event(meter, "much")]}
+    assert send(own_server, token, body, Idempotency_Key="once").status == 200
+
+    own_server.process.kill()
+    own_server.process.wait()
+
+    with running_server(own_server.target, "--no-worker") as again:
+        assert send(again, token, body, Idempotency_Key="once").status == 200
+        make_reports(again)
+        reports = reports_on(again.client(), meter)
+        assert codes(reports) == {"meter_event_invalid_value": 1}
+        assert summed(again.client(), meter) == 2
 
 
 def test_a_thin_event_that_arrived_is_fetched(own_server: Server) -> None:

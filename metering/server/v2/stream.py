@@ -62,12 +62,11 @@ def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     """Record the events of some requests in one commit."""
     m = calls[0].m
     events: list[StreamedEvent] = []
-    senders: list[str] = []
+    senders: list[Call] = []
     for call in calls:
-        sent, request = _named(call), call.request
-        sender = call.request_id if request is None else request.idempotency_key
+        sent = _named(call)
         events += sent
-        senders += [sender] * len(sent)
+        senders += [call] * len(sent)
     refusals = _too_long(calls[0].value_keys, events)
     kept = [at for at in range(len(events)) if at not in refusals]
     if kept:
@@ -139,11 +138,16 @@ def _with_identifier(
 
 
 def _refused(
-    event_name: str, refusal: InvalidRequestError, identifier: str
+    event_name: str, refusal: InvalidRequestError, sender: Call
 ) -> RefusedEvent:
     message, code = words_of_a_report(refusal, event_name)
+    request = sender.request
     return RefusedEvent(
-        event_name=event_name, code=code, message=message, identifier=identifier
+        event_name=event_name,
+        code=code,
+        message=message,
+        identifier=sender.request_id if request is None else request.idempotency_key,
+        request=request,
     )
 
 
