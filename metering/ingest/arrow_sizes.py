@@ -14,7 +14,7 @@ import pyarrow as pa
 _DICTIONARY, _BATCH = 2, 3
 _VERSION, _HEADER_TYPE, _HEADER = 0, 1, 2
 _V5 = 4
-_DATA_OF_DICTIONARY = 1
+_DATA_OF_DICTIONARY, _IS_DELTA = 1, 2
 _BUFFERS, _COMPRESSION = 2, 3
 _BYTES_PER_BUFFER = 16
 _LENGTH = struct.Struct("<q")
@@ -42,6 +42,10 @@ def _unpacked_bytes(message: pa.ipc.Message) -> int:
     kind = table.byte(_HEADER_TYPE)
     header = table.table(_HEADER)
     if header is not None and kind == _DICTIONARY:
+        if header.byte(_IS_DELTA):
+            # Each batch behind it has all words so far, also where it says nothing new.
+            reason = "A dictionary is added to; write each one whole"
+            raise pa.ArrowInvalid(reason)
         header = header.table(_DATA_OF_DICTIONARY)
     elif kind != _BATCH:
         return 0

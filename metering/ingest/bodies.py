@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metering.errors import SourceError
@@ -16,6 +17,9 @@ from metering.ids import Naming
 from metering.ingest.arrow_sizes import unpacked_bytes
 from metering.ingest.cloud_events import events_of
 from metering.ingest.files import ColumnFile, LineFile, lines_of, numbered, readable
+from metering.ingest.types import is_text
+
+_LONGEST_WORD = 4 << 10
 
 
 class Format(Enum):
@@ -103,6 +107,7 @@ def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
     def checked() -> Iterator[pa.RecordBatch]:
         for batch in stream:
             batch.validate(full=True)
+            _check_words(body.name, batch)
             yield batch
         rest = buffer.size - source.tell()
         if rest:
@@ -110,6 +115,22 @@ def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
             raise SourceError(f"Cannot read {body.name}: {rest} bytes follow its end")
 
     return pa.RecordBatchReader.from_batches(stream.schema, checked())
+
+
+def _check_words(name: str, batch: pa.RecordBatch) -> None:
+    """Refuse words so long that a few bytes become gigabytes, a copy for each row."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if not pa.types.is_dictionary(column.type) or not len(column.dictionary):
+            continue
+        if not is_text(column.type.value_type):
+            continue
+        longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        if longest > _LONGEST_WORD:
+            raise SourceError(
+                f"Cannot read {name}: a text of column {field.name!r} has {longest}"
+                f" bytes; must be at most {_LONGEST_WORD}, or no dictionary",
+                param=field.name,
+            )
 
 
 def _check_names(fields: Iterable[pa.Field]) -> None:

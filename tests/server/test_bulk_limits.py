@@ -19,6 +19,7 @@ from tests.server.bulk import (
     NDJSON,
     PARQUET,
     PATH,
+    arrow_of,
     ndjson_of,
     new_event_name,
     numbers_of,
@@ -162,3 +163,36 @@ def test_a_body_of_nothing_but_bad_rows_is_given_up(server: Server) -> None:
         "More than 1000000 rows were rejected. The first 1050000 rows were taken before"
         " that: 0 recorded, 0 recorded earlier, 1050000 rejected."
     )
+
+
+def test_a_long_word_of_a_dictionary_is_not_copied_for_each_row(
+    server: Server,
+) -> None:
+    words = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 10, pa.int32()), pa.array(["w" * 5_000])
+    )
+    table = table_of(new_event_name(server), [Decimal(1)] * 10, model=words)
+
+    answered = send(server, ARROW, arrow_of(table))
+
+    assert answered.status == 400
+    assert "a text of column 'model' has 5000 bytes" in answered.error["message"]
+
+
+def test_a_dictionary_that_is_added_to_is_refused(server: Server) -> None:
+    name = new_event_name(server)
+    sink = pa.BufferOutputStream()
+    first = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array(["a"]))
+    more = pa.DictionaryArray.from_arrays(
+        pa.array([1], pa.int32()), pa.array(["a", "b"])
+    )
+    tables = [table_of(name, [Decimal(1)], model=words) for words in (first, more)]
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    with pa.ipc.new_stream(sink, tables[0].schema, options=options) as writer:
+        for table in tables:
+            writer.write_table(table)
+
+    answered = send(server, ARROW, bytes(sink.getvalue()))
+
+    assert answered.status == 400
+    assert "write each one whole" in answered.error["message"]
