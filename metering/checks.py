@@ -5,10 +5,11 @@ brings everything else here. The first rule broken is the one reported, in this 
 event name and meter, identifier, timestamp, payload, customer, value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from ledger.columns import UsageRow
 from ledger.meters import MeterStatus
@@ -53,6 +54,56 @@ class Arrival:
     def latest(self) -> int:
         """The latest timestamp that is taken, inclusive."""
         return min(self.now + NEWEST, END - 1)
+
+
+class UncheckedEvent(Protocol):
+    """An event as it was sent."""
+
+    @property
+    def event_name(self) -> object:
+        """See `check_event`."""
+
+    @property
+    def timestamp(self) -> Time | None:
+        """See `check_event`."""
+
+    @property
+    def payload(self) -> object:
+        """See `check_event`."""
+
+
+def check_each(
+    arrival: Arrival,
+    numbers: Iterable[int],
+    events: Sequence[UncheckedEvent],
+    identifiers: Sequence[str],
+) -> tuple[dict[int, UsageRow], dict[int, MeterEventInvalidError]]:
+    """Check some of many events one by one; one that is refused does not fail the others.
+
+    Args:
+        arrival: when they came, and the meters known then.
+        numbers: which of the events.
+        events: all of them.
+        identifiers: that each has or was given.
+
+    Returns:
+        What is to be recorded, and why the others are not, by their numbers.
+    """
+    rows: dict[int, UsageRow] = {}
+    refusals: dict[int, MeterEventInvalidError] = {}
+    for number in numbers:
+        event = events[number]
+        try:
+            rows[number] = check_event(
+                arrival,
+                event_name=event.event_name,
+                identifier=identifiers[number],
+                timestamp=event.timestamp,
+                payload=event.payload,
+            )
+        except MeterEventInvalidError as refusal:
+            refusals[number] = refusal
+    return rows, refusals
 
 
 def check_event(

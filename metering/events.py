@@ -1,7 +1,8 @@
 """Meter events: recording them one by one or in bulk, and listing them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -9,7 +10,13 @@ from ledger.appends import Status, UsageDraft, UsageOutcome
 from ledger.columns import UsageRow, usage_rows
 from ledger.few_events import FewEvents
 from ledger.requests import Request
-from metering.checks import Arrival, PayloadValue, check_event, check_word
+from metering.checks import (
+    Arrival,
+    PayloadValue,
+    check_each,
+    check_event,
+    check_word,
+)
 from metering.engine import Engine
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
 from metering.ingest.ingestion import Ingestion
@@ -46,22 +53,27 @@ Recorded = MeterEvent | MeterEventInvalidError | IdentifierConflictError
 """An event that was recorded, or why it was not."""
 
 
+class _Judged(Protocol):
+    """Events that were checked."""
+
+    @property
+    def rows(self) -> Sized:
+        """What is to be recorded."""
+
+    @property
+    def refusals(self) -> Mapping[int, MeterEventInvalidError]:
+        """Why the others are not, by their number."""
+
+
+Judged = TypeVar("Judged", bound=_Judged)
+
+
 @dataclass(frozen=True, slots=True)
 class _Checked:
     """Events that were checked: rows to append, and refusals, by their number."""
 
-    definitions: Definitions
     rows: Mapping[int, UsageRow]
     refusals: Mapping[int, MeterEventInvalidError]
-
-
-@dataclass(frozen=True, slots=True)
-class _Recording:
-    """What came of events that were to be recorded under some names."""
-
-    checked: _Checked
-    names: Sequence[str]
-    outcome: UsageOutcome | None
 
 
 class MeterEvents:
@@ -140,10 +152,21 @@ class MeterEvents:
         Raises:
             StoreError: nothing was recorded; send them again.
         """
-        recording = self._recorded(events)
-        if recording.outcome is None:
-            return [recording.checked.refusals[number] for number in range(len(events))]
-        return self._answers(recording.checked, recording.names, recording.outcome)
+        now = self._engine.now()
+        names = self._identifiers(events, now)
+
+        def check(definitions: Definitions) -> _Checked:
+            arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+            rows, refusals = check_each(arrival, range(len(events)), events, names)
+            return _Checked(rows, refusals)
+
+        def draft(checked: _Checked, definitions: Definitions) -> UsageDraft:
+            return _draft(checked, events, definitions, self._engine.now)
+
+        checked, outcome = self._append_checked(check, draft)
+        if outcome is None:
+            return [checked.refusals[number] for number in range(len(events))]
+        return self._answers(checked, names, outcome)
 
     def accept(
         self, events: Sequence[StreamedEvent]
@@ -163,32 +186,21 @@ class MeterEvents:
             StoreError: nothing was recorded; send them again.
         """
         now = self._engine.now()
-        identifiers = [
-            self._engine.ids.identifier(now)
-            if each.identifier is None
-            else each.identifier
-            for each in events
-        ]
-        definitions = self._engine.known_definitions()
-        checked = _check_stream(definitions, now, events, identifiers)
-        if checked.refusals:
-            # Another process may have made or reactivated a meter since.
-            latest = self._engine.definitions()
-            if latest.facts_position != definitions.facts_position:
-                definitions = latest
-                checked = _check_stream(definitions, now, events, identifiers)
-        while len(checked.rows):
-            draft = UsageDraft(
+        identifiers = self._identifiers(events, now)
+
+        def check(definitions: Definitions) -> CheckedStream:
+            arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+            return check_stream(events, identifiers, arrival)
+
+        def draft(checked: CheckedStream, definitions: Definitions) -> UsageDraft:
+            return UsageDraft(
                 events=checked.events,
                 has_own_timestamp=checked.has_own_timestamp,
                 facts_position=definitions.facts_position,
                 now=self._engine.now,
             )
-            outcome = self._engine.append_usage(draft)
-            if outcome.statuses[0] != Status.STALE:
-                break
-            definitions = self._engine.definitions()
-            checked = _check_stream(definitions, now, events, identifiers)
+
+        checked, _ = self._append_checked(check, draft)
         return checked.refusals
 
     def ingest(
@@ -266,28 +278,41 @@ class MeterEvents:
             for found in recorded_events(self._engine.log, view, wanted)
         )
 
-    def _recorded(self, events: Sequence[NewMeterEvent]) -> _Recording:
-        now = self._engine.now()
-        names = [
+    def _identifiers(
+        self, events: Sequence[NewMeterEvent | StreamedEvent], now: int
+    ) -> Sequence[str]:
+        """Take the identifiers that events have, and make up the others."""
+        return [
             self._engine.ids.identifier(now)
             if each.identifier is None
             else each.identifier
             for each in events
         ]
-        checked = _check(self._engine.known_definitions(), now, events, names)
+
+    def _append_checked(
+        self,
+        check: Callable[[Definitions], Judged],
+        draft: Callable[[Judged, Definitions], UsageDraft],
+    ) -> tuple[Judged, UsageOutcome | None]:
+        """Append what obeys the rules of the meters as they are.
+
+        Returns:
+            What was checked, and what came of it; None where all of it was refused.
+        """
+        definitions = self._engine.known_definitions()
+        checked = check(definitions)
         if checked.refusals:
             # Another process may have made or reactivated a meter since.
             latest = self._engine.definitions()
-            if latest.facts_position != checked.definitions.facts_position:
-                checked = _check(latest, now, events, names)
-        while checked.rows:
-            outcome = self._engine.append_usage(
-                _draft(checked, events, self._engine.now)
-            )
+            if latest.facts_position != definitions.facts_position:
+                definitions, checked = latest, check(latest)
+        while len(checked.rows):
+            outcome = self._engine.append_usage(draft(checked, definitions))
             if outcome.statuses[0] != Status.STALE:
-                return _Recording(checked, names, outcome)
-            checked = _check(self._engine.definitions(), now, events, names)
-        return _Recording(checked, names, None)
+                return checked, outcome
+            definitions = self._engine.definitions()
+            checked = check(definitions)
+        return checked, None
 
     def _answers(
         self, checked: _Checked, names: Sequence[str], outcome: UsageOutcome
@@ -346,41 +371,11 @@ class MeterEvents:
         )
 
 
-def _check(
-    definitions: Definitions,
-    now: int,
-    events: Sequence[NewMeterEvent],
-    names: Sequence[str],
-) -> _Checked:
-    arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
-    rows: dict[int, UsageRow] = {}
-    refusals: dict[int, MeterEventInvalidError] = {}
-    for number, (event, name) in enumerate(zip(events, names, strict=True)):
-        try:
-            rows[number] = check_event(
-                arrival,
-                event_name=event.event_name,
-                identifier=name,
-                timestamp=event.timestamp,
-                payload=event.payload,
-            )
-        except MeterEventInvalidError as refusal:
-            refusals[number] = refusal
-    return _Checked(definitions, rows, refusals)
-
-
-def _check_stream(
-    definitions: Definitions,
-    now: int,
-    events: Sequence[StreamedEvent],
-    identifiers: Sequence[str],
-) -> CheckedStream:
-    arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
-    return check_stream(events, identifiers, arrival)
-
-
 def _draft(
-    checked: _Checked, events: Sequence[NewMeterEvent], now: Callable[[], int]
+    checked: _Checked,
+    events: Sequence[NewMeterEvent],
+    definitions: Definitions,
+    now: Callable[[], int],
 ) -> UsageDraft:
     own = [events[number].timestamp is not None for number in checked.rows]
     requests = [
@@ -391,7 +386,7 @@ def _draft(
     return UsageDraft(
         events=FewEvents(tuple(checked.rows.values())),
         has_own_timestamp=np.array(own, np.bool_),
-        facts_position=checked.definitions.facts_position,
+        facts_position=definitions.facts_position,
         now=now,
         requests=requests,
     )

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.columns import (
-    UsageRow,
     empty_batch,
     in_order,
     take_rows,
@@ -27,7 +26,7 @@ from metering.checks import (
     LONGEST_NAME,
     LONGEST_TEXT,
     Arrival,
-    check_event,
+    check_each,
     is_storable,
 )
 from metering.errors import MeterEventInvalidError
@@ -97,10 +96,11 @@ def check_stream(
     refusals: dict[int, MeterEventInvalidError] = {}
     if len(batch) < len(events) or not is_plain.all():
         others = np.setdiff1d(np.arange(len(events)), at[is_plain])
-        singly, refusals = _check_singly(others, events, identifiers, arrival)
+        rows, refusals = check_each(arrival, others.tolist(), events, identifiers)
+        singly = usage_batch(list(rows.values())) if rows else empty_batch()
         batch, at = in_order(
             [take_rows(batch, np.flatnonzero(is_plain)), singly],
-            [at[is_plain], np.setdiff1d(others, list(refusals))],
+            [at[is_plain], np.array(list(rows), np.int64)],
         )
     own = np.array([event.timestamp is not None for event in events], np.bool_)
     return CheckedStream(
@@ -221,28 +221,3 @@ def _values(texts: Sequence[str | None]) -> tuple[pa.Array, np.ndarray]:
     if column.null_count:
         is_plain = is_plain | column.is_null().to_numpy(zero_copy_only=False)
     return values, is_plain
-
-
-def _check_singly(
-    numbers: np.ndarray,
-    events: Sequence[StreamedEvent],
-    identifiers: Sequence[str],
-    arrival: Arrival,
-) -> tuple[pa.RecordBatch, dict[int, MeterEventInvalidError]]:
-    rows: list[UsageRow] = []
-    refusals: dict[int, MeterEventInvalidError] = {}
-    for number in numbers.tolist():
-        event = events[number]
-        try:
-            row = check_event(
-                arrival,
-                event_name=event.event_name,
-                identifier=identifiers[number],
-                timestamp=event.timestamp,
-                payload=event.payload,
-            )
-        except MeterEventInvalidError as refusal:
-            refusals[number] = refusal
-        else:
-            rows.append(row)
-    return usage_batch(rows) if rows else empty_batch(), refusals
