@@ -177,18 +177,7 @@ def _written_down(
         known = access.request(request.key_id, request.idempotency_key, now)
         is_new[request] = known is None or known.fingerprint != request.fingerprint
         if is_new[request]:
-            access.put_request(
-                StoredRequest(
-                    key_id=request.key_id,
-                    idempotency_key=request.idempotency_key,
-                    fingerprint=request.fingerprint,
-                    request_id=request.request_id,
-                    resource_id=None,
-                    status=None,
-                    body=None,
-                    created=now,
-                )
-            )
+            access.put_request(StoredRequest.unanswered(request, now, resource_id=None))
     return [each for each in refused if is_new[each.request]]
 
 

@@ -7,6 +7,7 @@ a repetition finds what was done. What had no effect is written down with its an
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ledger.requests import Request
 from metering.engine import REQUEST, Engine
@@ -62,17 +63,8 @@ class IdempotentRequests:
             ours = (request.request_id, original)
             if known is not None and known.request_id not in ours:
                 return
-            access.put_request(
-                StoredRequest(
-                    key_id=request.key_id,
-                    idempotency_key=request.idempotency_key,
-                    fingerprint=request.fingerprint,
-                    request_id=request.request_id,
-                    resource_id=None if known is None else known.resource_id,
-                    status=status,
-                    body=body,
-                    created=now,
-                )
-            )
+            resource_id = None if known is None else known.resource_id
+            stored = StoredRequest.unanswered(request, now, resource_id=resource_id)
+            access.put_request(replace(stored, status=status, body=body))
 
         self._engine.record_access(change)

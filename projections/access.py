@@ -71,6 +71,22 @@ class StoredRequest:
     body: bytes | None
     created: int
 
+    @classmethod
+    def unanswered(
+        cls, request: Request, now: int, *, resource_id: str | None
+    ) -> "StoredRequest":
+        """Write down a request that has had its effect at an instant."""
+        return cls(
+            key_id=request.key_id,
+            idempotency_key=request.idempotency_key,
+            fingerprint=request.fingerprint,
+            request_id=request.request_id,
+            resource_id=resource_id,
+            status=None,
+            body=None,
+            created=now,
+        )
+
 
 class Access:
     """Keys and requests, as a database transaction sees them."""
@@ -174,18 +190,8 @@ def claiming(request: Request, decide: Decide) -> Decide:
 def _claim(access: Access, request: Request, fact: Fact, now: int) -> None:
     if access.request(request.key_id, request.idempotency_key, now) is not None:
         raise RequestRepeatedError(request.idempotency_key)
-    access.put_request(
-        StoredRequest(
-            key_id=request.key_id,
-            idempotency_key=request.idempotency_key,
-            fingerprint=request.fingerprint,
-            request_id=request.request_id,
-            resource_id=_created_id(fact),
-            status=None,
-            body=None,
-            created=now,
-        )
-    )
+    made = StoredRequest.unanswered(request, now, resource_id=_created_id(fact))
+    access.put_request(made)
 
 
 def _created_id(fact: Fact) -> str | None:
