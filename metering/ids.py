@@ -1,5 +1,6 @@
 """Ids: where names for new things come from."""
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ledger.requests import Request
 
 
 class Ids(Protocol):
@@ -51,6 +54,17 @@ class RandomIds:
     def epoch(self) -> str:
         """Make the identity of a log: 128 random bits."""
         return secrets.token_hex(16)
+
+
+def identifier_of(request: Request, *parts: bytes) -> str:
+    """Make the identifier of an event that a request is for, or of a part of one.
+
+    The same request makes the same, and nothing else does: the event itself says that
+    the request was there.
+    """
+    named = (request.key_id.encode(), request.idempotency_key.encode(), *parts)
+    digest = hashlib.sha256(b"\n".join(named)).hexdigest()
+    return f"idmp_{digest[:32]}"
 
 
 class Naming(Protocol):

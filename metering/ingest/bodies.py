@@ -31,6 +31,11 @@ class Format(Enum):
     CLOUD_EVENT = "a CloudEvent"
     CLOUD_EVENTS = "a batch of CloudEvents"
 
+    @property
+    def is_cloud_events(self) -> bool:
+        """Whether it is one of them, or many."""
+        return self in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:

@@ -6,7 +6,7 @@ a whole, before anything is recorded.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from metering.errors import SourceError
 from metering.ids import Naming
-from metering.ingest.bodies import Body, Format, open_body
+from metering.ingest.bodies import Body, open_body
 from metering.ingest.cloud_events import CLOUD_EVENT_COLUMNS
 from metering.ingest.files import (
     BLANK,
@@ -125,8 +125,10 @@ def _of_body(body: Body, columns: Columns) -> Source:
     if isinstance(opened, pa.RecordBatchReader):
         pieces = _of_batches(opened, columns, body.name)
         return Source(total_rows=None, pieces=pieces, naming=body.naming)
-    if body.format in (Format.CLOUD_EVENT, Format.CLOUD_EVENTS):
-        columns = CLOUD_EVENT_COLUMNS
+    if isinstance(opened, LineFile) and body.format.is_cloud_events:
+        # They need not have all that a CloudEvent can have.
+        rows = _of_rows(enumerate(opened.objects), CLOUD_EVENT_COLUMNS)
+        return Source(total_rows=None, pieces=rows, naming=body.naming)
     return _of_opened(opened, columns, body.naming)
 
 
@@ -143,12 +145,16 @@ def _of_opened(
 
 def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
     numbered = enumerate(objects)
-    is_checked = columns is CLOUD_EVENT_COLUMNS  # they need not have all
+    first = list(islice(numbered, ROWS_PER_PIECE))
+    # A name that is misspelled is absent from the beginning.
+    check_keys(columns, (row for _, row in first))
+    yield from _of_rows(chain(first, numbered), columns)
+
+
+def _of_rows(
+    numbered: Iterator[tuple[int, object]], columns: Columns
+) -> Iterator[Piece]:
     while portion := list(islice(numbered, ROWS_PER_PIECE)):
-        if not is_checked:
-            # A name that is misspelled is absent from the beginning.
-            check_keys(columns, (row for _, row in portion))
-            is_checked = True
         yield [
             row_of_dict(number, row, columns)
             for number, row in portion

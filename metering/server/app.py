@@ -26,6 +26,7 @@ from metering.server.errors import (
 from metering.server.front_page import front_page
 from metering.server.health import KeptHealth
 from metering.server.large_bodies import LargeBodies
+from metering.server.media_types import JSON
 from metering.server.metrics import Metrics
 from metering.server.open_routes import OPEN_ROUTES, OpenRoute, Site
 from metering.server.openapi import document_of
@@ -101,7 +102,12 @@ def create_app(
                 PathRoute(
                     path,
                     _Endpoint(
-                        by_method, answering, large_bodies, metrics, patience_seconds
+                        by_method,
+                        answering,
+                        large_bodies,
+                        metrics,
+                        unknown,
+                        patience_seconds,
                     ),
                 )
                 for path, by_method in by_path.items()
@@ -126,6 +132,7 @@ class _Endpoint:
         answering: Answering,
         large_bodies: LargeBodies,
         metrics: Metrics,
+        unknown: "_Unknown",
         patience_seconds: float,
     ) -> None:
         self._by_method = by_method
@@ -133,7 +140,7 @@ class _Endpoint:
             each.method: metrics.of(each.method, each.path)
             for each in by_method.values()
         }
-        self._unknown = _Unknown(metrics)
+        self._unknown = unknown
         self._making = asyncio.Lock()
         self._answering = answering
         self._large_bodies = large_bodies
@@ -275,7 +282,7 @@ async def _send(
 
 def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:
     headers = {
-        "Content-Type": "application/json",
+        "Content-Type": JSON,
         "Cache-Control": "no-store",
         "Request-Id": request_id,
         "Stripe-Version": asked_headers.get("stripe-version", API_VERSION)[:64],

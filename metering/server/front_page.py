@@ -12,7 +12,8 @@ from itertools import groupby
 
 from metering.server.health import Health
 from metering.server.leaves import Leaf, leaves_of
-from metering.server.open_routes import HTML, OpenRoute
+from metering.server.media_types import HTML
+from metering.server.open_routes import OpenRoute
 from metering.server.openapi import resource_of, summary_of, taken_by
 from metering.server.requests import Reply
 from metering.server.routes import Route

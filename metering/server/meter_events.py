@@ -8,7 +8,6 @@ transaction that records the event. Neither costs a commit of its own.
 Source: https://docs.stripe.com/api/billing/meter-event
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,6 +15,7 @@ from metering import MeterEvent, MeteringError
 from metering.bodies import Body, body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.events import NewMeterEvent, Recorded
+from metering.ids import identifier_of
 from metering.server.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.parameters import (
     Choice,
@@ -80,10 +80,7 @@ def cancel(call: Call) -> Answer:
 def _new_event(call: Call) -> NewMeterEvent:
     identifier, request = call.given.get("identifier"), call.request
     if identifier is None and request is not None:
-        # An identifier that nobody else gives says by itself that it was there.
-        named = f"{request.key_id}\n{request.idempotency_key}".encode()
-        identifier = f"idmp_{hashlib.sha256(named).hexdigest()[:32]}"
-        request = None
+        identifier, request = identifier_of(request), None
     return NewMeterEvent(
         event_name=call.given["event_name"],
         payload=call.given["payload"],

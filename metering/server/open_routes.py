@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from metering.server.health import Health, KeptHealth
+from metering.server.media_types import HTML, JSON
 from metering.server.requests import Reply
-
-JSON, HTML = "application/json", "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,10 @@ from typing import Any
 
 from metering.server.expansion import ITEM
 from metering.server.leaves import Leaf, leaves_of
+from metering.server.media_types import FORM, JSON
 from metering.server.open_routes import OpenRoute
 from metering.server.parameters import (
+    POSITION_MAX,
     Choice,
     Either,
     Items,
@@ -23,14 +25,13 @@ from metering.server.parameters import (
 )
 from metering.server.routes import Route
 from metering.server.schemas import Schema, schema_of_all
-from metering.server.service import FORM, JSON, media_types_of
+from metering.server.service import media_types_of
 from metering.server.statuses import failures
 from metering.webhooks.resources import API_VERSION
 
 Node = dict[str, Any]
 """A part of the document."""
 
-_POSITION_MAX = 10**18 - 1
 _TYPES = ("api_error", "idempotency_error", "invalid_request_error")
 _V2_TYPES = (*_TYPES, "rate_limit", "temporary_session_expired")
 _NESTED: Node = {"style": "deepObject", "explode": True}
@@ -78,7 +79,7 @@ _PARAMETERS: Node = {
         "name": "Metering-Min-Position",
         "in": "header",
         "description": "Answer when the log has reached this position.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": _POSITION_MAX},
+        "schema": {"type": "integer", "minimum": 0, "maximum": POSITION_MAX},
     },
 }
 _HEADERS: Node = {

@@ -41,7 +41,7 @@ def page_of(
     if len(items) == limit:
         beyond = {_BEFORE: items[0].id} if _BEFORE in given else {_AFTER: items[-1].id}
         has_more = bool(fetch(**filters, **beyond, limit=1))
-    return _list(items, url, has_more=has_more)
+    return listed([body_of(each) for each in items], url, has_more=has_more)
 
 
 def page_within(
@@ -60,16 +60,13 @@ def page_within(
         start = 0 if after is None else _index(ids, kind, after, _AFTER) + 1
         end = start + limit
         has_more = len(ids) > end
-    return _list(list(islice(items, start, end)), url, has_more=has_more)
+    page = [body_of(each) for each in islice(items, start, end)]
+    return listed(page, url, has_more=has_more)
 
 
-def _list(items: Sequence[msgspec.Struct], url: str, *, has_more: bool) -> Body:
-    return {
-        "object": "list",
-        "data": [body_of(each) for each in items],
-        "has_more": has_more,
-        "url": url,
-    }
+def listed(data: list[Body], url: str, *, has_more: bool) -> Body:
+    """Write a list."""
+    return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
 def _index(ids: list[str], kind: str, cursor: str, param: str) -> int:

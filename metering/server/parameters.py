@@ -26,6 +26,8 @@ _WHOLES = ("integer", "time")
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 _LATEST = 253_402_300_799
 _LONGEST = 5_000
+POSITION_MAX = 10**18 - 1
+"""Of the log, as far as it is asked for."""
 
 
 class Kind(Protocol):

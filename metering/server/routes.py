@@ -14,6 +14,7 @@ from metering.api_keys import ScopeName
 from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.expansion import Expansions
+from metering.server.media_types import JSON
 from metering.server.metrics import Metrics
 from metering.server.parameters import Given, Items, Parameters, Text, optional
 from metering.server.requests import Limits
@@ -154,7 +155,7 @@ class Route:
     is_heavy: bool = False
     credential: Literal["key", "session"] = "key"
     rows: RowsBody | None = None
-    answers_in: tuple[str, ...] = ("application/json",)
+    answers_in: tuple[str, ...] = (JSON,)
 
     @property
     def accepted(self) -> Parameters:

@@ -31,6 +31,7 @@ from metering.server.failures import (
 from metering.server.forms import Tree, decode_form
 from metering.server.health import Health
 from metering.server.json_bodies import decode_json
+from metering.server.media_types import FORM, JSON
 from metering.server.metrics import Metrics
 from metering.server.parameters import read_parameters
 from metering.server.rates import Rates
@@ -46,8 +47,6 @@ POSITION = "Metering-Position"
 MIN_POSITION = "metering-min-position"
 IDEMPOTENCY_KEY = "idempotency-key"
 _LONGEST_IDEMPOTENCY_KEY = 255
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
 _V2, _EXTENSIONS = "/v2/", "/metering/"
 
 _log = logging.getLogger(__name__)

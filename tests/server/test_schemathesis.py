@@ -3,12 +3,10 @@
 Schemathesis makes requests of the document that the server itself gives.
 """
 
-import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 import schemathesis
@@ -21,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from metering.server.table import ROUTES
+from tests.server.forms import form_of
 from tests.server.running import FORM, Answered
 from tests.server.usage import create_alert, create_event, create_grant, create_meter
 from tests.server.witness import Witness, witnessed_server
@@ -36,19 +35,7 @@ CHECKS = [
 @schemathesis.serializer(FORM)
 def write_form(_: Any, value: Any) -> bytes:
     """Nest as Stripe's clients do, which OpenAPI leaves open for lists."""
-    pairs = [each for name in value for each in _pairs(name, value[name])]
-    return urlencode(pairs, errors="surrogatepass").encode()
-
-
-def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _pairs(f"{name}[{key}]", each)
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from _pairs(f"{name}[{number}]", each)
-    else:
-        yield name, value if isinstance(value, str) else json.dumps(value)
+    return form_of(value)
 
 
 @pytest.fixture(scope="module")

@@ -357,17 +357,24 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def test_a_killed_server_loses_neither_events_nor_reports(
-    own_server: Server,
-) -> None:
-    client = own_server.client()
+def sent_before_a_kill(
+    server: Server, **headers: str
+) -> tuple[stripe.billing.Meter, str, object]:
+    """Send what is good and what is not, and kill the server that took it."""
+    client = server.client()
     meter = create_meter(client)
     token = client.v2.billing.meter_event_session.create().authentication_token
     body = {"events": [event(meter, "2"), event(meter, "much")]}
-    assert send(own_server, token, body).status == 200
+    assert send(server, token, body, **headers).status == 200
+    server.process.kill()
+    server.process.wait()
+    return meter, token, body
 
-    own_server.process.kill()
-    own_server.process.wait()
+
+def test_a_killed_server_loses_neither_events_nor_reports(
+    own_server: Server,
+) -> None:
+    meter, token, _ = sent_before_a_kill(own_server)
 
     with running_server(own_server.target, "--no-worker") as again:
         make_reports(again)
@@ -383,14 +390,7 @@ def test_a_killed_server_loses_neither_events_nor_reports(
 def test_a_request_that_another_server_had_is_reported_once(
     own_server: Server,
 ) -> None:
-    client = own_server.client()
-    meter = create_meter(client)
-    token = client.v2.billing.meter_event_session.create().authentication_token
-    body = {"events": [event(meter, "2"), event(meter, "much")]}
-    assert send(own_server, token, body, Idempotency_Key="once").status == 200
-
-    own_server.process.kill()
-    own_server.process.wait()
+    meter, token, body = sent_before_a_kill(own_server, Idempotency_Key="once")
 
     with running_server(own_server.target, "--no-worker") as again:
         assert send(again, token, body, Idempotency_Key="once").status == 200

@@ -7,20 +7,19 @@ contradict what was recorded, and are refused one by one. An answer is not kept,
 repetition is told of duplicates.
 """
 
-import hashlib
 from typing import Any
 
 import pyarrow as pa
 
-from ledger.requests import Request
 from metering.bodies import encoded
 from metering.errors import InvalidRequestError, SourceError
-from metering.ids import NamingByText
+from metering.ids import NamingByText, identifier_of
 from metering.ingest.bodies import Body, Format
 from metering.ingest.files import readable
 from metering.ingest.layout import Columns
 from metering.ingest.receipts import IngestProgress, IngestReceipt
 from metering.server.errors import BodyRefusedError, RowsUnreadableError
+from metering.server.media_types import ARROW, prefers_arrow
 from metering.server.parameters import Flag, Text, optional
 from metering.server.requests import Limits
 from metering.server.routes import Answer, Call, Content, Route, RowsBody
@@ -28,9 +27,8 @@ from metering.server.routes import Answer, Call, Content, Route, RowsBody
 REJECTIONS_MAX = 1_000
 """How many are told of in JSON; an Arrow stream has all."""
 
-_ARROW = "application/vnd.apache.arrow.stream"
 _FORMATS = {
-    _ARROW: Format.ARROW,
+    ARROW: Format.ARROW,
     "application/vnd.apache.parquet": Format.PARQUET,
     "application/x-ndjson": Format.NDJSON,
     "application/cloudevents+json": Format.CLOUD_EVENT,
@@ -68,8 +66,8 @@ def ingest(call: Call) -> Answer:
             )
     except SourceError as error:
         raise RowsUnreadableError(error, reached[-1] if reached else None) from error
-    if _ARROW in call.accept.lower():
-        return Answer(content=Content(media_type=_ARROW, body=_stream_of(receipt)))
+    if prefers_arrow(call.accept):
+        return Answer(content=Content(media_type=ARROW, body=_stream_of(receipt)))
     return Answer(
         body={
             **_numbers_of(receipt),
@@ -82,12 +80,15 @@ def ingest(call: Call) -> Answer:
 def _body(call: Call) -> Body:
     assert call.rows is not None, "the route takes rows"
     kind, content = _FORMATS[call.rows.media_type], call.rows.content
-    naming = None if call.request is None else _naming(call.request)
+    # Not of what is in the body: rows that were kept before a fault are the same ones
+    # when it is mended.
+    request = call.request
+    naming = None if request is None else NamingByText(identifier_of(request))
     return Body(content=content, format=kind, naming=naming)
 
 
 def _check_size(body: Body) -> None:
-    is_whole = body.format in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}
+    is_whole = body.format.is_cloud_events
     most = _CLOUD_EVENTS_MAX if is_whole else _LIMITS.decoded_max
     if body.unpacked_bytes() > most:
         raise BodyRefusedError(
@@ -97,20 +98,13 @@ def _check_size(body: Body) -> None:
         )
 
 
-def _naming(request: Request) -> NamingByText:
-    # Not of what is in the body: rows that were kept before a fault are the same ones
-    # when it is mended.
-    named = f"{request.key_id}\n{request.idempotency_key}".encode()
-    return NamingByText(f"idmp_{hashlib.sha256(named).hexdigest()[:32]}")
-
-
 def _columns(call: Call, kind: Format) -> Columns:
     named = {
         name: call.given[f"{name}_column"]
         for name in _COLUMNS
         if f"{name}_column" in call.given
     }
-    if named and kind in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}:
+    if named and kind.is_cloud_events:
         param = f"{next(iter(named))}_column"
         raise InvalidRequestError(
             f"Invalid {param}: CloudEvents have no columns", param=param

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from metering.bodies import Body, body_of
 from metering.credit_parameters import AMOUNT_MAX, LONGEST_ID
 from metering.credit_resources import CreditBalanceTransaction
+from metering.server.pages import listed
 from metering.server.parameters import (
     Integer,
     Items,
@@ -46,12 +47,7 @@ def reinstate(call: Call) -> Answer:
 
 
 def _list(made: Sequence[CreditBalanceTransaction], url: str) -> Body:
-    return {
-        "object": "list",
-        "data": [body_of(each) for each in made],
-        "has_more": False,
-        "url": url,
-    }
+    return listed([body_of(each) for each in made], url, has_more=False)
 
 
 _ID = Text(longest=LONGEST_ID)

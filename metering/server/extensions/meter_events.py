@@ -4,14 +4,14 @@ from itertools import islice
 
 from metering.bodies import Body
 from metering.resources import MeterEvent
-from metering.server.parameters import Integer, Moment, Text, optional
+from metering.server.pages import listed
+from metering.server.parameters import POSITION_MAX, Integer, Moment, Text, optional
 from metering.server.routes import Answer, Call, Route
 from metering.server.v2.bodies import event_body
 
 EVENTS = "/metering/v1/meter_events"
 LIMIT_MAX = 1_000
 _LIMIT = 100
-_LAST = 999_999_999_999_999_999
 _FILTERS = ("event_name", "customer", "start_time", "end_time", "starting_after")
 
 
@@ -21,13 +21,8 @@ def list_events(call: Call) -> Answer:
     filters = {name: call.given[name] for name in _FILTERS if name in call.given}
     events = call.m.meter_events.list(**filters)
     found = list(islice(events, limit + 1))
-    body: Body = {
-        "object": "list",
-        "data": [_body(each) for each in found[:limit]],
-        "has_more": len(found) > limit,
-        "url": EVENTS,
-    }
-    return Answer(body=body)
+    data = [_body(each) for each in found[:limit]]
+    return Answer(body=listed(data, EVENTS, has_more=len(found) > limit))
 
 
 def _body(event: MeterEvent) -> Body:
@@ -53,7 +48,7 @@ ROUTES = (
             "event_name": optional(Text(longest=100)),
             "limit": optional(Integer(least=1, most=LIMIT_MAX)),
             "start_time": optional(Moment()),
-            "starting_after": optional(Integer(least=0, most=_LAST)),
+            "starting_after": optional(Integer(least=0, most=POSITION_MAX)),
         },
     ),
 )

@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from metering.clock import at_microseconds
+from metering.server.media_types import ARROW, JSON, prefers_arrow
 from metering.server.parameters import (
     Choice,
     Either,
@@ -27,8 +28,6 @@ from metering.server.routes import Answer, Call, Content, Route
 from metering.times import time_of
 
 REAGGREGATE = "/metering/v1/reaggregate"
-ARROW = "application/vnd.apache.arrow.stream"
-_JSON = "application/json"
 _METHODS: tuple[Literal["GET", "POST"], ...] = ("GET", "POST")
 _ROWS_AT_A_TIME = 8_192
 _TIMES = ("window_start", "window_end")
@@ -48,30 +47,11 @@ def reaggregate(call: Call) -> Answer:
     is_arrow = prefers_arrow(call.accept)
     pieces = _stream(table) if is_arrow else _rows(table)
     content = Content(
-        media_type=ARROW if is_arrow else _JSON,
+        media_type=ARROW if is_arrow else JSON,
         # What fits into a piece has a length that can be told.
         body=b"".join(pieces) if table.num_rows <= _ROWS_AT_A_TIME else pieces,
     )
     return Answer(content=content, position=position)
-
-
-def prefers_arrow(accept: str) -> bool:
-    """Tell whether a header names Arrow, and JSON not before it."""
-    weights = dict(map(_weight, accept.split(",")))
-    arrow = weights.get(ARROW, 0.0)
-    return arrow > 0 and arrow >= weights.get(_JSON, 0.0)
-
-
-def _weight(media_range: str) -> tuple[str, float]:
-    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return media_type, float(value)
-            except ValueError:
-                return media_type, 0.0
-    return media_type, 1.0
 
 
 def _stream(table: pa.Table) -> Iterator[bytes]:
@@ -154,7 +134,7 @@ ROUTES = tuple(
         # It has no effect, and an answer is too large to be kept.
         keeps_answers=False,
         parameters=_PARAMETERS,
-        answers_in=(_JSON, ARROW),
+        answers_in=(JSON, ARROW),
     )
     for method in _METHODS
 )

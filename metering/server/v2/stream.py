@@ -8,7 +8,6 @@ given ones made of the request.
 Source: https://docs.stripe.com/api/v2/billing/meter-event-stream
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from metering import MeteringError
 from metering.error_reports import RefusedEvent
 from metering.errors import InvalidRequestError
+from metering.ids import identifier_of
 from metering.ingest.streamed import StreamedEvent
 from metering.server.failures import words_of_a_report
 from metering.server.meter_events import DIGITS_MAX, check_digits
@@ -120,21 +120,16 @@ def _named(call: Call) -> list[StreamedEvent]:
     events, request = _events(call), call.request
     if request is None:
         return events
-    named = hashlib.sha256(f"{request.key_id}\n{request.idempotency_key}\n".encode())
     # With what was asked: another request under the same key is other usage.
-    named.update(request.fingerprint)
     return [
-        _with_identifier(event, number, named) if event.identifier is None else event
+        replace(
+            event,
+            identifier=identifier_of(request, request.fingerprint + b"%d" % number),
+        )
+        if event.identifier is None
+        else event
         for number, event in enumerate(events)
     ]
-
-
-def _with_identifier(
-    event: StreamedEvent, number: int, named: "hashlib._Hash"
-) -> StreamedEvent:
-    own = named.copy()
-    own.update(str(number).encode())
-    return replace(event, identifier=f"idmp_{own.hexdigest()[:32]}")
 
 
 def _refused(

@@ -1,0 +1,25 @@
+"""Media types: what bodies and answers are in, and which of two a client prefers."""
+
+ARROW = "application/vnd.apache.arrow.stream"
+FORM = "application/x-www-form-urlencoded"
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+
+
+def prefers_arrow(accept: str) -> bool:
+    """Tell whether a header names Arrow, and JSON not before it."""
+    weights = dict(map(_weight, accept.split(",")))
+    arrow = weights.get(ARROW, 0.0)
+    return arrow > 0 and arrow >= weights.get(JSON, 0.0)
+
+
+def _weight(media_range: str) -> tuple[str, float]:
+    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return media_type, float(value)
+            except ValueError:
+                return media_type, 0.0
+    return media_type, 1.0
