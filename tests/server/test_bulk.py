@@ -367,3 +367,12 @@ def test_arrow_of_an_old_version_is_refused(server: Server) -> None:
 
     assert answered.status == 400
     assert "write it in version 5" in answered.error["message"]
+
+
+def test_who_prefers_json_is_told_in_json(server: Server) -> None:
+    body = ndjson_of(table_of(new_event_name(server), [Decimal(1)]))
+
+    answered = send(server, NDJSON, body, Accept=f"application/json, {ARROW};q=0")
+
+    assert answered.headers["content-type"] == "application/json"
+    assert numbers_of(answered) == (1, 0, 0)
