@@ -9,8 +9,8 @@ import hashlib
 import struct
 
 from ledger.entries import Commit, CommitKind, Head
-from ledger.facts import Fact
-from ledger.few_events import Events
+from ledger.facts.union import Fact
+from ledger.usage.rows import Events
 
 
 def genesis_digest(epoch: str) -> bytes:

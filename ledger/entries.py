@@ -3,8 +3,8 @@
 import enum
 from dataclasses import dataclass, field
 
-from ledger.facts import Fact
-from ledger.few_events import Events
+from ledger.facts.union import Fact
+from ledger.usage.rows import Events
 
 
 class CommitKind(enum.Enum):

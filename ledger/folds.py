@@ -6,8 +6,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
-from ledger.facts import Fact
-from ledger.requests import Request
+from ledger.facts.union import Fact
+from ledger.records.requests import Request
 from ledger.segments.sealed import Sealed
 
 

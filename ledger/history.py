@@ -11,8 +11,7 @@ from ledger.commits import commits_between, position_at
 from ledger.database.store import Database
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
-from ledger.facts import Fact
-from ledger.few_events import events_digest
+from ledger.facts.union import Fact
 from ledger.reading import (
     decode_commit,
     find_commit_holding,
@@ -22,6 +21,7 @@ from ledger.reading import (
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment, segment_holding
 from ledger.segments.reader import SegmentReader
+from ledger.usage.rows import events_digest
 
 
 class History:

@@ -14,21 +14,21 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection
 
+from ledger.appending.deduplication import Candidates
+from ledger.appending.identifier_table import IdentifierTable
 from ledger.commits import read_head
-from ledger.deduplication import Candidates
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, RunsDirectoryError
-from ledger.few_events import batch_of
+from ledger.facts.meters import MeterFact
 from ledger.folds import Follower
-from ledger.identifier_table import IdentifierTable
-from ledger.identifiers import identifier_hashes
-from ledger.meters import MeterFact
 from ledger.reading import read_commits
 from ledger.runs.identifiers import SealedIdentifiers
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
+from ledger.usage.identifiers import identifier_hashes
+from ledger.usage.rows import batch_of
 
 
 class Intake:

@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from ledger.appends import UsageDraft, UsageOutcome, combine, stale_outcome
-from ledger.attempts import attempting
+from ledger.appending.attempts import attempting
+from ledger.appending.deduplication import Draft
+from ledger.appending.drafts import UsageDraft, UsageOutcome, combine, stale_outcome
+from ledger.appending.group_commit import GroupCommit
+from ledger.appending.preparation import Preparation, UsageAppend
 from ledger.chain import genesis_head, next_commit, recording_instant
-from ledger.columns import usage_rows
 from ledger.commits import move_head, read_head
 from ledger.database.store import Database
-from ledger.deduplication import Draft
-from ledger.digest import facts_digest
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import (
     LedgerError,
@@ -33,22 +33,22 @@ from ledger.errors import (
     StoreClosedError,
     StoreForkedError,
 )
-from ledger.facts import Fact, encode_facts
+from ledger.facts.union import Fact, encode_facts
 from ledger.folds import FactFold, Follower
-from ledger.group_commit import GroupCommit
 from ledger.history import History
-from ledger.identifiers import identifier_hash
 from ledger.intake import Intake
 from ledger.opening import open_log, rebuild_tables
-from ledger.preparation import Preparation, UsageAppend
 from ledger.reading import read_commits
+from ledger.sealing import Sealing, StepCallback
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
-from ledger.segments.sealing import Sealing, StepCallback
 from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
+from ledger.usage.columns import usage_rows
+from ledger.usage.digest import facts_digest
+from ledger.usage.identifiers import identifier_hash
 
 Decide = Callable[[Connection, int], Sequence[Fact]]
 """Decides, in a database transaction and at an instant, which facts to record."""
@@ -200,7 +200,7 @@ class Log:
 
         Args:
             draft: the events.
-            combined: what `ledger.appends.combine` makes of the draft alone, where the
+            combined: what `ledger.appending.drafts.combine` makes of the draft alone, where the
                 caller has had it made ahead.
 
         Raises:

@@ -21,13 +21,13 @@ from ledger.commits import (
     commits_between,
     fact_commits_between,
 )
-from ledger.digest import facts_digest, usage_digest
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError
-from ledger.facts import Fact, decode_facts
-from ledger.few_events import Events, decode_events, events_digest
+from ledger.facts.union import Fact, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
+from ledger.usage.digest import facts_digest, usage_digest
+from ledger.usage.rows import Events, decode_events, events_digest
 
 # What decoding bytes that somebody changed may come to.
 _UNREADABLE = (

@@ -14,12 +14,12 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import USAGE, concatenate, empty_batch, take_rows
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
-from ledger.few_events import FewEvents, batch_of
 from ledger.segments.entry import segment_holding
 from ledger.segments.sealed import Sealed
+from ledger.usage.columns import USAGE, concatenate, empty_batch, take_rows
+from ledger.usage.rows import FewEvents, batch_of
 
 BYTES_KEPT = 512 << 20
 # Knuth's multiplier: steps through any number of commits without a pattern.

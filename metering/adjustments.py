@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import usage_rows
-from ledger.facts import Fact
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.union import Fact
+from ledger.usage.columns import usage_rows
 from metering.checks import check_word
 from metering.clock import MICROSECOND, at_microseconds
 from metering.engine import Engine

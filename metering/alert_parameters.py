@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ledger.alerts import AlertCreated, CreditAlertCreated, Recurrence
-from ledger.meters import Formula
+from ledger.facts.alerts import AlertCreated, CreditAlertCreated, Recurrence
+from ledger.facts.meters import Formula
 from metering.credit_parameters import check_customer
 from metering.currencies import currency_of
 from metering.errors import InvalidRequestError, ResourceMissingError

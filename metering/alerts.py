@@ -6,7 +6,7 @@ What an alert triggered is found by evaluation; see `metering.evaluation`.
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from ledger.alerts import (
+from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertDeactivated,
@@ -14,8 +14,8 @@ from ledger.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
 )
-from ledger.facts import Fact
-from ledger.quantities import shortest
+from ledger.facts.union import Fact
+from ledger.usage.quantities import shortest
 from metering.alert_parameters import (
     check_alert_type,
     check_alone,

@@ -11,9 +11,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from ledger.columns import UsageRow
-from ledger.meters import MeterStatus
-from ledger.quantities import parse_quantity
+from ledger.facts.meters import MeterStatus
+from ledger.usage.columns import UsageRow
+from ledger.usage.quantities import parse_quantity
 from metering.clock import MICROSECOND, at_microseconds
 from metering.errors import InvalidRequestError, MeterEventInvalidError
 from metering.times import Time, instant

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ledger.columns import TIMESTAMP
+from ledger.usage.columns import TIMESTAMP
 from metering.checks import check_word
 from metering.credit_grants import grant_of
 from metering.credit_parameters import check_customer, check_scope

@@ -8,7 +8,7 @@ again under the lock only where facts were recorded meanwhile.
 from collections.abc import Callable, Sequence
 
 from ledger.commits import read_head
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from ledger.log import Log
 from projections.alerts import Alerts
 from projections.credit_crossings import CreditCrossings

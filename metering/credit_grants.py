@@ -10,14 +10,14 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ledger.credits import (
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
     CreditGrantVoided,
     GrantCategory,
 )
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from metering.checks import is_storable
 from metering.clock import at_microseconds
 from metering.credit_parameters import (

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from ledger.credits import CreditsApplied, CreditsReinstated
-from ledger.facts import Fact
+from ledger.facts.credits import CreditsApplied, CreditsReinstated
+from ledger.facts.union import Fact
 from metering.credit_resources import CreditBalanceTransaction
 from metering.credit_transactions import transaction_resource
 from metering.engine import Engine

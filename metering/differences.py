@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.quantities import FRACTION_DIGITS, QUANTITY
+from ledger.usage.quantities import FRACTION_DIGITS, QUANTITY
 
 _ADDED = ("value", "event_count")
 # Differences and sums of quantities have more digits than a quantity.

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import numpy as np
 
-from ledger.appends import Status, UsageDraft, UsageOutcome
-from ledger.deduplication import Draft
+from ledger.appending.deduplication import Draft
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
 from ledger.entries import Commit, Head
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from ledger.log import Decide as DecideFacts
 from ledger.log import Log
-from ledger.requests import Request
+from ledger.records.requests import Request
 from metering.clock import Clock, microseconds
 from metering.evaluation import Evaluator
 from metering.ids import Ids

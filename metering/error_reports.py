@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.requests import Request
+from ledger.records.requests import Request
 from metering.engine import Engine
 from metering.error_report_resources import (
     REPORT_TRIGGERED,

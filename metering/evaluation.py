@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ledger.alerts import AlertTriggered
-from ledger.facts import Fact
+from ledger.facts.alerts import AlertTriggered
+from ledger.facts.union import Fact
 from ledger.log import Log
 from metering.credit_evaluation import CreditEvaluator
 from projections.alerts import Alerts, Fired

@@ -6,10 +6,10 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ledger.appends import Status, UsageDraft, UsageOutcome
-from ledger.columns import UsageRow, usage_rows
-from ledger.few_events import FewEvents
-from ledger.requests import Request
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.records.requests import Request
+from ledger.usage.columns import UsageRow, usage_rows
+from ledger.usage.rows import FewEvents
 from metering.checks import (
     Arrival,
     PayloadValue,

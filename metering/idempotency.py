@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ledger.requests import Request
+from ledger.records.requests import Request
 from metering.engine import REQUEST, Engine
 from projections.access import Access, StoredRequest
 

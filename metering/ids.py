@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.requests import Request
+from ledger.records.requests import Request
 
 
 class Ids(Protocol):

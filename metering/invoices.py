@@ -7,7 +7,7 @@ rule broken is the one reported: invoice, customer, period end, then line by lin
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.credits import CreditsApplied, Draw, InvoiceLine
+from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
 from metering.credit_parameters import AMOUNT_MAX, LONGEST_ID, check_customer
 from metering.currencies import currency_of
 from metering.errors import InvalidRequestError, InvoiceConflictError

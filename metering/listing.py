@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from ledger.log import Log
-from ledger.quantities import format_quantity
 from ledger.segments.entry import overlapping
 from ledger.segments.files import EVENTS
 from ledger.segments.layout import usage_batch_of
 from ledger.segments.reader import row_numbers
 from ledger.stored_events import usage_of
+from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
+from ledger.usage.quantities import format_quantity
 from metering.clock import at_microseconds
 from metering.resources import MeterEvent
 from projections.kernels.definitions import MeterDefinition

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ledger.facts import Fact
-from ledger.meters import (
+from ledger.facts.meters import (
     EventTimeWindow,
     Formula,
     MeterCreated,
@@ -13,6 +12,7 @@ from ledger.meters import (
     MeterStatus,
     MeterUpdated,
 )
+from ledger.facts.union import Fact
 from metering.checks import LONGEST_NAME
 from metering.clock import at_microseconds
 from metering.engine import Engine

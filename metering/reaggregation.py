@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.meters import Formula
+from ledger.facts.meters import Formula
 from metering.checks import check_word
 from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError

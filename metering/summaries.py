@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from ledger.quantities import quantity_from_units
+from ledger.usage.quantities import quantity_from_units
 from metering.checks import check_word
 from metering.clock import at_microseconds
 from metering.engine import Engine

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from ledger.chain import genesis_head
-from ledger.columns import timestamps_of
 from ledger.commits import read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
-from ledger.few_events import batch_of
 from ledger.segments.entry import Segment
+from ledger.usage.columns import timestamps_of
+from ledger.usage.rows import batch_of
 from metering.engine import Engine
 from projections.alerts import Alerts
 from projections.credits import Credits, StoredCredits

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from ledger.alerts import AlertCreated
-from ledger.credits import CreditGrantCreated
-from ledger.facts import Fact
-from ledger.meters import MeterCreated
-from ledger.requests import Request
-from ledger.webhooks import WebhookEndpointCreated
+from ledger.facts.alerts import AlertCreated
+from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.meters import MeterCreated
+from ledger.facts.union import Fact
+from ledger.facts.webhooks import WebhookEndpointCreated
+from ledger.records.requests import Request
 from projections.errors import RequestRepeatedError
 from projections.tables.access import (
     REQUEST_LIFE,

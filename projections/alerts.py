@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
-from ledger.alerts import AlertStatus
+from ledger.database.bulk import is_among_numbers
+from ledger.facts.alerts import AlertStatus
 from projections.credits import Page
 from projections.kernels.alerts import (
     Alert,
@@ -36,7 +37,6 @@ from projections.tables.alerts import (
     read_checkpoint,
     read_credit_checkpoint,
 )
-from projections.tables.bulk import is_among_numbers
 
 _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))

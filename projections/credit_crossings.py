@@ -9,9 +9,9 @@ since the instant of the checkpoint: nothing can be recorded before that any mor
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ledger.alerts import AlertActivated, CreditAlertCreated, CreditAlertTriggered
 from ledger.commits import read_head
-from ledger.credits import (
+from ledger.facts.alerts import AlertActivated, CreditAlertCreated, CreditAlertTriggered
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
@@ -19,7 +19,7 @@ from ledger.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from ledger.reading import read_facts
 from projections.alerts import Alerts
 from projections.credits import Credits

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
 
 from ledger.chain import recording_instant
 from ledger.commits import read_head
+from ledger.database.bulk import is_among, is_among_numbers
 from projections.kernels.credit_balances import Balance
 from projections.kernels.grants import Application, Grant
-from projections.tables.bulk import is_among, is_among_numbers
 from projections.tables.credit_rows import (
     HAS_CREDIT,
     IS_LIVE,

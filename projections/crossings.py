@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ledger.alerts import AlertTriggered
+from ledger.facts.alerts import AlertTriggered
 from projections.alerts import Fired
 from projections.kernels.alerts import Watch
 from projections.kernels.decimals import (

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from ledger.commits import read_head
+from ledger.database.bulk import insert_rows
 from projections.outbox import DeliveryState
-from projections.tables.bulk import insert_rows
 from projections.tables.outbox import webhook_delivery, webhook_event, webhook_outbox
 
 _delivery, _outbox = webhook_delivery.c, webhook_outbox.c

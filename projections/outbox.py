@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
-from ledger.webhooks import EndpointStatus
-from projections.tables.bulk import is_among
+from ledger.database.bulk import is_among
+from ledger.facts.webhooks import EndpointStatus
 from projections.tables.outbox import (
     IS_FIRST,
     IS_PENDING,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import TIMESTAMP
 from ledger.entries import Commit
-from ledger.few_events import batch_of
 from ledger.segments.entry import Segment
 from ledger.segments.files import EVENTS
 from ledger.segments.layout import SEGMENT
 from ledger.segments.reader import SegmentReader
+from ledger.usage.columns import TIMESTAMP
+from ledger.usage.rows import batch_of
 from projections.kernels.definitions import MeterDefinition
 
 RECORDED = pa.schema([SEGMENT.field(name) for name in EVENTS])

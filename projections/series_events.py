@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.columns import timestamps_of
 from ledger.entries import Commit
 from ledger.segments.layout import SEGMENT
 from ledger.stored_events import usage_of
+from ledger.usage.columns import timestamps_of
 from projections.kernels.lasts import Lasts
 from projections.series import Series
 from projections.usage_view import UsageView

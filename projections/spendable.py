@@ -14,10 +14,10 @@ from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
 from ledger.commits import read_head
-from ledger.credits import GrantCategory
+from ledger.database.bulk import is_among
+from ledger.facts.credits import GrantCategory
 from projections.kernels.burn_down import NEVER
 from projections.kernels.burn_down_many import EVERY_PRICE, Credits
-from projections.tables.bulk import is_among
 from projections.tables.credit_rows import (
     HAS_CREDIT,
     IS_LIVE,

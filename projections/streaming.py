@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from projections.tables.streaming import (
     error_report,
     meter_event_session,

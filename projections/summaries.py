@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.meters import Formula
-from ledger.quantities import UNITS_PER_ONE, units_from_quantity
+from ledger.facts.meters import Formula
+from ledger.usage.quantities import UNITS_PER_ONE, units_from_quantity
 from projections.former_lasts import FormerLasts
 from projections.kernels.averages import average_units
 from projections.kernels.decimals import decimals_of

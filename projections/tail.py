@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import codes_of, timestamps_of
 from ledger.entries import Commit
-from ledger.facts import Fact
-from ledger.few_events import Events, concatenate_events
-from ledger.meters import MeterCreated
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.meters import MeterCreated
+from ledger.facts.union import Fact
+from ledger.usage.columns import codes_of, timestamps_of
+from ledger.usage.rows import Events, concatenate_events
 from projections.cancellations import Cancellations
 from projections.commit_times import CommitTimes, GrowingCommitTimes
 from projections.kernels.folding import (

@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import empty_batch
 from ledger.entries import Commit
+from ledger.facts.adjustments import MeterEventCancelled
 from ledger.reading import read_facts
 from ledger.runs.files import Columns
 from ledger.runs.run_set import RunSet
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
+from ledger.usage.columns import empty_batch
 from projections.cancellations import Cancellations
 from projections.kernels.shapes import Shape
 from projections.tables.meters import read_definitions

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import timestamps_of
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.usage.columns import timestamps_of
 from projections.cancellations import Cancellations
 from projections.kernels.folding import (
     Coded,

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.alerts import AlertActivated, AlertCreated, CreditAlertCreated
 from ledger.entries import Commit
-from ledger.facts import Fact
-from ledger.few_events import Events, FewEvents, batch_of
-from ledger.meters import MeterCreated
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.alerts import AlertActivated, AlertCreated, CreditAlertCreated
+from ledger.facts.meters import MeterCreated
+from ledger.facts.union import Fact
 from ledger.segments.sealed import Sealed
+from ledger.usage.rows import Events, FewEvents, batch_of
 from projections.alerts import Alerts
 from projections.kernels.alerts import UsageAlert
 from projections.tables.meters import read_definitions

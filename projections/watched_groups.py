@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from ledger.alerts import Recurrence
+from ledger.facts.alerts import Recurrence
 from projections.calendar import Windows
 from projections.kernels.decimals import (
     limbs_of,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import timestamps_of
+from ledger.usage.columns import timestamps_of
 from projections.kernels.decimals import narrowed, words_of
 
 _CODES_OF_TWO_BYTES = 1 << 16

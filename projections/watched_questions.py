@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ledger.alerts import Recurrence
-from ledger.meters import Formula
-from ledger.quantities import UNITS_PER_ONE, quantity_from_units
+from ledger.facts.alerts import Recurrence
+from ledger.facts.meters import Formula
+from ledger.usage.quantities import UNITS_PER_ONE, quantity_from_units
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.alerts import Watch
 from projections.kernels.definitions import MeterDefinition

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from ledger.alerts import AlertTriggered, Recurrence
+from ledger.facts.alerts import AlertTriggered, Recurrence
 from projections.alerts import Fired
 from projections.calendar import Windows
 from projections.kernels.alerts import Watch

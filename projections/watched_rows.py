@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.columns import usage_batch
-from ledger.few_events import FewEvents
+from ledger.usage.columns import usage_batch
+from ledger.usage.rows import FewEvents
 from projections.kernels.decimals import widened
 from projections.kernels.folding import cancellation_batch
 from projections.watched import Held, Pending

@@ -6,13 +6,13 @@ from itertools import dropwhile, takewhile
 
 from sqlalchemy import Connection, bindparam, or_, select
 
-from ledger.alerts import AlertStatus
 from ledger.commits import commit_holding
-from ledger.credits import CreditGrantCreated
 from ledger.entries import CommitKind
-from ledger.facts import decode_facts
+from ledger.facts.alerts import AlertStatus
+from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.union import decode_facts
+from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, read_facts
-from ledger.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from projections.alerts import Alerts
 from projections.credits import Credits, Page
 from projections.kernels.alerts import Alert, changed

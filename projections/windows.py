@@ -3,7 +3,7 @@
 Windows are half-open, ``[start, end)``. Nothing here knows of datetimes or time zones.
 """
 
-from ledger.meters import EventTimeWindow
+from ledger.facts.meters import EventTimeWindow
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR

@@ -1,8 +1,8 @@
 """Identifier runs: which identifiers were recorded in a stretch of the log.
 
 Columns, of one length but for the last, sorted by hash and, where hashes are equal, by
-position: `hash` (uint64, see `ledger.identifiers`), `position` (int64), `content_hash`
-(uint64, see `ledger.content_hash`), `timestamp` (int64, microseconds since 1970 UTC);
+position: `hash` (uint64, see `ledger.usage.identifiers`), `position` (int64), `content_hash`
+(uint64, see `ledger.usage.content_hash`), `timestamp` (int64, microseconds since 1970 UTC);
 and the words of `occupancy` (uint64, see `ledger.runs.occupancy`).
 """
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ledger.deduplication import Candidates
+from ledger.appending.deduplication import Candidates
 from ledger.runs.files import Columns
 from ledger.runs.identifier_run import (
     SEGMENT_COLUMNS,

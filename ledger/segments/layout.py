@@ -20,7 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ledger.columns import (
+from ledger.entries import Commit
+from ledger.errors import SegmentDamagedError
+from ledger.usage.columns import (
     TIMESTAMP,
     USAGE,
     codes_of,
@@ -28,11 +30,9 @@ from ledger.columns import (
     timestamps_of,
     usage_rows,
 )
-from ledger.content_hash import content_hashes
-from ledger.entries import Commit
-from ledger.errors import SegmentDamagedError
-from ledger.few_events import FEW, Events, FewEvents, concatenate_events
-from ledger.identifiers import identifier_hashes
+from ledger.usage.content_hash import content_hashes
+from ledger.usage.identifiers import identifier_hashes
+from ledger.usage.rows import FEW, Events, FewEvents, concatenate_events
 
 LAYOUT_VERSION = 1
 ROWS_IN_A_GROUP = 32_768

@@ -13,12 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.columns import take_rows, timestamps_of
 from ledger.errors import (
     SegmentDamagedError,
     SegmentStoreUnavailableError,
 )
-from ledger.few_events import Events
 from ledger.segments.directory import DirectoryStore
 from ledger.segments.entry import Segment, overlapping
 from ledger.segments.files import EVENTS, RowMap, SegmentFile
@@ -32,6 +30,8 @@ from ledger.segments.layout import (
 )
 from ledger.segments.parts import LocalFile, PartsFile, checksums_of, read_metadata
 from ledger.segments.store import SegmentStore, open_segment_store
+from ledger.usage.columns import take_rows, timestamps_of
+from ledger.usage.rows import Events
 
 SERIES = ("position", "timestamp", "value")
 

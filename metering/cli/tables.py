@@ -11,7 +11,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import typer
 
-from ledger.quantities import shortest
+from ledger.usage.quantities import shortest
 from metering.cli.documents import print_line
 from metering.cli.errors import OutputFileError
 from metering.cli.screens import Column, show, show_table

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from ledger.quantities import shortest
+from ledger.usage.quantities import shortest
 from metering.cli.text import moment
 from projections.errors import QueryError
 

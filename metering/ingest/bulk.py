@@ -12,7 +12,8 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import (
+from ledger.facts.meters import MeterStatus
+from ledger.usage.columns import (
     TIMESTAMP,
     USAGE,
     UsageRow,
@@ -22,8 +23,7 @@ from ledger.columns import (
     usage_batch,
     words,
 )
-from ledger.meters import MeterStatus
-from ledger.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY
 from metering.checks import LONGEST_TEXT, Arrival, check_event
 from metering.errors import MeterEventInvalidError
 from metering.ids import Naming

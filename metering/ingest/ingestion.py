@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ledger.appends import Status, UsageDraft, UsageOutcome, combine
-from ledger.deduplication import Draft
+from ledger.appending.deduplication import Draft
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome, combine
 from metering.checks import Arrival
 from metering.engine import Engine
 from metering.errors import conflict_message

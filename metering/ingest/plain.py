@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.columns import PAYLOAD, words
-from ledger.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
+from ledger.usage.columns import PAYLOAD, words
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
 from metering.checks import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.ingest.types import as_text, texts_of
 

@@ -14,14 +14,14 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import (
+from ledger.facts.meters import MeterStatus
+from ledger.usage.columns import (
     empty_batch,
     in_order,
     take_rows,
     usage_batch,
     usage_batch_of,
 )
-from ledger.meters import MeterStatus
 from metering.checks import (
     LONGEST_NAME,
     LONGEST_TEXT,

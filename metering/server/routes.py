@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ledger.requests import Request
+from ledger.records.requests import Request
 from metering import MeteringError
 from metering.api_keys import ScopeName
 from metering.bodies import Body

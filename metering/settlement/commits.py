@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ledger.credits import CreditsApplied, Draw
+from ledger.facts.credits import CreditsApplied, Draw
 from metering.errors import InvalidRequestError
 from metering.invoices import Invoice, check_same
 from metering.settlement.invoices import InvoiceBatch

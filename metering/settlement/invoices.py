@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ledger.credits import InvoiceLine
+from ledger.facts.credits import InvoiceLine
 from metering.credit_parameters import AMOUNT_MAX, LONGEST_CUSTOMER, LONGEST_ID
 from metering.currencies import currency_of
 from metering.errors import InvalidRequestError

@@ -6,7 +6,7 @@ off; repeated, it goes on where it was.
 
 from collections.abc import Sequence
 
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from metering.engine import Engine
 from metering.settlement.commits import Settled, settle
 from metering.settlement.invoices import InvoiceBatch, check_invoices

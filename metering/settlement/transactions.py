@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from ledger.credits import Draw, InvoiceLine
+from ledger.facts.credits import Draw, InvoiceLine
 from metering.credit_transactions import id_prefix
 from metering.settlement.commits import Settled
 from metering.settlement.invoices import InvoiceBatch

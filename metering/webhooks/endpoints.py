@@ -13,8 +13,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ledger.facts import Fact
-from ledger.webhooks import (
+from ledger.facts.union import Fact
+from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
     WebhookEndpointCreated,

@@ -11,8 +11,8 @@ from itertools import islice
 
 import msgspec
 
-from ledger.credits import CreditGrantLapsed
-from ledger.facts import Fact
+from ledger.facts.credits import CreditGrantLapsed
+from ledger.facts.union import Fact
 from metering.bodies import body_of, encoded
 from metering.engine import Engine
 from metering.webhooks.reporting import make_reports

@@ -17,8 +17,8 @@ from typing import Self
 
 import msgspec
 
-from ledger.facts import Fact
-from ledger.webhooks import EndpointStatus
+from ledger.facts.union import Fact
+from ledger.facts.webhooks import EndpointStatus
 from metering.engine import Engine
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.retention import Retention

@@ -6,7 +6,7 @@ What is still to be sent is kept. Source of the 30 days: https://docs.stripe.com
 from collections.abc import Sequence
 from time import monotonic
 
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from metering.engine import Engine
 from projections.outbox import Outbox
 

@@ -11,7 +11,7 @@ import hmac
 import secrets as chance
 from collections.abc import Sequence
 
-from ledger.webhooks import SignatureScheme
+from ledger.facts.webhooks import SignatureScheme
 
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ledger.alerts import AlertTriggered, CreditAlertTriggered
-from ledger.credits import (
+from ledger.facts.alerts import AlertTriggered, CreditAlertTriggered
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -20,13 +20,13 @@ from ledger.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
-from ledger.facts import Fact
-from ledger.meters import (
+from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
     MeterReactivated,
     MeterUpdated,
 )
+from ledger.facts.union import Fact
 from metering.alerts import triggered_resource
 from metering.clock import at_microseconds
 from metering.credit_grants import grant_resource

@@ -7,7 +7,7 @@ not remembered in the next.
 
 from dataclasses import dataclass, field, replace
 
-from ledger.alerts import (
+from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertCreated,
@@ -18,7 +18,7 @@ from ledger.alerts import (
     CreditAlertTriggered,
     Recurrence,
 )
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from projections.kernels.credit_falls import Place, Step
 
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
@@ -40,7 +40,7 @@ class UsageAlert:
     Attributes:
         position: that of the fact that created it.
         customer: the one whose usage is watched; None is everybody, each by itself.
-        timezone: see `ledger.alerts.AlertCreated`.
+        timezone: see `ledger.facts.alerts.AlertCreated`.
         period: the position that its period begins at, None while it is not active.
     """
 

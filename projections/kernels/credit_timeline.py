@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ledger.credits import InvoiceLine
+from ledger.facts.credits import InvoiceLine
 from projections.kernels.grants import Application, Grant
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from ledger.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY
 
 _BITS = 32
 _MASK = np.int64((1 << _BITS) - 1)

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ledger.facts import Fact
-from ledger.meters import (
+from ledger.facts.meters import (
     EventTimeWindow,
     Formula,
     MeterCreated,
@@ -13,6 +12,7 @@ from ledger.meters import (
     MeterStatus,
     MeterUpdated,
 )
+from ledger.facts.union import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

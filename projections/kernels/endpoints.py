@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ledger.webhooks import (
+from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
     WebhookEndpointCreated,

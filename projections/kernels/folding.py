@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import TIMESTAMP, WORD
-from ledger.quantities import QUANTITY
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.usage.columns import TIMESTAMP, WORD
+from ledger.usage.quantities import QUANTITY
 from projections.kernels.lasts import Lasts
 from projections.kernels.shapes import Shape
 from projections.kernels.totals import Totals

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ledger.credits import (
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
@@ -21,7 +21,7 @@ from ledger.credits import (
     GrantCategory,
     InvoiceLine,
 )
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 
 GrantFact = CreditGrantUpdated | CreditGrantExpired | CreditGrantVoided
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ledger.meters import Formula
+from ledger.facts.meters import Formula
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,7 +6,7 @@ lasts for ever.
 
 from dataclasses import dataclass
 
-from ledger.meters import EventTimeWindow, Formula
+from ledger.facts.meters import EventTimeWindow, Formula
 from projections.windows import HOUR, LENGTHS
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import TIMESTAMP
-from ledger.meters import Formula
-from ledger.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
+from ledger.facts.meters import Formula
+from ledger.usage.columns import TIMESTAMP
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
 from projections.kernels.averages import average_units
 from projections.reaggregation.cells import (
     COUNT,

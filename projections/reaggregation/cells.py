@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ledger.meters import Formula
+from ledger.facts.meters import Formula
 from projections.calendar import SECOND
 from projections.kernels.decimals import words_of
 from projections.reaggregation.columns import (

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY
 
 Columns = dict[str, pa.Array]
 """A table's columns by name, each in one piece."""

@@ -7,7 +7,7 @@ MeteringError
 """
 
 from ledger.errors import MeteringError
-from ledger.quantities import FRACTION_DIGITS, INTEGER_DIGITS
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
 
 
 class ReaggregationError(MeteringError):

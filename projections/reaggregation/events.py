@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from ledger.meters import Formula
+from ledger.facts.meters import Formula
 from projections.reaggregation.cells import (
     CUSTOMER,
     IS_WANTED,

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.quantities import QUANTITY, parse_quantity
+from ledger.usage.quantities import QUANTITY, parse_quantity
 from projections.reaggregation.columns import column, encoded, numbers
 from projections.reaggregation.errors import ValueUnreadableError
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ledger.meters import EventTimeWindow, Formula
+from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import Windows
 from projections.kernels.definitions import MeterDefinition
 from projections.windows import LENGTHS

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.requests import Request
+from ledger.records.requests import Request
 from projections.tables.frame import metadata, operational
 
 # A secret is kept as its SHA-256: whoever reads the table cannot use it.

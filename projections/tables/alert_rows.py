@@ -21,7 +21,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from ledger.alerts import (
+from ledger.facts.alerts import (
     AlertStatus,
     AlertTriggered,
     CreditAlertTriggered,

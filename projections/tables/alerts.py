@@ -6,7 +6,8 @@ from typing import TypeVar, get_args
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ledger.alerts import (
+from ledger.database.bulk import insert_rows, is_among
+from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertCreated,
@@ -33,7 +34,6 @@ from projections.tables.alert_rows import (
     credit_alert_checkpoint,
     credit_alert_trigger,
 )
-from projections.tables.bulk import insert_rows, is_among
 from projections.tables.frame import RecordedFact, ResourceTables
 
 _Ordered = TypeVar("_Ordered", int, Place)

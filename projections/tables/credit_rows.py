@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from ledger.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
+from ledger.facts.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.grants import Application, Grant
 from projections.tables.frame import POSITION, metadata
 

@@ -11,7 +11,8 @@ from typing import Any, get_args
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ledger.credits import (
+from ledger.database.bulk import add_at_positions, insert_rows, is_among
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
@@ -21,7 +22,6 @@ from ledger.credits import (
     Draw,
 )
 from projections.kernels.grants import GrantFact, changes, drawn, granted
-from projections.tables.bulk import add_at_positions, insert_rows, is_among
 from projections.tables.credit_rows import (
     application_row,
     credit_application,

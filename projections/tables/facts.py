@@ -10,8 +10,8 @@ from itertools import islice, repeat
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
-from ledger.facts import Fact
-from ledger.requests import Request
+from ledger.facts.union import Fact
+from ledger.records.requests import Request
 from projections.tables.access import ACCESS, add_requests
 from projections.tables.alerts import ALERTS, read_checkpoint
 from projections.tables.credits import CREDITS

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 
 metadata = MetaData()
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
+from ledger.facts.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
 from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.tables.frame import RecordedFact, ResourceTables, metadata
 

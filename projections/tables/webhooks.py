@@ -23,16 +23,17 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.alerts import AlertActivated, AlertArchived, AlertDeactivated
-from ledger.credits import (
+from ledger.database.bulk import insert_rows
+from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
+from ledger.facts.credits import (
     CreditGrantExpired,
     CreditGrantLapsed,
     CreditGrantUpdated,
     CreditGrantVoided,
 )
-from ledger.facts import Fact, encode_facts
-from ledger.meters import MeterDeactivated, MeterReactivated, MeterUpdated
-from ledger.webhooks import (
+from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
+from ledger.facts.union import Fact, encode_facts
+from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
     WebhookEndpointCreated,
@@ -40,7 +41,6 @@ from ledger.webhooks import (
     WebhookEndpointUpdated,
 )
 from projections.kernels.endpoints import Endpoint, created, updated
-from projections.tables.bulk import insert_rows
 from projections.tables.frame import (
     POSITION,
     RecordedFact,

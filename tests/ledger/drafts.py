@@ -10,15 +10,15 @@ from decimal import Decimal
 import numpy as np
 from sqlalchemy import Connection
 
-from ledger.appends import Status, UsageDraft, UsageOutcome
-from ledger.columns import UsageRow, usage_batch, usage_rows
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
 from ledger.commits import read_head
 from ledger.entries import Commit
-from ledger.few_events import FewEvents, batch_of
+from ledger.facts.meters import Formula, MeterCreated
 from ledger.log import Log
-from ledger.meters import Formula, MeterCreated
-from ledger.quantities import parse_quantity
 from ledger.segments.sealed import Sealed
+from ledger.usage.columns import UsageRow, usage_batch, usage_rows
+from ledger.usage.quantities import parse_quantity
+from ledger.usage.rows import FewEvents, batch_of
 
 NOW = 1_772_409_600_000_000
 SECOND = 1_000_000

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.columns import (
+from ledger.usage.columns import (
     USAGE,
     UsageRow,
     codes_of,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from ledger.columns import (
+from ledger.usage.columns import (
     USAGE,
     UsageRow,
     decode,
@@ -19,8 +19,8 @@ from ledger.columns import (
     usage_batch,
     words,
 )
-from ledger.content_hash import content_hashes
-from ledger.quantities import units_from_quantity
+from ledger.usage.content_hash import content_hashes
+from ledger.usage.quantities import units_from_quantity
 from tests.ledger.drafts import NOW, row, rows
 from tests.ledger.usage_rows import batches
 

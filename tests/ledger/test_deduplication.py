@@ -9,11 +9,11 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from ledger.columns import UsageRow, take_rows, timestamps_of, usage_batch
-from ledger.content_hash import content_hashes
-from ledger.deduplication import Candidates, Draft, Settled, Stored, settle
-from ledger.identifier_table import IdentifierTable
-from ledger.identifiers import identifier_hashes
+from ledger.appending.deduplication import Candidates, Draft, Settled, Stored, settle
+from ledger.appending.identifier_table import IdentifierTable
+from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_batch
+from ledger.usage.content_hash import content_hashes
+from ledger.usage.identifiers import identifier_hashes
 from tests.ledger.drafts import NOW, row, rows
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, example, given
 
 from ledger.chain import chain_digest, genesis_digest, genesis_head, next_commit
-from ledger.columns import (
+from ledger.entries import CommitKind
+from ledger.usage.columns import (
     UsageRow,
     concatenate,
     decode,
@@ -18,8 +19,7 @@ from ledger.columns import (
     take_rows,
     usage_batch,
 )
-from ledger.digest import facts_digest, usage_digest
-from ledger.entries import CommitKind
+from ledger.usage.digest import facts_digest, usage_digest
 from tests.ledger.drafts import NOW, meter_created, row, rows
 from tests.ledger.test_columns import in_other_words
 from tests.ledger.usage_rows import batches

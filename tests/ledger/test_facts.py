@@ -6,8 +6,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.alerts import (
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertCreated,
@@ -17,7 +17,7 @@ from ledger.alerts import (
     CreditAlertTriggered,
     Recurrence,
 )
-from ledger.credits import (
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -29,8 +29,7 @@ from ledger.credits import (
     GrantCategory,
     InvoiceLine,
 )
-from ledger.facts import Fact, decode_facts, encode_facts
-from ledger.meters import (
+from ledger.facts.meters import (
     EventTimeWindow,
     Formula,
     MeterCreated,
@@ -39,8 +38,8 @@ from ledger.meters import (
     MeterStatus,
     MeterUpdated,
 )
-from ledger.quantities import parse_quantity
-from ledger.webhooks import (
+from ledger.facts.union import Fact, decode_facts, encode_facts
+from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
     WebhookEndpointCreated,
@@ -48,6 +47,7 @@ from ledger.webhooks import (
     WebhookEndpointSecretRotated,
     WebhookEndpointUpdated,
 )
+from ledger.usage.quantities import parse_quantity
 
 CREATED = MeterCreated(
     meter_id="mtr_1",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.columns import UsageRow, usage_batch, usage_rows
-from ledger.digest import usage_digest
-from ledger.few_events import (
+from ledger.usage.columns import UsageRow, usage_batch, usage_rows
+from ledger.usage.digest import usage_digest
+from ledger.usage.rows import (
     Events,
     FewEvents,
     batch_of,

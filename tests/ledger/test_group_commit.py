@@ -8,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
-from ledger.appends import Status, UsageDraft, UsageOutcome
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.appending.group_commit import GroupCommit
 from ledger.errors import LedgerError, StoreUnavailableError
-from ledger.group_commit import GroupCommit
 from ledger.log import Log
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, draft, positions, row, statuses, stored_rows

@@ -6,9 +6,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ledger.columns import UsageRow, take_rows, usage_batch
-from ledger.identifier_table import IdentifierTable
-from ledger.identifiers import identifier_hash, identifier_hashes
+from ledger.appending.identifier_table import IdentifierTable
+from ledger.usage.columns import UsageRow, take_rows, usage_batch
+from ledger.usage.identifiers import identifier_hash, identifier_hashes
 from tests.ledger.drafts import row, rows
 from tests.ledger.usage_rows import batches
 

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import Connection, delete, select, update
 
 import metering
-from ledger.columns import encode, usage_batch
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
 from ledger.errors import LogDamagedError
-from ledger.facts import encode_facts
+from ledger.facts.union import encode_facts
 from ledger.log import Log
 from ledger.schema import log_commit, log_head
 from ledger.segments.absent import AbsentStore
+from ledger.usage.columns import encode, usage_batch
 from projections.tables.facts import FactTables
 from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog

@@ -5,11 +5,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ledger.appends import Status, UsageDraft, combine
-from ledger.columns import UsageRow
-from ledger.credits import CreditGrantExpired
-from ledger.few_events import FewEvents
+from ledger.appending.drafts import Status, UsageDraft, combine
+from ledger.facts.credits import CreditGrantExpired
 from ledger.log import Log
+from ledger.usage.columns import UsageRow
+from ledger.usage.rows import FewEvents
 from tests.ledger.conftest import OpenLog
 from tests.ledger.drafts import (
     NOW,

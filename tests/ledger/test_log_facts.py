@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from ledger.errors import LedgerError, StoreUnavailableError
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from ledger.log import Log
 from projections.tables.meters import read_definitions
 from tests.ledger.conftest import OpenDatabase, OpenLog

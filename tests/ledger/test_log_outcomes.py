@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from ledger.appends import Status
+from ledger.appending.drafts import Status
 from ledger.errors import (
     CommitOutcomeUnknownError,
     StoreError,

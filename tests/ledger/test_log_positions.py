@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.appends import Status
-from ledger.columns import USAGE, usage_rows
+from ledger.appending.drafts import Status
 from ledger.errors import LogDamagedError
 from ledger.log import Log
+from ledger.usage.columns import USAGE, usage_rows
 from tests.ledger.conftest import OpenLog
 from tests.ledger.drafts import (
     NOW,

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given
 
-from ledger.quantities import (
+from ledger.usage.quantities import (
     QUANTITY,
     fit_quantity,
     format_quantity,

@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
-from ledger.appends import Status
-from ledger.columns import usage_rows
+from ledger.appending.drafts import Status
 from ledger.commits import read_head
 from ledger.errors import (
     SegmentDamagedError,
@@ -20,6 +19,7 @@ from ledger.log import Log
 from ledger.schema import log_commit
 from ledger.segments.catalog import begin_segment
 from ledger.segments.layout import ROWS_IN_A_GROUP, SEGMENT
+from ledger.usage.columns import usage_rows
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (
     NOW,

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ledger.columns import usage_batch, usage_rows
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
 from ledger.segments.absent import AbsentStore
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.stored_events import StoredEvents
+from ledger.usage.columns import usage_batch, usage_rows
 from tests.ledger.drafts import NOW, meter_created, row
 
 NOTHING_SEALED = Sealed(segments=(), reader=SegmentReader(AbsentStore()), runs=Path())

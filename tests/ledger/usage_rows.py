@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from ledger.columns import UsageRow
-from ledger.quantities import FRACTION_DIGITS, INTEGER_DIGITS
+from ledger.usage.columns import UsageRow
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
 
 UNITS_AT_MOST = 10 ** (INTEGER_DIGITS + FRACTION_DIGITS) - 1
 # Half a surrogate pair and NUL are refused before anything reaches the ledger.

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from ledger.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY
 from metering.differences import by_customer, differences
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 import metering
 from ledger.database.addresses import open_database
-from ledger.requests import Request
+from ledger.records.requests import Request
 from projections.errors import RequestRepeatedError
 from projections.tables.access import idempotent_request
 from tests.conftest import Connect

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 import metering
-from ledger.requests import Request
+from ledger.records.requests import Request
 from metering.events import NewMeterEvent, Recorded
 from tests.conftest import Connect
 from tests.metering.usage import NOW, PAYLOAD, create_event, create_meter, total

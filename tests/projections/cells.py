@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from ledger.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY
 from projections.kernels.lasts import Lasts
 from projections.kernels.totals import Totals
 from tests.ledger.usage_rows import units

@@ -11,10 +11,10 @@ from itertools import product
 
 from hypothesis import strategies as st
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import UsageRow
 from ledger.entries import Commit
-from ledger.meters import EventTimeWindow, Formula, MeterCreated
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
+from ledger.usage.columns import UsageRow
 from projections.series import Series
 from projections.summaries import GroupingWindow, Summaries
 from projections.tables.meters import read_definitions

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, inspect, text
 
-from ledger.credits import (
+from ledger.database.addresses import open_database
+from ledger.database.store import Database
+from ledger.errors import StoreError
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
@@ -22,10 +25,7 @@ from ledger.credits import (
     GrantCategory,
     InvoiceLine,
 )
-from ledger.database.addresses import open_database
-from ledger.database.store import Database
-from ledger.errors import StoreError
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
 from projections.credits import Credits, Page, StoredCredits

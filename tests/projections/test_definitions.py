@@ -11,13 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from ledger.adjustments import MeterEventCancelled
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
 from ledger.entries import Commit
-from ledger.facts import Fact
-from ledger.log import Log
-from ledger.meters import (
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.meters import (
     EventTimeWindow,
     Formula,
     MeterCreated,
@@ -26,6 +24,8 @@ from ledger.meters import (
     MeterStatus,
     MeterUpdated,
 )
+from ledger.facts.union import Fact
+from ledger.log import Log
 from ledger.segments.absent import AbsentStore
 from projections.catalog import Catalog
 from projections.kernels.definitions import MeterDefinition, apply_fact

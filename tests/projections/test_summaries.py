@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.quantities import UNITS_PER_ONE
+from ledger.usage.quantities import UNITS_PER_ONE
 from projections.windows import DAY, HOUR
 from tests.projections.histories import (
     BOUNDS,

@@ -22,11 +22,11 @@ from hypothesis.stateful import (
     rule,
 )
 
-from ledger.columns import UsageRow, usage_batch
 from ledger.entries import Commit
-from ledger.facts import Fact
-from ledger.few_events import FewEvents
-from ledger.meters import MeterDeactivated
+from ledger.facts.meters import MeterDeactivated
+from ledger.facts.union import Fact
+from ledger.usage.columns import UsageRow, usage_batch
+from ledger.usage.rows import FewEvents
 from projections.usage import Usage
 from projections.windows import HOUR
 from tests.projections.cells import contents_of_lasts, contents_of_totals

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.columns import UsageRow, usage_batch
 from ledger.runs.files import Columns, RunIdentity, open_run, write_run
+from ledger.usage.columns import UsageRow, usage_batch
 from projections.kernels.shapes import Shape
 from projections.usage_cells import (
     UsageCells,

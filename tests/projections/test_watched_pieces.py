@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import TIMESTAMP, WORD
-from ledger.quantities import QUANTITY
+from ledger.usage.columns import TIMESTAMP, WORD
+from ledger.usage.quantities import QUANTITY
 from projections.watched_pieces import pieces_by_meter
 
 

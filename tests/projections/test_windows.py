@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.meters import EventTimeWindow
+from ledger.facts.meters import EventTimeWindow
 from projections.kernels.keys import HOUR_BITS
 from projections.windows import DAY, END, HOUR, LENGTHS, ceil_to, floor_to
 

@@ -9,11 +9,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.columns import UsageRow
 from ledger.database.sqlite import SQLiteDatabase
-from ledger.facts import Fact
+from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.store import open_segment_store
+from ledger.usage.columns import UsageRow
 from projections.tables.facts import FactTables
 from projections.usage import Usage
 from tests.ledger.drafts import NOW, append

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.columns import UsageRow
-from ledger.meters import EventTimeWindow, Formula, MeterCreated, MeterStatus
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated, MeterStatus
+from ledger.usage.columns import UsageRow
 from projections.kernels.definitions import MeterDefinition
 from projections.series import Series
 from projections.windows import DAY, HOUR, floor_to

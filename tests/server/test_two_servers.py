@@ -1,7 +1,7 @@
 """Two servers of one store that are asked the same at once do it once, and say so."""
 
 import metering
-from ledger.requests import Request
+from ledger.records.requests import Request
 from metering.server.repetitions import REPLAYED, Repetitions
 from metering.server.requests import Reply
 from tests.conftest import Connect

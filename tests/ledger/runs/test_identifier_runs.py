@@ -11,8 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from ledger.columns import TIMESTAMP
-from ledger.deduplication import Candidates
+from ledger.appending.deduplication import Candidates
 from ledger.runs.files import Columns, RunIdentity, write_run
 from ledger.runs.identifier_run import (
     IdentifierRun,
@@ -21,6 +20,7 @@ from ledger.runs.identifier_run import (
 )
 from ledger.runs.identifiers import find_in_runs
 from ledger.runs.occupancy import marks_of, occupy, shift_to_word, words_for
+from ledger.usage.columns import TIMESTAMP
 
 Found = list[tuple[int, int, int, int]]
 """Row, position, content hash and timestamp of each candidate."""

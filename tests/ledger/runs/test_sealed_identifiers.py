@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.columns import TIMESTAMP
 from ledger.runs.files import runs_in
 from ledger.runs.identifiers import SealedIdentifiers
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
+from ledger.usage.columns import TIMESTAMP
 from tests.ledger.runs.catalogs import catalog
 
 SEGMENTS = catalog(*[10] * 10)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ledger.columns import PAYLOAD, TIMESTAMP, WORD
-from ledger.quantities import QUANTITY
 from ledger.segments.parts import LocalFile, checksums_of
+from ledger.usage.columns import PAYLOAD, TIMESTAMP, WORD
+from ledger.usage.quantities import QUANTITY
 from tests.projections.reaggregation.naive import Event
 
 SCHEMA = pa.schema(

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.columns import TIMESTAMP
-from ledger.meters import EventTimeWindow, Formula
-from ledger.quantities import QUANTITY
+from ledger.facts.meters import EventTimeWindow, Formula
+from ledger.usage.columns import TIMESTAMP
+from ledger.usage.quantities import QUANTITY
 from projections.calendar import WindowUnit, windows_between
 from projections.reaggregation.errors import SummaryTooLargeError, ValueUnreadableError
 from projections.reaggregation.partial import combine, partial

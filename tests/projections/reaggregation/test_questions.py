@@ -5,7 +5,7 @@ from datetime import UTC
 
 import pytest
 
-from ledger.meters import EventTimeWindow, Formula, MeterStatus
+from ledger.facts.meters import EventTimeWindow, Formula, MeterStatus
 from projections.calendar import WindowUnit, windows_between
 from projections.kernels.definitions import MeterDefinition
 from projections.reaggregation.question import (

@@ -14,7 +14,7 @@ from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.meters import EventTimeWindow, Formula
+from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import WindowUnit, windows_between
 from projections.reaggregation.errors import ReaggregationError, ValueUnreadableError
 from projections.reaggregation.partial import combine, partial

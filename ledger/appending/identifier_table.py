@@ -12,7 +12,7 @@ An event takes 8 bytes for its hash and 8 to 32 for its slots.
 
 import numpy as np
 
-from ledger.identifiers import are_among
+from ledger.usage.identifiers import are_among
 
 # Below this, rounds over arrays cost more than a loop over numbers.
 _FEW = 16

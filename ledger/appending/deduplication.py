@@ -14,10 +14,10 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import take_rows, timestamps_of
-from ledger.content_hash import content_hashes
-from ledger.few_events import Events, batch_of
-from ledger.identifiers import are_among
+from ledger.usage.columns import take_rows, timestamps_of
+from ledger.usage.content_hash import content_hashes
+from ledger.usage.identifiers import are_among
+from ledger.usage.rows import Events, batch_of
 
 COMPARED = ("customer", "timestamp", "value", "payload")
 
@@ -54,7 +54,7 @@ class Candidates:
             candidates.
         positions: of the candidates (int64), ascending within a row.
         is_sealed: which of them (bool) are sealed, so that more is known of them.
-        content_hashes: of the sealed ones (uint64, see `ledger.content_hash`); 0 for
+        content_hashes: of the sealed ones (uint64, see `ledger.usage.content_hash`); 0 for
             the others.
         timestamps: of the sealed ones (int64, microseconds since 1970 UTC); likewise.
     """

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ledger.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY
 
 WORD = pa.dictionary(pa.int32(), pa.string())
 TIMESTAMP = pa.timestamp("us", "UTC")

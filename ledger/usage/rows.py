@@ -16,9 +16,16 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import UsageRow, concatenate, decode, encode, take_rows, usage_batch
-from ledger.digest import usage_digest
-from ledger.quantities import units_from_quantity
+from ledger.usage.columns import (
+    UsageRow,
+    concatenate,
+    decode,
+    encode,
+    take_rows,
+    usage_batch,
+)
+from ledger.usage.digest import usage_digest
+from ledger.usage.quantities import units_from_quantity
 
 FEW = 32
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
-from ledger.columns import codes_of
+from ledger.usage.columns import codes_of
 
 Position = NewType("Position", int)
 """An entry's place in the log, from 1, without gaps, never reused."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ledger.columns import concatenate
-from ledger.deduplication import Draft, Settled
-from ledger.few_events import FEW, Events, FewEvents, batch_of
-from ledger.identifiers import identifier_hash, identifier_hashes
-from ledger.requests import Request
+from ledger.appending.deduplication import Draft, Settled
+from ledger.records.requests import Request
+from ledger.usage.columns import concatenate
+from ledger.usage.identifiers import identifier_hash, identifier_hashes
+from ledger.usage.rows import FEW, Events, FewEvents, batch_of
 
 
 class Status(enum.IntEnum):

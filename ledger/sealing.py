@@ -21,7 +21,6 @@ from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Commit, Head
 from ledger.errors import SegmentDamagedError, SegmentMissingError, StoreError
-from ledger.few_events import FewEvents
 from ledger.folds import FactFold
 from ledger.reading import read_commits
 from ledger.segments.catalog import (
@@ -37,6 +36,7 @@ from ledger.segments.layout import encode_segment, segment_table
 from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import SegmentStore
+from ledger.usage.rows import FewEvents
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ledger.adjustments import MeterEventCancelled
-from ledger.alerts import (
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertCreated,
@@ -14,7 +14,7 @@ from ledger.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
 )
-from ledger.credits import (
+from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -23,13 +23,13 @@ from ledger.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
-from ledger.meters import (
+from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
     MeterReactivated,
     MeterUpdated,
 )
-from ledger.webhooks import (
+from ledger.facts.webhooks import (
     WebhookEndpointCreated,
     WebhookEndpointDeleted,
     WebhookEndpointSecretRotated,

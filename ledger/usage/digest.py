@@ -10,7 +10,7 @@ import struct
 import numpy as np
 import pyarrow as pa
 
-from ledger.columns import WORD
+from ledger.usage.columns import WORD
 
 
 def facts_digest(body: bytes) -> bytes:

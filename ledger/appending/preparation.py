@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ledger.appends import UsageDraft, UsageOutcome, outcomes
-from ledger.deduplication import Candidates, Draft, Settled, Stored, settle
+from ledger.appending.deduplication import Candidates, Draft, Settled, Stored, settle
+from ledger.appending.drafts import UsageDraft, UsageOutcome, outcomes
 from ledger.entries import Head
-from ledger.few_events import Events, encode_events, events_digest, take_events
-from ledger.requests import Request
+from ledger.records.requests import Request
+from ledger.usage.rows import Events, encode_events, events_digest, take_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Preparation:
         stored: Stored,
         live_since: int | None,
     ) -> "Preparation":
-        """Settle and encode drafts; see `ledger.deduplication.settle`."""
+        """Settle and encode drafts; see `ledger.appending.deduplication.settle`."""
         settled = settle(combined, candidates, stored, live_since=live_since)
         return cls(
             drafts=drafts,
@@ -75,7 +75,7 @@ class Preparation:
         return 0 if self.survivors is None else len(self.survivors.body)
 
     def outcomes(self, first_position: int, recorded_at: int) -> list[UsageOutcome]:
-        """Tell each draft what became of it; see `ledger.appends.outcomes`."""
+        """Tell each draft what became of it; see `ledger.appending.drafts.outcomes`."""
         return outcomes(self.drafts, self.settled, first_position, recorded_at)
 
     def outcomes_without_commit(self) -> list[UsageOutcome]:

@@ -1,0 +1,1 @@
+"""How an append becomes a commit: drafts, deduplication, group commit."""

@@ -1,0 +1,1 @@
+"""The vocabulary of facts: meters, adjustments, credits, alerts, webhook endpoints."""

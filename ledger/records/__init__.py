@@ -1,0 +1,1 @@
+"""State beside the log: written in its database transactions, never rebuilt from it."""
