@@ -97,7 +97,7 @@ from metering.webhooks.resources import (
     WebhookEndpoint,
 )
 from projections.errors import QueryError
-from projections.reaggregation.errors import (
+from projections.scans.reaggregation.errors import (
     ReaggregationError,
     SummaryTooLargeError,
     ValueUnreadableError,

@@ -12,7 +12,7 @@ from metering.clock import MICROSECOND, at_microseconds
 from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.resources import Cancel, MeterEventAdjustment
-from projections.catalog import Definitions
+from projections.meters.catalog import Definitions
 
 
 class MeterEventAdjustments:

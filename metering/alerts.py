@@ -39,9 +39,9 @@ from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters import meter_of
 from metering.parameters import name_of
-from projections.alerts import Alerts as SeenAlerts
-from projections.credits import Page
-from projections.kernels import alerts as kernel
+from projections.alerts.queries import Alerts as SeenAlerts
+from projections.credits.queries import Page
+from projections.kernels.alerts import book as kernel
 
 ALERTS_MAX = 25
 LONGEST_TITLE = 256

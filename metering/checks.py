@@ -17,8 +17,8 @@ from ledger.usage.quantities import parse_quantity
 from metering.clock import MICROSECOND, at_microseconds
 from metering.errors import InvalidRequestError, MeterEventInvalidError
 from metering.times import Time, instant
-from projections.catalog import Definitions
 from projections.kernels.definitions import MeterDefinition
+from projections.meters.catalog import Definitions
 from projections.windows import END
 
 LONGEST_NAME = 100

@@ -38,11 +38,11 @@ from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
-from projections.catalog import Catalog
-from projections.summaries import Summaries
-from projections.tables.facts import FactTables
-from projections.usage import Usage
-from projections.watched import Watched
+from projections.alerts.pending import Watched
+from projections.fact_tables import FactTables
+from projections.meters.catalog import Catalog
+from projections.usage.hourly import Usage
+from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
     # HTTP takes a while to load; who does not deliver need not wait.
@@ -345,7 +345,7 @@ class Metering:
             QueryError: it is not one SELECT, would read or write files, or fails.
         """
         # DuckDB takes longer to load than all else; who does not query need not wait.
-        from projections.queries import run_query  # noqa: PLC0415
+        from projections.scans.sql import run_query  # noqa: PLC0415
 
         return run_query(self._engine.recorded(), query)
 

@@ -18,16 +18,16 @@ from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.parameters import invalid, missing, only
 from metering.times import Time, instant
-from projections.credits import Credits
-from projections.kernels.credit_balances import (
+from projections.credits.queries import Credits
+from projections.kernels.credits.balances import (
     Balance,
     Span,
     applied_since,
     balances,
     running_balances,
 )
-from projections.kernels.credit_timeline import transactions
-from projections.kernels.grants import Grant
+from projections.kernels.credits.grants import Grant
+from projections.kernels.credits.timeline import transactions
 
 HISTORY = pa.schema(
     [

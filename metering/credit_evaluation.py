@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from ledger.commits import read_head
 from ledger.facts.union import Fact
 from ledger.log import Log
-from projections.alerts import Alerts
-from projections.credit_crossings import CreditCrossings
-from projections.credits import Credits
+from projections.alerts.credit_crossings import CreditCrossings
+from projections.alerts.queries import Alerts
+from projections.credits.queries import Credits
 
 
 class CreditEvaluator:

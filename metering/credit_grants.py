@@ -39,8 +39,8 @@ from metering.engine import Engine
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.parameters import name_of, one_of, whole_number
 from metering.times import Time, instant
-from projections.credits import Credits, Page
-from projections.kernels.grants import Grant
+from projections.credits.queries import Credits, Page
+from projections.kernels.credits.grants import Grant
 
 CREDIT_GRANTS_MAX = 100
 LONGEST_GRANT_NAME = 100

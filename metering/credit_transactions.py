@@ -20,8 +20,8 @@ from metering.credit_resources import (
 from metering.engine import Engine
 from metering.errors import ResourceMissingError
 from metering.parameters import missing
-from projections.credits import Credits
-from projections.kernels.credit_timeline import (
+from projections.credits.queries import Credits
+from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
     application_transactions,

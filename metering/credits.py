@@ -14,14 +14,14 @@ from metering.invoices import Invoice, check_invoice, check_invoice_id, check_sa
 from metering.settlement.receipts import CreditsProgressCallback, CreditsReceipt
 from metering.settlement.run import run_billing
 from metering.times import Time
-from projections.credits import Credits
-from projections.kernels.burn_down import burn_down
-from projections.kernels.credit_timeline import (
+from projections.credits.queries import Credits
+from projections.kernels.credits.burn_down import burn_down
+from projections.kernels.credits.grants import Application, applied
+from projections.kernels.credits.timeline import (
     CreditTransaction,
     applied_transactions,
     reinstated_transactions,
 )
-from projections.kernels.grants import Application, applied
 
 Lines = Sequence[Mapping[str, object]]
 

@@ -21,16 +21,16 @@ from metering.evaluation import Evaluator
 from metering.ids import Ids
 from metering.sealing import BackgroundSealing
 from projections.access import Access, changing, claiming
-from projections.alerts import Alerts
-from projections.catalog import Catalog, Definitions
-from projections.credits import Credits
+from projections.alerts.queries import Alerts
+from projections.credits.queries import Credits
 from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.meters.catalog import Catalog, Definitions
 from projections.outbox import Outbox
-from projections.recorded import Recorded, tail_table
+from projections.scans.recorded import Recorded, tail_table
 from projections.streaming import Streaming
 from projections.streaming import changing as changing_streaming
-from projections.summaries import Summaries
-from projections.usage import Usage
+from projections.usage.hourly import Usage
+from projections.usage.summaries import Summaries
 
 Decide = Callable[[Definitions], Sequence[Fact]]
 DecideCredits = Callable[[Credits, int], Sequence[Fact]]

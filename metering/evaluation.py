@@ -15,12 +15,12 @@ from ledger.facts.alerts import AlertTriggered
 from ledger.facts.union import Fact
 from ledger.log import Log
 from metering.credit_evaluation import CreditEvaluator
-from projections.alerts import Alerts, Fired
-from projections.catalog import Catalog
-from projections.crossings import Crossings
-from projections.summaries import Summaries
-from projections.usage import Usage
-from projections.watched import Pending, Watched
+from projections.alerts.pending import Pending, Watched
+from projections.alerts.queries import Alerts, Fired
+from projections.alerts.usage_crossings import Crossings
+from projections.meters.catalog import Catalog
+from projections.usage.hourly import Usage
+from projections.usage.summaries import Summaries
 
 Found = list[tuple[int, AlertTriggered]]
 

@@ -27,7 +27,7 @@ from metering.listing import RecordedEvent, Wanted, event_resource, recorded_eve
 from metering.parameters import whole_number
 from metering.resources import MeterEvent
 from metering.times import Time, instant
-from projections.catalog import Definitions
+from projections.meters.catalog import Definitions
 
 _GIVEN = np.array([True])
 _ASSIGNED = np.array([False])

@@ -13,7 +13,7 @@ from metering.currencies import currency_of
 from metering.errors import InvalidRequestError, InvoiceConflictError
 from metering.parameters import invalid, missing, name_of, only, whole_number
 from metering.times import Time, instant
-from projections.kernels.grants import Application
+from projections.kernels.credits.grants import Application
 
 _LINE_KEYS = {"id", "amount", "currency", "price"}
 

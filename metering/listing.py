@@ -19,7 +19,7 @@ from ledger.usage.quantities import format_quantity
 from metering.clock import at_microseconds
 from metering.resources import MeterEvent
 from projections.kernels.definitions import MeterDefinition
-from projections.usage_view import UsageView
+from projections.usage.view import UsageView
 
 _ROWS_AT_A_TIME = 4096
 

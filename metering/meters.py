@@ -28,9 +28,9 @@ from metering.resources import (
 )
 from metering.summaries import event_summaries
 from metering.times import Time
-from projections.catalog import Definitions
 from projections.kernels.definitions import MeterDefinition
-from projections.kernels.keys import METER_BITS
+from projections.kernels.usage.keys import METER_BITS
+from projections.meters.catalog import Definitions
 
 LONGEST_DISPLAY_NAME = 250
 METERS_AT_MOST = 1 << METER_BITS

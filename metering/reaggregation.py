@@ -17,14 +17,14 @@ from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.times import Time, instant
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.definitions import MeterDefinition
-from projections.reaggregation.jobs import StepCallback, reaggregate
-from projections.reaggregation.question import (
+from projections.scans.reaggregation.jobs import StepCallback, reaggregate
+from projections.scans.reaggregation.question import (
     RESULT_COLUMNS,
     Measure,
     Question,
     measure_of,
 )
-from projections.recorded import Recorded
+from projections.scans.recorded import Recorded
 from projections.windows import END
 
 Filters = Mapping[str, str | Collection[str]]

@@ -6,7 +6,7 @@ import msgspec
 
 from metering.clock import at_microseconds
 from metering.engine import Engine
-from projections.alerts import Alerts
+from projections.alerts.queries import Alerts
 from projections.outbox import Outbox
 
 

@@ -11,8 +11,8 @@ from metering.errors import InvalidRequestError
 from metering.resources import MeterEventSummary
 from metering.times import Time, instant
 from projections.kernels.definitions import MeterDefinition
-from projections.series import Series
-from projections.summaries import GroupingWindow, Summary
+from projections.usage.series import Series
+from projections.usage.summaries import GroupingWindow, Summary
 from projections.windows import END, floor_to
 
 _WINDOWS_AT_MOST = 1_000_000

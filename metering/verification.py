@@ -14,13 +14,13 @@ from ledger.segments.entry import Segment
 from ledger.usage.columns import timestamps_of
 from ledger.usage.rows import batch_of
 from metering.engine import Engine
-from projections.alerts import Alerts
-from projections.credits import Credits, StoredCredits
-from projections.kernels.alerts import AlertBook
+from projections.alerts.queries import Alerts
+from projections.credits.queries import Credits, StoredCredits
+from projections.kernels.alerts.book import AlertBook
+from projections.kernels.credits.grants import CreditAccounts
 from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.kernels.grants import CreditAccounts
-from projections.tables.meters import read_definitions
-from projections.usage import Usage, UsageContents
+from projections.meters.tables import read_definitions
+from projections.usage.hourly import Usage, UsageContents
 
 StepCallback = Callable[[int, int], None]
 """Is called with the position reached and the last position."""

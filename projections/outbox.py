@@ -28,7 +28,7 @@ from projections.tables.outbox import (
     webhook_outbox,
     webhook_secret,
 )
-from projections.tables.webhooks import webhook_endpoint
+from projections.webhooks.tables import webhook_endpoint
 
 _delivery, _outbox = webhook_delivery.c, webhook_outbox.c
 _endpoint = webhook_endpoint.c

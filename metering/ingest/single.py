@@ -12,7 +12,7 @@ from metering.ingest.layout import Columns, Constant, LocatedColumns, named_colu
 from metering.ingest.receipts import Rejection
 from metering.ingest.types import is_text, texts_of
 from metering.times import Time
-from projections.catalog import Definitions
+from projections.meters.catalog import Definitions
 
 _MOST_NUMBER = 1 << 64
 

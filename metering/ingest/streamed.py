@@ -31,7 +31,7 @@ from metering.checks import (
 )
 from metering.errors import MeterEventInvalidError
 from metering.ingest.plain import plain_timestamps, plain_values
-from projections.catalog import Definitions
+from projections.meters.catalog import Definitions
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
 _Key = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]

@@ -11,10 +11,10 @@ from metering.errors import InvalidRequestError
 from metering.invoices import Invoice, check_same
 from metering.settlement.invoices import InvoiceBatch
 from metering.settlement.receipts import InvoiceRejection
-from projections.credits import Credits
-from projections.kernels.burn_down_many import Lines, burn_down_many
-from projections.kernels.grants import Application, applied
-from projections.spendable import Spendable
+from projections.credits.queries import Credits
+from projections.credits.spendable import Spendable
+from projections.kernels.credits.burn_down_many import Lines, burn_down_many
+from projections.kernels.credits.grants import Application, applied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from metering.settlement.receipts import (
 )
 from metering.settlement.sources import open_invoices
 from metering.settlement.transactions import transactions_of
-from projections.credits import Credits
-from projections.spendable import Spendable
+from projections.credits.queries import Credits
+from projections.credits.spendable import Spendable
 
 
 def run_billing(

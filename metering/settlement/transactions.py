@@ -10,8 +10,8 @@ from metering.credit_transactions import id_prefix
 from metering.settlement.commits import Settled
 from metering.settlement.invoices import InvoiceBatch
 from metering.settlement.receipts import TRANSACTIONS
-from projections.kernels.credit_timeline import TransactionKind
-from projections.spendable import Spendable
+from projections.credits.spendable import Spendable
+from projections.kernels.credits.timeline import TransactionKind
 
 _KIND = TransactionKind.APPLIED.value
 

@@ -37,10 +37,10 @@ from metering.webhooks.resources import (
 )
 from metering.webhooks.signatures import new_secret
 from metering.webhooks.snapshots import EVENT_TYPES
-from projections.credits import Page
+from projections.credits.queries import Page
 from projections.kernels.endpoints import EVERY_EVENT, Endpoint
 from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
-from projections.webhooks import Endpoints as SeenEndpoints
+from projections.webhooks.queries import Endpoints as SeenEndpoints
 
 ENDPOINTS_MAX = 16
 LONGEST_DESCRIPTION = 5_000

@@ -18,14 +18,14 @@ from metering.engine import Engine
 from metering.webhooks.reporting import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
-from projections.credits import Credits
+from projections.credits.queries import Credits
 from projections.enqueueing import Enqueued, Enqueueing
-from projections.kernels.credit_timeline import TransactionKind, transactions
+from projections.kernels.credits.grants import Grant
+from projections.kernels.credits.timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
-from projections.kernels.grants import Grant
 from projections.outbox import Outbox
-from projections.tables.frame import RecordedFact
-from projections.webhooks import (
+from projections.resource_tables import RecordedFact
+from projections.webhooks.queries import (
     Endpoints,
     Past,
     expired_unseen,

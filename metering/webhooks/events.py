@@ -16,10 +16,10 @@ from metering.parameters import invalid, one_of, only
 from metering.times import Time, instant
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
-from projections.credits import Credits
+from projections.credits.queries import Credits
 from projections.outbox import Outbox
-from projections.tables.frame import RecordedFact
-from projections.webhooks import Past
+from projections.resource_tables import RecordedFact
+from projections.webhooks.queries import Past
 
 _POSITIONS_AT_A_TIME = 1_000
 _TIMES_MORE = 8

@@ -27,7 +27,7 @@ from metering.webhooks.sending import Answer, Sender
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint
 from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
-from projections.webhooks import Endpoints
+from projections.webhooks.queries import Endpoints
 
 LANES = 16
 _GONE = 410

@@ -13,7 +13,7 @@ from metering.webhooks.thin_events import notification_body
 from projections.enqueueing import Enqueueing, Told
 from projections.kernels.endpoints import Endpoint
 from projections.streaming import StoredReport, Streaming
-from projections.webhooks import Endpoints, Past
+from projections.webhooks.queries import Endpoints, Past
 
 
 def make_reports(engine: Engine) -> int:

@@ -33,9 +33,10 @@ from metering.credit_grants import grant_resource
 from metering.credit_transactions import transaction_resource
 from metering.meters import meter_resource
 from metering.webhooks.resources import Event, EventData, EventType
-from projections.credits import Credits
-from projections.kernels.alerts import Trigger, TriggerFact
-from projections.kernels.credit_timeline import (
+from projections.credits.queries import Credits
+from projections.kernels.alerts.book import Trigger, TriggerFact
+from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
     applied_transactions,
@@ -43,9 +44,8 @@ from projections.kernels.credit_timeline import (
     reinstated_transactions,
     transactions,
 )
-from projections.kernels.grants import Application, Grant
-from projections.tables.frame import RecordedFact
-from projections.webhooks import Past
+from projections.resource_tables import RecordedFact
+from projections.webhooks.queries import Past
 
 _TRANSACTION: EventType = "billing.credit_balance_transaction.created"
 _GRANT_UPDATED: EventType = "billing.credit_grant.updated"

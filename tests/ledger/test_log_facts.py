@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from ledger.errors import LedgerError, StoreUnavailableError
 from ledger.facts.union import Fact
 from ledger.log import Log
-from projections.tables.meters import read_definitions
+from projections.meters.tables import read_definitions
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (
     NOW,

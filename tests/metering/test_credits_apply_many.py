@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import metering
 from metering.settlement import sources
-from projections.kernels import burn_down_many
+from projections.kernels.credits import burn_down_many
 from tests.conftest import Connect
 from tests.metering.credits import DAY, balance, for_prices, grant, run
 from tests.metering.usage import NOW

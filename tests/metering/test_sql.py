@@ -13,8 +13,8 @@ import metering
 from ledger.segments.absent import AbsentStore
 from ledger.segments.reader import SegmentReader
 from projections.errors import QueryError
-from projections.queries import run_query
-from projections.recorded import RECORDED, Recorded
+from projections.scans.recorded import RECORDED, Recorded
+from projections.scans.sql import run_query
 from tests.conftest import Connect
 from tests.interrupting import interrupted_after, may_be_lost
 from tests.metering.usage import NOW, cancel_event, create_event, create_meter, table

@@ -12,8 +12,8 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from ledger.usage.quantities import QUANTITY
-from projections.kernels.lasts import Lasts
-from projections.kernels.totals import Totals
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.totals import Totals
 from tests.ledger.usage_rows import units
 
 PLAIN_KEYS = [0, 1, 2, (1 << 63) - 1]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.facts.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
-from projections.kernels.grants import Application, Grant, applied
+from projections.kernels.credits.grants import Application, Grant, applied
 
 
 def grant(position: int = 1, **others: Any) -> Grant:

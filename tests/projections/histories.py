@@ -15,9 +15,9 @@ from ledger.entries import Commit
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
 from ledger.usage.columns import UsageRow
-from projections.series import Series
-from projections.summaries import GroupingWindow, Summaries
-from projections.tables.meters import read_definitions
+from projections.meters.tables import read_definitions
+from projections.usage.series import Series
+from projections.usage.summaries import GroupingWindow, Summaries
 from projections.windows import DAY, HOUR
 from tests.ledger.usage_rows import units
 from tests.projections.cells import decimal_of, units_of

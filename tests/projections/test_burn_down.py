@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.facts.credits import Draw, GrantCategory, InvoiceLine
-from projections.kernels import burn_down_many as many
-from projections.kernels.burn_down import NEVER, burn_down, draw_order
-from projections.kernels.grants import Grant
+from projections.kernels.credits import burn_down_many as many
+from projections.kernels.credits.burn_down import NEVER, burn_down, draw_order
+from projections.kernels.credits.grants import Grant
 from tests.projections.credit_accounts import grant
 
 NOW = 100

@@ -1,6 +1,6 @@
 """The kernel of falls follows what is available, place by place."""
 
-from projections.kernels.credit_falls import Place, Step, steps
+from projections.kernels.credits.falls import Place, Step, steps
 from tests.projections.credit_accounts import application, grant
 
 

@@ -28,9 +28,9 @@ from ledger.facts.credits import (
 from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
-from projections.credits import Credits, Page, StoredCredits
-from projections.kernels.grants import CreditAccounts
-from projections.tables.facts import FactTables
+from projections.credits.queries import Credits, Page, StoredCredits
+from projections.fact_tables import FactTables
+from projections.kernels.credits.grants import CreditAccounts
 
 LINES = (InvoiceLine("größe 🚕", 7, None), InvoiceLine("'; --", 0, "price_1"))
 

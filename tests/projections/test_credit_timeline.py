@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from projections.kernels.credit_balances import (
+from projections.kernels.credits.balances import (
     Balance,
     RunningBalance,
     Span,
@@ -12,8 +12,8 @@ from projections.kernels.credit_balances import (
     balances,
     running_balances,
 )
-from projections.kernels.credit_timeline import TransactionKind, transactions
-from projections.kernels.grants import Application, Grant
+from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.credits.timeline import TransactionKind, transactions
 from tests.projections.credit_accounts import application, grant
 
 G, S, R, T, X, V = TransactionKind

@@ -27,10 +27,10 @@ from ledger.facts.meters import (
 from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
-from projections.catalog import Catalog
+from projections.fact_tables import FactTables
 from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.tables.facts import FactTables
-from projections.tables.meters import read_definitions
+from projections.meters.catalog import Catalog
+from projections.meters.tables import read_definitions
 
 CREATED = MeterCreated(
     meter_id="mtr_1",

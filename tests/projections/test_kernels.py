@@ -10,7 +10,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from projections.kernels.decimals import (
+from projections.kernels.usage.decimals import (
     decimals_of,
     gather_limbs,
     limbs_of,
@@ -21,7 +21,7 @@ from projections.kernels.decimals import (
     words_of,
     words_of_limbs,
 )
-from projections.kernels.keys import (
+from projections.kernels.usage.keys import (
     CUSTOMER_BITS,
     HOUR_BITS,
     METER_BITS,
@@ -34,9 +34,9 @@ from projections.kernels.keys import (
     recode,
     series_key,
 )
-from projections.kernels.lasts import Lasts
-from projections.kernels.totals import Totals
-from projections.levels import Cells, Levels, cells_between
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.totals import Totals
+from projections.usage.levels import Cells, Levels, cells_between
 from tests.ledger.usage_rows import UNITS_AT_MOST, units
 from tests.projections.cells import (
     PLAIN_KEYS,

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from projections.kernels.decimals import limbs_of_numbers, numbers_of_limbs
-from projections.kernels.thresholds import (
+from projections.kernels.alerts.thresholds import (
     Sought,
     Steps,
     first_crossings,
     tally_of,
 )
+from projections.kernels.usage.decimals import limbs_of_numbers, numbers_of_limbs
 
 GROUPS = 3
 NUMBERS = st.one_of(st.integers(-9, 9), st.integers(-(10**37), 10**37))

@@ -27,7 +27,7 @@ from ledger.facts.meters import MeterDeactivated
 from ledger.facts.union import Fact
 from ledger.usage.columns import UsageRow, usage_batch
 from ledger.usage.rows import FewEvents
-from projections.usage import Usage
+from projections.usage.hourly import Usage
 from projections.windows import HOUR
 from tests.projections.cells import contents_of_lasts, contents_of_totals
 from tests.projections.usage_logs import (

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from ledger.runs.files import Columns, RunIdentity, open_run, write_run
 from ledger.usage.columns import UsageRow, usage_batch
-from projections.kernels.shapes import Shape
-from projections.usage_cells import (
+from projections.kernels.usage.shapes import Shape
+from projections.usage.cells import (
     UsageCells,
     cells_of_cancellations,
     cells_of_events,
 )
-from projections.usage_run import UsageRun, UsageRuns, columns_of
+from projections.usage.run import UsageRun, UsageRuns, columns_of
 from projections.windows import HOUR
 from tests.projections.cells import contents_of_lasts, contents_of_totals
 from tests.projections.usage_logs import log_directory

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP, WORD
 from ledger.usage.quantities import QUANTITY
-from projections.watched_pieces import pieces_by_meter
+from projections.alerts.pieces import pieces_by_meter
 
 
 def test_more_meters_than_two_bytes_count_keep_their_rows_apart() -> None:

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.facts.meters import EventTimeWindow
-from projections.kernels.keys import HOUR_BITS
+from projections.kernels.usage.keys import HOUR_BITS
 from projections.windows import DAY, END, HOUR, LENGTHS, ceil_to, floor_to
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

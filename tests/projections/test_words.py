@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.kernels.words import WORDS, code_of, words_together, words_used
+from projections.kernels.usage.words import WORDS, code_of, words_together, words_used
 from tests.ledger.usage_rows import TEXTS
 
 LISTS = st.lists(TEXTS | st.sampled_from(["a", "b", "ä", "z", "🚕", "\uffff"]))

@@ -14,8 +14,8 @@ from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.store import open_segment_store
 from ledger.usage.columns import UsageRow
-from projections.tables.facts import FactTables
-from projections.usage import Usage
+from projections.fact_tables import FactTables
+from projections.usage.hourly import Usage
 from tests.ledger.drafts import NOW, append
 
 EPOCH = "epoch-1"

@@ -15,11 +15,18 @@ from ledger.facts.meters import EventTimeWindow, Formula
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.quantities import QUANTITY
 from projections.calendar import WindowUnit, windows_between
-from projections.reaggregation.errors import SummaryTooLargeError, ValueUnreadableError
-from projections.reaggregation.partial import combine, partial
-from projections.reaggregation.question import Measure, Question
+from projections.scans.reaggregation.errors import (
+    SummaryTooLargeError,
+    ValueUnreadableError,
+)
+from projections.scans.reaggregation.partial import combine, partial
+from projections.scans.reaggregation.question import Measure, Question
 from tests.projections.reaggregation.naive import Event
-from tests.projections.reaggregation.segments import instant, table_of, write_segment
+from tests.projections.reaggregation.segments import (
+    instant,
+    table_of,
+    write_segment,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

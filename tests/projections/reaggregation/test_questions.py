@@ -8,7 +8,7 @@ import pytest
 from ledger.facts.meters import EventTimeWindow, Formula, MeterStatus
 from projections.calendar import WindowUnit, windows_between
 from projections.kernels.definitions import MeterDefinition
-from projections.reaggregation.question import (
+from projections.scans.reaggregation.question import (
     RESULT_COLUMNS,
     Measure,
     Question,

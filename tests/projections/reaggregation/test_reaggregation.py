@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 
 from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import WindowUnit, windows_between
-from projections.reaggregation.errors import ReaggregationError, ValueUnreadableError
-from projections.reaggregation.partial import combine, partial
-from projections.reaggregation.question import Measure, Question
+from projections.scans.reaggregation.errors import (
+    ReaggregationError,
+    ValueUnreadableError,
+)
+from projections.scans.reaggregation.partial import combine, partial
+from projections.scans.reaggregation.question import Measure, Question
 from tests.projections.reaggregation.drawing import questions
 from tests.projections.reaggregation.naive import (
     Asked,
@@ -26,7 +29,11 @@ from tests.projections.reaggregation.naive import (
     NoAnswer,
     recompute,
 )
-from tests.projections.reaggregation.segments import instant, table_of, write_segment
+from tests.projections.reaggregation.segments import (
+    instant,
+    table_of,
+    write_segment,
+)
 
 
 def question_of(asked: Asked) -> Question:

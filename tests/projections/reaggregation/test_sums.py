@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from projections.kernels.averages import average_units
-from projections.kernels.decimals import words_of
-from projections.reaggregation.sums import sums_of_limbs, sums_of_words
+from projections.kernels.usage.averages import average_units
+from projections.kernels.usage.decimals import words_of
+from projections.scans.reaggregation.sums import sums_of_limbs, sums_of_words
 from tests.ledger.usage_rows import units
 from tests.projections.reaggregation.drawing import in_units
 

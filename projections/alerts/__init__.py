@@ -1,0 +1,1 @@
+"""Alerts: what is watched, what is pending, and what was crossed."""

@@ -1,0 +1,202 @@
+"""Watched usage: what was recorded since alerts were last evaluated, kept in memory.
+
+It follows the log in front of hourly usage, and so knows, for each meter that has
+alerts, usage as it was before the first of the events that it holds. What is held of
+an event is what evaluation needs. When more of the log was sealed, it begins anew behind
+the segments, as hourly usage does: what is sealed was evaluated.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection
+
+from ledger.entries import Commit
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.alerts import AlertActivated, AlertCreated, CreditAlertCreated
+from ledger.facts.meters import MeterCreated
+from ledger.facts.union import Fact
+from ledger.segments.sealed import Sealed
+from ledger.usage.rows import Events, FewEvents, batch_of
+from projections.alerts.pieces import Piece, pieces_by_meter
+from projections.alerts.queries import Alerts
+from projections.kernels.alerts.book import UsageAlert
+from projections.meters.tables import read_definitions
+from projections.usage.hourly import Usage
+from projections.usage.view import UsageView
+
+Held = FewEvents | Mapping[str, Piece]
+"""Events of one commit; as pieces by event name, unless they are few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What is to be evaluated.
+
+    Attributes:
+        before: usage that came before, by the event names of meters that have alerts.
+        events: with the position of the first of each part, in order; some are of
+            other meters, or came before.
+        cancellations: by position; likewise.
+        after: usage with all of it.
+        generation: what it is told by when it was evaluated.
+        is_whole: whether nothing is missing, else the log is to be read.
+    """
+
+    before: Mapping[str, UsageView]
+    events: tuple[tuple[int, Held], ...]
+    cancellations: Mapping[int, MeterEventCancelled]
+    after: UsageView
+    generation: int
+    is_whole: bool
+
+    @property
+    def position(self) -> int:
+        """The last position that is to be evaluated."""
+        return self.after.position
+
+    @property
+    def first_base(self) -> int:
+        """The position up to which no meter needs to be evaluated."""
+        positions = [view.position for view in self.before.values()]
+        return min(positions, default=self.position)
+
+
+class Watched:
+    """Holds what is to be evaluated. Thread-safe; a follower, with usage behind it."""
+
+    def __init__(self, usage: Usage) -> None:
+        self._lock = threading.Lock()
+        self._usage = usage
+        self._event_names: dict[str, str] = {}
+        self._alerts: dict[str, str] = {}
+        self._before: dict[str, UsageView] = {}
+        self._events: list[tuple[int, Held]] = []
+        self._cancellations: dict[int, MeterEventCancelled] = {}
+        self._generation = 0
+        self._is_whole = True
+        self._has_credit_alerts = False
+
+    # Following the log.
+
+    def make_runs(self, connection: Connection, sealed: Sealed) -> None:
+        """Make the runs of usage that are missing."""
+        self._usage.make_runs(connection, sealed)
+
+    def restart(self, connection: Connection, sealed: Sealed) -> None:
+        """Begin after the last segment.
+
+        Args:
+            connection: sees the log, and the tables that its facts folded into.
+            sealed: what lies before the tail now.
+        """
+        seen = Alerts(connection)
+        checkpoint = seen.checkpoint()
+        with self._lock:
+            self._usage.restart(connection, sealed)
+            self._event_names = {
+                meter_id: meter.event_name
+                for meter_id, meter in read_definitions(connection).items()
+            }
+            alerts = seen.all()
+            self._alerts = {
+                alert.alert_id: self._event_names[alert.meter_id]
+                for alert in alerts
+                if isinstance(alert, UsageAlert)
+            }
+            self._has_credit_alerts = len(self._alerts) < len(alerts)
+            self._events, self._cancellations, self._before = [], {}, {}
+            self._generation += 1
+            # It may be sealed further where the checkpoint was lost.
+            self._is_whole = checkpoint is None or checkpoint >= sealed.position
+            for watch in seen.watches(sealed.position):
+                self._begin(watch.alert.alert_id)
+
+    def take_in(self, commit: Commit) -> None:
+        """Take in the next commit."""
+        with self._lock:
+            if isinstance(commit.content, tuple):
+                for position, fact in enumerate(commit.content, commit.first_position):
+                    self._hold_fact(position, fact)
+            elif self._before:
+                self._hold(commit.first_position, commit.content)
+            self._usage.take_in(commit)
+
+    def clear_runs(self) -> None:
+        """Remove the runs of usage; the next restart makes them anew."""
+        self._usage.clear_runs()
+
+    # Evaluation.
+
+    @property
+    def has_credit_alerts(self) -> bool:
+        """Whether there ever was an alert on credits."""
+        return self._has_credit_alerts
+
+    def pending(self) -> Pending | None:
+        """Get what is to be evaluated now, None where no usage is watched."""
+        with self._lock:
+            if not self._before:
+                return None
+            return Pending(
+                before=dict(self._before),
+                events=tuple(self._events),
+                cancellations=dict(self._cancellations),
+                after=self._usage.taken_in(),
+                generation=self._generation,
+                is_whole=self._is_whole,
+            )
+
+    def evaluated(self, pending: Pending) -> None:
+        """Let go of what was evaluated and recorded."""
+        reached = pending.position
+        with self._lock:
+            if self._generation != pending.generation:
+                return
+            self._is_whole = True
+            for event_name in pending.before:
+                self._before[event_name] = pending.after
+            self._events = [each for each in self._events if each[0] > reached]
+            self._cancellations = {
+                position: fact
+                for position, fact in self._cancellations.items()
+                if position > reached
+            }
+
+    # What is held.
+
+    def _hold_fact(self, position: int, fact: Fact) -> None:
+        match fact:
+            case MeterCreated():
+                self._event_names[fact.meter_id] = fact.event_name
+            case AlertCreated():
+                self._alerts[fact.alert_id] = self._event_names[fact.meter_id]
+                self._begin(fact.alert_id)
+            case CreditAlertCreated():
+                self._has_credit_alerts = True
+            case AlertActivated() if fact.alert_id in self._alerts:
+                self._begin(fact.alert_id)
+            case MeterEventCancelled() if fact.event_name in self._before:
+                self._cancellations[position] = fact
+            case _:
+                pass
+
+    def _begin(self, alert_id: str) -> None:
+        """Hold what is recorded on the meter of an alert from now on."""
+        event_name = self._alerts[alert_id]
+        if event_name not in self._before:
+            self._before[event_name] = self._usage.taken_in()
+
+    def _hold(self, first_position: int, events: Events) -> None:
+        held: Held
+        if isinstance(events, FewEvents):
+            held = events
+            is_watched = any(row.event_name in self._before for row in events.rows)
+        else:
+            position = np.arange(first_position, first_position + len(events))
+            held = pieces_by_meter(batch_of(events), position, self._before)
+            is_watched = bool(held)
+        if is_watched:
+            self._events.append((first_position, held))

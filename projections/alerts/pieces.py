@@ -1,0 +1,119 @@
+"""Watched pieces: events or cancellations of one meter, held in few bytes each.
+
+What is held of each row is what evaluation needs, in columns as narrow as their numbers
+are. They are widened when they are read, and not kept so: a piece fits in the
+processor's caches, all of them do not.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.usage.columns import timestamps_of
+from projections.kernels.usage.decimals import narrowed, words_of
+
+_CODES_OF_TWO_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Rows of one meter, positions ascending; there is at least one.
+
+    Attributes:
+        names: the customers of these rows, and maybe others.
+        code: of each row, the index of its customer among the names.
+        first: the first position.
+        offset: of each row, how much further its position is.
+        timestamp: int64, of the event, microseconds since 1970 UTC.
+        words: int64, words by rows: the event's value in units, one word where that
+            holds all of them; 0 for none.
+        cancelled: int64, of each row the position of the event that it cancels; None
+            where the rows are events.
+    """
+
+    names: pa.Array
+    code: np.ndarray
+    first: int
+    offset: np.ndarray
+    timestamp: np.ndarray
+    words: np.ndarray
+    cancelled: np.ndarray | None
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.code)
+
+    @property
+    def are_events(self) -> bool:
+        """Whether the rows are events, and not cancellations."""
+        return self.cancelled is None
+
+    @property
+    def position(self) -> np.ndarray:
+        """Of each row the position of the event, or of what cancels it (int64)."""
+        return self.offset + np.int64(self.first)
+
+    @property
+    def event_position(self) -> np.ndarray:
+        """Of each row the position of the event (int64)."""
+        return self.position if self.cancelled is None else self.cancelled
+
+    def where(self, are_picked: np.ndarray) -> "Piece":
+        """Pick some of the rows (bool)."""
+        return replace(
+            self,
+            code=self.code[are_picked],
+            offset=self.offset[are_picked],
+            timestamp=self.timestamp[are_picked],
+            words=self.words[:, are_picked],
+            cancelled=None if self.cancelled is None else self.cancelled[are_picked],
+        )
+
+
+def pieces_by_meter(
+    batch: pa.RecordBatch,
+    position: np.ndarray,
+    event_names: Collection[str],
+    cancelled: np.ndarray | None = None,
+) -> dict[str, Piece]:
+    """Split rows by the event names of some meters.
+
+    Args:
+        batch: with the columns event_name, customer, timestamp and value of events.
+        position: int64, ascending: of each row its position.
+        event_names: of the meters whose rows are wanted.
+        cancelled: see `Piece`.
+    """
+    encoded, customer = batch.column("event_name"), batch.column("customer")
+    names: list[str] = encoded.dictionary.to_pylist()
+    if not any(name in event_names for name in names):
+        return {}
+    codes = encoded.indices.to_numpy()
+    # Two bytes are sorted by counting, which is many times faster.
+    narrow = codes.astype(np.uint16) if len(names) <= _CODES_OF_TWO_BYTES else codes
+    order = np.argsort(narrow, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    customers = customer.dictionary
+    code, timestamp = _narrow(customer.indices.to_numpy()), timestamps_of(batch)
+    words = narrowed(words_of(batch.column("value")))
+    pieces = {}
+    for name, rows in zip(names, np.split(order, ends[:-1]), strict=True):
+        if len(rows) and name in event_names:
+            first = int(position[rows[0]])
+            pieces[name] = Piece(
+                names=customers,
+                code=code[rows],
+                first=first,
+                offset=_narrow(position[rows] - first),
+                timestamp=timestamp[rows],
+                words=np.stack([word[rows] for word in words]),
+                cancelled=None if cancelled is None else cancelled[rows],
+            )
+    return pieces
+
+
+def _narrow(numbers: np.ndarray) -> np.ndarray:
+    """Keep numbers that are not negative in as few bytes as the greatest needs."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max())))

@@ -1,0 +1,233 @@
+"""Alerts as one database transaction sees them: the questions that are asked of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
+
+from ledger.database.bulk import is_among_numbers
+from ledger.facts.alerts import AlertStatus
+from projections.alerts.fold import (
+    move_checkpoint,
+    move_credit_checkpoint,
+    read_checkpoint,
+    read_credit_checkpoint,
+)
+from projections.alerts.tables import (
+    alert,
+    alert_of,
+    alert_period,
+    alert_trigger,
+    credit_alert_of,
+    credit_alert_trigger,
+    credit_trigger_of,
+    period_of,
+    trigger_of,
+    usage_alert_of,
+)
+from projections.credits.queries import Page
+from projections.kernels.alerts.book import (
+    Alert,
+    AlertBook,
+    CreditWatch,
+    Period,
+    Trigger,
+    UsageAlert,
+    Watch,
+)
+from projections.kernels.credits.falls import Place
+
+_ALERTS = select(alert)
+_ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
+_NOT_ARCHIVED = alert.c.status != AlertStatus.ARCHIVED.value
+_CUSTOMERS = select(alert.c.customer, func.count()).where(_NOT_ARCHIVED)
+_OF_METER = _CUSTOMERS.where(alert.c.meter_id == bindparam("meter_id"))
+_OF_CURRENCY = _CUSTOMERS.where(alert.c.currency == bindparam("currency"))
+_PERIODS = (
+    select(
+        alert,
+        alert_period.c.period.label("after"),
+        alert_period.c.began_at,
+        alert_period.c.ended,
+        alert_period.c.ended_at,
+    )
+    .join(alert_period, alert_period.c.alert_id == alert.c.alert_id)
+    .where(or_(alert_period.c.ended.is_(None), alert_period.c.ended > bindparam("at")))
+    .order_by(alert_period.c.period)
+)
+_WATCHES = _PERIODS.where(alert.c.meter_id.is_not(None))
+_CREDIT_WATCHES = _PERIODS.where(alert.c.currency.is_not(None))
+_FIRED = select(
+    alert_trigger.c.period, alert_trigger.c.customer, alert_trigger.c.window_start
+)
+_CREDITS_FIRED = select(
+    credit_alert_trigger.c.period,
+    credit_alert_trigger.c.customer,
+    credit_alert_trigger.c.instant,
+    credit_alert_trigger.c.cause_position,
+).where(credit_alert_trigger.c.instant >= bindparam("since"))
+_TRIGGERS = (
+    (alert_trigger, trigger_of),
+    (credit_alert_trigger, credit_trigger_of),
+)
+
+Fired = tuple[int, str, int | None]
+"""A period, a customer and the start of a window: triggers but once."""
+CreditsFired = tuple[int, str, Place]
+"""A period, a customer and where credits fell: triggers but once."""
+
+
+class Alerts:
+    """Alerts, periods and triggers, as a database transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def alert(self, alert_id: str) -> Alert | None:
+        """Find an alert by its id."""
+        row = self.connection.execute(_ALERT, {"alert_id": alert_id}).first()
+        return None if row is None else alert_of(row)
+
+    def all(self) -> list[Alert]:
+        """Read every alert, in the order of their creation."""
+        return self._alerts(_ALERTS.order_by(alert.c.position))
+
+    def stored(self) -> AlertBook:
+        """Read every alert, period and trigger."""
+        return AlertBook(
+            alerts={each.alert_id: each for each in self.all()},
+            periods=self.all_periods(),
+            triggers=self.triggers(),
+        )
+
+    def page(
+        self, page: Page, *, meter_id: str | None, alert_class: type[Alert] | None
+    ) -> list[Alert]:
+        """Read some alerts that are not archived, newest first.
+
+        Args:
+            page: which of them.
+            meter_id: only those on usage of a meter; None is all.
+            alert_class: only those on usage, or on credits; None is all.
+        """
+        wanted, position = _ALERTS.where(_NOT_ARCHIVED), alert.c.position
+        if alert_class is not None:
+            is_on_usage = alert_class is UsageAlert
+            kind = alert.c.meter_id if is_on_usage else alert.c.currency
+            wanted = wanted.where(kind.is_not(None))
+        if meter_id is not None:
+            wanted = wanted.where(alert.c.meter_id == meter_id)
+        if page.before is not None:
+            wanted = wanted.where(position < page.before)
+        if page.after is not None:
+            wanted = wanted.where(position > page.after).order_by(position)
+        else:
+            wanted = wanted.order_by(position.desc())
+        found = self._alerts(wanted.limit(page.limit))
+        return found if page.after is None else found[::-1]
+
+    def applying_count(
+        self,
+        customer: str | None,
+        *,
+        meter_id: str | None = None,
+        currency: str | None = None,
+    ) -> int:
+        """Count the alerts that apply to a customer, or to whom most apply to.
+
+        Those on a meter, or on credits of a currency; the archived ones do not count.
+        """
+        wanted = _OF_METER if currency is None else _OF_CURRENCY
+        given = {"meter_id": meter_id} if currency is None else {"currency": currency}
+        rows = self.connection.execute(wanted.group_by(alert.c.customer), given)
+        counts: Counter[str | None] = Counter(dict(map(tuple, rows)))
+        of_everybody = counts.pop(None, 0)
+        if customer is None:
+            return of_everybody + max(counts.values(), default=0)
+        return of_everybody + counts[customer]
+
+    def watches(self, at: int) -> list[Watch]:
+        """Read the periods that have not ended before a position, with their alerts.
+
+        Those of alerts on usage.
+        """
+        return [
+            Watch(alert=usage_alert_of(row), after=row.after, before=row.ended)
+            for row in self.connection.execute(_WATCHES, {"at": at})
+        ]
+
+    def credit_watches(self, at: int) -> list[CreditWatch]:
+        """Read the periods as `watches` does, but those of alerts on credits."""
+        return [
+            CreditWatch(
+                alert=credit_alert_of(row),
+                after=Place(row.began_at, row.after),
+                before=None if row.ended is None else Place(row.ended_at, row.ended),
+            )
+            for row in self.connection.execute(_CREDIT_WATCHES, {"at": at})
+        ]
+
+    def all_periods(self) -> dict[int, Period]:
+        """Read all periods, by the position that each begins at."""
+        rows = self.connection.execute(
+            select(alert_period).order_by(alert_period.c.period)
+        )
+        return {row.period: period_of(row) for row in rows}
+
+    def fired(self, periods: Sequence[int]) -> set[Fired]:
+        """Read for whom alerts have triggered in some periods."""
+        is_wanted = is_among_numbers(
+            self.connection, alert_trigger.c.period, sorted(periods)
+        )
+        rows = self.connection.execute(_FIRED.where(is_wanted))
+        return {(row.period, row.customer, row.window_start) for row in rows}
+
+    def credits_fired(self, periods: Sequence[int], since: int) -> set[CreditsFired]:
+        """Read where credits fell in some periods, since an instant, inclusive."""
+        is_wanted = is_among_numbers(
+            self.connection, credit_alert_trigger.c.period, sorted(periods)
+        )
+        rows = self.connection.execute(
+            _CREDITS_FIRED.where(is_wanted), {"since": since}
+        )
+        return {
+            (row.period, row.customer, Place(row.instant, row.cause_position))
+            for row in rows
+        }
+
+    def triggers(
+        self, alert_id: str | None = None, customer: str | None = None
+    ) -> list[Trigger]:
+        """Read triggers, of one alert or all, of one customer or all, in their order."""
+        found: list[Trigger] = []
+        for table, of_row in _TRIGGERS:
+            wanted = select(table).order_by(table.c.position)
+            if alert_id is not None:
+                wanted = wanted.where(table.c.alert_id == alert_id)
+            if customer is not None:
+                wanted = wanted.where(table.c.customer == customer)
+            found += map(of_row, self.connection.execute(wanted))
+        return sorted(found, key=lambda each: each.position)
+
+    def credit_checkpoint(self) -> Place | None:
+        """Tell up to where triggers of alerts on credits are recorded.
+
+        It is None where there never was such an alert.
+        """
+        return read_credit_checkpoint(self.connection)
+
+    def move_credit_checkpoint(self, place: Place) -> None:
+        """Say up to where triggers of alerts on credits are recorded."""
+        move_credit_checkpoint(self.connection, place)
+
+    def checkpoint(self) -> int | None:
+        """Tell up to where those of alerts on usage are recorded; likewise."""
+        return read_checkpoint(self.connection)
+
+    def move_checkpoint(self, position: int) -> None:
+        """Say up to where triggers are recorded."""
+        move_checkpoint(self.connection, position)
+
+    def _alerts(self, wanted: Select[Any]) -> list[Alert]:
+        return [alert_of(row) for row in self.connection.execute(wanted)]

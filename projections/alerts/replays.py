@@ -1,0 +1,140 @@
+"""Watched replays: crossings of series whose events replace each other, one by one."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from ledger.facts.alerts import AlertTriggered, Recurrence
+from projections.alerts.queries import Fired
+from projections.alerts.questions import Question, window_finder
+from projections.alerts.rows import OrderedRows, WatchedRows
+from projections.calendar import Windows
+from projections.kernels.alerts.book import Watch
+from projections.kernels.alerts.replay import Replay
+from projections.kernels.usage.decimals import numbers_of_words
+from projections.kernels.usage.lasts import Lasts
+from projections.usage.series import Series
+from projections.usage.summaries import Summaries
+from projections.usage.view import UsageView
+from projections.windows import LENGTHS
+
+
+def replayed(
+    question: Question,
+    watches: Sequence[Watch],
+    rows: WatchedRows,
+    view: UsageView,
+    fired: Collection[Fired],
+    summaries: Summaries,
+) -> Iterator[tuple[int, AlertTriggered]]:
+    """Find what triggers among rows, of which there is at least one.
+
+    Args:
+        question: on whose meter they are.
+        watches: that ask it.
+        rows: what was recorded after the view.
+        view: of usage.
+        fired: what triggered before.
+        summaries: reads the events that usage is made of.
+
+    Returns:
+        For each its period and what is to be recorded.
+    """
+    by_customer: dict[str | None, list[Watch]] = defaultdict(list)
+    for watch in watches:
+        by_customer[watch.alert.customer].append(watch)
+    windows = question.windows(rows.time_span())
+    ordered = rows.in_order()
+    order = np.argsort(ordered.customer, kind="stable")
+    codes = ordered.customer[order]
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+        customer = rows.customers[codes[start]]
+        asked = by_customer[None] + by_customer.get(customer, [])
+        if question.recurrence is Recurrence.ONE_TIME:
+            asked = [w for w in asked if (w.after, customer, None) not in fired]
+        if asked:
+            of_customer = ordered.pick(order[start:end])
+            series = Series(meter=question.meter, customer=customer)
+            replay = _Replaying(question, series, asked, windows)
+            replay.begin(_events_before(summaries, view, series, of_customer))
+            yield from replay.triggers(of_customer, fired)
+
+
+def _events_before(
+    summaries: Summaries, view: UsageView, series: Series, rows: OrderedRows
+) -> Lasts:
+    """Find the events that may count, or come to count again."""
+    if rows.is_event.all():
+        return summaries.standing(view, series)
+    # What is cancelled brings back an event that only the log knows.
+    return summaries.every_event(view, series)
+
+
+class _Replaying:
+    def __init__(
+        self,
+        question: Question,
+        series: Series,
+        watches: Sequence[Watch],
+        windows: Windows | None,
+    ) -> None:
+        window = question.meter.event_time_window
+        self._question = question
+        self._customer = series.customer
+        self._watches = watches
+        self._window_of = window_finder(windows)
+        self._replay = Replay(
+            formula=question.meter.formula,
+            cell_length=None if window is None else LENGTHS[window],
+            window_of=self._window_of,
+        )
+
+    def begin(self, events: Lasts) -> None:
+        for position, timestamp, units in zip(
+            events.position.tolist(),
+            events.timestamp.tolist(),
+            numbers_of_words(events.words),
+            strict=True,
+        ):
+            self._replay.add(position, timestamp, units)
+
+    def triggers(
+        self, rows: OrderedRows, fired: Collection[Fired]
+    ) -> Iterator[tuple[int, AlertTriggered]]:
+        done: set[Fired] = set()
+        for position, event, timestamp, units, is_event in zip(
+            rows.position.tolist(),
+            rows.event_position.tolist(),
+            rows.timestamp.tolist(),
+            numbers_of_words(rows.words),
+            rows.is_event.tolist(),
+            strict=True,
+        ):
+            if not is_event:
+                self._replay.cancel(event, timestamp, units)
+                continue
+            self._replay.add(position, timestamp, units)
+            window = self._window_of(timestamp)
+            usage = self._replay.usage(window)
+            for watch in self._watches:
+                key = watch.after, self._customer, window
+                if (
+                    usage >= self._question.threshold(watch.alert.gte)
+                    and watch.covers(position)
+                    and key not in done
+                    and key not in fired
+                ):
+                    done.add(key)
+                    yield (
+                        watch.after,
+                        AlertTriggered(
+                            alert_id=watch.alert.alert_id,
+                            customer=self._customer,
+                            value=self._question.value(usage),
+                            event_position=position,
+                            timestamp=timestamp,
+                            window_start=window,
+                        ),
+                    )

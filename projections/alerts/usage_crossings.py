@@ -1,0 +1,224 @@
+"""Crossings: what alerts trigger at, found in what was recorded since they last were.
+
+Usage before the first event is that of a view of hourly usage, which stands for all
+history up to there; what comes after, is gone through in the order of positions. So the
+triggers are those of the log, however it is cut. Usage that was found is kept for the
+next time, group by group, as long as the next time goes on from there.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ledger.facts.alerts import AlertTriggered
+from projections.alerts.groups import GroupKey, Groups, group_rows, usage_before
+from projections.alerts.pending import Pending
+from projections.alerts.queries import Fired
+from projections.alerts.questions import Key, Question, customers_of, questions_of
+from projections.alerts.replays import replayed
+from projections.alerts.rows import WatchedRows, rows_by_meter
+from projections.kernels.alerts.book import Watch
+from projections.kernels.alerts.thresholds import (
+    Sought,
+    first_crossings,
+    tally_of,
+)
+from projections.kernels.definitions import MeterDefinition
+from projections.kernels.usage.decimals import (
+    are_at_least,
+    limbs_of_numbers,
+    number_of_limbs,
+    numbers_of_limbs,
+)
+from projections.usage.summaries import Summaries
+from projections.usage.view import UsageView
+
+_GROUPS_KEPT = 1 << 20
+
+Triggers = Iterator[tuple[int, AlertTriggered]]
+"""The period that something triggers in, and what."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Known:
+    """Usage that was found for a question, as of a position.
+
+    Attributes:
+        customers: whose usage was looked at; None is everybody's.
+    """
+
+    position: int
+    customers: frozenset[str] | None
+    usage: dict[GroupKey, int] = field(default_factory=dict)
+
+
+class Crossings:
+    """Finds what triggers. For one thread at a time.
+
+    Args:
+        summaries: reads usage where hourly totals do not tell it.
+    """
+
+    def __init__(self, summaries: Summaries) -> None:
+        self._summaries = summaries
+        self._known: dict[Key, _Known] = {}
+
+    def find(
+        self,
+        pending: Pending,
+        watches: Sequence[Watch],
+        meters: Mapping[str, MeterDefinition],
+        fired: Collection[Fired],
+    ) -> list[tuple[int, AlertTriggered]]:
+        """Find what triggers in what is pending.
+
+        Args:
+            pending: what was recorded.
+            watches: alerts in their periods; those that no event falls into do no harm.
+            meters: by id.
+            fired: what triggered in these periods before.
+
+        Returns:
+            For each its period and what is to be recorded, in the order of the events.
+        """
+        by_meter: dict[str, list[Watch]] = defaultdict(list)
+        for watch in watches:
+            by_meter[watch.alert.meter_id].append(watch)
+        rows_of = rows_by_meter(pending)
+        known, self._known = self._known, {}
+        found: list[tuple[int, AlertTriggered]] = []
+        for meter_id, of_meter in by_meter.items():
+            meter = meters[meter_id]
+            view = pending.before.get(meter.event_name)
+            if view is None:
+                # It was created after what is pending.
+                continue
+            for question, asked in questions_of(meter, of_meter).items():
+                inquiry = _Inquiry(question, asked, view, fired, self._summaries)
+                if question.is_additive:
+                    usage = inquiry.known_from(known.get(question.key))
+                    self._known[question.key] = usage
+                    found += inquiry.in_totals(rows_of.get(meter.event_name), usage)
+                    usage.position = pending.position
+                else:
+                    found += inquiry.in_events(rows_of.get(meter.event_name))
+        return sorted(found, key=lambda each: (each[1].event_position, each[0]))
+
+
+class _Inquiry:
+    """One question, and who asks it."""
+
+    def __init__(
+        self,
+        question: Question,
+        watches: Sequence[Watch],
+        view: UsageView,
+        fired: Collection[Fired],
+        summaries: Summaries,
+    ) -> None:
+        self._question = question
+        self._watches = watches
+        self._view = view
+        self._fired = fired
+        self._summaries = summaries
+        self._customers = customers_of(watches)
+
+    def known_from(self, known: _Known | None) -> _Known:
+        """Go on from what was found before, or begin anew."""
+        position, customers = self._view.position, self._customers
+        if known is not None and (known.position, known.customers) == (
+            position,
+            customers,
+        ):
+            return known
+        return _Known(position=position, customers=customers)
+
+    def in_events(self, rows: WatchedRows | None) -> Triggers:
+        """Find what triggers where events replace each other."""
+        asked = self._asked(rows)
+        if asked is not None:
+            yield from replayed(
+                self._question,
+                self._watches,
+                asked,
+                self._view,
+                self._fired,
+                self._summaries,
+            )
+
+    def in_totals(self, rows: WatchedRows | None, known: _Known) -> Triggers:
+        """Find what triggers where every event adds up; `known` is brought up."""
+        asked = self._asked(rows)
+        if asked is None:
+            return
+        groups = group_rows(self._question, asked)
+        before = limbs_of_numbers(
+            usage_before(
+                self._question, groups, known.usage, self._view, self._summaries
+            )
+        )
+        parts = groups.steps()
+        tally = tally_of(parts, before)
+        found = list(first_crossings(parts, tally, self._sought(groups, tally.reach)))
+        positions = [crossing.position for _, crossing in found]
+        timestamps = groups.timestamps_at(np.array(positions, np.int64))
+        for sought, crossing in found:
+            watch = self._watches[sought.watch]
+            customer, start = groups.keys[sought.group]
+            yield (
+                watch.after,
+                AlertTriggered(
+                    alert_id=watch.alert.alert_id,
+                    customer=customer,
+                    value=self._question.value(crossing.usage),
+                    event_position=crossing.position,
+                    timestamp=timestamps[crossing.position],
+                    window_start=start,
+                ),
+            )
+        if len(known.usage) > _GROUPS_KEPT:
+            known.usage.clear()
+        usage = numbers_of_limbs(tally.after)
+        known.usage.update(zip(groups.keys, usage, strict=True))
+
+    def _asked(self, rows: WatchedRows | None) -> WatchedRows | None:
+        """Pick the rows of the customers whose usage is watched."""
+        if rows is None:
+            return None
+        if self._customers is not None:
+            rows = rows.of_customers(self._customers)
+        return rows if rows.pieces else None
+
+    def _sought(self, groups: Groups, reach: np.ndarray) -> list[Sought]:
+        """Find the thresholds that groups may reach, and have not before."""
+        by_customer: dict[str | None, list[int]] = {
+            watch.alert.customer: [] for watch in self._watches
+        }
+        for group, (customer, _) in enumerate(groups.keys):
+            if customer in by_customer:
+                by_customer[customer].append(group)
+        sought = []
+        for at, watch in enumerate(self._watches):
+            threshold = self._question.threshold(watch.alert.gte)
+            if watch.alert.customer is None:
+                within = np.flatnonzero(are_at_least(reach, threshold)).tolist()
+            else:
+                within = [
+                    group
+                    for group in by_customer[watch.alert.customer]
+                    if number_of_limbs(reach[:, group]) >= threshold
+                ]
+            sought += [
+                Sought(
+                    group=group,
+                    watch=at,
+                    threshold=threshold,
+                    after=watch.after,
+                    before=watch.before,
+                )
+                for group in within
+                if (watch.after, *groups.keys[group]) not in self._fired
+            ]
+        return sought

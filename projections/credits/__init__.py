@@ -1,0 +1,1 @@
+"""Credits: grants and applications, as one database transaction sees them."""

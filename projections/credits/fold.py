@@ -1,0 +1,110 @@
+"""The fold of facts about credits, in few statements however many facts there are.
+
+Facts about a grant change other columns than those about invoices, which only add to
+what is applied of it, so that each kind is folded at once.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, get_args
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from ledger.database.bulk import add_at_positions, insert_rows, is_among
+from ledger.facts.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+    Draw,
+)
+from projections.credits.tables import (
+    application_row,
+    credit_application,
+    credit_grant,
+    decoded_draws,
+    encoded_metadata,
+    grant_row,
+)
+from projections.kernels.credits.grants import GrantFact, changes, drawn, granted
+from projections.resource_tables import RecordedFact, ResourceTables
+
+_REINSTATE = (
+    update(credit_application)
+    .where(credit_application.c.invoice == bindparam("of_invoice"))
+    .values(
+        reinstated_at=bindparam("instant"), reinstated_position=bindparam("at_position")
+    )
+)
+
+
+def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next facts about credits."""
+    grants: list[tuple[Any, ...]] = []
+    applications: list[tuple[Any, ...]] = []
+    changed: list[tuple[int, int, GrantFact]] = []
+    undone: dict[str, tuple[int, int]] = {}
+    draws: list[tuple[Draw, ...]] = []
+    for position, recorded_at, fact in facts:
+        match fact:
+            case CreditsApplied():
+                applications.append(application_row(fact, position, recorded_at))
+                draws.append(fact.draws)
+            case CreditGrantCreated():
+                grants.append(grant_row(granted(fact, position, recorded_at)))
+            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+                changed.append((position, recorded_at, fact))
+            case CreditsReinstated():
+                undone[fact.invoice] = position, recorded_at
+            case _:
+                pass
+    insert_rows(connection, credit_grant, grants)
+    for each in changed:
+        _change_grant(connection, *each)
+    insert_rows(connection, credit_application, applications)
+    amounts = Counter(drawn(chain.from_iterable(draws)))
+    amounts.subtract(_reinstate(connection, undone))
+    add_at_positions(connection, credit_grant.c.applied, amounts)
+
+
+CREDITS = ResourceTables(
+    name="credit",
+    version=3,
+    tables=(credit_grant, credit_application),
+    kinds=(*get_args(GrantFact), CreditGrantCreated, CreditsApplied, CreditsReinstated),
+    fold=fold_credits,
+)
+
+
+def _change_grant(
+    connection: Connection, position: int, recorded_at: int, fact: GrantFact
+) -> None:
+    changed = changes(fact, position, recorded_at)
+    if "metadata" in changed:
+        changed["metadata"] = encoded_metadata(changed["metadata"])
+    connection.execute(
+        update(credit_grant)
+        .where(credit_grant.c.grant_id == fact.grant_id)
+        .values(changed)
+    )
+
+
+def _reinstate(
+    connection: Connection, undone: dict[str, tuple[int, int]]
+) -> dict[int, int]:
+    """Mark applications as undone, and find what they drew of each grant."""
+    if not undone:
+        return {}
+    connection.execute(
+        _REINSTATE,
+        [
+            {"of_invoice": invoice, "instant": instant, "at_position": position}
+            for invoice, (position, instant) in undone.items()
+        ],
+    )
+    is_undone = is_among(connection, credit_application.c.invoice, list(undone))
+    rows = connection.execute(select(credit_application.c.draws).where(is_undone))
+    return drawn(draw for (draws,) in rows for draw in decoded_draws(draws))

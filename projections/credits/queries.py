@@ -1,0 +1,342 @@
+"""Credits as one database transaction sees them: the questions that are asked of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
+
+from ledger.chain import recording_instant
+from ledger.commits import read_head
+from ledger.database.bulk import is_among, is_among_numbers
+from projections.credits.tables import (
+    HAS_CREDIT,
+    IS_LIVE,
+    application_of,
+    credit_application,
+    credit_grant,
+    decoded_prices,
+    grant_of,
+)
+from projections.kernels.credits.balances import Balance
+from projections.kernels.credits.grants import Application, Grant
+
+_GRANTS = select(credit_grant)
+_GRANT = _GRANTS.where(credit_grant.c.grant_id == bindparam("grant_id"))
+_GRANT_AT = _GRANTS.where(credit_grant.c.position == bindparam("position"))
+_GRANTS_AT = _GRANTS.where(
+    credit_grant.c.position.in_(bindparam("positions", expanding=True))
+)
+_GRANTS_OF = _GRANTS.where(credit_grant.c.customer == bindparam("customer")).order_by(
+    credit_grant.c.position
+)
+_SPENDABLE_OF = _GRANTS_OF.where(IS_LIVE, HAS_CREDIT)
+_LEFT = case((IS_LIVE, credit_grant.c.amount - credit_grant.c.applied), else_=0)
+_IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
+_SUMS_OF = select(
+    credit_grant.c.currency,
+    func.sum(_LEFT).label("ledger"),
+    func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
+).where(
+    credit_grant.c.customer == bindparam("customer"),
+    credit_grant.c.created <= bindparam("instant"),
+)
+_BALANCES_OF = _SUMS_OF.group_by(credit_grant.c.currency).order_by(
+    credit_grant.c.currency
+)
+_BALANCES_BY_SCOPE = (
+    _SUMS_OF.add_columns(credit_grant.c.prices)
+    .group_by(credit_grant.c.currency, credit_grant.c.prices)
+    .order_by(credit_grant.c.currency, credit_grant.c.prices)
+)
+_COUNT_UNUSED = select(func.count()).where(
+    credit_grant.c.customer == bindparam("customer"),
+    IS_LIVE,
+    or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
+)
+
+_TURNS = (credit_grant.c.effective_at, credit_grant.c.expires_at)
+_TURNING = (
+    select(credit_grant.c.customer)
+    .where(
+        or_(
+            *(
+                (each > bindparam("after")) & (each <= bindparam("up_to"))
+                for each in _TURNS
+            )
+        )
+    )
+    .distinct()
+    .order_by(credit_grant.c.customer)
+)
+_NEXT_TURNS = [
+    select(func.min(each)).where(each > bindparam("after")) for each in _TURNS
+]
+
+_APPLICATIONS = select(credit_application)
+_APPLICATION = _APPLICATIONS.where(credit_application.c.invoice == bindparam("invoice"))
+_APPLICATION_AT = _APPLICATIONS.where(
+    credit_application.c.position == bindparam("position")
+)
+_APPLICATIONS_FOR = _APPLICATIONS.where(
+    credit_application.c.customer == bindparam("customer")
+)
+_APPLICATIONS_OF = _APPLICATIONS_FOR.order_by(
+    credit_application.c.recorded_at, credit_application.c.position
+)
+# One search of an index each: an OR of both would go through all of a customer's.
+_SINCE = (
+    _APPLICATIONS.where(credit_application.c.recorded_at > bindparam("instant")),
+    _APPLICATIONS.where(
+        credit_application.c.reinstated_at > bindparam("instant"),
+        credit_application.c.recorded_at <= bindparam("instant"),
+    ),
+)
+_RECORDED_SINCE = _APPLICATIONS_FOR.where(
+    credit_application.c.recorded_at > bindparam("instant")
+).order_by(credit_application.c.recorded_at, credit_application.c.position)
+_REINSTATED_SINCE = _APPLICATIONS_FOR.where(
+    credit_application.c.reinstated_at > bindparam("instant"),
+    credit_application.c.recorded_at <= bindparam("instant"),
+).order_by(credit_application.c.reinstated_at, credit_application.c.position)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which of many to read, newest first.
+
+    Attributes:
+        limit: how many at most.
+        before: only those with a smaller position, None for no bound.
+        after: only those with a greater position, and of these the oldest.
+    """
+
+    limit: int
+    before: int | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCredits:
+    """All that is stored of credits.
+
+    Attributes:
+        grants: by the position of their creation.
+        applications: by invoice.
+    """
+
+    grants: dict[int, Grant]
+    applications: dict[str, Application]
+
+
+class Credits:
+    """Grants and applications, as a database transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def present(self, now: int) -> int:
+        """Tell the present instant, given the time: never before what was recorded."""
+        return recording_instant(read_head(self.connection), now)
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """Find a grant by its id."""
+        return self._grant(_GRANT, {"grant_id": grant_id})
+
+    def grant_at(self, position: int) -> Grant | None:
+        """Find a grant by the position of its creation."""
+        return self._grant(_GRANT_AT, {"position": position})
+
+    def grants_drawn(self, application: Application) -> dict[int, Grant]:
+        """Read the grants that an application drew from, by position."""
+        positions = {draw.grant_position for draw in application.draws}
+        found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
+        return {grant.position: grant for grant in found}
+
+    def grants_at(self, positions: Sequence[int]) -> dict[int, Grant]:
+        """Read grants by the positions of their creation, however many."""
+        is_wanted = is_among_numbers(
+            self.connection, credit_grant.c.position, positions
+        )
+        found = self._grants(_GRANTS.where(is_wanted), {})
+        return {grant.position: grant for grant in found}
+
+    def grant_ids(self, positions: Sequence[int]) -> dict[int, str]:
+        """Read the ids of grants, by position, however many."""
+        wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(
+            is_among_numbers(self.connection, credit_grant.c.position, positions)
+        )
+        rows = self.connection.execute(wanted)
+        return {row.position: row.grant_id for row in rows}
+
+    def grants_of(self, customer: str) -> list[Grant]:
+        """Read all grants of a customer, in the order of their creation."""
+        return self._grants(_GRANTS_OF, {"customer": customer})
+
+    def grants_by_position(self, customer: str) -> dict[int, Grant]:
+        """Read all grants of a customer, by the position of their creation."""
+        return {grant.position: grant for grant in self.grants_of(customer)}
+
+    def spendable_of(self, customer: str, instant: int) -> list[Grant]:
+        """Read the grants of a customer that are not over and have credit left."""
+        given = {"customer": customer, "instant": instant}
+        return self._grants(_SPENDABLE_OF, given)
+
+    def balances_of(self, customer: str, instant: int) -> dict[str, Balance]:
+        """Add up the grants of a customer at an instant that is not past, by currency.
+
+        It is what `projections.kernels.credits.balances.balances` makes of them, added
+        up where they are: a customer may have had thousands.
+        """
+        rows = self.connection.execute(
+            _BALANCES_OF, {"customer": customer, "instant": instant}
+        )
+        return {
+            row.currency: Balance(int(row.ledger), int(row.available)) for row in rows
+        }
+
+    def balances_by_scope(
+        self, customer: str, instant: int
+    ) -> list[tuple[tuple[str, ...] | None, str, Balance]]:
+        """Add up the grants as `balances_of` does, but for each scope apart.
+
+        Returns:
+            The prices of a scope, None for every metered price; a currency; and the
+            balance of the grants that have both. Sorted by currency.
+        """
+        rows = self.connection.execute(
+            _BALANCES_BY_SCOPE, {"customer": customer, "instant": instant}
+        )
+        return [
+            (
+                decoded_prices(row.prices),
+                row.currency,
+                Balance(int(row.ledger), int(row.available)),
+            )
+            for row in rows
+        ]
+
+    def unused_count(self, customer: str, instant: int) -> int:
+        """Count the grants of a customer that may still become part of an invoice."""
+        given = {"customer": customer, "instant": instant}
+        return int(self.connection.execute(_COUNT_UNUSED, given).scalar_one())
+
+    def page_of_grants(self, customer: str | None, page: Page) -> list[Grant]:
+        """Read some grants, of one customer or all, newest first."""
+        wanted, position = _GRANTS, credit_grant.c.position
+        if customer is not None:
+            wanted = wanted.where(credit_grant.c.customer == customer)
+        if page.before is not None:
+            wanted = wanted.where(position < page.before)
+        if page.after is not None:
+            wanted = wanted.where(position > page.after).order_by(position)
+        else:
+            wanted = wanted.order_by(position.desc())
+        found = self._grants(wanted.limit(page.limit), {})
+        return found if page.after is None else found[::-1]
+
+    def application(self, invoice: str) -> Application | None:
+        """Find what an invoice drew."""
+        return self._application(_APPLICATION, {"invoice": invoice})
+
+    def application_at(self, position: int) -> Application | None:
+        """Find an application by its position."""
+        return self._application(_APPLICATION_AT, {"position": position})
+
+    def applications_of(self, customer: str) -> list[Application]:
+        """Read all applications to a customer's grants, in the order of the log."""
+        return self._applications(_APPLICATIONS_OF, {"customer": customer})
+
+    def applications_since(self, customer: str, instant: int) -> list[Application]:
+        """Read the applications that were recorded or undone after an instant."""
+        given = {"customer": customer, "instant": instant}
+        return [
+            *self._applications(_REINSTATED_SINCE, given),
+            *self._applications(_RECORDED_SINCE, given),
+        ]
+
+    def applications_to(self, invoices: Sequence[str]) -> dict[str, Application]:
+        """Read what some invoices drew, by invoice; those not settled are left out."""
+        is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
+        found = self._applications(_APPLICATIONS.where(is_wanted), {})
+        return {each.invoice: each for each in found}
+
+    def turning(self, after: int, up_to: int) -> list[str]:
+        """Find the customers with a grant that time makes effective, or expire.
+
+        Args:
+            after: exclusive.
+            up_to: inclusive.
+        """
+        rows = self.connection.execute(_TURNING, {"after": after, "up_to": up_to})
+        return [row.customer for row in rows]
+
+    def next_turn(self, after: int) -> int | None:
+        """Find when time first makes a grant effective, or expire, after an instant."""
+        found = [
+            self.connection.execute(wanted, {"after": after}).scalar()
+            for wanted in _NEXT_TURNS
+        ]
+        return min((each for each in found if each is not None), default=None)
+
+    def customers_of(self, grants: Sequence[str], invoices: Sequence[str]) -> set[str]:
+        """Find the customers of some grants, by id, and of some settled invoices."""
+        found: set[str] = set()
+        for named, customer, names in (
+            (credit_grant.c.grant_id, credit_grant.c.customer, grants),
+            (credit_application.c.invoice, credit_application.c.customer, invoices),
+        ):
+            if names:
+                is_wanted = is_among(self.connection, named, names)
+                found.update(
+                    self.connection.execute(select(customer).where(is_wanted)).scalars()
+                )
+        return found
+
+    def grants_of_many(self, customers: Sequence[str]) -> dict[str, list[Grant]]:
+        """Read all grants of some customers, in the order of their creation."""
+        is_wanted = is_among(self.connection, credit_grant.c.customer, customers)
+        wanted = _GRANTS.where(is_wanted).order_by(credit_grant.c.position)
+        found: dict[str, list[Grant]] = {}
+        for grant in self._grants(wanted, {}):
+            found.setdefault(grant.customer, []).append(grant)
+        return found
+
+    def applications_of_many_since(
+        self, customers: Sequence[str], instant: int
+    ) -> dict[str, list[Application]]:
+        """Read what `applications_since` does, of some customers."""
+        is_wanted = is_among(self.connection, credit_application.c.customer, customers)
+        found: dict[str, list[Application]] = {}
+        for since in _SINCE:
+            wanted = since.where(is_wanted).order_by(credit_application.c.position)
+            for each in self._applications(wanted, {"instant": instant}):
+                found.setdefault(each.customer, []).append(each)
+        return found
+
+    def stored(self) -> StoredCredits:
+        """Read everything."""
+        grants = self._grants(_GRANTS, {})
+        applications = self._applications(_APPLICATIONS, {})
+        return StoredCredits(
+            grants={each.position: each for each in grants},
+            applications={each.invoice: each for each in applications},
+        )
+
+    def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:
+        row = self.connection.execute(wanted, given).first()
+        return None if row is None else grant_of(row)
+
+    def _grants(self, wanted: Select[Any], given: dict[str, Any]) -> list[Grant]:
+        return [grant_of(row) for row in self.connection.execute(wanted, given)]
+
+    def _application(
+        self, wanted: Select[Any], given: dict[str, Any]
+    ) -> Application | None:
+        row = self.connection.execute(wanted, given).first()
+        return None if row is None else application_of(row)
+
+    def _applications(
+        self, wanted: Select[Any], given: dict[str, Any]
+    ) -> list[Application]:
+        return [application_of(row) for row in self.connection.execute(wanted, given)]

@@ -1,0 +1,201 @@
+"""The grants of many customers as columns, read once and drawn down along a run.
+
+What was read stays true as long as nobody else records a fact; what the run itself
+records is drawn here too. So a run over many invoices of the same customers reads their
+grants once and not once a commit.
+"""
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, select, type_coerce
+from sqlalchemy.types import NullType
+
+from ledger.commits import read_head
+from ledger.database.bulk import is_among
+from ledger.facts.credits import GrantCategory
+from projections.credits.tables import (
+    HAS_CREDIT,
+    IS_LIVE,
+    credit_grant,
+    decoded_prices,
+)
+from projections.kernels.credits.burn_down import NEVER
+from projections.kernels.credits.burn_down_many import EVERY_PRICE, Credits
+
+_GRANTS_AT_MOST = 1_000_000
+_PAID = GrantCategory.PAID.value
+_COLUMNS = (
+    credit_grant.c.position,
+    credit_grant.c.grant_id,
+    credit_grant.c.customer,
+    credit_grant.c.currency,
+    credit_grant.c.amount - credit_grant.c.applied,
+    credit_grant.c.effective_at,
+    credit_grant.c.expires_at,
+    credit_grant.c.priority,
+    credit_grant.c.category,
+    # As the driver gives them: to look at each value would take longer than to read it.
+    type_coerce(credit_grant.c.prices, NullType()),
+)
+_SPENDABLE = select(*_COLUMNS).where(IS_LIVE, HAS_CREDIT)
+
+
+class Codes:
+    """Numbers for texts, from 0, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str | None, int] = {}
+
+    def __len__(self) -> int:
+        """Count the texts."""
+        return len(self._codes)
+
+    def __contains__(self, text: str) -> bool:
+        """Tell whether a text has a number."""
+        return text in self._codes
+
+    def of(self, text: str) -> int:
+        """Give a text its number."""
+        return self._codes.setdefault(text, len(self._codes))
+
+    def known(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Find the numbers of texts (int64), -1 for those that have none."""
+        numbers = map(self._codes.get, texts, repeat(-1))
+        return np.fromiter(numbers, np.int64, len(texts))
+
+    def of_all(self, texts: Sequence[str]) -> np.ndarray:
+        """Give texts their numbers (int64)."""
+        codes = self._codes
+        for text in texts:
+            if text not in codes:
+                codes[text] = len(codes)
+        return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
+
+
+class Spendable:
+    """The grants that customers can spend, as they are while a run goes on.
+
+    Attributes:
+        prices: their numbers.
+        grant_ids: of each grant.
+        positions: of each grant's creation (int64).
+    """
+
+    def __init__(self) -> None:
+        self._facts_position = -1
+        self._forget()
+
+    def _forget(self) -> None:
+        self._customers, self._currencies = Codes(), Codes()
+        self.prices = Codes()
+        self._scopes: dict[bytes, int] = {}
+        self._scope_prices: list[tuple[int, int]] = []
+        self.grant_ids: list[str] = []
+        self.positions = np.zeros(0, np.int64)
+        self._columns = np.zeros((8, 0), np.int64)
+
+    def read(
+        self, connection: Connection, customers: Sequence[str], instant: int
+    ) -> None:
+        """Get to know the grants of some customers, in a database transaction.
+
+        Args:
+            connection: holds the write lock, so that what is read stays true.
+            customers: whose grants; others that are known stay so.
+            instant: of the database transaction.
+        """
+        facts_position = read_head(connection).facts_position
+        is_full = len(self.grant_ids) > _GRANTS_AT_MOST
+        if facts_position != self._facts_position or is_full:
+            self._forget()
+            self._facts_position = facts_position
+        unknown = [
+            each for each in dict.fromkeys(customers) if each not in self._customers
+        ]
+        if not unknown:
+            return
+        self._customers.of_all(unknown)
+        statement = _SPENDABLE.where(
+            is_among(connection, credit_grant.c.customer, unknown)
+        )
+        rows = connection.execute(statement, {"instant": instant}).all()
+        if rows:
+            self._add([*zip(*rows, strict=True)])
+
+    def _add(self, columns: list[tuple[Any, ...]]) -> None:
+        (positions, ids, customers, currencies, left, starts, ends, *others) = columns
+        priorities, categories, scopes = others
+        self.grant_ids += ids
+        self.positions = np.append(self.positions, np.array(positions, np.int64))
+        added = (
+            self._customers.of_all(customers),
+            self._currencies.of_all(currencies),
+            left,
+            starts,
+            [NEVER if end is None else end for end in ends],
+            priorities,
+            [category == _PAID for category in categories],
+            [self._scope(scope) for scope in scopes],
+        )
+        block = np.array(added, np.int64)
+        self._columns = np.concatenate([self._columns, block], axis=1)
+
+    def _scope(self, encoded: bytes | None) -> int:
+        if encoded is None:
+            return EVERY_PRICE
+        encoded = bytes(encoded)
+        known = self._scopes.get(encoded)
+        if known is None:
+            known = self._scopes[encoded] = len(self._scopes)
+            self._scope_prices += [
+                (known, self.prices.of(price))
+                for price in decoded_prices(encoded) or ()
+            ]
+        return known
+
+    def accounts(
+        self, customers: Sequence[str], currencies: Sequence[str]
+    ) -> np.ndarray:
+        """Give each pair of a customer, read before, and a currency its account."""
+        of_customer = self._customers.of_all(customers)
+        accounts: np.ndarray = of_customer << 16 | self._currencies.of_all(currencies)
+        return accounts
+
+    def price_codes(self, prices: Sequence[str | None]) -> np.ndarray:
+        """Give prices their numbers (int64), `NO_PRICE` to those in no scope."""
+        return self.prices.known(prices)
+
+    def credits(self, accounts: np.ndarray, instant: int) -> tuple[Credits, np.ndarray]:
+        """Get the grants that can be used now of those who have some accounts.
+
+        Returns:
+            The grants, and the index of each.
+        """
+        customer, currency, left, start, end, priority, is_paid, scope = self._columns
+        account = customer << 16 | currency
+        is_wanted = np.zeros(len(self._customers), bool)
+        is_wanted[accounts >> 16] = True
+        chosen = np.flatnonzero(
+            (left > 0) & (start <= instant) & (instant < end) & is_wanted[customer]
+        )
+        keys = (self.positions, start, is_paid, end, priority, account)
+        order = np.lexsort([key[chosen] for key in keys])
+        at = chosen[order]
+        scope_prices = np.array(self._scope_prices, np.int64).reshape(-1, 2)
+        grants = Credits(
+            account=account[at],
+            remaining=left[at],
+            effective_at=start[at],
+            expires_at=end[at],
+            scope=scope[at],
+            scope_prices=scope_prices,
+        )
+        return grants, at
+
+    def draw(self, at: np.ndarray, amounts: np.ndarray, position: int) -> None:
+        """Take what a commit of this run drew, known now up to its last position."""
+        np.subtract.at(self._columns[2], at, amounts)
+        self._facts_position = position

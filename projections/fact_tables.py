@@ -1,0 +1,84 @@
+"""All tables that facts fold into, as the log sees them.
+
+They are folded inside the append's own database transaction, so that they are always
+what the log adds up to.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, repeat
+
+from sqlalchemy import Connection
+
+from ledger.entries import Commit
+from ledger.facts.union import Fact
+from ledger.records.requests import Request
+from projections.alerts.fold import ALERTS, read_checkpoint
+from projections.credits.fold import CREDITS
+from projections.meters.tables import METERS
+from projections.resource_tables import RecordedFact, are_current, clear
+from projections.tables.access import ACCESS, add_requests
+from projections.tables.streaming import STREAMING
+from projections.webhooks.tables import CHANGES, ENDPOINTS, LAPSES
+
+_RESOURCES = (
+    METERS,
+    CREDITS,
+    ALERTS,
+    ENDPOINTS,
+    CHANGES,
+    LAPSES,
+    ACCESS,
+    STREAMING,
+)
+_FACTS_AT_A_TIME = 20_000
+
+
+class FactTables:
+    """The tables of every resource."""
+
+    def is_current(self, connection: Connection) -> bool:
+        """Tell whether the tables exist and were made by these folds."""
+        return are_current(connection, _RESOURCES)
+
+    def rebuild(
+        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
+    ) -> None:
+        """Make the tables anew from all facts of the log."""
+        clear(connection, _RESOURCES)
+        while portion := list(islice(facts, _FACTS_AT_A_TIME)):
+            _fold(connection, portion)
+
+    def fold(self, connection: Connection, commit: Commit) -> None:
+        """Fold a commit of facts."""
+        assert isinstance(commit.content, tuple), "usage folds into no table"
+        facts = zip(
+            range(commit.first_position, commit.last_position + 1),
+            repeat(commit.recorded_at, commit.entry_count),
+            commit.content,
+            strict=True,
+        )
+        _fold(connection, list(facts))
+
+    def write_down(
+        self, connection: Connection, requests: Sequence[Request], recorded_at: int
+    ) -> None:
+        """Write down the requests that a commit of usage answers."""
+        add_requests(connection, requests, recorded_at)
+
+    def sealable_position(self, connection: Connection) -> int | None:
+        """Tell up to where usage may be sealed, None where nothing stands against it.
+
+        Usage before the checkpoint of alerts is what evaluation goes on from, and is
+        known from runs, which end where segments do.
+        """
+        return read_checkpoint(connection)
+
+
+def _fold(connection: Connection, facts: list[RecordedFact]) -> None:
+    kinds = {type(fact) for _, _, fact in facts}
+    for each in _RESOURCES:
+        about = kinds.intersection(each.kinds)
+        if about == kinds:
+            each.fold(connection, facts)
+        elif about:
+            each.fold(connection, [fact for fact in facts if type(fact[2]) in about])

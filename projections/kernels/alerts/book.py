@@ -1,0 +1,248 @@
+"""Alerts, the periods in which they are active, and what they triggered.
+
+A period begins when an alert is created or activated and ends when it is deactivated or
+archived. It is named by the position that it begins at: what triggered in one period is
+not remembered in the next.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from ledger.facts.alerts import (
+    AlertActivated,
+    AlertArchived,
+    AlertCreated,
+    AlertDeactivated,
+    AlertStatus,
+    AlertTriggered,
+    CreditAlertCreated,
+    CreditAlertTriggered,
+    Recurrence,
+)
+from ledger.facts.union import Fact
+from projections.kernels.credits.falls import Place, Step
+
+TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
+CreationFact = AlertCreated | CreditAlertCreated
+TriggerFact = AlertTriggered | CreditAlertTriggered
+AlertFact = CreationFact | TransitionFact | TriggerFact
+
+_STATUSES: dict[type[TransitionFact], AlertStatus] = {
+    AlertActivated: AlertStatus.ACTIVE,
+    AlertDeactivated: AlertStatus.INACTIVE,
+    AlertArchived: AlertStatus.ARCHIVED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageAlert:
+    """An alert on usage as it is at some position of the log.
+
+    Attributes:
+        position: that of the fact that created it.
+        customer: the one whose usage is watched; None is everybody, each by itself.
+        timezone: see `ledger.facts.alerts.AlertCreated`.
+        period: the position that its period begins at, None while it is not active.
+    """
+
+    position: int
+    alert_id: str
+    title: str
+    meter_id: str
+    gte: int
+    customer: str | None
+    recurrence: Recurrence
+    timezone: str | None
+    status: AlertStatus
+    period: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditAlert:
+    """An alert on available credits as it is at some position of the log.
+
+    Attributes:
+        position: that of the fact that created it.
+        lte: in minor units of the currency.
+        customer: the one whose credits are watched; None is everybody, each by itself.
+        period: the position that its period begins at, None while it is not active.
+    """
+
+    position: int
+    alert_id: str
+    title: str
+    lte: int
+    currency: str
+    customer: str | None
+    status: AlertStatus
+    period: int | None
+
+
+Alert = UsageAlert | CreditAlert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A time in which an alert is active: from one place, excluded, to before another.
+
+    Attributes:
+        began: where its alert was created or activated.
+        ended: where it was deactivated or archived, None while it is active.
+    """
+
+    alert_id: str
+    began: Place
+    ended: Place | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """Something that reached an alert's threshold: usage, or a balance of credits.
+
+    Attributes:
+        position: that of the fact that says so.
+        period: of the alert, see `projections.kernels.alerts.book`.
+        recorded_at: microseconds since 1970 UTC.
+    """
+
+    position: int
+    recorded_at: int
+    period: int
+    fact: TriggerFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """An alert on usage in one of its periods: it triggers at events in between.
+
+    Attributes:
+        alert: as it is now.
+        after: where the period begins, a position.
+        before: where it ends, None where it has not.
+    """
+
+    alert: UsageAlert
+    after: int
+    before: int | None
+
+    def covers(self, position: int) -> bool:
+        """Tell whether an event at a position lies in the period."""
+        return self.after < position and (self.before is None or position < self.before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditWatch:
+    """An alert on credits in one of its periods: it triggers at falls in between.
+
+    Attributes:
+        alert: as it is now.
+        after: where the period begins.
+        before: where it ends, None where it has not.
+    """
+
+    alert: CreditAlert
+    after: Place
+    before: Place | None
+
+    def triggers_at(self, customer: str, step: Step) -> bool:
+        """Tell whether it triggers where what a customer has available changes."""
+        alert = self.alert
+        return (
+            alert.customer in {None, customer}
+            and alert.currency == step.currency
+            and step.falls_to(alert.lte)
+            and self.after < step.place
+            and (self.before is None or step.place < self.before)
+        )
+
+
+def created(fact: CreationFact, position: int) -> Alert:
+    """Make the alert that a fact created."""
+    if isinstance(fact, CreditAlertCreated):
+        return CreditAlert(
+            position=position,
+            alert_id=fact.alert_id,
+            title=fact.title,
+            lte=fact.lte,
+            currency=fact.currency,
+            customer=fact.customer,
+            status=AlertStatus.ACTIVE,
+            period=position,
+        )
+    return UsageAlert(
+        position=position,
+        alert_id=fact.alert_id,
+        title=fact.title,
+        meter_id=fact.meter_id,
+        gte=fact.gte,
+        customer=fact.customer,
+        recurrence=fact.recurrence,
+        timezone=fact.timezone,
+        status=AlertStatus.ACTIVE,
+        period=position,
+    )
+
+
+def changed(alert: Alert, fact: TransitionFact, position: int) -> Alert:
+    """Find out how a fact leaves its alert."""
+    status = _STATUSES[type(fact)]
+    period = position if status is AlertStatus.ACTIVE else None
+    return replace(alert, status=status, period=period)
+
+
+@dataclass(slots=True)
+class AlertBook:
+    """All alerts, periods and triggers, folded fact by fact.
+
+    Attributes:
+        alerts: by id.
+        periods: by the position that each begins at.
+        triggers: in the order of the log.
+    """
+
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    periods: dict[int, Period] = field(default_factory=dict)
+    triggers: list[Trigger] = field(default_factory=list)
+
+    def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
+        """Fold the next fact; one about anything else changes nothing."""
+        place = Place(recorded_at, position)
+        match fact:
+            case AlertCreated() | CreditAlertCreated():
+                self.alerts[fact.alert_id] = created(fact, position)
+                self._begin(fact.alert_id, place)
+            case AlertActivated() | AlertDeactivated() | AlertArchived():
+                before = self.alerts[fact.alert_id]
+                after = changed(before, fact, position)
+                self.alerts[fact.alert_id] = after
+                if before.period is not None:
+                    period = self.periods[before.period]
+                    self.periods[before.period] = replace(period, ended=place)
+                if after.period is not None:
+                    self._begin(fact.alert_id, place)
+            case AlertTriggered() | CreditAlertTriggered():
+                trigger = Trigger(
+                    position=position,
+                    recorded_at=recorded_at,
+                    period=self._period_of(fact),
+                    fact=fact,
+                )
+                self.triggers.append(trigger)
+            case _:
+                pass
+
+    def _begin(self, alert_id: str, place: Place) -> None:
+        period = Period(alert_id=alert_id, began=place, ended=None)
+        self.periods[place.position] = period
+
+    def _period_of(self, fact: TriggerFact) -> int:
+        began = [each.began for each in self.periods.values() if _is_of(each, fact)]
+        return max(began).position
+
+
+def _is_of(period: Period, fact: TriggerFact) -> bool:
+    """Tell whether a period is of a trigger's alert, and began before it."""
+    if period.alert_id != fact.alert_id:
+        return False
+    if isinstance(fact, CreditAlertTriggered):
+        return period.began < Place(fact.instant, fact.cause_position)
+    return period.began.position < fact.event_position

@@ -1,0 +1,1 @@
+"""Kernels of credits: grants, burn-down, balances and their history."""

@@ -1,0 +1,79 @@
+"""Burn-down: which grants the lines of an invoice draw from, one account at a time.
+
+Grants are drawn in one order: priority, then expiry (never last), then promotional
+before paid, then effective time, then creation. Each line takes what it can of each
+grant that is eligible for it before the next line takes any.
+Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from ledger.facts.credits import Draw, GrantCategory, InvoiceLine
+from projections.kernels.credits.grants import Grant
+
+NEVER = sys.maxsize
+"""An expiry later than every other."""
+
+
+def draw_order(grant: Grant) -> tuple[int, int, bool, int, int]:
+    """Sort grants in the order in which they are drawn."""
+    return (
+        grant.priority,
+        NEVER if grant.expires_at is None else grant.expires_at,
+        grant.category is GrantCategory.PAID,
+        grant.effective_at,
+        grant.position,
+    )
+
+
+def is_usable(grant: Grant, *, period_end: int, now: int) -> bool:
+    """Tell whether a grant is usable for a period, and at the instant of applying."""
+    return (
+        not grant.is_voided(now)
+        and grant.effective_at <= min(period_end, now)
+        and not grant.is_expired(max(period_end, now))
+        and grant.remaining > 0
+    )
+
+
+def burn_down(
+    grants: Iterable[Grant],
+    currency: str,
+    lines: Sequence[InvoiceLine],
+    *,
+    period_end: int,
+    now: int,
+) -> tuple[Draw, ...]:
+    """Settle one invoice.
+
+    Args:
+        grants: of the invoice's customer, in any order.
+        currency: of the lines.
+        lines: in the order in which they are settled.
+        period_end: of the invoice.
+        now: the instant of applying.
+
+    Returns:
+        What each line draws, in the order of the lines and then of the grants.
+    """
+    usable = sorted(
+        (
+            grant
+            for grant in grants
+            if grant.currency == currency
+            and is_usable(grant, period_end=period_end, now=now)
+        ),
+        key=draw_order,
+    )
+    left = {grant.position: grant.remaining for grant in usable}
+    draws = []
+    for number, line in enumerate(lines):
+        due = line.amount
+        for grant in usable:
+            amount = min(due, left[grant.position])
+            if amount and (grant.prices is None or line.price in grant.prices):
+                draws.append(Draw(number, grant.position, amount))
+                left[grant.position] -= amount
+                due -= amount
+    return tuple(draws)

@@ -1,0 +1,215 @@
+"""The transactions of credits: what happened to grants, in order, at any instant.
+
+They follow from grants and applications. That a grant expired by time is recorded
+nowhere: it happens at its instant, whether or not anything ran then, and before what
+was recorded at that instant. Credits given back to a grant that is over expire at once.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ledger.facts.credits import InvoiceLine
+from projections.kernels.credits.grants import Application, Grant
+
+
+class TransactionKind(enum.Enum):
+    """What happened to credits; the value names it within ids."""
+
+    GRANTED = "g"
+    APPLIED = "s"
+    REINSTATED = "r"
+    EXPIRED = "t"
+    EXPIRED_AGAIN = "x"
+    VOIDED = "v"
+
+    @property
+    def is_credit(self) -> bool:
+        """Whether it adds to the balance."""
+        return self in {TransactionKind.GRANTED, TransactionKind.REINSTATED}
+
+    @property
+    def is_of_invoice(self) -> bool:
+        """Whether an invoice caused it."""
+        return self in {
+            TransactionKind.APPLIED,
+            TransactionKind.REINSTATED,
+            TransactionKind.EXPIRED_AGAIN,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditTransaction:
+    """A change of a grant's balance.
+
+    Attributes:
+        kind: what happened.
+        instant: when.
+        position: that of the fact that caused it, 0 where time did.
+        index: of the draw in its application; 0 for what is no draw.
+        grant: as it is at the head of the log.
+        amount: more than 0.
+        application: of the invoice that drew or gave back, None where none did.
+    """
+
+    kind: TransactionKind
+    instant: int
+    position: int
+    index: int
+    grant: Grant
+    amount: int
+    application: Application | None
+
+    @property
+    def signed_amount(self) -> int:
+        """What it adds to the balance."""
+        return self.amount if self.kind.is_credit else -self.amount
+
+    @property
+    def anchor(self) -> int:
+        """Position of the grant's creation, or of the application: it names it."""
+        application = self.application
+        return self.grant.position if application is None else application.position
+
+    @property
+    def line(self) -> InvoiceLine | None:
+        """The invoice's line, where there is one."""
+        application = self.application
+        if application is None:
+            return None
+        return application.lines[application.draws[self.index].line]
+
+    @property
+    def order(self) -> tuple[int, int, int, bool, int]:
+        """Sort transactions in the order in which they happened."""
+        is_last = self.kind is TransactionKind.EXPIRED_AGAIN
+        return self.instant, self.position, self.index, is_last, self.grant.position
+
+
+def applied_transactions(
+    application: Application, grants: Mapping[int, Grant]
+) -> Iterator[CreditTransaction]:
+    """Make the transactions that an application caused, in the order of its draws."""
+    for index in range(len(application.draws)):
+        place = application.recorded_at, application.position, index
+        yield _of_draw(TransactionKind.APPLIED, place, application, grants)
+
+
+def reinstated_transactions(
+    application: Application, grants: Mapping[int, Grant]
+) -> Iterator[CreditTransaction]:
+    """Make the transactions that a reinstatement caused, in the order of the draws."""
+    at, position = application.reinstated_at, application.reinstated_position
+    if at is None or position is None:
+        return
+    for index, draw in enumerate(application.draws):
+        place = at, position, index
+        yield _of_draw(TransactionKind.REINSTATED, place, application, grants)
+        if _is_over(grants[draw.grant_position], at, position):
+            yield _of_draw(TransactionKind.EXPIRED_AGAIN, place, application, grants)
+
+
+def application_transactions(
+    application: Application, grants: Mapping[int, Grant]
+) -> list[CreditTransaction]:
+    """Make all transactions that an invoice caused, in their order."""
+    return [
+        *applied_transactions(application, grants),
+        *reinstated_transactions(application, grants),
+    ]
+
+
+def grant_transactions(
+    grant: Grant, drawn: Iterable[CreditTransaction]
+) -> Iterator[CreditTransaction]:
+    """Make the transactions of a grant that no invoice caused, also those to come.
+
+    Args:
+        grant: as it is at the head of the log.
+        drawn: the transactions of the grant that invoices caused.
+    """
+    kind, instant, position = TransactionKind.GRANTED, grant.created, grant.position
+    yield _of_grant(kind, grant, instant, position, grant.amount)
+    if grant.voided_at is not None and grant.voided_position is not None:
+        kind, instant, position = (
+            TransactionKind.VOIDED,
+            grant.voided_at,
+            grant.voided_position,
+        )
+        # It is voided only while no invoice holds any of it.
+        yield _of_grant(kind, grant, instant, position, grant.amount)
+    elif grant.expires_at is not None:
+        kind, instant = TransactionKind.EXPIRED, grant.expires_at
+        position = grant.expired_position or 0
+        left = grant.amount + sum(
+            each.signed_amount
+            for each in drawn
+            if (each.instant, each.position) < (instant, position)
+        )
+        if left:
+            yield _of_grant(kind, grant, instant, position, left)
+
+
+def transactions(
+    grants: Mapping[int, Grant], applications: Iterable[Application], up_to: int
+) -> list[CreditTransaction]:
+    """Make all transactions of a customer up to an instant, in their order.
+
+    Args:
+        grants: of the customer, as they are at the head of the log, by position.
+        applications: of the customer.
+        up_to: inclusive; a future instant has what happens if nothing else does.
+    """
+    drawn: dict[int, list[CreditTransaction]] = {at: [] for at in grants}
+    for application in applications:
+        for each in application_transactions(application, grants):
+            drawn[each.grant.position].append(each)
+    made = [
+        each
+        for at, grant in grants.items()
+        for each in (*drawn[at], *grant_transactions(grant, drawn[at]))
+        if each.instant <= up_to
+    ]
+    made.sort(key=lambda each: each.order)
+    return made
+
+
+def _of_draw(
+    kind: TransactionKind,
+    place: tuple[int, int, int],
+    application: Application,
+    grants: Mapping[int, Grant],
+) -> CreditTransaction:
+    instant, position, index = place
+    draw = application.draws[index]
+    return CreditTransaction(
+        kind=kind,
+        instant=instant,
+        position=position,
+        index=index,
+        grant=grants[draw.grant_position],
+        amount=draw.amount,
+        application=application,
+    )
+
+
+def _of_grant(
+    kind: TransactionKind, grant: Grant, instant: int, position: int, amount: int
+) -> CreditTransaction:
+    return CreditTransaction(
+        kind=kind,
+        instant=instant,
+        position=position,
+        index=0,
+        grant=grant,
+        amount=amount,
+        application=None,
+    )
+
+
+def _is_over(grant: Grant, instant: int, position: int) -> bool:
+    """Tell whether a grant had ended before what was recorded at a position."""
+    end = grant.expires_at, grant.expired_position or 0
+    if grant.voided_at is not None:
+        end = grant.voided_at, grant.voided_position or 0
+    return end[0] is not None and (end[0], end[1]) < (instant, position)

@@ -1,0 +1,1 @@
+"""Kernels of usage: events to totals and lasts by meter, customer and hour."""

@@ -1,0 +1,112 @@
+"""Folding: events become cells, the same way in the tail and in runs.
+
+An event is given a key, of its meter, its customer and its hour, and is added to the
+cell that has the key. A cancellation repeats what it takes away, and goes the same way.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.usage.columns import TIMESTAMP, WORD
+from ledger.usage.quantities import QUANTITY
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.totals import Totals
+from projections.windows import HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """Events or cancellations, with numbers for words, as columns of equal length.
+
+    Attributes:
+        key: uint64, of the cell that each belongs to.
+        has_lasts: bool, whether that is a cell of lasts.
+        timestamp: int64, microseconds since 1970 UTC.
+        value: quantities, null where there is none.
+    """
+
+    key: np.ndarray
+    has_lasts: np.ndarray
+    timestamp: np.ndarray
+    value: pa.Array
+
+    @classmethod
+    def of(  # noqa: PLR0913  # what is added up, and where the words of keys are
+        cls,
+        *,
+        names: np.ndarray,
+        meter_keys: np.ndarray,
+        shapes: Sequence[Shape],
+        customers: np.ndarray,
+        customer_keys: np.ndarray,
+        timestamp: np.ndarray,
+        value: pa.Array,
+    ) -> "Coded":
+        """Find the cell of each.
+
+        Args:
+            names: of each, the index of its event name.
+            meter_keys: of each event name, the part of a key.
+            shapes: of each event name.
+            customers: of each, the index of its customer.
+            customer_keys: of each customer, the part of a key.
+            timestamp: see the attribute.
+            value: see the attribute.
+        """
+        begins = timestamp
+        if any(shape.length != HOUR for shape in shapes):
+            lengths = np.array([shape.length for shape in shapes], np.int64)[names]
+            begins = timestamp - timestamp % lengths
+        key = (begins // HOUR).view(np.uint64)
+        key |= meter_keys[names]
+        key |= customer_keys[customers]
+        has_lasts = np.array([shape.has_lasts for shape in shapes], bool)[names]
+        return cls(key=key, has_lasts=has_lasts, timestamp=timestamp, value=value)
+
+
+def fold_events(
+    coded: Coded, positions: Callable[[], np.ndarray]
+) -> tuple[Totals, Lasts]:
+    """Fold events into cells, sorted by key.
+
+    Args:
+        coded: the events.
+        positions: gives their positions (int64), should they matter.
+    """
+    if not coded.has_lasts.any():
+        return Totals.combine([Totals.of_events(coded.key, coded.value)]), Lasts.none()
+    totals = Totals.of_events(*_picked(coded, ~coded.has_lasts))
+    key, value = _picked(coded, coded.has_lasts)
+    timestamp = coded.timestamp[coded.has_lasts]
+    lasts = Lasts.of_events(key, timestamp, positions()[coded.has_lasts], value)
+    return Totals.combine([totals]), Lasts.combine([lasts])
+
+
+def fold_cancellations(coded: Coded) -> tuple[Totals, Lasts]:
+    """Fold cancellations into cells, sorted by key."""
+    totals = Totals.of_cancellations(*_picked(coded, ~coded.has_lasts))
+    lasts = Lasts.of_cancellations(coded.key[coded.has_lasts])
+    return Totals.combine([totals]), Lasts.combine([lasts])
+
+
+def cancellation_batch(facts: Sequence[MeterEventCancelled]) -> pa.RecordBatch:
+    """Put what cancellations take away into the columns that events have it in."""
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([fact.event_name for fact in facts], WORD),
+            pa.array([fact.customer for fact in facts], WORD),
+            pa.array([fact.timestamp for fact in facts], pa.int64()).view(TIMESTAMP),
+            pa.array([fact.value for fact in facts], QUANTITY),
+        ],
+        ["event_name", "customer", "timestamp", "value"],
+    )
+
+
+def _picked(coded: Coded, is_picked: np.ndarray) -> tuple[np.ndarray, pa.Array]:
+    rows = np.flatnonzero(is_picked)
+    return coded.key[rows], coded.value.take(pa.array(rows))

@@ -1,0 +1,163 @@
+"""Lasts: how many events there are for a key, and the last one of them.
+
+The last event is the one with the greatest (timestamp, position), or on a
+pre-aggregated meter, whose keys say so, the one with the greatest position. It may be
+one that was cancelled since: whoever needs it looks. As with totals, an event is a last
+of one, a cancellation takes one away, and `combine` brings them together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from projections.kernels.usage.decimals import number_of_words, words_of
+from projections.kernels.usage.keys import WINDOWED, groups
+
+_NEVER = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasts:
+    """Last events by key, as columns of equal length.
+
+    Attributes:
+        key: uint64.
+        count: int64, events less cancellations.
+        timestamp: int64, of the last event, microseconds since 1970 UTC.
+        position: int64, of the last event; 0 where there is none.
+        words: int64, two words by lasts: the last event's value, in units of 10**-12.
+    """
+
+    key: np.ndarray
+    count: np.ndarray
+    timestamp: np.ndarray
+    position: np.ndarray
+    words: np.ndarray
+
+    @classmethod
+    def of_events(
+        cls,
+        key: np.ndarray,
+        timestamp: np.ndarray,
+        position: np.ndarray,
+        values: pa.Array,
+    ) -> "Lasts":
+        """Make a last of each event; a null value counts as 0."""
+        return cls(
+            key=key,
+            count=np.ones(len(key), np.int64),
+            timestamp=timestamp,
+            position=position,
+            words=words_of(values),
+        )
+
+    @classmethod
+    def of_cancellations(cls, key: np.ndarray) -> "Lasts":
+        """Make of each cancelled event a last that takes it away again."""
+        none = np.zeros(len(key), np.int64)
+        return cls(
+            key=key,
+            count=none - 1,
+            timestamp=none,
+            position=none,
+            words=np.zeros((2, len(key)), np.int64),
+        )
+
+    @classmethod
+    def none(cls) -> "Lasts":
+        """Make no lasts at all."""
+        return cls.of_cancellations(np.zeros(0, np.uint64))
+
+    @classmethod
+    def combine(cls, parts: Sequence["Lasts"]) -> "Lasts":
+        """Find the last event of each key.
+
+        Returns:
+            One last for each key, sorted by key.
+        """
+        key, order, starts = groups([part.key for part in parts])
+        ordered = cls.concatenate(parts).pick(order)
+        if len(starts) == len(key):
+            return ordered
+        rank = np.where(key >= WINDOWED, 0, ordered.timestamp)
+        rank[ordered.position == 0] = _NEVER
+        sizes = np.diff(starts, append=len(key))
+        greatest = np.repeat(np.maximum.reduceat(rank, starts), sizes)
+        # Positions differ, so that at most one event of a group has both.
+        position = np.where(rank == greatest, ordered.position, -1)
+        greatest = np.repeat(np.maximum.reduceat(position, starts), sizes)
+        at = np.where(position == greatest, np.arange(len(key)), -1)
+        last = ordered.pick(np.maximum.reduceat(at, starts))
+        return cls(
+            key=last.key,
+            count=np.add.reduceat(ordered.count, starts),
+            timestamp=last.timestamp,
+            position=last.position,
+            words=last.words,
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Lasts"]) -> "Lasts":
+        """Put lasts one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            key=np.concatenate([part.key for part in parts]),
+            count=np.concatenate([part.count for part in parts]),
+            timestamp=np.concatenate([part.timestamp for part in parts]),
+            position=np.concatenate([part.position for part in parts]),
+            words=np.concatenate([part.words for part in parts], axis=1),
+        )
+
+    def __len__(self) -> int:
+        """Count the lasts."""
+        return len(self.key)
+
+    def pick(self, at: np.ndarray | slice) -> "Lasts":
+        """Pick lasts by index, mask or slice."""
+        return Lasts(
+            key=self.key[at],
+            count=self.count[at],
+            timestamp=self.timestamp[at],
+            position=self.position[at],
+            words=self.words[:, at],
+        )
+
+    def between(self, low: int, high: int) -> "Lasts":
+        """Pick the lasts with keys in ``[low, high)``, of lasts sorted by key."""
+        start, end = np.searchsorted(self.key, np.array([low, high], np.uint64))
+        return self.pick(slice(start, end))
+
+    def with_key(self, key: np.ndarray) -> "Lasts":
+        """Give the lasts other keys."""
+        return Lasts(
+            key=key.astype(np.uint64),
+            count=self.count,
+            timestamp=self.timestamp,
+            position=self.position,
+            words=self.words,
+        )
+
+    def in_one_window(self, *, is_windowed: bool) -> "Lasts":
+        """Give all one key, of a meter that is pre-aggregated or not."""
+        key = WINDOWED if is_windowed else np.uint64(0)
+        return self.with_key(np.full(len(self), key))
+
+    def value_units(self, at: int) -> int:
+        """Value of one last event, in units of 10**-12."""
+        return number_of_words(self.words[:, at])
+
+    def equals(self, other: "Lasts") -> bool:
+        """Tell whether both hold the same lasts in the same order."""
+        return all(
+            np.array_equal(ours, theirs)
+            for ours, theirs in (
+                (self.key, other.key),
+                (self.count, other.count),
+                (self.timestamp, other.timestamp),
+                (self.position, other.position),
+                (self.words, other.words),
+            )
+        )

@@ -1,0 +1,112 @@
+"""Totals: how many events there are for a key, and their exact sum.
+
+An event is a total of one, a cancellation a total that takes one away, and `combine`
+adds totals up: the same function folds a batch, merges what was folded before, and
+answers a read, whatever the order and the cut.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from projections.kernels.usage.decimals import (
+    are_equal_numbers,
+    gather_limbs,
+    limbs_of,
+    number_of_limbs,
+    words_of,
+)
+from projections.kernels.usage.keys import groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Totals by key, as columns of equal length.
+
+    Attributes:
+        key: uint64.
+        count: int64, events less cancellations.
+        limbs: int64, limbs by totals: the sum of the values, less those of cancelled
+            events, in units of 10**-12; see `projections.kernels.usage.decimals`.
+    """
+
+    key: np.ndarray
+    count: np.ndarray
+    limbs: np.ndarray
+
+    @classmethod
+    def of_events(cls, key: np.ndarray, values: pa.Array) -> "Totals":
+        """Make a total of each event, of its key and its value (null counts as 0)."""
+        return cls.of_words(key, words_of(values))
+
+    @classmethod
+    def of_words(cls, key: np.ndarray, words: np.ndarray) -> "Totals":
+        """Make a total of each event, of its key and the words of its value."""
+        return cls(key=key, count=np.ones(len(key), np.int64), limbs=limbs_of(words))
+
+    @classmethod
+    def of_cancellations(cls, key: np.ndarray, values: pa.Array) -> "Totals":
+        """Make of each cancelled event a total that takes it away again."""
+        return cls(
+            key=key,
+            count=np.full(len(key), -1),
+            limbs=-limbs_of(words_of(values)),
+        )
+
+    @classmethod
+    def none(cls) -> "Totals":
+        """Make no totals at all."""
+        nothing = np.zeros(0, np.int64)
+        return cls(
+            key=nothing.astype(np.uint64),
+            count=nothing,
+            limbs=np.zeros((2, 0), np.int64),
+        )
+
+    @classmethod
+    def combine(cls, parts: Sequence["Totals"]) -> "Totals":
+        """Add up totals of equal keys.
+
+        Returns:
+            One total for each key, sorted by key.
+        """
+        key, order, starts = groups([part.key for part in parts])
+        count = np.concatenate([part.count for part in parts])[order]
+        limbs = gather_limbs([part.limbs for part in parts])
+        if len(starts) == len(key):
+            return cls(key=key, count=count, limbs=limbs[:, order])
+        summed = np.empty((len(limbs), len(starts)), np.int64)
+        for limb, out in zip(limbs, summed, strict=True):
+            np.add.reduceat(limb[order], starts, out=out)
+        return cls(key=key[starts], count=np.add.reduceat(count, starts), limbs=summed)
+
+    def __len__(self) -> int:
+        """Count the totals."""
+        return len(self.key)
+
+    def between(self, low: int, high: int) -> "Totals":
+        """Pick the totals with keys in ``[low, high)``, of totals sorted by key."""
+        start, end = np.searchsorted(self.key, np.array([low, high], np.uint64))
+        return self.pick(slice(start, end))
+
+    def pick(self, at: np.ndarray | slice) -> "Totals":
+        """Pick totals by index, mask or slice."""
+        return Totals(key=self.key[at], count=self.count[at], limbs=self.limbs[:, at])
+
+    def with_key(self, key: np.ndarray) -> "Totals":
+        """Give the totals other keys."""
+        return Totals(key=key.astype(np.uint64), count=self.count, limbs=self.limbs)
+
+    def sum_units(self, at: int) -> int:
+        """Sum of one total, in units of 10**-12."""
+        return number_of_limbs(self.limbs[:, at])
+
+    def equals(self, other: "Totals") -> bool:
+        """Tell whether both hold the same totals in the same order."""
+        return (
+            np.array_equal(self.key, other.key)
+            and np.array_equal(self.count, other.count)
+            and are_equal_numbers(self.limbs, other.limbs)
+        )

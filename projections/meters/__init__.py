@@ -1,0 +1,1 @@
+"""Meters: their definitions, as of the last fact of the log."""

@@ -1,0 +1,57 @@
+"""The catalog: all meter definitions, as of the last fact of the log."""
+
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ledger.commits import read_head
+from projections.kernels.definitions import MeterDefinition
+from projections.meters.tables import read_definitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """Meters as of a position.
+
+    Attributes:
+        facts_position: position of the last fact that is in them.
+        by_id: in the order of their creation.
+        by_event_name: the same meters; an event name has one meter, active or not.
+    """
+
+    facts_position: int
+    by_id: dict[str, MeterDefinition]
+    by_event_name: dict[str, MeterDefinition]
+
+
+class Catalog:
+    """Meter definitions as they were last read. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.latest: Definitions | None = None
+        """The definitions of the greatest position read so far."""
+
+    def forget(self) -> None:
+        """Read the definitions anew the next time, whatever is known."""
+        with self._lock:
+            self.latest = None
+
+    def read(self, connection: Connection) -> Definitions:
+        """Read the definitions as a database transaction sees them."""
+        head = read_head(connection)
+        latest = self.latest
+        if latest is not None and latest.facts_position == head.facts_position:
+            return latest
+        by_id = read_definitions(connection)
+        definitions = Definitions(
+            facts_position=head.facts_position,
+            by_id=by_id,
+            by_event_name={meter.event_name: meter for meter in by_id.values()},
+        )
+        with self._lock:
+            latest = self.latest
+            if latest is None or latest.facts_position < head.facts_position:
+                self.latest = definitions
+        return definitions

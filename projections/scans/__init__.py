@@ -1,0 +1,1 @@
+"""Scans of all events: SQL and re-aggregation, wherever the events lie."""

@@ -1,0 +1,228 @@
+"""Cells: what some events of one measure come to, by customer, dimensions and window.
+
+A table of cells has the columns that its measure needs of these. Without a count, each
+of its rows is one event; without limbs, the sum is the value.
+
+customer        dictionary of string
+dimension_…     dictionary of string, one column for each dimension; null where absent
+window          int64, where the window begins
+text            dictionary of string, what unique counts count
+count           int64, events
+limb_0 …        int64, the sum in 32 bits each, the lowest first; an absent one is 0
+value           decimal, of the event that was picked
+timestamp       microseconds, likewise
+position        int64, likewise
+is_wanted       int64, 1 or 0, whether that event passes the filters and lies in time
+
+Cells of any parts of the events are reduced to cells of all of them; the order of parts
+does not matter, since adding is exact and no two events have one position.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.meters import Formula
+from projections.calendar import SECOND
+from projections.kernels.usage.decimals import words_of
+from projections.scans.reaggregation.columns import (
+    Columns,
+    arrays_of,
+    codes,
+    column,
+    numbers,
+    packed,
+    sizes_of_groups,
+    starts_of_groups,
+    taken,
+    with_sorted_words,
+    without_idle_words,
+)
+from projections.scans.reaggregation.question import Measure
+from projections.scans.reaggregation.sums import sums_of, sums_of_limbs, sums_of_words
+
+CUSTOMER = "customer"
+WINDOW = "window"
+TEXT = "text"
+COUNT = "count"
+LIMBS = ("limb_0", "limb_1", "limb_2", "limb_3")
+VALUE = "value"
+TIMESTAMP = "timestamp"
+POSITION = "position"
+IS_WANTED = "is_wanted"
+
+_LOWEST = np.int64(-(1 << 63))
+
+
+class Shape(NamedTuple):
+    """Which columns cells have, and how cells of one key become one.
+
+    Attributes:
+        keys: what tells cells apart, in the order in which they are sorted.
+        others: columns of the event that is picked.
+        adds: whether values are added up.
+        greatest: columns by which the picked event is the greatest, the first one
+            first; without any, it does not matter which is picked.
+        least: whether it is the least instead.
+    """
+
+    keys: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    adds: bool = False
+    greatest: tuple[str, ...] = ()
+    least: bool = False
+
+
+def dimension_columns(count: int) -> tuple[str, ...]:
+    """Name the columns of dimensions; their payload keys are names of others' making."""
+    return tuple(f"dimension_{at}" for at in range(count))
+
+
+def shape_of(measure: Measure, dimension_count: int) -> Shape:
+    """Find the shape of the cells in which the events of a measure are aggregated."""
+    keys = (CUSTOMER, *dimension_columns(dimension_count), WINDOW)
+    match measure.formula:
+        case Formula.COUNT:
+            return Shape(keys)
+        case Formula.SUM | Formula.AVG:
+            return Shape(keys, adds=True)
+        case Formula.MIN | Formula.MAX:
+            is_least = measure.formula is Formula.MIN
+            return Shape(keys, (VALUE,), greatest=(VALUE,), least=is_least)
+        case Formula.LAST:
+            others = (VALUE, TIMESTAMP, POSITION)
+            return Shape(keys, others, greatest=(TIMESTAMP, POSITION))
+        case Formula.UNIQUE_COUNT:
+            return Shape((*keys, TEXT))
+
+
+def shape_of_candidates(measure: Measure, dimension_count: int) -> Shape:
+    """Find the shape of cells that hold the one event of a UTC window that may count.
+
+    Their window is the meter's own, of UTC, and not one that was asked for.
+    """
+    others = [*dimension_columns(dimension_count), TIMESTAMP, POSITION, IS_WANTED]
+    if measure.payload_key is not None:
+        others.append(TEXT)
+    elif measure.formula is not Formula.COUNT:
+        others.append(VALUE)
+    return Shape((CUSTOMER, WINDOW), tuple(others), greatest=(POSITION,))
+
+
+def gather(events: Columns, shape: Shape, *, is_grouped: bool) -> pa.Table:
+    """Bring events into cells.
+
+    Args:
+        events: of one batch.
+        shape: of the cells.
+        is_grouped: whether events of one key, but for few, are neighbours already.
+
+    Returns:
+        Cells, of which some may have the same key.
+    """
+    if not is_grouped:
+        order = column(np.argsort(_key(events, shape), kind="stable"))
+        events = {name: values.take(order) for name, values in events.items()}
+    starts = starts_of_groups([_key_part(events, name) for name in shape.keys])
+    cells = _reduced(events, shape, starts)
+    return pa.table({name: without_idle_words(cells[name]) for name in cells})
+
+
+def reduce(cells: pa.Table, shape: Shape) -> pa.Table:
+    """Bring cells of one key together.
+
+    Args:
+        cells: in any order.
+        shape: theirs.
+
+    Returns:
+        Cells, one for each key, sorted by key, words in byte order and null first.
+    """
+    columns = arrays_of(cells)
+    # Column by column from here on, so that few of them are in memory twice.
+    del cells
+    for name, values in columns.items():
+        if pa.types.is_dictionary(values.type):
+            columns[name] = with_sorted_words(values)
+    key = _key(columns, shape)
+    order = np.argsort(key, kind="stable")
+    starts, rows = starts_of_groups([key[order]]), column(order)
+    for name, values in columns.items():
+        columns[name] = values.take(rows)
+    return pa.table(_reduced(columns, shape, starts))
+
+
+def _reduced(columns: Columns, shape: Shape, starts: np.ndarray) -> Columns:
+    sizes = sizes_of_groups(starts, len(columns[WINDOW]))
+    picked = _picked(columns, shape, starts, sizes)
+    reduced = {
+        name: taken(columns[name], picked) for name in (*shape.keys, *shape.others)
+    }
+    counts = columns.get(COUNT)
+    reduced[COUNT] = column(
+        sizes if counts is None else sums_of(numbers(counts), starts)
+    )
+    if shape.adds:
+        values = columns.get(VALUE)
+        sums = (
+            sums_of_limbs(limbs_of(columns), starts)
+            if values is None
+            else sums_of_words(words_of(values), starts)
+        )
+        reduced |= zip(LIMBS, map(column, sums), strict=False)
+    return reduced
+
+
+def limbs_of(cells: Columns) -> list[np.ndarray]:
+    """View the limbs of sums, the lowest first."""
+    return [numbers(cells[name]) for name in LIMBS if name in cells]
+
+
+def _picked(
+    columns: Columns, shape: Shape, starts: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Find the row of each group that is the greatest, or the least."""
+    length = len(columns[WINDOW])
+    if not shape.greatest or len(starts) == length:
+        return starts
+    is_greatest = np.ones(length, bool)
+    for part in _order_of(columns, shape):
+        rank = np.where(is_greatest, part, _LOWEST)
+        is_greatest &= rank == np.repeat(np.maximum.reduceat(rank, starts), sizes)
+    row = np.where(is_greatest, np.arange(length), -1)
+    picked: np.ndarray = np.maximum.reduceat(row, starts)
+    return picked
+
+
+def _order_of(columns: Columns, shape: Shape) -> list[np.ndarray]:
+    """Get numbers (int64) that order events as their values, or other columns, do."""
+    parts: list[np.ndarray] = []
+    for name in shape.greatest:
+        if name == VALUE:
+            low, high = words_of(columns[name])
+            # The low word has no sign of its own.
+            parts += [high, low ^ _LOWEST]
+        else:
+            parts.append(numbers(columns[name]))
+    return [~part for part in parts] if shape.least else parts
+
+
+def _key(columns: Columns, shape: Shape) -> np.ndarray:
+    """Make one number (int64) of each row's key, in the order of codes."""
+    parts = [_key_part(columns, name) for name in shape.keys]
+    return packed(
+        [
+            # Windows begin at whole seconds; the code of null is -1.
+            (part - _least(part)) // SECOND if name == WINDOW else part + 1
+            for name, part in zip(shape.keys, parts, strict=True)
+        ]
+    )
+
+
+def _key_part(columns: Columns, name: str) -> np.ndarray:
+    return numbers(columns[name]) if name == WINDOW else codes(columns[name])
+
+
+def _least(numbers: np.ndarray) -> int:
+    return int(numbers.min()) if len(numbers) else 0

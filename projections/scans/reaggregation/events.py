@@ -1,0 +1,225 @@
+"""Events as cells: which of them count, and what for.
+
+A table of events has the columns of `cells` that its measure needs, but `window`.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.meters import Formula
+from projections.scans.reaggregation.cells import (
+    CUSTOMER,
+    IS_WANTED,
+    POSITION,
+    TEXT,
+    TIMESTAMP,
+    VALUE,
+    WINDOW,
+    dimension_columns,
+    gather,
+    reduce,
+    shape_of,
+    shape_of_candidates,
+)
+from projections.scans.reaggregation.columns import (
+    Columns,
+    arrays_of,
+    codes,
+    column,
+    numbers,
+    starts_of_groups,
+)
+from projections.scans.reaggregation.payloads import (
+    are_allowed,
+    quantities_of,
+    words_under,
+)
+from projections.scans.reaggregation.question import Measure, Question
+from projections.windows import ceil_to, floor_to
+
+
+def cells_of_batch(
+    question: Question, batch: Columns, cancelled: np.ndarray
+) -> Iterator[tuple[int, pa.Table]]:
+    """Bring a batch of events into cells.
+
+    Args:
+        question: what is asked.
+        batch: events in the order of a segment, with the columns of one that
+            `columns_for` names; `position` may be left out where none of them is
+            cancelled or too late, and no measure needs it.
+        cancelled: positions (int64, ascending) of events that do not count.
+
+    Yields:
+        The index of a measure, and cells of some of its events; of a pre-aggregated
+        one, candidates.
+    """
+    index = {each.event_name: at for at, each in enumerate(question.measures)}
+    words = batch["event_name"].dictionary.to_pylist()
+    name_codes = codes(batch["event_name"])
+    starts = starts_of_groups([name_codes]).tolist()
+    for start, end in pairwise([*starts, len(name_codes)]):
+        at = index.get(words[name_codes[start]])
+        if at is not None:
+            part = {name: values[start:end] for name, values in batch.items()}
+            yield at, _cells(question, question.measures[at], part, cancelled)
+
+
+def columns_for(question: Question) -> list[str]:
+    """Name the columns of a segment without which the question has no answer."""
+    measures = question.measures
+    columns = ["event_name", "customer", "timestamp"]
+    if any(each.payload_key is None and not _is_count(each) for each in measures):
+        columns.append("value")
+    if any(_needs_position(each) for each in measures):
+        columns.append("position")
+    has_key = any(each.payload_key is not None for each in measures)
+    if has_key or question.dimensions or question.filters:
+        columns.append("payload")
+    return columns
+
+
+def bounds_of(question: Question, measure: Measure) -> tuple[int, int]:
+    """Find between which timestamps events decide the answer for a measure."""
+    if not measure.is_preaggregated:
+        return question.start, question.end
+    length = measure.preaggregation_length
+    return floor_to(question.start, length), ceil_to(question.end, length)
+
+
+def cells_of_candidates(
+    question: Question, measure: Measure, candidates: pa.Table
+) -> pa.Table:
+    """Find the events that count of a pre-aggregated measure, and bring them into cells.
+
+    Args:
+        question: what is asked.
+        measure: pre-aggregated.
+        candidates: one for each key.
+
+    Returns:
+        Cells, one for each key, sorted by key.
+
+    Raises:
+        ValueUnreadableError: a text is no quantity.
+    """
+    events = arrays_of(candidates)
+    events = _kept(events, numbers(events[IS_WANTED]) == 1)
+    cells = _cells_of_events(question, measure, events, is_grouped=False)
+    return reduce(cells, shape_of(measure, len(question.dimensions)))
+
+
+def _cells(
+    question: Question, measure: Measure, part: Columns, cancelled: np.ndarray
+) -> pa.Table:
+    part = _kept(part, _counts(question, measure, part, cancelled))
+    events, passes = _events(question, measure, part)
+    if measure.is_preaggregated:
+        return _candidates(question, measure, events, passes)
+    events = _kept(events, passes)
+    is_grouped = not question.dimensions and measure.formula is not Formula.UNIQUE_COUNT
+    return _cells_of_events(question, measure, events, is_grouped=is_grouped)
+
+
+def _counts(
+    question: Question, measure: Measure, part: Columns, cancelled: np.ndarray
+) -> np.ndarray | None:
+    """Tell (bool) which events may count by time and position; None is all of them."""
+    start, end = bounds_of(question, measure)
+    timestamps = numbers(part["timestamp"])
+    counts = None
+    if timestamps.min() < start or timestamps.max() >= end:
+        counts = (timestamps >= start) & (timestamps < end)
+    if "position" in part:
+        positions = numbers(part["position"])
+        is_there = (positions <= question.up_to) & ~_are_among(positions, cancelled)
+        counts = is_there if counts is None else counts & is_there
+    return counts
+
+
+def _events(
+    question: Question, measure: Measure, part: Columns
+) -> tuple[Columns, np.ndarray | None]:
+    """Look up what a measure needs of events, and tell (bool) which pass the filters."""
+    events = {CUSTOMER: part["customer"], TIMESTAMP: part["timestamp"]}
+    if _needs_position(measure):
+        events[POSITION] = part["position"]
+    keys = {*question.dimensions, *question.filters}
+    if measure.payload_key is not None:
+        keys.add(measure.payload_key)
+    words = {key: words_under(part["payload"], key) for key in keys}
+    dimensions = dimension_columns(len(question.dimensions))
+    for name, key in zip(dimensions, question.dimensions, strict=True):
+        events[name] = words[key]
+    if measure.payload_key is not None:
+        events[TEXT] = words[measure.payload_key]
+    elif not _is_count(measure):
+        events[VALUE] = part["value"]
+    passes = None
+    for key, allowed in question.filters.items():
+        has_one = are_allowed(words[key], allowed)
+        passes = has_one if passes is None else passes & has_one
+    return events, passes
+
+
+def _candidates(
+    question: Question, measure: Measure, events: Columns, passes: np.ndarray | None
+) -> pa.Table:
+    timestamps = numbers(events[TIMESTAMP])
+    length = measure.preaggregation_length
+    is_wanted = (timestamps >= question.start) & (timestamps < question.end)
+    if passes is not None:
+        is_wanted &= passes
+    candidates = {
+        **events,
+        WINDOW: column(timestamps // length * length),
+        IS_WANTED: column(is_wanted.astype(np.int64)),
+    }
+    shape = shape_of_candidates(measure, len(question.dimensions))
+    return gather(candidates, shape, is_grouped=True)
+
+
+def _cells_of_events(
+    question: Question, measure: Measure, events: Columns, *, is_grouped: bool
+) -> pa.Table:
+    """Bring events that count, but for those without content, into cells."""
+    for name in (TEXT, VALUE):
+        if name in events and events[name].null_count:
+            is_there = events[name].is_valid().cast(pa.uint8())
+            events = _kept(events, numbers(is_there) == 1)
+    shape = shape_of(measure, len(question.dimensions))
+    known = dict(events)
+    known[WINDOW] = column(question.windows.starts_of(numbers(known[TIMESTAMP])))
+    if measure.needs_number and measure.payload_key is not None:
+        known[VALUE] = quantities_of(known[TEXT], known[POSITION], measure.payload_key)
+    elif measure.formula is Formula.UNIQUE_COUNT and measure.payload_key is None:
+        known[TEXT] = known[VALUE].cast(pa.string()).dictionary_encode()
+    wanted = (*shape.keys, *shape.others, *((VALUE,) if shape.adds else ()))
+    return gather({name: known[name] for name in wanted}, shape, is_grouped=is_grouped)
+
+
+def _kept(columns: Columns, is_kept: np.ndarray | None) -> Columns:
+    if is_kept is None or is_kept.all():
+        return columns
+    rows = column(np.flatnonzero(is_kept))
+    return {name: values.take(rows) for name, values in columns.items()}
+
+
+def _are_among(positions: np.ndarray, cancelled: np.ndarray) -> np.ndarray:
+    at = np.searchsorted(cancelled, positions)
+    # One behind the last is no position.
+    found: np.ndarray = np.append(cancelled, 0)[at] == positions
+    return found
+
+
+def _is_count(measure: Measure) -> bool:
+    return measure.formula is Formula.COUNT
+
+
+def _needs_position(measure: Measure) -> bool:
+    reads_numbers = measure.needs_number and measure.payload_key is not None
+    is_last = measure.formula is Formula.LAST
+    return is_last or measure.is_preaggregated or reads_numbers

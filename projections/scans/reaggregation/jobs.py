@@ -1,0 +1,161 @@
+"""Jobs: a question cut into parts that any executor can work on, here or elsewhere.
+
+A job goes over one segment. It carries the question, the place where segments are and
+the cancellations that concern it, and brings back a partial: events stay where they
+are. What a job comes to does not depend on where, when or how often it runs.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.segments.entry import Segment, overlapping
+from ledger.segments.parts import LocalFile
+from ledger.segments.reader import SegmentReader
+from projections.scans.reaggregation.events import bounds_of, columns_for
+from projections.scans.reaggregation.partial import combine, partial
+from projections.scans.reaggregation.question import Question
+from projections.scans.recorded import Recorded
+
+StepCallback = Callable[[int, int], None]
+"""Is called with how many events were gone over, and how many there are."""
+
+_Advance = Callable[[int], None]
+"""Is called with how many more events were gone over."""
+
+_THREADS = os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One segment to go over.
+
+    Attributes:
+        question: what is asked.
+        reader: reads the segment, wherever the job runs.
+        segment: which.
+        cancelled: positions of its events that do not count (int64, ascending).
+    """
+
+    question: Question
+    reader: SegmentReader
+    segment: Segment
+    cancelled: np.ndarray
+
+
+def run(job: Job) -> pa.Table:
+    """Do a job, on one thread: executors have more than one worker."""
+    events: Sequence[LocalFile] | pa.Table
+    file = job.reader.local_file(job.segment)
+    if file is not None:
+        events = [file]
+    else:
+        # Every request takes its time, so that all of it is asked for in one.
+        columns = dict.fromkeys([*columns_for(job.question), "position"])
+        events = job.reader.table(job.segment, list(columns))
+    return partial(job.question, events, job.cancelled, threads=1)
+
+
+def reaggregate(
+    question: Question,
+    recorded: Recorded,
+    executor: Executor | None,
+    progress: StepCallback | None,
+) -> pa.Table:
+    """Answer a question from all that was recorded.
+
+    Args:
+        question: what is asked; its `up_to` is the position of `recorded`.
+        recorded: the events.
+        executor: does the jobs; None is this process.
+        progress: is told after each part.
+
+    Returns:
+        See `projections.scans.reaggregation.partial.combine`.
+    """
+    segments = _concerned(question, recorded)
+    total = sum(segment.rows for segment in segments) + recorded.tail.num_rows
+    done = 0
+
+    def advance(events: int) -> None:
+        nonlocal done
+        done += events
+        if progress is not None:
+            progress(done, total)
+
+    partials = _partials(question, recorded, segments, executor, advance)
+    return combine(question, partials, threads=_THREADS)
+
+
+def _partials(
+    question: Question,
+    recorded: Recorded,
+    segments: Sequence[Segment],
+    executor: Executor | None,
+    advance: _Advance,
+) -> Iterator[pa.Table]:
+    cancelled, reader = recorded.cancelled, recorded.reader
+    if executor is not None:
+        yield from _elsewhere(question, recorded, segments, executor, advance)
+    elif segments and reader.local_file(segments[0]) is None:
+        with ThreadPoolExecutor(_THREADS, "reaggregation") as pool:
+            yield from _elsewhere(question, recorded, segments, pool, advance)
+    else:
+        found = map(reader.local_file, segments)
+        files = (file for file in found if file is not None)
+        yield partial(question, files, cancelled, threads=_THREADS, progress=advance)
+    if recorded.tail.num_rows:
+        tail = recorded.tail
+        yield partial(question, tail, cancelled, threads=_THREADS, progress=advance)
+
+
+def _elsewhere(
+    question: Question,
+    recorded: Recorded,
+    segments: Sequence[Segment],
+    executor: Executor,
+    advance: _Advance,
+) -> Iterator[pa.Table]:
+    jobs = [
+        Job(
+            question=question,
+            reader=recorded.reader,
+            segment=segment,
+            cancelled=_within(recorded.cancelled, segment),
+        )
+        for segment in segments
+    ]
+    futures = [executor.submit(run, job) for job in jobs]
+    # Let go of as they are used: partials of a long log need not all be held.
+    futures.reverse()
+    try:
+        for segment in segments:
+            yield futures.pop().result()
+            advance(segment.rows)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _concerned(question: Question, recorded: Recorded) -> tuple[Segment, ...]:
+    """Find the segments that may hold events which count."""
+    bounds = [bounds_of(question, measure) for measure in question.measures]
+    if not bounds:
+        return ()
+    start, end = min(low for low, _ in bounds), max(high for _, high in bounds)
+    return tuple(
+        segment
+        for segment in overlapping(recorded.segments, start, end)
+        if segment.after < question.up_to
+    )
+
+
+def _within(cancelled: np.ndarray, segment: Segment) -> np.ndarray:
+    first, last = np.searchsorted(
+        cancelled, [segment.after, segment.up_to], side="right"
+    )
+    return cancelled[first:last]

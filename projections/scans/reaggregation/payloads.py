@@ -1,0 +1,64 @@
+"""Payloads: what events have under a key, and the quantities that it spells."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger.usage.quantities import QUANTITY, parse_quantity
+from projections.scans.reaggregation.columns import column, encoded, numbers
+from projections.scans.reaggregation.errors import ValueUnreadableError
+
+
+def words_under(maps: pa.MapArray, key: str) -> pa.DictionaryArray:
+    """Look a key up in every payload.
+
+    Returns:
+        What stands there, as a dictionary column; null where the key is absent.
+    """
+    offsets = numbers(maps.offsets)
+    first, end = int(offsets[0]), int(offsets[-1])
+    keys, texts = (each[first:end] for each in (maps.keys, maps.items))
+    is_key = pc.equal(keys, pa.scalar(key, keys.type)).cast(pa.uint8())
+    entries = np.flatnonzero(numbers(is_key))
+    rows = np.repeat(np.arange(len(maps)), np.diff(offsets))[entries]
+    if len(entries) < len(texts):
+        texts = texts.take(column(entries))
+    texts = texts.dictionary_encode()
+    if len(rows) == len(maps):
+        return texts
+    found = np.full(len(maps), -1, np.int32)
+    found[rows] = numbers(texts.indices)
+    return encoded(found, texts.dictionary)
+
+
+def are_allowed(words: pa.DictionaryArray, allowed: frozenset[str]) -> np.ndarray:
+    """Tell (bool) which rows have one of some words; null is none of them."""
+    is_allowed = [word in allowed for word in words.dictionary.to_pylist()]
+    # One behind the last: where null, whose code is -1, is looked up.
+    known = np.array([*is_allowed, False])
+    present: np.ndarray = known[numbers(words.indices.fill_null(-1))]
+    return present
+
+
+def quantities_of(words: pa.DictionaryArray, positions: pa.Array, key: str) -> pa.Array:
+    """Read words as quantities; none is null.
+
+    Args:
+        words: what stands under the key.
+        positions: of the events, for the error.
+        key: likewise.
+
+    Raises:
+        ValueUnreadableError: a word breaks the grammar of quantities.
+    """
+    texts = words.dictionary.to_pylist()
+    found = [parse_quantity(text) for text in texts]
+    codes = numbers(words.indices)
+    is_unreadable = np.array([quantity is None for quantity in found], bool)[codes]
+    if is_unreadable.any():
+        at = np.flatnonzero(is_unreadable)
+        first = at[numbers(positions)[at].argmin()]
+        raise ValueUnreadableError(
+            int(numbers(positions)[first]), key, texts[codes[first]]
+        )
+    return pa.array(found, QUANTITY).take(words.indices)

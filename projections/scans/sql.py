@@ -1,0 +1,196 @@
+"""Queries in SQL over the events, by DuckDB, which can read them and nothing else.
+
+The events are handed over as Arrow data: the database has no files, may open none, load
+nothing, and change no setting; what does not fit in memory is refused, not put on disk.
+Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from ledger.segments.reader import check_content
+from projections.errors import QueryError
+from projections.scans.datasets import dataset_of
+from projections.scans.recorded import Recorded
+
+_Result = TypeVar("_Result")
+
+MEMORY_SHARE = "60%"
+"""How much of the machine's memory a query may have."""
+
+_ROWS_AT_A_TIME = 1 << 16
+_LOOKS_EVERY_SECONDS = 0.05
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    # It would be made in the working directory, which is not ours.
+    "temp_directory": "",
+}
+_EVENTS = """
+CREATE VIEW events AS
+SELECT position, recorded_at, event_name, customer, timestamp, value, identifier,
+       payload, position IN (SELECT position FROM cancellation) AS cancelled
+FROM (
+    SELECT position, recorded_at, event_name, customer, timestamp, value, identifier,
+           payload
+    FROM sealed
+    UNION ALL
+    SELECT position, recorded_at, event_name, customer, timestamp, value, identifier,
+           payload
+    FROM tail
+)
+WHERE position <= {up_to:d}
+"""
+_MEMORY = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
+# DuckDB repeats the line at fault and points at it, which needs a line of its own.
+_POINTED_AT = re.compile(r"\s+LINE (\d+): .*", re.DOTALL)
+
+_UNREADABLE = "stream registered as 'sealed' failed"
+
+
+def run_query(
+    recorded: Recorded, query: str, *, memory: str = MEMORY_SHARE
+) -> pa.Table:
+    """Run one SELECT over the table `events`.
+
+    `events` has the columns position, recorded_at, event_name, customer, timestamp,
+    value, identifier, payload and cancelled. Rows come in no order but what the query
+    asks for; times are in UTC. DESCRIBE, SUMMARIZE, SHOW TABLES and a bare FROM are
+    SELECTs to DuckDB, and welcome.
+
+    Args:
+        recorded: the events.
+        query: in the SQL of DuckDB.
+        memory: how much the query may have, as DuckDB spells it; its result may have
+            half as much.
+
+    Raises:
+        QueryError: the query is not one SELECT, fails, or wants more memory than it may
+            have.
+        SegmentMissingError, SegmentDamagedError: a segment cannot be read.
+    """
+    with _translated(recorded, memory), ThreadPoolExecutor(1) as pool:
+        # All of DuckDB's work is done in a thread: in the main one it loses a Ctrl-C.
+        settings = _SETTINGS | {"memory_limit": memory}
+        connecting = pool.submit(duckdb.connect, config=settings)
+        with _awaited(connecting) as connection:
+            return _in_thread(pool, connection, partial(_answer, recorded, query))
+
+
+def _in_thread(
+    pool: ThreadPoolExecutor,
+    connection: duckdb.DuckDBPyConnection,
+    work: Callable[[duckdb.DuckDBPyConnection], pa.Table],
+) -> pa.Table:
+    """Work with a database in the one thread of a pool, ready to be interrupted."""
+    try:
+        return _awaited(pool.submit(work, connection))
+    except BaseException:
+        # Its turn comes when the thread has nothing else to do.
+        idle = pool.submit(int)
+        while not idle.done():
+            # One that comes before a statement has begun is forgotten.
+            connection.interrupt()
+            with suppress(KeyboardInterrupt):
+                wait([idle], _LOOKS_EVERY_SECONDS)
+        raise
+
+
+def _awaited(future: Future[_Result]) -> _Result:
+    """Wait for a result, and for Ctrl-C.
+
+    A signal that comes just before a wait begins does not end it; so no wait is long.
+    """
+    while not future.done():
+        wait([future], _LOOKS_EVERY_SECONDS)
+    return future.result()
+
+
+def _answer(
+    recorded: Recorded, query: str, connection: duckdb.DuckDBPyConnection
+) -> pa.Table:
+    _lock(connection, recorded)
+    return _result(connection, _the_select(connection, query))
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, recorded: Recorded) -> None:
+    """Give the events to a database, and lock it."""
+    connection.execute("SET TimeZone = 'UTC'")
+    # It would go to standard output, which is for results.
+    connection.execute("SET enable_progress_bar = false")
+    connection.register("sealed", dataset_of(recorded.reader, recorded.segments))
+    connection.register("tail", recorded.tail)
+    cancelled = pa.table({"position": pa.array(recorded.cancelled, pa.int64())})
+    connection.register("cancellation", cancelled)
+    connection.execute(_EVENTS.format(up_to=recorded.position))
+    connection.execute("SET lock_configuration = true")
+
+
+def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """Find the one statement of a query, and make sure that it is a SELECT."""
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError("it is not text in UTF-8") from error
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        number = f"has {len(statements)} statements" if statements else "is empty"
+        raise QueryError(f"it {number}; write one SELECT")
+    (statement,) = statements
+    match statement.type:
+        case duckdb.StatementType.SELECT:
+            return str(statement.query)
+        case duckdb.StatementType.MULTI:
+            # It would make a type of the values that it finds, and so change something.
+            reason = "a PIVOT has to name its values, as in ON event_name IN ('tokens')"
+            raise QueryError(reason)
+        case _:
+            raise QueryError("it is no SELECT, and nothing else is run")
+
+
+def _result(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    """Fetch a result part by part, as long as there is room for it."""
+    # DuckDB does not count what it has handed out.
+    [(memory,)] = connection.execute(_MEMORY).fetchall()
+    most = room = memory // 2
+    reader = connection.sql(query).to_arrow_reader(_ROWS_AT_A_TIME)
+    batches = []
+    for batch in reader:
+        room -= batch.nbytes
+        if room < 0:
+            reason = f"its result takes more than {most >> 20:,} MiB; select less"
+            raise QueryError(reason)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+@contextmanager
+def _translated(recorded: Recorded, memory: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        reason = f"it takes more memory than it may have, {memory}; select less"
+        raise QueryError(reason) from error
+    # Errors that come with a part of the result are Arrow's, or the system's.
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if _UNREADABLE in str(error):
+            _check_segments(recorded)
+        reason = _POINTED_AT.sub(r", in line \1", str(error).strip())
+        raise QueryError(" ".join(reason.split())) from error
+
+
+def _check_segments(recorded: Recorded) -> None:
+    """Raise what is wrong with the segments, if anything is."""
+    for segment in recorded.segments:
+        check_content(segment, recorded.reader.content(segment))

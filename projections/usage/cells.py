@@ -1,0 +1,172 @@
+"""Usage cells: all that was folded of a stretch of the log, in words of its own.
+
+Codes in the keys are those of its own event names and customers, which are in byte
+order: equal usage has equal cells, however the log was cut and in whatever order words
+came up.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.usage.columns import timestamps_of
+from projections.kernels.usage.folding import (
+    Coded,
+    cancellation_batch,
+    fold_cancellations,
+    fold_events,
+)
+from projections.kernels.usage.keys import (
+    customer_keys,
+    customers_of,
+    meter_keys,
+    meters_of,
+    recode,
+)
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.totals import Totals
+from projections.kernels.usage.words import words_together, words_used
+from projections.usage.cancellations import Cancellations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageCells:
+    """Cells, the words for their codes, and the cancellations among them.
+
+    Attributes:
+        names: event names, in byte order; the index is the code of the meter.
+        customers: in byte order; the index is the code of the customer.
+        totals: sorted by key, one a key.
+        lasts: likewise.
+        cancellations: those that were recorded in the stretch.
+    """
+
+    names: pa.Array
+    customers: pa.Array
+    totals: Totals
+    lasts: Lasts
+    cancellations: Cancellations
+
+    @classmethod
+    def in_byte_order(
+        cls,
+        *,
+        names: pa.Array,
+        customers: pa.Array,
+        totals: Totals,
+        lasts: Lasts,
+        cancellations: Cancellations,
+    ) -> "UsageCells":
+        """Make cells of some whose words are in any order, and not all used."""
+        keys = np.concatenate([totals.key, lasts.key])
+        names, meters = words_used(names, meters_of(keys))
+        customers, codes = words_used(customers, customers_of(keys))
+        return cls(
+            names=names,
+            customers=customers,
+            totals=Totals.combine([totals.with_key(recode(totals.key, meters, codes))]),
+            lasts=Lasts.combine([lasts.with_key(recode(lasts.key, meters, codes))]),
+            cancellations=cancellations,
+        )
+
+    @classmethod
+    def merge(cls, parts: Sequence["UsageCells"]) -> "UsageCells":
+        """Add up the cells of several stretches, of which there is at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        names, meters = words_together([part.names for part in parts])
+        customers, codes = words_together([part.customers for part in parts])
+        totals, lasts = [], []
+        for part, *coding in zip(parts, meters, codes, strict=True):
+            key = recode(part.totals.key, *coding)
+            totals.append(part.totals.with_key(key))
+            key = recode(part.lasts.key, *coding)
+            lasts.append(part.lasts.with_key(key))
+        return cls(
+            names=names,
+            customers=customers,
+            totals=Totals.combine(totals),
+            lasts=Lasts.combine(lasts),
+            cancellations=Cancellations.together([p.cancellations for p in parts]),
+        )
+
+    def equals(self, other: "UsageCells") -> bool:
+        """Tell whether both hold the same, to the last digit."""
+        return bool(
+            self.names.equals(other.names)
+            and self.customers.equals(other.customers)
+            and self.totals.equals(other.totals)
+            and self.lasts.equals(other.lasts)
+            and self.cancellations.equals(other.cancellations)
+        )
+
+
+def cells_of_events(
+    batch: pa.RecordBatch,
+    shapes: Mapping[str, Shape],
+    positions: Callable[[], np.ndarray],
+) -> UsageCells:
+    """Fold events.
+
+    Args:
+        batch: columns event_name, customer, timestamp and value, as usage has them.
+        shapes: of each event name's cells.
+        positions: gives the events' positions (int64), should they matter.
+    """
+    names, customers, coded = _coded(batch, shapes)
+    totals, lasts = fold_events(coded, positions)
+    return UsageCells(
+        names=names,
+        customers=customers,
+        totals=totals,
+        lasts=lasts,
+        cancellations=Cancellations.of({}),
+    )
+
+
+def cells_of_cancellations(
+    cancelled: Mapping[int, MeterEventCancelled], shapes: Mapping[str, Shape]
+) -> UsageCells:
+    """Fold cancellations, by their positions."""
+    batch = cancellation_batch(list(cancelled.values()))
+    names, customers, coded = _coded(batch, shapes)
+    totals, lasts = fold_cancellations(coded)
+    return UsageCells(
+        names=names,
+        customers=customers,
+        totals=totals,
+        lasts=lasts,
+        cancellations=Cancellations.of(
+            {fact.event_position: position for position, fact in cancelled.items()}
+        ),
+    )
+
+
+def _coded(
+    batch: pa.RecordBatch, shapes: Mapping[str, Shape]
+) -> tuple[pa.Array, pa.Array, Coded]:
+    """Find the cells of events or cancellations, and the words of their codes."""
+    name_codes, names, meters = _used(batch.column("event_name"))
+    customer_codes, customers, codes = _used(batch.column("customer"))
+    by_name = [
+        shapes[name] for name in batch.column("event_name").dictionary.to_pylist()
+    ]
+    coded = Coded.of(
+        names=name_codes,
+        meter_keys=meter_keys(meters, [shape.is_windowed for shape in by_name]),
+        shapes=by_name,
+        customers=customer_codes,
+        customer_keys=customer_keys(codes),
+        timestamp=timestamps_of(batch),
+        value=batch.column("value"),
+    )
+    return names, customers, coded
+
+
+def _used(encoded: pa.DictionaryArray) -> tuple[np.ndarray, pa.Array, np.ndarray]:
+    indices = encoded.indices.to_numpy()
+    return indices, *words_used(encoded.dictionary, indices)

@@ -1,0 +1,235 @@
+"""Usage: hourly totals and lasts of the whole log, from runs and from the tail.
+
+What lies in segments is known from runs, files that are made from the segments when
+they are missing; what came after, from the tail. When more has been sealed, a tail is
+begun anew behind it. Until that one has taken in as much as was known before, the old
+tail is still what is shown: an answer never knows less than the one before it.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from ledger.entries import Commit
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.reading import read_facts
+from ledger.runs.files import Columns
+from ledger.runs.run_set import RunSet
+from ledger.segments.entry import Segment
+from ledger.segments.reader import SegmentReader
+from ledger.segments.sealed import Sealed
+from ledger.usage.columns import empty_batch
+from projections.kernels.usage.shapes import Shape
+from projections.meters.tables import read_definitions
+from projections.usage.cancellations import Cancellations
+from projections.usage.cells import (
+    UsageCells,
+    cells_of_cancellations,
+    cells_of_events,
+)
+from projections.usage.run import UsageRun, UsageRuns, columns_of
+from projections.usage.tail import Tail
+from projections.usage.view import UsageView
+
+_SERIES_COLUMNS = ("event_name", "customer", "timestamp", "value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageContents:
+    """All that is known of usage, to be compared with what another fold knows.
+
+    Attributes:
+        position: what is known, is known up to here.
+        cells: of everything up to there.
+    """
+
+    position: int
+    cells: UsageCells
+
+    def equals(self, other: "UsageContents") -> bool:
+        """Tell whether both know the same, to the last digit."""
+        return self.position == other.position and self.cells.equals(other.cells)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What lies in segments, known from runs; and the tail behind it."""
+
+    sealed: Sealed | None
+    runs: tuple[UsageRun, ...]
+    tail: Tail
+
+
+class Usage:
+    """Hourly usage of everything recorded. Thread-safe; a follower of the log."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: RunSet[UsageRun] | None = None
+        self._shown = _State(sealed=None, runs=(), tail=Tail(0, {}))
+        self._next = self._shown
+
+    @property
+    def position(self) -> int:
+        """Position of the last entry that answers count."""
+        with self._lock:
+            return self._shown.tail.position
+
+    # Following the log.
+
+    def make_runs(self, connection: Connection, sealed: Sealed) -> None:
+        """Make the runs that are missing, so that a restart finds them.
+
+        Args:
+            connection: sees the log, and the tables that its facts folded into.
+            sealed: what will lie before the tail.
+        """
+        self._runs_of(connection, sealed, _read_shapes(connection))
+
+    def restart(self, connection: Connection, sealed: Sealed) -> None:
+        """Begin after the last segment, making the runs that are missing before it.
+
+        Args:
+            connection: sees the log, and the tables that its facts folded into.
+            sealed: what lies before the tail now.
+        """
+        shapes = _read_shapes(connection)
+        runs = self._runs_of(connection, sealed, shapes)
+        with self._lock:
+            tail = Tail(sealed.position, shapes)
+            self._next = _State(sealed=sealed, runs=runs, tail=tail)
+            self._show_what_is_known()
+
+    def take_in(self, commit: Commit) -> None:
+        """Take in the next commit."""
+        with self._lock:
+            self._next.tail.take_in(commit)
+            self._show_what_is_known()
+
+    def clear_runs(self) -> None:
+        """Remove the files of all runs; the next restart makes them anew."""
+        with self._lock:
+            files = self._files
+        if files is not None:
+            files.clear()
+
+    def _runs_of(
+        self, connection: Connection, sealed: Sealed, shapes: Mapping[str, Shape]
+    ) -> tuple[UsageRun, ...]:
+        if not sealed.segments:
+            return ()
+        assert sealed.runs is not None, "segments have a place for runs"
+        with self._lock:
+            if self._files is None:
+                self._files = RunSet(sealed.runs, UsageRuns())
+            files = self._files
+        building = _Building(connection, sealed.reader, shapes)
+        return tuple(files.cover(sealed.segments, building.columns))
+
+    def _show_what_is_known(self) -> None:
+        if self._next.tail.position >= self._shown.tail.position:
+            self._shown = self._next
+
+    # Answers.
+
+    def view(self) -> UsageView:
+        """Get all that is known now, as something that does not change any more."""
+        with self._lock:
+            state = self._shown
+            return UsageView(
+                sealed=state.sealed, runs=state.runs, tail=state.tail.view()
+            )
+
+    def taken_in(self) -> UsageView:
+        """Get what was taken in since the last restart, even if more is known."""
+        with self._lock:
+            state = self._next
+            return UsageView(
+                sealed=state.sealed, runs=state.runs, tail=state.tail.view()
+            )
+
+    def cancelled(self, as_of: int) -> np.ndarray:
+        """Find the events that had been cancelled by a position of the log.
+
+        Returns:
+            Their positions (int64), ascending.
+        """
+        with self._lock:
+            state = self._shown
+            in_tail = state.tail.cancellations()
+        parts = [*(run.cancellations for run in state.runs), in_tail]
+        return Cancellations.together(parts).up_to(as_of).event
+
+    def contents(self) -> UsageContents:
+        """Get all that is known, to be compared with a fold of the same log."""
+        with self._lock:
+            state = self._shown
+            position, in_tail = state.tail.position, state.tail.cells()
+        parts = [*(run.cells() for run in state.runs), in_tail]
+        return UsageContents(position=position, cells=UsageCells.merge(parts))
+
+
+class _Building:
+    """Builds the runs of segments. Thread-safe."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        reader: SegmentReader,
+        shapes: Mapping[str, Shape],
+    ) -> None:
+        # Segments are built by several threads, a connection is for one at a time.
+        self._lock = threading.Lock()
+        self._connection = connection
+        self._reader = reader
+        self._shapes = shapes
+
+    def columns(self, segment: Segment) -> Columns:
+        """Fold a segment, and the cancellations of its stretch of the log."""
+        cells = cells_of_events(
+            _one_batch(self._reader.table(segment, _SERIES_COLUMNS)),
+            self._shapes,
+            self._positions_of(segment),
+        )
+        cancelled = self._cancelled_in(segment)
+        if cancelled:
+            others = cells_of_cancellations(cancelled, self._shapes)
+            cells = UsageCells.merge([cells, others])
+        return columns_of(cells)
+
+    def _positions_of(self, segment: Segment) -> Callable[[], np.ndarray]:
+        def positions() -> np.ndarray:
+            found: np.ndarray = self._reader.table(segment, ["position"])[0].to_numpy()
+            return found
+
+        return positions
+
+    def _cancelled_in(self, segment: Segment) -> dict[int, MeterEventCancelled]:
+        with self._lock:
+            return {
+                position: fact
+                for position, _, fact in read_facts(
+                    self._connection, segment.after, segment.up_to
+                )
+                if isinstance(fact, MeterEventCancelled)
+            }
+
+
+def _read_shapes(connection: Connection) -> dict[str, Shape]:
+    """Read which cells the meters have, by event name."""
+    return {
+        meter.event_name: Shape.of(meter.formula, meter.event_time_window)
+        for meter in read_definitions(connection).values()
+    }
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.unify_dictionaries().combine_chunks().to_batches()
+    if not batches:
+        return empty_batch()
+    (batch,) = batches
+    return batch

@@ -1,0 +1,197 @@
+"""Usage runs: hourly usage of a stretch of the sealed log, in a mapped file.
+
+Columns: `name` and `customer` (texts in byte order, whose index is the code in keys);
+of totals, sorted by `total_key` (uint64, see `projections.kernels.usage.keys`), `total_count`
+(int32) and `total_sum` (int64, word by word, the lowest words of all sums first); of
+lasts, sorted by `last_key`, `last_count` (int32), `last_timestamp`, `last_position` and
+`last_value` (int64, the value word by word); of cancellations, sorted by
+`cancelled_event` (int64, a position), `cancellation` (int64, likewise).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from ledger.runs.files import Columns, MappedRun
+from projections.kernels.usage.keys import (
+    HOURS,
+    WINDOWED,
+    recode,
+    rows_of_many,
+    series_key,
+)
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.totals import Totals
+from projections.kernels.usage.words import code_of, codes_of_many, words_together
+from projections.usage.cancellations import Cancellations
+from projections.usage.cells import UsageCells
+from projections.usage.series import Series
+from projections.usage.stored_cells import StoredCells, StoredLasts, StoredTotals
+
+FOLD_VERSION = 1
+
+# Few enough that what is worked on stays in the processor's caches.
+_CELLS_MERGED_AT_A_TIME = 1 << 18
+
+CellsT = TypeVar("CellsT")
+
+
+class UsageRun:
+    """Hourly usage of one stretch of the log; what is read is read where it is mapped.
+
+    Attributes:
+        names: event names, in byte order; the index is the code of the meter.
+        customers: in byte order; the index is the code of the customer.
+        totals: of all series.
+        lasts: likewise.
+        cancellations: those that were recorded in the stretch.
+    """
+
+    def __init__(self, file: MappedRun) -> None:
+        self.names = file.array("name")
+        self.customers = file.array("customer")
+        self.totals = StoredTotals.mapped(file)
+        self.lasts = StoredLasts.mapped(file)
+        self.cancellations = Cancellations(
+            event=file.numbers("cancelled_event"),
+            cancellation=file.numbers("cancellation"),
+        )
+        self._meters = {name: at for at, name in enumerate(self.names.to_pylist())}
+
+    def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
+        """Get a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
+        rows = self._rows(self.totals.key, series, first_hour, end_hour)
+        return self.totals.pick(rows, self.totals.key[rows] & HOURS)
+
+    def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
+        """Get the lasts of a series in some hours; the key is the hour.
+
+        It still says whether the meter is pre-aggregated.
+        """
+        rows = self._rows(self.lasts.key, series, first_hour, end_hour)
+        return self.lasts.pick(rows, self.lasts.key[rows] & (WINDOWED | HOURS))
+
+    def totals_of_many(
+        self, meter: str, customers: Sequence[str], hours: np.ndarray
+    ) -> Totals:
+        """Get many series of one meter; see `UsageView.totals_of_many`."""
+        code = self._meters.get(meter)
+        if code is None:
+            return Totals.none()
+        codes = codes_of_many(self.customers, customers)
+        rows, of = rows_of_many(self.totals.key, code, codes, hours)
+        return self.totals.pick(rows, of)
+
+    def cells(self) -> UsageCells:
+        """Get all cells."""
+        return UsageCells(
+            names=self.names,
+            customers=self.customers,
+            totals=self.totals.pick(slice(None), self.totals.key),
+            lasts=self.lasts.pick(slice(None), self.lasts.key),
+            cancellations=self.cancellations,
+        )
+
+    def _rows(
+        self, keys: np.ndarray, series: Series, first_hour: int, end_hour: int
+    ) -> slice:
+        meter = self._meters.get(series.meter.event_name)
+        customer = None if meter is None else code_of(self.customers, series.customer)
+        if meter is None or customer is None:
+            return slice(0, 0)
+        hour_0 = series_key(meter, customer, is_windowed=series.is_windowed)
+        bounds = np.array([hour_0 + first_hour, hour_0 + end_hour], np.uint64)
+        return slice(*keys.searchsorted(bounds).tolist())
+
+
+class UsageRuns:
+    """The kind of usage runs; see `ledger.runs.kinds.RunKind`.
+
+    Args:
+        merged_at_a_time: how many cells, about, are merged at a time.
+    """
+
+    name = "usage"
+    version = FOLD_VERSION
+    # Every summary looks through all runs, and there is little to move.
+    fan_in = 2
+
+    def __init__(self, *, merged_at_a_time: int = _CELLS_MERGED_AT_A_TIME) -> None:
+        self._merged_at_a_time = merged_at_a_time
+
+    def open(self, file: MappedRun) -> UsageRun:
+        """View a run's columns."""
+        return UsageRun(file)
+
+    def merge(self, runs: Sequence[UsageRun]) -> Columns:
+        """Merge runs of neighbouring stretches, in the order of the log."""
+        names, meters = words_together([run.names for run in runs])
+        customers, codes = words_together([run.customers for run in runs])
+        codings = list(zip(runs, meters, codes, strict=True))
+        totals = _merged(
+            [run.totals for run in runs],
+            [recode(run.totals.key, *coding) for run, *coding in codings],
+            Totals.combine,
+            self._merged_at_a_time,
+        )
+        lasts = _merged(
+            [run.lasts for run in runs],
+            [recode(run.lasts.key, *coding) for run, *coding in codings],
+            Lasts.combine,
+            self._merged_at_a_time,
+        )
+        cancellations = Cancellations.together([run.cancellations for run in runs])
+        return {
+            "name": names,
+            "customer": customers,
+            **totals.columns(),
+            **lasts.columns(),
+            "cancelled_event": cancellations.event,
+            "cancellation": cancellations.cancellation,
+        }
+
+
+def columns_of(cells: UsageCells) -> Columns:
+    """Make the columns of a run."""
+    return {
+        "name": cells.names,
+        "customer": cells.customers,
+        **StoredTotals.of(cells.totals).columns(),
+        **StoredLasts.of(cells.lasts).columns(),
+        "cancelled_event": cells.cancellations.event,
+        "cancellation": cells.cancellations.cancellation,
+    }
+
+
+def _merged(
+    parts: Sequence[StoredCells[CellsT]],
+    keys: Sequence[np.ndarray],
+    combine: Callable[[Sequence[CellsT]], CellsT],
+    at_a_time: int,
+) -> StoredCells[CellsT]:
+    """Add up stored cells, given their keys in codes that all of them share."""
+    kind = type(parts[0])
+    pieces = [
+        kind.of(
+            combine(
+                [
+                    part.pick(rows, key[rows])
+                    for part, key, rows in zip(parts, keys, piece, strict=True)
+                ]
+            )
+        )
+        for piece in _by_ranges(keys, at_a_time)
+    ]
+    return kind.concatenate(pieces)
+
+
+def _by_ranges(keys: Sequence[np.ndarray], at_a_time: int) -> Iterator[list[slice]]:
+    """Cut sorted keys at the same places, into pieces that are small together."""
+    longest = max(keys, key=len)
+    cuts = longest[:: max(1, at_a_time // len(keys))][1:]
+    ends = [[*np.searchsorted(key, cuts).tolist(), len(key)] for key in keys]
+    starts = [0] * len(keys)
+    for stops in zip(*ends, strict=True):
+        yield [slice(*bounds) for bounds in zip(starts, stops, strict=True)]
+        starts = list(stops)

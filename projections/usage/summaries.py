@@ -1,0 +1,285 @@
+"""Summaries: the usage of one customer on one meter in a window.
+
+Whole hours come from cells. The two partial hours at the edges, hours whose last event
+was cancelled where the last one is wanted, and formulas that do not add up hour by hour
+are read from the events themselves, so every formula is exact for every
+``[start, end)``.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger.facts.meters import Formula
+from ledger.usage.quantities import UNITS_PER_ONE, units_from_quantity
+from projections.kernels.usage.averages import average_units
+from projections.kernels.usage.decimals import decimals_of
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.totals import Totals
+from projections.usage.former_lasts import FormerLasts
+from projections.usage.hourly import Usage
+from projections.usage.series import Series
+from projections.usage.series_events import (
+    PAYLOADS,
+    Fetch,
+    SeriesEvents,
+    as_lasts,
+    timestamps_in,
+)
+from projections.usage.view import UsageView
+from projections.windows import DAY, END, HOUR, LENGTHS, ceil_to, floor_to
+
+
+class GroupingWindow(enum.Enum):
+    """The UTC windows that a summary can be split into."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def length(self) -> int:
+        """Microseconds in the window."""
+        return HOUR if self is GroupingWindow.HOUR else DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Aggregated usage in ``[start, end)``, microseconds since 1970 UTC.
+
+    `units` counts 10**-12 of the meter's unit, or of an event where the formula is
+    count.
+    """
+
+    start: int
+    end: int
+    units: int
+
+
+class Summaries:
+    """Answers for summaries, from usage and the events behind it. Thread-safe.
+
+    Args:
+        usage: what is known hour by hour.
+        fetch: reads commits of the tail.
+    """
+
+    def __init__(self, usage: Usage, fetch: Fetch) -> None:
+        self._usage = usage
+        self._events = SeriesEvents(fetch)
+        self._former = FormerLasts(self._events)
+
+    def between(
+        self, series: Series, start: int, end: int, grouping: GroupingWindow | None
+    ) -> tuple[list[Summary], int]:
+        """Summarise a series in ``[start, end)``.
+
+        Args:
+            series: whose usage.
+            start: microseconds since 1970 UTC, inclusive.
+            end: exclusive, after `start`.
+            grouping: None for one summary of everything, which is 0 where there is no
+                usage; else one for each window with usage, cut to the bounds.
+
+        Returns:
+            The summaries, oldest first, and the position that they are current to.
+        """
+        assert 0 <= start < end <= END, "a window lies in recorded time"
+        view = self._usage.view()
+        # One window longer than all of recorded time holds everything.
+        length = END if grouping is None else grouping.length
+        units = self._units(view, series, start, end, length)
+        if grouping is None:
+            total = units.get(0, 0)
+            return [Summary(start=start, end=end, units=total)], view.position
+        return [
+            Summary(
+                start=max(start, window * length),
+                end=min(end, (window + 1) * length),
+                units=value,
+            )
+            for window, value in units.items()
+        ], view.position
+
+    def units(self, view: UsageView, series: Series, start: int, end: int) -> int:
+        """Apply the meter's formula to ``[start, end)``, as of a view."""
+        return self._units(view, series, start, end, END).get(0, 0)
+
+    def standing(self, view: UsageView, series: Series) -> Lasts:
+        """Find the events that make up a series whose meter takes the last of each cell.
+
+        Of every hour, or window of a pre-aggregated meter, it is the one that counts as
+        of the view.
+        """
+        return self._lasts(view, series, 0, END)
+
+    def every_event(self, view: UsageView, series: Series) -> Lasts:
+        """Read all events of a series that were not cancelled as of a view."""
+        return as_lasts(self._events.read(view, series, 0, END))
+
+    def _units(
+        self, view: UsageView, series: Series, start: int, end: int, length: int
+    ) -> dict[int, int]:
+        """Apply the meter's formula to each window of a length that has usage."""
+        formula = series.meter.formula
+        match formula:
+            case Formula.LAST:
+                lasts = self._lasts(view, series, start, end)
+                return _lasts_by_window(lasts, length)
+            case Formula.SUM | Formula.COUNT | Formula.AVG:
+                totals = self._totals(view, series, start, end)
+                return _totals_by_window(totals, formula, length)
+            case Formula.MIN | Formula.MAX:
+                events = self._counted(view, series, start, end)
+                windows = events.timestamp // length
+                return _extremes_by_window(windows, decimals_of(events.words), formula)
+            case Formula.UNIQUE_COUNT:
+                windows, texts = self._texts(view, series, start, end, length)
+                return _distinct_by_window(windows, texts)
+
+    def _totals(self, view: UsageView, series: Series, start: int, end: int) -> Totals:
+        """Add up every event that counts, hour by hour."""
+        if series.is_windowed:
+            survivors = self._survivors(view, series, start, end)
+            hours = (survivors.timestamp // HOUR).astype(np.uint64)
+            return Totals.combine([Totals.of_words(hours, survivors.words)])
+        first, after = _whole_hours(start, end)
+        parts = [view.totals_of(series, first // HOUR, after // HOUR)]
+        for low, high in ((start, first), (after, end)):
+            if low < high:
+                events = as_lasts(self._events.read(view, series, low, high))
+                parts.append(Totals.of_words(events.key, events.words))
+        return Totals.combine(parts)
+
+    def _lasts(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
+        """Find the last event that counts of every hour with usage."""
+        if series.is_windowed:
+            return self._survivors(view, series, start, end)
+        first, after = _whole_hours(start, end)
+        lasts = view.lasts_of(series, first // HOUR, after // HOUR)
+        parts = [self._without_cancelled(view, series, lasts)]
+        for low, high in ((start, first), (after, end)):
+            if low < high:
+                parts.append(as_lasts(self._events.read(view, series, low, high)))
+        return Lasts.concatenate(parts)
+
+    def _counted(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
+        """Find every event that counts, each as the last of its hour."""
+        if series.is_windowed:
+            return self._survivors(view, series, start, end)
+        return as_lasts(self._events.read(view, series, start, end))
+
+    def _texts(
+        self, view: UsageView, series: Series, start: int, end: int, length: int
+    ) -> tuple[np.ndarray, pa.Array]:
+        """Find the text under the value's key of every event that counts.
+
+        Returns:
+            The window of each event, and its text.
+        """
+        events = self._events.read(view, series, start, end, PAYLOADS)
+        if series.is_windowed:
+            survivors = self._survivors(view, series, start, end)
+            positions = events.column("position").to_numpy()
+            events = events.filter(pa.array(np.isin(positions, survivors.position)))
+        payload = events.column("payload").combine_chunks()
+        key = series.meter.value_payload_key
+        texts = pc.map_lookup(payload, query_key=key, occurrence="first")
+        return timestamps_in(events) // length, texts
+
+    def _survivors(
+        self, view: UsageView, series: Series, start: int, end: int
+    ) -> Lasts:
+        """Find the one event that counts of each hour or day of a pre-aggregated meter.
+
+        It is the one with the greatest position in its whole window, and counts where
+        its own timestamp lies.
+        """
+        window = series.meter.event_time_window
+        assert window is not None, "the meter is pre-aggregated"
+        length = LENGTHS[window]
+        lasts = view.lasts_of(
+            series, floor_to(start, length) // HOUR, ceil_to(end, length) // HOUR
+        )
+        survivors = self._without_cancelled(view, series, lasts)
+        inside = (survivors.timestamp >= start) & (survivors.timestamp < end)
+        return survivors.pick(inside)
+
+    def _without_cancelled(
+        self, view: UsageView, series: Series, lasts: Lasts
+    ) -> Lasts:
+        """Put the last event that counts in the place of one that was cancelled."""
+        are_cancelled = view.are_cancelled(lasts.position)
+        if not are_cancelled.any():
+            return lasts
+        parts = [lasts.pick(~are_cancelled)]
+        left = lasts.pick(are_cancelled & (lasts.count > 0))
+        if len(left):
+            parts.append(self._former.find(view, series, left))
+        return Lasts.concatenate(parts)
+
+
+def _whole_hours(start: int, end: int) -> tuple[int, int]:
+    """Find the whole hours in ``[start, end)``; where there is none, they end at `end`."""
+    first, after = ceil_to(start, HOUR), floor_to(end, HOUR)
+    return (first, after) if first <= after else (end, end)
+
+
+def _lasts_by_window(lasts: Lasts, length: int) -> dict[int, int]:
+    lasts = Lasts.combine([lasts.with_key(lasts.timestamp // length)])
+    return {
+        window: lasts.value_units(at) for at, window in enumerate(lasts.key.tolist())
+    }
+
+
+def _totals_by_window(totals: Totals, formula: Formula, length: int) -> dict[int, int]:
+    windows = totals.key.astype(np.int64) * HOUR // length
+    totals = Totals.combine([totals.with_key(windows)])
+    return {
+        window: _units_of_total(totals.sum_units(at), count, formula)
+        for at, (window, count) in enumerate(
+            zip(totals.key.tolist(), totals.count.tolist(), strict=True)
+        )
+        if count
+    }
+
+
+def _units_of_total(total: int, count: int, formula: Formula) -> int:
+    match formula:
+        case Formula.SUM:
+            return total
+        case Formula.COUNT:
+            return int(count * UNITS_PER_ONE)
+        case _:
+            return average_units(total, count)
+
+
+def _extremes_by_window(
+    windows: np.ndarray, values: pa.Array, formula: Formula
+) -> dict[int, int]:
+    function = "min" if formula is Formula.MIN else "max"
+    found = _aggregated(windows, values, function)
+    return {window: units_from_quantity(value) for window, value in found}
+
+
+def _distinct_by_window(windows: np.ndarray, texts: pa.Array) -> dict[int, int]:
+    found = _aggregated(windows, texts, "count_distinct")
+    return {window: count * UNITS_PER_ONE for window, count in found}
+
+
+def _aggregated(
+    windows: np.ndarray, values: pa.Array, function: str
+) -> list[tuple[int, Any]]:
+    """Apply a function of Arrow's to the values of each window, oldest first."""
+    table = pa.table({"window": windows, "value": values})
+    found = table.group_by("window").aggregate([("value", function)]).sort_by("window")
+    return list(
+        zip(
+            found.column("window").to_pylist(),
+            found.column(f"value_{function}").to_pylist(),
+            strict=True,
+        )
+    )

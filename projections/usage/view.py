@@ -1,0 +1,93 @@
+"""Usage as it was at one position: what a summary is computed from.
+
+Nothing in it changes: the log may go on, and be sealed, while a summary that is made of
+several reads still sees one state of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ledger.segments.sealed import Sealed
+from projections.kernels.usage.keys import HOURS
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.totals import Totals
+from projections.usage.levels import cells_together
+from projections.usage.run import UsageRun
+from projections.usage.series import Series
+from projections.usage.tail import TailView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageView:
+    """Hourly usage up to a position, and where its events are.
+
+    Attributes:
+        sealed: the segments before the tail, and what reads them; None before anything
+            was sealed.
+        runs: hourly usage of the segments.
+        tail: of what came after them.
+    """
+
+    sealed: Sealed | None
+    runs: Sequence[UsageRun]
+    tail: TailView
+
+    @property
+    def position(self) -> int:
+        """Position of the last entry that counts."""
+        return self.tail.position
+
+    @property
+    def cancellations(self) -> int:
+        """How many events have been cancelled."""
+        sealed = sum(len(run.cancellations) for run in self.runs)
+        return sealed + self.tail.cancellations
+
+    @property
+    def _parts(self) -> tuple[UsageRun | TailView, ...]:
+        return *self.runs, self.tail
+
+    def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
+        """Add up one series of totals in the hours ``[first_hour, end_hour)``.
+
+        Returns:
+            A total for each hour with usage, sorted, the key being the hour since 1970.
+        """
+        parts = [part.totals_of(series, first_hour, end_hour) for part in self._parts]
+        return cells_together(Totals, parts)
+
+    def totals_of_many(
+        self, meter: str, customers: Sequence[str], hours: np.ndarray
+    ) -> Totals:
+        """Add up many series of one meter that is not pre-aggregated.
+
+        Args:
+            meter: its event name.
+            customers: of each series.
+            hours: int64, two by series: the first hour, and the one after the last.
+
+        Returns:
+            A total for each series with usage, sorted, the key being its index.
+        """
+        parts = [part.totals_of_many(meter, customers, hours) for part in self._parts]
+        return Totals.combine(parts)
+
+    def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
+        """Find the last events of one series in the hours ``[first_hour, end_hour)``.
+
+        Returns:
+            A last for each window of the meter with usage, sorted, the key being the
+            hour since 1970 that the window begins in.
+        """
+        parts = [part.lasts_of(series, first_hour, end_hour) for part in self._parts]
+        lasts = cells_together(Lasts, parts)
+        return lasts.with_key(lasts.key & HOURS)
+
+    def are_cancelled(self, events: np.ndarray) -> np.ndarray:
+        """Tell (bool) which events (int64 positions) have been cancelled."""
+        are_cancelled = self.tail.are_cancelled(events)
+        for run in self.runs:
+            are_cancelled |= run.cancellations.hold(events)
+        return are_cancelled

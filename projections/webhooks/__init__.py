@@ -1,0 +1,1 @@
+"""Webhook endpoints and changed resources, as one database transaction sees them."""

@@ -1,0 +1,209 @@
+"""The tables of webhook endpoints, and of what changed resources that events tell of.
+
+A change is kept with its fact, so that a resource can be told as it was at any position.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from ledger.database.bulk import insert_rows
+from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
+from ledger.facts.credits import (
+    CreditGrantExpired,
+    CreditGrantLapsed,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+)
+from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
+from ledger.facts.union import Fact, encode_facts
+from ledger.facts.webhooks import (
+    EndpointStatus,
+    SignatureScheme,
+    WebhookEndpointCreated,
+    WebhookEndpointDeleted,
+    WebhookEndpointUpdated,
+)
+from projections.kernels.endpoints import Endpoint, created, updated
+from projections.resource_tables import (
+    POSITION,
+    RecordedFact,
+    ResourceTables,
+    metadata,
+)
+
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("endpoint_id", String(255), nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("enabled_events", LargeBinary, nullable=False),
+    Column("description", Text, nullable=True),
+    Column("metadata", LargeBinary, nullable=False),
+    Column("signature", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+resource_change = Table(
+    "resource_change",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("resource_id", String(255), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("fact", LargeBinary, nullable=False),
+    Index("resource_change_resource", "resource_id", "position"),
+)
+
+grant_lapse = Table(
+    "grant_lapse",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("grant_id", String(255), nullable=False, unique=True),
+)
+
+_TEXTS = msgspec.json.Decoder(tuple[str, ...])
+_PAIRS = msgspec.json.Decoder(dict[str, str])
+_ENCODE = msgspec.json.Encoder(order="deterministic").encode
+
+
+def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next facts about webhook endpoints."""
+    for position, recorded_at, fact in facts:
+        match fact:
+            case WebhookEndpointCreated():
+                row = _row(created(fact, position, recorded_at))
+                connection.execute(insert(webhook_endpoint), row)
+            case WebhookEndpointUpdated():
+                _change(connection, fact, position)
+            case WebhookEndpointDeleted():
+                is_it = webhook_endpoint.c.endpoint_id == fact.endpoint_id
+                connection.execute(delete(webhook_endpoint).where(is_it))
+            case _:
+                pass
+
+
+def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Keep the next facts that change a resource."""
+    rows = [
+        (position, _resource_id(fact), recorded_at, encode_facts([fact]))
+        for position, recorded_at, fact in facts
+    ]
+    insert_rows(connection, resource_change, rows)
+
+
+def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next expiries that were seen."""
+    rows = [
+        (position, fact.grant_id)
+        for position, _, fact in facts
+        if isinstance(fact, CreditGrantLapsed)
+    ]
+    insert_rows(connection, grant_lapse, rows)
+
+
+ENDPOINTS = ResourceTables(
+    name="webhook_endpoint",
+    version=2,
+    tables=(webhook_endpoint,),
+    kinds=(WebhookEndpointCreated, WebhookEndpointUpdated, WebhookEndpointDeleted),
+    fold=fold_endpoints,
+)
+CHANGES = ResourceTables(
+    name="resource_change",
+    version=2,
+    tables=(resource_change,),
+    kinds=(
+        MeterUpdated,
+        MeterDeactivated,
+        MeterReactivated,
+        CreditGrantUpdated,
+        CreditGrantExpired,
+        CreditGrantVoided,
+        AlertActivated,
+        AlertDeactivated,
+        AlertArchived,
+        WebhookEndpointUpdated,
+    ),
+    fold=fold_changes,
+)
+
+LAPSES = ResourceTables(
+    name="grant_lapse",
+    version=1,
+    tables=(grant_lapse,),
+    kinds=(CreditGrantLapsed,),
+    fold=fold_lapses,
+)
+
+
+def endpoint_of(row: Row[Any]) -> Endpoint:
+    """Read an endpoint from its row."""
+    return Endpoint(
+        position=row.position,
+        endpoint_id=row.endpoint_id,
+        url=row.url,
+        enabled_events=_TEXTS.decode(row.enabled_events),
+        description=row.description,
+        metadata=_PAIRS.decode(row.metadata),
+        signature=SignatureScheme(row.signature),
+        status=EndpointStatus(row.status),
+        changed=row.changed,
+        created=row.created,
+    )
+
+
+def _row(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "position": endpoint.position,
+        "endpoint_id": endpoint.endpoint_id,
+        "url": endpoint.url,
+        "enabled_events": _ENCODE(endpoint.enabled_events),
+        "description": endpoint.description,
+        "metadata": _ENCODE(endpoint.metadata),
+        "signature": endpoint.signature.value,
+        "status": endpoint.status.value,
+        "changed": endpoint.changed,
+        "created": endpoint.created,
+    }
+
+
+def _change(
+    connection: Connection, fact: WebhookEndpointUpdated, position: int
+) -> None:
+    is_it = webhook_endpoint.c.endpoint_id == fact.endpoint_id
+    row = connection.execute(select(webhook_endpoint).where(is_it)).one()
+    changed = _row(updated(endpoint_of(row), fact, position))
+    connection.execute(update(webhook_endpoint).where(is_it).values(changed))
+
+
+def _resource_id(fact: Fact) -> str:
+    match fact:
+        case MeterUpdated() | MeterDeactivated() | MeterReactivated():
+            return fact.meter_id
+        case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
+            return fact.grant_id
+        case AlertActivated() | AlertDeactivated() | AlertArchived():
+            return fact.alert_id
+        case WebhookEndpointUpdated():
+            return fact.endpoint_id
+        case _:
+            raise AssertionError(f"no change of a resource: {type(fact).__name__}")
