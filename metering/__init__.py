@@ -36,7 +36,8 @@ from ledger.errors import (
     StoreVersionError,
     UnsafeDurabilityError,
 )
-from metering.alert_resources import (
+from metering.access.api_keys import ApiKey
+from metering.alerts.resources import (
     Alert,
     AlertFilter,
     AlertTriggered,
@@ -44,10 +45,9 @@ from metering.alert_resources import (
     CreditBalanceThreshold,
     UsageThreshold,
 )
-from metering.api_keys import ApiKey
-from metering.clock import Clock, FixedClock, SystemClock
+from metering.arguments.clock import Clock, FixedClock, SystemClock
 from metering.connection import Metering, connect
-from metering.credit_resources import (
+from metering.credits.resources import (
     ApplicabilityConfig,
     CreditAmount,
     CreditBalance,
@@ -61,7 +61,7 @@ from metering.credit_resources import (
     Monetary,
     ScopePrice,
 )
-from metering.error_report_resources import ErrorReport, ErrorType
+from metering.credits.settlement.receipts import CreditsProgress, CreditsReceipt
 from metering.errors import (
     IdentifierConflictError,
     InvalidRequestError,
@@ -70,10 +70,7 @@ from metering.errors import (
     ResourceMissingError,
     SourceError,
 )
-from metering.ingest.layout import Columns, Constant
-from metering.ingest.receipts import IngestProgress, IngestReceipt
-from metering.receipts import WorkReceipt
-from metering.resources import (
+from metering.meters.resources import (
     Cancel,
     CustomerMapping,
     DefaultAggregation,
@@ -84,10 +81,13 @@ from metering.resources import (
     StatusTransitions,
     ValueSettings,
 )
-from metering.sessions import MeterEventSession
-from metering.settlement.receipts import CreditsProgress, CreditsReceipt
-from metering.status import StoreStatus
-from metering.verification import Checkpoint, VerifyReport
+from metering.stream.resources import ErrorReport, ErrorType
+from metering.stream.sessions import MeterEventSession
+from metering.upkeep.receipts import WorkReceipt
+from metering.upkeep.status import StoreStatus
+from metering.upkeep.verification import Checkpoint, VerifyReport
+from metering.usage.ingest.layout import Columns, Constant
+from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 from metering.webhooks.resources import (
     DeliveryReceipt,
     Event,

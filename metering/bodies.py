@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from metering.alert_resources import Alert, AlertTriggered, UsageThreshold
-from metering.clock import microseconds
-from metering.resources import MeterEvent, MeterEventSummary
+from metering.alerts.resources import Alert, AlertTriggered, UsageThreshold
+from metering.arguments.clock import microseconds
+from metering.meters.resources import MeterEvent, MeterEventSummary
 from metering.webhooks.resources import EventData, WebhookEndpoint
 
 Body = dict[str, Any]

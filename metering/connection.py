@@ -12,29 +12,29 @@ import pyarrow as pa
 
 from ledger.log import Log
 from ledger.places import Place, open_place
-from metering.adjustments import MeterEventAdjustments
-from metering.alerts import ALERTS_MAX, Alerts
-from metering.api_keys import ApiKeys
-from metering.clock import Clock, SystemClock
-from metering.credit_balances import CreditBalanceSummaries
-from metering.credit_grants import CREDIT_GRANTS_MAX, CreditGrants
-from metering.credit_transactions import CreditBalanceTransactions
-from metering.credits import CreditApplications
-from metering.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
-from metering.error_reports import ErrorReports
-from metering.evaluation import Evaluator
-from metering.events import MeterEvents
-from metering.idempotency import IdempotentRequests
-from metering.ids import RandomIds
-from metering.meters import Meters
-from metering.parameters import duration
-from metering.reaggregation import Filters, Request, reaggregated
-from metering.receipts import WorkReceipt
-from metering.sealing import SEAL_EVENTS, BackgroundSealing
-from metering.sessions import MeterEventSessions
-from metering.status import StoreStatus, status_of
-from metering.times import Time
-from metering.verification import Checkpoint, StepCallback, VerifyReport, verify
+from metering.access.api_keys import ApiKeys
+from metering.access.idempotency import IdempotentRequests
+from metering.alerts.alerts import ALERTS_MAX, Alerts
+from metering.arguments.clock import Clock, SystemClock
+from metering.arguments.ids import RandomIds
+from metering.arguments.parameters import duration
+from metering.arguments.times import Time
+from metering.credits.applications import CreditApplications
+from metering.credits.balances import CreditBalanceSummaries
+from metering.credits.grants import CREDIT_GRANTS_MAX, CreditGrants
+from metering.credits.transactions import CreditBalanceTransactions
+from metering.meters.meters import Meters
+from metering.reaggregation.questions import Filters, Request, reaggregated
+from metering.store.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
+from metering.store.evaluation import Evaluator
+from metering.store.sealing import SEAL_EVENTS, BackgroundSealing
+from metering.stream.error_reports import ErrorReports
+from metering.stream.sessions import MeterEventSessions
+from metering.upkeep.receipts import WorkReceipt
+from metering.upkeep.status import StoreStatus, status_of
+from metering.upkeep.verification import Checkpoint, StepCallback, VerifyReport, verify
+from metering.usage.adjustments import MeterEventAdjustments
+from metering.usage.meter_events import MeterEvents
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
@@ -46,7 +46,7 @@ from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
     # HTTP takes a while to load; who does not deliver need not wait.
-    from metering.worker import Worker
+    from metering.upkeep.worker import Worker
 
 POLL = timedelta(milliseconds=50)
 _LONGEST_POLL = timedelta(seconds=1)
@@ -247,7 +247,7 @@ class Metering:
         Raises:
             InvalidRequestError: an argument is malformed.
         """
-        from metering.worker import Worker  # noqa: PLC0415
+        from metering.upkeep.worker import Worker  # noqa: PLC0415
 
         seconds = duration(poll, "poll", _LONGEST_POLL).total_seconds()
         return Worker(self._engine, poll_seconds=seconds, progress=progress)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import metering
-from metering.alert_resources import RecurrenceName
+from metering.alerts.resources import RecurrenceName
 from metering.cli.documents import print_document
 from metering.cli.money import amount_text, money_text, option_amount, option_currency
 from metering.cli.options import (

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from metering.arguments.clock import at_microseconds
 from metering.cli.text import LEVELS, PLAIN_LEVELS, moment
-from metering.clock import at_microseconds
 
 ROWS_AT_MOST = 10
 _COLUMNS_AT_LEAST = 20

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import metering
+from metering.arguments.clock import SystemClock
 from metering.cli.credits_options import (
     ROWS_OF_A_TABLE,
     AmountOption,
@@ -53,7 +54,6 @@ from metering.cli.options import (
 from metering.cli.pages import every
 from metering.cli.screens import show
 from metering.cli.stores import create_store, open_store
-from metering.clock import SystemClock
 
 _USUAL_TIME = timedelta(days=30)
 

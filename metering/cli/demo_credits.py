@@ -11,11 +11,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 import metering
+from metering.arguments.clock import SystemClock
 from metering.cli.demo_stages import InvoiceLine, Prepaid
 from metering.cli.history_screen import history_documents
 from metering.cli.pages import every
 from metering.cli.traffic import Traffic
-from metering.clock import SystemClock
 
 _CURRENCY = "usd"
 _DAYS_AHEAD = 90

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from metering.arguments.clock import microseconds
 from metering.cli.alerts import show_triggered
 from metering.cli.credits_screens import money_of, scope_text
 from metering.cli.demo_stages import (
@@ -38,7 +39,6 @@ from metering.cli.text import (
     sparkline,
 )
 from metering.cli.traffic import HOURS
-from metering.clock import microseconds
 
 _USD = "usd"
 _TRIGGERS_SHOWN = 5

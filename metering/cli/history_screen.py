@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 import pyarrow as pa
 
+from metering.arguments.clock import at_microseconds, microseconds
 from metering.cli.charts import Paper, Step, balance_chart, marks
 from metering.cli.documents import print_line
 from metering.cli.money import amount_text
@@ -20,7 +21,6 @@ from metering.cli.screens import (
     show_table,
 )
 from metering.cli.text import counted, second
-from metering.clock import at_microseconds, microseconds
 
 _SECOND = 1_000_000
 

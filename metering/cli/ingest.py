@@ -36,7 +36,7 @@ from metering.cli.reports import (
 )
 from metering.cli.stores import create_store
 from metering.cli.text import number
-from metering.ingest.sources import open_source
+from metering.usage.ingest.sources import open_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

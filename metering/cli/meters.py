@@ -15,7 +15,7 @@ from metering.cli.options import (
 from metering.cli.screens import Column, show, show_pairs, show_table
 from metering.cli.stores import create_store, find_meter, open_store
 from metering.cli.text import moment
-from metering.resources import FormulaName
+from metering.meters.resources import FormulaName
 
 CUSTOMER_KEY = "stripe_customer_id"
 VALUE_KEY = "value"

@@ -6,8 +6,8 @@ Inside, an amount is an integer of minor units: 1000 is 10.00 USD, 1,000 JPY, 1.
 import re
 
 import metering
-from metering.credit_parameters import AMOUNT_MAX
-from metering.currencies import currency_of, minor_unit_digits
+from metering.arguments.currencies import currency_of, minor_unit_digits
+from metering.credits.parameters import AMOUNT_MAX
 
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from metering.clock import at_microseconds
-from metering.times import instant
+from metering.arguments.clock import at_microseconds
+from metering.arguments.times import instant
 
 StoreOption = Annotated[
     str,

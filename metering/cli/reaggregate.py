@@ -19,7 +19,7 @@ from metering.cli.screens import show
 from metering.cli.stores import open_store
 from metering.cli.tables import check_output, print_rows, show_rows, write_table
 from metering.cli.text import counted, quantities
-from metering.differences import by_customer, differences
+from metering.reaggregation.differences import by_customer, differences
 
 _Formula = Literal["sum", "count", "last", "min", "max", "avg", "unique_count"]
 

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 import typer
 
 import metering
+from metering.arguments.clock import SystemClock
 from metering.cli.documents import print_document
 from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption, option_time
 from metering.cli.screens import Column, can_draw, show, show_table
 from metering.cli.stores import find_meter, open_store
 from metering.cli.text import bar, moment, number, quantities
-from metering.clock import SystemClock
 
 _USUAL_TIME = timedelta(days=30)
 # Events may be this far ahead.

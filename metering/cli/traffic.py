@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metering.clock import at_microseconds
+from metering.arguments.clock import at_microseconds
 
 HOURS: Final = 36
 EVENT_NAMES: Final = (

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import metering
+from metering.arguments.clock import SystemClock
 from metering.cli.documents import print_line
 from metering.cli.door import complain
 from metering.cli.options import (
@@ -23,7 +24,6 @@ from metering.cli.options import (
 from metering.cli.screens import show
 from metering.cli.stores import open_store, shown_name
 from metering.cli.text import counted, number, second
-from metering.clock import SystemClock
 
 _SECONDS_BETWEEN_LINES = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

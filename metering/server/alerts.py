@@ -3,7 +3,7 @@
 Source: https://docs.stripe.com/api/billing/alert
 """
 
-from metering.alert_resources import Alert
+from metering.alerts.resources import Alert
 from metering.bodies import body_of
 from metering.connection import Metering
 from metering.server.pages import PAGING, page_of

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import metering
-from metering.api_keys import ApiKey, ScopeName, digest_of
+from metering.access.api_keys import ApiKey, ScopeName, digest_of
 from metering.connection import Metering
 from metering.server.errors import (
     NotAuthenticatedError,
     NotPermittedError,
     SessionExpiredError,
 )
-from metering.sessions import MeterEventSession
+from metering.stream.sessions import MeterEventSession
 
 _logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
 from msgspec import UNSET
 
 import metering
+from metering.arguments.clock import microseconds
 from metering.bodies import body_of
-from metering.clock import microseconds
 from metering.connection import Metering
-from metering.credit_resources import CreditGrant
+from metering.credits.resources import CreditGrant
 from metering.server.pages import PAGING, page_of
 from metering.server.parameters import (
     METADATA,

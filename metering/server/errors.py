@@ -28,7 +28,7 @@ from typing import Any
 
 import metering
 from metering.errors import SourceError
-from metering.ingest.receipts import IngestProgress
+from metering.usage.ingest.receipts import IngestProgress
 
 INVALID, API, IDEMPOTENCY = (
     "invalid_request_error",

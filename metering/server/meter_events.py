@@ -12,10 +12,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from metering import MeterEvent, MeteringError
+from metering.arguments.ids import identifier_of
 from metering.bodies import Body, body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
-from metering.events import NewMeterEvent, Recorded
-from metering.ids import identifier_of
 from metering.server.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.parameters import (
     Choice,
@@ -27,6 +26,7 @@ from metering.server.parameters import (
     seconds,
 )
 from metering.server.routes import Answer, Call, Route
+from metering.usage.meter_events import NewMeterEvent, Recorded
 
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
 DIGITS_MAX = 15

@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/api/billing/meter
 from metering.bodies import body_of
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.resources import Meter
+from metering.meters.resources import Meter
 from metering.server.pages import PAGING, page_within
 from metering.server.parameters import (
     Choice,

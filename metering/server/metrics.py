@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from metering.server.errors import REFUSALS
 from metering.server.requests import Reply
-from metering.status import StoreStatus
+from metering.upkeep.status import StoreStatus
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ledger.records.requests import Request
 from metering import MeteringError
-from metering.api_keys import ScopeName
+from metering.access.api_keys import ScopeName
 from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.expansion import Expansions

@@ -1,6 +1,6 @@
 """Delivering once: everything that is due, and then no more."""
 
-from metering.engine import Engine
+from metering.store.engine import Engine
 from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.lanes import Lanes
 from metering.webhooks.resources import DeliveryReceipt

@@ -14,8 +14,8 @@ import msgspec
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.facts.union import Fact
 from metering.bodies import body_of, encoded
-from metering.engine import Engine
-from metering.webhooks.reporting import make_reports
+from metering.store.engine import Engine
+from metering.stream.reporting import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits.queries import Credits

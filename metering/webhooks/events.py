@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from metering.credit_parameters import check_page
-from metering.engine import Engine
+from metering.arguments.parameters import invalid, one_of, only
+from metering.arguments.times import Time, instant
+from metering.credits.parameters import check_page
 from metering.errors import InvalidRequestError, ResourceMissingError
-from metering.parameters import invalid, one_of, only
-from metering.times import Time, instant
+from metering.store.engine import Engine
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
 from projections.credits.queries import Credits

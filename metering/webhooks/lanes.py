@@ -19,7 +19,7 @@ import msgspec
 
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import EndpointStatus
-from metering.engine import Engine
+from metering.store.engine import Engine
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.retention import Retention
 from metering.webhooks.schedule import next_attempt

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from metering.alert_resources import AlertTriggered
-from metering.credit_resources import CreditBalanceTransaction, CreditGrant
-from metering.resources import Meter
+from metering.alerts.resources import AlertTriggered
+from metering.credits.resources import CreditBalanceTransaction, CreditGrant
+from metering.meters.resources import Meter
 
 API_VERSION = "2026-10-28.endive"
 """Whose shapes events have."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from ledger.facts.union import Fact
-from metering.engine import Engine
+from metering.store.engine import Engine
 from projections.outbox import Outbox
 
 KEPT = 30 * 24 * 3600 * 1_000_000

@@ -25,8 +25,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from metering.engine import Settings
 from metering.errors import InvalidRequestError
+from metering.store.engine import Settings
 from metering.webhooks.addresses import Target, check_url, is_public
 
 ANSWER_BYTES = 64 << 10

@@ -27,11 +27,11 @@ from ledger.facts.meters import (
     MeterUpdated,
 )
 from ledger.facts.union import Fact
-from metering.alerts import triggered_resource
-from metering.clock import at_microseconds
-from metering.credit_grants import grant_resource
-from metering.credit_transactions import transaction_resource
-from metering.meters import meter_resource
+from metering.alerts.alerts import triggered_resource
+from metering.arguments.clock import at_microseconds
+from metering.credits.grants import grant_resource
+from metering.credits.transactions import transaction_resource
+from metering.meters.meters import meter_resource
 from metering.webhooks.resources import Event, EventData, EventType
 from projections.credits.queries import Credits
 from projections.kernels.alerts.book import Trigger, TriggerFact

@@ -10,7 +10,7 @@ from multiprocessing.context import ForkServerContext
 import pytest
 
 import metering
-from metering.error_reports import RefusedEvent
+from metering.stream.error_reports import RefusedEvent
 from tests.conftest import StoreTargets
 from tests.faults.copying import copied
 from tests.faults.delivering import LATER, PATHS, create_meters, marked_delivered, told

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metering
-from metering.settlement import sources
+from metering.credits.settlement import sources
 from projections.kernels.credits import burn_down_many
 from tests.conftest import Connect
 from tests.metering.credits import DAY, balance, for_prices, grant, run

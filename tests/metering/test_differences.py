@@ -6,7 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from ledger.usage.quantities import QUANTITY
-from metering.differences import by_customer, differences
+from metering.reaggregation.differences import by_customer, differences
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 INSTANT = pa.timestamp("us", "UTC")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 import metering
-from metering.error_reports import RefusedEvent
+from metering.stream.error_reports import RefusedEvent
 from tests.conftest import Connect
 from tests.metering.usage import NOW, create_meter
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 import metering
-from metering.api_keys import digest_of
+from metering.access.api_keys import digest_of
 from tests.conftest import Connect
 from tests.metering.usage import NOW
 

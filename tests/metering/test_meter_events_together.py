@@ -7,7 +7,7 @@ import pytest
 
 import metering
 from ledger.records.requests import Request
-from metering.events import NewMeterEvent, Recorded
+from metering.usage.meter_events import NewMeterEvent, Recorded
 from tests.conftest import Connect
 from tests.metering.usage import NOW, PAYLOAD, create_event, create_meter, total
 

@@ -194,7 +194,7 @@ def test_a_sealing_that_fails_is_told_once_and_never_to_who_appends(
         create_meter(store)
         place.write_text("in the way of the directory")
 
-        with caplog.at_level(logging.WARNING, "metering.sealing"):
+        with caplog.at_level(logging.WARNING, "metering.store.sealing"):
             store.meter_events.ingest(batch(0, 100))
             eventually(lambda: bool(caplog.records))
             receipt = store.meter_events.ingest(batch(100, 100))

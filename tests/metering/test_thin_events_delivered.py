@@ -10,7 +10,7 @@ import standardwebhooks
 import stripe
 
 import metering
-from metering.error_reports import RefusedEvent
+from metering.stream.error_reports import RefusedEvent
 from tests.conftest import Connect
 from tests.metering.usage import create_meter
 from tests.waiting import eventually

@@ -11,18 +11,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from metering.arguments.ids import NamingByText, identifier_of
 from metering.bodies import encoded
 from metering.errors import InvalidRequestError, SourceError
-from metering.ids import NamingByText, identifier_of
-from metering.ingest.bodies import Body, Format
-from metering.ingest.files import readable
-from metering.ingest.layout import Columns
-from metering.ingest.receipts import IngestProgress, IngestReceipt
 from metering.server.errors import BodyRefusedError, RowsUnreadableError
 from metering.server.media_types import ARROW, prefers_arrow
 from metering.server.parameters import Flag, Text, optional
 from metering.server.requests import Limits
 from metering.server.routes import Answer, Call, Content, Route, RowsBody
+from metering.usage.ingest.bodies import Body, Format
+from metering.usage.ingest.files import readable
+from metering.usage.ingest.layout import Columns
+from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 
 REJECTIONS_MAX = 1_000
 """How many are told of in JSON; an Arrow stream has all."""

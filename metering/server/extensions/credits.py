@@ -7,8 +7,8 @@ given again, and without one the invoice itself is found.
 from collections.abc import Sequence
 
 from metering.bodies import Body, body_of
-from metering.credit_parameters import AMOUNT_MAX, LONGEST_ID
-from metering.credit_resources import CreditBalanceTransaction
+from metering.credits.parameters import AMOUNT_MAX, LONGEST_ID
+from metering.credits.resources import CreditBalanceTransaction
 from metering.server.pages import listed
 from metering.server.parameters import (
     Integer,

@@ -3,7 +3,7 @@
 from itertools import islice
 
 from metering.bodies import Body
-from metering.resources import MeterEvent
+from metering.meters.resources import MeterEvent
 from metering.server.pages import listed
 from metering.server.parameters import POSITION_MAX, Integer, Moment, Text, optional
 from metering.server.routes import Answer, Call, Route

@@ -1,9 +1,9 @@
 """Routes for whoever runs the server: how far its store is, and what it did."""
 
+from metering.arguments.times import time_of
 from metering.bodies import Body
 from metering.server.metrics import MEDIA_TYPE
 from metering.server.routes import Answer, Call, Content, Route
-from metering.times import time_of
 
 HEALTH = "/metering/v1/health"
 METRICS = "/metrics"

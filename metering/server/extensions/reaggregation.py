@@ -13,7 +13,8 @@ from typing import Any, Literal
 import msgspec
 import pyarrow as pa
 
-from metering.clock import at_microseconds
+from metering.arguments.clock import at_microseconds
+from metering.arguments.times import time_of
 from metering.server.media_types import ARROW, JSON, prefers_arrow
 from metering.server.parameters import (
     Choice,
@@ -25,7 +26,6 @@ from metering.server.parameters import (
     optional,
 )
 from metering.server.routes import Answer, Call, Content, Route
-from metering.times import time_of
 
 REAGGREGATE = "/metering/v1/reaggregate"
 _METHODS: tuple[Literal["GET", "POST"], ...] = ("GET", "POST")

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from metering import MeterEvent, MeterEventSession
+from metering.arguments.times import time_of
 from metering.bodies import Body
-from metering.resources import MeterEventAdjustment
-from metering.times import time_of
+from metering.meters.resources import MeterEventAdjustment
 
 
 def event_body(event: MeterEvent) -> Body:

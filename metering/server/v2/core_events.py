@@ -5,7 +5,6 @@ Source: https://docs.stripe.com/api/v2/core/events
 
 from urllib.parse import urlencode
 
-from metering.error_reports import LIMIT_MAX
 from metering.server.parameters import (
     Given,
     Integer,
@@ -16,7 +15,8 @@ from metering.server.parameters import (
     optional,
 )
 from metering.server.routes import Answer, Call, Route
-from metering.webhooks.thin_events import report_body
+from metering.stream.error_reports import LIMIT_MAX
+from metering.stream.thin_events import report_body
 
 EVENTS = "/v2/core/events"
 _LIMIT = 20

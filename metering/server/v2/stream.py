@@ -15,10 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from metering import MeteringError
-from metering.error_reports import RefusedEvent
+from metering.arguments.ids import identifier_of
 from metering.errors import InvalidRequestError
-from metering.ids import identifier_of
-from metering.ingest.streamed import StreamedEvent
 from metering.server.failures import words_of_a_report
 from metering.server.meter_events import DIGITS_MAX, check_digits
 from metering.server.parameters import RFC_3339, Given, Items, Shape, required
@@ -26,6 +24,8 @@ from metering.server.routes import Answer, Call, Route
 from metering.server.v2.bodies import session_body
 from metering.server.v2.meter_events import EVENT
 from metering.server.value_keys import ValueKeys
+from metering.stream.error_reports import RefusedEvent
+from metering.usage.ingest.streamed import StreamedEvent
 
 EVENTS_MAX = 100
 

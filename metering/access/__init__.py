@@ -1,0 +1,1 @@
+"""Access of a server's clients: API keys and idempotent requests."""

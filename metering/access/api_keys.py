@@ -1,0 +1,142 @@
+"""API keys: who may ask a server for what. Decides which key opens it.
+
+A secret has 256 bits of chance and is kept as its SHA-256 only; whoever makes a key is
+told it once.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from metering.arguments.clock import at_microseconds
+from metering.arguments.parameters import invalid, name_of, one_of
+from metering.errors import ResourceMissingError
+from metering.store.engine import Engine
+from projections.access import Access, StoredKey
+
+ScopeName = Literal["ingest", "read", "admin"]
+"""Record usage; look at anything; change anything else."""
+
+SCOPES: tuple[ScopeName, ...] = ("ingest", "read", "admin")
+LONGEST_KEY_NAME = 100
+_SECRET_BYTES = 32
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that opens a server.
+
+    Attributes:
+        kind: a secret key may do everything, a restricted one what its scopes allow.
+        secret: told when the key is created, and never again.
+        last_four: the secret's last characters, to know it by.
+        revoked_at: from when on it opens nothing.
+    """
+
+    id: str
+    name: str
+    kind: Literal["secret", "restricted"]
+    scopes: tuple[ScopeName, ...]
+    livemode: bool
+    created: datetime
+    last_four: str
+    secret: str | None = None
+    revoked_at: datetime | None
+
+
+class ApiKeys:
+    """The API keys of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, *, name: str, scopes: Sequence[str] | None = None) -> ApiKey:
+        """Make a key.
+
+        Args:
+            name: 1 to 100 characters, for people.
+            scopes: what a restricted key may do, of ingest, read and admin; None makes
+                a secret key, which may do everything.
+
+        Returns:
+            The key with its secret, which is told here only.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+        """
+        checked = SCOPES if scopes is None else _check_scopes(scopes)
+        livemode = self._engine.settings.livemode
+        kind = "sk" if scopes is None else "rk"
+        chance = secrets.token_hex(_SECRET_BYTES)
+        secret = f"{kind}_{'live' if livemode else 'test'}_{chance}"
+        stored = StoredKey(
+            key_id=self._engine.ids.resource("key"),
+            name=name_of(name, "name", LONGEST_KEY_NAME),
+            scopes=checked,
+            is_restricted=scopes is not None,
+            livemode=livemode,
+            digest=digest_of(secret),
+            last_four=secret[-4:],
+            created=self._engine.now(),
+            revoked_at=None,
+        )
+        self._engine.record_access(lambda access, _: access.add_key(stored))
+        return msgspec.structs.replace(_resource(stored), secret=secret)
+
+    def list(self) -> Sequence[ApiKey]:
+        """List the keys, newest first, those that were revoked among them."""
+        return [_resource(each) for each in self._stored()]
+
+    def revoke(self, key_id: str) -> ApiKey:
+        """Let a key open nothing any more, from this answer on; again is success.
+
+        Raises:
+            ResourceMissingError: there is no such key.
+        """
+        if key_id not in {each.key_id for each in self._stored()}:
+            raise ResourceMissingError("API key", str(key_id))
+        self._engine.record_access(lambda access, now: access.revoke_key(key_id, now))
+        [revoked] = [each for each in self._stored() if each.key_id == key_id]
+        return _resource(revoked)
+
+    def by_digest(self) -> Mapping[bytes, ApiKey]:
+        """Read every key of this mode by the SHA-256 of its secret, as it is now."""
+        livemode = self._engine.settings.livemode
+        return {
+            each.digest: _resource(each)
+            for each in self._stored()
+            if each.livemode is livemode
+        }
+
+    def _stored(self) -> Sequence[StoredKey]:
+        with self._engine.log.read() as connection:
+            return Access(connection).keys()
+
+
+def digest_of(secret: str) -> bytes:
+    """Hash a secret; it is random, so that nothing slower is needed."""
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+
+
+def _check_scopes(scopes: Sequence[str]) -> tuple[ScopeName, ...]:
+    if isinstance(scopes, str) or not scopes:
+        raise invalid("scopes", scopes, f"a list of {', '.join(SCOPES)}")
+    given = {one_of(each, "scopes", SCOPES) for each in scopes}
+    return tuple(each for each in SCOPES if each in given)
+
+
+def _resource(stored: StoredKey) -> ApiKey:
+    revoked_at = stored.revoked_at
+    return ApiKey(
+        id=stored.key_id,
+        name=stored.name,
+        kind="restricted" if stored.is_restricted else "secret",
+        scopes=tuple(each for each in SCOPES if each in stored.scopes),
+        livemode=stored.livemode,
+        created=at_microseconds(stored.created),
+        last_four=stored.last_four,
+        revoked_at=None if revoked_at is None else at_microseconds(revoked_at),
+    )

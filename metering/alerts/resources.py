@@ -1,0 +1,114 @@
+"""Resources of alerts: what callers get back. Frozen values with Stripe's field names.
+
+Times are aware datetimes in UTC, usage values exact decimals.
+Source: https://docs.stripe.com/api/billing/alert
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from metering.credits.resources import Monetary
+
+AlertStatusName = Literal["active", "inactive", "archived"]
+"""Whether an alert triggers."""
+
+RecurrenceName = Literal["one_time", "calendar_month", "calendar_day"]
+"""What usage is compared; the first is Stripe's."""
+
+
+AlertTypeName = Literal["usage_threshold", "credit_balance_threshold"]
+"""What is compared with the threshold."""
+
+
+class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose usage, or credits, are watched."""
+
+    type: Literal["customer"] = "customer"
+    customer: str
+
+
+class UsageThreshold(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage that is reached, and the meter that measures it.
+
+    Attributes:
+        gte: usage of this much or more.
+        meter: id of the meter.
+        filters: the one customer whose usage is watched; None is everybody, each by
+            itself.
+        timezone: IANA name of the zone whose months or days count; None where all
+            usage does.
+    """
+
+    gte: int
+    meter: str
+    recurrence: RecurrenceName
+    filters: tuple[AlertFilter, ...] | None
+    timezone: str | None
+
+
+class CreditBalanceLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What credits fall to: available credits of this much or less."""
+
+    balance_type: Literal["monetary"] = "monetary"
+    monetary: Monetary
+
+
+class CreditBalanceThreshold(msgspec.Struct, frozen=True, kw_only=True):
+    """Available credits that are fallen to.
+
+    Attributes:
+        lte: so much, in a currency.
+        filters: the one customer whose credits are watched; None is everybody, each by
+            itself.
+    """
+
+    lte: CreditBalanceLimit
+    filters: tuple[AlertFilter, ...] | None
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """What is watched: the usage that triggers it, once for each customer; or credits.
+
+    Credits trigger it each time that they fall. It has the threshold that its type says.
+    """
+
+    id: str
+    object: Literal["billing.alert"] = "billing.alert"
+    alert_type: AlertTypeName = "usage_threshold"
+    livemode: bool
+    status: AlertStatusName
+    title: str
+    usage_threshold: UsageThreshold | None = None
+    credit_balance_threshold: CreditBalanceThreshold | None = None
+
+
+class AlertTriggered(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer's usage reached the threshold of an alert, or its credits fell to it.
+
+    Attributes:
+        alert: as it is now.
+        created: when it was found.
+        customer: whose usage or credits.
+        value: the usage with the event that reached the threshold, exact; or the
+            credits that were available after they fell, in minor units.
+        position: its place in the log.
+        event_position: that of the event; of credits that of what drew them down, or
+            ended them, and None where they expired by time.
+        timestamp: when the event happened, or when credits fell.
+        window_start: where the month or day began that the usage lies in; None where
+            all usage counts, and for credits.
+    """
+
+    object: Literal["billing.alert_triggered"] = "billing.alert_triggered"
+    alert: Alert
+    created: datetime
+    customer: str
+    livemode: bool
+    value: Decimal
+    position: int
+    event_position: int | None
+    timestamp: datetime
+    window_start: datetime | None

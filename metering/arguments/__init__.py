@@ -1,0 +1,1 @@
+"""Arguments of callers: the checks and readings that every resource shares."""

@@ -1,0 +1,45 @@
+"""Currencies: which there are, and how many digits their minor units have.
+
+Source: ISO 4217, whose list of active currencies the package `iso4217` carries.
+"""
+
+from functools import cache
+
+from metering.arguments.parameters import invalid, missing
+
+
+def currency_of(code: object, param: str) -> str:
+    """Check the code of a currency in either case, and give it in lower case.
+
+    Raises:
+        InvalidRequestError: no active currency with a minor unit has it.
+    """
+    if code is None:
+        raise missing(param)
+    # Other letters than ASCII's have some of these in lower case, as the Kelvin sign.
+    known = code.lower() if isinstance(code, str) and code.isascii() else ""
+    if known not in _minor_unit_digits():
+        raise invalid(param, code, "the ISO 4217 code of a currency, such as usd")
+    return known
+
+
+def minor_unit_digits(currency: str) -> int:
+    """Tell how many digits of an amount are fractions of the currency's unit.
+
+    Args:
+        currency: a code in lower case; one that is not active any more has 2.
+    """
+    return _minor_unit_digits().get(currency, 2)
+
+
+@cache
+def _minor_unit_digits() -> dict[str, int]:
+    # It reads its list when it is imported, which who has no credits need not wait for.
+    from iso4217 import Currency  # noqa: PLC0415
+
+    # Gold, bond units and the like are counted in no minor unit.
+    return {
+        each.code.lower(): each.exponent
+        for each in Currency
+        if each.exponent is not None
+    }

@@ -1,0 +1,85 @@
+"""Times as callers give them: aware datetimes, whole seconds, ISO 8601 strings.
+
+Inside, a time is a count of microseconds since 1970 UTC. Nothing is rounded: digits
+beyond the microsecond must be zero.
+"""
+
+import re
+from datetime import UTC, datetime
+
+from metering.arguments.clock import microseconds
+from metering.errors import InvalidRequestError
+
+Time = datetime | int | str
+
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?)?\s?"
+    r"(Z|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_SECONDS = re.compile(r"\d{1,12}", re.ASCII)
+# What a datetime can hold.
+_EARLIEST_SECONDS = -62_135_596_800
+_LATEST_SECONDS = 253_402_300_799
+
+
+def instant(time: object, param: str) -> int:
+    """Turn a time into microseconds since 1970 UTC.
+
+    Raises:
+        InvalidRequestError: the time is naive, has digits beyond the microsecond, or is
+            no time at all.
+    """
+    match time:
+        case datetime():
+            if time.tzinfo is None:
+                reason = f"{time.isoformat()} has no time zone, give an aware datetime"
+                raise _invalid(reason, param)
+            return microseconds(time)
+        case bool():
+            raise _invalid(f"{time} is not a time", param)
+        case int():
+            if not _EARLIEST_SECONDS <= time <= _LATEST_SECONDS:
+                reason = f"{time} is in no year from 1 to 9999, give seconds since 1970"
+                raise _invalid(reason, param)
+            return time * 1_000_000
+        case str():
+            return _instant_of_text(time, param)
+        case _:
+            reason = (
+                f"{time!r} is not a time, give an aware datetime, whole seconds since"
+                " 1970 or an ISO 8601 string"
+            )
+            raise _invalid(reason, param)
+
+
+def time_of(at: datetime) -> str:
+    """Write a time in RFC 3339, with the digits that it has, and three at the least."""
+    precision = "microseconds" if at.microsecond % 1_000 else "milliseconds"
+    return at.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _instant_of_text(text: str, param: str) -> int:
+    if _SECONDS.fullmatch(text):
+        return instant(int(text), param)
+    parts = _ISO.fullmatch(text)
+    if parts is None:
+        reason = f"{text[:60]!r} is not an ISO 8601 time such as 2026-01-31T12:00:00Z"
+        raise _invalid(reason, param)
+    day, clock, fraction, zone = parts.groups(default="")
+    if fraction[6:].strip("0"):
+        reason = f"{text!r} has digits beyond the microsecond, which cannot be kept"
+        raise _invalid(reason, param)
+    try:
+        time = datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone}")
+    except ValueError as error:
+        raise _invalid(f"{text!r} is not a time: {error}", param) from error
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return microseconds(time) + int(fraction[:6].ljust(6, "0") or 0)
+
+
+def _invalid(reason: str, param: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"Invalid {param}: {reason}", code="timestamp_invalid", param=param
+    )

@@ -1,0 +1,1 @@
+"""Credits: grants, balances, transactions, and their application to invoices."""

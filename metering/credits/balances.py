@@ -1,0 +1,229 @@
+"""Credit balances: what is left of a customer's credits, at any instant.
+
+A past instant is answered as it stood, a future one as it will stand if nothing else
+happens: grants become effective and expire by themselves.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ledger.usage.columns import TIMESTAMP
+from metering.arguments.parameters import invalid, missing, only
+from metering.arguments.times import Time, instant
+from metering.credits.grants import grant_of
+from metering.credits.parameters import check_customer, check_scope
+from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.store.engine import Engine
+from metering.usage.event_rules import check_word
+from projections.credits.queries import Credits
+from projections.kernels.credits.balances import (
+    Balance,
+    Span,
+    applied_since,
+    balances,
+    running_balances,
+)
+from projections.kernels.credits.grants import Grant
+from projections.kernels.credits.timeline import transactions
+
+HISTORY = pa.schema(
+    [
+        pa.field("instant", TIMESTAMP, nullable=False),
+        pa.field("currency", pa.string(), nullable=False),
+        pa.field("ledger_balance", pa.int64(), nullable=False),
+        pa.field("available_balance", pa.int64(), nullable=False),
+    ]
+)
+
+Filter = Mapping[str, object]
+_HasScope = Callable[[tuple[str, ...] | None], bool]
+
+
+class CreditBalanceSummaries:
+    """The credit balances of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def retrieve(
+        self,
+        *,
+        customer: str,
+        filter: Filter | None = None,  # noqa: A002  # the name that Stripe gives it
+        at: Time | None = None,
+    ) -> CreditBalanceSummary:
+        """Add up what is left of a customer's credits, by currency.
+
+        Args:
+            customer: any; one without grants has no balances.
+            filter: which grants count: ``{"type": "applicability_scope",
+                "applicability_scope": {"price_type": "metered"}}`` those for every
+                metered price, or with ``{"prices": [{"id": …}]}`` those usable for any
+                of the prices; ``{"type": "credit_grant", "credit_grant": id}`` one
+                grant. None is all.
+            at: the instant, past or future; None is now.
+
+        Returns:
+            A balance for each currency of the grants recorded by then, sorted.
+
+        Raises:
+            ResourceMissingError: the customer has no such grant.
+            InvalidRequestError: an argument is malformed.
+        """
+        owner = check_customer(customer)
+        wanted = None if at is None else instant(at, "at")
+        with self._engine.credits() as (seen, now):
+            then = now if wanted is None else wanted
+            chosen = _chosen(seen, owner, filter)
+            if then < now:
+                found = _balances_then(seen, owner, chosen, then)
+            else:
+                found = _balances_from_now(seen, owner, chosen, then)
+        return CreditBalanceSummary(
+            balances=tuple(
+                CreditBalance(
+                    available_balance=monetary(currency, balance.available),
+                    ledger_balance=monetary(currency, balance.ledger),
+                )
+                for currency, balance in found.items()
+            ),
+            customer=owner,
+            livemode=self._engine.settings.livemode,
+        )
+
+    def history(
+        self,
+        *,
+        customer: str,
+        start: Time,
+        end: Time,
+        filter: Filter | None = None,  # noqa: A002  # the name that Stripe gives it
+    ) -> pa.Table:
+        """Follow what is left of a customer's credits through ``[start, end)``.
+
+        Args:
+            customer: any; one without grants has an empty history.
+            start: inclusive; any instant, past or future.
+            end: exclusive, after `start`.
+            filter: as of `retrieve`.
+
+        Returns:
+            Columns `instant`, `currency`, `ledger_balance` and `available_balance` (in
+            minor units). For each currency a row at the start, and one at each instant
+            at which a balance changes; sorted by instant and currency.
+
+        Raises:
+            ResourceMissingError: the customer has no such grant.
+            InvalidRequestError: an argument is malformed.
+        """
+        owner = check_customer(customer)
+        span = Span(instant(start, "start"), instant(end, "end"))
+        if span.end <= span.start:
+            raise InvalidRequestError(
+                f"Invalid end: {end} is not after start {start}", param="end"
+            )
+        with self._engine.credits() as (seen, _):
+            chosen = _chosen(seen, owner, filter)
+            grants = seen.grants_by_position(owner)
+            applications = seen.applications_of(owner)
+        made = transactions(grants, applications, span.end - 1)
+        rows = running_balances((each for each in made if chosen.has(each.grant)), span)
+        return pa.table(
+            {
+                "instant": pa.array([each.instant for each in rows], TIMESTAMP),
+                "currency": [each.currency for each in rows],
+                "ledger_balance": [each.balance.ledger for each in rows],
+                "available_balance": [each.balance.available for each in rows],
+            },
+            schema=HISTORY,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Which grants of a customer a filter lets through; all where it says nothing.
+
+    Attributes:
+        grant: the only one.
+        has_scope: tells of the prices of a grant whether it lets them through.
+    """
+
+    grant: Grant | None = None
+    has_scope: _HasScope | None = None
+
+    def has(self, grant: Grant) -> bool:
+        if self.grant is not None:
+            return grant.position == self.grant.position
+        return self.has_scope is None or self.has_scope(grant.prices)
+
+
+def _balances_from_now(
+    seen: Credits, customer: str, chosen: _Chosen, then: int
+) -> dict[str, Balance]:
+    """Add up grants at an instant that is not past, at which no invoice counts less."""
+    if chosen.grant is not None:
+        return balances([chosen.grant], {}, then)
+    if chosen.has_scope is None:
+        return seen.balances_of(customer, then)
+    sums: dict[str, Balance] = {}
+    for prices, currency, balance in seen.balances_by_scope(customer, then):
+        if chosen.has_scope(prices):
+            sums[currency] = sums.get(currency, Balance()).plus(balance)
+    return sums
+
+
+def _balances_then(
+    seen: Credits, customer: str, chosen: _Chosen, then: int
+) -> dict[str, Balance]:
+    """Add up grants at a past instant."""
+    grants = [each for each in seen.grants_of(customer) if chosen.has(each)]
+    return balances(
+        grants, applied_since(seen.applications_since(customer, then), then), then
+    )
+
+
+def _chosen(seen: Credits, customer: str, given: object) -> _Chosen:
+    """Find which grants a filter lets through."""
+    if given is None:
+        return _Chosen()
+    kinds = {"type", "applicability_scope", "credit_grant"}
+    wanted = only(given, "filter", kinds)
+    match wanted.get("type"):
+        case "credit_grant":
+            _check_alone(wanted, "credit_grant")
+            if wanted.get("credit_grant") is None:
+                raise missing("filter[credit_grant]")
+            word = check_word(wanted["credit_grant"], "filter[credit_grant]")
+            grant = grant_of(seen, word, "filter[credit_grant]")
+            if grant.customer != customer:
+                param = "filter[credit_grant]"
+                raise ResourceMissingError("credit grant", grant.grant_id, param=param)
+            return _Chosen(grant=grant)
+        case "applicability_scope":
+            _check_alone(wanted, "applicability_scope")
+            scope = wanted.get("applicability_scope")
+            prices = check_scope(scope, "filter[applicability_scope]")
+            return _Chosen(has_scope=_covering(prices))
+        case None:
+            raise missing("filter[type]")
+        case kind:
+            allowed = "applicability_scope or credit_grant"
+            raise invalid("filter[type]", kind, allowed)
+
+
+def _covering(prices: tuple[str, ...] | None) -> _HasScope:
+    """Tell which scopes are for every metered price, or cover any of some prices."""
+    if prices is None:
+        return lambda scope: scope is None
+    among = set(prices)
+    return lambda scope: scope is None or not among.isdisjoint(scope)
+
+
+def _check_alone(wanted: Mapping[str, object], key: str) -> None:
+    """Check that a filter has what its type says and nothing else."""
+    for other in ("applicability_scope", "credit_grant"):
+        if other != key and wanted.get(other) is not None:
+            raise invalid(f"filter[{other}]", wanted[other], f"left out for {key}")

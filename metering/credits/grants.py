@@ -1,0 +1,336 @@
+"""Credit grants: what customers prepaid or were given. Decides what may be done to them.
+
+Whether a grant is pending, usable, used up, expired or voided is stored nowhere: it
+follows from the grant, from what was applied of it, and from the instant.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ledger.facts.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    GrantCategory,
+)
+from ledger.facts.union import Fact
+from metering.arguments.clock import at_microseconds
+from metering.arguments.parameters import name_of, one_of, whole_number
+from metering.arguments.times import Time, instant
+from metering.credits.parameters import (
+    check_amount,
+    check_applicability,
+    check_customer,
+    check_metadata,
+    check_page,
+    merge_metadata,
+)
+from metering.credits.resources import (
+    ApplicabilityConfig,
+    CreditGrant,
+    CreditScope,
+    ScopePrice,
+    monetary,
+)
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.store.engine import Engine
+from metering.usage.event_rules import is_storable
+from projections.credits.queries import Credits, Page
+from projections.kernels.credits.grants import Grant
+
+CREDIT_GRANTS_MAX = 100
+LONGEST_GRANT_NAME = 100
+PRIORITY_MAX = 100
+_CATEGORIES = tuple(each.value for each in GrantCategory)
+
+
+class CreditGrants:
+    """The credit grants of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(  # noqa: PLR0913  # the attributes of a grant have names
+        self,
+        *,
+        customer: str,
+        amount: Mapping[str, object],
+        applicability_config: Mapping[str, object],
+        category: Literal["paid", "promotional"] = "paid",
+        priority: int = 50,
+        name: str | None = None,
+        effective_at: Time | None = None,
+        expires_at: Time | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> CreditGrant:
+        """Grant credits to a customer.
+
+        Args:
+            customer: any text of 1 to 500 characters.
+            amount: ``{"type": "monetary", "monetary": {"currency": "usd", "value":
+                1000}}``, in minor units of the currency.
+            applicability_config: ``{"scope": {"price_type": "metered"}}`` for every
+                metered price, or ``{"scope": {"prices": [{"id": …}]}}`` for up to 20.
+            category: whether the customer paid for them.
+            priority: 0 to 100; what has a lower one is used first.
+            name: 1 to 100 characters, for people.
+            effective_at: from when on they can be used; None is now, and a time that
+                has passed is allowed.
+            expires_at: until when, exclusive; None is for ever.
+            metadata: up to 50 texts of the caller's own.
+
+        Raises:
+            InvalidRequestError: an argument is malformed, the expiry is not after the
+                effective time and now, or the customer has too many unused grants.
+        """
+        currency, value = check_amount(amount)
+        wanted = CreditGrantCreated(
+            grant_id=self._engine.ids.resource(
+                "credgr" if self._engine.settings.livemode else "credgr_test"
+            ),
+            customer=check_customer(customer),
+            amount=value,
+            currency=currency,
+            prices=check_applicability(applicability_config),
+            category=GrantCategory(one_of(category, "category", _CATEGORIES)),
+            name=None if name is None else name_of(name, "name", LONGEST_GRANT_NAME),
+            priority=whole_number(priority, "priority", 0, PRIORITY_MAX),
+            effective_at=0,
+            expires_at=_optional(expires_at, "expires_at"),
+            metadata=merge_metadata({}, check_metadata(metadata)),
+        )
+        effective = _optional(effective_at, "effective_at")
+
+        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+            start = now if effective is None else effective
+            _check_expiry(wanted.expires_at, start, now)
+            self._check_count(seen.unused_count(wanted.customer, now))
+            return [msgspec.structs.replace(wanted, effective_at=start)]
+
+        self._engine.record_credits(decide)
+        return self.retrieve(wanted.grant_id)
+
+    def update(
+        self,
+        grant_id: str,
+        *,
+        expires_at: Time | UnsetType | None = UNSET,
+        metadata: Mapping[str, str] | UnsetType | None = UNSET,
+    ) -> CreditGrant:
+        """Change when a grant expires, or its metadata.
+
+        Args:
+            grant_id: of the grant.
+            expires_at: in the future and after the grant's effective time; None or ``""``
+                is never.
+            metadata: is merged into the grant's own: an empty text takes its key away,
+                and None or ``""`` takes away every pair.
+
+        Raises:
+            ResourceMissingError: there is no such grant.
+            InvalidRequestError: an argument is malformed, or the expiry of a grant that
+                is expired or voided was to be changed.
+        """
+        expiry = expires_at
+        if not isinstance(expiry, UnsetType):
+            expiry = _optional(None if expiry == "" else expiry, "expires_at")
+        pairs = (
+            metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
+        )
+
+        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+            grant = grant_of(seen, grant_id)
+            updated = CreditGrantUpdated(
+                grant_id=grant_id,
+                expires_at=grant.expires_at
+                if isinstance(expiry, UnsetType)
+                else expiry,
+                metadata=grant.metadata
+                if isinstance(pairs, UnsetType)
+                else merge_metadata(grant.metadata, pairs),
+            )
+            if updated.expires_at != grant.expires_at:
+                _check_not_over(grant, now)
+                _check_expiry(updated.expires_at, grant.effective_at, now)
+            known = grant.expires_at, grant.metadata
+            return [] if (updated.expires_at, updated.metadata) == known else [updated]
+
+        self._engine.record_credits(decide)
+        return self.retrieve(grant_id)
+
+    def expire(self, grant_id: str) -> CreditGrant:
+        """Let a grant expire now; what is left of it is forfeited.
+
+        Raises:
+            ResourceMissingError: there is no such grant.
+            InvalidRequestError: it is expired or voided already.
+        """
+
+        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+            _check_not_over(grant_of(seen, grant_id), now)
+            return [CreditGrantExpired(grant_id=grant_id)]
+
+        self._engine.record_credits(decide)
+        return self.retrieve(grant_id)
+
+    def void(self, grant_id: str) -> CreditGrant:
+        """Take a grant back, while no invoice holds any of it.
+
+        Raises:
+            ResourceMissingError: there is no such grant.
+            InvalidRequestError: credits of it are applied to an invoice, or it is
+                expired or voided already.
+        """
+
+        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+            grant = grant_of(seen, grant_id)
+            _check_not_over(grant, now)
+            if grant.applied:
+                raise InvalidRequestError(
+                    f"Credit grant {grant_id} cannot be voided: {grant.applied} of"
+                    f" {grant.amount} {grant.currency} are applied to invoices; expire"
+                    " it to forfeit the rest",
+                    code="credit_grant_applied",
+                    param="id",
+                )
+            return [CreditGrantVoided(grant_id=grant_id)]
+
+        self._engine.record_credits(decide)
+        return self.retrieve(grant_id)
+
+    def retrieve(self, grant_id: str) -> CreditGrant:
+        """Get a grant by its id.
+
+        Raises:
+            ResourceMissingError: there is no such grant.
+        """
+        with self._engine.credits() as (seen, _):
+            grant = grant_of(seen, grant_id)
+        return grant_resource(grant, livemode=self._engine.settings.livemode)
+
+    def list(
+        self,
+        customer: str | None = None,
+        *,
+        limit: int = 10,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> list[CreditGrant]:
+        """List grants, of one customer or of all, newest first.
+
+        Args:
+            customer: whose grants; None is everybody's.
+            limit: 1 to 100.
+            starting_after: id of the grant before the first one to list.
+            ending_before: id of the grant behind the last one to list.
+
+        Raises:
+            ResourceMissingError: a cursor is the id of no grant.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
+        """
+        page_limit = check_page(limit, starting_after, ending_before)
+        of_customer = None if customer is None else check_customer(customer)
+        with self._engine.credits() as (seen, _):
+            page = Page(
+                limit=page_limit,
+                before=_cursor(seen, starting_after, "starting_after"),
+                after=_cursor(seen, ending_before, "ending_before"),
+            )
+            found = seen.page_of_grants(of_customer, page)
+        livemode = self._engine.settings.livemode
+        return [grant_resource(grant, livemode=livemode) for grant in found]
+
+    def _check_count(self, unused: int) -> None:
+        most = self._engine.settings.credit_grants_max
+        if unused >= most:
+            raise InvalidRequestError(
+                f"The customer has {unused} unused credit grants; must be at most"
+                f" {most}, so void or expire one first",
+                code="credit_grant_limit_reached",
+                param="customer",
+            )
+
+
+def grant_of(seen: Credits, grant_id: object, param: str = "id") -> Grant:
+    """Find a grant by its id.
+
+    Raises:
+        ResourceMissingError: there is no such grant.
+    """
+    grant = None
+    if isinstance(grant_id, str) and is_storable(grant_id):
+        grant = seen.grant(grant_id)
+    if grant is None:
+        raise ResourceMissingError("credit grant", str(grant_id), param=param)
+    return grant
+
+
+def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
+    """Give a grant to the caller."""
+    scope = (
+        CreditScope(price_type="metered")
+        if grant.prices is None
+        else CreditScope(prices=tuple(ScopePrice(id=each) for each in grant.prices))
+    )
+    expires_at, voided_at = grant.expires_at, grant.voided_at
+    return CreditGrant(
+        id=grant.grant_id,
+        amount=monetary(grant.currency, grant.amount),
+        applicability_config=ApplicabilityConfig(scope=scope),
+        category=grant.category.value,
+        created=at_microseconds(grant.created),
+        updated=at_microseconds(grant.updated),
+        customer=grant.customer,
+        effective_at=at_microseconds(grant.effective_at),
+        expires_at=None if expires_at is None else at_microseconds(expires_at),
+        livemode=livemode,
+        metadata=dict(grant.metadata),
+        name=grant.name,
+        priority=grant.priority,
+        voided_at=None if voided_at is None else at_microseconds(voided_at),
+    )
+
+
+def _cursor(seen: Credits, grant_id: str | None, param: str) -> int | None:
+    return None if grant_id is None else grant_of(seen, grant_id, param).position
+
+
+def _optional(time: Time | None, param: str) -> int | None:
+    return None if time is None else instant(time, param)
+
+
+def _check_not_over(grant: Grant, now: int) -> None:
+    """Refuse what cannot be done to a grant that is voided or expired."""
+    if grant.is_voided(now):
+        ended, at = "voided", grant.voided_at
+    elif grant.is_expired(now):
+        ended, at = "expired", grant.expires_at
+    else:
+        return
+    since = at_microseconds(at or 0).isoformat()
+    raise InvalidRequestError(
+        f"Credit grant {grant.grant_id} is {ended} since {since}",
+        code=f"credit_grant_{ended}",
+        param="id",
+    )
+
+
+def _check_expiry(expires_at: int | None, effective_at: int, now: int) -> None:
+    """Check that a grant is usable for some time, at least from now on."""
+    if expires_at is None:
+        return
+    given = at_microseconds(expires_at).isoformat()
+    if expires_at <= now:
+        raise InvalidRequestError(
+            f"Invalid expires_at: {given}; must be in the future", param="expires_at"
+        )
+    if expires_at <= effective_at:
+        start = at_microseconds(effective_at).isoformat()
+        raise InvalidRequestError(
+            f"Invalid expires_at: {given}; must be after effective_at, {start}",
+            param="expires_at",
+        )

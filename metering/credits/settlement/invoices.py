@@ -1,0 +1,246 @@
+"""Invoices checked as columns: what plainly obeys the rules is waved through.
+
+Nothing is decided here that `metering.credits.invoices` does not decide: an invoice is waved
+through only where its rows show that the single check would accept it with the very same
+result, and every other one is brought to the single check.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.credits import InvoiceLine
+from metering.arguments.currencies import currency_of
+from metering.arguments.times import Time
+from metering.credits.invoices import Invoice, check_invoice
+from metering.credits.parameters import AMOUNT_MAX, LONGEST_CUSTOMER, LONGEST_ID
+from metering.credits.settlement.receipts import InvoiceRejection
+from metering.credits.settlement.sources import first_rows
+from metering.errors import InvalidRequestError
+from metering.usage.ingest.plain import plain_timestamps, plain_words
+from metering.usage.ingest.types import texts_of
+from projections.windows import END
+
+
+@dataclass(slots=True, kw_only=True)
+class InvoiceBatch:
+    """Invoices that obey the rules, in the order of the source, and those that do not.
+
+    Attributes:
+        rows: number of the first row of each invoice (int64).
+        ids, customers, currencies: of each invoice.
+        period_ends: of each invoice (int64).
+        first_line: of each invoice, and the number of lines behind the last (int64).
+        lines: of all invoices, one behind the other.
+        rejections: the invoices that break a rule.
+    """
+
+    rows: np.ndarray
+    ids: list[str]
+    customers: list[str]
+    currencies: list[str]
+    period_ends: np.ndarray
+    first_line: np.ndarray
+    lines: list[InvoiceLine]
+    rejections: Sequence[InvoiceRejection]
+
+    def __len__(self) -> int:
+        """Count the invoices that obey the rules."""
+        return len(self.ids)
+
+    def invoice(self, at: int) -> Invoice:
+        """Get one invoice."""
+        first, last = self.first_line[at : at + 2].tolist()
+        return Invoice(
+            id=self.ids[at],
+            customer=self.customers[at],
+            currency=self.currencies[at],
+            period_end=int(self.period_ends[at]),
+            lines=tuple(self.lines[first:last]),
+        )
+
+
+def check_invoices(portion: pa.Table, first_row: int) -> InvoiceBatch:
+    """Check the invoices of a portion of a source.
+
+    Args:
+        portion: whole invoices, in the columns of `metering.credits.settlement.sources`.
+        first_row: number of the portion's first row in its source.
+    """
+    columns = _Columns(portion)
+    firsts = first_rows(portion)
+    bounds = np.append(firsts, portion.num_rows)
+    names = _Texts(portion.column("invoice").take(pa.array(firsts)), LONGEST_ID)
+    is_plain = names.is_plain & columns.plain_invoices(firsts)
+    period_ends = columns.period_end[firsts]
+    batch = InvoiceBatch(
+        rows=firsts + first_row,
+        ids=names.at(np.arange(len(firsts))),
+        customers=columns.customer.at(firsts),
+        currencies=[each.lower() for each in columns.currency.at(firsts)],
+        period_ends=period_ends,
+        first_line=bounds,
+        lines=columns.lines(),
+        rejections=[],
+    )
+    if is_plain.all():
+        return batch
+    accepted: dict[int, Invoice] = {}
+    rejections = []
+    for at in np.flatnonzero(~is_plain).tolist():
+        rows = portion.slice(bounds[at], bounds[at + 1] - bounds[at])
+        try:
+            accepted[at] = _check_one_by_one(rows)
+        except InvalidRequestError as error:
+            name = texts_of(rows.column("invoice").combine_chunks())[0]
+            shown = None if name is None else name.encode(errors="replace").decode()
+            rejections.append(
+                InvoiceRejection(
+                    int(batch.rows[at]),
+                    shown and shown[:LONGEST_ID],
+                    error.code,
+                    error.message,
+                )
+            )
+    return _together(batch, is_plain, accepted, rejections)
+
+
+def _together(
+    batch: InvoiceBatch,
+    is_plain: np.ndarray,
+    accepted: dict[int, Invoice],
+    rejections: Sequence[InvoiceRejection],
+) -> InvoiceBatch:
+    """Put the invoices that were waved through and those checked singly in order."""
+    kept = [at for at in range(len(batch)) if is_plain[at] or at in accepted]
+    invoices = [accepted.get(at) or batch.invoice(at) for at in kept]
+    counts = [0, *(len(each.lines) for each in invoices)]
+    return InvoiceBatch(
+        rows=batch.rows[kept],
+        ids=[each.id for each in invoices],
+        customers=[each.customer for each in invoices],
+        currencies=[each.currency for each in invoices],
+        period_ends=np.array([each.period_end for each in invoices], np.int64),
+        first_line=np.cumsum(counts),
+        lines=[line for each in invoices for line in each.lines],
+        rejections=rejections,
+    )
+
+
+class _Texts:
+    """A column of texts, as codes of the different ones.
+
+    Attributes:
+        codes: of each row (int64).
+        names: of each code; None for no text.
+        is_plain: which rows have a text of a good length (bool).
+    """
+
+    def __init__(self, column: pa.ChunkedArray, longest: int) -> None:
+        encoded, self.is_plain = plain_words(column.combine_chunks(), longest)
+        self.codes = encoded.indices.to_numpy().astype(np.int64)
+        self.names = [name or "" for name in texts_of(encoded.dictionary)]
+
+    def at(self, rows: np.ndarray) -> list[str]:
+        """Get the texts of some rows, empty where there is none."""
+        return [self.names[code] for code in self.codes[rows].tolist()]
+
+
+class _Columns:
+    """The columns of a portion, and which of their values are plain."""
+
+    def __init__(self, portion: pa.Table) -> None:
+        self.customer = _Texts(portion.column("customer"), LONGEST_CUSTOMER)
+        self.line = _Texts(portion.column("line"), LONGEST_ID)
+        self.currency = _Texts(portion.column("currency"), LONGEST_ID)
+        self.price = _Texts(portion.column("price"), LONGEST_ID)
+        period_end = portion.column("period_end").combine_chunks()
+        self.period_end, has_time = plain_timestamps(period_end, 0, END - 1)
+        self.amount, has_amount = _amounts(portion.column("amount").combine_chunks())
+        is_known = np.array([_is_currency(each) for each in self.currency.names], bool)
+        has_price = portion.column("price").is_valid().to_numpy()
+        self.is_plain = (
+            self.customer.is_plain
+            & self.line.is_plain
+            & is_known[self.currency.codes]
+            & (self.price.is_plain | ~has_price)
+            & has_time
+            & has_amount
+        )
+        self._has_price = has_price
+
+    def plain_invoices(self, firsts: np.ndarray) -> np.ndarray:
+        """Tell (bool) which invoices plainly obey the rules."""
+        counts = np.diff(np.append(firsts, len(self.amount)))
+        of_row = np.repeat(np.arange(len(firsts)), counts)
+        first = firsts[of_row]
+        is_alike = self.is_plain.copy()
+        for column in (self.customer.codes, self.currency.codes, self.period_end):
+            is_alike &= column == column[first]
+        keys = np.sort(of_row * max(len(self.line.names), 1) + self.line.codes)
+        repeated = keys[1:][keys[1:] == keys[:-1]] // max(len(self.line.names), 1)
+        are_plain: np.ndarray = np.logical_and.reduceat(is_alike, firsts)
+        are_plain[repeated] = False
+        return are_plain
+
+    def lines(self) -> list[InvoiceLine]:
+        """Make the lines of all rows; those of rows that are not plain mean nothing."""
+        every = np.arange(len(self.amount))
+        prices: list[str | None] = [*self.price.at(every)]
+        for row in np.flatnonzero(~self._has_price).tolist():
+            prices[row] = None
+        return list(map(InvoiceLine, self.line.at(every), self.amount.tolist(), prices))
+
+
+def _amounts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    amounts = column.cast(pa.int64(), safe=False).fill_null(-1).to_numpy()
+    return amounts, (amounts >= 0) & (amounts <= AMOUNT_MAX)
+
+
+def _is_currency(code: str) -> bool:
+    try:
+        currency_of(code, "currency")
+    except InvalidRequestError:
+        return False
+    return True
+
+
+def _check_one_by_one(rows: pa.Table) -> Invoice:
+    """Check the rows of one invoice by the single check."""
+    texts = {
+        name: texts_of(rows.column(name).combine_chunks())
+        for name in ("invoice", "customer", "line", "currency", "price")
+    }
+    times = _times(rows.column("period_end").combine_chunks())
+    lines = [
+        {"id": line, "amount": amount, "currency": currency, "price": price}
+        for line, amount, currency, price in zip(
+            texts["line"],
+            rows.column("amount").to_pylist(),
+            texts["currency"],
+            texts["price"],
+            strict=True,
+        )
+    ]
+    checked = check_invoice(
+        invoice=texts["invoice"][0],
+        customer=texts["customer"][0],
+        period_end=times[0],
+        lines=lines,
+    )
+    for name, values in (("customer", texts["customer"]), ("period_end", times)):
+        if values != values[:1] * len(values):
+            raise InvalidRequestError(
+                f"Invalid {name}: the rows of invoice {checked.id} have different ones",
+                param=name,
+            )
+    return checked
+
+
+def _times(column: pa.Array) -> list[Time]:
+    """Read times as texts with all their digits, or as whole seconds."""
+    if pa.types.is_integer(column.type):
+        return list(column.to_pylist())
+    return [text or "" for text in texts_of(column.cast(pa.string()))]

@@ -1,0 +1,63 @@
+"""A billing run: portions of a source checked, settled and tallied, one after another.
+
+Each portion is one commit, at one instant. What was committed stays if the run breaks
+off; repeated, it goes on where it was.
+"""
+
+from collections.abc import Sequence
+
+from ledger.facts.union import Fact
+from metering.credits.settlement.commits import Settled, settle
+from metering.credits.settlement.invoices import InvoiceBatch, check_invoices
+from metering.credits.settlement.receipts import (
+    CreditsProgressCallback,
+    CreditsReceipt,
+    SettlementTally,
+)
+from metering.credits.settlement.sources import open_invoices
+from metering.credits.settlement.transactions import transactions_of
+from metering.store.engine import Engine
+from projections.credits.queries import Credits
+from projections.credits.spendable import Spendable
+
+
+def run_billing(
+    engine: Engine, source: object, progress: CreditsProgressCallback | None
+) -> CreditsReceipt:
+    """Settle all invoices of a source; see `CreditApplications.apply_many`."""
+    opened = open_invoices(source)
+    tally, spendable = SettlementTally(), Spendable()
+    for portion in opened.portions:
+        batch = check_invoices(portion, tally.rows)
+        tally.rejections.extend(batch.rejections)
+        if len(batch):
+            _commit(engine, batch, spendable, tally)
+        tally.rows += portion.num_rows
+        if progress is not None:
+            progress(tally.progress(opened.total_rows))
+    return tally.receipt()
+
+
+def _commit(
+    engine: Engine, batch: InvoiceBatch, spendable: Spendable, tally: SettlementTally
+) -> None:
+    decided: list[Settled] = []
+
+    def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        decided[:] = [settle(batch, spendable, seen, now)]
+        return decided[0].facts
+
+    commit = engine.record_credits(decide)
+    (settled,) = decided
+    first_position = 0
+    if commit is not None:
+        first_position = commit.first_position
+        draws = settled.draws
+        spendable.draw(draws.grant, draws.amount, commit.last_position)
+    tally.applied += len(settled.facts)
+    tally.repeated += len(settled.repeated) + len(settled.copies)
+    tally.rejections.extend(settled.rejections)
+    livemode = engine.settings.livemode
+    tally.transactions.append(
+        transactions_of(batch, settled, spendable, first_position, livemode=livemode)
+    )

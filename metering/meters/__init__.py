@@ -1,0 +1,1 @@
+"""Meters: definitions and their summaries."""

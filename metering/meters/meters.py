@@ -1,0 +1,304 @@
+"""Meters: what is measured. Decides which changes of a meter are allowed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from ledger.facts.meters import (
+    EventTimeWindow,
+    Formula,
+    MeterCreated,
+    MeterDeactivated,
+    MeterReactivated,
+    MeterStatus,
+    MeterUpdated,
+)
+from ledger.facts.union import Fact
+from metering.arguments.clock import at_microseconds
+from metering.arguments.parameters import invalid, name_of, only
+from metering.arguments.times import Time
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.meters.resources import (
+    CustomerMapping,
+    DefaultAggregation,
+    Meter,
+    MeterEventSummary,
+    StatusTransitions,
+    ValueSettings,
+)
+from metering.meters.summaries import event_summaries
+from metering.store.engine import Engine
+from metering.usage.event_rules import LONGEST_NAME
+from projections.kernels.definitions import MeterDefinition
+from projections.kernels.usage.keys import METER_BITS
+from projections.meters.catalog import Definitions
+
+LONGEST_DISPLAY_NAME = 250
+METERS_AT_MOST = 1 << METER_BITS
+_CUSTOMER_KEY = "stripe_customer_id"
+_VALUE_KEY = "value"
+
+
+class Meters:
+    """The meters of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        *,
+        display_name: str,
+        event_name: str,
+        default_aggregation: Mapping[str, str],
+        customer_mapping: Mapping[str, str] | None = None,
+        value_settings: Mapping[str, str] | None = None,
+        event_time_window: Literal["hour", "day"] | None = None,
+    ) -> Meter:
+        """Create a meter for the events of a name.
+
+        Args:
+            display_name: 1 to 250 characters, for people.
+            event_name: 1 to 100 characters; no other meter, active or not, has it.
+            default_aggregation: ``{"formula": "sum" | "count" | "last"}``; beyond those
+                of Stripe ``"min"``, ``"max"``, ``"avg"``, rounded half to even to 12
+                fraction digits, and ``"unique_count"``, of the texts that the value's
+                payload key has.
+            customer_mapping: ``{"event_payload_key": …, "type": "by_id"}``; the payload
+                key that names the customer, by default ``stripe_customer_id``.
+            value_settings: ``{"event_payload_key": …}``; the payload key that holds the
+                value, or the text for a unique count, by default ``value``.
+            event_time_window: count only the last recorded event of each customer and
+                UTC hour or day; None counts all.
+
+        Raises:
+            InvalidRequestError: an argument is malformed, or the name is taken.
+        """
+        created = MeterCreated(
+            meter_id=self._engine.ids.resource(
+                "mtr" if self._engine.settings.livemode else "mtr_test"
+            ),
+            event_name=name_of(event_name, "event_name", LONGEST_NAME),
+            display_name=name_of(display_name, "display_name", LONGEST_DISPLAY_NAME),
+            formula=_formula(default_aggregation),
+            customer_payload_key=_customer_key(customer_mapping),
+            value_payload_key=_value_key(value_settings),
+            event_time_window=_window(event_time_window),
+        )
+
+        if created.formula is not Formula.COUNT and (
+            created.customer_payload_key == created.value_payload_key
+        ):
+            taken = "another key than the customer's"
+            param = "value_settings[event_payload_key]"
+            raise invalid(param, created.value_payload_key, taken)
+
+        def decide(definitions: Definitions) -> Sequence[Fact]:
+            if len(definitions.by_id) >= METERS_AT_MOST:
+                raise InvalidRequestError(
+                    f"A store holds at most {METERS_AT_MOST} meters",
+                    code="meter_limit_reached",
+                )
+            if created.event_name in definitions.by_event_name:
+                raise InvalidRequestError(
+                    f"A meter for event name {created.event_name!r} exists already;"
+                    " names stay taken while a meter is inactive",
+                    code="resource_already_exists",
+                    param="event_name",
+                )
+            return [created]
+
+        self._engine.record(decide)
+        return self.retrieve(created.meter_id)
+
+    def update(self, meter_id: str, *, display_name: str) -> Meter:
+        """Give a meter another display name; nothing else of it can change.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+            InvalidRequestError: the name is malformed.
+        """
+        name = name_of(display_name, "display_name", LONGEST_DISPLAY_NAME)
+
+        def decide(definitions: Definitions) -> Sequence[Fact]:
+            meter = meter_of(definitions, meter_id)
+            if meter.display_name == name:
+                return []
+            return [MeterUpdated(meter_id=meter_id, display_name=name)]
+
+        self._engine.record(decide)
+        return self.retrieve(meter_id)
+
+    def deactivate(self, meter_id: str) -> Meter:
+        """Stop a meter from taking events; what it has taken stays.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+            InvalidRequestError: it is inactive already.
+        """
+        return self._transition(
+            meter_id, MeterStatus.ACTIVE, MeterDeactivated(meter_id=meter_id)
+        )
+
+    def reactivate(self, meter_id: str) -> Meter:
+        """Let an inactive meter take events again.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+            InvalidRequestError: it is active already.
+        """
+        return self._transition(
+            meter_id, MeterStatus.INACTIVE, MeterReactivated(meter_id=meter_id)
+        )
+
+    def retrieve(self, meter_id: str) -> Meter:
+        """Get a meter by its id.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+        """
+        meter = meter_of(self._engine.definitions(), meter_id)
+        return meter_resource(meter, livemode=self._engine.settings.livemode)
+
+    def list(self, status: Literal["active", "inactive"] | None = None) -> list[Meter]:
+        """List the meters, or those of one status, newest first.
+
+        Raises:
+            InvalidRequestError: there is no such status.
+        """
+        statuses = [each.value for each in MeterStatus]
+        if status is not None and status not in statuses:
+            raise invalid("status", status, f"one of {', '.join(statuses)}")
+        meters = self._engine.definitions().by_id.values()
+        return [
+            meter_resource(meter, livemode=self._engine.settings.livemode)
+            for meter in reversed(meters)
+            if status is None or meter.status.value == status
+        ]
+
+    def event_summaries(
+        self,
+        meter_id: str,
+        *,
+        customer: str,
+        start_time: Time,
+        end_time: Time,
+        value_grouping_window: Literal["hour", "day"] | None = None,
+        fill: bool = False,
+    ) -> Sequence[MeterEventSummary]:
+        """Aggregate the usage of a customer on a meter in ``[start_time, end_time)``.
+
+        Args:
+            meter_id: an active or inactive meter.
+            customer: any; one without usage has a summary of 0.
+            start_time: inclusive; any microsecond.
+            end_time: exclusive, after `start_time`.
+            value_grouping_window: None for one summary; else one for each UTC hour or
+                day with usage, cut to the bounds, newest first.
+            fill: whether windows without usage are given too, with a value of 0.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+            InvalidRequestError: a time or the window is malformed.
+        """
+        head = self._engine.log.catch_up()
+        meter = meter_of(self._engine.definitions(head), meter_id)
+        return event_summaries(
+            self._engine,
+            meter,
+            customer,
+            (start_time, end_time),
+            value_grouping_window=value_grouping_window,
+            fill=fill,
+        )
+
+    def _transition(
+        self,
+        meter_id: str,
+        wanted: MeterStatus,
+        fact: MeterDeactivated | MeterReactivated,
+    ) -> Meter:
+        def decide(definitions: Definitions) -> Sequence[Fact]:
+            meter = meter_of(definitions, meter_id)
+            if meter.status is not wanted:
+                raise InvalidRequestError(
+                    f"Meter {meter_id} is {meter.status.value} already",
+                    code="meter_status_invalid",
+                    param="id",
+                )
+            return [fact]
+
+        self._engine.record(decide)
+        return self.retrieve(meter_id)
+
+
+def meter_of(
+    definitions: Definitions, meter_id: str, param: str = "id"
+) -> MeterDefinition:
+    """Find a meter by its id, which the caller gave as a parameter.
+
+    Raises:
+        ResourceMissingError: there is no such meter.
+    """
+    meter = definitions.by_id.get(meter_id)
+    if meter is None:
+        raise ResourceMissingError("billing meter", meter_id, param=param)
+    return meter
+
+
+def meter_resource(meter: MeterDefinition, *, livemode: bool) -> Meter:
+    """Give a meter to the caller."""
+    window = meter.event_time_window
+    return Meter(
+        id=meter.meter_id,
+        created=at_microseconds(meter.created),
+        updated=at_microseconds(meter.updated),
+        display_name=meter.display_name,
+        event_name=meter.event_name,
+        default_aggregation=DefaultAggregation(formula=meter.formula.value),
+        customer_mapping=CustomerMapping(event_payload_key=meter.customer_payload_key),
+        value_settings=ValueSettings(event_payload_key=meter.value_payload_key),
+        event_time_window=window.value if window else None,
+        status=meter.status.value,
+        status_transitions=StatusTransitions(
+            deactivated_at=None
+            if meter.deactivated_at is None
+            else at_microseconds(meter.deactivated_at)
+        ),
+        livemode=livemode,
+    )
+
+
+def _formula(aggregation: Mapping[str, str]) -> Formula:
+    formula = only(aggregation, "default_aggregation", {"formula"}).get("formula")
+    formulas = [each.value for each in Formula]
+    if formula not in formulas:
+        allowed = f"one of {', '.join(formulas)}"
+        raise invalid("default_aggregation[formula]", formula, allowed)
+    return Formula(formula)
+
+
+def _customer_key(mapping: Mapping[str, str] | None) -> str:
+    if mapping is None:
+        return _CUSTOMER_KEY
+    given = only(mapping, "customer_mapping", {"event_payload_key", "type"})
+    if given.get("type", "by_id") != "by_id":
+        raise invalid("customer_mapping[type]", given["type"], "by_id")
+    key = "customer_mapping[event_payload_key]"
+    return name_of(given.get("event_payload_key"), key, LONGEST_NAME)
+
+
+def _value_key(settings: Mapping[str, str] | None) -> str:
+    if settings is None:
+        return _VALUE_KEY
+    given = only(settings, "value_settings", {"event_payload_key"})
+    key = "value_settings[event_payload_key]"
+    return name_of(given.get("event_payload_key"), key, LONGEST_NAME)
+
+
+def _window(window: str | None) -> EventTimeWindow | None:
+    windows = [each.value for each in EventTimeWindow]
+    if window is None:
+        return None
+    if window not in windows:
+        raise invalid("event_time_window", window, f"one of {', '.join(windows)}")
+    return EventTimeWindow(window)

@@ -1,0 +1,101 @@
+"""Summaries as callers ask for them: times checked, windows filled, newest first."""
+
+import hashlib
+from collections.abc import Sequence
+
+from ledger.usage.quantities import quantity_from_units
+from metering.arguments.clock import at_microseconds
+from metering.arguments.times import Time, instant
+from metering.errors import InvalidRequestError
+from metering.meters.resources import MeterEventSummary
+from metering.store.engine import Engine
+from metering.usage.event_rules import check_word
+from projections.kernels.definitions import MeterDefinition
+from projections.usage.series import Series
+from projections.usage.summaries import GroupingWindow, Summary
+from projections.windows import END, floor_to
+
+_WINDOWS_AT_MOST = 1_000_000
+
+
+def event_summaries(
+    engine: Engine,
+    meter: MeterDefinition,
+    customer: str,
+    times: tuple[Time, Time],
+    *,
+    value_grouping_window: str | None,
+    fill: bool,
+) -> list[MeterEventSummary]:
+    """Aggregate usage that was taken in; see `Meters.event_summaries`."""
+    start_time, end_time = times
+    start, end = instant(start_time, "start_time"), instant(end_time, "end_time")
+    if end <= start:
+        raise InvalidRequestError(
+            f"Invalid end_time: {end_time} is not after start_time {start_time}",
+            param="end_time",
+        )
+    check_word(customer, "customer")
+    grouping = _grouping(value_grouping_window)
+    # Nothing is recorded before 1970 or after what a key can hold.
+    low, high = max(start, 0), min(end, END)
+    if low < high:
+        series = Series(meter=meter, customer=customer)
+        summaries, position = engine.summaries.between(series, low, high, grouping)
+    else:
+        summaries, position = [], engine.usage.position
+    if grouping is None:
+        units = sum(summary.units for summary in summaries)
+        summaries = [Summary(start=start, end=end, units=units)]
+    elif fill:
+        summaries = _filled(summaries, start, end, grouping)
+    return [
+        MeterEventSummary(
+            id=_summary_id(meter, customer, summary),
+            aggregated_value=quantity_from_units(summary.units),
+            start_time=at_microseconds(summary.start),
+            end_time=at_microseconds(summary.end),
+            meter=meter.meter_id,
+            livemode=engine.settings.livemode,
+            position=position,
+        )
+        for summary in reversed(summaries)
+    ]
+
+
+def _grouping(window: str | None) -> GroupingWindow | None:
+    if window is None:
+        return None
+    try:
+        return GroupingWindow(window)
+    except ValueError as error:
+        allowed = ", ".join(each.value for each in GroupingWindow)
+        raise InvalidRequestError(
+            f"Invalid value_grouping_window: {window!r}; must be one of {allowed}",
+            param="value_grouping_window",
+        ) from error
+
+
+def _filled(
+    summaries: Sequence[Summary], start: int, end: int, grouping: GroupingWindow
+) -> list[Summary]:
+    length = grouping.length
+    if (end - start) // length > _WINDOWS_AT_MOST:
+        raise InvalidRequestError(
+            f"Invalid end_time: more than {_WINDOWS_AT_MOST} windows to fill; ask for a"
+            " shorter time or a longer window",
+            param="end_time",
+        )
+    found = {summary.start: summary for summary in summaries}
+    filled = []
+    for window in range(floor_to(start, length), end, length):
+        low = max(start, window)
+        empty = Summary(start=low, end=min(end, window + length), units=0)
+        filled.append(found.get(low, empty))
+    return filled
+
+
+def _summary_id(meter: MeterDefinition, customer: str, summary: Summary) -> str:
+    """Name a summary by what was asked, so that equal questions have equal ids."""
+    question = f"{meter.meter_id}\n{summary.start}\n{summary.end}\n{customer}"
+    return f"mtrusg_{hashlib.sha256(question.encode()).hexdigest()[:32]}"

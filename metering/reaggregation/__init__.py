@@ -1,0 +1,1 @@
+"""Re-aggregation as callers ask for it, and differences between two answers."""

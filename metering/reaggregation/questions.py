@@ -1,0 +1,257 @@
+"""Re-aggregation as callers ask for it: what they name is found, checked, and asked."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger.facts.meters import Formula
+from metering.arguments.times import Time, instant
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.store.engine import Engine
+from metering.usage.event_rules import check_word
+from projections.calendar import Windows, WindowUnit, windows_between
+from projections.kernels.definitions import MeterDefinition
+from projections.scans.reaggregation.jobs import StepCallback, reaggregate
+from projections.scans.reaggregation.question import (
+    RESULT_COLUMNS,
+    Measure,
+    Question,
+    measure_of,
+)
+from projections.scans.recorded import Recorded
+from projections.windows import END
+
+Filters = Mapping[str, str | Collection[str]]
+"""Payload keys, each with the text or texts that an event must have there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a caller wants recomputed; see `Metering.reaggregate`."""
+
+    meters: str | Iterable[str] | None
+    start_time: Time | None
+    end_time: Time | None
+    window: str
+    group_by: str | Iterable[str]
+    timezone: str
+    as_of: Time | None
+    filters: Filters | None
+    formula: str | None
+    value_key: str | None
+
+
+def reaggregated(
+    engine: Engine,
+    request: Request,
+    executor: Executor | None,
+    progress: StepCallback | None,
+) -> pa.Table:
+    """Recompute summaries from events; see `Metering.reaggregate`."""
+    unit, zone = _unit(request.window), zone_of(request.timezone, "timezone")
+    recorded = engine.recorded(_position(engine, request.as_of))
+    dimensions, filters = _dimensions(request.group_by), _filters(request.filters)
+    meters = _meters(recorded.definitions, request.meters)
+    _check_keys(meters, "group_by", dimensions)
+    _check_keys(meters, "filters", filters)
+    measures = tuple(_measures(meters, request))
+    start, end, windows = _times(recorded, request, unit, zone)
+    question = Question(
+        measures=measures,
+        start=start,
+        end=end,
+        windows=windows,
+        dimensions=dimensions,
+        filters=filters,
+        up_to=recorded.position,
+    )
+    return reaggregate(question, recorded, executor, progress)
+
+
+def _position(engine: Engine, as_of: Time | None) -> int | None:
+    """Find the position that is meant: a number is one, anything else is a time."""
+    last = engine.log.catch_up().position
+    if as_of is None:
+        return last
+    if isinstance(as_of, int) and not isinstance(as_of, bool):
+        if not 0 <= as_of <= last:
+            raise InvalidRequestError(
+                f"Invalid as_of: {as_of} is no position of the log, which goes from 0"
+                f" to {last}; give one, or a time with its zone such as"
+                " 2026-01-31T12:00:00Z",
+                param="as_of",
+            )
+        return as_of
+    moment, head = instant(as_of, "as_of"), engine.log.head()
+    if moment > max(engine.now(), head.recorded_at):
+        raise InvalidRequestError(
+            f"Invalid as_of: {as_of} is yet to come, and what will be recorded until"
+            " then is not known; give a time that is past",
+            param="as_of",
+        )
+    return engine.log.history.position_at(moment)
+
+
+def _check_keys(
+    meters: Iterable[MeterDefinition], param: str, keys: Iterable[str]
+) -> None:
+    """Refuse payload keys that say who used how much, and so are columns instead."""
+    for meter in meters:
+        for key in keys:
+            is_value = meter.needs_value and key == meter.value_payload_key
+            if key == meter.customer_payload_key or is_value:
+                what = "value" if is_value else "customer"
+                raise InvalidRequestError(
+                    f"Invalid {param}: {key!r} holds the {what} of meter"
+                    f" {meter.meter_id}; name another key of the payload",
+                    param=param,
+                )
+
+
+def _measures(meters: Iterable[MeterDefinition], request: Request) -> Iterable[Measure]:
+    for meter in meters:
+        formula = None if request.formula is None else _formula(request.formula)
+        if request.value_key is not None:
+            check_word(request.value_key, "value_key")
+        if request.value_key == meter.customer_payload_key:
+            raise InvalidRequestError(
+                f"Invalid value_key: {request.value_key!r} names the customer of meter"
+                f" {meter.meter_id}",
+                param="value_key",
+            )
+        yield measure_of(meter, formula=formula, value_key=request.value_key)
+
+
+def _meters(
+    definitions: Mapping[str, MeterDefinition], names: str | Iterable[str] | None
+) -> Sequence[MeterDefinition]:
+    if names is None:
+        return list(definitions.values())
+    by_event_name = {meter.event_name: meter for meter in definitions.values()}
+    found: dict[str, MeterDefinition] = {}
+    for name in [names] if isinstance(names, str) else names:
+        meter = definitions.get(name) or by_event_name.get(name)
+        if meter is None:
+            raise ResourceMissingError("billing meter", name, param="meters")
+        found[meter.meter_id] = meter
+    return list(found.values())
+
+
+def _times(
+    recorded: Recorded, request: Request, unit: WindowUnit, zone: tzinfo
+) -> tuple[int, int, Windows]:
+    """Find the bounds, and the windows between them.
+
+    A bound that was left out is that of the window of the first or last event.
+    """
+    earliest, latest = _ends(recorded)
+    start, end = earliest, latest + 1
+    if request.start_time is not None:
+        start = min(max(instant(request.start_time, "start_time"), 0), END - 1)
+    if request.end_time is not None:
+        end = min(max(instant(request.end_time, "end_time"), 0), END)
+    if request.start_time is not None and request.end_time is not None and end <= start:
+        raise InvalidRequestError(
+            f"Invalid end_time: {request.end_time} is not after start_time"
+            f" {request.start_time}",
+            param="end_time",
+        )
+    # Where all events lie beyond the one bound that is given, nothing is found.
+    if request.start_time is None:
+        start = min(start, end - 1)
+    end = max(end, start + 1)
+    windows = windows_between(unit, zone, start, end)
+    if request.start_time is None:
+        start = int(windows.starts_of(np.array([start]))[0])
+    if request.end_time is None:
+        end = int(windows.ends_of(np.array([end - 1]))[0])
+    return start, end, windows
+
+
+def _ends(recorded: Recorded) -> tuple[int, int]:
+    """Find the least and the greatest timestamp; 0 and 0 where there is no event."""
+    ends = [(each.earliest, each.latest) for each in recorded.segments]
+    if recorded.tail.num_rows:
+        timestamps = recorded.tail.column("timestamp").cast(pa.int64())
+        found = pc.min_max(timestamps).as_py()
+        ends.append((found["min"], found["max"]))
+    return (
+        min((earliest for earliest, _ in ends), default=0),
+        max((latest for _, latest in ends), default=0),
+    )
+
+
+def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:
+    keys = (group_by,) if isinstance(group_by, str) else tuple(group_by)
+    for key in keys:
+        check_word(key, "group_by")
+        if key in RESULT_COLUMNS:
+            raise InvalidRequestError(
+                f"Invalid group_by: {key!r} is a column of every result already; name"
+                " keys of the payload",
+                param="group_by",
+            )
+    if len(set(keys)) < len(keys):
+        raise InvalidRequestError(
+            f"Invalid group_by: a key is named twice in {', '.join(keys)}",
+            param="group_by",
+        )
+    return keys
+
+
+def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
+    checked: dict[str, frozenset[str]] = {}
+    for key, texts in (filters or {}).items():
+        allowed = [texts] if isinstance(texts, str) else list(texts)
+        if not all(isinstance(text, str) for text in allowed):
+            raise InvalidRequestError(
+                f"Invalid filters[{key}]: give a text or several", param="filters"
+            )
+        checked[check_word(key, "filters")] = frozenset(allowed)
+    return checked
+
+
+def _unit(window: str) -> WindowUnit:
+    try:
+        return WindowUnit(window)
+    except ValueError as error:
+        raise InvalidRequestError(
+            f"Invalid window: {window!r}; must be one of"
+            f" {', '.join(each.value for each in WindowUnit)}",
+            param="window",
+        ) from error
+
+
+def _formula(name: str) -> Formula:
+    try:
+        return Formula(name)
+    except ValueError as error:
+        raise InvalidRequestError(
+            f"Invalid formula: {name!r}; must be one of"
+            f" {', '.join(each.value for each in Formula)}",
+            param="formula",
+        ) from error
+
+
+def zone_of(name: str, param: str) -> tzinfo:
+    """Find a time zone by its IANA name.
+
+    Raises:
+        InvalidRequestError: there is none.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"Invalid {param}: {name!r} is no time zone of the IANA database, such as"
+            " Europe/Berlin",
+            param=param,
+        ) from error

@@ -1,0 +1,1 @@
+"""One open store: its log with its projections, evaluation and sealing."""

@@ -1,0 +1,241 @@
+"""The engine: one store's log with its projections, as the domain modules use it."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import numpy as np
+
+from ledger.appending.deduplication import Draft
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.entries import Commit, Head
+from ledger.facts.union import Fact
+from ledger.log import Decide as DecideFacts
+from ledger.log import Log
+from ledger.records.requests import Request
+from metering.arguments.clock import Clock, microseconds
+from metering.arguments.ids import Ids
+from metering.store.evaluation import Evaluator
+from metering.store.sealing import BackgroundSealing
+from projections.access import Access, changing, claiming
+from projections.alerts.queries import Alerts
+from projections.credits.queries import Credits
+from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.meters.catalog import Catalog, Definitions
+from projections.outbox import Outbox
+from projections.scans.recorded import Recorded, tail_table
+from projections.streaming import Streaming
+from projections.streaming import changing as changing_streaming
+from projections.usage.hourly import Usage
+from projections.usage.summaries import Summaries
+
+Decide = Callable[[Definitions], Sequence[Fact]]
+DecideCredits = Callable[[Credits, int], Sequence[Fact]]
+"""Decides on the credits as they are, and at the instant of recording."""
+DecideAlerts = Callable[[Alerts], Sequence[Fact]]
+DecideDeliveries = Callable[[Outbox, int], Sequence[Fact]]
+"""Decides on endpoints and deliveries as they are, and changes those of the outbox."""
+ChangeAccess = Callable[[Access, int], None]
+"""Changes keys and requests, at an instant."""
+ChangeStreaming = Callable[[Streaming, int], None]
+"""Changes sessions, errors and reports, at an instant."""
+
+REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
+"""The request on whose behalf this thread records, to be written down with its effect.
+
+A variable of the context, since whoever receives requests is far from what records, and
+nobody between them need know.
+"""
+
+WEBHOOK_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one connection decides for itself.
+
+    Attributes:
+        livemode: what resources say of themselves.
+        cancel_window: how long after its recording an event can be cancelled; None is
+            for ever.
+        credit_grants_max: how many unused credit grants a customer can have.
+        alerts_max: how many alerts on a meter can apply to a customer.
+        allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
+        webhook_timeout: for connecting to an endpoint, and between parts of its answer.
+    """
+
+    livemode: bool
+    cancel_window: timedelta | None
+    credit_grants_max: int
+    alerts_max: int
+    allow_private_webhooks: bool
+    webhook_timeout: timedelta
+
+
+def now_of(clock: Clock) -> int:
+    """Tell the time of a clock in microseconds since 1970 UTC."""
+    return microseconds(clock.now())
+
+
+@dataclass(slots=True, kw_only=True)
+class ExpiriesSeen:
+    """Up to which instant this process has looked for grants that expired.
+
+    It saves looking again and decides nothing.
+    """
+
+    instant: int = -(2**62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A log and what follows from it.
+
+    Attributes:
+        news: is set when this process has recorded something; a worker waits for it.
+    """
+
+    log: Log
+    usage: Usage
+    catalog: Catalog
+    summaries: Summaries
+    clock: Clock
+    ids: Ids
+    settings: Settings
+    evaluator: Evaluator
+    sealing: BackgroundSealing
+    news: threading.Event = field(default_factory=threading.Event)
+    expiries_seen: ExpiriesSeen = field(default_factory=ExpiriesSeen)
+
+    def now(self) -> int:
+        """Tell the time in microseconds since 1970 UTC."""
+        return now_of(self.clock)
+
+    def definitions(self, head: Head | None = None) -> Definitions:
+        """Get the meters as they are now, or as of a head that was just read."""
+        known, head = self.catalog.latest, head or self.log.head()
+        if known is not None and known.facts_position == head.facts_position:
+            return known
+        with self.log.read() as connection:
+            return self.catalog.read(connection)
+
+    def known_definitions(self) -> Definitions:
+        """Get the meters as they were when they were last read."""
+        return self.catalog.latest or self.definitions()
+
+    def record(self, decide: Decide, *, needs_events: bool = False) -> Commit | None:
+        """Record the facts that a decision on the current meters comes to."""
+        return self._record(
+            lambda connection, _: decide(self.catalog.read(connection)),
+            needs_events=needs_events,
+        )
+
+    def record_credits(self, decide: DecideCredits) -> Commit | None:
+        """Record the facts that a decision on the current credits comes to."""
+        return self._record(
+            lambda connection, instant: decide(Credits(connection), instant)
+        )
+
+    def record_alerts(self, decide: DecideAlerts) -> Commit | None:
+        """Record the facts that a decision on the current alerts comes to."""
+        return self._record(lambda connection, _: decide(Alerts(connection)))
+
+    def record_deliveries(self, decide: DecideDeliveries) -> Commit | None:
+        """Change deliveries, and record the facts that a decision on them comes to."""
+        return self._record(
+            lambda connection, instant: decide(Outbox(connection), instant)
+        )
+
+    def record_access(self, change: ChangeAccess) -> None:
+        """Change keys and requests; the log stays as it is."""
+        self.log.append_facts(changing(change), now=self.now, needs_events=False)
+
+    def record_streaming(self, change: ChangeStreaming) -> None:
+        """Change what belongs to the stream; the log stays as it is."""
+        decide = changing_streaming(change)
+        self.log.append_facts(decide, now=self.now, needs_events=False)
+
+    def _record(
+        self, decide: DecideFacts, *, needs_events: bool = False
+    ) -> Commit | None:
+        request = REQUEST.get()
+        if request is not None:
+            decide = claiming(request, decide)
+        commit = self.log.append_facts(decide, now=self.now, needs_events=needs_events)
+        if commit is not None:
+            self.news.set()
+        return commit
+
+    @contextmanager
+    def credits(self) -> Iterator[tuple[Credits, int]]:
+        """Look at the credits as they are, and tell the present instant."""
+        with self.log.read() as connection:
+            seen = Credits(connection)
+            yield seen, seen.present(self.now())
+
+    def append(
+        self, check: Callable[[Definitions], UsageDraft | None]
+    ) -> UsageOutcome | None:
+        """Append events that are checked against the meters as they are.
+
+        Args:
+            check: checks the events; called again where the meters changed meanwhile.
+                None is nothing to append.
+        """
+        definitions = self.known_definitions()
+        while True:
+            draft = check(definitions)
+            if draft is None:
+                return None
+            outcome = self.append_usage(draft)
+            if outcome.statuses[0] != Status.STALE:
+                return outcome
+            definitions = self.definitions()
+
+    def append_usage(
+        self, draft: UsageDraft, combined: Draft | None = None
+    ) -> UsageOutcome:
+        """Append events that were checked; see `Log.append_usage`."""
+        if request := REQUEST.get():
+            draft = replace(draft, requests=((0, request),))
+        outcome = self.log.append_usage(draft, combined)
+        self.sealing.appended()
+        self.news.set()
+        return outcome
+
+    def is_cancelled(self, position: int) -> bool:
+        """Tell whether an event that was taken in has been cancelled."""
+        return bool(self.usage.view().are_cancelled(np.array([position]))[0])
+
+    def recorded(self, as_of: int | None = None) -> Recorded:
+        """Get everything recorded up to a position, or up to now.
+
+        Args:
+            as_of: a position of the log; None is the last.
+        """
+        last = self.log.catch_up().position
+        position = last if as_of is None else as_of
+        assert 0 <= position <= last, "the position was recorded"
+        segments, commits = self.log.history.segments_and_tail(position)
+        return Recorded(
+            position=position,
+            segments=segments,
+            reader=self.log.sealed.reader,
+            tail=tail_table(commits),
+            cancelled=self.usage.cancelled(position),
+            definitions=self._definitions_at(position),
+        )
+
+    def _definitions_at(self, position: int) -> dict[str, MeterDefinition]:
+        definitions = self.definitions()
+        if definitions.facts_position <= position:
+            return definitions.by_id
+        then: dict[str, MeterDefinition] = {}
+        for at, recorded_at, fact in self.log.history.facts(position):
+            changed = apply_fact(then, fact, position=at, recorded_at=recorded_at)
+            if changed is not None:
+                then[changed.meter_id] = changed
+        return then

@@ -1,0 +1,144 @@
+"""Evaluation: what alerts trigger is found, and recorded exactly once.
+
+What triggers follows from the log alone. An evaluator finds it in what came after the
+checkpoint, and records it in the database transaction that moves the checkpoint: if it
+dies before, nothing has happened; if another one was faster, what that one has recorded
+is left out. It may begin earlier than the checkpoint: it then finds again, and leaves
+out, what is recorded already.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ledger.facts.alerts import AlertTriggered
+from ledger.facts.union import Fact
+from ledger.log import Log
+from metering.store.credit_evaluation import CreditEvaluator
+from projections.alerts.pending import Pending, Watched
+from projections.alerts.queries import Alerts, Fired
+from projections.alerts.usage_crossings import Crossings
+from projections.meters.catalog import Catalog
+from projections.usage.hourly import Usage
+from projections.usage.summaries import Summaries
+
+Found = list[tuple[int, AlertTriggered]]
+
+
+class Evaluator:
+    """Evaluates the alerts of a log. Thread-safe.
+
+    Args:
+        log: what is evaluated.
+        watched: what of it has not been; a follower of the log.
+        catalog: tells the meters.
+        summaries: reads usage.
+        now: tells the time, microseconds since 1970 UTC.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        watched: Watched,
+        catalog: Catalog,
+        summaries: Summaries,
+        now: Callable[[], int],
+    ) -> None:
+        self._log = log
+        self._watched = watched
+        self._catalog = catalog
+        self._now = now
+        self._crossings = Crossings(summaries)
+        self._credits = CreditEvaluator(log, now)
+        self._lock = threading.Lock()
+        self._checkpoint = 0
+        self._fired: set[Fired] = set()
+        self._periods: set[int] = set()
+
+    def evaluate(self) -> int:
+        """Record what triggers in everything recorded so far, and count it.
+
+        Raises:
+            StoreError: nothing was recorded; what was found will be found again.
+        """
+        self._log.catch_up()
+        with self._lock:
+            triggered = self._evaluate_usage()
+            if self._watched.has_credit_alerts:
+                triggered += self._credits.evaluate()
+            return triggered
+
+    def _evaluate_usage(self) -> int:
+        pending = self._watched.pending()
+        # There are no alerts, or no news.
+        if pending is None or pending.position <= self._checkpoint:
+            return 0
+        if not pending.is_whole:
+            pending = self._read_again(pending)
+        found = self._find(pending)
+        triggered = self._record(pending.position, found)
+        self._watched.evaluated(pending)
+        return triggered
+
+    def _read_again(self, known: Pending) -> Pending:
+        """Go through the whole log, where usage at the checkpoint is not known.
+
+        So it is where more was sealed than evaluated, which happens if the checkpoint
+        was lost: slow, but nothing is missed.
+        """
+        fresh = Watched(Usage())
+        for commit, _ in self._log.commits(known.position):
+            fresh.take_in(commit)
+        pending = fresh.pending()
+        assert pending is not None, "an alert was created before"
+        return replace(pending, generation=known.generation)
+
+    def _find(self, pending: Pending) -> Found:
+        with self._log.read() as connection:
+            seen = Alerts(connection)
+            watches = seen.watches(pending.first_base)
+            meters = self._catalog.read(connection).by_id
+            self._remember(seen, {watch.after for watch in watches})
+        return self._crossings.find(pending, watches, meters, self._fired)
+
+    def _remember(self, seen: Alerts, periods: set[int]) -> None:
+        """Know what has triggered in some periods, and forget what has in others."""
+        if seen.checkpoint() != self._checkpoint:
+            # Somebody else has recorded triggers.
+            self._fired, self._periods = set(), set()
+        if unknown := periods - self._periods:
+            self._fired |= seen.fired(sorted(unknown))
+        if self._periods - periods:
+            self._fired = {each for each in self._fired if each[0] in periods}
+        self._periods = periods
+
+    def _record(self, up_to: int, found: Found) -> int:
+        recorded: Found = []
+        reached = 0
+
+        def decide(seen: Alerts) -> Sequence[Fact]:
+            nonlocal recorded, reached
+            checkpoint = seen.checkpoint()
+            assert checkpoint is not None, "there is an alert"
+            recorded = [each for each in found if each[1].event_position > checkpoint]
+            if recorded:
+                # Whoever moved the checkpoint may have recorded more than is known.
+                fired = seen.fired(sorted({period for period, _ in recorded}))
+                recorded = [each for each in recorded if _key(each) not in fired]
+            seen.move_checkpoint(up_to)
+            reached = max(checkpoint, up_to)
+            return [fact for _, fact in recorded]
+
+        self._log.append_facts(
+            lambda connection, _: decide(Alerts(connection)),
+            now=self._now,
+            needs_events=False,
+        )
+        self._checkpoint = reached
+        self._fired |= {_key(each) for each in recorded}
+        return len(recorded)
+
+
+def _key(found: tuple[int, AlertTriggered]) -> Fired:
+    period, fact = found
+    return period, fact.customer, fact.window_start

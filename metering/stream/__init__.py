@@ -1,0 +1,1 @@
+"""The stream of meter events: its sessions, and reports of what it refused."""

@@ -1,0 +1,203 @@
+"""Error reports: what was refused on the stream, where nobody waits to be told.
+
+Every refusal is written down, durably, before the request is acknowledged; a report
+tells of all those on one meter in a window of ten seconds. It is there as soon as the
+window has ended: whoever looks next makes it, a worker among others, so no process need
+live to do so; endpoints that name its type are told of it.
+Source: https://docs.stripe.com/api/v2/core/events/event-types
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ledger.records.requests import Request
+from metering.arguments.times import Time, instant
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.store.engine import Engine
+from metering.stream.reporting import make_reports, report_windows
+from metering.stream.resources import (
+    REPORT_TRIGGERED,
+    REPORT_TYPES,
+    ErrorReport,
+    report_resource,
+)
+from projections.access import Access, StoredRequest
+from projections.streaming import (
+    REPORTS_KEPT,
+    SAMPLES_MAX,
+    Bounds,
+    ErrorsOfCode,
+    SampleError,
+    StoredReport,
+    Streaming,
+)
+
+LIMIT_MAX = 100
+_NO_METER = "no_meter"
+_BEYOND = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedEvent:
+    """An event of the stream that was refused.
+
+    Attributes:
+        identifier: of the request that it came with.
+        request: that request, where it has an idempotency key.
+    """
+
+    event_name: str
+    code: str
+    message: str
+    identifier: str
+    request: Request | None
+
+
+class ErrorReports:
+    """The error reports of a store, for 30 days."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, refused: Sequence[RefusedEvent]) -> None:
+        """Write down events that were refused, durably, to be reported.
+
+        Those of a request that was written down before, and comes again, count once.
+        """
+        livemode = self._engine.settings.livemode
+
+        def change(streaming: Streaming, now: int) -> None:
+            report_windows(self._engine, streaming, now)
+            fresh = _written_down(refused, Access(streaming.connection), now)
+            streaming.add_errors(self._counted(fresh), now, livemode=livemode)
+
+        self._engine.record_streaming(change)
+
+    def _counted(self, refused: Iterable[RefusedEvent]) -> Sequence[ErrorsOfCode]:
+        meters = self._engine.known_definitions().by_event_name
+        grouped: dict[tuple[str | None, str], list[RefusedEvent]] = defaultdict(list)
+        for each in refused:
+            meter = meters.get(each.event_name)
+            has_meter = meter is not None and each.code != _NO_METER
+            grouped[meter.meter_id if meter and has_meter else None, each.code].append(
+                each
+            )
+        return [
+            ErrorsOfCode(
+                meter_id=meter_id,
+                code=code,
+                error_count=len(group),
+                samples=tuple(
+                    SampleError(message=each.message, identifier=each.identifier)
+                    for each in group[:SAMPLES_MAX]
+                ),
+            )
+            for (meter_id, code), group in grouped.items()
+        ]
+
+    def retrieve(self, report_id: str) -> ErrorReport:
+        """Get a report by its id.
+
+        Raises:
+            ResourceMissingError: there is no such report.
+        """
+        make_reports(self._engine)
+        found = self._find(report_id)
+        if found is None:
+            raise ResourceMissingError("event", str(report_id))
+        return report_resource(found)
+
+    def list(
+        self,
+        *,
+        types: Sequence[str] | None = None,
+        meter: str | None = None,
+        created: Mapping[str, Time] | None = None,
+        limit: int = 20,
+        starting_after: str | None = None,
+    ) -> list[ErrorReport]:
+        """List reports, the newest first.
+
+        Args:
+            types: of these types; None is every type.
+            meter: of this meter.
+            created: within bounds, of gt, gte, lt and lte.
+            limit: 1 to 100.
+            starting_after: id of the report before the first one to list.
+
+        Raises:
+            ResourceMissingError: the cursor is the id of no report.
+            InvalidRequestError: an argument is malformed.
+        """
+        if not 1 <= limit <= LIMIT_MAX:
+            raise InvalidRequestError(
+                f"Invalid limit: {limit}; must be 1 to {LIMIT_MAX}", param="limit"
+            )
+        make_reports(self._engine)
+        after = None
+        if starting_after is not None:
+            after = self._find(starting_after)
+            if after is None:
+                raise ResourceMissingError("event", starting_after, param="page")
+        wanted = set(REPORT_TYPES).intersection(types or REPORT_TYPES)
+        if not wanted:
+            return []
+        start, end = _bounds(created or {})
+        # Those that are older are there until the next report is made.
+        oldest = self._engine.now() - REPORTS_KEPT + 1
+        bounds = Bounds(
+            livemode=self._engine.settings.livemode,
+            start=max(start, oldest),
+            end=end,
+            meter_id=meter,
+            has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
+        )
+        with self._engine.log.read() as connection:
+            found = Streaming(connection).reports(bounds, after, limit)
+        return [report_resource(each) for each in found]
+
+    def _find(self, report_id: str) -> StoredReport | None:
+        livemode = self._engine.settings.livemode
+        with self._engine.log.read() as connection:
+            return Streaming(connection).find_report(
+                report_id, self._engine.now(), livemode=livemode
+            )
+
+
+def _written_down(
+    refused: Sequence[RefusedEvent], access: Access, now: int
+) -> list[RefusedEvent]:
+    """Write requests down, and leave out what came with those that were before."""
+    is_new: dict[Request | None, bool] = {None: True}
+    access.forget_requests(now)
+    for request in dict.fromkeys(each.request for each in refused):
+        if request is None:
+            continue
+        known = access.request(request.key_id, request.idempotency_key, now)
+        is_new[request] = known is None or known.fingerprint != request.fingerprint
+        if is_new[request]:
+            access.put_request(StoredRequest.unanswered(request, now, resource_id=None))
+    return [each for each in refused if is_new[each.request]]
+
+
+def _bounds(created: Mapping[str, Time]) -> tuple[int, int]:
+    """Bound when a report was made, ``[start, end)``, to the microsecond."""
+    starts, ends = [0], [_BEYOND]
+    for name, time in created.items():
+        at = instant(time, f"created[{name}]")
+        match name:
+            case "gte":
+                starts.append(at)
+            case "gt":
+                starts.append(at + 1)
+            case "lt":
+                ends.append(at)
+            case "lte":
+                ends.append(at + 1)
+            case _:
+                raise InvalidRequestError(
+                    f"Invalid created: {name!r}; must be gt, gte, lt or lte",
+                    param="created",
+                )
+    return max(starts), min(ends)

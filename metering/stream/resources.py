@@ -1,0 +1,71 @@
+"""Resources of error reports: what callers get back. Frozen values.
+
+Source: https://docs.stripe.com/api/v2/core/events/event-types
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from metering.arguments.clock import at_microseconds
+from projections.streaming import StoredReport
+
+REPORT_TRIGGERED = "v1.billing.meter.error_report_triggered"
+NO_METER_FOUND = "v1.billing.meter.no_meter_found"
+REPORT_TYPES = (REPORT_TRIGGERED, NO_METER_FOUND)
+
+
+class ErrorType(msgspec.Struct, frozen=True, kw_only=True):
+    """The errors of one code.
+
+    Attributes:
+        samples: the messages of the first of them, each with the identifier of the
+            request that it came with.
+    """
+
+    code: str
+    error_count: int
+    samples: tuple[tuple[str, str], ...]
+
+
+class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was refused on one meter in one window.
+
+    Attributes:
+        created: when the window had ended.
+        meter: its id; None tells of all events for whose name there was no meter.
+        validation_end: exclusive.
+    """
+
+    id: str
+    type: str
+    created: datetime
+    livemode: bool
+    meter: str | None
+    validation_start: datetime
+    validation_end: datetime
+    error_types: tuple[ErrorType, ...]
+
+
+def report_resource(stored: StoredReport) -> ErrorReport:
+    """Give a report to the caller."""
+    is_of_meter = stored.meter_id is not None
+    return ErrorReport(
+        id=stored.report_id,
+        type=REPORT_TRIGGERED if is_of_meter else NO_METER_FOUND,
+        created=at_microseconds(stored.window_end),
+        livemode=stored.livemode,
+        meter=stored.meter_id,
+        validation_start=at_microseconds(stored.window_start),
+        validation_end=at_microseconds(stored.window_end),
+        error_types=tuple(
+            ErrorType(
+                code=each.code,
+                error_count=each.error_count,
+                samples=tuple(
+                    (sample.message, sample.identifier) for sample in each.samples
+                ),
+            )
+            for each in stored.error_types
+        ),
+    )

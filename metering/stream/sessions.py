@@ -1,0 +1,99 @@
+"""Sessions: tokens that open a server's stream of meter events, and nothing else.
+
+A token has 256 bits of chance and is kept as its SHA-256 only. It opens the stream for
+15 minutes, for as long as the API key that made it is not revoked, in every process that
+serves the store. Source: https://docs.stripe.com/api/v2/billing/meter-event-session
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from metering.access.api_keys import digest_of
+from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.store.engine import Engine
+from projections.access import Access
+from projections.streaming import StoredSession, Streaming
+
+LIFE = timedelta(minutes=15)
+_TOKEN_BYTES = 32
+
+
+class MeterEventSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session of the stream.
+
+    Attributes:
+        authentication_token: told when the session is created, and never again.
+        key_id: of the API key that made it.
+        is_expired: whether it opens nothing any more.
+    """
+
+    id: str
+    authentication_token: str | None = None
+    created: datetime
+    expires_at: datetime
+    livemode: bool
+    key_id: str
+    is_expired: bool = False
+
+
+class MeterEventSessions:
+    """The sessions of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, *, key_id: str) -> MeterEventSession:
+        """Make a session.
+
+        Args:
+            key_id: of the API key on whose behalf.
+
+        Returns:
+            The session with its token, which is told here only.
+        """
+        now, livemode = self._engine.now(), self._engine.settings.livemode
+        mode = "live" if livemode else "test"
+        token = f"mes_token_{mode}_{secrets.token_hex(_TOKEN_BYTES)}"
+        stored = StoredSession(
+            session_id=self._engine.ids.resource(f"mes_{mode}"),
+            key_id=key_id,
+            livemode=livemode,
+            digest=digest_of(token),
+            created=now,
+            expires_at=now + LIFE // MICROSECOND,
+        )
+        self._engine.record_streaming(
+            lambda streaming, _: streaming.add_session(stored)
+        )
+        made = _resource(stored, now)
+        return msgspec.structs.replace(made, authentication_token=token)
+
+    def by_digest(self, digests: Sequence[bytes]) -> Mapping[bytes, MeterEventSession]:
+        """Find sessions of this mode by the SHA-256 of their tokens, as they are now.
+
+        Those of API keys that were revoked are none.
+        """
+        now, livemode = self._engine.now(), self._engine.settings.livemode
+        with self._engine.log.read() as connection:
+            found = Streaming(connection).sessions(digests)
+            keys = Access(connection).keys() if found else []
+        good = {each.key_id for each in keys if each.revoked_at is None}
+        return {
+            each.digest: _resource(each, now)
+            for each in found
+            if each.livemode is livemode and each.key_id in good
+        }
+
+
+def _resource(stored: StoredSession, now: int) -> MeterEventSession:
+    return MeterEventSession(
+        id=stored.session_id,
+        created=at_microseconds(stored.created),
+        expires_at=at_microseconds(stored.expires_at),
+        livemode=stored.livemode,
+        key_id=stored.key_id,
+        is_expired=now >= stored.expires_at,
+    )

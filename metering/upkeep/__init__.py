@@ -1,0 +1,1 @@
+"""Upkeep of a store: its worker, its status, and the proof of what it holds."""

@@ -1,0 +1,46 @@
+"""The status of a store: how far it is, and what is still to be done."""
+
+from datetime import datetime
+
+import msgspec
+
+from metering.arguments.clock import at_microseconds
+from metering.store.engine import Engine
+from projections.alerts.queries import Alerts
+from projections.outbox import Outbox
+
+
+class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a store is.
+
+    Attributes:
+        position: of the last entry of the log.
+        event_count: how many meter events are recorded, cancelled ones among them.
+        evaluated_position: up to where alerts on usage were evaluated; None where there
+            never was one. What came after it need not be usage.
+        pending_deliveries: how many events are still to be delivered, each counted for
+            every endpoint that wants it.
+        pending_since: when the oldest of these was to be delivered first; None where
+            nothing is to be.
+    """
+
+    position: int
+    event_count: int
+    evaluated_position: int | None
+    pending_deliveries: int
+    pending_since: datetime | None
+
+
+def status_of(engine: Engine) -> StoreStatus:
+    """Look how far a store is; see `Metering.status`."""
+    event_count = engine.log.count_events()
+    with engine.log.read() as connection:
+        evaluated = Alerts(connection).checkpoint()
+        pending, since = Outbox(connection).backlog()
+    return StoreStatus(
+        position=engine.log.head().position,
+        event_count=event_count,
+        evaluated_position=evaluated,
+        pending_deliveries=pending,
+        pending_since=None if since is None else at_microseconds(since),
+    )

@@ -1,0 +1,1 @@
+"""Usage: meter events, their adjustments, and their bulk ingestion."""

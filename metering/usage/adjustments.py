@@ -1,0 +1,108 @@
+"""Adjustments: cancelling an event. Decides whether it still may be cancelled."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.union import Fact
+from ledger.usage.columns import usage_rows
+from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.meters.resources import Cancel, MeterEventAdjustment
+from metering.store.engine import Engine
+from metering.usage.event_rules import check_word
+from projections.meters.catalog import Definitions
+
+
+class MeterEventAdjustments:
+    """The adjustments of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        *,
+        event_name: str,
+        type: str,  # noqa: A002  # the name that Stripe gives it
+        cancel: Mapping[str, str],
+    ) -> MeterEventAdjustment:
+        """Cancel an event: from this answer on, no summary counts it.
+
+        Cancelling again is success. The event's identifier stays taken.
+
+        Args:
+            event_name: the event's.
+            type: ``cancel``.
+            cancel: ``{"identifier": …}``, the event's.
+
+        Raises:
+            ResourceMissingError: no event of the name has the identifier.
+            InvalidRequestError: an argument is malformed, or the event was recorded
+                longer ago than the connection's `cancel_window`.
+        """
+        if type != "cancel":
+            raise InvalidRequestError(
+                f"Invalid type: {type!r}; must be cancel", param="type"
+            )
+        check_word(event_name, "event_name")
+        identifier = check_word(_identifier(cancel), "cancel[identifier]")
+        now = self._engine.now()
+
+        def decide(_: Definitions) -> Sequence[Fact]:
+            fact = self._cancellation(event_name, identifier, now)
+            return [] if fact is None else [fact]
+
+        self._engine.record(decide, needs_events=True)
+        return MeterEventAdjustment(
+            event_name=event_name,
+            cancel=Cancel(identifier=identifier),
+            livemode=self._engine.settings.livemode,
+        )
+
+    def _cancellation(
+        self, event_name: str, identifier: str, now: int
+    ) -> MeterEventCancelled | None:
+        engine = self._engine
+        position = engine.log.find_event(event_name, identifier)
+        if position is None:
+            raise ResourceMissingError(
+                f"meter event of {event_name!r}", identifier, param="cancel[identifier]"
+            )
+        if engine.is_cancelled(position):
+            return None
+        events, recorded_at = engine.log.events_at(np.array([position]))
+        self._check_window(identifier, int(recorded_at[0]), now)
+        event = usage_rows(events)[0]
+        return MeterEventCancelled(
+            event_position=position,
+            event_name=event_name,
+            identifier=identifier,
+            customer=event.customer,
+            timestamp=event.timestamp,
+            value=event.value,
+        )
+
+    def _check_window(self, identifier: str, recorded_at: int, now: int) -> None:
+        window = self._engine.settings.cancel_window
+        if window is None or now - recorded_at <= window // MICROSECOND:
+            return
+        raise InvalidRequestError(
+            f"The event with identifier {identifier} was recorded at"
+            f" {at_microseconds(recorded_at).isoformat()}, more than {window} ago, and"
+            " can no longer be cancelled",
+            code="out_of_window",
+            param="cancel[identifier]",
+        )
+
+
+def _identifier(cancel: object) -> str:
+    identifier = cancel.get("identifier") if isinstance(cancel, Mapping) else None
+    if not isinstance(identifier, str) or not identifier:
+        raise InvalidRequestError(
+            "Missing required param: cancel[identifier]",
+            code="parameter_missing",
+            param="cancel[identifier]",
+        )
+    return identifier

@@ -1,0 +1,316 @@
+"""The rules that a meter event must obey, for one event at a time.
+
+They are stated here once. The bulk path waves through what plainly obeys them and
+brings everything else here. The first rule broken is the one reported, in this order:
+event name and meter, identifier, timestamp, payload, customer, value.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from ledger.facts.meters import MeterStatus
+from ledger.usage.columns import UsageRow
+from ledger.usage.quantities import parse_quantity
+from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.times import Time, instant
+from metering.errors import InvalidRequestError, MeterEventInvalidError
+from projections.kernels.definitions import MeterDefinition
+from projections.meters.catalog import Definitions
+from projections.windows import END
+
+LONGEST_NAME = 100
+LONGEST_TEXT = 500
+OLDEST = timedelta(days=35) // MICROSECOND
+NEWEST = timedelta(minutes=5) // MICROSECOND
+
+_MOST_BITS = 4 * LONGEST_TEXT
+
+PayloadValue = str | int | Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """When events arrived, and what was known then.
+
+    Attributes:
+        now: microseconds since 1970 UTC.
+        definitions: the meters.
+        takes_any_past: whether timestamps may be older than 35 days.
+    """
+
+    now: int
+    definitions: Definitions
+    takes_any_past: bool
+
+    @property
+    def earliest(self) -> int:
+        """The earliest timestamp that is taken, inclusive."""
+        return 0 if self.takes_any_past else max(0, self.now - OLDEST)
+
+    @property
+    def latest(self) -> int:
+        """The latest timestamp that is taken, inclusive."""
+        return min(self.now + NEWEST, END - 1)
+
+
+class UncheckedEvent(Protocol):
+    """An event as it was sent."""
+
+    @property
+    def event_name(self) -> object:
+        """See `check_event`."""
+
+    @property
+    def timestamp(self) -> Time | None:
+        """See `check_event`."""
+
+    @property
+    def payload(self) -> object:
+        """See `check_event`."""
+
+
+def check_each(
+    arrival: Arrival,
+    numbers: Iterable[int],
+    events: Sequence[UncheckedEvent],
+    identifiers: Sequence[str],
+) -> tuple[dict[int, UsageRow], dict[int, MeterEventInvalidError]]:
+    """Check some of many events one by one; one that is refused does not fail the others.
+
+    Args:
+        arrival: when they came, and the meters known then.
+        numbers: which of the events.
+        events: all of them.
+        identifiers: that each has or was given.
+
+    Returns:
+        What is to be recorded, and why the others are not, by their numbers.
+    """
+    rows: dict[int, UsageRow] = {}
+    refusals: dict[int, MeterEventInvalidError] = {}
+    for number in numbers:
+        event = events[number]
+        try:
+            rows[number] = check_event(
+                arrival,
+                event_name=event.event_name,
+                identifier=identifiers[number],
+                timestamp=event.timestamp,
+                payload=event.payload,
+            )
+        except MeterEventInvalidError as refusal:
+            refusals[number] = refusal
+    return rows, refusals
+
+
+def check_event(
+    arrival: Arrival,
+    *,
+    event_name: object,
+    identifier: object,
+    timestamp: Time | None,
+    payload: object,
+) -> UsageRow:
+    """Check one event, and bring it into the form in which it is recorded.
+
+    Args:
+        arrival: when it came, and the meters known then.
+        event_name: that of an active meter.
+        identifier: of 1 to 100 characters.
+        timestamp: when the usage happened; None is the time of arrival.
+        payload: a flat mapping of strings to strings, whole numbers or decimals.
+
+    Raises:
+        MeterEventInvalidError: the event breaks a rule.
+    """
+    meter = active_meter(arrival.definitions, event_name)
+    checked_identifier = _checked_text(identifier, "identifier", LONGEST_NAME)
+    if not checked_identifier:
+        raise MeterEventInvalidError(
+            "The identifier is empty; give one of 1 to 100 characters, or none at all",
+            code="parameter_invalid_string_empty",
+            param="identifier",
+        )
+    at = arrival.now if timestamp is None else _checked_timestamp(arrival, timestamp)
+    texts = _checked_payload(payload)
+    customer = texts.pop(meter.customer_payload_key, "")
+    if not customer:
+        raise MeterEventInvalidError(
+            f"Customer mapping key {meter.customer_payload_key} not found in payload",
+            code="meter_event_no_customer_defined",
+            param=f"payload[{meter.customer_payload_key}]",
+        )
+    if meter.needs_value or meter.needs_text:
+        _check_value_is_there(meter, texts)
+    value = _checked_value(meter, texts) if meter.needs_value else None
+    return UsageRow(
+        meter.event_name,
+        checked_identifier,
+        customer,
+        at,
+        value,
+        tuple(sorted(texts.items())) if texts else (),
+    )
+
+
+def active_meter(definitions: Definitions, event_name: object) -> MeterDefinition:
+    """Find the active meter of an event name.
+
+    Raises:
+        MeterEventInvalidError: there is none, or it is inactive.
+    """
+    name = _checked_text(event_name, "event_name", LONGEST_NAME)
+    meter = definitions.by_event_name.get(name)
+    if meter is None:
+        raise MeterEventInvalidError(
+            f"No active meter found for event name {name!r}",
+            code="no_meter",
+            param="event_name",
+        )
+    if meter.status is MeterStatus.INACTIVE:
+        raise MeterEventInvalidError(
+            f"The meter for event name {name!r} is inactive; reactivate it to record"
+            " its events",
+            code="archived_meter",
+            param="event_name",
+        )
+    return meter
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether every database can store a text: no NUL, no half surrogate pair."""
+    # ASCII is by far the most common and cannot hold a surrogate.
+    if text.isascii():
+        return "\0" not in text
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def check_word(value: object, param: str) -> str:
+    """Check an argument that names something that was recorded.
+
+    Raises:
+        InvalidRequestError: it is no string, empty, or nothing that can be stored.
+    """
+    if not isinstance(value, str) or not value or not is_storable(value):
+        raise InvalidRequestError(
+            f"Invalid {param}: {value!r:.60}; must be a string that is not empty and"
+            " holds no NUL",
+            param=param,
+        )
+    return value
+
+
+def _checked_text(value: object, param: str, longest: int) -> str:
+    if not isinstance(value, str):
+        found = "nothing" if value is None else type(value).__name__
+        raise MeterEventInvalidError(
+            f"Invalid {param}: expected a string, found {found}",
+            code="parameter_missing" if value is None else "parameter_invalid",
+            param=param,
+        )
+    if len(value) > longest:
+        raise MeterEventInvalidError(
+            f"Invalid {param}: {value[:20]!r}… has {len(value)} characters; must be at"
+            f" most {longest} characters",
+            code="parameter_too_long",
+            param=param,
+        )
+    if not is_storable(value):
+        raise MeterEventInvalidError(
+            f"Invalid {param}: {value[:20]!r} holds a NUL or half a surrogate pair,"
+            " which no database can store",
+            code="invalid_characters",
+            param=param,
+        )
+    return value
+
+
+def _checked_timestamp(arrival: Arrival, timestamp: Time) -> int:
+    try:
+        at = instant(timestamp, "timestamp")
+    except InvalidRequestError as error:
+        raise MeterEventInvalidError(
+            error.message, code=error.code, param=error.param
+        ) from error
+    if at < arrival.earliest:
+        limit = "before 1970" if arrival.takes_any_past else "more than 35 days in past"
+        raise MeterEventInvalidError(
+            f"The event timestamp cannot be {limit}. Expected a timestamp greater than"
+            f" or equal to {at_microseconds(arrival.earliest).isoformat()}",
+            code="timestamp_too_far_in_past",
+            param="timestamp",
+        )
+    if at > arrival.latest:
+        raise MeterEventInvalidError(
+            "The event timestamp cannot be more than 5 minutes in the future. Expected"
+            " a timestamp less than or equal to"
+            f" {at_microseconds(arrival.latest).isoformat()}",
+            code="timestamp_in_future",
+            param="timestamp",
+        )
+    return at
+
+
+def _checked_payload(payload: object) -> dict[str, str]:
+    if not isinstance(payload, Mapping):
+        raise MeterEventInvalidError(
+            f"Invalid payload: expected keys and values, found {type(payload).__name__}",
+            code="payload_invalid",
+            param="payload",
+        )
+    texts: dict[str, str] = {}
+    for key, value in payload.items():
+        name = _checked_text(key, "payload", LONGEST_NAME)
+        texts[name] = _checked_text(
+            _as_text(name, value), f"payload[{name}]", LONGEST_TEXT
+        )
+    return texts
+
+
+def _as_text(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Python refuses to write very long numbers, with an error of its own.
+        return (
+            str(value) if value.bit_length() < _MOST_BITS else "9" * (LONGEST_TEXT + 1)
+        )
+    if isinstance(value, Decimal):
+        return f"{value:f}" if abs(value.adjusted()) < LONGEST_TEXT else str(value)
+    found = "nothing" if value is None else type(value).__name__
+    raise MeterEventInvalidError(
+        f"Invalid payload[{name}]: expected a string, a whole number or a Decimal,"
+        f" found {found}",
+        code="payload_invalid",
+        param=f"payload[{name}]",
+    )
+
+
+def _check_value_is_there(meter: MeterDefinition, texts: Mapping[str, str]) -> None:
+    key = meter.value_payload_key
+    if key not in texts:
+        raise MeterEventInvalidError(
+            f"Value key {key} not found in payload",
+            code="meter_event_invalid_value",
+            param=f"payload[{key}]",
+        )
+
+
+def _checked_value(meter: MeterDefinition, texts: dict[str, str]) -> Decimal:
+    key = meter.value_payload_key
+    text = texts.pop(key)
+    value = parse_quantity(text)
+    if value is None:
+        raise MeterEventInvalidError(
+            f"Invalid value {text[:60]!r}: expected a decimal such as 12 or -0.5, with"
+            " at most 26 integer and 12 fraction digits",
+            code="meter_event_invalid_value",
+            param=f"payload[{key}]",
+        )
+    return value

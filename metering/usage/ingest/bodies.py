@@ -1,0 +1,157 @@
+"""Bodies: events in memory, as they came over a wire, in a format that was named.
+
+They are read where they lie. What comes over a wire is not to be trusted: batches of an
+Arrow stream are checked before anything looks into them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from metering.arguments.ids import Naming
+from metering.errors import SourceError
+from metering.usage.ingest.arrow_sizes import unpacked_bytes
+from metering.usage.ingest.cloud_events import events_of
+from metering.usage.ingest.files import (
+    ColumnFile,
+    LineFile,
+    lines_of,
+    numbered,
+    readable,
+)
+from metering.usage.ingest.types import is_text
+
+_LONGEST_WORD = 4 << 10
+
+
+class Format(Enum):
+    """What a body can be; the value is what it is called."""
+
+    ARROW = "an Arrow stream"
+    PARQUET = "a Parquet file"
+    NDJSON = "newline-delimited JSON"
+    CLOUD_EVENT = "a CloudEvent"
+    CLOUD_EVENTS = "a batch of CloudEvents"
+
+    @property
+    def is_cloud_events(self) -> bool:
+        """Whether it is one of them, or many."""
+        return self in {Format.CLOUD_EVENT, Format.CLOUD_EVENTS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Events in memory, to be ingested.
+
+    Attributes:
+        naming: names for rows without an identifier; None where they are made up.
+    """
+
+    content: bytes
+    format: Format
+    naming: Naming | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called where it cannot be read."""
+        return f"the body as {self.format.value}"
+
+    def unpacked_bytes(self) -> int:
+        """Tell how many bytes its columns take decompressed, as far as it says so.
+
+        Raises:
+            SourceError: it is not of its format.
+        """
+        buffer = pa.py_buffer(self.content)
+        with readable(self.name):
+            match self.format:
+                case Format.ARROW:
+                    return unpacked_bytes(buffer)
+                case Format.PARQUET:
+                    file = pq.read_metadata(pa.BufferReader(buffer))
+                    groups = map(file.row_group, range(file.num_row_groups))
+                    return sum(group.total_byte_size for group in groups)
+                case _:
+                    return len(self.content)
+
+
+def open_body(
+    body: Body, rows_at_a_time: int
+) -> pa.RecordBatchReader | ColumnFile | LineFile:
+    """Begin to read a body.
+
+    Raises:
+        SourceError: it is not of its format.
+    """
+    buffer = pa.py_buffer(body.content)
+    match body.format:
+        case Format.ARROW:
+            return _open_arrow(body, buffer)
+        case Format.PARQUET:
+            with readable(body.name):
+                file = pq.ParquetFile(pa.BufferReader(buffer))
+                _check_names(file.schema_arrow)
+            return ColumnFile(
+                schema=file.schema_arrow,
+                total_rows=file.metadata.num_rows,
+                batches=numbered(body.name, lambda: file.iter_batches(rows_at_a_time)),
+            )
+        case Format.NDJSON:
+            return LineFile(
+                objects=lines_of(body.name, lambda: pa.BufferReader(buffer))
+            )
+        case Format.CLOUD_EVENT | Format.CLOUD_EVENTS:
+            is_batch = body.format is Format.CLOUD_EVENTS
+            return LineFile(objects=events_of(body.content, is_batch=is_batch))
+
+
+def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
+    source = pa.BufferReader(buffer)
+    with readable(body.name):
+        stream = pa.ipc.open_stream(source)
+        _check_names(stream.schema)
+
+    def checked() -> Iterator[pa.RecordBatch]:
+        for batch in stream:
+            batch.validate(full=True)
+            _check_words(body.name, batch)
+            yield batch
+        rest = buffer.size - source.tell()
+        if rest:
+            # Such as another stream, whose rows would be lost without a word.
+            raise SourceError(f"Cannot read {body.name}: {rest} bytes follow its end")
+
+    return pa.RecordBatchReader.from_batches(stream.schema, checked())
+
+
+def _check_words(name: str, batch: pa.RecordBatch) -> None:
+    """Refuse words so long that a few bytes become gigabytes, a copy for each row."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if not pa.types.is_dictionary(column.type) or not len(column.dictionary):
+            continue
+        if not is_text(column.type.value_type):
+            continue
+        longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        if longest > _LONGEST_WORD:
+            raise SourceError(
+                f"Cannot read {name}: a text of column {field.name!r} has {longest}"
+                f" bytes; must be at most {_LONGEST_WORD}, or no dictionary",
+                param=field.name,
+            )
+
+
+def _check_names(fields: Iterable[pa.Field]) -> None:
+    """Check that the names of columns are texts, which Arrow takes on trust.
+
+    Raises:
+        UnicodeDecodeError: one of them is not.
+    """
+    for field in fields:
+        # It is decoded whenever it is asked for.
+        field.name.encode()
+        if pa.types.is_struct(field.type):
+            _check_names(field.type.fields)

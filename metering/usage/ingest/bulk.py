@@ -1,0 +1,279 @@
+"""Events checked as columns: what plainly obeys the rules is waved through.
+
+Nothing is decided here that `metering.usage.event_rules` does not decide: a row is waved through
+only where its columns show that the single check would accept it with the very same
+result, and every other row is brought to the single check.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.meters import MeterStatus
+from ledger.usage.columns import (
+    TIMESTAMP,
+    USAGE,
+    UsageRow,
+    empty_batch,
+    in_order,
+    take_rows,
+    usage_batch,
+    words,
+)
+from ledger.usage.quantities import QUANTITY
+from metering.arguments.ids import Naming
+from metering.errors import MeterEventInvalidError
+from metering.usage.event_rules import LONGEST_TEXT, Arrival, check_event
+from metering.usage.ingest.layout import Constant, LocatedColumns
+from metering.usage.ingest.plain import (
+    have_key,
+    plain_flat_payload,
+    plain_identifiers,
+    plain_map_payload,
+    plain_timestamps,
+    plain_values,
+    plain_words,
+)
+from metering.usage.ingest.receipts import Rejection
+from metering.usage.ingest.single import SourceRow, rows_of
+from metering.usage.ingest.types import texts_of
+from projections.kernels.definitions import MeterDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedEvents:
+    """The events of one piece of a source that may be recorded.
+
+    Attributes:
+        events: in canonical form, in the order of their rows.
+        rows: number of the source's row of each event (int64, ascending).
+        has_own_timestamp: which events carry their sender's timestamp.
+        rejections: the rows that may not be.
+    """
+
+    events: pa.RecordBatch
+    rows: np.ndarray
+    has_own_timestamp: np.ndarray
+    rejections: Sequence[Rejection]
+
+
+def check_rows(
+    rows: Iterable[SourceRow | Rejection], arrival: Arrival, naming: Naming
+) -> CheckedEvents:
+    """Check rows one by one."""
+    accepted: list[UsageRow] = []
+    numbers: list[int] = []
+    own: list[bool] = []
+    rejections: list[Rejection] = []
+    for row in rows:
+        if isinstance(row, Rejection):
+            rejections.append(row)
+            continue
+        identifier = row.identifier
+        if identifier is None:
+            identifier = naming.identifier(row.number)
+        try:
+            event = check_event(
+                arrival,
+                event_name=row.event_name,
+                identifier=identifier,
+                timestamp=row.timestamp,
+                payload=row.payload_for(arrival.definitions),
+            )
+        except MeterEventInvalidError as error:
+            text = row.identifier if isinstance(row.identifier, str) else None
+            rejections.append(
+                Rejection(row.number, _printable(text), error.code, error.message)
+            )
+        else:
+            accepted.append(event)
+            numbers.append(row.number)
+            own.append(row.timestamp is not None)
+    return CheckedEvents(
+        events=usage_batch(accepted) if accepted else empty_batch(),
+        rows=np.array(numbers, np.int64),
+        has_own_timestamp=np.array(own, bool),
+        rejections=rejections,
+    )
+
+
+def check_columns(
+    columns: LocatedColumns, arrival: Arrival, naming: Naming
+) -> CheckedEvents:
+    """Check a piece of a source column by column, and what is not plain row by row."""
+    batches: list[pa.RecordBatch] = []
+    rows: list[np.ndarray] = []
+    for meter, alike in _by_shape(columns, arrival):
+        part = columns if len(alike) == len(columns) else columns.take(alike)
+        events, is_plain = _wave_through(part, meter, arrival, naming)
+        if not is_plain.all():
+            events = take_rows(events, np.flatnonzero(is_plain))
+        batches.append(events)
+        rows.append(alike[is_plain])
+    passed = np.zeros(len(columns), bool)
+    for members in rows:
+        passed[members] = True
+    others = check_rows(rows_of(columns, np.flatnonzero(~passed)), arrival, naming)
+    own = _has_own_timestamp(columns)
+    if not len(others.rows) and len(batches) == 1:
+        events, at = batches[0], rows[0]
+    else:
+        rows.append(np.searchsorted(columns.numbers, others.rows))
+        events, at = in_order([*batches, others.events], rows)
+    return CheckedEvents(
+        events=events,
+        rows=columns.numbers[at],
+        has_own_timestamp=own[at],
+        rejections=others.rejections,
+    )
+
+
+def _by_shape(
+    columns: LocatedColumns, arrival: Arrival
+) -> Iterator[tuple[MeterDefinition, np.ndarray]]:
+    """Split rows by where their meter looks for the customer and the value.
+
+    Yields:
+        One of the meters that look there, and the indices of the rows. Rows without an
+        active meter are in no group.
+    """
+    by_name = arrival.definitions.by_event_name
+    if isinstance(columns.event_name, Constant):
+        meter = by_name.get(columns.event_name.text)
+        if meter is not None and meter.status is MeterStatus.ACTIVE:
+            yield meter, np.arange(len(columns))
+        return
+    encoded = words(columns.event_name)
+    codes = encoded.indices.fill_null(-1).to_numpy()
+    meters = [
+        (code, meter)
+        for code, name in enumerate(texts_of(encoded.dictionary))
+        if (meter := by_name.get(name or "")) and meter.status is MeterStatus.ACTIVE
+    ]
+    meters.sort(key=lambda each: _shape(each[1]))
+    for _, group in groupby(meters, key=lambda each: _shape(each[1])):
+        alike = list(group)
+        if len(alike) == len(encoded.dictionary) and not encoded.null_count:
+            yield alike[0][1], np.arange(len(columns))
+        else:
+            belongs = np.isin(codes, [code for code, _ in alike])
+            yield alike[0][1], np.flatnonzero(belongs)
+
+
+def _shape(meter: MeterDefinition) -> tuple[str, str, bool, bool]:
+    return (
+        meter.customer_payload_key,
+        meter.value_payload_key,
+        meter.needs_value,
+        meter.needs_text,
+    )
+
+
+def _wave_through(
+    columns: LocatedColumns, meter: MeterDefinition, arrival: Arrival, naming: Naming
+) -> tuple[pa.RecordBatch, np.ndarray]:
+    """Build events of all rows, and tell which of them plainly obey the rules."""
+    length = len(columns)
+    identifiers, is_plain = _identifiers(columns, naming)
+    timestamps = np.full(length, arrival.now)
+    if columns.timestamp is not None:
+        instants, in_time = plain_timestamps(
+            columns.timestamp, arrival.earliest, arrival.latest
+        )
+        absent = columns.timestamp.is_null().to_numpy(zero_copy_only=False)
+        timestamps = np.where(absent, timestamps, instants)
+        is_plain &= in_time | absent
+    customer, value, rest, is_plain_payload = _payload(columns, meter)
+    is_plain &= is_plain_payload
+    if meter.needs_text:
+        is_plain &= have_key(rest, meter.value_payload_key)
+    customers, has_customer = plain_words(_column(customer, length), LONGEST_TEXT)
+    is_plain &= has_customer
+    values = pa.nulls(length, QUANTITY)
+    if meter.needs_value:
+        values, has_value = plain_values(_column(value, length))
+        is_plain &= has_value
+    names = _column(columns.event_name, length)
+    events = pa.RecordBatch.from_arrays(
+        [
+            words(names),
+            identifiers,
+            customers,
+            pa.array(timestamps).view(TIMESTAMP),
+            values,
+            rest,
+        ],
+        schema=USAGE,
+    )
+    return events, is_plain
+
+
+def _identifiers(
+    columns: LocatedColumns, naming: Naming
+) -> tuple[pa.Array, np.ndarray]:
+    if columns.identifier is not None and not columns.identifier.null_count:
+        return plain_identifiers(columns.identifier)
+    made = naming.identifiers(columns.numbers)
+    if columns.identifier is None:
+        return made, np.ones(len(columns), bool)
+    given, is_plain = plain_identifiers(columns.identifier)
+    absent = columns.identifier.is_null()
+    identifiers = pa.compute.if_else(absent, made, given)
+    return identifiers, is_plain | absent.to_numpy(zero_copy_only=False)
+
+
+def _payload(
+    columns: LocatedColumns, meter: MeterDefinition
+) -> tuple[
+    pa.Array | Constant | None, pa.Array | Constant | None, pa.Array, np.ndarray
+]:
+    """Find the customer, the value, and the rest of the payload."""
+    customer_key = meter.customer_payload_key
+    value_key = meter.value_payload_key if meter.needs_value else None
+    customer, value = columns.customer, columns.value
+    if isinstance(columns.payload, Mapping):
+        flat = dict(columns.payload)
+        found = flat.pop(customer_key, None)
+        customer = found if customer is None else customer
+        if value_key is not None:
+            found = flat.pop(value_key, None)
+            value = found if value is None else value
+        elif value is not None:
+            flat[meter.value_payload_key] = _column(value, len(columns))
+        gathered = plain_flat_payload(flat, len(columns))
+        return customer, value, gathered.rest, gathered.is_plain
+    if (
+        not pa.types.is_map(columns.payload.type)
+        or customer is not None
+        or value is not None
+    ):
+        # Text to be parsed, or a mixture: the single check takes every row.
+        nothing = plain_flat_payload({}, len(columns))
+        return None, None, nothing.rest, np.zeros(len(columns), bool)
+    mapped = plain_map_payload(columns.payload, customer_key, value_key)
+    return mapped.customer, mapped.value, mapped.rest, mapped.is_plain
+
+
+def _column(column: pa.Array | Constant | None, length: int) -> pa.Array:
+    match column:
+        case None:
+            return pa.nulls(length, pa.string())
+        case Constant(text):
+            return pa.repeat(pa.scalar(text, pa.string()), length)
+        case _:
+            return column
+
+
+def _has_own_timestamp(columns: LocatedColumns) -> np.ndarray:
+    if columns.timestamp is None:
+        return np.zeros(len(columns), bool)
+    is_given: np.ndarray = columns.timestamp.is_valid().to_numpy(zero_copy_only=False)
+    return is_given
+
+
+def _printable(text: str | None) -> str | None:
+    """Keep an identifier out of a report that cannot hold it."""
+    return None if text is None else text.encode(errors="replace").decode()[:200]

@@ -1,0 +1,284 @@
+"""Files of events: Parquet, Arrow, CSV and newline-delimited JSON.
+
+Everything is read in bounded memory. Text formats may be compressed, and every cell of a
+CSV file is read as text, so that no digit is lost on the way.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from metering.arguments.ids import NamingByText
+from metering.errors import SourceError
+from metering.usage.ingest.single import parse_object
+
+NumberedBatch = tuple[pa.RecordBatch, np.ndarray, list[tuple[int, str]]]
+"""Rows, the number of each in the file, and number and fault of malformed rows."""
+
+BLANK = object()
+_COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+_BYTES_AT_A_TIME = 8 << 20
+_LONGEST_LINE = 1 << 20
+_DIGITS_OF_CONTENT = 16
+
+
+class NamingByFile:
+    """Identifiers made of a file's content and the row number.
+
+    The same row of the same file gets the same again, so that ingesting the file twice
+    counts it once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def identifier(self, number: int) -> str:
+        """Make the identifier of a row."""
+        return self._by_content.identifier(number)
+
+    def identifiers(self, numbers: np.ndarray) -> pa.Array:
+        """Make the identifiers of rows."""
+        return self._by_content.identifiers(numbers)
+
+    @cached_property
+    def _by_content(self) -> NamingByText:
+        with readable(self._path), self._path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return NamingByText(digest[:_DIGITS_OF_CONTENT])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnFile:
+    """A file whose rows have the same columns."""
+
+    schema: pa.Schema
+    total_rows: int | None
+    batches: Iterator[NumberedBatch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFile:
+    """A file whose rows are objects.
+
+    A ValueError stands for a row that is malformed, `BLANK` for a line without one.
+    """
+
+    objects: Iterator[object]
+
+
+def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
+    """Begin to read a file; its name's ending tells its format.
+
+    Raises:
+        SourceError: there is no such file, or it is not of that format.
+    """
+    if not path.exists():
+        raise SourceError(f"There is no file {path}")
+    ending = path.suffix.lower()
+    compression = _COMPRESSION.get(ending)
+    if compression is not None:
+        ending = Path(path.stem).suffix.lower()
+    opener = _OPENERS.get((ending, compression is not None))
+    if opener is None:
+        raise SourceError(
+            f"Cannot tell the format of {path}: its name must end in .parquet, .arrow,"
+            " .csv, .ndjson or .jsonl, the last three also in .gz or .zst after that"
+        )
+    with readable(path):
+        return opener(path, compression, rows_at_a_time)
+
+
+@contextmanager
+def readable(name: object) -> Iterator[None]:
+    """Turn every failure to read something into one error that names it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise SourceError(f"Cannot read {name}: {reason}") from error
+
+
+def _open_parquet(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
+    # Mapped or read ahead, the file would count in full as this process's memory.
+    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_A_TIME)
+    return ColumnFile(
+        schema=file.schema_arrow,
+        total_rows=file.metadata.num_rows,
+        batches=numbered(path, lambda: file.iter_batches(rows_at_a_time)),
+    )
+
+
+def _open_arrow(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
+    del rows_at_a_time
+    source = pa.memory_map(str(path))
+    try:
+        file = pa.ipc.open_file(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        stream = pa.ipc.open_stream(source)
+        return ColumnFile(
+            schema=stream.schema,
+            total_rows=None,
+            batches=numbered(path, lambda: iter(stream)),
+        )
+    return ColumnFile(
+        schema=file.schema,
+        total_rows=None,
+        batches=numbered(
+            path,
+            lambda: (file.get_batch(at) for at in range(file.num_record_batches)),
+        ),
+    )
+
+
+def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> ColumnFile:
+    del rows_at_a_time
+    names, has_rows = _header(path, compression)
+    if not has_rows:
+        schema = pa.schema([(name, pa.string()) for name in names])
+        return ColumnFile(schema=schema, total_rows=0, batches=iter(()))
+    malformed: list[tuple[int, str]] = []
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        # Numbers count lines from 1, and the first line holds the names.
+        fault = f"expected {row.expected_columns} columns, found {row.actual_columns}"
+        malformed.append((row.number - 2, f"Invalid row: {fault}"))
+        return "skip"
+
+    reader = pyarrow.csv.open_csv(
+        pa.input_stream(str(path), compression=compression),
+        # Rows are numbered only when one thread parses them.
+        pyarrow.csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME),
+        pyarrow.csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            # Looked at row by row, so that a bad one does not fail the others.
+            check_utf8=False,
+        ),
+    )
+    return ColumnFile(
+        schema=reader.schema,
+        total_rows=None,
+        batches=numbered(path, lambda: iter(reader), malformed),
+    )
+
+
+def _open_ndjson(path: Path, compression: str | None, rows_at_a_time: int) -> LineFile:
+    del rows_at_a_time
+    return LineFile(
+        objects=lines_of(
+            path, lambda: pa.input_stream(str(path), compression=compression)
+        )
+    )
+
+
+def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
+    """Read the names in a CSV file's first row.
+
+    Returns:
+        The names, and whether anything follows them.
+    """
+    with pa.input_stream(str(path), compression=compression) as file:
+        block = file.read(_BYTES_AT_A_TIME)
+    skipped: list[pyarrow.csv.InvalidRow] = []
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        skipped.append(row)
+        return "skip"
+
+    parsing = pyarrow.csv.ParseOptions(
+        invalid_row_handler=skip, newlines_in_values=True
+    )
+    reading = pyarrow.csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME)
+    if len(block) == _BYTES_AT_A_TIME:
+        with pa.input_stream(str(path), compression=compression) as file:
+            reader = pyarrow.csv.open_csv(file, reading, parsing)
+            return list(reader.schema.names), True
+    # The parser takes a line of names that does not end for no file at all.
+    table = pyarrow.csv.read_csv(pa.BufferReader(block + b"\n"), reading, parsing)
+    has_rows = bool(table.num_rows or skipped)
+    return list(table.schema.names), has_rows
+
+
+def numbered(
+    name: object,
+    read: Callable[[], Iterator[pa.RecordBatch]],
+    malformed: list[tuple[int, str]] | None = None,
+) -> Iterator[NumberedBatch]:
+    """Number the rows of batches.
+
+    Args:
+        name: what they are called where they cannot be read.
+        read: begins to read them.
+        malformed: number and fault of rows that are skipped; grows meanwhile.
+    """
+    first = 0
+    with readable(name):
+        for batch in read():
+            # The parser may be ahead: what it skipped behind this batch has to wait.
+            skipped: list[tuple[int, str]] = []
+            while malformed and malformed[0][0] <= first + batch.num_rows + len(
+                skipped
+            ):
+                skipped.append(malformed.pop(0))
+            numbers = np.arange(first, first + batch.num_rows + len(skipped))
+            numbers = np.setdiff1d(numbers, [number for number, _ in skipped])
+            first += batch.num_rows + len(skipped)
+            yield batch, numbers, skipped
+        if malformed:
+            nothing = pa.RecordBatch.from_pylist([])
+            yield nothing, np.zeros(0, np.int64), malformed
+
+
+def lines_of(name: object, read: Callable[[], pa.NativeFile]) -> Iterator[object]:
+    """Read JSON line by line, as a `LineFile` has it.
+
+    Args:
+        name: what it is called where it cannot be read.
+        read: opens it.
+    """
+    with readable(name), read() as file:
+        lines = io.BufferedReader(file, _BYTES_AT_A_TIME)
+        while line := lines.readline(_LONGEST_LINE):
+            if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                _skip_line(lines)
+                yield ValueError(f"the line is longer than {_LONGEST_LINE} bytes")
+                continue
+            try:
+                yield parse_object(line) if line.strip() else BLANK
+            except ValueError as error:
+                yield error
+
+
+def _skip_line(lines: io.BufferedReader) -> None:
+    while (rest := lines.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
+        pass
+
+
+_OPENERS: dict[
+    tuple[str, bool], Callable[[Path, str | None, int], ColumnFile | LineFile]
+] = {
+    (".parquet", False): _open_parquet,
+    (".arrow", False): _open_arrow,
+    **{
+        (ending, is_compressed): opener
+        for ending, opener in (
+            (".csv", _open_csv),
+            (".ndjson", _open_ndjson),
+            (".jsonl", _open_ndjson),
+        )
+        for is_compressed in (False, True)
+    },
+}

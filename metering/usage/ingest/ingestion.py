@@ -1,0 +1,142 @@
+"""An ingestion: pieces of a source checked, appended and tallied, one after another.
+
+While one piece is committed the next is checked and hashed by a second thread: both
+spend most of their time in code that lets other threads run. The source itself is read
+by the caller's thread alone.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ledger.appending.deduplication import Draft
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome, combine
+from metering.arguments.ids import Naming, NamingByTime
+from metering.errors import conflict_message
+from metering.store.engine import Engine
+from metering.usage.event_rules import Arrival
+from metering.usage.ingest.bulk import CheckedEvents, check_columns, check_rows
+from metering.usage.ingest.layout import Columns, LocatedColumns
+from metering.usage.ingest.receipts import (
+    IngestReceipt,
+    ProgressCallback,
+    Rejection,
+    Tally,
+)
+from metering.usage.ingest.sources import Piece, open_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A piece that is checked, its identifiers hashed where any may be recorded."""
+
+    piece: Piece
+    checked: CheckedEvents
+    draft: UsageDraft
+    combined: Draft | None
+
+
+class Ingestion:
+    """One source on its way into the log."""
+
+    def __init__(
+        self, engine: Engine, *, takes_any_past: bool, columns: Columns
+    ) -> None:
+        self._engine = engine
+        self._takes_any_past = takes_any_past
+        self._columns = columns
+        self._naming: Naming | None = None
+
+    def run(self, source: object, progress: ProgressCallback | None) -> IngestReceipt:
+        """Append all pieces of a source, and report what became of its rows."""
+        opened = open_source(source, self._columns)
+        self._naming = opened.naming
+        tally = Tally()
+
+        def commit(upcoming: Future[_Prepared]) -> None:
+            self._commit(upcoming.result(), tally)
+            if progress is not None:
+                progress(tally.progress(opened.total_rows))
+
+        upcoming: Future[_Prepared] | None = None
+        with ThreadPoolExecutor(1, "metering-ingest") as second:
+            try:
+                for piece in opened.pieces:
+                    previous = upcoming
+                    upcoming = second.submit(self._prepare, piece)
+                    if previous is not None:
+                        # Should this fail, the piece behind it must not go ahead.
+                        following, upcoming = upcoming, None
+                        commit(previous)
+                        upcoming = following
+            finally:
+                # Also where the source failed: what it gave before that is kept.
+                if upcoming is not None:
+                    commit(upcoming)
+        return tally.receipt()
+
+    def _prepare(self, piece: Piece) -> _Prepared:
+        now = self._engine.now()
+        # Read, not remembered: a meter may have come since, and a row is refused once.
+        definitions = self._engine.definitions()
+        arrival = Arrival(
+            now=now, definitions=definitions, takes_any_past=self._takes_any_past
+        )
+        naming = self._naming or NamingByTime(self._engine.ids, now)
+        checked = _check(piece, arrival, naming)
+        draft = UsageDraft(
+            events=checked.events,
+            has_own_timestamp=checked.has_own_timestamp,
+            facts_position=definitions.facts_position,
+            now=self._engine.now,
+        )
+        return _Prepared(
+            piece=piece,
+            checked=checked,
+            draft=draft,
+            combined=combine([draft]) if len(draft) else None,
+        )
+
+    def _commit(self, prepared: _Prepared, tally: Tally) -> None:
+        outcome = None
+        if prepared.checked.rejections and self._are_meters_newer_than(prepared.draft):
+            # A meter may have come since; a row is refused only by the meters of now.
+            prepared = self._prepare(prepared.piece)
+        while prepared.combined is not None:
+            outcome = self._engine.append_usage(prepared.draft, prepared.combined)
+            if outcome.statuses[0] != Status.STALE:
+                break
+            prepared, outcome = self._prepare(prepared.piece), None
+        tally.rows += len(prepared.piece)
+        tally.rejections.extend(prepared.checked.rejections)
+        if outcome is not None:
+            _count(prepared.checked, outcome, tally)
+
+    def _are_meters_newer_than(self, draft: UsageDraft) -> bool:
+        return self._engine.definitions().facts_position != draft.facts_position
+
+
+def _check(piece: Piece, arrival: Arrival, naming: Naming) -> CheckedEvents:
+    if isinstance(piece, LocatedColumns):
+        return check_columns(piece, arrival, naming)
+    return check_rows(piece, arrival, naming)
+
+
+def _count(checked: CheckedEvents, outcome: UsageOutcome, tally: Tally) -> None:
+    appended = outcome.positions[outcome.statuses == Status.APPENDED]
+    tally.accepted += len(appended)
+    tally.duplicates += int(np.count_nonzero(outcome.statuses == Status.DUPLICATE))
+    if len(appended):
+        if tally.first_position is None:
+            tally.first_position = int(appended[0])
+        tally.last_position = int(appended[-1])
+    identifiers = checked.events.column("identifier")
+    for row, fields in outcome.conflicts.items():
+        identifier = identifiers[row].as_py()
+        message = conflict_message(identifier, fields, int(outcome.positions[row]))
+        tally.rejections.append(
+            Rejection(
+                int(checked.rows[row]), identifier, "identifier_conflict", message
+            )
+        )

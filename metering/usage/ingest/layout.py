@@ -1,0 +1,195 @@
+"""Which columns of a source mean what: sources are seldom made for us."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from metering.errors import SourceError
+from metering.usage.ingest.types import as_string
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A text that stands in every row."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which columns hold what; a `Constant` stands for a column of one text.
+
+    Attributes:
+        event_name: the event name.
+        identifier: the identifier; need not exist.
+        timestamp: the timestamp; need not exist, then events happen on arrival.
+        customer: the customer; None is the payload key that the meter names.
+        value: the value; None is the payload key that the meter names.
+        payload: a map, a struct or JSON of all payload keys; where the source has no
+            such column, every column not named here is a payload key.
+        payload_keys: the only columns that are payload keys; None is all others.
+    """
+
+    event_name: str | Constant = "event_name"
+    identifier: str = "identifier"
+    timestamp: str = "timestamp"
+    customer: str | Constant | None = None
+    value: str | Constant | None = None
+    payload: str = "payload"
+    payload_keys: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocatedColumns:
+    """The columns of one piece of a source, found; all have one length.
+
+    Attributes:
+        numbers: number of each row in the source, from 0 (int64, ascending).
+        payload: one column of all keys (map, struct or JSON), or a column a key.
+    """
+
+    numbers: np.ndarray
+    event_name: pa.Array | Constant
+    identifier: pa.Array | None
+    timestamp: pa.Array | None
+    customer: pa.Array | Constant | None
+    value: pa.Array | Constant | None
+    payload: pa.Array | Mapping[str, pa.Array]
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.numbers)
+
+    def take(self, rows: np.ndarray) -> "LocatedColumns":
+        """Pick rows by index."""
+        at = pa.array(rows)
+
+        def pick(column: pa.Array | Constant | None) -> pa.Array | Constant | None:
+            return column.take(at) if isinstance(column, pa.Array) else column
+
+        return LocatedColumns(
+            numbers=self.numbers[rows],
+            event_name=pick(self.event_name),
+            identifier=pick(self.identifier),
+            timestamp=pick(self.timestamp),
+            customer=pick(self.customer),
+            value=pick(self.value),
+            payload=self.payload.take(at)
+            if isinstance(self.payload, pa.Array)
+            else {name: column.take(at) for name, column in self.payload.items()},
+        )
+
+
+def locate(
+    columns: Columns, batch: pa.RecordBatch, numbers: np.ndarray
+) -> LocatedColumns:
+    """Find the columns of a batch whose names have been checked."""
+    by_name = {
+        name: as_string(column)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        # A column of nothing says nothing of any row.
+        if not pa.types.is_null(column.type)
+    }
+
+    def find(column: str | Constant | None) -> pa.Array | Constant | None:
+        return by_name.get(column) if isinstance(column, str) else column
+
+    event_name = find(columns.event_name)
+    if event_name is None:
+        event_name = pa.nulls(batch.num_rows, pa.string())
+    payload = by_name.get(columns.payload)
+    if payload is None:
+        payload = {
+            name: array
+            for name, array in by_name.items()
+            if name not in named_columns(columns)
+            and (columns.payload_keys is None or name in columns.payload_keys)
+        }
+    elif pa.types.is_struct(payload.type):
+        fields = map(as_string, payload.flatten())
+        payload = dict(zip(payload.type.names, fields, strict=True))
+    return LocatedColumns(
+        numbers=numbers,
+        event_name=event_name,
+        identifier=by_name.get(columns.identifier),
+        timestamp=by_name.get(columns.timestamp),
+        customer=find(columns.customer),
+        value=find(columns.value),
+        payload=payload,
+    )
+
+
+def check_names(columns: Columns, names: list[str]) -> None:
+    """Check that a source has the columns that are named.
+
+    Raises:
+        SourceError: one is absent, or occurs twice.
+    """
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        reason = f"The source has several columns named {', '.join(repeated)}"
+        raise SourceError(f"{reason}; rename all but one")
+    needed = [columns.event_name, *_renamed(columns)]
+    _check_found(needed, names)
+
+
+def check_keys(columns: Columns, rows: Iterable[object]) -> None:
+    """Check that rows have the keys that are named, at least one of them each.
+
+    What is named as usual need not be there: each row is judged for that by itself.
+
+    Raises:
+        SourceError: one is absent from all rows.
+    """
+    keys: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, Mapping):
+            keys.update(dict.fromkeys(map(str, row)))
+    if not keys:
+        return
+    event_name = columns.event_name
+    is_renamed = event_name != Columns().event_name
+    _check_found(
+        [*([event_name] if is_renamed else []), *_renamed(columns)], list(keys)
+    )
+
+
+def _renamed(columns: Columns) -> list[str | Constant | None]:
+    standard = Columns()
+    renamed = [columns.customer, columns.value]
+    for given, usual in (
+        (columns.identifier, standard.identifier),
+        (columns.timestamp, standard.timestamp),
+        (columns.payload, standard.payload),
+    ):
+        if given != usual:
+            renamed.append(given)
+    renamed.extend(columns.payload_keys or ())
+    return renamed
+
+
+def _check_found(needed: Iterable[str | Constant | None], names: list[str]) -> None:
+    for name in needed:
+        if isinstance(name, str) and name not in names:
+            raise SourceError(
+                f"The source has no column {name!r}; it has {', '.join(names) or 'none'}",
+                param=name,
+            )
+
+
+def named_columns(columns: Columns) -> set[str]:
+    """Name the columns that are no payload keys."""
+    return {
+        name
+        for name in (
+            columns.event_name,
+            columns.identifier,
+            columns.timestamp,
+            columns.customer,
+            columns.value,
+            columns.payload,
+        )
+        if isinstance(name, str)
+    }

@@ -1,0 +1,265 @@
+"""Columns that plainly obey the rules: for each row, a value and whether it is plain.
+
+Every function returns a column of full length and a mask; where the mask is False the
+column holds nothing of meaning, and the row has to be checked by itself. The masks err
+on the side of False.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger.usage.columns import PAYLOAD, words
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
+from metering.usage.event_rules import LONGEST_NAME, LONGEST_TEXT, is_storable
+from metering.usage.ingest.types import as_text, texts_of
+
+_PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"
+_PLAIN_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$"
+_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
+_PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
+# Beyond these, multiplying seconds would leave the range of int64.
+_MOST_SECONDS = 1 << 42
+
+
+class PlainPayload(NamedTuple):
+    """What a payload column holds: the customer, the value's text, and the rest."""
+
+    customer: pa.Array | None
+    value: pa.Array | None
+    rest: pa.MapArray
+    is_plain: np.ndarray
+
+
+def plain_words(
+    column: pa.Array, longest: int
+) -> tuple[pa.DictionaryArray, np.ndarray]:
+    """Encode texts of 1 to `longest` characters by a dictionary."""
+    encoded = words(as_text(column))
+    distinct = encoded.dictionary
+    good = _is_storable_text(distinct, longest)
+    good &= pc.binary_length(distinct).to_numpy() > 0
+    # A word more, for the rows that are null.
+    good = np.append(good, False)  # an element, not a flag
+    codes = encoded.indices
+    if codes.null_count:
+        codes = codes.fill_null(len(good) - 1)
+        padded = pa.concat_arrays([encoded.dictionary, pa.array([""], pa.string())])
+        encoded = pa.DictionaryArray.from_arrays(codes, padded)
+    return encoded, good[codes.to_numpy()]
+
+
+def plain_identifiers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Take identifiers of 1 to 100 characters."""
+    texts = column.cast(pa.string())
+    is_plain = _is_storable_text(texts, LONGEST_NAME)
+    is_plain &= pc.binary_length(texts).fill_null(0).to_numpy() > 0
+    return texts.fill_null(""), is_plain
+
+
+def plain_timestamps(
+    column: pa.Array, earliest: int, latest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take timestamps in ``[earliest, latest]``, as int64 microseconds since 1970."""
+    instants, is_plain = _instants(column)
+    is_plain &= (instants >= earliest) & (instants <= latest)
+    return instants, is_plain
+
+
+def plain_values(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Take quantities that are written without an exponent, or are numbers already."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        matches = pc.match_substring_regex(column, _PLAIN_VALUE).fill_null(
+            pa.scalar(value=False)
+        )
+        if not pc.all(matches).as_py():
+            column = pc.if_else(matches, column, pa.scalar(None, column.type))
+    try:
+        values = column.cast(QUANTITY)
+    except pa.ArrowInvalid:
+        # At least one number has too many digits; the single check finds which.
+        return pa.nulls(len(column), QUANTITY), np.zeros(len(column), bool)
+    return values, values.is_valid().to_numpy(zero_copy_only=False)
+
+
+def plain_flat_payload(columns: Mapping[str, pa.Array], rows: int) -> PlainPayload:
+    """Gather columns, one for each payload key, into a map for each row.
+
+    A row without a value in a column does not have its key.
+    """
+    names = sorted(columns)
+    is_plain = np.full(rows, all(_is_plain_key(name) for name in names))
+    texts = [as_text(columns[name]) for name in names]
+    for text in texts:
+        is_plain &= _is_storable_text(text, LONGEST_TEXT) | _is_null(text)
+    if not names:
+        empty = pa.array([], pa.string())
+        offsets = pa.array(np.zeros(rows + 1, np.int32))
+        rest = pa.MapArray.from_arrays(offsets, empty, empty, type=PAYLOAD)
+        return PlainPayload(None, None, rest, is_plain)
+    # Row by row, the columns in turn.
+    at = np.arange(rows * len(names)).reshape(len(names), rows).T.ravel()
+    code = np.tile(np.arange(len(names)), rows)
+    present = ~np.stack([_is_null(text) for text in texts], axis=1)
+    kept = present.ravel()
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(present.sum(axis=1), out=offsets[1:])
+    rest = pa.MapArray.from_arrays(
+        pa.array(offsets),
+        pa.array(names, pa.string()).take(pa.array(code[kept])),
+        pa.concat_arrays(texts).take(pa.array(at[kept])),
+        type=PAYLOAD,
+    )
+    return PlainPayload(None, None, rest, is_plain)
+
+
+def plain_map_payload(
+    column: pa.MapArray, customer_key: str, value_key: str | None
+) -> PlainPayload:
+    """Take the customer and the value out of maps, and put the rest in order."""
+    rows = len(column)
+    offsets = column.offsets.to_numpy()
+    row = np.repeat(np.arange(rows), np.diff(offsets))
+    names = words(column.keys[offsets[0] : offsets[-1]])
+    texts = as_text(column.items[offsets[0] : offsets[-1]])
+    is_plain = ~_is_null(column)
+    is_plain[row[~_is_storable_text(texts, LONGEST_TEXT)]] = False
+    distinct = [name or "" for name in texts_of(names.dictionary)]
+    plain_names = np.array([_is_plain_key(name) for name in distinct], bool)
+    codes = names.indices.to_numpy()
+    is_plain[row[~plain_names[codes]]] = False
+    rank = np.empty(len(distinct), np.int64)
+    rank[np.array(sorted(range(len(distinct)), key=distinct.__getitem__), int)] = (
+        np.arange(len(distinct))
+    )
+    order = np.argsort(row * max(len(distinct), 1) + rank[codes], kind="stable")
+    row, codes = row[order], codes[order]
+    is_plain[row[1:][(row[1:] == row[:-1]) & (codes[1:] == codes[:-1])]] = False
+
+    def pick(key: str) -> pa.Array:
+        at = np.full(rows, -1)
+        found = codes == distinct.index(key) if key in distinct else codes < 0
+        at[row[found]] = order[found]
+        return texts.take(pa.array(at, mask=at < 0))
+
+    others = np.array(
+        [name not in (customer_key, value_key) for name in distinct], bool
+    )
+    kept = others[codes]
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(np.bincount(row[kept], minlength=rows), out=offsets[1:])
+    rest = pa.MapArray.from_arrays(
+        pa.array(offsets),
+        names.dictionary.take(pa.array(codes[kept])),
+        texts.take(pa.array(order[kept])),
+        type=PAYLOAD,
+    )
+    value = None if value_key is None else pick(value_key)
+    return PlainPayload(pick(customer_key), value, rest, is_plain)
+
+
+def have_key(payload: pa.MapArray, key: str) -> np.ndarray:
+    """Tell (bool) which payloads have a key."""
+    is_key = pc.equal(payload.keys, key).to_numpy(zero_copy_only=False)
+    entries = np.flatnonzero(is_key)
+    have = np.zeros(len(payload), bool)
+    have[np.searchsorted(payload.offsets.to_numpy(), entries, side="right") - 1] = True
+    return have
+
+
+def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    nothing = np.zeros(len(column), np.int64), np.zeros(len(column), bool)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        parsed = _parsed(column)
+        if parsed is None:
+            return nothing
+        column = parsed
+    is_plain = ~_is_null(column)
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    if pa.types.is_integer(column.type):
+        seconds = column.cast(pa.int64(), safe=False).fill_null(0).to_numpy()
+        is_plain &= (seconds >= 0) & (seconds < _MOST_SECONDS)
+        return np.where(is_plain, seconds, 0) * 1_000_000, is_plain
+    counts = column.view(pa.int64()).fill_null(0).to_numpy()
+    if column.type.unit == "ns":
+        is_plain &= counts % 1000 == 0
+        return counts // 1000, is_plain
+    factor = _PER_MICROSECOND[column.type.unit]
+    is_plain &= (counts >= 0) & (counts < _MOST_SECONDS * (1_000_000 // factor))
+    return np.where(is_plain, counts, 0) * factor, is_plain
+
+
+def _parsed(texts: pa.Array) -> pa.Array | None:
+    """Parse ISO 8601 texts that are all in UTC, or all carry an offset."""
+    # Arrow reads more than the single check does, such as an hour without minutes.
+    is_usual = pc.match_substring_regex(texts, _PLAIN_TIME).fill_null(
+        pa.scalar(value=False)
+    )
+    if not pc.all(is_usual).as_py():
+        texts = pc.if_else(is_usual, texts, pa.scalar(None, pa.string()))
+    kinds = [pa.timestamp("ns"), pa.timestamp("ns", "UTC")]
+    # A cast that fails takes ten times as long as one that does not.
+    if len(texts) and _OFFSET.search(texts[0].as_py() or ""):
+        kinds.reverse()
+    for kind in kinds:
+        try:
+            return texts.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def _is_storable_text(texts: pa.Array, longest: int) -> np.ndarray:
+    """Tell which texts are there, without a NUL, and not too long."""
+    is_storable = ~_is_null(texts)
+    lengths = pc.binary_length(texts).fill_null(0).to_numpy()
+    if len(lengths) and lengths.max() > longest:
+        is_storable &= pc.utf8_length(texts).fill_null(0).to_numpy() <= longest
+    if not _is_utf8(texts):
+        is_storable &= np.array([_is_decodable(each) for each in _bytes(texts)], bool)
+    data = texts.buffers()[2]
+    if data is not None and b"\0" in memoryview(data).tobytes():
+        has_nul = pc.match_substring(texts, "\0").fill_null(pa.scalar(value=False))
+        is_storable &= ~has_nul.to_numpy(zero_copy_only=False)
+    return is_storable
+
+
+def _is_utf8(texts: pa.Array) -> bool:
+    """Tell whether all is UTF-8: readers of Parquet and Arrow do not look."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _bytes(texts: pa.Array) -> list[bytes | None]:
+    return list(texts.cast(pa.binary()).to_pylist())
+
+
+def _is_decodable(text: bytes | None) -> bool:
+    try:
+        (text or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_null(column: pa.Array) -> np.ndarray:
+    if column.null_count == 0:
+        return np.zeros(len(column), bool)
+    is_null: np.ndarray = column.is_null().to_numpy(zero_copy_only=False)
+    return is_null
+
+
+def _is_plain_key(name: str) -> bool:
+    return len(name) <= LONGEST_NAME and is_storable(name)

@@ -1,0 +1,235 @@
+"""Rows of a source as the single check wants them: one event at a time."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+import pyarrow as pa
+
+from metering.arguments.times import Time
+from metering.usage.ingest.layout import (
+    Columns,
+    Constant,
+    LocatedColumns,
+    named_columns,
+)
+from metering.usage.ingest.receipts import Rejection
+from metering.usage.ingest.types import is_text, texts_of
+from projections.meters.catalog import Definitions
+
+_MOST_NUMBER = 1 << 64
+
+
+class DuplicateKeyError(ValueError):
+    """A JSON object names a key twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """One row of a source, unchecked.
+
+    `customer` and `value` are given where a column was named for them: they belong
+    under the payload keys of the meter, whatever those are.
+    """
+
+    number: int
+    event_name: object
+    identifier: object
+    timestamp: Time | None
+    payload: object
+    customer: object = None
+    value: object = None
+
+    def payload_for(self, definitions: Definitions) -> object:
+        """Put the customer and the value where the row's meter looks for them."""
+        if self.customer is None and self.value is None:
+            return self.payload
+        meter = definitions.by_event_name.get(str(self.event_name))
+        if meter is None or not isinstance(self.payload, Mapping):
+            return self.payload
+        payload = dict(self.payload)
+        if self.customer is not None:
+            payload[meter.customer_payload_key] = self.customer
+        if self.value is not None:
+            payload[meter.value_payload_key] = self.value
+        return payload
+
+
+def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
+    """Read some rows of a piece of columns, given their indices."""
+    if len(rows) == 0:
+        return
+    part = columns.take(rows)
+    names = _words(part.event_name, len(rows))
+    identifiers = _words(part.identifier, len(rows))
+    timestamps = _times(part.timestamp, len(rows))
+    customers = _words(part.customer, len(rows))
+    values = _objects(part.value, len(rows))
+    payloads = _payloads(part.payload, len(rows))
+    for at in range(len(rows)):
+        yield SourceRow(
+            number=int(part.numbers[at]),
+            event_name=names[at],
+            identifier=identifiers[at],
+            timestamp=timestamps[at],
+            payload=payloads[at],
+            customer=customers[at],
+            value=values[at],
+        )
+
+
+def row_of_dict(number: int, row: object, columns: Columns) -> SourceRow | Rejection:
+    """Read a dict, nested or flat, as a row; anything else is rejected."""
+    if isinstance(row, ValueError):
+        return Rejection(number, None, "row_invalid", f"Invalid row: {row}")
+    if not isinstance(row, Mapping):
+        reason = f"expected an object with keys and values, found {type(row).__name__}"
+        return Rejection(number, None, "row_invalid", f"Invalid row: {reason}")
+    return _row_of_dict(number, row, columns)
+
+
+def parse_object(text: str | bytes) -> object:
+    """Parse JSON with every digit of its numbers.
+
+    Raises:
+        ValueError: the text is not JSON, nested too deeply, has a number whose exponent
+            is too long, or an object names a key twice.
+    """
+    try:
+        # Left as bytes, their encoding would be guessed.
+        return json.loads(
+            text.decode("utf-8-sig") if isinstance(text, bytes) else text,
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_duplicates,
+        )
+    except RecursionError as error:
+        reason = "the text is nested too deeply"
+        raise ValueError(reason) from error
+    except InvalidOperation as error:
+        reason = "a number has an exponent that is too long"
+        raise ValueError(reason) from error
+
+
+def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> SourceRow:
+    def take(column: str | Constant | None) -> object:
+        match column:
+            case None:
+                return None
+            case Constant(text):
+                return text
+            case _:
+                return row.get(column)
+
+    event_name = _named(take(columns.event_name))
+    identifier = _named(take(columns.identifier))
+    timestamp = take(columns.timestamp)
+    customer, value = take(columns.customer), take(columns.value)
+    payload = row.get(columns.payload)
+    if payload is None:
+        named = named_columns(columns)
+        payload = {
+            key: value
+            for key, value in row.items()
+            if value is not None
+            and key not in named
+            and (columns.payload_keys is None or key in columns.payload_keys)
+        }
+    return SourceRow(
+        number=number,
+        event_name=event_name,
+        identifier=identifier,
+        timestamp=timestamp,  # type: ignore[arg-type]  # the check refuses what is no time
+        payload=_parsed(payload),
+        customer=customer,
+        value=value,
+    )
+
+
+def _named(value: object) -> object:
+    """Write a whole number that names something as text, as a column of them is."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    return str(value) if abs(value) < _MOST_NUMBER else value
+
+
+def _parsed(payload: object) -> object:
+    if not isinstance(payload, str):
+        return payload
+    try:
+        return parse_object(payload)
+    except ValueError:
+        return payload
+
+
+def _payloads(payload: pa.Array | Mapping[str, pa.Array], length: int) -> list[object]:
+    if isinstance(payload, Mapping):
+        columns = {name: _objects(column, length) for name, column in payload.items()}
+        return [
+            {
+                name: column[at]
+                for name, column in columns.items()
+                if column[at] is not None
+            }
+            for at in range(length)
+        ]
+    if pa.types.is_map(payload.type):
+        return _mappings(payload)
+    return [_parsed(text) for text in texts_of(payload)]
+
+
+def _mappings(payload: pa.MapArray) -> list[object]:
+    offsets = payload.offsets.to_pylist()
+    keys = _objects(payload.keys, len(payload.keys))
+    items = _objects(payload.items, len(payload.items))
+    mappings: list[object] = []
+    for at, is_there in enumerate(payload.is_valid().to_pylist()):
+        entries = slice(offsets[at], offsets[at + 1])
+        pairs = list(zip(keys[entries], items[entries], strict=True))
+        mapping = dict(pairs)
+        # Left as pairs, a payload that names a key twice is refused as no mapping.
+        is_mapping = is_there and len(mapping) == len(pairs)
+        mappings.append(mapping if is_mapping else pairs if is_there else None)
+    return mappings
+
+
+def _objects(column: pa.Array | Constant | None, length: int) -> list[object]:
+    match column:
+        case None:
+            return [None] * length
+        case Constant(text):
+            return [text] * length
+        case _:
+            if is_text(column.type):
+                return list(texts_of(column))
+            return list(column.to_pylist())
+
+
+def _words(column: pa.Array | Constant | None, length: int) -> list[object]:
+    if isinstance(column, pa.Array):
+        return _objects(column.cast(pa.string()), length)
+    return _objects(column, length)
+
+
+def _times(column: pa.Array | None, length: int) -> list[Time | None]:
+    """Read times as texts with all their digits, or as whole seconds."""
+    if column is None:
+        return [None] * length
+    if pa.types.is_integer(column.type):
+        return list(column.to_pylist())
+    return list(texts_of(column.cast(pa.string())))
+
+
+def _refuse_constant(name: str) -> object:
+    reason = f"{name} is not a number"
+    raise ValueError(reason)
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        reason = "an object names a key twice"
+        raise DuplicateKeyError(reason)
+    return mapping

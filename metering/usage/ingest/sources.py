@@ -1,0 +1,221 @@
+"""Sources: tables, streams, dicts and files, cut into pieces of one size.
+
+A piece is either columns or rows. Columns of a type that cannot be exact are refused as
+a whole, before anything is recorded.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from metering.arguments.ids import Naming
+from metering.errors import SourceError
+from metering.usage.ingest.bodies import Body, open_body
+from metering.usage.ingest.cloud_events import CLOUD_EVENT_COLUMNS
+from metering.usage.ingest.files import (
+    BLANK,
+    ColumnFile,
+    LineFile,
+    NamingByFile,
+    open_file,
+    readable,
+)
+from metering.usage.ingest.layout import (
+    Columns,
+    LocatedColumns,
+    check_keys,
+    check_names,
+    locate,
+    named_columns,
+)
+from metering.usage.ingest.receipts import Rejection
+from metering.usage.ingest.single import SourceRow, row_of_dict
+from metering.usage.ingest.types import (
+    is_exact,
+    is_payload,
+    is_time,
+    is_word,
+    require_type,
+)
+
+ROWS_PER_PIECE = 50_000
+_STREAM = "the stream"
+
+Piece = LocatedColumns | list[SourceRow | Rejection]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source that is being read.
+
+    Attributes:
+        total_rows: how many rows it has, or None where it does not say.
+        pieces: its rows in order.
+        naming: names for rows without an identifier; None where they are made up.
+    """
+
+    total_rows: int | None
+    pieces: Iterator[Piece]
+    naming: Naming | None = None
+
+
+def open_source(source: object, columns: Columns) -> Source:
+    """Begin to read a source.
+
+    Raises:
+        SourceError: it cannot be read, lacks a column, or has one of a wrong type.
+    """
+    match source:
+        case pa.Table():
+            return _of_table(source, columns)
+        case pa.RecordBatch():
+            return _of_table(pa.Table.from_batches([source]), columns)
+        case Body():
+            return _of_body(source, columns)
+        case str() | PathLike():
+            return _of_file(Path(source), columns)
+        case _ if hasattr(source, "__arrow_c_stream__"):
+            with readable(_STREAM):
+                reader = pa.RecordBatchReader.from_stream(source)
+            pieces = _of_batches(reader, columns, _STREAM)
+            return Source(total_rows=None, pieces=pieces)
+        case Iterable() if not isinstance(source, bytes | Mapping):
+            return Source(total_rows=None, pieces=_of_objects(source, columns))
+        case _:
+            raise SourceError(
+                f"Cannot ingest {type(source).__name__}: give an Arrow table or stream,"
+                " an iterable of dicts, or the path of a file"
+            )
+
+
+def _of_table(table: pa.Table, columns: Columns) -> Source:
+    _check_schema(table.schema, columns)
+    table = table.unify_dictionaries()
+    pieces = (
+        locate(columns, _one_batch(part), np.arange(start, start + part.num_rows))
+        for start in range(0, table.num_rows, ROWS_PER_PIECE)
+        for part in [table.slice(start, ROWS_PER_PIECE)]
+    )
+    return Source(total_rows=table.num_rows, pieces=pieces)
+
+
+def _of_batches(
+    reader: pa.RecordBatchReader, columns: Columns, name: str
+) -> Iterator[LocatedColumns]:
+    _check_schema(reader.schema, columns)
+    first = 0
+    with readable(name):
+        for table in _portions(reader, reader.schema):
+            numbers = np.arange(first, first + table.num_rows)
+            yield locate(columns, _one_batch(table), numbers)
+            first += table.num_rows
+
+
+def _of_file(path: Path, columns: Columns) -> Source:
+    return _of_opened(open_file(path, ROWS_PER_PIECE), columns, NamingByFile(path))
+
+
+def _of_body(body: Body, columns: Columns) -> Source:
+    opened = open_body(body, ROWS_PER_PIECE)
+    if isinstance(opened, pa.RecordBatchReader):
+        pieces = _of_batches(opened, columns, body.name)
+        return Source(total_rows=None, pieces=pieces, naming=body.naming)
+    if isinstance(opened, LineFile) and body.format.is_cloud_events:
+        # They need not have all that a CloudEvent can have.
+        rows = _of_rows(enumerate(opened.objects), CLOUD_EVENT_COLUMNS)
+        return Source(total_rows=None, pieces=rows, naming=body.naming)
+    return _of_opened(opened, columns, body.naming)
+
+
+def _of_opened(
+    file: ColumnFile | LineFile, columns: Columns, naming: Naming | None
+) -> Source:
+    if isinstance(file, LineFile):
+        pieces, total_rows = _of_objects(file.objects, columns), None
+    else:
+        _check_schema(file.schema, columns)
+        pieces, total_rows = _of_numbered_batches(file, columns), file.total_rows
+    return Source(total_rows=total_rows, pieces=pieces, naming=naming)
+
+
+def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
+    numbered = enumerate(objects)
+    first = list(islice(numbered, ROWS_PER_PIECE))
+    # A name that is misspelled is absent from the beginning.
+    check_keys(columns, (row for _, row in first))
+    yield from _of_rows(chain(first, numbered), columns)
+
+
+def _of_rows(
+    numbered: Iterator[tuple[int, object]], columns: Columns
+) -> Iterator[Piece]:
+    while portion := list(islice(numbered, ROWS_PER_PIECE)):
+        yield [
+            row_of_dict(number, row, columns)
+            for number, row in portion
+            # A blank line is no row, but has a number.
+            if row is not BLANK
+        ]
+
+
+def _of_numbered_batches(file: ColumnFile, columns: Columns) -> Iterator[Piece]:
+    for batch, numbers, malformed in file.batches:
+        if malformed:
+            yield [
+                Rejection(number, None, "row_invalid", message)
+                for number, message in malformed
+            ]
+        for start in range(0, batch.num_rows, ROWS_PER_PIECE):
+            part = slice(start, start + ROWS_PER_PIECE)
+            yield locate(columns, batch[part], numbers[part])
+
+
+def _portions(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> Iterator[pa.Table]:
+    """Cut a stream of batches of any size into tables of one size."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows < ROWS_PER_PIECE:
+            continue
+        table = pa.Table.from_batches(waiting, schema)
+        whole = rows - rows % ROWS_PER_PIECE
+        for start in range(0, whole, ROWS_PER_PIECE):
+            yield table.slice(start, ROWS_PER_PIECE)
+        waiting, rows = table.slice(whole).to_batches(), rows - whole
+    if rows:
+        yield pa.Table.from_batches(waiting, schema)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    return table.unify_dictionaries().combine_chunks().to_batches()[0]
+
+
+def _check_schema(schema: pa.Schema, columns: Columns) -> None:
+    check_names(columns, schema.names)
+    named = named_columns(columns)
+    has_payload = columns.payload in schema.names
+    for field in schema:
+        if field.name == columns.timestamp:
+            hint = "give a timestamp, a date, whole seconds since 1970 or a string"
+            require_type(field, "timestamps", is_time, hint)
+        elif field.name == columns.payload:
+            hint = "give a map or a struct of strings, integers or decimals, or JSON"
+            require_type(field, "payloads", is_payload, hint)
+        elif field.name in (columns.event_name, columns.identifier, columns.customer):
+            require_type(field, "names", is_word, "give strings or integers")
+        elif field.name == columns.value or (
+            field.name not in named
+            and not has_payload
+            and (columns.payload_keys is None or field.name in columns.payload_keys)
+        ):
+            hint = "give strings, integers or decimals, nothing is ever rounded"
+            require_type(field, "payload values", is_exact, hint)

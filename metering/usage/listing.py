@@ -1,0 +1,127 @@
+"""Listing: recorded events in the order of the log, in segments and in the tail."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger.log import Log
+from ledger.segments.entry import overlapping
+from ledger.segments.files import EVENTS
+from ledger.segments.layout import usage_batch_of
+from ledger.segments.reader import row_numbers
+from ledger.stored_events import usage_of
+from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
+from ledger.usage.quantities import format_quantity
+from metering.arguments.clock import at_microseconds
+from metering.meters.resources import MeterEvent
+from projections.kernels.definitions import MeterDefinition
+from projections.usage.view import UsageView
+
+_ROWS_AT_A_TIME = 4096
+
+_Found = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
+"""Events, with their positions and when they were recorded (int64)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events.
+
+    Attributes:
+        event_name: of this name.
+        customer: of this customer.
+        start: with this timestamp or a later one, microseconds since 1970 UTC.
+        end: with an earlier timestamp.
+        after: at later positions of the log.
+    """
+
+    event_name: str | None
+    customer: str | None
+    start: int
+    end: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An event as it was recorded, and whether it still counts."""
+
+    row: UsageRow
+    position: int
+    recorded_at: int
+    cancelled: bool
+
+
+def recorded_events(
+    log: Log, view: UsageView, wanted: Wanted
+) -> Iterator[RecordedEvent]:
+    """Read events up to the position of a view, in the order of the log."""
+    for batch, positions, recorded_at in _found(log, view, wanted):
+        for start in range(0, batch.num_rows, _ROWS_AT_A_TIME):
+            rows = usage_rows(batch.slice(start, _ROWS_AT_A_TIME))
+            end = start + len(rows)
+            for row, position, at, cancelled in zip(
+                rows,
+                positions[start:end].tolist(),
+                recorded_at[start:end].tolist(),
+                view.are_cancelled(positions[start:end]).tolist(),
+                strict=True,
+            ):
+                yield RecordedEvent(
+                    row=row, position=position, recorded_at=at, cancelled=cancelled
+                )
+
+
+def event_resource(
+    meter: MeterDefinition,
+    event: RecordedEvent,
+    *,
+    livemode: bool,
+    duplicate: bool = False,
+) -> MeterEvent:
+    """Give an event to the caller, its customer and value back in the payload."""
+    row = event.row
+    payload = dict(row.payload)
+    payload[meter.customer_payload_key] = row.customer
+    if row.value is not None:
+        payload[meter.value_payload_key] = format_quantity(row.value)
+    return MeterEvent(
+        created=at_microseconds(event.recorded_at),
+        event_name=row.event_name,
+        identifier=row.identifier,
+        payload=payload,
+        timestamp=at_microseconds(row.timestamp),
+        livemode=livemode,
+        position=event.position,
+        duplicate=duplicate,
+        cancelled=event.cancelled,
+    )
+
+
+def _found(log: Log, view: UsageView, wanted: Wanted) -> Iterator[_Found]:
+    bounds = (wanted.event_name, wanted.customer, (wanted.start, wanted.end))
+    if view.sealed is not None:
+        segments = overlapping(view.sealed.segments, wanted.start, wanted.end)
+        for segment in segments:
+            if segment.up_to > wanted.after:
+                table = view.sealed.reader.where(segment, *bounds, EVENTS)
+                yield _in_order_of_the_log(table, wanted.after)
+    commits = view.tail.commits.between(wanted.start, wanted.end)
+    # The last one that begins before it may go beyond.
+    first = max(0, bisect_right(commits, wanted.after) - 1)
+    for commit in log.commits_at(commits[first:]):
+        batch = usage_of(commit)
+        rows = row_numbers(batch, timestamps_of(batch), *bounds)
+        rows = rows[commit.first_position + rows > wanted.after]
+        recorded_at = np.full(len(rows), commit.recorded_at)
+        yield take_rows(batch, rows), commit.first_position + rows, recorded_at
+
+
+def _in_order_of_the_log(table: pa.Table, after: int) -> _Found:
+    table = table.filter(pc.field("position") > after).sort_by("position")
+    recorded_at = table.column("recorded_at").cast(pa.int64()).to_numpy()
+    return usage_batch_of(table), table.column("position").to_numpy(), recorded_at

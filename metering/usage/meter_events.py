@@ -1,0 +1,397 @@
+"""Meter events: recording them one by one or in bulk, and listing them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.records.requests import Request
+from ledger.usage.columns import UsageRow, usage_rows
+from ledger.usage.rows import FewEvents
+from metering.arguments.parameters import whole_number
+from metering.arguments.times import Time, instant
+from metering.errors import IdentifierConflictError, MeterEventInvalidError
+from metering.meters.resources import MeterEvent
+from metering.store.engine import Engine
+from metering.usage.event_rules import (
+    Arrival,
+    PayloadValue,
+    check_each,
+    check_event,
+    check_word,
+)
+from metering.usage.ingest.ingestion import Ingestion
+from metering.usage.ingest.layout import Columns
+from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
+from metering.usage.ingest.streamed import CheckedStream, StreamedEvent, check_stream
+from metering.usage.listing import (
+    RecordedEvent,
+    Wanted,
+    event_resource,
+    recorded_events,
+)
+from projections.meters.catalog import Definitions
+
+_GIVEN = np.array([True])
+_ASSIGNED = np.array([False])
+_LAST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMeterEvent:
+    """An event that is to be recorded; see `MeterEvents.create`.
+
+    Attributes:
+        request: on whose behalf; it is written down with the event, if that is new.
+    """
+
+    event_name: str
+    payload: Mapping[str, PayloadValue]
+    identifier: str | None
+    timestamp: Time | None
+    request: Request | None
+
+
+Recorded = MeterEvent | MeterEventInvalidError | IdentifierConflictError
+"""An event that was recorded, or why it was not."""
+
+
+class _Judged(Protocol):
+    """Events that were checked."""
+
+    @property
+    def rows(self) -> Sized:
+        """What is to be recorded."""
+
+    @property
+    def refusals(self) -> Mapping[int, MeterEventInvalidError]:
+        """Why the others are not, by their number."""
+
+
+Judged = TypeVar("Judged", bound=_Judged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Events that were checked: rows to append, and refusals, by their number."""
+
+    rows: Mapping[int, UsageRow]
+    refusals: Mapping[int, MeterEventInvalidError]
+
+
+class MeterEvents:
+    """The meter events of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        *,
+        event_name: str,
+        payload: Mapping[str, PayloadValue],
+        identifier: str | None = None,
+        timestamp: Time | None = None,
+    ) -> MeterEvent:
+        """Record one event, durably.
+
+        Sending an event again with the same identifier and content is safe for ever: it
+        answers with the original, marked `duplicate`, and counts once.
+
+        Args:
+            event_name: that of an active meter.
+            payload: strings, whole numbers or decimals by key; holds the customer, and
+                the value unless the meter only counts.
+            identifier: 1 to 100 characters, unique within the event name; made up where
+                absent, and then a repetition is another event.
+            timestamp: when the usage happened, from 35 days ago to 5 minutes from now;
+                now where absent, and then a repetition does not compare it.
+
+        Raises:
+            MeterEventInvalidError: the event breaks a rule.
+            IdentifierConflictError: the identifier has an event of other content.
+            StoreError: nothing was recorded; send it again.
+        """
+        now = self._engine.now()
+        name = self._engine.ids.identifier(now) if identifier is None else identifier
+        row: UsageRow | None = None
+
+        def check(definitions: Definitions) -> UsageDraft:
+            nonlocal row
+            arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+            row = check_event(
+                arrival,
+                event_name=event_name,
+                identifier=name,
+                timestamp=timestamp,
+                payload=payload,
+            )
+            return UsageDraft(
+                events=FewEvents((row,)),
+                has_own_timestamp=_ASSIGNED if timestamp is None else _GIVEN,
+                facts_position=definitions.facts_position,
+                now=self._engine.now,
+            )
+
+        outcome = self._append(check)
+        assert row is not None, "one event was checked"
+        position = int(outcome.positions[0])
+        if outcome.statuses[0] == Status.CONFLICT:
+            raise IdentifierConflictError(name, outcome.conflicts[0], position)
+        if outcome.statuses[0] == Status.DUPLICATE:
+            return self._original(position)
+        found = RecordedEvent(
+            row=row, position=position, recorded_at=outcome.recorded_at, cancelled=False
+        )
+        return self._resource(found, duplicate=False)
+
+    def create_together(self, events: Sequence[NewMeterEvent]) -> Sequence[Recorded]:
+        """Record events as `create` does, durably, in one commit.
+
+        Returns:
+            For each event what `create` would return, or raise: one that is refused
+            does not fail the others.
+
+        Raises:
+            StoreError: nothing was recorded; send them again.
+        """
+        now = self._engine.now()
+        names = self._identifiers(events, now)
+
+        def check(definitions: Definitions) -> _Checked:
+            arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+            rows, refusals = check_each(arrival, range(len(events)), events, names)
+            return _Checked(rows, refusals)
+
+        def draft(checked: _Checked, definitions: Definitions) -> UsageDraft:
+            return _draft(checked, events, definitions, self._engine.now)
+
+        checked, outcome = self._append_checked(check, draft)
+        if outcome is None:
+            return [checked.refusals[number] for number in range(len(events))]
+        return self._answers(checked, names, outcome)
+
+    def accept(
+        self, events: Sequence[StreamedEvent]
+    ) -> Mapping[int, MeterEventInvalidError]:
+        """Record events durably, in one commit, and say only what was refused.
+
+        An event whose identifier was recorded before is left out without a word,
+        whatever it holds.
+
+        Args:
+            events: as a decoder made them, which checked the lengths of their texts.
+
+        Returns:
+            Why events were refused, by their number.
+
+        Raises:
+            StoreError: nothing was recorded; send them again.
+        """
+        now = self._engine.now()
+        identifiers = self._identifiers(events, now)
+
+        def check(definitions: Definitions) -> CheckedStream:
+            arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
+            return check_stream(events, identifiers, arrival)
+
+        def draft(checked: CheckedStream, definitions: Definitions) -> UsageDraft:
+            return UsageDraft(
+                events=checked.events,
+                has_own_timestamp=checked.has_own_timestamp,
+                facts_position=definitions.facts_position,
+                now=self._engine.now,
+            )
+
+        checked, _ = self._append_checked(check, draft)
+        return checked.refusals
+
+    def ingest(
+        self,
+        source: object,
+        *,
+        backfill: bool = False,
+        progress: ProgressCallback | None = None,
+        columns: Columns | None = None,
+    ) -> IngestReceipt:
+        """Record many events, batch by batch, each batch durably.
+
+        A bad row, a repeated row or a conflict never fails the others. An ingestion
+        that was interrupted can be started again from the beginning: events that carry
+        identifiers count once.
+
+        Args:
+            source: a pyarrow Table, RecordBatch or RecordBatchReader, anything that
+                offers an Arrow stream, an iterable of dicts, or the path of a
+                ``.parquet``, ``.csv``, ``.ndjson`` or ``.arrow`` file, the text formats
+                also as ``.gz`` or ``.zst``. Rows hold `event_name`, `identifier`,
+                `timestamp` and either `payload` (map, struct or JSON) or, flat, a
+                column for each payload key. Rows of a file without identifiers get
+                ones made of the file's content and the row number.
+            backfill: take timestamps of any past time, from 1970 on.
+            progress: is called after each batch.
+            columns: which columns of the source mean what, where they have other names.
+
+        Raises:
+            SourceError: the source cannot be read; batches before the fault are kept.
+            StoreError: the batch at hand was not recorded; those before it are kept.
+        """
+        ingestion = Ingestion(
+            self._engine, takes_any_past=backfill, columns=columns or Columns()
+        )
+        return ingestion.run(source, progress)
+
+    def list(
+        self,
+        *,
+        event_name: str | None = None,
+        customer: str | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
+        starting_after: int | None = None,
+    ) -> Iterator[MeterEvent]:
+        """List events in the order of the log, cancelled ones among them and marked.
+
+        Args:
+            event_name: only those of this name.
+            customer: only those of this customer.
+            start_time: only those with this timestamp or a later one.
+            end_time: only those with an earlier timestamp.
+            starting_after: only those at later positions of the log; what lies before
+                is not gone through again.
+        """
+        if event_name is not None:
+            check_word(event_name, "event_name")
+        if customer is not None:
+            check_word(customer, "customer")
+        after = 0
+        if starting_after is not None:
+            after = whole_number(starting_after, "starting_after", 0, _LAST)
+        low = 0 if start_time is None else instant(start_time, "start_time")
+        high = 1 << 62 if end_time is None else instant(end_time, "end_time")
+        self._engine.log.catch_up()
+        wanted = Wanted(event_name, customer, low, max(low, high), after)
+        view, definitions = self._engine.usage.view(), self._engine.definitions()
+        return (
+            event_resource(
+                definitions.by_event_name[found.row.event_name],
+                found,
+                livemode=self._engine.settings.livemode,
+            )
+            for found in recorded_events(self._engine.log, view, wanted)
+        )
+
+    def _identifiers(
+        self, events: Sequence[NewMeterEvent | StreamedEvent], now: int
+    ) -> Sequence[str]:
+        """Take the identifiers that events have, and make up the others."""
+        return [
+            self._engine.ids.identifier(now)
+            if each.identifier is None
+            else each.identifier
+            for each in events
+        ]
+
+    def _append_checked(
+        self,
+        check: Callable[[Definitions], Judged],
+        draft: Callable[[Judged, Definitions], UsageDraft],
+    ) -> tuple[Judged, UsageOutcome | None]:
+        """Append what obeys the rules of the meters as they are.
+
+        Returns:
+            What was checked, and what came of it; None where all of it was refused.
+        """
+        definitions = self._engine.known_definitions()
+        checked = check(definitions)
+        if checked.refusals:
+            # Another process may have made or reactivated a meter since.
+            latest = self._engine.definitions()
+            if latest.facts_position != definitions.facts_position:
+                definitions, checked = latest, check(latest)
+        while len(checked.rows):
+            outcome = self._engine.append_usage(draft(checked, definitions))
+            if outcome.statuses[0] != Status.STALE:
+                return checked, outcome
+            definitions = self._engine.definitions()
+            checked = check(definitions)
+        return checked, None
+
+    def _answers(
+        self, checked: _Checked, names: Sequence[str], outcome: UsageOutcome
+    ) -> Sequence[Recorded]:
+        answers: dict[int, Recorded] = dict(checked.refusals)
+        statuses, positions = outcome.statuses.tolist(), outcome.positions.tolist()
+        for row, (number, event) in enumerate(checked.rows.items()):
+            position = positions[row]
+            match statuses[row]:
+                case Status.CONFLICT:
+                    answers[number] = IdentifierConflictError(
+                        names[number], outcome.conflicts[row], position
+                    )
+                case Status.DUPLICATE:
+                    answers[number] = self._original(position)
+                case _:
+                    found = RecordedEvent(
+                        row=event,
+                        position=position,
+                        recorded_at=outcome.recorded_at,
+                        cancelled=False,
+                    )
+                    answers[number] = self._resource(found, duplicate=False)
+        return [answers[number] for number in range(len(names))]
+
+    def _append(self, check: Callable[[Definitions], UsageDraft]) -> UsageOutcome:
+        known = self._engine.known_definitions()
+        try:
+            outcome = self._engine.append(check)
+        except MeterEventInvalidError:
+            # Another process may have made or reactivated the meter since.
+            if self._engine.definitions().facts_position == known.facts_position:
+                raise
+            outcome = self._engine.append(check)
+        assert outcome is not None, "one event was to be appended"
+        return outcome
+
+    def _original(self, position: int) -> MeterEvent:
+        events, recorded_at = self._engine.log.events_at(np.array([position]))
+        (row,) = usage_rows(events)
+        found = RecordedEvent(
+            row=row,
+            position=position,
+            recorded_at=int(recorded_at[0]),
+            cancelled=self._engine.is_cancelled(position),
+        )
+        return self._resource(found, duplicate=True)
+
+    def _resource(self, found: RecordedEvent, *, duplicate: bool) -> MeterEvent:
+        definitions = self._engine.known_definitions()
+        return event_resource(
+            definitions.by_event_name[found.row.event_name],
+            found,
+            livemode=self._engine.settings.livemode,
+            duplicate=duplicate,
+        )
+
+
+def _draft(
+    checked: _Checked,
+    events: Sequence[NewMeterEvent],
+    definitions: Definitions,
+    now: Callable[[], int],
+) -> UsageDraft:
+    own = [events[number].timestamp is not None for number in checked.rows]
+    requests = [
+        (row, request)
+        for row, number in enumerate(checked.rows)
+        if (request := events[number].request) is not None
+    ]
+    return UsageDraft(
+        events=FewEvents(tuple(checked.rows.values())),
+        has_own_timestamp=np.array(own, np.bool_),
+        facts_position=definitions.facts_position,
+        now=now,
+        requests=requests,
+    )
