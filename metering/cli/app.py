@@ -6,24 +6,24 @@ from typing import Annotated
 
 import typer
 
-from metering.cli.alerts import alerts_app
-from metering.cli.credits import credits_app
-from metering.cli.demo import demo
+from metering.cli.commands.alerts import alerts_app
+from metering.cli.commands.credits import credits_app
+from metering.cli.commands.events import events_app
+from metering.cli.commands.ingest import ingest
+from metering.cli.commands.ingest_options import EPILOG
+from metering.cli.commands.keys import keys_app
+from metering.cli.commands.meters import meters_app
+from metering.cli.commands.query import EPILOG as SQL_EPILOG
+from metering.cli.commands.query import sql
+from metering.cli.commands.reaggregate import reaggregate
+from metering.cli.commands.serve import serve
+from metering.cli.commands.summaries import summaries
+from metering.cli.commands.upkeep import rebuild, seal, verify
+from metering.cli.commands.webhooks import webhooks_app
+from metering.cli.commands.worker import worker
+from metering.cli.demo.command import demo
 from metering.cli.door import Door
-from metering.cli.events import events_app
-from metering.cli.ingest import ingest
-from metering.cli.ingest_options import EPILOG
-from metering.cli.keys import keys_app
-from metering.cli.meters import meters_app
-from metering.cli.query import EPILOG as SQL_EPILOG
-from metering.cli.query import sql
-from metering.cli.reaggregate import reaggregate
-from metering.cli.serve import serve
 from metering.cli.stores import PLACES, Places
-from metering.cli.summaries import summaries
-from metering.cli.upkeep import rebuild, seal, verify
-from metering.cli.webhooks import webhooks_app
-from metering.cli.worker import worker
 
 app = typer.Typer(
     cls=Door,

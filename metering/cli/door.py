@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from ledger.errors import MeteringError
 from metering.cli.errors import CommandInterruptedError
-from metering.cli.text import printable
+from metering.cli.screens.text import printable
 
 FAILED = 1
 INTERRUPTED = 130

@@ -1,10 +1,10 @@
 """The table of all routes; what is asked for most comes first."""
 
-from metering.server import alerts, credit_grants, meter_events, meters, webhooks
+from metering.server.api.routes import Route
 from metering.server.extensions import bulk, operations, reaggregation
 from metering.server.extensions import credits as extension_credits
 from metering.server.extensions import meter_events as extension_meter_events
-from metering.server.routes import Route
+from metering.server.v1 import alerts, credit_grants, meter_events, meters, webhooks
 from metering.server.v2 import core_events, stream
 from metering.server.v2 import meter_events as v2_meter_events
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
-from metering.cli.credits import forfeited_of
+from metering.cli.commands.credits import forfeited_of
 from tests.metering.test_command_line import assert_fails, run
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)

@@ -18,7 +18,13 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
-from metering.cli.charts import ROWS_AT_MOST, ChartLine, Paper, Step, balance_chart
+from metering.cli.screens.charts import (
+    ROWS_AT_MOST,
+    ChartLine,
+    Paper,
+    Step,
+    balance_chart,
+)
 from tests.metering.test_command_line import assert_fails
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
-from metering.cli.traffic import HOURS, Traffic, floor_hour
+from metering.cli.demo.traffic import HOURS, Traffic, floor_hour
 
 END = datetime(2025, 3, 2, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metering
-from metering.server.forms import PAIRS_MAX, Tree, decode_form
+from metering.server.grammar.forms import PAIRS_MAX, Tree, decode_form
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metering.server.openapi import taken_by
-from metering.server.routes import Route
-from metering.server.schemas import Schema, schema_of_all
+from metering.server.api.routes import Route
+from metering.server.documents.openapi import taken_by
+from metering.server.grammar.schemas import Schema, schema_of_all
 from metering.server.table import ROUTES
 from tests.server.forms import form_of
 from tests.server.running import FORM, Answered

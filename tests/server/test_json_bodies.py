@@ -3,8 +3,8 @@
 import pytest
 
 import metering
-from metering.server.json_bodies import decode_json
-from metering.server.parameters import (
+from metering.server.grammar.json_bodies import decode_json
+from metering.server.grammar.parameters import (
     Integer,
     Items,
     Moment,

@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 import metering
-from metering.server.routes import Route
+from metering.server.api.routes import Route
 from metering.server.table import ROUTES
 from tests.segment_places import places_of
 from tests.server.running import Server

@@ -12,15 +12,15 @@ from urllib.parse import urlencode
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from metering.server.front_page import front_page
-from metering.server.health import Health, KeptHealth
-from metering.server.meters import ROUTES as METER_ROUTES
-from metering.server.open_routes import OPEN_ROUTES
-from metering.server.openapi import document_of
-from metering.server.parameters import Choice, Text, optional, required
-from metering.server.requests import FORM_LIMITS
-from metering.server.routes import RowsBody
+from metering.server.api.health import Health, KeptHealth
+from metering.server.api.requests import FORM_LIMITS
+from metering.server.api.routes import RowsBody
+from metering.server.documents.front_page import front_page
+from metering.server.documents.open_routes import OPEN_ROUTES
+from metering.server.documents.openapi import document_of
+from metering.server.grammar.parameters import Choice, Text, optional, required
 from metering.server.table import ROUTES
+from metering.server.v1.meters import ROUTES as METER_ROUTES
 from tests.server.running import FORM, Answered, Server
 
 Node = dict[str, Any]

@@ -3,8 +3,8 @@
 import pytest
 
 import metering
-from metering.server.forms import decode_form
-from metering.server.parameters import (
+from metering.server.grammar.forms import decode_form
+from metering.server.grammar.parameters import (
     METADATA,
     Choice,
     Either,

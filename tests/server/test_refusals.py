@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from metering.server.requests import FORM_LIMITS
-from metering.server.routes import Route
+from metering.server.api.requests import FORM_LIMITS
+from metering.server.api.routes import Route
 from metering.server.table import ROUTES
 from tests.server.running import FORM, Server
 from tests.server.usage import unique

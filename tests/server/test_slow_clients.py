@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import metering
-from metering.server.serving import Bind, serve
+from metering.server.http.serving import Bind, serve
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 HEAD = (

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from metering.errors import InvalidRequestError
-from metering.server.json_bodies import decode_json
-from metering.server.parameters import read_parameters
+from metering.server.grammar.json_bodies import decode_json
+from metering.server.grammar.parameters import read_parameters
 from metering.server.table import ROUTES
 
 [STREAM] = [each for each in ROUTES if each.credential == "session"]

@@ -2,8 +2,8 @@
 
 import metering
 from ledger.records.requests import Request
-from metering.server.repetitions import REPLAYED, Repetitions
-from metering.server.requests import Reply
+from metering.server.api.repetitions import REPLAYED, Repetitions
+from metering.server.api.requests import Reply
 from tests.conftest import Connect
 from tests.metering.usage import create_meter
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 from metering.arguments.ids import NamingByText, identifier_of
 from metering.bodies import encoded
 from metering.errors import InvalidRequestError, SourceError
-from metering.server.errors import BodyRefusedError, RowsUnreadableError
-from metering.server.media_types import ARROW, prefers_arrow
-from metering.server.parameters import Flag, Text, optional
-from metering.server.requests import Limits
-from metering.server.routes import Answer, Call, Content, Route, RowsBody
+from metering.server.api.errors import BodyRefusedError, RowsUnreadableError
+from metering.server.api.requests import Limits
+from metering.server.api.routes import Answer, Call, Content, Route, RowsBody
+from metering.server.grammar.media_types import ARROW, prefers_arrow
+from metering.server.grammar.parameters import Flag, Text, optional
 from metering.usage.ingest.bodies import Body, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from metering.bodies import Body, body_of
 from metering.credits.parameters import AMOUNT_MAX, LONGEST_ID
 from metering.credits.resources import CreditBalanceTransaction
-from metering.server.pages import listed
-from metering.server.parameters import (
+from metering.server.api.pages import listed
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.parameters import (
     Integer,
     Items,
     Moment,
@@ -19,7 +20,6 @@ from metering.server.parameters import (
     optional,
     required,
 )
-from metering.server.routes import Answer, Call, Route
 
 CREDITS = "/metering/v1/credits"
 _APPLY, _PREVIEW, _REINSTATE = (

@@ -4,9 +4,15 @@ from itertools import islice
 
 from metering.bodies import Body
 from metering.meters.resources import MeterEvent
-from metering.server.pages import listed
-from metering.server.parameters import POSITION_MAX, Integer, Moment, Text, optional
-from metering.server.routes import Answer, Call, Route
+from metering.server.api.pages import listed
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.parameters import (
+    POSITION_MAX,
+    Integer,
+    Moment,
+    Text,
+    optional,
+)
 from metering.server.v2.bodies import event_body
 
 EVENTS = "/metering/v1/meter_events"

@@ -2,8 +2,8 @@
 
 from metering.arguments.times import time_of
 from metering.bodies import Body
-from metering.server.metrics import MEDIA_TYPE
-from metering.server.routes import Answer, Call, Content, Route
+from metering.server.api.metrics import MEDIA_TYPE
+from metering.server.api.routes import Answer, Call, Content, Route
 
 HEALTH = "/metering/v1/health"
 METRICS = "/metrics"

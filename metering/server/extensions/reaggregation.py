@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import time_of
-from metering.server.media_types import ARROW, JSON, prefers_arrow
-from metering.server.parameters import (
+from metering.server.api.routes import Answer, Call, Content, Route
+from metering.server.grammar.media_types import ARROW, JSON, prefers_arrow
+from metering.server.grammar.parameters import (
     Choice,
     Either,
     Items,
@@ -25,7 +26,6 @@ from metering.server.parameters import (
     Text,
     optional,
 )
-from metering.server.routes import Answer, Call, Content, Route
 
 REAGGREGATE = "/metering/v1/reaggregate"
 _METHODS: tuple[Literal["GET", "POST"], ...] = ("GET", "POST")

@@ -5,7 +5,8 @@ Source: https://docs.stripe.com/api/v2/core/events
 
 from urllib.parse import urlencode
 
-from metering.server.parameters import (
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.parameters import (
     Given,
     Integer,
     Items,
@@ -14,7 +15,6 @@ from metering.server.parameters import (
     Timestamp,
     optional,
 )
-from metering.server.routes import Answer, Call, Route
 from metering.stream.error_reports import LIMIT_MAX
 from metering.stream.thin_events import report_body
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import metering
 from metering import MeteringError
-from metering.server.meter_events import create_and_write
-from metering.server.parameters import (
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.parameters import (
     Choice,
     Pairs,
     Shape,
@@ -18,7 +18,7 @@ from metering.server.parameters import (
     optional,
     required,
 )
-from metering.server.routes import Answer, Call, Route
+from metering.server.v1.meter_events import create_and_write
 from metering.server.v2.bodies import adjustment_body, event_body
 
 EVENT = {

@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from metering import MeteringError
 from metering.arguments.ids import identifier_of
 from metering.errors import InvalidRequestError
-from metering.server.failures import words_of_a_report
-from metering.server.meter_events import DIGITS_MAX, check_digits
-from metering.server.parameters import RFC_3339, Given, Items, Shape, required
-from metering.server.routes import Answer, Call, Route
+from metering.server.api.failures import words_of_a_report
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.api.value_keys import ValueKeys
+from metering.server.grammar.parameters import RFC_3339, Given, Items, Shape, required
+from metering.server.v1.meter_events import DIGITS_MAX, check_digits
 from metering.server.v2.bodies import session_body
 from metering.server.v2.meter_events import EVENT
-from metering.server.value_keys import ValueKeys
 from metering.stream.error_reports import RefusedEvent
 from metering.usage.ingest.streamed import StreamedEvent
 

@@ -1,0 +1,188 @@
+"""``metering ingest``: events out of files that were seldom made for us."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import typer
+
+import metering
+from metering.cli.commands.ingest_options import (
+    BackfillOption,
+    CreateMeterOption,
+    CustomerOption,
+    EventNameColumnOption,
+    EventNameOption,
+    FilesArgument,
+    IdentifierColumnOption,
+    MeterColumnOption,
+    PayloadColumnOption,
+    RejectionsOption,
+    TimestampColumnOption,
+    ValueOption,
+)
+from metering.cli.door import FAILED, saying_what_is_safe
+from metering.cli.errors import MeterDiffersError
+from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from metering.cli.screens.progress import progress_bar
+from metering.cli.screens.rejections import check_rejections_path, write_rejections
+from metering.cli.screens.reports import (
+    FileReport,
+    is_all_rejected,
+    print_reports,
+    show_reports,
+)
+from metering.cli.screens.text import number
+from metering.cli.stores import create_store
+from metering.usage.ingest.sources import open_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How to read the files, and which meter to make for them."""
+
+    columns: metering.Columns
+    takes_any_past: bool
+    event_name: str | None
+    formula: Literal["sum", "count", "last"] | None
+
+
+def ingest(  # noqa: PLR0913  # a command's options are its arguments
+    files: FilesArgument,
+    *,
+    event_name: EventNameOption = None,
+    event_name_column: EventNameColumnOption = None,
+    customer: CustomerOption = None,
+    customer_column: MeterColumnOption = None,
+    value: ValueOption = None,
+    value_column: MeterColumnOption = None,
+    timestamp_column: TimestampColumnOption = "timestamp",
+    identifier_column: IdentifierColumnOption = "identifier",
+    payload_column: PayloadColumnOption = None,
+    backfill: BackfillOption = False,
+    create_meter: CreateMeterOption = None,
+    rejections: RejectionsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Record the events of files.
+
+    The store is made if there is none. Every batch of 50,000 rows is durable before the
+    next. A bad row never fails the others; rows count from 0. Ingesting a file again
+    counts nothing twice.
+    """
+    columns = metering.Columns(
+        event_name=_either("event-name", event_name, event_name_column) or "event_name",
+        identifier=identifier_column,
+        timestamp=timestamp_column,
+        customer=_either("customer", customer, customer_column),
+        value=_either("value", value, value_column),
+        payload_keys=tuple(payload_column) if payload_column else None,
+    )
+    plan = _Plan(
+        columns=columns,
+        takes_any_past=backfill,
+        event_name=event_name,
+        formula=create_meter,
+    )
+    _check(files, plan, rejections)
+    reports: list[FileReport] = []
+    try:
+        # One by one, so that those before a failure stay in the list.
+        reports.extend(_record(files, plan, store))
+    finally:
+        # What was recorded before a failure is told as well.
+        if reports:
+            (print_reports if json else show_reports)(reports)
+            write_rejections(reports, rejections)
+    if is_all_rejected(reports):
+        raise typer.Exit(FAILED)
+
+
+def _either(
+    option: str, constant: str | None, column: str | None
+) -> metering.Constant | str | None:
+    if constant is None:
+        return column
+    if column is not None:
+        raise typer.BadParameter(f"give --{option} or --{option}-column, not both")
+    return metering.Constant(constant)
+
+
+def _check(files: Sequence[Path], plan: _Plan, rejections: Path | None) -> None:
+    """Check what can be checked before a store is made.
+
+    Raises:
+        SourceError: a file cannot be read, or lacks a column that is named.
+        RejectionsFileError: rejections could not be written.
+    """
+    if plan.formula is not None and plan.event_name is None:
+        raise typer.BadParameter("--create-meter needs --event-name")
+    check_rejections_path(rejections)
+    for file in files:
+        open_source(file, plan.columns)
+
+
+def _record(files: Sequence[Path], plan: _Plan, store: str) -> Iterator[FileReport]:
+    with create_store(store) as m:
+        _need_meter(m, plan)
+        for file in files:
+            yield _ingest_file(m, file, plan)
+
+
+def _need_meter(m: metering.Metering, plan: _Plan) -> None:
+    """Create a meter, or make sure that the one there is has the formula.
+
+    Raises:
+        MeterDiffersError: it has another one.
+    """
+    if plan.formula is None or plan.event_name is None:
+        return
+    for meter in m.meters.list():
+        if meter.event_name == plan.event_name:
+            found = meter.default_aggregation.formula
+            if found != plan.formula:
+                raise MeterDiffersError(plan.event_name, found, plan.formula)
+            return
+    m.meters.create(
+        display_name=plan.event_name,
+        event_name=plan.event_name,
+        default_aggregation={"formula": plan.formula},
+    )
+
+
+def _ingest_file(m: metering.Metering, file: Path, plan: _Plan) -> FileReport:
+    rows = 0
+
+    def sentence() -> str:
+        return (
+            f"Interrupted; {number(rows)} rows of {file} are done and safe, run the"
+            " command again for the rest: nothing counts twice"
+        )
+
+    start = perf_counter()
+    with saying_what_is_safe(sentence), progress_bar(file.name) as advance:
+
+        def tell(progress: metering.IngestProgress) -> None:
+            nonlocal rows
+            rows = progress.rows
+            advance(rows, progress.total_rows)
+
+        try:
+            receipt = m.meter_events.ingest(
+                file,
+                backfill=plan.takes_any_past,
+                progress=tell,
+                columns=plan.columns,
+            )
+        except metering.SourceError as error:
+            if not rows:
+                raise
+            raise metering.SourceError(
+                f"{error.message}; the first {number(rows)} rows are done and kept",
+                code=error.code,
+                param=error.param,
+            ) from error
+    return FileReport(file=file, seconds=perf_counter() - start, receipt=receipt)

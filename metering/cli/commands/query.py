@@ -1,0 +1,62 @@
+"""``metering sql``: ask the events anything, in SQL."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metering.cli.door import saying_what_is_safe
+from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from metering.cli.screens.arrow_tables import (
+    check_output,
+    print_rows,
+    show_rows,
+    write_table,
+)
+from metering.cli.stores import open_store
+
+LimitOption = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Show at most so many rows; 20 if left out."),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write all rows to a .parquet or .csv file."),
+]
+
+EPILOG = """Usage by customer and model, as it is now:
+
+\b
+  metering sql "SELECT customer, payload['model'] AS model, sum(value) AS total
+    FROM events WHERE event_name = 'tokens' AND NOT cancelled GROUP BY ALL"
+"""
+
+
+def sql(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One SELECT over the table events.")
+    ],
+    *,
+    limit: LimitOption = None,
+    output: OutputOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Run a SELECT of DuckDB's SQL over all events, sealed or not.
+
+    The table events has the columns position, recorded_at, event_name, customer,
+    timestamp, value, identifier, payload (a map) and cancelled. With --json every row
+    is a line of its own.
+    """
+    if json and output is not None:
+        raise typer.BadParameter("give --json or --output, not both")
+    check_output(output)
+    safe = "Interrupted; a query changes nothing"
+    with saying_what_is_safe(lambda: safe), open_store(store) as m:
+        table = m.sql(query)
+    if output is not None:
+        write_table(table, output)
+    elif json:
+        print_rows(table)
+    else:
+        show_rows(table, limit)

@@ -1,0 +1,196 @@
+"""``metering reaggregate``: recompute usage from the events, or see what would change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyarrow as pa
+import typer
+
+import metering
+from metering.cli.commands.query import LimitOption, OutputOption
+from metering.cli.door import saying_what_is_safe
+from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption, option_time
+from metering.cli.screens.arrow_tables import (
+    check_output,
+    print_rows,
+    show_rows,
+    write_table,
+)
+from metering.cli.screens.progress import progress_bar
+from metering.cli.screens.screen import show
+from metering.cli.screens.text import counted, quantities
+from metering.cli.stores import open_store
+from metering.reaggregation.differences import by_customer, differences
+
+_Formula = Literal["sum", "count", "last", "min", "max", "avg", "unique_count"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What both sides of a difference have in common."""
+
+    meters: Sequence[str] | None
+    start_time: datetime | None
+    end_time: datetime | None
+    window: str
+    group_by: Sequence[str]
+    timezone: str
+    filters: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """What is tried in place of how things are."""
+
+    as_of: int | datetime | None = None
+    formula: str | None = None
+    value_key: str | None = None
+
+
+def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
+    *,
+    meter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METER", help="Id or event name, once for each; all if left out."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Inclusive; the first event's.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Exclusive; the last event's.")
+    ] = None,
+    window: Annotated[
+        Literal["minute", "hour", "day", "week", "month"],
+        typer.Option(help="How long each window is."),
+    ] = "day",
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Payload key to split usage by as well."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=TEXT",
+            help="Only events with this text in the payload; several texts of one key"
+            " are alternatives.",
+        ),
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Whose clocks the windows follow.")
+    ] = "UTC",
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POSITION|TIME", help="What was known at a position, or by a time."
+        ),
+    ] = None,
+    formula: Annotated[
+        _Formula | None, typer.Option(help="Try another than the meters' own.")
+    ] = None,
+    value_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Try another payload key for the value."),
+    ] = None,
+    diff: Annotated[
+        bool,
+        typer.Option(
+            "--diff",
+            help="Compare with how things are now: what would change, by customer.",
+        ),
+    ] = False,
+    limit: LimitOption = None,
+    output: OutputOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Recompute the usage of all customers from the events alone.
+
+    Nothing is changed. Times are ISO 8601, in UTC unless they say otherwise. With
+    --output or --json, --diff gives every window that differs.
+    """
+    check_output(output)
+    trial = _Trial(as_of=_as_of(as_of), formula=formula, value_key=value_key)
+    if diff and trial == _Trial():
+        raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
+    span = _Span(
+        meters=meter or None,
+        start_time=None if start is None else option_time(start, "--start"),
+        end_time=None if end is None else option_time(end, "--end"),
+        window=window,
+        group_by=by or (),
+        timezone=timezone,
+        filters=_filters(where or ()),
+    )
+    safe = "Interrupted; recomputing changes nothing"
+    with saying_what_is_safe(lambda: safe), open_store(store) as m:
+        table = _asked(m, span, trial, "Recomputing")
+        if diff:
+            table = differences(_asked(m, span, _Trial(), "Comparing"), table)
+    _give(table, output, limit, is_json=json, is_difference=diff)
+
+
+def _asked(
+    m: metering.Metering, span: _Span, trial: _Trial, description: str
+) -> pa.Table:
+    with progress_bar(description) as advance:
+        return m.reaggregate(
+            meters=span.meters,
+            start_time=span.start_time,
+            end_time=span.end_time,
+            window=span.window,
+            group_by=span.group_by,
+            timezone=span.timezone,
+            as_of=trial.as_of,
+            filters=span.filters,
+            formula=trial.formula,
+            value_key=trial.value_key,
+            progress=advance,
+        )
+
+
+def _give(
+    table: pa.Table,
+    output: Path | None,
+    limit: int | None,
+    *,
+    is_json: bool,
+    is_difference: bool,
+) -> None:
+    if output is not None:
+        write_table(table, output)
+    elif is_json:
+        print_rows(table)
+    elif not is_difference:
+        show_rows(table, limit)
+    elif table.num_rows == 0:
+        show("Nothing would change.", style="bold green")
+    else:
+        customers = by_customer(table)
+        show_rows(customers, limit)
+        total = sum(customers.column("difference").to_pylist(), Decimal(0))
+        windows = counted(table.num_rows, "window")
+        who = counted(customers.num_rows, "customer")
+        change = quantities([total.normalize()])[0]
+        show(f"{who} would change in {windows}, by {change} in all", style="bold")
+
+
+def _as_of(text: str | None) -> int | datetime | None:
+    if text is None:
+        return None
+    return int(text) if text.isdecimal() else option_time(text, "--as-of")
+
+
+def _filters(where: Sequence[str]) -> dict[str, list[str]]:
+    filters: dict[str, list[str]] = {}
+    for each in where:
+        key, equals, text = each.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"give --where KEY=TEXT, not {each!r}")
+        filters.setdefault(key, []).append(text)
+    return filters

@@ -1,0 +1,100 @@
+"""``metering serve``: Stripe's billing API over HTTP, until told to stop."""
+
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from metering.cli.commands.worker import complaining
+from metering.cli.errors import ServerMissingError
+from metering.cli.options import (
+    DEFAULT_STORE,
+    AllowPrivateOption,
+    JsonOption,
+    LivemodeOption,
+    StoreOption,
+)
+from metering.cli.screens.documents import print_line
+from metering.cli.screens.screen import show
+from metering.cli.stores import open_store, shown_name
+
+_CANCEL_WINDOW = timedelta(hours=24)
+_RATE_LIMIT = 1_000
+
+
+def serve(  # noqa: PLR0913  # a command's options are its arguments
+    *,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65_535, metavar="PORT", help="0 is any that is free."),
+    ] = 12111,
+    behind_tls: Annotated[
+        bool,
+        typer.Option(
+            "--behind-tls",
+            help="Something in front speaks TLS: listen also where others can reach.",
+        ),
+    ] = False,
+    works: Annotated[
+        bool,
+        typer.Option(
+            "--worker/--no-worker",
+            help="Whether to evaluate alerts, deliver webhooks and seal as well.",
+        ),
+    ] = True,
+    rate_limit: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="How many requests a second a key may make; 0 is any number.",
+        ),
+    ] = _RATE_LIMIT,
+    allow_private: AllowPrivateOption = False,
+    live: LivemodeOption = False,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Serve Stripe's billing API, for Stripe's own clients; keys create makes keys.
+
+    SIGTERM or Ctrl-C stops it as soon as what was accepted is answered. Point a client
+    at it by its base addresses, for api and for meter_events.
+    """
+    try:
+        # It takes a while to load, and is an extra.
+        from metering.server.http.serving import Bind  # noqa: PLC0415
+        from metering.server.http.serving import serve as serve_store  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ServerMissingError(str(error.name)) from error
+
+    def started(url: str) -> None:
+        if json:
+            print_line({"url": url})
+        else:
+            show(f"Serving {shown_name(store)} at {url}; Ctrl-C stops it")
+
+    with ExitStack() as stack:
+        stack.enter_context(complaining())
+        m = stack.enter_context(
+            open_store(
+                store,
+                allow_private_webhooks=allow_private,
+                livemode=live,
+                cancel_window=_CANCEL_WINDOW,
+            )
+        )
+        worker = stack.enter_context(m.worker()) if works else None
+        serve_store(
+            m,
+            Bind(host=host, port=port, is_behind_tls=behind_tls),
+            rate_limit=rate_limit or None,
+            started=started,
+            # A server whose worker has ended would keep still about alerts.
+            must_stop=lambda: worker is not None and worker.has_ended,
+        )
+    if not json:
+        show("Stopped")

@@ -1,0 +1,188 @@
+"""``metering seal``, ``rebuild`` and ``verify``: where the log lies, what follows, proof."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import msgspec
+import typer
+
+import metering
+from ledger.database.sqlite import LIBRARY_VERSION
+from metering.cli.checkpoints import read_checkpoint, write_checkpoint
+from metering.cli.door import FAILED, saying_what_is_safe
+from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from metering.cli.screens.documents import print_document
+from metering.cli.screens.progress import progress_bar
+from metering.cli.screens.screen import show, show_pairs
+from metering.cli.screens.text import counted, number
+from metering.cli.stores import open_store
+
+_FIRST_SOUND_SQLITE = (3, 51, 3)
+
+
+class SealedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What sealing came to."""
+
+    segments: int
+    position: int
+    seconds: float
+
+
+class RebuiltDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rebuild came to."""
+
+    position: int
+    seconds: float
+
+
+class VerifiedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found."""
+
+    ok: bool
+    position: int
+    commits: int
+    entries: int
+    segments: int
+    digest: str
+    epoch: str
+    sqlite_version: str | None
+    problems: tuple[str, ...]
+
+
+def seal(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Move recorded usage into segments: Parquet files that any engine reads.
+
+    It happens by itself when half a million entries have gathered.
+    """
+    safe = "Interrupted; the log is as it was, and the next sealing makes up the rest"
+    start = perf_counter()
+    with (
+        saying_what_is_safe(lambda: safe),
+        open_store(store) as m,
+        progress_bar("Sealing") as advance,
+    ):
+        segments = m.seal(advance)
+        position = m.position
+    seconds = perf_counter() - start
+    if json:
+        print_document(
+            SealedDocument(
+                segments=segments, position=position, seconds=round(seconds, 3)
+            )
+        )
+    elif segments:
+        made = f"{counted(segments, 'segment')} in {seconds:.1f} s"
+        show(f"Sealed the usage up to position {number(position)}: {made}")
+    else:
+        show("Nothing to seal, or another process is at it")
+
+
+def rebuild(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Make everything anew that follows from the log."""
+    safe = "Interrupted; the log is as it was, and the next command makes up the rest"
+    start = perf_counter()
+    with (
+        saying_what_is_safe(lambda: safe),
+        open_store(store) as m,
+        progress_bar("Rebuilding") as advance,
+    ):
+        m.rebuild(advance)
+        position = m.position
+    seconds = perf_counter() - start
+    if json:
+        print_document(RebuiltDocument(position=position, seconds=round(seconds, 3)))
+    else:
+        show(f"Rebuilt up to position {number(position)} in {seconds:.1f} s")
+
+
+def verify(
+    *,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check against the position and digest saved in this file, if there"
+            " is one, and save the new ones in it if nothing is wrong.",
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Check the log, its segments, and what follows from them.
+
+    The digest stands for everything up to the position: kept outside the store, it
+    proves later that nothing before it was changed or cut off. Exits with 1 where
+    something is wrong.
+    """
+    saved = read_checkpoint(checkpoint)
+    with (
+        saying_what_is_safe(lambda: "Interrupted; verifying changes nothing"),
+        open_store(store) as m,
+        progress_bar("Verifying") as advance,
+    ):
+        report = m.verify(advance, checkpoint=saved)
+    if checkpoint is not None and report.ok:
+        write_checkpoint(checkpoint, report.checkpoint)
+    version = None if "://" in store else LIBRARY_VERSION
+    if json:
+        print_document(
+            VerifiedDocument(
+                ok=report.ok,
+                position=report.position,
+                commits=report.commits,
+                entries=report.entries,
+                segments=report.segments,
+                digest=report.digest,
+                epoch=report.epoch,
+                sqlite_version=version,
+                problems=report.problems,
+            )
+        )
+    else:
+        _show(report, version)
+        if checkpoint is not None and report.ok:
+            _show_checkpoint(checkpoint, saved)
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+def _show(report: metering.VerifyReport, sqlite_version: str | None) -> None:
+    pairs = [
+        ("position", number(report.position)),
+        ("commits", number(report.commits)),
+        ("entries", number(report.entries)),
+        ("segments", number(report.segments)),
+        ("digest", report.digest),
+    ]
+    if sqlite_version is not None:
+        pairs.append(("SQLite", _judged(sqlite_version)))
+    show_pairs(pairs)
+    for problem in report.problems:
+        show(problem, style="bold red")
+    if report.ok:
+        show("Verified: nothing is wrong", style="bold green")
+    else:
+        show(f"Problems: {number(len(report.problems))}", style="bold red")
+
+
+def _show_checkpoint(path: Path, before: metering.Checkpoint | None) -> None:
+    if before is None:
+        show(f"Saved the first checkpoint in {path}; keep it outside the store")
+    else:
+        position = number(before.position)
+        show(
+            f"The log goes on from the checkpoint at position {position}; saved the new"
+            f" one in {path}"
+        )
+
+
+def _judged(version: str) -> str:
+    """Say what a version of SQLite means for the log."""
+    if tuple(int(part) for part in version.split(".")) >= _FIRST_SOUND_SQLITE:
+        return version
+    return (
+        f"{version}; before 3.51.3 two connections that checkpoint and commit at once"
+        " can corrupt a file; here checkpoints run only under the write lock, so this"
+        " store is safe from that"
+    )

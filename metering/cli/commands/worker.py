@@ -1,0 +1,136 @@
+"""``metering worker``: keep a store current until told to stop."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+import metering
+from metering.arguments.clock import SystemClock
+from metering.cli.door import complain
+from metering.cli.options import (
+    DEFAULT_STORE,
+    AllowPrivateOption,
+    JsonOption,
+    StoreOption,
+)
+from metering.cli.screens.documents import print_line
+from metering.cli.screens.screen import show
+from metering.cli.screens.text import counted, number, second
+from metering.cli.stores import open_store, shown_name
+
+_SECONDS_BETWEEN_LINES = 1.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def worker(
+    *,
+    poll: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1_000,
+            metavar="MS",
+            help="How often to look for what others recorded, in milliseconds.",
+        ),
+    ] = 50,
+    allow_private: AllowPrivateOption = False,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Evaluate alerts, deliver to webhook endpoints and seal, until told to stop.
+
+    Any number of workers may run on one store. SIGTERM or Ctrl-C stops one as soon as
+    the deliveries that it is attempting are through; a second signal stops it at once,
+    and the next worker does again what was not finished. With --json it prints a line
+    for each round that came to something.
+    """
+    done: SimpleQueue[metering.WorkReceipt] = SimpleQueue()
+    with (
+        complaining(),
+        open_store(store, allow_private_webhooks=allow_private) as m,
+        _stopped_by_a_signal(),
+        m.worker(poll=timedelta(milliseconds=poll), progress=done.put) as working,
+    ):
+        if not json:
+            show(f"Working on {shown_name(store)}; Ctrl-C stops it")
+        while not working.join(_SECONDS_BETWEEN_LINES):
+            _print(done, json=json)
+    _print(done, json=json)
+    if not json:
+        show("Stopped")
+
+
+def _print(done: SimpleQueue[metering.WorkReceipt], *, json: bool) -> None:
+    """Print what was done since the last time."""
+    receipts = []
+    with suppress(Empty):
+        while True:
+            receipts.append(done.get_nowait())
+    if json:
+        for receipt in receipts:
+            print_line(receipt)
+    elif receipts:
+        show(_sentence(receipts))
+
+
+def _sentence(receipts: list[metering.WorkReceipt]) -> str:
+    counts = [
+        (sum(each.triggered for each in receipts), "trigger"),
+        (sum(each.enqueued for each in receipts), "new delivery"),
+        (sum(each.delivered for each in receipts), "delivered"),
+        (sum(each.failed for each in receipts), "failed attempt"),
+    ]
+    told = [
+        f"{number(count)} {noun}" if noun == "delivered" else counted(count, noun)
+        for count, noun in counts
+        if count
+    ]
+    position = number(receipts[-1].position)
+    return f"{second(SystemClock().now())}  position {position}: {', '.join(told)}"
+
+
+@contextmanager
+def _stopped_by_a_signal() -> Iterator[None]:
+    """End a block at the first signal to stop; the second ends the process."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, stop) for each in _SIGNALS}
+    try:
+        yield
+    except KeyboardInterrupt:
+        # Asked for, and all was left in order.
+        pass
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Complaints(logging.Handler):
+    """Tells warnings as failures are told; what ends the command is told at the door."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.CRITICAL:
+            complain(self.format(record))
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Tell warnings as failures are told, until a block ends."""
+    logger, handler = logging.getLogger("metering"), _Complaints(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

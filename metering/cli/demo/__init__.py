@@ -1,0 +1,1 @@
+"""The demo: a day and a half of a language-model API."""

@@ -1,0 +1,157 @@
+"""Arrow tables as results: on the screen, as JSON lines, or in a file."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import typer
+
+from ledger.usage.quantities import shortest
+from metering.cli.errors import OutputFileError
+from metering.cli.screens.documents import print_line
+from metering.cli.screens.screen import Column, show, show_table
+from metering.cli.screens.text import counted, number, quantities
+from metering.cli.screens.values import plain_values, text_in_csv, text_on_screen
+from projections.errors import QueryError
+
+_ROWS_SHOWN = 20
+_ROWS_AT_A_TIME = 1 << 15
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse a file that could not be written, before the work is done.
+
+    Raises:
+        BadParameter: the name says neither Parquet nor CSV.
+        OutputFileError: its directory is not there, or may not be written to.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() not in _WRITERS:
+        known = " or ".join(_WRITERS)
+        raise typer.BadParameter(
+            f"name a file that ends in {known}, not {path.name!r}",
+            param_hint="--output",
+        )
+    if not path.parent.is_dir():
+        raise OutputFileError(path, f"there is no directory {path.parent}")
+    if path.is_dir():
+        raise OutputFileError(path, "it is a directory")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputFileError(path, f"the directory {path.parent} is not writable")
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as the name of the file says, as a whole or not at all.
+
+    Raises:
+        OutputFileError: it cannot be written there.
+        QueryError: that kind of file has no place for what is in it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            _WRITERS[path.suffix.lower()](table, file)
+        temporary.replace(path)
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise OutputFileError(path, reason) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    show(f"Wrote {counted(table.num_rows, 'row')} to {path}")
+
+
+def print_rows(table: pa.Table) -> None:
+    """Print each row as a line of JSON.
+
+    Raises:
+        QueryError: two columns have one name.
+    """
+    _check_names(table)
+    for batch in table.to_batches(_ROWS_AT_A_TIME):
+        names = batch.schema.names
+        columns = map(plain_values, batch.columns, names)
+        for row in zip(*columns, strict=True):
+            print_line(dict(zip(names, row, strict=True)))
+
+
+def show_rows(table: pa.Table, limit: int | None) -> None:
+    """Show the first rows of a table."""
+    if table.num_rows == 0:
+        show("No rows.")
+        return
+    shown = table.slice(0, limit or _ROWS_SHOWN)
+    columns = map(_texts, shown.columns, shown.column_names)
+    show_table(
+        [
+            Column(title=field.name, is_number=_is_number(field.type))
+            for field in shown.schema
+        ],
+        list(zip(*columns, strict=True)),
+    )
+    if shown.num_rows < table.num_rows:
+        rest = f"{number(shown.num_rows)} of {counted(table.num_rows, 'row')}"
+        show(f"{rest}; --limit, --output and --json give others.", style="dim")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_floating(kind)
+    )
+
+
+def _texts(column: pa.ChunkedArray, name: str) -> list[str]:
+    if pa.types.is_decimal(column.type):
+        values = column.to_pylist()
+        present = [shortest(each) for each in values if each is not None]
+        given = iter(quantities(present))
+        return ["" if each is None else next(given) for each in values]
+    return [text_on_screen(value) for value in plain_values(column, name)]
+
+
+def _check_names(table: pa.Table) -> None:
+    for name, count in Counter(table.column_names).items():
+        if count > 1:
+            reason = f"its result has {count} columns named {name!r}"
+            raise QueryError(f"{reason}; name them apart with AS")
+
+
+def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
+    _check_names(table)
+    pq.write_table(table, file)
+
+
+def _write_csv(table: pa.Table, file: BinaryIO) -> None:
+    """Write exact decimals without exponents, times in ISO 8601, maps as JSON."""
+    fields = [pa.field(field.name, _kind_in_csv(field.type)) for field in table.schema]
+    schema = pa.schema(fields)
+    with pc.CSVWriter(file, schema) as writer:
+        for batch in table.to_batches(_ROWS_AT_A_TIME):
+            columns = [
+                column if column.type == field.type else _texts_in_csv(column, field)
+                for column, field in zip(batch.columns, schema, strict=True)
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _kind_in_csv(kind: pa.DataType) -> pa.DataType:
+    is_plain = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return kind if is_plain else pa.string()
+
+
+def _texts_in_csv(column: pa.Array, field: pa.Field) -> pa.Array:
+    values = plain_values(column, field.name)
+    return pa.array(map(text_in_csv, values), pa.string())
+
+
+_WRITERS: dict[str, Callable[[pa.Table, BinaryIO], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+}

@@ -1,0 +1,1 @@
+"""The API: routes as data, and one service that answers them."""

@@ -1,0 +1,156 @@
+"""Authentication: which key a request came with, and whether it opens the server."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import metering
+from metering.access.api_keys import ApiKey, ScopeName, digest_of
+from metering.connection import Metering
+from metering.server.api.errors import (
+    NotAuthenticatedError,
+    NotPermittedError,
+    SessionExpiredError,
+)
+from metering.stream.sessions import MeterEventSession
+
+_logger = logging.getLogger(__name__)
+
+_MISSING = (
+    "You did not provide an API key. You need to provide your API key in the"
+    " Authorization header, using Bearer auth (e.g. 'Authorization: Bearer"
+    " YOUR_SECRET_KEY')."
+)
+
+
+_NOT_OPENED = (
+    "You did not provide an authentication token. Create a meter event session, and"
+    " provide its token in the Authorization header, using Bearer auth."
+)
+
+Keys = Mapping[bytes, ApiKey | MeterEventSession] | metering.MeteringError
+"""The keys or sessions as a look found them, by the SHA-256 of their secrets; or why it
+did not."""
+
+
+class Keyring:
+    """The keys of a store."""
+
+    def __init__(self, m: Metering) -> None:
+        self._m = m
+
+    def look(self) -> Keys:
+        """Look at the keys: what a request that came before goes by.
+
+        Nothing is remembered from one look to the next, so that a key that is revoked
+        is refused at once, whoever revokes it.
+        """
+        return _looked_at(self._m.api_keys.by_digest)
+
+    def look_at_sessions(self, authorizations: Sequence[str | None]) -> Keys:
+        """Look at the sessions whose tokens some requests came with."""
+        tokens = {_bearer(each) for each in authorizations}
+        digests = [digest_of(token) for token in sorted(tokens) if token]
+        return _looked_at(lambda: self._m.meter_event_sessions.by_digest(digests))
+
+
+def _looked_at(look: Callable[[], Keys]) -> Keys:
+    """Look, and take what goes wrong for what is seen: it concerns these requests only."""
+    try:
+        return look()
+    except metering.MeteringError as error:
+        return error
+    except Exception:
+        # A fault of this program must not end the thread that looks for all others.
+        _logger.exception("The API keys could not be looked at")
+        return metering.MeteringError("The API keys could not be looked at")
+
+
+def key_of(keys: Keys, authorization: str | None) -> ApiKey:
+    """Find the key of a request.
+
+    Args:
+        keys: as they were found after the request came.
+        authorization: the header: ``Bearer``, or ``Basic`` with the key as the name of
+            the user.
+
+    Raises:
+        NotAuthenticatedError: there is none, or none that is good.
+        MeteringError: the keys could not be looked at.
+    """
+    secret = _secret(authorization)
+    if isinstance(keys, metering.MeteringError):
+        raise keys
+    # Found by a hash of 256 random bits: how long that takes tells nothing of them.
+    key = keys.get(digest_of(secret))
+    if not isinstance(key, ApiKey):
+        raise NotAuthenticatedError(f"Invalid API Key provided: {_masked(secret)}")
+    if key.revoked_at is not None:
+        message = f"Expired API Key provided: {_masked(secret)}"
+        raise NotAuthenticatedError(message, code="api_key_expired")
+    return key
+
+
+def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
+    """Find the session of a request, by the token that it came with as ``Bearer``.
+
+    Args:
+        sessions: as they were found after the request came.
+        authorization: the header.
+
+    Raises:
+        NotAuthenticatedError: there is none.
+        SessionExpiredError: it opens nothing any more.
+        MeteringError: the sessions could not be looked at.
+    """
+    token = _bearer(authorization)
+    if not token:
+        raise NotAuthenticatedError(_NOT_OPENED)
+    if isinstance(sessions, metering.MeteringError):
+        raise sessions
+    session = sessions.get(digest_of(token))
+    if not isinstance(session, MeterEventSession):
+        message = f"Invalid authentication token provided: {_masked(token)}"
+        raise NotAuthenticatedError(message)
+    if session.is_expired:
+        raise SessionExpiredError
+    return session
+
+
+def check_scope(key: ApiKey, scope: ScopeName) -> None:
+    """Check that a key may do something.
+
+    Raises:
+        NotPermittedError: its scopes do not allow it.
+    """
+    if scope not in key.scopes:
+        raise NotPermittedError(key.last_four, scope)
+
+
+def _secret(authorization: str | None) -> str:
+    scheme, _, credentials = (authorization or "").strip().partition(" ")
+    secret = credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(secret, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise NotAuthenticatedError(_MISSING) from error
+        secret = decoded.partition(":")[0]
+    elif scheme.lower() != "bearer":
+        raise NotAuthenticatedError(_MISSING)
+    if not secret:
+        raise NotAuthenticatedError(_MISSING)
+    return secret
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _masked(secret: str) -> str:
+    """Show as much of a secret as is needed to know it by."""
+    kind = secret[:8] if secret[:3] in {"sk_", "rk_"} else ""
+    last = secret[-4:] if len(secret) >= 16 else ""
+    return f"{kind}***{last}"

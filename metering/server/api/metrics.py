@@ -1,0 +1,135 @@
+"""Metrics: what the server was asked and how it answered, counted for Prometheus.
+
+One registry for each application, and nothing global. No label says who asked or for
+whom: labels are routes, methods, statuses and reasons, of which there are only so many.
+What is counted on the way of a request is looked up once, since a look-up by labels
+takes as long as counting does.
+"""
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from metering.server.api.errors import REFUSALS
+from metering.server.api.requests import Reply
+from metering.upkeep.status import StoreStatus
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+
+
+class Metrics:
+    """The metrics of one application. For its event loop; read by any thread."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.running = 0
+        running = Gauge(
+            "metering_http_requests_running",
+            "Requests that are being answered.",
+            registry=self._registry,
+        )
+        running.set_function(lambda: self.running)
+        self.requests = Counter(
+            "metering_http_requests",
+            "Requests that were answered.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self.seconds = Histogram(
+            "metering_http_request_duration_seconds",
+            "From the head of a request to the end of its answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        refused = Counter(
+            "metering_http_requests_refused",
+            "Requests that never reached the store, by reason.",
+            ("reason",),
+            registry=self._registry,
+        )
+        self.refused = {reason: refused.labels(reason) for reason in REFUSALS}
+
+    def of(self, method: str, route: str) -> "RouteMetrics":
+        """Count the requests of a route."""
+        return RouteMetrics(self, method, route)
+
+    def text(self, status: StoreStatus) -> bytes:
+        """Write all that was counted, and how far the store is."""
+        of_store = CollectorRegistry()
+        of_store.register(_OfStore(status))
+        return generate_latest(self._registry) + generate_latest(of_store)
+
+
+class RouteMetrics:
+    """The metrics of one route."""
+
+    def __init__(self, metrics: Metrics, method: str, route: str) -> None:
+        self._metrics = metrics
+        self._labels = (method, route)
+        self._seconds = metrics.seconds.labels(method, route)
+        self._by_status: dict[int, Counter] = {}
+
+    def began(self) -> float:
+        """Count a request that is being answered, and tell when it began to be."""
+        self._metrics.running += 1
+        return perf_counter()
+
+    def ended(self, began: float, reply: Reply | None) -> None:
+        """Count a request that was answered; None where nobody was there any more."""
+        self._metrics.running -= 1
+        if reply is None:
+            return
+        self._seconds.observe(perf_counter() - began)
+        status = reply.status
+        counter = self._by_status.get(status)
+        if counter is None:
+            counter = self._metrics.requests.labels(*self._labels, str(status))
+            self._by_status[status] = counter
+        counter.inc()
+        if reply.refusal is not None:
+            self._metrics.refused[reply.refusal].inc()
+
+
+class _OfStore(Collector):
+    """What a store tells of itself, the same whichever server of it is asked."""
+
+    def __init__(self, status: StoreStatus) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell it."""
+        status = self._status
+        yield GaugeMetricFamily(
+            "metering_log_position",
+            "Position of the last entry of the log.",
+            status.position,
+        )
+        yield CounterMetricFamily(
+            "metering_events_recorded",
+            "Meter events in the log, whoever recorded them.",
+            status.event_count,
+        )
+        yield GaugeMetricFamily(
+            "metering_deliveries_pending",
+            "Events still to be delivered to webhook endpoints.",
+            status.pending_deliveries,
+        )
+        if status.evaluated_position is not None:
+            yield GaugeMetricFamily(
+                "metering_alerts_evaluated_position",
+                "Position of the log up to which alerts on usage were evaluated.",
+                status.evaluated_position,
+            )

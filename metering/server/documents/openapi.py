@@ -1,0 +1,339 @@
+"""OpenAPI: the tables of routes, as a document that clients can be made of.
+
+What it says of parameters is what the routes read them by, so it cannot be wrong about
+them. Source: https://spec.openapis.org/oas/v3.1.0
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from metering.server.api.expansion import ITEM
+from metering.server.api.routes import Route
+from metering.server.api.service import media_types_of
+from metering.server.documents.open_routes import OpenRoute
+from metering.server.documents.statuses import failures
+from metering.server.grammar.leaves import Leaf, leaves_of
+from metering.server.grammar.media_types import FORM, JSON
+from metering.server.grammar.parameters import (
+    POSITION_MAX,
+    Choice,
+    Either,
+    Items,
+    KeyedBy,
+    Kind,
+    Pairs,
+    Parameters,
+    Shape,
+    optional,
+)
+from metering.server.grammar.schemas import Schema, schema_of_all
+from metering.webhooks.resources import API_VERSION
+
+Node = dict[str, Any]
+"""A part of the document."""
+
+_TYPES = ("api_error", "idempotency_error", "invalid_request_error")
+_V2_TYPES = (*_TYPES, "rate_limit", "temporary_session_expired")
+_NESTED: Node = {"style": "deepObject", "explode": True}
+_TEXT: Schema = {"type": "string"}
+_SECURITY_SCHEMES: Node = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key; the roles are the scopes that a restricted one needs.",
+    },
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "An API key as the name of the user, without a password.",
+    },
+    "session": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a meter event session; it opens the stream alone.",
+    },
+}
+_LIST: Schema = {
+    "type": "object",
+    "properties": {
+        "object": {"const": "list"},
+        "data": {"type": "array", "items": {"type": "object"}},
+        "has_more": {"type": "boolean"},
+        "url": _TEXT,
+    },
+    "required": ["object", "data", "has_more", "url"],
+}
+_STATUS: Schema = {
+    "type": "object",
+    "properties": {"status": {"enum": ["ok", "unavailable"]}},
+    "required": ["status"],
+}
+_PARAMETERS: Node = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A request that comes again under it has no effect again.",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+    "MinPosition": {
+        "name": "Metering-Min-Position",
+        "in": "header",
+        "description": "Answer when the log has reached this position.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": POSITION_MAX},
+    },
+}
+_HEADERS: Node = {
+    "Position": {
+        "description": "How far the log goes that the answer counts.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RequestId": {"description": "Names the request.", "schema": _TEXT},
+    "RetryAfter": {
+        "description": "In how many seconds to try again, at the earliest.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "ShouldRetry": {
+        "description": "Whether the same request may do better.",
+        "schema": {"enum": ["true", "false"]},
+    },
+}
+
+
+def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> Node:
+    """Write the document.
+
+    Args:
+        routes: what needs a key.
+        open_routes: what does not.
+    """
+    paths: dict[str, Node] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for each in open_routes:
+        paths.setdefault(each.path, {})["get"] = _open_operation(each)
+    tags = dict.fromkeys(resource_of(path) for path in paths)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "metering",
+            "version": API_VERSION,
+            "description": "Usage metering under the names of Stripe's billing API.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": each} for each in tags],
+        "paths": paths,
+        "components": {
+            "headers": _HEADERS,
+            "parameters": _PARAMETERS,
+            "responses": dict(_failed_responses()),
+            "schemas": {
+                "Error": _error(_TYPES, needed=[], others=["code", "param"]),
+                "ErrorOfV2": _error(_V2_TYPES, needed=["code"], others=["doc_url"]),
+                "List": _LIST,
+                "Status": _STATUS,
+            },
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+    }
+
+
+def resource_of(path: str) -> str:
+    """Name the resource that is served at a path, with what is done to it."""
+    words = path.partition("/{")[0].strip("/")
+    return words.replace("/", " ").replace("_", " ") if "/" in words else "server"
+
+
+def summary_of(route: Route | OpenRoute) -> str:
+    """Say in a sentence what a route does."""
+    return (route.handler.__doc__ or "").strip().partition("\n")[0]
+
+
+def taken_by(route: Route) -> Parameters:
+    """Tell what a route takes, `expand` only where something can be expanded."""
+    if not route.expansions:
+        return route.parameters
+    prefix = f"{ITEM}." if route.is_list else ""
+    words = tuple(f"{prefix}{each}" for each in route.expansions)
+    return {**route.parameters, "expand": optional(Items(Choice(words=words)))}
+
+
+def _operation(route: Route) -> Node:
+    parameters = [
+        *(_path_parameter(name) for name in _names_in(route.path)),
+        _reference("parameters", "MinPosition"),
+    ]
+    operation: Node = {
+        "operationId": _operation_id(route.method, route.path),
+        "tags": [resource_of(route.path)],
+        "summary": summary_of(route),
+        "security": _security(route),
+        "parameters": parameters,
+        "responses": _responses(route),
+    }
+    if route.method == "POST":
+        parameters.append(_reference("parameters", "IdempotencyKey"))
+        operation["requestBody"] = _request_body(route)
+    if route.method != "POST" or route.rows is not None:
+        parameters += map(_query_parameter, leaves_of(taken_by(route)))
+    return operation
+
+
+def _open_operation(route: OpenRoute) -> Node:
+    schema = _reference("schemas", "Status") if route.needs_store else {}
+    content = {route.media_type.partition(";")[0]: {"schema": schema}}
+    responses: Node = {"200": {"description": "It is so.", "content": content}}
+    if route.needs_store:
+        responses["503"] = {"description": "It is not.", "content": content}
+    return {
+        "operationId": _operation_id("GET", route.path),
+        "tags": [resource_of(route.path)],
+        "summary": summary_of(route),
+        "security": [],
+        "responses": responses,
+    }
+
+
+def _operation_id(method: str, path: str) -> str:
+    words = path.replace("{", "").replace("}", "").replace(".", "_").split("/")
+    named = "".join(each.title() for word in words for each in word.split("_"))
+    return f"{method.title()}{named or 'Page'}"
+
+
+def _security(route: Route) -> list[Node]:
+    if route.credential == "session":
+        return [{"session": []}]
+    return [{"bearer": [route.scope]}, {"basic": [route.scope]}]
+
+
+def _names_in(path: str) -> list[str]:
+    return [each.partition("}")[0] for each in path.split("{")[1:]]
+
+
+def _path_parameter(name: str) -> Node:
+    schema = {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameter(leaf: Leaf) -> Node:
+    schema: Schema = leaf.schema
+    is_keyed = schema.get("type") == "object"
+    if leaf.is_repeated:
+        schema = {"type": "array", "items": schema}
+    parameter: Node = {
+        "name": leaf.name,
+        "in": "query",
+        "required": leaf.is_always_required and not leaf.is_repeated,
+        "schema": schema,
+    }
+    if is_keyed:
+        parameter |= _NESTED
+    if leaf.is_required and leaf.parent:
+        parameter["description"] = f"Required where {leaf.parent} is given."
+    return parameter
+
+
+def _request_body(route: Route) -> Node:
+    """Describe the bodies that a route takes, by their media types."""
+    if route.rows is not None:
+        # Bytes: what is in them is not for JSON Schema to say.
+        content: Node = {each: {} for each in route.rows.media_types}
+        return {"required": True, "content": content}
+    parameters = taken_by(route)
+    schema = schema_of_all(parameters)
+    return {
+        "required": any(each.is_required for each in parameters.values()),
+        "content": {
+            media_type: _form(schema, parameters)
+            if media_type == FORM
+            else {"schema": schema}
+            for media_type in media_types_of(route.path)
+        },
+    }
+
+
+def _form(schema: Schema, parameters: Parameters) -> Node:
+    """Describe a form, in which what is nested is written in brackets."""
+    nested = [name for name, each in parameters.items() if _is_nested(each.kind)]
+    return {"schema": schema, "encoding": dict.fromkeys(nested, _NESTED)}
+
+
+def _is_v2(route: Route) -> bool:
+    return route.path.startswith("/v2/")
+
+
+def _is_nested(kind: Kind) -> bool:
+    return isinstance(kind, Shape | Items | Pairs | KeyedBy | Either)
+
+
+def _responses(route: Route) -> Node:
+    schema = _reference("schemas", "List") if route.is_list else {"type": "object"}
+    media_types = [each.partition(";")[0] for each in route.answers_in]
+    well = {
+        "description": "It is done.",
+        "headers": {
+            "Metering-Position": _reference("headers", "Position"),
+            "Request-Id": _reference("headers", "RequestId"),
+        },
+        "content": {
+            each: {"schema": schema} if each == JSON else {} for each in media_types
+        },
+    }
+    statuses = failures(
+        is_by_id="{" in route.path,
+        needs_scope=route.credential == "key",
+        takes_rows=route.rows is not None,
+    )
+    name = _failed_of_v2 if _is_v2(route) else _failed
+    return {
+        "200": well,
+        **{str(each): _reference("responses", name(each)) for each in statuses},
+    }
+
+
+def _failed(status: int) -> str:
+    return f"Failed{status}"
+
+
+def _failed_of_v2(status: int) -> str:
+    return f"FailedOfV2With{status}"
+
+
+def _failed_responses() -> Iterator[tuple[str, Node]]:
+    for status, meaning in failures(
+        is_by_id=True, needs_scope=True, takes_rows=True
+    ).items():
+        headers = {
+            "Request-Id": _reference("headers", "RequestId"),
+            "Stripe-Should-Retry": _reference("headers", "ShouldRetry"),
+        }
+        if status == 429:
+            headers["Retry-After"] = _reference("headers", "RetryAfter")
+        for name, schema in (
+            (_failed(status), "Error"),
+            (_failed_of_v2(status), "ErrorOfV2"),
+        ):
+            content = {JSON: {"schema": _reference("schemas", schema)}}
+            yield name, {"description": meaning, "headers": headers, "content": content}
+
+
+def _error(types: Sequence[str], *, needed: list[str], others: list[str]) -> Schema:
+    error = {
+        "type": "object",
+        "properties": {
+            "type": {"enum": list(types)},
+            "message": _TEXT,
+            **dict.fromkeys([*needed, *others], _TEXT),
+        },
+        "required": ["type", "message", *needed],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"error": error},
+        "required": ["error"],
+        "additionalProperties": False,
+    }
+
+
+def _reference(kind: str, name: str) -> Node:
+    return {"$ref": f"#/components/{kind}/{name}"}

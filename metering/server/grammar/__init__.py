@@ -1,0 +1,1 @@
+"""The grammar of requests: forms and JSON bodies as typed parameters."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: connections, bodies, threads, and the process that serves."""

@@ -1,0 +1,1 @@
+"""Routes of v1, as Stripe has them: forms in, JSON out."""

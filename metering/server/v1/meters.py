@@ -1,0 +1,165 @@
+"""Routes of meters.
+
+Source: https://docs.stripe.com/api/billing/meter
+"""
+
+from metering.bodies import body_of
+from metering.connection import Metering
+from metering.errors import InvalidRequestError
+from metering.meters.resources import Meter
+from metering.server.api.pages import PAGING, page_within
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.parameters import (
+    Choice,
+    Shape,
+    Text,
+    optional,
+    required,
+    seconds,
+)
+
+METERS = "/v1/billing/meters"
+_METER = METERS + "/{id}"
+_KEY = required(Text(longest=100))
+_FORMULAS = ("count", "last", "sum", "min", "max", "avg", "unique_count")
+_STEPS = {None: 60, "hour": 3_600, "day": 86_400}
+_ALIGNED = {None: "whole minutes", "hour": "whole hours in UTC", "day": "midnight UTC"}
+
+
+def create(call: Call) -> Answer:
+    """Create a meter."""
+    return Answer(body=body_of(call.m.meters.create(**call.given)))
+
+
+def update(call: Call) -> Answer:
+    """Give a meter another display name."""
+    if "display_name" not in call.given:
+        return retrieve(call)
+    meter = call.m.meters.update(call.ids["id"], **call.given)
+    return Answer(body=body_of(meter))
+
+
+def retrieve(call: Call) -> Answer:
+    """Retrieve a meter."""
+    return Answer(body=body_of(call.m.meters.retrieve(call.ids["id"])))
+
+
+def list_meters(call: Call) -> Answer:
+    """List meters, active and inactive ones."""
+    meters = call.m.meters.list(call.given.get("status"))
+    return Answer(body=page_within(meters, "billing meter", call.given, METERS))
+
+
+def deactivate(call: Call) -> Answer:
+    """Stop a meter from taking events."""
+    return Answer(body=body_of(call.m.meters.deactivate(call.ids["id"])))
+
+
+def reactivate(call: Call) -> Answer:
+    """Let an inactive meter take events again."""
+    return Answer(body=body_of(call.m.meters.reactivate(call.ids["id"])))
+
+
+def event_summaries(call: Call) -> Answer:
+    """Aggregate the usage of a customer, once or by the hour or day."""
+    given, meter_id = call.given, call.ids["id"]
+    window = given.get("value_grouping_window")
+    for name in ("start_time", "end_time"):
+        if given[name] % _STEPS[window]:
+            raise InvalidRequestError(
+                f"Invalid {name}: {given[name]}; must be aligned with"
+                f" {_ALIGNED[window]}",
+                param=name,
+            )
+    summaries = call.m.meters.event_summaries(
+        meter_id,
+        customer=given["customer"],
+        start_time=given["start_time"],
+        end_time=given["end_time"],
+        value_grouping_window=window,
+    )
+    url = f"{METERS}/{meter_id}/event_summaries"
+    return Answer(
+        body=page_within(summaries, "meter event summary", given, url),
+        position=summaries[0].position if summaries else None,
+    )
+
+
+def _recover(m: Metering, meter_id: str) -> Meter:
+    return m.meters.retrieve(meter_id)
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path=METERS,
+        scope="admin",
+        handler=create,
+        recover=_recover,
+        parameters={
+            "customer_mapping": optional(
+                Shape(
+                    {
+                        "event_payload_key": _KEY,
+                        "type": required(Choice(words=("by_id",))),
+                    }
+                )
+            ),
+            "default_aggregation": required(
+                Shape({"formula": required(Choice(words=_FORMULAS))})
+            ),
+            "display_name": required(Text(longest=250)),
+            "event_name": required(Text(longest=100)),
+            "event_time_window": optional(Choice(words=("day", "hour"))),
+            "value_settings": optional(Shape({"event_payload_key": _KEY})),
+        },
+    ),
+    Route(method="GET", path=_METER, scope="read", handler=retrieve),
+    Route(
+        method="POST",
+        path=_METER,
+        scope="admin",
+        handler=update,
+        recover=_recover,
+        parameters={"display_name": optional(Text(longest=250))},
+    ),
+    Route(
+        method="GET",
+        path=METERS,
+        scope="read",
+        handler=list_meters,
+        is_list=True,
+        parameters={
+            "status": optional(Choice(words=("active", "inactive"))),
+            **PAGING,
+        },
+    ),
+    Route(
+        method="POST",
+        path=_METER + "/deactivate",
+        scope="admin",
+        handler=deactivate,
+        recover=_recover,
+    ),
+    Route(
+        method="POST",
+        path=_METER + "/reactivate",
+        scope="admin",
+        handler=reactivate,
+        recover=_recover,
+    ),
+    Route(
+        method="GET",
+        path=_METER + "/event_summaries",
+        scope="read",
+        handler=event_summaries,
+        is_list=True,
+        parameters={
+            "customer": required(Text(longest=500)),
+            "start_time": required(seconds()),
+            "end_time": required(seconds()),
+            "value_grouping_window": optional(Choice(words=("day", "hour"))),
+            **PAGING,
+        },
+    ),
+)
