@@ -11,7 +11,7 @@ from random import Random
 import metering
 from tests.faults.usage import open_store, table
 from tests.faults.writing import Acknowledged
-from tests.metering.credits import apply, grant, line
+from tests.metering.usual_credits import apply, grant, line
 
 THRESHOLDS = (200, 700, 1_000, 6_000)
 Triggered = tuple[int, str, int, Decimal]

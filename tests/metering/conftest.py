@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import metering
-from tests.metering.usage import NOW, create_meter
+from tests.metering.usual_usage import NOW, create_meter
 
 
 @pytest.fixture

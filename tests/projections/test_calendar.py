@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.windows import DAY, END, HOUR
-from tests.projections.reaggregation.naive import boundaries
+from tests.projections.scans.reaggregation.naive import boundaries
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

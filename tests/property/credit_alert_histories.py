@@ -20,7 +20,7 @@ from tests.credit_alert_oracle import (
     SeenCreditAlert,
     SeenGrant,
 )
-from tests.metering.credits import METERED, money
+from tests.metering.usual_credits import METERED, money
 from tests.segment_places import places_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

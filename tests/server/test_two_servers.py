@@ -5,7 +5,7 @@ from ledger.records.requests import Request
 from metering.server.api.repetitions import REPLAYED, Repetitions
 from metering.server.api.requests import Reply
 from tests.conftest import Connect
-from tests.metering.usage import create_meter
+from tests.metering.usual_usage import create_meter
 
 
 def request(number: int) -> Request:

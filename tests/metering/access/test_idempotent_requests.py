@@ -1,0 +1,180 @@
+"""Requests under an idempotency key: written down with their effect, on each backend."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+import metering
+from ledger.database.addresses import open_database
+from ledger.records.requests import Request
+from projections.errors import RequestRepeatedError
+from projections.tables.access import idempotent_request
+from tests.conftest import Connect
+from tests.metering.usual_usage import create_event, create_meter
+
+REQUEST = Request(
+    key_id="key_1",
+    idempotency_key="again",
+    fingerprint=b"\x01" * 32,
+    request_id="req_1",
+)
+
+
+@pytest.fixture
+def opened(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
+    return connect(clock=clock)
+
+
+def test_what_a_request_made_is_written_down_with_it(opened: metering.Metering) -> None:
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        meter = create_meter(opened)
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.resource_id, known.status, known.body) == (meter.id, None, None)
+    assert (known.fingerprint, known.request_id) == (b"\x01" * 32, "req_1")
+
+
+def test_a_request_that_was_written_down_has_no_second_effect(
+    connect: Connect, opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    other = connect(clock=clock)
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        create_meter(opened)
+
+    with (
+        other.idempotent_requests.on_behalf_of(replace(REQUEST, request_id="req_2")),
+        pytest.raises(RequestRepeatedError),
+    ):
+        create_meter(other, "others")
+
+    assert [each.event_name for each in opened.meters.list()] == ["tokens"]
+
+
+def test_an_answer_is_kept_beside_what_was_made(opened: metering.Metering) -> None:
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        meter = create_meter(opened)
+
+    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.resource_id, known.status, known.body) == (meter.id, 200, b"{}")
+
+
+def test_a_request_is_written_down_with_the_event_it_records(
+    opened: metering.Metering,
+) -> None:
+    create_meter(opened)
+    later = replace(REQUEST, idempotency_key="later")
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        create_event(opened, identifier="a")
+    with opened.idempotent_requests.on_behalf_of(later):
+        create_event(opened, identifier="a")
+
+    assert opened.idempotent_requests.find(REQUEST) is not None
+    assert opened.idempotent_requests.find(later) is None
+
+
+def test_requests_that_share_a_commit_are_written_down_each(
+    opened: metering.Metering,
+) -> None:
+    create_meter(opened)
+    requests = [replace(REQUEST, idempotency_key=str(each)) for each in range(16)]
+
+    def record(request: Request) -> None:
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=request.idempotency_key)
+
+    threads = [threading.Thread(target=record, args=(each,)) for each in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all(opened.idempotent_requests.find(each) for each in requests)
+
+
+def test_requests_are_forgotten_after_a_day(
+    opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+    clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
+    assert opened.idempotent_requests.find(REQUEST) is not None
+
+    clock.advance(timedelta(microseconds=1))
+
+    assert opened.idempotent_requests.find(REQUEST) is None
+
+
+def stored_requests(target: str) -> list[str]:
+    """The idempotency keys of all requests that take room."""
+    address = target if "://" in target else Path(target)
+    database = open_database(address, creates=False)
+    try:
+        with database.read() as connection:
+            keys = select(idempotent_request.c.idempotency_key)
+            return list(connection.execute(keys).scalars())
+    finally:
+        database.close()
+
+
+def test_what_is_forgotten_makes_room_as_usage_is_recorded(
+    opened: metering.Metering, clock: metering.FixedClock, store_target: str
+) -> None:
+    create_meter(opened)
+    for minute in range(3):
+        request = replace(REQUEST, idempotency_key=str(minute))
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=str(minute))
+        clock.advance(timedelta(minutes=1))
+    assert len(stored_requests(store_target)) == 3
+
+    clock.advance(timedelta(hours=24))
+    for at in range(4):
+        request = replace(REQUEST, idempotency_key=f"later {at}")
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=f"later {at}")
+
+    kept = ["later 0", "later 1", "later 2", "later 3"]
+    assert sorted(stored_requests(store_target)) == kept
+
+
+def test_requests_outlive_the_tables_that_follow_from_the_log(
+    opened: metering.Metering,
+) -> None:
+    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+
+    opened.rebuild()
+
+    assert opened.idempotent_requests.find(REQUEST) is not None
+
+
+def test_an_answer_takes_no_other_request_s_place(
+    connect: Connect, opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    """Two servers do the same at once; the slower is refused for what the other did."""
+    other = connect(clock=clock)
+    with opened.idempotent_requests.on_behalf_of(REQUEST):
+        meter = create_meter(opened)
+
+    other.idempotent_requests.answer(
+        replace(REQUEST, request_id="req_2", fingerprint=b"\x02" * 32), 400, b"no"
+    )
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.resource_id, known.status, known.body) == (meter.id, None, None)
+    assert (known.fingerprint, known.request_id) == (b"\x01" * 32, "req_1")
+
+    other.idempotent_requests.answer(
+        replace(REQUEST, request_id="req_3"), 200, b"yes", original="req_1"
+    )
+
+    known = opened.idempotent_requests.find(REQUEST)
+    assert known is not None
+    assert (known.status, known.body, known.request_id) == (200, b"yes", "req_3")

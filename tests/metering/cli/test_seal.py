@@ -1,0 +1,144 @@
+"""``metering seal``, and where segments and what is derived from them lie."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+from tests.metering.usual_usage import create_event, create_meter
+
+DAY = datetime(2025, 3, 1, tzinfo=UTC)
+COUNT = ["sql", "SELECT count(*) AS events FROM events", "--json"]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def assert_fails(result: Result, *words: str) -> None:
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("metering: ")
+    assert result.stderr.count("\n") == 1
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The path of a store with three events, none sealed."""
+    path = tmp_path / "store"
+    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
+        create_meter(m)
+        for number in range(3):
+            create_event(m, identifier=f"event-{number}")
+    return path
+
+
+def test_usage_is_sealed_once(store: Path) -> None:
+    first = run("seal", "--store", store)
+    again = run("seal", "--store", store)
+
+    assert first.stdout.startswith("Sealed the usage up to position 4: 1 segment in ")
+    assert again.stdout == "Nothing to seal, or another process is at it\n"
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert len(list((store / "segments").iterdir())) == 1
+    assert json.loads(run(*COUNT, "--store", store).stdout) == {"events": 3}
+
+
+def test_programs_get_numbers(store: Path) -> None:
+    first = json.loads(run("seal", "--store", store, "--json").stdout)
+    again = json.loads(run("seal", "--store", store, "--json").stdout)
+
+    assert (first["segments"], first["position"]) == (1, 4)
+    assert (again["segments"], again["position"]) == (0, 4)
+    assert first["seconds"] >= 0
+
+
+def test_there_must_be_a_store(tmp_path: Path) -> None:
+    assert_fails(run("seal", "--store", tmp_path / "none"), "There is no store")
+    assert not (tmp_path / "none").exists()
+
+
+def test_segments_and_what_follows_from_them_may_lie_elsewhere(
+    store: Path, tmp_path: Path
+) -> None:
+    places: list[str | Path] = ["--segments", tmp_path / "far"]
+    places += ["--cache", tmp_path / "near"]
+
+    sealed = run(*places, "seal", "--store", store)
+    found = run(*places, *COUNT, "--store", store)
+
+    assert sealed.exit_code == 0
+    assert json.loads(found.stdout) == {"events": 3}
+    assert len(list((tmp_path / "far").iterdir())) == 1
+    assert list((tmp_path / "near").rglob("*.arrow"))
+    assert not (store / "segments").exists()
+
+
+def test_places_are_taken_from_the_environment(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERING_SEGMENTS", (tmp_path / "far").as_uri())
+    monkeypatch.setenv("METERING_CACHE", str(tmp_path / "near"))
+
+    run("seal", "--store", store)
+
+    assert len(list((tmp_path / "far").iterdir())) == 1
+    assert list((tmp_path / "near").rglob("*.arrow"))
+    monkeypatch.delenv("METERING_SEGMENTS")
+    without = run(*COUNT, "--store", store)
+    assert_fails(without, "is missing from the segment store", str(store / "segments"))
+
+
+def test_segments_of_another_store_are_no_help(store: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    with metering.connect(other) as m:
+        create_meter(m)
+        create_event(m)
+        m.seal()
+    run("seal", "--store", store)
+
+    result = run("--segments", other / "segments", *COUNT, "--store", store)
+
+    assert_fails(result, "is missing from the segment store", str(other / "segments"))
+
+
+@pytest.mark.parametrize("option", ["--segments", "--cache"])
+def test_a_place_that_cannot_be_one_is_named(
+    store: Path, tmp_path: Path, option: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a directory")
+
+    assert_fails(run(option, file, "seal", "--store", store), str(file))
+    # What is in the store stays in it.
+    assert json.loads(run(*COUNT, "--store", store).stdout) == {"events": 3}
+
+
+@pytest.mark.parametrize("option", ["--segments", "--cache"])
+def test_an_empty_place_is_refused(store: Path, option: str) -> None:
+    result = run(option, "", "rebuild", "--store", store)
+
+    assert result.exit_code in {1, 2}
+    assert result.stdout == ""
+
+
+def test_a_store_of_an_older_backup_says_what_to_do(store: Path) -> None:
+    database = store / "log.db"
+    backup = database.read_bytes()
+    with metering.connect(store, clock=metering.FixedClock(DAY)) as m:
+        create_event(m, identifier="later")
+        m.seal()
+    database.write_bytes(backup)
+
+    assert_fails(
+        run("seal", "--store", store),
+        "The log ends at position 4",
+        "up to position 5",
+        "restore a backup of the database",
+    )

@@ -1,0 +1,202 @@
+"""``metering verify`` with segments, and with a checkpoint that was kept elsewhere."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+from tests.metering.usual_usage import create_event, create_meter
+
+DAY = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def verify(store: Path, *arguments: str | Path) -> Result:
+    named = ["verify", *arguments, "--store", store]
+    return CliRunner().invoke(app, [str(each) for each in named])
+
+
+def assert_fails(result: Result, *words: str) -> None:
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("metering: ")
+    assert result.stderr.count("\n") == 1
+    for word in words:
+        assert word in result.stderr
+
+
+def problem_of(result: Result) -> str:
+    """The one problem that a verification came to."""
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["ok"] is False
+    (problem,) = document["problems"]
+    assert isinstance(problem, str)
+    return problem
+
+
+def send(store: Path, identifier: str) -> None:
+    with metering.connect(store, clock=metering.FixedClock(DAY)) as m:
+        create_event(m, identifier=identifier)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The path of a store with three events, two of them sealed."""
+    path = tmp_path / "store"
+    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
+        create_meter(m)
+        create_event(m, identifier="event-1")
+        create_event(m, identifier="event-2")
+        m.seal()
+        create_event(m, identifier="event-3")
+    return path
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """Where a checkpoint may be kept."""
+    return tmp_path / "checkpoint.json"
+
+
+def test_segments_are_counted(store: Path) -> None:
+    shown = verify(store)
+    document = json.loads(verify(store, "--json").stdout)
+
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[:4] == [
+        "position   4",
+        "commits    4",
+        "entries    4",
+        "segments   1",
+    ]
+    assert shown.stdout.splitlines()[-1] == "Verified: nothing is wrong"
+    assert document["segments"] == 1
+    assert document["epoch"] + "-" in next((store / "segments").iterdir()).name
+
+
+def test_a_damaged_segment_is_named_once(store: Path) -> None:
+    (file,) = (store / "segments").iterdir()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+    shown = verify(store)
+    problem = problem_of(verify(store, "--json"))
+
+    assert shown.exit_code == 1
+    assert shown.stdout.splitlines()[-1] == "Problems: 1"
+    assert problem == (
+        f"The segment {file.name} is damaged: what is stored is not what was sealed;"
+        " restore it from a backup of the segment store"
+    )
+    assert problem in shown.stdout
+
+
+def test_a_missing_segment_is_named(store: Path) -> None:
+    (file,) = (store / "segments").iterdir()
+    file.unlink()
+
+    assert_fails(verify(store), file.name, "is missing", "restore it from a backup")
+
+
+def test_a_checkpoint_is_kept_and_renewed(store: Path, checkpoint: Path) -> None:
+    first = verify(store, "--checkpoint", checkpoint)
+    saved = json.loads(checkpoint.read_bytes())
+    send(store, "event-4")
+    second = verify(store, "--checkpoint", checkpoint)
+    renewed = json.loads(checkpoint.read_bytes())
+
+    assert first.stdout.splitlines()[-1] == (
+        f"Saved the first checkpoint in {checkpoint}; keep it outside the store"
+    )
+    assert second.stdout.splitlines()[-1] == (
+        "The log goes on from the checkpoint at position 4; saved the new one in"
+        f" {checkpoint}"
+    )
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert (saved["position"], renewed["position"]) == (4, 5)
+    assert saved["epoch"] == renewed["epoch"]
+    assert list(checkpoint.parent.glob("*checkpoint*")) == [checkpoint]
+
+
+def test_a_log_that_was_truncated_is_found(
+    store: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(store, tmp_path / "backup")
+    send(store, "event-4")
+    verify(store, "--checkpoint", checkpoint)
+    kept = checkpoint.read_bytes()
+
+    result = verify(tmp_path / "backup", "--checkpoint", checkpoint, "--json")
+
+    assert problem_of(result) == (
+        "The log ends at position 4, but went on to 5 when the checkpoint was saved: it"
+        " was truncated, or restored from an older backup"
+    )
+    assert checkpoint.read_bytes() == kept
+
+
+def test_a_log_that_was_rewritten_is_found(
+    store: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(store, tmp_path / "copy")
+    send(store, "event-4")
+    verify(store, "--checkpoint", checkpoint)
+    send(tmp_path / "copy", "another")
+
+    result = verify(tmp_path / "copy", "--checkpoint", checkpoint, "--json")
+
+    assert "it was rewritten" in problem_of(result)
+
+
+def test_a_checkpoint_of_another_store_is_told(
+    store: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    with metering.connect(tmp_path / "other") as m:
+        create_meter(m)
+    verify(tmp_path / "other", "--checkpoint", checkpoint)
+
+    result = verify(store, "--checkpoint", checkpoint, "--json")
+
+    assert "is of another log" in problem_of(result)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[1, 2]",
+        b"\xff\xfe",
+        b'{"epoch": "x", "position": "4", "digest": "y"}',
+        b'{"epoch": "x", "position": 4}',
+    ],
+)
+def test_a_file_that_holds_no_checkpoint_is_refused_and_left_alone(
+    store: Path, checkpoint: Path, content: bytes
+) -> None:
+    checkpoint.write_bytes(content)
+
+    result = verify(store, "--checkpoint", checkpoint)
+
+    assert_fails(result, str(checkpoint), "holds no checkpoint")
+    assert checkpoint.read_bytes() == content
+
+
+def test_a_place_that_no_file_can_have_is_refused_before_the_work(
+    store: Path, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "nowhere" / "checkpoint.json"
+
+    assert_fails(verify(store, "--checkpoint", nowhere), "there is no directory")
+    assert_fails(verify(store, "--checkpoint", tmp_path), "Is a directory")
+    assert not nowhere.parent.exists()
+
+
+def test_a_checkpoint_that_cannot_be_saved_is_told(store: Path) -> None:
+    assert_fails(verify(store, "--checkpoint", "/proc/checkpoint.json"), "/proc")

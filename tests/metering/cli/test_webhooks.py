@@ -1,0 +1,193 @@
+"""Webhooks and the worker at the command line."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+import stripe
+from typer.testing import CliRunner, Result
+
+import metering
+from metering.cli.app import app
+from tests.metering.usual_usage import create_event, create_meter
+from tests.segment_places import places_of
+from tests.webhook_receiver import Receiver, answering, running_receiver
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    """A store with a meter."""
+    target = str(tmp_path / "usage")
+    with metering.connect(target) as store:
+        create_meter(store)
+    return target
+
+
+def webhooks(target: str, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["webhooks", *arguments, "--store", target])
+
+
+def document(target: str, *arguments: str) -> Any:
+    result = webhooks(target, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def add_endpoint(target: str, receiver: Receiver, *more: str) -> Any:
+    return document(
+        target, "create", "--url", f"{receiver.url}/", "--allow-private", *more
+    )
+
+
+def test_an_endpoint_is_made_changed_and_deleted(
+    target: str, receiver: Receiver
+) -> None:
+    assert "No endpoints" in webhooks(target).stdout
+    made = add_endpoint(
+        target,
+        receiver,
+        *("--event", "billing.alert.triggered", "--description", "Ours"),
+        *("--metadata", "team=billing", "--signature", "standard"),
+    )
+    secret = made.pop("secret")
+    assert secret.startswith("whsec_")
+
+    (listed,) = document(target, "list")
+    changed = document(target, "update", made["id"], "--disable", "--event", "*")
+    rotated = document(target, "rotate", made["id"], "--overlap", "0")
+
+    assert {**listed, "secret": None} == {**made, "secret": None}
+    assert (made["enabled_events"], made["signature"]) == (
+        ["billing.alert.triggered"],
+        "standard",
+    )
+    assert (changed["status"], changed["enabled_events"]) == ("disabled", ["*"])
+    assert changed["description"] == "Ours"
+    assert rotated["secret"] not in (None, secret)
+    assert "disabled" in webhooks(target).stdout
+    shown = webhooks(target, "rotate", made["id"]).stdout
+    assert "team" in shown
+    assert "  whsec_" in shown
+    assert webhooks(target, "delete", made["id"]).stdout == f"Deleted {made['id']}\n"
+    assert document(target, "list") == []
+
+
+def test_what_is_refused_is_told_in_a_line(target: str) -> None:
+    private = webhooks(target, "create", "--url", "http://127.0.0.1:1/")
+    unknown = webhooks(target, "deliveries", "we_1")
+
+    assert (private.exit_code, unknown.exit_code) == (1, 1)
+    assert private.stderr.startswith("metering: Invalid url: ")
+    assert private.stderr.count("\n") == unknown.stderr.count("\n") == 1
+    assert "No such webhook endpoint" in unknown.stderr
+
+
+def test_events_are_delivered_once_and_shown(target: str, receiver: Receiver) -> None:
+    endpoint = add_endpoint(target, receiver)
+    assert (
+        "Nothing was to be sent"
+        in webhooks(target, "deliveries", endpoint["id"]).stdout
+    )
+    with metering.connect(target) as store:
+        create_meter(store, "requests")
+    receiver.behaviours["/"] = answering(503)
+
+    failed = webhooks(target, "deliver", "--allow-private").stdout
+    nothing_due = document(target, "deliver", "--allow-private")
+
+    assert failed == "0 events delivered, 1 failed attempt\n"
+    assert nothing_due == {"enqueued": 0, "delivered": 0, "failed": 0}
+    (delivery,) = document(target, "deliveries", endpoint["id"])
+    assert delivery["status"] == "pending"
+    assert delivery["attempts"][0]["status_code"] == 503
+    assert "503" in webhooks(target, "deliveries", endpoint["id"]).stdout
+    newest, oldest = document(target, "events")
+    assert newest["id"] == delivery["event"]
+    assert oldest["data"]["object"]["event_name"] == "tokens"
+    assert "requests" in webhooks(target, "events").stdout
+    assert document(target, "events", "--type", "billing.alert.triggered") == []
+
+
+@contextmanager
+def running_worker(target: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker in a process of its own, killed if the test does not end it."""
+    places = [f"--segments={each}" for each in places_of(target).values()]
+    command = [sys.executable, "-m", "metering.cli", *places, "worker"]
+    with subprocess.Popen(
+        [*command, "--allow-private", "--store", target, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def stream(given: IO[str] | None) -> IO[str]:
+    assert given is not None
+    return given
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_works_until_it_is_told_to_stop(
+    target: str, receiver: Receiver, stop: signal.Signals
+) -> None:
+    endpoint = add_endpoint(target, receiver)
+    with metering.connect(target) as store, running_worker(target) as process:
+        assert stream(process.stdout).readline().startswith("Working on ")
+        (meter,) = store.meters.list()
+        store.alerts.create(
+            title="Much",
+            usage_threshold={"gte": 2, "meter": meter.id, "recurrence": "one_time"},
+        )
+        create_event(store)
+        create_event(store)
+        received = receiver.next()
+
+        process.send_signal(stop)
+        said = stream(process.stdout).read()
+        complaints = stream(process.stderr).read()
+
+        assert (process.wait(), complaints) == (0, "")
+        (delivery,) = store.webhook_endpoints.deliveries(endpoint["id"])
+    assert delivery.status == "delivered"
+    assert said.endswith("1 trigger, 1 new delivery, 1 delivered\nStopped\n")
+    assert stripe.Webhook.construct_event(
+        received.body, received.headers["Stripe-Signature"], endpoint["secret"]
+    )
+
+
+def test_a_worker_tells_programs_what_it_did(target: str, receiver: Receiver) -> None:
+    add_endpoint(target, receiver)
+    with metering.connect(target) as store, running_worker(target, "--json") as process:
+        create_meter(store, "requests")
+        receiver.next()
+        told: dict[str, int] = {"enqueued": 0, "delivered": 0}
+        while told["delivered"] == 0:
+            receipt = json.loads(stream(process.stdout).readline())
+            told = {key: told[key] + receipt[key] for key in told}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+    assert told == {"enqueued": 1, "delivered": 1}
+
+
+def test_a_worker_of_no_store_ends_with_a_line(tmp_path: Path) -> None:
+    with running_worker(str(tmp_path / "none")) as process:
+        assert process.wait() == 1
+        complaint = stream(process.stderr).read()
+    assert complaint.startswith("metering: There is no store at ")
+    assert complaint.count("\n") == 1

@@ -1,0 +1,305 @@
+"""Sealing moves usage into segments, when asked or by itself, and changes no answer."""
+
+import logging
+import shutil
+import threading
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import metering
+from tests.conftest import Connect
+from tests.metering.usual_usage import (
+    NOW,
+    cancel_event,
+    create_event,
+    create_meter,
+    table,
+    total,
+)
+from tests.segment_places import places_of
+from tests.waiting import PATIENCE_SECONDS, eventually
+
+
+def batch(first: int, count: int) -> object:
+    return table(
+        {
+            "event_name": "tokens",
+            "identifier": f"event-{number}",
+            "stripe_customer_id": f"cus_{number % 3}",
+            "value": f"{number}.5",
+        }
+        for number in range(first, first + count)
+    )
+
+
+def worth(numbers: range) -> Decimal:
+    """What these events of a batch add up to."""
+    return sum(map(Decimal, numbers), Decimal(0)) + len(numbers) * Decimal("0.5")
+
+
+def open_store(connect: Connect, **keywords: object) -> metering.Metering:
+    return connect(clock=metering.FixedClock(NOW), **keywords)
+
+
+def segments_of(store: metering.Metering) -> int:
+    report = store.verify()
+    assert report.ok
+    return report.segments
+
+
+def test_answers_stay_as_they_were(connect: Connect) -> None:
+    store = open_store(connect, seal_events=None)
+    meter = create_meter(store)
+    store.meter_events.ingest(batch(0, 100))
+    create_event(store, identifier="late", timestamp=NOW)
+    cancel_event(store, "event-3")
+    before = list(store.meter_events.list()), total(store, meter), store.position
+
+    assert store.seal() == 1
+
+    after = list(store.meter_events.list()), total(store, meter), store.position
+    assert after == before
+    assert store.seal() == 0
+    assert create_event(store, identifier="late", timestamp=NOW).duplicate
+    with pytest.raises(metering.IdentifierConflictError):
+        create_event(store, identifier="event-5")
+    # What is sealed can be cancelled all the same.
+    cancel_event(store, "event-0")
+    cancel_event(store, "event-6")
+    assert total(store, meter, "cus_0") == worth(range(9, 100, 3))
+
+
+def test_what_has_no_usage_is_not_sealed(connect: Connect) -> None:
+    store = open_store(connect)
+
+    assert store.seal() == 0
+    create_meter(store)
+    assert store.seal() == 0
+    assert segments_of(store) == 0
+
+
+def test_progress_is_told_by_position(connect: Connect) -> None:
+    store = open_store(connect, seal_events=None)
+    create_meter(store)
+    store.meter_events.ingest(batch(0, 100))
+    told = []
+
+    store.seal(lambda reached, last: told.append((reached, last)))
+
+    assert told == [(101, 101)]
+
+
+def test_a_segment_is_a_file_that_others_read(tmp_path: Path) -> None:
+    clock = metering.FixedClock(NOW)
+    with metering.connect(tmp_path / "usage", clock=clock) as store:
+        create_meter(store)
+        store.meter_events.ingest(batch(0, 100))
+        store.seal()
+
+    (file,) = (tmp_path / "usage" / "segments").iterdir()
+    found = pq.read_table(file)
+    assert sorted(found.column("identifier").to_pylist()) == sorted(
+        f"event-{number}" for number in range(100)
+    )
+    assert found.column("customer").combine_chunks().to_pylist()[0] == "cus_0"
+
+
+def test_segments_may_lie_elsewhere(tmp_path: Path) -> None:
+    places = {"segments": tmp_path / "far", "cache": tmp_path / "near"}
+    clock = metering.FixedClock(NOW)
+    with metering.connect(tmp_path / "usage", clock=clock, **places) as store:  # type: ignore[arg-type]  # only paths
+        meter = create_meter(store)
+        store.meter_events.ingest(batch(0, 100))
+        store.seal()
+        expected = total(store, meter)
+
+    assert len(list((tmp_path / "far").iterdir())) == 1
+    assert sorted(path.name for path in (tmp_path / "usage").iterdir()) == [
+        "log.db",
+        "log.db.sealing",
+    ]
+    with pytest.raises(metering.SegmentMissingError, match="name the segment store"):
+        metering.connect(tmp_path / "usage")
+    url = (tmp_path / "far").as_uri()
+    with metering.connect(tmp_path / "usage", segments=url) as store:
+        assert total(store, meter) == expected
+
+
+@pytest.mark.postgresql
+def test_a_database_without_a_place_for_segments_says_what_to_give(
+    postgresql_url: str,
+) -> None:
+    clock = metering.FixedClock(NOW)
+    with metering.connect(postgresql_url, clock=clock, seal_events=10) as store:
+        create_meter(store)
+        store.meter_events.ingest(batch(0, 100))
+
+        with pytest.raises(metering.SegmentStoreUnavailableError, match="segments="):
+            store.seal()
+
+        assert segments_of(store) == 0
+
+
+def test_a_store_seals_itself_when_enough_has_gathered(connect: Connect) -> None:
+    store = open_store(connect, seal_events=50)
+    meter = create_meter(store)
+    store.meter_events.ingest(batch(0, 40))
+    assert segments_of(store) == 0
+
+    store.meter_events.ingest(batch(40, 40))
+
+    eventually(lambda: segments_of(store) == 1)
+    assert total(store, meter) == worth(range(1, 80, 3))
+
+
+def test_a_store_that_should_not_seal_itself_does_not(connect: Connect) -> None:
+    store = open_store(connect, seal_events=None)
+    create_meter(store)
+
+    store.meter_events.ingest(batch(0, 2_000))
+
+    assert not threads_of_sealing()
+    assert segments_of(store) == 0
+
+
+@pytest.mark.slow
+def test_a_tail_is_bounded_also_under_a_load_that_never_pauses(
+    connect: Connect,
+) -> None:
+    store = open_store(connect, seal_events=50)
+    meter = create_meter(store)
+    sent = 0
+
+    # Ten times the length is sealed whatever else goes on.
+    while sent < 500 or segments_of(store) < 2:
+        store.meter_events.ingest(batch(sent, 20))
+        sent += 20
+        assert sent < 1_000_000, "it is never sealed"
+
+    assert total(store, meter) == worth(range(1, sent, 3))
+
+
+def test_a_sealing_that_fails_is_told_once_and_never_to_who_appends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "segments"
+    clock = metering.FixedClock(NOW)
+    keywords = {"clock": clock, "seal_events": 50, "segments": place}
+    with metering.connect(tmp_path / "usage", **keywords) as store:  # type: ignore[arg-type]  # as they are named
+        create_meter(store)
+        place.write_text("in the way of the directory")
+
+        with caplog.at_level(logging.WARNING, "metering.store.sealing"):
+            store.meter_events.ingest(batch(0, 100))
+            eventually(lambda: bool(caplog.records))
+            receipt = store.meter_events.ingest(batch(100, 100))
+
+        assert receipt.accepted == 100
+        (record,) = caplog.records
+        assert str(place) in record.getMessage()
+        place.unlink()
+        assert store.seal() == 1
+
+
+@pytest.mark.slow
+def test_a_store_can_be_closed_while_it_seals_itself(
+    store_target: str, connect: Connect
+) -> None:
+    sent = 0
+    create_meter(open_store(connect, seal_events=None))
+    keywords = places_of(store_target)
+    for _ in range(2):
+        clock = metering.FixedClock(NOW)
+        with metering.connect(
+            store_target, clock=clock, seal_events=100, **keywords
+        ) as store:
+            started = time.monotonic()
+            # Until some of it is sealed, and closed at once.
+            while not threads_of_sealing() or time.monotonic() < started + 1:
+                store.meter_events.ingest(batch(sent, 200))
+                sent += 200
+
+        assert not threads_of_sealing()
+        assert time.monotonic() < started + PATIENCE_SECONDS
+
+    reopened = open_store(connect)
+    events = list(reopened.meter_events.list())
+    assert len(events) == sent
+    assert reopened.verify().ok
+
+
+def test_a_closed_store_does_not_wait_for_its_next_sealing(connect: Connect) -> None:
+    store = open_store(connect, seal_events=10)
+    create_meter(store)
+    store.meter_events.ingest(batch(0, 50))
+    assert threads_of_sealing()
+    started = time.monotonic()
+
+    store.close()
+
+    assert not threads_of_sealing()
+    assert time.monotonic() < started + 0.9
+
+
+def threads_of_sealing() -> list[str]:
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name == "metering-sealing"
+    ]
+
+
+def test_a_store_that_was_sealed_opens_with_what_came_after(connect: Connect) -> None:
+    first = open_store(connect, seal_events=None)
+    meter = create_meter(first)
+    first.meter_events.ingest(batch(0, 100))
+    first.seal()
+    first.meter_events.ingest(batch(100, 50))
+
+    second = open_store(connect)
+
+    assert total(second, meter) == worth(range(1, 150, 3))
+    assert second.position == 151
+    assert next(second.meter_events.list()).created == datetime(
+        2026, 3, 1, 12, tzinfo=UTC
+    )
+
+
+def test_a_copy_of_a_store_removes_no_segment_of_the_original(tmp_path: Path) -> None:
+    segments = str(tmp_path / "segments")
+    with metering.connect(tmp_path / "usage", segments=segments) as store:
+        meter = create_meter(store)
+        create_event(store, identifier="event-0")
+    shutil.copytree(tmp_path / "usage", tmp_path / "copy")
+
+    with (
+        metering.connect(tmp_path / "copy", segments=segments) as copy,
+        metering.connect(tmp_path / "usage", segments=segments) as store,
+    ):
+        create_event(store, identifier="event-1")
+        assert store.seal() == 1
+        assert copy.seal() == 1
+
+        assert (total(store, meter), total(copy, meter)) == (Decimal(2), Decimal(1))
+        assert store.verify().ok
+        assert copy.verify().ok
+
+
+def test_facts_make_no_tail_too_long(connect: Connect) -> None:
+    clock = metering.FixedClock(NOW)
+    with connect(clock=clock, seal_events=3) as store:
+        for number in range(10):
+            store.credit_grants.create(
+                customer=f"cus_{number}",
+                amount={
+                    "type": "monetary",
+                    "monetary": {"currency": "usd", "value": 100},
+                },
+                applicability_config={"scope": {"price_type": "metered"}},
+            )
+        assert not store._engine.sealing.is_due  # noqa: SLF001 (nothing else shows it)

@@ -1,0 +1,356 @@
+"""Files: every format, compressed or not, read alike."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import metering
+from tests.metering.usual_usage import (
+    counted,
+    identifiers,
+    payloads,
+    rejections,
+    table,
+    total,
+)
+
+CSV = b"""event_name,identifier,stripe_customer_id,value,model
+tokens,a,cus_1,1.50,large
+tokens,b,cus_1,2e0,
+tokens,c,cus_1,five,small
+tokens,d,cus_2,4,"say ""hi"", twice
+or more"
+"""
+NDJSON = rb"""{"event_name": "tokens", "identifier": "a", "stripe_customer_id": "cus_1", "value": 1.50, "model": "large"}
+{"event_name": "tokens", "identifier": "b", "payload": {"stripe_customer_id": "cus_1", "value": "2e0"}}
+{"event_name": "tokens", "identifier": "c", "stripe_customer_id": "cus_1", "value": "five", "model": "small"}
+{"value": 4, "stripe_customer_id": "cus_2", "identifier": "d", "event_name": "tokens", "model": "say \"hi\", twice\nor more"}
+"""
+ROWS: list[dict[str, object]] = [
+    {
+        "identifier": "a",
+        "stripe_customer_id": "cus_1",
+        "value": "1.50",
+        "model": "large",
+    },
+    {"identifier": "b", "stripe_customer_id": "cus_1", "value": "2e0"},
+    {
+        "identifier": "c",
+        "stripe_customer_id": "cus_1",
+        "value": "five",
+        "model": "small",
+    },
+    {
+        "identifier": "d",
+        "stripe_customer_id": "cus_2",
+        "value": "4",
+        "model": 'say "hi", twice\nor more',
+    },
+]
+
+
+def rows() -> pa.Table:
+    return table({"event_name": "tokens", **row} for row in ROWS)
+
+
+def write_arrow_file(path: Path) -> None:
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_file(sink, rows().schema) as file,
+    ):
+        file.write_table(rows(), max_chunksize=3)
+
+
+def write_arrow_stream(path: Path) -> None:
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_stream(sink, rows().schema) as stream,
+    ):
+        stream.write_table(rows(), max_chunksize=3)
+
+
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(content, asbytes=True))
+
+
+def gzip_in_members(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return gzip.compress(content[:middle]) + gzip.compress(content[middle:])
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "usage.csv": lambda path: path.write_bytes(CSV),
+    "usage.CSV": lambda path: path.write_bytes(CSV),
+    "usage.2026-03-01.csv": lambda path: path.write_bytes(CSV),
+    "windows.csv": lambda path: path.write_bytes(
+        b"\xef\xbb\xbf" + CSV.replace(b"\n", b"\r\n").replace(b"\r\nor", b"\nor")
+    ),
+    "open-ended.csv": lambda path: path.write_bytes(CSV.rstrip()),
+    "usage.csv.gz": lambda path: path.write_bytes(gzip.compress(CSV)),
+    "usage.CSV.GZ": lambda path: path.write_bytes(gzip.compress(CSV)),
+    "members.csv.gz": lambda path: path.write_bytes(gzip_in_members(CSV)),
+    "usage.csv.zst": lambda path: path.write_bytes(zstd(CSV)),
+    "usage.ndjson": lambda path: path.write_bytes(NDJSON),
+    "usage.jsonl": lambda path: path.write_bytes(NDJSON),
+    "windows.ndjson": lambda path: path.write_bytes(
+        b"\xef\xbb\xbf" + NDJSON.replace(b"\n", b"\r\n")
+    ),
+    "open-ended.ndjson": lambda path: path.write_bytes(NDJSON.rstrip()),
+    "usage.ndjson.gz": lambda path: path.write_bytes(gzip.compress(NDJSON)),
+    "members.jsonl.gz": lambda path: path.write_bytes(gzip_in_members(NDJSON)),
+    "usage.jsonl.zst": lambda path: path.write_bytes(zstd(NDJSON)),
+    "usage.parquet": lambda path: pq.write_table(rows(), path),
+    "groups.parquet": lambda path: pq.write_table(
+        rows(), path, row_group_size=3, compression="zstd", use_dictionary=True
+    ),
+    "file.arrow": write_arrow_file,
+    "stream.arrow": write_arrow_stream,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_of_any_format_brings_the_same_events(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    WRITERS[name](path)
+
+    receipt = store.meter_events.ingest(path)
+    again = store.meter_events.ingest(str(path))
+
+    assert rejections(receipt) == [(2, "c", "meter_event_invalid_value")]
+    assert counted(receipt) == (3, 0, 1)
+    assert counted(again) == (0, 3, 1)
+    assert identifiers(store) == ["a", "b", "d"]
+    assert payloads(store) == [
+        {"stripe_customer_id": "cus_1", "value": "1.5", "model": "large"},
+        {"stripe_customer_id": "cus_1", "value": "2"},
+        {
+            "stripe_customer_id": "cus_2",
+            "value": "4",
+            "model": 'say "hi", twice\nor more',
+        },
+    ]
+
+
+ANONYMOUS = b"event_name,stripe_customer_id,value\n" + b"tokens,cus_1,1\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("usage.csv", ANONYMOUS),
+        ("usage.csv.gz", gzip.compress(ANONYMOUS, mtime=0)),
+        (
+            "usage.ndjson",
+            b'{"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}\n'
+            * 3,
+        ),
+    ],
+)
+def test_a_file_without_identifiers_ingested_twice_counts_once(
+    store: metering.Metering,
+    tokens: metering.Meter,
+    tmp_path: Path,
+    name: str,
+    content: bytes,
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / name).write_bytes(content)
+
+    first = store.meter_events.ingest(tmp_path / name)
+    again = store.meter_events.ingest(tmp_path / "elsewhere" / name)
+
+    assert counted(first) == (3, 0, 0)
+    assert counted(again) == (0, 3, 0)
+    assert len(set(identifiers(store))) == 3
+    assert total(store, tokens) == 3
+
+
+def test_a_parquet_file_without_identifiers_ingested_twice_counts_once(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.parquet"
+    anonymous = rows().drop_columns(["identifier"])
+    pq.write_table(anonymous, path)
+
+    store.meter_events.ingest(path)
+    again = store.meter_events.ingest(path)
+
+    assert counted(again) == (0, 3, 1)
+    assert total(store, tokens) == 3.5
+
+
+def test_another_file_without_identifiers_is_other_usage(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    for turn in range(2):
+        path = tmp_path / f"{turn}.csv"
+        path.write_bytes(ANONYMOUS + b"tokens,cus_2,%d\n" % turn)
+        store.meter_events.ingest(path)
+
+    assert total(store, tokens) == 6
+
+
+def test_blank_lines_of_a_csv_file_are_no_rows(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(
+        b"\nevent_name,stripe_customer_id,value\n\ntokens,cus_1,1\n\n\ntokens,cus_1,2\n\n"
+    )
+
+    receipt = store.meter_events.ingest(path)
+
+    assert counted(receipt) == (2, 0, 0)
+    assert total(store, tokens) == 3
+
+
+def test_an_empty_csv_cell_is_no_cell_and_a_quoted_one_is_an_empty_text(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(
+        b"event_name,identifier,stripe_customer_id,value,model\n"
+        b'tokens,,cus_1,1,\ntokens,named,cus_1,1,""\ntokens,"",cus_1,1,\n'
+    )
+
+    receipt = store.meter_events.ingest(path)
+
+    assert rejections(receipt) == [(2, "", "parameter_invalid_string_empty")]
+    assert [each.get("model") for each in payloads(store)] == [None, ""]
+    assert identifiers(store)[0].endswith("-0")
+
+
+def test_no_cell_of_a_csv_file_is_taken_for_a_number_or_for_nothing(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(
+        b"event_name,identifier,stripe_customer_id,value,a,b,c\n"
+        b"tokens,007,0012,1.50,NA,null,1.10\n"
+        b"tokens,null,NULL,1,nan,true,0x10\n"
+    )
+
+    store.meter_events.ingest(path)
+
+    assert identifiers(store) == ["007", "null"]
+    assert payloads(store) == [
+        {"stripe_customer_id": "0012", "value": "1.5", "a": "NA", "b": "null", "c": "1.10"},
+        {"stripe_customer_id": "NULL", "value": "1", "a": "nan", "b": "true", "c": "0x10"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        (b"code ", "code "),
+        (b'"code "', "code "),
+        (b'"the\ncode"', "the\ncode"),
+        (b'"code, if any"', "code, if any"),
+        (b"", ""),
+    ],
+)
+def test_no_name_of_a_csv_column_makes_numbers_of_its_texts(
+    store: metering.Metering,
+    tokens: metering.Meter,
+    tmp_path: Path,
+    header: bytes,
+    name: str,
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(
+        b"event_name,stripe_customer_id,value," + header + b"\ntokens,cus_1,1,007\n"
+    )
+
+    store.meter_events.ingest(path)
+
+    assert payloads(store) == [
+        {"stripe_customer_id": "cus_1", "value": "1", name: "007"}
+    ]
+
+
+def test_lines_of_a_csv_file_may_end_as_on_old_computers(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(ANONYMOUS.replace(b"\n", b"\r"))
+
+    assert counted(store.meter_events.ingest(path)) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_csv_file_with_only_a_header_has_no_rows(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(f"event_name,stripe_customer_id,value{ending}".encode())
+
+    receipt = store.meter_events.ingest(path)
+
+    assert counted(receipt) == (0, 0, 0)
+    assert store.position == 1
+
+
+def test_numbers_of_a_json_file_keep_all_their_digits(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.ndjson"
+    value = "12345678901234567890123456.123456789012"
+    path.write_text(
+        '{"event_name": "tokens", "stripe_customer_id": 12345678901234567890123,'
+        f' "value": {value}, "ratio": 0.1000}}\n'
+    )
+
+    store.meter_events.ingest(path)
+
+    assert payloads(store) == [
+        {
+            "stripe_customer_id": "12345678901234567890123",
+            "value": value,
+            "ratio": "0.1000",
+        }
+    ]
+
+
+def test_blank_lines_of_a_json_file_are_no_rows_but_count_as_lines(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    good = b'{"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}\n'
+    path = tmp_path / "usage.ndjson"
+    path.write_bytes(b"\n" + good + b"  \r\n" + b"{\n" + good + b"\n\n")
+
+    receipt = store.meter_events.ingest(path)
+
+    assert rejections(receipt) == [(3, None, "row_invalid")]
+    assert counted(receipt) == (2, 0, 1)
+
+
+def test_an_empty_json_file_has_no_rows(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.ndjson"
+    path.write_bytes(b"")
+
+    assert counted(store.meter_events.ingest(path)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["usage.parquet", "file.arrow", "stream.arrow"])
+def test_a_columnar_file_without_rows_is_no_error(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    empty = rows().schema.empty_table()
+    if name == "usage.parquet":
+        pq.write_table(empty, path)
+    else:
+        opener = pa.ipc.new_file if name == "file.arrow" else pa.ipc.new_stream
+        with pa.OSFile(str(path), "wb") as sink, opener(sink, empty.schema) as writer:
+            writer.write_table(empty)
+
+    assert counted(store.meter_events.ingest(path)) == (0, 0, 0)

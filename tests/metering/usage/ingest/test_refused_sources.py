@@ -1,0 +1,372 @@
+"""Sources that cannot be read: one clear error, and nothing half-written."""
+
+import gzip
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import metering
+from metering import Columns
+from tests.metering.usual_usage import columns, total
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "kind"),
+    [
+        ("value", pa.array([1.5]), "double"),
+        ("value", pa.array([1.5], pa.float32()), "float"),
+        ("value", pa.array([True]), "bool"),
+        ("value", pa.array([b"1"]), "binary"),
+        ("stripe_customer_id", pa.array([1.5]), "double"),
+        ("model", pa.array([1.5]), "double"),
+        ("model", pa.array([["a"]]), "list"),
+        ("model", pa.array([{"a": "b"}]), "struct"),
+        ("model", pa.array([1.5]).dictionary_encode(), "double"),
+        ("identifier", pa.array([1.5]), "double"),
+        ("identifier", pa.array([Decimal(1)]), "decimal"),
+        ("event_name", pa.array([True]), "bool"),
+        ("timestamp", pa.array([1.5]), "double"),
+        ("timestamp", pa.array([1], pa.time64("us")), "time64"),
+        ("timestamp", pa.array([1], pa.duration("us")), "duration"),
+        ("payload", pa.array([1]), "int64"),
+        ("payload", pa.array([["a"]]), "list"),
+        ("payload", pa.array([{"value": 1.5}]), "double"),
+        ("payload", pa.array([{"value": {"of": "1"}}]), "struct"),
+        (
+            "payload",
+            pa.array([[("value", 1.5)]], pa.map_(pa.string(), pa.float64())),
+            "double",
+        ),
+        (
+            "payload",
+            pa.array([[(1, "1")]], pa.map_(pa.int64(), pa.string())),
+            "int64",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_a_column_of_a_type_that_is_not_exact_is_refused_by_name(
+    store: metering.Metering,
+    tokens: metering.Meter,
+    column: str,
+    cells: pa.Array,
+    kind: str,
+    *,
+    is_stream: bool,
+) -> None:
+    rows = columns(**{column: cells})
+
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(rows.to_reader() if is_stream else rows)
+
+    assert refusal.value.code == "source_invalid"
+    assert refusal.value.param == column
+    assert f"Column {column!r}" in refusal.value.message
+    assert kind in refusal.value.message
+    assert "give" in refusal.value.message
+    assert store.position == 1
+
+
+def test_a_column_that_is_not_read_may_be_of_any_type(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    rows = columns(model=["large"], rate=[1.5], is_new=[True])
+
+    receipt = store.meter_events.ingest(
+        rows,
+        columns=Columns(payload_keys=("stripe_customer_id", "value", "model")),
+    )
+
+    assert receipt.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (Columns(event_name="name"), "name"),
+        (Columns(identifier="id"), "id"),
+        (Columns(timestamp="when"), "when"),
+        (Columns(customer="who"), "who"),
+        (Columns(value="how much"), "how much"),
+        (Columns(payload="what"), "what"),
+        (Columns(payload_keys=("model", "region")), "model"),
+    ],
+)
+def test_a_missing_column_is_named_together_with_those_that_exist(
+    store: metering.Metering, tokens: metering.Meter, given: Columns, name: str
+) -> None:
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(columns(), columns=given)
+
+    assert refusal.value.param == name
+    assert refusal.value.message == (
+        f"The source has no column {name!r}; it has event_name, stripe_customer_id, value"
+    )
+    assert store.position == 1
+
+
+def test_a_source_without_event_names_is_refused(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("name,amount\ntokens,1\n")
+
+    for source in (path, pa.table({"name": ["tokens"], "amount": ["1"]})):
+        with pytest.raises(
+            metering.SourceError, match="no column 'event_name'; it has name, amount"
+        ):
+            store.meter_events.ingest(source)
+
+
+def test_columns_of_one_name_are_refused(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("event_name,value,stripe_customer_id,value\ntokens,1,cus_1,1\n")
+    texts = pa.array(["1"])
+    names = ["event_name", "value", "stripe_customer_id", "value"]
+
+    for source in (path, pa.Table.from_arrays([texts] * 4, names)):
+        with pytest.raises(metering.SourceError, match="several columns named value"):
+            store.meter_events.ingest(source)
+    assert store.position == 1
+
+
+def test_fields_of_one_name_in_a_payload_are_refused(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    texts = [pa.array([text]) for text in ("cus_1", "1", "2")]
+    names = ["stripe_customer_id", "value", "value"]
+    payload = pa.StructArray.from_arrays(texts, names)
+
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(
+            pa.table({"event_name": ["tokens"], "payload": payload})
+        )
+
+    assert refusal.value.param == "payload"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [5, 1.5, None, True, b"usage.csv", object(), columns, metering],
+    ids=lambda source: type(source).__name__,
+)
+def test_what_is_no_source_is_refused_with_what_would_be_one(
+    store: metering.Metering, tokens: metering.Meter, source: object
+) -> None:
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(source)
+
+    assert type(source).__name__ in refusal.value.message
+    assert "iterable of dicts" in refusal.value.message
+
+
+def test_a_single_dict_is_no_source(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    with pytest.raises(metering.SourceError, match="dict"):
+        store.meter_events.ingest(
+            {"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}
+        )
+
+
+def test_a_stream_that_is_no_table_is_refused(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    with pytest.raises(metering.SourceError):
+        store.meter_events.ingest(pa.chunked_array([["tokens"]]))
+
+
+def test_a_stream_that_breaks_off_is_a_source_error(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    def broken() -> Any:
+        yield columns().to_batches()[0]
+        reason = "the line went dead"
+        raise OSError(reason)
+
+    reader = pa.RecordBatchReader.from_batches(columns().schema, broken())
+
+    with pytest.raises(metering.SourceError, match="the line went dead"):
+        store.meter_events.ingest(reader)
+
+
+@pytest.mark.parametrize("is_columnar", [True, False])
+def test_a_source_without_rows_is_no_error(
+    store: metering.Metering, tokens: metering.Meter, *, is_columnar: bool
+) -> None:
+    empty = columns().schema.empty_table()
+    calls: list[metering.IngestProgress] = []
+
+    for source in (empty, empty.to_reader()) if is_columnar else ([], iter(())):
+        receipt = store.meter_events.ingest(source, progress=calls.append)
+
+        assert (receipt.accepted, receipt.duplicates, receipt.rejected) == (0, 0, 0)
+        assert (receipt.first_position, receipt.last_position) == (None, None)
+    assert store.position == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["usage.csv", "usage.ndjson", "usage.parquet", "usage.arrow", "usage.csv.gz"],
+)
+def test_a_file_that_is_not_there_is_named(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(tmp_path / name)
+
+    assert str(tmp_path / name) in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    "name", ["usage.csv", "usage.ndjson", "usage.parquet", "usage.arrow", "usage"]
+)
+def test_a_directory_is_no_file(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(tmp_path / name)
+
+    assert str(tmp_path / name) in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    "name", ["usage", "usage.txt", "usage.xlsx", "usage.gz", "usage.parquet.gz", ".csv"]
+)
+def test_a_file_whose_ending_says_nothing_is_refused_with_those_that_would(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"event_name\ntokens\n")
+
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(tmp_path / name)
+
+    assert name in refusal.value.message
+    assert ".parquet" in refusal.value.message
+    assert ".csv" in refusal.value.message
+
+
+@pytest.mark.parametrize("source", ["", "a\0b.csv", "nowhere/at/all.csv"])
+def test_a_path_that_cannot_be_is_a_source_error(
+    store: metering.Metering, tokens: metering.Meter, source: str
+) -> None:
+    with pytest.raises(metering.SourceError):
+        store.meter_events.ingest(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.csv", b""),
+        ("empty.parquet", b""),
+        ("empty.arrow", b""),
+        ("empty.csv.gz", b""),
+        ("text.parquet", b"event_name,value\ntokens,1\n" * 100),
+        ("text.arrow", b"event_name,value\ntokens,1\n" * 100),
+        ("text.csv.gz", b"event_name,value\ntokens,1\n"),
+        ("text.ndjson.zst", b'{"event_name": "tokens"}\n'),
+        ("truncated.csv.gz", gzip.compress(b"event_name,value\ntokens,1\n" * 999)[:-9]),
+        ("truncated.ndjson.gz", gzip.compress(b"{}\n" * 999)[:-9]),
+    ],
+)
+def test_a_file_that_is_not_what_its_ending_says_is_named(
+    store: metering.Metering,
+    tokens: metering.Meter,
+    tmp_path: Path,
+    name: str,
+    content: bytes,
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(tmp_path / name)
+
+    assert f"Cannot read {tmp_path / name}: " in refusal.value.message
+    assert "\n" not in refusal.value.message
+    assert store.position == 1
+
+
+def test_a_parquet_file_cut_anywhere_is_refused(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.parquet"
+    pq.write_table(columns(100, model=[str(each) for each in range(100)]), whole)
+    content = whole.read_bytes()
+    path = tmp_path / "cut.parquet"
+
+    for length in range(0, len(content), 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(metering.SourceError, match="Cannot read"):
+            store.meter_events.ingest(path)
+
+    assert store.position == 1
+
+
+def test_a_parquet_file_damaged_in_the_middle_keeps_the_batches_before(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.parquet"
+    rows = columns(120_000, identifier=[str(each) for each in range(120_000)])
+    pq.write_table(rows, path, row_group_size=20_000, write_statistics=False)
+    content = bytearray(path.read_bytes())
+    damaged = pq.ParquetFile(path).metadata.row_group(5).column(3)
+    start = damaged.dictionary_page_offset or damaged.data_page_offset
+    content[start : start + damaged.total_compressed_size] = (
+        b"\xff" * damaged.total_compressed_size
+    )
+    path.write_bytes(content)
+
+    with pytest.raises(metering.SourceError, match="Cannot read"):
+        store.meter_events.ingest(path)
+
+    assert total(store, tokens) in {50_000, 100_000}
+    pq.write_table(rows, path, row_group_size=20_000)
+    assert store.meter_events.ingest(path).rejected == 0
+    assert total(store, tokens) == 120_000
+
+
+def test_ingesting_into_a_closed_store_is_an_error(
+    clock: metering.FixedClock,
+) -> None:
+    with metering.connect(":memory:", clock=clock) as store:
+        pass
+
+    with pytest.raises(metering.StoreClosedError):
+        store.meter_events.ingest(columns())
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"value": "amont"},
+        {"customer": "amont"},
+        {"identifier": "amont"},
+        {"timestamp": "amont"},
+        {"event_name": "amont"},
+        {"payload_keys": ("amont",)},
+    ],
+)
+def test_a_key_that_no_row_has_is_refused(
+    store: metering.Metering, tokens: metering.Meter, named: dict[str, Any]
+) -> None:
+    rows = [
+        {"event_name": "tokens", "stripe_customer_id": "cus_1", "value": "1"},
+        {"event_name": "tokens", "stripe_customer_id": "cus_1", "amount": "100"},
+    ]
+
+    with pytest.raises(metering.SourceError) as refused:
+        store.meter_events.ingest(rows, columns=Columns(**named))
+
+    assert str(refused.value) == (
+        "The source has no column 'amont'; it has event_name, stripe_customer_id, value,"
+        " amount"
+    )
+    assert list(store.meter_events.list()) == []

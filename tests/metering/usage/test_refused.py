@@ -1,0 +1,213 @@
+"""Events that break a rule: which code, which field, and nothing recorded."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import metering
+from tests.metering.usual_usage import NOW, PAYLOAD, create_event, create_meter, total
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+REFUSED_EVENTS: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"event_name": "words"}, "no_meter", "event_name", "'words'"),
+    ({"event_name": ""}, "no_meter", "event_name", "''"),
+    ({"event_name": None}, "parameter_missing", "event_name", "string"),
+    ({"event_name": 5}, "parameter_invalid", "event_name", "found int"),
+    ({"event_name": "n" * 101}, "parameter_too_long", "event_name", "100 characters"),
+    ({"event_name": "a\0"}, "invalid_characters", "event_name", "NUL"),
+    ({"event_name": "closed"}, "archived_meter", "event_name", "inactive"),
+    (
+        {"identifier": ""},
+        "parameter_invalid_string_empty",
+        "identifier",
+        "1 to 100 characters",
+    ),
+    ({"identifier": "i" * 101}, "parameter_too_long", "identifier", "100 characters"),
+    ({"identifier": "🚕" * 101}, "parameter_too_long", "identifier", "101 characters"),
+    ({"identifier": "a\0b"}, "invalid_characters", "identifier", "NUL"),
+    ({"identifier": "\ud83d"}, "invalid_characters", "identifier", "surrogate"),
+    ({"identifier": 5}, "parameter_invalid", "identifier", "found int"),
+    (
+        {"timestamp": NOW - timedelta(days=35) - MICROSECOND},
+        "timestamp_too_far_in_past",
+        "timestamp",
+        "35 days in past. Expected a timestamp greater than or equal to 2026-01-25T12:",
+    ),
+    ({"timestamp": -1}, "timestamp_too_far_in_past", "timestamp", "35 days"),
+    (
+        {"timestamp": NOW + timedelta(minutes=5) + MICROSECOND},
+        "timestamp_in_future",
+        "timestamp",
+        "in the future. Expected a timestamp less than or equal to 2026-03-01T12:05:",
+    ),
+    (
+        {"timestamp": datetime(2026, 3, 1, 12)},  # noqa: DTZ001  # Naive on purpose.
+        "timestamp_invalid",
+        "timestamp",
+        "aware",
+    ),
+    ({"timestamp": "yesterday"}, "timestamp_invalid", "timestamp", "ISO 8601"),
+    ({"timestamp": ""}, "timestamp_invalid", "timestamp", "ISO 8601"),
+    ({"timestamp": "2026-02-30"}, "timestamp_invalid", "timestamp", "2026-02-30"),
+    (
+        {"timestamp": "2026-03-01T11:00:00.0000001Z"},
+        "timestamp_invalid",
+        "timestamp",
+        "beyond the microsecond",
+    ),
+    ({"timestamp": 10**30}, "timestamp_invalid", "timestamp", "seconds since 1970"),
+    ({"timestamp": 1.5}, "timestamp_invalid", "timestamp", "1.5"),
+    ({"timestamp": True}, "timestamp_invalid", "timestamp", "True"),
+    ({"payload": None}, "payload_invalid", "payload", "keys and values"),
+    ({"payload": [("value", "1")]}, "payload_invalid", "payload", "found list"),
+    (
+        {"payload": {"value": "1"}},
+        "meter_event_no_customer_defined",
+        "payload[stripe_customer_id]",
+        "stripe_customer_id",
+    ),
+    (
+        {"payload": {"stripe_customer_id": "", "value": "1"}},
+        "meter_event_no_customer_defined",
+        "payload[stripe_customer_id]",
+        "stripe_customer_id",
+    ),
+    (
+        {"payload": {"stripe_customer_id": "cus_1"}},
+        "meter_event_invalid_value",
+        "payload[value]",
+        "value not found",
+    ),
+    (
+        {"payload": {"stripe_customer_id": "c" * 501, "value": "1"}},
+        "parameter_too_long",
+        "payload[stripe_customer_id]",
+        "500 characters",
+    ),
+    (
+        {"payload": {**PAYLOAD, "model": "x" * 501}},
+        "parameter_too_long",
+        "payload[model]",
+        "500 characters",
+    ),
+    (
+        {"payload": {**PAYLOAD, "k" * 101: "x"}},
+        "parameter_too_long",
+        "payload",
+        "100 characters",
+    ),
+    (
+        {"payload": {**PAYLOAD, "model": "a\0"}},
+        "invalid_characters",
+        "payload[model]",
+        "NUL",
+    ),
+    (
+        {"payload": {**PAYLOAD, "model": "\udfff"}},
+        "invalid_characters",
+        "payload[model]",
+        "surrogate",
+    ),
+    (
+        {"payload": {**PAYLOAD, "model\0": "x"}},
+        "invalid_characters",
+        "payload",
+        "NUL",
+    ),
+    ({"payload": {**PAYLOAD, 5: "x"}}, "parameter_invalid", "payload", "found int"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code", "param", "rule"), REFUSED_EVENTS)
+def test_an_event_that_breaks_a_rule_is_refused_and_told_which(
+    store: metering.Metering,
+    tokens: metering.Meter,
+    changes: dict[str, Any],
+    code: str,
+    param: str,
+    rule: str,
+) -> None:
+    store.meters.deactivate(create_meter(store, "closed").id)
+    before = store.position
+
+    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+        create_event(store, **changes)
+
+    assert (refusal.value.code, refusal.value.param) == (code, param)
+    assert rule in refusal.value.message
+    assert store.position == before
+
+
+@pytest.mark.parametrize(
+    "value", [1.5, float("nan"), True, False, None, {"a": "1"}, ["1"], b"1", object()]
+)
+@pytest.mark.parametrize("key", ["value", "stripe_customer_id", "model"])
+def test_a_payload_value_that_is_no_text_nor_exact_number_is_refused(
+    store: metering.Metering, tokens: metering.Meter, value: Any, key: str
+) -> None:
+    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+        create_event(store, payload={**PAYLOAD, key: value})
+
+    assert refusal.value.code == "payload_invalid"
+    assert refusal.value.param == f"payload[{key}]"
+    assert key in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", " ", "five", "+5", ".5", "5.", " 5", "5 ", "5\n", "1_000", "1,5", "0x10",
+        "1e26", "1e-13", "1e400", "NaN", "Infinity", "\u0663", "\uff11\uff12", "--1",
+        "1" + "0" * 26, "0.0000000000001",
+        Decimal("NaN"), Decimal("-Infinity"), Decimal("1E+26"), 10**26,
+    ],
+)  # fmt: skip
+def test_a_value_that_is_no_plain_number_is_refused(
+    store: metering.Metering, tokens: metering.Meter, value: str | int | Decimal
+) -> None:
+    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+        create_event(store, payload={"stripe_customer_id": "cus_1", "value": value})
+
+    assert refusal.value.code == "meter_event_invalid_value"
+    assert refusal.value.param == "payload[value]"
+    assert refusal.value.message.startswith("Invalid value '")
+
+
+def test_a_number_too_long_to_be_written_is_refused(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+        create_event(store, payload={"stripe_customer_id": "cus_1", "value": 10**5000})
+
+    assert refusal.value.param == "payload[value]"
+
+
+def test_both_ends_of_the_time_that_is_taken_belong_to_it(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    oldest = create_event(store, timestamp=NOW - timedelta(days=35))
+    newest = create_event(store, timestamp=NOW + timedelta(minutes=5))
+
+    assert oldest.timestamp == datetime(2026, 1, 25, 12, tzinfo=UTC)
+    assert newest.timestamp == datetime(2026, 3, 1, 12, 5, tzinfo=UTC)
+
+
+def test_a_refused_event_does_not_use_its_identifier_up(
+    store: metering.Metering,
+) -> None:
+    meter = create_meter(store)
+
+    with pytest.raises(metering.MeterEventInvalidError):
+        create_event(
+            store,
+            payload={"stripe_customer_id": "cus_1", "value": "x"},
+            identifier="req-1",
+        )
+    corrected = create_event(store, identifier="req-1")
+
+    assert not corrected.duplicate
+    assert total(store, meter) == 1
