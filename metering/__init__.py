@@ -71,12 +71,9 @@ from metering.errors import (
     SourceError,
 )
 from metering.meters.resources import (
-    Cancel,
     CustomerMapping,
     DefaultAggregation,
     Meter,
-    MeterEvent,
-    MeterEventAdjustment,
     MeterEventSummary,
     StatusTransitions,
     ValueSettings,
@@ -88,6 +85,7 @@ from metering.upkeep.status import StoreStatus
 from metering.upkeep.verification import Checkpoint, VerifyReport
 from metering.usage.ingest.layout import Columns, Constant
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
+from metering.usage.resources import Cancel, MeterEvent, MeterEventAdjustment
 from metering.webhooks.resources import (
     DeliveryReceipt,
     Event,

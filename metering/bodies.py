@@ -12,7 +12,8 @@ import msgspec
 
 from metering.alerts.resources import Alert, AlertTriggered, UsageThreshold
 from metering.arguments.clock import microseconds
-from metering.meters.resources import MeterEvent, MeterEventSummary
+from metering.meters.resources import MeterEventSummary
+from metering.usage.resources import MeterEvent
 from metering.webhooks.resources import EventData, WebhookEndpoint
 
 Body = dict[str, Any]

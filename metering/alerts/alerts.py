@@ -33,12 +33,12 @@ from metering.alerts.resources import (
 )
 from metering.arguments.clock import at_microseconds
 from metering.arguments.parameters import name_of
+from metering.arguments.strings import is_storable
 from metering.credits.parameters import check_customer, check_page
 from metering.credits.resources import Monetary
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
-from metering.usage.event_rules import is_storable
 from projections.alerts.queries import Alerts as SeenAlerts
 from projections.credits.queries import Page
 from projections.kernels.alerts import book as kernel

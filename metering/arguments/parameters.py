@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from metering.arguments.strings import is_storable
 from metering.errors import InvalidRequestError
-from metering.usage.event_rules import is_storable
 
 
 def only(given: object, param: str, keys: set[str]) -> Mapping[str, Any]:

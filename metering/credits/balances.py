@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP
 from metering.arguments.parameters import invalid, missing, only
+from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.credits.grants import grant_of
 from metering.credits.parameters import check_customer, check_scope
 from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from metering.usage.event_rules import check_word
 from projections.credits.queries import Credits
 from projections.kernels.credits.balances import (
     Balance,

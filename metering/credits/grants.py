@@ -20,6 +20,7 @@ from ledger.facts.credits import (
 from ledger.facts.union import Fact
 from metering.arguments.clock import at_microseconds
 from metering.arguments.parameters import name_of, one_of, whole_number
+from metering.arguments.strings import is_storable
 from metering.arguments.times import Time, instant
 from metering.credits.parameters import (
     check_amount,
@@ -38,7 +39,6 @@ from metering.credits.resources import (
 )
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from metering.usage.event_rules import is_storable
 from projections.credits.queries import Credits, Page
 from projections.kernels.credits.grants import Grant
 

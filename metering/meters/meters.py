@@ -15,6 +15,7 @@ from ledger.facts.meters import (
 from ledger.facts.union import Fact
 from metering.arguments.clock import at_microseconds
 from metering.arguments.parameters import invalid, name_of, only
+from metering.arguments.strings import LONGEST_NAME
 from metering.arguments.times import Time
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters.resources import (
@@ -27,7 +28,6 @@ from metering.meters.resources import (
 )
 from metering.meters.summaries import event_summaries
 from metering.store.engine import Engine
-from metering.usage.event_rules import LONGEST_NAME
 from projections.kernels.definitions import MeterDefinition
 from projections.kernels.usage.keys import METER_BITS
 from projections.meters.catalog import Definitions

@@ -1,7 +1,7 @@
-"""Resources: what callers get back. Frozen values with Stripe's field names.
+"""Meters and summaries as callers get them back: frozen, with Stripe's field names.
 
 Times are aware datetimes in UTC, usage values exact decimals.
-Source: https://docs.stripe.com/api/billing/meter and its neighbours.
+Source: https://docs.stripe.com/api/billing/meter and .../billing/meter-event-summary.
 """
 
 from datetime import datetime
@@ -54,46 +54,6 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     event_time_window: Literal["hour", "day"] | None
     status: Literal["active", "inactive"]
     status_transitions: StatusTransitions
-    livemode: bool
-
-
-class MeterEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage of one customer at one time.
-
-    Attributes:
-        created: when the log accepted it.
-        timestamp: when the usage happened.
-        position: its place in the log.
-        duplicate: whether this answers a repetition; the event counts once.
-        cancelled: whether it no longer counts.
-    """
-
-    object: Literal["billing.meter_event"] = "billing.meter_event"
-    created: datetime
-    event_name: str
-    identifier: str
-    payload: dict[str, str]
-    timestamp: datetime
-    livemode: bool
-    position: int
-    duplicate: bool = False
-    cancelled: bool = False
-
-
-class Cancel(msgspec.Struct, frozen=True, kw_only=True):
-    """Which event an adjustment cancels."""
-
-    identifier: str
-
-
-class MeterEventAdjustment(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that no longer counts, from this answer on."""
-
-    object: Literal["billing.meter_event_adjustment"] = "billing.meter_event_adjustment"
-    event_name: str
-    type: Literal["cancel"] = "cancel"
-    cancel: Cancel
-    status: Literal["complete"] = "complete"
     livemode: bool
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from ledger.usage.quantities import quantity_from_units
 from metering.arguments.clock import at_microseconds
+from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError
 from metering.meters.resources import MeterEventSummary
 from metering.store.engine import Engine
-from metering.usage.event_rules import check_word
 from projections.kernels.definitions import MeterDefinition
 from projections.usage.series import Series
 from projections.usage.summaries import GroupingWindow, Summary

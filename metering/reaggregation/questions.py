@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
+from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from metering.usage.event_rules import check_word
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.definitions import MeterDefinition
 from projections.scans.reaggregation.jobs import StepCallback, reaggregate

@@ -8,10 +8,10 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.union import Fact
 from ledger.usage.columns import usage_rows
 from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.strings import check_word
 from metering.errors import InvalidRequestError, ResourceMissingError
-from metering.meters.resources import Cancel, MeterEventAdjustment
 from metering.store.engine import Engine
-from metering.usage.event_rules import check_word
+from metering.usage.resources import Cancel, MeterEventAdjustment
 from projections.meters.catalog import Definitions
 
 

@@ -15,14 +15,13 @@ from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import UsageRow
 from ledger.usage.quantities import parse_quantity
 from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, MeterEventInvalidError
 from projections.kernels.definitions import MeterDefinition
 from projections.meters.catalog import Definitions
 from projections.windows import END
 
-LONGEST_NAME = 100
-LONGEST_TEXT = 500
 OLDEST = timedelta(days=35) // MICROSECOND
 NEWEST = timedelta(minutes=5) // MICROSECOND
 
@@ -178,32 +177,6 @@ def active_meter(definitions: Definitions, event_name: object) -> MeterDefinitio
             param="event_name",
         )
     return meter
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether every database can store a text: no NUL, no half surrogate pair."""
-    # ASCII is by far the most common and cannot hold a surrogate.
-    if text.isascii():
-        return "\0" not in text
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
-
-
-def check_word(value: object, param: str) -> str:
-    """Check an argument that names something that was recorded.
-
-    Raises:
-        InvalidRequestError: it is no string, empty, or nothing that can be stored.
-    """
-    if not isinstance(value, str) or not value or not is_storable(value):
-        raise InvalidRequestError(
-            f"Invalid {param}: {value!r:.60}; must be a string that is not empty and"
-            " holds no NUL",
-            param=param,
-        )
-    return value
 
 
 def _checked_text(value: object, param: str, longest: int) -> str:

@@ -17,7 +17,7 @@ from ledger.stored_events import usage_of
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from ledger.usage.quantities import format_quantity
 from metering.arguments.clock import at_microseconds
-from metering.meters.resources import MeterEvent
+from metering.usage.resources import MeterEvent
 from projections.kernels.definitions import MeterDefinition
 from projections.usage.view import UsageView
 

@@ -11,17 +11,11 @@ from ledger.records.requests import Request
 from ledger.usage.columns import UsageRow, usage_rows
 from ledger.usage.rows import FewEvents
 from metering.arguments.parameters import whole_number
+from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
-from metering.meters.resources import MeterEvent
 from metering.store.engine import Engine
-from metering.usage.event_rules import (
-    Arrival,
-    PayloadValue,
-    check_each,
-    check_event,
-    check_word,
-)
+from metering.usage.event_rules import Arrival, PayloadValue, check_each, check_event
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
@@ -32,6 +26,7 @@ from metering.usage.listing import (
     event_resource,
     recorded_events,
 )
+from metering.usage.resources import MeterEvent
 from projections.meters.catalog import Definitions
 
 _GIVEN = np.array([True])

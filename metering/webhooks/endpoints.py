@@ -24,11 +24,11 @@ from ledger.facts.webhooks import (
 )
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.parameters import invalid, name_of, one_of, whole_number
+from metering.arguments.strings import is_storable
 from metering.credits.parameters import check_metadata, check_page, merge_metadata
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
-from metering.usage.event_rules import is_storable
 from metering.webhooks.addresses import check_url
 from metering.webhooks.resources import (
     WebhookAttempt,

@@ -3,7 +3,6 @@
 from itertools import islice
 
 from metering.bodies import Body
-from metering.meters.resources import MeterEvent
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.parameters import (
@@ -14,6 +13,7 @@ from metering.server.grammar.parameters import (
     optional,
 )
 from metering.server.v2.bodies import event_body
+from metering.usage.resources import MeterEvent
 
 EVENTS = "/metering/v1/meter_events"
 LIMIT_MAX = 1_000

@@ -5,7 +5,7 @@ from datetime import datetime
 from metering import MeterEvent, MeterEventSession
 from metering.arguments.times import time_of
 from metering.bodies import Body
-from metering.meters.resources import MeterEventAdjustment
+from metering.usage.resources import MeterEventAdjustment
 
 
 def event_body(event: MeterEvent) -> Body:

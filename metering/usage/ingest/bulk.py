@@ -25,8 +25,9 @@ from ledger.usage.columns import (
 )
 from ledger.usage.quantities import QUANTITY
 from metering.arguments.ids import Naming
+from metering.arguments.strings import LONGEST_TEXT
 from metering.errors import MeterEventInvalidError
-from metering.usage.event_rules import LONGEST_TEXT, Arrival, check_event
+from metering.usage.event_rules import Arrival, check_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
 from metering.usage.ingest.plain import (
     have_key,

@@ -9,8 +9,8 @@ Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from metering.arguments.strings import LONGEST_NAME
 from metering.errors import SourceError
-from metering.usage.event_rules import LONGEST_NAME
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.single import parse_object
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ledger.usage.columns import PAYLOAD, words
 from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
-from metering.usage.event_rules import LONGEST_NAME, LONGEST_TEXT, is_storable
+from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.usage.ingest.types import as_text, texts_of
 
 _PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"

@@ -22,14 +22,9 @@ from ledger.usage.columns import (
     usage_batch,
     usage_batch_of,
 )
+from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.errors import MeterEventInvalidError
-from metering.usage.event_rules import (
-    LONGEST_NAME,
-    LONGEST_TEXT,
-    Arrival,
-    check_each,
-    is_storable,
-)
+from metering.usage.event_rules import Arrival, check_each
 from metering.usage.ingest.plain import plain_timestamps, plain_values
 from projections.meters.catalog import Definitions
 
