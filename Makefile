@@ -57,7 +57,7 @@ clean: ## remove the virtual environment and the caches, but no store and no res
 
 $(RUNTIME): pyproject.toml | $(BIN)/python
 	@echo "Installing metering into .venv"
-	@$(INSTALL) .
+	@$(INSTALL) '.[postgresql]'
 	@touch $@
 
 $(DEVELOPMENT): pyproject.toml | $(BIN)/python

@@ -86,6 +86,7 @@ from metering.upkeep.verification import Checkpoint, VerifyReport
 from metering.usage.ingest.layout import Columns, Constant
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 from metering.usage.resources import Cancel, MeterEvent, MeterEventAdjustment
+from metering.version import __version__ as __version__
 from metering.webhooks.resources import (
     DeliveryReceipt,
     Event,

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.database.held import HeldConnection
 from ledger.database.store import close_connections, translated
-from ledger.errors import StoreError, UnsafeDurabilityError
+from ledger.errors import StoreError, StoreUnavailableError, UnsafeDurabilityError
 
 LOCK_TIMEOUT_SECONDS = 60
 # "meter" in ASCII: one number that every process agrees on.
@@ -31,6 +31,9 @@ _SESSION_SETTINGS = {
     "timezone": "UTC",
 }
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
+_DRIVER_MISSING = (
+    "its driver is not installed; pip install 'metering-engine[postgresql]'"
+)
 _TAKE_LOCK = select(
     func.pg_advisory_xact_lock(_LOCK_KEY),
     # A writer that hangs must not stop the others for ever.
@@ -51,16 +54,20 @@ class PostgreSQLDatabase:
         """Connect to the database.
 
         Raises:
-            StoreUnavailableError: the server cannot be reached or refuses us.
+            StoreUnavailableError: the driver is not installed, or the server cannot be
+                reached or refuses us.
             UnsafeDurabilityError: the server acknowledges before it is safe to.
         """
         self._url = url.set(drivername="postgresql+psycopg")
-        self._engine = create_engine(
-            self._url,
-            isolation_level="READ COMMITTED",
-            max_overflow=-1,
-            hide_parameters=True,
-        )
+        try:
+            self._engine = create_engine(
+                self._url,
+                isolation_level="READ COMMITTED",
+                max_overflow=-1,
+                hide_parameters=True,
+            )
+        except ModuleNotFoundError as error:
+            raise StoreUnavailableError(self.address, _DRIVER_MISSING) from error
         # A reader's several statements must see one state of the log.
         self._reader = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True

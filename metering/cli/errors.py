@@ -88,14 +88,14 @@ class OutputFileError(MeteringError):
 
 
 class ServerMissingError(MeteringError):
-    """What serves is an extra, and was not installed."""
+    """The extra that serves is not installed."""
 
     code = "server_missing"
 
     def __init__(self, module: str) -> None:
         super().__init__(
-            f"Serving needs {module}: install it with pip install '.[server]', in a"
-            " checkout"
+            f"Serving needs {module}: install it with"
+            " pip install 'metering-engine[server]'"
         )
         self.module = module
 

@@ -1,6 +1,7 @@
 """Databases that hold a log: durable, snapshot reads, and one writer at a time."""
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +205,20 @@ def test_an_address_without_a_scheme_is_a_directory(tmp_path: Path) -> None:
         assert Path(database.address) == Path(address) / LOG_FILE
         assert (Path(address) / LOG_FILE).exists()
         database.close()
+
+
+def test_a_driver_that_is_not_installed_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(StoreUnavailableError) as caught:
+        open_database("postgresql://user:secret@host/usage", creates=True)
+
+    assert caught.value.message == (
+        "The store postgresql://user:***@host/usage cannot be used: its driver is not"
+        " installed; pip install 'metering-engine[postgresql]'"
+    )
 
 
 def test_the_address_of_a_server_hides_its_password(postgresql_url: str) -> None:

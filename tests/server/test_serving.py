@@ -379,7 +379,7 @@ def test_a_server_that_is_not_installed_is_named(target: str) -> None:
 
     assert told.returncode == 1
     assert "uvicorn" in told.stderr
-    assert "'.[server]'" in told.stderr
+    assert "pip install 'metering-engine[server]'" in told.stderr
     assert len(told.stderr.splitlines()) == 1
 
 
