@@ -49,7 +49,7 @@ def main(store: Path, out: Path, rounds: int) -> None:
         metering.connect(store, create=False, seal_events=None) as engine,
     ):
         client.wait_for_workers(max(WORKERS))
-        client.run(importlib.import_module, "metering")
+        client.run(importlib.import_module, "metering.public")
         targets = {
             number: partial(_timed, engine, client, number, out_of(out, number))
             for number in WORKERS

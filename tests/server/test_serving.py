@@ -356,6 +356,7 @@ def test_what_serves_is_loaded_by_the_command_that_serves() -> None:
     names = "starlette", "uvicorn", "metering.server"
     program = (
         "import sys, metering, metering.cli.app\n"
+        "metering.connect\n"
         f"sys.exit(any(name in sys.modules for name in {names!r}))"
     )
 

@@ -113,7 +113,7 @@ def test_screen_without_the_characters_gets_others(store: str) -> None:
 
 
 def test_library_needs_no_terminal() -> None:
-    program = "import sys, metering; print({'rich', 'typer'} & set(sys.modules))"
+    program = "import sys, metering as m; m.connect; print({'rich', 'typer'} & set(sys.modules))"
 
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
