@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ledger.log import Log
 from ledger.places import Place, open_place
+from ledger.sealing import StepCallback
 from metering.access.api_keys import ApiKeys
 from metering.access.idempotency import IdempotentRequests
 from metering.alerts.alerts import ALERTS_MAX, Alerts
@@ -32,16 +33,16 @@ from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.receipts import WorkReceipt
 from metering.upkeep.status import StoreStatus, status_of
-from metering.upkeep.verification import Checkpoint, StepCallback, VerifyReport, verify
+from metering.upkeep.verification import Checkpoint, VerifyReport, verify
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.meter_events import MeterEvents
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
-from projections.alerts.pending import Watched
-from projections.fact_tables import FactTables
+from projections.alerts.pending import PendingUsage
+from projections.folds import FactTables
 from projections.meters.catalog import Catalog
-from projections.usage.hourly import Usage
+from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ class Metering:
         settings: Settings,
         identifier_retention: timedelta | None,
     ) -> None:
-        ids, usage, catalog = RandomIds(), Usage(), Catalog()
-        watched = Watched(usage)
+        ids, usage, catalog = RandomIds(), HourlyUsage(), Catalog()
+        watched = PendingUsage(usage)
         log = Log(
             place.database,
             fold=FactTables(),

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from ledger.facts.alerts import AlertCreated
+from ledger.facts.alerts import UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
@@ -198,7 +198,7 @@ def _created_id(fact: Fact) -> str | None:
     match fact:
         case MeterCreated():
             return fact.meter_id
-        case AlertCreated():
+        case UsageAlertCreated():
             return fact.alert_id
         case CreditGrantCreated():
             return fact.grant_id

@@ -127,8 +127,8 @@ def windows_between(unit: WindowUnit, zone: tzinfo, start: int, end: int) -> Win
             return _windows(periods.calendar_windows(periods.firsts_of_months()))
 
 
-Stretch = tuple[int, int, int]
-"""Where it begins, how many windows it has, and how long each is."""
+_EqualWindows = tuple[int, int, int]
+"""Where they begin, how many there are, and how long each is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ class _Periods:
     ends: np.ndarray
     offsets: np.ndarray
 
-    def clock_windows(self, length: int) -> Iterator[Stretch]:
+    def clock_windows(self, length: int) -> Iterator[_EqualWindows]:
         """Split each period at the full hours or minutes of its clock."""
         for start, end, offset in zip(
             self.starts.tolist(),
@@ -159,7 +159,7 @@ class _Periods:
             yield first, count, length
             yield end - rest, 1, rest
 
-    def calendar_windows(self, locals_: np.ndarray) -> Iterator[Stretch]:
+    def calendar_windows(self, locals_: np.ndarray) -> Iterator[_EqualWindows]:
         """Split time at the first instants at which clocks have reached local times.
 
         Args:
@@ -202,7 +202,7 @@ class _Periods:
         )
 
 
-def _windows(stretches: Iterator[Stretch]) -> Windows:
+def _windows(stretches: Iterator[_EqualWindows]) -> Windows:
     """Join neighbours that have equally long windows."""
     starts: list[int] = []
     lengths: list[int] = []

@@ -29,7 +29,7 @@ class AlertStatus(enum.Enum):
     ARCHIVED = "archived"
 
 
-class AlertCreated(
+class UsageAlertCreated(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.created"
 ):
     """A threshold on a meter's usage is watched, for one customer or for each.
@@ -91,7 +91,7 @@ class AlertArchived(
 
 
 # One evaluation may make very many: they are left alone by the garbage collector.
-class AlertTriggered(
+class UsageAlertTriggered(
     msgspec.Struct,
     frozen=True,
     kw_only=True,

@@ -8,11 +8,11 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
-    AlertCreated,
     AlertDeactivated,
-    AlertTriggered,
     CreditAlertCreated,
     CreditAlertTriggered,
+    UsageAlertCreated,
+    UsageAlertTriggered,
 )
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -49,11 +49,11 @@ Fact = (
     | CreditGrantLapsed
     | CreditsApplied
     | CreditsReinstated
-    | AlertCreated
+    | UsageAlertCreated
     | AlertActivated
     | AlertDeactivated
     | AlertArchived
-    | AlertTriggered
+    | UsageAlertTriggered
     | CreditAlertCreated
     | CreditAlertTriggered
     | WebhookEndpointCreated

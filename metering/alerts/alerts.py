@@ -39,7 +39,7 @@ from metering.credits.resources import Monetary
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
-from projections.alerts.queries import Alerts as SeenAlerts
+from projections.alerts.queries import AlertQueries
 from projections.credits.queries import Page
 from projections.kernels.alerts import book as kernel
 
@@ -116,7 +116,7 @@ class Alerts:
                 meters=self._engine.definitions().by_id,
             )
 
-        def decide(seen: SeenAlerts) -> Sequence[Fact]:
+        def decide(seen: AlertQueries) -> Sequence[Fact]:
             self._check_count(created, seen)
             return [created]
 
@@ -160,7 +160,7 @@ class Alerts:
             ResourceMissingError: there is no such alert.
         """
         with self._engine.log.read() as connection:
-            alert = alert_of(SeenAlerts(connection), alert_id)
+            alert = alert_of(AlertQueries(connection), alert_id)
         return alert_resource(alert, livemode=self._engine.settings.livemode)
 
     def list(
@@ -192,7 +192,7 @@ class Alerts:
         if meter is not None:
             meter_of(self._engine.definitions(), meter, "meter")
         with self._engine.log.read() as connection:
-            seen = SeenAlerts(connection)
+            seen = AlertQueries(connection)
             page = Page(
                 limit=page_limit,
                 before=_cursor(seen, starting_after, "starting_after"),
@@ -218,7 +218,7 @@ class Alerts:
         """
         of_customer = None if customer is None else check_customer(customer)
         with self._engine.log.read() as connection:
-            seen = SeenAlerts(connection)
+            seen = AlertQueries(connection)
             if alert is not None:
                 alert_of(seen, alert, "alert")
             alerts = {each.alert_id: each for each in seen.all()}
@@ -234,7 +234,7 @@ class Alerts:
         fact: kernel.TransitionFact,
         from_statuses: set[AlertStatus],
     ) -> Alert:
-        def decide(seen: SeenAlerts) -> Sequence[Fact]:
+        def decide(seen: AlertQueries) -> Sequence[Fact]:
             status = alert_of(seen, fact.alert_id).status
             if status not in from_statuses:
                 raise InvalidRequestError(
@@ -248,7 +248,7 @@ class Alerts:
         self._engine.record_alerts(decide)
         return self.retrieve(fact.alert_id)
 
-    def _check_count(self, created: kernel.CreationFact, seen: SeenAlerts) -> None:
+    def _check_count(self, created: kernel.CreationFact, seen: AlertQueries) -> None:
         most = self._engine.settings.alerts_max
         if isinstance(created, CreditAlertCreated):
             currency = created.currency
@@ -267,14 +267,16 @@ class Alerts:
             )
 
 
-_CLASSES: dict[str, type[kernel.Alert]] = {
+_CLASSES: dict[str, type[kernel.AlertDefinition]] = {
     "usage_threshold": kernel.UsageAlert,
     "credit_balance_threshold": kernel.CreditAlert,
 }
 _AND_SO = {False: " already", True: ", which is final"}
 
 
-def alert_of(seen: SeenAlerts, alert_id: object, param: str = "id") -> kernel.Alert:
+def alert_of(
+    seen: AlertQueries, alert_id: object, param: str = "id"
+) -> kernel.AlertDefinition:
     """Find an alert by its id.
 
     Raises:
@@ -288,7 +290,7 @@ def alert_of(seen: SeenAlerts, alert_id: object, param: str = "id") -> kernel.Al
     return found
 
 
-def alert_resource(alert: kernel.Alert, *, livemode: bool) -> Alert:
+def alert_resource(alert: kernel.AlertDefinition, *, livemode: bool) -> Alert:
     """Give an alert to the caller."""
     is_on_usage = isinstance(alert, kernel.UsageAlert)
     return Alert(
@@ -302,7 +304,7 @@ def alert_resource(alert: kernel.Alert, *, livemode: bool) -> Alert:
     )
 
 
-def _usage_threshold(alert: kernel.Alert) -> UsageThreshold | None:
+def _usage_threshold(alert: kernel.AlertDefinition) -> UsageThreshold | None:
     if not isinstance(alert, kernel.UsageAlert):
         return None
     return UsageThreshold(
@@ -314,7 +316,9 @@ def _usage_threshold(alert: kernel.Alert) -> UsageThreshold | None:
     )
 
 
-def _credit_balance_threshold(alert: kernel.Alert) -> CreditBalanceThreshold | None:
+def _credit_balance_threshold(
+    alert: kernel.AlertDefinition,
+) -> CreditBalanceThreshold | None:
     if not isinstance(alert, kernel.CreditAlert):
         return None
     money = Monetary(currency=alert.currency, value=alert.lte)
@@ -323,13 +327,13 @@ def _credit_balance_threshold(alert: kernel.Alert) -> CreditBalanceThreshold | N
     )
 
 
-def _filters(alert: kernel.Alert) -> tuple[AlertFilter, ...] | None:
+def _filters(alert: kernel.AlertDefinition) -> tuple[AlertFilter, ...] | None:
     customer = alert.customer
     return None if customer is None else (AlertFilter(customer=customer),)
 
 
 def triggered_resource(
-    trigger: kernel.Trigger, alert: kernel.Alert, *, livemode: bool
+    trigger: kernel.Trigger, alert: kernel.AlertDefinition, *, livemode: bool
 ) -> AlertTriggered:
     """Give a trigger to the caller, with its alert."""
     fact = trigger.fact
@@ -360,5 +364,5 @@ def triggered_resource(
     )
 
 
-def _cursor(seen: SeenAlerts, alert_id: str | None, param: str) -> int | None:
+def _cursor(seen: AlertQueries, alert_id: str | None, param: str) -> int | None:
     return None if alert_id is None else alert_of(seen, alert_id, param).position

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from ledger.facts.alerts import AlertCreated, CreditAlertCreated, Recurrence
+from ledger.facts.alerts import CreditAlertCreated, Recurrence, UsageAlertCreated
 from ledger.facts.meters import Formula
 from metering.arguments.currencies import currency_of
 from metering.arguments.parameters import invalid, missing, one_of, only, whole_number
 from metering.credits.parameters import check_customer
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.reaggregation.questions import zone_of
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 
 GTE_MAX = 999_999_999_999_999_999
 ALERT_TYPES = ("usage_threshold", "credit_balance_threshold")
@@ -73,7 +73,7 @@ def check_threshold(
     alert_id: str,
     title: str,
     meters: Mapping[str, MeterDefinition],
-) -> AlertCreated:
+) -> UsageAlertCreated:
     """Check ``{"gte", "meter", "recurrence", "filters", "timezone"}``.
 
     Raises:
@@ -87,7 +87,7 @@ def check_threshold(
             raise missing(f"{_PARAM}[{key}]")
     text = one_of(given["recurrence"], f"{_PARAM}[recurrence]", _RECURRENCES)
     recurrence = Recurrence(text)
-    return AlertCreated(
+    return UsageAlertCreated(
         alert_id=alert_id,
         title=title,
         meter_id=_meter(given["meter"], meters),

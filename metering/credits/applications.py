@@ -19,7 +19,7 @@ from metering.credits.settlement.run import run_billing
 from metering.credits.transactions import transaction_resource
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
 from projections.kernels.credits.grants import Application, applied
 from projections.kernels.credits.timeline import (
@@ -66,7 +66,7 @@ class CreditApplications:
             invoice=invoice, customer=customer, period_end=period_end, lines=lines
         )
 
-        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
             known = seen.application(checked.id)
             if known is None:
                 return [_settled(checked, seen, now)]
@@ -145,7 +145,7 @@ class CreditApplications:
         """
         invoice_id = check_invoice_id(invoice)
 
-        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
             del now  # What is given back is, whenever it is.
             if _application(seen, invoice_id).reinstated_at is not None:
                 return []
@@ -164,7 +164,7 @@ class CreditApplications:
         return [transaction_resource(each, livemode=livemode) for each in made]
 
 
-def _settled(invoice: Invoice, seen: Credits, now: int) -> CreditsApplied:
+def _settled(invoice: Invoice, seen: CreditQueries, now: int) -> CreditsApplied:
     return invoice.settled(
         burn_down(
             seen.spendable_of(invoice.customer, now),
@@ -176,7 +176,7 @@ def _settled(invoice: Invoice, seen: Credits, now: int) -> CreditsApplied:
     )
 
 
-def _application(seen: Credits, invoice: str) -> Application:
+def _application(seen: CreditQueries, invoice: str) -> Application:
     application = seen.application(invoice)
     if application is None:
         raise ResourceMissingError(

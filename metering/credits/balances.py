@@ -18,10 +18,10 @@ from metering.credits.parameters import check_customer, check_scope
 from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.kernels.credits.balances import (
     Balance,
-    Span,
+    InstantSpan,
     applied_since,
     balances,
     running_balances,
@@ -120,7 +120,7 @@ class CreditBalanceSummaries:
             InvalidRequestError: an argument is malformed.
         """
         owner = check_customer(customer)
-        span = Span(instant(start, "start"), instant(end, "end"))
+        span = InstantSpan(instant(start, "start"), instant(end, "end"))
         if span.end <= span.start:
             raise InvalidRequestError(
                 f"Invalid end: {end} is not after start {start}", param="end"
@@ -161,7 +161,7 @@ class _Chosen:
 
 
 def _balances_from_now(
-    seen: Credits, customer: str, chosen: _Chosen, then: int
+    seen: CreditQueries, customer: str, chosen: _Chosen, then: int
 ) -> dict[str, Balance]:
     """Add up grants at an instant that is not past, at which no invoice counts less."""
     if chosen.grant is not None:
@@ -176,7 +176,7 @@ def _balances_from_now(
 
 
 def _balances_then(
-    seen: Credits, customer: str, chosen: _Chosen, then: int
+    seen: CreditQueries, customer: str, chosen: _Chosen, then: int
 ) -> dict[str, Balance]:
     """Add up grants at a past instant."""
     grants = [each for each in seen.grants_of(customer) if chosen.has(each)]
@@ -185,7 +185,7 @@ def _balances_then(
     )
 
 
-def _chosen(seen: Credits, customer: str, given: object) -> _Chosen:
+def _chosen(seen: CreditQueries, customer: str, given: object) -> _Chosen:
     """Find which grants a filter lets through."""
     if given is None:
         return _Chosen()

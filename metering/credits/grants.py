@@ -39,7 +39,7 @@ from metering.credits.resources import (
 )
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from projections.credits.queries import Credits, Page
+from projections.credits.queries import CreditQueries, Page
 from projections.kernels.credits.grants import Grant
 
 CREDIT_GRANTS_MAX = 100
@@ -105,7 +105,7 @@ class CreditGrants:
         )
         effective = _optional(effective_at, "effective_at")
 
-        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
             start = now if effective is None else effective
             _check_expiry(wanted.expires_at, start, now)
             self._check_count(seen.unused_count(wanted.customer, now))
@@ -142,7 +142,7 @@ class CreditGrants:
             metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
         )
 
-        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
             grant = grant_of(seen, grant_id)
             updated = CreditGrantUpdated(
                 grant_id=grant_id,
@@ -170,7 +170,7 @@ class CreditGrants:
             InvalidRequestError: it is expired or voided already.
         """
 
-        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
             _check_not_over(grant_of(seen, grant_id), now)
             return [CreditGrantExpired(grant_id=grant_id)]
 
@@ -186,7 +186,7 @@ class CreditGrants:
                 expired or voided already.
         """
 
-        def decide(seen: Credits, now: int) -> Sequence[Fact]:
+        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
             grant = grant_of(seen, grant_id)
             _check_not_over(grant, now)
             if grant.applied:
@@ -255,7 +255,7 @@ class CreditGrants:
             )
 
 
-def grant_of(seen: Credits, grant_id: object, param: str = "id") -> Grant:
+def grant_of(seen: CreditQueries, grant_id: object, param: str = "id") -> Grant:
     """Find a grant by its id.
 
     Raises:
@@ -295,7 +295,7 @@ def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
     )
 
 
-def _cursor(seen: Credits, grant_id: str | None, param: str) -> int | None:
+def _cursor(seen: CreditQueries, grant_id: str | None, param: str) -> int | None:
     return None if grant_id is None else grant_of(seen, grant_id, param).position
 
 

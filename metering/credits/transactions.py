@@ -20,7 +20,7 @@ from metering.credits.resources import (
 )
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
@@ -168,7 +168,7 @@ def _line_item(transaction: CreditTransaction) -> InvoiceLineItem:
 
 
 def _newest_first(
-    seen: Credits, now: int, customer: str | None, grant_id: str | None
+    seen: CreditQueries, now: int, customer: str | None, grant_id: str | None
 ) -> Sequence[CreditTransaction]:
     grant = None if grant_id is None else grant_of(seen, grant_id, "credit_grant")
     if grant is not None and customer not in {None, grant.customer}:
@@ -192,7 +192,7 @@ def _index(ids: Sequence[str], cursor: str, param: str) -> int:
 
 
 def _find(
-    seen: Credits, now: int, anchor: int, kind: TransactionKind, index: int
+    seen: CreditQueries, now: int, anchor: int, kind: TransactionKind, index: int
 ) -> CreditTransaction | None:
     if kind.is_of_invoice:
         application = seen.application_at(anchor)

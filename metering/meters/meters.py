@@ -28,7 +28,7 @@ from metering.meters.resources import (
 )
 from metering.meters.summaries import event_summaries
 from metering.store.engine import Engine
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.keys import METER_BITS
 from projections.meters.catalog import Definitions
 

@@ -10,7 +10,7 @@ from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError
 from metering.meters.resources import MeterEventSummary
 from metering.store.engine import Engine
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.usage.series import Series
 from projections.usage.summaries import GroupingWindow, Summary
 from projections.windows import END, floor_to

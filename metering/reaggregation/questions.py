@@ -16,15 +16,15 @@ from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from projections.calendar import Windows, WindowUnit, windows_between
-from projections.kernels.definitions import MeterDefinition
-from projections.scans.reaggregation.jobs import StepCallback, reaggregate
+from projections.kernels.meters import MeterDefinition
+from projections.scans.reaggregation.jobs import ScanProgress, reaggregate
 from projections.scans.reaggregation.question import (
     RESULT_COLUMNS,
     Measure,
     Question,
     measure_of,
 )
-from projections.scans.recorded import Recorded
+from projections.scans.recorded import RecordedEvents
 from projections.windows import END
 
 Filters = Mapping[str, str | Collection[str]]
@@ -51,7 +51,7 @@ def reaggregated(
     engine: Engine,
     request: Request,
     executor: Executor | None,
-    progress: StepCallback | None,
+    progress: ScanProgress | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
     unit, zone = _unit(request.window), zone_of(request.timezone, "timezone")
@@ -144,7 +144,7 @@ def _meters(
 
 
 def _times(
-    recorded: Recorded, request: Request, unit: WindowUnit, zone: tzinfo
+    recorded: RecordedEvents, request: Request, unit: WindowUnit, zone: tzinfo
 ) -> tuple[int, int, Windows]:
     """Find the bounds, and the windows between them.
 
@@ -174,7 +174,7 @@ def _times(
     return start, end, windows
 
 
-def _ends(recorded: Recorded) -> tuple[int, int]:
+def _ends(recorded: RecordedEvents) -> tuple[int, int]:
     """Find the least and the greatest timestamp; 0 and 0 where there is no event."""
     ends = [(each.earliest, each.latest) for each in recorded.segments]
     if recorded.tail.num_rows:

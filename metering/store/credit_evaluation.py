@@ -11,8 +11,8 @@ from ledger.commits import read_head
 from ledger.facts.union import Fact
 from ledger.log import Log
 from projections.alerts.credit_crossings import CreditCrossings
-from projections.alerts.queries import Alerts
-from projections.credits.queries import Credits
+from projections.alerts.queries import AlertQueries
+from projections.credits.queries import CreditQueries
 
 
 class CreditEvaluator:
@@ -35,12 +35,12 @@ class CreditEvaluator:
             How often one triggered.
         """
         with self._log.read() as connection:
-            present = Credits(connection).present(self._now())
-            found = self._crossings.find(Alerts(connection), present)
+            present = CreditQueries(connection).present(self._now())
+            found = self._crossings.find(AlertQueries(connection), present)
         commit = None
         if found.are_news:
 
-            def decide(seen: Alerts, instant: int) -> Sequence[Fact]:
+            def decide(seen: AlertQueries, instant: int) -> Sequence[Fact]:
                 nonlocal found
                 facts_position = read_head(seen.connection).facts_position
                 if facts_position != found.facts_position or instant < found.instant:
@@ -49,7 +49,7 @@ class CreditEvaluator:
                 return found.triggers
 
             commit = self._log.append_facts(
-                lambda connection, instant: decide(Alerts(connection), instant),
+                lambda connection, instant: decide(AlertQueries(connection), instant),
                 now=self._now,
                 needs_events=False,
             )

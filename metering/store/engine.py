@@ -21,21 +21,21 @@ from metering.arguments.ids import Ids
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
 from projections.access import Access, changing, claiming
-from projections.alerts.queries import Alerts
-from projections.credits.queries import Credits
-from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.alerts.queries import AlertQueries
+from projections.credits.queries import CreditQueries
+from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog, Definitions
 from projections.outbox import Outbox
-from projections.scans.recorded import Recorded, tail_table
+from projections.scans.recorded import RecordedEvents, tail_table
 from projections.streaming import Streaming
 from projections.streaming import changing as changing_streaming
-from projections.usage.hourly import Usage
+from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
 Decide = Callable[[Definitions], Sequence[Fact]]
-DecideCredits = Callable[[Credits, int], Sequence[Fact]]
+DecideCredits = Callable[[CreditQueries, int], Sequence[Fact]]
 """Decides on the credits as they are, and at the instant of recording."""
-DecideAlerts = Callable[[Alerts], Sequence[Fact]]
+DecideAlerts = Callable[[AlertQueries], Sequence[Fact]]
 DecideDeliveries = Callable[[Outbox, int], Sequence[Fact]]
 """Decides on endpoints and deliveries as they are, and changes those of the outbox."""
 ChangeAccess = Callable[[Access, int], None]
@@ -99,7 +99,7 @@ class Engine:
     """
 
     log: Log
-    usage: Usage
+    usage: HourlyUsage
     catalog: Catalog
     summaries: Summaries
     clock: Clock
@@ -136,12 +136,12 @@ class Engine:
     def record_credits(self, decide: DecideCredits) -> Commit | None:
         """Record the facts that a decision on the current credits comes to."""
         return self._record(
-            lambda connection, instant: decide(Credits(connection), instant)
+            lambda connection, instant: decide(CreditQueries(connection), instant)
         )
 
     def record_alerts(self, decide: DecideAlerts) -> Commit | None:
         """Record the facts that a decision on the current alerts comes to."""
-        return self._record(lambda connection, _: decide(Alerts(connection)))
+        return self._record(lambda connection, _: decide(AlertQueries(connection)))
 
     def record_deliveries(self, decide: DecideDeliveries) -> Commit | None:
         """Change deliveries, and record the facts that a decision on them comes to."""
@@ -170,10 +170,10 @@ class Engine:
         return commit
 
     @contextmanager
-    def credits(self) -> Iterator[tuple[Credits, int]]:
+    def credits(self) -> Iterator[tuple[CreditQueries, int]]:
         """Look at the credits as they are, and tell the present instant."""
         with self.log.read() as connection:
-            seen = Credits(connection)
+            seen = CreditQueries(connection)
             yield seen, seen.present(self.now())
 
     def append(
@@ -210,7 +210,7 @@ class Engine:
         """Tell whether an event that was taken in has been cancelled."""
         return bool(self.usage.view().are_cancelled(np.array([position]))[0])
 
-    def recorded(self, as_of: int | None = None) -> Recorded:
+    def recorded(self, as_of: int | None = None) -> RecordedEvents:
         """Get everything recorded up to a position, or up to now.
 
         Args:
@@ -220,7 +220,7 @@ class Engine:
         position = last if as_of is None else as_of
         assert 0 <= position <= last, "the position was recorded"
         segments, commits = self.log.history.segments_and_tail(position)
-        return Recorded(
+        return RecordedEvents(
             position=position,
             segments=segments,
             reader=self.log.sealed.reader,

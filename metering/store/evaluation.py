@@ -11,18 +11,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ledger.facts.alerts import AlertTriggered
+from ledger.facts.alerts import UsageAlertTriggered
 from ledger.facts.union import Fact
 from ledger.log import Log
 from metering.store.credit_evaluation import CreditEvaluator
-from projections.alerts.pending import Pending, Watched
-from projections.alerts.queries import Alerts, Fired
+from projections.alerts.pending import Pending, PendingUsage
+from projections.alerts.queries import AlertQueries, Fired
 from projections.alerts.usage_crossings import Crossings
 from projections.meters.catalog import Catalog
-from projections.usage.hourly import Usage
+from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
-Found = list[tuple[int, AlertTriggered]]
+Found = list[tuple[int, UsageAlertTriggered]]
 
 
 class Evaluator:
@@ -39,7 +39,7 @@ class Evaluator:
     def __init__(
         self,
         log: Log,
-        watched: Watched,
+        watched: PendingUsage,
         catalog: Catalog,
         summaries: Summaries,
         now: Callable[[], int],
@@ -86,7 +86,7 @@ class Evaluator:
         So it is where more was sealed than evaluated, which happens if the checkpoint
         was lost: slow, but nothing is missed.
         """
-        fresh = Watched(Usage())
+        fresh = PendingUsage(HourlyUsage())
         for commit, _ in self._log.commits(known.position):
             fresh.take_in(commit)
         pending = fresh.pending()
@@ -95,13 +95,13 @@ class Evaluator:
 
     def _find(self, pending: Pending) -> Found:
         with self._log.read() as connection:
-            seen = Alerts(connection)
+            seen = AlertQueries(connection)
             watches = seen.watches(pending.first_base)
             meters = self._catalog.read(connection).by_id
             self._remember(seen, {watch.after for watch in watches})
         return self._crossings.find(pending, watches, meters, self._fired)
 
-    def _remember(self, seen: Alerts, periods: set[int]) -> None:
+    def _remember(self, seen: AlertQueries, periods: set[int]) -> None:
         """Know what has triggered in some periods, and forget what has in others."""
         if seen.checkpoint() != self._checkpoint:
             # Somebody else has recorded triggers.
@@ -116,7 +116,7 @@ class Evaluator:
         recorded: Found = []
         reached = 0
 
-        def decide(seen: Alerts) -> Sequence[Fact]:
+        def decide(seen: AlertQueries) -> Sequence[Fact]:
             nonlocal recorded, reached
             checkpoint = seen.checkpoint()
             assert checkpoint is not None, "there is an alert"
@@ -130,7 +130,7 @@ class Evaluator:
             return [fact for _, fact in recorded]
 
         self._log.append_facts(
-            lambda connection, _: decide(Alerts(connection)),
+            lambda connection, _: decide(AlertQueries(connection)),
             now=self._now,
             needs_events=False,
         )
@@ -139,6 +139,6 @@ class Evaluator:
         return len(recorded)
 
 
-def _key(found: tuple[int, AlertTriggered]) -> Fired:
+def _key(found: tuple[int, UsageAlertTriggered]) -> Fired:
     period, fact = found
     return period, fact.customer, fact.window_start

@@ -13,7 +13,7 @@ from metering.stream.thin_events import notification_body
 from projections.enqueueing import Enqueueing, Told
 from projections.kernels.endpoints import Endpoint
 from projections.streaming import StoredReport, Streaming
-from projections.webhooks.queries import Endpoints, Past
+from projections.webhooks.queries import EndpointQueries, Past
 
 
 def make_reports(engine: Engine) -> int:
@@ -43,7 +43,7 @@ def report_windows(engine: Engine, streaming: Streaming, now: int) -> int:
 
 def _endpoints_at(streaming: Streaming, instant: int) -> list[Endpoint]:
     past = Past(streaming.connection)
-    known = Endpoints(streaming.connection).all_endpoints()
+    known = EndpointQueries(streaming.connection).all_endpoints()
     then = (past.endpoint_at(each, instant) for each in known)
     return [each for each in then if each is not None and each.is_enabled]
 

@@ -6,7 +6,7 @@ import msgspec
 
 from metering.arguments.clock import at_microseconds
 from metering.store.engine import Engine
-from projections.alerts.queries import Alerts
+from projections.alerts.queries import AlertQueries
 from projections.outbox import Outbox
 
 
@@ -35,7 +35,7 @@ def status_of(engine: Engine) -> StoreStatus:
     """Look how far a store is; see `Metering.status`."""
     event_count = engine.log.count_events()
     with engine.log.read() as connection:
-        evaluated = Alerts(connection).checkpoint()
+        evaluated = AlertQueries(connection).checkpoint()
         pending, since = Outbox(connection).backlog()
     return StoreStatus(
         position=engine.log.head().position,

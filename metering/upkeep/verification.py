@@ -1,7 +1,7 @@
 """Verification: what is stored is what was committed, and projections follow from it."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -10,20 +10,18 @@ from ledger.chain import genesis_head
 from ledger.commits import read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
+from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from ledger.usage.columns import timestamps_of
 from ledger.usage.rows import batch_of
 from metering.store.engine import Engine
-from projections.alerts.queries import Alerts
-from projections.credits.queries import Credits, StoredCredits
+from projections.alerts.queries import AlertQueries
+from projections.credits.queries import CreditQueries, StoredCredits
 from projections.kernels.alerts.book import AlertBook
 from projections.kernels.credits.grants import CreditAccounts
-from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.tables import read_definitions
-from projections.usage.hourly import Usage, UsageContents
-
-StepCallback = Callable[[int, int], None]
-"""Is called with the position reached and the last position."""
+from projections.usage.hourly import HourlyUsage, UsageContents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +167,7 @@ def _stored(engine: Engine) -> _Stored:
     with engine.log.read() as connection:
         credits_stored: StoredCredits | str
         try:
-            credits_stored = Credits(connection).stored()
+            credits_stored = CreditQueries(connection).stored()
         except (msgspec.DecodeError, ValueError) as error:
             reason = f"The tables of credits cannot be read: {error}; rebuild them"
             credits_stored = reason
@@ -177,7 +175,7 @@ def _stored(engine: Engine) -> _Stored:
             head=read_head(connection),
             meters=read_definitions(connection),
             credits=credits_stored,
-            alerts=Alerts(connection).stored(),
+            alerts=AlertQueries(connection).stored(),
         )
 
 
@@ -190,7 +188,7 @@ class _Replay:
         segments: Sequence[Segment],
         stored: _Stored,
     ) -> None:
-        self.usage = Usage()
+        self.usage = HourlyUsage()
         self.definitions: dict[str, MeterDefinition] = {}
         self.accounts = CreditAccounts()
         self.book = AlertBook()

@@ -18,7 +18,7 @@ from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, MeterEventInvalidError
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.meters.catalog import Definitions
 from projections.windows import END
 

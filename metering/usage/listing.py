@@ -18,7 +18,7 @@ from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from ledger.usage.quantities import format_quantity
 from metering.arguments.clock import at_microseconds
 from metering.usage.resources import MeterEvent
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.usage.view import UsageView
 
 _ROWS_AT_A_TIME = 4096

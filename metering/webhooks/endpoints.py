@@ -40,7 +40,7 @@ from metering.webhooks.snapshots import EVENT_TYPES
 from projections.credits.queries import Page
 from projections.kernels.endpoints import EVERY_EVENT, Endpoint
 from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
-from projections.webhooks.queries import Endpoints as SeenEndpoints
+from projections.webhooks.queries import EndpointQueries
 
 ENDPOINTS_MAX = 16
 LONGEST_DESCRIPTION = 5_000
@@ -95,7 +95,7 @@ class WebhookEndpoints:
         secret = new_secret()
 
         def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-            count = len(SeenEndpoints(outbox.connection).all_endpoints())
+            count = len(EndpointQueries(outbox.connection).all_endpoints())
             if count >= ENDPOINTS_MAX:
                 raise InvalidRequestError(
                     f"There are {count} webhook endpoints; must be at most"
@@ -154,7 +154,7 @@ class WebhookEndpoints:
         )
 
         def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
-            endpoint = endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
+            endpoint = endpoint_of(EndpointQueries(outbox.connection), endpoint_id)
             known = as_it_is(endpoint)
             updated = msgspec.structs.replace(known, **changed)
             if not isinstance(pairs, UnsetType):
@@ -189,7 +189,7 @@ class WebhookEndpoints:
         secret = new_secret()
 
         def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-            endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
+            endpoint_of(EndpointQueries(outbox.connection), endpoint_id)
             outbox.end_secrets(endpoint_id, now + length)
             outbox.add_secret(endpoint_id, secret, now)
             ends = now + length
@@ -208,7 +208,7 @@ class WebhookEndpoints:
         """
 
         def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
-            endpoint_of(SeenEndpoints(outbox.connection), endpoint_id)
+            endpoint_of(EndpointQueries(outbox.connection), endpoint_id)
             outbox.remove(endpoint_id)
             return [WebhookEndpointDeleted(endpoint_id=endpoint_id)]
 
@@ -221,7 +221,7 @@ class WebhookEndpoints:
             ResourceMissingError: there is no such endpoint.
         """
         with self._engine.log.read() as connection:
-            endpoint = endpoint_of(SeenEndpoints(connection), endpoint_id)
+            endpoint = endpoint_of(EndpointQueries(connection), endpoint_id)
         return self._resource(endpoint)
 
     def list(
@@ -244,7 +244,7 @@ class WebhookEndpoints:
         """
         page_limit = check_page(limit, starting_after, ending_before)
         with self._engine.log.read() as connection:
-            seen = SeenEndpoints(connection)
+            seen = EndpointQueries(connection)
             page = Page(
                 limit=page_limit,
                 before=_cursor(seen, starting_after, "starting_after"),
@@ -268,7 +268,7 @@ class WebhookEndpoints:
         """
         most = check_page(limit, None, None)
         with self._engine.log.read() as connection:
-            endpoint_of(SeenEndpoints(connection), endpoint_id)
+            endpoint_of(EndpointQueries(connection), endpoint_id)
             found = Outbox(connection).deliveries(endpoint_id, most)
         return [_delivery(delivery, attempts) for delivery, attempts in found]
 
@@ -299,7 +299,7 @@ def as_it_is(endpoint: Endpoint) -> WebhookEndpointUpdated:
 
 
 def endpoint_of(
-    seen: SeenEndpoints, endpoint_id: object, param: str = "id"
+    seen: EndpointQueries, endpoint_id: object, param: str = "id"
 ) -> Endpoint:
     """Find an endpoint by its id.
 
@@ -314,7 +314,7 @@ def endpoint_of(
     return found
 
 
-def _cursor(seen: SeenEndpoints, endpoint_id: str | None, param: str) -> int | None:
+def _cursor(seen: EndpointQueries, endpoint_id: str | None, param: str) -> int | None:
     if endpoint_id is None:
         return None
     return endpoint_of(seen, endpoint_id, param).position

@@ -18,15 +18,15 @@ from metering.store.engine import Engine
 from metering.stream.reporting import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.enqueueing import Enqueued, Enqueueing
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
 from projections.outbox import Outbox
-from projections.resource_tables import RecordedFact
+from projections.schema import RecordedFact
 from projections.webhooks.queries import (
-    Endpoints,
+    EndpointQueries,
     Past,
     expired_unseen,
     last_expiry_seen,
@@ -68,7 +68,7 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
     """Record some expiries, and tell from which expiry and position to go on."""
     found: list[Grant] = []
 
-    def decide(seen: Credits, now: int) -> Sequence[Fact]:
+    def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
         connection = seen.connection
         found.extend(expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME))
         return _lapsed(seen, found, now)
@@ -81,7 +81,9 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
     return last.expires_at, last.position
 
 
-def _lapsed(seen: Credits, found: Sequence[Grant], now: int) -> list[CreditGrantLapsed]:
+def _lapsed(
+    seen: CreditQueries, found: Sequence[Grant], now: int
+) -> list[CreditGrantLapsed]:
     """Tell which grants had something left; invoices may have given it back later."""
     expired: set[int] = set()
     for customer in dict.fromkeys(grant.customer for grant in found):
@@ -103,7 +105,7 @@ def enqueue(engine: Engine) -> int:
     added = 0
     with engine.log.read() as connection:
         cursors = Enqueueing(connection).cursors()
-        found = Endpoints(connection).all_endpoints()
+        found = EndpointQueries(connection).all_endpoints()
         starts = {
             each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.position)
             for each in found
@@ -122,7 +124,7 @@ def enqueue(engine: Engine) -> int:
         )
         snapshots = Snapshots(
             past,
-            Credits(connection),
+            CreditQueries(connection),
             epoch=head.epoch,
             livemode=engine.settings.livemode,
         )

@@ -16,9 +16,9 @@ from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.outbox import Outbox
-from projections.resource_tables import RecordedFact
+from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
 
 _POSITIONS_AT_A_TIME = 1_000
@@ -154,7 +154,7 @@ class Events:
     def _snapshots(self, past: Past) -> Snapshots:
         return Snapshots(
             past,
-            Credits(past.connection),
+            CreditQueries(past.connection),
             epoch=self._engine.log.head().epoch,
             livemode=self._engine.settings.livemode,
         )

@@ -27,7 +27,7 @@ from metering.webhooks.sending import Answer, Sender
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint
 from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
-from projections.webhooks.queries import Endpoints
+from projections.webhooks.queries import EndpointQueries
 
 LANES = 16
 _GONE = 410
@@ -175,7 +175,7 @@ class Lanes:
     def _next(self, endpoint_id: str) -> "_Job | None":
         now = self._engine.now()
         with self._engine.log.read() as connection:
-            endpoint = Endpoints(connection).endpoint(endpoint_id)
+            endpoint = EndpointQueries(connection).endpoint(endpoint_id)
             if endpoint is None or not endpoint.is_enabled:
                 return None
             outbox = Outbox(connection)
@@ -220,7 +220,7 @@ class Lanes:
             is_ours = outbox.extend(attempt.endpoint_id, self._claimant, until)
             if answer.status_code != _GONE:
                 return []
-            endpoint = Endpoints(outbox.connection).endpoint(attempt.endpoint_id)
+            endpoint = EndpointQueries(outbox.connection).endpoint(attempt.endpoint_id)
             if endpoint is None or not endpoint.is_enabled:
                 return []
             status = EndpointStatus.DISABLED

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ledger.facts.alerts import AlertTriggered, CreditAlertTriggered
+from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -33,7 +33,7 @@ from metering.credits.grants import grant_resource
 from metering.credits.transactions import transaction_resource
 from metering.meters.meters import meter_resource
 from metering.webhooks.resources import Event, EventData, EventType
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import Trigger, TriggerFact
 from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.timeline import (
@@ -44,7 +44,7 @@ from projections.kernels.credits.timeline import (
     reinstated_transactions,
     transactions,
 )
-from projections.resource_tables import RecordedFact
+from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
 
 _TRANSACTION: EventType = "billing.credit_balance_transaction.created"
@@ -62,7 +62,7 @@ TYPES_OF: dict[type[Fact], frozenset[EventType]] = {
     CreditGrantLapsed: frozenset({_TRANSACTION}),
     CreditsApplied: frozenset({_TRANSACTION}),
     CreditsReinstated: frozenset({_TRANSACTION}),
-    AlertTriggered: frozenset({"billing.alert.triggered"}),
+    UsageAlertTriggered: frozenset({"billing.alert.triggered"}),
     CreditAlertTriggered: frozenset({"billing.alert.triggered"}),
 }
 """Of which types the events of a fact are; facts of other classes have none."""
@@ -108,7 +108,7 @@ class Snapshots:
     """
 
     def __init__(
-        self, past: Past, seen: Credits, *, epoch: str, livemode: bool
+        self, past: Past, seen: CreditQueries, *, epoch: str, livemode: bool
     ) -> None:
         self._past = past
         self._seen = seen
@@ -163,7 +163,7 @@ class Snapshots:
                 | MeterReactivated()
             ):
                 yield self._meter(recorded, fact)
-            case AlertTriggered() | CreditAlertTriggered():
+            case UsageAlertTriggered() | CreditAlertTriggered():
                 yield "billing.alert.triggered", self._triggered(recorded, fact)
             case (
                 CreditGrantCreated()

@@ -21,14 +21,14 @@ from ledger.facts.credits import (
 )
 from ledger.facts.union import Fact
 from ledger.reading import read_facts
-from projections.alerts.queries import Alerts
-from projections.credits.queries import Credits
+from projections.alerts.queries import AlertQueries
+from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import CreditWatch
-from projections.kernels.credits.falls import Place, steps
+from projections.kernels.credits.falls import Occurrence, steps
 
 _CUSTOMERS_AT_A_TIME = 1_000
 
-_Found = tuple[Place, int, CreditAlertTriggered]
+_CreditCrossing = tuple[Occurrence, int, CreditAlertTriggered]
 """Where credits fell, the period that it triggers in, and what is to be recorded."""
 
 
@@ -61,7 +61,7 @@ class CreditFindings:
     """
 
     triggers: tuple[CreditAlertTriggered, ...]
-    reached: Place
+    reached: Occurrence
     facts_position: int
     instant: int
     are_news: bool
@@ -74,9 +74,9 @@ class CreditCrossings:
     def __init__(self) -> None:
         self._quiet: _Quiet | None = None
 
-    def find(self, seen: Alerts, now: int) -> CreditFindings:
+    def find(self, seen: AlertQueries, now: int) -> CreditFindings:
         """Find what triggers up to an instant that is not before what is recorded."""
-        head, credit = read_head(seen.connection), Credits(seen.connection)
+        head, credit = read_head(seen.connection), CreditQueries(seen.connection)
         checkpoint = seen.credit_checkpoint()
         assert checkpoint is not None, "there is an alert"
         facts: list[Fact] = []
@@ -88,7 +88,7 @@ class CreditCrossings:
         if quiet is None:
             customers.update(credit.turning(checkpoint.instant, now))
             quiet = _Quiet(position=0, start=0, end=credit.next_turn(now))
-        found: list[_Found] = []
+        found: list[_CreditCrossing] = []
         if customers:
             watches = seen.credit_watches(checkpoint.position)
             found = list(_falls(credit, customers, watches, (checkpoint.instant, now)))
@@ -97,7 +97,7 @@ class CreditCrossings:
             found = [each for each in found if _key(each) not in fired]
         return CreditFindings(
             triggers=tuple(fact for _, _, fact in sorted(found, key=_order)),
-            reached=Place(head.recorded_at, head.position),
+            reached=Occurrence(head.recorded_at, head.position),
             facts_position=head.facts_position,
             instant=now,
             are_news=bool(found or facts),
@@ -109,7 +109,7 @@ class CreditCrossings:
         self._quiet = findings.quiet
 
     def _quiet_at(
-        self, checkpoint: Place, facts: Sequence[Fact], now: int
+        self, checkpoint: Occurrence, facts: Sequence[Fact], now: int
     ) -> _Quiet | None:
         """Get the while in which nothing changes, with new facts; None where it ended.
 
@@ -140,7 +140,7 @@ def _earliest(end: int | None, *turns: int | None, after: int) -> int | None:
     return min(coming if end is None else [end, *coming], default=None)
 
 
-def _touched(facts: Sequence[Fact], credit: Credits) -> set[str]:
+def _touched(facts: Sequence[Fact], credit: CreditQueries) -> set[str]:
     """Find the customers whose credits some facts are about."""
     customers: set[str] = set()
     grants: list[str] = []
@@ -161,11 +161,11 @@ def _touched(facts: Sequence[Fact], credit: Credits) -> set[str]:
 
 
 def _falls(
-    credit: Credits,
+    credit: CreditQueries,
     customers: Collection[str],
     watches: Sequence[CreditWatch],
     span: tuple[int, int],
-) -> Iterator[_Found]:
+) -> Iterator[_CreditCrossing]:
     """Find where watched credits fell in a span of instants, both inclusive."""
     watched = {watch.alert.customer for watch in watches}
     wanted = sorted(each for each in customers if None in watched or each in watched)
@@ -190,11 +190,11 @@ def _falls(
                         yield step.place, watch.after.position, fact
 
 
-def _key(found: _Found) -> tuple[int, str, Place]:
+def _key(found: _CreditCrossing) -> tuple[int, str, Occurrence]:
     place, period, fact = found
     return period, fact.customer, place
 
 
-def _order(found: _Found) -> tuple[Place, int, str]:
+def _order(found: _CreditCrossing) -> tuple[Occurrence, int, str]:
     place, period, fact = found
     return place, period, fact.customer

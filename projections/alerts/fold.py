@@ -10,11 +10,11 @@ from ledger.database.bulk import insert_rows, is_among
 from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
-    AlertCreated,
     AlertDeactivated,
-    AlertTriggered,
     CreditAlertCreated,
     CreditAlertTriggered,
+    UsageAlertCreated,
+    UsageAlertTriggered,
 )
 from projections.alerts.tables import (
     alert,
@@ -33,10 +33,10 @@ from projections.kernels.alerts.book import (
     changed,
     created,
 )
-from projections.kernels.credits.falls import Place
-from projections.resource_tables import RecordedFact, ResourceTables
+from projections.kernels.credits.falls import Occurrence
+from projections.schema import RecordedFact, TableFold
 
-_Ordered = TypeVar("_Ordered", int, Place)
+_Ordered = TypeVar("_Ordered", int, Occurrence)
 
 _END_PERIOD = (
     update(alert_period)
@@ -47,25 +47,25 @@ _END_PERIOD = (
 
 def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about alerts."""
-    triggers: list[tuple[int, int, AlertTriggered]] = []
+    triggers: list[tuple[int, int, UsageAlertTriggered]] = []
     of_credits: list[tuple[int, int, CreditAlertTriggered]] = []
     for position, recorded_at, fact in facts:
         match fact:
-            case AlertTriggered():
+            case UsageAlertTriggered():
                 triggers.append((position, recorded_at, fact))
             case CreditAlertTriggered():
                 of_credits.append((position, recorded_at, fact))
-            case AlertCreated() | CreditAlertCreated():
-                _create(connection, fact, Place(recorded_at, position))
+            case UsageAlertCreated() | CreditAlertCreated():
+                _create(connection, fact, Occurrence(recorded_at, position))
             case AlertActivated() | AlertDeactivated() | AlertArchived():
-                _change(connection, fact, Place(recorded_at, position))
+                _change(connection, fact, Occurrence(recorded_at, position))
             case _:
                 pass
     _trigger(connection, triggers)
     _trigger_of_credits(connection, of_credits)
 
 
-ALERTS = ResourceTables(
+ALERTS = TableFold(
     name="alert",
     version=2,
     tables=(alert, alert_period, alert_trigger, credit_alert_trigger),
@@ -88,16 +88,16 @@ def move_checkpoint(connection: Connection, position: int) -> None:
     )
 
 
-def read_credit_checkpoint(connection: Connection) -> Place | None:
+def read_credit_checkpoint(connection: Connection) -> Occurrence | None:
     """Read up to where triggers of alerts on credits are recorded.
 
     It is None where there never was such an alert.
     """
     row = connection.execute(select(credit_alert_checkpoint)).first()
-    return None if row is None else Place(row.recorded_at, row.position)
+    return None if row is None else Occurrence(row.recorded_at, row.position)
 
 
-def move_credit_checkpoint(connection: Connection, place: Place) -> None:
+def move_credit_checkpoint(connection: Connection, place: Occurrence) -> None:
     """Say up to where these triggers are recorded, which never goes back."""
     connection.execute(
         update(credit_alert_checkpoint)
@@ -106,7 +106,7 @@ def move_credit_checkpoint(connection: Connection, place: Place) -> None:
     )
 
 
-def _create(connection: Connection, fact: CreationFact, place: Place) -> None:
+def _create(connection: Connection, fact: CreationFact, place: Occurrence) -> None:
     connection.execute(insert(alert), alert_row(created(fact, place.position)))
     _begin_period(connection, fact.alert_id, place)
     # Before the first alert there was nothing to trigger.
@@ -119,7 +119,7 @@ def _create(connection: Connection, fact: CreationFact, place: Place) -> None:
         connection.execute(insert(alert_checkpoint), row)
 
 
-def _change(connection: Connection, fact: TransitionFact, place: Place) -> None:
+def _change(connection: Connection, fact: TransitionFact, place: Occurrence) -> None:
     is_it = alert.c.alert_id == fact.alert_id
     before = alert_of(connection.execute(select(alert).where(is_it)).one())
     after = changed(before, fact, place.position)
@@ -135,13 +135,13 @@ def _change(connection: Connection, fact: TransitionFact, place: Place) -> None:
         _begin_period(connection, fact.alert_id, place)
 
 
-def _begin_period(connection: Connection, alert_id: str, place: Place) -> None:
+def _begin_period(connection: Connection, alert_id: str, place: Occurrence) -> None:
     row = {"period": place.position, "alert_id": alert_id, "began_at": place.instant}
     connection.execute(insert(alert_period), row)
 
 
 def _trigger(
-    connection: Connection, triggers: Sequence[tuple[int, int, AlertTriggered]]
+    connection: Connection, triggers: Sequence[tuple[int, int, UsageAlertTriggered]]
 ) -> None:
     if not triggers:
         return
@@ -177,7 +177,7 @@ def _trigger_of_credits(
             position,
             fact.alert_id,
             _last_before(
-                periods[fact.alert_id], Place(fact.instant, fact.cause_position)
+                periods[fact.alert_id], Occurrence(fact.instant, fact.cause_position)
             ).position,
             fact.customer,
             fact.value,
@@ -192,15 +192,15 @@ def _trigger_of_credits(
 
 def _periods_of(
     connection: Connection, alert_ids: Collection[str]
-) -> dict[str, list[Place]]:
+) -> dict[str, list[Occurrence]]:
     """Read where the periods of some alerts begin, ascending."""
-    periods: dict[str, list[Place]] = {}
+    periods: dict[str, list[Occurrence]] = {}
     for row in connection.execute(
         select(alert_period)
         .where(is_among(connection, alert_period.c.alert_id, sorted(alert_ids)))
         .order_by(alert_period.c.period)
     ):
-        began = Place(row.began_at, row.period)
+        began = Occurrence(row.began_at, row.period)
         periods.setdefault(row.alert_id, []).append(began)
     return periods
 

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from ledger.facts.alerts import Recurrence
-from projections.alerts.questions import Question
-from projections.alerts.rows import CodedPiece, WatchedRows
+from projections.alerts.questions import UsageQuestion
+from projections.alerts.rows import CodedPiece, PendingRows
 from projections.calendar import Windows
 from projections.kernels.alerts.thresholds import MakeSteps, Steps
 from projections.kernels.usage.decimals import (
@@ -39,8 +39,8 @@ class Groups:
         windows: what the starts in the keys are of; None for all time.
     """
 
-    question: Question
-    rows: WatchedRows
+    question: UsageQuestion
+    rows: PendingRows
     keys: list[GroupKey]
     windows: Windows | None
     _codes: Callable[[CodedPiece], np.ndarray]
@@ -113,7 +113,7 @@ class Groups:
         return limbs_of(words)
 
 
-def group_rows(question: Question, rows: WatchedRows) -> Groups:
+def group_rows(question: UsageQuestion, rows: PendingRows) -> Groups:
     """Group rows, of which there is at least one, by customer and window."""
     words = len(rows.customers)
     windows = None
@@ -152,7 +152,7 @@ def _customer_of(coded: CodedPiece) -> np.ndarray:
 
 
 def _numbered(
-    rows: WatchedRows, codes: Callable[[CodedPiece], np.ndarray], count: int
+    rows: PendingRows, codes: Callable[[CodedPiece], np.ndarray], count: int
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Number the codes that occur, of so many: the codes, and what numbers them."""
     if count > _DENSE_GROUPS:
@@ -168,7 +168,7 @@ def _numbered(
 
 
 def usage_before(
-    question: Question,
+    question: UsageQuestion,
     groups: Groups,
     known: Mapping[GroupKey, int],
     view: UsageView,
@@ -207,7 +207,7 @@ def usage_before(
     return [found[key] for key in keys]
 
 
-def _usage(question: Question, totals: Totals) -> list[int]:
+def _usage(question: UsageQuestion, totals: Totals) -> list[int]:
     if question.is_counted:
         counts: list[int] = totals.count.tolist()
         return counts

@@ -15,19 +15,19 @@ from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.facts.alerts import AlertActivated, AlertCreated, CreditAlertCreated
+from ledger.facts.alerts import AlertActivated, CreditAlertCreated, UsageAlertCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.segments.sealed import Sealed
 from ledger.usage.rows import Events, FewEvents, batch_of
-from projections.alerts.pieces import Piece, pieces_by_meter
-from projections.alerts.queries import Alerts
+from projections.alerts.pieces import PendingPiece, pieces_by_meter
+from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts.book import UsageAlert
 from projections.meters.tables import read_definitions
-from projections.usage.hourly import Usage
+from projections.usage.hourly import HourlyUsage
 from projections.usage.view import UsageView
 
-Held = FewEvents | Mapping[str, Piece]
+Held = FewEvents | Mapping[str, PendingPiece]
 """Events of one commit; as pieces by event name, unless they are few."""
 
 
@@ -64,10 +64,10 @@ class Pending:
         return min(positions, default=self.position)
 
 
-class Watched:
+class PendingUsage:
     """Holds what is to be evaluated. Thread-safe; a follower, with usage behind it."""
 
-    def __init__(self, usage: Usage) -> None:
+    def __init__(self, usage: HourlyUsage) -> None:
         self._lock = threading.Lock()
         self._usage = usage
         self._event_names: dict[str, str] = {}
@@ -92,7 +92,7 @@ class Watched:
             connection: sees the log, and the tables that its facts folded into.
             sealed: what lies before the tail now.
         """
-        seen = Alerts(connection)
+        seen = AlertQueries(connection)
         checkpoint = seen.checkpoint()
         with self._lock:
             self._usage.restart(connection, sealed)
@@ -171,7 +171,7 @@ class Watched:
         match fact:
             case MeterCreated():
                 self._event_names[fact.meter_id] = fact.event_name
-            case AlertCreated():
+            case UsageAlertCreated():
                 self._alerts[fact.alert_id] = self._event_names[fact.meter_id]
                 self._begin(fact.alert_id)
             case CreditAlertCreated():

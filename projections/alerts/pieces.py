@@ -18,7 +18,7 @@ _CODES_OF_TWO_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class PendingPiece:
     """Rows of one meter, positions ascending; there is at least one.
 
     Attributes:
@@ -60,7 +60,7 @@ class Piece:
         """Of each row the position of the event (int64)."""
         return self.position if self.cancelled is None else self.cancelled
 
-    def where(self, are_picked: np.ndarray) -> "Piece":
+    def where(self, are_picked: np.ndarray) -> "PendingPiece":
         """Pick some of the rows (bool)."""
         return replace(
             self,
@@ -77,14 +77,14 @@ def pieces_by_meter(
     position: np.ndarray,
     event_names: Collection[str],
     cancelled: np.ndarray | None = None,
-) -> dict[str, Piece]:
+) -> dict[str, PendingPiece]:
     """Split rows by the event names of some meters.
 
     Args:
         batch: with the columns event_name, customer, timestamp and value of events.
         position: int64, ascending: of each row its position.
         event_names: of the meters whose rows are wanted.
-        cancelled: see `Piece`.
+        cancelled: see `PendingPiece`.
     """
     encoded, customer = batch.column("event_name"), batch.column("customer")
     names: list[str] = encoded.dictionary.to_pylist()
@@ -102,7 +102,7 @@ def pieces_by_meter(
     for name, rows in zip(names, np.split(order, ends[:-1]), strict=True):
         if len(rows) and name in event_names:
             first = int(position[rows[0]])
-            pieces[name] = Piece(
+            pieces[name] = PendingPiece(
                 names=customers,
                 code=code[rows],
                 first=first,

@@ -28,15 +28,15 @@ from projections.alerts.tables import (
 )
 from projections.credits.queries import Page
 from projections.kernels.alerts.book import (
-    Alert,
     AlertBook,
+    AlertDefinition,
     CreditWatch,
     Period,
     Trigger,
     UsageAlert,
     Watch,
 )
-from projections.kernels.credits.falls import Place
+from projections.kernels.credits.falls import Occurrence
 
 _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
@@ -74,22 +74,22 @@ _TRIGGERS = (
 
 Fired = tuple[int, str, int | None]
 """A period, a customer and the start of a window: triggers but once."""
-CreditsFired = tuple[int, str, Place]
+CreditsFired = tuple[int, str, Occurrence]
 """A period, a customer and where credits fell: triggers but once."""
 
 
-class Alerts:
+class AlertQueries:
     """Alerts, periods and triggers, as a database transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def alert(self, alert_id: str) -> Alert | None:
+    def alert(self, alert_id: str) -> AlertDefinition | None:
         """Find an alert by its id."""
         row = self.connection.execute(_ALERT, {"alert_id": alert_id}).first()
         return None if row is None else alert_of(row)
 
-    def all(self) -> list[Alert]:
+    def all(self) -> list[AlertDefinition]:
         """Read every alert, in the order of their creation."""
         return self._alerts(_ALERTS.order_by(alert.c.position))
 
@@ -102,8 +102,12 @@ class Alerts:
         )
 
     def page(
-        self, page: Page, *, meter_id: str | None, alert_class: type[Alert] | None
-    ) -> list[Alert]:
+        self,
+        page: Page,
+        *,
+        meter_id: str | None,
+        alert_class: type[AlertDefinition] | None,
+    ) -> list[AlertDefinition]:
         """Read some alerts that are not archived, newest first.
 
         Args:
@@ -162,8 +166,10 @@ class Alerts:
         return [
             CreditWatch(
                 alert=credit_alert_of(row),
-                after=Place(row.began_at, row.after),
-                before=None if row.ended is None else Place(row.ended_at, row.ended),
+                after=Occurrence(row.began_at, row.after),
+                before=None
+                if row.ended is None
+                else Occurrence(row.ended_at, row.ended),
             )
             for row in self.connection.execute(_CREDIT_WATCHES, {"at": at})
         ]
@@ -192,7 +198,7 @@ class Alerts:
             _CREDITS_FIRED.where(is_wanted), {"since": since}
         )
         return {
-            (row.period, row.customer, Place(row.instant, row.cause_position))
+            (row.period, row.customer, Occurrence(row.instant, row.cause_position))
             for row in rows
         }
 
@@ -210,14 +216,14 @@ class Alerts:
             found += map(of_row, self.connection.execute(wanted))
         return sorted(found, key=lambda each: each.position)
 
-    def credit_checkpoint(self) -> Place | None:
+    def credit_checkpoint(self) -> Occurrence | None:
         """Tell up to where triggers of alerts on credits are recorded.
 
         It is None where there never was such an alert.
         """
         return read_credit_checkpoint(self.connection)
 
-    def move_credit_checkpoint(self, place: Place) -> None:
+    def move_credit_checkpoint(self, place: Occurrence) -> None:
         """Say up to where triggers of alerts on credits are recorded."""
         move_credit_checkpoint(self.connection, place)
 
@@ -229,5 +235,5 @@ class Alerts:
         """Say up to where triggers are recorded."""
         move_checkpoint(self.connection, position)
 
-    def _alerts(self, wanted: Select[Any]) -> list[Alert]:
+    def _alerts(self, wanted: Select[Any]) -> list[AlertDefinition]:
         return [alert_of(row) for row in self.connection.execute(wanted)]

@@ -19,7 +19,7 @@ from ledger.facts.meters import Formula
 from ledger.usage.quantities import UNITS_PER_ONE, quantity_from_units
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.alerts.book import Watch
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.windows import DAY
 
 _UNITS = {
@@ -29,11 +29,11 @@ _UNITS = {
 # More than any month: the windows of all instants lie within.
 _MARGIN = 33 * DAY
 
-Key = tuple[str, Recurrence, str | None]
+QuestionKey = tuple[str, Recurrence, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class UsageQuestion:
     """Usage on a meter, of all time or by windows of a zone's time."""
 
     meter: MeterDefinition
@@ -41,7 +41,7 @@ class Question:
     timezone: str | None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> QuestionKey:
         """What it is known by, whatever the meter is called."""
         return self.meter.event_name, self.recurrence, self.timezone
 
@@ -80,11 +80,11 @@ class Question:
 
 def questions_of(
     meter: MeterDefinition, watches: Iterable[Watch]
-) -> dict[Question, list[Watch]]:
+) -> dict[UsageQuestion, list[Watch]]:
     """Bring together the alerts on a meter that ask the same."""
-    asked: dict[Question, list[Watch]] = defaultdict(list)
+    asked: dict[UsageQuestion, list[Watch]] = defaultdict(list)
     for watch in watches:
-        question = Question(
+        question = UsageQuestion(
             meter=meter,
             recurrence=watch.alert.recurrence,
             timezone=watch.alert.timezone,

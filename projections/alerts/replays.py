@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from ledger.facts.alerts import AlertTriggered, Recurrence
+from ledger.facts.alerts import Recurrence, UsageAlertTriggered
 from projections.alerts.queries import Fired
-from projections.alerts.questions import Question, window_finder
-from projections.alerts.rows import OrderedRows, WatchedRows
+from projections.alerts.questions import UsageQuestion, window_finder
+from projections.alerts.rows import OrderedRows, PendingRows
 from projections.calendar import Windows
 from projections.kernels.alerts.book import Watch
-from projections.kernels.alerts.replay import Replay
+from projections.kernels.alerts.replay import UsageReplay
 from projections.kernels.usage.decimals import numbers_of_words
 from projections.kernels.usage.lasts import Lasts
 from projections.usage.series import Series
@@ -21,13 +21,13 @@ from projections.windows import LENGTHS
 
 
 def replayed(
-    question: Question,
+    question: UsageQuestion,
     watches: Sequence[Watch],
-    rows: WatchedRows,
+    rows: PendingRows,
     view: UsageView,
     fired: Collection[Fired],
     summaries: Summaries,
-) -> Iterator[tuple[int, AlertTriggered]]:
+) -> Iterator[tuple[int, UsageAlertTriggered]]:
     """Find what triggers among rows, of which there is at least one.
 
     Args:
@@ -75,7 +75,7 @@ def _events_before(
 class _Replaying:
     def __init__(
         self,
-        question: Question,
+        question: UsageQuestion,
         series: Series,
         watches: Sequence[Watch],
         windows: Windows | None,
@@ -85,7 +85,7 @@ class _Replaying:
         self._customer = series.customer
         self._watches = watches
         self._window_of = window_finder(windows)
-        self._replay = Replay(
+        self._replay = UsageReplay(
             formula=question.meter.formula,
             cell_length=None if window is None else LENGTHS[window],
             window_of=self._window_of,
@@ -102,7 +102,7 @@ class _Replaying:
 
     def triggers(
         self, rows: OrderedRows, fired: Collection[Fired]
-    ) -> Iterator[tuple[int, AlertTriggered]]:
+    ) -> Iterator[tuple[int, UsageAlertTriggered]]:
         done: set[Fired] = set()
         for position, event, timestamp, units, is_event in zip(
             rows.position.tolist(),
@@ -129,7 +129,7 @@ class _Replaying:
                     done.add(key)
                     yield (
                         watch.after,
-                        AlertTriggered(
+                        UsageAlertTriggered(
                             alert_id=watch.alert.alert_id,
                             customer=self._customer,
                             value=self._question.value(usage),

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ledger.usage.columns import usage_batch
 from ledger.usage.rows import FewEvents
 from projections.alerts.pending import Held, Pending
-from projections.alerts.pieces import Piece, pieces_by_meter
+from projections.alerts.pieces import PendingPiece, pieces_by_meter
 from projections.kernels.usage.decimals import widened
 from projections.kernels.usage.folding import cancellation_batch
 
@@ -25,7 +25,7 @@ class CodedPiece:
         shared: int64, the shared code of each of the piece's own names.
     """
 
-    piece: Piece
+    piece: PendingPiece
     shared: np.ndarray
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class CodedPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchedRows:
+class PendingRows:
     """Events and cancellations on one meter.
 
     Attributes:
@@ -66,11 +66,11 @@ class WatchedRows:
         """Whether there are no cancellations."""
         return all(each.piece.are_events for each in self.pieces)
 
-    def of_customers(self, customers: Collection[str]) -> "WatchedRows":
+    def of_customers(self, customers: Collection[str]) -> "PendingRows":
         """Pick the rows of some customers."""
         is_one = np.array([name in customers for name in self.customers])
         picked = [piece.where(is_one[piece.customer]) for piece in self.pieces]
-        return WatchedRows(
+        return PendingRows(
             customers=self.customers, pieces=[piece for piece in picked if len(piece)]
         )
 
@@ -121,9 +121,9 @@ class OrderedRows:
         )
 
 
-def rows_by_meter(pending: Pending) -> dict[str, WatchedRows]:
+def rows_by_meter(pending: Pending) -> dict[str, PendingRows]:
     """Split what is pending by the event names of meters that are watched."""
-    pieces: dict[str, list[Piece]] = defaultdict(list)
+    pieces: dict[str, list[PendingPiece]] = defaultdict(list)
     for by_meter in _pieces(pending):
         for name, piece in by_meter.items():
             base = pending.before[name].position
@@ -136,7 +136,7 @@ def rows_by_meter(pending: Pending) -> dict[str, WatchedRows]:
         [piece.names for of_meter in pieces.values() for piece in of_meter]
     )
     return {
-        name: WatchedRows(
+        name: PendingRows(
             customers=customers,
             pieces=[
                 CodedPiece(piece=each, shared=shared[id(each.names)])
@@ -147,7 +147,7 @@ def rows_by_meter(pending: Pending) -> dict[str, WatchedRows]:
     }
 
 
-def _pieces(pending: Pending) -> Iterator[Mapping[str, Piece]]:
+def _pieces(pending: Pending) -> Iterator[Mapping[str, PendingPiece]]:
     for are_few, group in groupby(pending.events, lambda each: _is_few(each[1])):
         if are_few:
             yield _pieces_of_few(list(group), pending.before)
@@ -169,7 +169,7 @@ def _is_few(held: Held) -> bool:
 
 def _pieces_of_few(
     parts: Sequence[tuple[int, Held]], event_names: Collection[str]
-) -> dict[str, Piece]:
+) -> dict[str, PendingPiece]:
     """Make columns of few events, of all parts at once."""
     rows = [row for _, few in parts if isinstance(few, FewEvents) for row in few.rows]
     position = np.concatenate([np.arange(at, at + len(few)) for at, few in parts])

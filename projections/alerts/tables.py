@@ -23,19 +23,19 @@ from sqlalchemy import (
 
 from ledger.facts.alerts import (
     AlertStatus,
-    AlertTriggered,
     CreditAlertTriggered,
     Recurrence,
+    UsageAlertTriggered,
 )
 from projections.kernels.alerts.book import (
-    Alert,
+    AlertDefinition,
     CreditAlert,
     Period,
     Trigger,
     UsageAlert,
 )
-from projections.kernels.credits.falls import Place
-from projections.resource_tables import POSITION, metadata
+from projections.kernels.credits.falls import Occurrence
+from projections.schema import POSITION, metadata
 
 alert = Table(
     "alert",
@@ -126,7 +126,7 @@ credit_alert_checkpoint = Table(
 )
 
 
-def alert_of(row: Row[Any]) -> Alert:
+def alert_of(row: Row[Any]) -> AlertDefinition:
     """Read an alert from its row."""
     return usage_alert_of(row) if row.lte is None else credit_alert_of(row)
 
@@ -165,8 +165,8 @@ def period_of(row: Row[Any]) -> Period:
     """Read a period from its row."""
     return Period(
         alert_id=row.alert_id,
-        began=Place(row.began_at, row.period),
-        ended=None if row.ended is None else Place(row.ended_at, row.ended),
+        began=Occurrence(row.began_at, row.period),
+        ended=None if row.ended is None else Occurrence(row.ended_at, row.ended),
     )
 
 
@@ -176,7 +176,7 @@ def trigger_of(row: Row[Any]) -> Trigger:
         position=row.position,
         recorded_at=row.recorded_at,
         period=row.period,
-        fact=AlertTriggered(
+        fact=UsageAlertTriggered(
             alert_id=row.alert_id,
             customer=row.customer,
             value=Decimal(row.value),
@@ -203,7 +203,7 @@ def credit_trigger_of(row: Row[Any]) -> Trigger:
     )
 
 
-def alert_row(made: Alert) -> dict[str, str | int | None]:
+def alert_row(made: AlertDefinition) -> dict[str, str | int | None]:
     """Make the row of an alert; what is of other alerts is left out."""
     row: dict[str, str | int | None] = {
         "position": made.position,

@@ -12,20 +12,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ledger.facts.alerts import AlertTriggered
+from ledger.facts.alerts import UsageAlertTriggered
 from projections.alerts.groups import GroupKey, Groups, group_rows, usage_before
 from projections.alerts.pending import Pending
 from projections.alerts.queries import Fired
-from projections.alerts.questions import Key, Question, customers_of, questions_of
+from projections.alerts.questions import (
+    QuestionKey,
+    UsageQuestion,
+    customers_of,
+    questions_of,
+)
 from projections.alerts.replays import replayed
-from projections.alerts.rows import WatchedRows, rows_by_meter
+from projections.alerts.rows import PendingRows, rows_by_meter
 from projections.kernels.alerts.book import Watch
 from projections.kernels.alerts.thresholds import (
     Sought,
     first_crossings,
     tally_of,
 )
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.decimals import (
     are_at_least,
     limbs_of_numbers,
@@ -37,7 +42,7 @@ from projections.usage.view import UsageView
 
 _GROUPS_KEPT = 1 << 20
 
-Triggers = Iterator[tuple[int, AlertTriggered]]
+Triggers = Iterator[tuple[int, UsageAlertTriggered]]
 """The period that something triggers in, and what."""
 
 
@@ -63,7 +68,7 @@ class Crossings:
 
     def __init__(self, summaries: Summaries) -> None:
         self._summaries = summaries
-        self._known: dict[Key, _Known] = {}
+        self._known: dict[QuestionKey, _Known] = {}
 
     def find(
         self,
@@ -71,7 +76,7 @@ class Crossings:
         watches: Sequence[Watch],
         meters: Mapping[str, MeterDefinition],
         fired: Collection[Fired],
-    ) -> list[tuple[int, AlertTriggered]]:
+    ) -> list[tuple[int, UsageAlertTriggered]]:
         """Find what triggers in what is pending.
 
         Args:
@@ -88,7 +93,7 @@ class Crossings:
             by_meter[watch.alert.meter_id].append(watch)
         rows_of = rows_by_meter(pending)
         known, self._known = self._known, {}
-        found: list[tuple[int, AlertTriggered]] = []
+        found: list[tuple[int, UsageAlertTriggered]] = []
         for meter_id, of_meter in by_meter.items():
             meter = meters[meter_id]
             view = pending.before.get(meter.event_name)
@@ -112,7 +117,7 @@ class _Inquiry:
 
     def __init__(
         self,
-        question: Question,
+        question: UsageQuestion,
         watches: Sequence[Watch],
         view: UsageView,
         fired: Collection[Fired],
@@ -135,7 +140,7 @@ class _Inquiry:
             return known
         return _Known(position=position, customers=customers)
 
-    def in_events(self, rows: WatchedRows | None) -> Triggers:
+    def in_events(self, rows: PendingRows | None) -> Triggers:
         """Find what triggers where events replace each other."""
         asked = self._asked(rows)
         if asked is not None:
@@ -148,7 +153,7 @@ class _Inquiry:
                 self._summaries,
             )
 
-    def in_totals(self, rows: WatchedRows | None, known: _Known) -> Triggers:
+    def in_totals(self, rows: PendingRows | None, known: _Known) -> Triggers:
         """Find what triggers where every event adds up; `known` is brought up."""
         asked = self._asked(rows)
         if asked is None:
@@ -169,7 +174,7 @@ class _Inquiry:
             customer, start = groups.keys[sought.group]
             yield (
                 watch.after,
-                AlertTriggered(
+                UsageAlertTriggered(
                     alert_id=watch.alert.alert_id,
                     customer=customer,
                     value=self._question.value(crossing.usage),
@@ -183,7 +188,7 @@ class _Inquiry:
         usage = numbers_of_limbs(tally.after)
         known.usage.update(zip(groups.keys, usage, strict=True))
 
-    def _asked(self, rows: WatchedRows | None) -> WatchedRows | None:
+    def _asked(self, rows: PendingRows | None) -> PendingRows | None:
         """Pick the rows of the customers whose usage is watched."""
         if rows is None:
             return None

@@ -30,7 +30,7 @@ from projections.credits.tables import (
     grant_row,
 )
 from projections.kernels.credits.grants import GrantFact, changes, drawn, granted
-from projections.resource_tables import RecordedFact, ResourceTables
+from projections.schema import RecordedFact, TableFold
 
 _REINSTATE = (
     update(credit_application)
@@ -70,7 +70,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     add_at_positions(connection, credit_grant.c.applied, amounts)
 
 
-CREDITS = ResourceTables(
+CREDITS = TableFold(
     name="credit",
     version=3,
     tables=(credit_grant, credit_application),

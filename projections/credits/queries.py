@@ -129,7 +129,7 @@ class StoredCredits:
     applications: dict[str, Application]
 
 
-class Credits:
+class CreditQueries:
     """Grants and applications, as a database transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:

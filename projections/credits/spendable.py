@@ -23,7 +23,7 @@ from projections.credits.tables import (
     decoded_prices,
 )
 from projections.kernels.credits.burn_down import NEVER
-from projections.kernels.credits.burn_down_many import EVERY_PRICE, Credits
+from projections.kernels.credits.burn_down_many import EVERY_PRICE, UsableGrants
 
 _GRANTS_AT_MOST = 1_000_000
 _PAID = GrantCategory.PAID.value
@@ -168,7 +168,9 @@ class Spendable:
         """Give prices their numbers (int64), `NO_PRICE` to those in no scope."""
         return self.prices.known(prices)
 
-    def credits(self, accounts: np.ndarray, instant: int) -> tuple[Credits, np.ndarray]:
+    def credits(
+        self, accounts: np.ndarray, instant: int
+    ) -> tuple[UsableGrants, np.ndarray]:
         """Get the grants that can be used now of those who have some accounts.
 
         Returns:
@@ -185,7 +187,7 @@ class Spendable:
         order = np.lexsort([key[chosen] for key in keys])
         at = chosen[order]
         scope_prices = np.array(self._scope_prices, np.int64).reshape(-1, 2)
-        grants = Credits(
+        grants = UsableGrants(
             account=account[at],
             remaining=left[at],
             effective_at=start[at],

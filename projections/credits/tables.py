@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.facts.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits.grants import Application, Grant
-from projections.resource_tables import POSITION, metadata
+from projections.schema import POSITION, metadata
 
 # Nothing that changes with each invoice: what is drawn would then move index entries.
 MAY_EXPIRE = text(

@@ -15,8 +15,8 @@ from sqlalchemy import (
 )
 
 from ledger.facts.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
-from projections.kernels.definitions import MeterDefinition, apply_fact
-from projections.resource_tables import RecordedFact, ResourceTables, metadata
+from projections.kernels.meters import MeterDefinition, apply_fact
+from projections.schema import RecordedFact, TableFold, metadata
 
 meter = Table(
     "meter",
@@ -43,7 +43,7 @@ def fold_meters(connection: Connection, facts: Sequence[RecordedFact]) -> None:
         _fold(connection, definitions, each)
 
 
-METERS = ResourceTables(
+METERS = TableFold(
     name="meter",
     version=1,
     tables=(meter,),

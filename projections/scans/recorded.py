@@ -17,14 +17,14 @@ from ledger.segments.layout import SEGMENT
 from ledger.segments.reader import SegmentReader
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.rows import batch_of
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 
 RECORDED = pa.schema([SEGMENT.field(name) for name in EVENTS])
 """Columns of the tail: those of a segment but its hashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedEvents:
     """All events up to a position of the log.
 
     Attributes:

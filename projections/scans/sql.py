@@ -18,7 +18,7 @@ import pyarrow as pa
 from ledger.segments.reader import check_content
 from projections.errors import QueryError
 from projections.scans.datasets import dataset_of
-from projections.scans.recorded import Recorded
+from projections.scans.recorded import RecordedEvents
 
 _Result = TypeVar("_Result")
 
@@ -60,7 +60,7 @@ _UNREADABLE = "stream registered as 'sealed' failed"
 
 
 def run_query(
-    recorded: Recorded, query: str, *, memory: str = MEMORY_SHARE
+    recorded: RecordedEvents, query: str, *, memory: str = MEMORY_SHARE
 ) -> pa.Table:
     """Run one SELECT over the table `events`.
 
@@ -118,13 +118,13 @@ def _awaited(future: Future[_Result]) -> _Result:
 
 
 def _answer(
-    recorded: Recorded, query: str, connection: duckdb.DuckDBPyConnection
+    recorded: RecordedEvents, query: str, connection: duckdb.DuckDBPyConnection
 ) -> pa.Table:
     _lock(connection, recorded)
     return _result(connection, _the_select(connection, query))
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, recorded: Recorded) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, recorded: RecordedEvents) -> None:
     """Give the events to a database, and lock it."""
     connection.execute("SET TimeZone = 'UTC'")
     # It would go to standard output, which is for results.
@@ -176,7 +176,7 @@ def _result(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
 
 
 @contextmanager
-def _translated(recorded: Recorded, memory: str) -> Iterator[None]:
+def _translated(recorded: RecordedEvents, memory: str) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
@@ -190,7 +190,7 @@ def _translated(recorded: Recorded, memory: str) -> Iterator[None]:
         raise QueryError(" ".join(reason.split())) from error
 
 
-def _check_segments(recorded: Recorded) -> None:
+def _check_segments(recorded: RecordedEvents) -> None:
     """Raise what is wrong with the segments, if anything is."""
     for segment in recorded.segments:
         check_content(segment, recorded.reader.content(segment))

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.records.requests import Request
-from projections.resource_tables import metadata, operational
+from projections.schema import metadata, operational
 
 # A secret is kept as its SHA-256: whoever reads the table cannot use it.
 api_key = Table(

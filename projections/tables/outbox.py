@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from projections.resource_tables import metadata
+from projections.schema import metadata
 
 # One row an endpoint. The lease says who delivers to it, and until when.
 webhook_outbox = Table(

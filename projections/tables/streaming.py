@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-from projections.resource_tables import metadata, operational
+from projections.schema import metadata, operational
 
 # A token is kept as its SHA-256: whoever reads the table cannot use it.
 meter_event_session = Table(

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.usage.columns import timestamps_of
+from projections.kernels.usage.dictionaries import merged_words, sorted_words
 from projections.kernels.usage.folding import (
     Coded,
     cancellation_batch,
@@ -27,9 +28,8 @@ from projections.kernels.usage.keys import (
     recode,
 )
 from projections.kernels.usage.lasts import Lasts
-from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.series import CellShape
 from projections.kernels.usage.totals import Totals
-from projections.kernels.usage.words import words_together, words_used
 from projections.usage.cancellations import Cancellations
 
 
@@ -63,8 +63,8 @@ class UsageCells:
     ) -> "UsageCells":
         """Make cells of some whose words are in any order, and not all used."""
         keys = np.concatenate([totals.key, lasts.key])
-        names, meters = words_used(names, meters_of(keys))
-        customers, codes = words_used(customers, customers_of(keys))
+        names, meters = sorted_words(names, meters_of(keys))
+        customers, codes = sorted_words(customers, customers_of(keys))
         return cls(
             names=names,
             customers=customers,
@@ -78,8 +78,8 @@ class UsageCells:
         """Add up the cells of several stretches, of which there is at least one."""
         if len(parts) == 1:
             return parts[0]
-        names, meters = words_together([part.names for part in parts])
-        customers, codes = words_together([part.customers for part in parts])
+        names, meters = merged_words([part.names for part in parts])
+        customers, codes = merged_words([part.customers for part in parts])
         totals, lasts = [], []
         for part, *coding in zip(parts, meters, codes, strict=True):
             key = recode(part.totals.key, *coding)
@@ -107,7 +107,7 @@ class UsageCells:
 
 def cells_of_events(
     batch: pa.RecordBatch,
-    shapes: Mapping[str, Shape],
+    shapes: Mapping[str, CellShape],
     positions: Callable[[], np.ndarray],
 ) -> UsageCells:
     """Fold events.
@@ -129,7 +129,7 @@ def cells_of_events(
 
 
 def cells_of_cancellations(
-    cancelled: Mapping[int, MeterEventCancelled], shapes: Mapping[str, Shape]
+    cancelled: Mapping[int, MeterEventCancelled], shapes: Mapping[str, CellShape]
 ) -> UsageCells:
     """Fold cancellations, by their positions."""
     batch = cancellation_batch(list(cancelled.values()))
@@ -147,7 +147,7 @@ def cells_of_cancellations(
 
 
 def _coded(
-    batch: pa.RecordBatch, shapes: Mapping[str, Shape]
+    batch: pa.RecordBatch, shapes: Mapping[str, CellShape]
 ) -> tuple[pa.Array, pa.Array, Coded]:
     """Find the cells of events or cancellations, and the words of their codes."""
     name_codes, names, meters = _used(batch.column("event_name"))
@@ -169,4 +169,4 @@ def _coded(
 
 def _used(encoded: pa.DictionaryArray) -> tuple[np.ndarray, pa.Array, np.ndarray]:
     indices = encoded.indices.to_numpy()
-    return indices, *words_used(encoded.dictionary, indices)
+    return indices, *sorted_words(encoded.dictionary, indices)

@@ -14,7 +14,7 @@ import numpy as np
 
 from projections.kernels.usage.keys import HOURS, WINDOWED
 from projections.kernels.usage.lasts import Lasts
-from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.series import CellShape
 from projections.usage.series import Series
 from projections.usage.series_events import SeriesEvents, as_lasts
 from projections.usage.view import UsageView
@@ -42,7 +42,7 @@ class _Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Remembered:
     stamp: _Stamp
     last: Lasts
 
@@ -61,7 +61,7 @@ class FormerLasts:
         self._events = events
         self._windows_kept = windows_kept
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[str, str, int], _Found] = OrderedDict()
+        self._found: OrderedDict[tuple[str, str, int], _Remembered] = OrderedDict()
 
     def find(self, view: UsageView, series: Series, cancelled: Lasts) -> Lasts:
         """Find the last event that counts in some windows of a series.
@@ -94,7 +94,7 @@ class FormerLasts:
         self, view: UsageView, series: Series, hours: Sequence[int]
     ) -> dict[int, Lasts]:
         meter = series.meter
-        length = Shape.of(meter.formula, meter.event_time_window).length
+        length = CellShape.of(meter.formula, meter.event_time_window).length
         flag = WINDOWED if series.is_windowed else np.uint64(0)
         lasts = {}
         for first, last in _stretches(hours):
@@ -127,7 +127,7 @@ class FormerLasts:
         with self._lock:
             for hour, last in lasts.items():
                 key = series.meter.event_name, series.customer, hour
-                self._found[key] = _Found(stamps[hour], last)
+                self._found[key] = _Remembered(stamps[hour], last)
                 self._found.move_to_end(key)
             while len(self._found) > self._windows_kept:
                 self._found.popitem(last=False)

@@ -23,7 +23,7 @@ from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.usage.columns import empty_batch
-from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.series import CellShape
 from projections.meters.tables import read_definitions
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import (
@@ -64,7 +64,7 @@ class _State:
     tail: Tail
 
 
-class Usage:
+class HourlyUsage:
     """Hourly usage of everything recorded. Thread-safe; a follower of the log."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Usage:
             files.clear()
 
     def _runs_of(
-        self, connection: Connection, sealed: Sealed, shapes: Mapping[str, Shape]
+        self, connection: Connection, sealed: Sealed, shapes: Mapping[str, CellShape]
     ) -> tuple[UsageRun, ...]:
         if not sealed.segments:
             return ()
@@ -180,7 +180,7 @@ class _Building:
         self,
         connection: Connection,
         reader: SegmentReader,
-        shapes: Mapping[str, Shape],
+        shapes: Mapping[str, CellShape],
     ) -> None:
         # Segments are built by several threads, a connection is for one at a time.
         self._lock = threading.Lock()
@@ -219,10 +219,10 @@ class _Building:
             }
 
 
-def _read_shapes(connection: Connection) -> dict[str, Shape]:
+def _read_shapes(connection: Connection) -> dict[str, CellShape]:
     """Read which cells the meters have, by event name."""
     return {
-        meter.event_name: Shape.of(meter.formula, meter.event_time_window)
+        meter.event_name: CellShape.of(meter.formula, meter.event_time_window)
         for meter in read_definitions(connection).values()
     }
 

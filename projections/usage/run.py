@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from ledger.runs.files import Columns, MappedRun
+from projections.kernels.usage.dictionaries import code_of, codes_of_many, merged_words
 from projections.kernels.usage.keys import (
     HOURS,
     WINDOWED,
@@ -23,7 +24,6 @@ from projections.kernels.usage.keys import (
 )
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
-from projections.kernels.usage.words import code_of, codes_of_many, words_together
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
 from projections.usage.series import Series
@@ -126,8 +126,8 @@ class UsageRuns:
 
     def merge(self, runs: Sequence[UsageRun]) -> Columns:
         """Merge runs of neighbouring stretches, in the order of the log."""
-        names, meters = words_together([run.names for run in runs])
-        customers, codes = words_together([run.customers for run in runs])
+        names, meters = merged_words([run.names for run in runs])
+        customers, codes = merged_words([run.customers for run in runs])
         codings = list(zip(runs, meters, codes, strict=True))
         totals = _merged(
             [run.totals for run in runs],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

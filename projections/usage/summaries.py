@@ -21,7 +21,7 @@ from projections.kernels.usage.decimals import decimals_of
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
 from projections.usage.former_lasts import FormerLasts
-from projections.usage.hourly import Usage
+from projections.usage.hourly import HourlyUsage
 from projections.usage.series import Series
 from projections.usage.series_events import (
     PAYLOADS,
@@ -67,7 +67,7 @@ class Summaries:
         fetch: reads commits of the tail.
     """
 
-    def __init__(self, usage: Usage, fetch: Fetch) -> None:
+    def __init__(self, usage: HourlyUsage, fetch: Fetch) -> None:
         self._usage = usage
         self._events = SeriesEvents(fetch)
         self._former = FormerLasts(self._events)

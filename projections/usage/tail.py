@@ -32,12 +32,12 @@ from projections.kernels.usage.keys import (
     series_key,
 )
 from projections.kernels.usage.lasts import Lasts
-from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.series import CellShape
 from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
 from projections.usage.commit_times import CommitTimes, GrowingCommitTimes
-from projections.usage.levels import Levels, cells_between, cells_together
+from projections.usage.layers import Levels, cells_between, cells_together
 from projections.usage.series import Series
 
 _EVENTS_WORTH_FOLDING = 1 << 14
@@ -131,7 +131,7 @@ class Tail:
             do no harm.
     """
 
-    def __init__(self, after: int, shapes: Mapping[str, Shape]) -> None:
+    def __init__(self, after: int, shapes: Mapping[str, CellShape]) -> None:
         self._position = after
         self._shapes = dict(shapes)
         # Codes of meters and customers are given in the order of the log.
@@ -196,7 +196,7 @@ class Tail:
     def _take_in_fact(self, position: int, fact: Fact) -> None:
         match fact:
             case MeterCreated():
-                shape = Shape.of(fact.formula, fact.event_time_window)
+                shape = CellShape.of(fact.formula, fact.event_time_window)
                 self._shapes[fact.event_name] = shape
             case MeterEventCancelled():
                 self._cancelled[fact.event_position] = position

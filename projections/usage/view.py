@@ -13,7 +13,7 @@ from ledger.segments.sealed import Sealed
 from projections.kernels.usage.keys import HOURS
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
-from projections.usage.levels import cells_together
+from projections.usage.layers import cells_together
 from projections.usage.run import UsageRun
 from projections.usage.series import Series
 from projections.usage.tail import TailView

@@ -13,21 +13,21 @@ from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.union import decode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, read_facts
-from projections.alerts.queries import Alerts
-from projections.credits.queries import Credits, Page
+from projections.alerts.queries import AlertQueries
+from projections.credits.queries import CreditQueries, Page
 from projections.credits.tables import (
     HAS_CREDIT,
     MAY_EXPIRE,
     credit_grant,
     grant_of,
 )
-from projections.kernels.alerts.book import Alert, changed
+from projections.kernels.alerts.book import AlertDefinition, changed
 from projections.kernels.alerts.book import TransitionFact as AlertTransition
 from projections.kernels.credits.grants import Grant, GrantFact, changes, granted
-from projections.kernels.definitions import MeterDefinition, apply_fact
 from projections.kernels.endpoints import Endpoint, created, updated
+from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.tables import read_definitions
-from projections.resource_tables import RecordedFact
+from projections.schema import RecordedFact
 from projections.webhooks.tables import (
     endpoint_of,
     grant_lapse,
@@ -93,7 +93,7 @@ def expired_unseen(
     return [grant_of(row) for row in connection.execute(_EXPIRED, given)]
 
 
-class Endpoints:
+class EndpointQueries:
     """Webhook endpoints, as a database transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:
@@ -200,7 +200,7 @@ class Past:
 
     def grant(self, grant_id: str, at: int) -> Grant:
         """Tell what a grant was after the entry at a position, but for draws of it."""
-        now = Credits(self.connection).grant(grant_id)
+        now = CreditQueries(self.connection).grant(grant_id)
         assert now is not None, "grants stay"
         grant = now
         for position, recorded_at, fact in self._facts_about(
@@ -212,9 +212,9 @@ class Past:
                 grant = replace(grant, **changes(fact, position, recorded_at))
         return grant
 
-    def alert(self, alert_id: str, at: int) -> Alert:
+    def alert(self, alert_id: str, at: int) -> AlertDefinition:
         """Tell what an alert was after the entry at a position."""
-        now = Alerts(self.connection).alert(alert_id)
+        now = AlertQueries(self.connection).alert(alert_id)
         assert now is not None, "alerts stay"
         alert = replace(now, status=AlertStatus.ACTIVE, period=now.position)
         for position, _, fact in self._changes(alert_id, at):

@@ -41,10 +41,10 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from projections.kernels.endpoints import Endpoint, created, updated
-from projections.resource_tables import (
+from projections.schema import (
     POSITION,
     RecordedFact,
-    ResourceTables,
+    TableFold,
     metadata,
 )
 
@@ -120,14 +120,14 @@ def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     insert_rows(connection, grant_lapse, rows)
 
 
-ENDPOINTS = ResourceTables(
+ENDPOINTS = TableFold(
     name="webhook_endpoint",
     version=2,
     tables=(webhook_endpoint,),
     kinds=(WebhookEndpointCreated, WebhookEndpointUpdated, WebhookEndpointDeleted),
     fold=fold_endpoints,
 )
-CHANGES = ResourceTables(
+CHANGES = TableFold(
     name="resource_change",
     version=2,
     tables=(resource_change,),
@@ -146,7 +146,7 @@ CHANGES = ResourceTables(
     fold=fold_changes,
 )
 
-LAPSES = ResourceTables(
+LAPSES = TableFold(
     name="grant_lapse",
     version=1,
     tables=(grant_lapse,),

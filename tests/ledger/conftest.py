@@ -18,7 +18,7 @@ from ledger.database.store import Database
 from ledger.folds import Follower
 from ledger.log import Log
 from ledger.segments.store import SegmentStore, open_segment_store
-from projections.fact_tables import FactTables
+from projections.folds import FactTables
 from tests.conftest import StoreTargets
 from tests.postgresql_server import fresh_database
 

@@ -19,7 +19,7 @@ from ledger.log import Log
 from ledger.schema import log_commit, log_head
 from ledger.segments.absent import AbsentStore
 from ledger.usage.columns import encode, usage_batch
-from projections.fact_tables import FactTables
+from projections.folds import FactTables
 from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (

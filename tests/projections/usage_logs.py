@@ -14,8 +14,8 @@ from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.store import open_segment_store
 from ledger.usage.columns import UsageRow
-from projections.fact_tables import FactTables
-from projections.usage.hourly import Usage
+from projections.folds import FactTables
+from projections.usage.hourly import HourlyUsage
 from tests.ledger.drafts import NOW, append
 
 EPOCH = "epoch-1"
@@ -26,7 +26,7 @@ class OpenUsage:
     """A log and its usage."""
 
     log: Log
-    usage: Usage
+    usage: HourlyUsage
 
     def record(self, *facts: Fact) -> int:
         """Record facts; get the position of the last."""
@@ -56,7 +56,7 @@ def log_directory() -> Iterator[Path]:
 @contextmanager
 def open_usage(directory: Path) -> Iterator[OpenUsage]:
     """Open the log of a directory, made where it is absent, and catch up."""
-    usage = Usage()
+    usage = HourlyUsage()
     # What a power cut would leave is no question here.
     database = SQLiteDatabase(directory / "log.db", is_durable=False)
     log = Log(
@@ -77,9 +77,9 @@ def usage_runs(directory: Path) -> list[Path]:
     return sorted((directory / "runs" / EPOCH).glob("usage-*.arrow"))
 
 
-def refolded(opened: OpenUsage) -> Usage:
+def refolded(opened: OpenUsage) -> HourlyUsage:
     """Usage as one fold of the whole log knows it, without runs."""
-    fresh = Usage()
+    fresh = HourlyUsage()
     for commit, _ in opened.log.commits():
         fresh.take_in(commit)
     return fresh

@@ -11,9 +11,9 @@ from metering.credits.invoices import Invoice, check_same
 from metering.credits.settlement.invoices import InvoiceBatch
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.errors import InvalidRequestError
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
-from projections.kernels.credits.burn_down_many import Lines, burn_down_many
+from projections.kernels.credits.burn_down_many import InvoiceLines, burn_down_many
 from projections.kernels.credits.grants import Application, applied
 
 
@@ -60,7 +60,7 @@ class Settled:
 
 
 def settle(
-    batch: InvoiceBatch, spendable: Spendable, seen: Credits, now: int
+    batch: InvoiceBatch, spendable: Spendable, seen: CreditQueries, now: int
 ) -> Settled:
     """Decide what becomes of the invoices of a batch, one by one in their order.
 
@@ -96,7 +96,7 @@ class _SortedOut:
     rejections: list[InvoiceRejection]
 
 
-def _sort_out(batch: InvoiceBatch, seen: Credits) -> _SortedOut:
+def _sort_out(batch: InvoiceBatch, seen: CreditQueries) -> _SortedOut:
     """Find out which invoices are new, and which are what was settled before."""
     known = seen.applications_to(batch.ids)
     if not known and len(set(batch.ids)) == len(batch):
@@ -141,7 +141,7 @@ def _draw(
     batch: InvoiceBatch,
     new: np.ndarray,
     spendable: Spendable,
-    seen: Credits,
+    seen: CreditQueries,
     now: int,
 ) -> BatchDraws:
     counts = np.diff(batch.first_line)
@@ -157,7 +157,7 @@ def _draw(
     grants, at = spendable.credits(accounts, now)
     lines = [batch.lines[each] for each in line.tolist()]
     drawn = burn_down_many(
-        Lines(
+        InvoiceLines(
             account=np.repeat(accounts, counts[new]),
             amount=np.array([each.amount for each in lines], np.int64),
             period_end=batch.period_ends[invoice],

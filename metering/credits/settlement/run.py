@@ -17,7 +17,7 @@ from metering.credits.settlement.receipts import (
 from metering.credits.settlement.sources import open_invoices
 from metering.credits.settlement.transactions import transactions_of
 from metering.store.engine import Engine
-from projections.credits.queries import Credits
+from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
 
 
@@ -43,7 +43,7 @@ def _commit(
 ) -> None:
     decided: list[Settled] = []
 
-    def decide(seen: Credits, now: int) -> Sequence[Fact]:
+    def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
         decided[:] = [settle(batch, spendable, seen, now)]
         return decided[0].facts
 

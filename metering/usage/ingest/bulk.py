@@ -41,7 +41,7 @@ from metering.usage.ingest.plain import (
 from metering.usage.ingest.receipts import Rejection
 from metering.usage.ingest.single import SourceRow, rows_of
 from metering.usage.ingest.types import texts_of
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field, replace
 from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
-    AlertCreated,
     AlertDeactivated,
     AlertStatus,
-    AlertTriggered,
     CreditAlertCreated,
     CreditAlertTriggered,
     Recurrence,
+    UsageAlertCreated,
+    UsageAlertTriggered,
 )
 from ledger.facts.union import Fact
-from projections.kernels.credits.falls import Place, Step
+from projections.kernels.credits.falls import CreditChange, Occurrence
 
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
-CreationFact = AlertCreated | CreditAlertCreated
-TriggerFact = AlertTriggered | CreditAlertTriggered
+CreationFact = UsageAlertCreated | CreditAlertCreated
+TriggerFact = UsageAlertTriggered | CreditAlertTriggered
 AlertFact = CreationFact | TransitionFact | TriggerFact
 
 _STATUSES: dict[type[TransitionFact], AlertStatus] = {
@@ -40,7 +40,7 @@ class UsageAlert:
     Attributes:
         position: that of the fact that created it.
         customer: the one whose usage is watched; None is everybody, each by itself.
-        timezone: see `ledger.facts.alerts.AlertCreated`.
+        timezone: see `ledger.facts.alerts.UsageAlertCreated`.
         period: the position that its period begins at, None while it is not active.
     """
 
@@ -77,7 +77,7 @@ class CreditAlert:
     period: int | None
 
 
-Alert = UsageAlert | CreditAlert
+AlertDefinition = UsageAlert | CreditAlert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,8 @@ class Period:
     """
 
     alert_id: str
-    began: Place
-    ended: Place | None
+    began: Occurrence
+    ended: Occurrence | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +140,10 @@ class CreditWatch:
     """
 
     alert: CreditAlert
-    after: Place
-    before: Place | None
+    after: Occurrence
+    before: Occurrence | None
 
-    def triggers_at(self, customer: str, step: Step) -> bool:
+    def triggers_at(self, customer: str, step: CreditChange) -> bool:
         """Tell whether it triggers where what a customer has available changes."""
         alert = self.alert
         return (
@@ -155,7 +155,7 @@ class CreditWatch:
         )
 
 
-def created(fact: CreationFact, position: int) -> Alert:
+def created(fact: CreationFact, position: int) -> AlertDefinition:
     """Make the alert that a fact created."""
     if isinstance(fact, CreditAlertCreated):
         return CreditAlert(
@@ -182,7 +182,9 @@ def created(fact: CreationFact, position: int) -> Alert:
     )
 
 
-def changed(alert: Alert, fact: TransitionFact, position: int) -> Alert:
+def changed(
+    alert: AlertDefinition, fact: TransitionFact, position: int
+) -> AlertDefinition:
     """Find out how a fact leaves its alert."""
     status = _STATUSES[type(fact)]
     period = position if status is AlertStatus.ACTIVE else None
@@ -199,15 +201,15 @@ class AlertBook:
         triggers: in the order of the log.
     """
 
-    alerts: dict[str, Alert] = field(default_factory=dict)
+    alerts: dict[str, AlertDefinition] = field(default_factory=dict)
     periods: dict[int, Period] = field(default_factory=dict)
     triggers: list[Trigger] = field(default_factory=list)
 
     def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
         """Fold the next fact; one about anything else changes nothing."""
-        place = Place(recorded_at, position)
+        place = Occurrence(recorded_at, position)
         match fact:
-            case AlertCreated() | CreditAlertCreated():
+            case UsageAlertCreated() | CreditAlertCreated():
                 self.alerts[fact.alert_id] = created(fact, position)
                 self._begin(fact.alert_id, place)
             case AlertActivated() | AlertDeactivated() | AlertArchived():
@@ -219,7 +221,7 @@ class AlertBook:
                     self.periods[before.period] = replace(period, ended=place)
                 if after.period is not None:
                     self._begin(fact.alert_id, place)
-            case AlertTriggered() | CreditAlertTriggered():
+            case UsageAlertTriggered() | CreditAlertTriggered():
                 trigger = Trigger(
                     position=position,
                     recorded_at=recorded_at,
@@ -230,7 +232,7 @@ class AlertBook:
             case _:
                 pass
 
-    def _begin(self, alert_id: str, place: Place) -> None:
+    def _begin(self, alert_id: str, place: Occurrence) -> None:
         period = Period(alert_id=alert_id, began=place, ended=None)
         self.periods[place.position] = period
 
@@ -244,5 +246,5 @@ def _is_of(period: Period, fact: TriggerFact) -> bool:
     if period.alert_id != fact.alert_id:
         return False
     if isinstance(fact, CreditAlertTriggered):
-        return period.began < Place(fact.instant, fact.cause_position)
+        return period.began < Occurrence(fact.instant, fact.cause_position)
     return period.began.position < fact.event_position

@@ -24,7 +24,7 @@ class Seen:
 
 
 @dataclass(slots=True, kw_only=True)
-class Replay:
+class UsageReplay:
     """Usage by window, as of the last step.
 
     Attributes:

@@ -68,7 +68,7 @@ class Crossing:
 
 
 @dataclass(slots=True)
-class Tally:
+class StepSums:
     """What steps add up to, group by group, part by part. Limbs by groups.
 
     Attributes:
@@ -85,7 +85,7 @@ class Tally:
     sums: list[tuple[np.ndarray, np.ndarray]]
 
 
-def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> Tally:
+def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> StepSums:
     """Add up steps that come part by part.
 
     Args:
@@ -93,7 +93,7 @@ def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> Tally:
         before: limbs by groups, their usage before.
     """
     count = before.shape[1]
-    tally = Tally(before, before, before, [])
+    tally = StepSums(before, before, before, [])
     for make in parts:
         steps = make(None)
         added, gained = _sums(steps.group, steps.limbs, count)
@@ -105,7 +105,7 @@ def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> Tally:
 
 
 def first_crossings(
-    parts: Sequence[MakeSteps], tally: Tally, sought: Sequence[Sought]
+    parts: Sequence[MakeSteps], tally: StepSums, sought: Sequence[Sought]
 ) -> Iterator[tuple[Sought, Crossing]]:
     """Find at which step each threshold is reached, of those that are.
 
@@ -134,7 +134,7 @@ def first_crossings(
 
 
 def _kept_sums(
-    tally: Tally, number: int, make: MakeSteps
+    tally: StepSums, number: int, make: MakeSteps
 ) -> tuple[np.ndarray, np.ndarray]:
     if tally.sums:
         return tally.sums[number]

@@ -38,7 +38,7 @@ class RunningBalance(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class InstantSpan:
     """The instants of ``[start, end)``."""
 
     start: int
@@ -93,7 +93,7 @@ def balances(
 
 
 def running_balances(
-    transactions: Iterable[CreditTransaction], span: Span
+    transactions: Iterable[CreditTransaction], span: InstantSpan
 ) -> list[RunningBalance]:
     """Find the balances at the start of a span, and at each change within it.
 
@@ -139,7 +139,7 @@ def _add_steps(
 
 
 def _rows_of(
-    currency: str, changes: Mapping[int, Balance], span: Span
+    currency: str, changes: Mapping[int, Balance], span: InstantSpan
 ) -> list[RunningBalance]:
     balance = Balance()
     for instant, change in changes.items():

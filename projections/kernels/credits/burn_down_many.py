@@ -25,7 +25,7 @@ _Part = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
+class InvoiceLines:
     """Lines of invoices, in the order in which they are settled; arrays of int64.
 
     Attributes:
@@ -42,7 +42,7 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Credits:
+class UsableGrants:
     """Grants that are usable now, by account, each in the order it is drawn; int64.
 
     Attributes:
@@ -77,7 +77,7 @@ class Draws:
 
 
 def burn_down_many(
-    lines: Lines, grants: Credits, *, pairs_at_most: int = PAIRS_AT_MOST
+    lines: InvoiceLines, grants: UsableGrants, *, pairs_at_most: int = PAIRS_AT_MOST
 ) -> Draws:
     """Settle lines with the credits of their accounts.
 
@@ -133,7 +133,9 @@ class _Blocks:
         first_line: of each block, and the number of lines behind the last.
     """
 
-    def __init__(self, lines: Lines, grants: Credits, order: np.ndarray) -> None:
+    def __init__(
+        self, lines: InvoiceLines, grants: UsableGrants, order: np.ndarray
+    ) -> None:
         account = lines.account[order]
         self.amount = lines.amount[order]
         first_credit = np.searchsorted(grants.account, account)
@@ -184,7 +186,7 @@ class _Blocks:
 
 
 def _eligibility(
-    grants: Credits, credit: np.ndarray, period_end: np.ndarray, price: np.ndarray
+    grants: UsableGrants, credit: np.ndarray, period_end: np.ndarray, price: np.ndarray
 ) -> np.ndarray:
     """Tell which pairs of a line and a grant may draw."""
     is_effective = grants.effective_at[credit] <= period_end

@@ -13,7 +13,7 @@ from projections.kernels.credits.balances import applied_since
 from projections.kernels.credits.grants import Application, Grant, drawn
 
 
-class Place(NamedTuple):
+class Occurrence(NamedTuple):
     """Where something happened: at an instant, and at which position.
 
     The position is 0 where time did it. Places sort in the order of what happened.
@@ -23,10 +23,10 @@ class Place(NamedTuple):
     position: int
 
 
-class Step(NamedTuple):
+class CreditChange(NamedTuple):
     """A change of what is available of a currency, in minor units."""
 
-    place: Place
+    place: Occurrence
     currency: str
     before: int
     after: int
@@ -36,19 +36,22 @@ class Step(NamedTuple):
         return self.after <= threshold < self.before
 
 
-def turns_of(grant: Grant) -> tuple[Place, ...]:
+def turns_of(grant: Grant) -> tuple[Occurrence, ...]:
     """Tell where a grant begins and ceases to be available, in any order."""
-    turns = [Place(grant.created, grant.position), Place(grant.effective_at, 0)]
+    turns = [
+        Occurrence(grant.created, grant.position),
+        Occurrence(grant.effective_at, 0),
+    ]
     if grant.voided_at is not None and grant.voided_position is not None:
-        turns.append(Place(grant.voided_at, grant.voided_position))
+        turns.append(Occurrence(grant.voided_at, grant.voided_position))
     if grant.expires_at is not None:
-        turns.append(Place(grant.expires_at, grant.expired_position or 0))
+        turns.append(Occurrence(grant.expires_at, grant.expired_position or 0))
     return tuple(turns)
 
 
 def steps(
     grants: Iterable[Grant], applications: Iterable[Application], since: int, up_to: int
-) -> Iterator[Step]:
+) -> Iterator[CreditChange]:
     """Follow what is available of a customer's credits from one instant to another.
 
     Args:
@@ -65,7 +68,7 @@ def steps(
     applications = list(applications)
     more = applied_since(applications, since - 1)
     left = {at: grant.remaining + more.get(at, 0) for at, grant in by_position.items()}
-    start = Place(since, -1)
+    start = Occurrence(since, -1)
     available = {
         at: left[at] if _is_available(grant, start) else 0
         for at, grant in by_position.items()
@@ -89,23 +92,23 @@ def steps(
             if change:
                 before = sums[currency]
                 sums[currency] += change
-                yield Step(place, currency, before, sums[currency])
+                yield CreditChange(place, currency, before, sums[currency])
 
 
 def _changes(
     grants: Iterable[Grant], applications: Iterable[Application]
-) -> dict[Place, dict[int, int]]:
+) -> dict[Occurrence, dict[int, int]]:
     """Find what is given back to which grants, and where; draws count negative."""
-    changes: defaultdict[Place, defaultdict[int, int]] = defaultdict(
+    changes: defaultdict[Occurrence, defaultdict[int, int]] = defaultdict(
         lambda: defaultdict(int)
     )
     for each in applications:
         amounts = drawn(each.draws)
-        applied = changes[Place(each.recorded_at, each.position)]
+        applied = changes[Occurrence(each.recorded_at, each.position)]
         for at, amount in amounts.items():
             applied[at] -= amount
         if each.reinstated_at is not None and each.reinstated_position is not None:
-            undone = changes[Place(each.reinstated_at, each.reinstated_position)]
+            undone = changes[Occurrence(each.reinstated_at, each.reinstated_position)]
             for at, amount in amounts.items():
                 undone[at] += amount
     for grant in grants:
@@ -114,7 +117,7 @@ def _changes(
     return dict(changes)
 
 
-def _is_available(grant: Grant, place: Place) -> bool:
+def _is_available(grant: Grant, place: Occurrence) -> bool:
     """Tell whether what is left of a grant can be used at a place, or behind it."""
     created, effective, *ends = turns_of(grant)
-    return max(created, effective) <= place < min(ends, default=Place(2**63, 0))
+    return max(created, effective) <= place < min(ends, default=Occurrence(2**63, 0))

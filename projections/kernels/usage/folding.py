@@ -14,7 +14,7 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.usage.columns import TIMESTAMP, WORD
 from ledger.usage.quantities import QUANTITY
 from projections.kernels.usage.lasts import Lasts
-from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.series import CellShape
 from projections.kernels.usage.totals import Totals
 from projections.windows import HOUR
 
@@ -41,7 +41,7 @@ class Coded:
         *,
         names: np.ndarray,
         meter_keys: np.ndarray,
-        shapes: Sequence[Shape],
+        shapes: Sequence[CellShape],
         customers: np.ndarray,
         customer_keys: np.ndarray,
         timestamp: np.ndarray,

@@ -18,7 +18,7 @@ from projections.scans.reaggregation.cells import (
     limbs_of,
 )
 from projections.scans.reaggregation.columns import (
-    Columns,
+    Arrays,
     arrays_of,
     codes,
     column,
@@ -65,7 +65,7 @@ def no_answer(question: Question) -> pa.Table:
     return _schema(question).empty_table()
 
 
-def _answer(question: Question, measure: Measure, known: Columns) -> pa.Table:
+def _answer(question: Question, measure: Measure, known: Arrays) -> pa.Table:
     windows = numbers(known[WINDOW])
     ends = question.windows.ends_of(windows)
     dimensions = dimension_columns(len(question.dimensions))
@@ -94,7 +94,7 @@ def _schema(question: Question) -> pa.Schema:
     )
 
 
-def _distinct(question: Question, cells: Columns) -> Columns:
+def _distinct(question: Question, cells: Arrays) -> Arrays:
     """Bring cells together that differ only in their texts, and count these."""
     keys = (CUSTOMER, *dimension_columns(len(question.dimensions)))
     parts = [codes(cells[name]) for name in keys]
@@ -106,7 +106,7 @@ def _distinct(question: Question, cells: Columns) -> Columns:
     return distinct
 
 
-def _values(measure: Measure, cells: Columns) -> pa.Array:
+def _values(measure: Measure, cells: Arrays) -> pa.Array:
     match measure.formula:
         case Formula.COUNT:
             return cells[COUNT].cast(QUANTITY)
@@ -118,7 +118,7 @@ def _values(measure: Measure, cells: Columns) -> pa.Array:
             return cells[VALUE]
 
 
-def _sums(measure: Measure, cells: Columns) -> pa.Array:
+def _sums(measure: Measure, cells: Arrays) -> pa.Array:
     limbs = limbs_of(cells)
     words = np.empty((len(limbs[0]), 2), np.int64)
     words[:, 0] = limbs[0] | limbs[1] << _LIMB_BITS
@@ -137,7 +137,7 @@ def _sums(measure: Measure, cells: Columns) -> pa.Array:
     return quantities(words)
 
 
-def _averages(cells: Columns) -> pa.Array:
+def _averages(cells: Arrays) -> pa.Array:
     *lower, highest = limbs_of(cells)
     sums = highest.tolist()
     for limb in reversed(lower):

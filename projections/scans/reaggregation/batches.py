@@ -16,7 +16,7 @@ from ledger.errors import SegmentDamagedError
 from ledger.segments.layout import SEGMENT
 from ledger.segments.parts import LocalFile
 from projections.scans.reaggregation.columns import (
-    Columns,
+    Arrays,
     arrays_of,
     codes,
     column,
@@ -36,7 +36,7 @@ _KNOWN = (*_WORDS, "timestamp", "position")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Portion:
     """Some events, to be worked on by one thread.
 
     Attributes:
@@ -46,12 +46,12 @@ class Piece:
     """
 
     rows: int
-    batches: Callable[[], Iterator[Columns]]
+    batches: Callable[[], Iterator[Arrays]]
 
 
 def pieces_of(
     question: Question, events: Iterable[LocalFile] | pa.Table, cancelled: np.ndarray
-) -> Iterator[Piece]:
+) -> Iterator[Portion]:
     """Cut events into pieces.
 
     Args:
@@ -66,7 +66,7 @@ def pieces_of(
             yield from _pieces_of_file(question, file, cancelled)
 
 
-def _pieces_of_table(question: Question, events: pa.Table) -> Iterator[Piece]:
+def _pieces_of_table(question: Question, events: pa.Table) -> Iterator[Portion]:
     names = dict.fromkeys([*columns_for(question), "position"])
     columns = _in_order(arrays_of(events.select(list(names))))
     for start in range(0, events.num_rows, _ROWS_IN_A_PIECE):
@@ -75,10 +75,10 @@ def _pieces_of_table(question: Question, events: pa.Table) -> Iterator[Piece]:
             for name, values in columns.items()
         }
         rows = len(part["position"])
-        yield Piece(rows=rows, batches=partial(iter, [part]))
+        yield Portion(rows=rows, batches=partial(iter, [part]))
 
 
-def _in_order(events: Columns) -> Columns:
+def _in_order(events: Arrays) -> Arrays:
     """Bring events of one name and customer together, in the order of timestamps."""
     for name in _WORDS:
         if not pa.types.is_dictionary(events[name].type):
@@ -93,13 +93,13 @@ def _in_order(events: Columns) -> Columns:
 
 def _pieces_of_file(
     question: Question, file: LocalFile, cancelled: np.ndarray
-) -> Iterator[Piece]:
+) -> Iterator[Portion]:
     metadata = file.metadata
     for start in range(0, metadata.num_row_groups, _GROUPS_IN_A_PIECE):
         end = min(start + _GROUPS_IN_A_PIECE, metadata.num_row_groups)
         groups = [_Group(at, metadata.row_group(at)) for at in range(start, end)]
         to_read = [group for group in groups if group.may_count(question)]
-        yield Piece(
+        yield Portion(
             rows=sum(group.rows for group in groups),
             batches=partial(_read, file, to_read, question, cancelled),
         )
@@ -110,7 +110,7 @@ def _read(
     groups: Sequence["_Group"],
     question: Question,
     cancelled: np.ndarray,
-) -> Iterator[Columns]:
+) -> Iterator[Arrays]:
     with file.opened() as parts:
         for group in groups:
             columns = dict.fromkeys(columns_for(question))
@@ -159,7 +159,7 @@ class _Group:
         low, high = np.searchsorted(cancelled, [first, last + 1])
         return last > question.up_to or bool(low < high)
 
-    def constants(self) -> Columns:
+    def constants(self) -> Arrays:
         """Make the columns of words of which it has but one; reading them takes longer."""
         return {
             name: constant(known.min, self.rows)

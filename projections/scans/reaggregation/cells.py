@@ -27,7 +27,7 @@ from ledger.facts.meters import Formula
 from projections.calendar import SECOND
 from projections.kernels.usage.decimals import words_of
 from projections.scans.reaggregation.columns import (
-    Columns,
+    Arrays,
     arrays_of,
     codes,
     column,
@@ -55,7 +55,7 @@ IS_WANTED = "is_wanted"
 _LOWEST = np.int64(-(1 << 63))
 
 
-class Shape(NamedTuple):
+class CellSchema(NamedTuple):
     """Which columns cells have, and how cells of one key become one.
 
     Attributes:
@@ -79,25 +79,25 @@ def dimension_columns(count: int) -> tuple[str, ...]:
     return tuple(f"dimension_{at}" for at in range(count))
 
 
-def shape_of(measure: Measure, dimension_count: int) -> Shape:
+def shape_of(measure: Measure, dimension_count: int) -> CellSchema:
     """Find the shape of the cells in which the events of a measure are aggregated."""
     keys = (CUSTOMER, *dimension_columns(dimension_count), WINDOW)
     match measure.formula:
         case Formula.COUNT:
-            return Shape(keys)
+            return CellSchema(keys)
         case Formula.SUM | Formula.AVG:
-            return Shape(keys, adds=True)
+            return CellSchema(keys, adds=True)
         case Formula.MIN | Formula.MAX:
             is_least = measure.formula is Formula.MIN
-            return Shape(keys, (VALUE,), greatest=(VALUE,), least=is_least)
+            return CellSchema(keys, (VALUE,), greatest=(VALUE,), least=is_least)
         case Formula.LAST:
             others = (VALUE, TIMESTAMP, POSITION)
-            return Shape(keys, others, greatest=(TIMESTAMP, POSITION))
+            return CellSchema(keys, others, greatest=(TIMESTAMP, POSITION))
         case Formula.UNIQUE_COUNT:
-            return Shape((*keys, TEXT))
+            return CellSchema((*keys, TEXT))
 
 
-def shape_of_candidates(measure: Measure, dimension_count: int) -> Shape:
+def shape_of_candidates(measure: Measure, dimension_count: int) -> CellSchema:
     """Find the shape of cells that hold the one event of a UTC window that may count.
 
     Their window is the meter's own, of UTC, and not one that was asked for.
@@ -107,10 +107,10 @@ def shape_of_candidates(measure: Measure, dimension_count: int) -> Shape:
         others.append(TEXT)
     elif measure.formula is not Formula.COUNT:
         others.append(VALUE)
-    return Shape((CUSTOMER, WINDOW), tuple(others), greatest=(POSITION,))
+    return CellSchema((CUSTOMER, WINDOW), tuple(others), greatest=(POSITION,))
 
 
-def gather(events: Columns, shape: Shape, *, is_grouped: bool) -> pa.Table:
+def gather(events: Arrays, shape: CellSchema, *, is_grouped: bool) -> pa.Table:
     """Bring events into cells.
 
     Args:
@@ -129,7 +129,7 @@ def gather(events: Columns, shape: Shape, *, is_grouped: bool) -> pa.Table:
     return pa.table({name: without_idle_words(cells[name]) for name in cells})
 
 
-def reduce(cells: pa.Table, shape: Shape) -> pa.Table:
+def reduce(cells: pa.Table, shape: CellSchema) -> pa.Table:
     """Bring cells of one key together.
 
     Args:
@@ -153,7 +153,7 @@ def reduce(cells: pa.Table, shape: Shape) -> pa.Table:
     return pa.table(_reduced(columns, shape, starts))
 
 
-def _reduced(columns: Columns, shape: Shape, starts: np.ndarray) -> Columns:
+def _reduced(columns: Arrays, shape: CellSchema, starts: np.ndarray) -> Arrays:
     sizes = sizes_of_groups(starts, len(columns[WINDOW]))
     picked = _picked(columns, shape, starts, sizes)
     reduced = {
@@ -174,13 +174,13 @@ def _reduced(columns: Columns, shape: Shape, starts: np.ndarray) -> Columns:
     return reduced
 
 
-def limbs_of(cells: Columns) -> list[np.ndarray]:
+def limbs_of(cells: Arrays) -> list[np.ndarray]:
     """View the limbs of sums, the lowest first."""
     return [numbers(cells[name]) for name in LIMBS if name in cells]
 
 
 def _picked(
-    columns: Columns, shape: Shape, starts: np.ndarray, sizes: np.ndarray
+    columns: Arrays, shape: CellSchema, starts: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
     """Find the row of each group that is the greatest, or the least."""
     length = len(columns[WINDOW])
@@ -195,7 +195,7 @@ def _picked(
     return picked
 
 
-def _order_of(columns: Columns, shape: Shape) -> list[np.ndarray]:
+def _order_of(columns: Arrays, shape: CellSchema) -> list[np.ndarray]:
     """Get numbers (int64) that order events as their values, or other columns, do."""
     parts: list[np.ndarray] = []
     for name in shape.greatest:
@@ -208,7 +208,7 @@ def _order_of(columns: Columns, shape: Shape) -> list[np.ndarray]:
     return [~part for part in parts] if shape.least else parts
 
 
-def _key(columns: Columns, shape: Shape) -> np.ndarray:
+def _key(columns: Arrays, shape: CellSchema) -> np.ndarray:
     """Make one number (int64) of each row's key, in the order of codes."""
     parts = [_key_part(columns, name) for name in shape.keys]
     return packed(
@@ -220,7 +220,7 @@ def _key(columns: Columns, shape: Shape) -> np.ndarray:
     )
 
 
-def _key_part(columns: Columns, name: str) -> np.ndarray:
+def _key_part(columns: Arrays, name: str) -> np.ndarray:
     return numbers(columns[name]) if name == WINDOW else codes(columns[name])
 
 

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from ledger.usage.quantities import QUANTITY
 
-Columns = dict[str, pa.Array]
+Arrays = dict[str, pa.Array]
 """A table's columns by name, each in one piece."""
 
 
-def arrays_of(table: pa.Table) -> Columns:
+def arrays_of(table: pa.Table) -> Arrays:
     """Get the columns of a table."""
     return {name: only_chunk(table.column(name)) for name in table.column_names}
 

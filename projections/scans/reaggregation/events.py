@@ -25,7 +25,7 @@ from projections.scans.reaggregation.cells import (
     shape_of_candidates,
 )
 from projections.scans.reaggregation.columns import (
-    Columns,
+    Arrays,
     arrays_of,
     codes,
     column,
@@ -42,7 +42,7 @@ from projections.windows import ceil_to, floor_to
 
 
 def cells_of_batch(
-    question: Question, batch: Columns, cancelled: np.ndarray
+    question: Question, batch: Arrays, cancelled: np.ndarray
 ) -> Iterator[tuple[int, pa.Table]]:
     """Bring a batch of events into cells.
 
@@ -113,7 +113,7 @@ def cells_of_candidates(
 
 
 def _cells(
-    question: Question, measure: Measure, part: Columns, cancelled: np.ndarray
+    question: Question, measure: Measure, part: Arrays, cancelled: np.ndarray
 ) -> pa.Table:
     part = _kept(part, _counts(question, measure, part, cancelled))
     events, passes = _events(question, measure, part)
@@ -125,7 +125,7 @@ def _cells(
 
 
 def _counts(
-    question: Question, measure: Measure, part: Columns, cancelled: np.ndarray
+    question: Question, measure: Measure, part: Arrays, cancelled: np.ndarray
 ) -> np.ndarray | None:
     """Tell (bool) which events may count by time and position; None is all of them."""
     start, end = bounds_of(question, measure)
@@ -141,8 +141,8 @@ def _counts(
 
 
 def _events(
-    question: Question, measure: Measure, part: Columns
-) -> tuple[Columns, np.ndarray | None]:
+    question: Question, measure: Measure, part: Arrays
+) -> tuple[Arrays, np.ndarray | None]:
     """Look up what a measure needs of events, and tell (bool) which pass the filters."""
     events = {CUSTOMER: part["customer"], TIMESTAMP: part["timestamp"]}
     if _needs_position(measure):
@@ -166,7 +166,7 @@ def _events(
 
 
 def _candidates(
-    question: Question, measure: Measure, events: Columns, passes: np.ndarray | None
+    question: Question, measure: Measure, events: Arrays, passes: np.ndarray | None
 ) -> pa.Table:
     timestamps = numbers(events[TIMESTAMP])
     length = measure.preaggregation_length
@@ -183,7 +183,7 @@ def _candidates(
 
 
 def _cells_of_events(
-    question: Question, measure: Measure, events: Columns, *, is_grouped: bool
+    question: Question, measure: Measure, events: Arrays, *, is_grouped: bool
 ) -> pa.Table:
     """Bring events that count, but for those without content, into cells."""
     for name in (TEXT, VALUE):
@@ -201,7 +201,7 @@ def _cells_of_events(
     return gather({name: known[name] for name in wanted}, shape, is_grouped=is_grouped)
 
 
-def _kept(columns: Columns, is_kept: np.ndarray | None) -> Columns:
+def _kept(columns: Arrays, is_kept: np.ndarray | None) -> Arrays:
     if is_kept is None or is_kept.all():
         return columns
     rows = column(np.flatnonzero(is_kept))

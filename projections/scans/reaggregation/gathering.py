@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from projections.scans.reaggregation.cells import Shape, reduce
+from projections.scans.reaggregation.cells import CellSchema, reduce
 
 _ROWS_WORTH_REDUCING = 1 << 18
 
@@ -14,7 +14,7 @@ class Gathering:
         shape: theirs.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: CellSchema) -> None:
         self._shape = shape
         self._parts: list[pa.Table] = []
         self._waiting_rows = 0

@@ -19,19 +19,16 @@ from ledger.segments.reader import SegmentReader
 from projections.scans.reaggregation.events import bounds_of, columns_for
 from projections.scans.reaggregation.partial import combine, partial
 from projections.scans.reaggregation.question import Question
-from projections.scans.recorded import Recorded
+from projections.scans.recorded import RecordedEvents
 
-StepCallback = Callable[[int, int], None]
+ScanProgress = Callable[[int, int], None]
 """Is called with how many events were gone over, and how many there are."""
-
-_Advance = Callable[[int], None]
-"""Is called with how many more events were gone over."""
 
 _THREADS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class SegmentJob:
     """One segment to go over.
 
     Attributes:
@@ -47,7 +44,7 @@ class Job:
     cancelled: np.ndarray
 
 
-def run(job: Job) -> pa.Table:
+def run(job: SegmentJob) -> pa.Table:
     """Do a job, on one thread: executors have more than one worker."""
     events: Sequence[LocalFile] | pa.Table
     file = job.reader.local_file(job.segment)
@@ -62,9 +59,9 @@ def run(job: Job) -> pa.Table:
 
 def reaggregate(
     question: Question,
-    recorded: Recorded,
+    recorded: RecordedEvents,
     executor: Executor | None,
-    progress: StepCallback | None,
+    progress: ScanProgress | None,
 ) -> pa.Table:
     """Answer a question from all that was recorded.
 
@@ -93,10 +90,10 @@ def reaggregate(
 
 def _partials(
     question: Question,
-    recorded: Recorded,
+    recorded: RecordedEvents,
     segments: Sequence[Segment],
     executor: Executor | None,
-    advance: _Advance,
+    advance: Callable[[int], None],
 ) -> Iterator[pa.Table]:
     cancelled, reader = recorded.cancelled, recorded.reader
     if executor is not None:
@@ -115,13 +112,13 @@ def _partials(
 
 def _elsewhere(
     question: Question,
-    recorded: Recorded,
+    recorded: RecordedEvents,
     segments: Sequence[Segment],
     executor: Executor,
-    advance: _Advance,
+    advance: Callable[[int], None],
 ) -> Iterator[pa.Table]:
     jobs = [
-        Job(
+        SegmentJob(
             question=question,
             reader=recorded.reader,
             segment=segment,
@@ -141,7 +138,7 @@ def _elsewhere(
             future.cancel()
 
 
-def _concerned(question: Question, recorded: Recorded) -> tuple[Segment, ...]:
+def _concerned(question: Question, recorded: RecordedEvents) -> tuple[Segment, ...]:
     """Find the segments that may hold events which count."""
     bounds = [bounds_of(question, measure) for measure in question.measures]
     if not bounds:

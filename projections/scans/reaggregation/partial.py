@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from ledger.segments.parts import LocalFile
 from projections.scans.reaggregation.answers import answer, no_answer
-from projections.scans.reaggregation.batches import Piece, pieces_of
+from projections.scans.reaggregation.batches import Portion, pieces_of
 from projections.scans.reaggregation.cells import (
     COUNT,
     LIMBS,
-    Shape,
+    CellSchema,
     shape_of,
     shape_of_candidates,
 )
@@ -66,7 +66,7 @@ def partial(
     """
     cancelled = np.sort(cancelled)
 
-    def cells_of(piece: Piece) -> tuple[int, list[MeasuredCells]]:
+    def cells_of(piece: Portion) -> tuple[int, list[MeasuredCells]]:
         return piece.rows, [
             cells
             for batch in piece.batches()
@@ -137,7 +137,7 @@ def _gatherings(question: Question) -> list[Gathering]:
     return [Gathering(_shape(question, measure)) for measure in question.measures]
 
 
-def _shape(question: Question, measure: Measure) -> Shape:
+def _shape(question: Question, measure: Measure) -> CellSchema:
     """Find the shape of the cells in which a measure's events travel."""
     find = shape_of_candidates if measure.is_preaggregated else shape_of
     return find(measure, len(question.dimensions))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import Windows
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.windows import LENGTHS
 
 RESULT_COLUMNS = (

@@ -10,12 +10,12 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
-    AlertCreated,
     AlertDeactivated,
-    AlertTriggered,
     CreditAlertCreated,
     CreditAlertTriggered,
     Recurrence,
+    UsageAlertCreated,
+    UsageAlertTriggered,
 )
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -87,7 +87,7 @@ APPLIED = CreditsApplied(
     lines=(InvoiceLine("il_1", 500, "price_1"), InvoiceLine("il_2", 0, None)),
     draws=(Draw(0, 7, 400), Draw(0, 9, 100)),
 )
-ALERT = AlertCreated(
+ALERT = UsageAlertCreated(
     alert_id="alrt_1",
     title="Größe 🚕",
     meter_id="mtr_1",
@@ -96,7 +96,7 @@ ALERT = AlertCreated(
     recurrence=Recurrence.CALENDAR_MONTH,
     timezone="Europe/Berlin",
 )
-TRIGGERED = AlertTriggered(
+TRIGGERED = UsageAlertTriggered(
     alert_id="alrt_1",
     customer="cus_1",
     value=Decimal("9007199254740993.000000000001"),

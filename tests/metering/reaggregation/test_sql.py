@@ -13,7 +13,7 @@ import metering
 from ledger.segments.absent import AbsentStore
 from ledger.segments.reader import SegmentReader
 from projections.errors import QueryError
-from projections.scans.recorded import RECORDED, Recorded
+from projections.scans.recorded import RECORDED, RecordedEvents
 from projections.scans.sql import run_query
 from tests.conftest import Connect
 from tests.interrupting import interrupted_after, may_be_lost
@@ -305,8 +305,8 @@ def test_a_query_that_wants_too_much_memory_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def nothing_recorded() -> Recorded:
-    return Recorded(
+def nothing_recorded() -> RecordedEvents:
+    return RecordedEvents(
         position=0,
         segments=(),
         reader=SegmentReader(AbsentStore()),

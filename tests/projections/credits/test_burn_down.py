@@ -181,13 +181,13 @@ def test_many_lines_and_many_grants_take_little_memory_together() -> None:
     tracemalloc.start()
     try:
         draws = many.burn_down_many(
-            many.Lines(
+            many.InvoiceLines(
                 account=np.zeros(lines, np.int64),
                 amount=np.ones(lines, np.int64),
                 period_end=np.full(lines, NOW),
                 price=np.full(lines, many.NO_PRICE),
             ),
-            many.Credits(
+            many.UsableGrants(
                 account=np.zeros(grants, np.int64),
                 remaining=np.full(grants, 100),
                 effective_at=np.zeros(grants, np.int64),
@@ -246,7 +246,7 @@ def settled_together(
         for line in lines
     ]
     draws = many.burn_down_many(
-        many.Lines(
+        many.InvoiceLines(
             account=numbers(each[0] for each in lines),
             amount=numbers(each[1] for each in lines),
             period_end=numbers(each[2] for each in lines),
@@ -255,7 +255,7 @@ def settled_together(
                 for each in lines
             ),
         ),
-        many.Credits(
+        many.UsableGrants(
             account=numbers(accounts.index((g.customer, g.currency)) for g in usable),
             remaining=numbers(each.remaining for each in usable),
             effective_at=numbers(each.effective_at for each in usable),

@@ -1,10 +1,10 @@
 """The kernel of falls follows what is available, place by place."""
 
-from projections.kernels.credits.falls import Place, Step, steps
+from projections.kernels.credits.falls import CreditChange, Occurrence, steps
 from tests.projections.credits.credit_accounts import application, grant
 
 
-def told(found: list[Step]) -> list[tuple[int, int, int, int]]:
+def told(found: list[CreditChange]) -> list[tuple[int, int, int, int]]:
     """Instant, position, what was available before, and after."""
     return [(*each.place, each.before, each.after) for each in found]
 
@@ -48,12 +48,12 @@ def test_a_later_beginning_finds_the_same_changes() -> None:
     whole = list(steps([voided, drawn], [undone, kept], 0, 50))
 
     assert [(each.currency, each.place) for each in whole] == [
-        ("usd", Place(10, 1)),
-        ("eur", Place(10, 2)),
-        ("usd", Place(15, 3)),
-        ("eur", Place(20, 4)),
-        ("usd", Place(30, 5)),
-        ("usd", Place(40, 9)),
+        ("usd", Occurrence(10, 1)),
+        ("eur", Occurrence(10, 2)),
+        ("usd", Occurrence(15, 3)),
+        ("eur", Occurrence(20, 4)),
+        ("usd", Occurrence(30, 5)),
+        ("usd", Occurrence(40, 9)),
     ]
     for since in range(51):
         for up_to in range(since, 51):

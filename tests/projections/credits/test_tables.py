@@ -28,8 +28,8 @@ from ledger.facts.credits import (
 from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
-from projections.credits.queries import Credits, Page, StoredCredits
-from projections.fact_tables import FactTables
+from projections.credits.queries import CreditQueries, Page, StoredCredits
+from projections.folds import FactTables
 from projections.kernels.credits.grants import CreditAccounts
 
 LINES = (InvoiceLine("größe 🚕", 7, None), InvoiceLine("'; --", 0, "price_1"))
@@ -101,7 +101,7 @@ def record(log: Log, facts: Sequence[Fact], at: int) -> None:
 
 def stored(log: Log) -> StoredCredits:
     with log.read() as connection:
-        return Credits(connection).stored()
+        return CreditQueries(connection).stored()
 
 
 def replayed(log: Log) -> CreditAccounts:
@@ -175,7 +175,7 @@ def test_grants_are_read_page_by_page_newest_first(database: Database) -> None:
     record(log, [created("of another", customer="cus_2")], 0)
 
     with log.read() as connection:
-        seen = Credits(connection)
+        seen = CreditQueries(connection)
 
         def page(customer: str | None, **bounds: int) -> list[int]:
             found = seen.page_of_grants(customer, Page(limit=2, **bounds))
@@ -205,7 +205,7 @@ def test_a_past_balance_reads_only_the_invoices_since(tmp_path: Path) -> None:
             record(log, facts, number)
         with log.read() as connection:
             event.listen(connection, "before_cursor_execute", explain)
-            Credits(connection).applications_since("cus_1", 1)
+            CreditQueries(connection).applications_since("cus_1", 1)
 
     search = "SEARCH credit_application USING INDEX credit_application"
     assert plans == [
@@ -235,7 +235,7 @@ def test_many_thousands_of_values_are_looked_for_at_once(database: Database) -> 
     record(log, HISTORY[1], 0)
 
     with log.read() as connection:
-        seen = Credits(connection)
+        seen = CreditQueries(connection)
         invoices = [f"in_{number}" for number in range(40_000)]
         found = seen.applications_to(invoices)
         ids = seen.grant_ids(range(40_000))

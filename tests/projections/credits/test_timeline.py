@@ -6,8 +6,8 @@ import pytest
 
 from projections.kernels.credits.balances import (
     Balance,
+    InstantSpan,
     RunningBalance,
-    Span,
     applied_since,
     balances,
     running_balances,
@@ -173,7 +173,7 @@ def test_a_voided_grant_has_no_balance_from_then_on() -> None:
 
 
 def history(
-    span: Span, *grants: Grant, applications: list[Application]
+    span: InstantSpan, *grants: Grant, applications: list[Application]
 ) -> list[RunningBalance]:
     by_position = {each.position: each for each in grants}
     made = transactions(by_position, applications, span.end)
@@ -181,7 +181,7 @@ def history(
 
 
 def test_a_history_has_a_row_at_the_start_and_at_each_change() -> None:
-    rows = history(Span(0, 60), USED, PENDING, applications=[DREW])
+    rows = history(InstantSpan(0, 60), USED, PENDING, applications=[DREW])
 
     assert rows == [
         (0, "eur", (0, 0)),
@@ -195,7 +195,7 @@ def test_a_history_has_a_row_at_the_start_and_at_each_change() -> None:
 
 
 def test_a_history_begins_with_what_was_there_and_ends_before_its_end() -> None:
-    rows = history(Span(20, 30), USED, PENDING, applications=[DREW])
+    rows = history(InstantSpan(20, 30), USED, PENDING, applications=[DREW])
 
     assert rows == [(20, "eur", (100, 0)), (20, "usd", (70, 70))]
 
@@ -204,7 +204,7 @@ def test_what_cancels_out_within_an_instant_is_no_change() -> None:
     over = grant(1, expires_at=15)
     undone = application(2, 12, (0, 1, 30), reinstated_at=20, reinstated_position=4)
 
-    rows = history(Span(10, 60), over, applications=[undone])
+    rows = history(InstantSpan(10, 60), over, applications=[undone])
 
     assert rows == [(10, "usd", (100, 100)), (12, "usd", (70, 70)), (15, "usd", (0, 0))]
 
@@ -217,7 +217,7 @@ def test_a_history_agrees_with_the_balance_at_any_instant(instant: int) -> None:
         PENDING,
         grant(5, created=11, effective_at=12, voided_at=58, voided_position=9),
     ]
-    rows = history(Span(0, 100), *grants, applications=[DREW, undone])
+    rows = history(InstantSpan(0, 100), *grants, applications=[DREW, undone])
 
     latest = {row.currency: row.balance for row in rows if row.instant <= instant}
     found = balances(grants, applied_since([DREW, undone], instant), instant)

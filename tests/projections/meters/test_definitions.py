@@ -27,8 +27,8 @@ from ledger.facts.meters import (
 from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
-from projections.fact_tables import FactTables
-from projections.kernels.definitions import MeterDefinition, apply_fact
+from projections.folds import FactTables
+from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog
 from projections.meters.tables import read_definitions
 

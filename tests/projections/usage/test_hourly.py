@@ -27,7 +27,7 @@ from ledger.facts.meters import MeterDeactivated
 from ledger.facts.union import Fact
 from ledger.usage.columns import UsageRow, usage_batch
 from ledger.usage.rows import FewEvents
-from projections.usage.hourly import Usage
+from projections.usage.hourly import HourlyUsage
 from projections.windows import HOUR
 from tests.projections.cells import contents_of_lasts, contents_of_totals
 from tests.projections.usage.usage_model import (
@@ -72,7 +72,7 @@ class UsageModel(RuleBasedStateMachine):
         self.opened.record(*map(created, METERS))
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> HourlyUsage:
         return self.opened.usage
 
     @rule(events=st.lists(EVENTS, min_size=1, max_size=6))
@@ -208,18 +208,20 @@ def opened(tmp_path: Path) -> Iterator[OpenUsage]:
         yield opened
 
 
-def totals_shown(usage: Usage, customer: str = "cus_1") -> dict[int, tuple[int, int]]:
+def totals_shown(
+    usage: HourlyUsage, customer: str = "cus_1"
+) -> dict[int, tuple[int, int]]:
     series = series_of("sum", customer)
     return contents_of_totals(usage.view().totals_of(series, 0, 1 << 21))
 
 
 def test_empty_usage_knows_nothing() -> None:
-    usage = Usage()
+    usage = HourlyUsage()
 
     assert totals_shown(usage) == {}
     assert usage.position == 0
     assert usage.cancelled(EVERYTHING).tolist() == []
-    assert usage.contents().equals(Usage().contents())
+    assert usage.contents().equals(HourlyUsage().contents())
 
 
 def test_the_hours_of_one_customer_are_no_one_else_s(opened: OpenUsage) -> None:
@@ -398,9 +400,9 @@ def test_threads_may_read_while_others_take_in() -> None:
     assert totals_shown(usage) == {FIRST_HOUR: (1_000, 1_000 * 10**12)}
 
 
-def usage_with(*events: UsageRow) -> Usage:
+def usage_with(*events: UsageRow) -> HourlyUsage:
     """Usage of a log of its own, one commit an event."""
-    usage = Usage()
+    usage = HourlyUsage()
     usage.take_in(commit_of(1, tuple(map(created, METERS))))
     for position, event in enumerate(events, len(METERS) + 1):
         usage.take_in(commit_of(position, [event]))

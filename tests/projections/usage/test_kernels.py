@@ -36,7 +36,7 @@ from projections.kernels.usage.keys import (
 )
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
-from projections.usage.levels import Cells, Levels, cells_between
+from projections.usage.layers import Cells, Levels, cells_between
 from tests.ledger.usage_rows import UNITS_AT_MOST, units
 from tests.projections.cells import (
     PLAIN_KEYS,

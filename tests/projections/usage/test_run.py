@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.runs.files import Columns, RunIdentity, open_run, write_run
 from ledger.usage.columns import UsageRow, usage_batch
-from projections.kernels.usage.shapes import Shape
+from projections.kernels.usage.series import CellShape
 from projections.usage.cells import (
     UsageCells,
     cells_of_cancellations,
@@ -33,7 +33,7 @@ from tests.projections.usage.usage_model import (
 )
 from tests.projections.usage_logs import log_directory
 
-SHAPES = {name: Shape.of(*definition) for name, definition in METERS.items()}
+SHAPES = {name: CellShape.of(*definition) for name, definition in METERS.items()}
 ALL_HOURS = range(1 << 21)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated, MeterStatus
 from ledger.usage.columns import UsageRow
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.usage.series import Series
 from projections.windows import DAY, HOUR, floor_to
 from tests.ledger.usage_rows import units

@@ -7,7 +7,7 @@ import pytest
 
 from ledger.facts.meters import EventTimeWindow, Formula, MeterStatus
 from projections.calendar import WindowUnit, windows_between
-from projections.kernels.definitions import MeterDefinition
+from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.question import (
     RESULT_COLUMNS,
     Measure,

@@ -11,7 +11,7 @@ from projections.windows import HOUR, LENGTHS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class CellShape:
     """The cells of one meter.
 
     Attributes:
@@ -26,7 +26,7 @@ class Shape:
     length: int
 
     @classmethod
-    def of(cls, formula: Formula, window: EventTimeWindow | None) -> "Shape":
+    def of(cls, formula: Formula, window: EventTimeWindow | None) -> "CellShape":
         """Find the shape that a meter's definition comes to."""
         return cls(
             has_lasts=formula is Formula.LAST or window is not None,

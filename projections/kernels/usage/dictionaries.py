@@ -15,7 +15,7 @@ WORDS = pa.large_string()
 _FEW = 64
 
 
-def words_used(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+def sorted_words(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarray]:
     """Bring words into byte order, without those that nothing uses.
 
     Args:
@@ -33,7 +33,7 @@ def words_used(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarray
     return kept.take(order), ranks
 
 
-def words_together(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[np.ndarray]]:
+def merged_words(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[np.ndarray]]:
     """Bring the words of several parts together.
 
     Returns:

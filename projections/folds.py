@@ -15,7 +15,7 @@ from ledger.records.requests import Request
 from projections.alerts.fold import ALERTS, read_checkpoint
 from projections.credits.fold import CREDITS
 from projections.meters.tables import METERS
-from projections.resource_tables import RecordedFact, are_current, clear
+from projections.schema import RecordedFact, are_current, clear
 from projections.tables.access import ACCESS, add_requests
 from projections.tables.streaming import STREAMING
 from projections.webhooks.tables import CHANGES, ENDPOINTS, LAPSES

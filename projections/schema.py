@@ -44,7 +44,7 @@ RecordedFact = tuple[int, int, Fact]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceTables:
+class TableFold:
     """The tables of one resource.
 
     Attributes:
@@ -62,7 +62,7 @@ class ResourceTables:
     fold: Callable[[Connection, Sequence[RecordedFact]], None]
 
 
-def operational(name: str, version: int) -> ResourceTables:
+def operational(name: str, version: int) -> TableFold:
     """Name tables that follow from no fact, and stay when others are made anew.
 
     So listed, stores of earlier releases are given them.
@@ -71,12 +71,10 @@ def operational(name: str, version: int) -> ResourceTables:
     def fold_nothing(connection: Connection, facts: Sequence[RecordedFact]) -> None:
         del connection, facts
 
-    return ResourceTables(
-        name=name, version=version, tables=(), kinds=(), fold=fold_nothing
-    )
+    return TableFold(name=name, version=version, tables=(), kinds=(), fold=fold_nothing)
 
 
-def are_current(connection: Connection, resources: Sequence[ResourceTables]) -> bool:
+def are_current(connection: Connection, resources: Sequence[TableFold]) -> bool:
     """Tell whether all tables exist and were made by these folds."""
     if not inspect(connection).has_table(projection.name):
         return False
@@ -84,7 +82,7 @@ def are_current(connection: Connection, resources: Sequence[ResourceTables]) -> 
     return _versions(connection) == wanted
 
 
-def clear(connection: Connection, resources: Sequence[ResourceTables]) -> None:
+def clear(connection: Connection, resources: Sequence[TableFold]) -> None:
     """Make all tables that are absent or of another version, and empty the others."""
     metadata.create_all(connection, [projection])
     versions = _versions(connection)

@@ -5,7 +5,12 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.kernels.usage.words import WORDS, code_of, words_together, words_used
+from projections.kernels.usage.dictionaries import (
+    WORDS,
+    code_of,
+    merged_words,
+    sorted_words,
+)
 from tests.ledger.usage_rows import TEXTS
 
 LISTS = st.lists(TEXTS | st.sampled_from(["a", "b", "ä", "z", "🚕", "\uffff"]))
@@ -18,7 +23,7 @@ def test_words_in_use_are_put_into_byte_order(
     codes = np.array(data.draw(st.lists(st.integers(0, len(words) - 1))), np.int32)
     used = {words[code] for code in codes}
 
-    ordered, ranks = words_used(pa.array(words, pa.string()), codes)
+    ordered, ranks = sorted_words(pa.array(words, pa.string()), codes)
 
     assert ordered.to_pylist() == sorted(used, key=str.encode)
     assert [ordered[rank].as_py() for rank in ranks[codes]] == [
@@ -30,7 +35,7 @@ def test_words_in_use_are_put_into_byte_order(
 def test_words_of_several_parts_come_together(parts: list[list[str]]) -> None:
     parts = [list(dict.fromkeys(part)) for part in parts]
 
-    together, ranks = words_together([pa.array(part, WORDS) for part in parts])
+    together, ranks = merged_words([pa.array(part, WORDS) for part in parts])
 
     assert together.to_pylist() == sorted(
         {word for part in parts for word in part}, key=str.encode
