@@ -1,4 +1,4 @@
-"""What folds the log, as the log sees it: tables for facts, and state in memory."""
+"""What the log asks of its projections: the tables of facts, and usage."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -42,11 +42,15 @@ class FactFold(Protocol):
         """
 
 
-class Follower(Protocol):
-    """State that follows the log: in memory for the tail, in runs for what is sealed."""
+class UsageFold(Protocol):
+    """Usage of the whole log: in memory for the tail, in runs for what is sealed.
+
+    The log calls it with every commit, in order and once each since the last restart,
+    and by one thread at a time.
+    """
 
     def make_runs(self, connection: Connection, sealed: Sealed) -> None:
-        """Make what is kept of the sealed part, so that a restart need not."""
+        """Make the missing runs of the sealed part, so that a restart finds them."""
 
     def restart(self, connection: Connection, sealed: Sealed) -> None:
         """Forget the tail and begin after the last segment.
@@ -60,4 +64,4 @@ class Follower(Protocol):
         """Take in the next commit."""
 
     def clear_runs(self) -> None:
-        """Remove what is kept of the sealed part; the next restart makes it anew."""
+        """Remove all runs; the next restart makes them anew."""

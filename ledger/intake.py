@@ -1,4 +1,4 @@
-"""What this process has taken in of the log: identifiers, and whatever follows along.
+"""What this process has taken in of the log: identifiers and usage.
 
 Commits of the tail are taken in once each and in order, by whichever thread comes
 first: the one that made a commit, or one that reads what others made. What lies before
@@ -7,7 +7,7 @@ by whichever process, everything begins again after it.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ledger.commits import read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, RunsDirectoryError
 from ledger.facts.meters import MeterFact
-from ledger.folds import Follower
+from ledger.folds import UsageFold
 from ledger.reading import read_commits
 from ledger.runs.identifiers import SealedIdentifiers
 from ledger.segments.catalog import read_segments
@@ -38,7 +38,7 @@ class Intake:
         genesis: the head before the first commit.
         reader: reads segments.
         runs: the directory for runs of this log.
-        followers: what is told of every commit, in order.
+        usage: takes in every commit, in order.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Intake:
         genesis: Head,
         reader: SegmentReader,
         runs: Path,
-        followers: Sequence[Follower],
+        usage: UsageFold,
     ) -> None:
         self._lock = threading.RLock()
-        self._followers = followers
+        self._usage = usage
         self._genesis = genesis
         self._sealed = Sealed(segments=(), reader=reader, runs=runs)
         self._sealed_identifiers = SealedIdentifiers(self._sealed)
@@ -173,8 +173,7 @@ class Intake:
                 self._tail_events += commit.entry_count
             elif any(isinstance(fact, MeterFact) for fact in commit.content):
                 self._meters_position = commit.last_position
-            for follower in self._followers:
-                follower.take_in(commit)
+            self._usage.take_in(commit)
             self._head = replace(head, sealed_position=self._sealed.position)
 
     def must_restart(self, head: Head) -> bool:
@@ -196,29 +195,26 @@ class Intake:
                     raise
 
     def make_runs(self, connection: Connection) -> Sealed:
-        """Make what followers keep of segments, before anybody has to wait for it."""
+        """Make the usage runs of new segments before a reader has to wait for them."""
         sealed = replace(self._sealed, segments=read_segments(connection))
-        for follower in self._followers:
-            follower.make_runs(connection, sealed)
+        self._usage.make_runs(connection, sealed)
         return sealed
 
     def make_identifier_runs(self, sealed: Sealed) -> None:
-        """Do so for identifiers; it may take long, and needs no database."""
+        """Make the identifier runs; this may take long, and needs no database."""
         SealedIdentifiers(sealed).make_runs()
 
     def rebuild(self, connection: Connection) -> None:
         """Forget the tail, and make all that is kept of the sealed part anew."""
         with self._lock:
             self._sealed_identifiers.clear_runs()
-            for follower in self._followers:
-                follower.clear_runs()
+            self._usage.clear_runs()
             self._restart(connection)
 
     def _restart(self, connection: Connection) -> None:
         segments = read_segments(connection)
         sealed = replace(self._sealed, segments=segments)
-        for follower in self._followers:
-            follower.restart(connection, sealed)
+        self._usage.restart(connection, sealed)
         self._sealed_identifiers.restart(sealed)
         self._identifiers = IdentifierTable(after=sealed.position)
         self._tail_events = 0

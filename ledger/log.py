@@ -3,8 +3,8 @@
 An append prepares everything, then takes the store's write lock, takes in what others
 committed meanwhile, settles duplicates against it, moves the head, inserts one commit
 and lets go; only then it acknowledges. A reader takes in the commits after those it
-has. What is taken in feeds the known identifiers and the followers, in the order of the
-log, once each.
+has. What is taken in feeds the known identifiers and the fold of usage, in the order of
+the log, once each.
 """
 
 import os
@@ -34,7 +34,7 @@ from ledger.errors import (
     StoreForkedError,
 )
 from ledger.facts.union import Fact, encode_facts
-from ledger.folds import FactFold, Follower
+from ledger.folds import FactFold, UsageFold
 from ledger.history import History
 from ledger.intake import Intake
 from ledger.opening import open_log, rebuild_tables
@@ -60,7 +60,7 @@ class Log:
     Args:
         database: where the log is stored; closed with the log.
         fold: the tables that facts fold into.
-        followers: what is told of every commit, in order.
+        usage: takes in every commit, in order.
         epoch: identity for the log, should it not exist yet; None where it must exist.
         segments: where sealed usage lies.
         runs: a directory for what is derived from segments, in one of the log's own.
@@ -79,7 +79,7 @@ class Log:
         database: Database,
         *,
         fold: FactFold,
-        followers: Sequence[Follower],
+        usage: UsageFold,
         epoch: str | None,
         segments: SegmentStore,
         runs: Path,
@@ -98,7 +98,7 @@ class Log:
         try:
             genesis = open_log(database, fold, epoch, segments)
             own_runs = runs / genesis.epoch
-            self._intake = Intake(genesis, self._reader, own_runs, followers)
+            self._intake = Intake(genesis, self._reader, own_runs, usage)
         except LedgerError:
             database.close()
             raise

@@ -162,7 +162,7 @@ class Metering:
         log = Log(
             place.database,
             fold=FactTables(),
-            followers=[watched],
+            usage=watched,
             epoch=ids.epoch() if create else None,
             segments=place.segments,
             runs=place.runs,

@@ -30,7 +30,7 @@ class Evaluator:
 
     Args:
         log: what is evaluated.
-        watched: what of it has not been; a follower of the log.
+        watched: what of it has not been; the log's fold of usage.
         catalog: tells the meters.
         summaries: reads usage.
         now: tells the time, microseconds since 1970 UTC.

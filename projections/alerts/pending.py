@@ -65,7 +65,7 @@ class Pending:
 
 
 class PendingUsage:
-    """Holds what is to be evaluated. Thread-safe; a follower, with usage behind it."""
+    """Holds what is to be evaluated. Thread-safe; the log's fold of usage, over hourly usage."""
 
     def __init__(self, usage: HourlyUsage) -> None:
         self._lock = threading.Lock()

@@ -65,7 +65,7 @@ class _State:
 
 
 class HourlyUsage:
-    """Hourly usage of everything recorded. Thread-safe; a follower of the log."""
+    """Hourly usage of everything recorded. Thread-safe; a fold of usage of the log."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -15,17 +15,16 @@ from sqlalchemy import make_url
 
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
-from ledger.folds import Follower
+from ledger.folds import UsageFold
 from ledger.log import Log
 from ledger.segments.store import SegmentStore, open_segment_store
 from projections.folds import FactTables
 from tests.conftest import StoreTargets
+from tests.ledger.drafts import Recorder
 from tests.postgresql_server import fresh_database
 
 OpenDatabase = Callable[[], Database]
 OpenLog = Callable[..., Log]
-
-pytest.register_assert_rewrite("tests.ledger.drafts")
 
 
 @pytest.fixture(
@@ -62,7 +61,8 @@ def open_log(open_store: OpenDatabase, tmp_path: Path) -> OpenLog:
     """Open this test's log; each one stands for another process."""
 
     def open_one(
-        *followers: Follower,
+        usage: UsageFold | None = None,
+        *,
         database: Database | None = None,
         segments: SegmentStore | None = None,
         epoch: str | None = "epoch-1",
@@ -71,7 +71,7 @@ def open_log(open_store: OpenDatabase, tmp_path: Path) -> OpenLog:
         return Log(
             database or open_store(),
             fold=FactTables(),
-            followers=followers,
+            usage=usage or Recorder(),
             epoch=epoch,
             segments=segments or open_segment_store(tmp_path / "segments"),
             runs=tmp_path / "runs",

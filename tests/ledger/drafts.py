@@ -1,4 +1,4 @@
-"""Own what the tests of the ledger append: rows, drafts, facts, and a follower.
+"""Own what the tests of the ledger append: rows, drafts, facts, and a fold of usage.
 
 Times are microseconds since 1970 UTC; whoever does not care gets NOW.
 """
@@ -136,7 +136,7 @@ def rows_of(commits: Iterable[Commit]) -> list[tuple[int, UsageRow]]:
 
 @dataclass
 class Recorder:
-    """A follower that keeps what it was told."""
+    """A fold of usage that keeps the commits it took in."""
 
     commits: list[Commit] = field(default_factory=list)
     sealed: Sealed | None = None

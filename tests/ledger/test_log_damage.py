@@ -23,6 +23,7 @@ from projections.folds import FactTables
 from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import (
+    Recorder,
     append,
     draft,
     meter_created,
@@ -335,7 +336,7 @@ def log_of(database: Database) -> Log:
     return Log(
         database,
         fold=FactTables(),
-        followers=[],
+        usage=Recorder(),
         epoch="epoch-1",
         segments=AbsentStore(),
         runs=Path("runs"),

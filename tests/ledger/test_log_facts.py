@@ -155,7 +155,7 @@ def test_a_decision_on_events_sees_those_of_every_process(open_log: OpenLog) -> 
     assert found == [2]
 
 
-def test_facts_appended_without_the_events_before_them_reach_followers_later(
+def test_facts_appended_without_the_events_before_them_reach_usage_later(
     open_log: OpenLog,
 ) -> None:
     told = Recorder()

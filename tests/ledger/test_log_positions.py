@@ -108,7 +108,7 @@ def test_logs_that_append_in_turn_make_one_sequence(open_log: OpenLog) -> None:
     assert [position for position, _ in stored_rows(logs[0])] == list(range(1, 19))
 
 
-def test_followers_are_told_every_commit_once_and_in_order(open_log: OpenLog) -> None:
+def test_usage_takes_in_every_commit_once_and_in_order(open_log: OpenLog) -> None:
     told, told_elsewhere = Recorder(), Recorder()
     ours, theirs = open_log(told), open_log(told_elsewhere)
 
@@ -124,7 +124,7 @@ def test_followers_are_told_every_commit_once_and_in_order(open_log: OpenLog) ->
     assert told_elsewhere.first_positions == expected
 
 
-def test_a_follower_is_told_the_same_whoever_committed(open_log: OpenLog) -> None:
+def test_usage_takes_in_the_same_whoever_committed(open_log: OpenLog) -> None:
     told, told_elsewhere = Recorder(), Recorder()
     ours, theirs = open_log(told), open_log(told_elsewhere)
     append(ours, *rows(100))
@@ -205,7 +205,7 @@ def test_commits_can_be_read_up_to_a_position(log: Log) -> None:
     assert len(list(log.commits(99))) == 3
 
 
-def test_rebuilding_tells_followers_everything_again(open_log: OpenLog) -> None:
+def test_rebuilding_takes_everything_in_again(open_log: OpenLog) -> None:
     told, reached = Recorder(), list[tuple[int, int]]()
     log = open_log(told)
     append(log, *rows(3, prefix="first"))

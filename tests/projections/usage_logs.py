@@ -62,7 +62,7 @@ def open_usage(directory: Path) -> Iterator[OpenUsage]:
     log = Log(
         database,
         fold=FactTables(),
-        followers=[usage],
+        usage=usage,
         epoch=EPOCH,
         segments=open_segment_store(directory / "segments"),
         runs=directory / "runs",

@@ -31,6 +31,7 @@ from ledger.segments.absent import AbsentStore
 from projections.credits.queries import CreditQueries, Page, StoredCredits
 from projections.folds import FactTables
 from projections.kernels.credits.grants import CreditAccounts
+from projections.usage.hourly import HourlyUsage
 
 LINES = (InvoiceLine("größe 🚕", 7, None), InvoiceLine("'; --", 0, "price_1"))
 
@@ -87,7 +88,7 @@ def log_of(database: Database) -> Log:
     return Log(
         database,
         fold=FactTables(),
-        followers=[],
+        usage=HourlyUsage(),
         epoch="epoch-1",
         segments=AbsentStore(),
         runs=Path(),

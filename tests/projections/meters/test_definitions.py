@@ -31,6 +31,7 @@ from projections.folds import FactTables
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog
 from projections.meters.tables import read_definitions
+from projections.usage.hourly import HourlyUsage
 
 CREATED = MeterCreated(
     meter_id="mtr_1",
@@ -126,7 +127,7 @@ def log_of(database: Database) -> Log:
     return Log(
         database,
         fold=FactTables(),
-        followers=[],
+        usage=HourlyUsage(),
         epoch="epoch-1",
         segments=AbsentStore(),
         runs=Path(),
