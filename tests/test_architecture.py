@@ -2,6 +2,8 @@
 
 import ast
 import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,41 @@ PACKAGES = ("metering", "projections", "ledger")
 TOP_LEVEL = {"pyproject.toml", "README.md", "Makefile", "bench", "tests", *PACKAGES}
 NAMES_THAT_OWN_NOTHING = {"utils", "helpers", "common", "base", "core", "manager"}
 MODULE_LINES_MAX = 400
+MODULES_SIDE_BY_SIDE_MAX = 16
+
+# Names that still stand for two things; none is added to them.
+AMBIGUOUS_TYPE_NAMES = {
+    "Answer",
+    "Asked",
+    "Attempt",
+    "Body",
+    "CellsT",
+    "Columns",
+    "CustomerOption",
+    "Decide",
+    "Draft",
+    "Endpoint",
+    "Event",
+    "Events",
+    "Formula",
+    "Found",
+    "InvoiceLine",
+    "Job",
+    "Judged",
+    "Keys",
+    "LimitOption",
+    "Name",
+    "Outcome",
+    "Place",
+    "Question",
+    "Request",
+    "Settled",
+    "Stage",
+    "Stored",
+    "Tally",
+    "Text",
+    "Wanted",
+}
 
 PACKAGE_MODULES = sorted(
     path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
@@ -52,22 +89,71 @@ def test_package_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
 
 
-@pytest.mark.parametrize(
-    "path", PACKAGE_MODULES + BENCH_MODULES + TEST_MODULES, ids=_path_from_root
-)
-def test_module_is_short_and_named_for_what_it_owns(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
+def test_modules_are_short() -> None:
+    lines = {
+        _path_from_root(path): len(path.read_text(encoding="utf-8").splitlines())
+        for path in PACKAGE_MODULES + BENCH_MODULES
+    }
 
-    # A test module is a list: length says nothing of what it owns.
-    assert path in TEST_MODULES or len(lines) < MODULE_LINES_MAX
-    assert path.stem not in NAMES_THAT_OWN_NOTHING
+    assert {at: n for at, n in lines.items() if n >= MODULE_LINES_MAX} == {}
 
 
-@pytest.mark.parametrize("path", PACKAGE_MODULES + BENCH_MODULES, ids=_path_from_root)
-def test_module_says_what_it_owns(path: Path) -> None:
-    module = ast.parse(path.read_text(encoding="utf-8"))
+def test_modules_are_named_for_what_they_own() -> None:
+    modules = PACKAGE_MODULES + BENCH_MODULES + TEST_MODULES
 
-    assert ast.get_docstring(module)
+    assert [path for path in modules if path.stem in NAMES_THAT_OWN_NOTHING] == []
+
+
+def test_modules_say_what_they_own() -> None:
+    silent = [
+        path
+        for path in PACKAGE_MODULES + BENCH_MODULES
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+
+    assert silent == []
+
+
+def test_no_package_holds_more_modules_than_can_be_overlooked() -> None:
+    held = Counter(
+        _path_from_root(path.parent)
+        for path in PACKAGE_MODULES
+        if path.name != "__init__.py"
+    )
+
+    crowded = {
+        package: count
+        for package, count in held.items()
+        if count > MODULES_SIDE_BY_SIDE_MAX
+    }
+
+    assert crowded == {}
+
+
+def test_a_type_name_means_one_thing() -> None:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for path in PACKAGE_MODULES:
+        for name in _type_names(ast.parse(path.read_text(encoding="utf-8"))):
+            places[name].append(_path_from_root(path))
+
+    ambiguous = {name: at for name, at in places.items() if len(at) > 1}
+
+    assert set(ambiguous) <= AMBIGUOUS_TYPE_NAMES, ambiguous
+
+
+def _type_names(module: ast.Module) -> Iterator[str]:
+    """Find classes, aliases and type variables; private ones without underscore."""
+    for statement in module.body:
+        match statement:
+            case ast.ClassDef(name=name):
+                yield name.lstrip("_")
+            case (
+                ast.Assign(targets=[ast.Name(id=name)])
+                | ast.AnnAssign(target=ast.Name(id=name))
+            ) if name.lstrip("_")[:1].isupper() and not name.isupper():
+                yield name.lstrip("_")
+            case _:
+                pass
 
 
 def test_public_names_are_listed_once() -> None:
