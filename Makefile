@@ -16,7 +16,7 @@ RESULTS := .benchmarks/$(or $(ONLY),all)-$(SIZE).json
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: bench check clean demo help prove test
+.PHONY: bench check clean demo docs help prove test
 
 help: ## list the targets
 	@echo "make <target>, where the target is one of"
@@ -50,6 +50,9 @@ bench: $(DEVELOPMENT) ## measure and print the ratios (ONLY=append, SIZE=smoke o
 prove: $(DEVELOPMENT) ## search for counterexamples to the laws, long and at random
 	@METERING_TEST_PROFILE=prove $(BIN)/python -m pytest --quiet $(ARGS) \
 	  tests/property tests/server/test_fuzzed_*.py tests/server/test_schemathesis.py
+
+docs: $(DEVELOPMENT) ## rewrite what is generated in the pages: tables of routes, errors, limits
+	@$(BIN)/python -m tests.documentation
 
 clean: ## remove the virtual environment and the caches, but no store and no result
 	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import metering
+from tests.documentation.pages import ROOT, blocks
 from tests.segment_places import places_of
 from tests.server.losing import losing_proxy
 from tests.server.node import lay_out, printed_by, what_is_missing
 from tests.server.running import Server, running_server
-from tests.test_readme import ROOT, examples
 from tests.webhook_receiver import running_receiver
 
 INVALID = ("StripeInvalidRequestError", 400)
@@ -382,12 +382,12 @@ def test_the_lines_of_readme_record_usage(server: Server, tmp_path: Path) -> Non
             event_name="tokens",
             default_aggregation={"formula": "sum"},
         )
-    [lines] = examples(ROOT / "metering/server/README.md", "js")
+    [block] = blocks(ROOT / "metering/server/README.md", "js")
     port = server.url.rpartition(":")[2]
     lay_out(tmp_path)
     script = tmp_path / "readme.mjs"
     script.write_text(
-        lines.replace("sk_test_…", server.key).replace("12111", port)
+        block.text.replace("sk_test_…", server.key).replace("12111", port)
         + "console.log(JSON.stringify(event.payload));\n"
     )
 
