@@ -127,7 +127,8 @@ def grant_all(store: str, grants: Sequence[Grant]) -> dict[str, int]:
     facts = [_fact(grant) for grant in grants]
     with opened(store) as engine:
         # There is no public door for many at once.
-        engine._engine.record_credits(lambda *_: facts)  # noqa: SLF001
+        with engine._engine.writing() as writing:  # noqa: SLF001
+            writing.record(facts)
         first = grants[0]
         found = engine.credit_grants.retrieve(_grant_id(first))
         assert found.amount.monetary.value == first.amount

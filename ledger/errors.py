@@ -18,7 +18,8 @@ MeteringError
     │   └── StoreBehindError
     ├── RunsDirectoryError
     ├── LogDamagedError
-    └── CommitOutcomeUnknownError
+    ├── CommitOutcomeUnknownError
+    └── RequestRepeatedError
 """
 
 
@@ -271,3 +272,15 @@ class RunsDirectoryError(LedgerError):
         )
         self.directory = directory
         self.reason = reason
+
+
+class RequestRepeatedError(LedgerError):
+    """Another request under the same idempotency key has had its effect meanwhile."""
+
+    code = "idempotency_key_in_use"
+
+    def __init__(self, idempotency_key: str) -> None:
+        super().__init__(
+            "There is another request in progress under idempotency key"
+            f" {idempotency_key!r}; send it again when that one is answered"
+        )

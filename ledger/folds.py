@@ -1,13 +1,12 @@
 """What the log asks of its projections: the tables of facts, and usage."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts.union import Fact
-from ledger.records.requests import Request
 from ledger.segments.sealed import Sealed
 
 
@@ -29,11 +28,6 @@ class FactFold(Protocol):
 
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
-
-    def write_down(
-        self, connection: Connection, requests: Sequence[Request], recorded_at: int
-    ) -> None:
-        """Write down the requests that a commit of usage answers."""
 
     def sealable_position(self, connection: Connection) -> int | None:
         """Tell up to where usage may be sealed, None where nothing stands against it.

@@ -23,7 +23,8 @@ from ledger.appending.deduplication import Draft
 from ledger.appending.drafts import UsageDraft, UsageOutcome, combine, stale_outcome
 from ledger.appending.group_commit import GroupCommit
 from ledger.appending.preparation import Preparation, UsageAppend
-from ledger.chain import genesis_head, next_commit, recording_instant
+from ledger.appending.writing import Writing
+from ledger.chain import genesis_head, next_commit
 from ledger.commits import move_head, read_head
 from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head
@@ -33,12 +34,12 @@ from ledger.errors import (
     StoreClosedError,
     StoreForkedError,
 )
-from ledger.facts.union import Fact, encode_facts
 from ledger.folds import FactFold, UsageFold
 from ledger.history import History
 from ledger.intake import Intake
 from ledger.opening import open_log, rebuild_tables
 from ledger.reading import read_commits
+from ledger.records.requests import Request, Requests
 from ledger.sealing import Sealing, StepCallback
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
@@ -47,11 +48,7 @@ from ledger.segments.sealed import Sealed
 from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
 from ledger.usage.columns import usage_rows
-from ledger.usage.digest import facts_digest
 from ledger.usage.identifiers import identifier_hash
-
-Decide = Callable[[Connection, int], Sequence[Fact]]
-"""Decides, in a database transaction and at an instant, which facts to record."""
 
 
 class Log:
@@ -210,26 +207,29 @@ class Log:
         self._check_usable()
         return self._group.submit(UsageAppend(draft, combined))
 
-    def append_facts(
+    @contextmanager
+    def writing(
         self,
-        decide: Decide,
-        *,
         now: Callable[[], int],
-        needs_events: bool,
-    ) -> Commit | None:
-        """Record the facts that are decided on under the write lock.
+        *,
+        needs_events: bool = False,
+        request: Request | None = None,
+    ) -> Iterator[Writing]:
+        """Open a database transaction that holds the write lock, to decide and record.
+
+        It commits where the block ends, and leaves nothing where the block raises.
 
         Args:
-            decide: is called with the lock held, and with the instant at which its
-                facts will be recorded; raises, or returns no facts, to record nothing.
             now: tells the time, microseconds since 1970 UTC. It is asked once the lock
                 is held: who waited for it records nothing at an instant that others
                 have seen pass.
-            needs_events: whether everything committed so far must be taken in before
-                it decides.
+            needs_events: whether everything committed so far must be taken in before.
+            request: on whose behalf facts are recorded, where it has an idempotency
+                key.
 
-        Returns:
-            The commit, or None where there was nothing to record.
+        Raises:
+            StoreError: nothing was recorded.
+            CommitOutcomeUnknownError: it may have been.
         """
         self._check_usable()
         if needs_events:
@@ -239,20 +239,12 @@ class Log:
                 known = read_head(attempt.connection)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
-                instant = recording_instant(known, now())
-                facts = tuple(decide(attempt.connection, instant))
-                if not facts:
-                    return None
-                body = encode_facts(facts)
-                commit, head = next_commit(
-                    known, facts, CommitKind.FACTS, facts_digest(body), instant
+                writing = Writing(
+                    attempt, known, now(), fold=self._fold, request=request
                 )
-                is_moved = move_head(attempt.connection, known, head)
-                assert is_moved, "the head was read under the write lock"
-                attempt.insert(commit, head, body)
-                self._fold.fold(attempt.connection, commit)
-            self._intake.take_in(commit, head)
-        return commit
+                yield writing
+            if writing.commit is not None:
+                self._intake.take_in(writing.commit, writing.head)
 
     # Upkeep.
 
@@ -388,7 +380,7 @@ class Log:
                 preparation = self._brought_up(preparation)
             attempt.insert(commit, head, survivors.body)
             requests = preparation.new_requests()
-            self._fold.write_down(attempt.connection, requests, commit.recorded_at)
+            Requests(attempt.connection).add(requests, commit.recorded_at)
         self._stored.keep(commit)
         self._intake.take_in(commit, head, survivors.hashes)
         return preparation.outcomes(commit.first_position, commit.recorded_at)

@@ -9,6 +9,7 @@ from ledger.entries import Head
 from ledger.errors import StoreMissingError, StoreVersionError
 from ledger.folds import FactFold
 from ledger.reading import read_facts
+from ledger.records.tables import are_there, create_absent
 from ledger.schema import FORMAT_VERSION
 from ledger.segments.catalog import read_segments
 from ledger.segments.checks import check_segments
@@ -31,7 +32,11 @@ def open_log(
     """
     with database.read() as connection:
         found = format_version(connection)
-        is_current = found == FORMAT_VERSION and fold.is_current(connection)
+        is_current = (
+            found == FORMAT_VERSION
+            and are_there(connection)
+            and fold.is_current(connection)
+        )
     if found not in (None, FORMAT_VERSION, _BEFORE_SEALING):
         raise StoreVersionError(database.address, found, FORMAT_VERSION)
     if found is None and epoch is None:
@@ -42,6 +47,7 @@ def open_log(
                 add_sealing(connection)
             elif epoch is not None:
                 create_tables(connection, epoch, genesis_digest(epoch))
+            create_absent(connection)
             if not fold.is_current(connection):
                 rebuild_tables(connection, fold)
     return genesis_head(_checked_epoch(database, segments))

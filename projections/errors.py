@@ -1,9 +1,8 @@
 """Errors of projections.
 
 MeteringError
-├── ProjectionError
-│   └── QueryError
-└── RequestRepeatedError
+└── ProjectionError
+    └── QueryError
 """
 
 from ledger.errors import MeteringError
@@ -23,15 +22,3 @@ class QueryError(ProjectionError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The query cannot be run: {reason}", param="query")
         self.reason = reason
-
-
-class RequestRepeatedError(MeteringError):
-    """Another request under the same idempotency key has had its effect meanwhile."""
-
-    code = "idempotency_key_in_use"
-
-    def __init__(self, idempotency_key: str) -> None:
-        super().__init__(
-            "There is another request in progress under idempotency key"
-            f" {idempotency_key!r}; send it again when that one is answered"
-        )

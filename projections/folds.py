@@ -4,20 +4,17 @@ They are folded inside the append's own database transaction, so that they are a
 what the log adds up to.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice, repeat
 
 from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts.union import Fact
-from ledger.records.requests import Request
 from projections.alerts.fold import ALERTS, read_checkpoint
 from projections.credits.fold import CREDITS
 from projections.meters.tables import METERS
 from projections.schema import RecordedFact, are_current, clear
-from projections.tables.access import ACCESS, add_requests
-from projections.tables.streaming import STREAMING
 from projections.webhooks.tables import CHANGES, ENDPOINTS, LAPSES
 
 _RESOURCES = (
@@ -27,8 +24,6 @@ _RESOURCES = (
     ENDPOINTS,
     CHANGES,
     LAPSES,
-    ACCESS,
-    STREAMING,
 )
 _FACTS_AT_A_TIME = 20_000
 
@@ -58,12 +53,6 @@ class FactTables:
             strict=True,
         )
         _fold(connection, list(facts))
-
-    def write_down(
-        self, connection: Connection, requests: Sequence[Request], recorded_at: int
-    ) -> None:
-        """Write down the requests that a commit of usage answers."""
-        add_requests(connection, requests, recorded_at)
 
     def sealable_position(self, connection: Connection) -> int | None:
         """Tell up to where usage may be sealed, None where nothing stands against it.

@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
+from ledger.records.keys import StoredKey, StoredKeys
 from metering.arguments.clock import at_microseconds
 from metering.arguments.parameters import invalid, name_of, one_of
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
-from projections.access import Access, StoredKey
 
 ScopeName = Literal["ingest", "read", "admin"]
 """Record usage; look at anything; change anything else."""
@@ -83,7 +83,8 @@ class ApiKeys:
             created=self._engine.now(),
             revoked_at=None,
         )
-        self._engine.record_access(lambda access, _: access.add_key(stored))
+        with self._engine.writing() as writing:
+            StoredKeys(writing.connection).add(stored)
         return msgspec.structs.replace(_resource(stored), secret=secret)
 
     def list(self) -> Sequence[ApiKey]:
@@ -98,7 +99,8 @@ class ApiKeys:
         """
         if key_id not in {each.key_id for each in self._stored()}:
             raise ResourceMissingError("API key", str(key_id))
-        self._engine.record_access(lambda access, now: access.revoke_key(key_id, now))
+        with self._engine.writing() as writing:
+            StoredKeys(writing.connection).revoke(key_id, writing.now)
         [revoked] = [each for each in self._stored() if each.key_id == key_id]
         return _resource(revoked)
 
@@ -113,7 +115,7 @@ class ApiKeys:
 
     def _stored(self) -> Sequence[StoredKey]:
         with self._engine.log.read() as connection:
-            return Access(connection).keys()
+            return StoredKeys(connection).all()
 
 
 def digest_of(secret: str) -> bytes:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ledger.records.requests import Request
+from ledger.records.requests import Request, Requests, StoredRequest
 from metering.store.engine import REQUEST, Engine
-from projections.access import Access, StoredRequest
 
 
 class IdempotentRequests:
@@ -24,7 +23,7 @@ class IdempotentRequests:
         """Find the request that was made under the same keys."""
         now = self._engine.now()
         with self._engine.log.read() as connection:
-            return Access(connection).request(
+            return Requests(connection).find(
                 request.key_id, request.idempotency_key, now
             )
 
@@ -56,15 +55,13 @@ class IdempotentRequests:
             original: id of the request whose effect it is, where that died before it
                 was answered.
         """
-
-        def change(access: Access, now: int) -> None:
-            access.forget_requests(now)
-            known = access.request(request.key_id, request.idempotency_key, now)
+        with self._engine.writing() as writing:
+            requests, now = Requests(writing.connection), writing.now
+            requests.forget(now)
+            known = requests.find(request.key_id, request.idempotency_key, now)
             ours = (request.request_id, original)
             if known is not None and known.request_id not in ours:
                 return
             resource_id = None if known is None else known.resource_id
             stored = StoredRequest.unanswered(request, now, resource_id=resource_id)
-            access.put_request(replace(stored, status=status, body=body))
-
-        self._engine.record_access(change)
+            requests.put(replace(stored, status=status, body=body))

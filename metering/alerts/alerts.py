@@ -14,7 +14,6 @@ from ledger.facts.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
 )
-from ledger.facts.union import Fact
 from ledger.usage.quantities import shortest
 from metering.alerts.parameters import (
     check_alert_type,
@@ -116,11 +115,9 @@ class Alerts:
                 meters=self._engine.definitions().by_id,
             )
 
-        def decide(seen: AlertQueries) -> Sequence[Fact]:
-            self._check_count(created, seen)
-            return [created]
-
-        self._engine.record_alerts(decide)
+        with self._engine.writing() as writing:
+            self._check_count(created, AlertQueries(writing.connection))
+            writing.record([created])
         return self.retrieve(created.alert_id)
 
     def activate(self, alert_id: str) -> Alert:
@@ -234,7 +231,8 @@ class Alerts:
         fact: kernel.TransitionFact,
         from_statuses: set[AlertStatus],
     ) -> Alert:
-        def decide(seen: AlertQueries) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            seen = AlertQueries(writing.connection)
             status = alert_of(seen, fact.alert_id).status
             if status not in from_statuses:
                 raise InvalidRequestError(
@@ -243,9 +241,7 @@ class Alerts:
                     code="alert_status_invalid",
                     param="id",
                 )
-            return [fact]
-
-        self._engine.record_alerts(decide)
+            writing.record([fact])
         return self.retrieve(fact.alert_id)
 
     def _check_count(self, created: kernel.CreationFact, seen: AlertQueries) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from ledger.facts.credits import CreditsApplied, CreditsReinstated
-from ledger.facts.union import Fact
 from metering.arguments.times import Time
 from metering.credits.invoices import (
     Invoice,
@@ -66,14 +65,13 @@ class CreditApplications:
             invoice=invoice, customer=customer, period_end=period_end, lines=lines
         )
 
-        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            seen = CreditQueries(writing.connection)
             known = seen.application(checked.id)
             if known is None:
-                return [_settled(checked, seen, now)]
-            check_same(known, checked)
-            return []
-
-        self._engine.record_credits(decide)
+                writing.record([_settled(checked, seen, writing.now)])
+            else:
+                check_same(known, checked)
         with self._engine.credits() as (seen, _):
             application = _application(seen, checked.id)
             grants = seen.grants_drawn(application)
@@ -145,13 +143,10 @@ class CreditApplications:
         """
         invoice_id = check_invoice_id(invoice)
 
-        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
-            del now  # What is given back is, whenever it is.
-            if _application(seen, invoice_id).reinstated_at is not None:
-                return []
-            return [CreditsReinstated(invoice=invoice_id)]
-
-        self._engine.record_credits(decide)
+        with self._engine.writing() as writing:
+            seen = CreditQueries(writing.connection)
+            if _application(seen, invoice_id).reinstated_at is None:
+                writing.record([CreditsReinstated(invoice=invoice_id)])
         with self._engine.credits() as (seen, _):
             application = _application(seen, invoice_id)
             grants = seen.grants_drawn(application)

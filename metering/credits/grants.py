@@ -4,7 +4,7 @@ Whether a grant is pending, usable, used up, expired or voided is stored nowhere
 follows from the grant, from what was applied of it, and from the instant.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -17,7 +17,6 @@ from ledger.facts.credits import (
     CreditGrantVoided,
     GrantCategory,
 )
-from ledger.facts.union import Fact
 from metering.arguments.clock import at_microseconds
 from metering.arguments.parameters import name_of, one_of, whole_number
 from metering.arguments.strings import is_storable
@@ -105,13 +104,12 @@ class CreditGrants:
         )
         effective = _optional(effective_at, "effective_at")
 
-        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
-            start = now if effective is None else effective
-            _check_expiry(wanted.expires_at, start, now)
-            self._check_count(seen.unused_count(wanted.customer, now))
-            return [msgspec.structs.replace(wanted, effective_at=start)]
-
-        self._engine.record_credits(decide)
+        with self._engine.writing() as writing:
+            seen = CreditQueries(writing.connection)
+            start = writing.now if effective is None else effective
+            _check_expiry(wanted.expires_at, start, writing.now)
+            self._check_count(seen.unused_count(wanted.customer, writing.now))
+            writing.record([msgspec.structs.replace(wanted, effective_at=start)])
         return self.retrieve(wanted.grant_id)
 
     def update(
@@ -142,7 +140,8 @@ class CreditGrants:
             metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
         )
 
-        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            seen = CreditQueries(writing.connection)
             grant = grant_of(seen, grant_id)
             updated = CreditGrantUpdated(
                 grant_id=grant_id,
@@ -154,12 +153,11 @@ class CreditGrants:
                 else merge_metadata(grant.metadata, pairs),
             )
             if updated.expires_at != grant.expires_at:
-                _check_not_over(grant, now)
-                _check_expiry(updated.expires_at, grant.effective_at, now)
+                _check_not_over(grant, writing.now)
+                _check_expiry(updated.expires_at, grant.effective_at, writing.now)
             known = grant.expires_at, grant.metadata
-            return [] if (updated.expires_at, updated.metadata) == known else [updated]
-
-        self._engine.record_credits(decide)
+            if (updated.expires_at, updated.metadata) != known:
+                writing.record([updated])
         return self.retrieve(grant_id)
 
     def expire(self, grant_id: str) -> CreditGrant:
@@ -169,12 +167,10 @@ class CreditGrants:
             ResourceMissingError: there is no such grant.
             InvalidRequestError: it is expired or voided already.
         """
-
-        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
-            _check_not_over(grant_of(seen, grant_id), now)
-            return [CreditGrantExpired(grant_id=grant_id)]
-
-        self._engine.record_credits(decide)
+        with self._engine.writing() as writing:
+            seen = CreditQueries(writing.connection)
+            _check_not_over(grant_of(seen, grant_id), writing.now)
+            writing.record([CreditGrantExpired(grant_id=grant_id)])
         return self.retrieve(grant_id)
 
     def void(self, grant_id: str) -> CreditGrant:
@@ -185,10 +181,10 @@ class CreditGrants:
             InvalidRequestError: credits of it are applied to an invoice, or it is
                 expired or voided already.
         """
-
-        def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            seen = CreditQueries(writing.connection)
             grant = grant_of(seen, grant_id)
-            _check_not_over(grant, now)
+            _check_not_over(grant, writing.now)
             if grant.applied:
                 raise InvalidRequestError(
                     f"Credit grant {grant_id} cannot be voided: {grant.applied} of"
@@ -197,9 +193,7 @@ class CreditGrants:
                     code="credit_grant_applied",
                     param="id",
                 )
-            return [CreditGrantVoided(grant_id=grant_id)]
-
-        self._engine.record_credits(decide)
+            writing.record([CreditGrantVoided(grant_id=grant_id)])
         return self.retrieve(grant_id)
 
     def retrieve(self, grant_id: str) -> CreditGrant:

@@ -12,7 +12,6 @@ from ledger.facts.meters import (
     MeterStatus,
     MeterUpdated,
 )
-from ledger.facts.union import Fact
 from metering.arguments.clock import at_microseconds
 from metering.arguments.parameters import invalid, name_of, only
 from metering.arguments.strings import LONGEST_NAME
@@ -92,7 +91,8 @@ class Meters:
             param = "value_settings[event_payload_key]"
             raise invalid(param, created.value_payload_key, taken)
 
-        def decide(definitions: Definitions) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            definitions = self._engine.catalog.read(writing.connection)
             if len(definitions.by_id) >= METERS_AT_MOST:
                 raise InvalidRequestError(
                     f"A store holds at most {METERS_AT_MOST} meters",
@@ -105,9 +105,7 @@ class Meters:
                     code="resource_already_exists",
                     param="event_name",
                 )
-            return [created]
-
-        self._engine.record(decide)
+            writing.record([created])
         return self.retrieve(created.meter_id)
 
     def update(self, meter_id: str, *, display_name: str) -> Meter:
@@ -119,13 +117,11 @@ class Meters:
         """
         name = name_of(display_name, "display_name", LONGEST_DISPLAY_NAME)
 
-        def decide(definitions: Definitions) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            definitions = self._engine.catalog.read(writing.connection)
             meter = meter_of(definitions, meter_id)
-            if meter.display_name == name:
-                return []
-            return [MeterUpdated(meter_id=meter_id, display_name=name)]
-
-        self._engine.record(decide)
+            if meter.display_name != name:
+                writing.record([MeterUpdated(meter_id=meter_id, display_name=name)])
         return self.retrieve(meter_id)
 
     def deactivate(self, meter_id: str) -> Meter:
@@ -217,7 +213,8 @@ class Meters:
         wanted: MeterStatus,
         fact: MeterDeactivated | MeterReactivated,
     ) -> Meter:
-        def decide(definitions: Definitions) -> Sequence[Fact]:
+        with self._engine.writing() as writing:
+            definitions = self._engine.catalog.read(writing.connection)
             meter = meter_of(definitions, meter_id)
             if meter.status is not wanted:
                 raise InvalidRequestError(
@@ -225,9 +222,7 @@ class Meters:
                     code="meter_status_invalid",
                     param="id",
                 )
-            return [fact]
-
-        self._engine.record(decide)
+            writing.record([fact])
         return self.retrieve(meter_id)
 
 

@@ -5,10 +5,9 @@ transaction that moves the checkpoint. It is looked for before the log is locked
 again under the lock only where facts were recorded meanwhile.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ledger.commits import read_head
-from ledger.facts.union import Fact
 from ledger.log import Log
 from projections.alerts.credit_crossings import CreditCrossings
 from projections.alerts.queries import AlertQueries
@@ -37,21 +36,15 @@ class CreditEvaluator:
         with self._log.read() as connection:
             present = CreditQueries(connection).present(self._now())
             found = self._crossings.find(AlertQueries(connection), present)
-        commit = None
-        if found.are_news:
-
-            def decide(seen: AlertQueries, instant: int) -> Sequence[Fact]:
-                nonlocal found
-                facts_position = read_head(seen.connection).facts_position
-                if facts_position != found.facts_position or instant < found.instant:
-                    found = self._crossings.find(seen, instant)
-                seen.move_credit_checkpoint(found.reached)
-                return found.triggers
-
-            commit = self._log.append_facts(
-                lambda connection, instant: decide(AlertQueries(connection), instant),
-                now=self._now,
-                needs_events=False,
-            )
+        if not found.are_news:
+            self._crossings.recorded(found)
+            return 0
+        with self._log.writing(self._now) as writing:
+            seen = AlertQueries(writing.connection)
+            facts_position = read_head(seen.connection).facts_position
+            if facts_position != found.facts_position or writing.now < found.instant:
+                found = self._crossings.find(seen, writing.now)
+            seen.move_credit_checkpoint(found.reached)
+            writing.record(found.triggers)
         self._crossings.recorded(found)
-        return 0 if commit is None else commit.entry_count
+        return len(found.triggers)

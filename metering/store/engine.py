@@ -1,7 +1,7 @@
 """The engine: one store's log with its projections, as the domain modules use it."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -11,37 +11,20 @@ import numpy as np
 
 from ledger.appending.deduplication import Draft
 from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
-from ledger.entries import Commit, Head
-from ledger.facts.union import Fact
-from ledger.log import Decide as DecideFacts
+from ledger.appending.writing import Writing
+from ledger.entries import Head
 from ledger.log import Log
 from ledger.records.requests import Request
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
-from projections.access import Access, changing, claiming
-from projections.alerts.queries import AlertQueries
 from projections.credits.queries import CreditQueries
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog, Definitions
-from projections.outbox import Outbox
 from projections.scans.recorded import RecordedEvents, tail_table
-from projections.streaming import Streaming
-from projections.streaming import changing as changing_streaming
 from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
-
-Decide = Callable[[Definitions], Sequence[Fact]]
-DecideCredits = Callable[[CreditQueries, int], Sequence[Fact]]
-"""Decides on the credits as they are, and at the instant of recording."""
-DecideAlerts = Callable[[AlertQueries], Sequence[Fact]]
-DecideDeliveries = Callable[[Outbox, int], Sequence[Fact]]
-"""Decides on endpoints and deliveries as they are, and changes those of the outbox."""
-ChangeAccess = Callable[[Access, int], None]
-"""Changes keys and requests, at an instant."""
-ChangeStreaming = Callable[[Streaming, int], None]
-"""Changes sessions, errors and reports, at an instant."""
 
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
 """The request on whose behalf this thread records, to be written down with its effect.
@@ -126,48 +109,15 @@ class Engine:
         """Get the meters as they were when they were last read."""
         return self.catalog.latest or self.definitions()
 
-    def record(self, decide: Decide, *, needs_events: bool = False) -> Commit | None:
-        """Record the facts that a decision on the current meters comes to."""
-        return self._record(
-            lambda connection, _: decide(self.catalog.read(connection)),
-            needs_events=needs_events,
-        )
-
-    def record_credits(self, decide: DecideCredits) -> Commit | None:
-        """Record the facts that a decision on the current credits comes to."""
-        return self._record(
-            lambda connection, instant: decide(CreditQueries(connection), instant)
-        )
-
-    def record_alerts(self, decide: DecideAlerts) -> Commit | None:
-        """Record the facts that a decision on the current alerts comes to."""
-        return self._record(lambda connection, _: decide(AlertQueries(connection)))
-
-    def record_deliveries(self, decide: DecideDeliveries) -> Commit | None:
-        """Change deliveries, and record the facts that a decision on them comes to."""
-        return self._record(
-            lambda connection, instant: decide(Outbox(connection), instant)
-        )
-
-    def record_access(self, change: ChangeAccess) -> None:
-        """Change keys and requests; the log stays as it is."""
-        self.log.append_facts(changing(change), now=self.now, needs_events=False)
-
-    def record_streaming(self, change: ChangeStreaming) -> None:
-        """Change what belongs to the stream; the log stays as it is."""
-        decide = changing_streaming(change)
-        self.log.append_facts(decide, now=self.now, needs_events=False)
-
-    def _record(
-        self, decide: DecideFacts, *, needs_events: bool = False
-    ) -> Commit | None:
-        request = REQUEST.get()
-        if request is not None:
-            decide = claiming(request, decide)
-        commit = self.log.append_facts(decide, now=self.now, needs_events=needs_events)
-        if commit is not None:
+    @contextmanager
+    def writing(self, *, needs_events: bool = False) -> Iterator[Writing]:
+        """Open a database transaction to decide in and record; see `Log.writing`."""
+        with self.log.writing(
+            self.now, needs_events=needs_events, request=REQUEST.get()
+        ) as writing:
+            yield writing
+        if writing.commit is not None:
             self.news.set()
-        return commit
 
     @contextmanager
     def credits(self) -> Iterator[tuple[CreditQueries, int]]:

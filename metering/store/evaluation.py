@@ -8,11 +8,10 @@ out, what is recorded already.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from ledger.facts.alerts import UsageAlertTriggered
-from ledger.facts.union import Fact
 from ledger.log import Log
 from metering.store.credit_evaluation import CreditEvaluator
 from projections.alerts.pending import Pending, PendingUsage
@@ -113,11 +112,8 @@ class Evaluator:
         self._periods = periods
 
     def _record(self, up_to: int, found: Found) -> int:
-        recorded: Found = []
-        reached = 0
-
-        def decide(seen: AlertQueries) -> Sequence[Fact]:
-            nonlocal recorded, reached
+        with self._log.writing(self._now) as writing:
+            seen = AlertQueries(writing.connection)
             checkpoint = seen.checkpoint()
             assert checkpoint is not None, "there is an alert"
             recorded = [each for each in found if each[1].event_position > checkpoint]
@@ -126,15 +122,8 @@ class Evaluator:
                 fired = seen.fired(sorted({period for period, _ in recorded}))
                 recorded = [each for each in recorded if _key(each) not in fired]
             seen.move_checkpoint(up_to)
-            reached = max(checkpoint, up_to)
-            return [fact for _, fact in recorded]
-
-        self._log.append_facts(
-            lambda connection, _: decide(AlertQueries(connection)),
-            now=self._now,
-            needs_events=False,
-        )
-        self._checkpoint = reached
+            writing.record([fact for _, fact in recorded])
+        self._checkpoint = max(checkpoint, up_to)
         self._fired |= {_key(each) for each in recorded}
         return len(recorded)
 

@@ -11,7 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.records.requests import Request
+from ledger.records.refusals import (
+    REPORTS_KEPT,
+    SAMPLES_MAX,
+    Bounds,
+    ErrorsOfCode,
+    Refusals,
+    SampleError,
+    StoredReport,
+)
+from ledger.records.requests import Request, Requests, StoredRequest
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
@@ -21,16 +30,6 @@ from metering.stream.resources import (
     REPORT_TYPES,
     ErrorReport,
     report_resource,
-)
-from projections.access import Access, StoredRequest
-from projections.streaming import (
-    REPORTS_KEPT,
-    SAMPLES_MAX,
-    Bounds,
-    ErrorsOfCode,
-    SampleError,
-    StoredReport,
-    Streaming,
 )
 
 LIMIT_MAX = 100
@@ -67,12 +66,11 @@ class ErrorReports:
         """
         livemode = self._engine.settings.livemode
 
-        def change(streaming: Streaming, now: int) -> None:
-            report_windows(self._engine, streaming, now)
-            fresh = _written_down(refused, Access(streaming.connection), now)
-            streaming.add_errors(self._counted(fresh), now, livemode=livemode)
-
-        self._engine.record_streaming(change)
+        with self._engine.writing() as writing:
+            report_windows(self._engine, writing)
+            requests, now = Requests(writing.connection), writing.now
+            fresh = self._counted(_written_down(refused, requests, now))
+            Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
 
     def _counted(self, refused: Iterable[RefusedEvent]) -> Sequence[ErrorsOfCode]:
         meters = self._engine.known_definitions().by_event_name
@@ -154,30 +152,30 @@ class ErrorReports:
             has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
         )
         with self._engine.log.read() as connection:
-            found = Streaming(connection).reports(bounds, after, limit)
+            found = Refusals(connection).reports(bounds, after, limit)
         return [report_resource(each) for each in found]
 
     def _find(self, report_id: str) -> StoredReport | None:
         livemode = self._engine.settings.livemode
         with self._engine.log.read() as connection:
-            return Streaming(connection).find_report(
+            return Refusals(connection).find_report(
                 report_id, self._engine.now(), livemode=livemode
             )
 
 
 def _written_down(
-    refused: Sequence[RefusedEvent], access: Access, now: int
+    refused: Sequence[RefusedEvent], requests: Requests, now: int
 ) -> list[RefusedEvent]:
     """Write requests down, and leave out what came with those that were before."""
     is_new: dict[Request | None, bool] = {None: True}
-    access.forget_requests(now)
+    requests.forget(now)
     for request in dict.fromkeys(each.request for each in refused):
         if request is None:
             continue
-        known = access.request(request.key_id, request.idempotency_key, now)
+        known = requests.find(request.key_id, request.idempotency_key, now)
         is_new[request] = known is None or known.fingerprint != request.fingerprint
         if is_new[request]:
-            access.put_request(StoredRequest.unanswered(request, now, resource_id=None))
+            requests.put(StoredRequest.unanswered(request, now, resource_id=None))
     return [each for each in refused if is_new[each.request]]
 
 

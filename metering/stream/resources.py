@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from ledger.records.refusals import StoredReport
 from metering.arguments.clock import at_microseconds
-from projections.streaming import StoredReport
 
 REPORT_TRIGGERED = "v1.billing.meter.error_report_triggered"
 NO_METER_FOUND = "v1.billing.meter.no_meter_found"

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from ledger.records.keys import StoredKeys
+from ledger.records.sessions import StoredSession, StoredSessions
 from metering.access.api_keys import digest_of
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.store.engine import Engine
-from projections.access import Access
-from projections.streaming import StoredSession, Streaming
 
 LIFE = timedelta(minutes=15)
 _TOKEN_BYTES = 32
@@ -65,9 +65,8 @@ class MeterEventSessions:
             created=now,
             expires_at=now + LIFE // MICROSECOND,
         )
-        self._engine.record_streaming(
-            lambda streaming, _: streaming.add_session(stored)
-        )
+        with self._engine.writing() as writing:
+            StoredSessions(writing.connection).add(stored)
         made = _resource(stored, now)
         return msgspec.structs.replace(made, authentication_token=token)
 
@@ -78,8 +77,8 @@ class MeterEventSessions:
         """
         now, livemode = self._engine.now(), self._engine.settings.livemode
         with self._engine.log.read() as connection:
-            found = Streaming(connection).sessions(digests)
-            keys = Access(connection).keys() if found else []
+            found = StoredSessions(connection).with_digests(digests)
+            keys = StoredKeys(connection).all() if found else []
         good = {each.key_id for each in keys if each.revoked_at is None}
         return {
             each.digest: _resource(each, now)

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import msgspec
 
+from ledger.records.outbox import Outbox
 from metering.arguments.clock import at_microseconds
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
-from projections.outbox import Outbox
 
 
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,18 +1,16 @@
 """Adjustments: cancelling an event. Decides whether it still may be cancelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.facts.union import Fact
 from ledger.usage.columns import usage_rows
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.strings import check_word
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from metering.usage.resources import Cancel, MeterEventAdjustment
-from projections.meters.catalog import Definitions
 
 
 class MeterEventAdjustments:
@@ -50,11 +48,10 @@ class MeterEventAdjustments:
         identifier = check_word(_identifier(cancel), "cancel[identifier]")
         now = self._engine.now()
 
-        def decide(_: Definitions) -> Sequence[Fact]:
+        with self._engine.writing(needs_events=True) as writing:
             fact = self._cancellation(event_name, identifier, now)
-            return [] if fact is None else [fact]
-
-        self._engine.record(decide, needs_events=True)
+            if fact is not None:
+                writing.record([fact])
         return MeterEventAdjustment(
             event_name=event_name,
             cancel=Cancel(identifier=identifier),

@@ -13,7 +13,6 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ledger.facts.union import Fact
 from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
@@ -22,6 +21,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointSecretRotated,
     WebhookEndpointUpdated,
 )
+from ledger.records.outbox import Attempt, Delivery, DeliveryState, Outbox
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.parameters import invalid, name_of, one_of, whole_number
 from metering.arguments.strings import is_storable
@@ -39,7 +39,6 @@ from metering.webhooks.signatures import new_secret
 from metering.webhooks.snapshots import EVENT_TYPES
 from projections.credits.queries import Page
 from projections.kernels.endpoints import EVERY_EVENT, Endpoint
-from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
 from projections.webhooks.queries import EndpointQueries
 
 ENDPOINTS_MAX = 16
@@ -94,19 +93,18 @@ class WebhookEndpoints:
         )
         secret = new_secret()
 
-        def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-            count = len(EndpointQueries(outbox.connection).all_endpoints())
+        with self._engine.writing() as writing:
+            count = len(EndpointQueries(writing.connection).all_endpoints())
             if count >= ENDPOINTS_MAX:
                 raise InvalidRequestError(
                     f"There are {count} webhook endpoints; must be at most"
                     f" {ENDPOINTS_MAX}, so delete one first",
                     code="webhook_endpoint_limit_reached",
                 )
+            outbox = Outbox(writing.connection)
             outbox.open(created.endpoint_id)
-            outbox.add_secret(created.endpoint_id, secret, now)
-            return [created]
-
-        self._engine.record_deliveries(decide)
+            outbox.add_secret(created.endpoint_id, secret, writing.now)
+            writing.record([created])
         endpoint = self.retrieve(created.endpoint_id)
         return msgspec.structs.replace(endpoint, secret=secret)
 
@@ -153,16 +151,15 @@ class WebhookEndpoints:
             metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
         )
 
-        def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
-            endpoint = endpoint_of(EndpointQueries(outbox.connection), endpoint_id)
+        with self._engine.writing() as writing:
+            endpoint = endpoint_of(EndpointQueries(writing.connection), endpoint_id)
             known = as_it_is(endpoint)
             updated = msgspec.structs.replace(known, **changed)
             if not isinstance(pairs, UnsetType):
                 merged = merge_metadata(endpoint.metadata, pairs)
                 updated = msgspec.structs.replace(updated, metadata=merged)
-            return [] if updated == known else [updated]
-
-        self._engine.record_deliveries(decide)
+            if updated != known:
+                writing.record([updated])
         return self.retrieve(endpoint_id)
 
     def rotate_secret(
@@ -188,16 +185,15 @@ class WebhookEndpoints:
         length = whole_number(overlap // MICROSECOND, "overlap", 0, most)
         secret = new_secret()
 
-        def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-            endpoint_of(EndpointQueries(outbox.connection), endpoint_id)
-            outbox.end_secrets(endpoint_id, now + length)
-            outbox.add_secret(endpoint_id, secret, now)
-            ends = now + length
-            return [
-                WebhookEndpointSecretRotated(endpoint_id=endpoint_id, overlap_ends=ends)
-            ]
-
-        self._engine.record_deliveries(decide)
+        with self._engine.writing() as writing:
+            endpoint_of(EndpointQueries(writing.connection), endpoint_id)
+            ends, outbox = writing.now + length, Outbox(writing.connection)
+            outbox.end_secrets(endpoint_id, ends)
+            outbox.add_secret(endpoint_id, secret, writing.now)
+            rotated = WebhookEndpointSecretRotated(
+                endpoint_id=endpoint_id, overlap_ends=ends
+            )
+            writing.record([rotated])
         return msgspec.structs.replace(self.retrieve(endpoint_id), secret=secret)
 
     def delete(self, endpoint_id: str) -> None:
@@ -206,13 +202,10 @@ class WebhookEndpoints:
         Raises:
             ResourceMissingError: there is no such endpoint.
         """
-
-        def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
-            endpoint_of(EndpointQueries(outbox.connection), endpoint_id)
-            outbox.remove(endpoint_id)
-            return [WebhookEndpointDeleted(endpoint_id=endpoint_id)]
-
-        self._engine.record_deliveries(decide)
+        with self._engine.writing() as writing:
+            endpoint_of(EndpointQueries(writing.connection), endpoint_id)
+            Outbox(writing.connection).remove(endpoint_id)
+            writing.record([WebhookEndpointDeleted(endpoint_id=endpoint_id)])
 
     def retrieve(self, endpoint_id: str) -> WebhookEndpoint:
         """Get an endpoint by its id, without its secret.

@@ -12,18 +12,16 @@ from itertools import islice
 import msgspec
 
 from ledger.facts.credits import CreditGrantLapsed
-from ledger.facts.union import Fact
+from ledger.records.enqueueing import Enqueued, Enqueueing
 from metering.bodies import body_of, encoded
 from metering.store.engine import Engine
 from metering.stream.reporting import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits.queries import CreditQueries
-from projections.enqueueing import Enqueued, Enqueueing
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
-from projections.outbox import Outbox
 from projections.schema import RecordedFact
 from projections.webhooks.queries import (
     EndpointQueries,
@@ -66,14 +64,10 @@ def record_lapses(engine: Engine) -> None:
 
 def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | None:
     """Record some expiries, and tell from which expiry and position to go on."""
-    found: list[Grant] = []
-
-    def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
-        connection = seen.connection
-        found.extend(expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME))
-        return _lapsed(seen, found, now)
-
-    engine.record_credits(decide)
+    with engine.writing() as writing:
+        connection, now = writing.connection, writing.now
+        found = expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME)
+        writing.record(_lapsed(CreditQueries(connection), found, now))
     if len(found) < _LAPSES_AT_A_TIME:
         return None
     last = found[-1]
@@ -201,14 +195,8 @@ def _events(
 
 
 def _add(engine: Engine, events: Sequence[Enqueued], up_to: int) -> int:
-    added = 0
-
-    def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-        nonlocal added
-        enqueueing = Enqueueing(outbox.connection)
-        added = enqueueing.enqueue(events, now)
+    with engine.writing() as writing:
+        enqueueing = Enqueueing(writing.connection)
+        added = enqueueing.enqueue(events, writing.now)
         enqueueing.move_cursors(up_to)
-        return []
-
-    engine.record_deliveries(decide)
     return added

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.records.outbox import Outbox
 from metering.arguments.parameters import invalid, one_of, only
 from metering.arguments.times import Time, instant
 from metering.credits.parameters import check_page
@@ -17,7 +18,6 @@ from metering.store.engine import Engine
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
 from projections.credits.queries import CreditQueries
-from projections.outbox import Outbox
 from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
 

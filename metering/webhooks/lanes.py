@@ -9,7 +9,7 @@ attempt again.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -17,8 +17,8 @@ from typing import Self
 
 import msgspec
 
-from ledger.facts.union import Fact
 from ledger.facts.webhooks import EndpointStatus
+from ledger.records.outbox import Attempt, Delivery, DeliveryState, Outbox
 from metering.store.engine import Engine
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.retention import Retention
@@ -26,7 +26,6 @@ from metering.webhooks.schedule import next_attempt
 from metering.webhooks.sending import Answer, Sender
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint
-from projections.outbox import Attempt, Delivery, DeliveryState, Outbox
 from projections.webhooks.queries import EndpointQueries
 
 LANES = 16
@@ -98,8 +97,11 @@ class Lanes:
         ended = self.ended()
         with self._engine.log.read() as connection:
             due = Outbox(connection).due_endpoints(self._engine.now())
+            endpoints = EndpointQueries(connection).all_endpoints() if due else ()
+        enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
         for endpoint_id in due:
-            if endpoint_id not in self._busy and not self._is_stopping():
+            is_free = endpoint_id in enabled and endpoint_id not in self._busy
+            if is_free and not self._is_stopping():
                 lane = self._pool.submit(self._run, endpoint_id)
                 self._busy[endpoint_id] = lane
         self._retention.keep_up()
@@ -150,23 +152,14 @@ class Lanes:
         return tally
 
     def _claim(self, endpoint_id: str) -> bool:
-        is_ours = False
-
-        def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-            nonlocal is_ours
-            until = now + self._lease()
-            is_ours = outbox.claim(endpoint_id, self._claimant, now, until)
-            return []
-
-        self._engine.record_deliveries(decide)
-        return is_ours
+        with self._engine.writing() as writing:
+            now, until = writing.now, writing.now + self._lease()
+            outbox = Outbox(writing.connection)
+            return outbox.claim(endpoint_id, self._claimant, now, until)
 
     def _release(self, endpoint_id: str) -> None:
-        def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
-            outbox.release(endpoint_id, self._claimant)
-            return []
-
-        self._engine.record_deliveries(decide)
+        with self._engine.writing() as writing:
+            Outbox(writing.connection).release(endpoint_id, self._claimant)
 
     def _lease(self) -> int:
         seconds = self._sender.longest_seconds + _SECONDS_TO_SPARE
@@ -202,7 +195,6 @@ class Lanes:
 
     def _finish(self, job: "_Job", answer: Answer) -> bool:
         """Write how an attempt went, and tell whether the endpoint is still ours."""
-        is_ours = False
         attempt = Attempt(
             endpoint_id=job.endpoint.endpoint_id,
             event_id=job.delivery.event_id,
@@ -213,20 +205,19 @@ class Lanes:
             error=answer.error,
         )
 
-        def decide(outbox: Outbox, now: int) -> Sequence[Fact]:
-            nonlocal is_ours
+        with self._engine.writing() as writing:
+            outbox, now = Outbox(writing.connection), writing.now
             outbox.record(attempt, _moved_on(job.delivery, answer, now))
             until = now + self._lease()
             is_ours = outbox.extend(attempt.endpoint_id, self._claimant, until)
-            if answer.status_code != _GONE:
-                return []
-            endpoint = EndpointQueries(outbox.connection).endpoint(attempt.endpoint_id)
-            if endpoint is None or not endpoint.is_enabled:
-                return []
-            status = EndpointStatus.DISABLED
-            return [msgspec.structs.replace(as_it_is(endpoint), status=status)]
-
-        self._engine.record_deliveries(decide)
+            if answer.status_code == _GONE:
+                endpoint = EndpointQueries(outbox.connection).endpoint(
+                    attempt.endpoint_id
+                )
+                if endpoint is not None and endpoint.is_enabled:
+                    status = EndpointStatus.DISABLED
+                    gone = msgspec.structs.replace(as_it_is(endpoint), status=status)
+                    writing.record([gone])
         return is_ours
 
 

@@ -3,12 +3,10 @@
 What is still to be sent is kept. Source of the 30 days: https://docs.stripe.com/api/events
 """
 
-from collections.abc import Sequence
 from time import monotonic
 
-from ledger.facts.union import Fact
+from ledger.records.outbox import Outbox
 from metering.store.engine import Engine
-from projections.outbox import Outbox
 
 KEPT = 30 * 24 * 3600 * 1_000_000
 _EVENTS_AT_A_TIME = 1_000
@@ -31,14 +29,11 @@ class Retention:
         with self._engine.log.read() as connection:
             is_any = bool(Outbox(connection).forgettable(before, 1))
 
-        def decide(outbox: Outbox, _: int) -> Sequence[Fact]:
-            nonlocal count
-            old = outbox.forgettable(before, _EVENTS_AT_A_TIME)
-            outbox.forget(old)
-            count = len(old)
-            return []
-
         if is_any:
-            self._engine.record_deliveries(decide)
+            with self._engine.writing() as writing:
+                outbox = Outbox(writing.connection)
+                old = outbox.forgettable(before, _EVENTS_AT_A_TIME)
+                outbox.forget(old)
+            count = len(old)
         if count < _EVENTS_AT_A_TIME:
             self._next_look = monotonic() + _SECONDS_BETWEEN_LOOKS

@@ -107,9 +107,9 @@ def meter_created(name: str) -> MeterCreated:
 
 
 def record(log: Log, *facts: MeterCreated, recorded_at: int = NOW) -> Commit | None:
-    return log.append_facts(
-        lambda *_: facts, now=lambda: recorded_at, needs_events=False
-    )
+    with log.writing(lambda: recorded_at) as writing:
+        writing.record(facts)
+    return writing.commit
 
 
 def statuses(outcome: UsageOutcome) -> list[Status]:

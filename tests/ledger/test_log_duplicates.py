@@ -170,7 +170,8 @@ def test_facts_about_anything_but_meters_make_no_draft_stale(
     checked_at = log.catch_up().facts_position
     expired = CreditGrantExpired(grant_id="credgr_1")
     for writer in (other, log):
-        writer.append_facts(lambda *_: [expired], now=lambda: NOW, needs_events=False)
+        with writer.writing(lambda: NOW) as writing:
+            writing.record([expired])
 
     outcome = log.append_usage(
         draft([row("a")], facts_position=checked_at, recorded_at=NOW)

@@ -1,7 +1,7 @@
 """Facts are decided under the write lock, and fold into their tables with it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from ledger.errors import LedgerError, StoreUnavailableError
-from ledger.facts.union import Fact
 from ledger.log import Log
 from projections.meters.tables import read_definitions
 from tests.ledger.conftest import OpenDatabase, OpenLog
@@ -48,19 +47,22 @@ def test_facts_take_positions_and_are_folded(log: Log) -> None:
 
 
 def test_a_decision_for_nothing_records_nothing(log: Log) -> None:
-    commit = log.append_facts(lambda *_: (), now=lambda: NOW, needs_events=False)
+    with log.writing(lambda: NOW) as writing:
+        writing.record(())
 
-    assert commit is None
+    assert writing.commit is None
     assert log.head().position == 0
 
 
 def test_a_decision_that_raises_records_nothing(log: Log) -> None:
-    def refuse(connection: Connection, _: int) -> Sequence[Fact]:
-        read_definitions(connection)
-        raise RefusedError("no")
+    def refuse() -> None:
+        with log.writing(lambda: NOW, needs_events=True) as writing:
+            read_definitions(writing.connection)
+            writing.record([meter_created("tokens")])
+            raise RefusedError("no")
 
     with pytest.raises(RefusedError):
-        log.append_facts(refuse, now=lambda: NOW, needs_events=True)
+        refuse()
 
     assert log.head().position == 0
     assert record(log, meter_created("tokens")) is not None
@@ -82,32 +84,26 @@ def test_a_fold_that_fails_records_nothing(log: Log) -> None:
 def test_a_decision_sees_the_facts_of_every_process(open_log: OpenLog) -> None:
     ours, theirs = open_log(), open_log()
     record(theirs, meter_created("tokens"))
-    seen = list[str]()
 
-    def decide(connection: Connection, _: int) -> Sequence[Fact]:
-        seen.extend(read_definitions(connection))
-        return [meter_created("requests")]
-
-    ours.append_facts(decide, now=lambda: NOW, needs_events=False)
+    with ours.writing(lambda: NOW) as writing:
+        seen = list(read_definitions(writing.connection))
+        writing.record([meter_created("requests")])
 
     assert seen == ["mtr_tokens"]
 
 
 def test_a_decision_is_made_at_the_instant_of_its_recording(log: Log) -> None:
-    told = list[int]()
-
-    def decide(_: Connection, instant: int) -> Sequence[Fact]:
-        told.append(instant)
-        return [meter_created(f"meter-{instant}")]
-
     times = iter((NOW, NOW - 5, NOW + 7))
-    commits = [
-        log.append_facts(decide, now=times.__next__, needs_events=False)
-        for _ in range(3)
-    ]
+    made = []
+    for _ in range(3):
+        with log.writing(times.__next__) as writing:
+            writing.record([meter_created(f"meter-{writing.now}")])
+        made.append(writing)
 
-    assert told == [NOW, NOW, NOW + 7]
-    assert [commit.recorded_at for commit in commits if commit] == told
+    assert [each.now for each in made] == [NOW, NOW, NOW + 7]
+    assert [each.commit.recorded_at for each in made if each.commit] == [
+        each.now for each in made
+    ]
 
 
 def test_a_writer_that_waited_for_the_lock_records_when_it_got_it(
@@ -125,34 +121,27 @@ def test_a_writer_that_waited_for_the_lock_records_when_it_got_it(
         database = FaultyDatabase(store)
         log = open_log(database=database)
         database.fault = waiting
-        commit = log.append_facts(
-            lambda *_: [meter_created("tokens")],
-            now=lambda: told[-1],
-            needs_events=False,
-        )
+        with log.writing(lambda: told[-1]) as writing:
+            writing.record([meter_created("tokens")])
         database.fault = waiting
         usage = dataclasses.replace(
             draft([row("a")], facts_position=1), now=lambda: told[-1]
         )
         outcome = log.append_usage(usage)
 
-    assert commit is not None
-    assert commit.recorded_at == NOW + 30
+    assert writing.commit is not None
+    assert writing.commit.recorded_at == NOW + 30
     assert outcome.recorded_at == NOW + 60
 
 
 def test_a_decision_on_events_sees_those_of_every_process(open_log: OpenLog) -> None:
     ours, theirs = open_log(), open_log()
     append(theirs, row("a"), row("b"))
-    found = list[int | None]()
 
-    def decide(*_: object) -> Sequence[Fact]:
-        found.append(ours.find_event("tokens", "b"))
-        return ()
+    with ours.writing(lambda: NOW, needs_events=True):
+        found = ours.find_event("tokens", "b")
 
-    ours.append_facts(decide, now=lambda: NOW, needs_events=True)
-
-    assert found == [2]
+    assert found == 2
 
 
 def test_facts_appended_without_the_events_before_them_reach_usage_later(

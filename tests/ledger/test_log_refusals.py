@@ -93,7 +93,7 @@ def test_a_store_that_must_exist_is_missed_and_not_made(tmp_path: Path) -> None:
     ],
     ids=[
         "head", "catch_up", "commits", "events_at", "commits_at", "append_usage",
-        "find_event", "append_facts", "rebuild",
+        "find_event", "writing", "rebuild",
     ],
 )  # fmt: skip
 def test_a_closed_log_refuses_everything(

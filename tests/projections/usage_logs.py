@@ -30,11 +30,10 @@ class OpenUsage:
 
     def record(self, *facts: Fact) -> int:
         """Record facts; get the position of the last."""
-        commit = self.log.append_facts(
-            lambda *_: facts, now=lambda: NOW, needs_events=True
-        )
-        assert commit is not None
-        return commit.last_position
+        with self.log.writing(lambda: NOW, needs_events=True) as writing:
+            writing.record(facts)
+        assert writing.commit is not None
+        return writing.commit.last_position
 
     def append(self, events: Sequence[UsageRow]) -> int:
         """Append events under identifiers of their own; get the first position."""

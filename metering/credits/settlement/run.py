@@ -4,10 +4,7 @@ Each portion is one commit, at one instant. What was committed stays if the run 
 off; repeated, it goes on where it was.
 """
 
-from collections.abc import Sequence
-
-from ledger.facts.union import Fact
-from metering.credits.settlement.commits import Settled, settle
+from metering.credits.settlement.commits import settle
 from metering.credits.settlement.invoices import InvoiceBatch, check_invoices
 from metering.credits.settlement.receipts import (
     CreditsProgressCallback,
@@ -41,15 +38,12 @@ def run_billing(
 def _commit(
     engine: Engine, batch: InvoiceBatch, spendable: Spendable, tally: SettlementTally
 ) -> None:
-    decided: list[Settled] = []
-
-    def decide(seen: CreditQueries, now: int) -> Sequence[Fact]:
-        decided[:] = [settle(batch, spendable, seen, now)]
-        return decided[0].facts
-
-    commit = engine.record_credits(decide)
-    (settled,) = decided
-    first_position = 0
+    with engine.writing() as writing:
+        settled = settle(
+            batch, spendable, CreditQueries(writing.connection), writing.now
+        )
+        writing.record(settled.facts)
+    first_position, commit = 0, writing.commit
     if commit is not None:
         first_position = commit.first_position
         draws = settled.draws

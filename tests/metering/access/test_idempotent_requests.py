@@ -10,9 +10,8 @@ from sqlalchemy import select
 
 import metering
 from ledger.database.addresses import open_database
-from ledger.records.requests import Request
-from projections.errors import RequestRepeatedError
-from projections.tables.access import idempotent_request
+from ledger.errors import RequestRepeatedError
+from ledger.records.requests import Request, idempotent_request
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_event, create_meter
 

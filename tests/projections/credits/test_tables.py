@@ -97,7 +97,8 @@ def log_of(database: Database) -> Log:
 
 
 def record(log: Log, facts: Sequence[Fact], at: int) -> None:
-    log.append_facts(lambda *_: facts, now=lambda: at, needs_events=False)
+    with log.writing(lambda: at) as writing:
+        writing.record(facts)
 
 
 def stored(log: Log) -> StoredCredits:

@@ -136,7 +136,8 @@ def log_of(database: Database) -> Log:
 
 
 def record(log: Log, *facts: Fact, recorded_at: int = 100) -> None:
-    log.append_facts(lambda *_: facts, now=lambda: recorded_at, needs_events=False)
+    with log.writing(lambda: recorded_at) as writing:
+        writing.record(facts)
 
 
 def definitions_of(log: Log) -> dict[str, MeterDefinition]:

@@ -1,6 +1,6 @@
 """The tables of deliveries: what is to be sent, what was, and the secrets that sign it.
 
-They follow from nothing in the log, so they stay when other tables are made anew. Where
+Where
 an endpoint has got to is written in the database transaction that adds its deliveries:
 no event is left out, whenever a process dies.
 """
@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from projections.schema import metadata
+from ledger.records.tables import metadata
 
 # One row an endpoint. The lease says who delivers to it, and until when.
 webhook_outbox = Table(

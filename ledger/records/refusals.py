@@ -1,8 +1,7 @@
-"""Sessions of the stream and reports of its errors, as one database transaction sees them.
+"""What a server's stream refused, counted by window, and the reports made of it.
 
-All that writes is called in a database transaction that holds the write lock. So the
-errors of a window that ended are all there when its reports are made, whoever wrote
-them, and no window is reported twice.
+All that writes is called under the write lock. So the errors of a window that ended are
+all there when its reports are made, and no window is reported twice.
 """
 
 import json
@@ -11,42 +10,57 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
-
-from ledger.facts.union import Fact
-from projections.tables.streaming import (
-    error_report,
-    meter_event_session,
-    stream_error,
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
 )
+
+from ledger.records.tables import metadata
+
+# One row a window, meter and code, however many events were refused; it is gone when
+# the report of its window is made.
+stream_error = Table(
+    "stream_error",
+    metadata,
+    Column("window_start", BigInteger, primary_key=True),
+    Column("livemode", Integer, primary_key=True),
+    # Empty where no meter was found.
+    Column("meter_id", String(64), primary_key=True),
+    Column("code", String(100), primary_key=True),
+    Column("error_count", BigInteger, nullable=False),
+    Column("samples", Text, nullable=False),
+)
+
+error_report = Table(
+    "error_report",
+    metadata,
+    Column("report_id", String(64), primary_key=True),
+    Column("livemode", Integer, nullable=False),
+    Column("meter_id", String(64), nullable=False),
+    Column("window_start", BigInteger, nullable=False),
+    Column("window_end", BigInteger, nullable=False),
+    Column("error_types", Text, nullable=False),
+    Index("error_report_end", "window_end", "report_id"),
+)
+_error, _report = stream_error.c, error_report.c
 
 WINDOW = 10_000_000
 """How long a window is, in microseconds."""
 REPORTS_KEPT = 30 * 24 * 3600 * 1_000_000
 """For how long there is a report, in microseconds."""
 SAMPLES_MAX = 5
-_SESSIONS_KEPT = 24 * 3600 * 1_000_000
-
-Decide = Callable[[Connection, int], Sequence[Fact]]
-
-_session, _error, _report = meter_event_session.c, stream_error.c, error_report.c
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSession:
-    """A session without its token. Times are microseconds since 1970 UTC.
-
-    Attributes:
-        key_id: of the API key that made it.
-        digest: SHA-256 of the token.
-    """
-
-    session_id: str
-    key_id: str
-    livemode: bool
-    digest: bytes
-    created: int
-    expires_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,49 +124,11 @@ class Bounds:
     has_meter: bool | None
 
 
-class Streaming:
-    """Sessions, errors and reports, as a database transaction sees them."""
+class Refusals:
+    """Errors and reports, as one database transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    # Sessions.
-
-    def add_session(self, session: StoredSession) -> None:
-        """Add a session, and forget those that expired a day ago."""
-        self.connection.execute(
-            delete(meter_event_session).where(
-                _session.expires_at < session.created - _SESSIONS_KEPT
-            )
-        )
-        row = {
-            "session_id": session.session_id,
-            "key_id": session.key_id,
-            "livemode": int(session.livemode),
-            "digest": session.digest,
-            "created": session.created,
-            "expires_at": session.expires_at,
-        }
-        self.connection.execute(insert(meter_event_session), row)
-
-    def sessions(self, digests: Sequence[bytes]) -> list[StoredSession]:
-        """Find the sessions of some tokens."""
-        rows = self.connection.execute(
-            select(meter_event_session)
-            .where(_session.digest.in_(digests))
-            .order_by(_session.session_id)
-        )
-        return [
-            StoredSession(
-                session_id=row.session_id,
-                key_id=row.key_id,
-                livemode=bool(row.livemode),
-                digest=bytes(row.digest),
-                created=row.created,
-                expires_at=row.expires_at,
-            )
-            for row in rows
-        ]
+        self._connection = connection
 
     # Errors.
 
@@ -168,7 +144,7 @@ class Streaming:
                 & (_error.meter_id == (each.meter_id or ""))
                 & (_error.code == each.code)
             )
-            row = self.connection.execute(
+            row = self._connection.execute(
                 select(_error.error_count, _error.samples).where(is_it)
             ).one_or_none()
             if row is None:
@@ -180,25 +156,25 @@ class Streaming:
                     "error_count": each.error_count,
                     "samples": _written(each.samples),
                 }
-                self.connection.execute(insert(stream_error), added)
+                self._connection.execute(insert(stream_error), added)
                 continue
             changed = {
                 "error_count": row.error_count + each.error_count,
                 "samples": _written((*_samples(row.samples), *each.samples)),
             }
-            self.connection.execute(update(stream_error).where(is_it).values(changed))
+            self._connection.execute(update(stream_error).where(is_it).values(changed))
 
     def has_ended_window(self, now: int) -> bool:
-        """Tell whether a window with errors has ended that is not reported."""
+        """Whether a window with errors has ended that is not reported."""
         ended = select(_error.code).where(_error.window_start <= now - WINDOW).limit(1)
-        return self.connection.execute(ended).first() is not None
+        return self._connection.execute(ended).first() is not None
 
     # Reports.
 
     def report(self, new_id: Callable[[], str], now: int) -> list[StoredReport]:
         """Report the windows that have ended, and forget what is 30 days old."""
         has_ended = _error.window_start <= now - WINDOW
-        rows = self.connection.execute(
+        rows = self._connection.execute(
             select(stream_error)
             .where(has_ended)
             .order_by(
@@ -228,9 +204,9 @@ class Streaming:
                 rows, lambda row: (row.window_start, row.livemode, row.meter_id)
             )
         ]
-        self.connection.execute(insert(error_report), [_row(each) for each in made])
-        self.connection.execute(delete(stream_error).where(has_ended))
-        self.connection.execute(
+        self._connection.execute(insert(error_report), [_row(each) for each in made])
+        self._connection.execute(delete(stream_error).where(has_ended))
+        self._connection.execute(
             delete(error_report).where(_report.window_end <= now - REPORTS_KEPT)
         )
         return made
@@ -239,7 +215,7 @@ class Streaming:
         self, report_id: str, now: int, *, livemode: bool
     ) -> StoredReport | None:
         """Find a report that there is at an instant."""
-        row = self.connection.execute(
+        row = self._connection.execute(
             select(error_report).where(
                 _report.report_id == report_id,
                 _report.livemode == int(livemode),
@@ -270,17 +246,7 @@ class Streaming:
         if after is not None:
             place = tuple_(_report.window_end, _report.report_id)
             wanted = wanted.where(place < (after.window_end, after.report_id))
-        return [_stored_report(row) for row in self.connection.execute(wanted)]
-
-
-def changing(change: Callable[[Streaming, int], None]) -> Decide:
-    """Make a decision that changes sessions, errors and reports, and records no fact."""
-
-    def decide(connection: Connection, instant: int) -> Sequence[Fact]:
-        change(Streaming(connection), instant)
-        return ()
-
-    return decide
+        return [_stored_report(row) for row in self._connection.execute(wanted)]
 
 
 def _written(samples: Sequence[SampleError]) -> str:

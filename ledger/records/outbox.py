@@ -18,8 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from ledger.database.bulk import is_among
-from ledger.facts.webhooks import EndpointStatus
-from projections.tables.outbox import (
+from ledger.records.outbox_tables import (
     IS_FIRST,
     IS_PENDING,
     webhook_attempt,
@@ -28,10 +27,8 @@ from projections.tables.outbox import (
     webhook_outbox,
     webhook_secret,
 )
-from projections.webhooks.tables import webhook_endpoint
 
 _delivery, _outbox = webhook_delivery.c, webhook_outbox.c
-_endpoint = webhook_endpoint.c
 _ATTEMPT_NAMES = [column.name for column in webhook_attempt.columns]
 
 
@@ -132,7 +129,7 @@ class Outbox:
     # Claiming.
 
     def due_endpoints(self, now: int) -> list[str]:
-        """Read which endpoints nobody delivers to although something is due."""
+        """Return the endpoints that nobody delivers to although something is due."""
         # The least of an index, for each endpoint by itself: asked whether one exists,
         # PostgreSQL goes through all that is pending.
         earliest = (
@@ -143,9 +140,7 @@ class Outbox:
         )
         rows = self.connection.execute(
             select(_outbox.endpoint_id)
-            .join(webhook_endpoint, _endpoint.endpoint_id == _outbox.endpoint_id)
             .where(
-                _endpoint.status == EndpointStatus.ENABLED.value,
                 or_(_outbox.claimed_by.is_(None), _outbox.claimed_until <= now),
                 earliest <= now,
             )

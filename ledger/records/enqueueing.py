@@ -11,8 +11,8 @@ from sqlalchemy import Connection, func, select, update
 
 from ledger.commits import read_head
 from ledger.database.bulk import insert_rows
-from projections.outbox import DeliveryState
-from projections.tables.outbox import webhook_delivery, webhook_event, webhook_outbox
+from ledger.records.outbox import DeliveryState
+from ledger.records.outbox_tables import webhook_delivery, webhook_event, webhook_outbox
 
 _delivery, _outbox = webhook_delivery.c, webhook_outbox.c
 # A fact has fewer events by far.

@@ -1,0 +1,63 @@
+"""A write transaction of the log: what is decided in it is recorded with it, or nothing is."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from ledger.appending.attempts import Attempt
+from ledger.chain import next_commit, recording_instant
+from ledger.commits import move_head
+from ledger.entries import Commit, CommitKind, Head
+from ledger.facts.union import Fact, encode_facts
+from ledger.folds import FactFold
+from ledger.records.requests import Request, Requests
+from ledger.usage.digest import facts_digest
+
+
+class Writing:
+    """A database transaction that holds the write lock, at one instant.
+
+    Attributes:
+        connection: sees everything that is recorded, and writes beside the log.
+        now: microseconds since 1970 UTC, never before what is recorded already; its
+            facts are recorded at this instant.
+        commit: what it records; None so far, or where there is nothing to record.
+    """
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        known: Head,
+        now: int,
+        *,
+        fold: FactFold,
+        request: Request | None,
+    ) -> None:
+        self.connection: Connection = attempt.connection
+        self.now = recording_instant(known, now)
+        self.commit: Commit | None = None
+        self.head = known
+        self._attempt = attempt
+        self._fold = fold
+        self._request = request
+
+    def record(self, facts: Sequence[Fact]) -> None:
+        """Record facts, once in this transaction; none is nothing to record.
+
+        Raises:
+            RequestRepeatedError: the request on whose behalf this thread records has
+                had its effect already.
+        """
+        assert self.commit is None, "a database transaction makes one commit"
+        if not facts:
+            return
+        if self._request is not None:
+            Requests(self.connection).claim(self._request, facts, self.now)
+        body, known = encode_facts(facts), self.head
+        self.commit, self.head = next_commit(
+            known, tuple(facts), CommitKind.FACTS, facts_digest(body), self.now
+        )
+        is_moved = move_head(self.connection, known, self.head)
+        assert is_moved, "the head was read under the write lock"
+        self._attempt.insert(self.commit, self.head, body)
+        self._fold.fold(self.connection, self.commit)

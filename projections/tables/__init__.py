@@ -1,1 +1,0 @@
-"""Tables that facts fold into, a module for each resource."""
