@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -200,6 +200,10 @@ class Metering:
     def position(self) -> int:
         """Position of the last entry that any process has recorded."""
         return self._engine.log.head().position
+
+    def now(self) -> datetime:
+        """Return the time by the clock of this connection."""
+        return self._engine.clock.now()
 
     def status(self) -> StoreStatus:
         """Tell how far the store is, and what is still to be done, at little cost."""

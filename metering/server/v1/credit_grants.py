@@ -5,7 +5,6 @@ Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
 
 from msgspec import UNSET
 
-import metering
 from metering.arguments.clock import microseconds
 from metering.bodies import body_of
 from metering.connection import Metering
@@ -35,8 +34,8 @@ _AMOUNT_MAX = 999_999_999_999
 
 def create_grant(call: Call) -> Answer:
     """Grant credits to a customer."""
-    # Callers tell time in whole seconds: an invoice of this second draws on it.
-    now = microseconds(metering.SystemClock().now()) // 1_000_000
+    # Callers give times in whole seconds: an invoice of this second draws on it.
+    now = microseconds(call.m.now()) // 1_000_000
     grant = call.m.credit_grants.create(**{"effective_at": now, **call.given})
     return Answer(body=body_of(grant))
 

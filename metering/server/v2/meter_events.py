@@ -6,7 +6,6 @@ Source: https://docs.stripe.com/api/v2/billing/meter-event
 import hashlib
 from collections.abc import Sequence
 
-import metering
 from metering import MeteringError
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.parameters import (
@@ -53,8 +52,7 @@ def cancel(call: Call) -> Answer:
     named = f"{given['event_name']}\n{given['cancel']['identifier']}".encode()
     mode = "live" if adjustment.livemode else "test"
     adjustment_id = f"mea_{mode}_{hashlib.sha256(named).hexdigest()[:24]}"
-    created = metering.SystemClock().now()
-    return Answer(body=adjustment_body(adjustment, adjustment_id, created))
+    return Answer(body=adjustment_body(adjustment, adjustment_id, call.m.now()))
 
 
 ROUTES = (
