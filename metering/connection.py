@@ -210,11 +210,9 @@ class Metering:
         return status_of(self._engine)
 
     def catch_up(self) -> int:
-        """Take in what was recorded, evaluate alerts, and say up to which position.
+        """Take in what was recorded, evaluate alerts, and return the position reached.
 
-        What alerts trigger in it is recorded, once, whichever process comes first. An
-        answer takes in by itself what others recorded; doing it ahead makes the next
-        one quick.
+        Answers do this by themselves; done ahead, it makes the next one quick.
         """
         self._engine.evaluator.evaluate()
         return self._engine.log.catch_up().position

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from metering import MeteringError
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V2
 from metering.server.grammar.parameters import (
     Choice,
     Pairs,
@@ -29,21 +30,11 @@ EVENT = {
 """What an event is given as."""
 
 
-def create(call: Call) -> Answer:
-    """Record a meter event."""
-    [answer] = create_together([call])
-    if isinstance(answer, MeteringError):
-        raise answer
-    return answer
-
-
-def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
-    """Record meter events in one commit."""
+def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     return create_and_write(calls, event_body)
 
 
-def cancel(call: Call) -> Answer:
-    """Cancel a meter event."""
+def _cancel(call: Call) -> Answer:
     given = call.given
     adjustment = call.m.meter_event_adjustments.create(
         event_name=given["event_name"], type=given["type"], cancel=given["cancel"]
@@ -58,17 +49,20 @@ def cancel(call: Call) -> Answer:
 ROUTES = (
     Route(
         method="POST",
+        dialect=V2,
         path="/v2/billing/meter_events",
         scope="ingest",
-        handler=create,
-        together=create_together,
+        summary="Record a meter event.",
+        together=_create_together,
         parameters=EVENT,
     ),
     Route(
         method="POST",
+        dialect=V2,
         path="/v2/billing/meter_event_adjustments",
         scope="ingest",
-        handler=cancel,
+        summary="Cancel a meter event.",
+        handler=_cancel,
         keeps_answers=False,
         parameters={
             "cancel": required(Shape({"identifier": required(Text(longest=100))})),
