@@ -12,6 +12,12 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editab
 RUNTIME := .venv/.installed-runtime
 DEVELOPMENT := .venv/.installed-development
 NODE := .venv/.installed-node
+JOBS ?= 2
+# Which of the steps are taken where only some are: others with the next commit.
+TURN ?= $(shell git rev-list --count HEAD 2>/dev/null)
+PYTEST = METERING_TEST_TURN=$(or $(TURN),0) $(BIN)/python -m pytest --quiet \
+  -p no:benchmark --numprocesses=$(JOBS) --dist=worksteal
+BENCHMARKS = METERING_BENCH_SIZE=smoke $(BIN)/python -m pytest --quiet --benchmark-quiet bench
 RESULTS := .benchmarks/$(or $(ONLY),all)-$(SIZE).json
 
 .DEFAULT_GOAL := help
@@ -26,8 +32,10 @@ help: ## list the targets
 demo: $(RUNTIME) ## meter a day of traffic and show it (STORE=path or URL, EVENTS=number)
 	@$(BIN)/metering demo $(if $(STORE),--store "$(STORE)") $(if $(EVENTS),--events "$(EVENTS)")
 
-test: $(DEVELOPMENT) $(NODE) ## run all tests on SQLite and PostgreSQL, benchmarks at smoke size (ARGS=for pytest)
-	@METERING_BENCH_SIZE=smoke $(BIN)/python -m pytest --quiet --benchmark-quiet $(ARGS)
+# In parallel, and without benchmarks, which would measure nothing then. What a profile
+# selects is in tests/profiles.py.
+test: $(DEVELOPMENT) $(NODE) ## run the tests (FAST=1 in two minutes, JOBS=processes, ARGS=for pytest)
+	@METERING_TEST_PROFILE=$(if $(FAST),fast,test) $(PYTEST) $(ARGS)
 
 check: $(DEVELOPMENT) ## check formatting, lint, types and the direction of imports
 	@$(BIN)/ruff format --check --quiet || { echo "run: $(BIN)/ruff format"; exit 1; }
@@ -47,9 +55,9 @@ bench: $(DEVELOPMENT) ## measure and print the ratios (ONLY=append, SIZE=smoke o
 	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \
 	exit $$status
 
-prove: $(DEVELOPMENT) ## search for counterexamples to the laws, long and at random
-	@METERING_TEST_PROFILE=prove $(BIN)/python -m pytest --quiet $(ARGS) \
-	  tests/property tests/server/test_fuzzed_*.py tests/server/test_schemathesis.py
+prove: $(DEVELOPMENT) $(NODE) ## run the rest: both databases, every step, long searches (PART=rest: bounded)
+	@METERING_TEST_PROFILE=$(or $(PART),prove) $(PYTEST) $(ARGS)
+	@$(if $(ARGS),:,$(BENCHMARKS))
 
 docs: $(DEVELOPMENT) ## rewrite what is generated in the pages: tables of routes, errors, limits
 	@$(BIN)/python -m tests.documentation

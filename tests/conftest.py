@@ -1,10 +1,5 @@
-"""What every test may ask for: databases, a store on each backend, an open engine.
+"""What every test may ask for: databases, a store on each backend, an open engine."""
 
-Also the two sizes of every Hypothesis test. METERING_TEST_PROFILE chooses: `default`
-repeats the same few examples, `prove` searches long and at random.
-"""
-
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +15,7 @@ from hypothesis import HealthCheck, settings
 import metering
 from tests.object_server import ObjectServer
 from tests.postgresql_server import fresh_database, running_server
+from tests.profiles import PROFILE, use_memory
 from tests.segment_places import clear_places_of, places_of
 
 # Here, since tests elsewhere import them as well: pytest explains their assertions.
@@ -33,16 +29,26 @@ pytest.register_assert_rewrite(
     "tests.property.webhook_histories",
 )
 
+use_memory()
+
 # Durable writes take as long as the disk pleases, which says nothing about a law.
-_untimed = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+settings.register_profile(
+    "profile",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+    max_examples=PROFILE.examples,
+    derandomize=not PROFILE.is_thorough,
 )
-settings.register_profile("default", _untimed, max_examples=30, derandomize=True)
-settings.register_profile("prove", _untimed, max_examples=1_000)
-settings.load_profile(os.environ.get("METERING_TEST_PROFILE", "default"))
+settings.load_profile("profile")
 
 StoreTargets = Callable[[], AbstractContextManager[str]]
 Connect = Callable[..., metering.Metering]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Select what the profile selects, unless the command line says what."""
+    config.option.markexpr = config.option.markexpr or PROFILE.selects
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def routes() -> str:
             [
                 f"`{route.method} {route.path}`",
                 f"`{route.scope}`",
-                route.summary.removesuffix("."),
+                first_sentence(route.handler),
             ]
             for route in sorted(ROUTES, key=lambda route: (route.path, route.method))
         ],

@@ -10,13 +10,17 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 
 from sqlalchemy import Engine, event
 
 import metering
+from tests.faults.copying import copied
 from tests.faults.usage import open_store
+from tests.processes import Child, said
+from tests.profiles import steps
 
 _FILE_STEPS = {
     "os.rename",
@@ -72,6 +76,28 @@ def die_before(
         _Countdown(steps)
         deed(store)
         pipe.send("done")
+
+
+def killed_at_each_step(
+    original: str,
+    deed: Callable[[metering.Metering], None],
+    processes: ForkServerContext,
+    *,
+    steps_min: int,
+) -> Iterator[str]:
+    """Yield copies of a store to which something was done by a process that died.
+
+    It died before another step in each copy; in the last one it lived to the end.
+    """
+    for step in steps():
+        with copied(original) as target:
+            child = Child(processes, die_before, deed, target, step)
+            answers = list(said(child))
+            assert child.exit_code() == (0 if answers else -9)
+            yield target
+        if answers:
+            assert step > steps_min, "hardly anything was cut off"
+            return
 
 
 def die_writing(

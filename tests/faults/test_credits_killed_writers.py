@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from itertools import count
 from multiprocessing.context import ForkServerContext
 from random import Random
 
 import pytest
 
 import metering
-from tests.conftest import StoreTargets
+from tests.faults.copying import copied
 from tests.faults.credits import (
     apply,
     apply_many,
@@ -19,9 +18,9 @@ from tests.faults.credits import (
     settle,
     total,
 )
-from tests.faults.dying import die_before
-from tests.faults.processes import Child, said
+from tests.faults.dying import killed_at_each_step
 from tests.faults.usage import open_store
+from tests.processes import Child, said
 
 KILLS = 12
 INVOICES = 20_000
@@ -80,38 +79,31 @@ def give_back(store: metering.Metering) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("deed", [apply_one, apply_a_run, give_back])
 def test_a_process_killed_at_any_step_can_do_it_again_once(
-    store_targets: StoreTargets, processes: ForkServerContext, deed: Deed
+    store_target: str, processes: ForkServerContext, deed: Deed
 ) -> None:
     """A deed cut off before any step has been done or not; doing it again completes it."""
-    with store_targets() as target:
-        create_grants(target, AMOUNT)
+    create_grants(store_target, AMOUNT)
+    with open_store(store_target) as store:
+        apply(store, 100)
+        untouched = ledger(store), store.position
+    with copied(store_target) as target, open_store(target) as store:
+        deed(store)
+        expected = ledger(store), store.position
+
+    found = untouched
+    for target in killed_at_each_step(store_target, deed, processes, steps_min=2):
         with open_store(target) as store:
-            apply(store, 100)
-            untouched, begun = ledger(store), store.position
+            found = ledger(store), store.position
+            assert found in {untouched, expected}
             deed(store)
-            expected = ledger(store), store.position
+            assert (ledger(store), store.position) == expected
+            assert store.verify().problems == ()
 
-    for steps in count(1):
-        with store_targets() as target:
-            create_grants(target, AMOUNT)
-            with open_store(target) as store:
-                apply(store, 100)
-            child = Child(processes, die_before, deed, target, steps)
-            is_done = list(said(child)) == ["done"]
-            child.exit_code()
-
-            with open_store(target) as store:
-                found = ledger(store), store.position
-                assert found in {(untouched, begun), expected}
-                assert found == expected or not is_done
-                deed(store)
-                assert (ledger(store), store.position) == expected
-                assert store.verify().problems == ()
-        if is_done:
-            assert steps > 2, "nothing was cut off"
-            return
+    # The last one was not cut off.
+    assert found == expected
 
 
 def assert_whole(store: metering.Metering, acknowledged: set[int]) -> None:

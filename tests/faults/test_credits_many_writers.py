@@ -20,8 +20,8 @@ from tests.faults.credits import (
     settle,
     total,
 )
-from tests.faults.processes import Child, said
 from tests.faults.usage import open_store
+from tests.processes import Child, said
 
 INVOICES = 120
 
@@ -59,6 +59,7 @@ def test_processes_that_apply_invoices_at_once_never_draw_the_same_cent_twice(
         assert store.verify().problems == ()
 
 
+@pytest.mark.dialect
 @pytest.mark.slow
 def test_processes_that_apply_the_same_invoices_get_the_same_transactions(
     store_target: str, processes: ForkServerContext

@@ -20,10 +20,10 @@ from tests.faults.usage import (
     table,
     totals,
 )
+from tests.profiles import PROFILE
 
 EVENTS = 700
-IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
-FLIPS = 1_000 if IS_THOROUGH else 90
+FLIPS = 1_000 if PROFILE.is_thorough else 90
 Read = Callable[[metering.Metering], None]
 
 
@@ -285,6 +285,7 @@ def run_files(target: str) -> list[Path]:
     return sorted(runs_of(target).rglob("*.arrow"))
 
 
+@pytest.mark.dialect
 def test_a_backup_older_than_the_segments_is_refused(
     store_target: str,
 ) -> None:

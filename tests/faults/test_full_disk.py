@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import metering
-from tests.faults.processes import Child, said
 from tests.faults.usage import (
     assert_holds,
     create,
@@ -19,6 +18,7 @@ from tests.faults.usage import (
     table,
 )
 from tests.faults.writing import fill, write_until_full
+from tests.processes import Child, said
 
 BALLAST = 1 << 20
 

@@ -1,8 +1,6 @@
 """An evaluation is killed at any step: nothing is missed, and nothing triggers twice."""
 
-import os
 from collections.abc import Callable, Iterator
-from itertools import count
 from multiprocessing.context import ForkServerContext
 
 import pytest
@@ -18,11 +16,9 @@ from tests.faults.alerting import (
     watch_credits,
 )
 from tests.faults.copying import copied
-from tests.faults.dying import catch_up, die_before, seal
-from tests.faults.processes import Child, said
+from tests.faults.dying import catch_up, killed_at_each_step, seal
 from tests.faults.usage import create_meter, open_store, table
-
-IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
+from tests.processes import Child, said
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +40,23 @@ def about_to_trigger(store_targets: StoreTargets) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("deed", [catch_up, seal])
 def test_a_process_that_evaluates_can_be_killed_at_every_step(
     about_to_trigger: str,
     processes: ForkServerContext,
     deed: Callable[[metering.Metering], None],
 ) -> None:
-    for steps in count(1, 1 if IS_THOROUGH or deed is catch_up else 3):
-        with copied(about_to_trigger) as target:
-            child = Child(processes, die_before, deed, target, steps)
-            answers = list(said(child))
-
-            assert child.exit_code() == (0 if answers else -9)
-            with open_store(target) as store:
-                assert_triggered_once(store)
-                store.seal()
-                store.rebuild()
-                assert_triggered_once(store)
-        if answers:
-            break
-
-    assert steps > 5
+    for target in killed_at_each_step(about_to_trigger, deed, processes, steps_min=5):
+        with open_store(target) as store:
+            assert_triggered_once(store)
+            store.seal()
+            store.rebuild()
+            assert_triggered_once(store)
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_process_that_evaluates_credits_can_be_killed_at_every_step(
     store_target: str, processes: ForkServerContext
 ) -> None:
@@ -77,20 +66,11 @@ def test_a_process_that_evaluates_credits_can_be_killed_at_every_step(
         store.catch_up()
         let_credits_fall(store, "cus_2")
 
-    for steps in count(1):
-        with copied(store_target) as target:
-            child = Child(processes, die_before, catch_up, target, steps)
-            answers = list(said(child))
-
-            assert child.exit_code() == (0 if answers else -9)
-            with open_store(target) as store:
-                assert_credits_fell_once(store, ("cus_1", "cus_2"))
-                store.rebuild()
-                assert_credits_fell_once(store, ("cus_1", "cus_2"))
-        if answers:
-            break
-
-    assert steps > 5
+    for target in killed_at_each_step(store_target, catch_up, processes, steps_min=5):
+        with open_store(target) as store:
+            assert_credits_fell_once(store, ("cus_1", "cus_2"))
+            store.rebuild()
+            assert_credits_fell_once(store, ("cus_1", "cus_2"))
 
 
 @pytest.mark.slow

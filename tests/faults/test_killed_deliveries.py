@@ -1,16 +1,13 @@
 """Delivery is killed at any step, or done by many: all arrives, in order, as it is."""
 
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import count
 from multiprocessing.context import ForkServerContext
 
 import pytest
 
 import metering
 from tests.conftest import StoreTargets
-from tests.faults.copying import copied
 from tests.faults.delivering import (
     LATER,
     PATHS,
@@ -21,12 +18,11 @@ from tests.faults.delivering import (
     record_and_deliver,
     told,
 )
-from tests.faults.dying import deliver, die_before
-from tests.faults.processes import Child, said
+from tests.faults.dying import deliver, killed_at_each_step
 from tests.faults.usage import create, open_store
+from tests.processes import Child, said
+from tests.profiles import PROFILE
 from tests.webhook_receiver import Received, Receiver, running_receiver
-
-IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
 
 
 @pytest.fixture(scope="module")
@@ -46,37 +42,29 @@ def about_to_deliver(store_targets: StoreTargets) -> Iterator[tuple[str, Receive
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_process_that_delivers_can_be_killed_at_every_step(
     about_to_deliver: tuple[str, Receiver], processes: ForkServerContext
 ) -> None:
     original, receiver = about_to_deliver
     states = set()
     earlier = receiver.received
-    # A copy takes PostgreSQL most of a second.
-    is_at_each = IS_THOROUGH or "://" not in original
-    for steps in count(1, 1 if is_at_each else 3):
-        with copied(original) as target:
-            start = len(receiver.received)
-            child = Child(processes, die_before, deliver, target, steps)
-            answers = list(said(child))
+    start = len(receiver.received)
+    for target in killed_at_each_step(original, deliver, processes, steps_min=20):
+        with open_store(target, LATER) as store:
+            for path in PATHS:
+                arrived = told([*earlier, *receiver.received[start:]], path)
+                marked = marked_delivered(store, path)
+                assert marked <= set(arrived)
+                states.add((len(set(arrived)), len(marked)))
+            store.deliver()
+            assert_all_arrived(store, [*earlier, *receiver.received[start:]])
+            assert store.deliver().delivered == 0
+            assert store.verify().problems == ()
+        start = len(receiver.received)
 
-            assert child.exit_code() == (0 if answers else -9)
-            with open_store(target, LATER) as store:
-                for path in PATHS:
-                    arrived = told([*earlier, *receiver.received[start:]], path)
-                    marked = marked_delivered(store, path)
-                    assert marked <= set(arrived)
-                    states.add((len(set(arrived)), len(marked)))
-                store.deliver()
-                assert_all_arrived(store, [*earlier, *receiver.received[start:]])
-                assert store.deliver().delivered == 0
-                assert store.verify().problems == ()
-        if answers:
-            break
-
-    assert steps > 20
     # Died after something had arrived and before it was written.
-    assert not is_at_each or {(2, 1), (3, 2)} <= states
+    assert PROFILE.stride > 1 or {(2, 1), (3, 2)} <= states
 
 
 def assert_all_arrived(store: metering.Metering, received: Sequence[Received]) -> None:

@@ -1,9 +1,7 @@
 """Reports are made by who is killed at any step, or by many: each is told of, once."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 
@@ -12,14 +10,13 @@ import pytest
 import metering
 from metering.stream.error_reports import RefusedEvent
 from tests.conftest import StoreTargets
-from tests.faults.copying import copied
 from tests.faults.delivering import LATER, PATHS, create_meters, marked_delivered, told
-from tests.faults.dying import deliver, die_before
-from tests.faults.processes import Child, said
+from tests.faults.dying import deliver, killed_at_each_step
 from tests.faults.usage import NOW, open_store
+from tests.processes import Child, said
+from tests.profiles import PROFILE
 from tests.webhook_receiver import Received, Receiver, running_receiver
 
-IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
 REPORT = "v1.billing.meter.error_report_triggered"
 NO_METER = "v1.billing.meter.no_meter_found"
 METERS = [f"meter {number}" for number in range(5)]
@@ -67,33 +64,25 @@ def about_to_report(store_targets: StoreTargets) -> Iterator[tuple[str, Receiver
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_process_that_reports_can_be_killed_at_every_step(
     about_to_report: tuple[str, Receiver], processes: ForkServerContext
 ) -> None:
     original, receiver = about_to_report
     counts = set()
-    # A copy takes PostgreSQL most of a second.
-    is_at_each = IS_THOROUGH or "://" not in original
-    for steps in count(1, 1 if is_at_each else 3):
-        with copied(original) as target:
-            start = len(receiver.received)
-            child = Child(processes, die_before, deliver, target, steps)
-            answers = list(said(child))
+    start = len(receiver.received)
+    for target in killed_at_each_step(original, deliver, processes, steps_min=20):
+        counts.add(len(told(receiver.received[start:], PATHS[0])))
+        with open_store(target, LATER) as store:
+            store.deliver()
+            assert_all_arrived(store, receiver.received[start:])
+            assert store.deliver() == metering.DeliveryReceipt(
+                enqueued=0, delivered=0, failed=0
+            )
+        start = len(receiver.received)
 
-            assert child.exit_code() == (0 if answers else -9)
-            counts.add(len(told(receiver.received[start:], PATHS[0])))
-            with open_store(target, LATER) as store:
-                store.deliver()
-                assert_all_arrived(store, receiver.received[start:])
-                assert store.deliver() == metering.DeliveryReceipt(
-                    enqueued=0, delivered=0, failed=0
-                )
-        if answers:
-            break
-
-    assert steps > 20
     # Died after something had arrived and before it was written.
-    assert not is_at_each or counts == {0, 1, 2}
+    assert PROFILE.stride > 1 or counts == {0, 1, 2}
 
 
 def assert_all_arrived(store: metering.Metering, received: list[Received]) -> None:

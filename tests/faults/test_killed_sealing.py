@@ -1,9 +1,7 @@
 """A sealing is killed at any step: the log is as it was, or sealed, never in between."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from random import Random
@@ -13,8 +11,7 @@ import pytest
 import metering
 from tests.conftest import StoreTargets
 from tests.faults.copying import copied, runs_of, segments_of
-from tests.faults.dying import die_before, die_writing, rebuild, seal
-from tests.faults.processes import Child, said
+from tests.faults.dying import die_writing, killed_at_each_step, rebuild, seal
 from tests.faults.sealing import Sealed, seal_again_and_again
 from tests.faults.test_killed_writers import assert_is_whole
 from tests.faults.usage import (
@@ -25,11 +22,12 @@ from tests.faults.usage import (
     table,
 )
 from tests.faults.writing import Acknowledged, write
+from tests.processes import Child, said
+from tests.profiles import PROFILE
 
 SEGMENTS = 7
 EVENTS_EACH = 40
 EVENTS = EVENTS_EACH * (SEGMENTS + 1)
-IS_THOROUGH = os.environ.get("METERING_TEST_PROFILE") == "prove"
 
 
 @pytest.fixture(scope="module")
@@ -47,31 +45,24 @@ def about_to_merge(store_targets: StoreTargets) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("deed", [seal, rebuild])
 def test_a_process_can_be_killed_at_every_step(
     about_to_merge: str,
     processes: ForkServerContext,
     deed: Callable[[metering.Metering], None],
 ) -> None:
-    for steps in count(1, 1 if IS_THOROUGH else 3):
-        with copied(about_to_merge) as target:
-            child = Child(processes, die_before, deed, target, steps)
-            answers = list(said(child))
-
-            assert child.exit_code() == (0 if answers else -9)
-            assert_nothing_happened_but_sealing(target)
-        if answers:
-            break
-
-    assert steps > 20
+    for target in killed_at_each_step(about_to_merge, deed, processes, steps_min=20):
+        assert_nothing_happened_but_sealing(target)
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_process_can_be_killed_while_it_writes_a_file(
     about_to_merge: str, processes: ForkServerContext
 ) -> None:
     deaths = 0
-    for kilobytes in range(0, 48, 1 if IS_THOROUGH else 4):
+    for kilobytes in range(0, 48, 1 if PROFILE.is_thorough else 6):
         with copied(about_to_merge) as target:
             # What was there may be larger, and is not written to.
             child = Child(processes, die_writing, seal, target, kilobytes << 10)
@@ -106,7 +97,7 @@ def test_sealings_can_be_killed_while_others_write(
     create_meter(store_target)
     generator = Random(20261121)
     writer = Child(processes, write, store_target, range(1_000_000), 5)
-    kills = 100 if IS_THOROUGH else 12
+    kills = 100 if PROFILE.is_thorough else 12
     acknowledged = segments = 0
 
     for seed in range(10 * kills):

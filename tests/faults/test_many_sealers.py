@@ -1,19 +1,19 @@
 """Several processes append, seal, make anew and read, and it is as if one had."""
 
-import os
 from multiprocessing.context import ForkServerContext
 from random import Random
 
 import pytest
 
 from tests.faults.copying import runs_of, segments_of
-from tests.faults.processes import Child, said
 from tests.faults.sealing import Sealed, wander
 from tests.faults.usage import assert_holds, create_meter, open_store
 from tests.faults.writing import Acknowledged, read_along
+from tests.processes import Child, said
+from tests.profiles import PROFILE
 
 PROCESSES = 4
-EVENTS = 20_000 if os.environ.get("METERING_TEST_PROFILE") == "prove" else 1_500
+EVENTS = 20_000 if PROFILE.is_thorough else 1_500
 
 
 @pytest.mark.slow

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from tests.faults.processes import Child, said
 from tests.faults.usage import assert_holds, create_meter, open_store
 from tests.faults.writing import read_along, write
+from tests.processes import Child, said
 
 WRITERS = 4
 EVENTS = 1_500
@@ -44,6 +44,7 @@ def test_four_processes_lose_nothing_double_nothing_and_no_reader_skips(
         assert_holds(store, range(EVENTS))
 
 
+@pytest.mark.dialect
 @pytest.mark.slow
 def test_processes_that_open_a_new_store_at_once_make_one(
     store_target: str, processes: ForkServerContext

@@ -16,6 +16,8 @@ from ledger.database.store import Database
 from ledger.errors import StoreUnavailableError
 from tests.ledger.conftest import OpenDatabase
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def database(open_store: OpenDatabase) -> Database:

@@ -272,6 +272,7 @@ def test_a_head_that_is_not_where_the_log_ends_is_reported_by_verify(
     assert not connect().verify().ok
 
 
+@pytest.mark.dialect
 def test_a_table_of_meters_that_was_edited_is_reported_and_rebuilt(
     used: metering.Metering, connect: Connect, open_store: OpenDatabase
 ) -> None:
@@ -289,6 +290,7 @@ def test_a_table_of_meters_that_was_edited_is_reported_and_rebuilt(
     assert used.verify().ok
 
 
+@pytest.mark.dialect
 def test_an_undamaged_store_verifies(used: metering.Metering, connect: Connect) -> None:
     reached = list[tuple[int, int]]()
 
@@ -344,6 +346,7 @@ def log_of(database: Database) -> Log:
     )
 
 
+@pytest.mark.dialect
 def test_a_body_with_another_schema_is_refused(
     open_store: OpenDatabase, open_log: OpenLog
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_batch_of_repeats_makes_no_commit(log: Log) -> None:
     assert log.head() == head
 
 
+@pytest.mark.dialect
 def test_a_repeat_is_recognised_by_a_log_that_never_saw_the_original(
     open_log: OpenLog,
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_repeat_is_recognised_by_a_log_that_never_saw_the_original(
     assert positions(outcome) == list(range(1, 102))
 
 
+@pytest.mark.dialect
 def test_a_repeat_is_recognised_after_reopening(open_log: OpenLog) -> None:
     append(open_log(), row("a"))
 
@@ -74,6 +76,7 @@ def test_a_repeat_is_recognised_after_reopening(open_log: OpenLog) -> None:
     assert statuses(outcome) == [DUPLICATE]
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(
     ("changed", "fields"),
     [

@@ -24,6 +24,8 @@ from tests.ledger.drafts import (
 )
 from tests.ledger.faulty_database import FaultyDatabase
 
+pytestmark = pytest.mark.dialect
+
 
 class RefusedError(LedgerError):
     """What a decision of these tests raises."""

@@ -27,6 +27,8 @@ from tests.ledger.drafts import (
 )
 from tests.ledger.faulty_database import FaultyDatabase
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def database(open_store: OpenDatabase) -> Iterator[FaultyDatabase]:

@@ -26,6 +26,8 @@ from tests.ledger.drafts import (
     stored_rows,
 )
 
+pytestmark = pytest.mark.dialect
+
 
 def test_an_empty_log_ends_at_position_zero(log: Log) -> None:
     head = log.catch_up()

@@ -26,6 +26,8 @@ from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, draft, meter_created, record, row, stored_rows
 
+pytestmark = pytest.mark.dialect
+
 ROOT = Path(__file__).parents[2]
 
 

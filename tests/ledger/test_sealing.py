@@ -63,6 +63,7 @@ def digests(log: Log) -> list[tuple[int, int, bytes, bytes]]:
     ]
 
 
+@pytest.mark.dialect
 def test_a_sealed_log_reads_as_before(open_log: OpenLog) -> None:
     log = filled(open_log())
     before, chain = stored_rows(log), digests(log)
@@ -92,6 +93,7 @@ def test_what_comes_after_a_segment_is_the_tail(open_log: OpenLog) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.dialect
 def test_another_process_goes_on_as_before(open_log: OpenLog) -> None:
     follower = Recorder()
     ours, theirs = filled(open_log()), open_log(follower)
@@ -159,6 +161,7 @@ def test_an_event_is_found_where_it_was_recorded(open_log: OpenLog) -> None:
     assert log.find_event("tokens", "event-1") is None
 
 
+@pytest.mark.dialect
 def test_positions_are_found_by_the_time_they_were_recorded(open_log: OpenLog) -> None:
     log = filled(open_log())
     instants = [NOW - 1, NOW, NOW + SECOND, NOW + 2 * SECOND + 1, NOW + 9 * SECOND]
@@ -279,6 +282,7 @@ def test_a_flipped_bit_is_an_error_and_never_a_number(
         assert error.name == file.name  # noqa: PT017  # it may as well be right
 
 
+@pytest.mark.dialect
 def test_many_small_commits_take_little_room_once_they_are_sealed(
     open_log: OpenLog,
 ) -> None:

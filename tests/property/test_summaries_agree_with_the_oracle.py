@@ -121,6 +121,7 @@ EVENTFUL = history_of(
 )
 
 
+@pytest.mark.dialect
 def test_every_answer_agrees_with_the_oracle_after_any_history(
     store_targets: StoreTargets,
 ) -> None:

@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import stripe
 
 import metering
+from tests.programs import Program
 from tests.segment_places import places_of
 
 FORM = "application/x-www-form-urlencoded"
@@ -40,7 +39,7 @@ class Server:
     url: str
     key: str
     target: str
-    process: subprocess.Popen[str]
+    process: Program
 
     def client(self, key: str | None = None, **keywords: Any) -> stripe.StripeClient:
         """Stripe's own client, pointed here."""
@@ -85,25 +84,14 @@ def running_server(target: str, *arguments: str) -> Iterator[Server]:
         key = store.api_keys.create(name="tests").secret
     assert key is not None
     with server_process(target, *arguments) as process:
-        assert process.stdout is not None
         line = process.stdout.readline()
-        assert line, f"it does not serve: {(process.stderr or [''])}"
+        assert line, f"it does not serve: {process.stderr.read()}"
         yield Server(
             url=json.loads(line)["url"], key=key, target=target, process=process
         )
 
 
-@contextmanager
-def server_process(target: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def server_process(target: str, *arguments: str) -> Program:
     places = [f"--segments={each}" for each in places_of(target).values()]
-    command = [sys.executable, "-m", "metering.cli", *places, "serve"]
-    with subprocess.Popen(
-        [*command, "--port=0", "--json", "--store", target, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    serve = ["serve", "--port=0", "--json", "--store", target]
+    return Program(*places, *serve, *arguments)

@@ -129,6 +129,7 @@ class Sender(threading.Thread):
         self.numbers = numbers_of(answered)
 
 
+@pytest.mark.dialect
 def test_either_database_takes_rows_in_bulk(store_target: str) -> None:
     with running_server(store_target, *OPTIONS) as server:
         body = arrow_of(table_of(create_tokens(server), [1, 2]))
@@ -153,7 +154,7 @@ def test_a_body_counts_once_when_the_server_was_stopped_amid_it(
             eventually(lambda: store.position > before)
             server.process.send_signal(stop)
         sender.join()
-        server.process.wait(60)
+        server.process.wait()
 
     with running_server(target, *OPTIONS) as restarted:
         again = send(replace(restarted, key=key), ARROW, body, Idempotency_Key="once")

@@ -1,6 +1,5 @@
 """Whoever stalls is hung up on: in a head, in a body, and between requests."""
 
-import multiprocessing
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pytest
 
 import metering
 from metering.server.http.serving import Bind, serve
+from tests.processes import Child, said, warm_processes
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 HEAD = (
@@ -37,18 +37,11 @@ def serve_impatiently(target: str, pipe: Connection) -> None:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     target = str(tmp_path_factory.mktemp("impatient") / "usage")
-    context = multiprocessing.get_context("spawn")
-    pipe, theirs = context.Pipe()
-    process = context.Process(target=serve_impatiently, args=(target, theirs))
-    process.start()
-    try:
-        assert pipe.poll(PATIENCE_SECONDS), "it does not serve"
-        parts = urlsplit(pipe.recv())
-        yield str(parts.hostname), int(parts.port or 0)
-    finally:
-        process.terminate()
-        process.join(PATIENCE_SECONDS)
-        process.kill()
+    child = Child(warm_processes(), serve_impatiently, target)
+    parts = urlsplit(next(said(child)))
+    yield str(parts.hostname), int(parts.port or 0)
+    child.kill()
+    child.exit_code()
 
 
 @contextmanager

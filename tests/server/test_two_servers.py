@@ -1,10 +1,11 @@
 """Two servers of one store that are asked the same at once do it once, and say so."""
 
+import pytest
+
 import metering
 from ledger.records.requests import Request
 from metering.server.api.repetitions import REPLAYED, Repetitions
-from metering.server.api.requests import HttpResponse
-from metering.server.grammar.dialects import V1
+from metering.server.api.requests import Reply
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_meter
 
@@ -18,35 +19,36 @@ def request(number: int) -> Request:
     )
 
 
-def never(_: str | None) -> HttpResponse | None:
+def never(_: str | None) -> Reply | None:
     raise AssertionError("it was answered")
 
 
+@pytest.mark.dialect
 def test_a_request_that_the_other_server_did_meanwhile_is_answered_as_that_one_was(
     connect: Connect,
 ) -> None:
     ours, theirs = connect(), connect()
     meter = create_meter(ours)
-    done = HttpResponse(body=b"done", headers={})
+    done = Reply(status=200, body=b"done", headers={})
 
-    def deactivate(store: metering.Metering) -> HttpResponse:
+    def deactivate(store: metering.Metering) -> Reply:
         store.meters.deactivate(meter.id)
         return done
 
-    def deactivate_after_the_other_did() -> HttpResponse:
+    def deactivate_after_the_other_did() -> Reply:
         # Looked for before, in vain.
         repetitions = Repetitions(ours)
         first = repetitions.reply(
-            request(1), V1, do=lambda: deactivate(ours), recover=never
+            request(1), do=lambda: deactivate(ours), recover=never
         )
         assert first == done
         return deactivate(theirs)
 
     second = Repetitions(theirs).reply(
-        request(2), V1, do=deactivate_after_the_other_did, recover=never
+        request(2), do=deactivate_after_the_other_did, recover=never
     )
     third = Repetitions(ours).reply(
-        request(3), V1, do=lambda: deactivate(ours), recover=never
+        request(3), do=lambda: deactivate(ours), recover=never
     )
 
     for reply in (second, third):

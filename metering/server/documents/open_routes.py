@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from metering.server.api.health import Health, KeptHealth
-from metering.server.api.requests import HttpResponse
+from metering.server.api.requests import Reply
 from metering.server.grammar.media_types import HTML, JSON
 
 
@@ -19,7 +19,7 @@ class Site:
 
     health: KeptHealth
     document: bytes
-    page: Callable[[Health], HttpResponse]
+    page: Callable[[Health], Reply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,60 +28,42 @@ class OpenRoute:
 
     Attributes:
         media_type: of the answer.
-        summary: what the route does, in a sentence.
+        handler: its docstring says what the route does.
         needs_store: whether it fails where the store cannot be asked.
     """
 
     path: str
     media_type: str
-    summary: str
-    handler: Callable[[Site], Awaitable[HttpResponse]]
+    handler: Callable[[Site], Awaitable[Reply]]
     needs_store: bool = False
 
 
-async def _live(_: Site) -> HttpResponse:
-    return HttpResponse(body=b'{"status":"ok"}')
+async def live(_: Site) -> Reply:
+    """Tell that the server lives."""
+    return Reply(status=200, body=b'{"status":"ok"}')
 
 
-async def _ready(site: Site) -> HttpResponse:
+async def ready(site: Site) -> Reply:
+    """Tell whether the server can answer from its store."""
     health = await site.health.latest()
     if not health.is_ready:
-        return HttpResponse(status=503, body=b'{"status":"unavailable"}')
-    return HttpResponse(body=b'{"status":"ok"}')
+        return Reply(status=503, body=b'{"status":"unavailable"}')
+    return Reply(status=200, body=b'{"status":"ok"}')
 
 
-async def _document(site: Site) -> HttpResponse:
-    return HttpResponse(body=site.document)
+async def document(site: Site) -> Reply:
+    """Describe the routes as OpenAPI does."""
+    return Reply(status=200, body=site.document)
 
 
-async def _page(site: Site) -> HttpResponse:
+async def page(site: Site) -> Reply:
+    """Show the routes and the health of the server, for people."""
     return site.page(await site.health.latest())
 
 
 OPEN_ROUTES = (
-    OpenRoute(
-        path="/healthz",
-        media_type=JSON,
-        summary="Report that the server runs.",
-        handler=_live,
-    ),
-    OpenRoute(
-        path="/readyz",
-        media_type=JSON,
-        summary="Report whether the server can answer from its store.",
-        handler=_ready,
-        needs_store=True,
-    ),
-    OpenRoute(
-        path="/openapi.json",
-        media_type=JSON,
-        summary="Describe the routes in OpenAPI.",
-        handler=_document,
-    ),
-    OpenRoute(
-        path="/",
-        media_type=HTML,
-        summary="List the routes and the health of the server, for people.",
-        handler=_page,
-    ),
+    OpenRoute(path="/healthz", media_type=JSON, handler=live),
+    OpenRoute(path="/readyz", media_type=JSON, handler=ready, needs_store=True),
+    OpenRoute(path="/openapi.json", media_type=JSON, handler=document),
+    OpenRoute(path="/", media_type=HTML, handler=page),
 )

@@ -11,7 +11,6 @@ from metering.credits.parameters import AMOUNT_MAX, LONGEST_ID
 from metering.credits.resources import CreditBalanceTransaction
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.parameters import (
     Integer,
     Items,
@@ -29,18 +28,21 @@ _APPLY, _PREVIEW, _REINSTATE = (
 _EXPANSIONS = {"credit_grant": "credit_grant", "test_clock": "test_clock"}
 
 
-def _apply(call: Call) -> Answer:
+def apply(call: Call) -> Answer:
+    """Draw down the credits of a customer for an invoice, once."""
     return Answer(body=_list(call.m.credits.apply(**call.given), _APPLY))
 
 
-def _preview(call: Call) -> Answer:
+def preview(call: Call) -> Answer:
+    """Tell what an invoice would draw, and record nothing."""
     # It may say less than what was recorded meanwhile, and never more.
     position = call.m.position
     made = call.m.credits.preview(**call.given)
     return Answer(body=_list(made, _PREVIEW), position=position)
 
 
-def _reinstate(call: Call) -> Answer:
+def reinstate(call: Call) -> Answer:
+    """Give back the credits that an invoice drew, because it was voided."""
     return Answer(body=_list(call.m.credits.reinstate(**call.given), _REINSTATE))
 
 
@@ -67,22 +69,18 @@ _INVOICE = {
 ROUTES = (
     Route(
         method="POST",
-        dialect=EXTENSION,
         path=_APPLY,
         scope="admin",
-        summary="Apply a customer's credits to an invoice, once.",
-        handler=_apply,
+        handler=apply,
         expansions=_EXPANSIONS,
         is_list=True,
         parameters=_INVOICE,
     ),
     Route(
         method="POST",
-        dialect=EXTENSION,
         path=_PREVIEW,
         scope="read",
-        summary="Preview what an invoice would draw, and record nothing.",
-        handler=_preview,
+        handler=preview,
         expansions=_EXPANSIONS,
         is_list=True,
         # What it answers is soon another thing; nothing came of it.
@@ -91,11 +89,9 @@ ROUTES = (
     ),
     Route(
         method="POST",
-        dialect=EXTENSION,
         path=_REINSTATE,
         scope="admin",
-        summary="Give back the credits that an invoice drew, because it was voided.",
-        handler=_reinstate,
+        handler=reinstate,
         expansions=_EXPANSIONS,
         is_list=True,
         parameters={"invoice": required(_ID)},

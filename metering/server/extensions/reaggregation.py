@@ -16,7 +16,6 @@ import pyarrow as pa
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import time_of
 from metering.server.api.routes import Answer, Call, Content, Route
-from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, JSON, prefers_arrow
 from metering.server.grammar.parameters import (
     Choice,
@@ -40,7 +39,8 @@ _HEAD = b'{"object":"list","data":['
 _END = b'],"has_more":false,"url":"%s"}' % REAGGREGATE.encode()
 
 
-def _reaggregate(call: Call) -> Answer:
+def reaggregate(call: Call) -> Answer:
+    """Recompute summaries of all customers from the events alone."""
     # What is recorded from here on may count or not.
     position = call.m.position
     table = call.m.reaggregate(**call.given)
@@ -127,11 +127,9 @@ _PARAMETERS = {
 ROUTES = tuple(
     Route(
         method=method,
-        dialect=EXTENSION,
         path=REAGGREGATE,
         scope="read",
-        summary="Recompute the summaries of all customers from the events alone.",
-        handler=_reaggregate,
+        handler=reaggregate,
         is_heavy=True,
         # It has no effect, and an answer is too large to be kept.
         keeps_answers=False,

@@ -22,31 +22,27 @@ from metering.server.api.errors import (
     RequestRefusedError,
     UnknownRouteError,
 )
-from metering.server.api.failures import response_to_failure
 from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
 from metering.server.api.requests import (
-    HttpRequest,
-    HttpResponse,
-)
-from metering.server.api.routes import Route, RowsBody
-from metering.server.api.service import IDEMPOTENCY_KEY, Service
-from metering.server.documents.front_page import front_page
-from metering.server.documents.open_routes import OPEN_ROUTES, OpenRoute, Site
-from metering.server.documents.openapi import document_of
-from metering.server.grammar.dialects import dialect_at
-from metering.server.grammar.media_types import JSON
-from metering.server.http.answering import Answering
-from metering.server.http.large_bodies import LargeBodies
-from metering.server.http.receiving import (
-    AsgiMessage,
-    AsgiReceive,
-    AsgiScope,
-    AsgiSend,
+    Asked,
     ClientGoneError,
+    Message,
+    Receive,
+    Reply,
+    Scope,
+    Send,
     headers_of,
     read_body,
 )
+from metering.server.api.routes import Route, RowsBody
+from metering.server.api.service import IDEMPOTENCY_KEY, Service, reply_of
+from metering.server.documents.front_page import front_page
+from metering.server.documents.open_routes import OPEN_ROUTES, OpenRoute, Site
+from metering.server.documents.openapi import document_of
+from metering.server.grammar.media_types import JSON
+from metering.server.http.answering import Answering
+from metering.server.http.large_bodies import LargeBodies
 from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
 
@@ -150,9 +146,7 @@ class _Endpoint:
         self._large_bodies = large_bodies
         self._patience_seconds = patience_seconds
 
-    async def __call__(
-        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         route = self._by_method.get(scope["method"])
         if route is None:
@@ -166,12 +160,12 @@ class _Endpoint:
             counted.ended(began, reply)
 
     async def _answer(
-        self, route: Route, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
-    ) -> HttpResponse | None:
+        self, route: Route, scope: Scope, receive: Receive, send: Send
+    ) -> Reply | None:
         """Answer, unless nobody is there any more."""
         request_id, headers = _new_request_id(), headers_of(scope)
         try:
-            asked = HttpRequest(
+            asked = Asked(
                 method=scope["method"],
                 path=scope["path"],
                 query=scope["query_string"],
@@ -187,7 +181,7 @@ class _Endpoint:
         except ClientGoneError:
             return None
         except RequestRefusedError as error:
-            reply = response_to_failure(error, route.dialect)
+            reply = reply_of(error.failure, scope["path"])
         if reply.pieces is None:
             await _send(send, reply, request_id, headers)
         else:
@@ -195,17 +189,13 @@ class _Endpoint:
             await self._send_pieces(receive, send, reply.pieces, head)
         return reply
 
-    async def _body(self, receive: AsgiReceive, headers: Mapping[str, str]) -> bytes:
+    async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
         return await read_body(
             receive, headers, patience_seconds=self._patience_seconds
         )
 
     async def _send_pieces(
-        self,
-        receive: AsgiReceive,
-        send: AsgiSend,
-        pieces: Iterator[bytes],
-        head: AsgiMessage,
+        self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
     ) -> None:
         """Send what is made meanwhile, on another thread, until nobody listens."""
         await send(head)
@@ -225,8 +215,8 @@ class _Endpoint:
             gone.cancel()
 
     async def _reply_to_rows(
-        self, route: Route, asked: HttpRequest, receive: AsgiReceive, taken: RowsBody
-    ) -> HttpResponse:
+        self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
+    ) -> Reply:
         """Answer a request whose body is read when it is clear that it may be sent."""
         refusal = await self._large_bodies.refusal(route, asked)
         if refusal is not None:
@@ -234,7 +224,7 @@ class _Endpoint:
         async with self._large_bodies.whole(asked, receive, taken.limits) as whole:
             return await self._reply(route, whole)
 
-    async def _reply(self, route: Route, asked: HttpRequest) -> HttpResponse:
+    async def _reply(self, route: Route, asked: Asked) -> Reply:
         """Answer, as soon as the log goes as far as is asked for."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _POSITION_SECONDS
@@ -255,9 +245,7 @@ class _OpenEndpoint:
         self._site = site
         self._unknown = unknown
 
-    async def __call__(
-        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["method"] not in {"GET", "HEAD"}:
             await self._unknown(scope, receive, send)
@@ -273,15 +261,12 @@ class _Unknown:
         # Whoever asks makes up methods and paths.
         self._counted = metrics.of("other", "unknown")
 
-    async def __call__(
-        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         del receive
         if scope["type"] == "http":
             error = UnknownRouteError(scope["method"], scope["path"])
-            reply = response_to_failure(error, dialect_at(scope["path"]))
-            began = self._counted.began()
+            reply, began = reply_of(error.failure, scope["path"]), self._counted.began()
             try:
                 await _send(send, reply, _new_request_id(), headers_of(scope))
             finally:
@@ -289,18 +274,13 @@ class _Unknown:
 
 
 async def _send(
-    send: AsgiSend,
-    reply: HttpResponse,
-    request_id: str,
-    asked_headers: Mapping[str, str],
+    send: Send, reply: Reply, request_id: str, asked_headers: Mapping[str, str]
 ) -> None:
     await send(_head(reply, request_id, asked_headers))
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _head(
-    reply: HttpResponse, request_id: str, asked_headers: Mapping[str, str]
-) -> AsgiMessage:
+def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:
     headers = {
         "Content-Type": JSON,
         "Cache-Control": "no-store",

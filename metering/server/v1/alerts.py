@@ -8,7 +8,6 @@ from metering.bodies import body_of
 from metering.connection import Metering
 from metering.server.api.pages import PAGING, page_of
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     Choice,
     Integer,
@@ -27,30 +26,36 @@ _TYPES = ("usage_threshold", "credit_balance_threshold")
 _RECURRENCES = ("one_time", "calendar_month", "calendar_day")
 
 
-def _create(call: Call) -> Answer:
+def create(call: Call) -> Answer:
+    """Create an alert."""
     return Answer(body=body_of(call.m.alerts.create(**call.given)))
 
 
-def _retrieve(call: Call) -> Answer:
+def retrieve(call: Call) -> Answer:
+    """Retrieve an alert, also one that is archived."""
     return Answer(body=body_of(call.m.alerts.retrieve(call.ids["id"])))
 
 
-def _list_alerts(call: Call) -> Answer:
+def list_alerts(call: Call) -> Answer:
+    """List alerts that are not archived."""
     filters = {
         name: call.given[name] for name in ("alert_type", "meter") if name in call.given
     }
     return Answer(body=page_of(call.m.alerts.list, call.given, ALERTS, **filters))
 
 
-def _activate(call: Call) -> Answer:
+def activate(call: Call) -> Answer:
+    """Let an alert trigger again."""
     return Answer(body=body_of(call.m.alerts.activate(call.ids["id"])))
 
 
-def _deactivate(call: Call) -> Answer:
+def deactivate(call: Call) -> Answer:
+    """Keep an alert from triggering."""
     return Answer(body=body_of(call.m.alerts.deactivate(call.ids["id"])))
 
 
-def _archive(call: Call) -> Answer:
+def archive(call: Call) -> Answer:
+    """Keep an alert from triggering for ever, and leave it out of lists."""
     return Answer(body=body_of(call.m.alerts.archive(call.ids["id"])))
 
 
@@ -96,11 +101,9 @@ _THRESHOLD = Shape(
 ROUTES = (
     Route(
         method="POST",
-        dialect=V1,
         path=ALERTS,
         scope="admin",
-        summary="Create an alert.",
-        handler=_create,
+        handler=create,
         expansions=_EXPANSIONS,
         recover=_recover,
         parameters={
@@ -112,20 +115,16 @@ ROUTES = (
     ),
     Route(
         method="GET",
-        dialect=V1,
         path=_ALERT,
         scope="read",
-        summary="Retrieve an alert, including an archived one.",
-        handler=_retrieve,
+        handler=retrieve,
         expansions=_EXPANSIONS,
     ),
     Route(
         method="GET",
-        dialect=V1,
         path=ALERTS,
         scope="read",
-        summary="List the alerts that are not archived.",
-        handler=_list_alerts,
+        handler=list_alerts,
         expansions=_EXPANSIONS,
         is_list=True,
         parameters={
@@ -137,26 +136,16 @@ ROUTES = (
     *(
         Route(
             method="POST",
-            dialect=V1,
             path=f"{_ALERT}/{verb}",
             scope="admin",
-            summary=summary,
             handler=handler,
             expansions=_EXPANSIONS,
             recover=_recover,
         )
-        for verb, handler, summary in (
-            ("activate", _activate, "Activate an alert, so that it can trigger again."),
-            (
-                "deactivate",
-                _deactivate,
-                "Deactivate an alert, so that it does not trigger.",
-            ),
-            (
-                "archive",
-                _archive,
-                "Archive an alert: it never triggers again and no list shows it.",
-            ),
+        for verb, handler in (
+            ("activate", activate),
+            ("deactivate", deactivate),
+            ("archive", archive),
         )
     ),
 )

@@ -17,7 +17,6 @@ from metering.bodies import Body, body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.server.api.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     Choice,
     Pairs,
@@ -33,7 +32,16 @@ _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
 DIGITS_MAX = 15
 
 
-def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
+def create(call: Call) -> Answer:
+    """Record a meter event."""
+    [answer] = create_together([call])
+    if isinstance(answer, MeteringError):
+        raise answer
+    return answer
+
+
+def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
+    """Record meter events in one commit."""
     return create_and_write(calls, body_of)
 
 
@@ -45,7 +53,7 @@ def create_and_write(
     events: dict[int, NewMeterEvent] = {}
     for number, call in enumerate(calls):
         try:
-            key = call.m.meters.value_key(call.given["event_name"])
+            key = call.value_keys.of(call.given["event_name"])
             check_digits(key, call.given["payload"])
         except InvalidRequestError as refusal:
             answers[number] = refusal
@@ -58,7 +66,8 @@ def create_and_write(
     return [answers[number] for number in range(len(calls))]
 
 
-def _cancel(call: Call) -> Answer:
+def cancel(call: Call) -> Answer:
+    """Cancel a meter event."""
     given = call.given
     adjustment = call.m.meter_event_adjustments.create(
         event_name=given["event_name"],
@@ -135,11 +144,10 @@ def check_digits(value_key: str | None, payload: Mapping[str, str]) -> None:
 ROUTES = (
     Route(
         method="POST",
-        dialect=V1,
         path="/v1/billing/meter_events",
         scope="ingest",
-        summary="Record a meter event.",
-        together=_create_together,
+        handler=create,
+        together=create_together,
         parameters={
             "event_name": required(Text(longest=100)),
             "identifier": optional(Text(longest=100)),
@@ -149,11 +157,9 @@ ROUTES = (
     ),
     Route(
         method="POST",
-        dialect=V1,
         path="/v1/billing/meter_event_adjustments",
         scope="ingest",
-        summary="Cancel a meter event.",
-        handler=_cancel,
+        handler=cancel,
         parameters={
             "cancel": optional(Shape({"identifier": optional(Text(longest=100))})),
             "event_name": required(Text(longest=100)),

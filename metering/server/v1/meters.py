@@ -9,7 +9,6 @@ from metering.errors import InvalidRequestError
 from metering.meters.resources import Meter
 from metering.server.api.pages import PAGING, page_within
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     Choice,
     Shape,
@@ -27,35 +26,42 @@ _STEPS = {None: 60, "hour": 3_600, "day": 86_400}
 _ALIGNED = {None: "whole minutes", "hour": "whole hours in UTC", "day": "midnight UTC"}
 
 
-def _create(call: Call) -> Answer:
+def create(call: Call) -> Answer:
+    """Create a meter."""
     return Answer(body=body_of(call.m.meters.create(**call.given)))
 
 
-def _update(call: Call) -> Answer:
+def update(call: Call) -> Answer:
+    """Give a meter another display name."""
     if "display_name" not in call.given:
-        return _retrieve(call)
+        return retrieve(call)
     meter = call.m.meters.update(call.ids["id"], **call.given)
     return Answer(body=body_of(meter))
 
 
-def _retrieve(call: Call) -> Answer:
+def retrieve(call: Call) -> Answer:
+    """Retrieve a meter."""
     return Answer(body=body_of(call.m.meters.retrieve(call.ids["id"])))
 
 
-def _list_meters(call: Call) -> Answer:
+def list_meters(call: Call) -> Answer:
+    """List meters, active and inactive ones."""
     meters = call.m.meters.list(call.given.get("status"))
     return Answer(body=page_within(meters, "billing meter", call.given, METERS))
 
 
-def _deactivate(call: Call) -> Answer:
+def deactivate(call: Call) -> Answer:
+    """Stop a meter from taking events."""
     return Answer(body=body_of(call.m.meters.deactivate(call.ids["id"])))
 
 
-def _reactivate(call: Call) -> Answer:
+def reactivate(call: Call) -> Answer:
+    """Let an inactive meter take events again."""
     return Answer(body=body_of(call.m.meters.reactivate(call.ids["id"])))
 
 
-def _event_summaries(call: Call) -> Answer:
+def event_summaries(call: Call) -> Answer:
+    """Aggregate the usage of a customer, once or by the hour or day."""
     given, meter_id = call.given, call.ids["id"]
     window = given.get("value_grouping_window")
     for name in ("start_time", "end_time"):
@@ -86,11 +92,9 @@ def _recover(m: Metering, meter_id: str) -> Meter:
 ROUTES = (
     Route(
         method="POST",
-        dialect=V1,
         path=METERS,
         scope="admin",
-        summary="Create a meter.",
-        handler=_create,
+        handler=create,
         recover=_recover,
         parameters={
             "customer_mapping": optional(
@@ -110,31 +114,20 @@ ROUTES = (
             "value_settings": optional(Shape({"event_payload_key": _KEY})),
         },
     ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=_METER,
-        scope="read",
-        summary="Retrieve a meter.",
-        handler=_retrieve,
-    ),
+    Route(method="GET", path=_METER, scope="read", handler=retrieve),
     Route(
         method="POST",
-        dialect=V1,
         path=_METER,
         scope="admin",
-        summary="Change a meter's display name.",
-        handler=_update,
+        handler=update,
         recover=_recover,
         parameters={"display_name": optional(Text(longest=250))},
     ),
     Route(
         method="GET",
-        dialect=V1,
         path=METERS,
         scope="read",
-        summary="List meters, active and inactive.",
-        handler=_list_meters,
+        handler=list_meters,
         is_list=True,
         parameters={
             "status": optional(Choice(words=("active", "inactive"))),
@@ -143,29 +136,23 @@ ROUTES = (
     ),
     Route(
         method="POST",
-        dialect=V1,
         path=_METER + "/deactivate",
         scope="admin",
-        summary="Deactivate a meter, so that it takes no events.",
-        handler=_deactivate,
+        handler=deactivate,
         recover=_recover,
     ),
     Route(
         method="POST",
-        dialect=V1,
         path=_METER + "/reactivate",
         scope="admin",
-        summary="Reactivate a meter, so that it takes events again.",
-        handler=_reactivate,
+        handler=reactivate,
         recover=_recover,
     ),
     Route(
         method="GET",
-        dialect=V1,
         path=_METER + "/event_summaries",
         scope="read",
-        summary="Aggregate a customer's usage over a range, or by hour or day.",
-        handler=_event_summaries,
+        handler=event_summaries,
         is_list=True,
         parameters={
             "customer": required(Text(longest=500)),

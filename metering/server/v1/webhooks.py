@@ -9,7 +9,6 @@ from metering.bodies import body_of
 from metering.connection import Metering
 from metering.server.api.pages import PAGING, page_of
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     METADATA,
     Either,
@@ -28,11 +27,13 @@ ENDPOINTS = "/v1/webhook_endpoints"
 _ENDPOINT = ENDPOINTS + "/{id}"
 
 
-def _retrieve_event(call: Call) -> Answer:
+def retrieve_event(call: Call) -> Answer:
+    """Retrieve an event."""
     return Answer(body=body_of(call.m.events.retrieve(call.ids["id"])))
 
 
-def _list_events(call: Call) -> Answer:
+def list_events(call: Call) -> Answer:
+    """List events."""
     filters: dict[str, object] = {}
     for name in ("type", "types", "delivery_success"):
         if name in call.given:
@@ -42,25 +43,30 @@ def _list_events(call: Call) -> Answer:
     return Answer(body=page_of(call.m.events.list, call.given, EVENTS, **filters))
 
 
-def _create_endpoint(call: Call) -> Answer:
+def create_endpoint(call: Call) -> Answer:
+    """Send events to a URL from now on; the secret is in this answer only."""
     return Answer(body=body_of(call.m.webhook_endpoints.create(**call.given)))
 
 
-def _update_endpoint(call: Call) -> Answer:
+def update_endpoint(call: Call) -> Answer:
+    """Change an endpoint."""
     endpoint = call.m.webhook_endpoints.update(call.ids["id"], **call.given)
     return Answer(body=body_of(endpoint))
 
 
-def _retrieve_endpoint(call: Call) -> Answer:
+def retrieve_endpoint(call: Call) -> Answer:
+    """Retrieve an endpoint."""
     return Answer(body=body_of(call.m.webhook_endpoints.retrieve(call.ids["id"])))
 
 
-def _list_endpoints(call: Call) -> Answer:
+def list_endpoints(call: Call) -> Answer:
+    """List endpoints."""
     found = page_of(call.m.webhook_endpoints.list, call.given, ENDPOINTS)
     return Answer(body=found)
 
 
-def _delete_endpoint(call: Call) -> Answer:
+def delete_endpoint(call: Call) -> Answer:
+    """Send nothing to an endpoint any more."""
     endpoint_id = call.ids["id"]
     call.m.webhook_endpoints.delete(endpoint_id)
     body = {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True}
@@ -96,21 +102,12 @@ _TO = (("lt", 0), ("lte", 1))
 _BOUNDS = Shape({name: optional(seconds()) for name in ("gt", "gte", "lt", "lte")})
 
 ROUTES = (
+    Route(method="GET", path=EVENTS + "/{id}", scope="read", handler=retrieve_event),
     Route(
         method="GET",
-        dialect=V1,
-        path=EVENTS + "/{id}",
-        scope="read",
-        summary="Retrieve an event.",
-        handler=_retrieve_event,
-    ),
-    Route(
-        method="GET",
-        dialect=V1,
         path=EVENTS,
         scope="read",
-        summary="List events.",
-        handler=_list_events,
+        handler=list_events,
         is_list=True,
         parameters={
             "created": optional(Either(text=seconds(), tree=_BOUNDS)),
@@ -122,11 +119,9 @@ ROUTES = (
     ),
     Route(
         method="POST",
-        dialect=V1,
         path=ENDPOINTS,
         scope="admin",
-        summary="Create an endpoint; only this response holds its secret.",
-        handler=_create_endpoint,
+        handler=create_endpoint,
         recover=_recover_created,
         parameters={
             "description": optional(Text(unsets=True)),
@@ -135,21 +130,12 @@ ROUTES = (
             "url": required(Text()),
         },
     ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=_ENDPOINT,
-        scope="read",
-        summary="Retrieve an endpoint.",
-        handler=_retrieve_endpoint,
-    ),
+    Route(method="GET", path=_ENDPOINT, scope="read", handler=retrieve_endpoint),
     Route(
         method="POST",
-        dialect=V1,
         path=_ENDPOINT,
         scope="admin",
-        summary="Change an endpoint.",
-        handler=_update_endpoint,
+        handler=update_endpoint,
         recover=_recover,
         parameters={
             "description": optional(Text(unsets=True)),
@@ -161,20 +147,11 @@ ROUTES = (
     ),
     Route(
         method="GET",
-        dialect=V1,
         path=ENDPOINTS,
         scope="read",
-        summary="List endpoints.",
-        handler=_list_endpoints,
+        handler=list_endpoints,
         is_list=True,
         parameters=PAGING,
     ),
-    Route(
-        method="DELETE",
-        dialect=V1,
-        path=_ENDPOINT,
-        scope="admin",
-        summary="Delete an endpoint, so that nothing is sent to it.",
-        handler=_delete_endpoint,
-    ),
+    Route(method="DELETE", path=_ENDPOINT, scope="admin", handler=delete_endpoint),
 )

@@ -6,7 +6,6 @@ Source: https://docs.stripe.com/api/v2/core/events
 from urllib.parse import urlencode
 
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V2
 from metering.server.grammar.parameters import (
     Given,
     Integer,
@@ -26,11 +25,13 @@ _PAGE = "page"
 _BOUNDS = ("gt", "gte", "lt", "lte")
 
 
-def _retrieve(call: Call) -> Answer:
+def retrieve(call: Call) -> Answer:
+    """Retrieve a thin event."""
     return Answer(body=report_body(call.m.error_reports.retrieve(call.ids["id"])))
 
 
-def _list_events(call: Call) -> Answer:
+def list_events(call: Call) -> Answer:
+    """List thin events."""
     given, reports = call.given, call.m.error_reports
     limit = given.get("limit", _LIMIT)
     filters = {
@@ -62,21 +63,12 @@ def _url(given: Given, page: str) -> str:
 
 
 ROUTES = (
+    Route(method="GET", path=EVENTS + "/{id}", scope="read", handler=retrieve),
     Route(
         method="GET",
-        dialect=V2,
-        path=EVENTS + "/{id}",
-        scope="read",
-        summary="Retrieve a thin event.",
-        handler=_retrieve,
-    ),
-    Route(
-        method="GET",
-        dialect=V2,
         path=EVENTS,
         scope="read",
-        summary="List thin events.",
-        handler=_list_events,
+        handler=list_events,
         parameters={
             "created": optional(
                 Shape({name: optional(Timestamp()) for name in _BOUNDS})

@@ -16,11 +16,10 @@ from msgspec.structs import replace
 
 from metering import MeteringError
 from metering.arguments.ids import identifier_of
-from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.api.failures import reported_error
+from metering.server.api.failures import words_of_a_report
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V2
+from metering.server.api.value_keys import ValueKeys
 from metering.server.grammar.parameters import RFC_3339, Given, Items, Shape, required
 from metering.server.v1.meter_events import DIGITS_MAX, check_digits
 from metering.server.v2.bodies import session_body
@@ -46,12 +45,21 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 _DECODER = msgspec.json.Decoder(_Body)
 
 
-def _create_session(call: Call) -> Answer:
+def create_session(call: Call) -> Answer:
+    """Make a token that opens the stream for 15 minutes."""
     session = call.m.meter_event_sessions.create(key_id=call.key_id)
     return Answer(body=session_body(session))
 
 
-def _accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
+def accept(call: Call) -> Answer:
+    """Record what obeys the rules of some meter events, and report the others."""
+    [answer] = accept_together([call])
+    assert isinstance(answer, Answer), "what is refused is reported"
+    return answer
+
+
+def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
+    """Record the events of some requests in one commit."""
     m = calls[0].m
     events: list[StreamedEvent] = []
     senders: list[Call] = []
@@ -59,7 +67,7 @@ def _accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
         sent = _named(call)
         events += sent
         senders += [call] * len(sent)
-    refusals = _too_long(m, events)
+    refusals = _too_long(calls[0].value_keys, events)
     kept = [at for at in range(len(events)) if at not in refusals]
     if kept:
         found = m.meter_events.accept([events[at] for at in kept])
@@ -76,11 +84,10 @@ def _accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
 
 
 def _too_long(
-    m: Metering, events: Sequence[StreamedEvent]
+    value_keys: ValueKeys, events: Sequence[StreamedEvent]
 ) -> dict[int, InvalidRequestError]:
     """Refuse values of more digits than Stripe takes, by the number of the event."""
-    names = {each.event_name for each in events}
-    keys = {name: m.meters.value_key(name) for name in names}
+    keys = {name: value_keys.of(name) for name in {each.event_name for each in events}}
     refusals = {}
     for number, event in enumerate(events):
         key = keys[event.event_name]
@@ -128,7 +135,7 @@ def _named(call: Call) -> list[StreamedEvent]:
 def _refused(
     event_name: str, refusal: InvalidRequestError, sender: Call
 ) -> RefusedEvent:
-    message, code = reported_error(refusal)
+    message, code = words_of_a_report(refusal, event_name)
     request = sender.request
     return RefusedEvent(
         event_name=event_name,
@@ -142,12 +149,11 @@ def _refused(
 ROUTES = (
     Route(
         method="POST",
-        dialect=V2,
         path="/v2/billing/meter_event_stream",
         scope="ingest",
         credential="session",
-        summary="Record up to 100 meter events; report later those that break a rule.",
-        together=_accept_together,
+        handler=accept,
+        together=accept_together,
         decode=_decode,
         parameters={
             "events": required(Items(Shape(EVENT), least=1, most=EVENTS_MAX)),
@@ -155,11 +161,9 @@ ROUTES = (
     ),
     Route(
         method="POST",
-        dialect=V2,
         path="/v2/billing/meter_event_session",
         scope="ingest",
-        summary="Create a token that opens the stream for 15 minutes.",
-        handler=_create_session,
+        handler=create_session,
         # A token that was kept to be told again could be read by whoever reads a store.
         keeps_answers=False,
     ),

@@ -16,6 +16,8 @@ from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, draft, positions, row, statuses, stored_rows
 from tests.ledger.faulty_database import GatedDatabase
 
+pytestmark = pytest.mark.dialect
+
 THREADS = 64
 
 

@@ -130,6 +130,7 @@ def test_the_token_of_a_session_is_sent(
     assert "token-of-a-test" not in store.url
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(
     "url",
     [
@@ -153,6 +154,7 @@ def test_a_url_with_secrets_is_refused_and_not_shown(url: str) -> None:
     assert caught.value.__cause__ is None or "hidden" not in str(caught.value.__cause__)
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(
     ("url", "words"),
     [

@@ -38,6 +38,7 @@ def test_a_restricted_key_may_do_what_its_scopes_say(store: metering.Metering) -
     assert (key.secret or "").startswith("rk_test_")
 
 
+@pytest.mark.dialect
 def test_keys_of_live_mode_say_so(connect: Connect, clock: metering.FixedClock) -> None:
     live, test = connect(clock=clock, livemode=True), connect(clock=clock)
 
@@ -66,6 +67,7 @@ def test_keys_are_no_part_of_the_log(store: metering.Metering) -> None:
     assert store.position == 0
 
 
+@pytest.mark.dialect
 def test_a_revoked_key_stays_revoked_from_when_it_was(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

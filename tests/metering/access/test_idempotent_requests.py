@@ -15,6 +15,8 @@ from ledger.records.requests import Request, idempotent_request
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_event, create_meter
 
+pytestmark = pytest.mark.dialect
+
 REQUEST = Request(
     key_id="key_1",
     idempotency_key="again",

@@ -142,6 +142,7 @@ def test_too_many_alerts_on_a_currency_are_refused(connect: Connect) -> None:
     assert caught.value.code == "alert_limit_reached"
 
 
+@pytest.mark.dialect
 def test_it_triggers_at_the_invoice_that_draws_credits_down(
     store: metering.Metering,
 ) -> None:
@@ -278,6 +279,7 @@ def test_a_clock_that_went_back_hides_no_fall(
     assert fallen(store)[1:] == [("cus_3", 0, NOW + DAY / 2, True)]
 
 
+@pytest.mark.dialect
 def test_several_evaluators_record_each_fall_once(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

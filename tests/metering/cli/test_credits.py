@@ -453,6 +453,7 @@ def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
     assert "[red]\\u202e" in shown.stdout
 
 
+@pytest.mark.dialect
 @pytest.mark.postgresql
 def test_credits_work_on_postgresql(postgresql_url: str) -> None:
     grant = granted(postgresql_url, "--amount", "10", "--currency", "usd")["id"]

@@ -1,7 +1,6 @@
 import json
 import re
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typer.testing import CliRunner, Result
 import metering
 from metering.cli.app import app
 from metering.cli.demo.traffic import HOURS, Traffic, floor_hour
+from tests.programs import Program
 
 END = datetime(2025, 3, 2, 12, tzinfo=UTC)
 
@@ -140,19 +140,12 @@ def test_demo_lives_with_other_credits_of_its_customer(tmp_path: Path) -> None:
 def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> None:
     store, rows = tmp_path / "demo", 100_000
     arguments = ["demo", "--events", str(rows), "--store", str(store)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "metering.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as program:
-        assert program.stdout is not None
-        assert program.stderr is not None
+    with Program(*arguments) as program:
         assert "language-model API" in program.stdout.readline()
         program.send_signal(signal.SIGINT)
         complaint = program.stderr.read()
+        assert program.wait() == 130
 
-    assert program.returncode == 130
     assert complaint.startswith("metering: Interrupted; ")
     assert complaint.endswith("nothing counts twice\n")
     assert complaint.count("\n") == 1
@@ -296,6 +289,7 @@ def test_events_to_be_cancelled_were_sent_by_whom_it_says() -> None:
         assert row["timestamp"] == event.timestamp
 
 
+@pytest.mark.dialect
 @pytest.mark.postgresql
 def test_demo_works_on_postgresql(postgresql_url: str) -> None:
     stages = demo_document("--events", "5000", "--store", postgresql_url)

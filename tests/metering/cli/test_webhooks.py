@@ -2,12 +2,9 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 import stripe
@@ -16,6 +13,7 @@ from typer.testing import CliRunner, Result
 import metering
 from metering.cli.app import app
 from tests.metering.usual_usage import create_event, create_meter
+from tests.programs import Program
 from tests.segment_places import places_of
 from tests.webhook_receiver import Receiver, answering, running_receiver
 
@@ -120,26 +118,10 @@ def test_events_are_delivered_once_and_shown(target: str, receiver: Receiver) ->
     assert document(target, "events", "--type", "billing.alert.triggered") == []
 
 
-@contextmanager
-def running_worker(target: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running_worker(target: str, *arguments: str) -> Program:
     """A worker in a process of its own, killed if the test does not end it."""
     places = [f"--segments={each}" for each in places_of(target).values()]
-    command = [sys.executable, "-m", "metering.cli", *places, "worker"]
-    with subprocess.Popen(
-        [*command, "--allow-private", "--store", target, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def stream(given: IO[str] | None) -> IO[str]:
-    assert given is not None
-    return given
+    return Program(*places, "worker", "--allow-private", "--store", target, *arguments)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -148,7 +130,7 @@ def test_a_worker_works_until_it_is_told_to_stop(
 ) -> None:
     endpoint = add_endpoint(target, receiver)
     with metering.connect(target) as store, running_worker(target) as process:
-        assert stream(process.stdout).readline().startswith("Working on ")
+        assert process.stdout.readline().startswith("Working on ")
         (meter,) = store.meters.list()
         store.alerts.create(
             title="Much",
@@ -159,8 +141,8 @@ def test_a_worker_works_until_it_is_told_to_stop(
         received = receiver.next()
 
         process.send_signal(stop)
-        said = stream(process.stdout).read()
-        complaints = stream(process.stderr).read()
+        said = process.stdout.read()
+        complaints = process.stderr.read()
 
         assert (process.wait(), complaints) == (0, "")
         (delivery,) = store.webhook_endpoints.deliveries(endpoint["id"])
@@ -178,7 +160,7 @@ def test_a_worker_tells_programs_what_it_did(target: str, receiver: Receiver) ->
         receiver.next()
         told: dict[str, int] = {"enqueued": 0, "delivered": 0}
         while told["delivered"] == 0:
-            receipt = json.loads(stream(process.stdout).readline())
+            receipt = json.loads(process.stdout.readline())
             told = {key: told[key] + receipt[key] for key in told}
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
@@ -188,6 +170,6 @@ def test_a_worker_tells_programs_what_it_did(target: str, receiver: Receiver) ->
 def test_a_worker_of_no_store_ends_with_a_line(tmp_path: Path) -> None:
     with running_worker(str(tmp_path / "none")) as process:
         assert process.wait() == 1
-        complaint = stream(process.stderr).read()
+        complaint = process.stderr.read()
     assert complaint.startswith("metering: There is no store at ")
     assert complaint.count("\n") == 1

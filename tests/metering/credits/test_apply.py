@@ -53,6 +53,7 @@ def test_an_invoice_draws_credits_line_by_line(
     assert balance(store) == {"usd": (950, 950)}
 
 
+@pytest.mark.dialect
 def test_applying_again_answers_the_same_and_draws_nothing(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

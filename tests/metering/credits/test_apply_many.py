@@ -31,6 +31,7 @@ def rejected(receipt: metering.CreditsReceipt) -> list[tuple[int, str | None, st
     ]
 
 
+@pytest.mark.dialect
 def test_the_invoices_of_a_table_are_settled(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

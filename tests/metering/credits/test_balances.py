@@ -183,6 +183,7 @@ def test_a_grant_of_another_customer_is_missing(store: metering.Metering) -> Non
         balance(store, filter={"type": "credit_grant", "credit_grant": other.id})
 
 
+@pytest.mark.dialect
 def test_a_history_follows_the_balance_from_change_to_change(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

@@ -48,6 +48,7 @@ def test_a_grant_has_the_usual_settings(store: metering.Metering) -> None:
     assert made.id.startswith("credgr_test_")
 
 
+@pytest.mark.dialect
 def test_a_grant_has_the_settings_it_was_given(connect: Connect) -> None:
     store = connect(clock=metering.FixedClock(NOW))
 

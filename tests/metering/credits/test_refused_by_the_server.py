@@ -11,7 +11,7 @@ from tests.metering.usual_credits import apply, balance, grant, line
 from tests.metering.usual_usage import NOW
 from tests.segment_places import clear_places_of, places_of
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.dialect]
 
 
 @pytest.fixture

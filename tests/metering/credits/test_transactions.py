@@ -84,6 +84,7 @@ def test_a_granted_transaction_is_effective_when_its_grant_is(
     )
 
 
+@pytest.mark.dialect
 def test_every_transaction_is_found_by_its_id_for_ever(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

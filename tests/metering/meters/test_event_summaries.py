@@ -12,6 +12,7 @@ from tests.metering.reaggregation.questions import MICROSECOND, ask, at, use, va
 from tests.metering.usual_usage import NOW, create_event, create_meter
 
 
+@pytest.mark.dialect
 def test_a_summary_has_the_fields_of_its_question(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

@@ -242,6 +242,7 @@ def test_an_event_name_belongs_to_one_meter_also_while_that_is_inactive(
     assert len(store.meters.list()) == 1
 
 
+@pytest.mark.dialect
 def test_event_names_that_differ_in_case_or_form_are_different(
     connect: Connect, clock: metering.FixedClock
 ) -> None:
@@ -411,6 +412,7 @@ def test_two_connections_see_each_others_meters_at_once(
     assert one.meters.retrieve(meter.id) == active
 
 
+@pytest.mark.dialect
 def test_meters_outlive_their_connection(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

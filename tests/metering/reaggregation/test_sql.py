@@ -165,6 +165,7 @@ def test_days_are_those_of_utc(
     assert selected(found) == [{"day": "2026-02-28"}]
 
 
+@pytest.mark.dialect
 def test_names_with_quotes_are_compared_as_they_are(connect: Connect) -> None:
     store = filled(connect, "half")
 

@@ -78,6 +78,7 @@ def test_a_report_is_there_when_its_window_has_ended(
     assert opened.error_reports.retrieve(report.id) == report
 
 
+@pytest.mark.dialect
 def test_processes_of_one_store_share_a_report(
     connect: Connect,
     opened: metering.Metering,
@@ -141,6 +142,7 @@ def test_reports_are_found_by_type_meter_and_time(
     assert len(reports.list(created={"gte": at, "lt": at + WINDOW})) == 2
 
 
+@pytest.mark.dialect
 def test_reports_come_page_by_page(
     opened: metering.Metering, meter: metering.Meter, clock: metering.FixedClock
 ) -> None:

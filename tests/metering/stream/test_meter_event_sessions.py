@@ -47,6 +47,7 @@ def test_a_session_lives_for_a_quarter_of_an_hour(
     assert expired.is_expired
 
 
+@pytest.mark.dialect
 def test_a_session_ends_with_its_key(opened: metering.Metering) -> None:
     key = opened.api_keys.create(name="gateway")
     session = opened.meter_event_sessions.create(key_id=key.id)
@@ -67,6 +68,7 @@ def test_a_session_of_the_other_mode_is_none(
     assert found(opened, session) is None
 
 
+@pytest.mark.dialect
 def test_a_session_is_forgotten_a_day_after_it_expired(
     opened: metering.Metering, clock: metering.FixedClock
 ) -> None:

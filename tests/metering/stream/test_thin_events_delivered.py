@@ -269,6 +269,7 @@ def test_a_report_is_sent_until_it_is_taken_and_each_attempt_is_kept(
     assert first.body == second.body
 
 
+@pytest.mark.dialect
 def test_reports_and_events_arrive_in_the_order_in_which_they_came(
     sending: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:

@@ -52,6 +52,7 @@ def segments_of(store: metering.Metering) -> int:
     return report.segments
 
 
+@pytest.mark.dialect
 def test_answers_stay_as_they_were(connect: Connect) -> None:
     store = open_store(connect, seal_events=None)
     meter = create_meter(store)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 import metering
 from tests.conftest import Connect
 from tests.metering.usual_usage import NOW, cancel_event, create_event, create_meter
@@ -37,6 +39,7 @@ def test_events_are_counted_once_sealed_cancelled_or_not(
         assert status.position == store.position == 8
 
 
+@pytest.mark.dialect
 def test_what_is_evaluated_and_what_is_to_be_delivered_is_told(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

@@ -81,6 +81,7 @@ def test_progress_reaches_the_end(target: str) -> None:
     assert told[-1] == (175, 175)
 
 
+@pytest.mark.dialect
 def test_the_digest_does_not_depend_on_where_the_log_lies(connect: Connect) -> None:
     store = connect(clock=metering.FixedClock(NOW), seal_events=None)
     create_meter(store)

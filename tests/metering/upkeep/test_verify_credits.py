@@ -147,6 +147,7 @@ def test_what_was_changed_is_found_while_others_record(
             assert store.verify().problems == (problem,)
 
 
+@pytest.mark.dialect
 def test_rebuilding_leaves_every_balance_as_it_was(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

@@ -92,6 +92,7 @@ def test_what_another_connection_records_is_noticed(
     assert [each.value for each in other.alerts.triggered()] == [Decimal(2)]
 
 
+@pytest.mark.dialect
 def test_two_workers_on_a_store_do_nothing_twice(
     working: metering.Metering,
     receiver: Receiver,
@@ -221,6 +222,7 @@ def test_credits_that_expire_are_told_when_their_time_comes(
     assert expired["data"]["object"]["debit"]["type"] == "credits_expired"
 
 
+@pytest.mark.dialect
 def test_an_error_ends_the_worker_and_is_raised_where_it_is_left(
     working: metering.Metering,
 ) -> None:

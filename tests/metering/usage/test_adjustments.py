@@ -280,6 +280,7 @@ def test_an_identifier_names_its_latest_event_once_it_may_be_used_again(
         assert total(forgetful, meter) == 1
 
 
+@pytest.mark.dialect
 def test_a_cancellation_outlives_its_connection(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

@@ -13,6 +13,7 @@ from tests.metering.usual_usage import NOW, PAYLOAD, create_event, create_meter,
 MICROSECOND = timedelta(microseconds=1)
 
 
+@pytest.mark.dialect
 def test_a_created_event_has_what_was_sent(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

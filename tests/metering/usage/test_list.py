@@ -220,6 +220,7 @@ def test_events_that_come_while_others_are_listed_are_left_to_the_next_list(
     assert identifiers(listed)[-1] == "afterwards"
 
 
+@pytest.mark.dialect
 def test_a_payload_comes_back_as_it_went(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

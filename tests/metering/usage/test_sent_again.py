@@ -247,6 +247,7 @@ def test_in_one_batch_the_first_row_wins_and_others_repeat_or_contradict_it(
     assert total(store, meter) == 1
 
 
+@pytest.mark.dialect
 def test_a_batch_compares_with_what_was_recorded_before_in_any_way(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

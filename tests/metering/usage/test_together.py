@@ -111,6 +111,7 @@ def test_a_meter_that_another_process_deactivated_takes_nothing(
     assert {error_of(each).code for each in recorded} == {"archived_meter"}
 
 
+@pytest.mark.dialect
 def test_requests_are_written_down_with_the_events_that_are_new(
     opened: metering.Metering,
 ) -> None:

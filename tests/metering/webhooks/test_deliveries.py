@@ -189,6 +189,7 @@ BAD = {
 }
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("behaviour", [*BAD, "stall"])
 def test_a_receiver_that_fails_is_tried_again_with_the_same_bytes(
     sending: metering.Metering,
@@ -319,6 +320,7 @@ def test_a_rebuild_sends_nothing_again(
     assert sending.verify().problems == ()
 
 
+@pytest.mark.dialect
 def test_every_kind_of_event_arrives(
     sending: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:

@@ -214,6 +214,7 @@ def test_an_endpoint_that_is_unknown_is_missing(
             ask(endpoint_id)
 
 
+@pytest.mark.dialect
 def test_endpoints_are_known_to_every_connection_and_in_the_log(
     connect: Connect, clock: metering.FixedClock
 ) -> None:

@@ -194,6 +194,7 @@ def test_an_alert_is_told_with_the_fields_of_stripe_and_no_others(
     }
 
 
+@pytest.mark.dialect
 def test_events_stay_as_they_are(
     stored: metering.Metering, connect: Connect, clock: metering.FixedClock
 ) -> None:
@@ -307,6 +308,7 @@ def test_events_are_listed_by_types(lived: metering.Metering) -> None:
     assert listed(type="billing.meter.created*created") == []
 
 
+@pytest.mark.dialect
 def test_events_are_listed_by_whether_they_were_delivered(
     stored: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:

@@ -81,6 +81,7 @@ def test_an_update_holds_for_what_happens_after_it(
     assert names == ["A meter", "wanted now", "A meter"]
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("between", [nothing, deliver])
 def test_what_was_not_delivered_before_a_stop_is_delivered_after_it(
     sending: metering.Metering,
@@ -134,6 +135,7 @@ def test_an_endpoint_that_is_deleted_is_sent_nothing_more(
             ask(endpoint.id)
 
 
+@pytest.mark.dialect
 def test_what_was_sent_is_forgotten_after_thirty_days(
     sending: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:

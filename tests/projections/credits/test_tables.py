@@ -127,6 +127,7 @@ def assert_folded_as_replayed(log: Log, commits: Sequence[Sequence[Fact]]) -> No
         assert found.applications == expected.applications
 
 
+@pytest.mark.dialect
 def test_a_history_of_every_fact_is_folded_alike_on_each_backend(
     database: Database,
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_fold_that_overdraws_a_grant_records_nothing(database: Database) -> No
     assert stored(log).applications == {}
 
 
+@pytest.mark.dialect
 def test_a_store_of_before_is_given_the_tables_when_it_is_opened(
     database: Database,
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_store_of_before_is_given_the_tables_when_it_is_opened(
     assert stored(log_of(database)).applications == before.applications
 
 
+@pytest.mark.dialect
 def test_grants_are_read_page_by_page_newest_first(database: Database) -> None:
     log = log_of(database)
     record(log, [created(name) for name in "abcde"], 0)
@@ -216,6 +219,7 @@ def test_a_past_balance_reads_only_the_invoices_since(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.dialect
 def test_tables_of_another_version_are_made_anew_with_their_indexes(
     database: Database,
 ) -> None:
@@ -231,6 +235,7 @@ def test_tables_of_another_version_are_made_anew_with_their_indexes(
     assert "credit_application_reinstated" in {each["name"] for each in indexes}
 
 
+@pytest.mark.dialect
 def test_many_thousands_of_values_are_looked_for_at_once(database: Database) -> None:
     log = log_of(database)
     record(log, HISTORY[0], 0)

@@ -186,6 +186,7 @@ def test_rebuilt_tables_are_those_that_were_folded_along_the_way(
         assert_rebuilt_as_folded(log_of(database), commits)
 
 
+@pytest.mark.dialect
 def test_a_history_of_every_fact_is_folded_alike_on_each_backend(
     database: Database,
 ) -> None:
@@ -231,6 +232,7 @@ def replayed(commits: Iterator[Commit]) -> dict[str, MeterDefinition]:
     return definitions
 
 
+@pytest.mark.dialect
 def test_tables_are_current_only_if_this_fold_made_them(database: Database) -> None:
     tables = FactTables()
 

@@ -258,6 +258,7 @@ def test_the_same_rows_become_the_same_events_whatever_holds_them(
     ] == STORED
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("source", ["maps", "nested dicts"])
 def test_ingested_events_are_stored_and_summed_on_every_database(
     connect: Connect, clock: metering.FixedClock, source: str

@@ -1,5 +1,6 @@
 """Own the life of the other processes: started, listened to, killed, waited for."""
 
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -8,6 +9,16 @@ from typing import Any
 
 # Far longer than anything takes that goes on at all.
 PATIENCE_SECONDS = 120
+
+
+def warm_processes() -> ForkServerContext:
+    """Start processes that share nothing with this one, dozens in a second.
+
+    They are forked from a server that has imported everything and opened nothing.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "pytest", "tests.preloaded"])
+    return context
 
 
 class Child:

@@ -1,0 +1,24 @@
+"""Own a process that has imported whatever a store may need, and opened nothing.
+
+The fault tests and the tests of the server fork theirs from it, in milliseconds; a new
+interpreter takes seconds to import as much.
+"""
+
+import importlib
+import pkgutil
+
+# What the product imports when it is first needed.
+import duckdb  # noqa: F401
+import pyarrow.dataset
+import pyarrow.parquet  # noqa: F401
+import urllib3  # noqa: F401
+import uvicorn  # noqa: F401
+
+import ledger
+import metering
+import projections
+
+for _package in (ledger, projections, metering):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
+        if not _module.name.endswith("__main__"):
+            importlib.import_module(_module.name)

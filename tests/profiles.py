@@ -1,0 +1,71 @@
+"""Own how much of the suite runs: what each profile selects, and how far it searches.
+
+METERING_TEST_PROFILE names the profile; `make` sets it, and `test` is the default. What
+a profile leaves out is selected by the markers of pyproject.toml, so `-m` on the command
+line replaces the selection and nothing else. METERING_TEST_TURN is a whole number that
+decides which of the steps are taken where a sweep takes only some.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+_MEMORY = "/dev/shm"
+_MEMORY_BYTES_MIN = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How much of the suite runs.
+
+    Attributes:
+        selects: a marker expression of pytest.
+        examples: how many examples Hypothesis tries of each property.
+        stride: a sweep over the steps of a process takes one in so many.
+        is_thorough: whether tests search long, and at random.
+        is_on_disk: whether temporary stores are on the disk, so that each commit waits
+            for it.
+    """
+
+    selects: str
+    examples: int
+    stride: int
+    is_thorough: bool = False
+    is_on_disk: bool = False
+
+
+_ON_SQLITE = "(not postgresql or dialect)"
+_PROFILES = {
+    "fast": Profile(selects="not slow and not postgresql", examples=4, stride=9),
+    "test": Profile(selects=_ON_SQLITE, examples=12, stride=3),
+    "rest": Profile(selects=f"not {_ON_SQLITE} or sweep", examples=12, stride=1),
+    "prove": Profile(
+        selects="", examples=1_000, stride=1, is_thorough=True, is_on_disk=True
+    ),
+}
+PROFILE = _PROFILES[os.environ.get("METERING_TEST_PROFILE", "test")]
+_TURN = int(os.environ.get("METERING_TEST_TURN", "0"))
+
+
+def steps() -> Iterator[int]:
+    """The steps of a sweep, from the first on: every one, or every third or so.
+
+    Which third is a matter of METERING_TEST_TURN, so three turns take every step.
+    """
+    return count(1 + _TURN % PROFILE.stride, PROFILE.stride)
+
+
+def use_memory() -> None:
+    """Keep temporary files in memory, where there is room and the profile allows.
+
+    No test can lose what was written but not synced: processes are killed, machines are
+    not. Whether a store syncs is a matter of its settings, which it checks itself.
+    """
+    if PROFILE.is_on_disk or not os.path.isdir(_MEMORY):  # noqa: PTH112
+        return
+    if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
+        # Processes that tests start find it in the environment.
+        os.environ["TMPDIR"] = tempfile.tempdir = _MEMORY
