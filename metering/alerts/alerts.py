@@ -39,8 +39,8 @@ from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
-from projections.credits.queries import Page
 from projections.kernels.alerts import book as kernel
+from projections.rows import Page
 
 ALERTS_MAX = 25
 LONGEST_TITLE = 256

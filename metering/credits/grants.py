@@ -38,8 +38,9 @@ from metering.credits.resources import (
 )
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from projections.credits.queries import CreditQueries, Page
+from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
+from projections.rows import Page
 
 CREDIT_GRANTS_MAX = 100
 LONGEST_GRANT_NAME = 100

@@ -37,8 +37,8 @@ from metering.webhooks.resources import (
 )
 from metering.webhooks.signatures import new_secret
 from metering.webhooks.snapshots import EVENT_TYPES
-from projections.credits.queries import Page
 from projections.kernels.endpoints import EVERY_EVENT, Endpoint
+from projections.rows import Page
 from projections.webhooks.queries import EndpointQueries
 
 ENDPOINTS_MAX = 16

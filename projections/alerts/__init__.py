@@ -1,1 +1,1 @@
-"""Alerts: what is watched, what is pending, and what was crossed."""
+"""Alerts: what awaits evaluation, and where usage and credits cross thresholds."""

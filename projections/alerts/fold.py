@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from typing import TypeVar, get_args
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from ledger.database.bulk import insert_rows, is_among
 from ledger.facts.alerts import (
@@ -17,6 +17,8 @@ from ledger.facts.alerts import (
     UsageAlertTriggered,
 )
 from projections.alerts.tables import (
+    CREDIT_TRIGGERS,
+    USAGE_TRIGGERS,
     alert,
     alert_checkpoint,
     alert_of,
@@ -30,13 +32,15 @@ from projections.kernels.alerts.book import (
     AlertFact,
     CreationFact,
     TransitionFact,
+    TriggerFact,
     changed,
     created,
 )
 from projections.kernels.credits.falls import Occurrence
+from projections.rows import RowFormat
 from projections.schema import RecordedFact, TableFold
 
-_Ordered = TypeVar("_Ordered", int, Occurrence)
+TriggerFactT = TypeVar("TriggerFactT", UsageAlertTriggered, CreditAlertTriggered)
 
 _END_PERIOD = (
     update(alert_period)
@@ -61,8 +65,8 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 _change(connection, fact, Occurrence(recorded_at, position))
             case _:
                 pass
-    _trigger(connection, triggers)
-    _trigger_of_credits(connection, of_credits)
+    _trigger(connection, alert_trigger, USAGE_TRIGGERS, triggers)
+    _trigger(connection, credit_alert_trigger, CREDIT_TRIGGERS, of_credits)
 
 
 ALERTS = TableFold(
@@ -75,12 +79,12 @@ ALERTS = TableFold(
 
 
 def read_checkpoint(connection: Connection) -> int | None:
-    """Read up to where triggers are recorded; None where there never was an alert."""
+    """Return the position up to which triggers are recorded; None without alerts."""
     return connection.execute(select(alert_checkpoint.c.position)).scalar()
 
 
 def move_checkpoint(connection: Connection, position: int) -> None:
-    """Say up to where triggers are recorded, which never goes back."""
+    """Move the checkpoint of alerts on usage, which never goes back."""
     connection.execute(
         update(alert_checkpoint)
         .where(alert_checkpoint.c.position < position)
@@ -89,16 +93,13 @@ def move_checkpoint(connection: Connection, position: int) -> None:
 
 
 def read_credit_checkpoint(connection: Connection) -> Occurrence | None:
-    """Read up to where triggers of alerts on credits are recorded.
-
-    It is None where there never was such an alert.
-    """
+    """Return up to where triggers of alerts on credits are recorded; None without."""
     row = connection.execute(select(credit_alert_checkpoint)).first()
     return None if row is None else Occurrence(row.recorded_at, row.position)
 
 
 def move_credit_checkpoint(connection: Connection, place: Occurrence) -> None:
-    """Say up to where these triggers are recorded, which never goes back."""
+    """Move the checkpoint of alerts on credits, which never goes back."""
     connection.execute(
         update(credit_alert_checkpoint)
         .where(credit_alert_checkpoint.c.position < place.position)
@@ -141,59 +142,30 @@ def _begin_period(connection: Connection, alert_id: str, place: Occurrence) -> N
 
 
 def _trigger(
-    connection: Connection, triggers: Sequence[tuple[int, int, UsageAlertTriggered]]
+    connection: Connection,
+    table: Table,
+    form: RowFormat[TriggerFactT],
+    triggers: Sequence[tuple[int, int, TriggerFactT]],
 ) -> None:
     if not triggers:
         return
     periods = _periods_of(connection, {fact.alert_id for _, _, fact in triggers})
     rows = [
-        (
-            position,
-            fact.alert_id,
-            _last_before(
-                [place.position for place in periods[fact.alert_id]],
-                fact.event_position,
-            ),
-            fact.customer,
-            f"{fact.value:f}",
-            fact.event_position,
-            fact.timestamp,
-            fact.window_start,
-            recorded_at,
+        form.row(
+            fact,
+            position=position,
+            recorded_at=recorded_at,
+            period=_period_of(fact, periods[fact.alert_id]),
         )
         for position, recorded_at, fact in triggers
     ]
-    insert_rows(connection, alert_trigger, rows)
-
-
-def _trigger_of_credits(
-    connection: Connection, triggers: Sequence[tuple[int, int, CreditAlertTriggered]]
-) -> None:
-    if not triggers:
-        return
-    periods = _periods_of(connection, {fact.alert_id for _, _, fact in triggers})
-    rows = [
-        (
-            position,
-            fact.alert_id,
-            _last_before(
-                periods[fact.alert_id], Occurrence(fact.instant, fact.cause_position)
-            ).position,
-            fact.customer,
-            fact.value,
-            fact.instant,
-            fact.cause_position,
-            recorded_at,
-        )
-        for position, recorded_at, fact in triggers
-    ]
-    insert_rows(connection, credit_alert_trigger, rows)
+    insert_rows(connection, table, rows)
 
 
 def _periods_of(
     connection: Connection, alert_ids: Collection[str]
 ) -> dict[str, list[Occurrence]]:
-    """Read where the periods of some alerts begin, ascending."""
+    """Return where the periods of some alerts begin, ascending."""
     periods: dict[str, list[Occurrence]] = {}
     for row in connection.execute(
         select(alert_period)
@@ -205,6 +177,10 @@ def _periods_of(
     return periods
 
 
-def _last_before(periods: Sequence[_Ordered], place: _Ordered) -> _Ordered:
-    """Find the last of an alert's periods, ascending, that begins before a place."""
-    return periods[bisect_left(periods, place) - 1]
+def _period_of(fact: TriggerFact, periods: Sequence[Occurrence]) -> int:
+    """Return the last of an alert's periods, ascending, that began before a trigger."""
+    if isinstance(fact, UsageAlertTriggered):
+        began = [each.position for each in periods]
+        return began[bisect_left(began, fact.event_position) - 1]
+    cause = Occurrence(fact.instant, fact.cause_position)
+    return periods[bisect_left(periods, cause) - 1].position

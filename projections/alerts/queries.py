@@ -1,10 +1,9 @@
-"""Alerts as one database transaction sees them: the questions that are asked of them."""
+"""Queries of alerts, as one database transaction sees them."""
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from ledger.database.bulk import is_among_numbers
 from ledger.facts.alerts import AlertStatus
@@ -15,18 +14,18 @@ from projections.alerts.fold import (
     read_credit_checkpoint,
 )
 from projections.alerts.tables import (
+    CREDIT_ALERTS,
+    CREDIT_TRIGGERS,
+    USAGE_ALERTS,
+    USAGE_TRIGGERS,
     alert,
     alert_of,
     alert_period,
     alert_trigger,
-    credit_alert_of,
     credit_alert_trigger,
-    credit_trigger_of,
     period_of,
     trigger_of,
-    usage_alert_of,
 )
-from projections.credits.queries import Page
 from projections.kernels.alerts.book import (
     AlertBook,
     AlertDefinition,
@@ -37,6 +36,7 @@ from projections.kernels.alerts.book import (
     Watch,
 )
 from projections.kernels.credits.falls import Occurrence
+from projections.rows import Page
 
 _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
@@ -68,33 +68,34 @@ _CREDITS_FIRED = select(
     credit_alert_trigger.c.cause_position,
 ).where(credit_alert_trigger.c.instant >= bindparam("since"))
 _TRIGGERS = (
-    (alert_trigger, trigger_of),
-    (credit_alert_trigger, credit_trigger_of),
+    (alert_trigger, USAGE_TRIGGERS),
+    (credit_alert_trigger, CREDIT_TRIGGERS),
 )
 
 Fired = tuple[int, str, int | None]
-"""A period, a customer and the start of a window: triggers but once."""
+"""A period, a customer and the start of a window, which trigger once together."""
 CreditsFired = tuple[int, str, Occurrence]
-"""A period, a customer and where credits fell: triggers but once."""
+"""A period, a customer and where credits fell, which trigger once together."""
 
 
 class AlertQueries:
-    """Alerts, periods and triggers, as a database transaction sees them."""
+    """Queries of alerts, periods and triggers in one database transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def alert(self, alert_id: str) -> AlertDefinition | None:
-        """Find an alert by its id."""
+        """Return an alert by its id."""
         row = self.connection.execute(_ALERT, {"alert_id": alert_id}).first()
         return None if row is None else alert_of(row)
 
     def all(self) -> list[AlertDefinition]:
-        """Read every alert, in the order of their creation."""
-        return self._alerts(_ALERTS.order_by(alert.c.position))
+        """Return every alert, in the order of their creation."""
+        rows = self.connection.execute(_ALERTS.order_by(alert.c.position))
+        return [alert_of(row) for row in rows]
 
     def stored(self) -> AlertBook:
-        """Read every alert, period and trigger."""
+        """Return every alert, period and trigger."""
         return AlertBook(
             alerts={each.alert_id: each for each in self.all()},
             periods=self.all_periods(),
@@ -108,28 +109,22 @@ class AlertQueries:
         meter_id: str | None,
         alert_class: type[AlertDefinition] | None,
     ) -> list[AlertDefinition]:
-        """Read some alerts that are not archived, newest first.
+        """Return a page of the alerts that are not archived.
 
         Args:
             page: which of them.
-            meter_id: only those on usage of a meter; None is all.
-            alert_class: only those on usage, or on credits; None is all.
+            meter_id: only alerts on a meter; None is all.
+            alert_class: only alerts on usage, or on credits; None is all.
         """
-        wanted, position = _ALERTS.where(_NOT_ARCHIVED), alert.c.position
+        wanted = _ALERTS.where(_NOT_ARCHIVED)
         if alert_class is not None:
             is_on_usage = alert_class is UsageAlert
             kind = alert.c.meter_id if is_on_usage else alert.c.currency
             wanted = wanted.where(kind.is_not(None))
         if meter_id is not None:
             wanted = wanted.where(alert.c.meter_id == meter_id)
-        if page.before is not None:
-            wanted = wanted.where(position < page.before)
-        if page.after is not None:
-            wanted = wanted.where(position > page.after).order_by(position)
-        else:
-            wanted = wanted.order_by(position.desc())
-        found = self._alerts(wanted.limit(page.limit))
-        return found if page.after is None else found[::-1]
+        rows = page.read(self.connection, alert, wanted)
+        return [alert_of(row) for row in rows]
 
     def applying_count(
         self,
@@ -138,9 +133,9 @@ class AlertQueries:
         meter_id: str | None = None,
         currency: str | None = None,
     ) -> int:
-        """Count the alerts that apply to a customer, or to whom most apply to.
+        """Return how many alerts apply to a customer on a meter, or in a currency.
 
-        Those on a meter, or on credits of a currency; the archived ones do not count.
+        Archived alerts do not count. None is the customer to whom most apply.
         """
         wanted = _OF_METER if currency is None else _OF_CURRENCY
         given = {"meter_id": meter_id} if currency is None else {"currency": currency}
@@ -152,20 +147,17 @@ class AlertQueries:
         return of_everybody + counts[customer]
 
     def watches(self, at: int) -> list[Watch]:
-        """Read the periods that have not ended before a position, with their alerts.
-
-        Those of alerts on usage.
-        """
+        """Return the alerts on usage with the periods that ended after a position."""
         return [
-            Watch(alert=usage_alert_of(row), after=row.after, before=row.ended)
+            Watch(alert=USAGE_ALERTS.read(row), after=row.after, before=row.ended)
             for row in self.connection.execute(_WATCHES, {"at": at})
         ]
 
     def credit_watches(self, at: int) -> list[CreditWatch]:
-        """Read the periods as `watches` does, but those of alerts on credits."""
+        """Return the alerts on credits with the periods that ended after a position."""
         return [
             CreditWatch(
-                alert=credit_alert_of(row),
+                alert=CREDIT_ALERTS.read(row),
                 after=Occurrence(row.began_at, row.after),
                 before=None
                 if row.ended is None
@@ -175,14 +167,14 @@ class AlertQueries:
         ]
 
     def all_periods(self) -> dict[int, Period]:
-        """Read all periods, by the position that each begins at."""
+        """Return all periods, by the position at which each begins."""
         rows = self.connection.execute(
             select(alert_period).order_by(alert_period.c.period)
         )
         return {row.period: period_of(row) for row in rows}
 
     def fired(self, periods: Sequence[int]) -> set[Fired]:
-        """Read for whom alerts have triggered in some periods."""
+        """Return for whom alerts on usage have triggered in some periods."""
         is_wanted = is_among_numbers(
             self.connection, alert_trigger.c.period, sorted(periods)
         )
@@ -190,7 +182,7 @@ class AlertQueries:
         return {(row.period, row.customer, row.window_start) for row in rows}
 
     def credits_fired(self, periods: Sequence[int], since: int) -> set[CreditsFired]:
-        """Read where credits fell in some periods, since an instant, inclusive."""
+        """Return for whom alerts on credits have triggered since an instant, inclusive."""
         is_wanted = is_among_numbers(
             self.connection, credit_alert_trigger.c.period, sorted(periods)
         )
@@ -205,35 +197,32 @@ class AlertQueries:
     def triggers(
         self, alert_id: str | None = None, customer: str | None = None
     ) -> list[Trigger]:
-        """Read triggers, of one alert or all, of one customer or all, in their order."""
+        """Return triggers of one alert or all, of one customer or all, in log order."""
         found: list[Trigger] = []
-        for table, of_row in _TRIGGERS:
+        for table, form in _TRIGGERS:
             wanted = select(table).order_by(table.c.position)
             if alert_id is not None:
                 wanted = wanted.where(table.c.alert_id == alert_id)
             if customer is not None:
                 wanted = wanted.where(table.c.customer == customer)
-            found += map(of_row, self.connection.execute(wanted))
+            found += [
+                trigger_of(row, form.read(row))
+                for row in self.connection.execute(wanted)
+            ]
         return sorted(found, key=lambda each: each.position)
 
     def credit_checkpoint(self) -> Occurrence | None:
-        """Tell up to where triggers of alerts on credits are recorded.
-
-        It is None where there never was such an alert.
-        """
+        """Return up to where triggers of alerts on credits are recorded; None without."""
         return read_credit_checkpoint(self.connection)
 
     def move_credit_checkpoint(self, place: Occurrence) -> None:
-        """Say up to where triggers of alerts on credits are recorded."""
+        """Move the checkpoint of alerts on credits, which never goes back."""
         move_credit_checkpoint(self.connection, place)
 
     def checkpoint(self) -> int | None:
-        """Tell up to where those of alerts on usage are recorded; likewise."""
+        """Return the position up to which triggers are recorded; None without alerts."""
         return read_checkpoint(self.connection)
 
     def move_checkpoint(self, position: int) -> None:
-        """Say up to where triggers are recorded."""
+        """Move the checkpoint of alerts on usage, which never goes back."""
         move_checkpoint(self.connection, position)
-
-    def _alerts(self, wanted: Select[Any]) -> list[AlertDefinition]:
-        return [alert_of(row) for row in self.connection.execute(wanted)]

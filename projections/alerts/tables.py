@@ -1,8 +1,8 @@
-"""The tables of alerts: a row an alert, a row a period, a row a trigger, and checkpoints.
+"""The tables of alerts: rows of alerts, periods and triggers, and two checkpoints.
 
-A checkpoint says up to where every trigger has been recorded, one for usage and one for
-credits. They are no fold of facts, so they stay when the tables are made anew: what was
-evaluated before would otherwise be gone through again, to find nothing.
+A checkpoint says up to where every trigger has been recorded: one is for usage, one for
+credits. Checkpoints follow from no fact, so they stay when the tables are made anew, or
+the whole log would be evaluated again to find nothing.
 """
 
 from decimal import Decimal
@@ -32,9 +32,11 @@ from projections.kernels.alerts.book import (
     CreditAlert,
     Period,
     Trigger,
+    TriggerFact,
     UsageAlert,
 )
 from projections.kernels.credits.falls import Occurrence
+from projections.rows import Codec, RowFormat, enum_codec
 from projections.schema import POSITION, metadata
 
 alert = Table(
@@ -79,8 +81,8 @@ alert_trigger = Table(
     Column("window_start", BigInteger, nullable=True),
     Column("recorded_at", BigInteger, nullable=False),
 )
-# Whatever an evaluator does, nothing triggers twice. No window begins at the instant
-# that stands for all time.
+# Whatever an evaluator does, no alert triggers twice. The literal stands for all time;
+# no window begins then.
 Index(
     "alert_trigger_once",
     alert_trigger.c.period,
@@ -126,43 +128,31 @@ credit_alert_checkpoint = Table(
 )
 
 
+_STATUS = {"status": enum_codec(AlertStatus)}
+USAGE_ALERTS = RowFormat(
+    alert, UsageAlert, _STATUS | {"recurrence": enum_codec(Recurrence)}
+)
+CREDIT_ALERTS = RowFormat(alert, CreditAlert, _STATUS)
+USAGE_TRIGGERS = RowFormat(
+    alert_trigger, UsageAlertTriggered, {"value": Codec("{:f}".format, Decimal)}
+)
+CREDIT_TRIGGERS = RowFormat(credit_alert_trigger, CreditAlertTriggered)
+
+
 def alert_of(row: Row[Any]) -> AlertDefinition:
-    """Read an alert from its row."""
-    return usage_alert_of(row) if row.lte is None else credit_alert_of(row)
+    """Return the alert of a row."""
+    return USAGE_ALERTS.read(row) if row.lte is None else CREDIT_ALERTS.read(row)
 
 
-def usage_alert_of(row: Row[Any]) -> UsageAlert:
-    """Read an alert on usage from its row."""
-    return UsageAlert(
-        position=row.position,
-        alert_id=row.alert_id,
-        title=row.title,
-        meter_id=row.meter_id,
-        gte=row.gte,
-        customer=row.customer,
-        recurrence=Recurrence(row.recurrence),
-        timezone=row.timezone,
-        status=AlertStatus(row.status),
-        period=row.period,
-    )
-
-
-def credit_alert_of(row: Row[Any]) -> CreditAlert:
-    """Read an alert on credits from its row."""
-    return CreditAlert(
-        position=row.position,
-        alert_id=row.alert_id,
-        title=row.title,
-        lte=row.lte,
-        currency=row.currency,
-        customer=row.customer,
-        status=AlertStatus(row.status),
-        period=row.period,
-    )
+def alert_row(made: AlertDefinition) -> dict[str, Any]:
+    """Return the row of an alert; columns of the other kind are NULL."""
+    if isinstance(made, CreditAlert):
+        return CREDIT_ALERTS.named(made)
+    return USAGE_ALERTS.named(made)
 
 
 def period_of(row: Row[Any]) -> Period:
-    """Read a period from its row."""
+    """Return the period of a row."""
     return Period(
         alert_id=row.alert_id,
         began=Occurrence(row.began_at, row.period),
@@ -170,54 +160,11 @@ def period_of(row: Row[Any]) -> Period:
     )
 
 
-def trigger_of(row: Row[Any]) -> Trigger:
-    """Read a trigger from its row."""
+def trigger_of(row: Row[Any], fact: TriggerFact) -> Trigger:
+    """Return the trigger of a row, given its fact."""
     return Trigger(
         position=row.position,
         recorded_at=row.recorded_at,
         period=row.period,
-        fact=UsageAlertTriggered(
-            alert_id=row.alert_id,
-            customer=row.customer,
-            value=Decimal(row.value),
-            event_position=row.event_position,
-            timestamp=row.timestamp,
-            window_start=row.window_start,
-        ),
+        fact=fact,
     )
-
-
-def credit_trigger_of(row: Row[Any]) -> Trigger:
-    """Read a trigger of an alert on credits from its row."""
-    return Trigger(
-        position=row.position,
-        recorded_at=row.recorded_at,
-        period=row.period,
-        fact=CreditAlertTriggered(
-            alert_id=row.alert_id,
-            customer=row.customer,
-            value=row.value,
-            instant=row.instant,
-            cause_position=row.cause_position,
-        ),
-    )
-
-
-def alert_row(made: AlertDefinition) -> dict[str, str | int | None]:
-    """Make the row of an alert; what is of other alerts is left out."""
-    row: dict[str, str | int | None] = {
-        "position": made.position,
-        "alert_id": made.alert_id,
-        "title": made.title,
-        "customer": made.customer,
-        "status": made.status.value,
-        "period": made.period,
-    }
-    if isinstance(made, CreditAlert):
-        return row | {"lte": made.lte, "currency": made.currency}
-    return row | {
-        "meter_id": made.meter_id,
-        "gte": made.gte,
-        "recurrence": made.recurrence.value,
-        "timezone": made.timezone,
-    }

@@ -1,1 +1,1 @@
-"""Credits: grants and applications, as one database transaction sees them."""
+"""Credits: grants and their applications to invoices."""

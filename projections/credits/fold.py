@@ -1,7 +1,7 @@
 """The fold of facts about credits, in few statements however many facts there are.
 
-Facts about a grant change other columns than those about invoices, which only add to
-what is applied of it, so that each kind is folded at once.
+Facts about grants and facts about invoices change different columns, and invoices only
+add to what is applied. So each kind is folded at once.
 """
 
 from collections import Counter
@@ -22,12 +22,12 @@ from ledger.facts.credits import (
     Draw,
 )
 from projections.credits.tables import (
-    application_row,
+    APPLIED,
+    DRAWS,
+    GRANTS,
+    METADATA,
     credit_application,
     credit_grant,
-    decoded_draws,
-    encoded_metadata,
-    grant_row,
 )
 from projections.kernels.credits.grants import GrantFact, changes, drawn, granted
 from projections.schema import RecordedFact, TableFold
@@ -51,10 +51,11 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     for position, recorded_at, fact in facts:
         match fact:
             case CreditsApplied():
-                applications.append(application_row(fact, position, recorded_at))
+                placed = {"position": position, "recorded_at": recorded_at}
+                applications.append(APPLIED.row(fact, **placed))
                 draws.append(fact.draws)
             case CreditGrantCreated():
-                grants.append(grant_row(granted(fact, position, recorded_at)))
+                grants.append(GRANTS.row(granted(fact, position, recorded_at)))
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
                 changed.append((position, recorded_at, fact))
             case CreditsReinstated():
@@ -84,7 +85,7 @@ def _change_grant(
 ) -> None:
     changed = changes(fact, position, recorded_at)
     if "metadata" in changed:
-        changed["metadata"] = encoded_metadata(changed["metadata"])
+        changed["metadata"] = METADATA.encode(changed["metadata"])
     connection.execute(
         update(credit_grant)
         .where(credit_grant.c.grant_id == fact.grant_id)
@@ -95,7 +96,7 @@ def _change_grant(
 def _reinstate(
     connection: Connection, undone: dict[str, tuple[int, int]]
 ) -> dict[int, int]:
-    """Mark applications as undone, and find what they drew of each grant."""
+    """Mark applications as reinstated; return what they had drawn of each grant."""
     if not undone:
         return {}
     connection.execute(
@@ -107,4 +108,4 @@ def _reinstate(
     )
     is_undone = is_among(connection, credit_application.c.invoice, list(undone))
     rows = connection.execute(select(credit_application.c.draws).where(is_undone))
-    return drawn(draw for (draws,) in rows for draw in decoded_draws(draws))
+    return drawn(draw for (draws,) in rows for draw in DRAWS.decode(draws))

@@ -1,4 +1,4 @@
-"""Credits as one database transaction sees them: the questions that are asked of them."""
+"""Queries of credits, as one database transaction sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,17 @@ from ledger.chain import recording_instant
 from ledger.commits import read_head
 from ledger.database.bulk import is_among, is_among_numbers
 from projections.credits.tables import (
+    APPLICATIONS,
+    GRANTS,
     HAS_CREDIT,
     IS_LIVE,
-    application_of,
+    PRICES,
     credit_application,
     credit_grant,
-    decoded_prices,
-    grant_of,
 )
 from projections.kernels.credits.balances import Balance
 from projections.kernels.credits.grants import Application, Grant
+from projections.rows import Page
 
 _GRANTS = select(credit_grant)
 _GRANT = _GRANTS.where(credit_grant.c.grant_id == bindparam("grant_id"))
@@ -102,23 +103,8 @@ _REINSTATED_SINCE = _APPLICATIONS_FOR.where(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Which of many to read, newest first.
-
-    Attributes:
-        limit: how many at most.
-        before: only those with a smaller position, None for no bound.
-        after: only those with a greater position, and of these the oldest.
-    """
-
-    limit: int
-    before: int | None = None
-    after: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCredits:
-    """All that is stored of credits.
+    """Everything stored about credits.
 
     Attributes:
         grants: by the position of their creation.
@@ -130,31 +116,31 @@ class StoredCredits:
 
 
 class CreditQueries:
-    """Grants and applications, as a database transaction sees them."""
+    """Queries of grants and applications in one database transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def present(self, now: int) -> int:
-        """Tell the present instant, given the time: never before what was recorded."""
+        """Return the present instant: `now`, but never before the last recording."""
         return recording_instant(read_head(self.connection), now)
 
     def grant(self, grant_id: str) -> Grant | None:
-        """Find a grant by its id."""
+        """Return a grant by its id."""
         return self._grant(_GRANT, {"grant_id": grant_id})
 
     def grant_at(self, position: int) -> Grant | None:
-        """Find a grant by the position of its creation."""
+        """Return a grant by the position of its creation."""
         return self._grant(_GRANT_AT, {"position": position})
 
     def grants_drawn(self, application: Application) -> dict[int, Grant]:
-        """Read the grants that an application drew from, by position."""
+        """Return the grants that an application drew from, by position."""
         positions = {draw.grant_position for draw in application.draws}
         found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
         return {grant.position: grant for grant in found}
 
     def grants_at(self, positions: Sequence[int]) -> dict[int, Grant]:
-        """Read grants by the positions of their creation, however many."""
+        """Return any number of grants by the positions of their creation."""
         is_wanted = is_among_numbers(
             self.connection, credit_grant.c.position, positions
         )
@@ -162,7 +148,7 @@ class CreditQueries:
         return {grant.position: grant for grant in found}
 
     def grant_ids(self, positions: Sequence[int]) -> dict[int, str]:
-        """Read the ids of grants, by position, however many."""
+        """Return the ids of any number of grants, by position."""
         wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(
             is_among_numbers(self.connection, credit_grant.c.position, positions)
         )
@@ -170,27 +156,26 @@ class CreditQueries:
         return {row.position: row.grant_id for row in rows}
 
     def grants_of(self, customer: str) -> list[Grant]:
-        """Read all grants of a customer, in the order of their creation."""
+        """Return all grants of a customer, in the order of their creation."""
         return self._grants(_GRANTS_OF, {"customer": customer})
 
     def grants_by_position(self, customer: str) -> dict[int, Grant]:
-        """Read all grants of a customer, by the position of their creation."""
+        """Return all grants of a customer, by the position of their creation."""
         return {grant.position: grant for grant in self.grants_of(customer)}
 
     def spendable_of(self, customer: str, instant: int) -> list[Grant]:
-        """Read the grants of a customer that are not over and have credit left."""
+        """Return the live grants of a customer that have credit left."""
         given = {"customer": customer, "instant": instant}
         return self._grants(_SPENDABLE_OF, given)
 
     def balances_of(self, customer: str, instant: int) -> dict[str, Balance]:
-        """Add up the grants of a customer at an instant that is not past, by currency.
+        """Return a customer's balances by currency, at an instant that is not past.
 
-        It is what `projections.kernels.credits.balances.balances` makes of them, added
-        up where they are: a customer may have had thousands.
+        They equal `projections.kernels.credits.balances.balances` of the grants. The
+        database adds up, since a customer may have had thousands of grants.
         """
-        rows = self.connection.execute(
-            _BALANCES_OF, {"customer": customer, "instant": instant}
-        )
+        given = {"customer": customer, "instant": instant}
+        rows = self.connection.execute(_BALANCES_OF, given)
         return {
             row.currency: Balance(int(row.ledger), int(row.available)) for row in rows
         }
@@ -198,18 +183,17 @@ class CreditQueries:
     def balances_by_scope(
         self, customer: str, instant: int
     ) -> list[tuple[tuple[str, ...] | None, str, Balance]]:
-        """Add up the grants as `balances_of` does, but for each scope apart.
+        """Return balances as `balances_of` does, but of each scope apart.
 
         Returns:
             The prices of a scope, None for every metered price; a currency; and the
             balance of the grants that have both. Sorted by currency.
         """
-        rows = self.connection.execute(
-            _BALANCES_BY_SCOPE, {"customer": customer, "instant": instant}
-        )
+        given = {"customer": customer, "instant": instant}
+        rows = self.connection.execute(_BALANCES_BY_SCOPE, given)
         return [
             (
-                decoded_prices(row.prices),
+                None if row.prices is None else PRICES.decode(row.prices),
                 row.currency,
                 Balance(int(row.ledger), int(row.available)),
             )
@@ -217,38 +201,32 @@ class CreditQueries:
         ]
 
     def unused_count(self, customer: str, instant: int) -> int:
-        """Count the grants of a customer that may still become part of an invoice."""
+        """Return how many grants of a customer an invoice may still draw from."""
         given = {"customer": customer, "instant": instant}
         return int(self.connection.execute(_COUNT_UNUSED, given).scalar_one())
 
     def page_of_grants(self, customer: str | None, page: Page) -> list[Grant]:
-        """Read some grants, of one customer or all, newest first."""
-        wanted, position = _GRANTS, credit_grant.c.position
+        """Return a page of grants, of one customer or all."""
+        wanted = _GRANTS
         if customer is not None:
             wanted = wanted.where(credit_grant.c.customer == customer)
-        if page.before is not None:
-            wanted = wanted.where(position < page.before)
-        if page.after is not None:
-            wanted = wanted.where(position > page.after).order_by(position)
-        else:
-            wanted = wanted.order_by(position.desc())
-        found = self._grants(wanted.limit(page.limit), {})
-        return found if page.after is None else found[::-1]
+        rows = page.read(self.connection, credit_grant, wanted)
+        return [GRANTS.read(row) for row in rows]
 
     def application(self, invoice: str) -> Application | None:
-        """Find what an invoice drew."""
+        """Return the application of credits to an invoice."""
         return self._application(_APPLICATION, {"invoice": invoice})
 
     def application_at(self, position: int) -> Application | None:
-        """Find an application by its position."""
+        """Return an application by its position."""
         return self._application(_APPLICATION_AT, {"position": position})
 
     def applications_of(self, customer: str) -> list[Application]:
-        """Read all applications to a customer's grants, in the order of the log."""
+        """Return all applications of a customer's credits, in the order of the log."""
         return self._applications(_APPLICATIONS_OF, {"customer": customer})
 
     def applications_since(self, customer: str, instant: int) -> list[Application]:
-        """Read the applications that were recorded or undone after an instant."""
+        """Return a customer's applications recorded or reinstated after an instant."""
         given = {"customer": customer, "instant": instant}
         return [
             *self._applications(_REINSTATED_SINCE, given),
@@ -256,13 +234,13 @@ class CreditQueries:
         ]
 
     def applications_to(self, invoices: Sequence[str]) -> dict[str, Application]:
-        """Read what some invoices drew, by invoice; those not settled are left out."""
+        """Return the applications to some invoices, by invoice; others are left out."""
         is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
         found = self._applications(_APPLICATIONS.where(is_wanted), {})
         return {each.invoice: each for each in found}
 
     def turning(self, after: int, up_to: int) -> list[str]:
-        """Find the customers with a grant that time makes effective, or expire.
+        """Return the customers with a grant that becomes effective or expires in a span.
 
         Args:
             after: exclusive.
@@ -272,7 +250,7 @@ class CreditQueries:
         return [row.customer for row in rows]
 
     def next_turn(self, after: int) -> int | None:
-        """Find when time first makes a grant effective, or expire, after an instant."""
+        """Return when a grant next becomes effective or expires after an instant."""
         found = [
             self.connection.execute(wanted, {"after": after}).scalar()
             for wanted in _NEXT_TURNS
@@ -280,7 +258,7 @@ class CreditQueries:
         return min((each for each in found if each is not None), default=None)
 
     def customers_of(self, grants: Sequence[str], invoices: Sequence[str]) -> set[str]:
-        """Find the customers of some grants, by id, and of some settled invoices."""
+        """Return the customers of some grants, by id, and of some settled invoices."""
         found: set[str] = set()
         for named, customer, names in (
             (credit_grant.c.grant_id, credit_grant.c.customer, grants),
@@ -294,7 +272,7 @@ class CreditQueries:
         return found
 
     def grants_of_many(self, customers: Sequence[str]) -> dict[str, list[Grant]]:
-        """Read all grants of some customers, in the order of their creation."""
+        """Return all grants of some customers, in the order of their creation."""
         is_wanted = is_among(self.connection, credit_grant.c.customer, customers)
         wanted = _GRANTS.where(is_wanted).order_by(credit_grant.c.position)
         found: dict[str, list[Grant]] = {}
@@ -305,7 +283,7 @@ class CreditQueries:
     def applications_of_many_since(
         self, customers: Sequence[str], instant: int
     ) -> dict[str, list[Application]]:
-        """Read what `applications_since` does, of some customers."""
+        """Return `applications_since` of some customers, by customer."""
         is_wanted = is_among(self.connection, credit_application.c.customer, customers)
         found: dict[str, list[Application]] = {}
         for since in _SINCE:
@@ -315,7 +293,7 @@ class CreditQueries:
         return found
 
     def stored(self) -> StoredCredits:
-        """Read everything."""
+        """Return everything."""
         grants = self._grants(_GRANTS, {})
         applications = self._applications(_APPLICATIONS, {})
         return StoredCredits(
@@ -325,18 +303,19 @@ class CreditQueries:
 
     def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:
         row = self.connection.execute(wanted, given).first()
-        return None if row is None else grant_of(row)
+        return None if row is None else GRANTS.read(row)
 
     def _grants(self, wanted: Select[Any], given: dict[str, Any]) -> list[Grant]:
-        return [grant_of(row) for row in self.connection.execute(wanted, given)]
+        return [GRANTS.read(row) for row in self.connection.execute(wanted, given)]
 
     def _application(
         self, wanted: Select[Any], given: dict[str, Any]
     ) -> Application | None:
         row = self.connection.execute(wanted, given).first()
-        return None if row is None else application_of(row)
+        return None if row is None else APPLICATIONS.read(row)
 
     def _applications(
         self, wanted: Select[Any], given: dict[str, Any]
     ) -> list[Application]:
-        return [application_of(row) for row in self.connection.execute(wanted, given)]
+        rows = self.connection.execute(wanted, given)
+        return [APPLICATIONS.read(row) for row in rows]

@@ -1,8 +1,8 @@
-"""The grants of many customers as columns, read once and drawn down along a run.
+"""The grants of many customers as columns, read once and drawn down during a run.
 
-What was read stays true as long as nobody else records a fact; what the run itself
-records is drawn here too. So a run over many invoices of the same customers reads their
-grants once and not once a commit.
+They stay true as long as nobody else records a fact, since what the run records is drawn
+here too. So a run over many invoices reads the grants of a customer once and not once a
+commit.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from ledger.facts.credits import GrantCategory
 from projections.credits.tables import (
     HAS_CREDIT,
     IS_LIVE,
+    PRICES,
     credit_grant,
-    decoded_prices,
 )
 from projections.kernels.credits.burn_down import NEVER
 from projections.kernels.credits.burn_down_many import EVERY_PRICE, UsableGrants
@@ -44,42 +44,42 @@ _SPENDABLE = select(*_COLUMNS).where(IS_LIVE, HAS_CREDIT)
 
 
 class Codes:
-    """Numbers for texts, from 0, in the order in which they came."""
+    """Numbers for strings, from 0, in the order in which they came."""
 
     def __init__(self) -> None:
         self._codes: dict[str | None, int] = {}
 
     def __len__(self) -> int:
-        """Count the texts."""
+        """Return how many strings have a number."""
         return len(self._codes)
 
-    def __contains__(self, text: str) -> bool:
-        """Tell whether a text has a number."""
-        return text in self._codes
+    def __contains__(self, string: str) -> bool:
+        """Whether a string has a number."""
+        return string in self._codes
 
-    def of(self, text: str) -> int:
-        """Give a text its number."""
-        return self._codes.setdefault(text, len(self._codes))
+    def of(self, string: str) -> int:
+        """Return the number of a string, a new one where it has none."""
+        return self._codes.setdefault(string, len(self._codes))
 
-    def known(self, texts: Sequence[str | None]) -> np.ndarray:
-        """Find the numbers of texts (int64), -1 for those that have none."""
-        numbers = map(self._codes.get, texts, repeat(-1))
-        return np.fromiter(numbers, np.int64, len(texts))
+    def known(self, strings: Sequence[str | None]) -> np.ndarray:
+        """Return the numbers (int64) of strings, -1 for those that have none."""
+        numbers = map(self._codes.get, strings, repeat(-1))
+        return np.fromiter(numbers, np.int64, len(strings))
 
-    def of_all(self, texts: Sequence[str]) -> np.ndarray:
-        """Give texts their numbers (int64)."""
+    def of_all(self, strings: Sequence[str]) -> np.ndarray:
+        """Return the numbers (int64) of strings, new ones where they have none."""
         codes = self._codes
-        for text in texts:
-            if text not in codes:
-                codes[text] = len(codes)
-        return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
+        for string in strings:
+            if string not in codes:
+                codes[string] = len(codes)
+        return np.fromiter(map(codes.__getitem__, strings), np.int64, len(strings))
 
 
 class Spendable:
-    """The grants that customers can spend, as they are while a run goes on.
+    """The grants that customers can spend, kept up to date during a run.
 
     Attributes:
-        prices: their numbers.
+        prices: numbers of prices.
         grant_ids: of each grant.
         positions: of each grant's creation (int64).
     """
@@ -100,11 +100,11 @@ class Spendable:
     def read(
         self, connection: Connection, customers: Sequence[str], instant: int
     ) -> None:
-        """Get to know the grants of some customers, in a database transaction.
+        """Read the grants of customers that are not known yet.
 
         Args:
-            connection: holds the write lock, so that what is read stays true.
-            customers: whose grants; others that are known stay so.
+            connection: holds the write lock, so that the grants stay true.
+            customers: whose grants.
             instant: of the database transaction.
         """
         facts_position = read_head(connection).facts_position
@@ -151,27 +151,26 @@ class Spendable:
         if known is None:
             known = self._scopes[encoded] = len(self._scopes)
             self._scope_prices += [
-                (known, self.prices.of(price))
-                for price in decoded_prices(encoded) or ()
+                (known, self.prices.of(price)) for price in PRICES.decode(encoded)
             ]
         return known
 
     def accounts(
         self, customers: Sequence[str], currencies: Sequence[str]
     ) -> np.ndarray:
-        """Give each pair of a customer, read before, and a currency its account."""
+        """Return the account of each pair of a customer, read before, and a currency."""
         of_customer = self._customers.of_all(customers)
         accounts: np.ndarray = of_customer << 16 | self._currencies.of_all(currencies)
         return accounts
 
     def price_codes(self, prices: Sequence[str | None]) -> np.ndarray:
-        """Give prices their numbers (int64), `NO_PRICE` to those in no scope."""
+        """Return the numbers (int64) of prices, `NO_PRICE` for those in no scope."""
         return self.prices.known(prices)
 
     def credits(
         self, accounts: np.ndarray, instant: int
     ) -> tuple[UsableGrants, np.ndarray]:
-        """Get the grants that can be used now of those who have some accounts.
+        """Return the grants of some accounts that can be used now.
 
         Returns:
             The grants, and the index of each.
@@ -198,6 +197,6 @@ class Spendable:
         return grants, at
 
     def draw(self, at: np.ndarray, amounts: np.ndarray, position: int) -> None:
-        """Take what a commit of this run drew, known now up to its last position."""
+        """Take off what a commit of this run drew; `position` is its last."""
         np.subtract.at(self._columns[2], at, amounts)
         self._facts_position = position

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from msgspec.structs import asdict
+
 from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
@@ -14,11 +16,11 @@ EVERY_EVENT = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A webhook endpoint as it is.
+    """A webhook endpoint at some position of the log.
 
     Attributes:
-        position: that of the fact that created it.
-        changed: position since which it is as it is.
+        position: of the fact that created it.
+        changed: position of its last change.
         created: microseconds since 1970 UTC.
     """
 
@@ -39,24 +41,19 @@ class Endpoint:
         return self.status is EndpointStatus.ENABLED
 
     def wants(self, event_type: str) -> bool:
-        """Tell whether events of a type are sent to it."""
+        """Whether events of a type are sent to it."""
         return EVERY_EVENT in self.enabled_events or self.names(event_type)
 
     def names(self, event_type: str) -> bool:
-        """Tell whether it asks for events of a type by their name."""
+        """Whether it asks for events of a type by name."""
         return event_type in self.enabled_events
 
 
 def created(fact: WebhookEndpointCreated, position: int, recorded_at: int) -> Endpoint:
-    """Tell what an endpoint is once it is created."""
+    """Return an endpoint as it was created."""
     return Endpoint(
+        **asdict(fact),
         position=position,
-        endpoint_id=fact.endpoint_id,
-        url=fact.url,
-        enabled_events=fact.enabled_events,
-        description=fact.description,
-        metadata=fact.metadata,
-        signature=fact.signature,
         status=EndpointStatus.ENABLED,
         changed=position,
         created=recorded_at,
@@ -66,13 +63,5 @@ def created(fact: WebhookEndpointCreated, position: int, recorded_at: int) -> En
 def updated(
     endpoint: Endpoint, fact: WebhookEndpointUpdated, position: int
 ) -> Endpoint:
-    """Tell what an endpoint is after an update."""
-    return replace(
-        endpoint,
-        url=fact.url,
-        enabled_events=fact.enabled_events,
-        description=fact.description,
-        metadata=fact.metadata,
-        status=fact.status,
-        changed=position,
-    )
+    """Return an endpoint as it is after an update."""
+    return replace(endpoint, **asdict(fact), changed=position)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from msgspec.structs import asdict
+
 from ledger.facts.meters import (
     EventTimeWindow,
     Formula,
@@ -17,10 +19,10 @@ from ledger.facts.union import Fact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterDefinition:
-    """A meter as it is defined at some position of the log.
+    """A meter at some position of the log.
 
     Times are microseconds since 1970 UTC. `position` is that of the fact that created
-    the meter: meters created in one instant still have an order.
+    the meter, which orders meters created at the same instant.
     """
 
     meter_id: str
@@ -43,7 +45,7 @@ class MeterDefinition:
 
     @property
     def needs_text(self) -> bool:
-        """Whether events keep what they have under the value key, and must have it."""
+        """Whether events must have, and keep, a string under the value key."""
         return self.formula is Formula.UNIQUE_COUNT
 
 
@@ -54,27 +56,21 @@ def apply_fact(
     position: int,
     recorded_at: int,
 ) -> MeterDefinition | None:
-    """Find out how a fact leaves the meter that it is about.
+    """Return the definition of a meter after a fact about it.
 
     Args:
-        definitions: by meter id, as they were before the fact.
+        definitions: by meter id, before the fact.
         fact: any fact.
-        position: the fact's.
-        recorded_at: the fact's, microseconds since 1970 UTC.
+        position: of the fact.
+        recorded_at: of the fact, microseconds since 1970 UTC.
 
     Returns:
-        The meter's new definition, or None where the fact is not about a meter.
+        None where the fact is not about a meter.
     """
     match fact:
         case MeterCreated():
             return MeterDefinition(
-                meter_id=fact.meter_id,
-                event_name=fact.event_name,
-                display_name=fact.display_name,
-                formula=fact.formula,
-                customer_payload_key=fact.customer_payload_key,
-                value_payload_key=fact.value_payload_key,
-                event_time_window=fact.event_time_window,
+                **asdict(fact),
                 status=MeterStatus.ACTIVE,
                 created=recorded_at,
                 updated=recorded_at,

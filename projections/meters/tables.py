@@ -1,4 +1,4 @@
-"""The table of meters: one row a meter, as of the last fact of the log."""
+"""The table of meters: a row a meter, as of the last fact of the log."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from ledger.facts.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
 from projections.kernels.meters import MeterDefinition, apply_fact
+from projections.rows import RowFormat, enum_codec
 from projections.schema import RecordedFact, TableFold, metadata
 
 meter = Table(
@@ -35,12 +36,33 @@ meter = Table(
     Column("position", BigInteger, nullable=False),
 )
 
+_METERS = RowFormat(
+    meter,
+    MeterDefinition,
+    {
+        "formula": enum_codec(Formula),
+        "event_time_window": enum_codec(EventTimeWindow),
+        "status": enum_codec(MeterStatus),
+    },
+)
+
 
 def fold_meters(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about meters."""
     definitions = read_definitions(connection)
-    for each in facts:
-        _fold(connection, definitions, each)
+    for position, recorded_at, fact in facts:
+        changed = apply_fact(
+            definitions, fact, position=position, recorded_at=recorded_at
+        )
+        if changed is None:
+            continue
+        row = _METERS.named(changed)
+        if changed.meter_id in definitions:
+            is_it = meter.c.meter_id == changed.meter_id
+            connection.execute(update(meter).where(is_it), row)
+        else:
+            connection.execute(insert(meter), row)
+        definitions[changed.meter_id] = changed
 
 
 METERS = TableFold(
@@ -53,61 +75,6 @@ METERS = TableFold(
 
 
 def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
-    """Read all meters, by id, in the order they were created."""
-    return {
-        row.meter_id: MeterDefinition(
-            meter_id=row.meter_id,
-            event_name=row.event_name,
-            display_name=row.display_name,
-            formula=Formula(row.formula),
-            customer_payload_key=row.customer_payload_key,
-            value_payload_key=row.value_payload_key,
-            event_time_window=(
-                EventTimeWindow(row.event_time_window)
-                if row.event_time_window
-                else None
-            ),
-            status=MeterStatus(row.status),
-            created=row.created,
-            updated=row.updated,
-            deactivated_at=row.deactivated_at,
-            position=row.position,
-        )
-        for row in connection.execute(select(meter).order_by(meter.c.position))
-    }
-
-
-def _fold(
-    connection: Connection,
-    definitions: dict[str, MeterDefinition],
-    recorded: RecordedFact,
-) -> None:
-    """Fold one fact into the table of meters, and into what was read of it."""
-    position, recorded_at, fact = recorded
-    changed = apply_fact(definitions, fact, position=position, recorded_at=recorded_at)
-    if changed is None:
-        return
-    if changed.meter_id in definitions:
-        statement = update(meter).where(meter.c.meter_id == changed.meter_id)
-        connection.execute(statement, _row(changed))
-    else:
-        connection.execute(insert(meter), _row(changed))
-    definitions[changed.meter_id] = changed
-
-
-def _row(definition: MeterDefinition) -> dict[str, str | int | None]:
-    window = definition.event_time_window
-    return {
-        "meter_id": definition.meter_id,
-        "event_name": definition.event_name,
-        "display_name": definition.display_name,
-        "formula": definition.formula.value,
-        "customer_payload_key": definition.customer_payload_key,
-        "value_payload_key": definition.value_payload_key,
-        "event_time_window": window.value if window else None,
-        "status": definition.status.value,
-        "created": definition.created,
-        "updated": definition.updated,
-        "deactivated_at": definition.deactivated_at,
-        "position": definition.position,
-    }
+    """Return all meters by id, in the order they were created."""
+    rows = connection.execute(select(meter).order_by(meter.c.position))
+    return {row.meter_id: _METERS.read(row) for row in rows}

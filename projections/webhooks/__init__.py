@@ -1,1 +1,1 @@
-"""Webhook endpoints and changed resources, as one database transaction sees them."""
+"""Webhook endpoints, and resources as they were when something happened to them."""

@@ -1,4 +1,4 @@
-"""Webhook endpoints and changed resources, as one database transaction sees them."""
+"""Queries of webhook endpoints and of earlier states of resources."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,22 +14,18 @@ from ledger.facts.union import decode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, read_facts
 from projections.alerts.queries import AlertQueries
-from projections.credits.queries import CreditQueries, Page
-from projections.credits.tables import (
-    HAS_CREDIT,
-    MAY_EXPIRE,
-    credit_grant,
-    grant_of,
-)
+from projections.credits.queries import CreditQueries
+from projections.credits.tables import GRANTS, HAS_CREDIT, MAY_EXPIRE, credit_grant
 from projections.kernels.alerts.book import AlertDefinition, changed
 from projections.kernels.alerts.book import TransitionFact as AlertTransition
 from projections.kernels.credits.grants import Grant, GrantFact, changes, granted
 from projections.kernels.endpoints import Endpoint, created, updated
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.tables import read_definitions
+from projections.rows import Page
 from projections.schema import RecordedFact
 from projections.webhooks.tables import (
-    endpoint_of,
+    ENDPOINT_ROWS,
     grant_lapse,
     resource_change,
     webhook_endpoint,
@@ -46,7 +42,7 @@ _CHANGES = (
     .order_by(resource_change.c.position)
 )
 
-# Expiries are seen in their order, and none begins to be before one that was seen.
+# Expiries are noticed in order, and none comes up before one that was noticed.
 _LAST_SEEN = (
     select(credit_grant.c.expires_at)
     .join(grant_lapse, grant_lapse.c.grant_id == credit_grant.c.grant_id)
@@ -72,7 +68,7 @@ _EXPIRED = (
 
 
 def last_expiry_seen(connection: Connection) -> int:
-    """Tell up to which instant expiries were seen, at least."""
+    """Return an instant up to which all expiries were noticed."""
     found = connection.execute(_LAST_SEEN).scalar()
     return -(2**62) if found is None else int(found)
 
@@ -80,68 +76,60 @@ def last_expiry_seen(connection: Connection) -> int:
 def expired_unseen(
     connection: Connection, start: int, after: int, instant: int, limit: int
 ) -> list[Grant]:
-    """Read grants that time made expire and nobody has seen, the first ones first.
+    """Return grants whose expiry nobody has noticed, the earliest first.
 
     Args:
         connection: to the tables.
-        start: the earliest expiry to look at.
-        after: of those that expire then, the position to go on from.
-        instant: the latest expiry.
-        limit: how many.
+        start: the earliest expiry, inclusive.
+        after: of grants that expire then, only those at greater positions.
+        instant: the latest expiry, inclusive.
+        limit: how many at most.
     """
     given = {"start": start, "after": after, "instant": instant, "limit": limit}
-    return [grant_of(row) for row in connection.execute(_EXPIRED, given)]
+    return [GRANTS.read(row) for row in connection.execute(_EXPIRED, given)]
 
 
 class EndpointQueries:
-    """Webhook endpoints, as a database transaction sees them."""
+    """Queries of webhook endpoints in one database transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """Find an endpoint by its id."""
+        """Return an endpoint by its id."""
         row = self.connection.execute(_ENDPOINT, {"endpoint_id": endpoint_id}).first()
-        return None if row is None else endpoint_of(row)
+        return None if row is None else ENDPOINT_ROWS.read(row)
 
     def all_endpoints(self) -> list[Endpoint]:
-        """Read every endpoint, in the order of their creation."""
+        """Return every endpoint, in the order of their creation."""
         wanted = _ENDPOINTS.order_by(webhook_endpoint.c.position)
-        return [endpoint_of(row) for row in self.connection.execute(wanted)]
+        return [ENDPOINT_ROWS.read(row) for row in self.connection.execute(wanted)]
 
     def page(self, page: Page) -> list[Endpoint]:
-        """Read some endpoints, newest first."""
-        wanted, position = _ENDPOINTS, webhook_endpoint.c.position
-        if page.before is not None:
-            wanted = wanted.where(position < page.before)
-        if page.after is not None:
-            wanted = wanted.where(position > page.after).order_by(position)
-        else:
-            wanted = wanted.order_by(position.desc())
-        rows = self.connection.execute(wanted.limit(page.limit))
-        found = [endpoint_of(row) for row in rows]
-        return found if page.after is None else found[::-1]
+        """Return a page of endpoints."""
+        rows = page.read(self.connection, webhook_endpoint, _ENDPOINTS)
+        return [ENDPOINT_ROWS.read(row) for row in rows]
 
 
 class Past:
-    """Resources as they were at a position, as a database transaction sees them."""
+    """Queries of resources as they were at a position of the log."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def facts(self, after: int, up_to: int) -> Iterator[RecordedFact]:
-        """Read the facts after a position, which may lie within a commit."""
+        """Yield the facts of ``(after, up_to]``, which may begin and end within commits."""
         start, row = after, commit_holding(self.connection, after + 1)
         if row is not None and CommitKind(row.kind) is CommitKind.FACTS:
             start = min(after, row.first_position - 1)
         found = dropwhile(
             lambda each: each[0] <= after, read_facts(self.connection, start, up_to)
         )
-        # The last commit may go on beyond.
+        # The last commit may go on beyond it.
         return takewhile(lambda each: each[0] <= up_to, found)
 
     def fact(self, position: int) -> RecordedFact | None:
-        """Read the fact at a position; None where there is another entry, or none."""
+        """Return the fact at a position; None where there is no fact."""
         row = commit_holding(self.connection, position)
         if row is None or CommitKind(row.kind) is not CommitKind.FACTS:
             return None
@@ -153,7 +141,7 @@ class Past:
         return position, commit.recorded_at, fact
 
     def meter(self, meter_id: str, at: int) -> MeterDefinition:
-        """Tell what a meter was after the entry at a position."""
+        """Return a meter as it was after the entry at a position."""
         start = read_definitions(self.connection)[meter_id].position
         made: dict[str, MeterDefinition] = {}
         for position, recorded_at, fact in self._facts_about(meter_id, start, at):
@@ -163,11 +151,11 @@ class Past:
         return made[meter_id]
 
     def endpoint(self, endpoint: Endpoint, after: int, up_to: int) -> list[Endpoint]:
-        """Tell what an endpoint was, one after the other, between two positions.
+        """Return the states of an endpoint between two positions, in order.
 
         Returns:
-            As it was after the entry at the first of them, or once it was created;
-            then as it was after each change up to the second, which is excluded.
+            The state after the entry at `after`, or after its creation if that came
+            later; then the state after each change before `up_to`.
         """
         if endpoint.changed <= max(after, endpoint.position):
             return [endpoint]
@@ -182,7 +170,7 @@ class Past:
         return found
 
     def endpoint_at(self, endpoint: Endpoint, instant: int) -> Endpoint | None:
-        """Tell what an endpoint was at an instant; None where it was not yet."""
+        """Return an endpoint as it was at an instant; None before its creation."""
         found = None
         facts = self._facts_about(
             endpoint.endpoint_id, endpoint.position, endpoint.changed
@@ -199,7 +187,7 @@ class Past:
         return found
 
     def grant(self, grant_id: str, at: int) -> Grant:
-        """Tell what a grant was after the entry at a position, but for draws of it."""
+        """Return a grant as it was after the entry at a position, draws left out."""
         now = CreditQueries(self.connection).grant(grant_id)
         assert now is not None, "grants stay"
         grant = now
@@ -213,7 +201,7 @@ class Past:
         return grant
 
     def alert(self, alert_id: str, at: int) -> AlertDefinition:
-        """Tell what an alert was after the entry at a position."""
+        """Return an alert as it was after the entry at a position."""
         now = AlertQueries(self.connection).alert(alert_id)
         assert now is not None, "alerts stay"
         alert = replace(now, status=AlertStatus.ACTIVE, period=now.position)
@@ -225,7 +213,7 @@ class Past:
     def _facts_about(
         self, resource_id: str, start: int, at: int
     ) -> Iterator[RecordedFact]:
-        """Read what made a resource, and what changed it up to a position."""
+        """Yield the fact that made a resource, and its changes up to a position."""
         made = self.fact(start)
         assert made is not None, "a fact created it"
         yield made

@@ -1,10 +1,9 @@
-"""The tables of webhook endpoints, and of what changed resources that events tell of.
+"""The tables of webhook endpoints, and of changes of resources that have events.
 
-A change is kept with its fact, so that a resource can be told as it was at any position.
+A change is kept with its fact, so a resource can be shown as it was at any position.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -13,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Index,
     LargeBinary,
-    Row,
     String,
     Table,
     Text,
@@ -41,6 +39,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from projections.kernels.endpoints import Endpoint, created, updated
+from projections.rows import RowFormat, enum_codec, packed_codec
 from projections.schema import (
     POSITION,
     RecordedFact,
@@ -80,9 +79,16 @@ grant_lapse = Table(
     Column("grant_id", String(255), nullable=False, unique=True),
 )
 
-_TEXTS = msgspec.json.Decoder(tuple[str, ...])
-_PAIRS = msgspec.json.Decoder(dict[str, str])
-_ENCODE = msgspec.json.Encoder(order="deterministic").encode
+ENDPOINT_ROWS = RowFormat(
+    webhook_endpoint,
+    Endpoint,
+    {
+        "enabled_events": packed_codec(tuple[str, ...], msgspec.json),
+        "metadata": packed_codec(dict[str, str], msgspec.json),
+        "signature": enum_codec(SignatureScheme),
+        "status": enum_codec(EndpointStatus),
+    },
+)
 
 
 def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> None:
@@ -90,7 +96,7 @@ def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> Non
     for position, recorded_at, fact in facts:
         match fact:
             case WebhookEndpointCreated():
-                row = _row(created(fact, position, recorded_at))
+                row = ENDPOINT_ROWS.named(created(fact, position, recorded_at))
                 connection.execute(insert(webhook_endpoint), row)
             case WebhookEndpointUpdated():
                 _change(connection, fact, position)
@@ -102,7 +108,7 @@ def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> Non
 
 
 def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    """Keep the next facts that change a resource."""
+    """Keep the next facts that change resources."""
     rows = [
         (position, _resource_id(fact), recorded_at, encode_facts([fact]))
         for position, recorded_at, fact in facts
@@ -111,7 +117,7 @@ def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    """Fold the next expiries that were seen."""
+    """Fold the next expiries that were noticed."""
     rows = [
         (position, fact.grant_id)
         for position, _, fact in facts
@@ -155,44 +161,15 @@ LAPSES = TableFold(
 )
 
 
-def endpoint_of(row: Row[Any]) -> Endpoint:
-    """Read an endpoint from its row."""
-    return Endpoint(
-        position=row.position,
-        endpoint_id=row.endpoint_id,
-        url=row.url,
-        enabled_events=_TEXTS.decode(row.enabled_events),
-        description=row.description,
-        metadata=_PAIRS.decode(row.metadata),
-        signature=SignatureScheme(row.signature),
-        status=EndpointStatus(row.status),
-        changed=row.changed,
-        created=row.created,
-    )
-
-
-def _row(endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "position": endpoint.position,
-        "endpoint_id": endpoint.endpoint_id,
-        "url": endpoint.url,
-        "enabled_events": _ENCODE(endpoint.enabled_events),
-        "description": endpoint.description,
-        "metadata": _ENCODE(endpoint.metadata),
-        "signature": endpoint.signature.value,
-        "status": endpoint.status.value,
-        "changed": endpoint.changed,
-        "created": endpoint.created,
-    }
-
-
 def _change(
     connection: Connection, fact: WebhookEndpointUpdated, position: int
 ) -> None:
     is_it = webhook_endpoint.c.endpoint_id == fact.endpoint_id
     row = connection.execute(select(webhook_endpoint).where(is_it)).one()
-    changed = _row(updated(endpoint_of(row), fact, position))
-    connection.execute(update(webhook_endpoint).where(is_it).values(changed))
+    changed = updated(ENDPOINT_ROWS.read(row), fact, position)
+    connection.execute(
+        update(webhook_endpoint).where(is_it).values(ENDPOINT_ROWS.named(changed))
+    )
 
 
 def _resource_id(fact: Fact) -> str:

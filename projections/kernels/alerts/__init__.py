@@ -1,1 +1,1 @@
-"""Kernels of alerts: the alerts there are, and where usage crosses a threshold."""
+"""Kernels of alerts: their periods, and where usage crosses a threshold."""

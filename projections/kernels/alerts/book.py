@@ -1,11 +1,13 @@
-"""Alerts, the periods in which they are active, and what they triggered.
+"""Alerts, the periods in which they are active, and their triggers.
 
-A period begins when an alert is created or activated and ends when it is deactivated or
-archived. It is named by the position that it begins at: what triggered in one period is
-not remembered in the next.
+A period begins when an alert is created or activated, and ends when it is deactivated or
+archived. The position at which it begins names it. An alert triggers once a period and
+customer, and forgets its triggers with the next period.
 """
 
 from dataclasses import dataclass, field, replace
+
+from msgspec.structs import asdict
 
 from ledger.facts.alerts import (
     AlertActivated,
@@ -35,13 +37,13 @@ _STATUSES: dict[type[TransitionFact], AlertStatus] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageAlert:
-    """An alert on usage as it is at some position of the log.
+    """An alert on usage at some position of the log.
 
     Attributes:
-        position: that of the fact that created it.
-        customer: the one whose usage is watched; None is everybody, each by itself.
+        position: of the fact that created it.
+        customer: whose usage counts; None is every customer's, each by itself.
         timezone: see `ledger.facts.alerts.UsageAlertCreated`.
-        period: the position that its period begins at, None while it is not active.
+        period: where its period begins; None while it is not active.
     """
 
     position: int
@@ -58,13 +60,13 @@ class UsageAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditAlert:
-    """An alert on available credits as it is at some position of the log.
+    """An alert on available credits at some position of the log.
 
     Attributes:
-        position: that of the fact that created it.
+        position: of the fact that created it.
         lte: in minor units of the currency.
-        customer: the one whose credits are watched; None is everybody, each by itself.
-        period: the position that its period begins at, None while it is not active.
+        customer: whose credits count; None is every customer's, each by itself.
+        period: where its period begins; None while it is not active.
     """
 
     position: int
@@ -82,11 +84,11 @@ AlertDefinition = UsageAlert | CreditAlert
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """A time in which an alert is active: from one place, excluded, to before another.
+    """A time in which an alert is active, both ends exclusive.
 
     Attributes:
         began: where its alert was created or activated.
-        ended: where it was deactivated or archived, None while it is active.
+        ended: where it was deactivated or archived; None while it is active.
     """
 
     alert_id: str
@@ -96,11 +98,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """Something that reached an alert's threshold: usage, or a balance of credits.
+    """A usage or a balance of credits that reached an alert's threshold.
 
     Attributes:
-        position: that of the fact that says so.
-        period: of the alert, see `projections.kernels.alerts.book`.
+        position: of the fact that recorded it.
+        period: of the alert.
         recorded_at: microseconds since 1970 UTC.
     """
 
@@ -112,12 +114,12 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """An alert on usage in one of its periods: it triggers at events in between.
+    """An alert on usage in one of its periods: it triggers at events within.
 
     Attributes:
         alert: as it is now.
-        after: where the period begins, a position.
-        before: where it ends, None where it has not.
+        after: position at which the period begins.
+        before: position at which it ends; None where it has not.
     """
 
     alert: UsageAlert
@@ -125,18 +127,18 @@ class Watch:
     before: int | None
 
     def covers(self, position: int) -> bool:
-        """Tell whether an event at a position lies in the period."""
+        """Whether an event at a position lies in the period."""
         return self.after < position and (self.before is None or position < self.before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditWatch:
-    """An alert on credits in one of its periods: it triggers at falls in between.
+    """An alert on credits in one of its periods: it triggers at falls within.
 
     Attributes:
         alert: as it is now.
         after: where the period begins.
-        before: where it ends, None where it has not.
+        before: where it ends; None where it has not.
     """
 
     alert: CreditAlert
@@ -144,7 +146,7 @@ class CreditWatch:
     before: Occurrence | None
 
     def triggers_at(self, customer: str, step: CreditChange) -> bool:
-        """Tell whether it triggers where what a customer has available changes."""
+        """Whether it triggers at a change of a customer's available credits."""
         alert = self.alert
         return (
             alert.customer in {None, customer}
@@ -156,36 +158,17 @@ class CreditWatch:
 
 
 def created(fact: CreationFact, position: int) -> AlertDefinition:
-    """Make the alert that a fact created."""
-    if isinstance(fact, CreditAlertCreated):
-        return CreditAlert(
-            position=position,
-            alert_id=fact.alert_id,
-            title=fact.title,
-            lte=fact.lte,
-            currency=fact.currency,
-            customer=fact.customer,
-            status=AlertStatus.ACTIVE,
-            period=position,
-        )
-    return UsageAlert(
-        position=position,
-        alert_id=fact.alert_id,
-        title=fact.title,
-        meter_id=fact.meter_id,
-        gte=fact.gte,
-        customer=fact.customer,
-        recurrence=fact.recurrence,
-        timezone=fact.timezone,
-        status=AlertStatus.ACTIVE,
-        period=position,
+    """Return the alert that a fact created: active, in its first period."""
+    kind = CreditAlert if isinstance(fact, CreditAlertCreated) else UsageAlert
+    return kind(
+        **asdict(fact), position=position, status=AlertStatus.ACTIVE, period=position
     )
 
 
 def changed(
     alert: AlertDefinition, fact: TransitionFact, position: int
 ) -> AlertDefinition:
-    """Find out how a fact leaves its alert."""
+    """Return an alert as it is after a fact about it."""
     status = _STATUSES[type(fact)]
     period = position if status is AlertStatus.ACTIVE else None
     return replace(alert, status=status, period=period)
@@ -206,7 +189,7 @@ class AlertBook:
     triggers: list[Trigger] = field(default_factory=list)
 
     def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
-        """Fold the next fact; one about anything else changes nothing."""
+        """Fold the next fact; facts about anything but alerts change nothing."""
         place = Occurrence(recorded_at, position)
         match fact:
             case UsageAlertCreated() | CreditAlertCreated():
@@ -242,7 +225,7 @@ class AlertBook:
 
 
 def _is_of(period: Period, fact: TriggerFact) -> bool:
-    """Tell whether a period is of a trigger's alert, and began before it."""
+    """Whether a period is of a trigger's alert and began before its cause."""
     if period.alert_id != fact.alert_id:
         return False
     if isinstance(fact, CreditAlertTriggered):

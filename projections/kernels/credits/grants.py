@@ -1,14 +1,16 @@
-"""Credit grants and what was applied of them: what the facts about credits add up to.
+"""Credit grants and their applications: what the facts about credits add up to.
 
-No state of a grant is kept: whether it is pending, usable, used up, expired or voided
-follows from it and an instant. Instants are microseconds since 1970 UTC, amounts minor
-units.
+Whether a grant is pending, usable, used up, expired or voided is not stored: it follows
+from the grant and an instant. Instants are microseconds since 1970 UTC, amounts are
+minor units.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec.structs import asdict
 
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -31,11 +33,11 @@ class Grant:
     """A credit grant as it is at some position of the log.
 
     Attributes:
-        position: that of the fact that created it; draws name it by this.
-        prices: the prices it may be used for, None for every metered price.
-        expires_at: exclusive, None for never.
-        expired_position: that of the fact that made it expire, None where time does.
-        applied: what invoices hold of it, reinstated credits not counted.
+        position: of the fact that created it; draws name the grant by it.
+        prices: the prices it may be used for; None is every metered price.
+        expires_at: exclusive; None is never.
+        expired_position: of the fact that made it expire; None where time does.
+        applied: what invoices hold of it, without reinstated credits.
     """
 
     position: int
@@ -59,25 +61,25 @@ class Grant:
 
     @property
     def remaining(self) -> int:
-        """What invoices left of it, whether or not it can be used."""
+        """What invoices left of it, usable or not."""
         return self.amount - self.applied
 
     def is_pending(self, instant: int) -> bool:
-        """Tell whether it will be usable, but is not yet."""
+        """Whether it is not effective yet."""
         return instant < self.effective_at
 
     def is_expired(self, instant: int) -> bool:
-        """Tell whether its time is over."""
+        """Whether its time is over."""
         return self.expires_at is not None and instant >= self.expires_at
 
     def is_voided(self, instant: int) -> bool:
-        """Tell whether it was taken back."""
+        """Whether it was voided by then."""
         return self.voided_at is not None and instant >= self.voided_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """An invoice that was settled, at the position of the fact that says so."""
+    """Credits applied to an invoice; `position` is that of the fact that applied them."""
 
     position: int
     invoice: str
@@ -92,32 +94,18 @@ class Application:
 
 
 def granted(fact: CreditGrantCreated, position: int, recorded_at: int) -> Grant:
-    """Make the grant that a fact created."""
+    """Return the grant that a fact created."""
     return Grant(
-        position=position,
-        grant_id=fact.grant_id,
-        customer=fact.customer,
-        amount=fact.amount,
-        currency=fact.currency,
-        prices=fact.prices,
-        category=fact.category,
-        name=fact.name,
-        priority=fact.priority,
-        effective_at=fact.effective_at,
-        expires_at=fact.expires_at,
-        metadata=fact.metadata,
-        created=recorded_at,
-        updated=recorded_at,
+        **asdict(fact), position=position, created=recorded_at, updated=recorded_at
     )
 
 
 def changes(fact: GrantFact, position: int, recorded_at: int) -> dict[str, Any]:
-    """Find which attributes of its grant a fact changes, and to what."""
+    """Return the attributes of its grant that a fact changes, with their new values."""
     updated = {"updated": recorded_at}
     match fact:
         case CreditGrantUpdated():
-            changed = {"expires_at": fact.expires_at, "metadata": fact.metadata}
-            return updated | changed
+            return updated | {"expires_at": fact.expires_at, "metadata": fact.metadata}
         case CreditGrantExpired():
             return updated | {"expires_at": recorded_at, "expired_position": position}
         case CreditGrantVoided():
@@ -125,21 +113,12 @@ def changes(fact: GrantFact, position: int, recorded_at: int) -> dict[str, Any]:
 
 
 def applied(fact: CreditsApplied, position: int, recorded_at: int) -> Application:
-    """Make the application that a fact recorded."""
-    return Application(
-        position=position,
-        invoice=fact.invoice,
-        customer=fact.customer,
-        currency=fact.currency,
-        period_end=fact.period_end,
-        recorded_at=recorded_at,
-        lines=fact.lines,
-        draws=fact.draws,
-    )
+    """Return the application that a fact recorded."""
+    return Application(**asdict(fact), position=position, recorded_at=recorded_at)
 
 
 def drawn(draws: Iterable[Draw]) -> dict[int, int]:
-    """Add up draws, by the position of the grant."""
+    """Return what draws took of each grant, by its position."""
     sums: dict[int, int] = {}
     for draw in draws:
         at = draw.grant_position
@@ -158,7 +137,7 @@ class CreditAccounts:
         self.applications: dict[str, Application] = {}
         self._grants: dict[int, Grant] = {}
         self._positions: dict[str, int] = {}
-        # Apart from the grants, of which very many invoices may draw.
+        # Kept apart: very many invoices may draw from one frozen grant.
         self._applied: Counter[int] = Counter()
 
     @property
@@ -170,7 +149,7 @@ class CreditAccounts:
         }
 
     def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
-        """Fold the next fact; one about anything else changes nothing."""
+        """Fold the next fact; facts about anything but credits change nothing."""
         match fact:
             case CreditsApplied():
                 application = applied(fact, position, recorded_at)

@@ -28,9 +28,10 @@ from ledger.facts.credits import (
 from ledger.facts.union import Fact
 from ledger.log import Log
 from ledger.segments.absent import AbsentStore
-from projections.credits.queries import CreditQueries, Page, StoredCredits
+from projections.credits.queries import CreditQueries, StoredCredits
 from projections.folds import FactTables
 from projections.kernels.credits.grants import CreditAccounts
+from projections.rows import Page
 from projections.usage.hourly import HourlyUsage
 
 LINES = (InvoiceLine("größe 🚕", 7, None), InvoiceLine("'; --", 0, "price_1"))

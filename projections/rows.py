@@ -1,0 +1,109 @@
+"""Rows: values of a class in a table, each attribute in the column of its name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter, itemgetter
+from types import MappingProxyType, ModuleType
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, Table
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a column stores what databases have no type for; None is NULL."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+def enum_codec(kind: type[Enum]) -> Codec:
+    """Return a codec that stores members of an enum by their values."""
+    return Codec(attrgetter("value"), kind)
+
+
+def packed_codec(kind: Any, form: ModuleType = msgspec.msgpack) -> Codec:
+    """Return a codec that stores values of a type as bytes in a form of msgspec."""
+    return Codec(form.Encoder(order="deterministic").encode, form.Decoder(kind).decode)
+
+
+class RowFormat(Generic[ValueT]):
+    """Reads and writes values of a class as rows of a table.
+
+    Args:
+        table: has a column for each attribute, and may have more.
+        kind: a dataclass or struct that takes its attributes as keyword arguments.
+        codecs: of columns, by name.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        kind: Callable[..., ValueT],
+        codecs: Mapping[str, Codec] = MappingProxyType({}),
+    ) -> None:
+        columns = list(table.columns.keys())
+        self._kind = kind
+        self._names = [name for name in columns if name in kind.__annotations__]
+        self._others = dict.fromkeys(columns)
+        self._of_value = attrgetter(*self._names)
+        self._of_row = itemgetter(*map(columns.index, self._names))
+        self._codecs = [(name, codecs[name]) for name in self._names if name in codecs]
+
+    def read(self, row: Row[Any]) -> ValueT:
+        """Return the value of a row that begins with the table's columns."""
+        values = dict(zip(self._names, self._of_row(row), strict=True))
+        for name, codec in self._codecs:
+            if values[name] is not None:
+                values[name] = codec.decode(values[name])
+        return self._kind(**values)
+
+    def named(self, value: ValueT, **others: Any) -> dict[str, Any]:
+        """Return the columns of a row by name, in the table's order.
+
+        Args:
+            value: the value.
+            others: columns that it has no attribute for; NULL where left out.
+        """
+        values = dict(zip(self._names, self._of_value(value), strict=True))
+        for name, codec in self._codecs:
+            if values[name] is not None:
+                values[name] = codec.encode(values[name])
+        return self._others | values | others
+
+    def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
+        """Return a row with every column in the table's order; see `named`."""
+        return tuple(self.named(value, **others).values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which rows to read of many, newest first.
+
+    Attributes:
+        limit: how many at most.
+        before: only rows at smaller positions; None is no bound.
+        after: only rows at greater positions, and the oldest of them.
+    """
+
+    limit: int
+    before: int | None = None
+    after: int | None = None
+
+    def read(
+        self, connection: Connection, table: Table, wanted: Select[Any]
+    ) -> list[Row[Any]]:
+        """Return the page's rows of a statement, newest first."""
+        position = table.c.position
+        if self.before is not None:
+            wanted = wanted.where(position < self.before)
+        if self.after is None:
+            ordered = wanted.order_by(position.desc())
+        else:
+            ordered = wanted.where(position > self.after).order_by(position)
+        rows = list(connection.execute(ordered.limit(self.limit)))
+        return rows if self.after is None else rows[::-1]
