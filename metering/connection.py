@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -201,16 +201,18 @@ class Metering:
         """Position of the last entry that any process has recorded."""
         return self._engine.log.head().position
 
+    def now(self) -> datetime:
+        """Return the time by the clock of this connection."""
+        return self._engine.clock.now()
+
     def status(self) -> StoreStatus:
         """Tell how far the store is, and what is still to be done, at little cost."""
         return status_of(self._engine)
 
     def catch_up(self) -> int:
-        """Take in what was recorded, evaluate alerts, and say up to which position.
+        """Take in what was recorded, evaluate alerts, and return the position reached.
 
-        What alerts trigger in it is recorded, once, whichever process comes first. An
-        answer takes in by itself what others recorded; doing it ahead makes the next
-        one quick.
+        Answers do this by themselves; done ahead, it makes the next one quick.
         """
         self._engine.evaluator.evaluate()
         return self._engine.log.catch_up().position

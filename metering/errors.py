@@ -4,12 +4,16 @@ MeteringError                    root of all, also of the log's own (`StoreError
 ├── InvalidRequestError          an argument breaks a rule; `param` says which
 │   ├── ResourceMissingError     nothing has the id or identifier that was given
 │   ├── MeterEventInvalidError   a meter event was refused; its identifier stays free
+│   │   ├── NoMeterError         no meter has its event name
+│   │   ├── ValueMissingError    its payload lacks the meter's value key
+│   │   └── TimestampOutOfRangeError
 │   ├── IdentifierConflictError  the identifier belongs to an event of other content
 │   └── InvoiceConflictError     the invoice was settled with other content
 └── SourceError                  what was to be ingested cannot be read
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from ledger.errors import MeteringError
 
@@ -34,6 +38,51 @@ class MeterEventInvalidError(InvalidRequestError):
     """A meter event was refused. Its identifier stays free for a corrected one."""
 
     code = "meter_event_invalid"
+
+
+class NoMeterError(MeterEventInvalidError):
+    """No meter has the event name.
+
+    Attributes:
+        event_name: the name that was given.
+    """
+
+    code = "no_meter"
+
+    def __init__(self, event_name: str) -> None:
+        super().__init__(
+            f"No active meter found for event name {event_name!r}", param="event_name"
+        )
+        self.event_name = event_name
+
+
+class ValueMissingError(MeterEventInvalidError):
+    """The payload lacks the key that holds the meter's value."""
+
+    code = "meter_event_invalid_value"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Value key {key} not found in payload", param=f"payload[{key}]"
+        )
+
+
+class TimestampOutOfRangeError(MeterEventInvalidError):
+    """The timestamp is too far in the past or in the future.
+
+    Attributes:
+        rule: what is expected, a sentence that ends before the bound.
+        bound: the earliest or latest timestamp that is accepted.
+        is_too_early: whether the bound is the earliest.
+    """
+
+    def __init__(self, rule: str, bound: datetime, *, is_too_early: bool) -> None:
+        code = "timestamp_too_far_in_past" if is_too_early else "timestamp_in_future"
+        message = f"{rule} {bound.isoformat()}"
+        super().__init__(message, code=code, param="timestamp")
+        self.rule = rule
+        self.bound = bound
+        self.is_too_early = is_too_early
 
 
 class IdentifierConflictError(InvalidRequestError):

@@ -17,7 +17,13 @@ from ledger.usage.quantities import parse_quantity
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.arguments.times import Time, instant
-from metering.errors import InvalidRequestError, MeterEventInvalidError
+from metering.errors import (
+    InvalidRequestError,
+    MeterEventInvalidError,
+    NoMeterError,
+    TimestampOutOfRangeError,
+    ValueMissingError,
+)
 from projections.kernels.meters import MeterDefinition
 from projections.meters.catalog import Definitions
 from projections.windows import END
@@ -164,11 +170,7 @@ def active_meter(definitions: Definitions, event_name: object) -> MeterDefinitio
     name = _checked_text(event_name, "event_name", LONGEST_NAME)
     meter = definitions.by_event_name.get(name)
     if meter is None:
-        raise MeterEventInvalidError(
-            f"No active meter found for event name {name!r}",
-            code="no_meter",
-            param="event_name",
-        )
+        raise NoMeterError(name)
     if meter.status is MeterStatus.INACTIVE:
         raise MeterEventInvalidError(
             f"The meter for event name {name!r} is inactive; reactivate it to record"
@@ -213,19 +215,18 @@ def _checked_timestamp(arrival: Arrival, timestamp: Time) -> int:
         ) from error
     if at < arrival.earliest:
         limit = "before 1970" if arrival.takes_any_past else "more than 35 days in past"
-        raise MeterEventInvalidError(
+        raise TimestampOutOfRangeError(
             f"The event timestamp cannot be {limit}. Expected a timestamp greater than"
-            f" or equal to {at_microseconds(arrival.earliest).isoformat()}",
-            code="timestamp_too_far_in_past",
-            param="timestamp",
+            " or equal to",
+            at_microseconds(arrival.earliest),
+            is_too_early=True,
         )
     if at > arrival.latest:
-        raise MeterEventInvalidError(
+        raise TimestampOutOfRangeError(
             "The event timestamp cannot be more than 5 minutes in the future. Expected"
-            " a timestamp less than or equal to"
-            f" {at_microseconds(arrival.latest).isoformat()}",
-            code="timestamp_in_future",
-            param="timestamp",
+            " a timestamp less than or equal to",
+            at_microseconds(arrival.latest),
+            is_too_early=False,
         )
     return at
 
@@ -268,11 +269,7 @@ def _as_text(name: str, value: object) -> str:
 def _check_value_is_there(meter: MeterDefinition, texts: Mapping[str, str]) -> None:
     key = meter.value_payload_key
     if key not in texts:
-        raise MeterEventInvalidError(
-            f"Value key {key} not found in payload",
-            code="meter_event_invalid_value",
-            param=f"payload[{key}]",
-        )
+        raise ValueMissingError(key)
 
 
 def _checked_value(meter: MeterDefinition, texts: dict[str, str]) -> Decimal:

@@ -53,7 +53,7 @@ def routes() -> str:
             [
                 f"`{route.method} {route.path}`",
                 f"`{route.scope}`",
-                first_sentence(route.handler),
+                route.summary.removesuffix("."),
             ]
             for route in sorted(ROUTES, key=lambda route: (route.path, route.method))
         ],

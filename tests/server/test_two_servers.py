@@ -5,7 +5,8 @@ import pytest
 import metering
 from ledger.records.requests import Request
 from metering.server.api.repetitions import REPLAYED, Repetitions
-from metering.server.api.requests import Reply
+from metering.server.api.requests import HttpResponse
+from metering.server.grammar.dialects import V1
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_meter
 
@@ -19,7 +20,7 @@ def request(number: int) -> Request:
     )
 
 
-def never(_: str | None) -> Reply | None:
+def never(_: str | None) -> HttpResponse | None:
     raise AssertionError("it was answered")
 
 
@@ -29,26 +30,26 @@ def test_a_request_that_the_other_server_did_meanwhile_is_answered_as_that_one_w
 ) -> None:
     ours, theirs = connect(), connect()
     meter = create_meter(ours)
-    done = Reply(status=200, body=b"done", headers={})
+    done = HttpResponse(body=b"done", headers={})
 
-    def deactivate(store: metering.Metering) -> Reply:
+    def deactivate(store: metering.Metering) -> HttpResponse:
         store.meters.deactivate(meter.id)
         return done
 
-    def deactivate_after_the_other_did() -> Reply:
+    def deactivate_after_the_other_did() -> HttpResponse:
         # Looked for before, in vain.
         repetitions = Repetitions(ours)
         first = repetitions.reply(
-            request(1), do=lambda: deactivate(ours), recover=never
+            request(1), V1, do=lambda: deactivate(ours), recover=never
         )
         assert first == done
         return deactivate(theirs)
 
     second = Repetitions(theirs).reply(
-        request(2), do=deactivate_after_the_other_did, recover=never
+        request(2), V1, do=deactivate_after_the_other_did, recover=never
     )
     third = Repetitions(ours).reply(
-        request(3), do=lambda: deactivate(ours), recover=never
+        request(3), V1, do=lambda: deactivate(ours), recover=never
     )
 
     for reply in (second, third):

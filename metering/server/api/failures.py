@@ -1,34 +1,119 @@
-"""Failures: what the library raises, told as Stripe tells it, in v1 and in v2.
+"""Failures: the status, type and body of every error. Nothing else knows statuses.
 
-With `metering.server.api.errors` the one place that knows statuses.
-Source: https://docs.stripe.com/error-codes
+An error is recognised by its class, code and param. Source:
+https://docs.stripe.com/error-codes and https://docs.stripe.com/api/errors
 """
 
 import logging
 import math
-import re
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import metering
+from metering import MeteringError, ReaggregationError, StoreBusyError
+from metering.bodies import encoded
 from metering.errors import (
     InvalidRequestError,
-    MeterEventInvalidError,
+    NoMeterError,
     ResourceMissingError,
+    TimestampOutOfRangeError,
+    ValueMissingError,
 )
 from metering.server.api.errors import (
-    API,
-    BUSY,
-    IDEMPOTENCY,
-    IN_USE,
-    INVALID,
-    Failure,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    MediaTypeRefusedError,
     MeterEventExistsError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    PositionNotReachedError,
+    RateLimitedError,
+    RequestDiffersError,
     RequestRefusedError,
+    RequestRunningError,
+    SessionExpiredError,
+    UnknownRouteError,
 )
+from metering.server.api.requests import HttpResponse
+from metering.server.grammar.dialects import Dialect, ErrorShape
 
 _log = logging.getLogger(__name__)
-_NO_VALUE = "Value key "
+
+INVALID, API, IDEMPOTENCY = "invalid_request_error", "api_error", "idempotency_error"
+SESSION_EXPIRED = "temporary_session_expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How the errors of a class are answered.
+
+    Attributes:
+        should_retry: what `Stripe-Should-Retry` says; None leaves it to the client.
+        closes: whether the connection ends with the answer.
+    """
+
+    status: int
+    type: str = INVALID
+    should_retry: bool | None = False
+    closes: bool = False
+    doc_url: str | None = None
+
+
+RULES: Mapping[type[MeteringError], Rule] = {
+    InvalidRequestError: Rule(status=400),
+    ReaggregationError: Rule(status=400),
+    StoreBusyError: Rule(status=429, should_retry=True),
+    RequestRefusedError: Rule(status=400),
+    NotAuthenticatedError: Rule(status=401),
+    SessionExpiredError: Rule(
+        status=401,
+        type=SESSION_EXPIRED,
+        doc_url="https://docs.stripe.com/error-codes#billing-meter-event-session-expired",
+    ),
+    NotPermittedError: Rule(status=403),
+    UnknownRouteError: Rule(status=404),
+    # Nothing was done, and the network may have been what stalled.
+    BodyTooSlowError: Rule(status=408, should_retry=True, closes=True),
+    RequestRunningError: Rule(status=409, type=IDEMPOTENCY, should_retry=True),
+    PositionNotReachedError: Rule(status=409, should_retry=True),
+    BodyTooLargeError: Rule(status=413),
+    MediaTypeRefusedError: Rule(status=415),
+    RateLimitedError: Rule(status=429, should_retry=None),
+    RequestDiffersError: Rule(status=400, type=IDEMPOTENCY),
+}
+"""By class; a class that is not here is answered as the nearest one that it is of."""
+_MISSING_IN_PATH = Rule(status=404)
+_STORE_FAILED = Rule(status=500, type=API, should_retry=True)
+_UNEXPECTED = Rule(status=500, type=API, should_retry=None)
+
+_UNKNOWN = "An unknown error occurred; the server's log has it by the request id."
+
+MEANINGS = {
+    400: "The request is malformed, or what is recorded does not allow it.",
+    401: "The request has no key, or none that opens this server.",
+    403: "The scopes of the key do not allow the request.",
+    404: "There is no such resource.",
+    408: "The body stalled.",
+    409: "Another request is in the way, or the log has not reached the position.",
+    413: "The body is too large.",
+    415: "The route does not take the body's media type.",
+    429: "The key makes more requests than it may, or the store is busy.",
+    500: "The server is at fault.",
+}
+"""What each status of a failure means."""
+# The library has a code for every refusal, Stripe only for some.
+_CODES_OF_NONE = {InvalidRequestError.code, RequestRefusedError.code}
+_V2_CODES = {
+    400: "invalid_request",
+    401: "not_authenticated",
+    403: "not_permitted",
+    404: "not_found",
+    408: "request_timeout",
+    409: "conflict",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limit",
+    500: "internal_error",
+}
 _V2_CODES_OF_EVENTS = {
     "meter_event_invalid_value": "payload_invalid_value",
     "meter_event_no_customer_defined": "payload_no_customer_defined",
@@ -36,100 +121,139 @@ _V2_CODES_OF_EVENTS = {
     "no_meter": "no_meter",
     "payload_invalid": "payload_invalid_value",
 }
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
+_ENDS_IN_A_FULL_STOP = {
+    "idempotency_key_in_use",
+    "meter_event_no_customer_defined",
+    "parameter_missing",
+}
+_REFUSALS_BY_STATUS = {
+    401: "not_authenticated",
+    403: "not_permitted",
+    413: "too_large",
+    429: "rate_limited",
+}
+_STORE_BUSY = "store_busy"
+REFUSALS = (*_REFUSALS_BY_STATUS.values(), _STORE_BUSY)
+"""Why requests never reach a store, or not its log, in words to count them by."""
 
 
-def failure_of(error: metering.MeteringError) -> Failure:
-    """Say how a request failed, by the error that it met."""
-    match error:
-        case RequestRefusedError():
-            return error.failure
-        case ResourceMissingError():
-            is_in_path = error.param == "id"
-            return _refused(error, 404 if is_in_path else 400)
-        case InvalidRequestError() | metering.ReaggregationError():
-            return _refused(error, 400)
-        case metering.StoreBusyError():
-            return Failure(
-                status=429,
-                type=INVALID,
-                message="The store is busy with other requests; send this one again.",
-                code=BUSY,
-                should_retry=True,
-                retry_after=1,
-            )
-        case _ if error.code == IN_USE:
-            return Failure(
-                status=409,
-                type=IDEMPOTENCY,
-                message=f"{error.message}.",
-                code=error.code,
-                should_retry=True,
-            )
-        case _:
-            # Names of hosts and files are not for clients.
-            _log.error("A request failed: %s", error.message)
-            return unexpected_failure(should_retry=True)
+def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
+    """Write the response to a request that failed."""
+    rule = _rule_of(error)
+    # Names of hosts and files are not for clients, nor are the words of a defect.
+    told = error if isinstance(error, MeteringError) and rule.status < 500 else None
+    fields = {
+        "code": None if told is None else _code(told),
+        "message": _UNKNOWN if told is None else _message(told),
+        "type": rule.type,
+        "doc_url": rule.doc_url,
+    }
+    if dialect.errors is ErrorShape.V2:
+        fields["code"] = _v2_code(error) or fields["code"] or _V2_CODES[rule.status]
+        if rule.status == 429:
+            fields["type"] = "rate_limit"
+        if told and told.param and told.param not in str(fields["message"]):
+            fields["message"] = f"{fields['message']} ({told.param})"
+    elif told is not None:
+        fields["param"] = told.param
+    known = {name: value for name, value in fields.items() if value is not None}
+    return HttpResponse(
+        status=rule.status,
+        body=encoded({"error": known}),
+        headers=_headers(error, rule),
+        refusal=(
+            _STORE_BUSY
+            if isinstance(error, StoreBusyError)
+            else _REFUSALS_BY_STATUS.get(rule.status)
+        ),
+    )
 
 
-def v2_failure_of(error: metering.MeteringError) -> Failure:
-    """Say how a request failed, in the codes of v2."""
-    failure = failure_of(error)
-    match error:
-        case MeterEventExistsError():
-            return replace(failure, code="duplicate_meter_event")
-        case InvalidRequestError() if error.message.startswith(_NO_VALUE):
-            return replace(failure, code="payload_no_value_defined")
-        case InvalidRequestError():
-            code = _V2_CODES_OF_EVENTS.get(error.code, failure.code)
-            return replace(failure, code=code)
-        case _:
-            return failure
+def reported_error(error: InvalidRequestError) -> tuple[str, str]:
+    """Return the message and code by which an error report names a refused event."""
+    if isinstance(error, NoMeterError):
+        message = f"No meter was found matching event_name {error.event_name}."
+        return message, error.code
+    return _message(error), error.code
 
 
-def words_of_a_report(error: InvalidRequestError, event_name: str) -> tuple[str, str]:
-    """Say why an event of the stream was refused: the message and the code."""
-    if error.code == "no_meter":
-        return f"No meter was found matching event_name {event_name}.", error.code
-    message, _ = _words_of_an_event(error.message, error.code)
-    return message, error.code
-
-
-def headers_again(status: int) -> dict[str, str]:
-    """Say of an answer that is given again what was said of it the first time."""
+def headers_of_replay(status: int) -> dict[str, str]:
+    """Return the headers of a kept response that are not kept with it."""
     return {} if status < 400 else {"Stripe-Should-Retry": "false"}
 
 
-def unexpected_failure(*, should_retry: bool | None = None) -> Failure:
-    """Say that it is not the request that is wrong."""
-    return Failure(
-        status=500,
-        type=API,
-        message="An unknown error occurred; the server's log has it by the request id.",
-        should_retry=should_retry,
-    )
+def _rule_of(error: Exception) -> Rule:
+    if isinstance(error, ResourceMissingError) and error.param == "id":
+        return _MISSING_IN_PATH
+    if not isinstance(error, MeteringError):
+        return _UNEXPECTED
+    if error.code == RequestRunningError.code:
+        # Also where another process had the request's effect meanwhile.
+        return RULES[RequestRunningError]
+    found = next((RULES[each] for each in type(error).__mro__ if each in RULES), None)
+    return found or _STORE_FAILED
 
 
-def _refused(error: metering.MeteringError, status: int) -> Failure:
-    # The library has a word for every refusal, Stripe only for some.
-    code = None if error.code == InvalidRequestError.code else error.code
-    message = error.message
-    if isinstance(error, MeterEventInvalidError):
-        message, code = _words_of_an_event(message, code)
-    if code == "parameter_missing" and not message.endswith("."):
-        message = f"{message}."
-    return Failure(
-        status=status, type=INVALID, message=message, code=code, param=error.param
-    )
+def log_failure(error: Exception, request_id: str) -> None:
+    """Log an error that is the server's fault."""
+    rule = _rule_of(error)
+    if rule is _STORE_FAILED:
+        _log.error("A request failed: %s", error)  # No traceback for what is named.
+    elif rule is _UNEXPECTED:
+        _log.error("Request %s failed", request_id, exc_info=error)
 
 
-def _words_of_an_event(message: str, code: str | None) -> tuple[str, str | None]:
-    """Say it in the words that clients of Stripe look for."""
-    if code == "no_meter":
-        return message.replace("'", '"'), "resource_missing"
-    if since := _ISO.search(message):
-        seconds = math.ceil(datetime.fromisoformat(since[0]).timestamp())
-        return f"{message[: since.start()]}{seconds}.", code
-    if code == "meter_event_no_customer_defined":
-        return f"{message}.", code
-    return message, code
+def _code(error: MeteringError) -> str | None:
+    match error:
+        case NoMeterError():
+            return "resource_missing"
+        case StoreBusyError():
+            return "lock_timeout"
+        case _:
+            return None if error.code in _CODES_OF_NONE else error.code
+
+
+def _v2_code(error: Exception) -> str | None:
+    """Return the code that v2 alone has for an error."""
+    match error:
+        case MeterEventExistsError():
+            return "duplicate_meter_event"
+        case ValueMissingError():
+            return "payload_no_value_defined"
+        case InvalidRequestError():
+            return _V2_CODES_OF_EVENTS.get(error.code)
+        case _:
+            return None
+
+
+def _message(error: MeteringError) -> str:
+    """Say what was wrong, in Stripe's words where its clients look for them."""
+    match error:
+        case NoMeterError():
+            return f'No active meter found for event name "{error.event_name}"'
+        case TimestampOutOfRangeError():
+            # In whole seconds, and still within the range.
+            seconds = error.bound.timestamp()
+            bound = math.ceil(seconds) if error.is_too_early else math.floor(seconds)
+            return f"{error.rule} {bound}."
+        case StoreBusyError():
+            return "The store is busy with other requests; send this one again."
+        case _ if error.code in _ENDS_IN_A_FULL_STOP:
+            return f"{error.message.rstrip('.')}."
+        case _:
+            return error.message
+
+
+def _headers(error: Exception, rule: Rule) -> dict[str, str]:
+    headers = {}
+    if rule.should_retry is not None:
+        headers["Stripe-Should-Retry"] = "true" if rule.should_retry else "false"
+    if isinstance(error, RateLimitedError):
+        headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, StoreBusyError):
+        headers["Retry-After"] = "1"
+    if rule.closes:
+        headers["Connection"] = "close"
+    if rule.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="metering"'
+    return headers

@@ -18,8 +18,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from metering.server.api.errors import REFUSALS
-from metering.server.api.requests import Reply
+from metering.server.api.failures import REFUSALS
+from metering.server.api.requests import HttpResponse
 from metering.upkeep.status import StoreStatus
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -87,7 +87,7 @@ class RouteMetrics:
         self._metrics.running += 1
         return perf_counter()
 
-    def ended(self, began: float, reply: Reply | None) -> None:
+    def ended(self, began: float, reply: HttpResponse | None) -> None:
         """Count a request that was answered; None where nobody was there any more."""
         self._metrics.running -= 1
         if reply is None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ledger.records.requests import Request
-from metering.bodies import encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.errors import (
@@ -20,11 +19,9 @@ from metering.server.api.errors import (
     RequestRefusedError,
     RequestRunningError,
 )
-from metering.server.api.failures import (
-    failure_of,
-    headers_again,
-)
-from metering.server.api.requests import Reply
+from metering.server.api.failures import headers_of_replay, response_to_failure
+from metering.server.api.requests import HttpResponse
+from metering.server.grammar.dialects import Dialect
 
 REPLAYED = {"Idempotency-Replayed": "true", "Idempotent-Replayed": "true"}
 """Both spellings are in use."""
@@ -79,14 +76,16 @@ class Repetitions:
     def reply(
         self,
         request: Request,
+        dialect: Dialect,
         *,
-        do: Callable[[], Reply],
-        recover: Callable[[str | None], Reply | None],
-    ) -> Reply:
+        do: Callable[[], HttpResponse],
+        recover: Callable[[str | None], HttpResponse | None],
+    ) -> HttpResponse:
         """Do what a request asks, or answer it as it was answered.
 
         Args:
             request: that no other one under its keys is answered beside.
+            dialect: in which a refusal is kept.
             do: does it.
             recover: makes the answer of what was done, by the id of what it made; None
                 where it can be done again, to no other effect.
@@ -97,7 +96,7 @@ class Repetitions:
         known = self._m.idempotent_requests.find(request)
         if known is None:
             try:
-                return self._first(request, do)
+                return self._first(request, dialect, do)
             except InvalidRequestError:
                 # Another process may have done it meanwhile, and be why it was refused.
                 known = self._m.idempotent_requests.find(request)
@@ -110,12 +109,14 @@ class Repetitions:
             reply = recover(known.resource_id) or do()
             self._keep(request, reply, original=known.request_id)
             headers = {**reply.headers, **REPLAYED, **original}
-            return Reply(status=reply.status, body=reply.body, headers=headers)
+            return HttpResponse(status=reply.status, body=reply.body, headers=headers)
         assert known.body is not None, "an answer has a body"
-        headers = {**headers_again(known.status), **REPLAYED, **original}
-        return Reply(status=known.status, body=known.body, headers=headers)
+        headers = {**headers_of_replay(known.status), **REPLAYED, **original}
+        return HttpResponse(status=known.status, body=known.body, headers=headers)
 
-    def _first(self, request: Request, do: Callable[[], Reply]) -> Reply:
+    def _first(
+        self, request: Request, dialect: Dialect, do: Callable[[], HttpResponse]
+    ) -> HttpResponse:
         try:
             with self._m.idempotent_requests.on_behalf_of(request):
                 reply = do()
@@ -123,15 +124,13 @@ class Repetitions:
             raise
         except InvalidRequestError as error:
             if not error.code.startswith(_MALFORMED):
-                failure = failure_of(error)
-                refusal = Reply(status=failure.status, body=encoded(failure.body))
-                self._keep(request, refusal)
+                self._keep(request, response_to_failure(error, dialect))
             raise
         self._keep(request, reply)
         return reply
 
     def _keep(
-        self, request: Request, reply: Reply, *, original: str | None = None
+        self, request: Request, reply: HttpResponse, *, original: str | None = None
     ) -> None:
         self._m.idempotent_requests.answer(
             request, reply.status, reply.body, original=original

@@ -1,7 +1,7 @@
 """Routes as data: what is served where, to whom, and what it takes.
 
-One table says it all (`metering.server.table`): requests are dispatched by it, and what
-describes the server can be made of it.
+`metering.server.table` lists all of them. Requests are dispatched by it, and the OpenAPI
+document and the front page are made of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.api.expansion import Expansions
 from metering.server.api.metrics import Metrics
-from metering.server.api.requests import Limits
-from metering.server.api.value_keys import ValueKeys
+from metering.server.api.requests import BodyLimits
+from metering.server.grammar.dialects import Dialect
 from metering.server.grammar.media_types import JSON
 from metering.server.grammar.parameters import Given, Items, Parameters, Text, optional
 
@@ -25,25 +25,20 @@ _EXPAND = {"expand": optional(Items(Text()))}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsBody:
-    """What a body of rows may be; it is taken as it is, and parameters are in the query.
+    """What a body of rows may be. The route's parameters are in the query then.
 
     Attributes:
-        media_types: one of which its header has to name.
-        limits: how large it may be.
+        media_types: one of which the request has to name.
+        limits: how large the body may be.
     """
 
     media_types: tuple[str, ...]
-    limits: Limits
+    limits: BodyLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """A body of rows that was sent.
-
-    Attributes:
-        media_type: one of those that its route takes.
-        content: decompressed.
-    """
+class SentRows:
+    """A body of rows: one of the route's media types, and the decompressed bytes."""
 
     media_type: str
     content: bytes
@@ -51,16 +46,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request for a handler: checked, and on behalf of a key that may make it.
+    """A request for a handler: its parameters checked, its key allowed to make it.
 
     Attributes:
-        ids: what the path has in the place of its names.
+        ids: what the path has in the place of the names in the route's.
         given: the parameters that were given.
-        key_id: of the API key on whose behalf it is.
-        request_id: its own.
-        request: where the caller sent an idempotency key.
-        accept: which media types it would have, as the header says.
-        metrics: what the server counted.
+        key_id: of the API key on whose behalf it is made.
+        request_id: of the request.
+        request: its name, where the client sent an idempotency key.
+        accept: the header of that name.
+        metrics: what the server has counted.
         rows: the body, where the route takes one of rows.
     """
 
@@ -70,19 +65,18 @@ class Call:
     key_id: str
     request_id: str
     request: Request | None
-    value_keys: ValueKeys
     accept: str
     metrics: Metrics
-    rows: Rows | None = None
+    rows: SentRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is answered in place of a body in JSON.
+    """What an answer has in place of a body in JSON.
 
     Attributes:
-        body: whole, or in pieces that are made while they are sent; where making one
-            fails, the answer breaks off, and whoever reads it is told by the protocol.
+        body: whole, or in pieces that are made while they are sent. Where making a
+            piece fails, the response breaks off, which its framing shows the client.
     """
 
     media_type: str
@@ -91,13 +85,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler answers.
+    """What a handler returns.
 
     Attributes:
         content: in place of the body.
-        position: of the log, up to which the answer counts; None where that is to be
-            asked.
-        is_replay: whether it answers a repetition, of which nothing was recorded.
+        position: of the log, up to which the answer counts; None reads it from the log.
+        is_replay: whether it answers a repetition, for which nothing was recorded.
     """
 
     body: Body = field(default_factory=dict)
@@ -107,7 +100,7 @@ class Answer:
 
 
 Decode = Callable[[bytes], Given | None]
-"""Reads a body whole; None where that fails, which is then for the parameters to say."""
+"""Reads a whole body; None where it is malformed, which the parameters then explain."""
 
 Handler = Callable[[Call], Answer]
 Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
@@ -116,40 +109,42 @@ Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What is served at a path by a method.
+    """What is served at a path by a method. It has a handler, or is answered together.
 
     Attributes:
+        dialect: how requests and errors are written.
         path: with names in braces, such as ``/v1/billing/meters/{id}``.
         scope: what a key must be allowed.
+        summary: what the route does, in a sentence.
+        handler: answers one call.
+        together: answers the calls that came at the same time in one commit. Their
+            answers are not kept for repetitions, but made again from the log.
+        parameters: what the route takes, beside `expand` where the dialect has it.
+        expansions: what can be expanded in the answer.
+        is_list: whether the answer is a list, in whose elements that is.
+        recover: makes the answer again after the process that had made it died, given
+            the id of what was created, or the id in the path; None where calling the
+            handler again has no second effect.
+        decode: reads a well-formed body many times faster than the parameters do.
+        keeps_answers: whether a repetition gets the first answer; where not, it is
+            called again, and has no second effect.
+        is_heavy: whether it takes long and all processors: few are answered at a time.
         credential: whether an API key opens it, or the token of a session alone.
-        handler: its docstring says what the route does.
-        parameters: what it takes, in v1 beside `expand`.
-        expansions: what can be expanded in its answer.
-        is_list: whether it answers a list, in whose elements that is.
-        recover: makes the answer again after the process died that had made it, given
-            the id of what was created, or of the path; None where the handler, called
-            again, has no other effect than once.
-        together: answers what came at the same time in one commit, in place of the
-            handler; where it is given, answers are not kept for repetitions, but given
-            again from the log.
-        decode: reads a body that is in order many times faster than its parameters do.
-        keeps_answers: whether a repetition is answered as the first was; where it is
-            not, it is done again, to no other effect.
-        is_heavy: whether it takes long and all processors: few such are answered at a
-            time, so that the others do not wait for them.
-        rows: where its body is no parameters, but rows.
-        answers_in: the media types of its answers; the first, where none is wanted.
+        rows: where the body is rows, not parameters.
+        answers_in: the media types of its answers; the first by default.
     """
 
     method: Literal["GET", "POST", "DELETE"]
+    dialect: Dialect
     path: str
     scope: ScopeName
-    handler: Handler
+    summary: str
+    handler: Handler | None = None
+    together: Together | None = None
     parameters: Parameters = field(default_factory=dict)
     expansions: Expansions = field(default_factory=dict)
     is_list: bool = False
     recover: Callable[[Metering, str], Any] | None = None
-    together: Together | None = None
     decode: Decode | None = None
     keeps_answers: bool = True
     is_heavy: bool = False
@@ -157,9 +152,13 @@ class Route:
     rows: RowsBody | None = None
     answers_in: tuple[str, ...] = (JSON,)
 
+    def __post_init__(self) -> None:
+        """Check that it is answered in one way."""
+        assert (self.handler is None) is not (self.together is None)
+
     @property
     def accepted(self) -> Parameters:
-        """All that it takes; nothing is expanded in v2."""
-        if self.path.startswith("/v2/"):
-            return self.parameters
-        return {**self.parameters, **_EXPAND}
+        """All parameters that a request may give."""
+        return (
+            {**self.parameters, **_EXPAND} if self.dialect.expands else self.parameters
+        )

@@ -17,37 +17,33 @@ from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.authentication import Keys, check_scope, key_of, session_of
-from metering.server.api.errors import (
-    Failure,
-    MediaTypeRefusedError,
-    PositionNotReachedError,
-)
+from metering.server.api.errors import MediaTypeRefusedError, PositionNotReachedError
 from metering.server.api.expansion import check_paths, expand
-from metering.server.api.failures import (
-    failure_of,
-    unexpected_failure,
-    v2_failure_of,
-)
+from metering.server.api.failures import log_failure, response_to_failure
 from metering.server.api.health import Health
 from metering.server.api.metrics import Metrics
 from metering.server.api.rates import Rates
 from metering.server.api.repetitions import REPLAYED, Repetitions
-from metering.server.api.requests import Asked, Reply, check_encoding, check_length
-from metering.server.api.routes import Answer, Call, Route, Rows, RowsBody
-from metering.server.api.value_keys import ValueKeys
+from metering.server.api.requests import (
+    HttpRequest,
+    HttpResponse,
+    check_encoding,
+    check_length,
+    media_type_named,
+)
+from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
 from metering.server.grammar.forms import Tree, decode_form
 from metering.server.grammar.json_bodies import decode_json
-from metering.server.grammar.media_types import FORM, JSON
+from metering.server.grammar.media_types import JSON
 from metering.server.grammar.parameters import read_parameters
 
-Outcome = Reply | PositionNotReachedError
-"""A reply, or that the log does not go as far as the request asks for, yet."""
+Outcome = HttpResponse | PositionNotReachedError
+"""A response, or that the log has not reached the position the request asks for."""
 
 POSITION = "Metering-Position"
 MIN_POSITION = "metering-min-position"
 IDEMPOTENCY_KEY = "idempotency-key"
 _LONGEST_IDEMPOTENCY_KEY = 255
-_V2, _EXTENSIONS = "/v2/", "/metering/"
 
 _log = logging.getLogger(__name__)
 
@@ -80,10 +76,9 @@ class Service:
         self._m = m
         self._metrics = metrics
         self._rates = Rates(rate_limit, time.monotonic)
-        self._value_keys = ValueKeys(m)
         self._repetitions = Repetitions(m)
 
-    def answer(self, route: Route, asked: Asked, keys: Keys) -> Outcome:
+    def answer(self, route: Route, asked: HttpRequest, keys: Keys) -> Outcome:
         """Answer a request, well or with an error.
 
         Args:
@@ -103,14 +98,15 @@ class Service:
                     return reply
                 return self._repetitions.reply(
                     request,
+                    route.dialect,
                     do=lambda: self._done(route, asked, admitted),
                     recover=lambda made: self._recovered(route, asked, admitted, made),
                 )
         except Exception as error:  # noqa: BLE001  # the top of the loop: it is told, and logged
-            return _failed(error, asked)
+            return _failed(error, route, asked)
 
     def answer_together(
-        self, route: Route, came: Sequence[Asked], keys: Keys
+        self, route: Route, came: Sequence[HttpRequest], keys: Keys
     ) -> list[Outcome]:
         """Answer requests for a route at once, each as if it were alone."""
         assert route.together is not None, "the route answers calls together"
@@ -125,17 +121,19 @@ class Service:
                         stack.enter_context(self._repetitions.alone(call.request))
                     calls[number] = call
                 except Exception as error:  # noqa: BLE001  # as above
-                    outcomes[number] = _failed(error, asked)
+                    outcomes[number] = _failed(error, route, asked)
             try:
                 answers = route.together(list(calls.values())) if calls else []
                 for (number, call), answer in zip(calls.items(), answers, strict=True):
-                    outcomes[number] = self._outcome(answer, call, came[number])
+                    outcomes[number] = self._outcome(answer, call, route, came[number])
             except Exception as error:  # noqa: BLE001  # as above
                 for number in calls:
-                    outcomes[number] = _failed(error, came[number])
+                    outcomes[number] = _failed(error, route, came[number])
         return [outcomes[number] for number in range(len(came))]
 
-    def refusal(self, route: Route, asked: Asked, keys: Keys) -> Reply | None:
+    def refusal(
+        self, route: Route, asked: HttpRequest, keys: Keys
+    ) -> HttpResponse | None:
         """Refuse a request before its body of rows is read, where that is clear.
 
         Args:
@@ -153,8 +151,8 @@ class Service:
                 check_encoding(asked.headers)
                 check_length(asked.headers, route.rows.limits)
         except Exception as error:  # noqa: BLE001  # as above
-            outcome = _failed(error, asked)
-            assert isinstance(outcome, Reply), "no position was asked for"
+            outcome = _failed(error, route, asked)
+            assert isinstance(outcome, HttpResponse), "no position was asked for"
             return outcome
         return None
 
@@ -166,7 +164,7 @@ class Service:
             _log.error("Not ready: %s", error.message)  # no traceback for what is named
             return Health(position=None)
 
-    def _admit(self, route: Route, asked: Asked, keys: Keys) -> _Admitted:
+    def _admit(self, route: Route, asked: HttpRequest, keys: Keys) -> _Admitted:
         """Let a request in, and name it by its idempotency key, where it has one."""
         authorization = asked.headers.get("authorization")
         key = None
@@ -183,12 +181,14 @@ class Service:
         return _Admitted(key_id=key_id, request=_request(route, key_id, asked))
 
     def _call(
-        self, route: Route, asked: Asked, admitted: _Admitted
+        self, route: Route, asked: HttpRequest, admitted: _Admitted
     ) -> tuple[Call, list[str]]:
         """Read what a request gives, and what it wants expanded."""
         given = rows = None
         if route.rows is not None:
-            rows = Rows(media_type=_media_type(route.rows, asked), content=asked.body)
+            rows = SentRows(
+                media_type=_media_type(route.rows, asked), content=asked.body
+            )
         elif route.decode is not None and not asked.query:
             given = route.decode(asked.body)
         if given is None:
@@ -203,19 +203,21 @@ class Service:
             key_id=admitted.key_id,
             request_id=asked.request_id,
             request=admitted.request,
-            value_keys=self._value_keys,
             accept=asked.headers.get("accept", ""),
             metrics=self._metrics,
             rows=rows,
         )
         return call, paths
 
-    def _done(self, route: Route, asked: Asked, admitted: _Admitted) -> Reply:
+    def _done(
+        self, route: Route, asked: HttpRequest, admitted: _Admitted
+    ) -> HttpResponse:
         """Do what is asked."""
         call, paths = self._call(route, asked, admitted)
         # What is answered counts at least what was recorded before it was asked; and
         # what a change recorded, it did before it was answered.
         before = self._m.position if route.method == "GET" else None
+        assert route.handler is not None, "calls are answered one by one"
         answer = route.handler(call)
         self._expand(route, answer.body, paths)
         position = answer.position
@@ -224,18 +226,26 @@ class Service:
         return _reply(answer, position)
 
     def _outcome(
-        self, answer: Answer | metering.MeteringError, call: Call, asked: Asked
+        self,
+        answer: Answer | metering.MeteringError,
+        call: Call,
+        route: Route,
+        asked: HttpRequest,
     ) -> Outcome:
         if not isinstance(answer, Answer):
-            return _failed(answer, asked)
+            return _failed(answer, route, asked)
         if call.request is not None:
             self._repetitions.remember(call.request)
         assert answer.position is not None, "what is recorded has a position"
         return _reply(answer, answer.position)
 
     def _recovered(
-        self, route: Route, asked: Asked, admitted: _Admitted, resource_id: str | None
-    ) -> Reply | None:
+        self,
+        route: Route,
+        asked: HttpRequest,
+        admitted: _Admitted,
+        resource_id: str | None,
+    ) -> HttpResponse | None:
         """Make the answer of a request that had its effect, and was not answered."""
         if route.recover is None:
             return None
@@ -249,7 +259,7 @@ class Service:
         for each in body["data"] if route.is_list and paths else [body]:
             expand(self._m, each, paths, route.expansions)
 
-    def _check_position(self, asked: Asked) -> None:
+    def _check_position(self, asked: HttpRequest) -> None:
         text = asked.headers.get(MIN_POSITION)
         if text is None:
             return
@@ -261,79 +271,55 @@ class Service:
             raise PositionNotReachedError(int(text))
 
 
-def _failed(error: Exception, asked: Asked) -> Outcome:
-    match error:
-        case PositionNotReachedError():
-            return error
-        case metering.MeteringError():
-            is_v2 = asked.path.startswith(_V2)
-            failure = v2_failure_of(error) if is_v2 else failure_of(error)
-            return reply_of(failure, asked.path)
-        case _:
-            _log.error("Request %s failed", asked.request_id, exc_info=error)
-            return reply_of(unexpected_failure(), asked.path)
+def _failed(error: Exception, route: Route, asked: HttpRequest) -> Outcome:
+    if isinstance(error, PositionNotReachedError):
+        return error
+    log_failure(error, asked.request_id)
+    return response_to_failure(error, route.dialect)
 
 
-def reply_of(failure: Failure, path: str) -> Reply:
-    """Make the reply that tells of a failure, to what was asked at a path."""
-    body = failure.v2_body if path.startswith(_V2) else failure.body
-    return Reply(
-        status=failure.status,
-        body=encoded(body),
-        headers=failure.headers,
-        refusal=failure.refusal,
-    )
-
-
-def _reply(answer: Answer, position: int) -> Reply:
+def _reply(answer: Answer, position: int) -> HttpResponse:
     headers = {POSITION: str(position)}
     if answer.is_replay:
         headers |= REPLAYED
     content = answer.content
     if content is None:
-        return Reply(status=200, body=encoded(answer.body), headers=headers)
+        return HttpResponse(body=encoded(answer.body), headers=headers)
     headers["Content-Type"] = content.media_type
     if isinstance(content.body, bytes):
-        return Reply(status=200, body=content.body, headers=headers)
-    return Reply(status=200, pieces=content.body, headers=headers)
+        return HttpResponse(body=content.body, headers=headers)
+    return HttpResponse(pieces=content.body, headers=headers)
 
 
-def _tree(route: Route, asked: Asked) -> Tree:
+def _tree(route: Route, asked: HttpRequest) -> Tree:
     if route.method != "POST" or not asked.body or route.rows is not None:
         return decode_form(asked.query)
-    wanted = media_types_of(asked.path)
-    kind = asked.headers.get("content-type", wanted[0]).partition(";")[0]
-    kind = kind.strip().lower()
+    wanted = route.dialect.body_types
+    kind = media_type_named(asked.headers)
+    if "content-type" not in asked.headers:
+        kind = wanted[0]
     if kind not in wanted:
         raise InvalidRequestError(
             "Invalid request (check that your POST content type is"
             f" {' or '.join(wanted)}).."
         )
     if kind == JSON:
-        takes_wholes = asked.path.startswith(_EXTENSIONS)
-        body = decode_json(asked.body, takes_wholes=takes_wholes)
+        body = decode_json(asked.body, takes_wholes=route.dialect.takes_whole_numbers)
         return {**decode_form(asked.query), **body}
     both = (asked.query, asked.body) if asked.query else (asked.body,)
     return decode_form(b"&".join(both))
 
 
-def _media_type(taken: RowsBody, asked: Asked) -> str:
-    """Tell which of the media types of a route a body of rows is in."""
-    named = asked.headers.get("content-type", "")
-    kind = named.partition(";")[0].strip().lower()
+def _media_type(taken: RowsBody, asked: HttpRequest) -> str:
+    """Return which of the media types of a route a body of rows is in."""
+    kind = media_type_named(asked.headers)
     if kind not in taken.media_types:
+        named = asked.headers.get("content-type", "")
         raise MediaTypeRefusedError(named, taken.media_types)
     return kind
 
 
-def media_types_of(path: str) -> tuple[str, ...]:
-    """Tell what a body may be in; the first, where nothing is said."""
-    if path.startswith(_V2):
-        return (JSON,)
-    return (FORM, JSON) if path.startswith(_EXTENSIONS) else (FORM,)
-
-
-def _request(route: Route, key_id: str, asked: Asked) -> Request | None:
+def _request(route: Route, key_id: str, asked: HttpRequest) -> Request | None:
     """Name a request by its idempotency key, where it has one."""
     idempotency_key = asked.headers.get(IDEMPOTENCY_KEY)
     if route.method != "POST" or not idempotency_key:

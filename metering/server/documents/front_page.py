@@ -11,10 +11,10 @@ from html import escape
 from itertools import groupby
 
 from metering.server.api.health import Health
-from metering.server.api.requests import Reply
+from metering.server.api.requests import HttpResponse
 from metering.server.api.routes import Route
 from metering.server.documents.open_routes import OpenRoute
-from metering.server.documents.openapi import resource_of, summary_of, taken_by
+from metering.server.documents.openapi import resource_of, taken_by
 from metering.server.grammar.leaves import Leaf, leaves_of
 from metering.server.grammar.media_types import HTML
 from metering.server.grammar.schemas import Schema
@@ -53,7 +53,7 @@ _WHOLE = """<!DOCTYPE html>
 
 def front_page(
     routes: Sequence[Route], open_routes: Sequence[OpenRoute]
-) -> Callable[[Health], Reply]:
+) -> Callable[[Health], HttpResponse]:
     """Write the page once, but for the health, which is for each request to fill in.
 
     Args:
@@ -74,11 +74,11 @@ def front_page(
         "X-Content-Type-Options": "nosniff",
     }
 
-    def fill_in(health: Health) -> Reply:
+    def fill_in(health: Health) -> HttpResponse:
         page = _WHOLE.format(
             style=_STYLE, health=_words_of_health(health), resources=resources
         )
-        return Reply(status=200, body=page.encode(), headers=headers)
+        return HttpResponse(body=page.encode(), headers=headers)
 
     return fill_in
 
@@ -107,13 +107,13 @@ def _route(route: Route) -> str:
         opened_by = "the token of a session"
     if route.rows is not None:
         opened_by += f"; the body is one of {', '.join(route.rows.media_types)}"
-    heading = _heading(route.method, route.path, summary_of(route), opened_by)
+    heading = _heading(route.method, route.path, route.summary, opened_by)
     rows = list(_rows(leaves_of(taken_by(route))))
     return "\n".join([heading, "<table>", *rows, "</table>"] if rows else [heading])
 
 
 def _open_route(route: OpenRoute) -> str:
-    return _heading("GET", route.path, summary_of(route), "anybody")
+    return _heading("GET", route.path, route.summary, "anybody")
 
 
 def _heading(method: str, path: str, summary: str, opened_by: str) -> str:

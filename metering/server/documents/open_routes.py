@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from metering.server.api.health import Health, KeptHealth
-from metering.server.api.requests import Reply
+from metering.server.api.requests import HttpResponse
 from metering.server.grammar.media_types import HTML, JSON
 
 
@@ -19,7 +19,7 @@ class Site:
 
     health: KeptHealth
     document: bytes
-    page: Callable[[Health], Reply]
+    page: Callable[[Health], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,42 +28,60 @@ class OpenRoute:
 
     Attributes:
         media_type: of the answer.
-        handler: its docstring says what the route does.
+        summary: what the route does, in a sentence.
         needs_store: whether it fails where the store cannot be asked.
     """
 
     path: str
     media_type: str
-    handler: Callable[[Site], Awaitable[Reply]]
+    summary: str
+    handler: Callable[[Site], Awaitable[HttpResponse]]
     needs_store: bool = False
 
 
-async def live(_: Site) -> Reply:
-    """Tell that the server lives."""
-    return Reply(status=200, body=b'{"status":"ok"}')
+async def _live(_: Site) -> HttpResponse:
+    return HttpResponse(body=b'{"status":"ok"}')
 
 
-async def ready(site: Site) -> Reply:
-    """Tell whether the server can answer from its store."""
+async def _ready(site: Site) -> HttpResponse:
     health = await site.health.latest()
     if not health.is_ready:
-        return Reply(status=503, body=b'{"status":"unavailable"}')
-    return Reply(status=200, body=b'{"status":"ok"}')
+        return HttpResponse(status=503, body=b'{"status":"unavailable"}')
+    return HttpResponse(body=b'{"status":"ok"}')
 
 
-async def document(site: Site) -> Reply:
-    """Describe the routes as OpenAPI does."""
-    return Reply(status=200, body=site.document)
+async def _document(site: Site) -> HttpResponse:
+    return HttpResponse(body=site.document)
 
 
-async def page(site: Site) -> Reply:
-    """Show the routes and the health of the server, for people."""
+async def _page(site: Site) -> HttpResponse:
     return site.page(await site.health.latest())
 
 
 OPEN_ROUTES = (
-    OpenRoute(path="/healthz", media_type=JSON, handler=live),
-    OpenRoute(path="/readyz", media_type=JSON, handler=ready, needs_store=True),
-    OpenRoute(path="/openapi.json", media_type=JSON, handler=document),
-    OpenRoute(path="/", media_type=HTML, handler=page),
+    OpenRoute(
+        path="/healthz",
+        media_type=JSON,
+        summary="Report that the server runs.",
+        handler=_live,
+    ),
+    OpenRoute(
+        path="/readyz",
+        media_type=JSON,
+        summary="Report whether the server can answer from its store.",
+        handler=_ready,
+        needs_store=True,
+    ),
+    OpenRoute(
+        path="/openapi.json",
+        media_type=JSON,
+        summary="Describe the routes in OpenAPI.",
+        handler=_document,
+    ),
+    OpenRoute(
+        path="/",
+        media_type=HTML,
+        summary="List the routes and the health of the server, for people.",
+        handler=_page,
+    ),
 )

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from metering.server.api.expansion import ITEM
+from metering.server.api.failures import MEANINGS
 from metering.server.api.routes import Route
-from metering.server.api.service import media_types_of
 from metering.server.documents.open_routes import OpenRoute
-from metering.server.documents.statuses import failures
+from metering.server.grammar.dialects import ErrorShape
 from metering.server.grammar.leaves import Leaf, leaves_of
 from metering.server.grammar.media_types import FORM, JSON
 from metering.server.grammar.parameters import (
@@ -143,11 +143,6 @@ def resource_of(path: str) -> str:
     return words.replace("/", " ").replace("_", " ") if "/" in words else "server"
 
 
-def summary_of(route: Route | OpenRoute) -> str:
-    """Say in a sentence what a route does."""
-    return (route.handler.__doc__ or "").strip().partition("\n")[0]
-
-
 def taken_by(route: Route) -> Parameters:
     """Tell what a route takes, `expand` only where something can be expanded."""
     if not route.expansions:
@@ -165,7 +160,7 @@ def _operation(route: Route) -> Node:
     operation: Node = {
         "operationId": _operation_id(route.method, route.path),
         "tags": [resource_of(route.path)],
-        "summary": summary_of(route),
+        "summary": route.summary,
         "security": _security(route),
         "parameters": parameters,
         "responses": _responses(route),
@@ -181,13 +176,13 @@ def _operation(route: Route) -> Node:
 def _open_operation(route: OpenRoute) -> Node:
     schema = _reference("schemas", "Status") if route.needs_store else {}
     content = {route.media_type.partition(";")[0]: {"schema": schema}}
-    responses: Node = {"200": {"description": "It is so.", "content": content}}
+    responses: Node = {"200": {"description": "Ready.", "content": content}}
     if route.needs_store:
-        responses["503"] = {"description": "It is not.", "content": content}
+        responses["503"] = {"description": "Not ready.", "content": content}
     return {
         "operationId": _operation_id("GET", route.path),
         "tags": [resource_of(route.path)],
-        "summary": summary_of(route),
+        "summary": route.summary,
         "security": [],
         "responses": responses,
     }
@@ -246,7 +241,7 @@ def _request_body(route: Route) -> Node:
             media_type: _form(schema, parameters)
             if media_type == FORM
             else {"schema": schema}
-            for media_type in media_types_of(route.path)
+            for media_type in route.dialect.body_types
         },
     }
 
@@ -257,10 +252,6 @@ def _form(schema: Schema, parameters: Parameters) -> Node:
     return {"schema": schema, "encoding": dict.fromkeys(nested, _NESTED)}
 
 
-def _is_v2(route: Route) -> bool:
-    return route.path.startswith("/v2/")
-
-
 def _is_nested(kind: Kind) -> bool:
     return isinstance(kind, Shape | Items | Pairs | KeyedBy | Either)
 
@@ -269,7 +260,7 @@ def _responses(route: Route) -> Node:
     schema = _reference("schemas", "List") if route.is_list else {"type": "object"}
     media_types = [each.partition(";")[0] for each in route.answers_in]
     well = {
-        "description": "It is done.",
+        "description": "Done.",
         "headers": {
             "Metering-Position": _reference("headers", "Position"),
             "Request-Id": _reference("headers", "RequestId"),
@@ -278,12 +269,14 @@ def _responses(route: Route) -> Node:
             each: {"schema": schema} if each == JSON else {} for each in media_types
         },
     }
-    statuses = failures(
-        is_by_id="{" in route.path,
-        needs_scope=route.credential == "key",
-        takes_rows=route.rows is not None,
-    )
-    name = _failed_of_v2 if _is_v2(route) else _failed
+    can_be = {
+        403: route.credential == "key",
+        404: "{" in route.path,
+        415: route.rows is not None,
+    }
+    statuses = [each for each in MEANINGS if can_be.get(each, True)]
+    is_v2 = route.dialect.errors is ErrorShape.V2
+    name = _failed_of_v2 if is_v2 else _failed
     return {
         "200": well,
         **{str(each): _reference("responses", name(each)) for each in statuses},
@@ -299,9 +292,7 @@ def _failed_of_v2(status: int) -> str:
 
 
 def _failed_responses() -> Iterator[tuple[str, Node]]:
-    for status, meaning in failures(
-        is_by_id=True, needs_scope=True, takes_rows=True
-    ).items():
+    for status, meaning in MEANINGS.items():
         headers = {
             "Request-Id": _reference("headers", "RequestId"),
             "Stripe-Should-Retry": _reference("headers", "ShouldRetry"),

@@ -14,9 +14,10 @@ import pyarrow as pa
 from metering.arguments.ids import NamingByText, identifier_of
 from metering.bodies import encoded
 from metering.errors import InvalidRequestError, SourceError
-from metering.server.api.errors import BodyRefusedError, RowsUnreadableError
-from metering.server.api.requests import Limits
+from metering.server.api.errors import BodyTooLargeError, RowsUnreadableError
+from metering.server.api.requests import BodyLimits
 from metering.server.api.routes import Answer, Call, Content, Route, RowsBody
+from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, prefers_arrow
 from metering.server.grammar.parameters import Flag, Text, optional
 from metering.usage.ingest.bodies import Body, Format
@@ -38,13 +39,12 @@ _FORMATS = {
 _CLOUD_EVENTS_MAX = 2 << 20
 # Each is told of, and held until then; so many are a mistake that all rows share.
 _REJECTED_MAX = 1_000_000
-_LIMITS = Limits(sent_max=64 << 20, decoded_max=512 << 20)
+_LIMITS = BodyLimits(sent_max=64 << 20, decoded_max=512 << 20)
 _OBJECT = "metering.ingest_receipt"
 _COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "payload")
 
 
-def ingest(call: Call) -> Answer:
-    """Record many meter events, and tell what became of each row."""
+def _ingest(call: Call) -> Answer:
     body = _body(call)
     columns = _columns(call, body.format)
     reached: list[IngestProgress] = []
@@ -91,11 +91,7 @@ def _check_size(body: Body) -> None:
     is_whole = body.format.is_cloud_events
     most = _CLOUD_EVENTS_MAX if is_whole else _LIMITS.decoded_max
     if body.unpacked_bytes() > most:
-        raise BodyRefusedError(
-            f"The request's body is too large; {body.format.value} must be at most"
-            f" {most} bytes decompressed.",
-            is_too_large=True,
-        )
+        raise BodyTooLargeError(most, body.format.value)
 
 
 def _columns(call: Call, kind: Format) -> Columns:
@@ -136,9 +132,11 @@ def _stream_of(receipt: IngestReceipt) -> bytes:
 ROUTES = (
     Route(
         method="POST",
+        dialect=EXTENSION,
         path="/metering/v1/meter_events",
         scope="ingest",
-        handler=ingest,
+        summary="Record many meter events, and report each row that was rejected.",
+        handler=_ingest,
         parameters={
             "backfill": optional(Flag()),
             **{f"{name}_column": optional(Text(longest=500)) for name in _COLUMNS},

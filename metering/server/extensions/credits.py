@@ -11,6 +11,7 @@ from metering.credits.parameters import AMOUNT_MAX, LONGEST_ID
 from metering.credits.resources import CreditBalanceTransaction
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.parameters import (
     Integer,
     Items,
@@ -28,21 +29,18 @@ _APPLY, _PREVIEW, _REINSTATE = (
 _EXPANSIONS = {"credit_grant": "credit_grant", "test_clock": "test_clock"}
 
 
-def apply(call: Call) -> Answer:
-    """Draw down the credits of a customer for an invoice, once."""
+def _apply(call: Call) -> Answer:
     return Answer(body=_list(call.m.credits.apply(**call.given), _APPLY))
 
 
-def preview(call: Call) -> Answer:
-    """Tell what an invoice would draw, and record nothing."""
+def _preview(call: Call) -> Answer:
     # It may say less than what was recorded meanwhile, and never more.
     position = call.m.position
     made = call.m.credits.preview(**call.given)
     return Answer(body=_list(made, _PREVIEW), position=position)
 
 
-def reinstate(call: Call) -> Answer:
-    """Give back the credits that an invoice drew, because it was voided."""
+def _reinstate(call: Call) -> Answer:
     return Answer(body=_list(call.m.credits.reinstate(**call.given), _REINSTATE))
 
 
@@ -69,18 +67,22 @@ _INVOICE = {
 ROUTES = (
     Route(
         method="POST",
+        dialect=EXTENSION,
         path=_APPLY,
         scope="admin",
-        handler=apply,
+        summary="Apply a customer's credits to an invoice, once.",
+        handler=_apply,
         expansions=_EXPANSIONS,
         is_list=True,
         parameters=_INVOICE,
     ),
     Route(
         method="POST",
+        dialect=EXTENSION,
         path=_PREVIEW,
         scope="read",
-        handler=preview,
+        summary="Preview what an invoice would draw, and record nothing.",
+        handler=_preview,
         expansions=_EXPANSIONS,
         is_list=True,
         # What it answers is soon another thing; nothing came of it.
@@ -89,9 +91,11 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        dialect=EXTENSION,
         path=_REINSTATE,
         scope="admin",
-        handler=reinstate,
+        summary="Give back the credits that an invoice drew, because it was voided.",
+        handler=_reinstate,
         expansions=_EXPANSIONS,
         is_list=True,
         parameters={"invoice": required(_ID)},

@@ -5,6 +5,7 @@ from itertools import islice
 from metering.bodies import Body
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.parameters import (
     POSITION_MAX,
     Integer,
@@ -21,8 +22,7 @@ _LIMIT = 100
 _FILTERS = ("event_name", "customer", "start_time", "end_time", "starting_after")
 
 
-def list_events(call: Call) -> Answer:
-    """List events in the order of the log, cancelled ones among them and marked."""
+def _list_events(call: Call) -> Answer:
     limit = call.given.get("limit", _LIMIT)
     filters = {name: call.given[name] for name in _FILTERS if name in call.given}
     events = call.m.meter_events.list(**filters)
@@ -44,9 +44,11 @@ def _body(event: MeterEvent) -> Body:
 ROUTES = (
     Route(
         method="GET",
+        dialect=EXTENSION,
         path=EVENTS,
         scope="read",
-        handler=list_events,
+        summary="List recorded events in the order of the log, cancelled ones marked.",
+        handler=_list_events,
         is_list=True,
         parameters={
             "customer": optional(Text(longest=500)),

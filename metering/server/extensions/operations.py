@@ -4,13 +4,13 @@ from metering.arguments.times import time_of
 from metering.bodies import Body
 from metering.server.api.metrics import MEDIA_TYPE
 from metering.server.api.routes import Answer, Call, Content, Route
+from metering.server.grammar.dialects import EXTENSION, V1
 
 HEALTH = "/metering/v1/health"
 METRICS = "/metrics"
 
 
-def health(call: Call) -> Answer:
-    """Tell how far the log goes and was evaluated, and what is still to be delivered."""
+def _health(call: Call) -> Answer:
     status = call.m.status()
     since = status.pending_since
     body: Body = {
@@ -24,20 +24,28 @@ def health(call: Call) -> Answer:
     return Answer(body=body, position=status.position)
 
 
-def metrics(call: Call) -> Answer:
-    """Tell Prometheus what was asked, how it was answered, and how far the log goes."""
+def _metrics(call: Call) -> Answer:
     status = call.m.status()
     content = Content(media_type=MEDIA_TYPE, body=call.metrics.text(status))
     return Answer(content=content, position=status.position)
 
 
 ROUTES = (
-    Route(method="GET", path=HEALTH, scope="read", handler=health),
     Route(
         method="GET",
+        dialect=EXTENSION,
+        path=HEALTH,
+        scope="read",
+        summary="Report how far the log goes and what is still to be delivered.",
+        handler=_health,
+    ),
+    Route(
+        method="GET",
+        dialect=V1,
         path=METRICS,
         scope="read",
-        handler=metrics,
+        summary="Report requests, durations and the state of the store to Prometheus.",
+        handler=_metrics,
         answers_in=(MEDIA_TYPE,),
     ),
 )

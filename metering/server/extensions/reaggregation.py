@@ -16,6 +16,7 @@ import pyarrow as pa
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import time_of
 from metering.server.api.routes import Answer, Call, Content, Route
+from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, JSON, prefers_arrow
 from metering.server.grammar.parameters import (
     Choice,
@@ -39,8 +40,7 @@ _HEAD = b'{"object":"list","data":['
 _END = b'],"has_more":false,"url":"%s"}' % REAGGREGATE.encode()
 
 
-def reaggregate(call: Call) -> Answer:
-    """Recompute summaries of all customers from the events alone."""
+def _reaggregate(call: Call) -> Answer:
     # What is recorded from here on may count or not.
     position = call.m.position
     table = call.m.reaggregate(**call.given)
@@ -127,9 +127,11 @@ _PARAMETERS = {
 ROUTES = tuple(
     Route(
         method=method,
+        dialect=EXTENSION,
         path=REAGGREGATE,
         scope="read",
-        handler=reaggregate,
+        summary="Recompute the summaries of all customers from the events alone.",
+        handler=_reaggregate,
         is_heavy=True,
         # It has no effect, and an answer is too large to be kept.
         keeps_answers=False,

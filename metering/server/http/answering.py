@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from metering.server.api.authentication import Keyring, Keys
-from metering.server.api.requests import Asked, Reply
+from metering.server.api.requests import HttpRequest, HttpResponse
 from metering.server.api.routes import Route
 from metering.server.api.service import Outcome, Service
 
@@ -29,8 +29,8 @@ Item = TypeVar("Item")
 @dataclass(frozen=True, slots=True)
 class _Job:
     route: Route
-    asked: Asked
-    future: asyncio.Future[Reply]
+    asked: HttpRequest
+    future: asyncio.Future[HttpResponse]
 
 
 _Jobs = SimpleQueue[tuple[_Job, Keys] | None]
@@ -95,7 +95,7 @@ class Answering:
         for thread in self._threads:
             thread.join()
 
-    async def reply(self, route: Route, asked: Asked) -> Reply:
+    async def reply(self, route: Route, asked: HttpRequest) -> HttpResponse:
         """Answer a request.
 
         Raises:
@@ -138,7 +138,7 @@ class Answering:
                 outcomes = self._service.answer_together(route, asked, keys)
                 self._hand_out(list(zip(jobs, outcomes, strict=True)))
 
-    def _look_for(self, route: Route, came: Sequence[Asked]) -> Keys:
+    def _look_for(self, route: Route, came: Sequence[HttpRequest]) -> Keys:
         if route.credential == "key":
             return self._keyring.look()
         return self._keyring.look_at_sessions(
@@ -159,7 +159,7 @@ class Answering:
             job, outcome = self._outbox.popleft()
             if job.future.done():
                 continue
-            if isinstance(outcome, Reply):
+            if isinstance(outcome, HttpResponse):
                 job.future.set_result(outcome)
             else:
                 job.future.set_exception(outcome)

@@ -22,27 +22,31 @@ from metering.server.api.errors import (
     RequestRefusedError,
     UnknownRouteError,
 )
+from metering.server.api.failures import response_to_failure
 from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
 from metering.server.api.requests import (
-    Asked,
-    ClientGoneError,
-    Message,
-    Receive,
-    Reply,
-    Scope,
-    Send,
-    headers_of,
-    read_body,
+    HttpRequest,
+    HttpResponse,
 )
 from metering.server.api.routes import Route, RowsBody
-from metering.server.api.service import IDEMPOTENCY_KEY, Service, reply_of
+from metering.server.api.service import IDEMPOTENCY_KEY, Service
 from metering.server.documents.front_page import front_page
 from metering.server.documents.open_routes import OPEN_ROUTES, OpenRoute, Site
 from metering.server.documents.openapi import document_of
+from metering.server.grammar.dialects import dialect_at
 from metering.server.grammar.media_types import JSON
 from metering.server.http.answering import Answering
 from metering.server.http.large_bodies import LargeBodies
+from metering.server.http.receiving import (
+    AsgiMessage,
+    AsgiReceive,
+    AsgiScope,
+    AsgiSend,
+    ClientGoneError,
+    headers_of,
+    read_body,
+)
 from metering.server.table import ROUTES
 from metering.webhooks.resources import API_VERSION
 
@@ -146,7 +150,9 @@ class _Endpoint:
         self._large_bodies = large_bodies
         self._patience_seconds = patience_seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
+    ) -> None:
         """Answer one request."""
         route = self._by_method.get(scope["method"])
         if route is None:
@@ -160,12 +166,12 @@ class _Endpoint:
             counted.ended(began, reply)
 
     async def _answer(
-        self, route: Route, scope: Scope, receive: Receive, send: Send
-    ) -> Reply | None:
+        self, route: Route, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
+    ) -> HttpResponse | None:
         """Answer, unless nobody is there any more."""
         request_id, headers = _new_request_id(), headers_of(scope)
         try:
-            asked = Asked(
+            asked = HttpRequest(
                 method=scope["method"],
                 path=scope["path"],
                 query=scope["query_string"],
@@ -181,7 +187,7 @@ class _Endpoint:
         except ClientGoneError:
             return None
         except RequestRefusedError as error:
-            reply = reply_of(error.failure, scope["path"])
+            reply = response_to_failure(error, route.dialect)
         if reply.pieces is None:
             await _send(send, reply, request_id, headers)
         else:
@@ -189,13 +195,17 @@ class _Endpoint:
             await self._send_pieces(receive, send, reply.pieces, head)
         return reply
 
-    async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+    async def _body(self, receive: AsgiReceive, headers: Mapping[str, str]) -> bytes:
         return await read_body(
             receive, headers, patience_seconds=self._patience_seconds
         )
 
     async def _send_pieces(
-        self, receive: Receive, send: Send, pieces: Iterator[bytes], head: Message
+        self,
+        receive: AsgiReceive,
+        send: AsgiSend,
+        pieces: Iterator[bytes],
+        head: AsgiMessage,
     ) -> None:
         """Send what is made meanwhile, on another thread, until nobody listens."""
         await send(head)
@@ -215,8 +225,8 @@ class _Endpoint:
             gone.cancel()
 
     async def _reply_to_rows(
-        self, route: Route, asked: Asked, receive: Receive, taken: RowsBody
-    ) -> Reply:
+        self, route: Route, asked: HttpRequest, receive: AsgiReceive, taken: RowsBody
+    ) -> HttpResponse:
         """Answer a request whose body is read when it is clear that it may be sent."""
         refusal = await self._large_bodies.refusal(route, asked)
         if refusal is not None:
@@ -224,7 +234,7 @@ class _Endpoint:
         async with self._large_bodies.whole(asked, receive, taken.limits) as whole:
             return await self._reply(route, whole)
 
-    async def _reply(self, route: Route, asked: Asked) -> Reply:
+    async def _reply(self, route: Route, asked: HttpRequest) -> HttpResponse:
         """Answer, as soon as the log goes as far as is asked for."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _POSITION_SECONDS
@@ -245,7 +255,9 @@ class _OpenEndpoint:
         self._site = site
         self._unknown = unknown
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
+    ) -> None:
         """Answer one request."""
         if scope["method"] not in {"GET", "HEAD"}:
             await self._unknown(scope, receive, send)
@@ -261,12 +273,15 @@ class _Unknown:
         # Whoever asks makes up methods and paths.
         self._counted = metrics.of("other", "unknown")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
+    ) -> None:
         """Answer one request."""
         del receive
         if scope["type"] == "http":
             error = UnknownRouteError(scope["method"], scope["path"])
-            reply, began = reply_of(error.failure, scope["path"]), self._counted.began()
+            reply = response_to_failure(error, dialect_at(scope["path"]))
+            began = self._counted.began()
             try:
                 await _send(send, reply, _new_request_id(), headers_of(scope))
             finally:
@@ -274,13 +289,18 @@ class _Unknown:
 
 
 async def _send(
-    send: Send, reply: Reply, request_id: str, asked_headers: Mapping[str, str]
+    send: AsgiSend,
+    reply: HttpResponse,
+    request_id: str,
+    asked_headers: Mapping[str, str],
 ) -> None:
     await send(_head(reply, request_id, asked_headers))
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _head(reply: Reply, request_id: str, asked_headers: Mapping[str, str]) -> Message:
+def _head(
+    reply: HttpResponse, request_id: str, asked_headers: Mapping[str, str]
+) -> AsgiMessage:
     headers = {
         "Content-Type": JSON,
         "Cache-Control": "no-store",

@@ -12,15 +12,14 @@ from dataclasses import replace
 
 from metering.server.api.authentication import Keyring
 from metering.server.api.requests import (
-    Asked,
-    Limits,
-    Receive,
-    Reply,
-    decoded,
-    read_sent,
+    BodyLimits,
+    HttpRequest,
+    HttpResponse,
+    decompressed,
 )
 from metering.server.api.routes import Route
 from metering.server.api.service import Service
+from metering.server.http.receiving import AsgiReceive, read_sent
 
 BODIES_MAX = 4
 """How many are in memory at the same time."""
@@ -43,7 +42,7 @@ class LargeBodies:
         self._patience_seconds = patience_seconds
         self._room = asyncio.Semaphore(BODIES_MAX)
 
-    async def refusal(self, route: Route, asked: Asked) -> Reply | None:
+    async def refusal(self, route: Route, asked: HttpRequest) -> HttpResponse | None:
         """Refuse a request whose body is still to be read, where that is clear."""
         return await asyncio.to_thread(
             lambda: self._service.refusal(route, asked, self._keyring.look())
@@ -51,8 +50,8 @@ class LargeBodies:
 
     @asynccontextmanager
     async def whole(
-        self, asked: Asked, receive: Receive, limits: Limits
-    ) -> AsyncIterator[Asked]:
+        self, asked: HttpRequest, receive: AsgiReceive, limits: BodyLimits
+    ) -> AsyncIterator[HttpRequest]:
         """Read a body when there is room for it, and hold the room.
 
         Raises:
@@ -64,6 +63,6 @@ class LargeBodies:
             sent = await read_sent(
                 receive, limits, patience_seconds=self._patience_seconds
             )
-            body = await asyncio.to_thread(decoded, sent, asked.headers, limits)
+            body = await asyncio.to_thread(decompressed, sent, asked.headers, limits)
             del sent
             yield replace(asked, body=body)

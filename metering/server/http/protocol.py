@@ -12,8 +12,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from metering.bodies import encoded
-from metering.server.api.errors import BodyRefusedError
+from metering.server.api.errors import BodyUnreadableError
+from metering.server.api.failures import response_to_failure
+from metering.server.grammar.dialects import V2
 
 HEAD_MAX = 64 << 10
 """Of the line and the headers of a request; one read of a socket may exceed it."""
@@ -70,9 +71,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, in the words of all that is refused."""
-        failure = BodyRefusedError(msg, is_too_large=False).failure
         # Nobody knows the path, and errors of v2 are errors of v1 as well.
-        body = encoded(failure.v2_body)
+        body = response_to_failure(BodyUnreadableError(msg), V2).body
         lines = [
             b"HTTP/1.1 400 Bad Request",
             *(

@@ -8,6 +8,7 @@ from metering.bodies import body_of
 from metering.connection import Metering
 from metering.server.api.pages import PAGING, page_of
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     Choice,
     Integer,
@@ -26,36 +27,30 @@ _TYPES = ("usage_threshold", "credit_balance_threshold")
 _RECURRENCES = ("one_time", "calendar_month", "calendar_day")
 
 
-def create(call: Call) -> Answer:
-    """Create an alert."""
+def _create(call: Call) -> Answer:
     return Answer(body=body_of(call.m.alerts.create(**call.given)))
 
 
-def retrieve(call: Call) -> Answer:
-    """Retrieve an alert, also one that is archived."""
+def _retrieve(call: Call) -> Answer:
     return Answer(body=body_of(call.m.alerts.retrieve(call.ids["id"])))
 
 
-def list_alerts(call: Call) -> Answer:
-    """List alerts that are not archived."""
+def _list_alerts(call: Call) -> Answer:
     filters = {
         name: call.given[name] for name in ("alert_type", "meter") if name in call.given
     }
     return Answer(body=page_of(call.m.alerts.list, call.given, ALERTS, **filters))
 
 
-def activate(call: Call) -> Answer:
-    """Let an alert trigger again."""
+def _activate(call: Call) -> Answer:
     return Answer(body=body_of(call.m.alerts.activate(call.ids["id"])))
 
 
-def deactivate(call: Call) -> Answer:
-    """Keep an alert from triggering."""
+def _deactivate(call: Call) -> Answer:
     return Answer(body=body_of(call.m.alerts.deactivate(call.ids["id"])))
 
 
-def archive(call: Call) -> Answer:
-    """Keep an alert from triggering for ever, and leave it out of lists."""
+def _archive(call: Call) -> Answer:
     return Answer(body=body_of(call.m.alerts.archive(call.ids["id"])))
 
 
@@ -101,9 +96,11 @@ _THRESHOLD = Shape(
 ROUTES = (
     Route(
         method="POST",
+        dialect=V1,
         path=ALERTS,
         scope="admin",
-        handler=create,
+        summary="Create an alert.",
+        handler=_create,
         expansions=_EXPANSIONS,
         recover=_recover,
         parameters={
@@ -115,16 +112,20 @@ ROUTES = (
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=_ALERT,
         scope="read",
-        handler=retrieve,
+        summary="Retrieve an alert, including an archived one.",
+        handler=_retrieve,
         expansions=_EXPANSIONS,
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=ALERTS,
         scope="read",
-        handler=list_alerts,
+        summary="List the alerts that are not archived.",
+        handler=_list_alerts,
         expansions=_EXPANSIONS,
         is_list=True,
         parameters={
@@ -136,16 +137,26 @@ ROUTES = (
     *(
         Route(
             method="POST",
+            dialect=V1,
             path=f"{_ALERT}/{verb}",
             scope="admin",
+            summary=summary,
             handler=handler,
             expansions=_EXPANSIONS,
             recover=_recover,
         )
-        for verb, handler in (
-            ("activate", activate),
-            ("deactivate", deactivate),
-            ("archive", archive),
+        for verb, handler, summary in (
+            ("activate", _activate, "Activate an alert, so that it can trigger again."),
+            (
+                "deactivate",
+                _deactivate,
+                "Deactivate an alert, so that it does not trigger.",
+            ),
+            (
+                "archive",
+                _archive,
+                "Archive an alert: it never triggers again and no list shows it.",
+            ),
         )
     ),
 )

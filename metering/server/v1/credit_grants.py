@@ -5,13 +5,13 @@ Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
 
 from msgspec import UNSET
 
-import metering
 from metering.arguments.clock import microseconds
 from metering.bodies import body_of
 from metering.connection import Metering
 from metering.credits.resources import CreditGrant
 from metering.server.api.pages import PAGING, page_of
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     METADATA,
     Choice,
@@ -33,16 +33,14 @@ _TRANSACTION_EXPANSIONS = {"credit_grant": "credit_grant", "test_clock": "test_c
 _AMOUNT_MAX = 999_999_999_999
 
 
-def create_grant(call: Call) -> Answer:
-    """Grant credits to a customer."""
-    # Callers tell time in whole seconds: an invoice of this second draws on it.
-    now = microseconds(metering.SystemClock().now()) // 1_000_000
+def _create_grant(call: Call) -> Answer:
+    # Callers give times in whole seconds: an invoice of this second draws on it.
+    now = microseconds(call.m.now()) // 1_000_000
     grant = call.m.credit_grants.create(**{"effective_at": now, **call.given})
     return Answer(body=body_of(grant))
 
 
-def update_grant(call: Call) -> Answer:
-    """Change when a grant expires, or its metadata."""
+def _update_grant(call: Call) -> Answer:
     grant = call.m.credit_grants.update(
         call.ids["id"],
         expires_at=call.given.get("expires_at", UNSET),
@@ -51,41 +49,34 @@ def update_grant(call: Call) -> Answer:
     return Answer(body=body_of(grant))
 
 
-def retrieve_grant(call: Call) -> Answer:
-    """Retrieve a grant."""
+def _retrieve_grant(call: Call) -> Answer:
     return Answer(body=body_of(call.m.credit_grants.retrieve(call.ids["id"])))
 
 
-def list_grants(call: Call) -> Answer:
-    """List grants, of one customer or of all."""
+def _list_grants(call: Call) -> Answer:
     customer = call.given.get("customer")
     found = page_of(call.m.credit_grants.list, call.given, GRANTS, customer=customer)
     return Answer(body=found)
 
 
-def expire_grant(call: Call) -> Answer:
-    """Let a grant expire now."""
+def _expire_grant(call: Call) -> Answer:
     return Answer(body=body_of(call.m.credit_grants.expire(call.ids["id"])))
 
 
-def void_grant(call: Call) -> Answer:
-    """Take a grant back, while nothing of it is applied."""
+def _void_grant(call: Call) -> Answer:
     return Answer(body=body_of(call.m.credit_grants.void(call.ids["id"])))
 
 
-def retrieve_summary(call: Call) -> Answer:
-    """Tell what is left of a customer's credits."""
+def _retrieve_summary(call: Call) -> Answer:
     return Answer(body=body_of(call.m.credit_balance_summary.retrieve(**call.given)))
 
 
-def retrieve_transaction(call: Call) -> Answer:
-    """Retrieve a transaction of credits."""
+def _retrieve_transaction(call: Call) -> Answer:
     found = call.m.credit_balance_transactions.retrieve(call.ids["id"])
     return Answer(body=body_of(found))
 
 
-def list_transactions(call: Call) -> Answer:
-    """List transactions, of a customer or of a grant."""
+def _list_transactions(call: Call) -> Answer:
     filters = {
         name: call.given[name]
         for name in ("customer", "credit_grant")
@@ -126,9 +117,11 @@ _CUSTOMER = Text(longest=500)
 ROUTES = (
     Route(
         method="POST",
+        dialect=V1,
         path=GRANTS,
         scope="admin",
-        handler=create_grant,
+        summary="Grant credits to a customer.",
+        handler=_create_grant,
         expansions=_GRANT_EXPANSIONS,
         recover=_recover,
         parameters={
@@ -145,16 +138,20 @@ ROUTES = (
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=_GRANT,
         scope="read",
-        handler=retrieve_grant,
+        summary="Retrieve a grant.",
+        handler=_retrieve_grant,
         expansions=_GRANT_EXPANSIONS,
     ),
     Route(
         method="POST",
+        dialect=V1,
         path=_GRANT,
         scope="admin",
-        handler=update_grant,
+        summary="Change a grant's expiry or metadata.",
+        handler=_update_grant,
         expansions=_GRANT_EXPANSIONS,
         recover=_recover,
         parameters={
@@ -164,9 +161,11 @@ ROUTES = (
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=GRANTS,
         scope="read",
-        handler=list_grants,
+        summary="List the grants of one customer, or of all.",
+        handler=_list_grants,
         expansions=_GRANT_EXPANSIONS,
         is_list=True,
         parameters={"customer": optional(_CUSTOMER), **PAGING},
@@ -174,33 +173,44 @@ ROUTES = (
     *(
         Route(
             method="POST",
+            dialect=V1,
             path=f"{_GRANT}/{verb}",
             scope="admin",
+            summary=summary,
             handler=handler,
             expansions=_GRANT_EXPANSIONS,
             recover=_recover,
         )
-        for verb, handler in (("expire", expire_grant), ("void", void_grant))
+        for verb, handler, summary in (
+            ("expire", _expire_grant, "Expire a grant now."),
+            ("void", _void_grant, "Void a grant of which nothing is applied."),
+        )
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=SUMMARY,
         scope="read",
-        handler=retrieve_summary,
+        summary="Retrieve a customer's credit balance.",
+        handler=_retrieve_summary,
         parameters={"customer": required(_CUSTOMER), "filter": required(_FILTER)},
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=TRANSACTIONS + "/{id}",
         scope="read",
-        handler=retrieve_transaction,
+        summary="Retrieve a credit balance transaction.",
+        handler=_retrieve_transaction,
         expansions=_TRANSACTION_EXPANSIONS,
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=TRANSACTIONS,
         scope="read",
-        handler=list_transactions,
+        summary="List the credit balance transactions of a customer or a grant.",
+        handler=_list_transactions,
         expansions=_TRANSACTION_EXPANSIONS,
         is_list=True,
         parameters={

@@ -17,6 +17,7 @@ from metering.bodies import Body, body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.server.api.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     Choice,
     Pairs,
@@ -32,16 +33,7 @@ _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
 DIGITS_MAX = 15
 
 
-def create(call: Call) -> Answer:
-    """Record a meter event."""
-    [answer] = create_together([call])
-    if isinstance(answer, MeteringError):
-        raise answer
-    return answer
-
-
-def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
-    """Record meter events in one commit."""
+def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     return create_and_write(calls, body_of)
 
 
@@ -53,7 +45,7 @@ def create_and_write(
     events: dict[int, NewMeterEvent] = {}
     for number, call in enumerate(calls):
         try:
-            key = call.value_keys.of(call.given["event_name"])
+            key = call.m.meters.value_key(call.given["event_name"])
             check_digits(key, call.given["payload"])
         except InvalidRequestError as refusal:
             answers[number] = refusal
@@ -66,8 +58,7 @@ def create_and_write(
     return [answers[number] for number in range(len(calls))]
 
 
-def cancel(call: Call) -> Answer:
-    """Cancel a meter event."""
+def _cancel(call: Call) -> Answer:
     given = call.given
     adjustment = call.m.meter_event_adjustments.create(
         event_name=given["event_name"],
@@ -144,10 +135,11 @@ def check_digits(value_key: str | None, payload: Mapping[str, str]) -> None:
 ROUTES = (
     Route(
         method="POST",
+        dialect=V1,
         path="/v1/billing/meter_events",
         scope="ingest",
-        handler=create,
-        together=create_together,
+        summary="Record a meter event.",
+        together=_create_together,
         parameters={
             "event_name": required(Text(longest=100)),
             "identifier": optional(Text(longest=100)),
@@ -157,9 +149,11 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        dialect=V1,
         path="/v1/billing/meter_event_adjustments",
         scope="ingest",
-        handler=cancel,
+        summary="Cancel a meter event.",
+        handler=_cancel,
         parameters={
             "cancel": optional(Shape({"identifier": optional(Text(longest=100))})),
             "event_name": required(Text(longest=100)),

@@ -9,6 +9,7 @@ from metering.errors import InvalidRequestError
 from metering.meters.resources import Meter
 from metering.server.api.pages import PAGING, page_within
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     Choice,
     Shape,
@@ -26,42 +27,35 @@ _STEPS = {None: 60, "hour": 3_600, "day": 86_400}
 _ALIGNED = {None: "whole minutes", "hour": "whole hours in UTC", "day": "midnight UTC"}
 
 
-def create(call: Call) -> Answer:
-    """Create a meter."""
+def _create(call: Call) -> Answer:
     return Answer(body=body_of(call.m.meters.create(**call.given)))
 
 
-def update(call: Call) -> Answer:
-    """Give a meter another display name."""
+def _update(call: Call) -> Answer:
     if "display_name" not in call.given:
-        return retrieve(call)
+        return _retrieve(call)
     meter = call.m.meters.update(call.ids["id"], **call.given)
     return Answer(body=body_of(meter))
 
 
-def retrieve(call: Call) -> Answer:
-    """Retrieve a meter."""
+def _retrieve(call: Call) -> Answer:
     return Answer(body=body_of(call.m.meters.retrieve(call.ids["id"])))
 
 
-def list_meters(call: Call) -> Answer:
-    """List meters, active and inactive ones."""
+def _list_meters(call: Call) -> Answer:
     meters = call.m.meters.list(call.given.get("status"))
     return Answer(body=page_within(meters, "billing meter", call.given, METERS))
 
 
-def deactivate(call: Call) -> Answer:
-    """Stop a meter from taking events."""
+def _deactivate(call: Call) -> Answer:
     return Answer(body=body_of(call.m.meters.deactivate(call.ids["id"])))
 
 
-def reactivate(call: Call) -> Answer:
-    """Let an inactive meter take events again."""
+def _reactivate(call: Call) -> Answer:
     return Answer(body=body_of(call.m.meters.reactivate(call.ids["id"])))
 
 
-def event_summaries(call: Call) -> Answer:
-    """Aggregate the usage of a customer, once or by the hour or day."""
+def _event_summaries(call: Call) -> Answer:
     given, meter_id = call.given, call.ids["id"]
     window = given.get("value_grouping_window")
     for name in ("start_time", "end_time"):
@@ -92,9 +86,11 @@ def _recover(m: Metering, meter_id: str) -> Meter:
 ROUTES = (
     Route(
         method="POST",
+        dialect=V1,
         path=METERS,
         scope="admin",
-        handler=create,
+        summary="Create a meter.",
+        handler=_create,
         recover=_recover,
         parameters={
             "customer_mapping": optional(
@@ -114,20 +110,31 @@ ROUTES = (
             "value_settings": optional(Shape({"event_payload_key": _KEY})),
         },
     ),
-    Route(method="GET", path=_METER, scope="read", handler=retrieve),
+    Route(
+        method="GET",
+        dialect=V1,
+        path=_METER,
+        scope="read",
+        summary="Retrieve a meter.",
+        handler=_retrieve,
+    ),
     Route(
         method="POST",
+        dialect=V1,
         path=_METER,
         scope="admin",
-        handler=update,
+        summary="Change a meter's display name.",
+        handler=_update,
         recover=_recover,
         parameters={"display_name": optional(Text(longest=250))},
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=METERS,
         scope="read",
-        handler=list_meters,
+        summary="List meters, active and inactive.",
+        handler=_list_meters,
         is_list=True,
         parameters={
             "status": optional(Choice(words=("active", "inactive"))),
@@ -136,23 +143,29 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        dialect=V1,
         path=_METER + "/deactivate",
         scope="admin",
-        handler=deactivate,
+        summary="Deactivate a meter, so that it takes no events.",
+        handler=_deactivate,
         recover=_recover,
     ),
     Route(
         method="POST",
+        dialect=V1,
         path=_METER + "/reactivate",
         scope="admin",
-        handler=reactivate,
+        summary="Reactivate a meter, so that it takes events again.",
+        handler=_reactivate,
         recover=_recover,
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=_METER + "/event_summaries",
         scope="read",
-        handler=event_summaries,
+        summary="Aggregate a customer's usage over a range, or by hour or day.",
+        handler=_event_summaries,
         is_list=True,
         parameters={
             "customer": required(Text(longest=500)),

@@ -9,6 +9,7 @@ from metering.bodies import body_of
 from metering.connection import Metering
 from metering.server.api.pages import PAGING, page_of
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V1
 from metering.server.grammar.parameters import (
     METADATA,
     Either,
@@ -27,13 +28,11 @@ ENDPOINTS = "/v1/webhook_endpoints"
 _ENDPOINT = ENDPOINTS + "/{id}"
 
 
-def retrieve_event(call: Call) -> Answer:
-    """Retrieve an event."""
+def _retrieve_event(call: Call) -> Answer:
     return Answer(body=body_of(call.m.events.retrieve(call.ids["id"])))
 
 
-def list_events(call: Call) -> Answer:
-    """List events."""
+def _list_events(call: Call) -> Answer:
     filters: dict[str, object] = {}
     for name in ("type", "types", "delivery_success"):
         if name in call.given:
@@ -43,30 +42,25 @@ def list_events(call: Call) -> Answer:
     return Answer(body=page_of(call.m.events.list, call.given, EVENTS, **filters))
 
 
-def create_endpoint(call: Call) -> Answer:
-    """Send events to a URL from now on; the secret is in this answer only."""
+def _create_endpoint(call: Call) -> Answer:
     return Answer(body=body_of(call.m.webhook_endpoints.create(**call.given)))
 
 
-def update_endpoint(call: Call) -> Answer:
-    """Change an endpoint."""
+def _update_endpoint(call: Call) -> Answer:
     endpoint = call.m.webhook_endpoints.update(call.ids["id"], **call.given)
     return Answer(body=body_of(endpoint))
 
 
-def retrieve_endpoint(call: Call) -> Answer:
-    """Retrieve an endpoint."""
+def _retrieve_endpoint(call: Call) -> Answer:
     return Answer(body=body_of(call.m.webhook_endpoints.retrieve(call.ids["id"])))
 
 
-def list_endpoints(call: Call) -> Answer:
-    """List endpoints."""
+def _list_endpoints(call: Call) -> Answer:
     found = page_of(call.m.webhook_endpoints.list, call.given, ENDPOINTS)
     return Answer(body=found)
 
 
-def delete_endpoint(call: Call) -> Answer:
-    """Send nothing to an endpoint any more."""
+def _delete_endpoint(call: Call) -> Answer:
     endpoint_id = call.ids["id"]
     call.m.webhook_endpoints.delete(endpoint_id)
     body = {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True}
@@ -102,12 +96,21 @@ _TO = (("lt", 0), ("lte", 1))
 _BOUNDS = Shape({name: optional(seconds()) for name in ("gt", "gte", "lt", "lte")})
 
 ROUTES = (
-    Route(method="GET", path=EVENTS + "/{id}", scope="read", handler=retrieve_event),
     Route(
         method="GET",
+        dialect=V1,
+        path=EVENTS + "/{id}",
+        scope="read",
+        summary="Retrieve an event.",
+        handler=_retrieve_event,
+    ),
+    Route(
+        method="GET",
+        dialect=V1,
         path=EVENTS,
         scope="read",
-        handler=list_events,
+        summary="List events.",
+        handler=_list_events,
         is_list=True,
         parameters={
             "created": optional(Either(text=seconds(), tree=_BOUNDS)),
@@ -119,9 +122,11 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        dialect=V1,
         path=ENDPOINTS,
         scope="admin",
-        handler=create_endpoint,
+        summary="Create an endpoint; only this response holds its secret.",
+        handler=_create_endpoint,
         recover=_recover_created,
         parameters={
             "description": optional(Text(unsets=True)),
@@ -130,12 +135,21 @@ ROUTES = (
             "url": required(Text()),
         },
     ),
-    Route(method="GET", path=_ENDPOINT, scope="read", handler=retrieve_endpoint),
+    Route(
+        method="GET",
+        dialect=V1,
+        path=_ENDPOINT,
+        scope="read",
+        summary="Retrieve an endpoint.",
+        handler=_retrieve_endpoint,
+    ),
     Route(
         method="POST",
+        dialect=V1,
         path=_ENDPOINT,
         scope="admin",
-        handler=update_endpoint,
+        summary="Change an endpoint.",
+        handler=_update_endpoint,
         recover=_recover,
         parameters={
             "description": optional(Text(unsets=True)),
@@ -147,11 +161,20 @@ ROUTES = (
     ),
     Route(
         method="GET",
+        dialect=V1,
         path=ENDPOINTS,
         scope="read",
-        handler=list_endpoints,
+        summary="List endpoints.",
+        handler=_list_endpoints,
         is_list=True,
         parameters=PAGING,
     ),
-    Route(method="DELETE", path=_ENDPOINT, scope="admin", handler=delete_endpoint),
+    Route(
+        method="DELETE",
+        dialect=V1,
+        path=_ENDPOINT,
+        scope="admin",
+        summary="Delete an endpoint, so that nothing is sent to it.",
+        handler=_delete_endpoint,
+    ),
 )

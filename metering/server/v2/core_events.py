@@ -6,6 +6,7 @@ Source: https://docs.stripe.com/api/v2/core/events
 from urllib.parse import urlencode
 
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V2
 from metering.server.grammar.parameters import (
     Given,
     Integer,
@@ -25,13 +26,11 @@ _PAGE = "page"
 _BOUNDS = ("gt", "gte", "lt", "lte")
 
 
-def retrieve(call: Call) -> Answer:
-    """Retrieve a thin event."""
+def _retrieve(call: Call) -> Answer:
     return Answer(body=report_body(call.m.error_reports.retrieve(call.ids["id"])))
 
 
-def list_events(call: Call) -> Answer:
-    """List thin events."""
+def _list_events(call: Call) -> Answer:
     given, reports = call.given, call.m.error_reports
     limit = given.get("limit", _LIMIT)
     filters = {
@@ -63,12 +62,21 @@ def _url(given: Given, page: str) -> str:
 
 
 ROUTES = (
-    Route(method="GET", path=EVENTS + "/{id}", scope="read", handler=retrieve),
     Route(
         method="GET",
+        dialect=V2,
+        path=EVENTS + "/{id}",
+        scope="read",
+        summary="Retrieve a thin event.",
+        handler=_retrieve,
+    ),
+    Route(
+        method="GET",
+        dialect=V2,
         path=EVENTS,
         scope="read",
-        handler=list_events,
+        summary="List thin events.",
+        handler=_list_events,
         parameters={
             "created": optional(
                 Shape({name: optional(Timestamp()) for name in _BOUNDS})

@@ -6,9 +6,9 @@ Source: https://docs.stripe.com/api/v2/billing/meter-event
 import hashlib
 from collections.abc import Sequence
 
-import metering
 from metering import MeteringError
 from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V2
 from metering.server.grammar.parameters import (
     Choice,
     Pairs,
@@ -30,21 +30,11 @@ EVENT = {
 """What an event is given as."""
 
 
-def create(call: Call) -> Answer:
-    """Record a meter event."""
-    [answer] = create_together([call])
-    if isinstance(answer, MeteringError):
-        raise answer
-    return answer
-
-
-def create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
-    """Record meter events in one commit."""
+def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     return create_and_write(calls, event_body)
 
 
-def cancel(call: Call) -> Answer:
-    """Cancel a meter event."""
+def _cancel(call: Call) -> Answer:
     given = call.given
     adjustment = call.m.meter_event_adjustments.create(
         event_name=given["event_name"], type=given["type"], cancel=given["cancel"]
@@ -53,24 +43,26 @@ def cancel(call: Call) -> Answer:
     named = f"{given['event_name']}\n{given['cancel']['identifier']}".encode()
     mode = "live" if adjustment.livemode else "test"
     adjustment_id = f"mea_{mode}_{hashlib.sha256(named).hexdigest()[:24]}"
-    created = metering.SystemClock().now()
-    return Answer(body=adjustment_body(adjustment, adjustment_id, created))
+    return Answer(body=adjustment_body(adjustment, adjustment_id, call.m.now()))
 
 
 ROUTES = (
     Route(
         method="POST",
+        dialect=V2,
         path="/v2/billing/meter_events",
         scope="ingest",
-        handler=create,
-        together=create_together,
+        summary="Record a meter event.",
+        together=_create_together,
         parameters=EVENT,
     ),
     Route(
         method="POST",
+        dialect=V2,
         path="/v2/billing/meter_event_adjustments",
         scope="ingest",
-        handler=cancel,
+        summary="Cancel a meter event.",
+        handler=_cancel,
         keeps_answers=False,
         parameters={
             "cancel": required(Shape({"identifier": required(Text(longest=100))})),

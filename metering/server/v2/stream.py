@@ -16,10 +16,11 @@ from msgspec.structs import replace
 
 from metering import MeteringError
 from metering.arguments.ids import identifier_of
+from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.api.failures import words_of_a_report
+from metering.server.api.failures import reported_error
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.api.value_keys import ValueKeys
+from metering.server.grammar.dialects import V2
 from metering.server.grammar.parameters import RFC_3339, Given, Items, Shape, required
 from metering.server.v1.meter_events import DIGITS_MAX, check_digits
 from metering.server.v2.bodies import session_body
@@ -45,21 +46,12 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 _DECODER = msgspec.json.Decoder(_Body)
 
 
-def create_session(call: Call) -> Answer:
-    """Make a token that opens the stream for 15 minutes."""
+def _create_session(call: Call) -> Answer:
     session = call.m.meter_event_sessions.create(key_id=call.key_id)
     return Answer(body=session_body(session))
 
 
-def accept(call: Call) -> Answer:
-    """Record what obeys the rules of some meter events, and report the others."""
-    [answer] = accept_together([call])
-    assert isinstance(answer, Answer), "what is refused is reported"
-    return answer
-
-
-def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
-    """Record the events of some requests in one commit."""
+def _accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     m = calls[0].m
     events: list[StreamedEvent] = []
     senders: list[Call] = []
@@ -67,7 +59,7 @@ def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
         sent = _named(call)
         events += sent
         senders += [call] * len(sent)
-    refusals = _too_long(calls[0].value_keys, events)
+    refusals = _too_long(m, events)
     kept = [at for at in range(len(events)) if at not in refusals]
     if kept:
         found = m.meter_events.accept([events[at] for at in kept])
@@ -84,10 +76,11 @@ def accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
 
 
 def _too_long(
-    value_keys: ValueKeys, events: Sequence[StreamedEvent]
+    m: Metering, events: Sequence[StreamedEvent]
 ) -> dict[int, InvalidRequestError]:
     """Refuse values of more digits than Stripe takes, by the number of the event."""
-    keys = {name: value_keys.of(name) for name in {each.event_name for each in events}}
+    names = {each.event_name for each in events}
+    keys = {name: m.meters.value_key(name) for name in names}
     refusals = {}
     for number, event in enumerate(events):
         key = keys[event.event_name]
@@ -135,7 +128,7 @@ def _named(call: Call) -> list[StreamedEvent]:
 def _refused(
     event_name: str, refusal: InvalidRequestError, sender: Call
 ) -> RefusedEvent:
-    message, code = words_of_a_report(refusal, event_name)
+    message, code = reported_error(refusal)
     request = sender.request
     return RefusedEvent(
         event_name=event_name,
@@ -149,11 +142,12 @@ def _refused(
 ROUTES = (
     Route(
         method="POST",
+        dialect=V2,
         path="/v2/billing/meter_event_stream",
         scope="ingest",
         credential="session",
-        handler=accept,
-        together=accept_together,
+        summary="Record up to 100 meter events; report later those that break a rule.",
+        together=_accept_together,
         decode=_decode,
         parameters={
             "events": required(Items(Shape(EVENT), least=1, most=EVENTS_MAX)),
@@ -161,9 +155,11 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        dialect=V2,
         path="/v2/billing/meter_event_session",
         scope="ingest",
-        handler=create_session,
+        summary="Create a token that opens the stream for 15 minutes.",
+        handler=_create_session,
         # A token that was kept to be told again could be read by whoever reads a store.
         keeps_answers=False,
     ),

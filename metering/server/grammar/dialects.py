@@ -1,0 +1,53 @@
+"""Dialects: how requests and errors are written below each prefix of the API.
+
+Every route has one. Only a path that no route serves is judged by its prefix, since its
+error has to be written in some dialect.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from metering.server.grammar.media_types import FORM, JSON
+
+
+class ErrorShape(enum.Enum):
+    """The fields of an error body.
+
+    `V1` has type, message, and where they are known code, param and doc_url. `V2` has
+    type, message and always a code, never a param.
+    """
+
+    V1 = "Error"
+    V2 = "ErrorOfV2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One way of writing requests and errors.
+
+    Attributes:
+        prefix: what the paths of its routes begin with.
+        body_types: media types of request bodies; the first is assumed where a request
+            names none.
+        takes_whole_numbers: whether a JSON body may hold whole numbers.
+        expands: whether `expand` is a parameter.
+        errors: how error bodies are written.
+    """
+
+    prefix: str
+    body_types: tuple[str, ...]
+    takes_whole_numbers: bool = False
+    expands: bool = True
+    errors: ErrorShape = ErrorShape.V1
+
+
+V2 = Dialect(prefix="/v2/", body_types=(JSON,), expands=False, errors=ErrorShape.V2)
+EXTENSION = Dialect(
+    prefix="/metering/", body_types=(FORM, JSON), takes_whole_numbers=True
+)
+V1 = Dialect(prefix="/", body_types=(FORM,))
+
+
+def dialect_at(path: str) -> Dialect:
+    """Return the dialect for a path that no route serves."""
+    return next(each for each in (V2, EXTENSION, V1) if path.startswith(each.prefix))
