@@ -20,7 +20,7 @@ import metering
 from bench import project
 from bench.measures import reader
 from bench.traffic import Traffic
-from ledger.schema import FORMAT_VERSION
+from ledger.migrations import FORMAT_VERSION
 from ledger.segments.layout import LAYOUT_VERSION
 
 KEPT: Final = Path(__file__).parent.parent / ".benchmarks" / "stores"

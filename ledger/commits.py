@@ -10,13 +10,12 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    inspect,
     select,
     update,
 )
 
 from ledger.entries import Commit, CommitKind, Head
-from ledger.schema import FORMAT_VERSION, log_commit, log_head, metadata
+from ledger.schema import log_commit, log_head
 
 CommitRow = Row[int, int, str, int, bytes, bytes, bytes]
 
@@ -87,38 +86,22 @@ _COMMIT_HOLDING = (
 )
 
 
-def create_tables(connection: Connection, epoch: str, digest: bytes) -> None:
-    """Create the log's tables and its head, where they are absent."""
-    metadata.create_all(connection)
-    if connection.execute(select(log_head.c.log_id)).first() is None:
-        connection.execute(
-            insert(log_head).values(
-                log_id=1,
-                format_version=FORMAT_VERSION,
-                epoch=epoch,
-                position=0,
-                facts_position=0,
-                sealed_position=0,
-                recorded_at=0,
-                digest=digest,
-            )
+def insert_head(
+    connection: Connection, epoch: str, digest: bytes, format_version: int
+) -> None:
+    """Insert the head of a new log."""
+    connection.execute(
+        insert(log_head).values(
+            log_id=1,
+            format_version=format_version,
+            epoch=epoch,
+            position=0,
+            facts_position=0,
+            sealed_position=0,
+            recorded_at=0,
+            digest=digest,
         )
-
-
-def add_sealing(connection: Connection) -> None:
-    """Bring the tables of format 1, which knew no segments, to this format."""
-    connection.exec_driver_sql(
-        "ALTER TABLE log_head ADD COLUMN sealed_position BIGINT NOT NULL DEFAULT 0"
     )
-    metadata.create_all(connection)
-    connection.execute(update(log_head).values(format_version=FORMAT_VERSION))
-
-
-def format_version(connection: Connection) -> int | None:
-    """Read the format of the store, or None where there is no log yet."""
-    if not inspect(connection).has_table(log_head.name):
-        return None
-    return connection.execute(select(log_head.c.format_version)).scalar()
 
 
 def read_head(connection: Connection) -> Head:

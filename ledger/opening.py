@@ -2,27 +2,23 @@
 
 from sqlalchemy import Connection
 
-from ledger.chain import genesis_digest, genesis_head
-from ledger.commits import add_sealing, create_tables, format_version, read_head
+from ledger.chain import genesis_head
+from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Head
-from ledger.errors import StoreMissingError, StoreVersionError
 from ledger.folds import FactFold
+from ledger.migrations import FORMAT_VERSION, STEPS, bring_up, format_version
 from ledger.reading import read_facts
-from ledger.records.tables import are_there, create_absent
-from ledger.schema import FORMAT_VERSION
 from ledger.segments.catalog import read_segments
 from ledger.segments.checks import check_segments
 from ledger.segments.entry import name_prefix
 from ledger.segments.store import SegmentStore
 
-_BEFORE_SEALING = 1
-
 
 def open_log(
     database: Database, fold: FactFold, epoch: str | None, segments: SegmentStore
 ) -> Head:
-    """Make sure that a log is there and whole, and give the head that it began with.
+    """Make sure that a log is there and whole, and return the head that it began with.
 
     Raises:
         StoreMissingError: there is no log, and no epoch for a new one.
@@ -31,23 +27,12 @@ def open_log(
         StoreBehindError: the segment store has segments of a longer log.
     """
     with database.read() as connection:
-        found = format_version(connection)
-        is_current = (
-            found == FORMAT_VERSION
-            and are_there(connection)
-            and fold.is_current(connection)
-        )
-    if found not in (None, FORMAT_VERSION, _BEFORE_SEALING):
-        raise StoreVersionError(database.address, found, FORMAT_VERSION)
-    if found is None and epoch is None:
-        raise StoreMissingError(database.address)
+        version = format_version(connection)
+        is_current = version == FORMAT_VERSION and fold.is_current(connection)
+    if version != FORMAT_VERSION:
+        bring_up(database, epoch, STEPS)
     if not is_current:
         with database.write() as connection:
-            if format_version(connection) == _BEFORE_SEALING:
-                add_sealing(connection)
-            elif epoch is not None:
-                create_tables(connection, epoch, genesis_digest(epoch))
-            create_absent(connection)
             if not fold.is_current(connection):
                 rebuild_tables(connection, fold)
     return genesis_head(_checked_epoch(database, segments))

@@ -36,11 +36,13 @@ def open_place(
     creates: bool,
     segments: str | Path | None,
     cache: str | Path | None,
+    schema: str | None = None,
 ) -> Place:
     """Open a store's parts.
 
     Args:
         address: a directory, the URL of a PostgreSQL database, or ``:memory:``.
+        schema: of a PostgreSQL database, for the tables; see `open_database`.
         creates: whether to make the database where it is absent.
         segments: a directory or the URL of an object store; beside an embedded
             database where it is left out.
@@ -52,7 +54,7 @@ def open_place(
         StoreUnavailableError: there is no such database, or it cannot be used.
         SegmentStoreUnavailableError: there is no such segment store.
     """
-    database = open_database(address, creates=creates)
+    database = open_database(address, creates=creates, schema=schema)
     beside = database.directory if isinstance(database, SQLiteDatabase) else None
     if segments is not None:
         store = open_segment_store(segments)

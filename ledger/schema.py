@@ -1,4 +1,4 @@
-"""The log's own tables."""
+"""The log's own tables; `ledger.migrations` changes them."""
 
 from sqlalchemy import (
     DDL,
@@ -12,8 +12,6 @@ from sqlalchemy import (
     Table,
     event,
 )
-
-FORMAT_VERSION = 2
 
 metadata = MetaData()
 

@@ -60,6 +60,7 @@ def connect(  # noqa: PLR0913  # settings have names
     create: bool = True,
     segments: str | PathLike[str] | None = None,
     cache: str | PathLike[str] | None = None,
+    schema: str | None = None,
     seal_events: int | None = SEAL_EVENTS,
     clock: Clock | None = None,
     livemode: bool = False,
@@ -83,6 +84,8 @@ def connect(  # noqa: PLR0913  # settings have names
         cache: a local directory for what is derived from segments, and made again where
             it is lost. Left out, it is beside an embedded store, else in the user's
             cache directory.
+        schema: of a PostgreSQL database, for all tables, created where it is absent;
+            None is what the URL says as ``?schema=``, else ``metering``.
         seal_events: how many events may gather after the last segment before they are
             sealed, in the background; None seals when `Metering.seal` is called.
         clock: tells the time; the system's by default.
@@ -111,6 +114,7 @@ def connect(  # noqa: PLR0913  # settings have names
         creates=create,
         segments=_as_text(segments),
         cache=_as_text(cache),
+        schema=schema,
     )
     return Metering(
         place,
@@ -220,10 +224,9 @@ class Metering:
     def deliver(self) -> DeliveryReceipt:
         """Send to webhook endpoints what they have not got yet, and is due.
 
-        What was recorded is made into events first, also what alerts trigger in it,
-        that credits expired, and reports of what a stream refused. Each event arrives
-        at least once, with the same id and bytes; several processes do not send the
-        same one at a time.
+        What was recorded is made into events first: also triggered alerts, expired
+        credits, and reports of what a stream refused. Each event arrives at least once,
+        with the same id and bytes; no two processes send the same one at a time.
         """
         from metering.webhooks.delivering import deliver  # noqa: PLC0415
 
@@ -237,14 +240,12 @@ class Metering:
     ) -> "Worker":
         """Keep the store current for as long as a with statement lasts.
 
-        A thread of its own evaluates alerts, delivers to webhook endpoints, and seals.
-        Several may work on one store, also in other processes: nothing is done twice.
-        It tries again where the store cannot be used for a while; what else goes wrong
-        is raised where the with statement ends.
+        Its thread evaluates alerts, delivers to webhook endpoints, and seals. Several
+        workers may share a store: nothing is done twice. It retries while the store
+        cannot be used; any other error is raised where the with statement ends.
 
         Args:
-            poll: how soon it looks for what other processes recorded, and for what is
-                due by time; more than 0, up to a second.
+            poll: how often it looks for new records and due work, up to a second.
             progress: is called in that thread after each round that came to something.
 
         Raises:
@@ -258,9 +259,8 @@ class Metering:
     def seal(self, progress: StepCallback | None = None) -> int:
         """Move the usage recorded so far into segments, and say how many were made.
 
-        Safe against a kill at any step, and while others append and read. It happens by
-        itself when enough has gathered; where another process is at it, nothing is
-        done. Alerts are evaluated first.
+        Safe against a kill at any step, and while others append and read. Does nothing
+        while another process seals. Alerts are evaluated first.
 
         Args:
             progress: is called with the position reached and the last one.

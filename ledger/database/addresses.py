@@ -1,26 +1,33 @@
 """Which database an address means."""
 
 import contextlib
+import re
 import tempfile
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ledger.database.postgresql import PostgreSQLDatabase
+from ledger.database.postgresql import DEFAULT_SCHEMA, PostgreSQLDatabase
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.errors import StoreMissingError, StoreUnavailableError
 
 LOG_FILE = "log.db"
+# No name that would need quotes, nor one that PostgreSQL keeps for itself.
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 
 
-def open_database(address: str | Path, *, creates: bool) -> Database:
+def open_database(
+    address: str | Path, *, creates: bool, schema: str | None = None
+) -> Database:
     """Open the database at an address.
 
     Args:
         address: a directory, the URL of a PostgreSQL database, or ``:memory:`` for a
             store that is gone when it is closed.
+        schema: of a PostgreSQL database, for the tables; None is what the URL says as
+            ``?schema=``, else ``metering``.
         creates: whether to make the file, and its directory, where it is absent.
 
     Raises:
@@ -32,7 +39,12 @@ def open_database(address: str | Path, *, creates: bool) -> Database:
     if not str(address):
         raise StoreUnavailableError("''", "its address is empty")
     if "://" in str(address):
-        return PostgreSQLDatabase(_postgresql_url(str(address)))
+        url = _postgresql_url(str(address))
+        return PostgreSQLDatabase(
+            url.difference_update_query(["schema"]), _schema(url, schema)
+        )
+    if schema is not None:
+        raise StoreUnavailableError(str(address), "only PostgreSQL has schemas")
     file = Path(address) / LOG_FILE
     if not creates and not file.is_file():
         raise StoreMissingError(str(address))
@@ -60,6 +72,17 @@ def _postgresql_url(address: str) -> URL:
         reason = "give a directory, a postgresql:// URL or :memory:"
         raise StoreUnavailableError(url.render_as_string(), reason)
     return url
+
+
+def _schema(url: URL, given: str | None) -> str:
+    schema = given or url.query.get("schema", DEFAULT_SCHEMA)
+    if not isinstance(schema, str) or not _SCHEMA.fullmatch(schema):
+        reason = (
+            f"its schema {schema!r} is no name; give 1 to 63 lower-case letters, digits"
+            " and underscores"
+        )
+        raise StoreUnavailableError(url.render_as_string(), reason)
+    return schema
 
 
 class _TemporaryDatabase(SQLiteDatabase):

@@ -6,22 +6,38 @@ takes the lock next, and any reader whose snapshot starts later, sees every posi
 below its own: positions have no gaps and commit order is position order. The lock must
 never be taken inside a savepoint (rolling back to it would release the lock), nor after
 a snapshot exists (a stale head would be read).
+
+All tables lie in one schema, which is the whole search path of every connection: names
+need no qualification, and a table of the application is never taken for ours. Stores in
+two schemas of a database are strangers to each other, with locks of their own.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection, create_engine, event, func, literal, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    create_engine,
+    event,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.schema import CreateSchema
 
 from ledger.database.held import HeldConnection
+from ledger.database.relocation import move_store
 from ledger.database.store import close_connections, translated
 from ledger.errors import StoreError, StoreUnavailableError, UnsafeDurabilityError
 
 LOCK_TIMEOUT_SECONDS = 60
-# "meter" in ASCII: one number that every process agrees on.
-_LOCK_KEY = 0x6D65746572
-_SEALING_KEY = _LOCK_KEY + 1
+DEFAULT_SCHEMA = "metering"
+# "meter" in ASCII: the write lock of releases that knew no schema.
+_LOCK_KEY_WITHOUT_SCHEMA = 0x6D65746572
 
 _SESSION_SETTINGS = {
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
@@ -34,24 +50,18 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 _DRIVER_MISSING = (
     "its driver is not installed; pip install 'metering-engine[postgresql]'"
 )
-_TAKE_LOCK = select(
-    func.pg_advisory_xact_lock(_LOCK_KEY),
-    # A writer that hangs must not stop the others for ever.
-    func.set_config(
-        "idle_in_transaction_session_timeout",
-        f"{LOCK_TIMEOUT_SECONDS}s",
-        literal(True),  # noqa: FBT003 (for the database transaction)
-    ),
-)
-_TRY_SEALING = select(func.pg_try_advisory_lock(_SEALING_KEY))
-_END_SEALING = select(func.pg_advisory_unlock(_SEALING_KEY))
+_HAS_SCHEMA = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
 
 
 class PostgreSQLDatabase:
     """A log in a PostgreSQL database, written and read by many processes."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, schema: str = DEFAULT_SCHEMA) -> None:
         """Connect to the database.
+
+        Args:
+            url: of the database.
+            schema: in which the tables lie; an identifier that needs no quotes.
 
         Raises:
             StoreUnavailableError: the driver is not installed, or the server cannot be
@@ -59,6 +69,17 @@ class PostgreSQLDatabase:
             UnsafeDurabilityError: the server acknowledges before it is safe to.
         """
         self._url = url.set(drivername="postgresql+psycopg")
+        self._schema = schema
+        self._take_lock = select(
+            func.pg_advisory_xact_lock(_lock_key("writing", schema)),
+            # A writer that hangs must not stop the others for ever.
+            func.set_config(
+                "idle_in_transaction_session_timeout",
+                f"{LOCK_TIMEOUT_SECONDS}s",
+                literal(True),  # noqa: FBT003 (for the database transaction)
+            ),
+        )
+        self._sealing_key = _lock_key("sealing", schema)
         try:
             self._engine = create_engine(
                 self._url,
@@ -90,8 +111,11 @@ class PostgreSQLDatabase:
 
     @property
     def address(self) -> str:
-        """The URL, its password masked."""
-        return self._url.set(drivername="postgresql").render_as_string()
+        """The URL, its password masked, with the schema where it is not the usual one."""
+        url = self._url.set(drivername="postgresql")
+        if self._schema != DEFAULT_SCHEMA:
+            url = url.update_query_dict({"schema": self._schema})
+        return url.render_as_string()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -117,19 +141,33 @@ class PostgreSQLDatabase:
             self._writing.borrowed() as connection,
             connection.begin(),
         ):
-            connection.execute(_TAKE_LOCK)
+            connection.execute(self._take_lock)
             yield connection
+
+    def make_place(self, connection: Connection) -> None:
+        """Create the schema where it is absent, and move an earlier store there.
+
+        Only the usual schema takes over a store that has none: another one is named
+        by somebody who may want a new store.
+        """
+        # Asked first, since creating wants a privilege even where there is one.
+        if connection.execute(_HAS_SCHEMA, {"schema": self._schema}).first() is None:
+            connection.execute(CreateSchema(self._schema))
+        if self._schema == DEFAULT_SCHEMA:
+            move_store(connection, self._schema, _LOCK_KEY_WITHOUT_SCHEMA)
 
     @contextmanager
     def sealing(self) -> Iterator[bool]:
         """Be the only process that seals, or learn that another one does."""
         with translated(self.address), self._sealing.connect() as connection:
-            is_ours = bool(connection.execute(_TRY_SEALING).scalar_one())
+            begin = select(func.pg_try_advisory_lock(self._sealing_key))
+            is_ours = bool(connection.execute(begin).scalar_one())
             try:
                 yield is_ours
             finally:
                 if is_ours:
-                    connection.execute(_END_SEALING)
+                    end = select(func.pg_advisory_unlock(self._sealing_key))
+                    connection.execute(end)
 
     def reclaim(self) -> None:
         """Leave it to the server, whose autovacuum uses the space again."""
@@ -142,7 +180,8 @@ class PostgreSQLDatabase:
 
     def _set_up(self, driver: object) -> None:
         cursor = driver.cursor()  # type: ignore[attr-defined]  # DB-API, untyped
-        for name, value in _SESSION_SETTINGS.items():
+        settings = _SESSION_SETTINGS | {"search_path": self._schema}
+        for name, value in settings.items():
             cursor.execute(f"SET {name} = '{value}'")
         cursor.close()
         driver.commit()  # type: ignore[attr-defined]  # DB-API, untyped
@@ -160,3 +199,9 @@ class PostgreSQLDatabase:
                 raise UnsafeDurabilityError(
                     self.address, "synchronous_commit", commit, "on"
                 )
+
+
+def _lock_key(purpose: str, schema: str) -> int:
+    """Return the number of a lock, one that every process agrees on."""
+    digest = hashlib.sha256(f"metering {purpose} {schema}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

@@ -111,6 +111,9 @@ class SQLiteDatabase:
             ):
                 self._checkpoint()
 
+    def make_place(self, connection: Connection) -> None:
+        """Leave it to the file, which has room for one store."""
+
     @contextmanager
     def sealing(self) -> Iterator[bool]:
         """Be the only process that seals, or learn that another one does."""

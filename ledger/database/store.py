@@ -51,6 +51,12 @@ class Database(Protocol):
             body_bytes: how much is about to be written, for the upkeep afterwards.
         """
 
+    def make_place(self, connection: Connection) -> None:
+        """Make room for the tables of a store, under the write lock.
+
+        Tables that an earlier release left elsewhere are moved there.
+        """
+
     def sealing(self) -> AbstractContextManager[bool]:
         """Be the only process that seals, or learn that another one does.
 

@@ -78,6 +78,15 @@ def die_before(
         pipe.send("done")
 
 
+def die_opening(
+    opening: Callable[[str], None], target: str, steps: int, pipe: Connection
+) -> None:
+    """Open a store, and die before some step of it; or say that it is done."""
+    _Countdown(steps)
+    opening(target)
+    pipe.send("done")
+
+
 def killed_at_each_step(
     original: str,
     deed: Callable[[metering.Metering], None],

@@ -101,6 +101,6 @@ def _fresh_schema(url: str) -> Iterator[str]:
     # It goes away with its database.
     yield (
         make_url(url)
-        .update_query_dict({"options": f"-csearch_path={name}"})
+        .update_query_dict({"schema": name})
         .render_as_string(hide_password=False)
     )

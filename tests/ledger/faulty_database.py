@@ -57,6 +57,9 @@ class FaultyDatabase:
         with opened as connection:
             yield connection
 
+    def make_place(self, connection: Connection) -> None:
+        self._database.make_place(connection)
+
     def close(self) -> None:
         self.finish()
         self._database.close()

@@ -31,7 +31,7 @@ def doing_on_insert(url: str, table: str, statement: str) -> Iterator[None]:
             f" $$ BEGIN {statement}; RETURN NEW; END $$".encode()
         )
         connection.execute(
-            f"CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW"
+            f"CREATE TRIGGER refuse BEFORE INSERT ON metering.{table} FOR EACH ROW"
             " EXECUTE FUNCTION refuse()".encode()
         )
         yield

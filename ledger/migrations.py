@@ -1,0 +1,138 @@
+"""The format of a store: one number, and the numbered steps that lead up to it.
+
+`log_head.format_version` numbers the log's own tables and the tables beside it
+together, so that a release understands all of a store or refuses it. Projections are
+not covered: each has a version of its own, and is made anew where that differs.
+
+To change a table, change its definition, and append the step that brings the tables of
+the version before up to it. A step runs under the write lock,
+in the database transaction that writes its number: a process that is killed leaves the
+version before or the version after. A new table needs no step of its own. What a store
+lacks is created by the last step, as it is defined now; a step that needs a new table
+before that creates it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Column, Connection, inspect, select, update
+from sqlalchemy.schema import CreateColumn
+
+from ledger.chain import genesis_digest
+from ledger.commits import insert_head
+from ledger.database.store import Database
+from ledger.errors import StoreMissingError, StoreVersionError
+from ledger.records import tables
+from ledger.records.keys import api_key
+from ledger.records.outbox_tables import (
+    webhook_attempt,
+    webhook_delivery,
+    webhook_event,
+    webhook_outbox,
+    webhook_secret,
+)
+from ledger.records.refusals import error_report, stream_error
+from ledger.records.requests import idempotent_request
+from ledger.records.sessions import meter_event_session
+from ledger.schema import log_head, metadata
+
+Migration = Callable[[Connection], None]
+
+BESIDE_THE_LOG = (
+    api_key,
+    idempotent_request,
+    meter_event_session,
+    stream_error,
+    error_report,
+    webhook_outbox,
+    webhook_secret,
+    webhook_event,
+    webhook_delivery,
+    webhook_attempt,
+)
+"""Every table of `ledger.records`."""
+
+
+def format_version(connection: Connection) -> int | None:
+    """Return the format of the store, None where there is no store yet."""
+    if not inspect(connection).has_table(log_head.name):
+        return None
+    return connection.execute(select(log_head.c.format_version)).scalar()
+
+
+def bring_up(database: Database, epoch: str | None, steps: Sequence[Migration]) -> None:
+    """Create a store, or bring one up to the format that the last step leads to.
+
+    Args:
+        database: of the store.
+        epoch: identity for a new log; None where there must be one.
+        steps: from version 1 on, each to the next version.
+
+    Raises:
+        StoreMissingError: there is no store, and no epoch for a new one.
+        StoreVersionError: it was written by a later release.
+    """
+    while not _is_brought_up(database, epoch, steps):
+        pass
+
+
+def _is_brought_up(
+    database: Database, epoch: str | None, steps: Sequence[Migration]
+) -> bool:
+    """Take one step, unless another process was faster, and say whether it was the last."""
+    latest = len(steps) + 1
+    with database.write() as connection:
+        if format_version(connection) is None:
+            database.make_place(connection)
+        version = format_version(connection)
+        if version is None:
+            if epoch is None:
+                raise StoreMissingError(database.address)
+            _create_absent_tables(connection)
+            insert_head(connection, epoch, genesis_digest(epoch), latest)
+        elif not 1 <= version <= latest:
+            raise StoreVersionError(database.address, version, latest)
+        elif version < latest:
+            steps[version - 1](connection)
+            if version + 1 == latest:
+                _create_absent_tables(connection)
+            connection.execute(update(log_head).values(format_version=version + 1))
+            return version + 1 == latest
+    return True
+
+
+def _create_absent_tables(connection: Connection) -> None:
+    metadata.create_all(connection)
+    tables.metadata.create_all(connection, BESIDE_THE_LOG)
+
+
+def add_column(
+    connection: Connection, column: Column[int] | Column[str], default: str | None
+) -> None:
+    """Add a column to its table, where the store has the table already.
+
+    Args:
+        connection: holds the write lock.
+        column: as it is defined now.
+        default: SQL for its value in the rows that are there; None is null.
+    """
+    if inspect(connection).has_table(column.table.name):
+        quoted = connection.dialect.identifier_preparer.format_table(column.table)
+        added = str(CreateColumn(column).compile(dialect=connection.dialect))
+        ending = "" if default is None else f" DEFAULT {default}"
+        statement = f"ALTER TABLE {quoted} ADD COLUMN {added}{ending}"
+        connection.exec_driver_sql(statement)
+
+
+def _add_sealing(connection: Connection) -> None:
+    """Format 1 knew no segments."""
+    add_column(connection, log_head.c.sealed_position, "0")
+
+
+def _keep(connection: Connection) -> None:
+    """Format 2 could lack tables beside the log; on PostgreSQL, it had no schema."""
+    del connection
+
+
+STEPS: tuple[Migration, ...] = (_add_sealing, _keep)
+"""The step at index n leads from version n + 1 to version n + 2."""
+FORMAT_VERSION = len(STEPS) + 1

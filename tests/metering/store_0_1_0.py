@@ -1,0 +1,141 @@
+"""A store that release 0.1.0 wrote, on each database, and the answers it gave.
+
+The archive holds a directory for SQLite; for PostgreSQL, a dump and the segments. Beside
+each lie the answers as JSON, with the secrets that opened the store and its last time.
+"""
+
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+
+import metering
+
+ARCHIVE = Path(__file__).parents[1] / "data" / "store-0.1.0.tar.gz"
+NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
+ZONES = {
+    "type": "applicability_scope",
+    "applicability_scope": {"price_type": "metered"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldStore:
+    """A copy of the store, to be opened and changed.
+
+    Attributes:
+        target: what `metering.connect` takes.
+        places: its keywords, that say where segments and runs lie.
+        now: the last instant at which anything was recorded.
+        secrets: of an API key, its id, and the token of a session.
+        answers: what the old release answered to `answers_of`.
+    """
+
+    target: str
+    places: Mapping[str, Any]
+    now: datetime
+    secrets: Mapping[str, str]
+    answers: Mapping[str, Any]
+
+    def connect(self) -> metering.Metering:
+        """Open it at its last instant, with nothing done in the background."""
+        return metering.connect(
+            self.target,
+            clock=metering.FixedClock(self.now),
+            seal_events=None,
+            allow_private_webhooks=True,
+            **self.places,
+        )
+
+
+def unpacked(directory: Path, postgresql_url: str | None) -> OldStore:
+    """Unpack the store into a directory, and load its dump where it is PostgreSQL's."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(directory, filter="data")
+    name = "sqlite" if postgresql_url is None else "postgresql"
+    written = json.loads((directory / f"{name}.json").read_text())
+    places: dict[str, Any] = {}
+    if postgresql_url is not None:
+        load(directory / name / "store.sql", postgresql_url)
+        places = {
+            "segments": directory / name / "segments",
+            "cache": directory / "cache",
+        }
+    return OldStore(
+        target=postgresql_url or str(directory / name),
+        places=places,
+        now=datetime.fromisoformat(written["now"]),
+        secrets=written["secrets"],
+        answers=written["answers"],
+    )
+
+
+def load(dump: Path, url: str) -> None:
+    """Run the statements of a dump."""
+    # The server may be of an earlier version than the one that was dumped.
+    lines = dump.read_text().splitlines()
+    kept = [line for line in lines if "transaction_timeout" not in line]
+    with psycopg.connect(url) as connection:
+        connection.execute("\n".join(kept).encode())
+
+
+def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str, Any]:
+    """Ask for everything that a store tells, as JSON."""
+    meters = store.meters.list()
+    endpoints = store.webhook_endpoints.list(limit=100)
+    key, token = (
+        sha256(secrets[name].encode()).digest() for name in ("key", "session")
+    )
+    found: dict[str, Any] = {
+        "position": store.position,
+        "meters": meters,
+        "summaries": {
+            f"{meter.event_name} {customer} {window}": store.meters.event_summaries(
+                meter.id,
+                customer=customer,
+                start_time=NOW - timedelta(days=3),
+                end_time=NOW + timedelta(days=1),
+                value_grouping_window=window,
+            )
+            for meter in meters
+            for customer in ("cus_a", "cus_b")
+            for window in (None, "hour", "day")
+        },
+        "events": list(store.meter_events.list()),
+        "grants": store.credit_grants.list(limit=100),
+        "balances": {
+            customer: store.credit_balance_summary.retrieve(
+                customer=customer, filter=ZONES
+            )
+            for customer in ("cus_a", "cus_b")
+        },
+        "transactions": {
+            customer: store.credit_balance_transactions.list(
+                customer=customer, limit=100
+            )
+            for customer in ("cus_a", "cus_b")
+        },
+        "alerts": store.alerts.list(limit=100),
+        "triggered": store.alerts.triggered(),
+        "endpoints": endpoints,
+        "deliveries": {
+            each.url.rpartition("/")[2]: store.webhook_endpoints.deliveries(
+                each.id, limit=100
+            )
+            for each in endpoints
+        },
+        "happened": store.events.list(limit=100),
+        "keys": store.api_keys.list(),
+        "opened_by_key": store.api_keys.by_digest()[key].id,
+        "session": store.meter_event_sessions.by_digest([token])[token],
+        "reports": store.error_reports.list(limit=100),
+    }
+    answers: dict[str, Any] = json.loads(msgspec.json.encode(found))
+    return answers
