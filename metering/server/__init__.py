@@ -1,1 +1,5 @@
-"""The library over HTTP: Stripe's billing API, for Stripe's own clients."""
+"""The Stripe-compatible server: `create_app` makes an ASGI application of a store."""
+
+from metering.server.http.app import create_app
+
+__all__ = ["create_app"]

@@ -85,6 +85,8 @@ _MISSING_IN_PATH = Rule(status=404)
 _STORE_FAILED = Rule(status=500, type=API, should_retry=True)
 _UNEXPECTED = Rule(status=500, type=API, should_retry=None)
 
+UNAVAILABLE = 503
+"""Of the health, where the store cannot be asked."""
 _UNKNOWN = "An unknown error occurred; the server's log has it by the request id."
 
 MEANINGS = {

@@ -5,7 +5,7 @@ Nothing here waits for a socket: `metering.server.http.receiving` reads bodies.
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from metering.server.api.errors import BodyTooLargeError, BodyUnreadableError
 
@@ -42,6 +42,10 @@ class HttpRequest:
     ids: Mapping[str, str]
     body: bytes
     request_id: str
+
+    def with_body(self, body: bytes) -> "HttpRequest":
+        """Return the request with its body, which was read after its head."""
+        return replace(self, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> No
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     for each in open_routes:
         paths.setdefault(each.path, {})["get"] = _open_operation(each)
-    tags = dict.fromkeys(resource_of(path) for path in paths)
+    tags = sorted({_resource_of(path) for path in paths})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -137,7 +137,7 @@ def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> No
     }
 
 
-def resource_of(path: str) -> str:
+def _resource_of(path: str) -> str:
     """Name the resource that is served at a path, with what is done to it."""
     words = path.partition("/{")[0].strip("/")
     return words.replace("/", " ").replace("_", " ") if "/" in words else "server"
@@ -159,7 +159,7 @@ def _operation(route: Route) -> Node:
     ]
     operation: Node = {
         "operationId": _operation_id(route.method, route.path),
-        "tags": [resource_of(route.path)],
+        "tags": [_resource_of(route.path)],
         "summary": route.summary,
         "security": _security(route),
         "parameters": parameters,
@@ -181,7 +181,7 @@ def _open_operation(route: OpenRoute) -> Node:
         responses["503"] = {"description": "Not ready.", "content": content}
     return {
         "operationId": _operation_id("GET", route.path),
-        "tags": [resource_of(route.path)],
+        "tags": [_resource_of(route.path)],
         "summary": route.summary,
         "security": [],
         "responses": responses,

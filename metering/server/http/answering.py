@@ -1,9 +1,9 @@
-"""Answering: requests go to threads, and replies come back, many at a time.
+"""Answering: requests go to threads, and responses come back, many at a time.
 
-Every request waits for the disk. What it costs to pass one between threads is more than
-what it costs to answer it. So requests that came together share a look at the keys, and
-replies that are ready together wake the event loop once. Where a route answers calls
-together, all that came while it was at the last ones are answered in one commit.
+Every request waits for the disk, and passing one between threads costs more than to
+answer it. So requests that came together share a look at the keys, and responses that
+are ready together wake the event loop once. Where a route answers calls together, all
+that came while it was at the last ones are answered in one commit.
 """
 
 import asyncio
@@ -20,24 +20,28 @@ from metering.server.api.requests import HttpRequest, HttpResponse
 from metering.server.api.routes import Route
 from metering.server.api.service import Outcome, Service
 
-_TOGETHER_MAX = 256
-_HEAVY_THREADS = 2
+TOGETHER_MAX = 256
+"""How many requests are answered in one commit at most."""
+HEAVY_THREADS = 2
+"""How many heavy requests are answered at the same time."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Waiting:
+    """A request, and the future of its response."""
+
     route: Route
-    asked: HttpRequest
+    request: HttpRequest
     future: asyncio.Future[HttpResponse]
 
 
-_Jobs = SimpleQueue[tuple[_Job, Keys] | None]
+_AdmittedQueue = SimpleQueue[tuple[_Waiting, Keys] | None]
 
 
 class Answering:
-    """The threads that answer requests, between `start` and `stop`.
+    """The threads that answer requests. For one event loop at a time.
 
     Args:
         service: answers one request.
@@ -57,112 +61,124 @@ class Answering:
     ) -> None:
         self._service = service
         self._keyring = keyring
-        self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
-        self._jobs: _Jobs = SimpleQueue()
-        self._heavy_jobs: _Jobs = SimpleQueue()
-        self._lanes: dict[tuple[str, str], SimpleQueue[_Job | None]] = {
+        self._inbox: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._admitted: _AdmittedQueue = SimpleQueue()
+        self._heavy: _AdmittedQueue = SimpleQueue()
+        self._lanes: dict[tuple[str, str], SimpleQueue[_Waiting | None]] = {
             (each.method, each.path): SimpleQueue()
             for each in routes
             if each.together is not None
         }
-        self._outbox: deque[tuple[_Job, Outcome]] = deque()
+        self._outbox: deque[tuple[_Waiting, Outcome]] = deque()
         self._is_waking = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        lanes: list[Callable[[], None]] = [
-            partial(self._work_together, lane) for lane in self._lanes.values()
-        ]
-        self._queues = [self._jobs] * threads + [self._heavy_jobs] * _HEAVY_THREADS
+        self._queues = [self._admitted] * threads + [self._heavy] * HEAVY_THREADS
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the threads, where they do not run already.
+
+        Without a lifespan nobody stops them, and they end with the process: what was
+        acknowledged is committed.
+        """
+        if self._threads:
+            return
         works: list[Callable[[], None]] = [
             self._look,
-            *lanes,
+            *(partial(self._work_together, each) for each in self._lanes.values()),
             *(partial(self._work, each) for each in self._queues),
         ]
         self._threads = [
-            threading.Thread(target=each, name=f"metering-server-{number}")
+            threading.Thread(target=each, name=f"metering-server-{number}", daemon=True)
             for number, each in enumerate(works)
         ]
-
-    def start(self) -> None:
-        """Start the threads, for the event loop that is running."""
-        self._loop = asyncio.get_running_loop()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads, when they have answered what they were given."""
+        """End the threads when they have answered what they were given."""
+        if not self._threads:
+            return
         for queue in (self._inbox, *self._lanes.values()):
             queue.put(None)
         for thread in self._threads:
             thread.join()
+        self._threads = []
 
-    async def reply(self, route: Route, asked: HttpRequest) -> HttpResponse:
+    async def response(self, route: Route, request: HttpRequest) -> HttpResponse:
         """Answer a request.
 
         Raises:
-            PositionNotReachedError: the log does not go as far as it asks for, yet.
+            PositionNotReachedError: the log has not reached the position asked for.
         """
-        assert self._loop is not None, "it was started"
-        job = _Job(route, asked, self._loop.create_future())
-        self._lanes.get((route.method, route.path), self._inbox).put(job)
-        return await job.future
+        self.start()
+        future: asyncio.Future[HttpResponse]
+        future = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(route, request, future)
+        self._lanes.get((route.method, route.path), self._inbox).put(waiting)
+        return await future
 
     def _look(self) -> None:
         """Look at the keys for all requests that came before the look."""
         is_open = True
         while is_open:
-            came = _what_came(self._inbox, _TOGETHER_MAX)
+            came = _what_came(self._inbox, TOGETHER_MAX)
             keys = self._keyring.look()
-            for job in came:
-                if job is None:
+            for waiting in came:
+                if waiting is None:
                     is_open = False
                 else:
-                    jobs = self._heavy_jobs if job.route.is_heavy else self._jobs
-                    jobs.put((job, keys))
-        for jobs in self._queues:
-            jobs.put(None)
+                    queue = self._heavy if waiting.route.is_heavy else self._admitted
+                    queue.put((waiting, keys))
+        for queue in self._queues:
+            queue.put(None)
 
-    def _work(self, jobs: "_Jobs") -> None:
-        while (given := jobs.get()) is not None:
-            job, keys = given
-            self._hand_out([(job, self._service.answer(job.route, job.asked, keys))])
+    def _work(self, queue: "_AdmittedQueue") -> None:
+        while (given := queue.get()) is not None:
+            waiting, keys = given
+            outcome = self._service.answer(waiting.route, waiting.request, keys)
+            self._hand_out([(waiting, outcome)])
 
-    def _work_together(self, lane: "SimpleQueue[_Job | None]") -> None:
+    def _work_together(self, lane: "SimpleQueue[_Waiting | None]") -> None:
         is_open = True
         while is_open:
-            came = _what_came(lane, _TOGETHER_MAX)
-            jobs = [job for job in came if job is not None]
-            is_open = len(jobs) == len(came)
-            if jobs:
-                route, asked = jobs[0].route, [job.asked for job in jobs]
-                keys = self._look_for(route, asked)
-                outcomes = self._service.answer_together(route, asked, keys)
-                self._hand_out(list(zip(jobs, outcomes, strict=True)))
+            came = _what_came(lane, TOGETHER_MAX)
+            waiting = [each for each in came if each is not None]
+            is_open = len(waiting) == len(came)
+            if waiting:
+                route, requests = waiting[0].route, [each.request for each in waiting]
+                keys = self._look_for(route, requests)
+                outcomes = self._service.answer_together(route, requests, keys)
+                self._hand_out(list(zip(waiting, outcomes, strict=True)))
 
     def _look_for(self, route: Route, came: Sequence[HttpRequest]) -> Keys:
         if route.credential == "key":
             return self._keyring.look()
         return self._keyring.look_at_sessions(
-            [asked.headers.get("authorization") for asked in came]
+            [request.headers.get("authorization") for request in came]
         )
 
-    def _hand_out(self, done: Sequence[tuple[_Job, Outcome]]) -> None:
+    def _hand_out(self, done: Sequence[tuple[_Waiting, Outcome]]) -> None:
         self._outbox.extend(done)
         if not self._is_waking:
             self._is_waking = True
-            assert self._loop is not None, "it was started"
-            self._loop.call_soon_threadsafe(self._settle)
+            loop = done[0][0].future.get_loop()
+            try:
+                loop.call_soon_threadsafe(self._settle)
+            except RuntimeError:  # The loop has ended, and with it who waits.
+                self._is_waking = False
 
     def _settle(self) -> None:
-        # First: whoever finds it set later has put a reply where it is seen below.
+        # First: a thread that finds it set later has put its response where it is seen.
         self._is_waking = False
         while self._outbox:
-            job, outcome = self._outbox.popleft()
-            if job.future.done():
+            waiting, outcome = self._outbox.popleft()
+            future = waiting.future
+            if future.done() or future.get_loop().is_closed():
                 continue
             if isinstance(outcome, HttpResponse):
-                job.future.set_result(outcome)
+                future.set_result(outcome)
             else:
-                job.future.set_exception(outcome)
+                future.set_exception(outcome)
 
 
 def _what_came(queue: "SimpleQueue[Item]", most: int) -> list[Item]:

@@ -16,6 +16,7 @@ AsgiMessage = MutableMapping[str, Any]
 AsgiScope = MutableMapping[str, Any]
 AsgiReceive = Callable[[], Awaitable[AsgiMessage]]
 AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
+AsgiApplication = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
 
 BYTES_PER_SECOND_MIN = 16 << 10
 """How fast a body has to come, after the first wait."""

@@ -1,28 +1,32 @@
-"""Serving: one process on one port, until it is told to stop.
+"""Serving: one process on one port, until a signal.
 
-Safe by default: it answers on the loopback only, unless it is said that something in
-front of it speaks TLS; it writes no log of requests, and says nothing of itself.
+Safe by default: it listens on the loopback only, unless a proxy in front of it speaks
+TLS; it logs no requests, and says nothing of itself.
 """
 
+import asyncio
 import ipaddress
 import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import uvicorn
 
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.http.app import PATIENCE_SECONDS, create_app
-from metering.server.http.protocol import BoundedProtocol
+from metering.server.http.connections import Connections
 
 _GRACE_SECONDS = 30
 _BACKLOG = 2048
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,28 +53,30 @@ def serve(
     must_stop: Callable[[], bool],
     patience_seconds: int = PATIENCE_SECONDS,
 ) -> None:
-    """Serve a store until SIGTERM or SIGINT; what was accepted by then is answered.
+    """Serve a store until SIGTERM or SIGINT, and answer what was accepted by then.
 
     Args:
         m: the store.
         bind: where.
         rate_limit: how many requests a second an API key may make; None is any number.
         started: is called with the URL when requests are taken.
-        must_stop: whether to stop as a signal would; is asked ten times a second.
+        must_stop: whether to stop as a signal would; is called many times a second.
         patience_seconds: how long a client may take to send the head of a request, or
             the next part of its body, and how long an idle connection is kept.
 
     Raises:
-        InvalidRequestError: the address is public, and nothing there speaks TLS; or it
+        InvalidRequestError: the address is public and nothing there speaks TLS, or it
             is not known, or cannot be bound.
     """
+    connections = Connections(patience_seconds)
+    app = create_app(m, rate_limit=rate_limit, patience_seconds=patience_seconds)
     listener = _listener(bind)
     config = uvicorn.Config(
-        create_app(m, rate_limit=rate_limit, patience_seconds=patience_seconds),
+        connections.bounded(app),
         access_log=False,
         backlog=_BACKLOG,
         date_header=True,
-        http=BoundedProtocol,
+        http=cast("type[asyncio.Protocol]", connections.protocol),
         lifespan="on",
         log_config=None,
         log_level=logging.ERROR,
@@ -81,48 +87,48 @@ def serve(
         ws="none",
     )
     host, port = listener.getsockname()[:2]
-    with listener:
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{port}"
-        _Server(config, lambda: started(url), must_stop).run([listener])
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    with listener, _stopping() as stop:
+        server = uvicorn.Server(config)
+        served = _serve(
+            server, listener, lambda: started(url), lambda: stop() or must_stop()
+        )
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(served)
 
 
-class _Server(uvicorn.Server):
-    """Says when it has started, and asks whether to stop."""
+async def _serve(
+    server: uvicorn.Server,
+    listener: socket.socket,
+    started: Callable[[], None],
+    must_stop: Callable[[], bool],
+) -> None:
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    is_told = False
+    while not serving.done():
+        if server.started and not is_told:
+            is_told = True
+            started()
+        if must_stop():
+            server.should_exit = True
+        await asyncio.wait([serving], timeout=_POLL_SECONDS if not is_told else 0.1)
+    await serving
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        told: Callable[[], None],
-        must_stop: Callable[[], bool],
-    ) -> None:
-        super().__init__(config)
-        self._told = told
-        self._must_stop = must_stop
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop at the first signal, at once at the second; the process goes on then.
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Note signals to stop, and survive them: the process has a store to close.
 
-        The server's own would send itself the signal again, and end a process that has
-        a store to close.
-        """
-        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Tell whether to stop."""
-        return await super().on_tick(counter) or self._must_stop()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to take requests."""
-        await super().startup(sockets)
-        if self.started:
-            self._told()
+    uvicorn takes the signals while it serves, and sends them again when it has ended.
+    """
+    came = threading.Event()
+    before = {each: signal.signal(each, lambda *_: came.set()) for each in _SIGNALS}
+    try:
+        yield came.is_set
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _listener(bind: Bind) -> socket.socket:

@@ -1,0 +1,51 @@
+"""Routing: what is served at a path, which may have one name in braces."""
+
+from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
+
+from metering.server.http.receiving import AsgiScope
+
+Served = TypeVar("Served")
+
+
+class Paths(Generic[Served]):
+    """Routes by method and path.
+
+    Args:
+        served: method, path and what is served there. A path may hold one name in
+            braces, as ``/v1/billing/meters/{id}``, that stands for one segment.
+    """
+
+    def __init__(self, served: Iterable[tuple[str, str, Served]]) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+        self._served: dict[tuple[str, str], Served] = {}
+        for method, path, each in served:
+            before, brace, rest = path.partition("{")
+            name, _, after = rest.partition("}")
+            assert "{" not in after, "a path has one name at most"
+            key = (method, f"{before}{brace}{after}")
+            self._served[key] = each
+            self._names[key] = name
+
+    def find(self, method: str, path: str) -> tuple[Served | None, Mapping[str, str]]:
+        """Return what is served at a path, and what stands there for its name."""
+        found = self._served.get((method, path))
+        if found is not None and "{" not in path:
+            return found, {}
+        segments = path.split("/")
+        for at in range(len(segments) - 1, 0, -1):
+            if not segments[at]:
+                continue
+            key = (method, "/".join([*segments[:at], "{", *segments[at + 1 :]]))
+            found = self._served.get(key)
+            if found is not None:
+                return found, {self._names[key]: segments[at]}
+        return None, {}
+
+
+def path_within(scope: AsgiScope) -> str:
+    """Return the path of a request below where the application is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    within = path.removeprefix(root)
+    return within if within.startswith("/") else path
