@@ -1,1 +1,1 @@
-"""Scans of all events: SQL and re-aggregation, wherever the events lie."""
+"""Scans of all events, sealed or not: SQL and re-aggregation."""

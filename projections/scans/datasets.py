@@ -1,7 +1,4 @@
-"""Segments as one Arrow dataset, for an engine that scans.
-
-A module of its own, because loading Arrow's datasets takes time that only scans need.
-"""
+"""Segments as one Arrow dataset, for a query engine."""
 
 from collections.abc import Sequence
 
@@ -13,7 +10,7 @@ from ledger.segments.reader import SegmentReader
 
 
 def dataset_of(reader: SegmentReader, segments: Sequence[Segment]) -> pads.Dataset:
-    """Give segments to an engine, with texts for words; local files are checked first."""
+    """Return segments as a dataset with plain strings; local files are checked first."""
     # A local file was checked once; bits may have flipped since.
     scanning = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
     form = pads.ParquetFileFormat(default_fragment_scan_options=scanning)

@@ -1,8 +1,7 @@
-"""What was recorded up to a position: the events, wherever they lie, for whoever scans.
+"""The events up to a position, in segments and in the tail, as a scan reads them.
 
-A scan goes over every event: in segments, which are read where they are, and in the
-tail, which is put into one table of the same columns. Both may hold events after the
-position, and cancelled ones: the scan leaves them out.
+Segments are read where they are; the tail becomes one table with the same columns. Both
+may hold events after the position and cancelled events, which the scan leaves out.
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from ledger.usage.rows import batch_of
 from projections.kernels.meters import MeterDefinition
 
 RECORDED = pa.schema([SEGMENT.field(name) for name in EVENTS])
-"""Columns of the tail: those of a segment but its hashes."""
+"""Columns of the tail: those of a segment, but for its hashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +27,12 @@ class RecordedEvents:
     """All events up to a position of the log.
 
     Attributes:
-        position: events after it are not counted.
+        position: events after it do not count.
         segments: in the order of the log.
-        reader: reads them.
+        reader: reads the segments.
         tail: the events after the last segment, of schema `RECORDED`.
         cancelled: positions of the events cancelled up to `position` (int64, ascending).
-        definitions: the meters as they were then, by id, in the order of creation.
+        definitions: the meters at `position`, by id, in the order of creation.
     """
 
     position: int
@@ -45,7 +44,7 @@ class RecordedEvents:
 
 
 def tail_table(commits: list[Commit]) -> pa.Table:
-    """Put the events of some commits of usage into one table, in the log's order."""
+    """Return the events of some commits as one table, in the order of the log."""
     parts = [
         _with_positions(commit)
         for commit in commits

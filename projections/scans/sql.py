@@ -1,7 +1,7 @@
 """Queries in SQL over the events, by DuckDB, which can read them and nothing else.
 
-The events are handed over as Arrow data: the database has no files, may open none, load
-nothing, and change no setting; what does not fit in memory is refused, not put on disk.
+The database receives the events as Arrow data. It has no files and may open none, load
+nothing and change no setting; a query that does not fit in memory fails.
 Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
 """
 
@@ -23,7 +23,7 @@ from projections.scans.recorded import RecordedEvents
 _Result = TypeVar("_Result")
 
 MEMORY_SHARE = "60%"
-"""How much of the machine's memory a query may have."""
+"""How much of the machine's memory a query may take."""
 
 _ROWS_AT_A_TIME = 1 << 16
 _LOOKS_EVERY_SECONDS = 0.05
@@ -53,7 +53,7 @@ FROM (
 WHERE position <= {up_to:d}
 """
 _MEMORY = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
-# DuckDB repeats the line at fault and points at it, which needs a line of its own.
+# DuckDB repeats the faulty line and points at it, over several lines.
 _POINTED_AT = re.compile(r"\s+LINE (\d+): .*", re.DOTALL)
 
 _UNREADABLE = "stream registered as 'sealed' failed"
@@ -65,23 +65,21 @@ def run_query(
     """Run one SELECT over the table `events`.
 
     `events` has the columns position, recorded_at, event_name, customer, timestamp,
-    value, identifier, payload and cancelled. Rows come in no order but what the query
-    asks for; times are in UTC. DESCRIBE, SUMMARIZE, SHOW TABLES and a bare FROM are
-    SELECTs to DuckDB, and welcome.
+    value, identifier, payload and cancelled. Rows have no order but the query's; times
+    are in UTC. DESCRIBE, SUMMARIZE, SHOW TABLES and a bare FROM are SELECTs to DuckDB.
 
     Args:
         recorded: the events.
         query: in the SQL of DuckDB.
-        memory: how much the query may have, as DuckDB spells it; its result may have
+        memory: how much the query may take, as DuckDB spells it; its result may take
             half as much.
 
     Raises:
-        QueryError: the query is not one SELECT, fails, or wants more memory than it may
-            have.
+        QueryError: the query is not one SELECT, fails, or exceeds its memory.
         SegmentMissingError, SegmentDamagedError: a segment cannot be read.
     """
     with _translated(recorded, memory), ThreadPoolExecutor(1) as pool:
-        # All of DuckDB's work is done in a thread: in the main one it loses a Ctrl-C.
+        # DuckDB works in a thread of its own: in the main thread it loses Ctrl-C.
         settings = _SETTINGS | {"memory_limit": memory}
         connecting = pool.submit(duckdb.connect, config=settings)
         with _awaited(connecting) as connection:
@@ -93,14 +91,14 @@ def _in_thread(
     connection: duckdb.DuckDBPyConnection,
     work: Callable[[duckdb.DuckDBPyConnection], pa.Table],
 ) -> pa.Table:
-    """Work with a database in the one thread of a pool, ready to be interrupted."""
+    """Run work on a database in the one thread of a pool; Ctrl-C interrupts it."""
     try:
         return _awaited(pool.submit(work, connection))
     except BaseException:
-        # Its turn comes when the thread has nothing else to do.
+        # It is done once the thread has nothing else to do.
         idle = pool.submit(int)
         while not idle.done():
-            # One that comes before a statement has begun is forgotten.
+            # DuckDB forgets an interrupt that comes before a statement has begun.
             connection.interrupt()
             with suppress(KeyboardInterrupt):
                 wait([idle], _LOOKS_EVERY_SECONDS)
@@ -108,9 +106,9 @@ def _in_thread(
 
 
 def _awaited(future: Future[_Result]) -> _Result:
-    """Wait for a result, and for Ctrl-C.
+    """Return a result; Ctrl-C ends the wait.
 
-    A signal that comes just before a wait begins does not end it; so no wait is long.
+    A signal just before a wait begins does not end it, so each wait is short.
     """
     while not future.done():
         wait([future], _LOOKS_EVERY_SECONDS)
@@ -125,9 +123,9 @@ def _answer(
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, recorded: RecordedEvents) -> None:
-    """Give the events to a database, and lock it."""
+    """Register the events with a database, and lock it."""
     connection.execute("SET TimeZone = 'UTC'")
-    # It would go to standard output, which is for results.
+    # It would write to standard output.
     connection.execute("SET enable_progress_bar = false")
     connection.register("sealed", dataset_of(recorded.reader, recorded.segments))
     connection.register("tail", recorded.tail)
@@ -138,7 +136,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, recorded: RecordedEvents) -> No
 
 
 def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """Find the one statement of a query, and make sure that it is a SELECT."""
+    """Return the one statement of a query, which must be a SELECT."""
     try:
         query.encode()
     except UnicodeEncodeError as error:
@@ -152,7 +150,7 @@ def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         case duckdb.StatementType.SELECT:
             return str(statement.query)
         case duckdb.StatementType.MULTI:
-            # It would make a type of the values that it finds, and so change something.
+            # It would create a type for the values that it finds.
             reason = "a PIVOT has to name its values, as in ON event_name IN ('tokens')"
             raise QueryError(reason)
         case _:
@@ -161,7 +159,7 @@ def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 
 def _result(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     """Fetch a result part by part, as long as there is room for it."""
-    # DuckDB does not count what it has handed out.
+    # DuckDB does not count memory that it has handed out.
     [(memory,)] = connection.execute(_MEMORY).fetchall()
     most = room = memory // 2
     reader = connection.sql(query).to_arrow_reader(_ROWS_AT_A_TIME)
@@ -191,6 +189,6 @@ def _translated(recorded: RecordedEvents, memory: str) -> Iterator[None]:
 
 
 def _check_segments(recorded: RecordedEvents) -> None:
-    """Raise what is wrong with the segments, if anything is."""
+    """Raise the error of the first unreadable segment, if there is one."""
     for segment in recorded.segments:
         check_content(segment, recorded.reader.content(segment))

@@ -16,8 +16,7 @@ import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
 from ledger.usage.quantities import UNITS_PER_ONE, units_from_quantity
-from projections.kernels.usage.averages import average_units
-from projections.kernels.usage.decimals import decimals_of
+from projections.kernels.usage.decimals import average_units, decimals_of
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
 from projections.usage.former_lasts import FormerLasts

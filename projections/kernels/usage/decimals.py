@@ -1,12 +1,16 @@
-"""Decimals as machine words, so that they can be added up by the column, exactly.
+"""Exact arithmetic on columns of decimals, as words and as limbs.
 
-A decimal128 is two 64-bit words. To add many, each is split into limbs of 32 bits, every
-limb in an int64 of its own: adding then needs no carry, and is exact for as many as
-2**31 numbers, however wide. Two limbs do where every number fits 64 bits. To be kept,
-sums are put back into words, as few as hold the greatest of them.
+A decimal128 is two words of 64 bits. To add up many, each number is split into limbs of
+32 bits, each limb in an int64: adding needs no carry and is exact for 2**31 numbers of
+any width. Two limbs are enough where every number fits 64 bits. To be stored, sums are
+put back into words, as few as hold the greatest of them.
+
+Columns of words and of limbs are int64, words or limbs by numbers, the lowest first; the
+highest has the sign. The unit of a quantity is 10**-12.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +19,14 @@ from ledger.usage.quantities import QUANTITY
 
 _BITS = 32
 _MASK = np.int64((1 << _BITS) - 1)
+# Below 2**53 where numbers have 32 bits: exact in doubles.
 _EXACT_AT_A_TIME = 1 << 20
+# Limbs of no more bits can be added up by the million.
+_ROOMY_BITS = 40
 
 
 def words_of(values: pa.Array) -> np.ndarray:
-    """View decimals as int64, two words by numbers, the low word first; null is 0."""
+    """View decimals as two words each; null is 0."""
     if values.null_count:
         values = values.fill_null(pa.scalar(0, pa.int64()).cast(values.type))
     if len(values) == 0:
@@ -29,24 +36,20 @@ def words_of(values: pa.Array) -> np.ndarray:
 
 
 def decimals_of(words: np.ndarray) -> pa.Array:
-    """Make decimals of two words by numbers, the low word first."""
+    """View numbers of two words each as quantities."""
     buffer = pa.py_buffer(np.ascontiguousarray(words.T))
     return pa.Array.from_buffers(QUANTITY, words.shape[1], [None, buffer])
 
 
 def narrowed(words: np.ndarray) -> np.ndarray:
-    """Leave out the highest words where they only repeat the sign of those below.
-
-    Args:
-        words: words by numbers, the lowest first; the highest has the sign.
-    """
+    """Drop the highest words where they only repeat the sign of those below."""
     while len(words) > 1 and (words[-1] == words[-2] >> 63).all():
         words = words[:-1]
     return words
 
 
 def widened(words: np.ndarray, count: int) -> np.ndarray:
-    """Give numbers more words, which repeat the sign of those below."""
+    """Return numbers with `count` words each, at least as many as they have."""
     assert len(words) <= count, "numbers are not made narrower"
     if len(words) == count:
         return words
@@ -55,14 +58,7 @@ def widened(words: np.ndarray, count: int) -> np.ndarray:
 
 
 def limbs_of(words: np.ndarray) -> np.ndarray:
-    """Split numbers into int64 limbs of 32 bits, the lowest first.
-
-    Args:
-        words: int64, words by numbers, the lowest first; the highest has the sign.
-
-    Returns:
-        Two limbs for each word that is needed; the highest limb has the sign.
-    """
+    """Split numbers into limbs of 32 bits, two for each word that they need."""
     words = narrowed(words)
     limbs = np.empty((2 * len(words), words.shape[1]), np.int64)
     np.bitwise_and(words, _MASK, out=limbs[::2])
@@ -73,14 +69,10 @@ def limbs_of(words: np.ndarray) -> np.ndarray:
 
 
 def words_of_limbs(limbs: np.ndarray) -> np.ndarray:
-    """Put limbs together again.
-
-    Returns:
-        int64, words by numbers, the lowest first: one where 64 bits hold every number.
-    """
+    """Put limbs together again, into as few words as hold every number."""
     carry = np.zeros(limbs.shape[1], np.int64)
     halves = []
-    for limb in limbs:
+    for limb in limbs if len(limbs) % 2 == 0 else (*limbs, carry):
         carry = carry + limb
         halves.append(carry & _MASK)
         carry = carry >> _BITS
@@ -91,7 +83,7 @@ def words_of_limbs(limbs: np.ndarray) -> np.ndarray:
 
 
 def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Put limbs one behind the other, as many for each number as the widest has."""
+    """Concatenate columns of limbs, with as many limbs as the widest has."""
     if len(parts) == 1:
         return parts[0]
     widest = max(len(part) for part in parts)
@@ -105,7 +97,7 @@ def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def are_equal_numbers(limbs: np.ndarray, others: np.ndarray) -> bool:
-    """Tell whether as many numbers are equal, however their limbs carry them."""
+    """Whether two columns of limbs stand for the same numbers, carried or not."""
     both = gather_limbs([limbs, others])
     carry = np.zeros(limbs.shape[1], np.int64)
     for ours, theirs in zip(both[:, : len(carry)], both[:, len(carry) :], strict=True):
@@ -117,12 +109,7 @@ def are_equal_numbers(limbs: np.ndarray, others: np.ndarray) -> bool:
 
 
 def are_at_least(limbs: np.ndarray, number: int) -> np.ndarray:
-    """Tell (bool) which numbers are as great as another, or greater.
-
-    Args:
-        limbs: of the numbers, however they carry.
-        number: any.
-    """
+    """Return (bool) which numbers are at least `number`, carried or not."""
     carry = np.zeros(limbs.shape[1], np.int64)
     for limb in limbs:
         carry += limb - (number & int(_MASK))
@@ -133,12 +120,12 @@ def are_at_least(limbs: np.ndarray, number: int) -> np.ndarray:
         carry >>= _BITS
         number >>= _BITS
     # What is left of a difference has its sign.
-    are_so: np.ndarray = carry >= number
-    return are_so
+    reached: np.ndarray = carry >= number
+    return reached
 
 
 def limbs_of_numbers(numbers: Sequence[int]) -> np.ndarray:
-    """Make limbs of numbers, as many as the widest needs."""
+    """Return the limbs of numbers, as many as the widest needs."""
     try:
         return limbs_of(np.array([numbers], np.int64))
     except OverflowError:
@@ -150,25 +137,59 @@ def limbs_of_numbers(numbers: Sequence[int]) -> np.ndarray:
 
 
 def numbers_of_limbs(limbs: np.ndarray) -> list[int]:
-    """Read numbers, or sums of numbers, from their limbs."""
-    words = words_of_limbs(even_limbs(limbs))
+    """Return the numbers that limbs stand for, carried or not."""
+    words = words_of_limbs(limbs)
+    if len(words) <= 2:
+        return numbers_of_words(words)
+    *lower, highest = limbs
+    numbers: list[int] = highest.tolist()
+    for limb in reversed(lower):
+        pairs = zip(numbers, limb.tolist(), strict=True)
+        numbers = [(high << _BITS) + low for high, low in pairs]
+    return numbers
+
+
+def number_of_limbs(limbs: np.ndarray) -> int:
+    """Return the number of one column of limbs."""
+    return sum(limb << (_BITS * place) for place, limb in enumerate(limbs.tolist()))
+
+
+def numbers_of_words(words: np.ndarray) -> list[int]:
+    """Return numbers of two words each at most."""
+    words = narrowed(words)
     if len(words) == 1:
         numbers: list[int] = words[0].tolist()
         return numbers
-    if len(words) > 2:
-        return [number_of_limbs(limbs[:, at]) for at in range(limbs.shape[1])]
-    return numbers_of_words(words)
+    low, high = words.tolist()
+    return [h << 64 | lo & (2**64 - 1) for lo, h in zip(low, high, strict=True)]
 
 
-def even_limbs(limbs: np.ndarray) -> np.ndarray:
-    """Give numbers two limbs for each word."""
-    if len(limbs) % 2 == 0:
-        return limbs
-    return np.concatenate([limbs, np.zeros((1, limbs.shape[1]), np.int64)])
+def negated(words: np.ndarray, is_negated: np.ndarray) -> np.ndarray:
+    """Return numbers of two words each, some of them (bool) with the other sign."""
+    low, high = words
+    changed = np.stack([-low, ~high + (low == 0)])
+    return np.where(is_negated, changed, words)
+
+
+def average_units(units: int, count: int) -> int:
+    """Return a sum divided by the number of its addends, in whole units of 10**-12.
+
+    A quotient between two units is rounded to the nearer one, and a half to the even
+    one (IEEE 754 roundTiesToEven), so that many averages are not biased. No other
+    computation on usage rounds.
+
+    Args:
+        units: the sum.
+        count: at least 1.
+    """
+    assert count > 0, "an average is of something"
+    quotient, rest = divmod(units, count)
+    is_above_half = 2 * rest > count or (2 * rest == count and quotient % 2 == 1)
+    return quotient + is_above_half
 
 
 def sums_by_group(group: np.ndarray, limbs: np.ndarray, count: int) -> np.ndarray:
-    """Add up the numbers of each group, in whatever order they come.
+    """Add up the numbers of each group, in any order.
 
     Args:
         group: int64, of each number.
@@ -182,35 +203,85 @@ def sums_by_group(group: np.ndarray, limbs: np.ndarray, count: int) -> np.ndarra
     for start in range(0, len(group), _EXACT_AT_A_TIME):
         rows = slice(start, start + _EXACT_AT_A_TIME)
         for limb, out in zip(limbs, sums, strict=True):
-            # Counted in floats, but of whole numbers whose sums are below 2**53.
+            # Counted in doubles, but of whole numbers whose sums are below 2**53.
             added = np.bincount(group[rows], limb[rows], minlength=count)
             np.add(out, added.astype(np.int64), out=out)
     return sums
 
 
-def number_of_limbs(limbs: np.ndarray) -> int:
-    """Read one number, or one sum of numbers, from its limbs."""
-    return sum(limb << (_BITS * place) for place, limb in enumerate(limbs.tolist()))
+def sums_of_neighbours(numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Add up groups of neighbours in a column of int64, modulo 2**64.
+
+    Args:
+        numbers: int64.
+        starts: the row at which each group starts, ascending.
+    """
+    # reduceat refuses to add up nothing.
+    if len(starts) == 0:
+        return np.zeros(0, np.int64)
+    sums: np.ndarray = np.add.reduceat(numbers, starts)
+    return sums
 
 
-def numbers_of_words(words: np.ndarray) -> list[int]:
-    """Read numbers from their words, of which each has two at most."""
-    words = narrowed(words)
-    if len(words) == 1:
-        numbers: list[int] = words[0].tolist()
-        return numbers
-    low, high = words.tolist()
-    return [h << 64 | lo & (2**64 - 1) for lo, h in zip(low, high, strict=True)]
+def word_sums_of_neighbours(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Add up groups of neighbours among numbers of two words each.
 
+    Args:
+        words: of the numbers.
+        starts: as for `sums_of_neighbours`.
 
-def negated(words: np.ndarray, is_negated: np.ndarray) -> np.ndarray:
-    """Change the sign of some numbers, given as two words each."""
+    Returns:
+        Limbs by groups, carried.
+    """
     low, high = words
-    changed = np.stack([-low, ~high + (low == 0)])
-    return np.where(is_negated, changed, words)
+    upper = low >> 63
+    is_narrow = (high == upper).all()
+    # In place: new memory would take longer than the numbers do.
+    np.right_shift(low, _BITS, out=upper)
+    if is_narrow:
+        return _carried(_half_sums(low, upper, starts))
+    halves = [
+        *_half_sums(low, upper & _MASK, starts),
+        *_half_sums(high, high >> _BITS, starts),
+    ]
+    return _carried(halves)
 
 
-def number_of_words(words: np.ndarray) -> int:
-    """Read one number from its two words."""
-    low, high = words.tolist()
-    return int((high << 64) | (low & (2**64 - 1)))
+def limb_sums_of_neighbours(
+    limbs: Sequence[np.ndarray], starts: np.ndarray
+) -> np.ndarray:
+    """Add up groups of neighbours among numbers in limbs.
+
+    Args:
+        limbs: carried.
+        starts: as for `sums_of_neighbours`.
+
+    Returns:
+        Limbs by groups, carried.
+    """
+    return _carried([sums_of_neighbours(limb, starts) for limb in limbs])
+
+
+def _carried(limbs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return limbs with 32 bits in each but the highest, and room for it to grow."""
+    if len(limbs) == 2 and (np.abs(limbs[1]) >> _ROOMY_BITS).any():
+        low, high = limbs
+        sign = high >> (2 * _BITS - 1)
+        limbs = [low, high & _MASK, (high >> _BITS) & _MASK, sign]
+    kept = np.stack(limbs)
+    for limb, above in pairwise(kept):
+        np.add(above, limb >> _BITS, out=above)
+        np.bitwise_and(limb, _MASK, out=limb)
+    return kept
+
+
+def _half_sums(
+    word: np.ndarray, upper: np.ndarray, starts: np.ndarray
+) -> list[np.ndarray]:
+    """Add up the lower and the upper halves of words, given the upper ones.
+
+    The lower halves' sum has fewer than 64 bits, so it is what remains of the words'
+    sum even where that overflows: no word has to be masked.
+    """
+    upper_sums = sums_of_neighbours(upper, starts)
+    return [sums_of_neighbours(word, starts) - (upper_sums << _BITS), upper_sums]

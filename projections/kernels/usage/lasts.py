@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from projections.kernels.usage.decimals import number_of_words, words_of
+from projections.kernels.usage.decimals import numbers_of_words, words_of
 from projections.kernels.usage.keys import WINDOWED, groups
 
 _NEVER = np.iinfo(np.int64).min
@@ -146,8 +146,8 @@ class Lasts:
         return self.with_key(np.full(len(self), key))
 
     def value_units(self, at: int) -> int:
-        """Value of one last event, in units of 10**-12."""
-        return number_of_words(self.words[:, at])
+        """Return the value of one last event, in units of 10**-12."""
+        return numbers_of_words(self.words[:, at : at + 1])[0]
 
     def equals(self, other: "Lasts") -> bool:
         """Tell whether both hold the same lasts in the same order."""

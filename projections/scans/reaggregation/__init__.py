@@ -1,5 +1,5 @@
-"""Re-aggregation: every summary made again from the events alone, in parts.
+"""Re-aggregation: every summary computed again from the events alone, in parts.
 
-A question says what is asked. A partial answers it for some of the events and can be
-made anywhere; combining partials, in any order, gives the answer.
+A partial answers a question for some of the events and can be made anywhere. Combining
+partials, in any order, gives the answer.
 """

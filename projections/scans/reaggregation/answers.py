@@ -1,4 +1,4 @@
-"""Answers: cells of all events, as the values that were asked for."""
+"""Answers: cells of all events as the table that was asked for."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,23 @@ import pyarrow as pa
 from ledger.facts.meters import Formula
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
-from projections.kernels.usage.averages import average_units
+from projections.kernels.usage.decimals import (
+    average_units,
+    decimals_of,
+    limbs_of_numbers,
+    number_of_limbs,
+    numbers_of_limbs,
+    sums_of_neighbours,
+    widened,
+    words_of_limbs,
+)
 from projections.scans.reaggregation.cells import (
     COUNT,
     CUSTOMER,
     VALUE,
     WINDOW,
     dimension_columns,
-    limbs_of,
+    limbs_in,
 )
 from projections.scans.reaggregation.columns import (
     Arrays,
@@ -25,23 +34,19 @@ from projections.scans.reaggregation.columns import (
     constant,
     instants,
     numbers,
-    quantities,
     sizes_of_groups,
     starts_of_groups,
 )
 from projections.scans.reaggregation.errors import SummaryTooLargeError
 from projections.scans.reaggregation.question import Measure, Question
-from projections.scans.reaggregation.sums import sums_of
 
 _GREATEST = 10 ** (INTEGER_DIGITS + FRACTION_DIGITS) - 1
-# A piece of a column of texts holds two gigabytes.
+# One array of strings holds two gigabytes.
 _ROWS_IN_A_PIECE = 1 << 20
-_LIMB_BITS = 32
-_LOW_WORD = (1 << 64) - 1
 
 
 def answer(question: Question, measure: Measure, cells: pa.Table) -> Iterator[pa.Table]:
-    """Turn all cells of a measure into its part of the answer, piece by piece.
+    """Yield a measure's part of the answer, piece by piece.
 
     Args:
         question: what is asked.
@@ -61,7 +66,7 @@ def answer(question: Question, measure: Measure, cells: pa.Table) -> Iterator[pa
 
 
 def no_answer(question: Question) -> pa.Table:
-    """Make the answer of no events."""
+    """Return the answer of no events."""
     return _schema(question).empty_table()
 
 
@@ -95,14 +100,14 @@ def _schema(question: Question) -> pa.Schema:
 
 
 def _distinct(question: Question, cells: Arrays) -> Arrays:
-    """Bring cells together that differ only in their texts, and count these."""
+    """Merge cells that differ only in their strings, and count the strings."""
     keys = (CUSTOMER, *dimension_columns(len(question.dimensions)))
     parts = [codes(cells[name]) for name in keys]
     starts = starts_of_groups([*parts, numbers(cells[WINDOW])])
     distinct = {name: cells[name].take(column(starts)) for name in (*keys, WINDOW)}
-    distinct[COUNT] = column(sums_of(numbers(cells[COUNT]), starts))
-    texts = sizes_of_groups(starts, len(cells[WINDOW]))
-    distinct[VALUE] = column(texts).cast(QUANTITY)
+    distinct[COUNT] = column(sums_of_neighbours(numbers(cells[COUNT]), starts))
+    strings = sizes_of_groups(starts, len(cells[WINDOW]))
+    distinct[VALUE] = column(strings).cast(QUANTITY)
     return distinct
 
 
@@ -119,37 +124,24 @@ def _values(measure: Measure, cells: Arrays) -> pa.Array:
 
 
 def _sums(measure: Measure, cells: Arrays) -> pa.Array:
-    limbs = limbs_of(cells)
-    words = np.empty((len(limbs[0]), 2), np.int64)
-    words[:, 0] = limbs[0] | limbs[1] << _LIMB_BITS
-    if len(limbs) == 2:
-        words[:, 1] = limbs[1] >> _LIMB_BITS
-        return quantities(words)
-    words[:, 1] = limbs[2] | limbs[3] << _LIMB_BITS
-    # Only sums that come near the greatest number have to be looked at one by one.
-    for at in np.flatnonzero(np.abs(limbs[3]) >= _GREATEST >> 3 * _LIMB_BITS):
-        units = sum(
-            int(limb[at]) << place * _LIMB_BITS for place, limb in enumerate(limbs)
-        )
-        if abs(units) > _GREATEST:
-            customer = cells[CUSTOMER][int(at)].as_py()
-            raise SummaryTooLargeError(measure.meter_id, customer)
-    return quantities(words)
+    limbs = np.stack(limbs_in(cells))
+    words = words_of_limbs(limbs)
+    if len(words) > 1:
+        # Only sums near the greatest number have to be looked at one by one.
+        high = words[1]
+        is_near = (high >= _GREATEST >> 64) | (high <= -(_GREATEST >> 64))
+        for word in words[2:]:
+            is_near |= word != high >> 63
+        for at in np.flatnonzero(is_near).tolist():
+            if abs(number_of_limbs(limbs[:, at])) > _GREATEST:
+                raise SummaryTooLargeError(
+                    measure.meter_id, cells[CUSTOMER][at].as_py()
+                )
+    return decimals_of(widened(words[:2], 2))
 
 
 def _averages(cells: Arrays) -> pa.Array:
-    *lower, highest = limbs_of(cells)
-    sums = highest.tolist()
-    for limb in reversed(lower):
-        sums = [
-            (high << _LIMB_BITS) + low
-            for high, low in zip(sums, limb.tolist(), strict=True)
-        ]
-    counts = numbers(cells[COUNT]).tolist()
-    averages = list(map(average_units, sums, counts))
-    words = np.empty((len(averages), 2), np.int64)
-    words[:, 0] = np.array([units & _LOW_WORD for units in averages], np.uint64).view(
-        np.int64
-    )
-    words[:, 1] = [units >> 64 for units in averages]
-    return quantities(words)
+    sums = numbers_of_limbs(np.stack(limbs_in(cells)))
+    averages = map(average_units, sums, numbers(cells[COUNT]).tolist())
+    words = words_of_limbs(limbs_of_numbers(list(averages)))
+    return decimals_of(widened(words, 2))

@@ -1,7 +1,7 @@
-"""Batches: the events of segments, a group of rows at a time.
+"""Batches: the events of segments, a row group at a time.
 
-Groups of rows that cannot hold an event that counts are not read, nor are positions
-where none can be cancelled or too late.
+Row groups that cannot hold an event that counts are not read, nor are positions where no
+event can be cancelled or too late.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ from projections.scans.reaggregation.question import Question
 
 _GROUPS_IN_A_PIECE = 8
 _ROWS_IN_A_PIECE = 1 << 17
-# With fewer events in a row of one customer than this, sorting them is worth its while.
+# Sorting pays where fewer neighbours than this are of one customer.
 _NEIGHBOURS = 4
 _WORDS = ("event_name", "customer")
 _KNOWN = (*_WORDS, "timestamp", "position")
@@ -37,12 +37,12 @@ _KNOWN = (*_WORDS, "timestamp", "position")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """Some events, to be worked on by one thread.
+    """Some events, the work of one thread.
 
     Attributes:
-        rows: how many they are.
-        batches: reads those that may count, in the order of a segment, with the columns
-            of one that the question needs; can be called on any thread.
+        rows: how many events.
+        batches: reads the events that may count, in the order of a segment, with the
+            columns that the question needs; can be called on any thread.
     """
 
     rows: int
@@ -52,7 +52,7 @@ class Portion:
 def pieces_of(
     question: Question, events: Iterable[LocalFile] | pa.Table, cancelled: np.ndarray
 ) -> Iterator[Portion]:
-    """Cut events into pieces.
+    """Yield events in portions.
 
     Args:
         question: what is asked.
@@ -79,7 +79,7 @@ def _pieces_of_table(question: Question, events: pa.Table) -> Iterator[Portion]:
 
 
 def _in_order(events: Arrays) -> Arrays:
-    """Bring events of one name and customer together, in the order of timestamps."""
+    """Return events sorted by name, customer and timestamp, if that pays."""
     for name in _WORDS:
         if not pa.types.is_dictionary(events[name].type):
             events[name] = events[name].dictionary_encode()
@@ -127,7 +127,7 @@ def _read(
 
 
 class _Group:
-    """A group of rows, and what the file says of it."""
+    """A row group, and its statistics in the file."""
 
     def __init__(self, index: int, metadata: pq.RowGroupMetaData) -> None:
         self.index = index
@@ -138,7 +138,7 @@ class _Group:
         }
 
     def may_count(self, question: Question) -> bool:
-        """Tell whether an event in it may have the name and time that is asked for."""
+        """Whether an event in it may have a name and a time that are asked for."""
         if self.rows == 0:
             return False
         names, times = self._known["event_name"], self._known["timestamp"]
@@ -153,14 +153,14 @@ class _Group:
         )
 
     def may_be_excluded(self, question: Question, cancelled: np.ndarray) -> bool:
-        """Tell whether an event in it may be cancelled or too late."""
+        """Whether an event in it may be cancelled or too late."""
         positions = self._known["position"]
         first, last = positions.min_raw, positions.max_raw
         low, high = np.searchsorted(cancelled, [first, last + 1])
         return last > question.up_to or bool(low < high)
 
     def constants(self) -> Arrays:
-        """Make the columns of words of which it has but one; reading them takes longer."""
+        """Return the columns of strings with one value, which need no reading."""
         return {
             name: constant(known.min, self.rows)
             for name in _WORDS

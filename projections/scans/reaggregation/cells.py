@@ -1,21 +1,21 @@
-"""Cells: what some events of one measure come to, by customer, dimensions and window.
+"""Cells: aggregates of some events of one measure, by customer, dimensions and window.
 
-A table of cells has the columns that its measure needs of these. Without a count, each
-of its rows is one event; without limbs, the sum is the value.
+A table of cells has those of these columns that its measure needs. Without a count, a
+row is one event; without limbs, the sum is the value.
 
 customer        dictionary of string
 dimension_…     dictionary of string, one column for each dimension; null where absent
 window          int64, where the window begins
 text            dictionary of string, what unique counts count
 count           int64, events
-limb_0 …        int64, the sum in 32 bits each, the lowest first; an absent one is 0
+limb_0 …        int64, the sum in 32 bits each, the lowest first; 0 where absent
 value           decimal, of the event that was picked
-timestamp       microseconds, likewise
-position        int64, likewise
-is_wanted       int64, 1 or 0, whether that event passes the filters and lies in time
+timestamp       microseconds, of the event that was picked
+position        int64, of the event that was picked
+is_wanted       int64, 1 where the picked event passes the filters and lies in time
 
-Cells of any parts of the events are reduced to cells of all of them; the order of parts
-does not matter, since adding is exact and no two events have one position.
+Cells of parts of the events reduce to cells of all events, in any order of the parts:
+adding is exact, and no two events have one position.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,12 @@ import pyarrow as pa
 
 from ledger.facts.meters import Formula
 from projections.calendar import SECOND
-from projections.kernels.usage.decimals import words_of
+from projections.kernels.usage.decimals import (
+    limb_sums_of_neighbours,
+    sums_of_neighbours,
+    word_sums_of_neighbours,
+    words_of,
+)
 from projections.scans.reaggregation.columns import (
     Arrays,
     arrays_of,
@@ -40,7 +45,6 @@ from projections.scans.reaggregation.columns import (
     without_idle_words,
 )
 from projections.scans.reaggregation.question import Measure
-from projections.scans.reaggregation.sums import sums_of, sums_of_limbs, sums_of_words
 
 CUSTOMER = "customer"
 WINDOW = "window"
@@ -56,15 +60,15 @@ _LOWEST = np.int64(-(1 << 63))
 
 
 class CellSchema(NamedTuple):
-    """Which columns cells have, and how cells of one key become one.
+    """The columns of cells, and how cells of one key become one.
 
     Attributes:
-        keys: what tells cells apart, in the order in which they are sorted.
+        keys: columns of the key, in the order of sorting.
         others: columns of the event that is picked.
         adds: whether values are added up.
         greatest: columns by which the picked event is the greatest, the first one
-            first; without any, it does not matter which is picked.
-        least: whether it is the least instead.
+            first; without any, no matter which event is picked.
+        least: whether the picked event is the least instead.
     """
 
     keys: tuple[str, ...]
@@ -75,12 +79,12 @@ class CellSchema(NamedTuple):
 
 
 def dimension_columns(count: int) -> tuple[str, ...]:
-    """Name the columns of dimensions; their payload keys are names of others' making."""
+    """Return the columns of dimensions, whose payload keys could clash with others."""
     return tuple(f"dimension_{at}" for at in range(count))
 
 
-def shape_of(measure: Measure, dimension_count: int) -> CellSchema:
-    """Find the shape of the cells in which the events of a measure are aggregated."""
+def schema_of(measure: Measure, dimension_count: int) -> CellSchema:
+    """Return the schema of the cells of a measure's events."""
     keys = (CUSTOMER, *dimension_columns(dimension_count), WINDOW)
     match measure.formula:
         case Formula.COUNT:
@@ -97,10 +101,10 @@ def shape_of(measure: Measure, dimension_count: int) -> CellSchema:
             return CellSchema((*keys, TEXT))
 
 
-def shape_of_candidates(measure: Measure, dimension_count: int) -> CellSchema:
-    """Find the shape of cells that hold the one event of a UTC window that may count.
+def schema_of_candidates(measure: Measure, dimension_count: int) -> CellSchema:
+    """Return the schema of cells that hold the one event of a UTC window that may count.
 
-    Their window is the meter's own, of UTC, and not one that was asked for.
+    Their window is that of the meter, in UTC, and not one that was asked for.
     """
     others = [*dimension_columns(dimension_count), TIMESTAMP, POSITION, IS_WANTED]
     if measure.payload_key is not None:
@@ -110,34 +114,31 @@ def shape_of_candidates(measure: Measure, dimension_count: int) -> CellSchema:
     return CellSchema((CUSTOMER, WINDOW), tuple(others), greatest=(POSITION,))
 
 
-def gather(events: Arrays, shape: CellSchema, *, is_grouped: bool) -> pa.Table:
-    """Bring events into cells.
+def gather(events: Arrays, schema: CellSchema, *, is_grouped: bool) -> pa.Table:
+    """Return the cells of events; several may have the same key.
 
     Args:
         events: of one batch.
-        shape: of the cells.
-        is_grouped: whether events of one key, but for few, are neighbours already.
-
-    Returns:
-        Cells, of which some may have the same key.
+        schema: of the cells.
+        is_grouped: whether most events of one key are neighbours already.
     """
     if not is_grouped:
-        order = column(np.argsort(_key(events, shape), kind="stable"))
+        order = column(np.argsort(_key(events, schema), kind="stable"))
         events = {name: values.take(order) for name, values in events.items()}
-    starts = starts_of_groups([_key_part(events, name) for name in shape.keys])
-    cells = _reduced(events, shape, starts)
+    starts = starts_of_groups([_key_part(events, name) for name in schema.keys])
+    cells = _reduced(events, schema, starts)
     return pa.table({name: without_idle_words(cells[name]) for name in cells})
 
 
-def reduce(cells: pa.Table, shape: CellSchema) -> pa.Table:
-    """Bring cells of one key together.
+def reduce(cells: pa.Table, schema: CellSchema) -> pa.Table:
+    """Merge cells of one key.
 
     Args:
         cells: in any order.
-        shape: theirs.
+        schema: of the cells.
 
     Returns:
-        Cells, one for each key, sorted by key, words in byte order and null first.
+        One cell for each key, sorted by key, strings in byte order and null first.
     """
     columns = arrays_of(cells)
     # Column by column from here on, so that few of them are in memory twice.
@@ -145,49 +146,49 @@ def reduce(cells: pa.Table, shape: CellSchema) -> pa.Table:
     for name, values in columns.items():
         if pa.types.is_dictionary(values.type):
             columns[name] = with_sorted_words(values)
-    key = _key(columns, shape)
+    key = _key(columns, schema)
     order = np.argsort(key, kind="stable")
     starts, rows = starts_of_groups([key[order]]), column(order)
     for name, values in columns.items():
         columns[name] = values.take(rows)
-    return pa.table(_reduced(columns, shape, starts))
+    return pa.table(_reduced(columns, schema, starts))
 
 
-def _reduced(columns: Arrays, shape: CellSchema, starts: np.ndarray) -> Arrays:
+def _reduced(columns: Arrays, schema: CellSchema, starts: np.ndarray) -> Arrays:
     sizes = sizes_of_groups(starts, len(columns[WINDOW]))
-    picked = _picked(columns, shape, starts, sizes)
+    picked = _picked(columns, schema, starts, sizes)
     reduced = {
-        name: taken(columns[name], picked) for name in (*shape.keys, *shape.others)
+        name: taken(columns[name], picked) for name in (*schema.keys, *schema.others)
     }
     counts = columns.get(COUNT)
     reduced[COUNT] = column(
-        sizes if counts is None else sums_of(numbers(counts), starts)
+        sizes if counts is None else sums_of_neighbours(numbers(counts), starts)
     )
-    if shape.adds:
+    if schema.adds:
         values = columns.get(VALUE)
         sums = (
-            sums_of_limbs(limbs_of(columns), starts)
+            limb_sums_of_neighbours(limbs_in(columns), starts)
             if values is None
-            else sums_of_words(words_of(values), starts)
+            else word_sums_of_neighbours(words_of(values), starts)
         )
         reduced |= zip(LIMBS, map(column, sums), strict=False)
     return reduced
 
 
-def limbs_of(cells: Arrays) -> list[np.ndarray]:
+def limbs_in(cells: Arrays) -> list[np.ndarray]:
     """View the limbs of sums, the lowest first."""
     return [numbers(cells[name]) for name in LIMBS if name in cells]
 
 
 def _picked(
-    columns: Arrays, shape: CellSchema, starts: np.ndarray, sizes: np.ndarray
+    columns: Arrays, schema: CellSchema, starts: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
-    """Find the row of each group that is the greatest, or the least."""
+    """Return the row of each group that is the greatest, or the least."""
     length = len(columns[WINDOW])
-    if not shape.greatest or len(starts) == length:
+    if not schema.greatest or len(starts) == length:
         return starts
     is_greatest = np.ones(length, bool)
-    for part in _order_of(columns, shape):
+    for part in _order_of(columns, schema):
         rank = np.where(is_greatest, part, _LOWEST)
         is_greatest &= rank == np.repeat(np.maximum.reduceat(rank, starts), sizes)
     row = np.where(is_greatest, np.arange(length), -1)
@@ -195,27 +196,27 @@ def _picked(
     return picked
 
 
-def _order_of(columns: Arrays, shape: CellSchema) -> list[np.ndarray]:
-    """Get numbers (int64) that order events as their values, or other columns, do."""
+def _order_of(columns: Arrays, schema: CellSchema) -> list[np.ndarray]:
+    """Return numbers (int64) that sort events as the columns of the order do."""
     parts: list[np.ndarray] = []
-    for name in shape.greatest:
+    for name in schema.greatest:
         if name == VALUE:
             low, high = words_of(columns[name])
             # The low word has no sign of its own.
             parts += [high, low ^ _LOWEST]
         else:
             parts.append(numbers(columns[name]))
-    return [~part for part in parts] if shape.least else parts
+    return [~part for part in parts] if schema.least else parts
 
 
-def _key(columns: Arrays, shape: CellSchema) -> np.ndarray:
-    """Make one number (int64) of each row's key, in the order of codes."""
-    parts = [_key_part(columns, name) for name in shape.keys]
+def _key(columns: Arrays, schema: CellSchema) -> np.ndarray:
+    """Return each row's key as one number (int64), in the order of codes."""
+    parts = [_key_part(columns, name) for name in schema.keys]
     return packed(
         [
             # Windows begin at whole seconds; the code of null is -1.
             (part - _least(part)) // SECOND if name == WINDOW else part + 1
-            for name, part in zip(shape.keys, parts, strict=True)
+            for name, part in zip(schema.keys, parts, strict=True)
         ]
     )
 

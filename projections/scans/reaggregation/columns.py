@@ -10,19 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.usage.quantities import QUANTITY
-
 Arrays = dict[str, pa.Array]
-"""A table's columns by name, each in one piece."""
+"""Columns of a table by name, each in one chunk."""
 
 
 def arrays_of(table: pa.Table) -> Arrays:
-    """Get the columns of a table."""
+    """Return the columns of a table."""
     return {name: only_chunk(table.column(name)) for name in table.column_names}
 
 
 def only_chunk(column: pa.ChunkedArray) -> pa.Array:
-    """Get a column as one array; dictionaries become one as well."""
+    """Return a column as one array with one dictionary."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
@@ -37,7 +35,7 @@ def numbers(array: pa.Array) -> np.ndarray:
 
 
 def codes(words: pa.DictionaryArray) -> np.ndarray:
-    """View the codes (int32) of words; that of null is -1."""
+    """View the codes (int32) of strings; that of null is -1."""
     indices = words.indices
     viewed: np.ndarray = np.from_dlpack(
         indices.fill_null(-1) if indices.null_count else indices
@@ -57,18 +55,8 @@ def instants(values: np.ndarray) -> pa.Array:
     return column(values).view(pa.timestamp("us", "UTC"))
 
 
-def quantities(words: np.ndarray) -> pa.Array:
-    """View numbers of two words, the low one first, as quantities.
-
-    Args:
-        words: numbers by two words (int64), in units of 10**-12.
-    """
-    buffer = pa.py_buffer(np.ascontiguousarray(words))
-    return pa.Array.from_buffers(QUANTITY, len(words), [None, buffer])
-
-
 def encoded(codes: np.ndarray, words: pa.StringArray) -> pa.DictionaryArray:
-    """Make a column of words from the code (int32) of each row; -1 is null."""
+    """Return a column of strings with the code (int32) of each row; -1 is null."""
     assert codes.dtype == np.int32, "codes are int32"
     is_there = None
     if len(codes) and codes.min() < 0:
@@ -79,25 +67,25 @@ def encoded(codes: np.ndarray, words: pa.StringArray) -> pa.DictionaryArray:
 
 
 def with_sorted_words(words: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Give a column of words a dictionary that is sorted and names each word once."""
+    """Return a column of strings with a dictionary that is sorted and has no repeats."""
     dictionary = words.dictionary.dictionary_encode()
     order = numbers(pc.sort_indices(dictionary.dictionary)).astype(np.int64)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
-    # One behind the last: where null, whose code is -1, is looked up.
+    # Null is looked up at the end: its code is -1.
     ranks = np.append(rank[codes(dictionary)], np.int32(-1))
     return encoded(ranks[codes(words)], dictionary.dictionary.take(column(order)))
 
 
 def without_idle_words(values: pa.Array) -> pa.Array:
-    """Leave out words that no row has, where there are more words than rows."""
+    """Drop strings that no row has, where there are more strings than rows."""
     if pa.types.is_dictionary(values.type) and len(values.dictionary) > len(values):
         return values.dictionary_decode().dictionary_encode()
     return values
 
 
 def constant(word: str, length: int) -> pa.DictionaryArray:
-    """Make a column of one word over and over."""
+    """Return a column that repeats one string."""
     data = word.encode()
     offsets = pa.py_buffer(np.array([0, len(data)], np.int32))
     words = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data))
@@ -105,7 +93,7 @@ def constant(word: str, length: int) -> pa.DictionaryArray:
 
 
 def packed(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Make one key (int64) of several numbers, ordered as they are.
+    """Return one key (int64) for several numbers, in their order.
 
     Args:
         parts: at least one; none of their numbers is negative.
@@ -125,13 +113,13 @@ def packed(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def sizes_of_groups(starts: np.ndarray, length: int) -> np.ndarray:
-    """Count the rows of each group, given where it starts."""
+    """Return how many rows each group has, given where it starts."""
     sizes: np.ndarray = np.append(starts[1:], length) - starts
     return sizes
 
 
 def taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
-    """Take some rows (int64) of a column; for few rows Arrow takes longer."""
+    """Return some rows (int64) of a column, faster than Arrow where they are few."""
     if pa.types.is_dictionary(values.type):
         return encoded(codes(values)[rows], values.dictionary)
     if values.type == pa.int64() and not values.null_count:
@@ -140,7 +128,7 @@ def taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
 
 
 def starts_of_groups(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Find where neighbours differ in any of several columns, and the first row."""
+    """Return the first row, and each that differs from the one before in any column."""
     length = len(parts[0])
     is_first = np.zeros(length, bool)
     is_first[:1] = True

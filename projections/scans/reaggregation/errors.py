@@ -11,7 +11,7 @@ from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
 
 
 class ReaggregationError(MeteringError):
-    """The events do not give an answer to what was asked."""
+    """The events give no answer to the question."""
 
     code = "reaggregation_error"
 
@@ -20,8 +20,8 @@ class SummaryTooLargeError(ReaggregationError):
     """A sum has more digits than a value can have.
 
     Attributes:
-        meter_id: whose sum.
-        customer: likewise.
+        meter_id: the meter.
+        customer: the customer.
     """
 
     code = "summary_too_large"
@@ -36,17 +36,17 @@ class SummaryTooLargeError(ReaggregationError):
         self.customer = customer
 
     def __reduce__(self) -> tuple[type["SummaryTooLargeError"], tuple[str, str]]:
-        """Be sent by what it was made of, since other processes answer in part."""
+        """Pickle the arguments: partials are made in other processes."""
         return type(self), (self.meter_id, self.customer)
 
 
 class ValueUnreadableError(ReaggregationError):
-    """A payload holds no quantity where the value was to be taken from.
+    """A payload has no quantity under the key of the value.
 
     Attributes:
         position: of the event.
         key: of its payload.
-        text: what stands there.
+        text: the string under the key.
     """
 
     code = "value_unreadable"
@@ -63,5 +63,5 @@ class ValueUnreadableError(ReaggregationError):
         self.text = text
 
     def __reduce__(self) -> tuple[type["ValueUnreadableError"], tuple[int, str, str]]:
-        """Be sent by what it was made of, since other processes answer in part."""
+        """Pickle the arguments: partials are made in other processes."""
         return type(self), (self.position, self.key, self.text)

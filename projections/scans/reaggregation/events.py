@@ -1,6 +1,6 @@
-"""Events as cells: which of them count, and what for.
+"""Events as cells: which of them count, and for what.
 
-A table of events has the columns of `cells` that its measure needs, but `window`.
+A table of events has the columns of `cells` that its measure needs, but for `window`.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from projections.scans.reaggregation.cells import (
     dimension_columns,
     gather,
     reduce,
-    shape_of,
-    shape_of_candidates,
+    schema_of,
+    schema_of_candidates,
 )
 from projections.scans.reaggregation.columns import (
     Arrays,
@@ -44,18 +44,18 @@ from projections.windows import ceil_to, floor_to
 def cells_of_batch(
     question: Question, batch: Arrays, cancelled: np.ndarray
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Bring a batch of events into cells.
+    """Yield the cells of a batch of events.
 
     Args:
         question: what is asked.
-        batch: events in the order of a segment, with the columns of one that
-            `columns_for` names; `position` may be left out where none of them is
-            cancelled or too late, and no measure needs it.
+        batch: events in the order of a segment, with the columns that `columns_for`
+            names; without `position` where no event is cancelled or too late and no
+            measure needs it.
         cancelled: positions (int64, ascending) of events that do not count.
 
     Yields:
-        The index of a measure, and cells of some of its events; of a pre-aggregated
-        one, candidates.
+        The index of a measure and cells of some of its events, or candidates where the
+        measure is pre-aggregated.
     """
     index = {each.event_name: at for at, each in enumerate(question.measures)}
     words = batch["event_name"].dictionary.to_pylist()
@@ -69,7 +69,7 @@ def cells_of_batch(
 
 
 def columns_for(question: Question) -> list[str]:
-    """Name the columns of a segment without which the question has no answer."""
+    """Return the columns of a segment that the question needs."""
     measures = question.measures
     columns = ["event_name", "customer", "timestamp"]
     if any(each.payload_key is None and not _is_count(each) for each in measures):
@@ -83,7 +83,7 @@ def columns_for(question: Question) -> list[str]:
 
 
 def bounds_of(question: Question, measure: Measure) -> tuple[int, int]:
-    """Find between which timestamps events decide the answer for a measure."""
+    """Return the half-open span of timestamps that decide a measure's answer."""
     if not measure.is_preaggregated:
         return question.start, question.end
     length = measure.preaggregation_length
@@ -93,7 +93,7 @@ def bounds_of(question: Question, measure: Measure) -> tuple[int, int]:
 def cells_of_candidates(
     question: Question, measure: Measure, candidates: pa.Table
 ) -> pa.Table:
-    """Find the events that count of a pre-aggregated measure, and bring them into cells.
+    """Return the cells of the events that count of a pre-aggregated measure.
 
     Args:
         question: what is asked.
@@ -104,12 +104,12 @@ def cells_of_candidates(
         Cells, one for each key, sorted by key.
 
     Raises:
-        ValueUnreadableError: a text is no quantity.
+        ValueUnreadableError: a string is no quantity.
     """
     events = arrays_of(candidates)
     events = _kept(events, numbers(events[IS_WANTED]) == 1)
     cells = _cells_of_events(question, measure, events, is_grouped=False)
-    return reduce(cells, shape_of(measure, len(question.dimensions)))
+    return reduce(cells, schema_of(measure, len(question.dimensions)))
 
 
 def _cells(
@@ -127,7 +127,7 @@ def _cells(
 def _counts(
     question: Question, measure: Measure, part: Arrays, cancelled: np.ndarray
 ) -> np.ndarray | None:
-    """Tell (bool) which events may count by time and position; None is all of them."""
+    """Return (bool) which events may count by time and position; None is all."""
     start, end = bounds_of(question, measure)
     timestamps = numbers(part["timestamp"])
     counts = None
@@ -143,7 +143,7 @@ def _counts(
 def _events(
     question: Question, measure: Measure, part: Arrays
 ) -> tuple[Arrays, np.ndarray | None]:
-    """Look up what a measure needs of events, and tell (bool) which pass the filters."""
+    """Return the columns that a measure needs, and (bool) which events pass filters."""
     events = {CUSTOMER: part["customer"], TIMESTAMP: part["timestamp"]}
     if _needs_position(measure):
         events[POSITION] = part["position"]
@@ -178,27 +178,27 @@ def _candidates(
         WINDOW: column(timestamps // length * length),
         IS_WANTED: column(is_wanted.astype(np.int64)),
     }
-    shape = shape_of_candidates(measure, len(question.dimensions))
-    return gather(candidates, shape, is_grouped=True)
+    schema = schema_of_candidates(measure, len(question.dimensions))
+    return gather(candidates, schema, is_grouped=True)
 
 
 def _cells_of_events(
     question: Question, measure: Measure, events: Arrays, *, is_grouped: bool
 ) -> pa.Table:
-    """Bring events that count, but for those without content, into cells."""
+    """Return the cells of events that count, without those that have no content."""
     for name in (TEXT, VALUE):
         if name in events and events[name].null_count:
             is_there = events[name].is_valid().cast(pa.uint8())
             events = _kept(events, numbers(is_there) == 1)
-    shape = shape_of(measure, len(question.dimensions))
+    schema = schema_of(measure, len(question.dimensions))
     known = dict(events)
     known[WINDOW] = column(question.windows.starts_of(numbers(known[TIMESTAMP])))
     if measure.needs_number and measure.payload_key is not None:
         known[VALUE] = quantities_of(known[TEXT], known[POSITION], measure.payload_key)
     elif measure.formula is Formula.UNIQUE_COUNT and measure.payload_key is None:
         known[TEXT] = known[VALUE].cast(pa.string()).dictionary_encode()
-    wanted = (*shape.keys, *shape.others, *((VALUE,) if shape.adds else ()))
-    return gather({name: known[name] for name in wanted}, shape, is_grouped=is_grouped)
+    wanted = (*schema.keys, *schema.others, *((VALUE,) if schema.adds else ()))
+    return gather({name: known[name] for name in wanted}, schema, is_grouped=is_grouped)
 
 
 def _kept(columns: Arrays, is_kept: np.ndarray | None) -> Arrays:
@@ -210,7 +210,7 @@ def _kept(columns: Arrays, is_kept: np.ndarray | None) -> Arrays:
 
 def _are_among(positions: np.ndarray, cancelled: np.ndarray) -> np.ndarray:
     at = np.searchsorted(cancelled, positions)
-    # One behind the last is no position.
+    # No event is at position 0.
     found: np.ndarray = np.append(cancelled, 0)[at] == positions
     return found
 

@@ -1,8 +1,8 @@
-"""Jobs: a question cut into parts that any executor can work on, here or elsewhere.
+"""Jobs: a question cut into parts for any executor, here or elsewhere.
 
-A job goes over one segment. It carries the question, the place where segments are and
-the cancellations that concern it, and brings back a partial: events stay where they
-are. What a job comes to does not depend on where, when or how often it runs.
+A job scans one segment. It carries the question, the segment store and the segment's
+cancellations, and returns a partial: events stay where they are. Its result does not
+depend on where, when or how often it runs.
 """
 
 import os
@@ -22,19 +22,19 @@ from projections.scans.reaggregation.question import Question
 from projections.scans.recorded import RecordedEvents
 
 ScanProgress = Callable[[int, int], None]
-"""Is called with how many events were gone over, and how many there are."""
+"""Receives how many events were scanned, and how many there are."""
 
 _THREADS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentJob:
-    """One segment to go over.
+    """One segment to scan.
 
     Attributes:
         question: what is asked.
         reader: reads the segment, wherever the job runs.
-        segment: which.
+        segment: the segment.
         cancelled: positions of its events that do not count (int64, ascending).
     """
 
@@ -45,13 +45,13 @@ class SegmentJob:
 
 
 def run(job: SegmentJob) -> pa.Table:
-    """Do a job, on one thread: executors have more than one worker."""
+    """Return the partial of a job, made by one thread: executors have many workers."""
     events: Sequence[LocalFile] | pa.Table
     file = job.reader.local_file(job.segment)
     if file is not None:
         events = [file]
     else:
-        # Every request takes its time, so that all of it is asked for in one.
+        # A request takes long, whatever it asks for: one reads everything.
         columns = dict.fromkeys([*columns_for(job.question), "position"])
         events = job.reader.table(job.segment, list(columns))
     return partial(job.question, events, job.cancelled, threads=1)
@@ -68,8 +68,8 @@ def reaggregate(
     Args:
         question: what is asked; its `up_to` is the position of `recorded`.
         recorded: the events.
-        executor: does the jobs; None is this process.
-        progress: is told after each part.
+        executor: runs the jobs; None is this process.
+        progress: called after each part.
 
     Returns:
         See `projections.scans.reaggregation.partial.combine`.
@@ -127,7 +127,7 @@ def _elsewhere(
         for segment in segments
     ]
     futures = [executor.submit(run, job) for job in jobs]
-    # Let go of as they are used: partials of a long log need not all be held.
+    # Dropped as they are used, so that not all partials are in memory.
     futures.reverse()
     try:
         for segment in segments:
@@ -139,7 +139,7 @@ def _elsewhere(
 
 
 def _concerned(question: Question, recorded: RecordedEvents) -> tuple[Segment, ...]:
-    """Find the segments that may hold events which count."""
+    """Return the segments that may hold events that count."""
     bounds = [bounds_of(question, measure) for measure in question.measures]
     if not bounds:
         return ()

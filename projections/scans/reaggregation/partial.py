@@ -1,11 +1,14 @@
-"""Partials: the answer to a question for some of the events, and their combination.
+"""Partials: answers to a question for some of the events, and their combination.
 
-A partial is a table of cells with the column `measure`, which says by index whose they
-are; columns that a measure's cells do not have are null. It can be sent anywhere.
+A partial is a table of cells with the index of their measure in the column `measure`.
+Columns that a measure's cells do not have are null. It can be sent anywhere.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +20,9 @@ from projections.scans.reaggregation.cells import (
     COUNT,
     LIMBS,
     CellSchema,
-    shape_of,
-    shape_of_candidates,
+    reduce,
+    schema_of,
+    schema_of_candidates,
 )
 from projections.scans.reaggregation.columns import (
     column,
@@ -27,14 +31,18 @@ from projections.scans.reaggregation.columns import (
     starts_of_groups,
 )
 from projections.scans.reaggregation.events import cells_of_batch, cells_of_candidates
-from projections.scans.reaggregation.gathering import Gathering
 from projections.scans.reaggregation.question import Measure, Question
-from projections.scans.reaggregation.threads import in_threads
 
 MeasuredCells = tuple[int, pa.Table]
-"""Index of a measure, and cells of it."""
+"""The index of a measure, and cells of it."""
+
+GivenT = TypeVar("GivenT")
+DoneT = TypeVar("DoneT")
 
 _MEASURE = "measure"
+_ROWS_WORTH_REDUCING = 1 << 18
+# Enough that no thread waits, few enough that results do not pile up.
+_AHEAD = 2
 
 
 def partial(
@@ -49,12 +57,11 @@ def partial(
 
     Args:
         question: what is asked.
-        events: local segments, asked for one by one as they are needed; or a table with
-            the columns of one, in any order. No event is in two partials.
-        cancelled: positions (int64) of events that do not count; others than those of
-            these events do no harm.
-        threads: how many work on it.
-        progress: is told of how many more events were gone over, on this thread.
+        events: local segments, read one by one; or a table with the columns of a
+            segment, in any order. No event is in two partials.
+        cancelled: positions (int64) of events that do not count, and any others.
+        threads: how many to use.
+        progress: receives how many more events were scanned, on this thread.
 
     Returns:
         What `combine` takes.
@@ -75,13 +82,13 @@ def partial(
 
     gatherings = _gatherings(question)
     pieces = pieces_of(question, events, cancelled)
-    for rows, found in in_threads(cells_of, pieces, threads):
+    for rows, found in _in_threads(cells_of, pieces, threads):
         for at, cells in found:
             gatherings[at].add(cells)
         if progress is not None:
             progress(rows)
     tables = [pa.table({_MEASURE: column(np.zeros(0, np.int64))})]
-    for at, reduced in enumerate(in_threads(Gathering.all, gatherings, threads)):
+    for at, reduced in enumerate(_in_threads(_Gathering.all, gatherings, threads)):
         if reduced is not None:
             measure = column(np.full(reduced.num_rows, at))
             tables.append(reduced.append_column(_MEASURE, measure))
@@ -95,15 +102,15 @@ def combine(
 
     Args:
         question: what is asked.
-        partials: of it, in any order.
-        threads: how many work on it.
+        partials: of the question, in any order.
+        threads: how many to use.
 
     Returns:
-        Columns `meter`, `customer`, one for each dimension, named by its payload key,
+        Columns `meter`, `customer`, one for each dimension under its payload key,
         `window_start`, `window_end`, `value` and `event_count`; sorted by meter,
-        customer, dimensions (null first) and window. There is a row for each window in
-        which an event counts, cut to the bounds of the question. Equal events give
-        equal tables, however they were cut into partials.
+        customer, dimensions (null first) and window. Each window in which an event
+        counts has a row, cut to the bounds of the question. Equal events give equal
+        tables, however they were cut into partials.
 
     Raises:
         SummaryTooLargeError: a sum does not fit a decimal(38, 12).
@@ -127,34 +134,90 @@ def combine(
     )
     pieces = [
         piece
-        for answers in in_threads(answer_of, by_meter_id, threads)
+        for answers in _in_threads(answer_of, by_meter_id, threads)
         for piece in answers
     ]
     return pa.concat_tables(pieces) if pieces else no_answer(question)
 
 
-def _gatherings(question: Question) -> list[Gathering]:
-    return [Gathering(_shape(question, measure)) for measure in question.measures]
+class _Gathering:
+    """The cells of one measure that come bit by bit, in memory of their final size.
+
+    They are reduced whenever as many have come again.
+    """
+
+    def __init__(self, schema: CellSchema) -> None:
+        self._schema = schema
+        self._parts: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._reduced_rows = 0
+
+    def add(self, cells: pa.Table) -> None:
+        self._parts.append(cells)
+        self._waiting_rows += cells.num_rows
+        if self._waiting_rows >= max(_ROWS_WORTH_REDUCING, self._reduced_rows):
+            self._reduce()
+
+    def add_reduced(self, cells: pa.Table) -> None:
+        """Add cells that are one for each key, sorted by key."""
+        if self._parts:
+            self.add(cells)
+        else:
+            self._parts, self._reduced_rows = [cells], cells.num_rows
+
+    def all(self) -> pa.Table | None:
+        """Return all cells, one for each key, sorted by key; None without any."""
+        if self._waiting_rows:
+            self._reduce()
+        return self._parts[0] if self._reduced_rows else None
+
+    def _reduce(self) -> None:
+        self._parts = [reduce(self._take_all(), self._schema)]
+        self._waiting_rows, self._reduced_rows = 0, self._parts[0].num_rows
+
+    def _take_all(self) -> pa.Table:
+        """Let go of all cells, so that they are in memory no longer than needed."""
+        parts, self._parts = self._parts, []
+        # Limbs that only some parts have are null in the others.
+        return pa.concat_tables(parts, promote_options="default")
 
 
-def _shape(question: Question, measure: Measure) -> CellSchema:
-    """Find the shape of the cells in which a measure's events travel."""
-    find = shape_of_candidates if measure.is_preaggregated else shape_of
+def _in_threads(
+    work: Callable[[GivenT], DoneT], items: Iterable[GivenT], threads: int
+) -> Iterator[DoneT]:
+    """Do some work for each item in threads; yield the results in the items' order."""
+    with ThreadPoolExecutor(threads, "reaggregation") as pool:
+        waiting: deque[Future[DoneT]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _gatherings(question: Question) -> list[_Gathering]:
+    return [_Gathering(_schema(question, measure)) for measure in question.measures]
+
+
+def _schema(question: Question, measure: Measure) -> CellSchema:
+    """Return the schema of a measure's cells in partials."""
+    find = schema_of_candidates if measure.is_preaggregated else schema_of
     return find(measure, len(question.dimensions))
 
 
 def _measured(question: Question, table: pa.Table) -> Iterator[MeasuredCells]:
-    """Split a partial by measure."""
+    """Yield the cells of each measure of a partial."""
     measures = numbers(only_chunk(table.column(_MEASURE)))
     starts = starts_of_groups([measures]).tolist()
     for start, end in pairwise([*starts, len(measures)]):
         at = int(measures[start])
-        shape = _shape(question, question.measures[at])
+        schema = _schema(question, question.measures[at])
         part = table.slice(start, end - start)
-        # Limbs that only others have are null, and were they 0, numbers would change.
+        # Limbs that only other measures have are null; as 0 they would change numbers.
         limbs = [
             name
             for name in LIMBS
             if name in part.column_names and not part.column(name).null_count
         ]
-        yield at, part.select([*shape.keys, *shape.others, COUNT, *limbs])
+        yield at, part.select([*schema.keys, *schema.others, COUNT, *limbs])

@@ -1,4 +1,4 @@
-"""Payloads: what events have under a key, and the quantities that it spells."""
+"""Payloads: the strings of events under a key, and the quantities they spell."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +10,7 @@ from projections.scans.reaggregation.errors import ValueUnreadableError
 
 
 def words_under(maps: pa.MapArray, key: str) -> pa.DictionaryArray:
-    """Look a key up in every payload.
-
-    Returns:
-        What stands there, as a dictionary column; null where the key is absent.
-    """
+    """Return each payload's string under a key, as a dictionary; null where absent."""
     offsets = numbers(maps.offsets)
     first, end = int(offsets[0]), int(offsets[-1])
     keys, texts = (each[first:end] for each in (maps.keys, maps.items))
@@ -32,24 +28,24 @@ def words_under(maps: pa.MapArray, key: str) -> pa.DictionaryArray:
 
 
 def are_allowed(words: pa.DictionaryArray, allowed: frozenset[str]) -> np.ndarray:
-    """Tell (bool) which rows have one of some words; null is none of them."""
+    """Return (bool) which rows have one of some strings; null has none."""
     is_allowed = [word in allowed for word in words.dictionary.to_pylist()]
-    # One behind the last: where null, whose code is -1, is looked up.
+    # Null is looked up at the end: its code is -1.
     known = np.array([*is_allowed, False])
     present: np.ndarray = known[numbers(words.indices.fill_null(-1))]
     return present
 
 
 def quantities_of(words: pa.DictionaryArray, positions: pa.Array, key: str) -> pa.Array:
-    """Read words as quantities; none is null.
+    """Return strings as quantities.
 
     Args:
-        words: what stands under the key.
+        words: the strings under a key, none null.
         positions: of the events, for the error.
-        key: likewise.
+        key: of the payload, for the error.
 
     Raises:
-        ValueUnreadableError: a word breaks the grammar of quantities.
+        ValueUnreadableError: a string breaks the grammar of quantities.
     """
     texts = words.dictionary.to_pylist()
     found = [parse_quantity(text) for text in texts]

@@ -1,4 +1,4 @@
-"""Questions: what is to be recomputed, as a value that can be sent anywhere."""
+"""Questions of a re-aggregation, as values that can be sent anywhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ RESULT_COLUMNS = (
     "value",
     "event_count",
 )
-"""Columns of an answer. Dimensions have columns of their own, so no other names."""
+"""Columns of an answer; dimensions add their own under other names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,13 @@ class Measure:
     """What is computed of the events of one meter.
 
     Attributes:
-        meter_id: names it in the answer.
+        meter_id: names the meter in the answer.
         event_name: of its events.
         formula: how events become a number.
-        event_time_window: then only the event with the greatest position counts of
-            each customer and UTC window.
-        payload_key: where the payload has what the formula works on; events without
-            it do not count. None is the recorded value.
+        event_time_window: the UTC window in which only a customer's event with the
+            greatest position counts; None where all events count.
+        payload_key: the payload's key that the formula works on; events without it do
+            not count. None is the recorded value.
     """
 
     meter_id: str
@@ -41,7 +41,7 @@ class Measure:
 
     @property
     def needs_number(self) -> bool:
-        """Whether the formula works on numbers, and not on events or texts."""
+        """Whether the formula works on numbers, and not on events or strings."""
         return self.formula not in {Formula.COUNT, Formula.UNIQUE_COUNT}
 
     @property
@@ -63,10 +63,10 @@ class Question:
     Attributes:
         measures: of different meters.
         start: microseconds since 1970 UTC; earlier events do not count.
-        end: exclusive; later ones do not either.
+        end: exclusive; later events do not count.
         windows: cover ``[start, end)``.
-        dimensions: payload keys by whose texts usage is split as well.
-        filters: payload keys with the texts that they may have for an event to count.
+        dimensions: payload keys by whose strings usage is split as well.
+        filters: payload keys with the strings that make an event count.
         up_to: position after which events do not count.
     """
 
@@ -93,12 +93,12 @@ def measure_of(
     formula: Formula | None = None,
     value_key: str | None = None,
 ) -> Measure:
-    """Say what is computed of a meter's events, or would be if it were another one.
+    """Return what is computed of a meter's events.
 
     Args:
         meter: whose events.
-        formula: in place of the meter's own.
-        value_key: payload key that holds the value, in place of the meter's own.
+        formula: instead of the meter's own.
+        value_key: payload key of the value, instead of the meter's own.
     """
     formula = formula or meter.formula
     # The value of an event has left its payload where the meter needs one.

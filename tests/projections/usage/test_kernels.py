@@ -16,7 +16,7 @@ from projections.kernels.usage.decimals import (
     limbs_of,
     narrowed,
     number_of_limbs,
-    number_of_words,
+    numbers_of_words,
     widened,
     words_of,
     words_of_limbs,
@@ -270,7 +270,7 @@ def test_words_and_limbs_hold_every_quantity(
     words = words_of(decimals(counts)[start:])
     limbs = limbs_of(words)
 
-    assert [number_of_words(each) for each in words.T] == expected
+    assert numbers_of_words(words) == expected
     assert [number_of_limbs(each) for each in limbs.T] == expected
 
 

@@ -1,6 +1,6 @@
 """Sums and averages agree with whole numbers of any size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import numpy as np
@@ -9,9 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from projections.kernels.usage.averages import average_units
-from projections.kernels.usage.decimals import words_of
-from projections.scans.reaggregation.sums import sums_of_limbs, sums_of_words
+from projections.kernels.usage.decimals import (
+    average_units,
+    limb_sums_of_neighbours,
+    word_sums_of_neighbours,
+    words_of,
+)
 from tests.ledger.usage_rows import units
 from tests.projections.scans.reaggregation.drawing import in_units
 
@@ -30,7 +33,7 @@ def words(groups: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     return words_of(column), np.cumsum([0, *sizes[:-1]])
 
 
-def numbers_of(limbs: Sequence[np.ndarray]) -> list[int]:
+def numbers_of(limbs: Iterable[np.ndarray]) -> list[int]:
     return [
         sum(limb << (32 * place) for place, limb in enumerate(parts))
         for parts in zip(*(limb.tolist() for limb in limbs), strict=True)
@@ -39,7 +42,7 @@ def numbers_of(limbs: Sequence[np.ndarray]) -> list[int]:
 
 @given(GROUPS)
 def test_sums_of_numbers_are_exact(groups: list[list[int]]) -> None:
-    found = sums_of_words(*words(groups))
+    found = word_sums_of_neighbours(*words(groups))
 
     assert numbers_of(found) == [sum(group) for group in groups]
 
@@ -48,11 +51,11 @@ def test_sums_of_numbers_are_exact(groups: list[list[int]]) -> None:
 def test_sums_of_sums_are_exact_however_often_they_are_added(
     groups: list[list[int]], doublings: int
 ) -> None:
-    limbs = sums_of_words(*words(groups))
+    limbs = word_sums_of_neighbours(*words(groups))
 
     for _ in range(doublings):
         twice = [np.repeat(limb, 2) for limb in limbs]
-        limbs = sums_of_limbs(twice, np.arange(0, 2 * len(groups), 2))
+        limbs = limb_sums_of_neighbours(twice, np.arange(0, 2 * len(groups), 2))
 
     assert numbers_of(limbs) == [sum(group) << doublings for group in groups]
     assert all(int(limb.min()) >= 0 for limb in limbs[:-1])
@@ -61,10 +64,12 @@ def test_sums_of_sums_are_exact_however_often_they_are_added(
 
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_small_numbers_can_come_to_a_large_sum(number: int) -> None:
-    limbs = sums_of_words(*words([[number]]))
+    limbs = word_sums_of_neighbours(*words([[number]]))
 
     for _ in range(60):
-        limbs = sums_of_limbs([np.repeat(limb, 2) for limb in limbs], np.array([0]))
+        limbs = limb_sums_of_neighbours(
+            [np.repeat(limb, 2) for limb in limbs], np.array([0])
+        )
 
     assert numbers_of(limbs) == [number << 60]
 
@@ -72,8 +77,10 @@ def test_small_numbers_can_come_to_a_large_sum(number: int) -> None:
 def test_sums_of_nothing_are_none() -> None:
     nothing = np.zeros(0, np.int64)
 
-    assert numbers_of(sums_of_words(np.zeros((2, 0), np.int64), nothing)) == []
-    assert numbers_of(sums_of_limbs([nothing, nothing], nothing)) == []
+    assert (
+        numbers_of(word_sums_of_neighbours(np.zeros((2, 0), np.int64), nothing)) == []
+    )
+    assert numbers_of(limb_sums_of_neighbours([nothing, nothing], nothing)) == []
 
 
 @given(st.integers(-(10**40), 10**40), st.integers(1, 10**6))
