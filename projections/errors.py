@@ -9,13 +9,13 @@ from ledger.errors import MeteringError
 
 
 class ProjectionError(MeteringError):
-    """What was asked of a projection cannot be answered."""
+    """A projection cannot answer a question."""
 
     code = "projection_error"
 
 
 class QueryError(ProjectionError):
-    """A query in SQL cannot be run."""
+    """An SQL query cannot be run."""
 
     code = "query_invalid"
 

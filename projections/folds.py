@@ -1,7 +1,7 @@
-"""All tables that facts fold into, as the log sees them.
+"""The folds of all facts, as the log calls them.
 
-They are folded inside the append's own database transaction, so that they are always
-what the log adds up to.
+They run inside the append's database transaction, so the tables always equal what the
+log adds up to.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class FactTables:
     """The tables of every resource."""
 
     def is_current(self, connection: Connection) -> bool:
-        """Tell whether the tables exist and were made by these folds."""
+        """Whether the tables exist and were made by these folds."""
         return are_current(connection, _RESOURCES)
 
     def rebuild(
@@ -55,7 +55,7 @@ class FactTables:
         _fold(connection, list(facts))
 
     def sealable_position(self, connection: Connection) -> int | None:
-        """Tell up to where usage may be sealed, None where nothing stands against it.
+        """Return the position up to which usage may be sealed; None is any.
 
         Usage before the checkpoint of alerts is what evaluation goes on from, and is
         known from runs, which end where segments do.

@@ -1,8 +1,7 @@
-"""What the tables of all resources have in common: one schema, and their versions.
+"""The schema of all tables that facts fold into, and the versions of their folds.
 
-They can be dropped at any time: the log makes them again. Each resource names the
-version of the fold that made its tables, and they are made anew when a release folds
-differently.
+The tables can be dropped at any time: the log makes them again. So a release that folds
+a resource differently raises the fold's version, and the tables are made anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ POSITION = BigInteger().with_variant(Integer, "sqlite")
 
 
 RecordedFact = tuple[int, int, Fact]
-"""The position of a fact, when it was recorded (microseconds since 1970 UTC), and it."""
+"""A position, when it was recorded (microseconds since 1970 UTC), and the fact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +47,11 @@ class TableFold:
     """The tables of one resource.
 
     Attributes:
-        name: under which their version is kept.
+        name: under which the version is stored.
         version: of the fold.
         tables: emptied before they are made anew.
-        kinds: the classes of the facts that they are made of.
-        fold: folds the next facts of these kinds, in order.
+        kinds: classes of the facts that they are made of.
+        fold: folds the next facts of those kinds, in order.
     """
 
     name: str
@@ -72,7 +71,7 @@ def are_current(connection: Connection, resources: Sequence[TableFold]) -> bool:
 
 
 def clear(connection: Connection, resources: Sequence[TableFold]) -> None:
-    """Make all tables that are absent or of another version, and empty the others."""
+    """Create the tables that are absent or of another version, and empty the others."""
     metadata.create_all(connection, [projection])
     versions = _versions(connection)
     others = [each for each in resources if versions.get(each.name) != each.version]

@@ -8,17 +8,17 @@ from ledger.facts.meters import EventTimeWindow
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 
-# From here on, in the year 2209, nothing is recorded: hours are kept in 21 bits.
+# In the year 2209, where recorded time ends: hours are kept in 21 bits.
 END = (1 << 21) * HOUR
 
 LENGTHS = {EventTimeWindow.HOUR: HOUR, EventTimeWindow.DAY: DAY}
 
 
 def floor_to(instant: int, length: int) -> int:
-    """Start of the window of a length that holds an instant."""
+    """Return the start of the window of a length that holds an instant."""
     return instant - instant % length
 
 
 def ceil_to(instant: int, length: int) -> int:
-    """Start of the first window of a length that does not begin before an instant."""
+    """Return the start of the first window of a length at or after an instant."""
     return floor_to(instant + length - 1, length)

@@ -11,7 +11,7 @@ from metering.errors import InvalidRequestError
 from metering.meters.resources import MeterEventSummary
 from metering.store.engine import Engine
 from projections.kernels.meters import MeterDefinition
-from projections.usage.series import Series
+from projections.kernels.usage.series import Series
 from projections.usage.summaries import GroupingWindow, Summary
 from projections.windows import END, floor_to
 

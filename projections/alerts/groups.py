@@ -17,8 +17,8 @@ from projections.kernels.usage.decimals import (
     numbers_of_limbs,
     widened,
 )
+from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
-from projections.usage.series import Series
 from projections.usage.summaries import Summaries
 from projections.usage.view import UsageView
 from projections.windows import END, HOUR

@@ -14,7 +14,7 @@ from projections.kernels.alerts.book import Watch
 from projections.kernels.alerts.replay import UsageReplay
 from projections.kernels.usage.decimals import numbers_of_words
 from projections.kernels.usage.lasts import Lasts
-from projections.usage.series import Series
+from projections.kernels.usage.series import Series
 from projections.usage.summaries import Summaries
 from projections.usage.view import UsageView
 from projections.windows import LENGTHS

@@ -1,1 +1,1 @@
-"""Pure functions from recorded entries to derived state. No input, no output."""
+"""Pure functions from recorded entries to derived state, without input or output."""

@@ -1,4 +1,4 @@
-"""The catalog: all meter definitions, as of the last fact of the log."""
+"""The catalog: all meter definitions, kept in memory until a fact is recorded."""
 
 import threading
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Definitions:
     """Meters as of a position.
 
     Attributes:
-        facts_position: position of the last fact that is in them.
-        by_id: in the order of their creation.
+        facts_position: of the last fact that they contain.
+        by_id: in the order of creation.
         by_event_name: the same meters; an event name has one meter, active or not.
     """
 
@@ -26,20 +26,20 @@ class Definitions:
 
 
 class Catalog:
-    """Meter definitions as they were last read. Thread-safe."""
+    """The latest meter definitions that were read. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.latest: Definitions | None = None
-        """The definitions of the greatest position read so far."""
+        """The definitions at the greatest position read so far."""
 
     def forget(self) -> None:
-        """Read the definitions anew the next time, whatever is known."""
+        """Forget the definitions, so that they are read again."""
         with self._lock:
             self.latest = None
 
     def read(self, connection: Connection) -> Definitions:
-        """Read the definitions as a database transaction sees them."""
+        """Return the definitions as a database transaction sees them."""
         head = read_head(connection)
         latest = self.latest
         if latest is not None and latest.facts_position == head.facts_position:

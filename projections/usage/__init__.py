@@ -1,1 +1,1 @@
-"""Usage: hourly cells of the sealed log and of the tail, and summaries of them."""
+"""Usage: hourly cells of the sealed log and of the tail, and summaries from them."""

@@ -1,4 +1,4 @@
-"""Cancellations: which events no longer count, and since which position."""
+"""Cancellations: which events do not count any more, and since which position."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Cancellations:
 
     Attributes:
         event: int64, position of the event.
-        cancellation: int64, position of what cancelled it.
+        cancellation: int64, position of the fact that cancelled it.
     """
 
     event: np.ndarray
@@ -20,25 +20,25 @@ class Cancellations:
 
     @classmethod
     def of(cls, cancelled: Mapping[int, int]) -> "Cancellations":
-        """Make them of the position of each event's cancellation."""
+        """Return cancellations, given the position of each event's."""
         event = np.array(list(cancelled), np.int64)
         cancellation = np.array(list(cancelled.values()), np.int64)
         return cls.together([cls(event=event, cancellation=cancellation)])
 
     @classmethod
     def together(cls, parts: Sequence["Cancellations"]) -> "Cancellations":
-        """Put cancellations together."""
+        """Merge cancellations."""
         event = np.concatenate([part.event for part in parts])
         cancellation = np.concatenate([part.cancellation for part in parts])
         order = np.argsort(event, kind="stable")
         return cls(event=event[order], cancellation=cancellation[order])
 
     def __len__(self) -> int:
-        """Count the cancellations."""
+        """Return how many cancellations there are."""
         return len(self.event)
 
     def hold(self, events: np.ndarray) -> np.ndarray:
-        """Tell (bool) which events (int64 positions) were cancelled."""
+        """Return (bool) which events (int64 positions) were cancelled."""
         if not len(self):
             return np.zeros(len(events), bool)
         at = np.minimum(np.searchsorted(self.event, events), len(self) - 1)
@@ -46,14 +46,14 @@ class Cancellations:
         return are_held
 
     def up_to(self, position: int) -> "Cancellations":
-        """Leave out what was cancelled after a position."""
+        """Return the cancellations up to a position, inclusive."""
         is_known = self.cancellation <= position
         return Cancellations(
             event=self.event[is_known], cancellation=self.cancellation[is_known]
         )
 
     def equals(self, other: "Cancellations") -> bool:
-        """Tell whether both say the same."""
+        """Whether both hold the same cancellations."""
         return np.array_equal(self.event, other.event) and np.array_equal(
             self.cancellation, other.cancellation
         )

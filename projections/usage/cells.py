@@ -1,8 +1,7 @@
-"""Usage cells: all that was folded of a stretch of the log, in words of its own.
+"""Usage cells: the fold of a stretch of the log, with its own dictionaries.
 
-Codes in the keys are those of its own event names and customers, which are in byte
-order: equal usage has equal cells, however the log was cut and in whatever order words
-came up.
+Keys have the codes of the stretch's event names and customers, which are in byte order.
+So equal usage has equal cells, however the log was cut.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,14 +34,14 @@ from projections.usage.cancellations import Cancellations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageCells:
-    """Cells, the words for their codes, and the cancellations among them.
+    """Cells, the words for their codes, and the cancellations.
 
     Attributes:
         names: event names, in byte order; the index is the code of the meter.
         customers: in byte order; the index is the code of the customer.
-        totals: sorted by key, one a key.
-        lasts: likewise.
-        cancellations: those that were recorded in the stretch.
+        totals: one a key, sorted by key.
+        lasts: one a key, sorted by key.
+        cancellations: recorded in the stretch.
     """
 
     names: pa.Array
@@ -61,7 +60,7 @@ class UsageCells:
         lasts: Lasts,
         cancellations: Cancellations,
     ) -> "UsageCells":
-        """Make cells of some whose words are in any order, and not all used."""
+        """Return cells whose words were in any order, and not all used."""
         keys = np.concatenate([totals.key, lasts.key])
         names, meters = sorted_words(names, meters_of(keys))
         customers, codes = sorted_words(customers, customers_of(keys))
@@ -75,7 +74,7 @@ class UsageCells:
 
     @classmethod
     def merge(cls, parts: Sequence["UsageCells"]) -> "UsageCells":
-        """Add up the cells of several stretches, of which there is at least one."""
+        """Return the cells of at least one stretch, added up."""
         if len(parts) == 1:
             return parts[0]
         names, meters = merged_words([part.names for part in parts])
@@ -95,7 +94,7 @@ class UsageCells:
         )
 
     def equals(self, other: "UsageCells") -> bool:
-        """Tell whether both hold the same, to the last digit."""
+        """Whether both hold the same, to the last digit."""
         return bool(
             self.names.equals(other.names)
             and self.customers.equals(other.customers)
@@ -113,9 +112,9 @@ def cells_of_events(
     """Fold events.
 
     Args:
-        batch: columns event_name, customer, timestamp and value, as usage has them.
-        shapes: of each event name's cells.
-        positions: gives the events' positions (int64), should they matter.
+        batch: columns event_name, customer, timestamp and value of usage.
+        shapes: of the cells of each event name.
+        positions: returns the events' positions (int64), if they matter.
     """
     names, customers, coded = _coded(batch, shapes)
     totals, lasts = fold_events(coded, positions)
@@ -149,7 +148,7 @@ def cells_of_cancellations(
 def _coded(
     batch: pa.RecordBatch, shapes: Mapping[str, CellShape]
 ) -> tuple[pa.Array, pa.Array, Coded]:
-    """Find the cells of events or cancellations, and the words of their codes."""
+    """Return the used words of events or cancellations, and the keys of their cells."""
     name_codes, names, meters = _used(batch.column("event_name"))
     customer_codes, customers, codes = _used(batch.column("customer"))
     by_name = [

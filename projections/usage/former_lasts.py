@@ -1,8 +1,8 @@
-"""Former lasts: what was the last event of a window before the very last was cancelled.
+"""Former lasts: the last event of a window whose very last event was cancelled.
 
-Cells know the last event and not the one before it. Where the last one was cancelled,
-the events of its window are read again; what was found is kept, as long as nothing has
-happened to the window.
+Cells hold the last event and not the one before it. Where the last one was cancelled,
+the events of its window are read again; the result is kept until something happens to
+the window.
 """
 
 import threading
@@ -14,8 +14,7 @@ import numpy as np
 
 from projections.kernels.usage.keys import HOURS, WINDOWED
 from projections.kernels.usage.lasts import Lasts
-from projections.kernels.usage.series import CellShape
-from projections.usage.series import Series
+from projections.kernels.usage.series import CellShape, Series
 from projections.usage.series_events import SeriesEvents, as_lasts
 from projections.usage.view import UsageView
 from projections.windows import DAY, HOUR
@@ -29,12 +28,12 @@ _NEAR = DAY
 class _Stamp:
     """A state of a window.
 
-    While no event is cancelled anywhere, a window's count can only grow, and grows with
-    each of its events: where both are equal, nothing has happened to it.
+    While no event is cancelled anywhere, a window's count grows with each of its events.
+    So where both numbers are equal, nothing has happened to the window.
 
     Attributes:
         count: events that count in the window.
-        cancellations: of any event of the log.
+        cancellations: of all events of the log.
     """
 
     count: int
@@ -48,11 +47,11 @@ class _Remembered:
 
 
 class FormerLasts:
-    """Finds former lasts, and remembers the latest it found. Thread-safe.
+    """Finds former lasts, and keeps the most recent. Thread-safe.
 
     Args:
         events: reads events.
-        windows_kept: how many windows are remembered.
+        windows_kept: how many windows are kept.
     """
 
     def __init__(
@@ -64,13 +63,13 @@ class FormerLasts:
         self._found: OrderedDict[tuple[str, str, int], _Remembered] = OrderedDict()
 
     def find(self, view: UsageView, series: Series, cancelled: Lasts) -> Lasts:
-        """Find the last event that counts in some windows of a series.
+        """Return the last event that counts in some windows of a series.
 
         Args:
-            view: what has been recorded.
+            view: of usage.
             series: whose windows.
-            cancelled: their lasts, sorted by key, the hour that each window begins in:
-                all were cancelled, and in each window something still counts.
+            cancelled: their cancelled lasts, sorted by key, the hour in which each
+                window begins; some other event counts in each window.
 
         Returns:
             As many lasts, in the same order.
@@ -134,7 +133,7 @@ class FormerLasts:
 
 
 def _stretches(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Join hours, ascending, that are near each other: the first and last of each."""
+    """Yield the first and last of ascending hours that are near each other."""
     first = last = hours[0]
     for hour in hours[1:]:
         if (hour - last) * HOUR > _NEAR:

@@ -1,9 +1,9 @@
-"""Usage: hourly totals and lasts of the whole log, from runs and from the tail.
+"""Hourly usage: totals and lasts of the whole log, from runs and from the tail.
 
-What lies in segments is known from runs, files that are made from the segments when
-they are missing; what came after, from the tail. When more has been sealed, a tail is
-begun anew behind it. Until that one has taken in as much as was known before, the old
-tail is still what is shown: an answer never knows less than the one before it.
+Runs hold the usage of segments; they are files, made from the segments where they are
+missing. The tail holds the usage that came after. When more has been sealed, a new tail
+begins behind it, and the old one answers until the new one has caught up: no answer
+knows less than the one before it.
 """
 
 import threading
@@ -40,24 +40,24 @@ _SERIES_COLUMNS = ("event_name", "customer", "timestamp", "value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageContents:
-    """All that is known of usage, to be compared with what another fold knows.
+    """All usage up to a position, to be compared with another fold of the log.
 
     Attributes:
-        position: what is known, is known up to here.
-        cells: of everything up to there.
+        position: of the last entry.
+        cells: of everything up to the position.
     """
 
     position: int
     cells: UsageCells
 
     def equals(self, other: "UsageContents") -> bool:
-        """Tell whether both know the same, to the last digit."""
+        """Whether both hold the same, to the last digit."""
         return self.position == other.position and self.cells.equals(other.cells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """What lies in segments, known from runs; and the tail behind it."""
+    """The runs of segments, and the tail behind them."""
 
     sealed: Sealed | None
     runs: tuple[UsageRun, ...]
@@ -86,16 +86,16 @@ class HourlyUsage:
 
         Args:
             connection: sees the log, and the tables that its facts folded into.
-            sealed: what will lie before the tail.
+            sealed: the segments that will lie before the tail.
         """
         self._runs_of(connection, sealed, _read_shapes(connection))
 
     def restart(self, connection: Connection, sealed: Sealed) -> None:
-        """Begin after the last segment, making the runs that are missing before it.
+        """Begin after the last segment, with the runs before it.
 
         Args:
             connection: sees the log, and the tables that its facts folded into.
-            sealed: what lies before the tail now.
+            sealed: the segments that lie before the tail now.
         """
         shapes = _read_shapes(connection)
         runs = self._runs_of(connection, sealed, shapes)
@@ -137,7 +137,7 @@ class HourlyUsage:
     # Answers.
 
     def view(self) -> UsageView:
-        """Get all that is known now, as something that does not change any more."""
+        """Return all usage known now, in a view that does not change."""
         with self._lock:
             state = self._shown
             return UsageView(
@@ -145,7 +145,7 @@ class HourlyUsage:
             )
 
     def taken_in(self) -> UsageView:
-        """Get what was taken in since the last restart, even if more is known."""
+        """Return what was taken in since the last restart, even if more is known."""
         with self._lock:
             state = self._next
             return UsageView(
@@ -153,11 +153,7 @@ class HourlyUsage:
             )
 
     def cancelled(self, as_of: int) -> np.ndarray:
-        """Find the events that had been cancelled by a position of the log.
-
-        Returns:
-            Their positions (int64), ascending.
-        """
+        """Return the positions (int64, ascending) of events cancelled by a position."""
         with self._lock:
             state = self._shown
             in_tail = state.tail.cancellations()
@@ -165,7 +161,7 @@ class HourlyUsage:
         return Cancellations.together(parts).up_to(as_of).event
 
     def contents(self) -> UsageContents:
-        """Get all that is known, to be compared with a fold of the same log."""
+        """Return all usage, to be compared with another fold of the log."""
         with self._lock:
             state = self._shown
             position, in_tail = state.tail.position, state.tail.cells()
@@ -182,14 +178,14 @@ class _Building:
         reader: SegmentReader,
         shapes: Mapping[str, CellShape],
     ) -> None:
-        # Segments are built by several threads, a connection is for one at a time.
+        # Several threads build runs; a connection is for one at a time.
         self._lock = threading.Lock()
         self._connection = connection
         self._reader = reader
         self._shapes = shapes
 
     def columns(self, segment: Segment) -> Columns:
-        """Fold a segment, and the cancellations of its stretch of the log."""
+        """Return the run of a segment and of the cancellations in its stretch."""
         cells = cells_of_events(
             _one_batch(self._reader.table(segment, _SERIES_COLUMNS)),
             self._shapes,
@@ -220,7 +216,7 @@ class _Building:
 
 
 def _read_shapes(connection: Connection) -> dict[str, CellShape]:
-    """Read which cells the meters have, by event name."""
+    """Return the shapes of the meters' cells, by event name."""
     return {
         meter.event_name: CellShape.of(meter.formula, meter.event_time_window)
         for meter in read_definitions(connection).values()

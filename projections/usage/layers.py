@@ -1,8 +1,8 @@
-"""Levels of cells: what was folded at different times, merged by eights.
+"""Layers of cells: folds of different times, merged by eights.
 
-A layer is sorted by key, with one cell a key, and never changes. New layers gather in
-the first level; as soon as a level has eight, they are merged into one of the next:
-however many there were, there is a handful, and a cell is moved a handful of times.
+A layer has one cell a key, sorted by key, and never changes. New layers gather in the
+first level; eight layers of a level are merged into one of the next. So there is a
+handful of layers, and a cell moves a handful of times.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ class Cells(Protocol):
 
     @classmethod
     def none(cls) -> Self:
-        """Make no cells at all."""
+        """Return no cells."""
 
     def __len__(self) -> int:
-        """Count the cells."""
+        """Return how many cells there are."""
 
     def between(self, low: int, high: int) -> Self:
-        """Pick the cells with keys in ``[low, high)``."""
+        """Return the cells with keys in ``[low, high)``."""
 
 
 CellsT = TypeVar("CellsT", bound=Cells)
@@ -40,7 +40,7 @@ class Levels(Generic[CellsT]):
         self._levels: list[list[CellsT]] = [[]]
 
     def add(self, layer: CellsT) -> None:
-        """Add cells, sorted by key, one a key."""
+        """Add cells, one a key, sorted by key."""
         if not len(layer):
             return
         for level in self._levels:
@@ -52,7 +52,7 @@ class Levels(Generic[CellsT]):
         self._levels.append([layer])
 
     def layers(self) -> tuple[CellsT, ...]:
-        """Get what there is now, the oldest first; add it up to get all cells."""
+        """Return the layers, the oldest first; together they are all cells."""
         return tuple(layer for level in reversed(self._levels) for layer in level)
 
 
@@ -64,7 +64,7 @@ def cells_between(
 
 
 def cells_together(kind: type[CellsT], parts: Sequence[CellsT]) -> CellsT:
-    """Add up parts, each of which is sorted by key, with one cell a key."""
+    """Add up parts, each with one cell a key, sorted by key."""
     parts = [part for part in parts if len(part)]
     if not parts:
         return kind.none()

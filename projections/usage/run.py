@@ -1,15 +1,20 @@
 """Usage runs: hourly usage of a stretch of the sealed log, in a mapped file.
 
-Columns: `name` and `customer` (texts in byte order, whose index is the code in keys);
-of totals, sorted by `total_key` (uint64, see `projections.kernels.usage.keys`), `total_count`
-(int32) and `total_sum` (int64, word by word, the lowest words of all sums first); of
-lasts, sorted by `last_key`, `last_count` (int32), `last_timestamp`, `last_position` and
-`last_value` (int64, the value word by word); of cancellations, sorted by
-`cancelled_event` (int64, a position), `cancellation` (int64, likewise).
+| Column | Type | Holds |
+|---|---|---|
+| `name`, `customer` | string | words in byte order; their index is the code in keys |
+| `total_key` | uint64 | ascending; see `projections.kernels.usage.keys` |
+| `total_count` | int32 | events of each total |
+| `total_sum` | int64 | sums word by word, the lowest words of all sums first |
+| `last_key` | uint64 | ascending |
+| `last_count` | int32 | events of each last |
+| `last_timestamp`, `last_position` | int64 | of the last events |
+| `last_value` | int64 | values of the last events, word by word |
+| `cancelled_event` | int64 | positions of cancelled events, ascending |
+| `cancellation` | int64 | positions of their cancellations |
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 import numpy as np
 
@@ -23,29 +28,28 @@ from projections.kernels.usage.keys import (
     series_key,
 )
 from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
-from projections.usage.series import Series
+from projections.usage.layers import CellsT
 from projections.usage.stored_cells import StoredCells, StoredLasts, StoredTotals
 
 FOLD_VERSION = 1
 
-# Few enough that what is worked on stays in the processor's caches.
+# Few enough that they stay in the processor's caches.
 _CELLS_MERGED_AT_A_TIME = 1 << 18
-
-CellsT = TypeVar("CellsT")
 
 
 class UsageRun:
-    """Hourly usage of one stretch of the log; what is read is read where it is mapped.
+    """Hourly usage of one stretch of the log, read where it is mapped.
 
     Attributes:
         names: event names, in byte order; the index is the code of the meter.
         customers: in byte order; the index is the code of the customer.
         totals: of all series.
-        lasts: likewise.
-        cancellations: those that were recorded in the stretch.
+        lasts: of all series.
+        cancellations: recorded in the stretch.
     """
 
     def __init__(self, file: MappedRun) -> None:
@@ -60,14 +64,14 @@ class UsageRun:
         self._meters = {name: at for at, name in enumerate(self.names.to_pylist())}
 
     def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
-        """Get a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
+        """Return a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
         rows = self._rows(self.totals.key, series, first_hour, end_hour)
         return self.totals.pick(rows, self.totals.key[rows] & HOURS)
 
     def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
-        """Get the lasts of a series in some hours; the key is the hour.
+        """Return the lasts of a series in some hours; the key is the hour.
 
-        It still says whether the meter is pre-aggregated.
+        The key still says whether the meter is pre-aggregated.
         """
         rows = self._rows(self.lasts.key, series, first_hour, end_hour)
         return self.lasts.pick(rows, self.lasts.key[rows] & (WINDOWED | HOURS))
@@ -75,7 +79,7 @@ class UsageRun:
     def totals_of_many(
         self, meter: str, customers: Sequence[str], hours: np.ndarray
     ) -> Totals:
-        """Get many series of one meter; see `UsageView.totals_of_many`."""
+        """Return many series of one meter; see `UsageView.totals_of_many`."""
         code = self._meters.get(meter)
         if code is None:
             return Totals.none()
@@ -84,7 +88,7 @@ class UsageRun:
         return self.totals.pick(rows, of)
 
     def cells(self) -> UsageCells:
-        """Get all cells."""
+        """Return all cells."""
         return UsageCells(
             names=self.names,
             customers=self.customers,
@@ -109,19 +113,19 @@ class UsageRuns:
     """The kind of usage runs; see `ledger.runs.kinds.RunKind`.
 
     Args:
-        merged_at_a_time: how many cells, about, are merged at a time.
+        merged_at_a_time: about how many cells are merged at a time.
     """
 
     name = "usage"
     version = FOLD_VERSION
-    # Every summary looks through all runs, and there is little to move.
+    # Every summary looks into all runs, and they are small.
     fan_in = 2
 
     def __init__(self, *, merged_at_a_time: int = _CELLS_MERGED_AT_A_TIME) -> None:
         self._merged_at_a_time = merged_at_a_time
 
     def open(self, file: MappedRun) -> UsageRun:
-        """View a run's columns."""
+        """View the columns of a run."""
         return UsageRun(file)
 
     def merge(self, runs: Sequence[UsageRun]) -> Columns:
@@ -153,7 +157,7 @@ class UsageRuns:
 
 
 def columns_of(cells: UsageCells) -> Columns:
-    """Make the columns of a run."""
+    """Return the columns of a run."""
     return {
         "name": cells.names,
         "customer": cells.customers,
@@ -170,7 +174,7 @@ def _merged(
     combine: Callable[[Sequence[CellsT]], CellsT],
     at_a_time: int,
 ) -> StoredCells[CellsT]:
-    """Add up stored cells, given their keys in codes that all of them share."""
+    """Add up stored cells, given their keys in codes that they all share."""
     kind = type(parts[0])
     pieces = [
         kind.of(
@@ -187,7 +191,7 @@ def _merged(
 
 
 def _by_ranges(keys: Sequence[np.ndarray], at_a_time: int) -> Iterator[list[slice]]:
-    """Cut sorted keys at the same places, into pieces that are small together."""
+    """Yield sorted keys cut at the same places, into pieces that are small together."""
     longest = max(keys, key=len)
     cuts = longest[:: max(1, at_a_time // len(keys))][1:]
     ends = [[*np.searchsorted(key, cuts).tolist(), len(key)] for key in keys]

@@ -1,4 +1,4 @@
-"""Series events: the events of one customer on one meter, read where they are stored."""
+"""Events of one series, read where they are stored."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -12,19 +12,19 @@ from ledger.segments.layout import SEGMENT
 from ledger.stored_events import usage_of
 from ledger.usage.columns import timestamps_of
 from projections.kernels.usage.lasts import Lasts
-from projections.usage.series import Series
+from projections.kernels.usage.series import Series
 from projections.usage.view import UsageView
 from projections.windows import HOUR
 
 Fetch: TypeAlias = Callable[[Sequence[int]], Iterator[Commit]]
-"""Reads the commits that begin at some positions, ascending, wherever they lie now."""
+"""Reads the commits that begin at some positions, ascending."""
 
 VALUES = ("position", "timestamp", "value")
 PAYLOADS = ("position", "timestamp", "payload")
 
 
 class SeriesEvents:
-    """Reads events that count as of a view of usage. Thread-safe.
+    """Reads the events that count in a view of usage. Thread-safe.
 
     Args:
         fetch: reads commits of the tail.
@@ -41,17 +41,17 @@ class SeriesEvents:
         end: int,
         columns: tuple[str, str, str] = VALUES,
     ) -> pa.Table:
-        """Read the events of a series in ``[start, end)``, but for cancelled ones.
+        """Return the events of a series in ``[start, end)`` that are not cancelled.
 
         Args:
-            view: what has been recorded.
+            view: of usage.
             series: whose events.
             start: microseconds since 1970 UTC.
-            end: likewise, exclusive.
+            end: exclusive.
             columns: `VALUES` or `PAYLOADS`.
 
         Returns:
-            Those columns, as segments have them; rows in no order.
+            The columns, typed as in segments; rows in no order.
         """
         parts = [_no_events(columns)]
         if view.sealed is not None:
@@ -81,7 +81,7 @@ def timestamps_in(events: pa.Table) -> np.ndarray:
 
 
 def as_lasts(events: pa.Table) -> Lasts:
-    """Make of each event, read with its value, the last one of its hour."""
+    """Return each event, read with its value, as the last of its hour."""
     timestamps = timestamps_in(events)
     return Lasts.of_events(
         (timestamps // HOUR).astype(np.uint64),
@@ -94,7 +94,7 @@ def as_lasts(events: pa.Table) -> Lasts:
 def _events_of(
     series: Series, commit: Commit, start: int, end: int, columns: Sequence[str]
 ) -> list[pa.Table]:
-    """Find the events of a series in one commit; most have none."""
+    """Return the events of a series in one commit; most have none."""
     batch = usage_of(commit)
     name = _code(batch, "event_name", series.meter.event_name)
     customer = _code(batch, "customer", series.customer)

@@ -1,12 +1,12 @@
-"""Stored cells: totals and lasts as runs keep them, narrow, and read where they are.
+"""Stored cells: totals and lasts in the narrow columns of runs.
 
-A number of any width is kept as words of 64 bits, word by word, as few as hold the
-greatest of the column; a count as 32 bits, as a run has fewer than 2**31 events.
+Numbers are stored as words of 64 bits, word by word, as few as hold the greatest of the
+column; counts have 32 bits, as a run has fewer than 2**31 events.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -19,12 +19,11 @@ from projections.kernels.usage.decimals import (
 )
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
-
-CellsT = TypeVar("CellsT")
+from projections.usage.layers import CellsT
 
 
 class StoredCells(Protocol[CellsT]):
-    """Cells of one kind, sorted by key, one a key."""
+    """Cells of one kind, one a key, sorted by key."""
 
     @classmethod
     def of(cls, cells: CellsT) -> Self:
@@ -32,13 +31,13 @@ class StoredCells(Protocol[CellsT]):
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Put cells one behind the other."""
+        """Return all cells of some parts, in their order."""
 
     def columns(self) -> Mapping[str, np.ndarray]:
-        """Name the columns as runs do."""
+        """Return the columns of a run, by name."""
 
     def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> CellsT:
-        """Read the cells in some rows, giving them other keys."""
+        """Return the cells in some rows, under other keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,7 @@ class StoredTotals:
 
     @classmethod
     def concatenate(cls, parts: Sequence["StoredTotals"]) -> "StoredTotals":
-        """Put totals one behind the other."""
+        """Return all totals of some parts, in their order."""
         return cls(
             key=np.concatenate([part.key for part in parts]),
             count=np.concatenate([part.count for part in parts]),
@@ -84,7 +83,7 @@ class StoredTotals:
         )
 
     def columns(self) -> Mapping[str, np.ndarray]:
-        """Name the columns as runs do."""
+        """Return the columns of a run, by name."""
         return {
             "total_key": self.key,
             "total_count": self.count,
@@ -92,7 +91,7 @@ class StoredTotals:
         }
 
     def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> Totals:
-        """Read the totals in some rows, giving them other keys."""
+        """Return the totals in some rows, under other keys."""
         return Totals(
             key=key,
             count=self.count[rows].astype(np.int64),
@@ -143,7 +142,7 @@ class StoredLasts:
 
     @classmethod
     def concatenate(cls, parts: Sequence["StoredLasts"]) -> "StoredLasts":
-        """Put lasts one behind the other."""
+        """Return all lasts of some parts, in their order."""
         return cls(
             key=np.concatenate([part.key for part in parts]),
             count=np.concatenate([part.count for part in parts]),
@@ -153,7 +152,7 @@ class StoredLasts:
         )
 
     def columns(self) -> Mapping[str, np.ndarray]:
-        """Name the columns as runs do."""
+        """Return the columns of a run, by name."""
         return {
             "last_key": self.key,
             "last_count": self.count,
@@ -163,7 +162,7 @@ class StoredLasts:
         }
 
     def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> Lasts:
-        """Read the lasts in some rows, giving them other keys."""
+        """Return the lasts in some rows, under other keys."""
         return Lasts(
             key=key,
             count=self.count[rows].astype(np.int64),

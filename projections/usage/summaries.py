@@ -1,9 +1,8 @@
 """Summaries: the usage of one customer on one meter in a window.
 
-Whole hours come from cells. The two partial hours at the edges, hours whose last event
-was cancelled where the last one is wanted, and formulas that do not add up hour by hour
-are read from the events themselves, so every formula is exact for every
-``[start, end)``.
+Whole hours come from cells. Events are read for the two partial hours at the edges, for
+windows whose last event was cancelled, and for formulas that do not add up by the hour.
+So every formula is exact for every ``[start, end)``.
 """
 
 import enum
@@ -18,10 +17,10 @@ from ledger.facts.meters import Formula
 from ledger.usage.quantities import UNITS_PER_ONE, units_from_quantity
 from projections.kernels.usage.decimals import average_units, decimals_of
 from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
 from projections.usage.former_lasts import FormerLasts
 from projections.usage.hourly import HourlyUsage
-from projections.usage.series import Series
 from projections.usage.series_events import (
     PAYLOADS,
     Fetch,
@@ -49,8 +48,7 @@ class GroupingWindow(enum.Enum):
 class Summary:
     """Aggregated usage in ``[start, end)``, microseconds since 1970 UTC.
 
-    `units` counts 10**-12 of the meter's unit, or of an event where the formula is
-    count.
+    `units` counts 10**-12 of the meter's unit, or of one event where events are counted.
     """
 
     start: int
@@ -59,10 +57,10 @@ class Summary:
 
 
 class Summaries:
-    """Answers for summaries, from usage and the events behind it. Thread-safe.
+    """Summaries of series, from hourly usage and from events. Thread-safe.
 
     Args:
-        usage: what is known hour by hour.
+        usage: hourly usage.
         fetch: reads commits of the tail.
     """
 
@@ -80,15 +78,15 @@ class Summaries:
             series: whose usage.
             start: microseconds since 1970 UTC, inclusive.
             end: exclusive, after `start`.
-            grouping: None for one summary of everything, which is 0 where there is no
-                usage; else one for each window with usage, cut to the bounds.
+            grouping: one summary for each window with usage, cut to the bounds; None is
+                one summary of everything, 0 where there is no usage.
 
         Returns:
-            The summaries, oldest first, and the position that they are current to.
+            The summaries, oldest first, and the position to which they are current.
         """
         assert 0 <= start < end <= END, "a window lies in recorded time"
         view = self._usage.view()
-        # One window longer than all of recorded time holds everything.
+        # One window as long as all of recorded time holds everything.
         length = END if grouping is None else grouping.length
         units = self._units(view, series, start, end, length)
         if grouping is None:
@@ -104,25 +102,24 @@ class Summaries:
         ], view.position
 
     def units(self, view: UsageView, series: Series, start: int, end: int) -> int:
-        """Apply the meter's formula to ``[start, end)``, as of a view."""
+        """Return the meter's formula of a series in ``[start, end)``, in a view."""
         return self._units(view, series, start, end, END).get(0, 0)
 
     def standing(self, view: UsageView, series: Series) -> Lasts:
-        """Find the events that make up a series whose meter takes the last of each cell.
+        """Return the one event that counts of each cell of a series, in a view.
 
-        Of every hour, or window of a pre-aggregated meter, it is the one that counts as
-        of the view.
+        A cell is an hour, or a window of a pre-aggregated meter.
         """
         return self._lasts(view, series, 0, END)
 
     def every_event(self, view: UsageView, series: Series) -> Lasts:
-        """Read all events of a series that were not cancelled as of a view."""
+        """Return all events of a series that are not cancelled in a view."""
         return as_lasts(self._events.read(view, series, 0, END))
 
     def _units(
         self, view: UsageView, series: Series, start: int, end: int, length: int
     ) -> dict[int, int]:
-        """Apply the meter's formula to each window of a length that has usage."""
+        """Return the meter's formula of each window of a length that has usage."""
         formula = series.meter.formula
         match formula:
             case Formula.LAST:
@@ -136,11 +133,11 @@ class Summaries:
                 windows = events.timestamp // length
                 return _extremes_by_window(windows, decimals_of(events.words), formula)
             case Formula.UNIQUE_COUNT:
-                windows, texts = self._texts(view, series, start, end, length)
-                return _distinct_by_window(windows, texts)
+                windows, strings = self._strings(view, series, start, end, length)
+                return _distinct_by_window(windows, strings)
 
     def _totals(self, view: UsageView, series: Series, start: int, end: int) -> Totals:
-        """Add up every event that counts, hour by hour."""
+        """Return the totals of the events that count, by hour."""
         if series.is_windowed:
             survivors = self._survivors(view, series, start, end)
             hours = (survivors.timestamp // HOUR).astype(np.uint64)
@@ -154,7 +151,7 @@ class Summaries:
         return Totals.combine(parts)
 
     def _lasts(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
-        """Find the last event that counts of every hour with usage."""
+        """Return the last event that counts of every hour with usage."""
         if series.is_windowed:
             return self._survivors(view, series, start, end)
         first, after = _whole_hours(start, end)
@@ -166,19 +163,15 @@ class Summaries:
         return Lasts.concatenate(parts)
 
     def _counted(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
-        """Find every event that counts, each as the last of its hour."""
+        """Return every event that counts, each as the last of its hour."""
         if series.is_windowed:
             return self._survivors(view, series, start, end)
         return as_lasts(self._events.read(view, series, start, end))
 
-    def _texts(
+    def _strings(
         self, view: UsageView, series: Series, start: int, end: int, length: int
     ) -> tuple[np.ndarray, pa.Array]:
-        """Find the text under the value's key of every event that counts.
-
-        Returns:
-            The window of each event, and its text.
-        """
+        """Return the window of every event that counts, and its string of the value."""
         events = self._events.read(view, series, start, end, PAYLOADS)
         if series.is_windowed:
             survivors = self._survivors(view, series, start, end)
@@ -186,16 +179,16 @@ class Summaries:
             events = events.filter(pa.array(np.isin(positions, survivors.position)))
         payload = events.column("payload").combine_chunks()
         key = series.meter.value_payload_key
-        texts = pc.map_lookup(payload, query_key=key, occurrence="first")
-        return timestamps_in(events) // length, texts
+        strings = pc.map_lookup(payload, query_key=key, occurrence="first")
+        return timestamps_in(events) // length, strings
 
     def _survivors(
         self, view: UsageView, series: Series, start: int, end: int
     ) -> Lasts:
-        """Find the one event that counts of each hour or day of a pre-aggregated meter.
+        """Return the one event that counts of each window of a pre-aggregated meter.
 
-        It is the one with the greatest position in its whole window, and counts where
-        its own timestamp lies.
+        It has the greatest position of its whole window, and counts where its own
+        timestamp lies.
         """
         window = series.meter.event_time_window
         assert window is not None, "the meter is pre-aggregated"
@@ -210,7 +203,7 @@ class Summaries:
     def _without_cancelled(
         self, view: UsageView, series: Series, lasts: Lasts
     ) -> Lasts:
-        """Put the last event that counts in the place of one that was cancelled."""
+        """Return lasts with the last event that counts in place of a cancelled one."""
         are_cancelled = view.are_cancelled(lasts.position)
         if not are_cancelled.any():
             return lasts
@@ -222,7 +215,7 @@ class Summaries:
 
 
 def _whole_hours(start: int, end: int) -> tuple[int, int]:
-    """Find the whole hours in ``[start, end)``; where there is none, they end at `end`."""
+    """Return the span of whole hours in ``[start, end)``, empty at `end` without any."""
     first, after = ceil_to(start, HOUR), floor_to(end, HOUR)
     return (first, after) if first <= after else (end, end)
 
@@ -264,15 +257,15 @@ def _extremes_by_window(
     return {window: units_from_quantity(value) for window, value in found}
 
 
-def _distinct_by_window(windows: np.ndarray, texts: pa.Array) -> dict[int, int]:
-    found = _aggregated(windows, texts, "count_distinct")
+def _distinct_by_window(windows: np.ndarray, strings: pa.Array) -> dict[int, int]:
+    found = _aggregated(windows, strings, "count_distinct")
     return {window: count * UNITS_PER_ONE for window, count in found}
 
 
 def _aggregated(
     windows: np.ndarray, values: pa.Array, function: str
 ) -> list[tuple[int, Any]]:
-    """Apply a function of Arrow's to the values of each window, oldest first."""
+    """Return an Arrow function of the values of each window, oldest first."""
     table = pa.table({"window": windows, "value": values})
     found = table.group_by("window").aggregate([("value", function)]).sort_by("window")
     return list(

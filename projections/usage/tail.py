@@ -1,8 +1,7 @@
-"""The tail: usage after the last segment, hour by hour, in memory.
+"""The tail: hourly usage after the last segment, in memory.
 
-Commits are folded in portions: they wait until there are enough of them, or until
-somebody asks. What is kept of an event is what its meter's formula needs, added to the
-cell of its customer and hour; bodies are not kept.
+Commits wait until there are enough of them, or until a reader asks, and are folded
+together. Only cells are kept, and no event.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,32 +31,51 @@ from projections.kernels.usage.keys import (
     series_key,
 )
 from projections.kernels.usage.lasts import Lasts
-from projections.kernels.usage.series import CellShape
+from projections.kernels.usage.series import CellShape, Series
 from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
-from projections.usage.commit_times import CommitTimes, GrowingCommitTimes
 from projections.usage.layers import Levels, cells_between, cells_together
-from projections.usage.series import Series
 
 _EVENTS_WORTH_FOLDING = 1 << 14
-# What usage depends on; a billing run makes very many facts of other kinds.
+_COMMITS_AT_FIRST = 64
+# The facts that usage depends on; a billing run makes very many of other kinds.
 _USAGE_FACTS = (MeterCreated, MeterEventCancelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TailView:
-    """The tail up to a position, which stays as it is while the tail goes on.
+class CommitTimes:
+    """When the usage of commits happened: columns of equal length, in log order.
 
     Attributes:
-        position: of the last entry in it.
+        first_position: int64.
+        earliest: int64, least timestamp of its events, microseconds since 1970 UTC.
+        latest: int64, greatest timestamp of its events.
+    """
+
+    first_position: np.ndarray
+    earliest: np.ndarray
+    latest: np.ndarray
+
+    def between(self, start: int, end: int) -> list[int]:
+        """Return the first positions of commits that may have events in a span."""
+        found = (self.earliest < end) & (self.latest >= start)
+        return list(self.first_position[found].tolist())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailView:
+    """The tail up to a position, unchanged while the tail goes on.
+
+    Attributes:
+        position: of the last entry.
         commits: when the usage of its commits happened.
-        meters: code of each event name, and perhaps of some that came later.
-        customers: likewise of customers.
+        meters: codes of event names, later ones included.
+        customers: codes of customers, later ones included.
         total_layers: cells, to be added up.
-        last_layers: likewise.
-        cancelled: of each cancelled event's position, that of its cancellation; and
-            perhaps of some that were cancelled later.
+        last_layers: cells, to be added up.
+        cancelled: positions of events with those of their cancellations, later ones
+            included.
         cancellations: how many there are up to the position.
     """
 
@@ -71,7 +89,7 @@ class TailView:
     cancellations: int
 
     def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
-        """Add up a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
+        """Return a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
         key = self._key(series)
         if key is None:
             return Totals.none()
@@ -81,9 +99,9 @@ class TailView:
         return totals.with_key(totals.key & HOURS)
 
     def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
-        """Find the lasts of a series in some hours; the key is the hour.
+        """Return the lasts of a series in some hours; the key is the hour.
 
-        It still says whether the meter is pre-aggregated.
+        The key still says whether the meter is pre-aggregated.
         """
         key = self._key(series)
         if key is None:
@@ -94,7 +112,7 @@ class TailView:
     def totals_of_many(
         self, meter: str, customers: Sequence[str], hours: np.ndarray
     ) -> Totals:
-        """Get many series of one meter; see `UsageView.totals_of_many`."""
+        """Return many series of one meter; see `UsageView.totals_of_many`."""
         code = self.meters.get(meter)
         if code is None:
             return Totals.none()
@@ -106,7 +124,7 @@ class TailView:
         return Totals.combine(parts)
 
     def are_cancelled(self, events: np.ndarray) -> np.ndarray:
-        """Tell (bool) which events (int64 positions) were cancelled in the tail."""
+        """Return (bool) which events (int64 positions) were cancelled in the tail."""
         if not self.cancellations:
             return np.zeros(len(events), bool)
         later = self.position + 1
@@ -114,7 +132,7 @@ class TailView:
         return np.array(at, np.int64) < later
 
     def _key(self, series: Series) -> int | None:
-        """Key of a series' hour 0; its other hours follow."""
+        """Return the key of hour 0 of a series; None without usage."""
         meter = self.meters.get(series.meter.event_name)
         customer = self.customers.get(series.customer)
         if meter is None or customer is None:
@@ -126,15 +144,14 @@ class Tail:
     """Hourly usage of the commits taken in. For one thread at a time.
 
     Args:
-        after: the position that it begins after.
-        shapes: cells of the meters that were created up to there, by event name; more
-            do no harm.
+        after: the position after which it begins.
+        shapes: of the cells of at least the meters created up to there, by event name.
     """
 
     def __init__(self, after: int, shapes: Mapping[str, CellShape]) -> None:
         self._position = after
         self._shapes = dict(shapes)
-        # Codes of meters and customers are given in the order of the log.
+        # Codes count up in the order of the log.
         self._meters: dict[str, int] = {}
         self._customers: dict[str, int] = {}
         self._totals = Levels(Totals)
@@ -143,7 +160,7 @@ class Tail:
         self._waiting_events: int = 0
         self._waiting_cancellations: list[MeterEventCancelled] = []
         self._cancelled: dict[int, int] = {}
-        self._commits = GrowingCommitTimes()
+        self._commits = _GrowingCommitTimes()
 
     @property
     def position(self) -> int:
@@ -165,7 +182,7 @@ class Tail:
             self._fold()
 
     def view(self) -> TailView:
-        """Get the tail as it is now."""
+        """Return the tail as it is now."""
         self._fold()
         return TailView(
             position=self._position,
@@ -179,7 +196,7 @@ class Tail:
         )
 
     def cells(self) -> UsageCells:
-        """Get all cells."""
+        """Return all cells."""
         self._fold()
         return UsageCells.in_byte_order(
             names=pa.array(list(self._meters), pa.string()),
@@ -190,7 +207,7 @@ class Tail:
         )
 
     def cancellations(self) -> Cancellations:
-        """Get the events that were cancelled in the tail."""
+        """Return the cancellations recorded in the tail."""
         return Cancellations.of(self._cancelled)
 
     def _take_in_fact(self, position: int, fact: Fact) -> None:
@@ -255,6 +272,37 @@ class Tail:
         self._lasts.add(lasts)
 
 
+class _GrowingCommitTimes:
+    """Commit times that are only added to. For one thread at a time.
+
+    What there was at some moment is the beginning of what there is, so a view of it
+    needs no copy.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._columns = np.zeros((3, _COMMITS_AT_FIRST), np.int64)
+
+    def extend(
+        self, first_positions: np.ndarray, earliest: np.ndarray, latest: np.ndarray
+    ) -> None:
+        """Append commits (int64)."""
+        end = self._count + len(first_positions)
+        if end > self._columns.shape[1]:
+            grown = np.zeros((3, 2 * end), np.int64)
+            grown[:, : self._count] = self._columns[:, : self._count]
+            self._columns = grown
+        self._columns[:, self._count : end] = first_positions, earliest, latest
+        self._count = end
+
+    def so_far(self) -> CommitTimes:
+        """View the commits so far; later ones do not show."""
+        first_position, earliest, latest = self._columns[:, : self._count]
+        return CommitTimes(
+            first_position=first_position, earliest=earliest, latest=latest
+        )
+
+
 def _codes(known: dict[str, int], words: Iterable[str]) -> list[int]:
-    """Look up the codes of words; a new word gets the next one."""
+    """Return the codes of words; a new word gets the next one."""
     return [known.setdefault(word, len(known)) for word in words]

@@ -1,7 +1,7 @@
-"""Usage as it was at one position: what a summary is computed from.
+"""A view of usage at one position, from which summaries are computed.
 
-Nothing in it changes: the log may go on, and be sealed, while a summary that is made of
-several reads still sees one state of it.
+It never changes: the log may go on and be sealed while a summary of several reads still
+sees one state.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ import numpy as np
 from ledger.segments.sealed import Sealed
 from projections.kernels.usage.keys import HOURS
 from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
 from projections.usage.layers import cells_together
 from projections.usage.run import UsageRun
-from projections.usage.series import Series
 from projections.usage.tail import TailView
 
 
@@ -24,10 +24,10 @@ class UsageView:
     """Hourly usage up to a position, and where its events are.
 
     Attributes:
-        sealed: the segments before the tail, and what reads them; None before anything
-            was sealed.
+        sealed: the segments before the tail, and their reader; None before the first
+            sealing.
         runs: hourly usage of the segments.
-        tail: of what came after them.
+        tail: hourly usage after them.
     """
 
     sealed: Sealed | None
@@ -50,10 +50,10 @@ class UsageView:
         return *self.runs, self.tail
 
     def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
-        """Add up one series of totals in the hours ``[first_hour, end_hour)``.
+        """Return the totals of one series in the hours ``[first_hour, end_hour)``.
 
         Returns:
-            A total for each hour with usage, sorted, the key being the hour since 1970.
+            A total for each hour with usage, sorted; the key is the hour since 1970.
         """
         parts = [part.totals_of(series, first_hour, end_hour) for part in self._parts]
         return cells_together(Totals, parts)
@@ -69,24 +69,24 @@ class UsageView:
             hours: int64, two by series: the first hour, and the one after the last.
 
         Returns:
-            A total for each series with usage, sorted, the key being its index.
+            A total for each series with usage, sorted; the key is the series' index.
         """
         parts = [part.totals_of_many(meter, customers, hours) for part in self._parts]
         return Totals.combine(parts)
 
     def lasts_of(self, series: Series, first_hour: int, end_hour: int) -> Lasts:
-        """Find the last events of one series in the hours ``[first_hour, end_hour)``.
+        """Return the last events of one series in the hours ``[first_hour, end_hour)``.
 
         Returns:
-            A last for each window of the meter with usage, sorted, the key being the
-            hour since 1970 that the window begins in.
+            A last for each window of the meter with usage, sorted; the key is the hour
+            since 1970 in which the window begins.
         """
         parts = [part.lasts_of(series, first_hour, end_hour) for part in self._parts]
         lasts = cells_together(Lasts, parts)
         return lasts.with_key(lasts.key & HOURS)
 
     def are_cancelled(self, events: np.ndarray) -> np.ndarray:
-        """Tell (bool) which events (int64 positions) have been cancelled."""
+        """Return (bool) which events (int64 positions) are cancelled."""
         are_cancelled = self.tail.are_cancelled(events)
         for run in self.runs:
             are_cancelled |= run.cancellations.hold(events)

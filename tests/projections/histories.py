@@ -15,8 +15,8 @@ from ledger.entries import Commit
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
 from ledger.usage.columns import UsageRow
+from projections.kernels.usage.series import Series
 from projections.meters.tables import read_definitions
-from projections.usage.series import Series
 from projections.usage.summaries import GroupingWindow, Summaries
 from projections.windows import DAY, HOUR
 from tests.ledger.usage_rows import units

@@ -1,7 +1,6 @@
-"""Words: event names and customers, each once, in byte order; their index is their code.
+"""Dictionaries of words: event names and customers, each once, in byte order.
 
-Equal words then have equal codes, wherever they came from, and codes are in the order
-of what they stand for: what is sorted by the one is sorted by the other.
+The index of a word is its code. Codes sort as their words do.
 """
 
 from collections.abc import Sequence
@@ -11,19 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 WORDS = pa.large_string()
-# Up to so many, looking for each is quicker than going over all words.
+# Up to this many, a search for each is faster than a pass over all words.
 _FEW = 64
 
 
 def sorted_words(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarray]:
-    """Bring words into byte order, without those that nothing uses.
+    """Sort the words that are used.
 
     Args:
         words: each once, in any order.
-        codes: what is used of them, as their indices.
+        codes: indices of the words that are used.
 
     Returns:
-        The words, and for each index the new one (int64; 0 where it is not used).
+        The sorted words, and the new code of each word (int64; 0 where not used).
     """
     used = np.flatnonzero(np.bincount(codes, minlength=len(words)))
     kept = words.cast(WORDS).take(pa.array(used))
@@ -34,10 +33,10 @@ def sorted_words(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarr
 
 
 def merged_words(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[np.ndarray]]:
-    """Bring the words of several parts together.
+    """Merge dictionaries.
 
     Returns:
-        All words; and for each part, of each of its words the new code (int64).
+        All words, and the new codes (int64) of each part's words.
     """
     distinct = pc.unique(pa.chunked_array(parts, WORDS))
     together = distinct.take(pc.sort_indices(distinct))
@@ -47,7 +46,7 @@ def merged_words(parts: Sequence[pa.Array]) -> tuple[pa.Array, list[np.ndarray]]
 
 
 def code_of(words: pa.Array, word: str) -> int | None:
-    """Find the code of a word, None where it is not among the words."""
+    """Return the code of a word; None where it is absent."""
     low, high = 0, len(words)
     while low < high:
         middle = (low + high) // 2
@@ -60,7 +59,7 @@ def code_of(words: pa.Array, word: str) -> int | None:
 
 
 def codes_of_many(words: pa.Array, wanted: Sequence[str]) -> np.ndarray:
-    """Find the codes of many words (int64), -1 for those that are not among the words."""
+    """Return the codes (int64) of many words, -1 for absent ones."""
     if len(wanted) <= _FEW:
         codes = [code_of(words, word) for word in wanted]
         return np.array([-1 if code is None else code for code in codes], np.int64)

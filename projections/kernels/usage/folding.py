@@ -1,7 +1,7 @@
 """Folding: events become cells, the same way in the tail and in runs.
 
-An event is given a key, of its meter, its customer and its hour, and is added to the
-cell that has the key. A cancellation repeats what it takes away, and goes the same way.
+The key of an event is made of its meter, its customer and its hour; the event is added
+to the cell with that key. A cancellation carries what it takes away, and has a key too.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ from projections.windows import HOUR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
-    """Events or cancellations, with numbers for words, as columns of equal length.
+    """Events or cancellations with the keys of their cells: columns of equal length.
 
     Attributes:
-        key: uint64, of the cell that each belongs to.
-        has_lasts: bool, whether that is a cell of lasts.
+        key: uint64, of the cell.
+        has_lasts: bool, whether it is a cell of lasts.
         timestamp: int64, microseconds since 1970 UTC.
         value: quantities, null where there is none.
     """
@@ -36,7 +36,7 @@ class Coded:
     value: pa.Array
 
     @classmethod
-    def of(  # noqa: PLR0913  # what is added up, and where the words of keys are
+    def of(  # noqa: PLR0913  # The rows, and the codes of their words.
         cls,
         *,
         names: np.ndarray,
@@ -47,14 +47,14 @@ class Coded:
         timestamp: np.ndarray,
         value: pa.Array,
     ) -> "Coded":
-        """Find the cell of each.
+        """Return rows with the keys of their cells.
 
         Args:
-            names: of each, the index of its event name.
-            meter_keys: of each event name, the part of a key.
-            shapes: of each event name.
-            customers: of each, the index of its customer.
-            customer_keys: of each customer, the part of a key.
+            names: index of each row's event name.
+            meter_keys: the part of a key for each event name.
+            shapes: of the cells of each event name.
+            customers: index of each row's customer.
+            customer_keys: the part of a key for each customer.
             timestamp: see the attribute.
             value: see the attribute.
         """
@@ -76,7 +76,7 @@ def fold_events(
 
     Args:
         coded: the events.
-        positions: gives their positions (int64), should they matter.
+        positions: returns their positions (int64), if they matter.
     """
     if not coded.has_lasts.any():
         return Totals.combine([Totals.of_events(coded.key, coded.value)]), Lasts.none()
@@ -95,7 +95,7 @@ def fold_cancellations(coded: Coded) -> tuple[Totals, Lasts]:
 
 
 def cancellation_batch(facts: Sequence[MeterEventCancelled]) -> pa.RecordBatch:
-    """Put what cancellations take away into the columns that events have it in."""
+    """Return what cancellations take away, in the columns of events."""
     return pa.RecordBatch.from_arrays(
         [
             pa.array([fact.event_name for fact in facts], WORD),

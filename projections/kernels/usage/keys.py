@@ -1,8 +1,8 @@
 """Keys of usage cells: one 64-bit number for a meter, a customer and an hour.
 
-From its highest bit, a key is: whether the meter is pre-aggregated, the meter's code,
+From the highest bit, a key holds whether the meter is pre-aggregated, the meter's code,
 the customer's code, and the hour since 1970. Cells sorted by key lie series by series,
-and hour by hour within one.
+hour by hour.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ HOURS = np.uint64((1 << HOUR_BITS) - 1)
 def meter_keys(
     codes: Sequence[int] | np.ndarray, is_windowed: Sequence[bool]
 ) -> np.ndarray:
-    """Make the part of a key that says which meter, for each of some meters."""
+    """Return the part of a key for each of some meters."""
     keys = np.asarray(codes, np.uint64)
     assert not (keys >> np.uint64(METER_BITS)).any(), "too many meters"
     keys = keys << np.uint64(CUSTOMER_BITS + HOUR_BITS)
@@ -28,7 +28,7 @@ def meter_keys(
 
 
 def customer_keys(codes: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Make the part of a key that says which customer, for each of some customers."""
+    """Return the part of a key for each of some customers."""
     keys = np.asarray(codes, np.uint64)
     assert not (keys >> np.uint64(CUSTOMER_BITS)).any(), "too many customers"
     shifted: np.ndarray = keys << np.uint64(HOUR_BITS)
@@ -36,19 +36,19 @@ def customer_keys(codes: Sequence[int] | np.ndarray) -> np.ndarray:
 
 
 def series_key(meter: int, customer: int, *, is_windowed: bool) -> int:
-    """Make the key of a series' hour 0; those of its other hours follow."""
-    # One key at a time is asked for in the midst of an answer: plain numbers are quick.
+    """Return the key of hour 0 of a series; add an hour to get its key."""
+    # Called for one key at a time: plain numbers are faster than arrays.
     codes = meter << CUSTOMER_BITS | customer
     return is_windowed << 63 | codes << HOUR_BITS
 
 
 def recode(keys: np.ndarray, meters: np.ndarray, customers: np.ndarray) -> np.ndarray:
-    """Give keys (uint64) other codes.
+    """Return keys (uint64) with other codes.
 
     Args:
         keys: any keys.
         meters: the new code of each meter, by its old code.
-        customers: likewise of customers.
+        customers: the new code of each customer, by its old code.
     """
     recoded: np.ndarray = keys & (WINDOWED | HOURS)
     recoded |= meter_keys(meters, [False])[meters_of(keys)]
@@ -57,13 +57,13 @@ def recode(keys: np.ndarray, meters: np.ndarray, customers: np.ndarray) -> np.nd
 
 
 def meters_of(keys: np.ndarray) -> np.ndarray:
-    """Read the codes of meters (int64) out of keys."""
+    """Return the codes of meters (int64) in keys."""
     codes = keys >> np.uint64(CUSTOMER_BITS + HOUR_BITS)
     return (codes & np.uint64((1 << METER_BITS) - 1)).astype(np.int64)
 
 
 def customers_of(keys: np.ndarray) -> np.ndarray:
-    """Read the codes of customers (int64) out of keys."""
+    """Return the codes of customers (int64) in keys."""
     codes = keys >> np.uint64(HOUR_BITS)
     return (codes & np.uint64((1 << CUSTOMER_BITS) - 1)).astype(np.int64)
 
@@ -71,16 +71,16 @@ def customers_of(keys: np.ndarray) -> np.ndarray:
 def rows_of_many(
     keys: np.ndarray, meter: int, customers: np.ndarray, hours: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows of many series of one meter that is not pre-aggregated.
+    """Return the rows of many series of one meter that is not pre-aggregated.
 
     Args:
         keys: uint64, ascending.
         meter: code of the meter.
-        customers: int64, of each series the code of the customer, -1 for none.
+        customers: int64, the code of each series' customer, -1 for none.
         hours: int64, two by series: the first hour, and the one after the last.
 
     Returns:
-        The rows, series by series, and of each row the index of its series (uint64).
+        The rows, series by series, and the index of each row's series (uint64).
     """
     known = np.flatnonzero(customers >= 0)
     first, end = hours[:, known].astype(np.uint64)
@@ -96,19 +96,19 @@ def rows_of_many(
 def groups(
     keys: Sequence[np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray | slice, np.ndarray]:
-    """Bring equal keys together.
+    """Sort keys, and group equal ones.
 
     Args:
         keys: parts of one column of keys.
 
     Returns:
-        The keys in ascending order; how to bring what belongs to them into that order,
-        which leaves equal keys as they came; and where each group of equal keys starts.
+        The keys, ascending; the stable order that sorts what belongs to them; and where
+        each group of equal keys starts.
     """
     key = np.concatenate(keys) if len(keys) > 1 else keys[0]
     order: np.ndarray | slice = slice(None)
     if (key[1:] < key[:-1]).any():
-        # Stable, so that parts which are sorted are merged and not sorted again.
+        # A stable sort merges parts that are sorted already.
         order = np.argsort(key, kind="stable")
         key = key[order]
     is_first = np.empty(len(key), bool)

@@ -1,9 +1,8 @@
-"""Lasts: how many events there are for a key, and the last one of them.
+"""Lasts: the number of events for a key, and the last of them.
 
-The last event is the one with the greatest (timestamp, position), or on a
-pre-aggregated meter, whose keys say so, the one with the greatest position. It may be
-one that was cancelled since: whoever needs it looks. As with totals, an event is a last
-of one, a cancellation takes one away, and `combine` brings them together.
+The last event has the greatest (timestamp, position), or the greatest position where the
+key says that the meter is pre-aggregated. It may have been cancelled since: readers
+check. As with totals, an event is a last of one and a cancellation takes one away.
 """
 
 from collections.abc import Sequence
@@ -44,7 +43,7 @@ class Lasts:
         position: np.ndarray,
         values: pa.Array,
     ) -> "Lasts":
-        """Make a last of each event; a null value counts as 0."""
+        """Return a last for each event; a null value counts as 0."""
         return cls(
             key=key,
             count=np.ones(len(key), np.int64),
@@ -55,7 +54,7 @@ class Lasts:
 
     @classmethod
     def of_cancellations(cls, key: np.ndarray) -> "Lasts":
-        """Make of each cancelled event a last that takes it away again."""
+        """Return for each cancelled event a last that takes it away."""
         none = np.zeros(len(key), np.int64)
         return cls(
             key=key,
@@ -67,16 +66,12 @@ class Lasts:
 
     @classmethod
     def none(cls) -> "Lasts":
-        """Make no lasts at all."""
+        """Return no lasts."""
         return cls.of_cancellations(np.zeros(0, np.uint64))
 
     @classmethod
     def combine(cls, parts: Sequence["Lasts"]) -> "Lasts":
-        """Find the last event of each key.
-
-        Returns:
-            One last for each key, sorted by key.
-        """
+        """Return one last for each key, sorted by key."""
         key, order, starts = groups([part.key for part in parts])
         ordered = cls.concatenate(parts).pick(order)
         if len(starts) == len(key):
@@ -85,7 +80,7 @@ class Lasts:
         rank[ordered.position == 0] = _NEVER
         sizes = np.diff(starts, append=len(key))
         greatest = np.repeat(np.maximum.reduceat(rank, starts), sizes)
-        # Positions differ, so that at most one event of a group has both.
+        # Positions differ, so at most one event of a group has both.
         position = np.where(rank == greatest, ordered.position, -1)
         greatest = np.repeat(np.maximum.reduceat(position, starts), sizes)
         at = np.where(position == greatest, np.arange(len(key)), -1)
@@ -100,7 +95,7 @@ class Lasts:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Lasts"]) -> "Lasts":
-        """Put lasts one behind the other."""
+        """Return all lasts of some parts, in their order."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -112,11 +107,11 @@ class Lasts:
         )
 
     def __len__(self) -> int:
-        """Count the lasts."""
+        """Return how many lasts there are."""
         return len(self.key)
 
     def pick(self, at: np.ndarray | slice) -> "Lasts":
-        """Pick lasts by index, mask or slice."""
+        """Return lasts by index, mask or slice."""
         return Lasts(
             key=self.key[at],
             count=self.count[at],
@@ -126,12 +121,12 @@ class Lasts:
         )
 
     def between(self, low: int, high: int) -> "Lasts":
-        """Pick the lasts with keys in ``[low, high)``, of lasts sorted by key."""
+        """Return the lasts with keys in ``[low, high)`` of lasts sorted by key."""
         start, end = np.searchsorted(self.key, np.array([low, high], np.uint64))
         return self.pick(slice(start, end))
 
     def with_key(self, key: np.ndarray) -> "Lasts":
-        """Give the lasts other keys."""
+        """Return the lasts under other keys."""
         return Lasts(
             key=key.astype(np.uint64),
             count=self.count,
@@ -150,7 +145,7 @@ class Lasts:
         return numbers_of_words(self.words[:, at : at + 1])[0]
 
     def equals(self, other: "Lasts") -> bool:
-        """Tell whether both hold the same lasts in the same order."""
+        """Whether both hold the same lasts in the same order."""
         return all(
             np.array_equal(ours, theirs)
             for ours, theirs in (

@@ -1,13 +1,27 @@
-"""Shapes: which cells a meter's events are folded into.
+"""Series of usage, and the cells that their events are folded into.
 
-A meter's formula and window never change, so that its cells are totals for ever, or
-lasts for ever.
+A meter's formula and window never change, so its cells are totals for ever or lasts for
+ever.
 """
 
 from dataclasses import dataclass
 
 from ledger.facts.meters import EventTimeWindow, Formula
+from projections.kernels.meters import MeterDefinition
 from projections.windows import HOUR, LENGTHS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One customer's events on one meter."""
+
+    meter: MeterDefinition
+    customer: str
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether the meter is pre-aggregated."""
+        return self.meter.event_time_window is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +30,8 @@ class CellShape:
 
     Attributes:
         has_lasts: whether they are lasts and not totals.
-        is_windowed: whether the meter is pre-aggregated; then a cell is one of its own
-            windows, else an hour.
+        is_windowed: whether the meter is pre-aggregated, and a cell is one of its
+            windows and not an hour.
         length: of a cell, in microseconds.
     """
 
@@ -27,7 +41,7 @@ class CellShape:
 
     @classmethod
     def of(cls, formula: Formula, window: EventTimeWindow | None) -> "CellShape":
-        """Find the shape that a meter's definition comes to."""
+        """Return the cells of a meter with a formula and a window."""
         return cls(
             has_lasts=formula is Formula.LAST or window is not None,
             is_windowed=window is not None,

@@ -1,8 +1,8 @@
-"""Totals: how many events there are for a key, and their exact sum.
+"""Totals: the number of events for a key, and their exact sum.
 
-An event is a total of one, a cancellation a total that takes one away, and `combine`
-adds totals up: the same function folds a batch, merges what was folded before, and
-answers a read, whatever the order and the cut.
+An event is a total of one, a cancellation takes one away, and `combine` adds totals up.
+The same function folds a batch, merges earlier folds and answers a read, in any order
+and however the log was cut.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ class Totals:
     Attributes:
         key: uint64.
         count: int64, events less cancellations.
-        limbs: int64, limbs by totals: the sum of the values, less those of cancelled
-            events, in units of 10**-12; see `projections.kernels.usage.decimals`.
+        limbs: of the sums of the values, less those of cancelled events; see
+            `projections.kernels.usage.decimals`.
     """
 
     key: np.ndarray
@@ -38,17 +38,17 @@ class Totals:
 
     @classmethod
     def of_events(cls, key: np.ndarray, values: pa.Array) -> "Totals":
-        """Make a total of each event, of its key and its value (null counts as 0)."""
+        """Return a total for each event; a null value counts as 0."""
         return cls.of_words(key, words_of(values))
 
     @classmethod
     def of_words(cls, key: np.ndarray, words: np.ndarray) -> "Totals":
-        """Make a total of each event, of its key and the words of its value."""
+        """Return a total for each event, given the words of its value."""
         return cls(key=key, count=np.ones(len(key), np.int64), limbs=limbs_of(words))
 
     @classmethod
     def of_cancellations(cls, key: np.ndarray, values: pa.Array) -> "Totals":
-        """Make of each cancelled event a total that takes it away again."""
+        """Return for each cancelled event a total that takes it away."""
         return cls(
             key=key,
             count=np.full(len(key), -1),
@@ -57,7 +57,7 @@ class Totals:
 
     @classmethod
     def none(cls) -> "Totals":
-        """Make no totals at all."""
+        """Return no totals."""
         nothing = np.zeros(0, np.int64)
         return cls(
             key=nothing.astype(np.uint64),
@@ -67,11 +67,7 @@ class Totals:
 
     @classmethod
     def combine(cls, parts: Sequence["Totals"]) -> "Totals":
-        """Add up totals of equal keys.
-
-        Returns:
-            One total for each key, sorted by key.
-        """
+        """Return one total for each key, sorted by key."""
         key, order, starts = groups([part.key for part in parts])
         count = np.concatenate([part.count for part in parts])[order]
         limbs = gather_limbs([part.limbs for part in parts])
@@ -83,28 +79,28 @@ class Totals:
         return cls(key=key[starts], count=np.add.reduceat(count, starts), limbs=summed)
 
     def __len__(self) -> int:
-        """Count the totals."""
+        """Return how many totals there are."""
         return len(self.key)
 
     def between(self, low: int, high: int) -> "Totals":
-        """Pick the totals with keys in ``[low, high)``, of totals sorted by key."""
+        """Return the totals with keys in ``[low, high)`` of totals sorted by key."""
         start, end = np.searchsorted(self.key, np.array([low, high], np.uint64))
         return self.pick(slice(start, end))
 
     def pick(self, at: np.ndarray | slice) -> "Totals":
-        """Pick totals by index, mask or slice."""
+        """Return totals by index, mask or slice."""
         return Totals(key=self.key[at], count=self.count[at], limbs=self.limbs[:, at])
 
     def with_key(self, key: np.ndarray) -> "Totals":
-        """Give the totals other keys."""
+        """Return the totals under other keys."""
         return Totals(key=key.astype(np.uint64), count=self.count, limbs=self.limbs)
 
     def sum_units(self, at: int) -> int:
-        """Sum of one total, in units of 10**-12."""
+        """Return the sum of one total, in units of 10**-12."""
         return number_of_limbs(self.limbs[:, at])
 
     def equals(self, other: "Totals") -> bool:
-        """Tell whether both hold the same totals in the same order."""
+        """Whether both hold the same totals in the same order."""
         return (
             np.array_equal(self.key, other.key)
             and np.array_equal(self.count, other.count)

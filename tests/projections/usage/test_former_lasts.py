@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from projections.kernels.usage.series import Series
 from projections.usage.former_lasts import FormerLasts
-from projections.usage.series import Series
 from projections.usage.series_events import SeriesEvents
 from tests.projections.histories import FIRST_DAY, History, event
 from tests.projections.usage_logs import log_directory, open_usage

@@ -13,7 +13,7 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated, MeterStatus
 from ledger.usage.columns import UsageRow
 from projections.kernels.meters import MeterDefinition
-from projections.usage.series import Series
+from projections.kernels.usage.series import Series
 from projections.windows import DAY, HOUR, floor_to
 from tests.ledger.usage_rows import units
 from tests.projections.cells import decimal_of, units_of
