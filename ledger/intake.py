@@ -28,7 +28,6 @@ from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.usage.identifiers import identifier_hashes
-from ledger.usage.rows import batch_of
 
 
 class Intake:
@@ -98,8 +97,10 @@ class Intake:
     def find(self, hashes: np.ndarray) -> tuple[Head, Candidates]:
         """Find where identifiers' hashes were recorded, up to the head returned."""
         with self._lock:
-            sealed = self._sealed_identifiers.find(hashes)
-            return self._head, sealed.with_tail(*self._identifiers.find(hashes))
+            in_tail = self._identifiers.find(hashes)
+            if not self._sealed.segments:
+                return self._head, Candidates.in_tail(*in_tail)
+            return self._head, self._sealed_identifiers.find(hashes).with_tail(*in_tail)
 
     def holds_any_after(self, position: int, hashes: np.ndarray) -> tuple[Head, bool]:
         """Tell whether identifiers may have been recorded after a position."""
@@ -168,13 +169,13 @@ class Intake:
                 return
             if not isinstance(commit.content, tuple):
                 if hashes is None:
-                    hashes = identifier_hashes(batch_of(commit.content))
+                    hashes = identifier_hashes(commit.content)
                 self._identifiers.add(hashes, commit.first_position)
                 self._tail_events += commit.entry_count
             elif any(isinstance(fact, MeterFact) for fact in commit.content):
                 self._meters_position = commit.last_position
             self._usage.take_in(commit)
-            self._head = replace(head, sealed_position=self._sealed.position)
+            self._head = replace(head, sealed_position=self._head.sealed_position)
 
     def must_restart(self, head: Head) -> bool:
         """Tell whether what is to be taken in has been sealed, and is no rows any more."""

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +18,15 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import attempting
-from ledger.appending.deduplication import Draft
-from ledger.appending.drafts import UsageDraft, UsageOutcome, combine, stale_outcome
+from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.group_commit import GroupCommit
-from ledger.appending.preparation import Preparation, UsageAppend
 from ledger.appending.writing import Writing
-from ledger.chain import genesis_head, next_commit
-from ledger.commits import move_head, read_head
+from ledger.chain import genesis_head
+from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, CommitKind, Head
+from ledger.entries import Commit, Head
 from ledger.errors import (
     LedgerError,
-    LogDamagedError,
     StoreClosedError,
     StoreForkedError,
 )
@@ -39,7 +35,7 @@ from ledger.history import History
 from ledger.intake import Intake
 from ledger.opening import open_log, rebuild_tables
 from ledger.reading import read_commits
-from ledger.records.requests import Request, Requests
+from ledger.records.idempotency import Request
 from ledger.sealing import Sealing, StepCallback
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
@@ -49,6 +45,7 @@ from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
 from ledger.usage.columns import usage_rows
 from ledger.usage.identifiers import identifier_hash
+from ledger.usage_appends import UsageAppends
 
 
 class Log:
@@ -84,14 +81,12 @@ class Log:
     ) -> None:
         self._database = database
         self._fold = fold
-        self._retention = identifier_retention
         self._process = os.getpid()
         self._is_closed = False
         self._reader = SegmentReader(segments)
         self._history = History(database, self._reader)
         self._stored = StoredEvents(self._history)
         self._sealing = Sealing(database, segments, self._reader, fold)
-        self._group = GroupCommit(self._commit_usage)
         try:
             genesis = open_log(database, fold, epoch, segments)
             own_runs = runs / genesis.epoch
@@ -99,6 +94,14 @@ class Log:
         except LedgerError:
             database.close()
             raise
+        appends = UsageAppends(
+            database,
+            self._intake,
+            self._stored,
+            identifier_retention,
+            self.catch_up,
+        )
+        self._group = GroupCommit(appends.commit)
 
     # What is recorded.
 
@@ -126,7 +129,7 @@ class Log:
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read events by position, with the time each was recorded."""
         self._check_usable()
-        return self._stored_at(positions)
+        return self._stored.take(positions, self._intake.sealed)
 
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending."""
@@ -187,25 +190,19 @@ class Log:
 
     # Appends.
 
-    def append_usage(
-        self, draft: UsageDraft, combined: Draft | None = None
-    ) -> UsageOutcome:
-        """Record the new events of a draft, durably, and say what became of each.
+    def append_usage(self, draft: Draft) -> Outcome:
+        """Record the new events of a draft, durably, and return what became of each.
 
         Threads that append at the same time share a commit. Repeating the call, after
         whatever failure, records nothing twice.
-
-        Args:
-            draft: the events.
-            combined: what `ledger.appending.drafts.combine` makes of the draft alone, where the
-                caller has had it made ahead.
 
         Raises:
             StoreError: nothing was recorded.
             CommitOutcomeUnknownError: it may have been; send the same events again.
         """
         self._check_usable()
-        return self._group.submit(UsageAppend(draft, combined))
+        assert len(draft), "there is something to append"
+        return self._group.submit(draft)
 
     @contextmanager
     def writing(
@@ -297,94 +294,3 @@ class Log:
             raise StoreClosedError(self._database.address)
         if os.getpid() != self._process:
             raise StoreForkedError(self._database.address)
-
-    def _stored_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
-        return self._stored.take(positions, self._intake.sealed)
-
-    # Committing usage.
-
-    def _prepare(self, drafts: Sequence[UsageDraft], combined: Draft) -> Preparation:
-        known, candidates = self._intake.find(combined.hashes)
-        live_since = None
-        if self._retention is not None:
-            now = max(known.recorded_at, *(draft.now() for draft in drafts))
-            live_since = now - self._retention // timedelta(microseconds=1)
-        return Preparation.of(
-            drafts, combined, known, candidates, self._stored_at, live_since
-        )
-
-    def _brought_up(self, preparation: Preparation) -> Preparation:
-        """Look for duplicates in what was taken in since a preparation."""
-        known, may_repeat = self._intake.holds_any_after(
-            preparation.known.position, preparation.combined.hashes
-        )
-        if may_repeat:
-            return self._prepare(preparation.drafts, preparation.combined)
-        return preparation.known_up_to(known)
-
-    def _commit_usage(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
-        """Commit what is new in some drafts; the group commit calls this, one by one."""
-        latest = self._intake.head.facts_position
-        if any(append.draft.facts_position != latest for append in appends):
-            # Also where nothing was taken in so far: that is done before the lock is
-            # taken, not under it. What others commit later shows at the head.
-            latest = self.catch_up().facts_position
-        since = self._intake.meters_position
-        are_current = [since <= each.draft.facts_position <= latest for each in appends]
-        current = list(compress(appends, are_current))
-        answers = iter(self._commit_current(current) if current else ())
-        return [
-            next(answers) if is_current else stale_outcome(append.draft)
-            for append, is_current in zip(appends, are_current, strict=True)
-        ]
-
-    def _commit_current(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
-        while True:
-            try:
-                return self._committed(appends)
-            except _SealedMeanwhileError:
-                # Reading segments takes time, in which others shall append.
-                self.catch_up()
-
-    def _committed(self, appends: Sequence[UsageAppend]) -> list[UsageOutcome]:
-        drafts = [append.draft for append in appends]
-        checked_up_to = min(draft.facts_position for draft in drafts)
-        combined = appends[0].combined if len(appends) == 1 else None
-        preparation = self._prepare(drafts, combined or combine(drafts))
-        if not preparation.has_survivors:
-            return preparation.outcomes_without_commit()
-        with attempting(self._database, preparation.body_bytes) as attempt:
-            while True:
-                survivors = preparation.survivors
-                if survivors is None:
-                    return preparation.outcomes_without_commit()
-                if self._intake.meters_position > checked_up_to:
-                    return [stale_outcome(draft) for draft in drafts]
-                commit, head = next_commit(
-                    preparation.known,
-                    survivors.events,
-                    CommitKind.USAGE,
-                    survivors.digest,
-                    preparation.now(),
-                )
-                if move_head(attempt.connection, preparation.known, head):
-                    break
-                # Others committed since: what they recorded may be in our drafts.
-                actual = read_head(attempt.connection)
-                if actual.position <= preparation.known.position:
-                    reason = "the store was replaced by an older one; connect again"
-                    raise LogDamagedError(actual.position, reason)
-                if self._intake.must_restart(actual):
-                    raise _SealedMeanwhileError
-                self._intake.take_in_up_to(attempt.connection, actual)
-                preparation = self._brought_up(preparation)
-            attempt.insert(commit, head, survivors.body)
-            requests = preparation.new_requests()
-            Requests(attempt.connection).add(requests, commit.recorded_at)
-        self._stored.keep(commit)
-        self._intake.take_in(commit, head, survivors.hashes)
-        return preparation.outcomes(commit.first_position, commit.recorded_at)
-
-
-class _SealedMeanwhileError(Exception):
-    """What others appended since lies in segments already."""

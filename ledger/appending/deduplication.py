@@ -9,40 +9,20 @@ the fields. Within a batch the first row is the original.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
+from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.usage.columns import take_rows, timestamps_of
 from ledger.usage.content_hash import content_hashes
 from ledger.usage.identifiers import are_among
-from ledger.usage.rows import Events, batch_of
+from ledger.usage.rows import batch_of
 
 COMPARED = ("customer", "timestamp", "value", "payload")
 
 Stored = Callable[[np.ndarray], tuple[pa.RecordBatch, np.ndarray]]
 """Reads events at positions: the events, and when each was recorded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """Events about to be appended.
-
-    Attributes:
-        events: meter events in canonical form.
-        hashes: the hash of each identifier (uint64).
-        has_own_timestamp: which rows carry their sender's timestamp (bool); the others
-            were given the time of arrival, which a repetition cannot repeat.
-    """
-
-    events: Events
-    hashes: np.ndarray
-    has_own_timestamp: np.ndarray
-
-    def __len__(self) -> int:
-        """Count the events."""
-        return len(self.hashes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +36,8 @@ class Candidates:
         is_sealed: which of them (bool) are sealed, so that more is known of them.
         content_hashes: of the sealed ones (uint64, see `ledger.usage.content_hash`); 0 for
             the others.
-        timestamps: of the sealed ones (int64, microseconds since 1970 UTC); likewise.
+        timestamps: of the sealed ones (int64, microseconds since 1970 UTC); 0 for the
+            others.
     """
 
     rows: np.ndarray
@@ -109,30 +90,19 @@ class Candidates:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settled:
-    """What became of each row of a draft.
+@dataclass(frozen=True, slots=True)
+class _Originals:
+    """What each event of a draft repeats, as far as it was found out.
 
     Attributes:
-        original_positions: int64, position of the stored original, 0 where none is.
-        original_rows: int64, row of the original in the same draft, -1 where none is.
-        conflicts: for each row that contradicts its original, the differing fields.
+        positions: position of the stored original, 0 where there is none (int64).
+        rows: index of the original in the same draft, -1 where there is none (int64).
+        conflicts: for each event that contradicts its original, the differing fields.
     """
 
-    original_positions: np.ndarray
-    original_rows: np.ndarray
+    positions: np.ndarray
+    rows: np.ndarray
     conflicts: dict[int, tuple[str, ...]]
-
-    @cached_property
-    def is_new(self) -> np.ndarray:
-        """Which rows (bool) have no original and are to be recorded."""
-        is_new: np.ndarray = (self.original_positions == 0) & (self.original_rows < 0)
-        return is_new
-
-    @cached_property
-    def new_count(self) -> int:
-        """How many rows are to be recorded."""
-        return int(np.count_nonzero(self.is_new))
 
 
 def settle(
@@ -141,7 +111,7 @@ def settle(
     stored: Stored,
     *,
     live_since: int | None,
-) -> Settled:
+) -> Outcome:
     """Compare a draft with the events recorded before, and with itself.
 
     Args:
@@ -150,20 +120,42 @@ def settle(
         stored: reads those candidates that are not proven equal without it.
         live_since: identifiers recorded before this instant (microseconds since 1970
             UTC) may be used again; None keeps them for ever.
+
+    Returns:
+        The outcome before the new events are recorded.
     """
-    settled = Settled(
-        original_positions=np.zeros(len(draft.hashes), np.int64),
-        original_rows=np.full(len(draft.hashes), -1, np.int64),
+    count = len(draft)
+    ascending = np.sort(draft.hashes) if count > 1 else draft.hashes
+    repeated = ascending[1:][ascending[1:] == ascending[:-1]]
+    if not len(known) and not len(repeated):
+        return Outcome.of_new(count)
+    originals = _Originals(
+        positions=np.zeros(count, np.int64),
+        rows=np.full(count, -1, np.int64),
         conflicts={},
     )
     if len(known):
-        _settle_stored(draft, known, stored, live_since, settled)
-    if len(draft) > 1:
-        ascending = np.sort(draft.hashes)
-        repeated = ascending[1:][ascending[1:] == ascending[:-1]]
-        if len(repeated):
-            _settle_within(draft, repeated, settled)
-    return settled
+        _settle_stored(draft, known, stored, live_since, originals)
+    if len(repeated):
+        _settle_within(draft, repeated, originals)
+    return _outcome(originals)
+
+
+def _outcome(originals: _Originals) -> Outcome:
+    is_repeat = originals.rows >= 0
+    is_new = (originals.positions == 0) & ~is_repeat
+    positions = originals.positions
+    positions[is_new] = np.arange(np.count_nonzero(is_new))
+    positions[is_repeat] = positions[originals.rows[is_repeat]]
+    statuses = np.full(len(positions), Status.DUPLICATE, np.uint8)
+    statuses[is_new] = Status.APPENDED
+    statuses[list(originals.conflicts)] = Status.CONFLICT
+    return Outcome(
+        statuses=statuses,
+        positions=positions,
+        are_here=is_new | is_repeat,
+        conflicts=originals.conflicts,
+    )
 
 
 def _settle_stored(
@@ -171,7 +163,7 @@ def _settle_stored(
     known: Candidates,
     stored: Stored,
     live_since: int | None,
-    settled: Settled,
+    originals: _Originals,
 ) -> None:
     rows, positions = known.rows, known.positions
     # When a sealed event was recorded stands in its segment alone.
@@ -181,7 +173,7 @@ def _settle_stored(
     read = np.flatnonzero(~is_proven)
     if len(read) == 0:
         # Ascending positions: the last to write is the identifier's latest event.
-        settled.original_positions[rows] = positions
+        originals.positions[rows] = positions
         return
     events, recorded_at = stored(positions[read])
     drafted = take_rows(batch_of(draft.events), rows[read])
@@ -189,8 +181,8 @@ def _settle_stored(
     is_same[read] = _is_same(drafted, events)
     if live_since is not None:
         is_same[read] &= recorded_at >= live_since
-    settled.original_positions[rows[is_same]] = positions[is_same]
-    is_original = is_same & (settled.original_positions[rows] == positions)
+    originals.positions[rows[is_same]] = positions[is_same]
+    is_original = is_same & (originals.positions[rows] == positions)
     compared = np.flatnonzero(is_original[read])
     if len(compared) == 0:
         return
@@ -200,13 +192,13 @@ def _settle_stored(
         take_rows(events, compared),
         draft.has_own_timestamp[at],
     )
-    settled.conflicts.update(
+    originals.conflicts.update(
         (int(at[index]), fields) for index, fields in differing.items()
     )
 
 
 def _is_proven(draft: Draft, known: Candidates) -> np.ndarray:
-    """Tell (bool) which candidates are the very event, by what is kept of them.
+    """Return which candidates are the very event, by what is kept of them (bool).
 
     Both hashes agree, that of the identifier and that of the content: 128 bits. A
     candidate that is not proven may still be equal, which reading it shows.
@@ -225,13 +217,13 @@ def _is_proven(draft: Draft, known: Candidates) -> np.ndarray:
     return is_proven
 
 
-def _settle_within(draft: Draft, repeated: np.ndarray, settled: Settled) -> None:
+def _settle_within(draft: Draft, repeated: np.ndarray, originals: _Originals) -> None:
     suspects = np.flatnonzero(
-        are_among(draft.hashes, repeated) & (settled.original_positions == 0)
+        are_among(draft.hashes, repeated) & (originals.positions == 0)
     )
     picked = batch_of(draft.events).take(pa.array(suspects))
     firsts: dict[tuple[str, str], int] = {}
-    later, originals = [], []
+    later, firsts_of = [], []
     for row, name, identifier in zip(
         suspects.tolist(),
         picked.column("event_name").to_pylist(),
@@ -241,16 +233,16 @@ def _settle_within(draft: Draft, repeated: np.ndarray, settled: Settled) -> None
         first = firsts.setdefault((name, identifier), row)
         if first != row:
             later.append(row)
-            originals.append(first)
+            firsts_of.append(first)
     if not later:
         return
-    settled.original_rows[later] = originals
+    originals.rows[later] = firsts_of
     differing = differing_fields(
         take_rows(batch_of(draft.events), np.array(later, np.int64)),
-        take_rows(batch_of(draft.events), np.array(originals, np.int64)),
+        take_rows(batch_of(draft.events), np.array(firsts_of, np.int64)),
         draft.has_own_timestamp[later],
     )
-    settled.conflicts.update(
+    originals.conflicts.update(
         (later[index], fields) for index, fields in differing.items()
     )
 

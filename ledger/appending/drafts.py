@@ -1,16 +1,23 @@
-"""What is handed to the log to be appended, and what it answers."""
+"""Drafts: checked meter events on their way into the log, and what became of them."""
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from ledger.appending.deduplication import Draft, Settled
-from ledger.records.requests import Request
-from ledger.usage.columns import concatenate
-from ledger.usage.identifiers import identifier_hash, identifier_hashes
-from ledger.usage.rows import FEW, Events, FewEvents, batch_of
+from ledger.records.idempotency import Request
+from ledger.usage.identifiers import identifier_hashes
+from ledger.usage.rows import (
+    FEW,
+    Events,
+    FewEvents,
+    concatenate_events,
+    encode_events,
+    events_digest,
+    take_events,
+)
 
 
 class Status(enum.IntEnum):
@@ -23,125 +30,193 @@ class Status(enum.IntEnum):
     """The meters changed since the event was checked: check it again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageDraft:
+@dataclass(frozen=True, kw_only=True)
+class Draft:
     """Checked meter events on their way into the log.
+
+    Made by `of`, which hashes the identifiers: whoever prepares a draft on a thread of
+    its own has paid for that before the append.
 
     Attributes:
         events: meter events in canonical form.
-        has_own_timestamp: which events carry their sender's timestamp; the others were
-            given the time of arrival.
+        hashes: the hash of each identifier (uint64).
+        has_own_timestamp: which events carry their sender's timestamp (bool); the others
+            were given the time of arrival, which a repetition cannot repeat.
         facts_position: position of the last fact the events were checked against.
-        now: tells the time, microseconds since 1970 UTC; is asked under the write lock,
-            so that nothing is recorded at a time before what another process saw.
-        requests: what to write down in the same database transaction: the number of an
-            event, and the request that it is new by.
+        now: returns the time, microseconds since 1970 UTC. It is called under the write
+            lock, so that nothing is recorded at a time before what another process saw.
+        requests: requests to write down in the same database transaction, each with the
+            index of the event that has to be new.
     """
 
     events: Events
+    hashes: np.ndarray
     has_own_timestamp: np.ndarray
     facts_position: int
     now: Callable[[], int]
-    requests: Sequence[tuple[int, Request]] = ()
+    requests: Sequence[tuple[int, Request]]
+
+    def __post_init__(self) -> None:
+        """Check that the columns have one length."""
+        assert len(self.hashes) == len(self.events), "each event has a hash"
+        assert len(self.has_own_timestamp) == len(self.events), "each event has a flag"
+
+    @classmethod
+    def of(
+        cls,
+        events: Events,
+        *,
+        has_own_timestamp: np.ndarray,
+        facts_position: int,
+        now: Callable[[], int],
+        requests: Sequence[tuple[int, Request]] = (),
+    ) -> "Draft":
+        """Make a draft; see the attributes."""
+        return cls(
+            events=_in_form([events]),
+            hashes=identifier_hashes(events),
+            has_own_timestamp=has_own_timestamp,
+            facts_position=facts_position,
+            now=now,
+            requests=requests,
+        )
+
+    @classmethod
+    def together(cls, drafts: Sequence["Draft"]) -> "Draft":
+        """Put drafts one behind the other, as checked as the least of them."""
+        if len(drafts) == 1:
+            return drafts[0]
+        starts = np.cumsum([0, *map(len, drafts)]).tolist()
+        return cls(
+            events=_in_form([draft.events for draft in drafts]),
+            hashes=np.concatenate([draft.hashes for draft in drafts]),
+            has_own_timestamp=np.concatenate(
+                [draft.has_own_timestamp for draft in drafts]
+            ),
+            facts_position=min(draft.facts_position for draft in drafts),
+            now=lambda: max(draft.now() for draft in drafts),
+            requests=[
+                (start + row, request)
+                for start, draft in zip(starts, drafts, strict=False)
+                for row, request in draft.requests
+            ],
+        )
 
     def __len__(self) -> int:
         """Count the events."""
         return len(self.events)
 
+    def take(self, are_wanted: np.ndarray) -> "Draft":
+        """Pick some events (bool)."""
+        if are_wanted.all():
+            return self
+        rows = np.flatnonzero(are_wanted)
+        number = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        return replace(
+            self,
+            events=take_events(self.events, rows),
+            hashes=self.hashes[rows],
+            has_own_timestamp=self.has_own_timestamp[rows],
+            requests=[
+                (number[row], request)
+                for row, request in self.requests
+                if row in number
+            ],
+        )
+
+    @cached_property
+    def encoded(self) -> tuple[bytes, bytes]:
+        """The events as the body of a commit, and their digest."""
+        return encode_events(self.events), events_digest(self.events)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsageOutcome:
-    """What became of a draft, row by row.
+class Outcome:
+    """What became of a draft, event by event.
 
     Attributes:
         statuses: a `Status` for each event (uint8).
         positions: position of each event, or of its original where it is a duplicate
-            or a conflict (int64).
-        conflicts: for each row in conflict, the fields that differ from the original.
-        recorded_at: when the appended events were recorded, microseconds since 1970; 0
+            or a conflict (int64). Before the commit, the place among the new events
+            where `are_here` says so.
+        are_here: whether the event or its original is new in the draft (bool).
+        conflicts: for each event in conflict, by index, the fields that differ.
+        recorded_at: when the new events were recorded, microseconds since 1970 UTC; 0
             where none were.
     """
 
     statuses: np.ndarray
     positions: np.ndarray
+    are_here: np.ndarray
     conflicts: dict[int, tuple[str, ...]]
-    recorded_at: int
+    recorded_at: int = 0
 
-
-def combine(drafts: Sequence[UsageDraft]) -> Draft:
-    """Put drafts one behind the other, as one batch with its identifiers' hashes."""
-    own = np.concatenate([draft.has_own_timestamp for draft in drafts])
-    few = [draft.events for draft in drafts if isinstance(draft.events, FewEvents)]
-    if len(few) < len(drafts):
-        batch = concatenate([batch_of(draft.events) for draft in drafts])
-        return Draft(
-            events=batch, hashes=identifier_hashes(batch), has_own_timestamp=own
+    @classmethod
+    def of_new(cls, count: int) -> "Outcome":
+        """Return the outcome of a draft in which every event is new."""
+        return cls(
+            statuses=np.zeros(count, np.uint8),
+            positions=np.arange(count),
+            are_here=np.ones(count, np.bool_),
+            conflicts={},
         )
-    events = FewEvents([row for each in few for row in each.rows])
-    hashes = [identifier_hash(row.event_name, row.identifier) for row in events.rows]
-    return Draft(
-        events=events if len(events) <= FEW else events.batch,
-        hashes=np.array(hashes, np.uint64),
-        has_own_timestamp=own,
-    )
 
+    @classmethod
+    def stale(cls, count: int) -> "Outcome":
+        """Return the outcome of a draft that was checked against other meters."""
+        return cls(
+            statuses=np.full(count, Status.STALE, np.uint8),
+            positions=np.zeros(count, np.int64),
+            are_here=np.zeros(count, np.bool_),
+            conflicts={},
+        )
 
-def outcomes(
-    drafts: Sequence[UsageDraft],
-    settled: Settled,
-    first_position: int,
-    recorded_at: int,
-) -> list[UsageOutcome]:
-    """Tell each draft what became of it.
+    @property
+    def is_stale(self) -> bool:
+        """Whether the meters changed since the events were checked: check them again."""
+        return bool(self.statuses[0] == Status.STALE)
 
-    Args:
-        drafts: the drafts that were settled together, in order.
-        settled: what became of their rows.
-        first_position: position of the first new row; the other new ones follow it.
-        recorded_at: when they were recorded.
-    """
-    positions, statuses = _positions_and_statuses(settled, first_position)
-    answers, start = [], 0
-    for draft in drafts:
-        end = start + len(draft)
-        answers.append(
-            UsageOutcome(
-                statuses=statuses[start:end],
-                positions=positions[start:end],
-                conflicts={
-                    row - start: fields
-                    for row, fields in settled.conflicts.items()
-                    if start <= row < end
-                },
-                recorded_at=recorded_at,
+    @property
+    def are_new(self) -> np.ndarray:
+        """Which events are to be recorded, or were (bool)."""
+        are_new: np.ndarray = self.statuses == Status.APPENDED
+        return are_new
+
+    def recorded(self, first_position: int, recorded_at: int) -> "Outcome":
+        """Return the outcome once the new events are recorded, from a position on."""
+        positions = self.positions + np.where(self.are_here, first_position, 0)
+        return replace(self, positions=positions, recorded_at=recorded_at)
+
+    def split(self, drafts: Sequence[Draft]) -> "list[Outcome]":
+        """Split the outcome of drafts that were put together."""
+        if len(drafts) == 1:
+            return [self]
+        outcomes, start = [], 0
+        for draft in drafts:
+            end = start + len(draft)
+            outcomes.append(
+                Outcome(
+                    statuses=self.statuses[start:end],
+                    positions=self.positions[start:end],
+                    are_here=self.are_here[start:end],
+                    conflicts={
+                        row - start: fields
+                        for row, fields in self.conflicts.items()
+                        if start <= row < end
+                    },
+                    recorded_at=self.recorded_at,
+                )
             )
-        )
-        start = end
-    return answers
+            start = end
+        assert start == len(self.statuses), "every event has its outcome"
+        return outcomes
 
 
-def _positions_and_statuses(
-    settled: Settled, first_position: int
-) -> tuple[np.ndarray, np.ndarray]:
-    count = len(settled.is_new)
-    if settled.new_count == count:
-        positions = np.arange(first_position, first_position + count)
-        return positions, np.zeros(count, np.uint8)
-    positions = settled.original_positions.copy()
-    positions[settled.is_new] = first_position + np.arange(settled.new_count)
-    repeats = settled.original_rows >= 0
-    positions[repeats] = positions[settled.original_rows[repeats]]
-    statuses = np.full(count, Status.DUPLICATE, np.uint8)
-    statuses[settled.is_new] = Status.APPENDED
-    statuses[list(settled.conflicts)] = Status.CONFLICT
-    return positions, statuses
-
-
-def stale_outcome(draft: UsageDraft) -> UsageOutcome:
-    """Answer a draft that was checked against meters that have changed since."""
-    return UsageOutcome(
-        statuses=np.full(len(draft), Status.STALE, np.uint8),
-        positions=np.zeros(len(draft), np.int64),
-        conflicts={},
-        recorded_at=0,
+def _in_form(parts: Sequence[Events]) -> Events:
+    """Put events one behind the other, as rows while they are few."""
+    few = [part for part in parts if isinstance(part, FewEvents)]
+    if len(few) < len(parts) or sum(map(len, few)) > FEW:
+        return concatenate_events(parts)
+    return (
+        few[0] if len(few) == 1 else FewEvents([r for part in few for r in part.rows])
     )

@@ -1,7 +1,7 @@
 """Group commit: appends that wait for one commit share the next one.
 
-Whoever finds nobody committing leads: it takes all drafts that wait and commits them
-together, wakes their threads, and hands the lead to one that came meanwhile. A lone
+A thread that finds nobody committing leads: it takes all drafts that wait, commits them
+with its own, wakes their threads, and hands the lead to one that came meanwhile. A lone
 caller therefore pays for one commit and no hand-over between threads, and sixty-four
 callers pay for one between them. A leader that had company in the last group gives its
 members a moment to come back, as PostgreSQL's commit_delay does; a lone one never waits.
@@ -20,25 +20,25 @@ _PAUSES = 4
 _PAUSE_SECONDS = 0.0001
 
 
-class Sized(Protocol):
-    """Something that counts its entries."""
+class Draft(Protocol):
+    """What is committed: it counts its entries."""
 
     def __len__(self) -> int:
         """Count the entries."""
 
 
-Draft = TypeVar("Draft", bound=Sized)
-Outcome = TypeVar("Outcome")
+DraftT = TypeVar("DraftT", bound=Draft)
+OutcomeT = TypeVar("OutcomeT")
 
 
-class _Ticket(Generic[Draft, Outcome]):
-    """A draft and what became of it; its thread sleeps on `wake` unless it leads."""
+class _Waiter(Generic[DraftT, OutcomeT]):
+    """A draft whose thread sleeps on `wake` until another thread has committed it."""
 
     __slots__ = ("draft", "error", "goes_alone", "outcome", "wake")
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: DraftT) -> None:
         self.draft = draft
-        self.outcome: Outcome | None = None
+        self.outcome: OutcomeT | None = None
         self.error: LedgerError | None = None
         self.goes_alone = False
         self.wake = threading.Lock()
@@ -49,7 +49,7 @@ class _Ticket(Generic[Draft, Outcome]):
         return self.outcome is not None or self.error is not None
 
 
-class GroupCommit(Generic[Draft, Outcome]):
+class GroupCommit(Generic[DraftT, OutcomeT]):
     """Lets threads share commits.
 
     Args:
@@ -57,86 +57,87 @@ class GroupCommit(Generic[Draft, Outcome]):
             is never called by two threads at once.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Draft]], Sequence[Outcome]]) -> None:
+    def __init__(
+        self, commit: Callable[[Sequence[DraftT]], Sequence[OutcomeT]]
+    ) -> None:
         self._commit = commit
         self._queue = threading.Lock()
-        self._waiting: deque[_Ticket[Draft, Outcome]] = deque()
+        self._waiting: deque[_Waiter[DraftT, OutcomeT]] = deque()
         self._is_led = False
         self._last_size = 1
         self.leading = threading.Lock()
         """Held while a group is committed; others take it to commit by themselves."""
 
-    def submit(self, draft: Draft) -> Outcome:
+    def submit(self, draft: DraftT) -> OutcomeT:
         """Commit a draft, alone or with others, and return its outcome.
 
         Raises:
             LedgerError: the group could not be committed; nothing of it is recorded.
         """
-        ticket: _Ticket[Draft, Outcome] = _Ticket(draft)
+        waiter: _Waiter[DraftT, OutcomeT] | None = None
         with self._queue:
-            leads = not self._is_led
+            if self._is_led:
+                waiter = _Waiter(draft)
+                self._waiting.append(waiter)
             self._is_led = True
-            if not leads:
-                self._waiting.append(ticket)
-        if not leads:
-            ticket.wake.acquire()
-        if not ticket.is_settled:
-            try:
-                self._lead(ticket)
-            finally:
-                self._hand_over()
-        if ticket.error is not None:
-            raise ticket.error
-        assert ticket.outcome is not None, "a settled ticket has an outcome or an error"
-        return ticket.outcome
+        if waiter is not None:
+            waiter.wake.acquire()
+            if waiter.error is not None:
+                raise waiter.error
+            if waiter.outcome is not None:
+                return waiter.outcome
+        try:
+            return self._lead(
+                draft, goes_alone=waiter is not None and waiter.goes_alone
+            )
+        finally:
+            self._hand_over()
 
-    def _lead(self, own: _Ticket[Draft, Outcome]) -> None:
+    def _lead(self, own: DraftT, *, goes_alone: bool) -> OutcomeT:
         with self.leading:
-            group = [own] if own.goes_alone else self._next_group(own)
+            others = [] if goes_alone else self._next_group(len(own))
             try:
-                outcomes = self._commit([ticket.draft for ticket in group])
-                for ticket, outcome in zip(group, outcomes, strict=True):
-                    ticket.outcome = outcome
+                outcomes = self._commit([own, *(each.draft for each in others)])
+                assert len(outcomes) == 1 + len(others), "each draft has an outcome"
+                for waiter, outcome in zip(others, outcomes[1:], strict=True):
+                    waiter.outcome = outcome
             except LedgerError as error:
-                for ticket in group:
-                    ticket.error = error
+                for waiter in others:
+                    waiter.error = error
+                raise
             finally:
-                self._dismiss(own, group)
+                self._dismiss(others)
+            return outcomes[0]
 
-    def _next_group(
-        self, own: _Ticket[Draft, Outcome]
-    ) -> list[_Ticket[Draft, Outcome]]:
-        """Take the drafts that wait, behind the leader's own."""
+    def _next_group(self, entries: int) -> list[_Waiter[DraftT, OutcomeT]]:
+        """Take the drafts that wait, to go behind the leader's own."""
         for _ in range(_PAUSES if self._last_size > 1 else 0):
             if len(self._waiting) + 1 >= self._last_size:
                 break
             time.sleep(_PAUSE_SECONDS)
-        group, entries = [own], len(own.draft)
+        group: list[_Waiter[DraftT, OutcomeT]] = []
         with self._queue:
             while self._waiting and entries < _ENTRIES_AT_MOST:
                 group.append(self._waiting.popleft())
                 entries += len(group[-1].draft)
-        self._last_size = len(group)
+        self._last_size = 1 + len(group)
         return group
 
-    def _dismiss(
-        self, own: _Ticket[Draft, Outcome], group: Sequence[_Ticket[Draft, Outcome]]
-    ) -> None:
+    def _dismiss(self, group: Sequence[_Waiter[DraftT, OutcomeT]]) -> None:
         """Wake the threads of a group.
 
         What breaks off the leader other than an error of the log, such as an interrupt,
         is not the others' failure: each goes on by itself. What was committed all the
         same is then found to be a duplicate.
         """
-        unsettled = [ticket for ticket in group if not ticket.is_settled]
-        for ticket in group:
-            if ticket.is_settled and ticket is not own:
-                ticket.wake.release()
+        unsettled = [waiter for waiter in group if not waiter.is_settled]
+        for waiter in group:
+            if waiter.is_settled:
+                waiter.wake.release()
         with self._queue:
-            for ticket in reversed(unsettled):
-                if ticket is not own:
-                    ticket.goes_alone = True
-                    self._waiting.appendleft(ticket)
+            for waiter in reversed(unsettled):
+                waiter.goes_alone = True
+                self._waiting.appendleft(waiter)
 
     def _hand_over(self) -> None:
         with self._queue:

@@ -10,7 +10,8 @@ from ledger.commits import move_head
 from ledger.entries import Commit, CommitKind, Head
 from ledger.facts.union import Fact, encode_facts
 from ledger.folds import FactFold
-from ledger.records.requests import Request, Requests
+from ledger.records.idempotency import Request
+from ledger.records.requests import Requests
 from ledger.usage.digest import facts_digest
 
 

@@ -31,6 +31,7 @@ from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import WebhookEndpointCreated
+from ledger.records.idempotency import Request
 from ledger.records.tables import metadata
 
 idempotent_request = Table(
@@ -59,23 +60,6 @@ _INSERT_ABSENT = {
     each.dialect.name: each.insert(idempotent_request).on_conflict_do_nothing()
     for each in (sqlite, postgresql)
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A request under an idempotency key of the caller's.
-
-    Attributes:
-        key_id: of the API key that it came with.
-        idempotency_key: what the caller gave it, unique for the API key.
-        fingerprint: of what was asked.
-        request_id: its own.
-    """
-
-    key_id: str
-    idempotency_key: str
-    fingerprint: bytes
-    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

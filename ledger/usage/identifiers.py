@@ -2,8 +2,8 @@
 
 An identifier is unique within its event name. The hash is XXH3-64 over the identifier,
 seeded with the hash of the event name: the same on every machine and in every release,
-so that runs of hashes can be kept. Different identifiers may share a hash; whoever
-finds one compares the events themselves.
+so that runs of hashes can be kept. Different identifiers may share a hash: a reader
+that finds one compares the events themselves.
 """
 
 from typing import NewType
@@ -13,6 +13,7 @@ import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
 from ledger.usage.columns import codes_of
+from ledger.usage.rows import Events, FewEvents
 
 Position = NewType("Position", int)
 """An entry's place in the log, from 1, without gaps, never reused."""
@@ -29,7 +30,7 @@ def identifier_hash(event_name: str, identifier: str) -> int:
 
 
 def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Tell (bool) which hashes (uint64) are among others.
+    """Return which hashes (uint64) are among others (bool).
 
     Most fall out when compared by a few bits, before anything is sorted.
     """
@@ -41,16 +42,21 @@ def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return are_among
 
 
-def identifier_hashes(batch: pa.RecordBatch) -> np.ndarray:
-    """Hash the identifiers of a usage batch, as uint64 in the order of its rows."""
-    codes, names = codes_of(batch, "event_name")
+def identifier_hashes(events: Events) -> np.ndarray:
+    """Hash the identifiers of events, as uint64 in their order."""
+    if isinstance(events, FewEvents):
+        hashes = [
+            identifier_hash(row.event_name, row.identifier) for row in events.rows
+        ]
+        return np.array(hashes, np.uint64)
+    codes, names = codes_of(events, "event_name")
     seeds = np.array([xxh3_64_intdigest(name.encode()) for name in names], np.uint64)
     return np.fromiter(
         map(
             xxh3_64_intdigest,
-            batch.column("identifier").cast(pa.binary()).to_pylist(),
+            events.column("identifier").cast(pa.binary()).to_pylist(),
             seeds[codes].tolist(),
         ),
         np.uint64,
-        batch.num_rows,
+        events.num_rows,
     )

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ledger.records.requests import Request, Requests, StoredRequest
+from ledger.records.idempotency import Request
+from ledger.records.requests import Requests, StoredRequest
 from metering.store.engine import REQUEST, Engine
 
 

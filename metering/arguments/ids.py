@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 
 
 class Ids(Protocol):

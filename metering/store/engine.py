@@ -9,14 +9,14 @@ from datetime import timedelta
 
 import numpy as np
 
-from ledger.appending.deduplication import Draft
-from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.writing import Writing
 from ledger.entries import Head
 from ledger.log import Log
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
+from metering.store.checked_events import CheckedEvents, RefusalT
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
 from projections.credits.queries import CreditQueries
@@ -126,32 +126,60 @@ class Engine:
             seen = CreditQueries(connection)
             yield seen, seen.present(self.now())
 
+    def checked(
+        self,
+        check: Callable[[Definitions], CheckedEvents[RefusalT]],
+        definitions: Definitions,
+    ) -> tuple[CheckedEvents[RefusalT], Draft]:
+        """Check events against meters, and make the draft of those that obey the rules.
+
+        A caller may do this ahead, on another thread than the one that appends.
+        """
+        checked = check(definitions)
+        draft = Draft.of(
+            checked.events,
+            has_own_timestamp=checked.has_own_timestamp,
+            facts_position=definitions.facts_position,
+            now=self.now,
+            requests=checked.requests,
+        )
+        return checked, draft
+
     def append(
-        self, check: Callable[[Definitions], UsageDraft | None]
-    ) -> UsageOutcome | None:
-        """Append events that are checked against the meters as they are.
+        self,
+        check: Callable[[Definitions], CheckedEvents[RefusalT]],
+        ahead: tuple[CheckedEvents[RefusalT], Draft] | None = None,
+    ) -> tuple[CheckedEvents[RefusalT], Outcome | None]:
+        """Append the events that obey the rules of the meters as they are.
 
         Args:
-            check: checks the events; called again where the meters changed meanwhile.
-                None is nothing to append.
-        """
-        definitions = self.known_definitions()
-        while True:
-            draft = check(definitions)
-            if draft is None:
-                return None
-            outcome = self.append_usage(draft)
-            if outcome.statuses[0] != Status.STALE:
-                return outcome
-            definitions = self.definitions()
+            check: checks the events. It is called again if the meters have changed since.
+            ahead: what `checked` returned, where the caller has called it.
 
-    def append_usage(
-        self, draft: UsageDraft, combined: Draft | None = None
-    ) -> UsageOutcome:
-        """Append events that were checked; see `Log.append_usage`."""
+        Returns:
+            The events as they were checked in the end, and the outcome of their draft;
+            None where all were refused.
+
+        Raises:
+            StoreError: nothing was recorded; append them again.
+        """
+        checked, draft = ahead or self.checked(check, self.known_definitions())
+        if checked.refusals:
+            # Another process may have created or reactivated a meter since.
+            latest = self.definitions()
+            if latest.facts_position != draft.facts_position:
+                checked, draft = self.checked(check, latest)
+        while len(draft):
+            outcome = self._append(draft)
+            if not outcome.is_stale:
+                return checked, outcome
+            checked, draft = self.checked(check, self.definitions())
+        return checked, None
+
+    def _append(self, draft: Draft) -> Outcome:
         if request := REQUEST.get():
             draft = replace(draft, requests=((0, request),))
-        outcome = self.log.append_usage(draft, combined)
+        outcome = self.log.append_usage(draft)
         self.sealing.appended()
         self.news.set()
         return outcome

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.records.idempotency import Request
 from ledger.records.refusals import (
     REPORTS_KEPT,
     SAMPLES_MAX,
@@ -20,7 +21,7 @@ from ledger.records.refusals import (
     SampleError,
     StoredReport,
 )
-from ledger.records.requests import Request, Requests, StoredRequest
+from ledger.records.requests import Requests, StoredRequest
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine

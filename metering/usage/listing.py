@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -46,14 +47,13 @@ class Wanted:
     after: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEvent:
-    """An event as it was recorded, and whether it still counts."""
+class RecordedEvent(NamedTuple):
+    """An event as it was recorded, and whether it no longer counts."""
 
     row: UsageRow
     position: int
     recorded_at: int
-    cancelled: bool
+    cancelled: bool = False
 
 
 def recorded_events(
@@ -64,16 +64,13 @@ def recorded_events(
         for start in range(0, batch.num_rows, _ROWS_AT_A_TIME):
             rows = usage_rows(batch.slice(start, _ROWS_AT_A_TIME))
             end = start + len(rows)
-            for row, position, at, cancelled in zip(
+            yield from map(
+                RecordedEvent,
                 rows,
                 positions[start:end].tolist(),
                 recorded_at[start:end].tolist(),
                 view.are_cancelled(positions[start:end]).tolist(),
-                strict=True,
-            ):
-                yield RecordedEvent(
-                    row=row, position=position, recorded_at=at, cancelled=cancelled
-                )
+            )
 
 
 def event_resource(

@@ -1,25 +1,25 @@
 """Meter events: recording them one by one or in bulk, and listing them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
-from ledger.records.requests import Request
-from ledger.usage.columns import UsageRow, usage_rows
+from ledger.appending.drafts import Outcome, Status
+from ledger.records.idempotency import Request
+from ledger.usage.columns import usage_rows
 from ledger.usage.rows import FewEvents
 from metering.arguments.parameters import whole_number
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
+from metering.store.checked_events import CheckedEvents
 from metering.store.engine import Engine
-from metering.usage.event_rules import Arrival, PayloadValue, check_each, check_event
+from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
-from metering.usage.ingest.streamed import CheckedStream, StreamedEvent, check_stream
+from metering.usage.ingest.streamed import StreamedEvent, check_stream
 from metering.usage.listing import (
     RecordedEvent,
     Wanted,
@@ -29,8 +29,6 @@ from metering.usage.listing import (
 from metering.usage.resources import MeterEvent
 from projections.meters.catalog import Definitions
 
-_GIVEN = np.array([True])
-_ASSIGNED = np.array([False])
 _LAST = (1 << 63) - 1
 
 
@@ -46,34 +44,11 @@ class NewMeterEvent:
     payload: Mapping[str, PayloadValue]
     identifier: str | None
     timestamp: Time | None
-    request: Request | None
+    request: Request | None = None
 
 
 Recorded = MeterEvent | MeterEventInvalidError | IdentifierConflictError
 """An event that was recorded, or why it was not."""
-
-
-class _Judged(Protocol):
-    """Events that were checked."""
-
-    @property
-    def rows(self) -> Sized:
-        """What is to be recorded."""
-
-    @property
-    def refusals(self) -> Mapping[int, MeterEventInvalidError]:
-        """Why the others are not, by their number."""
-
-
-Judged = TypeVar("Judged", bound=_Judged)
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """Events that were checked: rows to append, and refusals, by their number."""
-
-    rows: Mapping[int, UsageRow]
-    refusals: Mapping[int, MeterEventInvalidError]
 
 
 class MeterEvents:
@@ -109,38 +84,19 @@ class MeterEvents:
             IdentifierConflictError: the identifier has an event of other content.
             StoreError: nothing was recorded; send it again.
         """
-        now = self._engine.now()
-        name = self._engine.ids.identifier(now) if identifier is None else identifier
-        row: UsageRow | None = None
-
-        def check(definitions: Definitions) -> UsageDraft:
-            nonlocal row
-            arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
-            row = check_event(
-                arrival,
-                event_name=event_name,
-                identifier=name,
-                timestamp=timestamp,
-                payload=payload,
-            )
-            return UsageDraft(
-                events=FewEvents((row,)),
-                has_own_timestamp=_ASSIGNED if timestamp is None else _GIVEN,
-                facts_position=definitions.facts_position,
-                now=self._engine.now,
-            )
-
-        outcome = self._append(check)
-        assert row is not None, "one event was checked"
-        position = int(outcome.positions[0])
-        if outcome.statuses[0] == Status.CONFLICT:
-            raise IdentifierConflictError(name, outcome.conflicts[0], position)
-        if outcome.statuses[0] == Status.DUPLICATE:
-            return self._original(position)
-        found = RecordedEvent(
-            row=row, position=position, recorded_at=outcome.recorded_at, cancelled=False
+        (recorded,) = self.create_together(
+            [
+                NewMeterEvent(
+                    event_name=event_name,
+                    payload=payload,
+                    identifier=identifier,
+                    timestamp=timestamp,
+                )
+            ]
         )
-        return self._resource(found, duplicate=False)
+        if isinstance(recorded, MeterEvent):
+            return recorded
+        raise recorded
 
     def create_together(self, events: Sequence[NewMeterEvent]) -> Sequence[Recorded]:
         """Record events as `create` does, durably, in one commit.
@@ -155,18 +111,28 @@ class MeterEvents:
         now = self._engine.now()
         names = self._identifiers(events, now)
 
-        def check(definitions: Definitions) -> _Checked:
+        def check(definitions: Definitions) -> CheckedEvents[MeterEventInvalidError]:
             arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
             rows, refusals = check_each(arrival, range(len(events)), events, names)
-            return _Checked(rows, refusals)
+            return CheckedEvents(
+                events=FewEvents(tuple(rows.values())),
+                numbers=np.array(list(rows), np.int64),
+                has_own_timestamp=np.array(
+                    [events[number].timestamp is not None for number in rows], np.bool_
+                ),
+                refusals=refusals,
+                requests=[
+                    (row, request)
+                    for row, number in enumerate(rows)
+                    if (request := events[number].request) is not None
+                ],
+            )
 
-        def draft(checked: _Checked, definitions: Definitions) -> UsageDraft:
-            return _draft(checked, events, definitions, self._engine.now)
-
-        checked, outcome = self._append_checked(check, draft)
-        if outcome is None:
-            return [checked.refusals[number] for number in range(len(events))]
-        return self._answers(checked, names, outcome)
+        checked, outcome = self._engine.append(check)
+        recorded: dict[int, Recorded] = dict(checked.refusals)
+        if outcome is not None:
+            recorded |= self._recorded(checked, outcome)
+        return [recorded[number] for number in range(len(events))]
 
     def accept(
         self, events: Sequence[StreamedEvent]
@@ -188,19 +154,11 @@ class MeterEvents:
         now = self._engine.now()
         identifiers = self._identifiers(events, now)
 
-        def check(definitions: Definitions) -> CheckedStream:
+        def check(definitions: Definitions) -> CheckedEvents[MeterEventInvalidError]:
             arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
             return check_stream(events, identifiers, arrival)
 
-        def draft(checked: CheckedStream, definitions: Definitions) -> UsageDraft:
-            return UsageDraft(
-                events=checked.events,
-                has_own_timestamp=checked.has_own_timestamp,
-                facts_position=definitions.facts_position,
-                now=self._engine.now,
-            )
-
-        checked, _ = self._append_checked(check, draft)
+        checked, _ = self._engine.append(check)
         return checked.refusals
 
     def ingest(
@@ -268,15 +226,8 @@ class MeterEvents:
         high = 1 << 62 if end_time is None else instant(end_time, "end_time")
         self._engine.log.catch_up()
         wanted = Wanted(event_name, customer, low, max(low, high), after)
-        view, definitions = self._engine.usage.view(), self._engine.definitions()
-        return (
-            event_resource(
-                definitions.by_event_name[found.row.event_name],
-                found,
-                livemode=self._engine.settings.livemode,
-            )
-            for found in recorded_events(self._engine.log, view, wanted)
-        )
+        view, _ = self._engine.usage.view(), self._engine.definitions()
+        return map(self._resource, recorded_events(self._engine.log, view, wanted))
 
     def _identifiers(
         self, events: Sequence[NewMeterEvent | StreamedEvent], now: int
@@ -289,79 +240,37 @@ class MeterEvents:
             for each in events
         ]
 
-    def _append_checked(
-        self,
-        check: Callable[[Definitions], Judged],
-        draft: Callable[[Judged, Definitions], UsageDraft],
-    ) -> tuple[Judged, UsageOutcome | None]:
-        """Append what obeys the rules of the meters as they are.
-
-        Returns:
-            What was checked, and what came of it; None where all of it was refused.
-        """
-        definitions = self._engine.known_definitions()
-        checked = check(definitions)
-        if checked.refusals:
-            # Another process may have made or reactivated a meter since.
-            latest = self._engine.definitions()
-            if latest.facts_position != definitions.facts_position:
-                definitions, checked = latest, check(latest)
-        while len(checked.rows):
-            outcome = self._engine.append_usage(draft(checked, definitions))
-            if outcome.statuses[0] != Status.STALE:
-                return checked, outcome
-            definitions = self._engine.definitions()
-            checked = check(definitions)
-        return checked, None
-
-    def _answers(
-        self, checked: _Checked, names: Sequence[str], outcome: UsageOutcome
-    ) -> Sequence[Recorded]:
-        answers: dict[int, Recorded] = dict(checked.refusals)
+    def _recorded(
+        self, checked: CheckedEvents[MeterEventInvalidError], outcome: Outcome
+    ) -> Mapping[int, Recorded]:
+        """Return the events of an outcome as callers get them, by number."""
+        assert isinstance(checked.events, FewEvents), "they were checked one by one"
+        recorded: dict[int, Recorded] = {}
         statuses, positions = outcome.statuses.tolist(), outcome.positions.tolist()
-        for row, (number, event) in enumerate(checked.rows.items()):
-            position = positions[row]
-            match statuses[row]:
+        for at, (number, row) in enumerate(
+            zip(checked.numbers.tolist(), checked.events.rows, strict=True)
+        ):
+            match statuses[at]:
                 case Status.CONFLICT:
-                    answers[number] = IdentifierConflictError(
-                        names[number], outcome.conflicts[row], position
+                    recorded[number] = IdentifierConflictError(
+                        row.identifier, outcome.conflicts[at], positions[at]
                     )
                 case Status.DUPLICATE:
-                    answers[number] = self._original(position)
+                    recorded[number] = self._original(positions[at])
                 case _:
-                    found = RecordedEvent(
-                        row=event,
-                        position=position,
-                        recorded_at=outcome.recorded_at,
-                        cancelled=False,
+                    recorded[number] = self._resource(
+                        RecordedEvent(row, positions[at], outcome.recorded_at)
                     )
-                    answers[number] = self._resource(found, duplicate=False)
-        return [answers[number] for number in range(len(names))]
-
-    def _append(self, check: Callable[[Definitions], UsageDraft]) -> UsageOutcome:
-        known = self._engine.known_definitions()
-        try:
-            outcome = self._engine.append(check)
-        except MeterEventInvalidError:
-            # Another process may have made or reactivated the meter since.
-            if self._engine.definitions().facts_position == known.facts_position:
-                raise
-            outcome = self._engine.append(check)
-        assert outcome is not None, "one event was to be appended"
-        return outcome
+        return recorded
 
     def _original(self, position: int) -> MeterEvent:
         events, recorded_at = self._engine.log.events_at(np.array([position]))
         (row,) = usage_rows(events)
-        found = RecordedEvent(
-            row=row,
-            position=position,
-            recorded_at=int(recorded_at[0]),
-            cancelled=self._engine.is_cancelled(position),
-        )
+        is_cancelled = self._engine.is_cancelled(position)
+        found = RecordedEvent(row, position, int(recorded_at[0]), is_cancelled)
         return self._resource(found, duplicate=True)
 
-    def _resource(self, found: RecordedEvent, *, duplicate: bool) -> MeterEvent:
+    def _resource(self, found: RecordedEvent, *, duplicate: bool = False) -> MeterEvent:
         definitions = self._engine.known_definitions()
         return event_resource(
             definitions.by_event_name[found.row.event_name],
@@ -369,24 +278,3 @@ class MeterEvents:
             livemode=self._engine.settings.livemode,
             duplicate=duplicate,
         )
-
-
-def _draft(
-    checked: _Checked,
-    events: Sequence[NewMeterEvent],
-    definitions: Definitions,
-    now: Callable[[], int],
-) -> UsageDraft:
-    own = [events[number].timestamp is not None for number in checked.rows]
-    requests = [
-        (row, request)
-        for row, number in enumerate(checked.rows)
-        if (request := events[number].request) is not None
-    ]
-    return UsageDraft(
-        events=FewEvents(tuple(checked.rows.values())),
-        has_own_timestamp=np.array(own, np.bool_),
-        facts_position=definitions.facts_position,
-        now=now,
-        requests=requests,
-    )

@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 from sqlalchemy import Connection
 
-from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.commits import read_head
 from ledger.entries import Commit
 from ledger.facts.meters import Formula, MeterCreated
@@ -71,8 +71,8 @@ def draft(
     recorded_at: int = NOW,
     has_own_timestamp: bool = True,
     is_batch: bool = False,
-) -> UsageDraft:
-    return UsageDraft(
+) -> Draft:
+    return Draft.of(
         events=usage_batch(events) if is_batch else FewEvents(tuple(events)),
         has_own_timestamp=np.full(len(events), has_own_timestamp),
         facts_position=facts_position,
@@ -82,7 +82,7 @@ def draft(
 
 def append(
     log: Log, *events: UsageRow, recorded_at: int = NOW, has_own_timestamp: bool = True
-) -> UsageOutcome:
+) -> Outcome:
     """Append events that were checked against the facts as they are."""
     return log.append_usage(
         draft(
@@ -112,11 +112,11 @@ def record(log: Log, *facts: MeterCreated, recorded_at: int = NOW) -> Commit | N
     return writing.commit
 
 
-def statuses(outcome: UsageOutcome) -> list[Status]:
+def statuses(outcome: Outcome) -> list[Status]:
     return [Status(status) for status in outcome.statuses]
 
 
-def positions(outcome: UsageOutcome) -> list[int]:
+def positions(outcome: Outcome) -> list[int]:
     return [int(position) for position in outcome.positions]
 
 

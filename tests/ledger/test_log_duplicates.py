@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ledger.appending.drafts import Status, UsageDraft, combine
+from ledger.appending.drafts import Draft, Status
 from ledger.facts.credits import CreditGrantExpired
 from ledger.log import Log
 from ledger.usage.columns import UsageRow
@@ -222,48 +222,46 @@ def test_an_identifier_is_kept_for_ever_without_a_retention(log: Log) -> None:
     assert statuses(outcome) == [DUPLICATE]
 
 
-def batch_draft(log: Log, *events: UsageRow) -> UsageDraft:
+def batch_draft(log: Log, *events: UsageRow) -> Draft:
     return draft(events, facts_position=log.catch_up().facts_position, is_batch=True)
 
 
-def test_a_draft_combined_ahead_is_recorded_like_any_other(log: Log) -> None:
+def test_a_draft_of_columns_is_recorded_like_any_other(log: Log) -> None:
     append(log, row("a"))
     sent = batch_draft(log, row("b"), row("a"))
 
-    outcome = log.append_usage(sent, combine([sent]))
+    outcome = log.append_usage(sent)
 
     assert statuses(outcome) == [APPENDED, DUPLICATE]
     assert positions(outcome) == [2, 1]
 
 
 @pytest.mark.parametrize("by_another_log", [False, True])
-def test_a_draft_combined_ahead_finds_what_was_recorded_since(
+def test_a_draft_made_ahead_finds_what_was_recorded_since(
     open_log: OpenLog, *, by_another_log: bool
 ) -> None:
     log = open_log()
     other = open_log() if by_another_log else log
     sent = batch_draft(log, row("a"), row("b"), row("c"))
-    combined = combine([sent])
     append(other, row("b"), row("a", value="2"))
 
-    outcome = log.append_usage(sent, combined)
+    outcome = log.append_usage(sent)
 
     assert statuses(outcome) == [CONFLICT, DUPLICATE, APPENDED]
     assert positions(outcome) == [2, 1, 3]
 
 
 @pytest.mark.parametrize("by_another_log", [False, True])
-def test_a_draft_combined_ahead_outlives_unrelated_events(
+def test_a_draft_made_ahead_outlives_unrelated_events(
     open_log: OpenLog, *, by_another_log: bool
 ) -> None:
     log = open_log()
     other = open_log() if by_another_log else log
     append(log, row("before"))
     sent = batch_draft(log, row("a"), row("before"))
-    combined = combine([sent])
     append(other, row("x"), row("y"))
 
-    outcome = log.append_usage(sent, combined)
+    outcome = log.append_usage(sent)
 
     assert statuses(outcome) == [APPENDED, DUPLICATE]
     assert positions(outcome) == [4, 1]
@@ -277,10 +275,9 @@ def test_a_draft_of_which_all_was_recorded_since_makes_no_commit(
 ) -> None:
     log, other = open_log(), open_log()
     sent = batch_draft(log, row("a"), row("b"))
-    combined = combine([sent])
     append(other, row("b"), row("a"))
 
-    outcome = log.append_usage(sent, combined)
+    outcome = log.append_usage(sent)
 
     assert statuses(outcome) == [DUPLICATE, DUPLICATE]
     assert positions(outcome) == [2, 1]
@@ -289,7 +286,7 @@ def test_a_draft_of_which_all_was_recorded_since_makes_no_commit(
 
 def test_mixed_timestamps_in_one_draft_are_compared_row_by_row(log: Log) -> None:
     append(log, row("a"), row("b"))
-    sent = UsageDraft(
+    sent = Draft.of(
         events=FewEvents([row("a", timestamp=NOW + 1), row("b", timestamp=NOW + 1)]),
         has_own_timestamp=np.array([False, True]),
         facts_position=0,

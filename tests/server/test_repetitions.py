@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 import metering
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from tests.segment_places import places_of
 from tests.server.losing import LosingProxy, losing_proxy
 from tests.server.running import Answered, Server

@@ -3,7 +3,7 @@
 import pytest
 
 import metering
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from metering.server.api.repetitions import REPLAYED, Repetitions
 from metering.server.api.requests import HttpResponse
 from metering.server.grammar.dialects import V1

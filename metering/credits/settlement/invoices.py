@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from ledger.facts.credits import InvoiceLine
 from metering.arguments.currencies import currency_of
-from metering.arguments.times import Time
 from metering.credits.invoices import Invoice, check_invoice
 from metering.credits.parameters import AMOUNT_MAX, LONGEST_CUSTOMER, LONGEST_ID
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.credits.settlement.sources import first_rows
 from metering.errors import InvalidRequestError
 from metering.usage.ingest.plain import plain_timestamps, plain_words
+from metering.usage.ingest.single import times_of
 from metering.usage.ingest.types import texts_of
 from projections.windows import END
 
@@ -213,7 +213,9 @@ def _check_one_by_one(rows: pa.Table) -> Invoice:
         name: texts_of(rows.column(name).combine_chunks())
         for name in ("invoice", "customer", "line", "currency", "price")
     }
-    times = _times(rows.column("period_end").combine_chunks())
+    times = [
+        time or "" for time in times_of(rows.column("period_end").combine_chunks())
+    ]
     lines = [
         {"id": line, "amount": amount, "currency": currency, "price": price}
         for line, amount, currency, price in zip(
@@ -237,10 +239,3 @@ def _check_one_by_one(rows: pa.Table) -> Invoice:
                 param=name,
             )
     return checked
-
-
-def _times(column: pa.Array) -> list[Time]:
-    """Read times as texts with all their digits, or as whole seconds."""
-    if pa.types.is_integer(column.type):
-        return list(column.to_pylist())
-    return [text or "" for text in texts_of(column.cast(pa.string()))]

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.errors import (

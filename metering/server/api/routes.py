@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from metering import MeteringError
 from metering.access.api_keys import ScopeName
 from metering.bodies import Body

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import metering
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError

@@ -5,8 +5,7 @@ only where its columns show that the single check would accept it with the very 
 result, and every other row is brought to the single check.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 import numpy as np
@@ -24,9 +23,11 @@ from ledger.usage.columns import (
     words,
 )
 from ledger.usage.quantities import QUANTITY
+from ledger.usage.rows import batch_of
 from metering.arguments.ids import Naming
 from metering.arguments.strings import LONGEST_TEXT
 from metering.errors import MeterEventInvalidError
+from metering.store.checked_events import CheckedEvents
 from metering.usage.event_rules import Arrival, check_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
 from metering.usage.ingest.plain import (
@@ -44,34 +45,17 @@ from metering.usage.ingest.types import texts_of
 from projections.kernels.meters import MeterDefinition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedEvents:
-    """The events of one piece of a source that may be recorded.
-
-    Attributes:
-        events: in canonical form, in the order of their rows.
-        rows: number of the source's row of each event (int64, ascending).
-        has_own_timestamp: which events carry their sender's timestamp.
-        rejections: the rows that may not be.
-    """
-
-    events: pa.RecordBatch
-    rows: np.ndarray
-    has_own_timestamp: np.ndarray
-    rejections: Sequence[Rejection]
-
-
 def check_rows(
     rows: Iterable[SourceRow | Rejection], arrival: Arrival, naming: Naming
-) -> CheckedEvents:
+) -> CheckedEvents[Rejection]:
     """Check rows one by one."""
     accepted: list[UsageRow] = []
     numbers: list[int] = []
     own: list[bool] = []
-    rejections: list[Rejection] = []
+    rejections: dict[int, Rejection] = {}
     for row in rows:
         if isinstance(row, Rejection):
-            rejections.append(row)
+            rejections[row.row] = row
             continue
         identifier = row.identifier
         if identifier is None:
@@ -86,8 +70,8 @@ def check_rows(
             )
         except MeterEventInvalidError as error:
             text = row.identifier if isinstance(row.identifier, str) else None
-            rejections.append(
-                Rejection(row.number, _printable(text), error.code, error.message)
+            rejections[row.number] = Rejection(
+                row.number, _printable(text), error.code, error.message
             )
         else:
             accepted.append(event)
@@ -95,15 +79,15 @@ def check_rows(
             own.append(row.timestamp is not None)
     return CheckedEvents(
         events=usage_batch(accepted) if accepted else empty_batch(),
-        rows=np.array(numbers, np.int64),
+        numbers=np.array(numbers, np.int64),
         has_own_timestamp=np.array(own, bool),
-        rejections=rejections,
+        refusals=rejections,
     )
 
 
 def check_columns(
     columns: LocatedColumns, arrival: Arrival, naming: Naming
-) -> CheckedEvents:
+) -> CheckedEvents[Rejection]:
     """Check a piece of a source column by column, and what is not plain row by row."""
     batches: list[pa.RecordBatch] = []
     rows: list[np.ndarray] = []
@@ -119,16 +103,16 @@ def check_columns(
         passed[members] = True
     others = check_rows(rows_of(columns, np.flatnonzero(~passed)), arrival, naming)
     own = _has_own_timestamp(columns)
-    if not len(others.rows) and len(batches) == 1:
+    if not len(others.numbers) and len(batches) == 1:
         events, at = batches[0], rows[0]
     else:
-        rows.append(np.searchsorted(columns.numbers, others.rows))
-        events, at = in_order([*batches, others.events], rows)
+        rows.append(np.searchsorted(columns.numbers, others.numbers))
+        events, at = in_order([*batches, batch_of(others.events)], rows)
     return CheckedEvents(
         events=events,
-        rows=columns.numbers[at],
+        numbers=columns.numbers[at],
         has_own_timestamp=own[at],
-        rejections=others.rejections,
+        refusals=others.refusals,
     )
 
 

@@ -7,16 +7,18 @@ by the caller's thread alone.
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from ledger.appending.deduplication import Draft
-from ledger.appending.drafts import Status, UsageDraft, UsageOutcome, combine
+from ledger.appending.drafts import Draft, Outcome, Status
+from ledger.usage.rows import batch_of
 from metering.arguments.ids import Naming, NamingByTime
 from metering.errors import conflict_message
+from metering.store.checked_events import CheckedEvents
 from metering.store.engine import Engine
 from metering.usage.event_rules import Arrival
-from metering.usage.ingest.bulk import CheckedEvents, check_columns, check_rows
+from metering.usage.ingest.bulk import check_columns, check_rows
 from metering.usage.ingest.layout import Columns, LocatedColumns
 from metering.usage.ingest.receipts import (
     IngestReceipt,
@@ -25,16 +27,15 @@ from metering.usage.ingest.receipts import (
     Tally,
 )
 from metering.usage.ingest.sources import Piece, open_source
+from projections.meters.catalog import Definitions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A piece that is checked, its identifiers hashed where any may be recorded."""
+    """A piece that was checked, and the draft of the events that obey the rules."""
 
     piece: Piece
-    checked: CheckedEvents
-    draft: UsageDraft
-    combined: Draft | None
+    ahead: tuple[CheckedEvents[Rejection], Draft]
 
 
 class Ingestion:
@@ -77,53 +78,36 @@ class Ingestion:
         return tally.receipt()
 
     def _prepare(self, piece: Piece) -> _Prepared:
-        now = self._engine.now()
         # Read, not remembered: a meter may have come since, and a row is refused once.
         definitions = self._engine.definitions()
+        return _Prepared(
+            piece, self._engine.checked(partial(self._check, piece), definitions)
+        )
+
+    def _check(
+        self, piece: Piece, definitions: Definitions
+    ) -> CheckedEvents[Rejection]:
+        now = self._engine.now()
         arrival = Arrival(
             now=now, definitions=definitions, takes_any_past=self._takes_any_past
         )
         naming = self._naming or NamingByTime(self._engine.ids, now)
-        checked = _check(piece, arrival, naming)
-        draft = UsageDraft(
-            events=checked.events,
-            has_own_timestamp=checked.has_own_timestamp,
-            facts_position=definitions.facts_position,
-            now=self._engine.now,
-        )
-        return _Prepared(
-            piece=piece,
-            checked=checked,
-            draft=draft,
-            combined=combine([draft]) if len(draft) else None,
-        )
+        if isinstance(piece, LocatedColumns):
+            return check_columns(piece, arrival, naming)
+        return check_rows(piece, arrival, naming)
 
     def _commit(self, prepared: _Prepared, tally: Tally) -> None:
-        outcome = None
-        if prepared.checked.rejections and self._are_meters_newer_than(prepared.draft):
-            # A meter may have come since; a row is refused only by the meters of now.
-            prepared = self._prepare(prepared.piece)
-        while prepared.combined is not None:
-            outcome = self._engine.append_usage(prepared.draft, prepared.combined)
-            if outcome.statuses[0] != Status.STALE:
-                break
-            prepared, outcome = self._prepare(prepared.piece), None
-        tally.rows += len(prepared.piece)
-        tally.rejections.extend(prepared.checked.rejections)
+        piece = prepared.piece
+        checked, outcome = self._engine.append(
+            partial(self._check, piece), prepared.ahead
+        )
+        tally.rows += len(piece)
+        tally.rejections.extend(checked.refusals.values())
         if outcome is not None:
-            _count(prepared.checked, outcome, tally)
-
-    def _are_meters_newer_than(self, draft: UsageDraft) -> bool:
-        return self._engine.definitions().facts_position != draft.facts_position
+            _count(checked, outcome, tally)
 
 
-def _check(piece: Piece, arrival: Arrival, naming: Naming) -> CheckedEvents:
-    if isinstance(piece, LocatedColumns):
-        return check_columns(piece, arrival, naming)
-    return check_rows(piece, arrival, naming)
-
-
-def _count(checked: CheckedEvents, outcome: UsageOutcome, tally: Tally) -> None:
+def _count(checked: CheckedEvents[Rejection], outcome: Outcome, tally: Tally) -> None:
     appended = outcome.positions[outcome.statuses == Status.APPENDED]
     tally.accepted += len(appended)
     tally.duplicates += int(np.count_nonzero(outcome.statuses == Status.DUPLICATE))
@@ -131,12 +115,12 @@ def _count(checked: CheckedEvents, outcome: UsageOutcome, tally: Tally) -> None:
         if tally.first_position is None:
             tally.first_position = int(appended[0])
         tally.last_position = int(appended[-1])
-    identifiers = checked.events.column("identifier")
+    identifiers = batch_of(checked.events).column("identifier")
     for row, fields in outcome.conflicts.items():
         identifier = identifiers[row].as_py()
         message = conflict_message(identifier, fields, int(outcome.positions[row]))
         tally.rejections.append(
             Rejection(
-                int(checked.rows[row]), identifier, "identifier_conflict", message
+                int(checked.numbers[row]), identifier, "identifier_conflict", message
             )
         )

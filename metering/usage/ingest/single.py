@@ -90,6 +90,16 @@ def row_of_dict(number: int, row: object, columns: Columns) -> SourceRow | Rejec
     return _row_of_dict(number, row, columns)
 
 
+def times_of(column: pa.Array) -> list[Time | None]:
+    """Read times as strings with all their digits, or as whole seconds."""
+    if pa.types.is_integer(column.type):
+        return list(column.to_pylist())
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        # In UTC, since the last hours of the year 9999 are in no year of other zones.
+        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
+    return list(texts_of(column.cast(pa.string())))
+
+
 def parse_object(text: str | bytes) -> object:
     """Parse JSON with every digit of its numbers.
 
@@ -214,12 +224,7 @@ def _words(column: pa.Array | Constant | None, length: int) -> list[object]:
 
 
 def _times(column: pa.Array | None, length: int) -> list[Time | None]:
-    """Read times as texts with all their digits, or as whole seconds."""
-    if column is None:
-        return [None] * length
-    if pa.types.is_integer(column.type):
-        return list(column.to_pylist())
-    return list(texts_of(column.cast(pa.string())))
+    return [None] * length if column is None else times_of(column)
 
 
 def _refuse_constant(name: str) -> object:

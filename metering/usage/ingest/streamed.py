@@ -5,7 +5,7 @@ what plainly obeys the rules is waved through with the very result of the single
 and everything else is brought there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Annotated
@@ -24,6 +24,7 @@ from ledger.usage.columns import (
 )
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.errors import MeterEventInvalidError
+from metering.store.checked_events import CheckedEvents
 from metering.usage.event_rules import Arrival, check_each
 from metering.usage.ingest.plain import plain_timestamps, plain_values
 from projections.meters.catalog import Definitions
@@ -41,23 +42,6 @@ class StreamedEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: _Payload
     identifier: _Name | None = None
     timestamp: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedStream:
-    """Events that may be recorded, and why the others may not.
-
-    Attributes:
-        events: in canonical form, in the order in which they came.
-        rows: the number of each (int64, ascending).
-        has_own_timestamp: which carry their sender's timestamp.
-        refusals: by the number of the event.
-    """
-
-    events: pa.RecordBatch
-    rows: np.ndarray
-    has_own_timestamp: np.ndarray
-    refusals: Mapping[int, MeterEventInvalidError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +65,7 @@ class _Gathered:
 
 def check_stream(
     events: Sequence[StreamedEvent], identifiers: Sequence[str], arrival: Arrival
-) -> CheckedStream:
+) -> CheckedEvents[MeterEventInvalidError]:
     """Check events, each under the identifier that it has or was given."""
     gathered = _gather(events, arrival.definitions)
     if not _are_storable(gathered, events, identifiers):
@@ -98,8 +82,8 @@ def check_stream(
             [at[is_plain], np.array(list(rows), np.int64)],
         )
     own = np.array([event.timestamp is not None for event in events], np.bool_)
-    return CheckedStream(
-        events=batch, rows=at, has_own_timestamp=own[at], refusals=refusals
+    return CheckedEvents(
+        events=batch, numbers=at, has_own_timestamp=own[at], refusals=refusals
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from ledger.appending.deduplication import Candidates, Draft, Settled, Stored, settle
+from ledger.appending.deduplication import Candidates, Stored, settle
+from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_batch
 from ledger.usage.content_hash import content_hashes
@@ -30,6 +31,9 @@ def drafted(
             identifier_hashes(batch) if hashes is None else np.array(hashes, np.uint64)
         ),
         has_own_timestamp=np.array(has_own_timestamp or [True] * len(events)),
+        facts_position=0,
+        now=lambda: NOW,
+        requests=(),
     )
 
 
@@ -71,14 +75,20 @@ def unread(positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
     raise AssertionError(f"the events at {positions} need not be read")
 
 
-def answers(settled: Settled) -> list[tuple[int, int]]:
-    return list(
-        zip(
-            settled.original_positions.tolist(),
-            settled.original_rows.tolist(),
+def answers(settled: Outcome) -> list[tuple[int, int]]:
+    """The position of each event's stored original, 0 where there is none, and the
+    index of its original in the same draft, -1 where there is none.
+    """
+    new = np.flatnonzero(settled.are_new).tolist()
+    return [
+        (0, -1 if is_new else new[position]) if is_here else (position, -1)
+        for position, is_here, is_new in zip(
+            settled.positions.tolist(),
+            settled.are_here.tolist(),
+            settled.are_new.tolist(),
             strict=True,
         )
-    )
+    ]
 
 
 def test_identifiers_that_share_a_hash_are_both_new() -> None:
@@ -87,7 +97,7 @@ def test_identifiers_that_share_a_hash_are_both_new() -> None:
     settled = settle(draft, candidates(), stored_at([row("unused")]), live_since=None)
 
     assert answers(settled) == [(0, -1), (0, -1)]
-    assert settled.is_new.tolist() == [True, True]
+    assert settled.are_new.tolist() == [True, True]
     assert settled.conflicts == {}
 
 
@@ -101,7 +111,7 @@ def test_an_identifier_that_shares_its_hash_with_a_stored_one_is_new() -> None:
         live_since=None,
     )
 
-    assert settled.is_new.tolist() == [True, True]
+    assert settled.are_new.tolist() == [True, True]
 
 
 def test_the_right_one_of_several_candidates_is_the_original() -> None:
@@ -156,7 +166,7 @@ def test_an_identifier_recorded_before_it_lives_is_free() -> None:
     )
 
     assert answers(settled) == [(0, -1), (2, -1), (0, 0)]
-    assert settled.is_new.tolist() == [True, False, False]
+    assert settled.are_new.tolist() == [True, False, False]
 
 
 def test_a_sealed_event_that_is_sent_again_is_not_read() -> None:
@@ -209,7 +219,7 @@ def test_a_sealed_identifier_that_only_shares_its_hash_is_another() -> None:
         draft, sealed(known, (0, 1), (0, 2)), stored_at(known), live_since=None
     )
 
-    assert settled.is_new.tolist() == [True]
+    assert settled.are_new.tolist() == [True]
 
 
 def test_a_kept_hash_that_is_wrong_proves_nothing() -> None:
@@ -380,6 +390,6 @@ def test_a_large_batch_is_settled_as_a_whole() -> None:
         live_since=None,
     )
 
-    assert np.count_nonzero(settled.is_new) == 10_000
-    assert settled.original_positions[:10_000].tolist() == list(range(1, 10_001))
-    assert settled.original_rows[-5:].tolist() == list(range(19_995, 20_000))
+    assert np.count_nonzero(settled.are_new) == 10_000
+    assert answers(settled)[:10_000] == [(at, -1) for at in range(1, 10_001)]
+    assert answers(settled)[-5:] == [(0, at) for at in range(19_995, 20_000)]

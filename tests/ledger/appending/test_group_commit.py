@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from ledger.appending.drafts import Status, UsageDraft, UsageOutcome
+from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.appending.group_commit import GroupCommit
 from ledger.errors import LedgerError, StoreUnavailableError
 from ledger.log import Log
@@ -29,14 +29,12 @@ class ClumsyError(Exception):
     """What no commit should raise."""
 
 
-def append_at_once(
-    log: Log, drafts: Iterable[UsageDraft]
-) -> list[Future[UsageOutcome]]:
+def append_at_once(log: Log, drafts: Iterable[Draft]) -> list[Future[Outcome]]:
     """Append each draft in a thread of its own, all begun before any goes on."""
     waiting = list(drafts)
     barrier = threading.Barrier(len(waiting))
 
-    def append_one(each: UsageDraft) -> UsageOutcome:
+    def append_one(each: Draft) -> Outcome:
         barrier.wait()
         return log.append_usage(each)
 
@@ -53,7 +51,7 @@ def test_many_threads_get_consecutive_positions_in_few_commits(
         database.gate.clear()
         arrived = threading.Barrier(THREADS + 1)
 
-        def send(number: int) -> UsageOutcome:
+        def send(number: int) -> Outcome:
             arrived.wait()
             return append(log, row(f"a-{number}"), row(f"b-{number}"))
 

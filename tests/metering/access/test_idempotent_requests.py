@@ -11,7 +11,8 @@ from sqlalchemy import select
 import metering
 from ledger.database.addresses import open_database
 from ledger.errors import RequestRepeatedError
-from ledger.records.requests import Request, idempotent_request
+from ledger.records.idempotency import Request
+from ledger.records.requests import idempotent_request
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_event, create_meter
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 import metering
-from ledger.records.requests import Request
+from ledger.records.idempotency import Request
 from metering.usage.meter_events import NewMeterEvent, Recorded
 from tests.conftest import Connect
 from tests.metering.usual_usage import NOW, PAYLOAD, create_event, create_meter, total

@@ -1,0 +1,151 @@
+"""The append of usage: from checked drafts to one durable commit.
+
+Everything that can be is prepared before the write lock is taken: duplicates are settled
+against what this process has taken in, and the new events encoded. Under the lock the
+head is moved. If it is not where it was known to be, what others committed is taken in
+and the draft settled against that. Only then the commit is inserted.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import compress
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from ledger.appending.attempts import attempting
+from ledger.appending.deduplication import settle
+from ledger.appending.drafts import Draft, Outcome
+from ledger.chain import next_commit
+from ledger.commits import move_head, read_head
+from ledger.database.store import Database
+from ledger.entries import CommitKind, Head
+from ledger.errors import LogDamagedError
+from ledger.intake import Intake
+from ledger.records.requests import Requests
+from ledger.stored_events import StoredEvents
+
+_Settled = tuple[Head, Outcome, Draft]
+"""The head up to which a draft is settled, what becomes of it, and its new events."""
+
+
+class UsageAppends:
+    """Commits drafts of usage, for one thread at a time.
+
+    Args:
+        database: where the log is stored.
+        intake: what this process has taken in.
+        stored: reads events that a draft may repeat.
+        identifier_retention: how long an identifier cannot be used again; None is for
+            ever.
+        catch_up: takes in what others committed, without the write lock.
+    """
+
+    def __init__(  # the parts of one append
+        self,
+        database: Database,
+        intake: Intake,
+        stored: StoredEvents,
+        identifier_retention: timedelta | None,
+        catch_up: Callable[[], Head],
+    ) -> None:
+        self._database = database
+        self._intake = intake
+        self._stored = stored
+        self._retention = identifier_retention
+        self._catch_up = catch_up
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """Commit what is new in some drafts together, and return an outcome for each.
+
+        A draft that was checked against other meters than those of now is stale.
+
+        Raises:
+            StoreError: nothing was recorded.
+        """
+        latest = self._intake.head.facts_position
+        if any(draft.facts_position != latest for draft in drafts):
+            # Before the lock is taken, even where nothing was taken in so far. What
+            # others commit later shows at the head.
+            latest = self._catch_up().facts_position
+        since = self._intake.meters_position
+        are_current = [since <= draft.facts_position <= latest for draft in drafts]
+        current = list(compress(drafts, are_current))
+        outcomes = iter(self._commit_together(current) if current else ())
+        return [
+            next(outcomes) if is_current else Outcome.stale(len(draft))
+            for draft, is_current in zip(drafts, are_current, strict=True)
+        ]
+
+    def _commit_together(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        draft = Draft.together(drafts)
+        while True:
+            try:
+                return self._commit(draft).split(drafts)
+            except _SealedMeanwhileError:
+                # Without the lock: reading segments takes time.
+                self._catch_up()
+
+    def _commit(self, draft: Draft) -> Outcome:
+        known, outcome, new = settled = self._settle(draft)
+        if len(new) == 0:
+            return outcome
+        body, digest = new.encoded
+        with attempting(self._database, len(body)) as attempt:
+            while True:
+                if self._intake.meters_position > draft.facts_position:
+                    return Outcome.stale(len(draft))
+                commit, head = next_commit(
+                    known, new.events, CommitKind.USAGE, digest, draft.now()
+                )
+                if move_head(attempt.connection, known, head):
+                    break
+                # Others committed since: what they recorded may be in this draft.
+                self._take_in(attempt.connection, known)
+                known, outcome, new = settled = self._settle_again(draft, settled)
+                if len(new) == 0:
+                    return outcome
+                body, digest = new.encoded
+            attempt.insert(commit, head, body)
+            if new.requests:
+                requests = [request for _, request in new.requests]
+                Requests(attempt.connection).add(requests, commit.recorded_at)
+        self._stored.keep(commit)
+        self._intake.take_in(commit, head, new.hashes)
+        return outcome.recorded(commit.first_position, commit.recorded_at)
+
+    def _take_in(self, connection: Connection, known: Head) -> None:
+        """Take in what others committed since a head, under the write lock."""
+        actual = read_head(connection)
+        if actual.position <= known.position:
+            reason = "the store was replaced by an older one; connect again"
+            raise LogDamagedError(actual.position, reason)
+        if self._intake.must_restart(actual):
+            raise _SealedMeanwhileError
+        self._intake.take_in_up_to(connection, actual)
+
+    def _settle_again(self, draft: Draft, settled: _Settled) -> _Settled:
+        """Settle a draft against what was taken in since it was settled."""
+        before, outcome, new = settled
+        known, may_repeat = self._intake.holds_any_after(before.position, draft.hashes)
+        return self._settle(draft) if may_repeat else (known, outcome, new)
+
+    def _settle(self, draft: Draft) -> _Settled:
+        """Settle a draft against all that was taken in."""
+        known, candidates = self._intake.find(draft.hashes)
+        live_since = None
+        if self._retention is not None:
+            now = max(known.recorded_at, draft.now())
+            live_since = now - self._retention // timedelta(microseconds=1)
+        outcome = settle(draft, candidates, self._stored_at, live_since=live_since)
+        new = draft.take(outcome.are_new)
+        assert len(new) == np.count_nonzero(outcome.are_new), "the new ones are taken"
+        return known, outcome, new
+
+    def _stored_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        return self._stored.take(positions, self._intake.sealed)
+
+
+class _SealedMeanwhileError(Exception):
+    """What others appended since lies in segments already."""
