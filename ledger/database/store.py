@@ -5,6 +5,7 @@ A database transaction is opened here and nowhere else: `read` sees one snapshot
 that commit order is position order. Errors of the drivers leave translated.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
@@ -20,15 +21,20 @@ from ledger.errors import (
     StoreUnavailableError,
 )
 
-_FULL = (
-    "disk is full",
-    "no space left",
-    "disk full",
-    "diskfull",
-    "disk quota",
-    "could not extend",
-)
-_BUSY = ("database is locked", "lock timeout", "statement timeout", "locknotavailable")
+# By code, since a server words its messages in the language of its locale.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_DISK_FULL = "53100"
+_LOCK_NOT_AVAILABLE, _QUERY_CANCELED, _DEADLOCK = "55P03", "57014", "40P01"
+# https://sqlite.org/rescode.html; what is beyond the lowest byte says where it happened.
+_SQLITE_PRIMARY = 0xFF
+_FULL = {_DISK_FULL, sqlite3.SQLITE_FULL}
+_BUSY = {
+    _LOCK_NOT_AVAILABLE,
+    _QUERY_CANCELED,
+    _DEADLOCK,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}
 
 
 class Database(Protocol):
@@ -81,15 +87,24 @@ def translated(address: str) -> Iterator[None]:
 
 
 def store_error(address: str, error: SQLAlchemyError) -> StoreError:
-    """Say in our words what a database refused."""
+    """Make the error of ours that says what a database refused."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     reason = " ".join(str(cause).split()) or type(cause).__name__
-    known_as = f"{type(cause).__name__} {reason}".lower()
-    if any(words in known_as for words in _FULL):
+    code = _code_of(cause)
+    if code in _FULL:
         return StoreFullError(address, reason)
-    if any(words in known_as for words in _BUSY):
+    if code in _BUSY:
         return StoreBusyError(address, reason)
     return StoreUnavailableError(address, reason)
+
+
+def _code_of(cause: BaseException | None) -> str | int | None:
+    """Return the SQLSTATE or the primary result code, None where there is neither."""
+    result = getattr(cause, "sqlite_errorcode", None)
+    if isinstance(result, int):
+        return result & _SQLITE_PRIMARY
+    state = getattr(cause, "sqlstate", None)
+    return state if isinstance(state, str) else None
 
 
 def close_connections(engine: Engine) -> None:

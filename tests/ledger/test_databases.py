@@ -4,6 +4,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -13,7 +14,12 @@ from sqlalchemy import Connection, text
 from ledger.database.addresses import LOG_FILE, open_database
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
-from ledger.errors import StoreUnavailableError
+from ledger.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from tests.ledger.conftest import OpenDatabase
 
 pytestmark = pytest.mark.dialect
@@ -251,3 +257,51 @@ def test_a_connection_in_use_is_closed_once_it_is_given_back(
         assert driver is not None
         with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError)):
             driver.cursor().execute("SELECT 1")
+
+
+# What a database refuses is known by its code, in whatever language it says so.
+
+
+@pytest.mark.postgresql
+@pytest.mark.dialect
+@pytest.mark.parametrize(
+    ("state", "message", "expected"),
+    [
+        ("53100", "konnte Datei nicht erweitern", StoreFullError),
+        ("55P03", "Anweisung wird wegen Sperrzeitüberschreitung abgebrochen", StoreBusyError),
+        ("57014", "Anweisung wird wegen Zeitüberschreitung abgebrochen", StoreBusyError),
+        ("40P01", "Verklemmung (Deadlock) entdeckt", StoreBusyError),
+        ("P0001", "disk is full, database is locked, lock timeout", StoreUnavailableError),
+    ],
+)  # fmt: skip
+def test_what_postgresql_refuses_is_known_by_its_code(
+    postgresql_url: str, state: str, message: str, expected: type[StoreError]
+) -> None:
+    raising = f"DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{state}'; END $$"
+
+    with closing(open_database(postgresql_url, creates=True)) as database:
+        with (
+            pytest.raises(expected, match=message.split(maxsplit=1)[0]) as caught,
+            database.write() as connection,
+        ):
+            connection.exec_driver_sql(raising)
+
+        assert type(caught.value) is expected
+
+
+def test_what_sqlite_refuses_is_known_by_its_code(
+    sqlite_database: SQLiteDatabase,
+) -> None:
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE body (content blob)")
+        connection.exec_driver_sql("PRAGMA max_page_count = 4")
+        connection.exec_driver_sql("INSERT INTO body VALUES (zeroblob(1000000))")
+
+    with pytest.raises(StoreFullError), sqlite_database.write() as connection:
+        fill(connection)
+    with (
+        pytest.raises(StoreUnavailableError) as caught,
+        sqlite_database.write() as connection,
+    ):
+        connection.exec_driver_sql('SELECT * FROM "disk is full, database is locked"')
+    assert type(caught.value) is StoreUnavailableError
