@@ -4,18 +4,19 @@ Source: ISO 4217, whose list of active currencies the package `iso4217` carries.
 """
 
 from functools import cache
+from typing import Annotated
 
-from metering.arguments.parameters import invalid, missing
+from msgspec import Meta
+
+from metering.arguments.refusals import invalid
 
 
 def currency_of(code: object, param: str) -> str:
-    """Check the code of a currency in either case, and give it in lower case.
+    """Return the code of a currency, given in either case, in lower case.
 
     Raises:
         InvalidRequestError: no active currency with a minor unit has it.
     """
-    if code is None:
-        raise missing(param)
     # Other letters than ASCII's have some of these in lower case, as the Kelvin sign.
     known = code.lower() if isinstance(code, str) and code.isascii() else ""
     if known not in _minor_unit_digits():
@@ -23,8 +24,11 @@ def currency_of(code: object, param: str) -> str:
     return known
 
 
+Currency = Annotated[str, Meta(min_length=1, max_length=3), currency_of]
+
+
 def minor_unit_digits(currency: str) -> int:
-    """Tell how many digits of an amount are fractions of the currency's unit.
+    """Return how many digits of an amount are fractions of the currency's unit.
 
     Args:
         currency: a code in lower case; one that is not active any more has 2.
@@ -34,7 +38,7 @@ def minor_unit_digits(currency: str) -> int:
 
 @cache
 def _minor_unit_digits() -> dict[str, int]:
-    # It reads its list when it is imported, which who has no credits need not wait for.
+    # It reads its list when it is imported, and a store without credits needs none.
     from iso4217 import Currency  # noqa: PLC0415
 
     # Gold, bond units and the like are counted in no minor unit.

@@ -1,12 +1,27 @@
 """Strings that callers give: which of them a database can store, and how long they may be."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from metering.errors import InvalidRequestError
 
 LONGEST_NAME = 100
 """Most characters of an event name, an identifier or a payload key."""
 
 LONGEST_TEXT = 500
-"""Most characters of a payload's value."""
+"""Most characters of a payload's value, and of a customer."""
+
+LONGEST_ID = 255
+"""Most characters of an id that others made: a price's, an invoice's."""
+
+Id = str
+"""The id of one of our resources, which is looked up."""
+
+Customer = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
+OthersId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
+"""An event name, an identifier or a payload key."""
 
 
 def is_storable(value: str) -> bool:

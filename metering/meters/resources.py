@@ -10,8 +10,7 @@ from typing import Literal
 
 import msgspec
 
-FormulaName = Literal["sum", "count", "last", "min", "max", "avg", "unique_count"]
-"""How the values of a window become one number; the first three are Stripe's."""
+from metering.arguments.words import FormulaName
 
 
 class DefaultAggregation(msgspec.Struct, frozen=True, kw_only=True):

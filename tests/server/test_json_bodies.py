@@ -1,32 +1,34 @@
 """Bodies in JSON say what forms say; numbers are whole, and only where they are taken."""
 
+from collections.abc import Sequence
+from typing import Annotated, TypedDict
+
+import msgspec
 import pytest
+from msgspec import Meta
 
 import metering
+from metering.arguments.kinds import read_fields
+from metering.arguments.schema import Spelling, fields_of
+from metering.arguments.times import Time
 from metering.server.grammar.json_bodies import decode_json
-from metering.server.grammar.parameters import (
-    Integer,
-    Items,
-    Moment,
-    Shape,
-    Text,
-    optional,
-    read_parameters,
-)
 
-LINE = Shape(
-    {"id": optional(Text()), "amount": optional(Integer(least=0, most=10**18))}
-)
-PARAMETERS = {
-    "name": optional(Text()),
-    "count": optional(Integer(least=-(10**18), most=10**18)),
-    "at": optional(Moment()),
-    "lines": optional(Items(LINE)),
-}
+
+class Line(TypedDict, total=False):
+    id: str
+    amount: Annotated[int, Meta(ge=0, le=10**18)]
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    name: str | None = None
+    count: Annotated[int, Meta(ge=-(10**18), le=10**18)] | None = None
+    at: Time | None = None
+    lines: Sequence[Line] | None = None
 
 
 def read(body: bytes, *, takes_wholes: bool = True) -> dict[str, object]:
-    return read_parameters(PARAMETERS, decode_json(body, takes_wholes=takes_wholes))
+    fields = fields_of(Asked, Spelling.EXTENSION)
+    return read_fields(fields, decode_json(body, takes_wholes=takes_wholes))
 
 
 def test_whole_numbers_are_read_with_all_their_digits_and_as_texts_too() -> None:
@@ -84,4 +86,4 @@ def test_numbers_are_refused_where_none_are_taken() -> None:
     with pytest.raises(metering.InvalidRequestError) as refused:
         read(b'{"count": 1}', takes_wholes=False)
 
-    assert refused.value.message == "Invalid count: expected a string, found int"
+    assert refused.value.message == "Invalid count: 1; must be a string"

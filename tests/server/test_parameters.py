@@ -1,40 +1,42 @@
 """Parameters that a route does not take are refused in Stripe's words, with their path."""
 
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypedDict
+
+import msgspec
 import pytest
+from msgspec import UNSET, Meta, UnsetType
 
 import metering
+from metering.arguments.kinds import Given, read_fields
+from metering.arguments.metadata import Metadata
+from metering.arguments.schema import Spelling, fields_of
+from metering.arguments.times import Time
 from metering.server.grammar.forms import decode_form
-from metering.server.grammar.parameters import (
-    METADATA,
-    Choice,
-    Either,
-    Flag,
-    Given,
-    Integer,
-    Items,
-    Shape,
-    Text,
-    optional,
-    read_parameters,
-    required,
-    seconds,
-)
 
-PARAMETERS = {
-    "name": required(Text(longest=5)),
-    "note": optional(Text(unsets=True)),
-    "count": optional(Integer(least=1, most=100)),
-    "until": optional(seconds(unsets=True)),
-    "kind": optional(Choice(words=("count", "last", "sum"))),
-    "flag": optional(Flag()),
-    "metadata": optional(METADATA),
-    "items": optional(Items(Shape({"id": required(Text())}))),
-    "when": optional(Either(text=seconds(), tree=Shape({"gt": optional(seconds())}))),
-}
+
+class Item(TypedDict):
+    id: str
+
+
+class When(TypedDict, total=False):
+    gt: Time
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    name: Annotated[str, Meta(min_length=1, max_length=5)]
+    note: str | UnsetType | None = UNSET
+    count: Annotated[int, Meta(ge=1, le=100)] | None = None
+    until: Time | UnsetType | None = UNSET
+    kind: Literal["count", "last", "sum"] | None = None
+    flag: bool = False
+    metadata: Metadata | UnsetType | None = UNSET
+    items: Sequence[Item] | None = None
+    when: Time | When | None = None
 
 
 def read(form: str) -> Given:
-    return read_parameters(PARAMETERS, decode_form(form.encode()))
+    return read_fields(fields_of(Asked, Spelling.V1), decode_form(form.encode()))
 
 
 def test_what_is_given_is_read_and_what_is_not_is_left_out() -> None:
@@ -45,7 +47,7 @@ def test_what_is_given_is_read_and_what_is_not_is_left_out() -> None:
 
     assert given == {
         "name": "abc",
-        "note": "",
+        "note": None,
         "count": 7,
         "until": None,
         "kind": "sum",
@@ -65,7 +67,7 @@ def test_what_is_given_is_read_and_what_is_not_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("form", "code", "param", "message"),
     [
-        ("", "parameter_missing", "name", "Missing required param: name."),
+        ("", "parameter_missing", "name", "Missing required param: name"),
         ("name=a&x=1", "parameter_unknown", "x", "Received unknown parameter: x"),
         (
             "name=a&items[0][x]=1",
@@ -77,58 +79,73 @@ def test_what_is_given_is_read_and_what_is_not_is_left_out() -> None:
             "name=a&items[0][id]=b&items[2]=",
             "parameter_invalid",
             "items[2]",
-            "Invalid object",
+            "Invalid items[2]: ''; must be an object with id",
         ),
         (
             "name=a&items[0]=b",
             "parameter_invalid",
             "items[0]",
-            "Invalid object",
+            "Invalid items[0]: 'b'; must be an object with id",
         ),
-        ("name=a&items[x][id]=b", "parameter_invalid", "items", "Invalid array"),
-        ("name[a]=b", "parameter_invalid", "name", "Invalid string: an object"),
+        (
+            "name=a&items[x][id]=b",
+            "parameter_invalid",
+            "items",
+            "Invalid items: {'x': {'id': 'b'}}; must be a list of 0 to 10000 elements",
+        ),
+        (
+            "name[a]=b",
+            "parameter_invalid",
+            "name",
+            "Invalid name: {'a': 'b'}; must be a string of 1 to 5 characters",
+        ),
         (
             "name=abcdef",
             "parameter_invalid",
             "name",
-            "Invalid string: abcdef; must be at most 5 characters",
+            "Invalid name: 'abcdef'; must be a string of 1 to 5 characters",
         ),
         (
             "name=a&count=abc",
             "parameter_invalid_integer",
             "count",
-            "Invalid integer: abc",
+            "Invalid count: 'abc'; must be an integer from 1 to 100",
         ),
         (
             "name=a&count=1.0",
             "parameter_invalid_integer",
             "count",
-            "Invalid integer: 1.0",
+            "Invalid count: '1.0'; must be an integer from 1 to 100",
         ),
         (
             "name=a&count=0",
             "parameter_invalid_integer",
             "count",
-            "Invalid integer: 0; must be greater than or equal to 1",
+            "Invalid count: 0; must be an integer from 1 to 100",
         ),
         (
             "name=a&count=101",
             "parameter_invalid_integer",
             "count",
-            "Invalid integer: 101; must be less than or equal to 100",
+            "Invalid count: 101; must be an integer from 1 to 100",
         ),
         (
             "name=a&kind=max",
             "parameter_invalid",
             "kind",
-            "Invalid kind: must be one of count, last or sum",
+            "Invalid kind: 'max'; must be one of count, last, sum",
         ),
-        ("name=a&flag=1", "parameter_invalid", "flag", "Invalid boolean: 1"),
+        (
+            "name=a&flag=1",
+            "parameter_invalid",
+            "flag",
+            "Invalid flag: '1'; must be true or false",
+        ),
         (
             "name=a&metadata[a][b]=1",
             "parameter_invalid",
             "metadata[a]",
-            "Invalid string: an object",
+            "Invalid metadata[a]: {'b': '1'}; must be a string of 0 to 500 characters",
         ),
     ],
 )

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from metering.arguments.kinds import read_fields
 from metering.errors import InvalidRequestError
 from metering.server.grammar.json_bodies import decode_json
-from metering.server.grammar.parameters import read_parameters
 from metering.server.table import ROUTES
 
 [STREAM] = [each for each in ROUTES if each.credential == "session"]
@@ -21,7 +21,7 @@ def taken_by_decoder(body: bytes) -> bool:
 
 def taken_by_parameters(body: bytes) -> bool:
     try:
-        read_parameters(STREAM.accepted, decode_json(body))
+        read_fields(STREAM.accepted, decode_json(body))
     except InvalidRequestError:
         return False
     return True

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 import metering
+from metering.arguments.words import FormulaName
 from metering.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -15,7 +16,6 @@ from metering.cli.screens.documents import print_document
 from metering.cli.screens.screen import Column, show, show_pairs, show_table
 from metering.cli.screens.text import moment
 from metering.cli.stores import create_store, find_meter, open_store
-from metering.meters.resources import FormulaName
 
 CUSTOMER_KEY = "stripe_customer_id"
 VALUE_KEY = "value"

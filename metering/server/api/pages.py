@@ -6,20 +6,12 @@ from typing import Any
 
 import msgspec
 
+from metering.arguments.kinds import Given
 from metering.bodies import Body, body_of
 from metering.errors import InvalidRequestError, ResourceMissingError
-from metering.server.grammar.parameters import Given, Integer, Parameter, Text, optional
 
-LIMIT_MAX = 100
 _LIMIT = 10
 _AFTER, _BEFORE = "starting_after", "ending_before"
-
-PAGING: dict[str, Parameter] = {
-    "limit": optional(Integer(least=1, most=LIMIT_MAX)),
-    _AFTER: optional(Text()),
-    _BEFORE: optional(Text()),
-}
-"""What every list takes."""
 
 
 def page_of(

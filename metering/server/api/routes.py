@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from ledger.records.idempotency import Request
 from metering import MeteringError
 from metering.access.api_keys import ScopeName
+from metering.arguments.kinds import Fields, Given, ListKind, RequestField, StringKind
+from metering.arguments.schema import ELEMENTS_MAX, fields_of
 from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.api.expansion import Expansions
@@ -18,9 +22,17 @@ from metering.server.api.metrics import Metrics
 from metering.server.api.requests import BodyLimits
 from metering.server.grammar.dialects import Dialect
 from metering.server.grammar.media_types import JSON
-from metering.server.grammar.parameters import Given, Items, Parameters, Text, optional
 
-_EXPAND = {"expand": optional(Items(Text()))}
+
+class TakesNothing(msgspec.Struct, frozen=True):
+    """A request without parameters."""
+
+
+_EXPAND: Fields = {
+    "expand": RequestField(
+        kind=ListKind(kind=StringKind(most=5_000), most=ELEMENTS_MAX)
+    )
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +131,8 @@ class Route:
         handler: answers one call.
         together: answers the calls that came at the same time in one commit. Their
             answers are not kept for repetitions, but made again from the log.
-        parameters: what the route takes, beside `expand` where the dialect has it.
+        takes: the schema of its request, beside `expand` where the dialect has it.
+        needs: paths of what it requires though the library does not.
         expansions: what can be expanded in the answer.
         is_list: whether the answer is a list, in whose elements that is.
         recover: makes the answer again after the process that had made it died, given
@@ -141,7 +154,8 @@ class Route:
     summary: str
     handler: Handler | None = None
     together: Together | None = None
-    parameters: Parameters = field(default_factory=dict)
+    takes: type = TakesNothing
+    needs: frozenset[str] = frozenset()
     expansions: Expansions = field(default_factory=dict)
     is_list: bool = False
     recover: Callable[[Metering, str], Any] | None = None
@@ -157,8 +171,11 @@ class Route:
         assert (self.handler is None) is not (self.together is None)
 
     @property
-    def accepted(self) -> Parameters:
-        """All parameters that a request may give."""
-        return (
-            {**self.parameters, **_EXPAND} if self.dialect.expands else self.parameters
-        )
+    def fields(self) -> Fields:
+        """The fields of its request."""
+        return fields_of(self.takes, self.dialect.spelling, self.needs)
+
+    @property
+    def accepted(self) -> Fields:
+        """All fields that a request may give."""
+        return {**self.fields, **_EXPAND} if self.dialect.expands else self.fields

@@ -7,12 +7,14 @@ whatever goes wrong leaves as one of Stripe's errors.
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import metering
 from ledger.records.idempotency import Request
+from metering.arguments.kinds import read_fields
 from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
@@ -32,10 +34,9 @@ from metering.server.api.requests import (
     media_type_named,
 )
 from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
-from metering.server.grammar.forms import Tree, decode_form
+from metering.server.grammar.forms import decode_form
 from metering.server.grammar.json_bodies import decode_json
 from metering.server.grammar.media_types import JSON
-from metering.server.grammar.parameters import read_parameters
 
 Outcome = HttpResponse | PositionNotReachedError
 """A response, or that the log has not reached the position the request asks for."""
@@ -145,7 +146,7 @@ class Service:
             key = key_of(keys, asked.headers.get("authorization"))
             self._rates.take(key.id)
             check_scope(key, route.scope)
-            read_parameters(route.accepted, _tree(route, asked))
+            read_fields(route.accepted, _tree(route, asked))
             if route.rows is not None:
                 _media_type(route.rows, asked)
                 check_encoding(asked.headers)
@@ -192,7 +193,7 @@ class Service:
         elif route.decode is not None and not asked.query:
             given = route.decode(asked.body)
         if given is None:
-            given = read_parameters(route.accepted, _tree(route, asked))
+            given = read_fields(route.accepted, _tree(route, asked))
         paths = check_paths(
             given.pop("expand", []), route.expansions, is_list=route.is_list
         )
@@ -291,7 +292,7 @@ def _reply(answer: Answer, position: int) -> HttpResponse:
     return HttpResponse(pieces=content.body, headers=headers)
 
 
-def _tree(route: Route, asked: HttpRequest) -> Tree:
+def _tree(route: Route, asked: HttpRequest) -> Mapping[str, Any]:
     if route.method != "POST" or not asked.body or route.rows is not None:
         return decode_form(asked.query)
     wanted = route.dialect.body_types

@@ -7,6 +7,17 @@ them. Source: https://spec.openapis.org/oas/v3.1.0
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from metering.arguments.kinds import (
+    ChoiceKind,
+    EitherKind,
+    Fields,
+    Kind,
+    ListKind,
+    MappingKind,
+    ObjectKind,
+    RequestField,
+)
+from metering.arguments.schema import ELEMENTS_MAX
 from metering.server.api.expansion import ITEM
 from metering.server.api.failures import MEANINGS
 from metering.server.api.routes import Route
@@ -14,19 +25,8 @@ from metering.server.documents.open_routes import OpenRoute
 from metering.server.grammar.dialects import ErrorShape
 from metering.server.grammar.leaves import Leaf, leaves_of
 from metering.server.grammar.media_types import FORM, JSON
-from metering.server.grammar.parameters import (
-    POSITION_MAX,
-    Choice,
-    Either,
-    Items,
-    KeyedBy,
-    Kind,
-    Pairs,
-    Parameters,
-    Shape,
-    optional,
-)
 from metering.server.grammar.schemas import Schema, schema_of_all
+from metering.usage.requests import POSITION_MAX
 from metering.webhooks.resources import API_VERSION
 
 Node = dict[str, Any]
@@ -143,13 +143,14 @@ def _resource_of(path: str) -> str:
     return words.replace("/", " ").replace("_", " ") if "/" in words else "server"
 
 
-def taken_by(route: Route) -> Parameters:
+def taken_by(route: Route) -> Fields:
     """Tell what a route takes, `expand` only where something can be expanded."""
     if not route.expansions:
-        return route.parameters
+        return route.fields
     prefix = f"{ITEM}." if route.is_list else ""
     words = tuple(f"{prefix}{each}" for each in route.expansions)
-    return {**route.parameters, "expand": optional(Items(Choice(words=words)))}
+    paths = ListKind(kind=ChoiceKind(words=words), most=ELEMENTS_MAX)
+    return {**route.fields, "expand": RequestField(kind=paths)}
 
 
 def _operation(route: Route) -> Node:
@@ -246,14 +247,14 @@ def _request_body(route: Route) -> Node:
     }
 
 
-def _form(schema: Schema, parameters: Parameters) -> Node:
+def _form(schema: Schema, parameters: Fields) -> Node:
     """Describe a form, in which what is nested is written in brackets."""
     nested = [name for name, each in parameters.items() if _is_nested(each.kind)]
     return {"schema": schema, "encoding": dict.fromkeys(nested, _NESTED)}
 
 
 def _is_nested(kind: Kind) -> bool:
-    return isinstance(kind, Shape | Items | Pairs | KeyedBy | Either)
+    return isinstance(kind, ObjectKind | ListKind | MappingKind | EitherKind)
 
 
 def _responses(route: Route) -> Node:

@@ -7,11 +7,14 @@ contradict what was recorded, and are refused one by one. An answer is not kept,
 repetition is told of duplicates.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pyarrow as pa
+from msgspec import Meta
 
 from metering.arguments.ids import NamingByText, identifier_of
+from metering.arguments.strings import LONGEST_TEXT
 from metering.bodies import encoded
 from metering.errors import InvalidRequestError, SourceError
 from metering.server.api.errors import BodyTooLargeError, RowsUnreadableError
@@ -19,7 +22,6 @@ from metering.server.api.requests import BodyLimits
 from metering.server.api.routes import Answer, Call, Content, Route, RowsBody
 from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, prefers_arrow
-from metering.server.grammar.parameters import Flag, Text, optional
 from metering.usage.ingest.bodies import Body, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns
@@ -42,6 +44,20 @@ _REJECTED_MAX = 1_000_000
 _LIMITS = BodyLimits(sent_max=64 << 20, decoded_max=512 << 20)
 _OBJECT = "metering.ingest_receipt"
 _COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "payload")
+
+_ColumnName = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
+
+
+class BulkIngest(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows are recorded, and which columns they have."""
+
+    backfill: bool = False
+    event_name_column: _ColumnName | None = None
+    identifier_column: _ColumnName | None = None
+    timestamp_column: _ColumnName | None = None
+    customer_column: _ColumnName | None = None
+    value_column: _ColumnName | None = None
+    payload_column: _ColumnName | None = None
 
 
 def _ingest(call: Call) -> Answer:
@@ -137,10 +153,7 @@ ROUTES = (
         scope="ingest",
         summary="Record many meter events, and report each row that was rejected.",
         handler=_ingest,
-        parameters={
-            "backfill": optional(Flag()),
-            **{f"{name}_column": optional(Text(longest=500)) for name in _COLUMNS},
-        },
+        takes=BulkIngest,
         keeps_answers=False,
         rows=RowsBody(media_types=tuple(_FORMATS), limits=_LIMITS),
     ),

@@ -7,20 +7,11 @@ given again, and without one the invoice itself is found.
 from collections.abc import Sequence
 
 from metering.bodies import Body, body_of
-from metering.credits.parameters import AMOUNT_MAX, LONGEST_ID
+from metering.credits.requests import InvoiceApply, InvoiceReinstate
 from metering.credits.resources import CreditBalanceTransaction
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import EXTENSION
-from metering.server.grammar.parameters import (
-    Integer,
-    Items,
-    Moment,
-    Shape,
-    Text,
-    optional,
-    required,
-)
 
 CREDITS = "/metering/v1/credits"
 _APPLY, _PREVIEW, _REINSTATE = (
@@ -48,22 +39,6 @@ def _list(made: Sequence[CreditBalanceTransaction], url: str) -> Body:
     return listed([body_of(each) for each in made], url, has_more=False)
 
 
-_ID = Text(longest=LONGEST_ID)
-_LINE = Shape(
-    {
-        "amount": required(Integer(least=0, most=AMOUNT_MAX)),
-        "currency": required(Text(longest=3)),
-        "id": required(_ID),
-        "price": optional(_ID),
-    }
-)
-_INVOICE = {
-    "customer": required(_ID),
-    "invoice": required(_ID),
-    "lines": required(Items(_LINE, least=1)),
-    "period_end": required(Moment()),
-}
-
 ROUTES = (
     Route(
         method="POST",
@@ -74,7 +49,7 @@ ROUTES = (
         handler=_apply,
         expansions=_EXPANSIONS,
         is_list=True,
-        parameters=_INVOICE,
+        takes=InvoiceApply,
     ),
     Route(
         method="POST",
@@ -87,7 +62,7 @@ ROUTES = (
         is_list=True,
         # What it answers is soon another thing; nothing came of it.
         keeps_answers=False,
-        parameters=_INVOICE,
+        takes=InvoiceApply,
     ),
     Route(
         method="POST",
@@ -98,6 +73,6 @@ ROUTES = (
         handler=_reinstate,
         expansions=_EXPANSIONS,
         is_list=True,
-        parameters={"invoice": required(_ID)},
+        takes=InvoiceReinstate,
     ),
 )

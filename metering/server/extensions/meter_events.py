@@ -6,18 +6,11 @@ from metering.bodies import Body
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import EXTENSION
-from metering.server.grammar.parameters import (
-    POSITION_MAX,
-    Integer,
-    Moment,
-    Text,
-    optional,
-)
 from metering.server.v2.bodies import event_body
+from metering.usage.requests import MeterEventList
 from metering.usage.resources import MeterEvent
 
 EVENTS = "/metering/v1/meter_events"
-LIMIT_MAX = 1_000
 _LIMIT = 100
 _FILTERS = ("event_name", "customer", "start_time", "end_time", "starting_after")
 
@@ -50,13 +43,6 @@ ROUTES = (
         summary="List recorded events in the order of the log, cancelled ones marked.",
         handler=_list_events,
         is_list=True,
-        parameters={
-            "customer": optional(Text(longest=500)),
-            "end_time": optional(Moment()),
-            "event_name": optional(Text(longest=100)),
-            "limit": optional(Integer(least=1, most=LIMIT_MAX)),
-            "start_time": optional(Moment()),
-            "starting_after": optional(Integer(least=0, most=POSITION_MAX)),
-        },
+        takes=MeterEventList,
     ),
 )

@@ -15,26 +15,16 @@ import pyarrow as pa
 
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import time_of
+from metering.reaggregation.requests import Reaggregate
 from metering.server.api.routes import Answer, Call, Content, Route
 from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, JSON, prefers_arrow
-from metering.server.grammar.parameters import (
-    Choice,
-    Either,
-    Items,
-    KeyedBy,
-    Moment,
-    Text,
-    optional,
-)
 
 REAGGREGATE = "/metering/v1/reaggregate"
 _METHODS: tuple[Literal["GET", "POST"], ...] = ("GET", "POST")
 _ROWS_AT_A_TIME = 8_192
 _TIMES = ("window_start", "window_end")
 _VALUE = "value"
-_WINDOWS = ("minute", "hour", "day", "week", "month")
-_FORMULAS = ("sum", "count", "last", "min", "max", "avg", "unique_count")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _HEAD = b'{"object":"list","data":['
 _END = b'],"has_more":false,"url":"%s"}' % REAGGREGATE.encode()
@@ -108,22 +98,6 @@ def _number(value: Decimal) -> msgspec.Raw:
     return msgspec.Raw(f"{value:f}".rstrip("0").rstrip(".").encode())
 
 
-_ONE_OR_SEVERAL = Either(text=Text(), tree=Items(Text()))
-_PARAMETERS = {
-    "as_of": optional(Moment()),
-    "end_time": optional(Moment()),
-    "filters": optional(
-        KeyedBy(Either(text=Text(unsets=True), tree=Items(Text(unsets=True))))
-    ),
-    "formula": optional(Choice(words=_FORMULAS)),
-    "group_by": optional(_ONE_OR_SEVERAL),
-    "meters": optional(_ONE_OR_SEVERAL),
-    "start_time": optional(Moment()),
-    "timezone": optional(Text(longest=100)),
-    "value_key": optional(Text(longest=100)),
-    "window": optional(Choice(words=_WINDOWS)),
-}
-
 ROUTES = tuple(
     Route(
         method=method,
@@ -135,7 +109,7 @@ ROUTES = tuple(
         is_heavy=True,
         # It has no effect, and an answer is too large to be kept.
         keeps_answers=False,
-        parameters=_PARAMETERS,
+        takes=Reaggregate,
         answers_in=(JSON, ARROW),
     )
     for method in _METHODS

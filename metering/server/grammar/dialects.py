@@ -7,6 +7,7 @@ error has to be written in some dialect.
 import enum
 from dataclasses import dataclass
 
+from metering.arguments.schema import Spelling
 from metering.server.grammar.media_types import FORM, JSON
 
 
@@ -27,6 +28,7 @@ class Dialect:
 
     Attributes:
         prefix: what the paths of its routes begin with.
+        spelling: how values are spelled, times above all.
         body_types: media types of request bodies; the first is assumed where a request
             names none.
         takes_whole_numbers: whether a JSON body may hold whole numbers.
@@ -35,17 +37,27 @@ class Dialect:
     """
 
     prefix: str
+    spelling: Spelling
     body_types: tuple[str, ...]
     takes_whole_numbers: bool = False
     expands: bool = True
     errors: ErrorShape = ErrorShape.V1
 
 
-V2 = Dialect(prefix="/v2/", body_types=(JSON,), expands=False, errors=ErrorShape.V2)
-EXTENSION = Dialect(
-    prefix="/metering/", body_types=(FORM, JSON), takes_whole_numbers=True
+V2 = Dialect(
+    prefix="/v2/",
+    spelling=Spelling.V2,
+    body_types=(JSON,),
+    expands=False,
+    errors=ErrorShape.V2,
 )
-V1 = Dialect(prefix="/", body_types=(FORM,))
+EXTENSION = Dialect(
+    prefix="/metering/",
+    spelling=Spelling.EXTENSION,
+    body_types=(FORM, JSON),
+    takes_whole_numbers=True,
+)
+V1 = Dialect(prefix="/", spelling=Spelling.V1, body_types=(FORM,))
 
 
 def dialect_at(path: str) -> Dialect:

@@ -1,8 +1,9 @@
-"""Forms: what a request's body or query says, as nested keys and texts.
+"""Forms: a request's body or query as nested keys and strings.
 
 ``a[b]=1`` is a key in a key. Lists come as Stripe's libraries write them: indexed,
 ``a[0][b]=1``, or with empty brackets, ``a[][b]=1``, where a key that is there already
-begins the next element. Which of both it was meant to be is for the route to say.
+begins the next element. Whether keys are those of an object or of a list is for the
+route to say.
 Source: https://docs.stripe.com/api (form-encoded request bodies).
 """
 
@@ -12,17 +13,7 @@ from urllib.parse import parse_qsl
 from metering.errors import InvalidRequestError
 
 Tree = dict[str, "str | Tree"]
-"""Keys, each with a text or with keys in turn; of a list ``0``, ``1``, …"""
-
-
-class Elements(Tree):
-    """The elements of a list by their number, where what was sent says it is one."""
-
-
-class Whole(str):
-    """A whole number, where what was sent says that it is no text."""
-
-    __slots__ = ()
+"""Keys, each with a string or with keys in turn; of a list ``0``, ``1``, …"""
 
 
 PAIRS_MAX = 1_000
@@ -36,7 +27,8 @@ def decode_form(text: bytes) -> Tree:
     """Decode a form.
 
     Raises:
-        InvalidRequestError: it is no UTF-8, too long or too deep, or says a thing twice.
+        InvalidRequestError: it is not UTF-8, is too long or too deep, or has a key
+            twice.
     """
     if not text:
         return {}
@@ -64,7 +56,7 @@ def decode_form(text: bytes) -> Tree:
 
 def _put(tree: Tree, key: str, value: str) -> None:
     parts = _KEY.fullmatch(key)
-    # What is no path is a key of its own, which no route knows.
+    # A key that is no path is one of its own, which no route knows.
     path = [key] if parts is None else [parts[1], *_BRACKETS.findall(parts[2])]
     if len(path) > _DEPTH_MAX:
         raise InvalidRequestError(f"Invalid request: {key[:60]} is nested too deeply")
@@ -84,7 +76,7 @@ def _put(tree: Tree, key: str, value: str) -> None:
 
 
 def _element(node: Tree, rest: list[str]) -> str:
-    """Number the element of a list that empty brackets mean."""
+    """Return the number of the list's element that empty brackets mean."""
     if node and rest:
         last = str(len(node) - 1)
         element = node.get(last)

@@ -1,33 +1,32 @@
-"""JSON bodies: what a request says in one, as the same nested keys and texts as a form.
+"""JSON bodies: plain values, of which v2 takes strings and the extensions whole numbers.
 
-So both are read by the same kinds of parameters. All that v2 takes here are texts,
-objects and lists; a number has no digits to lose where there is none. The extensions
-take whole numbers as well, and those have all their digits.
+A number that is written with a fraction or an exponent may have lost digits on its way
+here, so none is taken. Nulls are left out.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from metering.arguments.kinds import within
+from metering.arguments.refusals import invalid
 from metering.errors import InvalidRequestError
-from metering.server.grammar.forms import Elements, Tree, Whole
 
 _DEPTH_MAX = 8
 
-_Json = str | int | float | bool | dict[str, "_Json"] | list["_Json"] | None
 
-
-def decode_json(body: bytes, *, takes_wholes: bool = False) -> Tree:
-    """Decode a body; nulls are left out.
+def decode_json(body: bytes, *, takes_wholes: bool = False) -> dict[str, Any]:
+    """Decode a body.
 
     Args:
         body: as it was sent, decompressed.
-        takes_wholes: whether numbers may be in it that are written without a fraction
-            and an exponent.
+        takes_wholes: whether it may hold numbers, written without a fraction and an
+            exponent.
 
     Raises:
-        InvalidRequestError: it is no JSON object, too deep, or holds another number or
-            a truth.
+        InvalidRequestError: it is not a JSON object, is too deep, or holds another
+            number or a boolean.
     """
     try:
         found = msgspec.json.decode(body)
@@ -38,36 +37,33 @@ def decode_json(body: bytes, *, takes_wholes: bool = False) -> Tree:
         ) from error
     if not isinstance(found, dict):
         raise InvalidRequestError("Invalid request: its body is not a JSON object")
-    return _Reading(takes_wholes=takes_wholes).tree(found, "", _DEPTH_MAX)
+    return _JsonReading(takes_wholes=takes_wholes).object(found, "", _DEPTH_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _JsonReading:
     takes_wholes: bool
 
-    def tree(self, found: dict[str, _Json], path: str, depth: int) -> Tree:
+    def object(self, found: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
         return {
-            name: self._node(value, f"{path}[{name}]" if path else name, depth)
+            name: self._value(value, within(path, name), depth)
             for name, value in found.items()
             if value is not None
         }
 
-    def _node(self, value: _Json, path: str, depth: int) -> str | Tree:
+    def _value(self, value: Any, path: str, depth: int) -> Any:
         if isinstance(value, str):
             return value
         if self.takes_wholes and isinstance(value, int) and not isinstance(value, bool):
-            return Whole(value)
+            return value
         if not depth:
             raise InvalidRequestError("Invalid request: its body is nested too deeply")
         if isinstance(value, dict):
-            return self.tree(value, path, depth - 1)
+            return self.object(value, path, depth - 1)
         if isinstance(value, list):
-            return Elements(
-                (str(at), self._node(each, f"{path}[{at}]", depth - 1))
+            return [
+                self._value(each, f"{path}[{at}]", depth - 1)
                 for at, each in enumerate(value)
-            )
+            ]
         wanted = "a string or a whole number" if self.takes_wholes else "a string"
-        raise InvalidRequestError(
-            f"Invalid {path[:100]}: expected {wanted}, found {type(value).__name__}",
-            param=path[:100],
-        )
+        raise invalid(path[:100], value, wanted)

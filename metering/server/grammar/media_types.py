@@ -1,4 +1,4 @@
-"""Media types: what bodies and answers are in, and which of two a client prefers."""
+"""Media types of bodies and answers, and which of two a client prefers."""
 
 ARROW = "application/vnd.apache.arrow.stream"
 FORM = "application/x-www-form-urlencoded"
@@ -7,7 +7,7 @@ JSON = "application/json"
 
 
 def prefers_arrow(accept: str) -> bool:
-    """Tell whether a header names Arrow, and JSON not before it."""
+    """Whether a header names Arrow, and does not prefer JSON."""
     weights = dict(map(_weight, accept.split(",")))
     arrow = weights.get(ARROW, 0.0)
     return arrow > 0 and arrow >= weights.get(JSON, 0.0)

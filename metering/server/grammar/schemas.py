@@ -1,25 +1,24 @@
-"""Schemas: what the kinds of parameters take, in JSON Schema.
+"""JSON Schema of requests, made of the fields that read them.
 
-Source: https://json-schema.org/draft/2020-12, which OpenAPI 3.1 goes by.
+Source: https://json-schema.org/draft/2020-12, the dialect of OpenAPI 3.1.
 """
 
 from typing import Any
 
-from metering.server.grammar.parameters import (
+from metering.arguments.kinds import (
     RFC_3339,
-    Choice,
-    Either,
-    Flag,
-    Integer,
-    Items,
-    KeyedBy,
+    BooleanKind,
+    ChoiceKind,
+    EitherKind,
+    Fields,
+    IntegerKind,
     Kind,
-    Moment,
-    Pairs,
-    Parameters,
-    Shape,
-    Text,
-    Timestamp,
+    ListKind,
+    MappingKind,
+    ObjectKind,
+    RequestField,
+    StringKind,
+    TimestampKind,
 )
 
 Schema = dict[str, Any]
@@ -32,67 +31,58 @@ _TIME: Schema = {
 }
 
 
-def schema_of_all(parameters: Parameters) -> Schema:
-    """Describe an object with these parameters and no others."""
+def schema_of_all(fields: Fields) -> Schema:
+    """Return the schema of an object with these fields and no others."""
     schema: Schema = {
         "type": "object",
-        "properties": {name: schema_of(each.kind) for name, each in parameters.items()},
+        "properties": {name: schema_of_field(each) for name, each in fields.items()},
         "additionalProperties": False,
     }
-    if needed := [name for name, each in parameters.items() if each.is_required]:
+    if needed := [name for name, each in fields.items() if each.is_required]:
         schema["required"] = needed
     return schema
 
 
+def schema_of_field(field: RequestField) -> Schema:
+    """Return the schema of a field; an empty string takes a nullable one away."""
+    schema = schema_of(field.kind)
+    return {"anyOf": [schema, _EMPTY]} if field.is_nullable else schema
+
+
 def schema_of(kind: Kind) -> Schema:
-    """Describe the values of a kind."""
+    """Return the schema of a kind of values."""
     match kind:
-        case Pairs():
-            schema = _schema_of_pairs(kind)
-        case Shape(parameters=parameters):
-            schema = schema_of_all(parameters)
-        case Items(kind=element, least=least, most=most):
+        case ObjectKind(fields=fields):
+            return schema_of_all(fields)
+        case ListKind(kind=element, least=least, most=most):
             bounds = {"minItems": least, "maxItems": most}
-            schema = {"type": "array", "items": schema_of(element), **bounds}
-        case KeyedBy(kind=value, longest_key=longest, most=most):
-            schema = {
+            return {"type": "array", "items": schema_of(element), **bounds}
+        case MappingKind(kind=value, longest_key=longest, most=most):
+            return {
                 "type": "object",
                 "maxProperties": most,
                 "propertyNames": {"maxLength": longest},
                 "additionalProperties": schema_of(value),
             }
-        case Either(text=text, tree=tree):
-            schema = {"anyOf": [schema_of(text), schema_of(tree)]}
+        case EitherKind(single=single, nested=nested):
+            return {"anyOf": [schema_of(single), schema_of(nested)]}
         case _:
-            schema = _schema_of_one(kind)
-    if isinstance(kind, Integer | Pairs) and kind.unsets:
-        return {"anyOf": [schema, _EMPTY]}
-    return schema
+            return _schema_of_single(kind)
 
 
-def _schema_of_one(kind: Kind) -> Schema:
+def _schema_of_single(kind: Kind) -> Schema:
     match kind:
-        case Text(longest=longest, unsets=unsets):
-            least = 0 if unsets else 1
-            return {"type": "string", "minLength": least, "maxLength": longest}
-        case Integer(least=least, most=most):
+        case StringKind(least=least, most=most):
+            return {"type": "string", "minLength": least, "maxLength": most}
+        case IntegerKind(least=least, most=most):
             return {"type": "integer", "minimum": least, "maximum": most}
-        case Choice(words=words):
+        case ChoiceKind(words=words):
             return {"type": "string", "enum": list(words)}
-        case Flag():
+        case BooleanKind():
             return {"type": "boolean"}
-        case Timestamp():
-            return _TIME
-        case Moment():
+        case TimestampKind(takes_seconds=True):
             return {"anyOf": [{"type": "integer"}, _TIME]}
+        case TimestampKind():
+            return _TIME
         case _:
-            raise AssertionError(f"no schema is known of {kind}")
-
-
-def _schema_of_pairs(kind: Pairs) -> Schema:
-    return {
-        "type": "object",
-        "maxProperties": kind.most,
-        "propertyNames": {"maxLength": kind.longest_key},
-        "additionalProperties": {"type": "string", "maxLength": kind.longest_value},
-    }
+            raise AssertionError(f"nothing over HTTP is a {kind}")

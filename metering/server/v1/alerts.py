@@ -3,28 +3,17 @@
 Source: https://docs.stripe.com/api/billing/alert
 """
 
+from metering.alerts.requests import AlertCreate, AlertList
 from metering.alerts.resources import Alert
 from metering.bodies import body_of
 from metering.connection import Metering
-from metering.server.api.pages import PAGING, page_of
+from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
-from metering.server.grammar.parameters import (
-    Choice,
-    Integer,
-    Items,
-    Shape,
-    Text,
-    optional,
-    required,
-)
 
 ALERTS = "/v1/billing/alerts"
 _ALERT = ALERTS + "/{id}"
 _EXPANSIONS = {"usage_threshold.meter": "meter"}
-_GTE_MAX = 999_999_999_999_999_999
-_TYPES = ("usage_threshold", "credit_balance_threshold")
-_RECURRENCES = ("one_time", "calendar_month", "calendar_day")
 
 
 def _create(call: Call) -> Answer:
@@ -58,41 +47,6 @@ def _recover(m: Metering, alert_id: str) -> Alert:
     return m.alerts.retrieve(alert_id)
 
 
-_FILTER = Shape(
-    {
-        "customer": optional(Text(longest=500)),
-        "type": required(Choice(words=("customer",))),
-    }
-)
-_CREDIT_THRESHOLD = Shape(
-    {
-        "filters": optional(Items(_FILTER)),
-        "lte": required(
-            Shape(
-                {
-                    "balance_type": required(Choice(words=("monetary",))),
-                    "monetary": optional(
-                        Shape(
-                            {
-                                "currency": required(Text(longest=3)),
-                                "value": required(Integer(least=0, most=_GTE_MAX)),
-                            }
-                        )
-                    ),
-                }
-            )
-        ),
-    }
-)
-_THRESHOLD = Shape(
-    {
-        "filters": optional(Items(_FILTER)),
-        "gte": required(Integer(least=1, most=_GTE_MAX)),
-        "meter": required(Text()),
-        "recurrence": required(Choice(words=_RECURRENCES)),
-    }
-)
-
 ROUTES = (
     Route(
         method="POST",
@@ -103,12 +57,8 @@ ROUTES = (
         handler=_create,
         expansions=_EXPANSIONS,
         recover=_recover,
-        parameters={
-            "alert_type": required(Choice(words=_TYPES)),
-            "title": required(Text(longest=256)),
-            "credit_balance_threshold": optional(_CREDIT_THRESHOLD),
-            "usage_threshold": optional(_THRESHOLD),
-        },
+        takes=AlertCreate,
+        needs=frozenset({"alert_type"}),
     ),
     Route(
         method="GET",
@@ -128,11 +78,7 @@ ROUTES = (
         handler=_list_alerts,
         expansions=_EXPANSIONS,
         is_list=True,
-        parameters={
-            "alert_type": optional(Choice(words=_TYPES)),
-            "meter": optional(Text()),
-            **PAGING,
-        },
+        takes=AlertList,
     ),
     *(
         Route(

@@ -8,21 +8,17 @@ from msgspec import UNSET
 from metering.arguments.clock import microseconds
 from metering.bodies import body_of
 from metering.connection import Metering
+from metering.credits.requests import (
+    CreditBalanceQuery,
+    CreditGrantCreate,
+    CreditGrantList,
+    CreditGrantUpdate,
+    CreditTransactionList,
+)
 from metering.credits.resources import CreditGrant
-from metering.server.api.pages import PAGING, page_of
+from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
-from metering.server.grammar.parameters import (
-    METADATA,
-    Choice,
-    Integer,
-    Items,
-    Shape,
-    Text,
-    optional,
-    required,
-    seconds,
-)
 
 GRANTS = "/v1/billing/credit_grants"
 SUMMARY = "/v1/billing/credit_balance_summary"
@@ -30,7 +26,6 @@ TRANSACTIONS = "/v1/billing/credit_balance_transactions"
 _GRANT = GRANTS + "/{id}"
 _GRANT_EXPANSIONS = {"test_clock": "test_clock"}
 _TRANSACTION_EXPANSIONS = {"credit_grant": "credit_grant", "test_clock": "test_clock"}
-_AMOUNT_MAX = 999_999_999_999
 
 
 def _create_grant(call: Call) -> Answer:
@@ -90,30 +85,6 @@ def _recover(m: Metering, grant_id: str) -> CreditGrant:
     return m.credit_grants.retrieve(grant_id)
 
 
-_SCOPE = Shape(
-    {
-        "price_type": optional(Choice(words=("metered",))),
-        "prices": optional(Items(Shape({"id": required(Text(longest=255))}))),
-    }
-)
-_MONEY = Shape(
-    {
-        "currency": required(Text(longest=3)),
-        "value": required(Integer(least=1, most=_AMOUNT_MAX)),
-    }
-)
-_AMOUNT = Shape(
-    {"monetary": optional(_MONEY), "type": required(Choice(words=("monetary",)))}
-)
-_FILTER = Shape(
-    {
-        "applicability_scope": optional(_SCOPE),
-        "credit_grant": optional(Text()),
-        "type": required(Choice(words=("applicability_scope", "credit_grant"))),
-    }
-)
-_CUSTOMER = Text(longest=500)
-
 ROUTES = (
     Route(
         method="POST",
@@ -124,17 +95,7 @@ ROUTES = (
         handler=_create_grant,
         expansions=_GRANT_EXPANSIONS,
         recover=_recover,
-        parameters={
-            "amount": required(_AMOUNT),
-            "applicability_config": required(Shape({"scope": required(_SCOPE)})),
-            "category": optional(Choice(words=("paid", "promotional"))),
-            "customer": required(_CUSTOMER),
-            "effective_at": optional(seconds()),
-            "expires_at": optional(seconds()),
-            "metadata": optional(METADATA),
-            "name": optional(Text(longest=100)),
-            "priority": optional(Integer(least=0, most=100)),
-        },
+        takes=CreditGrantCreate,
     ),
     Route(
         method="GET",
@@ -154,10 +115,7 @@ ROUTES = (
         handler=_update_grant,
         expansions=_GRANT_EXPANSIONS,
         recover=_recover,
-        parameters={
-            "expires_at": optional(seconds(unsets=True)),
-            "metadata": optional(METADATA),
-        },
+        takes=CreditGrantUpdate,
     ),
     Route(
         method="GET",
@@ -168,7 +126,7 @@ ROUTES = (
         handler=_list_grants,
         expansions=_GRANT_EXPANSIONS,
         is_list=True,
-        parameters={"customer": optional(_CUSTOMER), **PAGING},
+        takes=CreditGrantList,
     ),
     *(
         Route(
@@ -193,7 +151,8 @@ ROUTES = (
         scope="read",
         summary="Retrieve a customer's credit balance.",
         handler=_retrieve_summary,
-        parameters={"customer": required(_CUSTOMER), "filter": required(_FILTER)},
+        takes=CreditBalanceQuery,
+        needs=frozenset({"filter"}),
     ),
     Route(
         method="GET",
@@ -213,10 +172,6 @@ ROUTES = (
         handler=_list_transactions,
         expansions=_TRANSACTION_EXPANSIONS,
         is_list=True,
-        parameters={
-            "credit_grant": optional(Text()),
-            "customer": optional(_CUSTOMER),
-            **PAGING,
-        },
+        takes=CreditTransactionList,
     ),
 )

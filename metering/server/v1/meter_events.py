@@ -18,16 +18,8 @@ from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.server.api.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
-from metering.server.grammar.parameters import (
-    Choice,
-    Pairs,
-    Shape,
-    Text,
-    optional,
-    required,
-    seconds,
-)
 from metering.usage.meter_events import NewMeterEvent, Recorded
+from metering.usage.requests import MeterEventAdjustmentCreate, MeterEventCreate
 
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
 DIGITS_MAX = 15
@@ -140,12 +132,7 @@ ROUTES = (
         scope="ingest",
         summary="Record a meter event.",
         together=_create_together,
-        parameters={
-            "event_name": required(Text(longest=100)),
-            "identifier": optional(Text(longest=100)),
-            "payload": required(Pairs()),
-            "timestamp": optional(seconds()),
-        },
+        takes=MeterEventCreate,
     ),
     Route(
         method="POST",
@@ -154,10 +141,6 @@ ROUTES = (
         scope="ingest",
         summary="Cancel a meter event.",
         handler=_cancel,
-        parameters={
-            "cancel": optional(Shape({"identifier": optional(Text(longest=100))})),
-            "event_name": required(Text(longest=100)),
-            "type": required(Choice(words=("cancel",))),
-        },
+        takes=MeterEventAdjustmentCreate,
     ),
 )

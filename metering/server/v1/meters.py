@@ -6,23 +6,19 @@ Source: https://docs.stripe.com/api/billing/meter
 from metering.bodies import body_of
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
+from metering.meters.requests import (
+    EventSummaryList,
+    MeterCreate,
+    MeterList,
+    MeterUpdate,
+)
 from metering.meters.resources import Meter
-from metering.server.api.pages import PAGING, page_within
+from metering.server.api.pages import page_within
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
-from metering.server.grammar.parameters import (
-    Choice,
-    Shape,
-    Text,
-    optional,
-    required,
-    seconds,
-)
 
 METERS = "/v1/billing/meters"
 _METER = METERS + "/{id}"
-_KEY = required(Text(longest=100))
-_FORMULAS = ("count", "last", "sum", "min", "max", "avg", "unique_count")
 _STEPS = {None: 60, "hour": 3_600, "day": 86_400}
 _ALIGNED = {None: "whole minutes", "hour": "whole hours in UTC", "day": "midnight UTC"}
 
@@ -92,23 +88,8 @@ ROUTES = (
         summary="Create a meter.",
         handler=_create,
         recover=_recover,
-        parameters={
-            "customer_mapping": optional(
-                Shape(
-                    {
-                        "event_payload_key": _KEY,
-                        "type": required(Choice(words=("by_id",))),
-                    }
-                )
-            ),
-            "default_aggregation": required(
-                Shape({"formula": required(Choice(words=_FORMULAS))})
-            ),
-            "display_name": required(Text(longest=250)),
-            "event_name": required(Text(longest=100)),
-            "event_time_window": optional(Choice(words=("day", "hour"))),
-            "value_settings": optional(Shape({"event_payload_key": _KEY})),
-        },
+        takes=MeterCreate,
+        needs=frozenset({"customer_mapping[type]"}),
     ),
     Route(
         method="GET",
@@ -126,7 +107,7 @@ ROUTES = (
         summary="Change a meter's display name.",
         handler=_update,
         recover=_recover,
-        parameters={"display_name": optional(Text(longest=250))},
+        takes=MeterUpdate,
     ),
     Route(
         method="GET",
@@ -136,10 +117,7 @@ ROUTES = (
         summary="List meters, active and inactive.",
         handler=_list_meters,
         is_list=True,
-        parameters={
-            "status": optional(Choice(words=("active", "inactive"))),
-            **PAGING,
-        },
+        takes=MeterList,
     ),
     Route(
         method="POST",
@@ -167,12 +145,6 @@ ROUTES = (
         summary="Aggregate a customer's usage over a range, or by hour or day.",
         handler=_event_summaries,
         is_list=True,
-        parameters={
-            "customer": required(Text(longest=500)),
-            "start_time": required(seconds()),
-            "end_time": required(seconds()),
-            "value_grouping_window": optional(Choice(words=("day", "hour"))),
-            **PAGING,
-        },
+        takes=EventSummaryList,
     ),
 )

@@ -5,21 +5,16 @@ Source: https://docs.stripe.com/api/events and https://docs.stripe.com/api/webho
 
 from datetime import timedelta
 
+from metering.arguments.pages import PageRequest
 from metering.bodies import body_of
 from metering.connection import Metering
-from metering.server.api.pages import PAGING, page_of
+from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
-from metering.server.grammar.parameters import (
-    METADATA,
-    Either,
-    Flag,
-    Items,
-    Shape,
-    Text,
-    optional,
-    required,
-    seconds,
+from metering.webhooks.requests import (
+    EventList,
+    WebhookEndpointCreate,
+    WebhookEndpointUpdate,
 )
 from metering.webhooks.resources import WebhookEndpoint
 
@@ -93,7 +88,6 @@ def _bounds(created: int | dict[str, int]) -> dict[str, int]:
 
 _FROM = (("gte", 0), ("gt", 1))
 _TO = (("lt", 0), ("lte", 1))
-_BOUNDS = Shape({name: optional(seconds()) for name in ("gt", "gte", "lt", "lte")})
 
 ROUTES = (
     Route(
@@ -112,13 +106,7 @@ ROUTES = (
         summary="List events.",
         handler=_list_events,
         is_list=True,
-        parameters={
-            "created": optional(Either(text=seconds(), tree=_BOUNDS)),
-            "delivery_success": optional(Flag()),
-            "type": optional(Text()),
-            "types": optional(Items(Text())),
-            **PAGING,
-        },
+        takes=EventList,
     ),
     Route(
         method="POST",
@@ -128,12 +116,7 @@ ROUTES = (
         summary="Create an endpoint; only this response holds its secret.",
         handler=_create_endpoint,
         recover=_recover_created,
-        parameters={
-            "description": optional(Text(unsets=True)),
-            "enabled_events": required(Items(Text())),
-            "metadata": optional(METADATA),
-            "url": required(Text()),
-        },
+        takes=WebhookEndpointCreate,
     ),
     Route(
         method="GET",
@@ -151,13 +134,7 @@ ROUTES = (
         summary="Change an endpoint.",
         handler=_update_endpoint,
         recover=_recover,
-        parameters={
-            "description": optional(Text(unsets=True)),
-            "disabled": optional(Flag()),
-            "enabled_events": optional(Items(Text())),
-            "metadata": optional(METADATA),
-            "url": optional(Text()),
-        },
+        takes=WebhookEndpointUpdate,
     ),
     Route(
         method="GET",
@@ -167,7 +144,7 @@ ROUTES = (
         summary="List endpoints.",
         handler=_list_endpoints,
         is_list=True,
-        parameters=PAGING,
+        takes=PageRequest,
     ),
     Route(
         method="DELETE",

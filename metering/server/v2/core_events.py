@@ -3,27 +3,34 @@
 Source: https://docs.stripe.com/api/v2/core/events
 """
 
+from collections.abc import Sequence
+from typing import Annotated
 from urllib.parse import urlencode
 
+import msgspec
+from msgspec import Meta
+
+from metering.arguments.kinds import Given
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
-from metering.server.grammar.parameters import (
-    Given,
-    Integer,
-    Items,
-    Shape,
-    Text,
-    Timestamp,
-    optional,
-)
 from metering.stream.error_reports import LIMIT_MAX
 from metering.stream.thin_events import report_body
+from metering.webhooks.requests import CreatedBounds
 
 EVENTS = "/v2/core/events"
 _LIMIT = 20
 _TYPES_MAX = 20
 _PAGE = "page"
-_BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+class ThinEventList(msgspec.Struct, frozen=True, kw_only=True):
+    """Which thin events are listed."""
+
+    created: CreatedBounds | None = None
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = _LIMIT
+    object_id: str | None = None
+    page: str | None = None
+    types: Annotated[Sequence[str], Meta(max_length=_TYPES_MAX)] | None = None
 
 
 def _retrieve(call: Call) -> Answer:
@@ -77,14 +84,6 @@ ROUTES = (
         scope="read",
         summary="List thin events.",
         handler=_list_events,
-        parameters={
-            "created": optional(
-                Shape({name: optional(Timestamp()) for name in _BOUNDS})
-            ),
-            "limit": optional(Integer(least=1, most=LIMIT_MAX)),
-            "object_id": optional(Text()),
-            _PAGE: optional(Text()),
-            "types": optional(Items(Text(), most=_TYPES_MAX)),
-        },
+        takes=ThinEventList,
     ),
 )

@@ -9,25 +9,9 @@ from collections.abc import Sequence
 from metering import MeteringError
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
-from metering.server.grammar.parameters import (
-    Choice,
-    Pairs,
-    Shape,
-    Text,
-    Timestamp,
-    optional,
-    required,
-)
 from metering.server.v1.meter_events import create_and_write
 from metering.server.v2.bodies import adjustment_body, event_body
-
-EVENT = {
-    "event_name": required(Text(longest=100)),
-    "identifier": optional(Text(longest=100)),
-    "payload": required(Pairs()),
-    "timestamp": optional(Timestamp()),
-}
-"""What an event is given as."""
+from metering.usage.requests import MeterEventAdjustmentCreate, MeterEventCreate
 
 
 def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
@@ -54,7 +38,7 @@ ROUTES = (
         scope="ingest",
         summary="Record a meter event.",
         together=_create_together,
-        parameters=EVENT,
+        takes=MeterEventCreate,
     ),
     Route(
         method="POST",
@@ -64,10 +48,7 @@ ROUTES = (
         summary="Cancel a meter event.",
         handler=_cancel,
         keeps_answers=False,
-        parameters={
-            "cancel": required(Shape({"identifier": required(Text(longest=100))})),
-            "event_name": required(Text(longest=100)),
-            "type": required(Choice(words=("cancel",))),
-        },
+        takes=MeterEventAdjustmentCreate,
+        needs=frozenset({"cancel"}),
     ),
 )

@@ -12,35 +12,42 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from metering import MeteringError
 from metering.arguments.ids import identifier_of
+from metering.arguments.kinds import RFC_3339, Given
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.failures import reported_error
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
-from metering.server.grammar.parameters import RFC_3339, Given, Items, Shape, required
 from metering.server.v1.meter_events import DIGITS_MAX, check_digits
 from metering.server.v2.bodies import session_body
-from metering.server.v2.meter_events import EVENT
 from metering.stream.error_reports import RefusedEvent
 from metering.usage.ingest.streamed import StreamedEvent
+from metering.usage.requests import MeterEventCreate
 
 EVENTS_MAX = 100
 
 
-class _Event(StreamedEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event as it is sent: what `EVENT` says, for a decoder."""
+class EventStream(msgspec.Struct, frozen=True, kw_only=True):
+    """Some events."""
 
-    timestamp: Annotated[str, msgspec.Meta(pattern=rf"\A(?:{RFC_3339})\Z")] | None = (
-        None
-    )
+    events: Annotated[
+        Sequence[MeterEventCreate], Meta(min_length=1, max_length=EVENTS_MAX)
+    ]
+
+
+class _Event(StreamedEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `MeterEventCreate` for a decoder, which is many times faster."""
+
+    timestamp: Annotated[str, Meta(pattern=rf"\A(?:{RFC_3339})\Z")] | None = None
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    events: Annotated[list[_Event], msgspec.Meta(min_length=1, max_length=EVENTS_MAX)]
+    events: Annotated[list[_Event], Meta(min_length=1, max_length=EVENTS_MAX)]
 
 
 _DECODER = msgspec.json.Decoder(_Body)
@@ -149,9 +156,7 @@ ROUTES = (
         summary="Record up to 100 meter events; report later those that break a rule.",
         together=_accept_together,
         decode=_decode,
-        parameters={
-            "events": required(Items(Shape(EVENT), least=1, most=EVENTS_MAX)),
-        },
+        takes=EventStream,
     ),
     Route(
         method="POST",

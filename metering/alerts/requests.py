@@ -1,0 +1,83 @@
+"""Requests about alerts, and the objects that callers pass in them.
+
+Source: https://docs.stripe.com/api/billing/alert/create
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+import msgspec
+from msgspec import Meta
+
+from metering.alerts.resources import AlertTypeName, RecurrenceName
+from metering.arguments.currencies import Currency
+from metering.arguments.pages import PageRequest
+from metering.arguments.strings import Customer, Id
+from metering.arguments.zones import ZoneName
+
+GTE_MAX = 999_999_999_999_999_999
+LONGEST_TITLE = 256
+
+
+class AlertFilterParams(TypedDict):
+    """The one customer whose usage or credits are watched."""
+
+    type: Literal["customer"]
+    customer: Customer
+
+
+AlertFilters = Annotated[Sequence[AlertFilterParams], Meta(max_length=1)]
+
+
+class UsageThresholdParams(TypedDict):
+    """Usage that is reached; see `Alerts.create`."""
+
+    gte: Annotated[int, Meta(ge=1, le=GTE_MAX)]
+    meter: Id
+    recurrence: RecurrenceName
+    filters: NotRequired[AlertFilters | None]
+    timezone: NotRequired[ZoneName | None]
+
+
+class MoneyLeftParams(TypedDict):
+    """Available credits in minor units of a currency."""
+
+    currency: Currency
+    value: Annotated[int, Meta(ge=0, le=GTE_MAX)]
+
+
+class CreditBalanceLimitParams(TypedDict):
+    """What credits fall to."""
+
+    balance_type: Literal["monetary"]
+    monetary: MoneyLeftParams
+
+
+class CreditBalanceThresholdParams(TypedDict):
+    """Credits that are fallen to; see `Alerts.create`."""
+
+    lte: CreditBalanceLimitParams
+    filters: NotRequired[AlertFilters | None]
+
+
+class AlertCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """What an alert is created with."""
+
+    alert_type: AlertTypeName = "usage_threshold"
+    title: Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE)]
+    usage_threshold: UsageThresholdParams | None = None
+    credit_balance_threshold: CreditBalanceThresholdParams | None = None
+
+
+class AlertList(PageRequest, frozen=True, kw_only=True):
+    """Which alerts are listed."""
+
+    alert_type: AlertTypeName | None = None
+    meter: Id | None = None
+
+
+class AlertTriggeredList(msgspec.Struct, frozen=True, kw_only=True):
+    """Which triggers are listed."""
+
+    alert: Id | None = None
+    customer: Customer | None = None

@@ -1,0 +1,252 @@
+"""Schemas: requests as msgspec Structs, from which every door takes its limits.
+
+A request is a Struct in the folder of its noun (`metering.alerts.requests`), what is
+nested in it a TypedDict, which callers of the library import too. Limits are
+`msgspec.Meta`. The library's methods, forms, JSON bodies and the OpenAPI document read
+the same Struct; msgspec's own decoder is not used, since its errors say in English only
+which field was wrong and why, and Stripe's clients need codes and paths.
+
+How annotations are read:
+
+    X | None = None             may be left out
+    X | UnsetType | None        may be left out, and None or "" takes the value away
+    X = value                   may be left out
+    str                         an id that is looked up
+    Annotated[str, Meta(…)]     a string of bounded length, which the store can hold
+    Annotated[str, Meta(…), f]  f(value, path) refuses more, and makes it canonical
+    Time                        spelled as the dialect spells times
+    A | TypedDict, A | list     the one or the other, by what was given
+"""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Required,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+import msgspec
+from msgspec import Meta, UnsetType
+
+from metering.arguments.kinds import (
+    LATEST_SECONDS,
+    AnyTimeKind,
+    BooleanKind,
+    ChoiceKind,
+    EitherKind,
+    Fields,
+    IdKind,
+    IntegerKind,
+    Kind,
+    ListKind,
+    MappingKind,
+    ObjectKind,
+    RequestField,
+    StringKind,
+    TimestampKind,
+    read_fields,
+    within,
+)
+
+AskedStruct = TypeVar("AskedStruct", bound=msgspec.Struct)
+
+ELEMENTS_MAX = 10_000
+"""Of a list without a limit of its own, over HTTP."""
+_LONGEST_SPELLED = 5_000
+
+
+Check = Callable[[str, str], str]
+"""Refuses a string, given its path, or returns it in its canonical form."""
+
+
+class Spelling(enum.Enum):
+    """How the values of a request are spelled."""
+
+    PYTHON = "python"
+    """Python's own values: aware datetimes, whole seconds or ISO 8601."""
+
+    V1 = "v1"
+    """A form's strings: times in whole seconds."""
+
+    V2 = "v2"
+    """JSON's strings: times in RFC 3339."""
+
+    EXTENSION = "extension"
+    """Strings, or whole numbers in JSON: times in whole seconds or RFC 3339."""
+
+
+def checked(schema: type[AskedStruct], /, **given: object) -> AskedStruct:
+    """Check the arguments of a call.
+
+    Raises:
+        InvalidRequestError: a field is missing or malformed.
+    """
+    return schema(**read_fields(fields_of(schema), given))
+
+
+@cache
+def fields_of(
+    schema: type,
+    spelling: Spelling = Spelling.PYTHON,
+    needed: frozenset[str] = frozenset(),
+) -> Fields:
+    """Return the fields of a request, in their order.
+
+    Args:
+        schema: a Struct or a TypedDict.
+        spelling: how values come.
+        needed: paths that this door requires though the library does not.
+    """
+    return _SchemaReading(spelling, needed).fields(schema, "")
+
+
+class _SchemaReading:
+    """Reads annotations as kinds."""
+
+    def __init__(self, spelling: Spelling, needed: frozenset[str]) -> None:
+        self._spelling = spelling
+        self._needed = needed
+        self._spelled = spelling is not Spelling.PYTHON
+
+    def fields(self, schema: type, path: str) -> dict[str, RequestField]:
+        is_of_dict = is_typeddict(schema)
+        if is_of_dict:
+            hints = get_type_hints(schema, include_extras=True)
+            required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]  # it is a TypedDict
+        else:
+            described = msgspec.structs.fields(schema)
+            hints = {each.name: each.type for each in described}
+            required = frozenset(each.name for each in described if each.required)
+        return {
+            name: self._field(
+                hint,
+                within(path, name),
+                is_required=name in required,
+                is_of_dict=is_of_dict,
+            )
+            for name, hint in hints.items()
+        }
+
+    def _field(
+        self, hint: Any, path: str, *, is_required: bool, is_of_dict: bool
+    ) -> RequestField:
+        if get_origin(hint) in {Required, NotRequired}:
+            [hint] = get_args(hint)
+        types = _alternatives(hint)
+        takes_none = any(each is NoneType for each in types)
+        takes_unset = any(each is UnsetType for each in types)
+        return RequestField(
+            kind=self._kind(_values(types), path),
+            is_required=is_required or path in self._needed,
+            is_nullable=takes_none and takes_unset,
+            skips_none=takes_none or is_of_dict,
+        )
+
+    def _kind(self, types: Sequence[Any], path: str) -> Kind:
+        """Read alternatives, of which times are the only ones that come as three."""
+        if any(each is datetime for each in types):
+            others = [
+                each
+                for each in types
+                if each is not datetime and each is not int and each is not str
+            ]
+            time = self._time()
+            if not others:
+                return time
+            return EitherKind(single=time, nested=self._kind(others, path))
+        if len(types) > 1:
+            single, nested = (self._kind([each], path) for each in types)
+            return EitherKind(single=single, nested=nested)
+        [hint] = types
+        if get_origin(hint) is not Annotated:
+            return self._one(hint, Meta(), None, path)
+        meta, *checks = hint.__metadata__
+        return self._one(hint.__origin__, meta, checks[0] if checks else None, path)
+
+    def _one(self, hint: Any, meta: Meta, check: Check | None, path: str) -> Kind:
+        spelled, origin = self._spelled, get_origin(hint)
+        if hint is str:
+            return self._string(meta, check)
+        if hint is int:
+            least, most = _bound(meta.ge), _bound(meta.le)
+            return IntegerKind(least=least, most=most, spelled=spelled)
+        if hint is bool:
+            return BooleanKind(spelled=spelled)
+        if origin is Literal:
+            return ChoiceKind(words=get_args(hint), spelled=spelled)
+        return self._nested(hint, meta, path)
+
+    def _nested(self, hint: Any, meta: Meta, path: str) -> Kind:
+        if get_origin(hint) is Mapping:
+            return self._mapping(hint, meta, path)
+        if get_origin(hint) is Sequence:
+            [element] = get_args(hint)
+            return ListKind(
+                kind=self._kind(_alternatives(element), f"{path}[]"),
+                least=meta.min_length or 0,
+                most=meta.max_length or (ELEMENTS_MAX if self._spelled else None),
+                spelled=self._spelled,
+            )
+        return ObjectKind(fields=self.fields(hint, path))
+
+    def _string(self, meta: Meta, check: Check | None) -> Kind:
+        if meta.max_length is None:
+            return StringKind(most=_LONGEST_SPELLED) if self._spelled else IdKind()
+        return StringKind(
+            least=meta.min_length or 0,
+            most=meta.max_length,
+            spelled=self._spelled,
+            check=check,
+        )
+
+    def _mapping(self, hint: Any, meta: Meta, path: str) -> Kind:
+        key, value = get_args(hint)
+        assert meta.max_length is not None, "a mapping of the caller's has bounds"
+        types = _alternatives(value)
+        return MappingKind(
+            kind=self._kind(_values(types), f"{path}[]"),
+            has_nulls=len(types) > len(_values(types)),
+            longest_key=key.__metadata__[0].max_length,
+            most=meta.max_length,
+            spelled=self._spelled,
+        )
+
+    def _time(self) -> Kind:
+        match self._spelling:
+            case Spelling.PYTHON:
+                return AnyTimeKind()
+            case Spelling.V1:
+                return IntegerKind(least=0, most=LATEST_SECONDS)
+            case Spelling.V2:
+                return TimestampKind(takes_seconds=False)
+            case Spelling.EXTENSION:
+                return TimestampKind(takes_seconds=True)
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    """Return the types of a union, or the one."""
+    if get_origin(hint) in {Union, UnionType}:
+        return list(get_args(hint))
+    return [hint]
+
+
+def _values(types: Sequence[Any]) -> list[Any]:
+    """Return the alternatives that are values."""
+    return [each for each in types if each is not NoneType and each is not UnsetType]
+
+
+def _bound(value: float | None) -> int:
+    assert value is not None, "a whole number has bounds"
+    return int(value)

@@ -1,0 +1,71 @@
+"""Requests about meters, and the objects that callers pass in them.
+
+Source: https://docs.stripe.com/api/billing/meter/create and its neighbours.
+"""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from metering.arguments.pages import PageLimit, PageRequest
+from metering.arguments.strings import Customer, Name
+from metering.arguments.times import Time
+from metering.arguments.words import FormulaName, GroupingWindowName
+
+LONGEST_DISPLAY_NAME = 250
+
+DisplayName = Annotated[str, Meta(min_length=1, max_length=LONGEST_DISPLAY_NAME)]
+
+
+class DefaultAggregationParams(TypedDict):
+    """How the values of a window become one number."""
+
+    formula: FormulaName
+
+
+class CustomerMappingParams(TypedDict):
+    """Which payload key names the customer."""
+
+    event_payload_key: Name
+    type: NotRequired[Literal["by_id"] | None]
+
+
+class ValueSettingsParams(TypedDict):
+    """Which payload key holds the value."""
+
+    event_payload_key: Name
+
+
+class MeterCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a meter is created with."""
+
+    display_name: DisplayName
+    event_name: Name
+    default_aggregation: DefaultAggregationParams
+    customer_mapping: CustomerMappingParams | None = None
+    value_settings: ValueSettingsParams | None = None
+    event_time_window: GroupingWindowName | None = None
+
+
+class MeterUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a meter can be changed."""
+
+    display_name: DisplayName | UnsetType = UNSET
+
+
+class MeterList(PageRequest, frozen=True, kw_only=True):
+    """Which meters are listed."""
+
+    limit: PageLimit | None = None
+    status: Literal["active", "inactive"] | None = None
+
+
+class EventSummaryList(PageRequest, frozen=True, kw_only=True):
+    """Which usage is aggregated."""
+
+    customer: Customer
+    start_time: Time
+    end_time: Time
+    value_grouping_window: GroupingWindowName | None = None
+    limit: PageLimit | None = None

@@ -1,0 +1,63 @@
+"""Requests about meter events, and the object that callers pass in them.
+
+An event is judged by `metering.usage.event_rules`, also in bulk; these are its limits as
+a request of its own.
+Source: https://docs.stripe.com/api/billing/meter-event/create
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypedDict
+
+import msgspec
+from msgspec import Meta
+
+from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Customer, Name
+from metering.arguments.times import Time
+
+PAYLOAD_KEYS_MAX = 500
+POSITION_MAX = 10**18 - 1
+"""Of the log, as far as it is asked for."""
+EVENTS_MAX = 1_000
+"""Of a page of events, over HTTP."""
+
+PayloadParams = Annotated[
+    Mapping[
+        Annotated[str, Meta(max_length=LONGEST_NAME)],
+        Annotated[str, Meta(max_length=LONGEST_TEXT)],
+    ],
+    Meta(max_length=PAYLOAD_KEYS_MAX),
+]
+
+
+class CancelParams(TypedDict):
+    """Which event an adjustment cancels."""
+
+    identifier: Name
+
+
+class MeterEventCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A meter event to be recorded."""
+
+    event_name: Name
+    identifier: Name | None = None
+    payload: PayloadParams
+    timestamp: Time | None = None
+
+
+class MeterEventAdjustmentCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A meter event to be cancelled."""
+
+    event_name: Name
+    type: Literal["cancel"]
+    cancel: CancelParams | None = None
+
+
+class MeterEventList(msgspec.Struct, frozen=True, kw_only=True):
+    """Which meter events are listed, in the order of the log."""
+
+    event_name: Name | None = None
+    customer: Customer | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
+    starting_after: Annotated[int, Meta(ge=0, le=POSITION_MAX)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=EVENTS_MAX)] | None = None
