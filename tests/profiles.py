@@ -40,8 +40,10 @@ class Profile:
 _ON_SQLITE = "(not postgresql or dialect)"
 _PROFILES = {
     "fast": Profile(selects="not slow and not postgresql", examples=4, stride=9),
-    "test": Profile(selects=_ON_SQLITE, examples=12, stride=3),
-    "rest": Profile(selects=f"not {_ON_SQLITE} or sweep", examples=12, stride=1),
+    "test": Profile(selects=f"{_ON_SQLITE} and not installs", examples=12, stride=3),
+    "rest": Profile(
+        selects=f"not {_ON_SQLITE} and not installs or sweep", examples=12, stride=1
+    ),
     "prove": Profile(
         selects="", examples=1_000, stride=1, is_thorough=True, is_on_disk=True
     ),

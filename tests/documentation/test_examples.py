@@ -46,6 +46,7 @@ def cluster_address() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", _READ, ids=name_of)
 def test_examples_of_a_page_run_in_order_in_an_empty_directory(
     page: Path, reader: Reader
