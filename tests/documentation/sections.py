@@ -9,6 +9,23 @@ from types import MappingProxyType
 
 import metering
 from ledger.errors import MeteringError
+from metering.errors import ResourceMissingError
+from metering.server.api.errors import RequestRefusedError
+from metering.server.api.failures import (
+    MISSING_IN_PATH,
+    RULES,
+    STORE_FAILED,
+    UNNAMED_CODES,
+    V2_CODES,
+    V2_CODES_OF_EVENTS,
+)
+from metering.server.api.requests import FORM_LIMITS, BodyLimits
+from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
+from metering.server.http.answering import HEAVY_THREADS, TOGETHER_MAX
+from metering.server.http.app import PATIENCE_SECONDS, POSITION_SECONDS, THREADS
+from metering.server.http.connections import HEAD_MAX
+from metering.server.http.large_bodies import BODIES_MAX
+from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.table import ROUTES
 
 
@@ -46,20 +63,101 @@ def errors() -> str:
 
 
 def routes() -> str:
-    """List every route, in the order of their paths."""
+    """List what is served below every path, and the scope that each method needs."""
+    served: dict[str, dict[str, list[str]]] = {}
+    for route in sorted(ROUTES, key=lambda route: (route.path, route.method)):
+        base, brace, rest = route.path.partition("/{")
+        below = served.setdefault(base, {}).setdefault(f"{brace}{rest}", [])
+        below.append(f"{route.method} {route.scope}")
     return table(
-        ["Route", "Scope", ""],
+        ["Path", "Methods, and the scopes that they need"],
         [
-            [
-                f"`{route.method} {route.path}`",
-                f"`{route.scope}`",
-                route.summary.removesuffix("."),
-            ]
-            for route in sorted(ROUTES, key=lambda route: (route.path, route.method))
+            [f"`{base}`", "; ".join(_below(*each) for each in found.items())]
+            for base, found in served.items()
         ],
     )
 
 
+def _below(path: str, methods: Sequence[str]) -> str:
+    return f"{_code(path)} {', '.join(methods)}".strip()
+
+
+def failures() -> str:
+    """List how the server answers errors, by their statuses and classes."""
+    kinds = [(rule, kind, first_sentence(kind)) for kind, rule in RULES.items()]
+    kinds += [
+        (MISSING_IN_PATH, ResourceMissingError, "Nothing has the id in the path"),
+        (STORE_FAILED, RequestRefusedError, "The store cannot be used"),
+    ]
+    return table(
+        ["Status", "`type`", "`code`", "in v2", "Retry", "When"],
+        sorted(
+            [
+                str(rule.status),
+                f"`{rule.type}`",
+                _code(_named(rule.code or kind.code)),
+                _code(rule.v2_code or _named(rule.code or kind.code, rule.status)),
+                {True: "yes", False: "no", None: "as told"}[rule.should_retry],
+                when.partition(".")[0],
+            ]
+            for rule, kind, when in kinds
+            if rule is not RULES[RequestRefusedError]
+        ),
+    )
+
+
+def event_codes() -> str:
+    """Say which codes v2 has for refused events."""
+    named = [f"`{ours}` is `{v2}`" for ours, v2 in V2_CODES_OF_EVENTS.items()]
+    return f"\nIn v2 {', '.join(named)}.\n\n"
+
+
+def _named(code: str, status: int | None = None) -> str:
+    if code not in UNNAMED_CODES:
+        return code
+    return "" if status is None else V2_CODES[status]
+
+
+def http_limits() -> str:
+    """List the limits of the server, from where they are set."""
+    [rows] = [route.rows for route in ROUTES if route.rows is not None]
+    return table(
+        ["Limit", ""],
+        [
+            ["Line and headers of a request", _size(HEAD_MAX)],
+            ["Time for them, and of an idle connection", f"{PATIENCE_SECONDS} s"],
+            ["Pause within a body", f"{PATIENCE_SECONDS} s"],
+            ["Speed of a body", f"{_size(BYTES_PER_SECOND_MIN)}/s at the least"],
+            ["Body as sent, and decompressed", _sizes(FORM_LIMITS)],
+            ["Body of rows as sent, and decompressed", _sizes(rows.limits)],
+            ["Bodies of rows in memory", str(BODIES_MAX)],
+            ["Requests answered at once", str(THREADS)],
+            ["Re-aggregations answered at once", str(HEAVY_THREADS)],
+            ["Requests recorded in one commit", str(TOGETHER_MAX)],
+            ["Wait for `Metering-Min-Position`", f"{POSITION_SECONDS:g} s"],
+            ["Length of an `Idempotency-Key`", str(LONGEST_IDEMPOTENCY_KEY)],
+        ],
+    )
+
+
+def _code(code: str) -> str:
+    return f"`{code}`" if code else ""
+
+
+def _sizes(limits: BodyLimits) -> str:
+    return f"{_size(limits.sent_max)}, {_size(limits.decoded_max)}"
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"errors": errors, "routes": routes}
+    {
+        "errors": errors,
+        "event_codes": event_codes,
+        "failures": failures,
+        "http_limits": http_limits,
+        "routes": routes,
+    }
 )

@@ -49,10 +49,14 @@ class Rule:
     Attributes:
         should_retry: what `Stripe-Should-Retry` says; None leaves it to the client.
         closes: whether the connection ends with the answer.
+        code: in the place of the error's own, which is the library's word.
+        v2_code: that of v2, where it has another.
     """
 
     status: int
     type: str = INVALID
+    code: str | None = None
+    v2_code: str | None = None
     should_retry: bool | None = False
     closes: bool = False
     doc_url: str | None = None
@@ -60,9 +64,12 @@ class Rule:
 
 RULES: Mapping[type[MeteringError], Rule] = {
     InvalidRequestError: Rule(status=400),
+    NoMeterError: Rule(status=400, code="resource_missing", v2_code="no_meter"),
+    ValueMissingError: Rule(status=400, v2_code="payload_no_value_defined"),
+    MeterEventExistsError: Rule(status=400, v2_code="duplicate_meter_event"),
     ReaggregationError: Rule(status=400),
-    StoreBusyError: Rule(status=429, should_retry=True),
     RequestRefusedError: Rule(status=400),
+    RequestDiffersError: Rule(status=400, type=IDEMPOTENCY),
     NotAuthenticatedError: Rule(status=401),
     SessionExpiredError: Rule(
         status=401,
@@ -78,11 +85,11 @@ RULES: Mapping[type[MeteringError], Rule] = {
     BodyTooLargeError: Rule(status=413),
     MediaTypeRefusedError: Rule(status=415),
     RateLimitedError: Rule(status=429, should_retry=None),
-    RequestDiffersError: Rule(status=400, type=IDEMPOTENCY),
+    StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),
 }
 """By class; a class that is not here is answered as the nearest one that it is of."""
-_MISSING_IN_PATH = Rule(status=404)
-_STORE_FAILED = Rule(status=500, type=API, should_retry=True)
+MISSING_IN_PATH = Rule(status=404)
+STORE_FAILED = Rule(status=500, type=API, should_retry=True)
 _UNEXPECTED = Rule(status=500, type=API, should_retry=None)
 
 UNAVAILABLE = 503
@@ -103,8 +110,8 @@ MEANINGS = {
 }
 """What each status of a failure means."""
 # The library has a code for every refusal, Stripe only for some.
-_CODES_OF_NONE = {InvalidRequestError.code, RequestRefusedError.code}
-_V2_CODES = {
+UNNAMED_CODES = {InvalidRequestError.code, RequestRefusedError.code}
+V2_CODES = {
     400: "invalid_request",
     401: "not_authenticated",
     403: "not_permitted",
@@ -116,11 +123,10 @@ _V2_CODES = {
     429: "rate_limit",
     500: "internal_error",
 }
-_V2_CODES_OF_EVENTS = {
+V2_CODES_OF_EVENTS = {
     "meter_event_invalid_value": "payload_invalid_value",
     "meter_event_no_customer_defined": "payload_no_customer_defined",
     "meter_event_value_too_many_digits": "payload_invalid_value",
-    "no_meter": "no_meter",
     "payload_invalid": "payload_invalid_value",
 }
 _ENDS_IN_A_FULL_STOP = {
@@ -145,13 +151,13 @@ def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
     # Names of hosts and files are not for clients, nor are the words of a defect.
     told = error if isinstance(error, MeteringError) and rule.status < 500 else None
     fields = {
-        "code": None if told is None else _code(told),
+        "code": None if told is None else _code(told, rule),
         "message": _UNKNOWN if told is None else _message(told),
         "type": rule.type,
         "doc_url": rule.doc_url,
     }
     if dialect.errors is ErrorShape.V2:
-        fields["code"] = _v2_code(error) or fields["code"] or _V2_CODES[rule.status]
+        fields["code"] = _v2_code(told, rule) or fields["code"] or V2_CODES[rule.status]
         if rule.status == 429:
             fields["type"] = "rate_limit"
         if told and told.param and told.param not in str(fields["message"]):
@@ -186,46 +192,35 @@ def headers_of_replay(status: int) -> dict[str, str]:
 
 def _rule_of(error: Exception) -> Rule:
     if isinstance(error, ResourceMissingError) and error.param == "id":
-        return _MISSING_IN_PATH
+        return MISSING_IN_PATH
     if not isinstance(error, MeteringError):
         return _UNEXPECTED
     if error.code == RequestRunningError.code:
         # Also where another process had the request's effect meanwhile.
         return RULES[RequestRunningError]
     found = next((RULES[each] for each in type(error).__mro__ if each in RULES), None)
-    return found or _STORE_FAILED
+    return found or STORE_FAILED
 
 
 def log_failure(error: Exception, request_id: str) -> None:
     """Log an error that is the server's fault."""
     rule = _rule_of(error)
-    if rule is _STORE_FAILED:
+    if rule is STORE_FAILED:
         _log.error("A request failed: %s", error)  # No traceback for what is named.
     elif rule is _UNEXPECTED:
         _log.error("Request %s failed", request_id, exc_info=error)
 
 
-def _code(error: MeteringError) -> str | None:
-    match error:
-        case NoMeterError():
-            return "resource_missing"
-        case StoreBusyError():
-            return "lock_timeout"
-        case _:
-            return None if error.code in _CODES_OF_NONE else error.code
+def _code(error: MeteringError, rule: Rule) -> str | None:
+    code = rule.code or error.code
+    return None if code in UNNAMED_CODES else code
 
 
-def _v2_code(error: Exception) -> str | None:
+def _v2_code(error: MeteringError | None, rule: Rule) -> str | None:
     """Return the code that v2 alone has for an error."""
-    match error:
-        case MeterEventExistsError():
-            return "duplicate_meter_event"
-        case ValueMissingError():
-            return "payload_no_value_defined"
-        case InvalidRequestError():
-            return _V2_CODES_OF_EVENTS.get(error.code)
-        case _:
-            return None
+    if rule.v2_code is not None or not isinstance(error, InvalidRequestError):
+        return rule.v2_code
+    return V2_CODES_OF_EVENTS.get(error.code)
 
 
 def _message(error: MeteringError) -> str:

@@ -44,7 +44,7 @@ Outcome = HttpResponse | PositionNotReachedError
 POSITION = "Metering-Position"
 MIN_POSITION = "metering-min-position"
 IDEMPOTENCY_KEY = "idempotency-key"
-_LONGEST_IDEMPOTENCY_KEY = 255
+LONGEST_IDEMPOTENCY_KEY = 255
 
 _log = logging.getLogger(__name__)
 
@@ -325,10 +325,10 @@ def _request(route: Route, key_id: str, asked: HttpRequest) -> Request | None:
     idempotency_key = asked.headers.get(IDEMPOTENCY_KEY)
     if route.method != "POST" or not idempotency_key:
         return None
-    if len(idempotency_key) > _LONGEST_IDEMPOTENCY_KEY:
+    if len(idempotency_key) > LONGEST_IDEMPOTENCY_KEY:
         raise InvalidRequestError(
             "Invalid Idempotency-Key: must be at most"
-            f" {_LONGEST_IDEMPOTENCY_KEY} characters"
+            f" {LONGEST_IDEMPOTENCY_KEY} characters"
         )
     # Not joined: the body may be large.
     digest = hashlib.sha256(asked.path.encode())
