@@ -1,5 +1,6 @@
 """What every test may ask for: databases, a store on each backend, an open engine."""
 
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -49,6 +50,8 @@ Connect = Callable[..., metering.Metering]
 def pytest_configure(config: pytest.Config) -> None:
     """Select what the profile selects, unless the command line says what."""
     config.option.markexpr = config.option.markexpr or PROFILE.selects
+    # A shell lets what it starts in the background ignore Ctrl-C, and all below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

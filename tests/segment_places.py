@@ -24,6 +24,16 @@ def places_of(target: str) -> Places:
     return Places(segments=str(own / "segments"), cache=str(own / "runs"))
 
 
+def segments_of(target: str) -> Path:
+    """Find the directory with a store's segments."""
+    return Path(places_of(target).get("segments", f"{target}/segments"))
+
+
+def runs_of(target: str) -> Path:
+    """Find the directory with a store's runs, in one of the log's own."""
+    return Path(places_of(target).get("cache", f"{target}/runs"))
+
+
 def clear_places_of(target: str) -> None:
     """Remove what a store in a database left there; others are left alone."""
     shutil.rmtree(_own(target), ignore_errors=True)

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.segment_places import clear_places_of, places_of
+from tests.segment_places import clear_places_of, runs_of, segments_of
 
 
 @contextmanager
@@ -32,16 +32,6 @@ def copied(target: str) -> Iterator[str]:
             copy = str(Path(parent) / "usage")
             _copy_directory(Path(target), Path(copy))
             yield copy
-
-
-def segments_of(target: str) -> Path:
-    """Find the directory with a store's segments."""
-    return Path(places_of(target).get("segments", f"{target}/segments"))
-
-
-def runs_of(target: str) -> Path:
-    """Find the directory with a store's runs, in one of the log's own."""
-    return Path(places_of(target).get("cache", f"{target}/runs"))
 
 
 def _copy_directory(original: Path, copy: Path) -> None:

@@ -78,7 +78,7 @@ def total(number: int) -> int:
     return sum(line.amount for line in invoice(number).lines)
 
 
-def settle(target: str, numbers: Sequence[int], seed: int, pipe: Connection) -> None:
+def settle(target: str, numbers: Sequence[int], seed: float, pipe: Connection) -> None:
     """Apply invoices in their order, one by one and in runs, as a seed decides."""
     generator = Random(seed)
     with open_store(target) as store:

@@ -10,15 +10,18 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from random import Random
 
 from sqlalchemy import Engine, event
 
 import metering
 from tests.faults.copying import copied
 from tests.faults.usage import open_store
+from tests.faults.writing import Task
 from tests.processes import Child, said
 from tests.profiles import steps
 
@@ -32,6 +35,9 @@ _FILE_STEPS = {
     "socket.connect",
 }
 _WRITING = os.O_WRONLY | os.O_RDWR
+# More than anybody gets through in a life.
+_NUMBERS = 100_000
+_LONGEST_LIFE_SECONDS = 0.05
 _READ_ONLY = ("SELECT", "PRAGMA", "BEGIN", "SHOW", "SET")
 
 
@@ -89,24 +95,58 @@ def die_opening(
 
 def killed_at_each_step(
     original: str,
-    deed: Callable[[metering.Metering], None],
+    deed: Callable[..., None],
     processes: ForkServerContext,
     *,
     steps_min: int,
+    dies: Callable[..., None] = die_before,
 ) -> Iterator[str]:
     """Yield copies of a store to which something was done by a process that died.
 
     It died before another step in each copy; in the last one it lived to the end.
+
+    Args:
+        dies: how, `die_before` or `die_opening`, which take different deeds.
     """
     for step in steps():
         with copied(original) as target:
-            child = Child(processes, die_before, deed, target, step)
+            child = Child(processes, dies, deed, target, step)
             answers = list(said(child))
             assert child.exit_code() == (0 if answers else -9)
             yield target
         if answers:
             assert step > steps_min, "hardly anything was cut off"
             return
+
+
+def killed_again_and_again(
+    task: Task,
+    target: str,
+    processes: ForkServerContext,
+    acknowledged: set[int],
+    *,
+    kills: int,
+) -> Iterator[None]:
+    """Kill a process that does a task, and yield; so many times.
+
+    What it acknowledged is added; a few of it are sent again by the next one.
+    """
+    generator = Random(20260302)
+    for _ in range(kills):
+        # Some were sent before, some perhaps without an answer.
+        numbers = range(max(0, len(acknowledged) - 5), _NUMBERS)
+        child = Child(processes, task, target, numbers, generator.random())
+        # A few die while they still open the store, most while they write.
+        answers = [next(said(child))] if generator.random() < 0.8 else []
+        death = time.monotonic() + generator.uniform(0, _LONGEST_LIFE_SECONDS)
+        answers += said(child, until=death)
+        child.kill()
+        answers += said(child)
+        assert child.exit_code() == -9
+        for answer in answers:
+            acknowledged.update(answer.numbers)
+        yield
+    assert acknowledged
 
 
 def die_writing(

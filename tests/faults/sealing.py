@@ -33,7 +33,7 @@ def seal_again_and_again(target: str, seed: int, pipe: Connection) -> None:
             pipe.send(Sealed(segments=store.seal()))
 
 
-def wander(target: str, numbers: Sequence[int], seed: int, pipe: Connection) -> None:
+def wander(target: str, numbers: Sequence[int], seed: float, pipe: Connection) -> None:
     """Send events in their order; between them seal, make anew, and read, at random."""
     walk = _Walk(numbers, Random(seed), pipe)
     deeds = {

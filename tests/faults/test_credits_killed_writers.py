@@ -1,9 +1,7 @@
 """A writer of credits is killed at any moment: each invoice is applied wholly or not."""
 
-import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
-from random import Random
 
 import pytest
 
@@ -18,14 +16,12 @@ from tests.faults.credits import (
     settle,
     total,
 )
-from tests.faults.dying import killed_at_each_step
+from tests.faults.dying import killed_again_and_again, killed_at_each_step
 from tests.faults.usage import open_store
-from tests.processes import Child, said
+from tests.profiles import PROFILE
 
-KILLS = 12
-INVOICES = 20_000
+KILLS = 40 if PROFILE.is_thorough else 8
 AMOUNT = 1_000_000
-LONGEST_LIFE_SECONDS = 0.05
 
 Deed = Callable[[metering.Metering], None]
 
@@ -36,28 +32,14 @@ def test_a_killed_process_leaves_each_invoice_wholly_applied_or_not_at_all(
 ) -> None:
     """What was acknowledged is applied, the rest in full or not, and can be repeated."""
     create_grants(store_target, AMOUNT)
-    generator = Random(20260303)
     acknowledged: set[int] = set()
-    deaths = 0
 
-    for _ in range(KILLS):
-        # Some were sent before, some perhaps without an answer.
-        numbers = range(max(0, len(acknowledged) - 5), INVOICES)
-        child = Child(processes, settle, store_target, numbers, generator.random())
-        answers = [next(said(child))] if generator.random() < 0.8 else []
-        death = time.monotonic() + generator.uniform(0, LONGEST_LIFE_SECONDS)
-        answers += said(child, until=death)
-        child.kill()
-        answers += said(child)
-        deaths += child.exit_code() == -9
-        for answer in answers:
-            acknowledged.update(answer.numbers)
-
+    for _ in killed_again_and_again(
+        settle, store_target, processes, acknowledged, kills=KILLS
+    ):
         with open_store(store_target) as store:
             assert_whole(store, acknowledged)
 
-    assert deaths == KILLS
-    assert acknowledged
     with open_store(store_target) as store:
         known = len(paid(store))
         receipt_ids = apply_many(store, range(known + 100))

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 import metering
-from tests.faults.copying import copied, runs_of, segments_of
+from tests.faults.copying import copied
 from tests.faults.usage import (
     assert_holds,
     create_meter,
@@ -21,6 +21,7 @@ from tests.faults.usage import (
     totals,
 )
 from tests.profiles import PROFILE
+from tests.segment_places import runs_of, segments_of
 
 EVENTS = 700
 FLIPS = 1_000 if PROFILE.is_thorough else 90

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import metering
-from tests.faults.copying import segments_of
 from tests.faults.sealing import seal_without_room
 from tests.faults.test_full_disk import fill_up, mounted
 from tests.faults.usage import NOW, assert_holds, create_meter, open_store, table
 from tests.processes import Child, said
+from tests.segment_places import segments_of
 
 EVENTS = 4_000
 

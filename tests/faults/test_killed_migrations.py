@@ -12,12 +12,11 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 from ledger.database.addresses import open_database
 from ledger.migrations import STEPS, add_column, bring_up, format_version
 from ledger.records.keys import StoredKeys
-from tests.faults.copying import copied, segments_of
-from tests.faults.dying import die_opening
+from tests.faults.dying import die_opening, killed_at_each_step
 from tests.metering.store_0_1_0 import OldStore, unpacked
 from tests.postgresql_server import fresh_database
-from tests.processes import Child, said
-from tests.profiles import PROFILE, steps
+from tests.profiles import PROFILE
+from tests.segment_places import segments_of
 
 LATEST = len(STEPS) + 3
 
@@ -69,17 +68,12 @@ def test_a_process_that_migrates_can_be_killed_at_every_step(
     old: OldStore, processes: ForkServerContext
 ) -> None:
     versions = set()
-    for step in steps():
-        with copied(old.target) as target:
-            child = Child(processes, die_opening, bring_up_further, target, step)
-            answers = list(said(child))
-
-            assert child.exit_code() == (0 if answers else -9)
-            versions.add(version_of(target))
-            bring_up_further(target)
-            assert_brought_up(target, old)
-        if answers:
-            break
+    for target in killed_at_each_step(
+        old.target, bring_up_further, processes, steps_min=2, dies=die_opening
+    ):
+        versions.add(version_of(target))
+        bring_up_further(target)
+        assert_brought_up(target, old)
 
     # Died before anything, between two versions, and at the end.
     before = None if "://" in old.target else 2

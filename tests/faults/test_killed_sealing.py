@@ -10,7 +10,7 @@ import pytest
 
 import metering
 from tests.conftest import StoreTargets
-from tests.faults.copying import copied, runs_of, segments_of
+from tests.faults.copying import copied
 from tests.faults.dying import die_writing, killed_at_each_step, rebuild, seal
 from tests.faults.sealing import Sealed, seal_again_and_again
 from tests.faults.test_killed_writers import assert_is_whole
@@ -24,6 +24,7 @@ from tests.faults.usage import (
 from tests.faults.writing import Acknowledged, write
 from tests.processes import Child, said
 from tests.profiles import PROFILE
+from tests.segment_places import runs_of, segments_of
 
 SEGMENTS = 7
 EVENTS_EACH = 40

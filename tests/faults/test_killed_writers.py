@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.conftest import StoreTargets
+from tests.faults.dying import killed_again_and_again
 from tests.faults.usage import (
     assert_holds,
     create_meter,
@@ -19,10 +20,9 @@ from tests.faults.usage import (
 )
 from tests.faults.writing import write
 from tests.processes import Child, said
+from tests.profiles import PROFILE
 
-KILLS = 20
-EVENTS = 100_000
-LONGEST_LIFE_SECONDS = 0.05
+KILLS = 40 if PROFILE.is_thorough else 12
 
 
 @pytest.mark.slow
@@ -30,33 +30,17 @@ def test_killed_writers_keep_what_they_acknowledged(
     store_target: str, processes: ForkServerContext
 ) -> None:
     create_meter(store_target)
-    generator = Random(20260302)
     acknowledged: set[int] = set()
-    deaths = 0
 
-    for _ in range(KILLS):
-        # Some were sent before, some perhaps without an answer.
-        start = max(0, len(acknowledged) - 5)
-        numbers = range(start, EVENTS)
-        child = Child(processes, write, store_target, numbers, generator.random())
-        # A few die while they still open the store, most while they write.
-        answers = [next(said(child))] if generator.random() < 0.8 else []
-        death = time.monotonic() + generator.uniform(0, LONGEST_LIFE_SECONDS)
-        answers += said(child, until=death)
-        child.kill()
-        answers += said(child)
-        deaths += child.exit_code() == -9
-        for answer in answers:
-            acknowledged.update(answer.numbers)
-
+    for _ in killed_again_and_again(
+        write, store_target, processes, acknowledged, kills=KILLS
+    ):
         with open_store(store_target) as store:
             kept = set(numbers_by_position(store).values())
             assert acknowledged <= kept
             assert_holds(store, range(len(kept)))
         assert_is_whole(store_target)
 
-    assert deaths == KILLS
-    assert acknowledged
     with open_store(store_target) as store:
         kept = set(numbers_by_position(store).values())
         everything = range(len(kept) + 1_000)

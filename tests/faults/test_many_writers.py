@@ -5,25 +5,30 @@ from random import Random
 
 import pytest
 
+from tests.faults.sealing import Sealed, wander
 from tests.faults.usage import assert_holds, create_meter, open_store
-from tests.faults.writing import read_along, write
+from tests.faults.writing import Acknowledged, Task, read_along, write
 from tests.processes import Child, said
+from tests.profiles import PROFILE
+from tests.segment_places import runs_of, segments_of
 
 WRITERS = 4
-EVENTS = 1_500
+EVENTS = 20_000 if PROFILE.is_thorough else 800
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("task", [write, wander])
 def test_four_processes_lose_nothing_double_nothing_and_no_reader_skips(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, task: Task
 ) -> None:
+    """Whether they only write, or seal, make anew and read between."""
     create_meter(store_target)
     reader = Child(processes, read_along, store_target)
     # Every writer sends every event, in an order of its own.
     writers = [
         Child(
             processes,
-            write,
+            task,
             store_target,
             Random(seed).sample(range(EVENTS), EVENTS),
             seed,
@@ -36,12 +41,21 @@ def test_four_processes_lose_nothing_double_nothing_and_no_reader_skips(
     (seen,) = said(reader)
 
     assert [child.exit_code() for child in (*writers, reader)] == [0] * 5
-    assert sum(answer.accepted for answer in answers) == EVENTS
-    assert sum(answer.duplicates for answer in answers) == (WRITERS - 1) * EVENTS
+    acknowledged = [each for each in answers if isinstance(each, Acknowledged)]
+    segments = sum(each.segments for each in answers if isinstance(each, Sealed))
+    assert sum(each.accepted for each in acknowledged) == EVENTS
+    assert sum(each.duplicates for each in acknowledged) == (WRITERS - 1) * EVENTS
     assert seen.positions == EVENTS
     assert seen.changes >= 2
+    assert segments >= 2 or task is write
     with open_store(store_target) as store:
         assert_holds(store, range(EVENTS))
+        # Four raced, each segment was made once.
+        assert len(list(segments_of(store_target).glob("*"))) == segments
+        store.seal()
+        assert_holds(store, range(EVENTS))
+    (directory,) = runs_of(store_target).iterdir()
+    assert not list(directory.glob("*.tmp"))
 
 
 @pytest.mark.dialect

@@ -5,7 +5,7 @@ has done, it says through a pipe, after the fact.
 """
 
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from random import Random
@@ -15,6 +15,8 @@ from tests.faults.usage import create, numbers_by_position, open_store, table
 
 SIZES = (1, 30, 200)
 WEIGHTS = (20, 2, 1)
+Task = Callable[[str, Sequence[int], float, Connection], None]
+"""Does something with a store, in the order of some numbers, as a seed decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class ReadAlong:
     positions: int
 
 
-def write(target: str, numbers: Sequence[int], seed: int, pipe: Connection) -> None:
+def write(target: str, numbers: Sequence[int], seed: float, pipe: Connection) -> None:
     """Send events in their order, one by one and in batches, as a seed decides."""
     generator = Random(seed)
     with open_store(target) as store:

@@ -4,19 +4,26 @@ Two connections act in turn; what takes which position is told to the oracle, wh
 not know when anything was caught up with.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
 import metering
 from tests.alert_oracle import AlertOracle, Due, SeenAlert, SeenEvent, SeenMeter
-from tests.segment_places import places_of
+from tests.property.two_connections import (
+    CHANGES,
+    UPKEEP,
+    Change,
+    TwoConnections,
+    Upkeep,
+    change_alert,
+    filters_of,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEVER = 2**63
@@ -53,23 +60,8 @@ class CreateAlert:
     zone: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """Activate, deactivate or archive an alert, if that is allowed."""
-
-    alert: int
-    verb: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upkeep:
-    """Catch up, seal, rebuild or reopen."""
-
-    verb: str
-
-
-Deed = Use | CancelOne | CreateAlert | Change | Upkeep
-History = list[tuple[int, Deed]]
+Deed = Use | CancelOne | CreateAlert | Change
+History = list[tuple[int, Deed | Upkeep]]
 """The number of a connection, and what it does."""
 
 _VALUES = st.one_of(
@@ -101,15 +93,8 @@ _DEEDS = st.one_of(
     ),
     st.builds(CancelOne, back=st.integers(0, 6)),
     _ALERTS,
-    st.builds(
-        Change,
-        alert=st.integers(0, 4),
-        verb=st.sampled_from(["deactivate", "activate", "activate", "archive"]),
-    ),
-    st.builds(
-        Upkeep,
-        verb=st.sampled_from(["catch_up", "catch_up", "seal", "rebuild", "reopen"]),
-    ),
+    CHANGES,
+    UPKEEP,
 )
 
 
@@ -123,7 +108,7 @@ def alert_histories(draw: st.DrawFn) -> History:
     return [(draw(number), _on(deed, chosen)) for deed in deeds]
 
 
-def _on(deed: Deed, meters: list[int]) -> Deed:
+def _on(deed: Deed | Upkeep, meters: list[int]) -> Deed | Upkeep:
     match deed:
         case CreateAlert():
             return CreateAlert(
@@ -142,13 +127,11 @@ def _on(deed: Deed, meters: list[int]) -> Deed:
             return deed
 
 
-class Lived:
+class Lived(TwoConnections):
     """A store and an oracle that have lived through the same history."""
 
     def __init__(self, target: str) -> None:
-        self._target = target
-        self._clock = metering.FixedClock(NOW)
-        self.connections = [self._connect(), self._connect()]
+        super().__init__(target, NOW, seal_events=None, alerts_max=1000)
         self.oracle = AlertOracle()
         self._ids: list[str] = []
         self._sent = 0
@@ -162,19 +145,7 @@ class Lived:
             for meter in METERS
         }
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as closing:
-            for connection in self.connections:
-                closing.callback(connection.close)
-
-    def live(self, history: History) -> None:
-        for number, deed in history:
-            self.do(number, deed)
-
-    def do(self, number: int, deed: Deed) -> None:
+    def act(self, number: int, deed: Deed) -> None:
         m = self.connections[number]
         match deed:
             case Use():
@@ -187,8 +158,6 @@ class Lived:
                 self._create(m, deed)
             case Change():
                 self._change(m, deed)
-            case Upkeep():
-                self._keep_up(number, deed.verb)
 
     def found(self, number: int) -> list[Due]:
         """What has triggered, by one connection."""
@@ -202,28 +171,6 @@ class Lived:
                 Due(each.event_position, at, each.customer, each.value, window)
             )
         return sorted(found)
-
-    def _connect(self) -> metering.Metering:
-        return metering.connect(
-            self._target,
-            clock=self._clock,
-            seal_events=None,
-            alerts_max=1000,
-            **places_of(self._target),
-        )
-
-    def _keep_up(self, number: int, verb: str) -> None:
-        m = self.connections[number]
-        if verb == "reopen":
-            self.connections[number] = self._connect()
-            m.close()
-        else:
-            deeds: dict[str, Callable[[], object]] = {
-                "catch_up": m.catch_up,
-                "seal": m.seal,
-                "rebuild": m.rebuild,
-            }
-            deeds[verb]()
 
     def _ingest(
         self, m: metering.Metering, events: Sequence[tuple[int, int, int, Decimal]]
@@ -267,16 +214,15 @@ class Lived:
 
     def _create(self, m: metering.Metering, deed: CreateAlert) -> None:
         meter = METERS[deed.meter]
+        customer = None if deed.customer is None else f"cus_{deed.customer}"
         threshold: dict[str, Any] = {
             "gte": deed.gte,
             "meter": self._meters[meter.event_name].id,
             "recurrence": deed.recurrence,
+            **filters_of(customer),
         }
         if deed.recurrence != "one_time":
             threshold["timezone"] = deed.zone
-        customer = None if deed.customer is None else f"cus_{deed.customer}"
-        if customer is not None:
-            threshold["filters"] = [{"type": "customer", "customer": customer}]
         alert = m.alerts.create(title="An alert", usage_threshold=threshold)
         self.oracle.alerts.append(
             SeenAlert(
@@ -292,12 +238,8 @@ class Lived:
         self._ids.append(alert.id)
 
     def _change(self, m: metering.Metering, deed: Change) -> None:
-        if deed.alert >= len(self._ids):
-            return
-        alert_id = self._ids[deed.alert]
-        try:
-            getattr(m.alerts, deed.verb)(alert_id)
-        except metering.InvalidRequestError:
+        is_known = deed.alert < len(self._ids)
+        if not is_known or not change_alert(m, self._ids[deed.alert], deed.verb):
             return
         periods = self.oracle.alerts[deed.alert].periods
         if periods[-1][1] == NEVER:

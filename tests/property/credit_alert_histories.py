@@ -4,11 +4,9 @@ Two connections act in turn, and time goes on between; what takes which position
 to the oracle, which does not know when anything was caught up with.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -21,7 +19,15 @@ from tests.credit_alert_oracle import (
     SeenGrant,
 )
 from tests.metering.usual_credits import METERED, money
-from tests.segment_places import places_of
+from tests.property.two_connections import (
+    CHANGES,
+    UPKEEP,
+    Change,
+    TwoConnections,
+    Upkeep,
+    change_alert,
+    filters_of,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEVER: Moment = (2**63, 0)
@@ -73,27 +79,12 @@ class Watch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """Activate, deactivate or archive an alert, if that is allowed."""
-
-    alert: int
-    verb: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Wait:
     minutes: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Upkeep:
-    """Catch up, seal, rebuild or reopen."""
-
-    verb: str
-
-
-Deed = Grant | Bill | Undo | End | Watch | Change | Wait | Upkeep
-History = list[tuple[int, Deed]]
+Deed = Grant | Bill | Undo | End | Watch | Change | Wait
+History = list[tuple[int, Deed | Upkeep]]
 """The number of a connection, and what it does."""
 
 _CUSTOMER = st.integers(0, 1)
@@ -132,53 +123,32 @@ _DEEDS = st.one_of(
         minutes=st.integers(1, 4),
     ),
     _WATCHES,
-    st.builds(
-        Change,
-        alert=st.integers(0, 2),
-        verb=st.sampled_from(["deactivate", "activate", "activate", "archive"]),
-    ),
+    CHANGES,
     st.builds(Wait, minutes=st.integers(1, 3)),
     st.builds(Wait, minutes=st.integers(1, 3)),
-    st.builds(
-        Upkeep,
-        verb=st.sampled_from(["catch_up", "catch_up", "seal", "rebuild", "reopen"]),
-    ),
+    UPKEEP,
 )
 
 
 @st.composite
 def credit_alert_histories(draw: st.DrawFn) -> History:
     """Draw a history that begins with an alert and a grant."""
-    deeds: list[Deed] = [draw(_WATCHES), draw(_GRANTS)]
+    deeds: list[Deed | Upkeep] = [draw(_WATCHES), draw(_GRANTS)]
     deeds += draw(st.lists(_DEEDS, min_size=6, max_size=24))
     return [(draw(st.integers(0, 1)), deed) for deed in deeds]
 
 
-class LivedOnCredits:
+class LivedOnCredits(TwoConnections):
     """A store and an oracle that have lived through the same history."""
 
     def __init__(self, target: str) -> None:
-        self._target = target
-        self._clock = metering.FixedClock(NOW)
-        self.connections = [self._connect(), self._connect()]
+        super().__init__(target, NOW, seal_events=None, alerts_max=1000)
         self.oracle = CreditAlertOracle()
         self._alerts: list[str] = []
         self._grants: dict[str, SeenGrant] = {}
         self._invoices: list[str] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as closing:
-            for connection in self.connections:
-                closing.callback(connection.close)
-
-    def live(self, history: History) -> None:
-        for number, deed in history:
-            self.do(number, deed)
-
-    def do(self, number: int, deed: Deed) -> None:
+    def act(self, number: int, deed: Deed) -> None:
         m = self.connections[number]
         match deed:
             case Grant():
@@ -193,12 +163,12 @@ class LivedOnCredits:
                 self._watch(m, deed)
             case Change():
                 self._change(m, deed)
-            case Wait() | Upkeep():
-                self._go_on(number, deed)
+            case Wait():
+                self.clock.advance(timedelta(minutes=deed.minutes))
 
     def due(self) -> list[Fall]:
         """What must have triggered by now."""
-        return self.oracle.due(_microseconds(self._clock.now()))
+        return self.oracle.due(_microseconds(self.now))
 
     def found(self, number: int) -> list[Fall]:
         """What has triggered, by one connection, in the order of the log."""
@@ -212,21 +182,12 @@ class LivedOnCredits:
             for each in self.connections[number].alerts.triggered()
         ]
 
-    def _connect(self) -> metering.Metering:
-        return metering.connect(
-            self._target,
-            clock=self._clock,
-            seal_events=None,
-            alerts_max=1000,
-            **places_of(self._target),
-        )
-
     def _moment(self, m: metering.Metering, back: int = 0) -> Moment:
-        return _microseconds(self._clock.now()), m.position - back
+        return _microseconds(self.now), m.position - back
 
     def _grant(self, m: metering.Metering, deed: Grant) -> None:
-        start = self._clock.now() + timedelta(minutes=deed.begins)
-        end = max(start, self._clock.now()) + timedelta(minutes=deed.lasts)
+        start = self.now + timedelta(minutes=deed.begins)
+        end = max(start, self.now) + timedelta(minutes=deed.lasts)
         made = m.credit_grants.create(
             customer=f"cus_{deed.customer}",
             amount=money(deed.amount, CURRENCIES[deed.currency]),
@@ -252,7 +213,7 @@ class LivedOnCredits:
             drawn = m.credits.apply(
                 invoice=invoice,
                 customer=f"cus_{customer}",
-                period_end=self._clock.now(),
+                period_end=self.now,
                 lines=[
                     {
                         "id": "il_1",
@@ -296,9 +257,7 @@ class LivedOnCredits:
         try:
             if deed.verb == "postpone":
                 minutes = timedelta(minutes=deed.minutes)
-                made = m.credit_grants.update(
-                    grant_id, expires_at=self._clock.now() + minutes
-                )
+                made = m.credit_grants.update(grant_id, expires_at=self.now + minutes)
                 assert made.expires_at is not None
                 if m.position > before:
                     expiry = _microseconds(made.expires_at)
@@ -315,10 +274,9 @@ class LivedOnCredits:
         currency = CURRENCIES[deed.currency]
         monetary = {"currency": currency, "value": deed.lte}
         threshold: dict[str, Any] = {
-            "lte": {"balance_type": "monetary", "monetary": monetary}
+            "lte": {"balance_type": "monetary", "monetary": monetary},
+            **filters_of(customer),
         }
-        if customer is not None:
-            threshold["filters"] = [{"type": "customer", "customer": customer}]
         alert = m.alerts.create(
             title="An alert",
             alert_type="credit_balance_threshold",
@@ -335,32 +293,14 @@ class LivedOnCredits:
         self._alerts.append(alert.id)
 
     def _change(self, m: metering.Metering, deed: Change) -> None:
-        if deed.alert >= len(self._alerts):
-            return
-        try:
-            getattr(m.alerts, deed.verb)(self._alerts[deed.alert])
-        except metering.InvalidRequestError:
+        is_known = deed.alert < len(self._alerts)
+        if not is_known or not change_alert(m, self._alerts[deed.alert], deed.verb):
             return
         periods = self.oracle.alerts[deed.alert].periods
         if periods[-1][1] == NEVER:
             periods[-1][1] = self._moment(m)
         if deed.verb == "activate":
             periods.append([self._moment(m), NEVER])
-
-    def _go_on(self, number: int, deed: Wait | Upkeep) -> None:
-        m = self.connections[number]
-        if isinstance(deed, Wait):
-            self._clock.advance(timedelta(minutes=deed.minutes))
-        elif deed.verb == "reopen":
-            self.connections[number] = self._connect()
-            m.close()
-        else:
-            deeds: dict[str, Callable[[], object]] = {
-                "catch_up": m.catch_up,
-                "seal": m.seal,
-                "rebuild": m.rebuild,
-            }
-            deeds[deed.verb]()
 
 
 def _microseconds(moment: datetime) -> int:

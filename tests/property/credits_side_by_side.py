@@ -7,9 +7,8 @@ and afterwards the position of the log; balances and transactions whenever asked
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -35,7 +34,7 @@ from tests.property.credits_answers import (
     told,
 )
 from tests.property.credits_strategies import CUSTOMERS, MICROSECOND, PRICES, START
-from tests.segment_places import places_of
+from tests.property.two_connections import TwoConnections
 
 Answer = TypeVar("Answer")
 Expected = TypeVar("Expected")
@@ -49,30 +48,12 @@ QUESTIONS = (
 )
 
 
-class CreditsSideBySide:
-    """A store and an oracle that have lived through the same calls.
-
-    `reached` counts what happened, so that a search can show that it was no idle one.
-    """
+class CreditsSideBySide(TwoConnections):
+    """A store and an oracle that have lived through the same calls."""
 
     def __init__(self, target: str) -> None:
-        self.target = target
-        self.clock = metering.FixedClock(START)
+        super().__init__(target, START, credit_grants_max=UNUSED_AT_MOST)
         self.oracle = CreditsOracle(unused_at_most=UNUSED_AT_MOST)
-        self.connections = [self._connect(), self._connect()]
-        self.reached: Counter[str] = Counter()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as closing:
-            for connection in self.connections:
-                closing.callback(connection.close)
-
-    @property
-    def now(self) -> datetime:
-        return self.clock.now()
 
     # What can be done.
 
@@ -215,13 +196,6 @@ class CreditsSideBySide:
 
     def advance(self, by: timedelta) -> None:
         self.clock.advance(by)
-
-    def reopen(self, connection: int) -> None:
-        self.connections[connection].close()
-        self.connections[connection] = self._connect()
-
-    def rebuild(self, connection: int) -> None:
-        self.connections[connection].rebuild()
 
     # What is compared.
 
@@ -435,14 +409,6 @@ class CreditsSideBySide:
             amount=movement.amount,
             invoice=movement.invoice,
             line=movement.line,
-        )
-
-    def _connect(self) -> metering.Metering:
-        return metering.connect(
-            self.target,
-            clock=self.clock,
-            credit_grants_max=UNUSED_AT_MOST,
-            **places_of(self.target),
         )
 
 

@@ -7,12 +7,11 @@ compared at once, every summary and event whenever asked.
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import singledispatchmethod
-from typing import Self
 
 import pyarrow as pa
 import pytest
@@ -29,7 +28,7 @@ from tests.oracle import (
 )
 from tests.property import operations as does
 from tests.property.sources import as_source
-from tests.segment_places import places_of
+from tests.property.two_connections import TwoConnections
 from tests.strategies import MICROSECOND, MIDNIGHT, START
 
 LIFETIME: Span = (
@@ -52,30 +51,15 @@ Window = tuple[Span, Decimal]
 """Its bounds, and the usage in it."""
 
 
-class SideBySide:
-    """A store and an oracle that have lived through the same steps.
-
-    `reached` counts what happened, so that a search can show that it was no idle one.
-    """
+class SideBySide(TwoConnections):
+    """A store and an oracle that have lived through the same steps."""
 
     def __init__(self, target: str) -> None:
-        self.target = target
-        self.now = START
-        self.clock = metering.FixedClock(self.now)
+        super().__init__(target, START, seal_events=None)
         self.oracle = Oracle()
-        self.connections = [self._connect(), self._connect()]
         self.meters: dict[str, metering.Meter] = {}
         self.sent: list[Row] = []
         self.past: list[tuple[int, Span, does.Grouping, pa.Table]] = []
-        self.reached: Counter[str] = Counter()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as closing:
-            for connection in self.connections:
-                closing.callback(connection.close)
 
     def play(self, history: does.History) -> None:
         for meter in history.meters:
@@ -335,13 +319,11 @@ class SideBySide:
 
     @operate.register
     def _(self, operation: does.Advance, connection: int) -> None:
-        self.now += operation.by
         self.clock.advance(operation.by)
 
     @operate.register
     def _(self, operation: does.Reopen, connection: int) -> None:
-        self.connections[connection].close()
-        self.connections[connection] = self._connect()
+        self.keep_up(connection, "reopen")
 
     @operate.register
     def _(self, operation: does.Rebuild, connection: int) -> None:
@@ -367,11 +349,6 @@ class SideBySide:
             )
         except metering.MeteringError as error:
             return error
-
-    def _connect(self) -> metering.Metering:
-        return metering.connect(
-            self.target, clock=self.clock, seal_events=None, **places_of(self.target)
-        )
 
     def _expect(self, row: Row, *, backfill: bool = False) -> Outcome:
         outcome = self.oracle.create_event(row, self.now, backfill=backfill)

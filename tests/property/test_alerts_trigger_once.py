@@ -14,14 +14,13 @@ from hypothesis import event, example, given
 from tests.conftest import StoreTargets
 from tests.property.alert_histories import (
     CancelOne,
-    Change,
     CreateAlert,
     History,
     Lived,
-    Upkeep,
     Use,
     alert_histories,
 )
+from tests.property.two_connections import Change, Upkeep
 
 
 def used(*values: str, meter: int = 0, minutes: int = 0) -> Use:

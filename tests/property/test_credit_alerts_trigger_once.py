@@ -13,17 +13,16 @@ from hypothesis import event, example, given
 from tests.conftest import StoreTargets
 from tests.property.credit_alert_histories import (
     Bill,
-    Change,
     End,
     Grant,
     History,
     LivedOnCredits,
     Undo,
-    Upkeep,
     Wait,
     Watch,
     credit_alert_histories,
 )
+from tests.property.two_connections import Change, Upkeep
 
 
 def granted(amount: int, *, begins: int = 0, lasts: int = 0) -> Grant:

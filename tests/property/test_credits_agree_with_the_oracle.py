@@ -84,7 +84,7 @@ class CreditsMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         with self.stack:
             self.both.compare_everything(0, STRIDE)
-            self.both.rebuild(1)
+            self.both.keep_up(1, "rebuild")
             self.both.compare_everything(1, STRIDE)
             assert self.both.connections[0].verify().problems == ()
             for outcome in self.both.reached:
@@ -177,8 +177,7 @@ class CreditsMachine(RuleBasedStateMachine):
 
     @rule(connection=CONNECTIONS, rebuilds=st.booleans())
     def restart(self, connection: int, *, rebuilds: bool) -> None:
-        restart = self.both.rebuild if rebuilds else self.both.reopen
-        restart(connection)
+        self.both.keep_up(connection, "rebuild" if rebuilds else "reopen")
 
     @rule(connection=CONNECTIONS, customer=customers(), by=distances())
     def ask(self, connection: int, customer: str, by: timedelta) -> None:
@@ -262,7 +261,7 @@ def test_a_history_of_every_outcome_agrees_with_the_oracle(
         live_through_every_outcome(both)
 
         both.compare_everything(0)
-        both.rebuild(1)
+        both.keep_up(1, "rebuild")
         both.compare_everything(1)
         assert both.connections[0].verify().problems == ()
 

@@ -9,6 +9,7 @@ from collections import Counter
 from hypothesis import event, example, given, settings
 
 from tests.conftest import StoreTargets
+from tests.property.two_connections import Upkeep
 from tests.property.webhook_histories import (
     AddEndpoint,
     Behave,
@@ -18,7 +19,6 @@ from tests.property.webhook_histories import (
     DeleteEndpoint,
     Delivered,
     History,
-    Upkeep,
     Wait,
     webhook_histories,
 )

@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 from hypothesis import strategies as st
 
 import metering
-from tests.segment_places import places_of
+from tests.property.two_connections import TwoConnections, Upkeep
 from tests.webhook_receiver import Receiver, answering
 
 TYPES = (
@@ -24,6 +23,7 @@ TYPES = (
     "billing.meter.deactivated",
     "billing.meter.reactivated",
 )
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _SECONDS = (1, 10, 120, 3_600)
 
 
@@ -72,11 +72,6 @@ class Wait:
     seconds: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Upkeep:
-    verb: str
-
-
 Operation = (
     CreateMeter
     | ChangeMeter
@@ -85,9 +80,8 @@ Operation = (
     | DeleteEndpoint
     | Behave
     | Wait
-    | Upkeep
 )
-History = list[tuple[int, Operation]]
+History = list[tuple[int, Operation | Upkeep]]
 
 
 def webhook_histories() -> st.SearchStrategy[History]:
@@ -98,7 +92,7 @@ def webhook_histories() -> st.SearchStrategy[History]:
     ).map(tuple)
     deliver = st.just(Upkeep(verb="deliver"))
     changes = st.builds(ChangeMeter, back=st.integers(0, 2), is_switched=st.booleans())
-    operations: st.SearchStrategy[Operation] = st.one_of(
+    operations: st.SearchStrategy[Operation | Upkeep] = st.one_of(
         st.just(CreateMeter()),
         changes,
         changes,
@@ -140,39 +134,17 @@ class Wanted:
             self.positions.append(position)
 
 
-class Delivered:
+class Delivered(TwoConnections):
     """Two connections to a store, a receiver, and the oracle."""
 
     def __init__(self, target: str, receiver: Receiver) -> None:
-        self._target = target
+        super().__init__(target, NOW, allow_private_webhooks=True)
         self._receiver = receiver
-        self._clock = metering.FixedClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
         self.wanted: list[Wanted] = []
         self._meters: list[metering.Meter] = []
-        self._stores: list[metering.Metering] = []
 
-    def __enter__(self) -> Self:
-        self._stores = [self._open(), self._open()]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for store in self._stores:
-            store.close()
-
-    def _open(self) -> metering.Metering:
-        return metering.connect(
-            self._target,
-            clock=self._clock,
-            allow_private_webhooks=True,
-            **places_of(self._target),
-        )
-
-    def live(self, history: History) -> None:
-        for actor, operation in history:
-            self.do(actor, operation)
-
-    def do(self, actor: int, operation: Operation) -> None:
-        store = self._stores[actor]
+    def act(self, actor: int, operation: Operation) -> None:
+        store = self.connections[actor]
         match operation:
             case CreateMeter():
                 self._create_meter(store)
@@ -183,23 +155,11 @@ class Delivered:
             case ChangeEndpoint() | DeleteEndpoint() | Behave():
                 self._change_endpoint(store, operation)
             case Wait(seconds=seconds):
-                self._clock.advance(timedelta(seconds=seconds))
-            case Upkeep(verb=verb):
-                self._keep_up(actor, verb)
+                self.clock.advance(timedelta(seconds=seconds))
 
     def _happened(self, store: metering.Metering, event_type: str) -> None:
         for each in self.wanted:
             each.happened(event_type, store.position)
-
-    def _keep_up(self, actor: int, verb: str) -> None:
-        store = self._stores[actor]
-        if verb == "deliver":
-            store.deliver()
-        elif verb == "rebuild":
-            store.rebuild()
-        else:
-            store.close()
-            self._stores[actor] = self._open()
 
     def _create_meter(self, store: metering.Metering) -> None:
         made = store.meters.create(
@@ -268,7 +228,7 @@ class Delivered:
             enabled = ChangeEndpoint(number=number, types=None, is_disabled=False)
             self.do(0, enabled)
         for actor in (1, 0):
-            self._clock.advance(timedelta(hours=6))
+            self.clock.advance(timedelta(hours=6))
             self.do(actor, Upkeep(verb="deliver"))
 
     def arrived(self, each: Wanted) -> list[int]:
@@ -280,7 +240,7 @@ class Delivered:
 
     def attempts(self, each: Wanted) -> Counter[int]:
         """How often a store says that it tried each event, all of them delivered."""
-        deliveries = self._stores[0].webhook_endpoints.deliveries(
+        deliveries = self.connections[0].webhook_endpoints.deliveries(
             each.endpoint_id, limit=100
         )
         assert {delivery.status for delivery in deliveries} <= {"delivered"}

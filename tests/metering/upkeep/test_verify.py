@@ -10,7 +10,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
-from tests.faults.copying import copied, segments_of
+from tests.faults.copying import copied
 from tests.metering.usual_usage import (
     NOW,
     cancel_event,
@@ -18,6 +18,7 @@ from tests.metering.usual_usage import (
     create_meter,
     table,
 )
+from tests.segment_places import segments_of
 
 
 def batch(first: int, count: int, value: str = "1") -> object:

@@ -273,8 +273,11 @@ def test_a_path_that_cannot_be_is_a_source_error(
         ("text.arrow", b"event_name,value\ntokens,1\n" * 100),
         ("text.csv.gz", b"event_name,value\ntokens,1\n"),
         ("text.ndjson.zst", b'{"event_name": "tokens"}\n'),
-        ("truncated.csv.gz", gzip.compress(b"event_name,value\ntokens,1\n" * 999)[:-9]),
-        ("truncated.ndjson.gz", gzip.compress(b"{}\n" * 999)[:-9]),
+        (
+            "truncated.csv.gz",
+            gzip.compress(b"event_name,value\ntokens,1\n" * 999, mtime=0)[:-9],
+        ),
+        ("truncated.ndjson.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9]),
     ],
 )
 def test_a_file_that_is_not_what_its_ending_says_is_named(
