@@ -37,7 +37,13 @@ from bench.measures import (
     take_turns,
 )
 from bench.targets import ALERTS, PROJECT, WITHOUT_ALERTS
-from bench.traffic import CUSTOMERS, EVENT_NAMES, Traffic, Usage, customer_id
+from metering.cli.demo.traffic import (
+    CUSTOMERS,
+    EVENT_NAMES,
+    Traffic,
+    Usage,
+    customer_id,
+)
 
 EVENTS: Final = Parameter(smoke=20_000, full=2_000_000)
 BATCH_EVENTS: Final = Parameter(smoke=5_000, full=50_000)

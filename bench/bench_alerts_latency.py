@@ -25,7 +25,7 @@ from bench import project
 from bench.conftest import MakeDatabase, MakeDirectory
 from bench.measures import Contestant, Parameter, Role, Size, digest, record
 from bench.targets import PROJECT, WORKER_IN_THREAD, latency_group
-from bench.traffic import EVENT_NAMES, customer_id
+from metering.cli.demo.traffic import EVENT_NAMES, customer_id
 from tests.waiting import eventually
 
 EVENTS: Final = Parameter(smoke=10, full=400)
@@ -39,7 +39,7 @@ Work = Callable[[metering.Metering, str], AbstractContextManager[None]]
 def in_another_process(engine: metering.Metering, target: str) -> Iterator[None]:
     """Work as the command does, once it says that it has begun."""
     del engine
-    command = [sys.executable, "-m", "metering.cli", "worker", "--store", target]
+    command = [sys.executable, "-m", "metering", "worker", "--store", target]
     with subprocess.Popen(  # noqa: S603  # our own command
         command, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -47,7 +47,7 @@ from bench.targets import (
     PROJECT,
     ROW_TABLE,
 )
-from bench.traffic import SCHEMA, Traffic
+from metering.cli.demo.traffic import SCHEMA, Traffic
 
 EVENTS: Final = Parameter(smoke=20_000, full=5_000_000)
 BATCH_EVENTS: Final = Parameter(smoke=5_000, full=50_000)

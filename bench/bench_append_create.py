@@ -37,7 +37,7 @@ from bench.measures import (
 )
 from bench.row_tables import SQLITE_TABLE, sqlite_answers
 from bench.targets import BARE_INSERT, CREATE, CREATE_THREADS, ONE_THREAD, PROJECT
-from bench.traffic import END, Traffic
+from metering.cli.demo.traffic import END, Traffic
 
 ROUNDS: Final = Parameter(smoke=20, full=2_000)
 WARMUP_ROUNDS: Final = Parameter(smoke=2, full=100)

@@ -32,7 +32,7 @@ from bench.measures import (
     take_turns,
 )
 from bench.targets import AFTER_HISTORY, APPEND_HISTORY, EMPTY_LOG
-from bench.traffic import Traffic
+from metering.cli.demo.traffic import Traffic
 
 HISTORY: Final = Parameter(smoke=200_000, full=100_000_000)
 EVENTS: Final = Parameter(smoke=100_000, full=1_000_000)

@@ -29,7 +29,7 @@ from bench.measures import (
 from bench.parquet_ingest import ParquetIngest
 from bench.processes import output_of
 from bench.targets import APPEND_PARQUET, PROJECT
-from bench.traffic import SCHEMA, Traffic
+from metering.cli.demo.traffic import SCHEMA, Traffic
 
 ROWS: Final = Parameter(smoke=50_000, full=10_000_000)
 ROW_GROUP_ROWS: Final = Parameter(smoke=20_000, full=1_000_000)

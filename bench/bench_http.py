@@ -66,7 +66,7 @@ STREAM: Final = Load(
     warmup=Parameter(smoke=16, full=400),
 )
 
-_PROJECT: Final = ("metering.cli", "serve", "--json", "--port=0", "--rate-limit=0")
+_PROJECT: Final = ("metering", "serve", "--json", "--port=0", "--rate-limit=0")
 
 
 class Race:

@@ -40,14 +40,14 @@ from bench.measures import (
 from bench.parquet_ingest import ParquetIngest
 from bench.processes import output_of
 from bench.targets import HTTP_BULK_ARROW, HTTP_BULK_PARQUET, OWN_INGEST, PROJECT
-from bench.traffic import SCHEMA, Traffic
+from metering.cli.demo.traffic import SCHEMA, Traffic
 
 ROWS: Final = Parameter(smoke=20_000, full=500_000)
 ROUNDS: Final = Parameter(smoke=1, full=5)
 ROWS_PER_BATCH: Final = 50_000
 CLOCK: Final = RecordedClock()
 
-_SERVER: Final = ("metering.cli", "serve", "--json", "--port=0", "--rate-limit=0")
+_SERVER: Final = ("metering", "serve", "--json", "--port=0", "--rate-limit=0")
 _PATH: Final = "/metering/v1/meter_events?backfill=true"
 _MEDIA_TYPES: Final = {
     HTTP_BULK_ARROW: "application/vnd.apache.arrow.stream",

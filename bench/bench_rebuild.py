@@ -34,7 +34,7 @@ from bench.measures import (
 )
 from bench.sealed_stores import SealedStore
 from bench.targets import DUCKDB_GROUP_BY, PROJECT, REBUILD
-from bench.traffic import EVENT_NAMES, customer_id
+from metering.cli.demo.traffic import EVENT_NAMES, customer_id
 
 EVENTS: Final = Parameter(smoke=200_000, full=10_000_000)
 ROUNDS: Final = Parameter(smoke=1, full=5)

@@ -31,7 +31,7 @@ from bench.summarisers import (
     Summariser,
 )
 from bench.targets import DUCKDB, INDEXED_ROW_TABLE, PROJECT, summary_group
-from bench.traffic import EVENT_NAMES, START, Traffic, Usage
+from metering.cli.demo.traffic import EVENT_NAMES, START, Traffic, Usage
 
 EVENTS: Final = {
     "small store": Parameter(smoke=10_000, full=1_000_000),

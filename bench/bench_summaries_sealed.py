@@ -43,7 +43,7 @@ from bench.opening import Opening
 from bench.processes import output_of
 from bench.sealed_stores import SealedStore
 from bench.targets import OPENING, PROJECT, sealed_summary_group
-from bench.traffic import END, EVENT_NAMES, START, Usage, customer_id
+from metering.cli.demo.traffic import END, EVENT_NAMES, START, Usage, customer_id
 
 SMALL_EVENTS: Final = Parameter(smoke=20_000, full=1_000_000)
 LARGE_EVENTS: Final = Parameter(smoke=60_000, full=50_000_000)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.peers.result import COLUMNS, MICROSECONDS_PER_DAY
-from bench.traffic import (
+from metering.cli.demo.traffic import (
     CUSTOMERS,
     END,
     EVENT_NAMES,

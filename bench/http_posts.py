@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from bench.traffic import EVENT_NAMES, customer_id
 from metering import SystemClock
+from metering.cli.demo.traffic import EVENT_NAMES, customer_id
 
 V1_PATH: Final = "/v1/billing/meter_events"
 STREAM_PATH: Final = "/v2/billing/meter_event_stream"

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import pyarrow as pa
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.traffic import EVENT_NAMES, Traffic, customer_id
+from metering.cli.demo.traffic import EVENT_NAMES, Traffic, customer_id
 
 _DISTRIBUTIONS: Final = (
     *("psycopg", "pyarrow", "duckdb", "polars"),

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 import metering
-from bench.traffic import END, START
+from metering.cli.demo.traffic import END, START
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import metering
 from bench.measures import SAMPLED_CUSTOMERS, Answers
-from bench.traffic import END, EVENT_NAMES, START, customer_id
+from metering.cli.demo.traffic import END, EVENT_NAMES, START, customer_id
 
 
 def create_meters(engine: metering.Metering) -> dict[str, metering.Meter]:

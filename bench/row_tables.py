@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from bench.measures import SAMPLED_CUSTOMERS, Answers
-from bench.traffic import customer_id
+from metering.cli.demo.traffic import customer_id
 
 Row = tuple[str | int, ...]
 

@@ -19,9 +19,9 @@ from rich.progress import track
 import metering
 from bench import project
 from bench.measures import reader
-from bench.traffic import Traffic
 from ledger.migrations import FORMAT_VERSION
 from ledger.segments.layout import LAYOUT_VERSION
+from metering.cli.demo.traffic import Traffic
 
 KEPT: Final = Path(__file__).parent.parent / ".benchmarks" / "stores"
 _BATCH_EVENTS: Final = 50_000

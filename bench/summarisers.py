@@ -14,7 +14,14 @@ import pyarrow as pa
 import metering
 from bench import project
 from bench.measures import reader
-from bench.traffic import END, EVENT_NAMES, START, Traffic, Usage, customer_id
+from metering.cli.demo.traffic import (
+    END,
+    EVENT_NAMES,
+    START,
+    Traffic,
+    Usage,
+    customer_id,
+)
 
 Answer = list[tuple[datetime, Decimal]]
 

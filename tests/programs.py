@@ -6,7 +6,7 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Self, TextIO
 
-from metering.cli.app import main
+from metering.cli.entry import main
 from tests.processes import warm_processes
 from tests.waiting import PATIENCE_SECONDS
 

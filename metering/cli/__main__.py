@@ -1,5 +1,5 @@
-"""The command line as a module: ``python -m metering.cli``."""
+"""The same as ``python -m metering``."""
 
-from metering.cli.app import main
+from metering.cli.entry import main
 
 main()

@@ -1,32 +1,99 @@
-"""The command line's entry point: ``metering``."""
+"""The commands of ``metering``, each of which is loaded when it is called.
 
-import sys
-from io import TextIOWrapper
-from typing import Annotated
+`COMMANDS` says where each one is and what it is for; the help of all of them is written
+from this table alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from metering.cli.commands.alerts import alerts_app
-from metering.cli.commands.credits import credits_app
-from metering.cli.commands.events import events_app
-from metering.cli.commands.ingest import ingest
-from metering.cli.commands.ingest_options import EPILOG
-from metering.cli.commands.keys import keys_app
-from metering.cli.commands.meters import meters_app
-from metering.cli.commands.query import EPILOG as SQL_EPILOG
-from metering.cli.commands.query import sql
-from metering.cli.commands.reaggregate import reaggregate
-from metering.cli.commands.serve import serve
-from metering.cli.commands.summaries import summaries
-from metering.cli.commands.upkeep import rebuild, seal, verify
-from metering.cli.commands.webhooks import webhooks_app
-from metering.cli.commands.worker import worker
-from metering.cli.demo.command import demo
 from metering.cli.door import Door
-from metering.cli.stores import PLACES, Places
+from metering.cli.targets import CacheOption, SegmentsOption, StoreOption
+from metering.version import __version__
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
+
+COMMANDS = {
+    "demo": ("demo.command:demo", "Meter a day of a language-model API, and show it"),
+    "ingest": ("commands.ingest:ingest", "Record the events of files"),
+    "meters": ("commands.meters:group", "List the meters; create and change them"),
+    "events": (
+        "commands.events:group",
+        "List events as they were recorded; cancel one",
+    ),
+    "summaries": (
+        "commands.summaries:summaries",
+        "Show the usage of a customer on a meter",
+    ),
+    "credits": (
+        "commands.credits:group",
+        "Grant credits, and show what is left of them",
+    ),
+    "alerts": ("commands.alerts:group", "Watch usage and credits; list what triggered"),
+    "webhooks": (
+        "commands.webhooks:group",
+        "Choose who receives events; list deliveries",
+    ),
+    "worker": (
+        "commands.worker:worker",
+        "Evaluate alerts, deliver webhooks and seal, until stopped",
+    ),
+    "serve": ("commands.serve:serve", "Serve Stripe's billing API over HTTP"),
+    "keys": ("commands.keys:group", "List, create and revoke API keys"),
+    "reaggregate": (
+        "commands.reaggregate:reaggregate",
+        "Recompute the usage of all customers from the events",
+    ),
+    "sql": ("commands.query:sql", "Run a SELECT over all events"),
+    "seal": ("commands.upkeep:seal", "Move recorded usage into Parquet segments"),
+    "rebuild": ("commands.upkeep:rebuild", "Rebuild all that follows from the log"),
+    "verify": ("commands.upkeep:verify", "Prove that the log is as it was recorded"),
+}
+
+
+class Commands(Door):
+    """The commands, in the order in which a newcomer needs them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Typer suggests these names for a misspelt one; `get_command` loads them.
+        self.commands = dict.fromkeys(COMMANDS, self)
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own class
+        """List the names of the commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(  # type: ignore[override]  # typer's own class
+        self, ctx: typer.Context, cmd_name: str
+    ) -> TyperCommand | TyperGroup | None:
+        """Load a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: TyperCommand | TyperGroup = getattr(
+            import_module(f"metering.cli.{module}"), name
+        )
+        return command
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # typer's own classes
+        """Write what the commands are for, without loading them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, purpose) for name, (_, purpose) in COMMANDS.items()]
+            )
+
 
 app = typer.Typer(
-    cls=Door,
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -34,54 +101,31 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001  # called by typer
+    if asked:
+        print(f"metering {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def places(
+def options(
     *,
-    segments: Annotated[
-        str | None,
+    store: StoreOption = None,
+    segments: SegmentsOption = None,
+    cache: CacheOption = None,
+    version: Annotated[
+        bool,
         typer.Option(
-            envvar="METERING_SEGMENTS",
-            metavar="PATH|URL",
-            help="Where sealed usage lies, if not beside the store: a directory, or an"
-            " object store such as s3://bucket/prefix. Goes before the command.",
+            "--version",
+            is_eager=True,
+            callback=_print_version,
+            help="Print the version.",
         ),
-    ] = None,
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            envvar="METERING_CACHE",
-            metavar="PATH",
-            help="A local directory for what is derived from segments. Goes before the"
-            " command.",
-        ),
-    ] = None,
+    ] = False,
 ) -> None:
-    """Meter usage: record events once, correct them, sum them up exactly."""
-    PLACES.set(Places(segments=segments, cache=cache))
+    """Meter usage: record events once, correct them, sum them up exactly.
 
-
-app.command()(demo)
-app.command(epilog=EPILOG)(ingest)
-app.add_typer(meters_app, name="meters")
-app.add_typer(events_app, name="events")
-app.command()(summaries)
-app.add_typer(credits_app, name="credits")
-app.add_typer(alerts_app, name="alerts")
-app.add_typer(webhooks_app, name="webhooks")
-app.command()(worker)
-app.command()(serve)
-app.add_typer(keys_app, name="keys")
-app.command()(reaggregate)
-app.command(epilog=SQL_EPILOG)(sql)
-app.command()(seal)
-app.command()(rebuild)
-app.command()(verify)
-
-
-def main() -> None:
-    """Run the command that the arguments name."""
-    for stream in (sys.stdout, sys.stderr):
-        assert isinstance(stream, TextIOWrapper), "a command has streams of its own"
-        # Names in any script must not end a command on a screen that lacks them.
-        stream.reconfigure(errors="backslashreplace")
-    app()
+    --store, --segments and --cache may stand before the command or after it.
+    """
+    # `StoreTarget.of` reads them, from the context.
+    del store, segments, cache, version

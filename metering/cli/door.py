@@ -1,7 +1,7 @@
 """The door: every failure leaves as one line on the error stream and an exit code.
 
-1 is a failure that is named, 2 a command that is malformed (typer says so itself), 130
-an interruption. A traceback means that this program is wrong.
+1 is a failure that is named, 2 a malformed command, which typer reports, 130 an
+interruption. A traceback is a defect of this program.
 """
 
 import sys
@@ -18,33 +18,9 @@ from metering.cli.screens.text import printable
 FAILED = 1
 INTERRUPTED = 130
 
-_COMMANDS = (
-    "demo",
-    "ingest",
-    "meters",
-    "events",
-    "summaries",
-    "credits",
-    "alerts",
-    "webhooks",
-    "worker",
-    "serve",
-    "keys",
-    "reaggregate",
-    "sql",
-    "seal",
-    "rebuild",
-    "verify",
-)
-
 
 class Door(TyperGroup):
-    """The commands, with what becomes of their failures."""
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own class
-        """List the commands in the order in which a newcomer needs them."""
-        assert set(_COMMANDS) == set(self.commands), "every command has its place"
-        return list(_COMMANDS)
+    """A group of commands, with what becomes of their failures."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own class
         """Run a command."""
@@ -53,7 +29,7 @@ class Door(TyperGroup):
         except MeteringError as error:
             complain(error.message)
         except BrokenPipeError:
-            # Who reads has seen enough; typer ends this quietly.
+            # The reader has seen enough; typer ends this quietly.
             raise
         except OSError as error:
             complain(_named(error))
@@ -76,7 +52,7 @@ def saying_what_is_safe(sentence: Callable[[], str]) -> Iterator[None]:
 
 
 def complain(message: str) -> None:
-    """Tell what was wrong, in one line."""
+    """Print what was wrong, in one line."""
     print(f"metering: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 

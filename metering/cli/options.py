@@ -1,65 +1,47 @@
-"""Options that several commands share, and what is checked of them."""
+"""Options that several commands share, and how their values are read."""
 
-from datetime import datetime
-from typing import Annotated
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import instant
 
-StoreOption = Annotated[
-    str,
-    typer.Option(
-        "--store",
-        envvar="METERING_STORE",
-        metavar="PATH|URL",
-        help="A directory, or the URL of a PostgreSQL database.",
-    ),
+if TYPE_CHECKING:
+    from datetime import datetime
+
+OnlyCustomerOption = Annotated[
+    str | None, typer.Option(metavar="CUSTOMER", help="Only those of this customer.")
 ]
-JsonOption = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print JSON: usage as numbers with all digits, times in ISO 8601.",
-    ),
+MetadataOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Metadata of your own; may be repeated."),
 ]
-AllowPrivateOption = Annotated[
-    bool,
-    typer.Option(
-        "--allow-private",
-        envvar="METERING_ALLOW_PRIVATE_WEBHOOKS",
-        help="Send also over http, and to addresses that are not public.",
-    ),
-]
-LivemodeOption = Annotated[
-    bool,
-    typer.Option(
-        "--live",
-        envvar="METERING_LIVEMODE",
-        help="Live mode: keys are sk_live_, and resources say so of themselves.",
-    ),
-]
-DEFAULT_STORE = "usage"
 
 
-def option_time(text: str, option: str) -> datetime:
-    """Read the time that an option gives.
+def option_time(text: str | None, option: str) -> datetime | None:
+    """Read the time that an option gives, if it is given.
 
     Raises:
-        InvalidRequestError: it is none; names the option.
+        InvalidRequestError: it is no time; names the option.
     """
-    return at_microseconds(instant(text, option))
+    return None if text is None else at_microseconds(instant(text, option))
 
 
-def refuse_options_of_the_group(ctx: typer.Context) -> None:
-    """Refuse options before a subcommand, which would be ignored in silence.
+def given_metadata(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Read metadata.
 
     Raises:
-        BadParameter: one was given.
+        BadParameter: a pair has no sign between its parts.
     """
-    for name in ctx.params:
-        source = ctx.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            option = f"--{name.replace('_', '-')}"
-            raise typer.BadParameter(f"give {option} after {ctx.invoked_subcommand}")
+    metadata = {}
+    for pair in pairs or ():
+        key, sign, value = pair.partition("=")
+        if not sign:
+            hint = "--metadata"
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint=hint)
+        metadata[key] = value
+    return metadata

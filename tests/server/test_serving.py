@@ -371,7 +371,7 @@ def test_a_server_that_is_not_installed_is_named(target: str) -> None:
         "import sys\n"
         "sys.modules['uvicorn'] = None\n"
         f"sys.argv = ['metering', 'serve', '--store', {target!r}]\n"
-        "from metering.cli.app import main\n"
+        "from metering.cli.entry import main\n"
         "main()"
     )
 

@@ -1,132 +1,145 @@
 """``metering credits``: what customers prepaid or were given, and what is left of it."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from itertools import islice
-from typing import Annotated
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Literal
 
 import typer
 
 import metering
 from metering.arguments.clock import SystemClock
-from metering.cli.commands.credits_options import (
-    ROWS_OF_A_TABLE,
-    AmountOption,
-    AtOption,
-    CategoryOption,
-    CreditsJsonOption,
-    CurrencyOption,
-    CustomerOption,
-    EffectiveAtOption,
-    ExpiresAtOption,
-    GrantArgument,
-    LastLimitOption,
-    LimitOption,
-    MetadataOption,
-    NameOption,
-    OnlyCustomerOption,
-    OnlyGrantOption,
-    OnlyMeteredOption,
-    OnlyPriceOption,
-    PriorityOption,
-    UsedForOption,
-    given_filter,
-    given_metadata,
-    given_scope,
-    given_time,
-)
 from metering.cli.options import (
-    DEFAULT_STORE,
-    StoreOption,
-    refuse_options_of_the_group,
+    MetadataOption,
+    OnlyCustomerOption,
+    given_metadata,
+    option_time,
 )
-from metering.cli.pages import every
+from metering.cli.resource import (
+    ROWS_OF_A_TABLE,
+    Done,
+    LimitOption,
+    Listing,
+    Resource,
+    every,
+)
 from metering.cli.screens.credits import (
-    ListedGrant,
+    balance_columns,
+    grant_columns,
+    grant_details,
     money_of,
-    show_balance,
-    show_grant,
-    show_grants,
-    show_transactions,
+    transaction_columns,
 )
-from metering.cli.screens.documents import print_document, print_line
-from metering.cli.screens.history import Asked, print_history, show_history
+from metering.cli.screens.documents import print_document
+from metering.cli.screens.history import ShownHistory, print_history, show_history
 from metering.cli.screens.money import option_amount, option_currency
-from metering.cli.screens.screen import show
-from metering.cli.stores import create_store, open_store
+from metering.cli.screens.screen import show, show_table
+from metering.cli.screens.text import second
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 
 _USUAL_TIME = timedelta(days=30)
 
-
-_StartOption = Annotated[
+_CustomerOption = Annotated[
+    str, typer.Option(metavar="CUSTOMER", help="Whose credits.")
+]
+_GrantArgument = Annotated[str, typer.Argument(metavar="GRANT", help="Its id.")]
+_ExpiresAtOption = Annotated[
     str | None,
+    typer.Option(metavar="TIME", help="Usable before then; for ever if left out."),
+]
+_OnlyGrantOption = Annotated[
+    str | None,
+    typer.Option("--grant", metavar="GRANT", help="Only those of this grant."),
+]
+_OnlyPriceOption = Annotated[
+    list[str] | None,
     typer.Option(
-        metavar="TIME",
-        help="Inclusive; if left out the first credits, at most 30 days before now or"
-        " an earlier end.",
+        "--price",
+        metavar="PRICE",
+        help="Only credits usable for this price; may be repeated: for any of them.",
     ),
 ]
-_EndOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME", help="Exclusive, and may be in the future; now if left out."
-    ),
+_OnlyMeteredOption = Annotated[
+    bool, typer.Option("--metered", help="Only credits usable for every metered price.")
 ]
 
-credits_app = typer.Typer(rich_markup_mode=None)
+CREDITS = Resource(
+    details=grant_details, argument=_GrantArgument, calls=lambda m: m.credit_grants
+)
 
 
-@credits_app.callback(invoke_without_command=True)
-def credits_of_a_store(
-    ctx: typer.Context,
-    *,
-    customer: OnlyCustomerOption = None,
-    limit: LimitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
-    """List credit grants; or grant credits, and see their balance.
+@CREDITS.lists
+def credit_grants(
+    m: metering.Metering, *, customer: OnlyCustomerOption = None
+) -> Listing[metering.CreditGrant]:
+    """List credit grants, newest first; or grant credits, and see their balance.
 
     Times are ISO 8601, in UTC unless they say otherwise, or whole seconds since 1970.
-    Without a command it does what list does.
+    With --json every grant is a line of its own.
     """
-    if ctx.invoked_subcommand is not None:
-        refuse_options_of_the_group(ctx)
-        return
-    list_grants(customer=customer, limit=limit, store=store, json=json)
+    of = "" if customer is None else f" of {customer}"
+    return Listing(
+        every(m.credit_grants.list, customer),
+        lambda shown: grant_columns(m, customer, shown),
+        none=f"No credit grants{of}; make one with credits grant.",
+        title=f"Credit grants{of}" if of else None,
+        is_long=True,
+    )
 
 
-@credits_app.command()
+@on_target()
 def grant(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
     *,
-    customer: CustomerOption,
-    amount: AmountOption,
-    currency: CurrencyOption,
-    price: UsedForOption = None,
-    category: CategoryOption = "paid",
-    priority: PriorityOption = 50,
-    name: NameOption = None,
-    effective_at: EffectiveAtOption = None,
-    expires_at: ExpiresAtOption = None,
+    customer: _CustomerOption,
+    amount: Annotated[
+        str,
+        typer.Option(
+            metavar="AMOUNT", help="In whole units with a point: 10.00, or 1000 in JPY."
+        ),
+    ],
+    currency: Annotated[
+        str, typer.Option(metavar="CODE", help="ISO 4217, such as usd.")
+    ],
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PRICE",
+            help="Only for lines of this price; may be repeated. For every metered"
+            " price if left out.",
+        ),
+    ] = None,
+    category: Annotated[
+        Literal["paid", "promotional"],
+        typer.Option(help="Promotional ones are used before paid ones."),
+    ] = "paid",
+    priority: Annotated[
+        int, typer.Option(metavar="0..100", help="What has a lower one is used first.")
+    ] = 50,
+    name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="For people.")
+    ] = None,
+    effective_at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Usable from then on; from now if left out."),
+    ] = None,
+    expires_at: _ExpiresAtOption = None,
     metadata: MetadataOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
+    json: JsonOption = False,
 ) -> None:
-    """Grant credits to a customer.
-
-    The store is made if there is none.
-    """
+    """Grant credits to a customer, and create the store if there is none."""
     code = option_currency(currency, "--currency")
     value = option_amount(amount, code, "--amount")
-    monetary = {"currency": code, "value": value}
-    effective = given_time(effective_at, "--effective-at")
-    expiry = given_time(expires_at, "--expires-at")
+    effective = option_time(effective_at, "--effective-at")
+    expiry = option_time(expires_at, "--expires-at")
     own = given_metadata(metadata)
-    with create_store(store) as m:
+    with target.open(create=True) as m:
         granted = m.credit_grants.create(
             customer=customer,
-            amount={"type": "monetary", "monetary": monetary},
-            applicability_config={"scope": given_scope(price)},
+            amount={"type": "monetary", "monetary": {"currency": code, "value": value}},
+            applicability_config={"scope": _scope(price)},
             category=category,
             priority=priority,
             name=name,
@@ -134,182 +147,30 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
             expires_at=expiry,
             metadata=own,
         )
-    if json:
-        print_document(granted)
-    else:
-        show_grant(granted)
+        CREDITS.tell(m, granted, is_json=json)
 
 
-@credits_app.command("list")
-def list_grants(
-    *,
-    customer: OnlyCustomerOption = None,
-    limit: LimitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
-    """List credit grants, newest first.
-
-    With --json every grant is a line of its own.
-    """
-    with open_store(store) as m:
-
-        def fetch(most: int, after: str | None) -> Sequence[metering.CreditGrant]:
-            return m.credit_grants.list(customer, limit=most, starting_after=after)
-
-        grants = every(fetch)
-        if json:
-            for each in islice(grants, limit):
-                print_line(each)
-            return
-        most = limit or ROWS_OF_A_TABLE
-        shown = [_listed(m, each) for each in islice(grants, most)]
-        has_more = next(grants, None) is not None
-    show_grants(shown, customer, SystemClock().now())
-    _tell_of_more(most, has_more=has_more)
+CREDITS.add(grant)
+CREDITS.actions(retrieve="Show a grant.")
 
 
-@credits_app.command()
-def void(
-    grant: GrantArgument,
-    *,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
-    """Take a grant back of which nothing is used."""
-    with open_store(store) as m:
-        voided = m.credit_grants.void(grant)
-    if json:
-        print_document(voided)
-    else:
-        show(f"Voided {voided.id}: {money_of(voided.amount)} of {voided.customer}")
+@CREDITS.command()
+def void(m: metering.Metering, grant: _GrantArgument) -> Done:
+    """Take back a grant of which nothing is used."""
+    voided = m.credit_grants.void(grant)
+    of = f"{money_of(voided.amount)} of {voided.customer}"
+    return Done(voided, f"Voided {voided.id}: {of}")
 
 
-@credits_app.command()
-def expire(
-    grant: GrantArgument,
-    *,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
+@CREDITS.command()
+def expire(m: metering.Metering, grant: _GrantArgument) -> Done:
     """Let a grant expire now; what is left of it is forfeited."""
-    with open_store(store) as m:
-        expired = m.credit_grants.expire(grant)
-        forfeited = forfeited_of(m, expired)
-    if json:
-        print_document(expired)
-        return
-    told = "nothing was left"
-    if forfeited is not None:
-        told = f"{money_of(forfeited)} forfeited"
-    show(f"Expired {expired.id} of {expired.customer}: {told}")
-
-
-@credits_app.command()
-def balance(  # noqa: PLR0913  # a command's options are its arguments
-    *,
-    customer: CustomerOption,
-    at: AtOption = None,
-    grant: OnlyGrantOption = None,
-    price: OnlyPriceOption = None,
-    metered: OnlyMeteredOption = False,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
-    """Show what is left of a customer's credits, at any instant.
-
-    A past instant is answered as it stood, a future one as it will stand if nothing
-    else happens. The ledger balance holds grants that are not effective yet as well,
-    the available one does not.
-    """
-    wanted = given_filter(grant, price, is_metered=metered)
-    instant = given_time(at, "--at")
-    with open_store(store) as m:
-        summary = m.credit_balance_summary.retrieve(
-            customer=customer, filter=wanted, at=instant
-        )
-    if json:
-        print_document(summary)
-    else:
-        show_balance(summary, instant or SystemClock().now())
-
-
-@credits_app.command()
-def history(  # noqa: PLR0913  # a command's options are its arguments
-    *,
-    customer: CustomerOption,
-    start: _StartOption = None,
-    end: _EndOption = None,
-    grant: OnlyGrantOption = None,
-    price: OnlyPriceOption = None,
-    metered: OnlyMeteredOption = False,
-    limit: LastLimitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
-    """Plot the running balance of credits, a plot for each currency.
-
-    The changes follow below the plots. Times to come are answered as they will be if
-    nothing else happens. With --json every change is a line of its own.
-    """
-    wanted = given_filter(grant, price, is_metered=metered)
-    soon = _soon()
-    end_time = given_time(end, "--end") or soon
-    start_time = given_time(start, "--start") or min(end_time, soon) - _USUAL_TIME
-    if end is None and start_time >= end_time:
-        raise typer.BadParameter("--start is in the future, so give --end as well")
-    with open_store(store) as m:
-        table = m.credit_balance_summary.history(
-            customer=customer, start=start_time, end=end_time, filter=wanted
-        )
-    if json:
-        print_history(table, limit)
-        return
-    asked = Asked(
-        customer=customer,
-        start=start_time,
-        end=end_time,
-        starts_late=start is None,
+    expired = m.credit_grants.expire(grant)
+    forfeited = forfeited_of(m, expired)
+    left = (
+        "nothing was left" if forfeited is None else f"{money_of(forfeited)} forfeited"
     )
-    show_history(table, asked, limit or ROWS_OF_A_TABLE)
-
-
-@credits_app.command()
-def transactions(
-    *,
-    customer: OnlyCustomerOption = None,
-    grant: OnlyGrantOption = None,
-    limit: LimitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    json: CreditsJsonOption = False,
-) -> None:
-    """Explain each cent that came or went.
-
-    What was granted, applied to an invoice, reinstated because that was voided,
-    expired or voided: newest first. With --json every transaction is a line of its own.
-    """
-    of = grant or customer
-    if of is None:
-        raise typer.BadParameter("give --customer or --grant")
-    with open_store(store) as m:
-
-        def fetch(
-            most: int, after: str | None
-        ) -> Sequence[metering.CreditBalanceTransaction]:
-            return m.credit_balance_transactions.list(
-                customer, grant, limit=most, starting_after=after
-            )
-
-        found = every(fetch)
-        if json:
-            for each in islice(found, limit):
-                print_line(each)
-            return
-        most = limit or ROWS_OF_A_TABLE
-        shown = list(islice(found, most))
-        has_more = next(found, None) is not None
-    show_transactions(shown, of)
-    _tell_of_more(most, has_more=has_more)
+    return Done(expired, f"Expired {expired.id} of {expired.customer}: {left}")
 
 
 def forfeited_of(
@@ -319,15 +180,7 @@ def forfeited_of(
 
     Its last transactions may be others: of an invoice that was reinstated since.
     """
-
-    def fetch(
-        most: int, after: str | None
-    ) -> Sequence[metering.CreditBalanceTransaction]:
-        return m.credit_balance_transactions.list(
-            credit_grant=expired.id, limit=most, starting_after=after
-        )
-
-    for each in every(fetch):
+    for each in every(m.credit_balance_transactions.list, credit_grant=expired.id):
         if each.debit is None or each.created != expired.expires_at:
             continue
         if each.debit.type == "credits_expired":
@@ -335,20 +188,160 @@ def forfeited_of(
     return None
 
 
-def _listed(m: metering.Metering, grant: metering.CreditGrant) -> ListedGrant:
-    summary = m.credit_balance_summary.retrieve(
-        customer=grant.customer,
-        filter={"type": "credit_grant", "credit_grant": grant.id},
+@on_target()
+def balance(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
+    *,
+    customer: _CustomerOption,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Past or future; now if left out."),
+    ] = None,
+    grant: _OnlyGrantOption = None,
+    price: _OnlyPriceOption = None,
+    metered: _OnlyMeteredOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what is left of a customer's credits, at any instant.
+
+    A past instant is answered as it stood, a future one as it will stand if nothing
+    else happens. The ledger balance includes grants that are not effective yet, the
+    available balance does not.
+    """
+    wanted = _filter(grant, price, is_metered=metered)
+    instant = option_time(at, "--at")
+    with target.open() as m:
+        summary = m.credit_balance_summary.retrieve(
+            customer=customer, filter=wanted, at=instant
+        )
+    if json:
+        print_document(summary)
+        return
+    show(f"Credits of {customer}", style="bold")
+    show(f"{second(instant or SystemClock().now())} UTC", style="dim")
+    if summary.balances:
+        show_table(balance_columns(), summary.balances)
+    else:
+        show("None were granted.")
+
+
+@on_target()
+def history(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
+    *,
+    customer: _CustomerOption,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Inclusive; if left out the first credits, at most 30 days before now"
+            " or an earlier end.",
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Exclusive, and may be in the future; now if left out."
+        ),
+    ] = None,
+    grant: _OnlyGrantOption = None,
+    price: _OnlyPriceOption = None,
+    metered: _OnlyMeteredOption = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"Only the last N changes; if left out {ROWS_OF_A_TABLE} in a table, all"
+            " in JSON.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Plot the running balance of credits, a plot for each currency.
+
+    The changes follow below the plots. Times to come are answered as they will be if
+    nothing else happens. With --json every change is a line of its own.
+    """
+    wanted = _filter(grant, price, is_metered=metered)
+    # Ends are exclusive: the first whole second after all that is recorded.
+    soon = SystemClock().now().replace(microsecond=0) + timedelta(seconds=1)
+    end_time = option_time(end, "--end") or soon
+    start_time = option_time(start, "--start") or min(end_time, soon) - _USUAL_TIME
+    if end is None and start_time >= end_time:
+        raise typer.BadParameter("--start is in the future, so give --end as well")
+    with target.open() as m:
+        table = m.credit_balance_summary.history(
+            customer=customer, start=start_time, end=end_time, filter=wanted
+        )
+    if json:
+        print_history(table, limit)
+        return
+    asked = ShownHistory(
+        customer=customer,
+        start=start_time,
+        end=end_time,
+        starts_late=start is None,
     )
-    left = sum(each.ledger_balance.monetary.value for each in summary.balances)
-    return ListedGrant(grant=grant, left=left)
+    show_history(table, asked, limit or ROWS_OF_A_TABLE)
 
 
-def _soon() -> datetime:
-    """Tell the first whole second behind all that was recorded, as ends are exclusive."""
-    return SystemClock().now().replace(microsecond=0) + timedelta(seconds=1)
+@on_target()
+def transactions(
+    target: StoreTarget,
+    *,
+    customer: OnlyCustomerOption = None,
+    grant: _OnlyGrantOption = None,
+    limit: LimitOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain each cent that came or went, newest first.
+
+    A transaction is credits granted, applied to an invoice, reinstated because the
+    invoice was voided, expired or voided. With --json each is a line of its own.
+    """
+    of = grant or customer
+    if of is None:
+        raise typer.BadParameter("give --customer or --grant")
+    with target.open() as m:
+        listing = Listing(
+            every(m.credit_balance_transactions.list, customer, grant),
+            lambda shown: transaction_columns(shown, of),
+            none=f"No credit transactions of {of}.",
+            title=f"Credit transactions of {of}",
+            is_long=True,
+        )
+        CREDITS.tell(m, listing, is_json=json, limit=limit)
 
 
-def _tell_of_more(most: int, *, has_more: bool) -> None:
-    if has_more:
-        show(f"There are more than {most}; --limit shows others.", style="dim")
+CREDITS.add(balance)
+CREDITS.add(history)
+CREDITS.add(transactions)
+
+
+def _scope(prices: Sequence[str] | None) -> dict[str, object]:
+    """Say what credits may be used for: some prices, or every metered one."""
+    if not prices:
+        return {"price_type": "metered"}
+    return {"prices": [{"id": price} for price in prices]}
+
+
+def _filter(
+    grant: str | None, prices: Sequence[str] | None, *, is_metered: bool
+) -> Mapping[str, object] | None:
+    """Say which grants count; None is all.
+
+    Raises:
+        BadParameter: more than one of the three was given.
+    """
+    if sum((grant is not None, bool(prices), is_metered)) > 1:
+        raise typer.BadParameter("give one of --grant, --price and --metered")
+    if grant is not None:
+        return {"type": "credit_grant", "credit_grant": grant}
+    if prices or is_metered:
+        scope = _scope(prices)
+        return {"type": "applicability_scope", "applicability_scope": scope}
+    return None
+
+
+group = CREDITS.group

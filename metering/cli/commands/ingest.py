@@ -1,31 +1,18 @@
 """``metering ingest``: events out of files that were seldom made for us."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 
 import metering
-from metering.cli.commands.ingest_options import (
-    BackfillOption,
-    CreateMeterOption,
-    CustomerOption,
-    EventNameColumnOption,
-    EventNameOption,
-    FilesArgument,
-    IdentifierColumnOption,
-    MeterColumnOption,
-    PayloadColumnOption,
-    RejectionsOption,
-    TimestampColumnOption,
-    ValueOption,
-)
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import MeterDiffersError
-from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.rejections import check_rejections_path, write_rejections
 from metering.cli.screens.reports import (
@@ -35,8 +22,23 @@ from metering.cli.screens.reports import (
     show_reports,
 )
 from metering.cli.screens.text import number
-from metering.cli.stores import create_store
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 from metering.usage.ingest.sources import open_source
+
+_MeterColumnOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Usually what the meter names.")
+]
+_EPILOG = """Exits with 0 if a row was recorded, or had been, or there was none; with 1 if
+every row was rejected, or a file cannot be read.
+
+A trace that was made for something else becomes a meter like this:
+
+\b
+  metering ingest trace.csv --event-name tokens --create-meter sum
+    --timestamp-column TIMESTAMP --value-column Tokens --customer cus_1
+    --backfill
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +51,68 @@ class _Plan:
     formula: Literal["sum", "count", "last"] | None
 
 
+@on_target(epilog=_EPILOG)
 def ingest(  # noqa: PLR0913  # a command's options are its arguments
-    files: FilesArgument,
+    target: StoreTarget,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help=".parquet, .arrow, .csv, .ndjson or .jsonl, the last three also in .gz or"
+            " .zst.",
+        ),
+    ],
     *,
-    event_name: EventNameOption = None,
-    event_name_column: EventNameColumnOption = None,
-    customer: CustomerOption = None,
-    customer_column: MeterColumnOption = None,
-    value: ValueOption = None,
-    value_column: MeterColumnOption = None,
-    timestamp_column: TimestampColumnOption = "timestamp",
-    identifier_column: IdentifierColumnOption = "identifier",
-    payload_column: PayloadColumnOption = None,
-    backfill: BackfillOption = False,
-    create_meter: CreateMeterOption = None,
-    rejections: RejectionsOption = None,
-    store: StoreOption = DEFAULT_STORE,
+    event_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of all events.")
+    ] = None,
+    event_name_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Usually event_name.")
+    ] = None,
+    customer: Annotated[
+        str | None, typer.Option(metavar="CUSTOMER", help="Of all events.")
+    ] = None,
+    customer_column: _MeterColumnOption = None,
+    value: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="Of all events.")
+    ] = None,
+    value_column: _MeterColumnOption = None,
+    timestamp_column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Events happen now without it.")
+    ] = "timestamp",
+    identifier_column: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="Without it identifiers are made of the file's content and the number of"
+            " the row.",
+        ),
+    ] = "identifier",
+    payload_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The only columns to keep beside these; may be repeated. All others are"
+            " kept if left out.",
+        ),
+    ] = None,
+    backfill: Annotated[
+        bool,
+        typer.Option(
+            "--backfill/--no-backfill",
+            help="Take any past time, not just the last 35 days.",
+        ),
+    ] = False,
+    create_meter: Annotated[
+        Literal["sum", "count", "last"] | None,
+        typer.Option(help="Create the meter of --event-name, if there is none."),
+    ] = None,
+    rejections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write rejected rows to .parquet, .csv or .ndjson."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Record the events of files.
@@ -91,7 +139,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     reports: list[FileReport] = []
     try:
         # One by one, so that those before a failure stay in the list.
-        reports.extend(_record(files, plan, store))
+        reports.extend(_record(files, plan, target))
     finally:
         # What was recorded before a failure is told as well.
         if reports:
@@ -125,8 +173,10 @@ def _check(files: Sequence[Path], plan: _Plan, rejections: Path | None) -> None:
         open_source(file, plan.columns)
 
 
-def _record(files: Sequence[Path], plan: _Plan, store: str) -> Iterator[FileReport]:
-    with create_store(store) as m:
+def _record(
+    files: Sequence[Path], plan: _Plan, target: StoreTarget
+) -> Iterator[FileReport]:
+    with target.open(create=True) as m:
         _need_meter(m, plan)
         for file in files:
             yield _ingest_file(m, file, plan)

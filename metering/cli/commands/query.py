@@ -1,23 +1,25 @@
 """``metering sql``: ask the events anything, in SQL."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metering.cli.door import saying_what_is_safe
-from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from metering.cli.screens.arrow_tables import (
     check_output,
     print_rows,
     show_rows,
     write_table,
 )
-from metering.cli.stores import open_store
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 
-LimitOption = Annotated[
+RowLimitOption = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Show at most so many rows; 20 if left out."),
+    typer.Option(min=1, metavar="N", help="Show at most N rows; 20 if left out."),
 ]
 OutputOption = Annotated[
     Path | None,
@@ -32,14 +34,15 @@ EPILOG = """Usage by customer and model, as it is now:
 """
 
 
+@on_target(epilog=EPILOG)
 def sql(
+    target: StoreTarget,
     query: Annotated[
         str, typer.Argument(metavar="QUERY", help="One SELECT over the table events.")
     ],
     *,
-    limit: LimitOption = None,
+    limit: RowLimitOption = None,
     output: OutputOption = None,
-    store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
     """Run a SELECT of DuckDB's SQL over all events, sealed or not.
@@ -52,7 +55,7 @@ def sql(
         raise typer.BadParameter("give --json or --output, not both")
     check_output(output)
     safe = "Interrupted; a query changes nothing"
-    with saying_what_is_safe(lambda: safe), open_store(store) as m:
+    with saying_what_is_safe(lambda: safe), target.open() as m:
         table = m.sql(query)
     if output is not None:
         write_table(table, output)

@@ -1,19 +1,22 @@
 """``metering reaggregate``: recompute usage from the events, or see what would change."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pyarrow as pa
 import typer
 
 import metering
-from metering.cli.commands.query import LimitOption, OutputOption
+from metering.arguments.words import FormulaName, WindowName
+from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
-from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption, option_time
+from metering.cli.options import option_time
 from metering.cli.screens.arrow_tables import (
     check_output,
     print_rows,
@@ -23,10 +26,9 @@ from metering.cli.screens.arrow_tables import (
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import show
 from metering.cli.screens.text import counted, quantities
-from metering.cli.stores import open_store
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
-
-_Formula = Literal["sum", "count", "last", "min", "max", "avg", "unique_count"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,9 @@ class _Trial:
     value_key: str | None = None
 
 
+@on_target()
 def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
     *,
     meter: Annotated[
         list[str] | None,
@@ -66,7 +70,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         str | None, typer.Option(metavar="TIME", help="Exclusive; the last event's.")
     ] = None,
     window: Annotated[
-        Literal["minute", "hour", "day", "week", "month"],
+        WindowName,
         typer.Option(help="How long each window is."),
     ] = "day",
     by: Annotated[
@@ -91,7 +95,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         ),
     ] = None,
     formula: Annotated[
-        _Formula | None, typer.Option(help="Try another than the meters' own.")
+        FormulaName | None, typer.Option(help="Try another than the meters' own.")
     ] = None,
     value_key: Annotated[
         str | None,
@@ -104,9 +108,8 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
             help="Compare with how things are now: what would change, by customer.",
         ),
     ] = False,
-    limit: LimitOption = None,
+    limit: RowLimitOption = None,
     output: OutputOption = None,
-    store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
     """Recompute the usage of all customers from the events alone.
@@ -120,15 +123,15 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
     span = _Span(
         meters=meter or None,
-        start_time=None if start is None else option_time(start, "--start"),
-        end_time=None if end is None else option_time(end, "--end"),
+        start_time=option_time(start, "--start"),
+        end_time=option_time(end, "--end"),
         window=window,
         group_by=by or (),
         timezone=timezone,
         filters=_filters(where or ()),
     )
     safe = "Interrupted; recomputing changes nothing"
-    with saying_what_is_safe(lambda: safe), open_store(store) as m:
+    with saying_what_is_safe(lambda: safe), target.open() as m:
         table = _asked(m, span, trial, "Recomputing")
         if diff:
             table = differences(_asked(m, span, _Trial(), "Comparing"), table)
@@ -181,9 +184,8 @@ def _give(
 
 
 def _as_of(text: str | None) -> int | datetime | None:
-    if text is None:
-        return None
-    return int(text) if text.isdecimal() else option_time(text, "--as-of")
+    is_position = text is not None and text.isdecimal()
+    return int(text or 0) if is_position else option_time(text, "--as-of")
 
 
 def _filters(where: Sequence[str]) -> dict[str, list[str]]:

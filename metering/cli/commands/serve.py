@@ -1,5 +1,7 @@
 """``metering serve``: Stripe's billing API over HTTP, until told to stop."""
 
+from __future__ import annotations
+
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Annotated
@@ -8,22 +10,19 @@ import typer
 
 from metering.cli.commands.worker import complaining
 from metering.cli.errors import ServerMissingError
-from metering.cli.options import (
-    DEFAULT_STORE,
-    AllowPrivateOption,
-    JsonOption,
-    LivemodeOption,
-    StoreOption,
-)
+from metering.cli.resource import AllowPrivateOption, LivemodeOption
 from metering.cli.screens.documents import print_line
 from metering.cli.screens.screen import show
-from metering.cli.stores import open_store, shown_name
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 
 _CANCEL_WINDOW = timedelta(hours=24)
 _RATE_LIMIT = 1_000
 
 
+@on_target()
 def serve(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
     *,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen.")
@@ -56,7 +55,6 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
     ] = _RATE_LIMIT,
     allow_private: AllowPrivateOption = False,
     live: LivemodeOption = False,
-    store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
     """Serve Stripe's billing API, for Stripe's own clients; keys create makes keys.
@@ -75,13 +73,12 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
         if json:
             print_line({"url": url})
         else:
-            show(f"Serving {shown_name(store)} at {url}; Ctrl-C stops it")
+            show(f"Serving {target.name} at {url}; Ctrl-C stops it")
 
     with ExitStack() as stack:
         stack.enter_context(complaining())
         m = stack.enter_context(
-            open_store(
-                store,
+            target.open(
                 allow_private_webhooks=allow_private,
                 livemode=live,
                 cancel_window=_CANCEL_WINDOW,

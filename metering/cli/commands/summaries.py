@@ -1,20 +1,24 @@
 """``metering summaries``: the usage of a customer on a meter, in numbers and bars."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 import metering
 from metering.arguments.clock import SystemClock
-from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption, option_time
+from metering.arguments.words import GroupingWindowName
+from metering.cli.options import option_time
 from metering.cli.screens.documents import print_document
 from metering.cli.screens.screen import Column, can_draw, show, show_table
 from metering.cli.screens.text import bar, moment, number, quantities
-from metering.cli.stores import find_meter, open_store
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget, find_meter
 
 _USUAL_TIME = timedelta(days=30)
 # Events may be this far ahead.
@@ -30,7 +34,9 @@ class _Question:
     end_time: datetime
 
 
+@on_target()
 def summaries(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
     meter: Annotated[str, typer.Argument(metavar="METER", help="Id or event name.")],
     *,
     customer: Annotated[str, typer.Option(metavar="CUSTOMER", help="Whose usage.")],
@@ -45,24 +51,23 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
         typer.Option(metavar="TIME", help="Exclusive; just ahead of now if left out."),
     ] = None,
     by: Annotated[
-        Literal["hour", "day"] | None,
+        GroupingWindowName | None,
         typer.Option(help="One summary for each UTC hour or day with usage."),
     ] = None,
     fill: Annotated[
         bool, typer.Option("--fill", help="Hours or days without usage as well.")
     ] = False,
-    store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
-    """Show the usage of a customer on a meter.
+    """Show the usage of a customer on a meter, in numbers and bars.
 
     Times are ISO 8601, in UTC unless they say otherwise, or whole seconds since 1970.
-    Windows hold their start and not their end. Tables run from old to new, JSON (a list
-    of summaries as the API has them) from new to old.
+    A window includes its start and excludes its end. Tables run from old to new, JSON (a
+    list of summaries as in the API) from new to old.
     """
     if fill and by is None:
         raise typer.BadParameter("--fill needs --by")
-    with open_store(store) as m:
+    with target.open() as m:
         start_time, end_time = _times(start, end)
         question = _Question(
             meter=find_meter(m, meter),
@@ -83,7 +88,7 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
 def _ask(
     m: metering.Metering,
     question: _Question,
-    by: Literal["hour", "day"] | None,
+    by: GroupingWindowName | None,
     *,
     fill: bool,
 ) -> Sequence[metering.MeterEventSummary]:
@@ -98,13 +103,9 @@ def _ask(
 
 
 def _times(start: str | None, end: str | None) -> tuple[datetime, datetime]:
-    if end is None:
-        end_time = SystemClock().now().replace(microsecond=0) + _AHEAD
-    else:
-        end_time = option_time(end, "--end")
-    if start is None:
-        return end_time - _USUAL_TIME, end_time
-    return option_time(start, "--start"), end_time
+    just_ahead = SystemClock().now().replace(microsecond=0) + _AHEAD
+    end_time = option_time(end, "--end") or just_ahead
+    return option_time(start, "--start") or end_time - _USUAL_TIME, end_time
 
 
 def _show_question(question: _Question, whole: metering.MeterEventSummary) -> None:
@@ -121,34 +122,29 @@ def _show_question(question: _Question, whole: metering.MeterEventSummary) -> No
 
 
 def _show_windows(
-    windows: Sequence[metering.MeterEventSummary], by: Literal["hour", "day"]
+    windows: Sequence[metering.MeterEventSummary], by: GroupingWindowName
 ) -> None:
-    values = [window.aggregated_value for window in windows]
-    largest = max(values, default=Decimal(0))
+    largest = max((each.aggregated_value for each in windows), default=Decimal(0))
     is_plain = not can_draw()
-    rows = [
-        (
-            _window_name(window.start_time, by),
-            text,
-            bar(value, largest, _BAR_WIDTH, is_plain=is_plain),
-        )
-        for window, value, text in zip(windows, values, quantities(values), strict=True)
-    ]
+
+    def drawn(window: metering.MeterEventSummary) -> str:
+        return bar(window.aggregated_value, largest, _BAR_WIDTH, is_plain=is_plain)
+
     show()
-    if not rows:
+    if not windows:
         show(f"No {by} has usage.")
         return
     show_table(
         [
-            Column(title=f"{by} (UTC)"),
-            Column(title="usage", is_number=True),
-            Column(title="", style="cyan"),
+            Column(f"{by} (UTC)", lambda window: _window_name(window.start_time, by)),
+            Column("usage", lambda window: window.aggregated_value),
+            Column("", drawn, style="cyan"),
         ],
-        rows,
+        windows,
     )
 
 
-def _window_name(start: datetime, by: Literal["hour", "day"]) -> str:
+def _window_name(start: datetime, by: GroupingWindowName) -> str:
     """Name a window by its start, which the bounds may have moved."""
     name = moment(start)
     if by == "day":

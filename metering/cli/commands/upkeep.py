@@ -1,56 +1,33 @@
 """``metering seal``, ``rebuild`` and ``verify``: where the log lies, what follows, proof."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
-import msgspec
 import typer
 
 import metering
 from ledger.database.sqlite import LIBRARY_VERSION
 from metering.cli.checkpoints import read_checkpoint, write_checkpoint
 from metering.cli.door import FAILED, saying_what_is_safe
-from metering.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from metering.cli.screens.documents import print_document
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import show, show_pairs
 from metering.cli.screens.text import counted, number
-from metering.cli.stores import open_store
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 
 _FIRST_SOUND_SQLITE = (3, 51, 3)
+_REPORTED = (
+    *("ok", "position", "commits", "entries", "segments", "digest", "epoch"),
+    "problems",
+)
 
 
-class SealedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What sealing came to."""
-
-    segments: int
-    position: int
-    seconds: float
-
-
-class RebuiltDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rebuild came to."""
-
-    position: int
-    seconds: float
-
-
-class VerifiedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found."""
-
-    ok: bool
-    position: int
-    commits: int
-    entries: int
-    segments: int
-    digest: str
-    epoch: str
-    sqlite_version: str | None
-    problems: tuple[str, ...]
-
-
-def seal(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+@on_target()
+def seal(target: StoreTarget, *, json: JsonOption = False) -> None:
     """Move recorded usage into segments: Parquet files that any engine reads.
 
     It happens by itself when half a million entries have gathered.
@@ -59,18 +36,15 @@ def seal(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> Non
     start = perf_counter()
     with (
         saying_what_is_safe(lambda: safe),
-        open_store(store) as m,
+        target.open() as m,
         progress_bar("Sealing") as advance,
     ):
         segments = m.seal(advance)
         position = m.position
     seconds = perf_counter() - start
     if json:
-        print_document(
-            SealedDocument(
-                segments=segments, position=position, seconds=round(seconds, 3)
-            )
-        )
+        document = {"segments": segments, "position": position}
+        print_document({**document, "seconds": round(seconds, 3)})
     elif segments:
         made = f"{counted(segments, 'segment')} in {seconds:.1f} s"
         show(f"Sealed the usage up to position {number(position)}: {made}")
@@ -78,25 +52,28 @@ def seal(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> Non
         show("Nothing to seal, or another process is at it")
 
 
-def rebuild(*, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+@on_target()
+def rebuild(target: StoreTarget, *, json: JsonOption = False) -> None:
     """Make everything anew that follows from the log."""
     safe = "Interrupted; the log is as it was, and the next command makes up the rest"
     start = perf_counter()
     with (
         saying_what_is_safe(lambda: safe),
-        open_store(store) as m,
+        target.open() as m,
         progress_bar("Rebuilding") as advance,
     ):
         m.rebuild(advance)
         position = m.position
     seconds = perf_counter() - start
     if json:
-        print_document(RebuiltDocument(position=position, seconds=round(seconds, 3)))
+        print_document({"position": position, "seconds": round(seconds, 3)})
     else:
         show(f"Rebuilt up to position {number(position)} in {seconds:.1f} s")
 
 
+@on_target()
 def verify(
+    target: StoreTarget,
     *,
     checkpoint: Annotated[
         Path | None,
@@ -106,7 +83,6 @@ def verify(
             " is one, and save the new ones in it if nothing is wrong.",
         ),
     ] = None,
-    store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
     """Check the log, its segments, and what follows from them.
@@ -118,27 +94,15 @@ def verify(
     saved = read_checkpoint(checkpoint)
     with (
         saying_what_is_safe(lambda: "Interrupted; verifying changes nothing"),
-        open_store(store) as m,
+        target.open() as m,
         progress_bar("Verifying") as advance,
     ):
         report = m.verify(advance, checkpoint=saved)
     if checkpoint is not None and report.ok:
         write_checkpoint(checkpoint, report.checkpoint)
-    version = None if "://" in store else LIBRARY_VERSION
+    version = None if "://" in target.store else LIBRARY_VERSION
     if json:
-        print_document(
-            VerifiedDocument(
-                ok=report.ok,
-                position=report.position,
-                commits=report.commits,
-                entries=report.entries,
-                segments=report.segments,
-                digest=report.digest,
-                epoch=report.epoch,
-                sqlite_version=version,
-                problems=report.problems,
-            )
-        )
+        print_document({**verified_document(report), "sqlite_version": version})
     else:
         _show(report, version)
         if checkpoint is not None and report.ok:
@@ -147,17 +111,22 @@ def verify(
         raise typer.Exit(FAILED)
 
 
+def verified_document(report: metering.VerifyReport) -> dict[str, object]:
+    """Return what a verification found, for programs."""
+    return {name: getattr(report, name) for name in _REPORTED}
+
+
 def _show(report: metering.VerifyReport, sqlite_version: str | None) -> None:
-    pairs = [
-        ("position", number(report.position)),
-        ("commits", number(report.commits)),
-        ("entries", number(report.entries)),
-        ("segments", number(report.segments)),
-        ("digest", report.digest),
-    ]
-    if sqlite_version is not None:
-        pairs.append(("SQLite", _judged(sqlite_version)))
-    show_pairs(pairs)
+    show_pairs(
+        [
+            ("position", report.position),
+            ("commits", report.commits),
+            ("entries", report.entries),
+            ("segments", report.segments),
+            ("digest", report.digest),
+            ("SQLite", sqlite_version and _judged(sqlite_version)),
+        ]
+    )
     for problem in report.problems:
         show(problem, style="bold red")
     if report.ok:

@@ -1,4 +1,6 @@
-"""``metering webhooks``: who is told of events, and how that went."""
+"""``metering webhooks``: which endpoints receive events, and how deliveries went."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,147 +10,114 @@ import typer
 from msgspec import UNSET
 
 import metering
-from metering.cli.commands.credits_options import MetadataOption, given_metadata
-from metering.cli.options import (
-    DEFAULT_STORE,
-    AllowPrivateOption,
-    JsonOption,
-    StoreOption,
-    refuse_options_of_the_group,
-)
-from metering.cli.pages import every
-from metering.cli.screens.documents import print_document
-from metering.cli.screens.screen import show
-from metering.cli.screens.text import counted
-from metering.cli.screens.webhooks import (
-    show_deliveries,
-    show_endpoint,
-    show_endpoints,
-    show_events,
-    show_secret,
-)
-from metering.cli.stores import open_store
+from metering.cli.options import MetadataOption, given_metadata
+from metering.cli.resource import Done, Listing, Resource, every
+from metering.cli.screens.screen import Cell, Column
+from metering.cli.screens.text import counted, moment, number
 from metering.webhooks.resources import EventType
 
+_ALLOW_PRIVATE = ["allow_private_webhooks"]
+# The library lists no more.
+_DELIVERIES = 100
+
 _EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id.")]
+_UrlOption = typer.Option(metavar="URL", help="Where events are sent to.")
 _DescriptionOption = Annotated[
     str | None, typer.Option(metavar="TEXT", help="For people.")
 ]
-_LimitOption = Annotated[
-    int, typer.Option(min=1, max=100, metavar="N", help="How many to show at most.")
+_TypesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        metavar="TYPE",
+        help="Only events of this type, such as billing.alert.triggered; * for all;"
+        " may be repeated.",
+    ),
 ]
 
-webhooks_app = typer.Typer(rich_markup_mode=None)
+
+def _details(
+    _: metering.Metering, endpoint: metering.WebhookEndpoint
+) -> list[tuple[str, Cell]]:
+    return [
+        ("id", endpoint.id),
+        ("url", endpoint.url),
+        ("events", _types(endpoint)),
+        ("signature", endpoint.signature),
+        ("status", endpoint.status),
+        ("description", endpoint.description),
+    ]
 
 
-@webhooks_app.callback(invoke_without_command=True)
-def webhooks_of_a_store(
-    ctx: typer.Context, *, store: StoreOption = DEFAULT_STORE, json: JsonOption = False
-) -> None:
-    """List who is told of events; or change that, and see how deliveries went.
+WEBHOOKS = Resource(
+    details=_details, argument=_EndpointArgument, calls=lambda m: m.webhook_endpoints
+)
 
-    Without a command it does what list does. Deliveries are made by metering worker.
+
+@WEBHOOKS.lists
+def webhooks(m: metering.Metering) -> Listing[metering.WebhookEndpoint]:
+    """List webhook endpoints, newest first; or change them, and see how deliveries went.
+
+    metering worker delivers.
     """
-    if ctx.invoked_subcommand is not None:
-        refuse_options_of_the_group(ctx)
-        return
-    list_endpoints(store=store, json=json)
+    none = "No endpoints; make one with webhooks create."
+    return Listing(every(m.webhook_endpoints.list), _endpoint_columns, none=none)
 
 
-@webhooks_app.command("list")
-def list_endpoints(
-    *, store: StoreOption = DEFAULT_STORE, json: JsonOption = False
-) -> None:
-    """List the endpoints, newest first."""
-    with open_store(store) as m:
-
-        def fetch(most: int, after: str | None) -> Sequence[metering.WebhookEndpoint]:
-            return m.webhook_endpoints.list(limit=most, starting_after=after)
-
-        endpoints = list(every(fetch))
-    if json:
-        print_document(endpoints)
-    elif endpoints:
-        show_endpoints(endpoints)
-    else:
-        show("No endpoints; make one with webhooks create.")
-
-
-@webhooks_app.command()
-def create(  # noqa: PLR0913  # a command's options are its arguments
+@WEBHOOKS.command(settings=_ALLOW_PRIVATE)
+def create(  # a command's options are its arguments
+    m: metering.Metering,
     *,
-    url: Annotated[str, typer.Option(metavar="URL", help="Where events are sent to.")],
-    event: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TYPE",
-            help="Only events of this type, such as billing.alert.triggered; may be"
-            " repeated.",
-        ),
-    ] = None,
+    url: Annotated[str, _UrlOption],
+    event: _TypesOption = None,
     description: _DescriptionOption = None,
     metadata: MetadataOption = None,
     signature: Annotated[
         Literal["stripe", "standard"],
         typer.Option(help="How: as Stripe does, or by Standard Webhooks."),
     ] = "stripe",
-    allow_private: AllowPrivateOption = False,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
-    """Tell a URL of events from now on; shows the secret that signs them, this once."""
-    with open_store(store, allow_private_webhooks=allow_private) as m:
-        endpoint = m.webhook_endpoints.create(
-            url=url,
-            enabled_events=event or ["*"],
-            description=description,
-            metadata=given_metadata(metadata),
-            signature=signature,
-        )
-    _show_with_secret(endpoint, json=json)
+) -> metering.WebhookEndpoint:
+    """Send events to a URL from now on. The secret that signs them is shown this once."""
+    return m.webhook_endpoints.create(
+        url=url,
+        enabled_events=event or ["*"],
+        description=description,
+        metadata=given_metadata(metadata),
+        signature=signature,
+    )
 
 
-@webhooks_app.command()
+WEBHOOKS.actions(retrieve="Show an endpoint.")
+
+
+@WEBHOOKS.command(settings=_ALLOW_PRIVATE)
 def update(  # noqa: PLR0913  # a command's options are its arguments
+    m: metering.Metering,
     endpoint: _EndpointArgument,
     *,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where events are sent to.")
-    ] = None,
-    event: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TYPE", help="Only events of this type, * for all; may be repeated."
-        ),
-    ] = None,
+    url: Annotated[str | None, _UrlOption] = None,
+    event: _TypesOption = None,
     description: _DescriptionOption = None,
     metadata: MetadataOption = None,
     disabled: Annotated[
         bool | None,
         typer.Option("--disable/--enable", help="Whether to send nothing for now."),
     ] = None,
-    allow_private: AllowPrivateOption = False,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
+) -> metering.WebhookEndpoint:
     """Change what is given of an endpoint, and nothing else."""
-    with open_store(store, allow_private_webhooks=allow_private) as m:
-        changed = m.webhook_endpoints.update(
-            endpoint,
-            url=UNSET if url is None else url,
-            enabled_events=UNSET if event is None else event,
-            description=UNSET if description is None else description,
-            metadata=UNSET if metadata is None else given_metadata(metadata),
-            disabled=UNSET if disabled is None else disabled,
-        )
-    if json:
-        print_document(changed)
-    else:
-        show_endpoint(changed)
+    return m.webhook_endpoints.update(
+        endpoint,
+        url=UNSET if url is None else url,
+        enabled_events=UNSET if event is None else event,
+        description=UNSET if description is None else description,
+        metadata=UNSET if metadata is None else given_metadata(metadata),
+        disabled=UNSET if disabled is None else disabled,
+    )
 
 
-@webhooks_app.command()
+@WEBHOOKS.command()
 def rotate(
+    m: metering.Metering,
     endpoint: _EndpointArgument,
     *,
     overlap: Annotated[
@@ -157,90 +126,111 @@ def rotate(
             min=0, max=720, metavar="HOURS", help="How long the old one signs as well."
         ),
     ] = 24,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
-    """Give an endpoint another secret, and show it, this once."""
-    with open_store(store) as m:
-        rotated = m.webhook_endpoints.rotate_secret(
-            endpoint, overlap=timedelta(hours=overlap)
-        )
-    _show_with_secret(rotated, json=json)
+) -> metering.WebhookEndpoint:
+    """Give an endpoint another secret, which is shown this once."""
+    hours = timedelta(hours=overlap)
+    return m.webhook_endpoints.rotate_secret(endpoint, overlap=hours)
 
 
-@webhooks_app.command()
-def delete(
-    endpoint: _EndpointArgument,
-    *,
-    store: StoreOption = DEFAULT_STORE,
-) -> None:
-    """Send nothing to an endpoint any more, and forget it and its deliveries."""
-    with open_store(store) as m:
-        m.webhook_endpoints.delete(endpoint)
-    show(f"Deleted {endpoint}")
+@WEBHOOKS.command()
+def delete(m: metering.Metering, endpoint: _EndpointArgument) -> Done:
+    """Delete an endpoint with its deliveries, and send it nothing any more."""
+    m.webhook_endpoints.delete(endpoint)
+    return Done({"id": endpoint, "deleted": True}, f"Deleted {endpoint}")
 
 
-@webhooks_app.command()
+@WEBHOOKS.command(lists=True)
 def deliveries(
-    endpoint: _EndpointArgument,
-    *,
-    limit: _LimitOption = 20,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
-    """Show what was sent to an endpoint or is to be, newest first, with each attempt."""
-    with open_store(store) as m:
-        found = m.webhook_endpoints.deliveries(endpoint, limit=limit)
-    if json:
-        print_document(found)
-    elif found:
-        show_deliveries(found)
-    else:
-        show("Nothing was to be sent.")
+    m: metering.Metering, endpoint: _EndpointArgument
+) -> Listing[metering.WebhookDelivery]:
+    """List the last 100 deliveries to an endpoint, newest first, with each attempt."""
+    found = m.webhook_endpoints.deliveries(endpoint, limit=_DELIVERIES)
+    return Listing(found, _delivery_columns, none="Nothing was to be sent.")
 
 
-@webhooks_app.command()
+@WEBHOOKS.command(lists=True)
 def events(
+    m: metering.Metering,
     *,
     of_type: Annotated[
         EventType | None, typer.Option("--type", help="Only those of this type.")
     ] = None,
-    limit: _LimitOption = 20,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
-    """Show what happened, as endpoints are told of it, newest first."""
-    with open_store(store) as m:
-        m.catch_up()
-        found = m.events.list(type=of_type, limit=limit)
-    if json:
-        print_document(found)
-    elif found:
-        show_events(found)
-    else:
-        show("Nothing happened.")
+) -> Listing[metering.Event]:
+    """List what happened, as endpoints receive it, newest first."""
+    m.catch_up()
+    found = every(m.events.list, type=of_type)
+    return Listing(found, _event_columns, none="Nothing happened.")
 
 
-@webhooks_app.command()
-def deliver(
-    *,
-    allow_private: AllowPrivateOption = False,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
-    """Make every attempt that is due, once; metering worker goes on doing so."""
-    with open_store(store, allow_private_webhooks=allow_private) as m:
-        receipt = m.deliver()
-    if json:
-        print_document(receipt)
-        return
+@WEBHOOKS.command(settings=_ALLOW_PRIVATE)
+def deliver(m: metering.Metering) -> Done:
+    """Make every attempt that is due, once. metering worker does it continually."""
+    receipt = m.deliver()
     failed = counted(receipt.failed, "failed attempt")
-    show(f"{counted(receipt.delivered, 'event')} delivered, {failed}")
+    return Done(receipt, f"{counted(receipt.delivered, 'event')} delivered, {failed}")
 
 
-def _show_with_secret(endpoint: metering.WebhookEndpoint, *, json: bool) -> None:
-    if json:
-        print_document(endpoint)
-        return
-    show_endpoint(endpoint)
-    show_secret(endpoint)
+def _endpoint_columns(
+    _: Sequence[metering.WebhookEndpoint],
+) -> list[Column[metering.WebhookEndpoint]]:
+    return [
+        Column("id", lambda endpoint: endpoint.id),
+        Column("status", lambda endpoint: endpoint.status),
+        Column("events", _types),
+        Column("signature", lambda endpoint: endpoint.signature),
+        Column("url", lambda endpoint: endpoint.url, is_whole=True),
+    ]
+
+
+def _delivery_columns(
+    _: Sequence[metering.WebhookDelivery],
+) -> list[Column[metering.WebhookDelivery]]:
+    return [
+        Column("event", lambda delivery: delivery.event),
+        Column("type", lambda delivery: delivery.type),
+        Column("status", lambda delivery: delivery.status),
+        Column("attempts", lambda delivery: len(delivery.attempts)),
+        Column("last answer", _last_answer),
+        Column("took", _took, is_number=True),
+        Column("next attempt (UTC)", lambda delivery: delivery.next_attempt_at),
+    ]
+
+
+def _event_columns(_: Sequence[metering.Event]) -> list[Column[metering.Event]]:
+    return [
+        Column("created (UTC)", lambda event: moment(event.created)),
+        Column("type", lambda event: event.type),
+        Column("about", _about),
+        Column("id", lambda event: event.id, is_whole=True),
+    ]
+
+
+def _types(endpoint: metering.WebhookEndpoint) -> str:
+    types = endpoint.enabled_events
+    return "all" if "*" in types else ", ".join(types)
+
+
+def _last_answer(delivery: metering.WebhookDelivery) -> Cell:
+    if not delivery.attempts:
+        return None
+    last = delivery.attempts[-1]
+    return last.error or str(last.status_code)
+
+
+def _took(delivery: metering.WebhookDelivery) -> Cell:
+    if not delivery.attempts:
+        return None
+    return f"{number(delivery.attempts[-1].duration_ms)} ms"
+
+
+def _about(event: metering.Event) -> str:
+    match event.data.object:
+        case metering.AlertTriggered() as triggered:
+            return f"{triggered.alert.title}: {triggered.customer}"
+        case metering.Meter() as meter:
+            return meter.event_name
+        case other:
+            return other.id
+
+
+group = WEBHOOKS.group

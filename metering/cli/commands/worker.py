@@ -1,5 +1,7 @@
 """``metering worker``: keep a store current until told to stop."""
 
+from __future__ import annotations
+
 import logging
 import signal
 from collections.abc import Iterator
@@ -14,22 +16,20 @@ import typer
 import metering
 from metering.arguments.clock import SystemClock
 from metering.cli.door import complain
-from metering.cli.options import (
-    DEFAULT_STORE,
-    AllowPrivateOption,
-    JsonOption,
-    StoreOption,
-)
+from metering.cli.resource import AllowPrivateOption
 from metering.cli.screens.documents import print_line
 from metering.cli.screens.screen import show
 from metering.cli.screens.text import counted, number, second
-from metering.cli.stores import open_store, shown_name
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget
 
 _SECONDS_BETWEEN_LINES = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+@on_target()
 def worker(
+    target: StoreTarget,
     *,
     poll: Annotated[
         int,
@@ -41,7 +41,6 @@ def worker(
         ),
     ] = 50,
     allow_private: AllowPrivateOption = False,
-    store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
     """Evaluate alerts, deliver to webhook endpoints and seal, until told to stop.
@@ -54,12 +53,12 @@ def worker(
     done: SimpleQueue[metering.WorkReceipt] = SimpleQueue()
     with (
         complaining(),
-        open_store(store, allow_private_webhooks=allow_private) as m,
+        target.open(allow_private_webhooks=allow_private) as m,
         _stopped_by_a_signal(),
         m.worker(poll=timedelta(milliseconds=poll), progress=done.put) as working,
     ):
         if not json:
-            show(f"Working on {shown_name(store)}; Ctrl-C stops it")
+            show(f"Working on {target.name}; Ctrl-C stops it")
         while not working.join(_SECONDS_BETWEEN_LINES):
             _print(done, json=json)
     _print(done, json=json)

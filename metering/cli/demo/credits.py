@@ -4,25 +4,33 @@ Can be done again, as the rest of the demo: grants are found by their names, and
 invoice that was applied answers the same and draws nothing.
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 import metering
-from metering.arguments.clock import SystemClock
-from metering.cli.demo.stages import InvoiceLine, Prepaid
+from metering.arguments.clock import SystemClock, microseconds
+from metering.cli.demo.stages import DemoStage
 from metering.cli.demo.traffic import Traffic
-from metering.cli.pages import every
-from metering.cli.screens.history import history_documents
+from metering.cli.demo.usage import total
+from metering.cli.resource import every
+from metering.cli.screens.credits import balance_columns, grant_columns, money_of
+from metering.cli.screens.history import (
+    history_documents,
+    show_plot,
+    steps_by_currency,
+)
+from metering.cli.screens.screen import Column, show, show_table
 
 _CURRENCY = "usd"
 _DAYS_AHEAD = 90
 _CENTS_PER_UNIT = {
-    "input_tokens": Decimal("0.0003"),
-    "output_tokens": Decimal("0.0015"),
-    "gpu_seconds": Decimal("0.4"),
+    "input_tokens": Decimal("0.0001"),
+    "output_tokens": Decimal("0.0002"),
+    "compute_seconds": Decimal("0.02"),
 }
 _ALREADY = {"invoice_conflict", "invoice_reinstated"}
 
@@ -31,7 +39,6 @@ _ALREADY = {"invoice_conflict", "invoice_reinstated"}
 class _Offer:
     """Credits that the demo grants, usable within some days from now, in cents."""
 
-    name: str
     cents: int
     category: Literal["paid", "promotional"]
     starts_in_days: int = 0
@@ -39,100 +46,123 @@ class _Offer:
     price: str | None = None
 
 
-_OFFERS = (
-    _Offer(
-        name="GPU trial",
+_OFFERS = {
+    "Compute trial": _Offer(
         cents=100_00,
         category="promotional",
         ends_in_days=14,
-        price="price_gpu_seconds",
+        price="price_compute_seconds",
     ),
-    _Offer(name="Welcome", cents=50_00, category="promotional", ends_in_days=30),
-    _Offer(name="Prepaid", cents=200_00, category="paid", ends_in_days=365),
-    _Offer(
-        name="Next month",
-        cents=150_00,
-        category="paid",
-        starts_in_days=30,
-        ends_in_days=60,
+    "Welcome": _Offer(cents=50_00, category="promotional", ends_in_days=30),
+    "Prepaid": _Offer(cents=200_00, category="paid", ends_in_days=365),
+    "Next month": _Offer(
+        cents=150_00, category="paid", starts_in_days=30, ends_in_days=60
     ),
-)
+}
 
 
-def pay_with_credits(
-    m: metering.Metering,
-    traffic: Traffic,
-    customer: str,
-    usage: Callable[[str], Decimal],
-) -> Prepaid:
-    """Grant credits to a customer, and apply an invoice for what it used.
-
-    `usage` sums up the customer's usage on the meter of an event name.
-    """
+def paid(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
+    """Grant credits to a customer, and apply an invoice for what it used."""
     grants = _grants(m, customer, traffic.start)
-    invoice = f"in_demo_{traffic.rows}_{traffic.seed}"
-    lines = [
-        InvoiceLine(
-            id=f"il_{event_name}",
-            price=f"price_{event_name}",
-            amount=_cents(usage(event_name), per_unit),
-            currency=_CURRENCY,
-        )
+    invoice = f"in_demo_{traffic.seed}"
+    lines: list[dict[str, object]] = [
+        {
+            "id": f"il_{event_name}",
+            "price": f"price_{event_name}",
+            "amount": _cents(total(m, traffic, event_name, customer), per_unit),
+            "currency": _CURRENCY,
+        }
         for event_name, per_unit in _CENTS_PER_UNIT.items()
     ]
     position = m.position
-    transactions = _apply(m, customer, invoice, traffic.end, lines)
+    drawn = _apply(m, customer, invoice, traffic.end, lines)
+    was_applied = m.position == position
+    balance = m.credit_balance_summary.retrieve(customer=customer)
     start = min(grant.created for grant in grants).replace(microsecond=0)
     end = start + timedelta(days=_DAYS_AHEAD)
-    history = m.credit_balance_summary.history(customer=customer, start=start, end=end)
-    return Prepaid(
-        customer=customer,
-        grants=grants,
-        invoice=invoice,
-        lines=lines,
-        transactions=transactions,
-        was_applied=m.position == position,
-        balance=m.credit_balance_summary.retrieve(customer=customer),
-        start_time=start,
-        end_time=end,
-        history=history_documents(history),
+    history = history_documents(
+        m.credit_balance_summary.history(customer=customer, start=start, end=end)
     )
+
+    def show_it() -> None:
+        show(f"Credits of {customer}", style="bold")
+        show_table(grant_columns(m, customer, grants)[:-1], grants)
+        show()
+        show(f"The invoice {invoice} drew on them", style="bold")
+        _show_draws(grants, drawn)
+        if was_applied:
+            show("It was applied by an earlier run; again draws nothing.", style="dim")
+        show()
+        show(
+            "What is left: available now, and with what is still to come", style="bold"
+        )
+        show_table(balance_columns(), balance.balances)
+        show()
+        show("As it will stand if nothing else happens", style="bold")
+        bounds = (microseconds(start), microseconds(end))
+        show_plot(steps_by_currency(history)[_CURRENCY], bounds, _CURRENCY)
+
+    document = {
+        "customer": customer,
+        "grants": grants,
+        "invoice": invoice,
+        "lines": lines,
+        "transactions": drawn,
+        "was_applied": was_applied,
+        "balance": balance,
+        "history": history,
+    }
+    return DemoStage("prepaid", document, show_it)
+
+
+def _show_draws(
+    grants: list[metering.CreditGrant], drawn: list[metering.CreditBalanceTransaction]
+) -> None:
+    names = {grant.id: grant.name for grant in grants}
+
+    def applied(each: metering.CreditBalanceTransaction) -> str:
+        assert each.debit is not None, "what an invoice draws is a debit"
+        return money_of(each.debit.amount)
+
+    show_table(
+        [
+            Column("invoice line", _line_of),
+            Column("drawn", applied, is_number=True),
+            Column("from", lambda each: names[each.credit_grant]),
+        ],
+        drawn,
+    )
+
+
+def _line_of(transaction: metering.CreditBalanceTransaction) -> str:
+    assert transaction.debit is not None, "what an invoice draws is a debit"
+    assert transaction.debit.credits_applied is not None, "and names its line"
+    return transaction.debit.credits_applied.invoice_line_item
 
 
 def _grants(
     m: metering.Metering, customer: str, since: datetime
 ) -> list[metering.CreditGrant]:
-    """Make sure of the grants; those that are usable now are so for older usage as well."""
-
-    def fetch(most: int, after: str | None) -> Sequence[metering.CreditGrant]:
-        return m.credit_grants.list(customer, limit=most, starting_after=after)
-
-    found = {grant.name: grant for grant in every(fetch)}
+    """Make sure of the grants; those that are usable now pay for older usage as well."""
+    found = {grant.name: grant for grant in every(m.credit_grants.list, customer)}
     now = SystemClock().now()
-    for offer in _OFFERS:
-        if offer.name not in found:
-            pending = now + timedelta(days=offer.starts_in_days)
-            found[offer.name] = m.credit_grants.create(
+    for name, offer in _OFFERS.items():
+        if name not in found:
+            starts = now + timedelta(days=offer.starts_in_days)
+            scope = {"prices": [{"id": offer.price}]}
+            monetary = {"currency": _CURRENCY, "value": offer.cents}
+            found[name] = m.credit_grants.create(
                 customer=customer,
-                amount=_amount(offer),
-                applicability_config={"scope": _scope(offer)},
+                amount={"type": "monetary", "monetary": monetary},
+                applicability_config={
+                    "scope": scope if offer.price else {"price_type": "metered"}
+                },
                 category=offer.category,
-                name=offer.name,
-                effective_at=pending if offer.starts_in_days else since,
+                name=name,
+                effective_at=starts if offer.starts_in_days else since,
                 expires_at=now + timedelta(days=offer.ends_in_days),
             )
-    return [found[offer.name] for offer in _OFFERS]
-
-
-def _amount(offer: _Offer) -> dict[str, object]:
-    monetary = {"currency": _CURRENCY, "value": offer.cents}
-    return {"type": "monetary", "monetary": monetary}
-
-
-def _scope(offer: _Offer) -> dict[str, object]:
-    if offer.price is None:
-        return {"price_type": "metered"}
-    return {"prices": [{"id": offer.price}]}
+    return [found[name] for name in _OFFERS]
 
 
 def _cents(quantity: Decimal, per_unit: Decimal) -> int:
@@ -145,40 +175,22 @@ def _apply(
     customer: str,
     invoice: str,
     period_end: datetime,
-    lines: Sequence[InvoiceLine],
+    lines: list[dict[str, object]],
 ) -> list[metering.CreditBalanceTransaction]:
     """Apply an invoice, or find what it drew where usage changed since."""
     try:
         return m.credits.apply(
-            invoice=invoice,
-            customer=customer,
-            period_end=period_end,
-            lines=[
-                {
-                    "id": line.id,
-                    "amount": line.amount,
-                    "currency": line.currency,
-                    "price": line.price,
-                }
-                for line in lines
-            ],
+            invoice=invoice, customer=customer, period_end=period_end, lines=lines
         )
     except metering.InvalidRequestError as error:
         if error.code not in _ALREADY:
             raise
-
-    def fetch(
-        most: int, after: str | None
-    ) -> Sequence[metering.CreditBalanceTransaction]:
-        return m.credit_balance_transactions.list(
-            customer, limit=most, starting_after=after
-        )
-
-    return [each for each in every(fetch) if _is_of(each, invoice)][::-1]
+    transactions = every(m.credit_balance_transactions.list, customer)
+    return [each for each in transactions if _is_of(each, invoice)][::-1]
 
 
 def _is_of(transaction: metering.CreditBalanceTransaction, invoice: str) -> bool:
-    """Tell whether an invoice drew it."""
+    """Whether an invoice drew it."""
     debit = transaction.debit
     applied = None if debit is None else debit.credits_applied
     return applied is not None and applied.invoice == invoice

@@ -1,17 +1,17 @@
-"""Traffic of a language-model API, made from a seed: what the demo meters.
+"""Usage of a language-model API, made from a seed: what the demo and benchmarks meter.
 
-Every event is a pure function of its number, so that the same traffic can be made again,
-in pieces of any size, after an interruption or on another day. A request makes four
-events under one identifier: that it happened, its input tokens, its output tokens (or,
-where it stores embeddings, the size of the store) and its GPU seconds. Customers follow
-Zipf's law within three regions, each of which has its own day and night; some events
-arrive hours late, and every hundredth row repeats an earlier one, as a client does
-that saw no answer. A few of these repetitions claim other usage.
+Each event is a pure function of its number, so that any batch, any past event to repeat
+and any expected sum is computed directly: nothing has to be remembered, and expected
+answers come from the numbers and not from a store.
+
+Customers follow Zipf's law. Timestamps move forward, some events are hours late, and a
+known share of the events repeats an earlier one exactly.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
@@ -19,336 +19,304 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metering.arguments.clock import at_microseconds
-
-HOURS: Final = 36
-EVENT_NAMES: Final = (
-    "requests",
-    "input_tokens",
-    "output_tokens",
-    "gpu_seconds",
-    "storage_gb",
-)
-MODELS: Final = ("atlas-large", "atlas-small", "atlas-embed")
-REGIONS: Final = ("us-east", "eu-west", "ap-south")
-
-_SCHEMA: Final = pa.schema(
+VALUE_TYPE: Final = pa.decimal128(18, 3)
+SCHEMA: Final = pa.schema(
     [
-        pa.field("event_name", pa.dictionary(pa.int32(), pa.string())),
-        pa.field("identifier", pa.string()),
-        pa.field("timestamp", pa.timestamp("us", tz="UTC")),
-        pa.field("stripe_customer_id", pa.dictionary(pa.int32(), pa.string())),
-        pa.field("value", pa.decimal128(18, 3)),
-        pa.field("model", pa.dictionary(pa.int32(), pa.string())),
-        pa.field("region", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("event_name", pa.string(), nullable=False),
+        pa.field("identifier", pa.string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("stripe_customer_id", pa.string(), nullable=False),
+        pa.field("value", VALUE_TYPE, nullable=False),
+        pa.field("model", pa.string(), nullable=False),
     ]
 )
-_REQUESTS, _INPUT, _OUTPUT, _GPU, _STORAGE = range(5)
-_LARGE, _SMALL, _EMBED = range(3)
-_EVENTS_PER_REQUEST: Final = 4
-_ROWS_PER_REPETITION: Final = 100
-_REPETITIONS_PER_CONFLICT: Final = 2_000
+EVENT_NAMES: Final = ("input_tokens", "output_tokens", "compute_seconds")
+MODELS: Final = ("small-2025-01", "medium-2025-01", "large-2025-01", "embed-2")
+CUSTOMERS: Final = 10_000
+START: Final = datetime(2025, 1, 1, tzinfo=UTC)
+END: Final = START + timedelta(days=30)
+
+_PART_EVENTS: Final = 1_000_000
+_ZIPF_EXPONENT: Final = 1.1
 _LATE_SHARE: Final = 0.02
 _LATE_HOURS_MAX: Final = 6
-_CUSTOMERS_PER_REGION: Final = 300
-_ZIPF_EXPONENT: Final = 1.1
-_BUSIEST_UTC_HOURS: Final = np.array([[19.0], [12.0], [6.0]])
-_NIGHT_SHARE: Final = 0.1
+_RECENT_EVENTS: Final = 10_000
 _HOUR: Final = 3_600_000_000
-_STEPS_PER_HOUR: Final = 12
+_DAY: Final = 24 * _HOUR
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NIGHT: Final = 3 * _HOUR
+# The busiest hour of a day has four times the events of the quietest.
+_NIGHT_DEPTH: Final = 0.6
 _GOLDEN_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
-_DIGITS: Final = np.frombuffer(b"0123456789abcdefghjkmnpqrstvwxyz", np.uint8)
-_NAMES: Final = [
-    "amber",
-    "ash",
-    "birch",
-    "cedar",
-    "cobalt",
-    "coral",
-    "delta",
-    "ember",
-    "fern",
-    "flint",
-    "garnet",
-    "harbor",
-    "hazel",
-    "iris",
-    "juniper",
-    "lark",
-    "linden",
-    "maple",
-    "marble",
-    "mesa",
-    "north",
-    "onyx",
-    "opal",
-    "pine",
-    "quartz",
-    "river",
-    "sage",
-    "slate",
-    "summit",
-    "thistle",
-]
-# By rank, and within a rank by region.
-_CUSTOMERS: Final = tuple(
-    f"cus_{_NAMES[number % 30]}_{number // 30}"
-    if number >= 30
-    else f"cus_{_NAMES[number]}"
-    for number in range(_CUSTOMERS_PER_REGION * len(REGIONS))
-)
+_HEXADECIMAL: Final = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+_DASHES: Final = (8, 13, 18, 23)
+_DIGIT_PLACES: Final = np.array([i for i in range(36) if i not in _DASHES])
 
-_Integers = npt.NDArray[np.int64]
-_Fractions = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def customer_id(rank: int) -> str:
+    """Name the customer of a rank, 0 the heaviest."""
+    return f"cus_{rank:06d}"
+
+
+_SHARES: Final = 1.0 / np.arange(1, CUSTOMERS + 1) ** _ZIPF_EXPONENT
+_CUMULATIVE_SHARES: Final = np.cumsum(_SHARES) / _SHARES.sum()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SentEvent:
-    """Where an event of the traffic is found."""
-
-    event_name: str
-    identifier: str
-    customer: str
-    timestamp: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traffic:
-    """A reproducible day and a half of usage.
+class Usage:
+    """The distinct events of a traffic as parallel arrays, in order of number.
 
     Attributes:
-        rows: how many rows are sent, repetitions among them; at least 1.
-        end: a whole hour in UTC, before which everything happens.
-        seed: other seeds make other events.
+        meter: Index into `EVENT_NAMES`.
+        customer: Rank of the customer, 0 the heaviest.
+        timestamp: Microseconds since 1970-01-01 UTC.
+        thousandths: The value times a thousand.
     """
 
-    rows: int
-    end: datetime
-    seed: int
+    meter: Integers
+    customer: Integers
+    timestamp: Integers
+    thousandths: Integers
 
-    def __post_init__(self) -> None:
-        """Check what every formula below takes for granted."""
-        assert self.rows > 0, "there is something to send"
-        assert self.end == floor_hour(self.end), "hours are shown whole"
-
-    @property
-    def start(self) -> datetime:
-        """Tell when the first event can have happened."""
-        return self.end - timedelta(hours=HOURS)
-
-    @property
-    def heaviest_customers(self) -> list[str]:
-        """Name a dozen customers, who have the most requests on the whole."""
-        return list(_CUSTOMERS[:12])
-
-    def batches(self, rows_at_a_time: int) -> Iterator[pa.RecordBatch]:
-        """Make all rows, in the order in which they are sent."""
-        for start in range(0, self.rows, rows_at_a_time):
-            stop = min(self.rows, start + rows_at_a_time)
-            yield self._batch(np.arange(start, stop))
-
-    def failed_events(self, count: int) -> list[SentEvent]:
-        """Name the output tokens, or the stored size, of requests that failed.
-
-        None is of the customer of `disputed_event`.
-        """
-        requests = self._whole_requests
-        customer, _ = self._senders(requests)
-        requests = requests[customer != 0]
-        chosen = np.argsort(self._draw(requests, 9), kind="stable")[:count]
-        return self._sent(requests[chosen], _OUTPUT)
-
-    def disputed_event(self) -> SentEvent | None:
-        """Name the largest input of the heaviest customer, if any was sent."""
-        requests = self._whole_requests
-        customer, _ = self._senders(requests)
-        requests = requests[customer == 0]
-        largest = np.argsort(-self._input_tokens(requests), kind="stable")[:1]
-        return next(iter(self._sent(requests[largest], _INPUT)), None)
-
-    @property
-    def _events(self) -> int:
-        return self.rows - self.rows // _ROWS_PER_REPETITION
-
-    @property
-    def _requests(self) -> int:
-        return -(-self._events // _EVENTS_PER_REQUEST)
-
-    @property
-    def _whole_requests(self) -> _Integers:
-        return np.arange(self._events // _EVENTS_PER_REQUEST)
-
-    def _sent(self, requests: _Integers, kind: int) -> list[SentEvent]:
-        customer, _ = self._senders(requests)
-        is_embedding = self._models(requests) == _EMBED
-        kinds = np.where(is_embedding & (kind == _OUTPUT), _STORAGE, kind)
-        identifiers = _identifiers(self._draw(requests, 0)).to_pylist()
-        times = self._times(requests).tolist()
-        return [
-            SentEvent(
-                event_name=EVENT_NAMES[kinds[at]],
-                identifier=identifiers[at],
-                customer=_CUSTOMERS[customer[at]],
-                timestamp=at_microseconds(times[at]),
-            )
-            for at in range(len(requests))
-        ]
-
-    def _batch(self, rows: _Integers) -> pa.RecordBatch:
-        numbers, is_conflict = self._numbers(rows)
-        requests, kind = np.divmod(numbers, _EVENTS_PER_REQUEST)
-        customer, region = self._senders(requests)
-        model = self._models(requests)
-        kind[(kind == _OUTPUT) & (model == _EMBED)] = _STORAGE
-        thousandths = self._thousandths(requests, kind, customer, model)
-        thousandths[is_conflict] += 1_000
-        columns = [
-            _words(kind, EVENT_NAMES),
-            _identifiers(self._draw(requests, 0)),
-            pa.array(self._times(requests)).view(_SCHEMA.field("timestamp").type),
-            _words(customer, _CUSTOMERS),
-            _decimals(thousandths, is_null=kind == _REQUESTS),
-            _words(model, MODELS),
-            _words(region, REGIONS),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
-
-    def _numbers(self, rows: _Integers) -> tuple[_Integers, npt.NDArray[np.bool_]]:
-        """Number the event of each row, and tell which rows contradict theirs."""
-        repetition, place = np.divmod(rows, _ROWS_PER_REPETITION)
-        is_repetition = place == _ROWS_PER_REPETITION - 1
-        chance = self._draw(rows, 1)
-        # Never a multiple of a hundred: what is repeated is no repetition itself.
-        near = 1 + (chance % np.uint64(_ROWS_PER_REPETITION - 2)).astype(np.int64)
-        far = (chance >> np.uint64(32)).astype(np.int64) % 400 * _ROWS_PER_REPETITION
-        back = np.where(near + far <= rows, near + far, near)
-        sent = np.where(is_repetition, rows - back, rows)
-        numbers = sent - sent // _ROWS_PER_REPETITION
-        is_conflict = is_repetition & (repetition % _REPETITIONS_PER_CONFLICT == 7)
-        # The input tokens of the request before, which were sent long ago.
-        before = np.maximum(numbers // _EVENTS_PER_REQUEST - 1, 0)
-        contradicted = before * _EVENTS_PER_REQUEST + _INPUT
-        return np.where(is_conflict, contradicted, numbers), is_conflict
-
-    def _senders(self, requests: _Integers) -> tuple[_Integers, _Integers]:
-        """Choose customer and region of requests."""
-        at, _, shares = self._curve
-        hour = np.interp(self._places(requests), self._curve[1], at)
-        chance = self._fraction(requests, 2)
-        region = np.zeros(len(requests), np.int64)
-        for share in shares[:-1]:
-            region += chance >= np.interp(hour, at, share)
-        weights = 1 / np.arange(1, _CUSTOMERS_PER_REGION + 1) ** _ZIPF_EXPONENT
-        cumulated = weights.cumsum() / weights.sum()
-        rank = np.searchsorted(cumulated, self._fraction(requests, 3), "right")
-        rank = np.minimum(rank, _CUSTOMERS_PER_REGION - 1)
-        return rank * len(REGIONS) + region, region
-
-    def _times(self, requests: _Integers) -> _Integers:
-        """Tell when requests happened: in their order, but for those that are late."""
-        at, cumulated, _ = self._curve
-        hours = np.interp(self._places(requests), cumulated, at)
-        delays = self._fraction(requests, 4) * _LATE_HOURS_MAX
-        hours -= np.where(self._is_late(requests), np.minimum(delays, hours), 0)
-        start = int(self.start.timestamp()) * 1_000_000
-        return start + (hours * _HOUR).astype(np.int64)
-
-    def _is_late(self, requests: _Integers) -> npt.NDArray[np.bool_]:
-        is_late: npt.NDArray[np.bool_] = self._fraction(requests, 5) < _LATE_SHARE
-        return is_late
-
-    def _models(self, requests: _Integers) -> _Integers:
-        return np.searchsorted([0.25, 0.8], self._fraction(requests, 6), "right")
-
-    def _input_tokens(self, requests: _Integers) -> _Integers:
-        return (50 * 80 ** self._fraction(requests, 7)).astype(np.int64)
-
-    def _thousandths(
+    def total(
         self,
-        requests: _Integers,
-        kind: _Integers,
-        customer: _Integers,
-        model: _Integers,
-    ) -> _Integers:
-        """Make the values, a thousand times as large."""
-        input_tokens = self._input_tokens(requests)
-        output_tokens = (20 * 40 ** self._fraction(requests, 8)).astype(np.int64)
-        work = np.array([9, 3, 0])[model] * output_tokens + input_tokens // 4
-        size = (customer * 7_919 + 1_300) % 48_000
-        growth = size * requests // (6 * self._requests)
-        return np.select(
-            [kind == _INPUT, kind == _OUTPUT, kind == _GPU, kind == _STORAGE],
-            [input_tokens * 1_000, output_tokens * 1_000, work, size + growth],
-            0,
+        event_name: str,
+        customer: int,
+        start: datetime = START,
+        end: datetime = END,
+    ) -> Decimal:
+        """Add up what a customer used on a meter; over thirty days if left out."""
+        is_within = (self.timestamp >= _microseconds(start)) & (
+            self.timestamp < _microseconds(end)
+        )
+        chosen = self._of(event_name, customer) & is_within
+        return _decimal(self.thousandths[chosen].sum())
+
+    def of_customers(self, ranks: Collection[int]) -> "Usage":
+        """Keep the events of some customers."""
+        chosen = np.isin(self.customer, np.array(list(ranks)))
+        return Usage(
+            meter=self.meter[chosen],
+            customer=self.customer[chosen],
+            timestamp=self.timestamp[chosen],
+            thousandths=self.thousandths[chosen],
         )
 
-    def _places(self, requests: _Integers) -> _Fractions:
-        return (requests + 0.5) / self._requests
+    def hourly_totals(self, event_name: str, customer: int) -> dict[datetime, Decimal]:
+        """Add up a customer's usage by UTC hour, newest first, empty hours left out."""
+        chosen = self._of(event_name, customer)
+        hours = self.timestamp[chosen] // _HOUR
+        starts, places = np.unique(hours, return_inverse=True)
+        sums = np.zeros(len(starts), dtype=np.int64)
+        np.add.at(sums, places, self.thousandths[chosen])
+        return {
+            datetime.fromtimestamp(int(hour) * 3600, tz=UTC): _decimal(total)
+            for hour, total in zip(starts[::-1], sums[::-1], strict=True)
+        }
+
+    def _of(self, event_name: str, customer: int) -> npt.NDArray[np.bool_]:
+        meter = EVENT_NAMES.index(event_name)
+        chosen: npt.NDArray[np.bool_] = (self.meter == meter) & (
+            self.customer == customer
+        )
+        return chosen
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A reproducible stream of `events` events, `duplicates` of them repeated.
+
+    An event is repeated within the same batch or a later one, half of the time within
+    the last ten thousand events; the repetition equals the original in every column.
+
+    Attributes:
+        events: how many, repetitions among them.
+        batch_events: how many at most in a batch; other sizes repeat other events.
+        duplicate_share: how many of a batch repeat an earlier event.
+        seed: other seeds make other events.
+        start: inclusive, when the first event can have happened.
+        end: exclusive.
+        has_nights: whether fewer events happen in the night of UTC.
+        customer_of: names the customer of a rank.
+    """
+
+    events: int
+    batch_events: int
+    duplicate_share: float = 0.01
+    seed: int = 20250101
+    start: datetime = START
+    end: datetime = END
+    has_nights: bool = False
+    customer_of: Callable[[int], str] = customer_id
+
+    @property
+    def duplicates(self) -> int:
+        """Return how many events repeat an earlier one."""
+        return self.events - self.distinct
 
     @cached_property
-    def _curve(self) -> tuple[_Fractions, _Fractions, _Fractions]:
-        """Hours from the start, share of requests before, share up to each region."""
-        at = np.arange(HOURS * _STEPS_PER_HOUR + 1) / _STEPS_PER_HOUR
-        phase = (self.start.hour + at - _BUSIEST_UTC_HOURS) * (2 * np.pi / 24)
-        activity = _NIGHT_SHARE + ((1 + np.cos(phase)) / 2) ** 2
-        shares = activity.cumsum(axis=0) / activity.sum(axis=0)
-        cumulated = np.concatenate([[0], activity.sum(axis=0)[:-1].cumsum()])
-        return at, cumulated / cumulated[-1], shares
+    def distinct(self) -> int:
+        """Return how many events are left when the repeated ones are dropped."""
+        return sum(self._fresh(size) for size in self._batch_sizes())
+
+    def without_duplicates(self) -> "Traffic":
+        """Keep every event once; numbers, and so all columns, stay the same."""
+        return replace(self, events=self.distinct, duplicate_share=0.0)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Make the batches in order, each of `SCHEMA` and at most `batch_events`."""
+        first = 0
+        for index, size in enumerate(self._batch_sizes()):
+            yield self._batch(self._numbers(index, first, size))
+            first += self._fresh(size)
+
+    def usage(self) -> Usage:
+        """Compute the distinct events without going through the batches."""
+        return joined(self.usage_in_parts())
+
+    def usage_of(self, customers: Collection[int]) -> Usage:
+        """Compute the distinct events of some customers."""
+        return joined(part.of_customers(customers) for part in self.usage_in_parts())
+
+    def usage_in_parts(self) -> Iterator[Usage]:
+        """Compute the distinct events a million at a time, since all may not fit."""
+        for first in range(0, self.distinct, _PART_EVENTS):
+            last = min(first + _PART_EVENTS, self.distinct)
+            yield self._usage(np.arange(first, last, dtype=np.int64))
 
     @cached_property
-    def _key(self) -> np.uint64:
-        identity = np.array([self.seed, self.rows], np.int64).view(np.uint64)
-        first, second = _mixed(identity + np.array([1, 2], np.uint64))
-        return np.uint64(first ^ second)
+    def _customers(self) -> pa.StringArray:
+        return pa.array([self.customer_of(rank) for rank in range(CUSTOMERS)])
 
-    def _draw(self, numbers: _Integers, purpose: int) -> npt.NDArray[np.uint64]:
-        """Draw 64 bits for each number, other ones for each purpose."""
-        salt = _mixed(np.array([purpose], np.uint64) + self._key)
-        return _mixed(numbers.view(np.uint64) * _GOLDEN_GAMMA ^ salt)
+    def _batch_sizes(self) -> list[int]:
+        whole, rest = divmod(self.events, self.batch_events)
+        return [self.batch_events] * whole + [rest] * (rest > 0)
 
-    def _fraction(self, numbers: _Integers, purpose: int) -> _Fractions:
-        bits = self._draw(numbers, purpose) >> np.uint64(11)
-        return bits.astype(np.float64) * 2.0**-53
+    def _fresh(self, size: int) -> int:
+        return size - int(size * self.duplicate_share)
+
+    def _numbers(self, index: int, first: int, size: int) -> Integers:
+        """Number the events of a batch whose first fresh event is `first`."""
+        random = np.random.default_rng((self.seed, index))
+        repeated = size - self._fresh(size)
+        slots = np.sort(random.choice(np.arange(1, size), repeated, replace=False))
+        is_fresh = np.ones(size, dtype=np.bool_)
+        is_fresh[slots] = False
+        numbers = first + np.cumsum(is_fresh) - 1
+        before = numbers[slots] + 1
+        reach = np.where(
+            random.random(repeated) < 0.5, np.minimum(before, _RECENT_EVENTS), before
+        )
+        numbers[slots] = before - 1 - (random.random(repeated) * reach).astype(np.int64)
+        return numbers.astype(np.int64)
+
+    def _usage(self, numbers: Integers) -> Usage:
+        draws = self._uniform(numbers, 1)
+        customer = np.searchsorted(_CUMULATIVE_SHARES, draws, side="right")
+        meter = np.searchsorted((0.4, 0.8), self._uniform(numbers, 2), side="right")
+        size = self._uniform(numbers, 3)
+        tokens = np.floor(np.exp2(size * 13)).astype(np.int64) * 1000
+        milliseconds = np.floor(np.exp2(size * 17)).astype(np.int64)
+        return Usage(
+            meter=meter.astype(np.int64),
+            customer=np.minimum(customer, CUSTOMERS - 1).astype(np.int64),
+            timestamp=self._timestamps(numbers),
+            thousandths=np.where(meter == 2, milliseconds, tokens),
+        )
+
+    def _timestamps(self, numbers: Integers) -> Integers:
+        start, span = _microseconds(self.start), (self.end - self.start) // _MICROSECOND
+        step = span / self.distinct
+        offset = ((numbers + self._uniform(numbers, 4)) * step).astype(np.int64)
+        if self.has_nights:
+            # From the start to the end as without nights, and in the same order.
+            at_ends = np.interp(
+                offset, (0, span), _night_shift(np.array([start, start + span]))
+            )
+            offset += (_night_shift(start + offset) - at_ends).astype(np.int64)
+        lateness = self._uniform(numbers, 5) / _LATE_SHARE
+        late = _LATE_HOURS_MAX * _HOUR * lateness
+        offset -= np.where(lateness < 1, late, 0).astype(np.int64)
+        return start + np.clip(offset, 0, span - 1)
+
+    def _batch(self, numbers: Integers) -> pa.RecordBatch:
+        usage = self._usage(numbers)
+        model = (self._uniform(numbers, 6) ** 2 * len(MODELS)).astype(np.int64)
+        moments = pa.array(usage.timestamp, type=pa.int64())
+        columns = [
+            pa.array(EVENT_NAMES).take(pa.array(usage.meter)),
+            self._identifiers(numbers),
+            moments.cast(SCHEMA.field("timestamp").type),
+            self._customers.take(pa.array(usage.customer)),
+            decimals(usage.thousandths),
+            pa.array(MODELS).take(pa.array(model)),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+    def _identifiers(self, numbers: Integers) -> pa.StringArray:
+        """Write 36-character identifiers in the shape of a random UUID."""
+        halves = np.empty((len(numbers), 2), dtype=">u8")
+        halves[:, 0] = self._mixed(numbers, 7)
+        halves[:, 1] = self._mixed(numbers, 8)
+        octets = halves.view(np.uint8).reshape(-1, 16)
+        digits = np.stack((octets >> 4, octets & 15), axis=2).reshape(-1, 32)
+        digits[:, 12] = 4
+        text = np.full((len(numbers), 36), ord("-"), dtype=np.uint8)
+        text[:, _DIGIT_PLACES] = _HEXADECIMAL[digits]
+        offsets = np.arange(len(numbers) + 1, dtype=np.int32) * 36
+        return pa.StringArray.from_buffers(
+            len(numbers), pa.py_buffer(offsets), pa.py_buffer(text)
+        )
+
+    def _uniform(self, numbers: Integers, stream: int) -> npt.NDArray[np.float64]:
+        """Draw one number of [0, 1) for each event, independent of other streams."""
+        draws = (self._mixed(numbers, stream) >> np.uint64(11)).astype(np.float64)
+        return draws * np.float64(2.0**-53)
+
+    def _mixed(self, numbers: Integers, stream: int) -> npt.NDArray[np.uint64]:
+        """Hash event numbers; SplitMix64 (Steele et al., OOPSLA 2014)."""
+        start = np.uint64(((self.seed * 16 + stream) << 32) % 2**64)
+        mixed = (numbers.astype(np.uint64) + start) * _GOLDEN_GAMMA
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return mixed ^ (mixed >> np.uint64(31))
 
 
-def floor_hour(time: datetime) -> datetime:
-    """Go back to the last whole hour."""
-    return time.replace(minute=0, second=0, microsecond=0)
-
-
-def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Mix bits as SplitMix64 does. Source: https://prng.di.unimi.it/splitmix64.c."""
-    bits = bits + _GOLDEN_GAMMA
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-def _words(codes: _Integers, words: tuple[str, ...]) -> pa.Array:
-    indices = pa.array(codes.astype(np.int32))
-    return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
-
-
-def _identifiers(bits: npt.NDArray[np.uint64]) -> pa.Array:
-    """Write 60 of 64 bits as ``req_`` and 12 letters and digits."""
-    shifts = np.arange(55, -5, -5, dtype=np.uint64)
-    text = np.empty((len(bits), 16), np.uint8)
-    text[:, :4] = np.frombuffer(b"req_", np.uint8)
-    text[:, 4:] = _DIGITS[(bits[:, None] >> shifts) & np.uint64(31)]
-    offsets = np.arange(len(bits) + 1, dtype=np.int32) * 16
-    return pa.StringArray.from_buffers(
-        len(bits), pa.py_buffer(offsets), pa.py_buffer(text)
+def joined(parts: Iterable[Usage]) -> Usage:
+    """Put parts of a traffic together."""
+    found = list(parts)
+    return Usage(
+        meter=np.concatenate([part.meter for part in found]),
+        customer=np.concatenate([part.customer for part in found]),
+        timestamp=np.concatenate([part.timestamp for part in found]),
+        thousandths=np.concatenate([part.thousandths for part in found]),
     )
 
 
-def _decimals(thousandths: _Integers, *, is_null: npt.NDArray[np.bool_]) -> pa.Array:
-    """Read integers as decimals of three fraction digits."""
-    assert (thousandths >= 0).all(), "the upper half of the 128 bits stays empty"
-    halves = np.zeros((len(thousandths), 2), np.int64)
-    halves[:, 0] = thousandths
-    valid = np.packbits(~is_null, bitorder="little")
-    return pa.Array.from_buffers(
-        _SCHEMA.field("value").type,
-        len(thousandths),
-        [pa.py_buffer(valid), pa.py_buffer(halves)],
+def decimals(thousandths: Integers) -> pa.Decimal128Array:
+    """Lay integers out as decimals; Arrow has no cast that keeps the scale."""
+    words = np.zeros((len(thousandths), 2), dtype=np.int64)
+    words[:, 0] = thousandths
+    return pa.Decimal128Array.from_buffers(
+        VALUE_TYPE, len(thousandths), [None, pa.py_buffer(words)]
     )
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _night_shift(moments: Integers) -> npt.NDArray[np.float64]:
+    """Move what is spread evenly away from the night, in microseconds."""
+    angles = (moments - _NIGHT) % _DAY * (2 * np.pi / _DAY)
+    shifts: npt.NDArray[np.float64] = np.sin(angles) * (
+        _NIGHT_DEPTH * _DAY / (2 * np.pi)
+    )
+    return shifts
+
+
+def _decimal(thousandths: int) -> Decimal:
+    return Decimal(int(thousandths)).scaleb(-3)

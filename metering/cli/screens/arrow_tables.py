@@ -86,14 +86,14 @@ def show_rows(table: pa.Table, limit: int | None) -> None:
         show("No rows.")
         return
     shown = table.slice(0, limit or _ROWS_SHOWN)
-    columns = map(_texts, shown.columns, shown.column_names)
-    show_table(
-        [
-            Column(title=field.name, is_number=_is_number(field.type))
-            for field in shown.schema
-        ],
-        list(zip(*columns, strict=True)),
-    )
+    cells = [
+        _texts(*each) for each in zip(shown.columns, shown.column_names, strict=True)
+    ]
+    columns: list[Column[int]] = [
+        Column(field.name, column.__getitem__, is_number=_is_number(field.type))
+        for field, column in zip(shown.schema, cells, strict=True)
+    ]
+    show_table(columns, range(shown.num_rows))
     if shown.num_rows < table.num_rows:
         rest = f"{number(shown.num_rows)} of {counted(table.num_rows, 'row')}"
         show(f"{rest}; --limit, --output and --json give others.", style="dim")
@@ -134,7 +134,7 @@ def _write_csv(table: pa.Table, file: BinaryIO) -> None:
     schema = pa.schema(fields)
     with pc.CSVWriter(file, schema) as writer:
         for batch in table.to_batches(_ROWS_AT_A_TIME):
-            columns = [
+            columns: list[Column[int]] = [
                 column if column.type == field.type else _texts_in_csv(column, field)
                 for column, field in zip(batch.columns, schema, strict=True)
             ]

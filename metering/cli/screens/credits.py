@@ -1,12 +1,14 @@
 """Credits as people see them: grants, balances, and the transactions that explain both."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
 from datetime import datetime
 
 import metering
+from metering.arguments.clock import SystemClock
 from metering.cli.screens.money import amount_text, money_text
-from metering.cli.screens.screen import Column, show, show_pairs, show_table
+from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import moment, second
 
 _EVERY_PRICE = "metered prices"
@@ -19,155 +21,113 @@ _CHANGES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedGrant:
-    """A grant, and what is left of it in minor units."""
-
-    grant: metering.CreditGrant
-    left: int
-
-
 def money_of(amount: metering.CreditAmount) -> str:
     """Write an amount of credits."""
     return money_text(amount.monetary.value, amount.monetary.currency)
 
 
-def scope_text(grant: metering.CreditGrant) -> str:
-    """Name the prices that a grant is usable for."""
+def grant_details(
+    _: metering.Metering, grant: metering.CreditGrant
+) -> list[tuple[str, Cell]]:
+    """Return all that is known of a grant but its metadata."""
     prices = grant.applicability_config.scope.prices
-    if prices is None:
-        return _EVERY_PRICE
-    return ", ".join(price.id for price in prices)
-
-
-def show_grant(grant: metering.CreditGrant) -> None:
-    """Show all that is known of a grant."""
-    pairs = [
+    expires = _time(grant.expires_at)
+    return [
         ("id", grant.id),
         ("customer", grant.customer),
+        ("name", grant.name),
         ("amount", money_of(grant.amount)),
         ("category", grant.category),
-        ("priority", str(grant.priority)),
-        ("usable for", scope_text(grant)),
-        ("effective", f"{_time(grant.effective_at)} UTC"),
+        ("priority", grant.priority),
         (
-            "expires",
-            "never" if grant.expires_at is None else f"{_time(grant.expires_at)} UTC",
+            "usable for",
+            ", ".join(each.id for each in prices) if prices else _EVERY_PRICE,
         ),
+        ("effective", f"{_time(grant.effective_at)} UTC"),
+        ("expires", f"{expires} UTC" if expires else "never"),
         ("created", f"{moment(grant.created)} UTC"),
     ]
-    if grant.name is not None:
-        pairs.insert(2, ("name", grant.name))
-    pairs += [(key, text) for key, text in grant.metadata.items()]
-    show_pairs(pairs)
 
 
-def show_grants(
-    listed: Sequence[ListedGrant], customer: str | None, now: datetime
-) -> None:
-    """Show grants below each other, with what they are at an instant."""
-    if not listed:
-        of = "" if customer is None else f" of {customer}"
-        show(f"No credit grants{of}; make one with credits grant.")
-        return
-    if customer is not None:
-        show(f"Credit grants of {customer}", style="bold")
-    titles = ("amount", "left")
-    show_table(
-        [
-            *([Column(title="customer")] if customer is None else []),
-            *(Column(title=title, is_number=True) for title in titles),
-            Column(title=""),
-            Column(title="status"),
-            Column(title="expires (UTC)"),
-            Column(title="grant", is_whole=True),
-        ],
-        [
-            (
-                *([each.grant.customer] if customer is None else []),
-                amount_text(_value(each), _currency(each)),
-                amount_text(each.left, _currency(each)),
-                _currency(each).upper(),
-                grant_status(each, now),
-                _time(each.grant.expires_at),
-                each.grant.id,
-            )
-            for each in listed
-        ],
-    )
+def grant_columns(
+    m: metering.Metering, customer: str | None, shown: Sequence[metering.CreditGrant]
+) -> list[Column[metering.CreditGrant]]:
+    """Return the columns of grants, of one customer or of all.
+
+    The last column is the id.
+    """
+    now = SystemClock().now()
+
+    def left(grant: metering.CreditGrant) -> int:
+        summary = m.credit_balance_summary.retrieve(
+            customer=grant.customer,
+            filter={"type": "credit_grant", "credit_grant": grant.id},
+        )
+        return sum(each.ledger_balance.monetary.value for each in summary.balances)
+
+    def amount(grant: metering.CreditGrant) -> str:
+        return amount_text(grant.amount.monetary.value, _currency(grant))
+
+    columns: list[Column[metering.CreditGrant]] = [
+        Column("amount", amount, is_number=True),
+        Column("left", lambda g: amount_text(left(g), _currency(g)), is_number=True),
+        Column("", lambda grant: _currency(grant).upper()),
+        Column("status", lambda grant: _status(grant, left(grant), now)),
+        Column("expires (UTC)", lambda grant: _time(grant.expires_at)),
+        Column("grant", lambda grant: grant.id, is_whole=True),
+    ]
+    if any(grant.name for grant in shown):
+        columns.insert(0, Column("name", lambda grant: grant.name))
+    if customer is None:
+        columns.insert(0, Column("customer", lambda grant: grant.customer))
+    return columns
 
 
-def grant_status(listed: ListedGrant, now: datetime) -> str:
+def balance_columns() -> list[Column[metering.CreditBalance]]:
+    """Return the columns of what is left in each currency."""
+
+    def written(amount: metering.CreditAmount) -> str:
+        return amount_text(amount.monetary.value, amount.monetary.currency)
+
+    return [
+        Column("currency", lambda each: each.ledger_balance.monetary.currency.upper()),
+        Column(
+            "available", lambda each: written(each.available_balance), is_number=True
+        ),
+        Column("ledger", lambda each: written(each.ledger_balance), is_number=True),
+    ]
+
+
+def transaction_columns(
+    shown: Sequence[metering.CreditBalanceTransaction], of: str
+) -> list[Column[metering.CreditBalanceTransaction]]:
+    """Return the columns of changes, each with what caused it.
+
+    Args:
+        shown: the transactions.
+        of: the grant or the customer that was asked for.
+    """
+    columns: list[Column[metering.CreditBalanceTransaction]] = [
+        Column("time (UTC)", lambda each: each.created),
+        Column("what", lambda each: _change(each)[0]),
+        Column("amount", lambda each: _change(each)[1], is_number=True),
+        Column("invoice", lambda each: _change(each)[2]),
+        Column("line", lambda each: _change(each)[3]),
+    ]
+    if {each.credit_grant for each in shown} != {of}:
+        columns.append(Column("grant", lambda each: each.credit_grant, is_whole=True))
+    return columns
+
+
+def _status(grant: metering.CreditGrant, left: int, now: datetime) -> str:
     """Name what follows from a grant, what is left of it, and the instant."""
-    grant = listed.grant
     if grant.voided_at is not None:
         return "voided"
     if grant.expires_at is not None and grant.expires_at <= now:
         return "expired"
     if grant.effective_at is not None and grant.effective_at > now:
         return "pending"
-    return "granted" if listed.left else "depleted"
-
-
-def show_balance(summary: metering.CreditBalanceSummary, at: datetime) -> None:
-    """Show what is left in each currency at an instant."""
-    show(f"Credits of {summary.customer}", style="bold")
-    show(f"{second(at)} UTC", style="dim")
-    if not summary.balances:
-        show("None were granted.")
-        return
-    show_table(
-        [
-            Column(title="currency"),
-            Column(title="available", is_number=True),
-            Column(title="ledger", is_number=True),
-        ],
-        list(_balances(summary)),
-    )
-
-
-def show_transactions(
-    transactions: Sequence[metering.CreditBalanceTransaction], of: str
-) -> None:
-    """Show what happened to credits, each change with what caused it."""
-    if not transactions:
-        show(f"No credit transactions of {of}.")
-        return
-    show(f"Credit transactions of {of}", style="bold")
-    grants = {each.credit_grant for each in transactions}
-    has_grant = len(grants) > 1 or of not in grants
-    show_table(
-        [
-            Column(title="time (UTC)"),
-            Column(title="what"),
-            Column(title="amount", is_number=True),
-            Column(title="invoice"),
-            Column(title="line"),
-            *([Column(title="grant", is_whole=True)] if has_grant else []),
-        ],
-        [
-            (
-                second(each.created),
-                *_change(each),
-                *([each.credit_grant] if has_grant else []),
-            )
-            for each in transactions
-        ],
-    )
-
-
-def _balances(summary: metering.CreditBalanceSummary) -> Iterator[tuple[str, str, str]]:
-    for each in summary.balances:
-        available, ledger = (
-            each.available_balance.monetary,
-            each.ledger_balance.monetary,
-        )
-        currency = ledger.currency
-        yield (
-            currency.upper(),
-            amount_text(available.value, currency),
-            amount_text(ledger.value, currency),
-        )
+    return "granted" if left else "depleted"
 
 
 def _change(
@@ -192,9 +152,5 @@ def _time(time: datetime | None) -> str:
     return "" if time is None else second(time).removesuffix(" 00:00:00")
 
 
-def _value(listed: ListedGrant) -> int:
-    return listed.grant.amount.monetary.value
-
-
-def _currency(listed: ListedGrant) -> str:
-    return listed.grant.amount.monetary.currency
+def _currency(grant: metering.CreditGrant) -> str:
+    return grant.amount.monetary.currency

@@ -35,7 +35,7 @@ class HistoryDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ShownHistory:
     """Whose balance is shown, over which time.
 
     Attributes:
@@ -60,7 +60,7 @@ def history_documents(table: pa.Table) -> list[HistoryDocument]:
     return [HistoryDocument(**row) for row in table.to_pylist()]
 
 
-def show_history(table: pa.Table, asked: Asked, limit: int) -> None:
+def show_history(table: pa.Table, asked: ShownHistory, limit: int) -> None:
     """Show a plot for each currency, and its last changes below."""
     show(f"Credits of {asked.customer}", style="bold")
     steps = steps_by_currency(history_documents(table))
@@ -121,22 +121,16 @@ def _show_times(start: datetime, end: datetime) -> None:
 
 
 def _show_changes(steps: Sequence[Step], start: int, currency: str, limit: int) -> None:
+    amount = partial(amount_text, currency=currency)
     changes = [step for step in steps if step.instant >= start or step.ledger]
     show()
     show_table(
         [
-            Column(title="from (UTC)"),
-            Column(title="available", is_number=True),
-            Column(title="ledger", is_number=True),
+            Column("from (UTC)", lambda step: at_microseconds(step.instant)),
+            Column("available", lambda step: amount(step.available), is_number=True),
+            Column("ledger", lambda step: amount(step.ledger), is_number=True),
         ],
-        [
-            (
-                second(at_microseconds(step.instant)),
-                amount_text(step.available, currency),
-                amount_text(step.ledger, currency),
-            )
-            for step in changes[-limit:]
-        ],
+        changes[-limit:],
     )
     if len(changes) > limit:
         earlier = counted(len(changes) - limit, "earlier row")

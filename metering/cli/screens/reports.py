@@ -86,25 +86,22 @@ def print_reports(reports: Sequence[FileReport]) -> None:
 
 def show_reports(reports: Sequence[FileReport]) -> None:
     """Show a row of counts for each file, and the first rejections."""
-    titles = ("accepted", "duplicates", "rejected", "rows/s")
     show_table(
         [
-            Column(title="file"),
-            *(Column(title=title, is_number=True) for title in titles),
+            Column("file", lambda report: report.file.name),
+            Column("accepted", lambda report: report.receipt.accepted),
+            Column("duplicates", lambda report: report.receipt.duplicates),
+            Column("rejected", lambda report: report.receipt.rejected),
+            Column("rows/s", _rate, is_number=True),
         ],
-        [
-            (
-                report.file.name,
-                number(report.receipt.accepted),
-                number(report.receipt.duplicates),
-                number(report.receipt.rejected),
-                rate(report.rows, report.seconds),
-            )
-            for report in reports
-        ],
+        reports,
     )
     for report in reports:
         _show_rejections(report)
+
+
+def _rate(report: FileReport) -> str:
+    return rate(report.rows, report.seconds)
 
 
 def _show_rejections(report: FileReport) -> None:
@@ -115,14 +112,11 @@ def _show_rejections(report: FileReport) -> None:
     show(f"{report.file.name}: {number(rejected)} rejected", style="bold")
     show_table(
         [
-            Column(title="row", is_number=True),
-            Column(title="code"),
-            Column(title="message"),
+            Column("row", lambda each: each.row),
+            Column("code", lambda each: each.code),
+            Column("message", lambda each: each.message),
         ],
-        [
-            (number(each.row), each.code, each.message)
-            for each in _first_rejections(report)
-        ],
+        _first_rejections(report),
     )
     if rejected > _REJECTIONS_SHOWN:
         counted = ", ".join(f"{number(n)} {code}" for code, n in codes.most_common())

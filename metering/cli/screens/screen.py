@@ -1,18 +1,31 @@
 """Screens: tables and blocks, coloured on a terminal, plain text in a pipe.
 
-Nothing here reads markup: what customers call themselves is shown as it is.
+Nothing here reads markup: a customer's name is shown as it is.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from metering.cli.screens.text import LEVELS, PLAIN_LEVELS, printable
+from metering.cli.screens.text import (
+    LEVELS,
+    PLAIN_LEVELS,
+    number,
+    printable,
+    quantities,
+    second,
+)
+
+Row = TypeVar("Row")
+Cell = str | int | Decimal | datetime | None
 
 # In a pipe nothing is cut and no row takes two lines.
 _WIDTH_IN_A_PIPE = 10_000
@@ -20,15 +33,39 @@ _WIDTH_IN_A_PIPE = 10_000
 _DRAWING_IN_A_PIPE = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column of a table."""
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """A column of a table: its title, and its cell for each row.
+
+    Numbers are written with separators and stand to the right, decimals with their
+    points below each other. Times are written to the second, in UTC; None is blank.
+
+    Attributes:
+        is_number: whether strings stand to the right as well.
+        is_whole: whether it stays in one piece to be copied: where the screen is too
+            narrow, the last column goes below its row.
+    """
 
     title: str
+    value: Callable[[Row], Cell]
+    _: KW_ONLY
     is_number: bool = False
     is_whole: bool = False
-    """Whether it stays in one piece to be copied: the last column goes below its row."""
     style: str = ""
+
+    def cells(self, rows: Sequence[Row]) -> list[str]:
+        """Write the column, all cells of numbers equally wide."""
+        values = [self.value(row) for row in rows]
+        decimals = iter(quantities([v for v in values if isinstance(v, Decimal)]))
+        written = [
+            printable(next(decimals) if isinstance(v, Decimal) else _written(v))
+            for v in values
+        ]
+        if not self.is_number and not any(isinstance(v, int | Decimal) for v in values):
+            return [self.title, *written]
+        # By hand: rich takes away the blanks that align decimal points.
+        width = max(map(len, [self.title, *written]))
+        return [each.rjust(width) for each in [self.title, *written]]
 
 
 def screen() -> Console:
@@ -42,17 +79,17 @@ def screen() -> Console:
 
 
 def levels() -> str:
-    """Choose the characters of a sparkline that the screen can show."""
+    """Return the characters of a sparkline that the screen can show."""
     return LEVELS if can_draw() else PLAIN_LEVELS
 
 
 def can_draw() -> bool:
-    """Tell whether the screen can show more than ASCII."""
+    """Whether the screen can show more than ASCII."""
     return screen().encoding.startswith("utf")
 
 
 def screen_width() -> int:
-    """Tell how many characters wide a drawing can be."""
+    """Return how many characters wide a drawing can be."""
     return screen().width if sys.stdout.isatty() else _DRAWING_IN_A_PIPE
 
 
@@ -72,29 +109,41 @@ def show_drawing(label: str, drawn: str, style: str) -> None:
     screen().print(text, soft_wrap=True)
 
 
-def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Show rows below each other, numbers to the right."""
-    texts = [[printable(cell) for cell in row] for row in rows]
-    table = _table(columns, texts)
+def show_table(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> None:
+    """Show rows below each other."""
+    table = _table(columns, rows)
     if columns[-1].is_whole and not _has_room(table):
-        narrow = _table(columns[:-1], [row[:-1] for row in texts])
+        narrow = _table(columns[:-1], rows)
         if _has_room(narrow):
-            _show_in_pairs(narrow, [row[-1] for row in texts])
+            _show_in_pairs(narrow, columns[-1].cells(rows)[1:])
             return
     _show_trimmed(table)
 
 
-def show_pairs(pairs: Iterable[tuple[str, str]]) -> None:
-    """Show names and what they stand for, below each other."""
+def show_pairs(pairs: Iterable[tuple[str, Cell]]) -> None:
+    """Show names and what they stand for, below each other; None is left out."""
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in pairs:
-        grid.add_row(Text(name), Text(printable(value)))
+        if value is not None:
+            grid.add_row(Text(printable(name)), Text(printable(_written(value))))
     _show_trimmed(grid)
 
 
-def _table(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> Table:
+def _written(value: Cell) -> str:
+    match value:
+        case None:
+            return ""
+        case int():
+            return number(value)
+        case datetime():
+            return second(value)
+        case _:
+            return str(value)
+
+
+def _table(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         header_style="bold",
@@ -102,30 +151,23 @@ def _table(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> Table:
         pad_edge=False,
         show_edge=False,
     )
-    cells = [list(row) for row in texts]
-    for at, column in enumerate(columns):
-        title = column.title
-        if column.is_number:
-            # By hand: rich takes away the blanks that align decimal points.
-            width = max([len(title), *(len(row[at]) for row in cells)])
-            title = title.rjust(width)
-            for row in cells:
-                row[at] = row[at].rjust(width)
+    written = [column.cells(rows) for column in columns]
+    for column, (title, *_) in zip(columns, written, strict=True):
         table.add_column(title, style=column.style, overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
+    for row in zip(*(cells[1:] for cells in written), strict=True):
+        table.add_row(*map(Text, row))
     return table
 
 
 def _has_room(table: Table) -> bool:
-    """Tell whether every row of a table fits into one line of the screen."""
+    """Whether every row of a table fits into one line of the screen."""
     console = screen()
     endless = console.options.update(max_width=_WIDTH_IN_A_PIPE)
     return console.measure(table, options=endless).maximum <= console.width
 
 
 def _show_in_pairs(table: Table, below: Sequence[str]) -> None:
-    """Show a table that has room, with a line of its own below each row."""
+    """Show a table that fits, with a line of its own below each row."""
     console = screen()
     with console.capture() as capture:
         console.print(table)
@@ -138,7 +180,7 @@ def _show_in_pairs(table: Table, below: Sequence[str]) -> None:
 
 
 def _show_trimmed(table: Table) -> None:
-    """Show a table without the blanks that fill its lines up."""
+    """Show a table, in a pipe without the blanks that fill its lines up."""
     console = screen()
     if console.is_terminal:
         console.print(table)

@@ -88,7 +88,7 @@ def program() -> str:
     """Name this program as the shell that started it can call it again."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m metering.cli"
+        return f"{shlex.quote(sys.executable)} -m metering"
     found = shutil.which(called.name)
     if found is not None and called.exists() and Path(found).samefile(called):
         return shlex.quote(called.name)

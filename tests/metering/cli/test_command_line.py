@@ -1,4 +1,5 @@
 import json
+import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import app
+from metering.cli.app import COMMANDS, app
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -52,6 +53,7 @@ def store(tmp_path: Path) -> str:
     "arguments",
     [
         ["meters"],
+        ["meters", "retrieve", "tokens"],
         ["meters", "update", "tokens", "--display-name", "T"],
         ["meters", "deactivate", "tokens"],
         ["meters", "reactivate", "tokens"],
@@ -121,6 +123,7 @@ def test_meter_is_created_changed_and_listed(tmp_path: Path) -> None:
     updated = json.loads(run(*update, *on).stdout)
     deactivated = json.loads(run("meters", "deactivate", "seats", *on).stdout)
     reactivated = json.loads(run("meters", "reactivate", "seats", *on).stdout)
+    retrieved = json.loads(run("meters", "retrieve", "seats", *on).stdout)
     listed = json.loads(run("meters", *on).stdout)
 
     assert created["display_name"] == "seats"
@@ -130,7 +133,7 @@ def test_meter_is_created_changed_and_listed(tmp_path: Path) -> None:
     assert created["event_time_window"] == "day"
     assert updated["display_name"] == "Seats"
     assert deactivated["status"] == "inactive"
-    assert listed == [reactivated]
+    assert listed == [reactivated] == [retrieved]
     assert reactivated["status"] == "active"
 
 
@@ -154,11 +157,63 @@ def test_meter_in_the_wrong_state_is_refused(store: str) -> None:
     assert_fails(run("meters", "reactivate", "tokens", "--store", store), "active")
 
 
-def test_option_before_a_subcommand_is_not_ignored(store: str) -> None:
-    result = run("meters", "--store", store, "deactivate", "tokens")
+@pytest.mark.parametrize("at", range(3))
+def test_store_may_stand_before_each_word_of_a_command_and_after_it(
+    at: int, store: str
+) -> None:
+    words = ["meters", "deactivate", "tokens"]
+
+    result = run(*words[:at], "--store", store, *words[at:])
+
+    assert result.exit_code == 0
+    assert "inactive" in result.stdout
+
+
+def test_store_that_is_given_twice_must_be_one(store: str) -> None:
+    same = run("--store", store, "meters", "--store", store)
+    other = run("--store", "here", "meters", "--store", store)
+    with_password = run(
+        "--store", "postgresql://me:secret@db/x", "seal", "--store", "y"
+    )
+
+    assert same.exit_code == 0
+    assert (other.exit_code, with_password.exit_code) == (2, 2)
+    assert "--store: here before the command" in other.stderr
+    assert "secret" not in with_password.stderr
+
+
+def test_store_of_the_command_line_goes_before_that_of_the_environment(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERING_STORE", "nowhere")
+
+    assert "tokens" in run("--store", store, "meters").stdout
+
+
+def test_other_option_before_a_subcommand_is_not_ignored(store: str) -> None:
+    result = run("meters", "--json", "deactivate", "tokens", "--store", store)
 
     assert result.exit_code == 2
-    assert "give --store after deactivate" in result.stderr
+    assert "give --json after deactivate" in result.stderr
+
+
+def test_version_is_that_of_the_library() -> None:
+    assert run("--version").stdout == f"metering {metering.__version__}\n"
+
+
+def test_command_that_is_misspelt_is_guessed() -> None:
+    result = run("meter")
+
+    assert result.exit_code == 2
+    assert "'meters'" in result.stderr
+
+
+def test_every_command_says_at_a_glance_what_it_is_for() -> None:
+    shown = run("--help").stdout
+
+    for name, (_, purpose) in COMMANDS.items():
+        assert run(name, "--help").exit_code == 0
+        assert re.search(rf"^  {name} +{re.escape(purpose)}$", shown, re.MULTILINE)
 
 
 def test_summary_in_json_has_every_digit(store: str) -> None:

@@ -172,7 +172,7 @@ def test_history_backwards_is_refused(store: str) -> None:
 
 
 def test_history_on_a_screen_without_blocks_is_drawn_in_ascii(store: str) -> None:
-    command = [sys.executable, "-m", "metering.cli", *HISTORY, *ALL_DAYS]
+    command = [sys.executable, "-m", "metering", *HISTORY, *ALL_DAYS]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
     result = subprocess.run(
@@ -206,7 +206,7 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
     environment |= {"TERM": "xterm", "NO_COLOR": "1"}
     try:
         subprocess.run(
-            [sys.executable, "-m", "metering.cli", *arguments],
+            [sys.executable, "-m", "metering", *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=subprocess.PIPE,

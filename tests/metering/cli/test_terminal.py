@@ -19,7 +19,7 @@ def run(*arguments: str) -> Result:
 
 
 def run_program(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "metering.cli", *arguments]
+    command = [sys.executable, "-m", "metering", *arguments]
     return subprocess.run(command, capture_output=True, check=False)
 
 
@@ -65,7 +65,7 @@ def test_pipe_gets_plain_text_and_no_progress(store: str) -> None:
 
 def test_progress_shows_on_a_terminal(store: str) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "metering.cli", "verify", "--store", store]
+    command = [sys.executable, "-m", "metering", "verify", "--store", store]
     try:
         result = subprocess.run(
             command,
@@ -85,7 +85,7 @@ def test_progress_shows_on_a_terminal(store: str) -> None:
 
 
 def test_reader_that_has_seen_enough_causes_no_traceback(store: str) -> None:
-    command = [sys.executable, "-m", "metering.cli", "events", "--json"]
+    command = [sys.executable, "-m", "metering", "events", "--json"]
     with subprocess.Popen(
         [*command, "--store", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as program:
@@ -101,7 +101,7 @@ def test_screen_without_the_characters_gets_others(store: str) -> None:
     run("meters", "update", "tokens", "--display-name", "Marqués", "--store", store)
     times = ["--start", "2025-03-01", "--end", "2025-03-02", "--by", "hour"]
     ask = ["summaries", "tokens", "--customer", "cus_1", *times, "--store", store]
-    command = [sys.executable, "-m", "metering.cli", *ask]
+    command = [sys.executable, "-m", "metering", *ask]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
     result = subprocess.run(command, capture_output=True, check=False, env=environment)
@@ -120,3 +120,46 @@ def test_library_needs_no_terminal() -> None:
     )
 
     assert result.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("loaded", ["typer", "sqlalchemy"])
+def test_control_c_while_the_program_loads_is_one_line(loaded: str, store: str) -> None:
+    program = f"""
+import sys
+class Interrupted:
+    def find_spec(self, name, path, target=None):
+        if name == {loaded!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["metering", "meters", "--store", {store!r}]
+from metering.cli.entry import main
+main()
+"""
+
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True
+    )
+
+    assert result.returncode == 130
+    assert result.stdout == ""
+    assert result.stderr.startswith("metering: Interrupted")
+    assert result.stderr.count("\n") == 1
+
+
+def test_help_and_version_load_no_store() -> None:
+    program = (
+        "import sys; sys.argv = ['metering', *sys.argv[1:]]\n"
+        "from metering.cli.entry import main\n"
+        "try: main()\n"
+        "except SystemExit: print(sorted({'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
+    )
+
+    for arguments in (["--help"], ["--version"], ["meters", "--help"]):
+        result = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+
+        assert result.stdout.splitlines()[-1] == "[]", arguments

@@ -1,0 +1,5 @@
+"""The command line as a module: ``python -m metering``."""
+
+from metering.cli.entry import main
+
+main()

@@ -1,0 +1,139 @@
+"""The store that a command works on, and where its files lie.
+
+The three options may stand before the command, before a subcommand or after it. An option
+that is given twice must have one value: nothing that a user says is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+import typer
+
+import metering
+from metering.cli.errors import NoStoreError
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="METERING_STORE",
+        metavar="PATH|URL",
+        help="A directory, or the URL of a PostgreSQL database.",
+    ),
+]
+SegmentsOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="METERING_SEGMENTS",
+        metavar="PATH|URL",
+        help="Where sealed usage lies, if not beside the store: a directory, or an"
+        " object store such as s3://bucket/prefix.",
+    ),
+]
+CacheOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="METERING_CACHE",
+        metavar="PATH",
+        help="A local directory for what is derived from segments.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTarget:
+    """A store to open: a directory or a URL, with its segments and cache."""
+
+    store: str
+    segments: str | None
+    cache: str | None
+
+    @classmethod
+    def of(cls, ctx: typer.Context) -> Self:
+        """Read the options of a command and of what stands before it.
+
+        Raises:
+            BadParameter: an option is empty, or is given twice and differs.
+        """
+        store, segments, cache = (
+            _given(ctx, name) for name in ("store", "segments", "cache")
+        )
+        assert store is not None, "it has a default"
+        return cls(store=store, segments=segments, cache=cache)
+
+    @property
+    def name(self) -> str:
+        """Return the store's name without a password."""
+        return shown_name(self.store)
+
+    def open(self, *, create: bool = False, **settings: Any) -> metering.Metering:
+        """Open the store; see `metering.connect` for the settings.
+
+        Raises:
+            NoStoreError: there is none, and none is to be created.
+        """
+        try:
+            return metering.connect(
+                self.store,
+                create=create,
+                segments=self.segments,
+                cache=self.cache,
+                **settings,
+            )
+        except metering.StoreMissingError as error:
+            raise NoStoreError(self.name) from error
+
+
+def shown_name(store: str) -> str:
+    """Return the name of a store without its password."""
+    if "://" not in store:
+        return store
+    address = urlsplit(store)
+    has_password = address.password is not None or "password" in address.query
+    return "the database" if has_password else store
+
+
+def find_meter(m: metering.Metering, name: str) -> metering.Meter:
+    """Find a meter by its id or event name.
+
+    Raises:
+        ResourceMissingError: there is none.
+    """
+    for meter in m.meters.list():
+        if name in (meter.id, meter.event_name):
+            return meter
+    raise metering.ResourceMissingError("billing meter", name, param="meter")
+
+
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, not in the environment."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _given(ctx: typer.Context, name: str) -> str | None:
+    values = list(dict.fromkeys(_values_given(ctx, name)))
+    if len(values) > 1:
+        last, first = map(shown_name, values[:2])
+        raise typer.BadParameter(
+            f"{first} before the command, {last} after it; give one of them",
+            param_hint=f"--{name}",
+        )
+    value: str | None = values[0] if values else ctx.params[name]
+    if value == "":
+        # An empty path would be this very directory.
+        kind = "a directory" if name == "cache" else "a directory or a URL"
+        raise typer.BadParameter(f"give {kind}", param_hint=f"--{name}")
+    return value
+
+
+def _values_given(ctx: typer.Context, name: str) -> Iterator[str]:
+    """Return the values on the command line, those that stand last first."""
+    level: Any = ctx
+    while level is not None:
+        if is_given(level, name):
+            yield level.params[name]
+        level = level.parent
