@@ -2,14 +2,13 @@
 
 Windows partition time into contiguous half-open ``[start, end)``. A day, week (from
 Monday) or month begins at the first instant at which the zone's clocks have reached its
-first midnight: there may be no such midnight, where clocks went forward over it, or
-two, where they went back, and a date that was skipped has no window. An hour or minute
-begins at each full one of the local clock and at each change of the zone's offset, so
-that a day of 25 hours has 25 of them.
+first midnight. Clocks may skip that midnight or reach it twice; a skipped date has no
+window. An hour or minute begins at each full one of the local clock and at each change
+of the zone's offset, so a day of 25 hours has 25 of them.
 
-Between changes of offset windows are equally long. So they are kept as a few stretches,
-and finding an instant's window is whole-number arithmetic; in UTC there is one stretch.
-Instants are microseconds since 1970 UTC, and every boundary is a whole second.
+Between changes of offset, windows are equally long. So a few stretches hold them all, and
+an instant's window is found by whole-number arithmetic; UTC has one stretch. Instants are
+microseconds since 1970 UTC, and every boundary is a whole second.
 """
 
 import enum
@@ -27,7 +26,7 @@ WEEK = 7 * DAY
 
 # 1970 began on a Thursday.
 _FIRST_MONDAY = 4 * DAY
-# More than a month and any offset: what is asked for lies well within what is computed.
+# More than a month and any offset, so that the bounds lie well within.
 _MARGIN = 40 * DAY
 # Twice in seven days is the fastest that any zone has changed its offset since 1970.
 _SAMPLING_STEP = DAY
@@ -36,7 +35,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class WindowUnit(enum.Enum):
-    """What time can be split into."""
+    """The windows that time can be split into."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -51,7 +50,7 @@ class Windows:
 
     Attributes:
         starts: where each stretch begins, ascending.
-        lengths: of the windows in each, which fill it.
+        lengths: of the windows that fill each stretch.
         end: of the last window.
     """
 
@@ -60,22 +59,22 @@ class Windows:
     end: int
 
     def starts_of(self, instants: np.ndarray) -> np.ndarray:
-        """Find where the window of each instant (int64) begins."""
+        """Return where the window of each instant (int64) begins."""
         start, length = self._stretches_of(instants)
         found: np.ndarray = instants - start
-        # In place: getting new memory would take longer than the numbers do.
+        # In place: new memory would take longer than the numbers do.
         found //= length
         found *= length
         found += start
         return found
 
     def ends_of(self, instants: np.ndarray) -> np.ndarray:
-        """Find where the window of each instant (int64) ends."""
+        """Return where the window of each instant (int64) ends."""
         start, length = self._stretches_of(instants)
         return start + ((instants - start) // length + 1) * length
 
     def boundaries(self) -> np.ndarray:
-        """List where each window begins, and where the last one ends (int64)."""
+        """Return where each window begins, and where the last one ends (int64)."""
         ends = (*self.starts[1:], self.end)
         parts = [
             np.arange(start, end, length)
@@ -86,7 +85,7 @@ class Windows:
     def _stretches_of(
         self, instants: np.ndarray
     ) -> tuple[np.ndarray | int, np.ndarray | int]:
-        """Find the stretch of each instant, or the one that has them all."""
+        """Return start and window length of each instant's stretch, or of the one."""
         if len(instants) == 0:
             return 0, 1
         earliest, latest = int(instants.min()), int(instants.max())
@@ -95,7 +94,7 @@ class Windows:
         starts = np.array(self.starts)
         first, last = np.searchsorted(starts, [earliest, latest], side="right") - 1
         if first == last:
-            # Dividing by one number is several times faster than by many.
+            # Division by one number is several times faster than by many.
             return self.starts[first], self.lengths[first]
         at = np.searchsorted(starts[first + 1 : last + 1], instants, side="right")
         at += first
@@ -103,7 +102,7 @@ class Windows:
 
 
 def windows_between(unit: WindowUnit, zone: tzinfo, start: int, end: int) -> Windows:
-    """Find the windows of a zone that cover ``[start, end)``, and more around it.
+    """Return the windows of a zone that cover ``[start, end)`` and time around it.
 
     Args:
         unit: how long they are.
@@ -138,7 +137,7 @@ class _Periods:
     Attributes:
         starts: where each begins.
         ends: exclusive.
-        offsets: what local clocks are ahead of UTC.
+        offsets: by how much local clocks are ahead of UTC.
     """
 
     starts: np.ndarray
@@ -183,12 +182,12 @@ class _Periods:
         )
 
     def midnights(self, length: int, phase: int) -> np.ndarray:
-        """List every local midnight, or one in seven; `phase` is one of them."""
+        """Return every local midnight, or one in seven; `phase` is one of them."""
         start, end = self._local_bounds()
         return np.arange(start + (phase - start) % length, end, length)
 
     def firsts_of_months(self) -> np.ndarray:
-        """List the midnights that months begin with."""
+        """Return the midnights at which months begin."""
         start, end = (
             np.datetime64(bound, "us").astype("M8[M]") for bound in self._local_bounds()
         )
@@ -203,7 +202,7 @@ class _Periods:
 
 
 def _windows(stretches: Iterator[_EqualWindows]) -> Windows:
-    """Join neighbours that have equally long windows."""
+    """Return windows, with neighbours of equally long ones joined."""
     starts: list[int] = []
     lengths: list[int] = []
     reached: int | None = None
@@ -220,7 +219,7 @@ def _windows(stretches: Iterator[_EqualWindows]) -> Windows:
 
 
 def _periods(zone: tzinfo, start: int, end: int) -> _Periods:
-    """Find the times of constant offset in ``[start, end)``, whole days of UTC."""
+    """Return the times of constant offset in ``[start, end)``, whole days of UTC."""
     start, end = floor_to(start, DAY), ceil_to(end, DAY)
     starts, offsets = [start], [_offset(zone, start)]
     low = start
@@ -239,7 +238,7 @@ def _periods(zone: tzinfo, start: int, end: int) -> _Periods:
 
 
 def _change(zone: tzinfo, low: int, high: int) -> int:
-    """Find the first instant after `low` with the offset of `high`."""
+    """Return the first instant after `low` with the offset of `high`."""
     offset = _offset(zone, high)
     while high - low > SECOND:
         middle = low + (high - low) // (2 * SECOND) * SECOND

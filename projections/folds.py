@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from ledger.entries import Commit
 from ledger.facts.union import Fact
-from projections.alerts.fold import ALERTS, read_checkpoint
+from projections.alerts.fold import ALERTS
+from projections.alerts.queries import AlertQueries
 from projections.credits.fold import CREDITS
 from projections.meters.tables import METERS
 from projections.schema import RecordedFact, are_current, clear
@@ -60,7 +61,7 @@ class FactTables:
         Usage before the checkpoint of alerts is what evaluation goes on from, and is
         known from runs, which end where segments do.
         """
-        return read_checkpoint(connection)
+        return AlertQueries(connection).checkpoint()
 
 
 def _fold(connection: Connection, facts: list[RecordedFact]) -> None:

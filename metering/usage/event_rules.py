@@ -148,7 +148,7 @@ def check_event(
             code="meter_event_no_customer_defined",
             param=f"payload[{meter.customer_payload_key}]",
         )
-    if meter.needs_value or meter.needs_text:
+    if meter.needs_value or meter.needs_string:
         _check_value_is_there(meter, texts)
     value = _checked_value(meter, texts) if meter.needs_value else None
     return UsageRow(

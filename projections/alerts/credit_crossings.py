@@ -1,9 +1,9 @@
-"""Credit crossings: where credits fell to the thresholds of alerts, found in the log.
+"""Credit crossings: where credits fell to the thresholds of alerts.
 
-A fall is where credits were above a threshold before and are not after, which follows
-from the log alone; so the triggers are the same however it is cut. What is looked at is
-what facts touched since the checkpoint, and what became effective or expired by time
-since the instant of the checkpoint: nothing can be recorded before that any more.
+Credits fall to a threshold where they were above it before and are not after. That
+follows from the log alone, so triggers do not depend on how the log was cut. Since the
+checkpoint, facts touched some customers, and time made some grants effective or expire;
+nobody else's credits can have fallen.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -29,17 +29,17 @@ from projections.kernels.credits.falls import Occurrence, steps
 _CUSTOMERS_AT_A_TIME = 1_000
 
 _CreditCrossing = tuple[Occurrence, int, CreditAlertTriggered]
-"""Where credits fell, the period that it triggers in, and what is to be recorded."""
+"""Where credits fell, the period of the alert, and the fact to record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Quiet:
-    """A while in which time changes no balance, as far as the log goes.
+    """A span in which time changes no balance, as far as the log goes.
 
     Attributes:
-        position: up to which the log was looked at.
-        start: an instant, up to which all was looked at.
-        end: the first instant at which anything changes; None is never.
+        position: up to which the log was evaluated.
+        start: the instant up to which time was evaluated.
+        end: the first instant at which a balance changes; None is never.
     """
 
     position: int
@@ -49,15 +49,15 @@ class _Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditFindings:
-    """What was found.
+    """The result of one evaluation.
 
     Attributes:
         triggers: in the order in which they happened.
-        reached: where the last entry was recorded that was looked at.
-        facts_position: of the last fact among these.
-        instant: up to which time was looked at.
+        reached: where the last evaluated entry was recorded.
+        facts_position: of the last evaluated fact.
+        instant: up to which time was evaluated.
         are_news: whether there is anything to record.
-        quiet: to be kept once it is recorded.
+        quiet: to be kept once the triggers are recorded.
     """
 
     triggers: tuple[CreditAlertTriggered, ...]
@@ -75,7 +75,7 @@ class CreditCrossings:
         self._quiet: _Quiet | None = None
 
     def find(self, seen: AlertQueries, now: int) -> CreditFindings:
-        """Find what triggers up to an instant that is not before what is recorded."""
+        """Return what triggers up to an instant at or after the last recording."""
         head, credit = read_head(seen.connection), CreditQueries(seen.connection)
         checkpoint = seen.credit_checkpoint()
         assert checkpoint is not None, "there is an alert"
@@ -105,16 +105,16 @@ class CreditCrossings:
         )
 
     def recorded(self, findings: CreditFindings) -> None:
-        """Remember that what was found is recorded."""
+        """Go on from findings that were recorded."""
         self._quiet = findings.quiet
 
     def _quiet_at(
         self, checkpoint: Occurrence, facts: Sequence[Fact], now: int
     ) -> _Quiet | None:
-        """Get the while in which nothing changes, with new facts; None where it ended.
+        """Return the quiet span with new facts; None where it is over or unknown.
 
-        Or where it is not known: somebody else went on, the clock went back, or what
-        time did before may matter to an alert that is new.
+        It is unknown where another process moved the checkpoint, the clock went back,
+        or earlier changes may matter to a new alert.
         """
         quiet = self._quiet
         if quiet is None or now < quiet.start or checkpoint.position > quiet.position:
@@ -135,13 +135,13 @@ class CreditCrossings:
 
 
 def _earliest(end: int | None, *turns: int | None, after: int) -> int | None:
-    """Bring an end forward to what comes first after an instant."""
+    """Return the earliest of an end and of turns after an instant."""
     coming = [each for each in turns if each is not None and each > after]
     return min(coming if end is None else [end, *coming], default=None)
 
 
 def _touched(facts: Sequence[Fact], credit: CreditQueries) -> set[str]:
-    """Find the customers whose credits some facts are about."""
+    """Return the customers whose credits some facts are about."""
     customers: set[str] = set()
     grants: list[str] = []
     invoices: list[str] = []
@@ -166,9 +166,9 @@ def _falls(
     watches: Sequence[CreditWatch],
     span: tuple[int, int],
 ) -> Iterator[_CreditCrossing]:
-    """Find where watched credits fell in a span of instants, both inclusive."""
-    watched = {watch.alert.customer for watch in watches}
-    wanted = sorted(each for each in customers if None in watched or each in watched)
+    """Yield where credits fell to thresholds in a span of instants, both inclusive."""
+    named = {watch.alert.customer for watch in watches}
+    wanted = sorted(each for each in customers if None in named or each in named)
     since, up_to = span
     for at in range(0, len(wanted), _CUSTOMERS_AT_A_TIME):
         portion = wanted[at : at + _CUSTOMERS_AT_A_TIME]

@@ -16,6 +16,7 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
+from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import (
     CREDIT_TRIGGERS,
     USAGE_TRIGGERS,
@@ -78,45 +79,17 @@ ALERTS = TableFold(
 )
 
 
-def read_checkpoint(connection: Connection) -> int | None:
-    """Return the position up to which triggers are recorded; None without alerts."""
-    return connection.execute(select(alert_checkpoint.c.position)).scalar()
-
-
-def move_checkpoint(connection: Connection, position: int) -> None:
-    """Move the checkpoint of alerts on usage, which never goes back."""
-    connection.execute(
-        update(alert_checkpoint)
-        .where(alert_checkpoint.c.position < position)
-        .values(position=position)
-    )
-
-
-def read_credit_checkpoint(connection: Connection) -> Occurrence | None:
-    """Return up to where triggers of alerts on credits are recorded; None without."""
-    row = connection.execute(select(credit_alert_checkpoint)).first()
-    return None if row is None else Occurrence(row.recorded_at, row.position)
-
-
-def move_credit_checkpoint(connection: Connection, place: Occurrence) -> None:
-    """Move the checkpoint of alerts on credits, which never goes back."""
-    connection.execute(
-        update(credit_alert_checkpoint)
-        .where(credit_alert_checkpoint.c.position < place.position)
-        .values(position=place.position, recorded_at=place.instant)
-    )
-
-
 def _create(connection: Connection, fact: CreationFact, place: Occurrence) -> None:
     connection.execute(insert(alert), alert_row(created(fact, place.position)))
     _begin_period(connection, fact.alert_id, place)
     # Before the first alert there was nothing to trigger.
+    seen = AlertQueries(connection)
     row = {"checkpoint_id": 1, "position": place.position}
     if isinstance(fact, CreditAlertCreated):
-        if read_credit_checkpoint(connection) is None:
+        if seen.credit_checkpoint() is None:
             row["recorded_at"] = place.instant
             connection.execute(insert(credit_alert_checkpoint), row)
-    elif read_checkpoint(connection) is None:
+    elif seen.checkpoint() is None:
         connection.execute(insert(alert_checkpoint), row)
 
 

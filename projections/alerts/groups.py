@@ -1,4 +1,4 @@
-"""Watched groups: the steps of usage that adds up, and what it was before them."""
+"""Groups of pending rows by customer and window, and their usage before."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from projections.kernels.usage.decimals import (
     limbs_of,
     negated,
     numbers_of_limbs,
-    widened,
 )
 from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
@@ -24,7 +23,10 @@ from projections.usage.view import UsageView
 from projections.windows import END, HOUR
 
 GroupKey = tuple[str, int | None]
-"""A customer, and where its window starts; None is all time."""
+"""A customer, and where the window starts; None is all time."""
+
+_CodesOfGroups = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Returns the codes of groups, given codes of customers and timestamps (int64)."""
 
 # More could be numbered by index, but in more memory than sorting takes.
 _DENSE_GROUPS = 1 << 23
@@ -32,32 +34,32 @@ _DENSE_GROUPS = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
-    """The groups that some rows belong to, by customer and window.
+    """The groups of pending rows, by customer and window.
 
     Attributes:
         keys: of each group.
-        windows: what the starts in the keys are of; None for all time.
+        windows: the windows that start at the keys' instants; None for all time.
     """
 
     question: UsageQuestion
     rows: PendingRows
     keys: list[GroupKey]
     windows: Windows | None
-    _codes: Callable[[CodedPiece], np.ndarray]
+    _codes: _CodesOfGroups
     _number: Callable[[np.ndarray], np.ndarray]
 
     def __len__(self) -> int:
-        """Count the groups."""
+        """Return how many groups there are."""
         return len(self.keys)
 
     def steps(self) -> list[MakeSteps]:
-        """Get what makes the steps, part by part; in the order of positions."""
+        """Return what makes the steps, part by part, in the order of positions."""
         if not self.rows.are_events:
             return [self._ordered_steps]
         return [partial(self._steps, piece) for piece in self.rows.pieces]
 
     def timestamps_at(self, positions: np.ndarray) -> dict[int, int]:
-        """Find the timestamps of the events at some positions (int64)."""
+        """Return the timestamps of events by their positions (int64)."""
         positions = np.unique(positions)
         found: dict[int, int] = {}
         for piece in (each.piece for each in self.rows.pieces):
@@ -72,8 +74,9 @@ class Groups:
         return found
 
     def _steps(self, coded: CodedPiece, wanted: np.ndarray | None) -> Steps:
-        group = self._number(self._codes(coded))
-        position, words = coded.piece.position, coded.piece.words
+        piece = coded.piece
+        group = self._number(self._codes(coded.customer, piece.timestamp))
+        position, words = piece.position, piece.words
         if wanted is not None:
             are_wanted = wanted[group]
             group, position = group[are_wanted], position[are_wanted]
@@ -83,24 +86,17 @@ class Groups:
         )
 
     def _ordered_steps(self, wanted: np.ndarray | None) -> Steps:
-        """Put cancellations where they were recorded."""
-        pieces = [each.piece for each in self.rows.pieces]
-        position = np.concatenate([piece.position for piece in pieces])
-        order = np.argsort(position, kind="stable")
-        group = np.concatenate([self._codes(each) for each in self.rows.pieces])
-        words = np.concatenate([widened(each.words, 2) for each in pieces], axis=1)
-        is_event = np.concatenate(
-            [np.full(len(piece), piece.are_events) for piece in pieces]
-        )
-        limbs = self._limbs(words, ~is_event)
-        group = self._number(group)
+        """Return the steps with cancellations where they were recorded."""
+        rows = self.rows.in_order()
+        group = self._number(self._codes(rows.customer, rows.timestamp))
         if wanted is not None:
-            order = order[wanted[group[order]]]
+            at = np.flatnonzero(wanted[group])
+            group, rows = group[at], rows.pick(at)
         return Steps(
-            group=group[order],
-            position=position[order],
-            limbs=limbs[:, order],
-            is_event=is_event[order],
+            group=group,
+            position=rows.position,
+            limbs=self._limbs(rows.words, ~rows.is_event),
+            is_event=rows.is_event,
         )
 
     def _limbs(
@@ -114,11 +110,11 @@ class Groups:
 
 
 def group_rows(question: UsageQuestion, rows: PendingRows) -> Groups:
-    """Group rows, of which there is at least one, by customer and window."""
+    """Group at least one row by customer and window."""
     words = len(rows.customers)
     windows = None
     starts: list[int | None] = [None]
-    codes: Callable[[CodedPiece], np.ndarray] = _customer_of
+    codes: _CodesOfGroups = _customers_alone
     if question.recurrence is not Recurrence.ONE_TIME:
         span = rows.time_span()
         windows = question.windows(span)
@@ -127,10 +123,9 @@ def group_rows(question: UsageQuestion, rows: PendingRows) -> Groups:
         first, last = (np.searchsorted(boundaries, span, side="right") - 1).tolist()
         starts = boundaries[first : last + 1].tolist()
 
-        def codes(coded: CodedPiece) -> np.ndarray:
-            timestamp = coded.piece.timestamp
+        def codes(customer: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
             window = np.searchsorted(boundaries, timestamp, side="right")
-            of_window: np.ndarray = (window - 1 - first) * words + coded.customer
+            of_window: np.ndarray = (window - 1 - first) * words + customer
             return of_window
 
     found, number = _numbered(rows, codes, words * len(starts))
@@ -147,20 +142,22 @@ def group_rows(question: UsageQuestion, rows: PendingRows) -> Groups:
     )
 
 
-def _customer_of(coded: CodedPiece) -> np.ndarray:
-    return coded.customer
+def _customers_alone(customer: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
+    del timestamp
+    return customer
 
 
 def _numbered(
-    rows: PendingRows, codes: Callable[[CodedPiece], np.ndarray], count: int
+    rows: PendingRows, codes: _CodesOfGroups, count: int
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Number the codes that occur, of so many: the codes, and what numbers them."""
+    """Number the codes that occur, of `count`; return them and what numbers them."""
+    occurring = (codes(each.customer, each.piece.timestamp) for each in rows.pieces)
     if count > _DENSE_GROUPS:
-        found = np.unique(np.concatenate([codes(piece) for piece in rows.pieces]))
+        found = np.unique(np.concatenate(list(occurring)))
         return found, lambda code: np.searchsorted(found, code)
     do_occur = np.zeros(count, bool)
-    for piece in rows.pieces:
-        do_occur[codes(piece)] = True
+    for code in occurring:
+        do_occur[code] = True
     found = np.flatnonzero(do_occur)
     numbers = np.zeros(count, np.int64)
     numbers[found] = np.arange(len(found))
@@ -174,14 +171,14 @@ def usage_before(
     view: UsageView,
     summaries: Summaries,
 ) -> list[int]:
-    """Find the usage of each group as of a view, in what the question counts in.
+    """Return the usage of each group in a view, in the question's unit.
 
     Args:
-        question: whose meter's events all add up.
-        groups: of which to find it.
-        known: usage of some groups, found before.
+        question: on a meter whose events all add up.
+        groups: the groups.
+        known: usage of some groups in the same view.
         view: of usage.
-        summaries: reads what hourly totals do not tell.
+        summaries: reads usage of windows that are no whole hours.
     """
     keys = groups.keys
     found = {key: known[key] for key in keys if key in known} if known else {}
@@ -215,7 +212,7 @@ def _usage(question: UsageQuestion, totals: Totals) -> list[int]:
 
 
 def _spans(windows: Windows | None, starts: Sequence[int | None]) -> np.ndarray:
-    """Find where windows begin and end, within recorded time: two by windows."""
+    """Return where windows begin and end, within recorded time: two by windows."""
     if windows is None:
         return np.repeat([[0], [END]], len(starts), axis=1)
     begins = np.array(starts, np.int64)

@@ -1,9 +1,8 @@
-"""Watched usage: what was recorded since alerts were last evaluated, kept in memory.
+"""Pending usage: what was recorded since alerts were last evaluated, in memory.
 
-It follows the log in front of hourly usage, and so knows, for each meter that has
-alerts, usage as it was before the first of the events that it holds. What is held of
-an event is what evaluation needs. When more of the log was sealed, it begins anew behind
-the segments, as hourly usage does: what is sealed was evaluated.
+It follows the log in front of hourly usage. So for each meter with alerts it knows usage
+as it was before the first event that it holds. When more of the log is sealed, it begins
+anew behind the segments, as hourly usage does: sealed usage has been evaluated.
 """
 
 import threading
@@ -28,21 +27,21 @@ from projections.usage.hourly import HourlyUsage
 from projections.usage.view import UsageView
 
 Held = FewEvents | Mapping[str, PendingPiece]
-"""Events of one commit; as pieces by event name, unless they are few."""
+"""Events of one commit: few of them as they are, many as pieces by event name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What is to be evaluated.
+    """Usage to be evaluated.
 
     Attributes:
-        before: usage that came before, by the event names of meters that have alerts.
-        events: with the position of the first of each part, in order; some are of
-            other meters, or came before.
-        cancellations: by position; likewise.
+        before: usage before it, by the event names of meters that have alerts.
+        events: first position and events of each part, in order; some may be of other
+            meters, or part of `before`.
+        cancellations: by position; some may be part of `before`.
         after: usage with all of it.
-        generation: what it is told by when it was evaluated.
-        is_whole: whether nothing is missing, else the log is to be read.
+        generation: of the holder; evaluation of an earlier one changes nothing.
+        is_whole: whether nothing is missing; else the log is to be read.
     """
 
     before: Mapping[str, UsageView]
@@ -54,7 +53,7 @@ class Pending:
 
     @property
     def position(self) -> int:
-        """The last position that is to be evaluated."""
+        """The last position to be evaluated."""
         return self.after.position
 
     @property
@@ -65,7 +64,7 @@ class Pending:
 
 
 class PendingUsage:
-    """Holds what is to be evaluated. Thread-safe; the log's fold of usage, over hourly usage."""
+    """Usage to be evaluated, held while hourly usage is folded. Thread-safe."""
 
     def __init__(self, usage: HourlyUsage) -> None:
         self._lock = threading.Lock()
@@ -109,7 +108,7 @@ class PendingUsage:
             self._has_credit_alerts = len(self._alerts) < len(alerts)
             self._events, self._cancellations, self._before = [], {}, {}
             self._generation += 1
-            # It may be sealed further where the checkpoint was lost.
+            # More may be sealed than was evaluated, if the checkpoint was lost.
             self._is_whole = checkpoint is None or checkpoint >= sealed.position
             for watch in seen.watches(sealed.position):
                 self._begin(watch.alert.alert_id)
@@ -136,7 +135,7 @@ class PendingUsage:
         return self._has_credit_alerts
 
     def pending(self) -> Pending | None:
-        """Get what is to be evaluated now, None where no usage is watched."""
+        """Return the usage to be evaluated now; None where no meter has alerts."""
         with self._lock:
             if not self._before:
                 return None
@@ -150,7 +149,7 @@ class PendingUsage:
             )
 
     def evaluated(self, pending: Pending) -> None:
-        """Let go of what was evaluated and recorded."""
+        """Drop usage that was evaluated and whose triggers were recorded."""
         reached = pending.position
         with self._lock:
             if self._generation != pending.generation:
@@ -165,7 +164,7 @@ class PendingUsage:
                 if position > reached
             }
 
-    # What is held.
+    # Holding usage.
 
     def _hold_fact(self, position: int, fact: Fact) -> None:
         match fact:
@@ -184,7 +183,7 @@ class PendingUsage:
                 pass
 
     def _begin(self, alert_id: str) -> None:
-        """Hold what is recorded on the meter of an alert from now on."""
+        """Hold the usage of an alert's meter from now on."""
         event_name = self._alerts[alert_id]
         if event_name not in self._before:
             self._before[event_name] = self._usage.taken_in()
@@ -193,10 +192,10 @@ class PendingUsage:
         held: Held
         if isinstance(events, FewEvents):
             held = events
-            is_watched = any(row.event_name in self._before for row in events.rows)
+            has_alerts = any(row.event_name in self._before for row in events.rows)
         else:
             position = np.arange(first_position, first_position + len(events))
             held = pieces_by_meter(batch_of(events), position, self._before)
-            is_watched = bool(held)
-        if is_watched:
+            has_alerts = bool(held)
+        if has_alerts:
             self._events.append((first_position, held))

@@ -1,8 +1,7 @@
-"""Watched pieces: events or cancellations of one meter, held in few bytes each.
+"""Pieces of pending usage: events or cancellations of one meter, in few bytes each.
 
-What is held of each row is what evaluation needs, in columns as narrow as their numbers
-are. They are widened when they are read, and not kept so: a piece fits in the
-processor's caches, all of them do not.
+Columns are as narrow as their numbers. They are widened a piece at a time, which fits in
+the processor's caches, as all of them would not.
 """
 
 from collections.abc import Collection
@@ -19,18 +18,18 @@ _CODES_OF_TWO_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingPiece:
-    """Rows of one meter, positions ascending; there is at least one.
+    """At least one row of one meter, positions ascending.
 
     Attributes:
-        names: the customers of these rows, and maybe others.
-        code: of each row, the index of its customer among the names.
+        names: at least the customers of the rows.
+        code: index of each row's customer among the names.
         first: the first position.
-        offset: of each row, how much further its position is.
+        offset: of each row's position from the first.
         timestamp: int64, of the event, microseconds since 1970 UTC.
-        words: int64, words by rows: the event's value in units, one word where that
-            holds all of them; 0 for none.
-        cancelled: int64, of each row the position of the event that it cancels; None
-            where the rows are events.
+        words: int64, words by rows: the event's value in units, in one word where that
+            holds all values; 0 for none.
+        cancelled: int64, position of the event that each row cancels; None where the
+            rows are events.
     """
 
     names: pa.Array
@@ -42,7 +41,7 @@ class PendingPiece:
     cancelled: np.ndarray | None
 
     def __len__(self) -> int:
-        """Count the rows."""
+        """Return how many rows there are."""
         return len(self.code)
 
     @property
@@ -52,16 +51,16 @@ class PendingPiece:
 
     @property
     def position(self) -> np.ndarray:
-        """Of each row the position of the event, or of what cancels it (int64)."""
+        """Position of each row's event, or of its cancellation (int64)."""
         return self.offset + np.int64(self.first)
 
     @property
     def event_position(self) -> np.ndarray:
-        """Of each row the position of the event (int64)."""
+        """Position of each row's event (int64)."""
         return self.position if self.cancelled is None else self.cancelled
 
     def where(self, are_picked: np.ndarray) -> "PendingPiece":
-        """Pick some of the rows (bool)."""
+        """Return some of the rows (bool)."""
         return replace(
             self,
             code=self.code[are_picked],
@@ -78,12 +77,12 @@ def pieces_by_meter(
     event_names: Collection[str],
     cancelled: np.ndarray | None = None,
 ) -> dict[str, PendingPiece]:
-    """Split rows by the event names of some meters.
+    """Return the rows of some meters, by event name.
 
     Args:
-        batch: with the columns event_name, customer, timestamp and value of events.
-        position: int64, ascending: of each row its position.
-        event_names: of the meters whose rows are wanted.
+        batch: columns event_name, customer, timestamp and value of usage.
+        position: int64, ascending, of each row.
+        event_names: of the meters.
         cancelled: see `PendingPiece`.
     """
     encoded, customer = batch.column("event_name"), batch.column("customer")
@@ -91,7 +90,7 @@ def pieces_by_meter(
     if not any(name in event_names for name in names):
         return {}
     codes = encoded.indices.to_numpy()
-    # Two bytes are sorted by counting, which is many times faster.
+    # NumPy sorts two bytes by counting, which is many times faster.
     narrow = codes.astype(np.uint16) if len(names) <= _CODES_OF_TWO_BYTES else codes
     order = np.argsort(narrow, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
@@ -115,5 +114,5 @@ def pieces_by_meter(
 
 
 def _narrow(numbers: np.ndarray) -> np.ndarray:
-    """Keep numbers that are not negative in as few bytes as the greatest needs."""
+    """Return numbers of 0 or more in as few bytes as the greatest needs."""
     return numbers.astype(np.min_scalar_type(int(numbers.max())))

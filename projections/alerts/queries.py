@@ -3,25 +3,21 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from ledger.database.bulk import is_among_numbers
 from ledger.facts.alerts import AlertStatus
-from projections.alerts.fold import (
-    move_checkpoint,
-    move_credit_checkpoint,
-    read_checkpoint,
-    read_credit_checkpoint,
-)
 from projections.alerts.tables import (
     CREDIT_ALERTS,
     CREDIT_TRIGGERS,
     USAGE_ALERTS,
     USAGE_TRIGGERS,
     alert,
+    alert_checkpoint,
     alert_of,
     alert_period,
     alert_trigger,
+    credit_alert_checkpoint,
     credit_alert_trigger,
     period_of,
     trigger_of,
@@ -211,18 +207,27 @@ class AlertQueries:
             ]
         return sorted(found, key=lambda each: each.position)
 
-    def credit_checkpoint(self) -> Occurrence | None:
-        """Return up to where triggers of alerts on credits are recorded; None without."""
-        return read_credit_checkpoint(self.connection)
-
-    def move_credit_checkpoint(self, place: Occurrence) -> None:
-        """Move the checkpoint of alerts on credits, which never goes back."""
-        move_credit_checkpoint(self.connection, place)
-
     def checkpoint(self) -> int | None:
         """Return the position up to which triggers are recorded; None without alerts."""
-        return read_checkpoint(self.connection)
+        return self.connection.execute(select(alert_checkpoint.c.position)).scalar()
 
     def move_checkpoint(self, position: int) -> None:
         """Move the checkpoint of alerts on usage, which never goes back."""
-        move_checkpoint(self.connection, position)
+        self.connection.execute(
+            update(alert_checkpoint)
+            .where(alert_checkpoint.c.position < position)
+            .values(position=position)
+        )
+
+    def credit_checkpoint(self) -> Occurrence | None:
+        """Return up to where triggers of alerts on credits are recorded; None without."""
+        row = self.connection.execute(select(credit_alert_checkpoint)).first()
+        return None if row is None else Occurrence(row.recorded_at, row.position)
+
+    def move_credit_checkpoint(self, place: Occurrence) -> None:
+        """Move the checkpoint of alerts on credits, which never goes back."""
+        self.connection.execute(
+            update(credit_alert_checkpoint)
+            .where(credit_alert_checkpoint.c.position < place.position)
+            .values(position=place.position, recorded_at=place.instant)
+        )

@@ -1,7 +1,7 @@
-"""Watched questions: which usage of a meter is compared with thresholds.
+"""Questions of alerts: which usage of a meter is compared with thresholds.
 
-Alerts on one meter that compare the usage of the same windows ask one question, which
-is answered for all of them at once.
+Alerts on one meter that compare usage of the same windows ask one question, which is
+answered once for all of them.
 """
 
 from bisect import bisect_right
@@ -26,7 +26,7 @@ _UNITS = {
     Recurrence.CALENDAR_MONTH: WindowUnit.MONTH,
     Recurrence.CALENDAR_DAY: WindowUnit.DAY,
 }
-# More than any month: the windows of all instants lie within.
+# More than any month, so that the windows of all instants lie within.
 _MARGIN = 33 * DAY
 
 QuestionKey = tuple[str, Recurrence, str | None]
@@ -42,34 +42,34 @@ class UsageQuestion:
 
     @property
     def key(self) -> QuestionKey:
-        """What it is known by, whatever the meter is called."""
+        """Identifies the question, whatever the meter's display name."""
         return self.meter.event_name, self.recurrence, self.timezone
 
     @property
     def is_additive(self) -> bool:
-        """Whether every event adds to usage, whatever comes after it."""
+        """Whether every event adds to usage, whatever comes later."""
         is_windowed = self.meter.event_time_window is not None
         return self.meter.formula is not Formula.LAST and not is_windowed
 
     @property
     def is_counted(self) -> bool:
-        """Whether usage is in events, else it is in units of 10**-12."""
+        """Whether the unit of usage is an event, and not 10**-12 of the meter's unit."""
         return self.meter.formula is Formula.COUNT
 
     def threshold(self, gte: int) -> int:
-        """Turn a threshold into what usage is counted in."""
+        """Return a threshold in the unit of usage."""
         return gte if self.is_counted else gte * UNITS_PER_ONE
 
     def counted(self, units: int) -> int:
-        """Turn units of 10**-12, as summaries have them, into what usage is counted in."""
+        """Return a summary's units of 10**-12 in the unit of usage."""
         return units // UNITS_PER_ONE if self.is_counted else units
 
     def value(self, usage: int) -> Decimal:
-        """Turn usage, as it is counted, into a quantity."""
+        """Return usage as a quantity."""
         return Decimal(usage) if self.is_counted else quantity_from_units(usage)
 
     def windows(self, timestamps: np.ndarray) -> Windows | None:
-        """Find the windows of some instants (int64), None where all time is one."""
+        """Return the windows of some instants (int64); None where all time is one."""
         if self.recurrence is Recurrence.ONE_TIME:
             return None
         zone = UTC if self.timezone in (None, "UTC") else ZoneInfo(str(self.timezone))
@@ -81,7 +81,7 @@ class UsageQuestion:
 def questions_of(
     meter: MeterDefinition, watches: Iterable[Watch]
 ) -> dict[UsageQuestion, list[Watch]]:
-    """Bring together the alerts on a meter that ask the same."""
+    """Return the questions of the alerts on a meter, with the alerts that ask each."""
     asked: dict[UsageQuestion, list[Watch]] = defaultdict(list)
     for watch in watches:
         question = UsageQuestion(
@@ -94,15 +94,15 @@ def questions_of(
 
 
 def customers_of(watches: Iterable[Watch]) -> frozenset[str] | None:
-    """Tell whose usage is watched; None is everybody's."""
+    """Return whose usage counts; None is every customer's."""
     customers = {watch.alert.customer for watch in watches}
     return None if None in customers else frozenset(filter(None, customers))
 
 
 def window_finder(windows: Windows | None) -> Callable[[int], int | None]:
-    """Make what finds the window of one instant: its start, None for all time.
+    """Return a function from an instant to the start of its window; None is all time.
 
-    An instant outside of the windows is given one that none of theirs begins with.
+    Instants outside of the windows share a start that no window has.
     """
     if windows is None:
         return lambda _: None

@@ -1,4 +1,4 @@
-"""Watched replays: crossings of series whose events replace each other, one by one."""
+"""Crossings of series whose events replace each other, found event by event."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -28,18 +28,18 @@ def replayed(
     fired: Collection[Fired],
     summaries: Summaries,
 ) -> Iterator[tuple[int, UsageAlertTriggered]]:
-    """Find what triggers among rows, of which there is at least one.
+    """Yield what triggers among at least one row.
 
     Args:
-        question: on whose meter they are.
-        watches: that ask it.
-        rows: what was recorded after the view.
+        question: on the meter of the rows.
+        watches: the alerts that ask it.
+        rows: recorded after the view.
         view: of usage.
         fired: what triggered before.
-        summaries: reads the events that usage is made of.
+        summaries: reads the events before.
 
-    Returns:
-        For each its period and what is to be recorded.
+    Yields:
+        A period, and the fact to record.
     """
     by_customer: dict[str | None, list[Watch]] = defaultdict(list)
     for watch in watches:
@@ -65,10 +65,10 @@ def replayed(
 def _events_before(
     summaries: Summaries, view: UsageView, series: Series, rows: OrderedRows
 ) -> Lasts:
-    """Find the events that may count, or come to count again."""
+    """Return the events that may count, or count again."""
     if rows.is_event.all():
         return summaries.standing(view, series)
-    # What is cancelled brings back an event that only the log knows.
+    # A cancellation may bring back an event that cells do not know.
     return summaries.every_event(view, series)
 
 

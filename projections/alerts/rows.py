@@ -1,4 +1,4 @@
-"""Watched rows: what is to be evaluated, meter by meter, as columns."""
+"""Pending rows: the usage to be evaluated, by meter, as columns."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,24 +22,24 @@ class CodedPiece:
     """A piece, with codes of customers that all pieces share.
 
     Attributes:
-        shared: int64, the shared code of each of the piece's own names.
+        shared: int64, the shared code of each of the piece's names.
     """
 
     piece: PendingPiece
     shared: np.ndarray
 
     def __len__(self) -> int:
-        """Count the rows."""
+        """Return how many rows there are."""
         return len(self.piece)
 
     @property
     def customer(self) -> np.ndarray:
-        """Of each row the shared code of its customer (int64)."""
+        """Shared code of each row's customer (int64)."""
         codes: np.ndarray = self.shared[self.piece.code]
         return codes
 
     def where(self, are_picked: np.ndarray) -> "CodedPiece":
-        """Pick some of the rows (bool)."""
+        """Return some of the rows (bool)."""
         return CodedPiece(piece=self.piece.where(are_picked), shared=self.shared)
 
 
@@ -48,15 +48,15 @@ class PendingRows:
     """Events and cancellations on one meter.
 
     Attributes:
-        customers: the words that customers are indices of.
-        pieces: none without rows; where there are cancellations, not in order.
+        customers: by their shared codes.
+        pieces: none without rows; in no order where there are cancellations.
     """
 
     customers: list[str]
     pieces: list[CodedPiece]
 
     def time_span(self) -> np.ndarray:
-        """Find the earliest and the latest timestamp; there is a row."""
+        """Return the earliest and the latest timestamp of at least one row."""
         timestamps = [each.piece.timestamp for each in self.pieces]
         earliest = min(int(each.min()) for each in timestamps)
         return np.array([earliest, max(int(each.max()) for each in timestamps)])
@@ -67,7 +67,7 @@ class PendingRows:
         return all(each.piece.are_events for each in self.pieces)
 
     def of_customers(self, customers: Collection[str]) -> "PendingRows":
-        """Pick the rows of some customers."""
+        """Return the rows of some customers."""
         is_one = np.array([name in customers for name in self.customers])
         picked = [piece.where(is_one[piece.customer]) for piece in self.pieces]
         return PendingRows(
@@ -75,7 +75,7 @@ class PendingRows:
         )
 
     def in_order(self) -> "OrderedRows":
-        """Put all rows one behind the other, in the order of positions."""
+        """Return all rows in the order of positions."""
         pieces = [each.piece for each in self.pieces]
         position = np.concatenate([piece.position for piece in pieces])
         order = np.argsort(position, kind="stable")
@@ -96,10 +96,10 @@ class PendingRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderedRows:
-    """Events and cancellations, positions ascending; columns as those of pieces.
+    """Events and cancellations with the columns of pieces, positions ascending.
 
     Attributes:
-        is_event: bool.
+        is_event: bool, whether a row is an event.
     """
 
     customer: np.ndarray
@@ -110,7 +110,7 @@ class OrderedRows:
     is_event: np.ndarray
 
     def pick(self, at: np.ndarray) -> "OrderedRows":
-        """Pick rows by index."""
+        """Return rows by index."""
         return OrderedRows(
             customer=self.customer[at],
             position=self.position[at],
@@ -122,7 +122,7 @@ class OrderedRows:
 
 
 def rows_by_meter(pending: Pending) -> dict[str, PendingRows]:
-    """Split what is pending by the event names of meters that are watched."""
+    """Return pending usage by the event names of meters with alerts."""
     pieces: dict[str, list[PendingPiece]] = defaultdict(list)
     for by_meter in _pieces(pending):
         for name, piece in by_meter.items():
@@ -170,7 +170,7 @@ def _is_few(held: Held) -> bool:
 def _pieces_of_few(
     parts: Sequence[tuple[int, Held]], event_names: Collection[str]
 ) -> dict[str, PendingPiece]:
-    """Make columns of few events, of all parts at once."""
+    """Return the columns of parts of few events, made at once."""
     rows = [row for _, few in parts if isinstance(few, FewEvents) for row in few.rows]
     position = np.concatenate([np.arange(at, at + len(few)) for at, few in parts])
     return pieces_by_meter(usage_batch(rows), position, event_names)
@@ -179,11 +179,11 @@ def _pieces_of_few(
 def _shared_codes(
     dictionaries: list[pa.Array],
 ) -> tuple[list[str], dict[int, np.ndarray]]:
-    """Give words codes that all dictionaries share.
+    """Merge dictionaries.
 
     Returns:
-        The words; and of each dictionary, by its identity, the codes of its own, as the
-        pieces of one commit have theirs in common.
+        The words, and each dictionary's codes, by its identity: the pieces of a commit
+        have one dictionary.
     """
     if not dictionaries:
         return [], {}

@@ -1,9 +1,8 @@
-"""Crossings: what alerts trigger at, found in what was recorded since they last were.
+"""Usage crossings: where pending usage reaches the thresholds of alerts.
 
-Usage before the first event is that of a view of hourly usage, which stands for all
-history up to there; what comes after, is gone through in the order of positions. So the
-triggers are those of the log, however it is cut. Usage that was found is kept for the
-next time, group by group, as long as the next time goes on from there.
+A view of hourly usage gives usage before the first pending event; the events after it
+are taken in the order of positions. So triggers do not depend on how the log was cut.
+The usage of each group is kept for the next evaluation, if that begins where this ended.
 """
 
 from collections import defaultdict
@@ -43,15 +42,15 @@ from projections.usage.view import UsageView
 _GROUPS_KEPT = 1 << 20
 
 Triggers = Iterator[tuple[int, UsageAlertTriggered]]
-"""The period that something triggers in, and what."""
+"""A period, and the fact to record."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Known:
-    """Usage that was found for a question, as of a position.
+    """Usage of groups at a position.
 
     Attributes:
-        customers: whose usage was looked at; None is everybody's.
+        customers: whose usage was counted; None is every customer's.
     """
 
     position: int
@@ -63,7 +62,7 @@ class Crossings:
     """Finds what triggers. For one thread at a time.
 
     Args:
-        summaries: reads usage where hourly totals do not tell it.
+        summaries: reads usage that hourly totals do not hold.
     """
 
     def __init__(self, summaries: Summaries) -> None:
@@ -77,16 +76,16 @@ class Crossings:
         meters: Mapping[str, MeterDefinition],
         fired: Collection[Fired],
     ) -> list[tuple[int, UsageAlertTriggered]]:
-        """Find what triggers in what is pending.
+        """Return what triggers in pending usage.
 
         Args:
-            pending: what was recorded.
-            watches: alerts in their periods; those that no event falls into do no harm.
+            pending: usage to be evaluated.
+            watches: at least the alerts with periods that an event lies in.
             meters: by id.
             fired: what triggered in these periods before.
 
         Returns:
-            For each its period and what is to be recorded, in the order of the events.
+            Periods and the facts to record, in the order of the events.
         """
         by_meter: dict[str, list[Watch]] = defaultdict(list)
         for watch in watches:
@@ -98,7 +97,7 @@ class Crossings:
             meter = meters[meter_id]
             view = pending.before.get(meter.event_name)
             if view is None:
-                # It was created after what is pending.
+                # The alert was created after the pending usage.
                 continue
             for question, asked in questions_of(meter, of_meter).items():
                 inquiry = _Inquiry(question, asked, view, fired, self._summaries)
@@ -113,7 +112,7 @@ class Crossings:
 
 
 class _Inquiry:
-    """One question, and who asks it."""
+    """One question, and the alerts that ask it."""
 
     def __init__(
         self,
@@ -131,7 +130,7 @@ class _Inquiry:
         self._customers = customers_of(watches)
 
     def known_from(self, known: _Known | None) -> _Known:
-        """Go on from what was found before, or begin anew."""
+        """Return known usage to go on from, empty unless it ends where the view does."""
         position, customers = self._view.position, self._customers
         if known is not None and (known.position, known.customers) == (
             position,
@@ -141,7 +140,7 @@ class _Inquiry:
         return _Known(position=position, customers=customers)
 
     def in_events(self, rows: PendingRows | None) -> Triggers:
-        """Find what triggers where events replace each other."""
+        """Yield what triggers where events replace each other."""
         asked = self._asked(rows)
         if asked is not None:
             yield from replayed(
@@ -154,7 +153,7 @@ class _Inquiry:
             )
 
     def in_totals(self, rows: PendingRows | None, known: _Known) -> Triggers:
-        """Find what triggers where every event adds up; `known` is brought up."""
+        """Yield what triggers where every event adds up; bring `known` up to date."""
         asked = self._asked(rows)
         if asked is None:
             return
@@ -189,7 +188,7 @@ class _Inquiry:
         known.usage.update(zip(groups.keys, usage, strict=True))
 
     def _asked(self, rows: PendingRows | None) -> PendingRows | None:
-        """Pick the rows of the customers whose usage is watched."""
+        """Return the rows of the customers whose usage counts; None without any."""
         if rows is None:
             return None
         if self._customers is not None:
@@ -197,7 +196,7 @@ class _Inquiry:
         return rows if rows.pieces else None
 
     def _sought(self, groups: Groups, reach: np.ndarray) -> list[Sought]:
-        """Find the thresholds that groups may reach, and have not before."""
+        """Return the thresholds that groups may reach and have not reached before."""
         by_customer: dict[str | None, list[int]] = {
             watch.alert.customer: [] for watch in self._watches
         }

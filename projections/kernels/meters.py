@@ -44,7 +44,7 @@ class MeterDefinition:
         return self.formula not in {Formula.COUNT, Formula.UNIQUE_COUNT}
 
     @property
-    def needs_text(self) -> bool:
+    def needs_string(self) -> bool:
         """Whether events must have, and keep, a string under the value key."""
         return self.formula is Formula.UNIQUE_COUNT
 

@@ -153,7 +153,7 @@ def _shape(meter: MeterDefinition) -> tuple[str, str, bool, bool]:
         meter.customer_payload_key,
         meter.value_payload_key,
         meter.needs_value,
-        meter.needs_text,
+        meter.needs_string,
     )
 
 
@@ -173,7 +173,7 @@ def _wave_through(
         is_plain &= in_time | absent
     customer, value, rest, is_plain_payload = _payload(columns, meter)
     is_plain &= is_plain_payload
-    if meter.needs_text:
+    if meter.needs_string:
         is_plain &= have_key(rest, meter.value_payload_key)
     customers, has_customer = plain_words(_column(customer, length), LONGEST_TEXT)
     is_plain &= has_customer

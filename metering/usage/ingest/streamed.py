@@ -147,7 +147,7 @@ def _places(definitions: Definitions) -> dict[str, _Keys]:
         )
         for name, meter in definitions.by_event_name.items()
         if meter.status is MeterStatus.ACTIVE
-        and not meter.needs_text
+        and not meter.needs_string
         and not (
             meter.needs_value and meter.customer_payload_key == meter.value_payload_key
         )

@@ -1,8 +1,8 @@
-"""Replay: the usage of one series, event by event, where the last event counts.
+"""Replay: the usage of one series, event by event, where events replace each other.
 
-For meters whose events replace each other: of formula last, or pre-aggregated. An event
-may put another one out of effect, a cancellation bring one back, so that the events that
-may still come to count are kept in order.
+They do on meters of formula last and on pre-aggregated ones. An event may replace
+another, and a cancellation may bring one back, so all events that may count are kept in
+order.
 """
 
 from bisect import bisect_left, insort
@@ -15,7 +15,7 @@ from ledger.facts.meters import Formula
 
 @dataclass(frozen=True, slots=True, order=True)
 class Seen:
-    """An event: `rank` says which of a cell's is the last, and its value in units."""
+    """An event: the one of the greatest `rank` is the last; `units` is its value."""
 
     rank: tuple[int, int]
     position: int
@@ -25,13 +25,13 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class UsageReplay:
-    """Usage by window, as of the last step.
+    """Usage by window, after the last step.
 
     Attributes:
         formula: of the meter: sum, count or last.
-        cell_length: of the windows in which only the event of the greatest position
-            counts; None where all events stand by themselves, by their timestamps.
-        window_of: finds the start of the window that usage is told for, None for all time.
+        cell_length: of the meter's windows, in which only the event of the greatest
+            position counts; None where it is not pre-aggregated.
+        window_of: returns the start of an instant's window of usage; None is all time.
     """
 
     formula: Formula
@@ -44,15 +44,15 @@ class UsageReplay:
     _totals: dict[int | None, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, position: int, timestamp: int, units: int) -> None:
-        """Take an event in."""
+        """Add an event."""
         self._change(position, timestamp, units, is_added=True)
 
     def cancel(self, position: int, timestamp: int, units: int) -> None:
-        """Take an event out that was taken in, or that counts no more."""
+        """Take an event out, whether or not it still counts."""
         self._change(position, timestamp, units, is_added=False)
 
     def usage(self, window: int | None) -> int:
-        """Tell the usage of a window: units, or events where they are counted."""
+        """Return the usage of a window: units, or events where they are counted."""
         if self.formula is not Formula.LAST:
             return self._totals[window]
         lasts = self._lasts[window]
@@ -75,7 +75,7 @@ class UsageReplay:
             self._count(after, is_added=True)
 
     def _count(self, event: Seen | None, *, is_added: bool) -> None:
-        """Let an event count, or not any more."""
+        """Let an event count from now on, or no longer."""
         if event is None:
             return
         window, sign = self.window_of(event.timestamp), 1 if is_added else -1

@@ -1,9 +1,9 @@
-"""Thresholds: at which event the usage of a group first reaches one.
+"""Thresholds: the event at which the usage of a group first reaches one.
 
-A group is the usage of a customer on a meter, of all time or of one window. It is made
-of steps, in the order of positions: an event adds to it, a cancellation takes away. Most
-steps come nowhere near a threshold: the usage before them, and all that they add, stays
-below it, which is found out for all groups at once. Only the others are gone through.
+A group is the usage of a customer on a meter, of all time or of one window. Its steps
+come in the order of positions: an event adds to it, a cancellation takes away. Most
+groups stay below a threshold even with all that their steps add, which is computed for
+all groups at once. Only the others are followed step by step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,13 +23,13 @@ _SUMS_KEPT = 1 << 22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """What changes usage, as columns of equal length, positions ascending.
+    """Changes of usage: columns of equal length, positions ascending.
 
     Attributes:
-        group: int64, which group it changes, from 0 on.
+        group: int64, of the group, from 0.
         position: int64.
-        limbs: int64, limbs by steps: what it adds; see `projections.kernels.usage.decimals`.
-        is_event: bool; what is none cannot reach a threshold. None where all are.
+        limbs: of what each step adds; see `projections.kernels.usage.decimals`.
+        is_event: bool; only events reach thresholds. None where all steps are events.
     """
 
     group: np.ndarray
@@ -39,17 +39,17 @@ class Steps:
 
 
 MakeSteps = Callable[[np.ndarray | None], Steps]
-"""Makes steps anew, which takes less time than keeping them in memory would.
+"""Makes the steps of wanted groups (bool by groups; None is all).
 
-Those of the groups that are wanted (bool by groups), or of all where that is None.
+Making them again takes less time than keeping them in memory would.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """A threshold of a group, and between which positions it counts, both exclusive.
+    """A threshold of a group, sought between two positions, both exclusive.
 
-    `watch` is the caller's number for what seeks it.
+    `watch` is the caller's number of the alert.
     """
 
     group: int
@@ -61,7 +61,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
-    """The position at which a threshold was reached, and the usage with it."""
+    """The position at which a threshold was reached, and the usage there."""
 
     position: int
     usage: int
@@ -69,14 +69,14 @@ class Crossing:
 
 @dataclass(slots=True)
 class StepSums:
-    """What steps add up to, group by group, part by part. Limbs by groups.
+    """Sums of steps by group and part, as limbs by groups.
 
     Attributes:
         before: usage before all steps.
-        after: usage after them.
-        reach: usage that no group was ever above: nothing is taken away, all is added.
-        sums: of each part what it added, and what without what it took away; none are
-            kept where there are very many.
+        after: usage after all steps.
+        reach: an upper bound of usage: all that is added, without what is taken away.
+        sums: what each part changed, and what it added; empty where there are very
+            many.
     """
 
     before: np.ndarray
@@ -86,11 +86,11 @@ class StepSums:
 
 
 def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> StepSums:
-    """Add up steps that come part by part.
+    """Add up steps part by part.
 
     Args:
         parts: make the steps of a part, in order.
-        before: limbs by groups, their usage before.
+        before: limbs by groups, of usage before.
     """
     count = before.shape[1]
     tally = StepSums(before, before, before, [])
@@ -107,11 +107,11 @@ def tally_of(parts: Sequence[MakeSteps], before: np.ndarray) -> StepSums:
 def first_crossings(
     parts: Sequence[MakeSteps], tally: StepSums, sought: Sequence[Sought]
 ) -> Iterator[tuple[Sought, Crossing]]:
-    """Find at which step each threshold is reached, of those that are.
+    """Yield the thresholds that are reached, and the first step that reaches each.
 
     Args:
         parts: make the steps of a part, in order.
-        tally: of these steps.
+        tally: sums of the steps.
         sought: the thresholds.
     """
     if not sought:
@@ -145,7 +145,7 @@ def _kept_sums(
 def _in_part(
     steps: Steps, usage: np.ndarray, sought: Sequence[Sought], hits: Sequence[int]
 ) -> Iterator[tuple[int, Crossing]]:
-    """Find at which step of a part those thresholds are reached that may be."""
+    """Yield the candidates whose thresholds are reached in a part, and where."""
     for at in hits:
         crossing = _first(steps, number_of_limbs(usage[:, at]), sought[at])
         if crossing is not None:
@@ -153,7 +153,7 @@ def _in_part(
 
 
 def _first(steps: Steps, before: int, sought: Sought) -> Crossing | None:
-    """Go through the steps of one group."""
+    """Return the first step of one group that reaches its threshold."""
     rows = np.flatnonzero(steps.group == sought.group)
     limbs = np.cumsum(steps.limbs[:, rows], axis=1)
     position = steps.position[rows]
@@ -173,7 +173,7 @@ def _first(steps: Steps, before: int, sought: Sought) -> Crossing | None:
 def _sums(
     group: np.ndarray, limbs: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add up by group all numbers, and those that are not negative."""
+    """Return the sums by group of all numbers, and of those that are not negative."""
     added = sums_by_group(group, limbs, count)
     is_negative = limbs[-1] < 0
     if not is_negative.any():
@@ -182,12 +182,12 @@ def _sums(
 
 
 def _are_not_less(limbs: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Tell (bool) which numbers are as great as others, each with its own."""
+    """Return (bool) which numbers are at least the others at the same index."""
     return are_at_least(_together(limbs, -others), 0)
 
 
 def _together(limbs: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Add numbers up, however many limbs each has."""
+    """Return the sums of two columns of numbers with any number of limbs."""
     widest = max(len(limbs), len(others))
     together = np.zeros((widest, limbs.shape[1]), np.int64)
     together[: len(limbs)] += limbs

@@ -1,7 +1,7 @@
-"""Balances of credits: what is left of grants at an instant, and how it changed.
+"""Balances of credits: what is left of grants at an instant, and its changes.
 
-The ledger balance of a grant is what its transactions add up to. It is available from
-the instant at which the grant is effective: a pending grant has a ledger balance only.
+The ledger balance of a grant is the sum of its transactions. It is available once the
+grant is effective: a pending grant has a ledger balance only.
 """
 
 from collections import defaultdict
@@ -21,11 +21,11 @@ class Balance(NamedTuple):
     available: int = 0
 
     def plus(self, other: "Balance") -> "Balance":
-        """Add another balance of the same currency."""
+        """Return the sum with a balance of the same currency."""
         return Balance(self.ledger + other.ledger, self.available + other.available)
 
     def minus(self, other: "Balance") -> "Balance":
-        """Take off another balance of the same currency."""
+        """Return the difference to a balance of the same currency."""
         return Balance(self.ledger - other.ledger, self.available - other.available)
 
 
@@ -46,14 +46,14 @@ class InstantSpan:
 
 
 def applied_since(applications: Iterable[Application], instant: int) -> dict[int, int]:
-    """Find how much more of each grant is applied at the head than was at an instant.
+    """Return how much more of each grant is applied at the head than at an instant.
 
     Args:
-        applications: at least those recorded, or reinstated, after the instant.
-        instant: inclusive; what was recorded then had been applied.
+        applications: at least those recorded or reinstated after the instant.
+        instant: inclusive; credits applied at the instant count as applied.
 
     Returns:
-        By the position of the grant; credits that were given back count negative.
+        By the position of the grant; negative where credits were reinstated.
     """
     more: defaultdict[int, int] = defaultdict(int)
     for each in applications:
@@ -73,12 +73,12 @@ def balances(
     """Add up grants at an instant, by currency.
 
     Args:
-        grants: as they are at the head of the log; those created later do not count.
+        grants: at the head of the log; those created after the instant do not count.
         more_applied: from `applied_since`; empty for an instant not before the head.
         instant: inclusive.
 
     Returns:
-        A balance for each currency that a grant has, sorted by currency.
+        A balance for each currency of a grant, sorted by currency.
     """
     sums: dict[str, Balance] = {}
     for grant in grants:
@@ -95,7 +95,7 @@ def balances(
 def running_balances(
     transactions: Iterable[CreditTransaction], span: InstantSpan
 ) -> list[RunningBalance]:
-    """Find the balances at the start of a span, and at each change within it.
+    """Return the balances at the start of a span and at each change within.
 
     Args:
         transactions: all of some grants up to the end of the span, in any order.
@@ -122,12 +122,12 @@ def _add_steps(
     transactions: list[CreditTransaction],
     steps: defaultdict[str, defaultdict[int, Balance]],
 ) -> None:
-    """Add the changes of one grant, whose transactions are sorted by instant."""
+    """Add the changes of one grant, given its transactions sorted by instant."""
     grant = transactions[0].grant
     amounts: defaultdict[int, int] = defaultdict(int)
     for each in transactions:
         amounts[each.instant] += each.signed_amount
-    # Nothing is recorded there, but what is left becomes available.
+    # Nothing is recorded at that instant, but what is left becomes available.
     amounts[max(grant.effective_at, grant.created)] += 0
     before = Balance()
     for instant in sorted(amounts):

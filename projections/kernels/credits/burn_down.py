@@ -1,8 +1,8 @@
-"""Burn-down: which grants the lines of an invoice draw from, one account at a time.
+"""Burn-down: the grants that the lines of an invoice draw from, one account at a time.
 
-Grants are drawn in one order: priority, then expiry (never last), then promotional
-before paid, then effective time, then creation. Each line takes what it can of each
-grant that is eligible for it before the next line takes any.
+Grants are drawn in the order of priority, expiry (never last), category (promotional
+first), effective time and creation. Each line takes what it can of each eligible grant
+before the next line takes any.
 Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits
 """
 
@@ -17,7 +17,7 @@ NEVER = sys.maxsize
 
 
 def draw_order(grant: Grant) -> tuple[int, int, bool, int, int]:
-    """Sort grants in the order in which they are drawn."""
+    """Return a grant's key in the order of drawing."""
     return (
         grant.priority,
         NEVER if grant.expires_at is None else grant.expires_at,
@@ -28,7 +28,7 @@ def draw_order(grant: Grant) -> tuple[int, int, bool, int, int]:
 
 
 def is_usable(grant: Grant, *, period_end: int, now: int) -> bool:
-    """Tell whether a grant is usable for a period, and at the instant of applying."""
+    """Whether a grant is usable for a period and at the instant of applying."""
     return (
         not grant.is_voided(now)
         and grant.effective_at <= min(period_end, now)
@@ -45,7 +45,7 @@ def burn_down(
     period_end: int,
     now: int,
 ) -> tuple[Draw, ...]:
-    """Settle one invoice.
+    """Return what the lines of one invoice draw.
 
     Args:
         grants: of the invoice's customer, in any order.
@@ -55,7 +55,7 @@ def burn_down(
         now: the instant of applying.
 
     Returns:
-        What each line draws, in the order of the lines and then of the grants.
+        Draws in the order of the lines, then of the grants.
     """
     usable = sorted(
         (

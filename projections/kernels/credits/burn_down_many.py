@@ -1,11 +1,10 @@
 """Burn-down of many accounts at once, equal to settling line by line in order.
 
-Consecutive lines of an account for which the same grants are eligible form a block. A
-block draws as one: where the cumulated amounts of its lines and the cumulated credits of
-its grants are laid side by side, each overlap of a line and a grant is a draw. The first
-blocks of all accounts are settled together, then the second ones, and so on. An account
-with very many blocks is settled line by line instead: rounds cost the same however few
-accounts are in them.
+Consecutive lines of an account with the same eligible grants form a block. With the
+cumulated amounts of its lines and the cumulated credits of its grants on one axis, each
+overlap of a line and a grant is a draw. The first blocks of all accounts are settled
+together, then the second ones, and so on. An account with very many blocks is settled
+line by line, since a round costs the same however few accounts are in it.
 """
 
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ _ROUNDS_AT_MOST = 64
 _SUM_LIMIT = 2.0**63
 
 _Part = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Draws: the place of the line, the credit, the amount."""
+"""Draws: the index of the line, the index of the grant, the amount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +28,10 @@ class InvoiceLines:
     """Lines of invoices, in the order in which they are settled; arrays of int64.
 
     Attributes:
-        account: what a line can draw from: a customer's credits in one currency.
+        account: a code of the customer and currency whose credits a line may draw.
         amount: 0 or more.
-        period_end: of its invoice.
-        price: a code, `NO_PRICE` where it has none.
+        period_end: of the invoice.
+        price: a code, or `NO_PRICE`.
     """
 
     account: np.ndarray
@@ -43,14 +42,14 @@ class InvoiceLines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsableGrants:
-    """Grants that are usable now, by account, each in the order it is drawn; int64.
+    """Grants usable now, by account and then in the order of drawing; int64.
 
     Attributes:
         account: ascending.
         remaining: more than 0.
-        effective_at, expires_at: when a period may end, the latter exclusive.
-        scope: a code, `EVERY_PRICE` where every line may draw.
-        scope_prices: pairs of a scope and a price in it, a row each.
+        effective_at, expires_at: the half-open span in which a period may end.
+        scope: a code, or `EVERY_PRICE` where every line may draw.
+        scope_prices: a scope and a price in it, a row each.
     """
 
     account: np.ndarray
@@ -63,7 +62,7 @@ class UsableGrants:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What lines drew, by line and then in the order of the grants; arrays of int64.
+    """Draws by line, then in the order of the grants; arrays of int64.
 
     Attributes:
         line: index of the line.
@@ -79,15 +78,15 @@ class Draws:
 def burn_down_many(
     lines: InvoiceLines, grants: UsableGrants, *, pairs_at_most: int = PAIRS_AT_MOST
 ) -> Draws:
-    """Settle lines with the credits of their accounts.
+    """Return what lines draw of the credits of their accounts.
 
-    The sum of all amounts, and that of all credits, must fit into 63 bits.
+    The sum of all amounts and that of all credits must fit 63 bits each.
 
     Args:
         lines: in the order in which they are settled.
-        grants: of their accounts.
-        pairs_at_most: how many pairs of a line and a grant are in memory at once; one
-            line's always are.
+        grants: of the accounts.
+        pairs_at_most: how many pairs of a line and a grant are in memory at once, but
+            for all pairs of one line.
     """
     assert lines.amount.sum(dtype=np.float64) < _SUM_LIMIT, "amounts are in 63 bits"
     assert grants.remaining.sum(dtype=np.float64) < _SUM_LIMIT, "so are credits"
@@ -96,7 +95,7 @@ def burn_down_many(
     if not len(order):
         return Draws(*(np.zeros(0, np.int64) for _ in range(3)))
     left, parts = grants.remaining.copy(), list[_Part]()
-    # What comes later finds what is left: wherever the lines are cut, they draw alike.
+    # Each portion draws from what is left, so the result does not depend on the cuts.
     for portion in _portions(lines.account[order], grants.account, pairs_at_most):
         blocks = _Blocks(lines, grants, order[portion])
         settled = [_settle(blocks, each, left) for each in blocks.rounds()]
@@ -112,7 +111,7 @@ def burn_down_many(
 def _portions(
     account: np.ndarray, of_grants: np.ndarray, pairs_at_most: int
 ) -> Iterator[slice]:
-    """Cut lines, sorted by account, where so many pairs with grants are together."""
+    """Yield portions of lines, sorted by account, with that many pairs at most."""
     ends = np.searchsorted(of_grants, account, side="right")
     pairs = np.cumsum(ends - np.searchsorted(of_grants, account))
     number = (pairs - 1) // pairs_at_most
@@ -160,9 +159,9 @@ class _Blocks:
         self._is_long = np.repeat(counts > _ROUNDS_AT_MOST, counts)
 
     def _differs_from_line_before(self) -> np.ndarray:
-        """Tell which lines have other grants eligible than the line before them.
+        """Return (bool) which lines have other eligible grants than the line before.
 
-        Means nothing for the first line of an account.
+        Meaningless for the first line of an account.
         """
         before = np.arange(len(self.credit)) - np.repeat(
             self.pair_count, self.pair_count
@@ -172,14 +171,14 @@ class _Blocks:
         return is_any
 
     def rounds(self) -> Iterator[np.ndarray]:
-        """Give the first blocks of all accounts, then the second ones, and so on."""
+        """Yield the first blocks of all accounts, then the second ones, and so on."""
         blocks = np.flatnonzero(~self._is_long)
         blocks = blocks[np.argsort(self._number[blocks], kind="stable")]
         counts = np.bincount(self._number[blocks])
         yield from np.split(blocks, np.cumsum(counts)[:-1]) if len(blocks) else ()
 
     def long_accounts(self) -> Iterator[np.ndarray]:
-        """Give the blocks of each account that has too many for rounds."""
+        """Yield the blocks of each account that has too many for rounds."""
         for first, last in pairwise(self._account_blocks):
             if last - first > _ROUNDS_AT_MOST:
                 yield np.arange(first, last)
@@ -188,13 +187,13 @@ class _Blocks:
 def _eligibility(
     grants: UsableGrants, credit: np.ndarray, period_end: np.ndarray, price: np.ndarray
 ) -> np.ndarray:
-    """Tell which pairs of a line and a grant may draw."""
+    """Return (bool) which pairs of a line and a grant may draw."""
     is_effective = grants.effective_at[credit] <= period_end
     is_effective &= period_end < grants.expires_at[credit]
     scope = grants.scope[credit]
     is_listed = scope == EVERY_PRICE
     if len(grants.scope_prices):
-        # Wide enough that no two pairs of a scope and a price have one key.
+        # Wide enough that pairs of a scope and a price have different keys.
         width = int(max(grants.scope_prices[:, 1].max(), price.max())) + 2
         keys = np.sort(grants.scope_prices @ np.array([width, 1]) + 1)
         is_listed |= _are_in(keys, scope * width + price + 1) & (price != NO_PRICE)
@@ -203,7 +202,7 @@ def _eligibility(
 
 
 def _settle(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
-    """Settle blocks of different accounts, and take what they draw from what is left."""
+    """Return what blocks of different accounts draw, and take it from what is left."""
     first_line = blocks.first_line[chosen]
     line_counts = blocks.first_line[chosen + 1] - first_line
     line = _ranges(first_line, line_counts)
@@ -216,7 +215,7 @@ def _settle(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
 
     due, due_total = _cumulated(blocks.amount[line], of_line, len(chosen))
     held, held_total = _cumulated(left[credit], of_credit, len(chosen))
-    # Block behind block on one axis, each as long as what it draws.
+    # The blocks lie on one axis, each as long as what it draws.
     drawn = np.minimum(due_total, held_total)
     origin = np.cumsum(drawn) - drawn
     line_ends = origin[of_line] + np.minimum(due, drawn[of_line])
@@ -232,7 +231,7 @@ def _settle(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
 
 
 def _settle_one_by_one(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
-    """Settle all blocks of one account, and take what they draw from what is left."""
+    """Return what all blocks of one account draw, and take it from what is left."""
     found: list[tuple[int, int, int]] = []
     for block in chosen.tolist():
         first, last = blocks.first_line[block : block + 2].tolist()
@@ -257,7 +256,7 @@ def _settle_one_by_one(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) ->
 
 
 def _are_in(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Tell (bool) which values are among others."""
+    """Return (bool) which values are among ascending ones."""
     if not len(ascending):
         return np.zeros(len(values), bool)
     at = np.searchsorted(ascending, values)
@@ -271,7 +270,7 @@ def _cumulated(
     """Add up amounts within their groups, which ascend.
 
     Returns:
-        The sum up to and including each amount, and the sum of each group.
+        The sum up to each amount, inclusive, and the sum of each group.
     """
     sums = np.append(0, np.cumsum(amounts))
     edges = np.searchsorted(group, np.arange(count + 1))
@@ -280,6 +279,6 @@ def _cumulated(
 
 
 def _ranges(firsts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Put ranges of consecutive numbers one behind the other."""
+    """Return ranges of consecutive numbers as one column."""
     before = np.cumsum(counts) - counts
     return np.repeat(firsts - before, counts) + np.arange(int(counts.sum()))

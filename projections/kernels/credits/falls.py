@@ -1,8 +1,8 @@
-"""Falls of credits: where in the log, and when, what is available of them got less.
+"""Falls of credits: where and when available credits became less.
 
-A balance changes at a fact, or at an instant: credits become effective and expire by
-time, all those of an instant at once, and before what is recorded at that instant. So
-every change has a place, and none moves when more is recorded.
+A balance changes at a fact or by time. At an instant, time acts on all grants together
+and before anything that is recorded then. So every change has a place, and no change
+moves when more is recorded.
 """
 
 from collections import Counter, defaultdict
@@ -14,9 +14,9 @@ from projections.kernels.credits.grants import Application, Grant, drawn
 
 
 class Occurrence(NamedTuple):
-    """Where something happened: at an instant, and at which position.
+    """When something happened, and at which position; 0 where time did it.
 
-    The position is 0 where time did it. Places sort in the order of what happened.
+    Occurrences sort in the order in which things happened.
     """
 
     instant: int
@@ -24,7 +24,7 @@ class Occurrence(NamedTuple):
 
 
 class CreditChange(NamedTuple):
-    """A change of what is available of a currency, in minor units."""
+    """A change of the credits available in a currency, in minor units."""
 
     place: Occurrence
     currency: str
@@ -32,12 +32,12 @@ class CreditChange(NamedTuple):
     after: int
 
     def falls_to(self, threshold: int) -> bool:
-        """Tell whether it was above a threshold and is not any more."""
+        """Whether credits were above a threshold before, and are not after."""
         return self.after <= threshold < self.before
 
 
 def turns_of(grant: Grant) -> tuple[Occurrence, ...]:
-    """Tell where a grant begins and ceases to be available, in any order."""
+    """Return where a grant begins and ceases to be available, beginnings first."""
     turns = [
         Occurrence(grant.created, grant.position),
         Occurrence(grant.effective_at, 0),
@@ -52,17 +52,14 @@ def turns_of(grant: Grant) -> tuple[Occurrence, ...]:
 def steps(
     grants: Iterable[Grant], applications: Iterable[Application], since: int, up_to: int
 ) -> Iterator[CreditChange]:
-    """Follow what is available of a customer's credits from one instant to another.
+    """Yield the changes of a customer's available credits, in order.
 
     Args:
-        grants: of the customer, as they are at the head of the log.
-        applications: of the customer; at least those recorded, or reinstated, at
-            `since` or later.
-        since: inclusive.
-        up_to: inclusive.
-
-    Returns:
-        The changes, in their order.
+        grants: of the customer, at the head of the log.
+        applications: of the customer; at least those recorded or reinstated at `since`
+            or later.
+        since: the first instant, inclusive.
+        up_to: the last instant, inclusive.
     """
     by_position = {grant.position: grant for grant in grants}
     applications = list(applications)
@@ -98,7 +95,7 @@ def steps(
 def _changes(
     grants: Iterable[Grant], applications: Iterable[Application]
 ) -> dict[Occurrence, dict[int, int]]:
-    """Find what is given back to which grants, and where; draws count negative."""
+    """Return what each grant gets back, and where; draws count negative."""
     changes: defaultdict[Occurrence, defaultdict[int, int]] = defaultdict(
         lambda: defaultdict(int)
     )
@@ -118,6 +115,6 @@ def _changes(
 
 
 def _is_available(grant: Grant, place: Occurrence) -> bool:
-    """Tell whether what is left of a grant can be used at a place, or behind it."""
+    """Whether what is left of a grant is available at a place."""
     created, effective, *ends = turns_of(grant)
     return max(created, effective) <= place < min(ends, default=Occurrence(2**63, 0))

@@ -1,8 +1,8 @@
-"""The transactions of credits: what happened to grants, in order, at any instant.
+"""The transactions of credits: what happened to grants, in order.
 
-They follow from grants and applications. That a grant expired by time is recorded
-nowhere: it happens at its instant, whether or not anything ran then, and before what
-was recorded at that instant. Credits given back to a grant that is over expire at once.
+They follow from grants and applications. Expiry by time is recorded nowhere: it happens
+at its instant, whether or not anything ran then, and before anything recorded at that
+instant. Credits reinstated to a grant that is over expire at once.
 """
 
 import enum
@@ -14,7 +14,7 @@ from projections.kernels.credits.grants import Application, Grant
 
 
 class TransactionKind(enum.Enum):
-    """What happened to credits; the value names it within ids."""
+    """What happened to credits; the value is part of ids."""
 
     GRANTED = "g"
     APPLIED = "s"
@@ -45,11 +45,11 @@ class CreditTransaction:
     Attributes:
         kind: what happened.
         instant: when.
-        position: that of the fact that caused it, 0 where time did.
-        index: of the draw in its application; 0 for what is no draw.
-        grant: as it is at the head of the log.
+        position: of the fact that caused it; 0 where time did.
+        index: of the draw in its application; 0 without a draw.
+        grant: at the head of the log.
         amount: more than 0.
-        application: of the invoice that drew or gave back, None where none did.
+        application: of the invoice that caused it; None where none did.
     """
 
     kind: TransactionKind
@@ -62,18 +62,18 @@ class CreditTransaction:
 
     @property
     def signed_amount(self) -> int:
-        """What it adds to the balance."""
+        """What it adds to the balance, negative where it takes off."""
         return self.amount if self.kind.is_credit else -self.amount
 
     @property
     def anchor(self) -> int:
-        """Position of the grant's creation, or of the application: it names it."""
+        """Position of the application, or else of the grant's creation, for its id."""
         application = self.application
         return self.grant.position if application is None else application.position
 
     @property
     def line(self) -> InvoiceLine | None:
-        """The invoice's line, where there is one."""
+        """The invoice's line; None where no invoice caused it."""
         application = self.application
         if application is None:
             return None
@@ -81,7 +81,7 @@ class CreditTransaction:
 
     @property
     def order(self) -> tuple[int, int, int, bool, int]:
-        """Sort transactions in the order in which they happened."""
+        """Its key in the order in which transactions happened."""
         is_last = self.kind is TransactionKind.EXPIRED_AGAIN
         return self.instant, self.position, self.index, is_last, self.grant.position
 
@@ -89,7 +89,7 @@ class CreditTransaction:
 def applied_transactions(
     application: Application, grants: Mapping[int, Grant]
 ) -> Iterator[CreditTransaction]:
-    """Make the transactions that an application caused, in the order of its draws."""
+    """Yield the transactions of an application, in the order of its draws."""
     for index in range(len(application.draws)):
         place = application.recorded_at, application.position, index
         yield _of_draw(TransactionKind.APPLIED, place, application, grants)
@@ -98,7 +98,7 @@ def applied_transactions(
 def reinstated_transactions(
     application: Application, grants: Mapping[int, Grant]
 ) -> Iterator[CreditTransaction]:
-    """Make the transactions that a reinstatement caused, in the order of the draws."""
+    """Yield the transactions of a reinstatement, in the order of the draws."""
     at, position = application.reinstated_at, application.reinstated_position
     if at is None or position is None:
         return
@@ -112,7 +112,7 @@ def reinstated_transactions(
 def application_transactions(
     application: Application, grants: Mapping[int, Grant]
 ) -> list[CreditTransaction]:
-    """Make all transactions that an invoice caused, in their order."""
+    """Return all transactions that an invoice caused, in order."""
     return [
         *applied_transactions(application, grants),
         *reinstated_transactions(application, grants),
@@ -122,10 +122,10 @@ def application_transactions(
 def grant_transactions(
     grant: Grant, drawn: Iterable[CreditTransaction]
 ) -> Iterator[CreditTransaction]:
-    """Make the transactions of a grant that no invoice caused, also those to come.
+    """Yield the transactions of a grant that no invoice caused, future ones too.
 
     Args:
-        grant: as it is at the head of the log.
+        grant: at the head of the log.
         drawn: the transactions of the grant that invoices caused.
     """
     kind, instant, position = TransactionKind.GRANTED, grant.created, grant.position
@@ -136,7 +136,7 @@ def grant_transactions(
             grant.voided_at,
             grant.voided_position,
         )
-        # It is voided only while no invoice holds any of it.
+        # A grant is voided only while no invoice holds any of it.
         yield _of_grant(kind, grant, instant, position, grant.amount)
     elif grant.expires_at is not None:
         kind, instant = TransactionKind.EXPIRED, grant.expires_at
@@ -153,12 +153,12 @@ def grant_transactions(
 def transactions(
     grants: Mapping[int, Grant], applications: Iterable[Application], up_to: int
 ) -> list[CreditTransaction]:
-    """Make all transactions of a customer up to an instant, in their order.
+    """Return all transactions of a customer up to an instant, in order.
 
     Args:
-        grants: of the customer, as they are at the head of the log, by position.
+        grants: of the customer, at the head of the log, by position.
         applications: of the customer.
-        up_to: inclusive; a future instant has what happens if nothing else does.
+        up_to: inclusive; up to a future instant, only time is assumed to go on.
     """
     drawn: dict[int, list[CreditTransaction]] = {at: [] for at in grants}
     for application in applications:
@@ -208,7 +208,7 @@ def _of_grant(
 
 
 def _is_over(grant: Grant, instant: int, position: int) -> bool:
-    """Tell whether a grant had ended before what was recorded at a position."""
+    """Whether a grant had ended before what was recorded at a position."""
     end = grant.expires_at, grant.expired_position or 0
     if grant.voided_at is not None:
         end = grant.voided_at, grant.voided_position or 0

@@ -13,18 +13,18 @@ def words_under(maps: pa.MapArray, key: str) -> pa.DictionaryArray:
     """Return each payload's string under a key, as a dictionary; null where absent."""
     offsets = numbers(maps.offsets)
     first, end = int(offsets[0]), int(offsets[-1])
-    keys, texts = (each[first:end] for each in (maps.keys, maps.items))
+    keys, strings = (each[first:end] for each in (maps.keys, maps.items))
     is_key = pc.equal(keys, pa.scalar(key, keys.type)).cast(pa.uint8())
     entries = np.flatnonzero(numbers(is_key))
     rows = np.repeat(np.arange(len(maps)), np.diff(offsets))[entries]
-    if len(entries) < len(texts):
-        texts = texts.take(column(entries))
-    texts = texts.dictionary_encode()
+    if len(entries) < len(strings):
+        strings = strings.take(column(entries))
+    strings = strings.dictionary_encode()
     if len(rows) == len(maps):
-        return texts
+        return strings
     found = np.full(len(maps), -1, np.int32)
-    found[rows] = numbers(texts.indices)
-    return encoded(found, texts.dictionary)
+    found[rows] = numbers(strings.indices)
+    return encoded(found, strings.dictionary)
 
 
 def are_allowed(words: pa.DictionaryArray, allowed: frozenset[str]) -> np.ndarray:
@@ -47,14 +47,14 @@ def quantities_of(words: pa.DictionaryArray, positions: pa.Array, key: str) -> p
     Raises:
         ValueUnreadableError: a string breaks the grammar of quantities.
     """
-    texts = words.dictionary.to_pylist()
-    found = [parse_quantity(text) for text in texts]
+    strings = words.dictionary.to_pylist()
+    found = [parse_quantity(string) for string in strings]
     codes = numbers(words.indices)
     is_unreadable = np.array([quantity is None for quantity in found], bool)[codes]
     if is_unreadable.any():
         at = np.flatnonzero(is_unreadable)
         first = at[numbers(positions)[at].argmin()]
         raise ValueUnreadableError(
-            int(numbers(positions)[first]), key, texts[codes[first]]
+            int(numbers(positions)[first]), key, strings[codes[first]]
         )
     return pa.array(found, QUANTITY).take(words.indices)
