@@ -8,6 +8,8 @@ finds what was done. A request without an effect is written down with its respon
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import ModuleType
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    bindparam,
     delete,
     func,
     insert,
@@ -56,9 +59,24 @@ _FORGOTTEN_AT_A_TIME = timedelta(minutes=1) // timedelta(microseconds=1)
 
 _request = idempotent_request.c
 _COLUMNS: Sequence[str] = [each.name for each in idempotent_request.columns]
+_OURS = ("fingerprint", "request_id", "created")
+_EXPIRED = "expired"
+
+
+def _insert_absent(dialect: ModuleType) -> Any:
+    """Insert a request, also in the place of one that is known no longer."""
+    added = dialect.insert(idempotent_request)
+    put = {name: added.excluded[name] for name in _OURS}
+    put |= dict.fromkeys(("resource_id", "status", "body"))
+    return added.on_conflict_do_update(
+        index_elements=["key_id", "idempotency_key"],
+        set_=put,
+        where=_request.created <= bindparam(_EXPIRED),
+    )
+
+
 _INSERT_ABSENT = {
-    each.dialect.name: each.insert(idempotent_request).on_conflict_do_nothing()
-    for each in (sqlite, postgresql)
+    each.dialect.name: _insert_absent(each) for each in (sqlite, postgresql)
 }
 
 
@@ -157,6 +175,7 @@ class Requests:
                 "fingerprint": each.fingerprint,
                 "request_id": each.request_id,
                 "created": recorded_at,
+                _EXPIRED: recorded_at - REQUEST_LIFE,
             }
             for each in requests
         ]

@@ -1,17 +1,23 @@
-"""Idempotency: requests that are sent again, and are not done again.
+"""Idempotency: requests that are sent again, and have no second effect.
 
-A request is written down in the very database transaction that records its effect, and
-its answer afterwards. Where a process dies between the two, or its client hears nothing,
-a repetition finds what was done. What had no effect is written down with its answer.
+A request is written down in the database transaction of its effect, and its response
+afterwards. So a retry after a lost response, or after a crash between the two, finds
+what was done. A request without an effect is written down with its response.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 from ledger.records.idempotency import Request
-from ledger.records.requests import Requests, StoredRequest
+from ledger.records.requests import REQUEST_LIFE, Requests, StoredRequest
 from metering.store.engine import REQUEST, Engine
+
+KnownRequest = StoredRequest
+"""What a store knows of a request."""
+LIFE = timedelta(microseconds=REQUEST_LIFE)
+"""How long requests are known."""
 
 
 class IdempotentRequests:
@@ -21,7 +27,7 @@ class IdempotentRequests:
         self._engine = engine
 
     def find(self, request: Request) -> StoredRequest | None:
-        """Find the request that was made under the same keys."""
+        """Return the request that was made under the same keys, None where none was."""
         now = self._engine.now()
         with self._engine.log.read() as connection:
             return Requests(connection).find(
@@ -45,16 +51,14 @@ class IdempotentRequests:
     def answer(
         self, request: Request, status: int, body: bytes, *, original: str | None = None
     ) -> None:
-        """Write down how a request was answered.
-
-        What another request under the same keys did, or was answered, stays.
+        """Write down the response to a request, unless another one holds its keys.
 
         Args:
-            request: that was answered.
-            status: of the answer.
-            body: of the answer.
-            original: id of the request whose effect it is, where that died before it
-                was answered.
+            request: the one that was answered.
+            status: of the response.
+            body: of the response.
+            original: id of the request that had the effect, where its process died
+                before it answered.
         """
         with self._engine.writing() as writing:
             requests, now = Requests(writing.connection), writing.now

@@ -44,3 +44,23 @@ def test_a_cancellation_of_v2_is_created_when_the_clock_says() -> None:
         ).json
 
     assert adjustment["created"] == "2031-05-06T08:08:09.750Z"
+
+
+def test_a_key_is_free_for_another_event_after_a_day() -> None:
+    clock = metering.FixedClock(THEN)
+    events = "/v1/billing/meter_events"
+
+    def form(value: str) -> dict[str, str]:
+        payload = {"payload[stripe_customer_id]": "cus_1", "payload[value]": value}
+        return {"event_name": "tokens", "identifier": f"event-{value}", **payload}
+
+    with metering.connect(":memory:", clock=clock) as store, served(store) as server:
+        create_meter(store)
+        first = server.ask("POST", events, form("1"), Idempotency_Key="daily")
+        clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
+        refused = server.ask("POST", events, form("2"), Idempotency_Key="daily")
+        clock.advance(timedelta(microseconds=1))
+        second = server.ask("POST", events, form("2"), Idempotency_Key="daily")
+
+    assert first.status == second.status == 200
+    assert refused.error["type"] == "idempotency_error"

@@ -39,16 +39,16 @@ def test_a_request_that_the_other_server_did_meanwhile_is_answered_as_that_one_w
     def deactivate_after_the_other_did() -> HttpResponse:
         # Looked for before, in vain.
         repetitions = Repetitions(ours)
-        first = repetitions.reply(
+        first = repetitions.once(
             request(1), V1, do=lambda: deactivate(ours), recover=never
         )
         assert first == done
         return deactivate(theirs)
 
-    second = Repetitions(theirs).reply(
+    second = Repetitions(theirs).once(
         request(2), V1, do=deactivate_after_the_other_did, recover=never
     )
-    third = Repetitions(ours).reply(
+    third = Repetitions(ours).once(
         request(3), V1, do=lambda: deactivate(ours), recover=never
     )
 

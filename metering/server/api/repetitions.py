@@ -1,17 +1,21 @@
-"""Repetitions: a request that comes again under its idempotency key is not done again.
+"""Repetitions: a request that comes again under its idempotency key has no second effect.
 
-What had an effect was written down with it, so that this holds across processes and
-their deaths. What was refused because of what is recorded is kept as well, and answered
-the same for 24 hours; what was malformed is not, nor what failed here: nothing came of
-it, and it may be sent again. Source: https://docs.stripe.com/api/idempotent_requests
+The store writes a request down in the database transaction of its effect, usage and
+facts the same, so this holds across processes and their crashes. A response is kept
+beside it for 24 hours, unless it can be made again from the log. A refusal because of
+what is recorded is kept as well. One because the request is malformed is not, nor is a
+fault of the server: nothing came of it, and it may be sent again.
+Source: https://docs.stripe.com/api/idempotent_requests
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from ledger.records.idempotency import Request
+from metering.access.idempotency import LIFE, KnownRequest
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.errors import (
@@ -25,7 +29,6 @@ from metering.server.grammar.dialects import Dialect
 
 REPLAYED = {"Idempotency-Replayed": "true", "Idempotent-Replayed": "true"}
 """Both spellings are in use."""
-
 _ORIGINAL = "Original-Request"
 _RECENT_MAX = 1 << 16
 _MALFORMED = ("parameter", "invalid_characters")
@@ -34,30 +37,34 @@ _Name = tuple[str, str]
 
 
 class Repetitions:
-    """The requests that are being answered, and those that were."""
+    """The requests that a server is answering, and those that the store has answered."""
 
     def __init__(self, m: Metering) -> None:
         self._m = m
         self._lock = threading.Lock()
         self._running: set[_Name] = set()
-        # A cache, so that usage need not be looked up each time. What is not in it any
-        # more is still recorded once: by its identifier.
-        self._recent: OrderedDict[_Name, bytes] = OrderedDict()
+        # A cache, so that usage is not looked up each time. What has left it is still
+        # recorded once: by its identifier.
+        self._recent: OrderedDict[_Name, tuple[bytes, datetime]] = OrderedDict()
 
     @contextmanager
     def alone(self, request: Request) -> Iterator[None]:
-        """Answer a request while no other one under its keys is answered.
+        """Answer a request while no other one under its key is answered here.
 
         Raises:
-            RequestRunningError: another one is.
-            RequestDiffersError: another one was, just now.
+            RequestRunningError: another one is being answered.
+            RequestDiffersError: another one was answered not long ago.
         """
         name = (request.key_id, request.idempotency_key)
         with self._lock:
             if name in self._running:
                 raise RequestRunningError(request.idempotency_key)
-            if self._recent.get(name, request.fingerprint) != request.fingerprint:
-                raise RequestDiffersError(request.idempotency_key)
+            recent = self._recent.get(name)
+            if recent is not None:
+                fingerprint, answered_at = recent
+                is_known = self._m.now() - answered_at < LIFE
+                if is_known and fingerprint != request.fingerprint:
+                    raise RequestDiffersError(request.idempotency_key)
             self._running.add(name)
         try:
             yield
@@ -66,14 +73,14 @@ class Repetitions:
                 self._running.discard(name)
 
     def remember(self, request: Request) -> None:
-        """Know a request whose answer is not kept, to tell it from others."""
+        """Tell later requests under the same key apart from one that was answered."""
         with self._lock:
             name = (request.key_id, request.idempotency_key)
-            self._recent[name] = request.fingerprint
+            self._recent[name] = (request.fingerprint, self._m.now())
             if len(self._recent) > _RECENT_MAX:
                 self._recent.popitem(last=False)
 
-    def reply(
+    def once(
         self,
         request: Request,
         dialect: Dialect,
@@ -81,14 +88,14 @@ class Repetitions:
         do: Callable[[], HttpResponse],
         recover: Callable[[str | None], HttpResponse | None],
     ) -> HttpResponse:
-        """Do what a request asks, or answer it as it was answered.
+        """Do what a request asks and keep the response, or return the one that is kept.
 
         Args:
-            request: that no other one under its keys is answered beside.
+            request: one that is `alone`.
             dialect: in which a refusal is kept.
-            do: does it.
-            recover: makes the answer of what was done, by the id of what it made; None
-                where it can be done again, to no other effect.
+            do: carries the request out.
+            recover: makes the response to a request that was carried out, by the id of
+                what it created; None where carrying it out again has no second effect.
 
         Raises:
             RequestDiffersError: the idempotency key was used for another request.
@@ -104,34 +111,45 @@ class Repetitions:
                     raise
         if known.fingerprint != request.fingerprint:
             raise RequestDiffersError(request.idempotency_key)
-        original = {_ORIGINAL: known.request_id}
-        if known.status is None:
-            reply = recover(known.resource_id) or do()
-            self._keep(request, reply, original=known.request_id)
-            headers = {**reply.headers, **REPLAYED, **original}
-            return HttpResponse(status=reply.status, body=reply.body, headers=headers)
-        assert known.body is not None, "an answer has a body"
-        headers = {**headers_of_replay(known.status), **REPLAYED, **original}
-        return HttpResponse(status=known.status, body=known.body, headers=headers)
+        return self._again(request, known, do, recover)
 
     def _first(
         self, request: Request, dialect: Dialect, do: Callable[[], HttpResponse]
     ) -> HttpResponse:
         try:
             with self._m.idempotent_requests.on_behalf_of(request):
-                reply = do()
+                response = do()
         except RequestRefusedError:
             raise
         except InvalidRequestError as error:
             if not error.code.startswith(_MALFORMED):
                 self._keep(request, response_to_failure(error, dialect))
             raise
-        self._keep(request, reply)
-        return reply
+        self._keep(request, response)
+        return response
+
+    def _again(
+        self,
+        request: Request,
+        known: KnownRequest,
+        do: Callable[[], HttpResponse],
+        recover: Callable[[str | None], HttpResponse | None],
+    ) -> HttpResponse:
+        replayed = {**REPLAYED, _ORIGINAL: known.request_id}
+        if known.status is None:
+            response = recover(known.resource_id) or do()
+            self._keep(request, response, original=known.request_id)
+            headers = {**response.headers, **replayed}
+            return HttpResponse(
+                status=response.status, body=response.body, headers=headers
+            )
+        assert known.body is not None, "a response has a body"
+        headers = {**headers_of_replay(known.status), **replayed}
+        return HttpResponse(status=known.status, body=known.body, headers=headers)
 
     def _keep(
-        self, request: Request, reply: HttpResponse, *, original: str | None = None
+        self, request: Request, response: HttpResponse, *, original: str | None = None
     ) -> None:
         self._m.idempotent_requests.answer(
-            request, reply.status, reply.body, original=original
+            request, response.status, response.body, original=original
         )

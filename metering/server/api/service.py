@@ -97,7 +97,7 @@ class Service:
                     reply = self._done(route, asked, admitted)
                     self._repetitions.remember(request)
                     return reply
-                return self._repetitions.reply(
+                return self._repetitions.once(
                     request,
                     route.dialect,
                     do=lambda: self._done(route, asked, admitted),

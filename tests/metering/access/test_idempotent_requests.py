@@ -113,6 +113,24 @@ def test_requests_are_forgotten_after_a_day(
     assert opened.idempotent_requests.find(REQUEST) is None
 
 
+def test_keys_are_free_for_other_usage_after_a_day(
+    opened: metering.Metering, clock: metering.FixedClock
+) -> None:
+    create_meter(opened)
+    later = replace(REQUEST, fingerprint=b"\x02" * 32, request_id="req_2")
+
+    for request in (REQUEST, later):
+        with opened.idempotent_requests.on_behalf_of(request):
+            create_event(opened, identifier=request.request_id)
+        known = opened.idempotent_requests.find(REQUEST)
+        assert known is not None
+        assert (known.request_id, known.fingerprint) == (
+            request.request_id,
+            request.fingerprint,
+        )
+        clock.advance(timedelta(hours=24))
+
+
 def stored_requests(target: str) -> list[str]:
     """The idempotency keys of all requests that take room."""
     address = target if "://" in target else Path(target)
