@@ -243,6 +243,19 @@ class Log:
             if writing.commit is not None:
                 self._intake.take_in(writing.commit, writing.head)
 
+    @contextmanager
+    def writing_beside(self) -> Iterator[Connection]:
+        """Open a database transaction for state beside the log, in which no fact is.
+
+        Appends do not wait for it on PostgreSQL: it locks the rows that it changes.
+
+        Raises:
+            StoreError: nothing was written, or it is not known whether it was.
+        """
+        self._check_usable()
+        with self._database.write_beside() as connection:
+            yield connection
+
     # Upkeep.
 
     def seal(self, progress: StepCallback | None = None) -> int:

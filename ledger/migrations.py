@@ -28,11 +28,11 @@ from ledger.records.outbox_tables import (
     webhook_delivery,
     webhook_event,
     webhook_outbox,
-    webhook_secret,
 )
 from ledger.records.refusals import error_report, stream_error
 from ledger.records.requests import idempotent_request
 from ledger.records.sessions import meter_event_session
+from ledger.records.signing_secrets import webhook_secret
 from ledger.schema import log_head, metadata
 
 Migration = Callable[[Connection], None]

@@ -50,6 +50,12 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 _DRIVER_MISSING = (
     "its driver is not installed; pip install 'metering-engine[postgresql]'"
 )
+# A writer that hangs must not stop the others for ever.
+_ENDS_IF_IT_HANGS = func.set_config(
+    "idle_in_transaction_session_timeout",
+    f"{LOCK_TIMEOUT_SECONDS}s",
+    literal(True),  # noqa: FBT003 (for the database transaction)
+)
 _HAS_SCHEMA = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
 
 
@@ -71,13 +77,7 @@ class PostgreSQLDatabase:
         self._url = url.set(drivername="postgresql+psycopg")
         self._schema = schema
         self._take_lock = select(
-            func.pg_advisory_xact_lock(_lock_key("writing", schema)),
-            # A writer that hangs must not stop the others for ever.
-            func.set_config(
-                "idle_in_transaction_session_timeout",
-                f"{LOCK_TIMEOUT_SECONDS}s",
-                literal(True),  # noqa: FBT003 (for the database transaction)
-            ),
+            func.pg_advisory_xact_lock(_lock_key("writing", schema)), _ENDS_IF_IT_HANGS
         )
         self._sealing_key = _lock_key("sealing", schema)
         try:
@@ -142,6 +142,13 @@ class PostgreSQLDatabase:
             connection.begin(),
         ):
             connection.execute(self._take_lock)
+            yield connection
+
+    @contextmanager
+    def write_beside(self) -> Iterator[Connection]:
+        """Open a database transaction that takes no lock but those of its rows."""
+        with translated(self.address), self._engine.begin() as connection:
+            connection.execute(select(_ENDS_IF_IT_HANGS))
             yield connection
 
     def make_place(self, connection: Connection) -> None:

@@ -111,6 +111,12 @@ class SQLiteDatabase:
             ):
                 self._checkpoint()
 
+    @contextmanager
+    def write_beside(self) -> Iterator[Connection]:
+        """Open a database transaction like any that writes: there is one lock."""
+        with self.write() as connection:
+            yield connection
+
     def make_place(self, connection: Connection) -> None:
         """Leave it to the file, which has room for one store."""
 

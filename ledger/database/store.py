@@ -57,6 +57,13 @@ class Database(Protocol):
             body_bytes: how much is about to be written, for the upkeep afterwards.
         """
 
+    def write_beside(self) -> AbstractContextManager[Connection]:
+        """Open a database transaction that writes beside the log, and not to it.
+
+        It takes no lock that an append waits for, where the database has others: it
+        locks the rows that it changes.
+        """
+
     def make_place(self, connection: Connection) -> None:
         """Make room for the tables of a store, under the write lock.
 

@@ -1,81 +1,78 @@
-"""Deliveries as one database transaction sees them, and what moves them on.
+"""The outbox: what recorded events become, in the order of the log, for each endpoint.
 
-All that writes is called in a database transaction that holds the write lock, so that
-one process at a time claims, enqueues and tells how an attempt went.
+A database transaction that writes here locks the rows of `webhook_outbox` that it is
+about first, in the order of their endpoints, and only then deliveries. Where it also
+records facts, it holds the log's write lock before; without facts it needs no such lock,
+and on PostgreSQL takes none. So nothing waits in a circle, appends do not wait for
+deliveries, and deliveries to one endpoint do not wait for those to another.
 
-A claim is a lease by the clock of whoever looks. Clocks that differ by minutes end a
-lease early, and two processes may then send the same event; or late, and it is sent
-later. No more comes of it: how an attempt went is written by the first that tells, and
-whoever finds the endpoint taken over stops.
+A process sends to an endpoint while it holds the endpoint's lease, which ends by the
+clock of whoever looks. A process that dies lets it expire. Clocks that differ by minutes
+end a lease early, and two processes may send the same event; or late, and it is sent
+later. No more comes of it: an attempt is recorded by the first that tells of it, and a
+process that finds its lease taken over stops.
 """
 
-import enum
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from ledger.database.bulk import is_among
+from ledger.commits import read_head
+from ledger.database.bulk import insert_rows, is_among
+from ledger.records.deliveries import DeliveryState
 from ledger.records.outbox_tables import (
-    IS_FIRST,
     IS_PENDING,
     webhook_attempt,
     webhook_delivery,
     webhook_event,
     webhook_outbox,
-    webhook_secret,
 )
 
-_delivery, _outbox = webhook_delivery.c, webhook_outbox.c
-_ATTEMPT_NAMES = [column.name for column in webhook_attempt.columns]
-
-
-class DeliveryState(enum.Enum):
-    """What became of a delivery; a failed one is not tried again."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
+_delivery, _outbox, _event = webhook_delivery.c, webhook_outbox.c, webhook_event.c
+# A fact has fewer events by far.
+_APART = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """An event on its way to an endpoint. Times are microseconds since 1970 UTC."""
+class OutgoingEvent:
+    """An event of a fact, and the endpoints that it is sent to.
 
-    endpoint_id: str
+    Attributes:
+        position: that of the fact.
+        number: among the events of that fact.
+        body: what is sent.
+    """
+
     position: int
     number: int
     event_id: str
     event_type: str
-    state: DeliveryState
-    attempts: int
-    enqueued_at: int
-    next_attempt_at: int
-    delivered_at: int | None
+    body: bytes
+    endpoint_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One attempt to deliver, and how it went.
+class UnrecordedEvent:
+    """An event of no fact, and the endpoints that it is sent to.
 
     Attributes:
-        status_code: that of the answer, None where there was none.
-        error: a word for what went wrong, None where the answer says it.
+        body: what is sent.
     """
 
-    endpoint_id: str
     event_id: str
-    attempt: int
-    attempted_at: int
-    duration_ms: int
-    status_code: int | None
-    error: str | None
+    event_type: str
+    body: bytes
+    endpoint_ids: tuple[str, ...]
 
 
 class Outbox:
-    """Deliveries, as a database transaction sees them."""
+    """The outbox, as one database transaction sees it.
+
+    Attributes:
+        connection: of the database transaction.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -88,48 +85,15 @@ class Outbox:
         self.connection.execute(insert(webhook_outbox), row)
 
     def remove(self, endpoint_id: str) -> None:
-        """Forget all that was to be sent to an endpoint, and its secrets."""
-        for table in (
-            webhook_outbox,
-            webhook_secret,
-            webhook_delivery,
-            webhook_attempt,
-        ):
+        """Delete an endpoint's deliveries, those still to be sent among them."""
+        for table in (webhook_outbox, webhook_delivery, webhook_attempt):
             is_its = table.c.endpoint_id == endpoint_id
             self.connection.execute(delete(table).where(is_its))
 
-    def add_secret(self, endpoint_id: str, secret: str, created: int) -> None:
-        """Give an endpoint a secret."""
-        row = {"endpoint_id": endpoint_id, "secret": secret, "created": created}
-        self.connection.execute(insert(webhook_secret), row)
+    # Leases.
 
-    def end_secrets(self, endpoint_id: str, ends: int) -> None:
-        """Let the secrets of an endpoint sign no longer than until an instant."""
-        secret = webhook_secret.c
-        goes_on = or_(secret.ends.is_(None), secret.ends > ends)
-        self.connection.execute(
-            update(webhook_secret)
-            .where(secret.endpoint_id == endpoint_id, goes_on)
-            .values(ends=ends)
-        )
-
-    def secrets(self, endpoint_id: str, now: int) -> list[str]:
-        """Read the secrets that sign now, the newest first."""
-        secret = webhook_secret.c
-        rows = self.connection.execute(
-            select(secret.secret)
-            .where(
-                secret.endpoint_id == endpoint_id,
-                or_(secret.ends.is_(None), secret.ends > now),
-            )
-            .order_by(secret.ends.is_(None).desc(), secret.created.desc())
-        )
-        return [row.secret for row in rows]
-
-    # Claiming.
-
-    def due_endpoints(self, now: int) -> list[str]:
-        """Return the endpoints that nobody delivers to although something is due."""
+    def due_endpoints(self, now: int, holder: str) -> list[str]:
+        """Return the endpoints to which something is due and nobody else delivers."""
         # The least of an index, for each endpoint by itself: asked whether one exists,
         # PostgreSQL goes through all that is pending.
         earliest = (
@@ -140,109 +104,137 @@ class Outbox:
         )
         rows = self.connection.execute(
             select(_outbox.endpoint_id)
-            .where(
-                or_(_outbox.claimed_by.is_(None), _outbox.claimed_until <= now),
-                earliest <= now,
-            )
+            .where(_is_free(now, holder), earliest <= now)
             .order_by(_outbox.endpoint_id)
         )
         return list(rows.scalars())
 
-    def claim(self, endpoint_id: str, claimant: str, now: int, until: int) -> bool:
-        """Be the only one to deliver to an endpoint for a while, or learn of another."""
-        changed = self.connection.execute(
-            update(webhook_outbox)
-            .where(
-                _outbox.endpoint_id == endpoint_id,
-                or_(_outbox.claimed_by.is_(None), _outbox.claimed_until <= now),
-            )
-            .values(claimed_by=claimant, claimed_until=until)
-        )
-        return changed.rowcount == 1
+    def lease(self, endpoint_id: str, holder: str, now: int, until: int) -> bool:
+        """Take the lease of an endpoint, and return whether it was to be had.
 
-    def extend(self, endpoint_id: str, claimant: str, until: int) -> bool:
-        """Go on delivering to an endpoint, unless somebody else has taken over."""
+        Args:
+            endpoint_id: of the endpoint.
+            holder: who asks; a lease of its own is taken over.
+            now: the instant.
+            until: when the lease expires.
+        """
+        free = (
+            select(_outbox.endpoint_id)
+            .where(_outbox.endpoint_id == endpoint_id, _is_free(now, holder))
+            # A row that is locked is being changed by another process: not ours now.
+            .with_for_update(skip_locked=True)
+        )
+        if self.connection.execute(free).first() is None:
+            return False
+        is_it = _outbox.endpoint_id == endpoint_id
+        self.connection.execute(
+            update(webhook_outbox)
+            .where(is_it)
+            .values(claimed_by=holder, claimed_until=until)
+        )
+        return True
+
+    def renew(self, endpoint_id: str, holder: str, until: int) -> bool:
+        """Extend a lease, and return whether it was still the holder's."""
         changed = self.connection.execute(
             update(webhook_outbox)
-            .where(_outbox.endpoint_id == endpoint_id, _outbox.claimed_by == claimant)
+            .where(_outbox.endpoint_id == endpoint_id, _outbox.claimed_by == holder)
             .values(claimed_until=until)
         )
         return changed.rowcount == 1
 
-    def release(self, endpoint_id: str, claimant: str) -> None:
-        """Let others deliver to an endpoint."""
+    def release(self, endpoint_id: str, holder: str) -> None:
+        """Give a lease back."""
         self.connection.execute(
             update(webhook_outbox)
-            .where(_outbox.endpoint_id == endpoint_id, _outbox.claimed_by == claimant)
+            .where(_outbox.endpoint_id == endpoint_id, _outbox.claimed_by == holder)
             .values(claimed_by=None, claimed_until=0)
         )
 
-    # Delivering.
+    # Enqueueing.
 
-    def next_due(self, endpoint_id: str, now: int) -> Delivery | None:
-        """Find what to send next: first attempts in the order of the log, then others."""
-        its = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
-        first = its.where(IS_FIRST)
-        again = its.where(_is_due(now))
-        for wanted, *order in (
-            (first, _delivery.position, _delivery.number),
-            (again, _delivery.next_attempt_at, _delivery.position, _delivery.number),
-        ):
-            row = self.connection.execute(wanted.order_by(*order).limit(1)).first()
-            if row is not None:
-                return _delivery_of(row)
-        return None
+    def cursors(self) -> dict[str, int]:
+        """Return up to which position deliveries are enqueued, by endpoint."""
+        rows = self.connection.execute(select(_outbox.endpoint_id, _outbox.position))
+        return {row.endpoint_id: row.position for row in rows}
 
-    def body(self, event_id: str) -> bytes:
-        """Read what is sent of an event."""
-        wanted = select(webhook_event.c.body).where(
-            webhook_event.c.event_id == event_id
+    def enqueue(self, events: Iterable[OutgoingEvent], up_to: int, now: int) -> int:
+        """Add the deliveries that another process has not added, and return how many.
+
+        Args:
+            events: all that are sent to anybody after the least cursor, up to `up_to`.
+            up_to: position to which every cursor moves; none goes back.
+            now: the instant.
+        """
+        cursors = self._lock_cursors()
+        added = self._add(
+            [
+                (endpoint_id, event)
+                for event in events
+                for endpoint_id in event.endpoint_ids
+                # The endpoint may be deleted, or another worker have been faster.
+                if cursors.get(endpoint_id, event.position) < event.position
+            ],
+            now,
         )
-        return bytes(self.connection.execute(wanted).scalar_one())
-
-    def record(self, attempt: Attempt, delivery: Delivery) -> None:
-        """Say how an attempt went, and where the delivery is now."""
-        known = self.connection.execute(
-            update(webhook_delivery)
-            .where(
-                _delivery.endpoint_id == delivery.endpoint_id,
-                _delivery.position == delivery.position,
-                _delivery.number == delivery.number,
-                _delivery.attempts == delivery.attempts - 1,
-            )
-            .values(
-                state=delivery.state.value,
-                attempts=delivery.attempts,
-                next_attempt_at=delivery.next_attempt_at,
-                delivered_at=delivery.delivered_at,
-            )
+        self.connection.execute(
+            update(webhook_outbox)
+            .where(_outbox.position < up_to)
+            .values(position=up_to)
         )
-        if known.rowcount == 1:
-            row = {name: getattr(attempt, name) for name in _ATTEMPT_NAMES}
-            self.connection.execute(insert(webhook_attempt), row)
+        return added
+
+    def enqueue_apart(self, events: Iterable[UnrecordedEvent], now: int) -> int:
+        """Add deliveries of events that have no place in the log; return how many.
+
+        They are sent behind what is recorded so far, and before what will be. Called
+        under the log's write lock.
+        """
+        position = read_head(self.connection).position
+        number = self._first_free_number(position)
+        placed = [
+            OutgoingEvent(
+                position=position,
+                number=number + index,
+                event_id=each.event_id,
+                event_type=each.event_type,
+                body=each.body,
+                endpoint_ids=each.endpoint_ids,
+            )
+            for index, each in enumerate(events)
+        ]
+        return self._add(
+            [
+                (endpoint_id, each)
+                for each in placed
+                for endpoint_id in each.endpoint_ids
+            ],
+            now,
+        )
 
     # Forgetting.
 
     def forgettable(self, before: int, limit: int) -> list[str]:
-        """Read the events enqueued before an instant that nobody waits for any more."""
+        """Return events enqueued before an instant that nobody waits for any more."""
         is_waited_for = (
             select(_delivery.event_id)
-            .where(_delivery.event_id == webhook_event.c.event_id, IS_PENDING)
+            .where(_delivery.event_id == _event.event_id, IS_PENDING)
             .exists()
         )
         wanted = (
-            select(webhook_event.c.event_id)
-            .where(webhook_event.c.created < before, ~is_waited_for)
-            .order_by(webhook_event.c.created)
+            select(_event.event_id)
+            .where(_event.created < before, ~is_waited_for)
+            .order_by(_event.created)
             .limit(limit)
         )
         return list(self.connection.execute(wanted).scalars())
 
-    def forget(self, event_ids: Sequence[str]) -> None:
-        """Remove what is sent of events, and all deliveries and attempts of them."""
+    def forget(self, before: int, limit: int) -> int:
+        """Delete forgettable events with their deliveries; return how many."""
+        self._lock_cursors()
+        event_ids = self.forgettable(before, limit)
         # By endpoint first, as the key of attempts is; there are few endpoints.
-        known = select(_outbox.endpoint_id)
-        its_attempts = webhook_attempt.c.endpoint_id.in_(known)
+        its_attempts = webhook_attempt.c.endpoint_id.in_(select(_outbox.endpoint_id))
         for table, *more in (
             (webhook_attempt, its_attempts),
             (webhook_delivery,),
@@ -250,80 +242,68 @@ class Outbox:
         ):
             is_one = is_among(self.connection, table.c.event_id, event_ids)
             self.connection.execute(delete(table).where(is_one, *more))
+        return len(event_ids)
 
-    # Looking.
-
-    def pending_count(self, event_id: str) -> int:
-        """Count the endpoints that an event has not been delivered to."""
-        wanted = select(func.count()).where(
-            _delivery.event_id == event_id,
-            _delivery.state == DeliveryState.PENDING.value,
+    def _lock_cursors(self) -> dict[str, int]:
+        """Lock the rows of all endpoints, in one order, and return their cursors."""
+        rows = self.connection.execute(
+            select(_outbox.endpoint_id, _outbox.position)
+            .order_by(_outbox.endpoint_id)
+            .with_for_update()
         )
-        return int(self.connection.execute(wanted).scalar_one())
+        return {row.endpoint_id: row.position for row in rows}
 
-    def backlog(self) -> tuple[int, int | None]:
-        """Count what is to be delivered, and tell when the oldest of it was enqueued."""
-        wanted = select(func.count(), func.min(_delivery.enqueued_at)).where(IS_PENDING)
-        count, since = self.connection.execute(
-            wanted.select_from(webhook_delivery)
-        ).one()
-        return count, since
-
-    def undelivered(self, after: int, up_to: int) -> dict[int, set[int]]:
-        """Find the events that not every endpoint has taken, between two positions.
-
-        Returns:
-            Their numbers, by position; both those that are tried again and those that
-            are not.
-        """
+    def _first_free_number(self, position: int) -> int:
+        """Return a number for an event of no fact, beyond those of any fact's."""
         # By endpoint, as the key of deliveries is.
-        rows = self.connection.execute(
-            select(_delivery.position, _delivery.number)
-            .where(
-                _delivery.endpoint_id.in_(select(_outbox.endpoint_id)),
-                _delivery.position > after,
-                _delivery.position <= up_to,
-                _delivery.state != DeliveryState.DELIVERED.value,
-            )
-            .order_by(_delivery.position, _delivery.number)
+        wanted = select(func.max(_delivery.number)).where(
+            _delivery.endpoint_id.in_(select(_outbox.endpoint_id)),
+            _delivery.position == position,
+            _delivery.number >= _APART,
         )
-        found: dict[int, set[int]] = defaultdict(set)
-        for row in rows:
-            found[row.position].add(row.number)
-        return dict(found)
+        last = self.connection.execute(wanted).scalar()
+        return _APART if last is None else int(last) + 1
 
-    def deliveries(
-        self, endpoint_id: str, limit: int
-    ) -> list[tuple[Delivery, list[Attempt]]]:
-        """Read the last deliveries to an endpoint, newest first, with their attempts."""
-        rows = self.connection.execute(
-            select(webhook_delivery)
-            .where(_delivery.endpoint_id == endpoint_id)
-            .order_by(_delivery.position.desc(), _delivery.number.desc())
-            .limit(limit)
-        )
-        found = [_delivery_of(row) for row in rows]
-        attempts = self._attempts(endpoint_id, [each.event_id for each in found])
-        return [(each, attempts.get(each.event_id, [])) for each in found]
+    def _add(self, wanted: Sequence[tuple[str, OutgoingEvent]], now: int) -> int:
+        if wanted:
+            bodies = {event.event_id: event.body for _, event in wanted}
+            known = set(self._known_events(list(bodies)))
+            added = [
+                (event_id, now, body)
+                for event_id, body in bodies.items()
+                if event_id not in known
+            ]
+            rows = [_delivery_row(*each, now) for each in wanted]
+            insert_rows(self.connection, webhook_event, added)
+            insert_rows(self.connection, webhook_delivery, rows)
+        return len(wanted)
 
-    def _attempts(
-        self, endpoint_id: str, event_ids: Sequence[str]
-    ) -> dict[str, list[Attempt]]:
-        attempt = webhook_attempt.c
-        rows = self.connection.execute(
-            select(webhook_attempt)
-            .where(attempt.endpoint_id == endpoint_id, attempt.event_id.in_(event_ids))
-            .order_by(attempt.event_id, attempt.attempt)
-        )
-        found: dict[str, list[Attempt]] = {}
-        for row in rows:
-            found.setdefault(row.event_id, []).append(Attempt(**row._asdict()))
-        return found
+    def _known_events(self, event_ids: Sequence[str]) -> Iterable[str]:
+        wanted = select(_event.event_id)
+        for start in range(0, len(event_ids), 500):
+            portion = event_ids[start : start + 500]
+            is_among = _event.event_id.in_(portion)
+            yield from self.connection.execute(wanted.where(is_among)).scalars()
 
 
-def _is_due(now: int) -> Any:
-    return and_(IS_PENDING, _delivery.next_attempt_at <= now)
+def _delivery_row(endpoint_id: str, event: OutgoingEvent, now: int) -> tuple[Any, ...]:
+    return (
+        endpoint_id,
+        event.position,
+        event.number,
+        event.event_id,
+        event.event_type,
+        DeliveryState.PENDING.value,
+        0,
+        now,
+        now,
+        None,
+    )
 
 
-def _delivery_of(row: Row[Any]) -> Delivery:
-    return Delivery(**{**row._asdict(), "state": DeliveryState(row.state)})
+def _is_free(now: int, holder: str) -> Any:
+    return or_(
+        _outbox.claimed_by.is_(None),
+        _outbox.claimed_by == holder,
+        _outbox.claimed_until <= now,
+    )

@@ -1,8 +1,7 @@
-"""The tables of deliveries: what is to be sent, what was, and the secrets that sign it.
+"""The tables of the outbox: what is to be sent, what was, and who is sending.
 
-Where
-an endpoint has got to is written in the database transaction that adds its deliveries:
-no event is left out, whenever a process dies.
+How far deliveries to an endpoint are enqueued is written in the database transaction
+that adds them, so that no event is left out, whenever a process dies.
 """
 
 from sqlalchemy import (
@@ -18,7 +17,8 @@ from sqlalchemy import (
 
 from ledger.records.tables import metadata
 
-# One row an endpoint. The lease says who delivers to it, and until when.
+# One row an endpoint: up to which position its deliveries are enqueued, and the lease of
+# the process that sends them.
 webhook_outbox = Table(
     "webhook_outbox",
     metadata,
@@ -26,16 +26,6 @@ webhook_outbox = Table(
     Column("position", BigInteger, nullable=False),
     Column("claimed_by", String(64), nullable=True),
     Column("claimed_until", BigInteger, nullable=False),
-)
-
-# They cannot be hashed: deliveries are signed with them.
-webhook_secret = Table(
-    "webhook_secret",
-    metadata,
-    Column("endpoint_id", String(255), primary_key=True),
-    Column("secret", String(128), primary_key=True),
-    Column("created", BigInteger, nullable=False),
-    Column("ends", BigInteger, nullable=True),
 )
 
 # What is sent, once for all endpoints and attempts: whatever a later release would make

@@ -14,6 +14,7 @@ from ledger.appending.writing import Writing
 from ledger.entries import Head
 from ledger.log import Log
 from ledger.records.idempotency import Request
+from ledger.records.outbox import Outbox
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.checked_events import CheckedEvents, RefusalT
@@ -118,6 +119,12 @@ class Engine:
             yield writing
         if writing.commit is not None:
             self.news.set()
+
+    @contextmanager
+    def outbox(self) -> Iterator[tuple[Outbox, int]]:
+        """Open a write transaction on the outbox, and tell the present instant."""
+        with self.log.writing_beside() as connection:
+            yield Outbox(connection), self.now()
 
     @contextmanager
     def credits(self) -> Iterator[tuple[CreditQueries, int]]:

@@ -7,7 +7,7 @@ not told, nor one told of twice, whoever makes it and whenever a process dies.
 from collections.abc import Sequence
 
 from ledger.appending.writing import Writing
-from ledger.records.enqueueing import Enqueueing, Told
+from ledger.records.outbox import Outbox, UnrecordedEvent
 from ledger.records.refusals import Refusals, StoredReport
 from metering.bodies import encoded
 from metering.store.engine import Engine
@@ -35,7 +35,7 @@ def report_windows(engine: Engine, writing: Writing) -> int:
     # Who wanted a report when its window ended is told of it, whenever it is made.
     then = {at: _endpoints_at(writing, at) for at in ends}
     told = [_told(each, then[each.window_end]) for each in made]
-    return Enqueueing(writing.connection).enqueue_apart(told, now) if told else 0
+    return Outbox(writing.connection).enqueue_apart(told, now) if told else 0
 
 
 def _endpoints_at(writing: Writing, instant: int) -> list[Endpoint]:
@@ -45,9 +45,9 @@ def _endpoints_at(writing: Writing, instant: int) -> list[Endpoint]:
     return [each for each in then if each is not None and each.is_enabled]
 
 
-def _told(stored: StoredReport, endpoints: Sequence[Endpoint]) -> Told:
+def _told(stored: StoredReport, endpoints: Sequence[Endpoint]) -> UnrecordedEvent:
     report = report_resource(stored)
-    return Told(
+    return UnrecordedEvent(
         event_id=report.id,
         event_type=report.type,
         body=encoded(notification_body(report)),

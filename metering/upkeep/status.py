@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from ledger.records.outbox import Outbox
+from ledger.records.deliveries import Deliveries
 from metering.arguments.clock import at_microseconds
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
@@ -36,7 +36,7 @@ def status_of(engine: Engine) -> StoreStatus:
     event_count = engine.log.count_events()
     with engine.log.read() as connection:
         evaluated = AlertQueries(connection).checkpoint()
-        pending, since = Outbox(connection).backlog()
+        pending, since = Deliveries(connection).backlog()
     return StoreStatus(
         position=engine.log.head().position,
         event_count=event_count,

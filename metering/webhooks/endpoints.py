@@ -21,7 +21,14 @@ from ledger.facts.webhooks import (
     WebhookEndpointSecretRotated,
     WebhookEndpointUpdated,
 )
-from ledger.records.outbox import Attempt, Delivery, DeliveryState, Outbox
+from ledger.records.deliveries import (
+    Deliveries,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+)
+from ledger.records.outbox import Outbox
+from ledger.records.signing_secrets import SigningSecrets
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.parameters import invalid, name_of, one_of, whole_number
 from metering.arguments.strings import is_storable
@@ -101,9 +108,9 @@ class WebhookEndpoints:
                     f" {ENDPOINTS_MAX}, so delete one first",
                     code="webhook_endpoint_limit_reached",
                 )
-            outbox = Outbox(writing.connection)
-            outbox.open(created.endpoint_id)
-            outbox.add_secret(created.endpoint_id, secret, writing.now)
+            connection, endpoint_id = writing.connection, created.endpoint_id
+            Outbox(connection).open(endpoint_id)
+            SigningSecrets(connection, endpoint_id).add(secret, writing.now)
             writing.record([created])
         endpoint = self.retrieve(created.endpoint_id)
         return msgspec.structs.replace(endpoint, secret=secret)
@@ -187,9 +194,10 @@ class WebhookEndpoints:
 
         with self._engine.writing() as writing:
             endpoint_of(EndpointQueries(writing.connection), endpoint_id)
-            ends, outbox = writing.now + length, Outbox(writing.connection)
-            outbox.end_secrets(endpoint_id, ends)
-            outbox.add_secret(endpoint_id, secret, writing.now)
+            ends = writing.now + length
+            secrets = SigningSecrets(writing.connection, endpoint_id)
+            secrets.end(ends)
+            secrets.add(secret, writing.now)
             rotated = WebhookEndpointSecretRotated(
                 endpoint_id=endpoint_id, overlap_ends=ends
             )
@@ -205,6 +213,7 @@ class WebhookEndpoints:
         with self._engine.writing() as writing:
             endpoint_of(EndpointQueries(writing.connection), endpoint_id)
             Outbox(writing.connection).remove(endpoint_id)
+            SigningSecrets(writing.connection, endpoint_id).delete()
             writing.record([WebhookEndpointDeleted(endpoint_id=endpoint_id)])
 
     def retrieve(self, endpoint_id: str) -> WebhookEndpoint:
@@ -262,7 +271,7 @@ class WebhookEndpoints:
         most = check_page(limit, None, None)
         with self._engine.log.read() as connection:
             endpoint_of(EndpointQueries(connection), endpoint_id)
-            found = Outbox(connection).deliveries(endpoint_id, most)
+            found = Deliveries(connection).latest(endpoint_id, most)
         return [_delivery(delivery, attempts) for delivery, attempts in found]
 
     def _resource(self, endpoint: Endpoint) -> WebhookEndpoint:
@@ -313,7 +322,9 @@ def _cursor(seen: EndpointQueries, endpoint_id: str | None, param: str) -> int |
     return endpoint_of(seen, endpoint_id, param).position
 
 
-def _delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> WebhookDelivery:
+def _delivery(
+    delivery: Delivery, attempts: Sequence[DeliveryAttempt]
+) -> WebhookDelivery:
     is_pending = delivery.state is DeliveryState.PENDING
     at, next_at = delivery.delivered_at, delivery.next_attempt_at
     return WebhookDelivery(

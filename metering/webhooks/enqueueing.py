@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 
 from ledger.facts.credits import CreditGrantLapsed
-from ledger.records.enqueueing import Enqueued, Enqueueing
+from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.bodies import body_of, encoded
 from metering.store.engine import Engine
 from metering.stream.reporting import make_reports
@@ -98,7 +98,7 @@ def enqueue(engine: Engine) -> int:
     head = engine.log.head()
     added = 0
     with engine.log.read() as connection:
-        cursors = Enqueueing(connection).cursors()
+        cursors = Outbox(connection).cursors()
         found = EndpointQueries(connection).all_endpoints()
         starts = {
             each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.position)
@@ -123,7 +123,7 @@ def enqueue(engine: Engine) -> int:
             livemode=engine.settings.livemode,
         )
         facts = filter(wanted.may_want, past.facts(after, head.position))
-        waiting: list[Enqueued] = []
+        waiting: list[OutgoingEvent] = []
         while portion := list(islice(facts, _FACTS_AT_A_TIME)):
             snapshots.read_ahead(portion)
             for recorded in portion:
@@ -175,14 +175,14 @@ def _at(versions: Sequence[Endpoint], position: int) -> Endpoint:
 
 def _events(
     snapshots: Snapshots, wanted: _Wanting, recorded: RecordedFact
-) -> list[Enqueued]:
+) -> list[OutgoingEvent]:
     made = []
     for place, event in snapshots.of(recorded):
         endpoint_ids = wanted.of(event.type, place.position)
         if endpoint_ids:
             sent = msgspec.structs.replace(event, pending_webhooks=len(endpoint_ids))
             made.append(
-                Enqueued(
+                OutgoingEvent(
                     position=place.position,
                     number=place.number,
                     event_id=event.id,
@@ -194,9 +194,6 @@ def _events(
     return made
 
 
-def _add(engine: Engine, events: Sequence[Enqueued], up_to: int) -> int:
-    with engine.writing() as writing:
-        enqueueing = Enqueueing(writing.connection)
-        added = enqueueing.enqueue(events, writing.now)
-        enqueueing.move_cursors(up_to)
-    return added
+def _add(engine: Engine, events: Sequence[OutgoingEvent], up_to: int) -> int:
+    with engine.outbox() as (outbox, now):
+        return outbox.enqueue(events, up_to, now)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.records.outbox import Outbox
+from ledger.records.deliveries import Deliveries
 from metering.arguments.parameters import invalid, one_of, only
 from metering.arguments.times import Time, instant
 from metering.credits.parameters import check_page
@@ -44,7 +44,7 @@ class Events:
             found = self._at(past, Place.of_id(event_id, epoch))
             if found is None:
                 raise ResourceMissingError("event", str(event_id))
-            return _with_pending(found, Outbox(connection))
+            return _with_pending(found, Deliveries(connection))
 
     def list(  # noqa: PLR0913  # Stripe's filters have names
         self,
@@ -98,8 +98,8 @@ class Events:
                     )
                 earlier = self._earlier(past, before, head.position, wanted)
                 found = [event for event, _ in zip(earlier, range(most), strict=False)]
-            outbox = Outbox(connection)
-            return [_with_pending(event, outbox) for event in found]
+            deliveries = Deliveries(connection)
+            return [_with_pending(event, deliveries) for event in found]
 
     def _at(self, past: Past, place: Place | None) -> Event | None:
         recorded = None if place is None else past.fact(place.position)
@@ -149,7 +149,7 @@ class Events:
             up_to, piece = after, piece * _TIMES_MORE
 
     def _made(self, past: Past, wanted: "_Wanted") -> "_Made":
-        return _Made(self._snapshots(past), Outbox(past.connection), wanted)
+        return _Made(self._snapshots(past), Deliveries(past.connection), wanted)
 
     def _snapshots(self, past: Past) -> Snapshots:
         return Snapshots(
@@ -189,7 +189,7 @@ class _Made:
     """The events of facts, as far as they are wanted."""
 
     snapshots: Snapshots
-    outbox: Outbox
+    deliveries: Deliveries
     wanted: _Wanted
 
     def of(
@@ -204,7 +204,7 @@ class _Made:
         is_delivered = self.wanted.is_delivered
         undelivered: Mapping[int, set[int]] = {}
         if is_delivered is not None:
-            undelivered = self.outbox.undelivered(after, up_to)
+            undelivered = self.deliveries.undelivered(after, up_to)
         for recorded in facts:
             numbers = undelivered.get(recorded[0], set())
             # Most are delivered, and it costs something to make them.
@@ -273,6 +273,6 @@ def _bounds(created: Time | Mapping[str, Any] | None) -> tuple[int, int]:
     return max([earliest, *lower]), min([latest, *upper])
 
 
-def _with_pending(event: Event, outbox: Outbox) -> Event:
-    pending = outbox.pending_count(event.id)
+def _with_pending(event: Event, deliveries: Deliveries) -> Event:
+    pending = deliveries.pending_count(event.id)
     return msgspec.structs.replace(event, pending_webhooks=pending)

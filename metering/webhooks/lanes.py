@@ -1,24 +1,33 @@
 """Lanes: one for each endpoint, in which deliveries go one behind the other.
 
-Whoever is to deliver claims the endpoint first, for a while that outlasts an attempt, so
-that no two processes deliver to it at once and first attempts keep the order of the log.
-A lane ends with the first attempt that fails: an endpoint that stalls takes a thread for
-one attempt and not for all, and does not hold others up. That a delivery is done is
-written once the receiver has said so: a process that dies in between makes the same
+A lane leases its endpoint first, for a while that outlasts an attempt: no two processes
+deliver to an endpoint at once, and first attempts keep the order of the log. The
+database transaction that records an attempt renews the lease and fetches what is next,
+so that a delivery costs two of them, and each further one of the lane one more. A lane
+ends with the first attempt that fails: an endpoint that stalls takes a thread for one
+attempt and not for all, and does not hold others up. A delivery is done once the
+receiver has said so and that is written: a process that dies in between makes the same
 attempt again.
 """
 
-import secrets
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from ledger.facts.webhooks import EndpointStatus
-from ledger.records.outbox import Attempt, Delivery, DeliveryState, Outbox
+from ledger.records.deliveries import (
+    Deliveries,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+)
+from ledger.records.outbox import Outbox
+from ledger.records.signing_secrets import SigningSecrets
 from metering.store.engine import Engine
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.retention import Retention
@@ -67,7 +76,7 @@ class Lanes:
         self._engine = engine
         self._sender = sender
         self._is_stopping = is_stopping
-        self._claimant = secrets.token_hex(8)
+        self._holder = token_hex(8)
         self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="metering-webhooks")
         self._busy: dict[str, Future[Tally]] = {}
         self._retention = Retention(engine)
@@ -96,7 +105,7 @@ class Lanes:
         """
         ended = self.ended()
         with self._engine.log.read() as connection:
-            due = Outbox(connection).due_endpoints(self._engine.now())
+            due = Outbox(connection).due_endpoints(self._engine.now(), self._holder)
             endpoints = EndpointQueries(connection).all_endpoints() if due else ()
         enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
         for endpoint_id in due:
@@ -133,55 +142,78 @@ class Lanes:
 
     def _run(self, endpoint_id: str) -> Tally:
         tally = Tally()
-        if self._is_stopping() or not self._claim(endpoint_id):
-            return tally
-        try:
-            while not self._is_stopping():
-                job = self._next(endpoint_id)
-                if job is None:
-                    break
-                answer = self._attempt(job)
-                is_ours = self._finish(job, answer)
-                if not answer.is_delivered:
-                    return tally + Tally(failed=1)
-                tally += Tally(delivered=1)
-                if not is_ours:
-                    break
-        finally:
-            self._release(endpoint_id)
+        job = None if self._is_stopping() else self._first(endpoint_id)
+        while job is not None:
+            answer = self._attempt(job)
+            tally += Tally(
+                delivered=int(answer.is_delivered), failed=int(not answer.is_delivered)
+            )
+            job = self._finish(job, answer)
         return tally
 
-    def _claim(self, endpoint_id: str) -> bool:
-        with self._engine.writing() as writing:
-            now, until = writing.now, writing.now + self._lease()
-            outbox = Outbox(writing.connection)
-            return outbox.claim(endpoint_id, self._claimant, now, until)
+    def _first(self, endpoint_id: str) -> "_Job | None":
+        """Take the lease of an endpoint, and return what to send there first."""
+        with self._engine.outbox() as (outbox, now):
+            if not outbox.lease(endpoint_id, self._holder, now, self._lease_end(now)):
+                return None
+            return self._next(outbox, endpoint_id, now)
 
-    def _release(self, endpoint_id: str) -> None:
+    def _finish(self, job: "_Job", answer: Answer) -> "_Job | None":
+        """Write how an attempt went, and return what to send next."""
+        if answer.status_code != _GONE:
+            with self._engine.outbox() as (outbox, now):
+                return self._recorded(outbox, job, answer, now)
         with self._engine.writing() as writing:
-            Outbox(writing.connection).release(endpoint_id, self._claimant)
+            endpoint_id = job.endpoint.endpoint_id
+            endpoint = EndpointQueries(writing.connection).endpoint(endpoint_id)
+            if endpoint is not None and endpoint.is_enabled:
+                status = EndpointStatus.DISABLED
+                gone = msgspec.structs.replace(as_it_is(endpoint), status=status)
+                writing.record([gone])
+            return self._recorded(Outbox(writing.connection), job, answer, writing.now)
 
-    def _lease(self) -> int:
+    def _recorded(
+        self, outbox: Outbox, job: "_Job", answer: Answer, now: int
+    ) -> "_Job | None":
+        endpoint_id, delivery = job.endpoint.endpoint_id, job.delivery
+        is_ours = outbox.renew(endpoint_id, self._holder, self._lease_end(now))
+        attempt = DeliveryAttempt(
+            endpoint_id=endpoint_id,
+            event_id=delivery.event_id,
+            attempt=delivery.attempts + 1,
+            attempted_at=job.now,
+            duration_ms=answer.duration_ms,
+            status_code=answer.status_code,
+            error=answer.error,
+        )
+        moved_on = _moved_on(delivery, answer, now)
+        Deliveries(outbox.connection).record(attempt, moved_on)
+        if is_ours and answer.is_delivered:
+            return self._next(outbox, endpoint_id, now)
+        outbox.release(endpoint_id, self._holder)
+        return None
+
+    def _next(self, outbox: Outbox, endpoint_id: str, now: int) -> "_Job | None":
+        """Return what to send next under the lease, or give it back."""
+        endpoint = EndpointQueries(outbox.connection).endpoint(endpoint_id)
+        delivery, deliveries = None, Deliveries(outbox.connection)
+        if endpoint is not None and endpoint.is_enabled and not self._is_stopping():
+            delivery = deliveries.next_due(endpoint_id, now)
+        if endpoint is None or delivery is None:
+            outbox.release(endpoint_id, self._holder)
+            return None
+        secrets = SigningSecrets(outbox.connection, endpoint_id)
+        return _Job(
+            endpoint=endpoint,
+            delivery=delivery,
+            secrets=tuple(secrets.current(now)),
+            body=deliveries.body(delivery.event_id),
+            now=now,
+        )
+
+    def _lease_end(self, now: int) -> int:
         seconds = self._sender.longest_seconds + _SECONDS_TO_SPARE
-        return round(seconds * _SECOND)
-
-    def _next(self, endpoint_id: str) -> "_Job | None":
-        now = self._engine.now()
-        with self._engine.log.read() as connection:
-            endpoint = EndpointQueries(connection).endpoint(endpoint_id)
-            if endpoint is None or not endpoint.is_enabled:
-                return None
-            outbox = Outbox(connection)
-            delivery = outbox.next_due(endpoint_id, now)
-            if delivery is None:
-                return None
-            return _Job(
-                endpoint=endpoint,
-                delivery=delivery,
-                secrets=tuple(outbox.secrets(endpoint_id, now)),
-                body=outbox.body(delivery.event_id),
-                now=now,
-            )
+        return now + round(seconds * _SECOND)
 
     def _attempt(self, job: "_Job") -> Answer:
         headers = signed_headers(
@@ -192,33 +224,6 @@ class Lanes:
             body=job.body,
         )
         return self._sender.send(job.endpoint.url, headers, job.body)
-
-    def _finish(self, job: "_Job", answer: Answer) -> bool:
-        """Write how an attempt went, and tell whether the endpoint is still ours."""
-        attempt = Attempt(
-            endpoint_id=job.endpoint.endpoint_id,
-            event_id=job.delivery.event_id,
-            attempt=job.delivery.attempts + 1,
-            attempted_at=job.now,
-            duration_ms=answer.duration_ms,
-            status_code=answer.status_code,
-            error=answer.error,
-        )
-
-        with self._engine.writing() as writing:
-            outbox, now = Outbox(writing.connection), writing.now
-            outbox.record(attempt, _moved_on(job.delivery, answer, now))
-            until = now + self._lease()
-            is_ours = outbox.extend(attempt.endpoint_id, self._claimant, until)
-            if answer.status_code == _GONE:
-                endpoint = EndpointQueries(outbox.connection).endpoint(
-                    attempt.endpoint_id
-                )
-                if endpoint is not None and endpoint.is_enabled:
-                    status = EndpointStatus.DISABLED
-                    gone = msgspec.structs.replace(as_it_is(endpoint), status=status)
-                    writing.record([gone])
-        return is_ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,10 +30,7 @@ class Retention:
             is_any = bool(Outbox(connection).forgettable(before, 1))
 
         if is_any:
-            with self._engine.writing() as writing:
-                outbox = Outbox(writing.connection)
-                old = outbox.forgettable(before, _EVENTS_AT_A_TIME)
-                outbox.forget(old)
-            count = len(old)
+            with self._engine.outbox() as (outbox, _):
+                count = outbox.forget(before, _EVENTS_AT_A_TIME)
         if count < _EVENTS_AT_A_TIME:
             self._next_look = monotonic() + _SECONDS_BETWEEN_LOOKS

@@ -57,6 +57,11 @@ class FaultyDatabase:
         with opened as connection:
             yield connection
 
+    @contextmanager
+    def write_beside(self) -> Iterator[Connection]:
+        with self._database.write_beside() as connection:
+            yield connection
+
     def make_place(self, connection: Connection) -> None:
         self._database.make_place(connection)
 

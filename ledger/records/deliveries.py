@@ -1,0 +1,191 @@
+"""Deliveries: events on their way to endpoints, and the attempts to deliver them.
+
+What writes here is called in a database transaction that has locked the endpoint's row
+of the outbox; see `ledger.records.outbox`.
+"""
+
+import enum
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
+
+from ledger.records.outbox_tables import (
+    IS_FIRST,
+    IS_PENDING,
+    webhook_attempt,
+    webhook_delivery,
+    webhook_event,
+    webhook_outbox,
+)
+
+_delivery = webhook_delivery.c
+_ATTEMPT_NAMES = [column.name for column in webhook_attempt.columns]
+
+
+class DeliveryState(enum.Enum):
+    """What became of a delivery; one that has failed is not tried again."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An event on its way to an endpoint. Times are microseconds since 1970 UTC."""
+
+    endpoint_id: str
+    position: int
+    number: int
+    event_id: str
+    event_type: str
+    state: DeliveryState
+    attempts: int
+    enqueued_at: int
+    next_attempt_at: int
+    delivered_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAttempt:
+    """One attempt to deliver, and how it went.
+
+    Attributes:
+        status_code: that of the answer, None where there was none.
+        error: a word for what went wrong, None where the answer says it.
+    """
+
+    endpoint_id: str
+    event_id: str
+    attempt: int
+    attempted_at: int
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+
+
+class Deliveries:
+    """Deliveries, as one database transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def next_due(self, endpoint_id: str, now: int) -> Delivery | None:
+        """Return what to send next: first attempts in the order of the log, then others."""
+        its = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
+        first = its.where(IS_FIRST)
+        again = its.where(_is_due(now))
+        for wanted, *order in (
+            (first, _delivery.position, _delivery.number),
+            (again, _delivery.next_attempt_at, _delivery.position, _delivery.number),
+        ):
+            row = self._connection.execute(wanted.order_by(*order).limit(1)).first()
+            if row is not None:
+                return _delivery_of(row)
+        return None
+
+    def body(self, event_id: str) -> bytes:
+        """Return the bytes that are sent of an event."""
+        wanted = select(webhook_event.c.body).where(
+            webhook_event.c.event_id == event_id
+        )
+        return bytes(self._connection.execute(wanted).scalar_one())
+
+    def record(self, attempt: DeliveryAttempt, delivery: Delivery) -> None:
+        """Write how an attempt went and where the delivery is now, unless it is known."""
+        known = self._connection.execute(
+            update(webhook_delivery)
+            .where(
+                _delivery.endpoint_id == delivery.endpoint_id,
+                _delivery.position == delivery.position,
+                _delivery.number == delivery.number,
+                _delivery.attempts == delivery.attempts - 1,
+            )
+            .values(
+                state=delivery.state.value,
+                attempts=delivery.attempts,
+                next_attempt_at=delivery.next_attempt_at,
+                delivered_at=delivery.delivered_at,
+            )
+        )
+        if known.rowcount == 1:
+            row = {name: getattr(attempt, name) for name in _ATTEMPT_NAMES}
+            self._connection.execute(insert(webhook_attempt), row)
+
+    def pending_count(self, event_id: str) -> int:
+        """Return how many endpoints an event is still to be delivered to."""
+        wanted = select(func.count()).where(
+            _delivery.event_id == event_id,
+            _delivery.state == DeliveryState.PENDING.value,
+        )
+        return int(self._connection.execute(wanted).scalar_one())
+
+    def backlog(self) -> tuple[int, int | None]:
+        """Return how much is to be delivered, and when the oldest of it was enqueued."""
+        wanted = select(func.count(), func.min(_delivery.enqueued_at)).where(IS_PENDING)
+        count, since = self._connection.execute(
+            wanted.select_from(webhook_delivery)
+        ).one()
+        return count, since
+
+    def undelivered(self, after: int, up_to: int) -> dict[int, set[int]]:
+        """Return the events between two positions that not every endpoint has taken.
+
+        Returns:
+            Their numbers by position, after the first and up to the second; pending
+            ones and failed ones.
+        """
+        # By endpoint, as the key of deliveries is.
+        rows = self._connection.execute(
+            select(_delivery.position, _delivery.number)
+            .where(
+                _delivery.endpoint_id.in_(select(webhook_outbox.c.endpoint_id)),
+                _delivery.position > after,
+                _delivery.position <= up_to,
+                _delivery.state != DeliveryState.DELIVERED.value,
+            )
+            .order_by(_delivery.position, _delivery.number)
+        )
+        found: dict[int, set[int]] = defaultdict(set)
+        for row in rows:
+            found[row.position].add(row.number)
+        return dict(found)
+
+    def latest(
+        self, endpoint_id: str, limit: int
+    ) -> list[tuple[Delivery, list[DeliveryAttempt]]]:
+        """Return the last deliveries to an endpoint, newest first, with their attempts."""
+        rows = self._connection.execute(
+            select(webhook_delivery)
+            .where(_delivery.endpoint_id == endpoint_id)
+            .order_by(_delivery.position.desc(), _delivery.number.desc())
+            .limit(limit)
+        )
+        found = [_delivery_of(row) for row in rows]
+        attempts = self._attempts(endpoint_id, [each.event_id for each in found])
+        return [(each, attempts.get(each.event_id, [])) for each in found]
+
+    def _attempts(
+        self, endpoint_id: str, event_ids: Sequence[str]
+    ) -> dict[str, list[DeliveryAttempt]]:
+        attempt = webhook_attempt.c
+        rows = self._connection.execute(
+            select(webhook_attempt)
+            .where(attempt.endpoint_id == endpoint_id, attempt.event_id.in_(event_ids))
+            .order_by(attempt.event_id, attempt.attempt)
+        )
+        found: dict[str, list[DeliveryAttempt]] = {}
+        for row in rows:
+            found.setdefault(row.event_id, []).append(DeliveryAttempt(**row._asdict()))
+        return found
+
+
+def _is_due(now: int) -> Any:
+    return and_(IS_PENDING, _delivery.next_attempt_at <= now)
+
+
+def _delivery_of(row: Row[Any]) -> Delivery:
+    return Delivery(**{**row._asdict(), "state": DeliveryState(row.state)})
