@@ -40,9 +40,9 @@ class Profile:
 _ON_SQLITE = "(not postgresql or dialect)"
 _PROFILES = {
     "fast": Profile(selects="not slow and not postgresql", examples=4, stride=9),
-    "test": Profile(selects=f"{_ON_SQLITE} and not installs", examples=12, stride=3),
+    "test": Profile(selects=f"{_ON_SQLITE} and not installs", examples=8, stride=3),
     "rest": Profile(
-        selects=f"not {_ON_SQLITE} and not installs or sweep", examples=12, stride=1
+        selects=f"not {_ON_SQLITE} and not installs or sweep", examples=8, stride=1
     ),
     "prove": Profile(
         selects="", examples=1_000, stride=1, is_thorough=True, is_on_disk=True

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import metering
+from tests.empty_stores import empty_store
 from tests.metering.usual_usage import NOW, create_meter
 
 
@@ -17,7 +18,7 @@ def clock() -> metering.FixedClock:
 @pytest.fixture
 def store(clock: metering.FixedClock) -> Iterator[metering.Metering]:
     """An empty store in memory."""
-    with metering.connect(":memory:", clock=clock) as opened:
+    with empty_store(clock=clock) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import product
 
 import metering
+from tests.empty_stores import empty_store
 from tests.oracle import OracleMeter, Row, Span
 from tests.property.operations import Grouping
 from tests.property.sources import as_source
@@ -39,7 +40,7 @@ def store_of(
 ) -> Iterator[metering.Metering]:
     """Open a store in memory, with these meters and batches of events."""
     clock = clock or metering.FixedClock(START)
-    with metering.connect(":memory:", clock=clock) as store:
+    with empty_store(clock=clock) as store:
         for meter in meters:
             store.meters.create(
                 display_name=meter.event_name,

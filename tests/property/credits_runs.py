@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import metering
 from tests.credits_oracle import Balance, CreditsOracle, Invoice, Line, NewGrant
+from tests.empty_stores import empty_store
 from tests.property.credits_answers import (
     Told,
     balances_of,
@@ -213,7 +214,7 @@ class Granted:
 def granted(run: Run) -> Iterator[Granted]:
     """Open a store in memory, create the grants, and let time pass."""
     clock = metering.FixedClock(START)
-    with metering.connect(":memory:", clock=clock) as store:
+    with empty_store(clock=clock) as store:
         numbers = {
             store.credit_grants.create(
                 customer=asked.customer,
