@@ -67,6 +67,7 @@ def extended(
         "ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
     )
     parameters = [context, *own, *added]
+    command.__wrapped__ = function  # type: ignore[attr-defined]  # read by inspect
     command.__name__, command.__doc__ = function.__name__, function.__doc__
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # read by inspect

@@ -4,7 +4,7 @@ A page says where: between ``<!-- generated: NAME -->`` and ``<!-- end -->``, fo
 in `SECTIONS`. `make docs` rewrites it, and a test fails where it is stale.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import metering
@@ -27,22 +27,8 @@ from metering.server.http.connections import HEAD_MAX
 from metering.server.http.large_bodies import BODIES_MAX
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.table import ROUTES
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table of Markdown, with an empty line before it and after it."""
-    lines = [header, ["---"] * len(header), *rows]
-    cells = [
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
-        for line in lines
-    ]
-    return "\n" + "\n".join(cells) + "\n\n"
-
-
-def first_sentence(documented: object) -> str:
-    """Return the first line of what is documented, as a sentence in a table."""
-    text = (documented.__doc__ or "").strip().splitlines()[0]
-    return text.removesuffix(".")
+from tests.documentation.completeness import completeness, request_limits
+from tests.documentation.tables import first_sentence, table
 
 
 def errors() -> str:
@@ -154,10 +140,12 @@ def _size(count: int) -> str:
 
 SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
+        "completeness": completeness,
         "errors": errors,
         "event_codes": event_codes,
         "failures": failures,
         "http_limits": http_limits,
+        "request_limits": request_limits,
         "routes": routes,
     }
 )

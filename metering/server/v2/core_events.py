@@ -38,18 +38,18 @@ def _retrieve(call: Call) -> Answer:
 
 
 def _list_events(call: Call) -> Answer:
-    given, reports = call.given, call.m.error_reports
+    given, list_reports = call.given, call.m.error_reports.list
     limit = given.get("limit", _LIMIT)
     filters = {
         "types": given.get("types"),
         "meter": given.get("object_id"),
         "created": given.get("created"),
     }
-    found = reports.list(**filters, limit=limit, starting_after=given.get(_PAGE))
+    found = list_reports(**filters, limit=limit, starting_after=given.get(_PAGE))
     next_page_url = None
     if len(found) == limit:
         last = found[-1].id
-        if reports.list(**filters, limit=1, starting_after=last):
+        if list_reports(**filters, limit=1, starting_after=last):
             next_page_url = _url(given, last)
     data = [report_body(each) for each in found]
     return Answer(body={"data": data, "next_page_url": next_page_url})

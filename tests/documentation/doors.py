@@ -1,0 +1,170 @@
+"""Which methods of the library each door calls: found in the source of what it runs.
+
+A route runs its handler, a command its function; both run functions of their own
+package. Every ``m.resource.method(…)`` among these is a call of the library.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
+
+import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+import metering
+from metering.cli.app import app
+from metering.server.api.routes import Route
+from metering.server.table import ROUTES
+
+# The routes answer what comes together by methods of their own.
+_SAME = {
+    "meter_events.create_together": "meter_events.create",
+    "meter_events.accept": "meter_events.create",
+}
+_PLUMBING = (
+    "idempotent_requests",
+    "error_reports.add",
+    "by_digest",
+    "value_key",
+    "now",
+)
+_NO_COMMAND = {"demo"}
+
+
+def library_methods() -> list[str]:
+    """Return the methods that callers use, such as ``meters.create``, in their order."""
+    with metering.connect(":memory:") as m:
+        groups = {name: group for name, group in vars(m).items() if name[0] != "_"}
+    methods = [
+        f"{name}.{method}"
+        for name, group in groups.items()
+        for method, _ in _public_functions(type(group))
+    ]
+    methods += [name for name, _ in _public_functions(metering.Metering)]
+    return [
+        method
+        for method in methods
+        if method not in _SAME and not any(word in method for word in _PLUMBING)
+    ]
+
+
+def routes_by_method() -> dict[str, list[Route]]:
+    """Return the routes that call each method of the library."""
+    known = set(library_methods())
+    found: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        run = route.handler or route.together
+        assert run is not None, "a route is answered by something"
+        called = _called(run, "metering.server") & known
+        # Whatever changes a resource may retrieve it, to answer with it.
+        changes = {each for each in called if not each.endswith(".retrieve")}
+        for method in sorted(changes or called):
+            found.setdefault(method, []).append(route)
+    return found
+
+
+def commands_by_method() -> dict[str, list[str]]:
+    """Return the commands that are for each method of the library, as they are typed."""
+    known = set(library_methods())
+    found: dict[str, list[str]] = {}
+    for name, run, resource in _commands():
+        # What a table of commands says of its resource is not in a command's source.
+        by_name = f"{resource}.{name.split()[-1]}"
+        called = {by_name} & known
+        called = called or _called(run, "metering.cli", follow=False) & known
+        called = called or _called(run, "metering.cli") & known
+        for method in sorted(_purpose(name, called)):
+            found.setdefault(method, []).append(name)
+    return found
+
+
+def _purpose(name: str, called: set[str]) -> set[str]:
+    """Leave out what a command calls on the way to what it is for."""
+    called = called - {"catch_up"} or called
+    changes = {each for each in called if not each.endswith(".list")}
+    own = {
+        each for each in called if each.endswith(f"{name.rsplit(maxsplit=1)[-1]}.list")
+    }
+    return changes or own or called
+
+
+def _commands() -> Iterator[tuple[str, Callable[..., object], str]]:
+    """Yield what each command runs, with its name and the resource of its group."""
+    for name, command in _commands_of(typer.main.get_command(app)):
+        if not isinstance(command, TyperGroup):
+            yield name, _run_by(command), ""
+            continue
+        inner = {each: _run_by(found) for each, found in _commands_of(command)}
+        resource = _resource_of(name, inner)
+        for each, run in inner.items():
+            yield f"{name} {each}", run, resource
+
+
+def _commands_of(group: object) -> Iterator[tuple[str, object]]:
+    assert isinstance(group, TyperGroup), "it has commands"
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        if name not in _NO_COMMAND:
+            yield name, group.get_command(context, name)
+
+
+def _run_by(command: object) -> Callable[..., object]:
+    assert isinstance(command, TyperCommand), "it is a command"
+    assert command.callback is not None, "it does something"
+    return command.callback
+
+
+def _resource_of(group: str, commands: Mapping[str, Callable[..., object]]) -> str:
+    """Return the resource that most commands of a group call by their own names."""
+    counted = Counter(
+        method.partition(".")[0]
+        for name, run in commands.items()
+        for method in _called(run, "metering.cli")
+        if method.endswith(f".{name}")
+    )
+    return max(
+        counted, key=lambda each: (each.endswith(group), counted[each]), default=""
+    )
+
+
+def _public_functions(kind: type) -> list[tuple[str, object]]:
+    return [
+        (name, member)
+        for name, member in vars(kind).items()
+        if name[0] != "_" and inspect.isfunction(member)
+    ]
+
+
+def _called(
+    run: Callable[..., object], package: str, *, follow: bool = True
+) -> set[str]:
+    """Return the methods of the library that a function of a package calls."""
+    found: set[str] = set()
+    waiting, seen = [inspect.unwrap(run)], set()
+    while waiting:
+        function = waiting.pop()
+        if function in seen or not isinstance(function, FunctionType):
+            continue
+        seen.add(function)
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                found.update(_method(node))
+            elif isinstance(node, ast.Name) and follow:
+                named = function.__globals__.get(node.id)
+                if getattr(named, "__module__", "").startswith(package):
+                    waiting.append(named)
+    return found
+
+
+def _method(node: ast.Attribute) -> Iterator[str]:
+    """Yield the method that ``m.resource.method`` or ``m.method`` names."""
+    path = ast.unparse(node).split(".")
+    at = max((index for index, part in enumerate(path) if part == "m"), default=None)
+    if at is not None and len(path) - at in (2, 3):
+        method = ".".join(path[at + 1 :])
+        yield _SAME.get(method, method)
