@@ -19,7 +19,6 @@ from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
-from metering.usage.ingest.streamed import StreamedEvent, check_stream
 from metering.usage.listing import (
     RecordedEvent,
     Wanted,
@@ -27,6 +26,7 @@ from metering.usage.listing import (
     recorded_events,
 )
 from metering.usage.resources import MeterEvent
+from metering.usage.stream_rules import StreamedEvent, check_stream
 from projections.meters.catalog import Definitions
 
 _LAST = (1 << 63) - 1

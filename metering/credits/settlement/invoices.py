@@ -12,15 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.credits import InvoiceLine
+from metering.arguments.arrow_types import texts_of
+from metering.arguments.columns import plain_timestamps, plain_words, times_of
 from metering.arguments.currencies import currency_of
 from metering.credits.invoices import Invoice, check_invoice
 from metering.credits.parameters import AMOUNT_MAX, LONGEST_CUSTOMER, LONGEST_ID
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.credits.settlement.sources import first_rows
 from metering.errors import InvalidRequestError
-from metering.usage.ingest.plain import plain_timestamps, plain_words
-from metering.usage.ingest.single import times_of
-from metering.usage.ingest.types import texts_of
 from projections.windows import END
 
 

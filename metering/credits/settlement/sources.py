@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metering.arguments.arrow_types import is_text, is_word, require_type
 from metering.errors import SourceError
-from metering.usage.ingest.types import is_text, is_word, require_type
 
 _ROWS_AT_A_TIME = 50_000
 _TEXTS = ("invoice", "customer", "line", "currency", "price")

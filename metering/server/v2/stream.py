@@ -26,8 +26,8 @@ from metering.server.grammar.dialects import V2
 from metering.server.v1.meter_events import DIGITS_MAX, check_digits
 from metering.server.v2.bodies import session_body
 from metering.stream.error_reports import RefusedEvent
-from metering.usage.ingest.streamed import StreamedEvent
 from metering.usage.requests import MeterEventCreate
+from metering.usage.stream_rules import StreamedEvent
 
 EVENTS_MAX = 100
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from metering.arguments.arrow_types import is_text
 from metering.arguments.ids import Naming
 from metering.errors import SourceError
 from metering.usage.ingest.arrow_sizes import unpacked_bytes
@@ -23,7 +24,6 @@ from metering.usage.ingest.files import (
     numbered,
     readable,
 )
-from metering.usage.ingest.types import is_text
 
 _LONGEST_WORD = 4 << 10
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from metering.arguments.strings import LONGEST_NAME
 from metering.errors import SourceError
 from metering.usage.ingest.layout import Columns
-from metering.usage.ingest.single import parse_object
+from metering.usage.ingest.source_rows import parse_object
 
 CLOUD_EVENT_COLUMNS = Columns(customer="subject")
 """Where the rows have what."""

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from metering.arguments.ids import NamingByText
 from metering.errors import SourceError
-from metering.usage.ingest.single import parse_object
+from metering.usage.ingest.source_rows import parse_object
 
 NumberedBatch = tuple[pa.RecordBatch, np.ndarray, list[tuple[int, str]]]
 """Rows, the number of each in the file, and number and fault of malformed rows."""

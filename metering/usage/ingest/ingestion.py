@@ -18,8 +18,8 @@ from metering.errors import conflict_message
 from metering.store.checked_events import CheckedEvents
 from metering.store.engine import Engine
 from metering.usage.event_rules import Arrival
-from metering.usage.ingest.bulk import check_columns, check_rows
 from metering.usage.ingest.layout import Columns, LocatedColumns
+from metering.usage.ingest.piece_rules import check_columns, check_rows
 from metering.usage.ingest.receipts import (
     IngestReceipt,
     ProgressCallback,

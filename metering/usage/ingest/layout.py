@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from metering.arguments.arrow_types import as_string
 from metering.errors import SourceError
-from metering.usage.ingest.types import as_string
 
 
 @dataclass(frozen=True, slots=True)

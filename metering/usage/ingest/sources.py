@@ -13,6 +13,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from metering.arguments.arrow_types import (
+    is_exact,
+    is_payload,
+    is_time,
+    is_word,
+    require_type,
+)
 from metering.arguments.ids import Naming
 from metering.errors import SourceError
 from metering.usage.ingest.bodies import Body, open_body
@@ -34,14 +41,7 @@ from metering.usage.ingest.layout import (
     named_columns,
 )
 from metering.usage.ingest.receipts import Rejection
-from metering.usage.ingest.single import SourceRow, row_of_dict
-from metering.usage.ingest.types import (
-    is_exact,
-    is_payload,
-    is_time,
-    is_word,
-    require_type,
-)
+from metering.usage.ingest.source_rows import SourceRow, row_of_dict
 
 ROWS_PER_PIECE = 50_000
 _STREAM = "the stream"

@@ -1,11 +1,7 @@
-"""Events checked as columns: what plainly obeys the rules is waved through.
-
-Nothing is decided here that `metering.usage.event_rules` does not decide: a row is waved through
-only where its columns show that the single check would accept it with the very same
-result, and every other row is brought to the single check.
-"""
+"""The event rules over pieces of a source, which are columns or rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -17,31 +13,31 @@ from ledger.usage.columns import (
     USAGE,
     UsageRow,
     empty_batch,
-    in_order,
-    take_rows,
     usage_batch,
     words,
 )
 from ledger.usage.quantities import QUANTITY
-from ledger.usage.rows import batch_of
-from metering.arguments.ids import Naming
-from metering.arguments.strings import LONGEST_TEXT
-from metering.errors import MeterEventInvalidError
-from metering.store.checked_events import CheckedEvents
-from metering.usage.event_rules import Arrival, check_event
-from metering.usage.ingest.layout import Constant, LocatedColumns
-from metering.usage.ingest.plain import (
-    have_key,
-    plain_flat_payload,
+from metering.arguments.arrow_types import texts_of
+from metering.arguments.columns import (
     plain_identifiers,
-    plain_map_payload,
     plain_timestamps,
     plain_values,
     plain_words,
 )
+from metering.arguments.ids import Naming
+from metering.arguments.strings import LONGEST_TEXT
+from metering.errors import MeterEventInvalidError
+from metering.store.checked_events import CheckedEvents
+from metering.usage.column_rules import Part, passed_or_checked
+from metering.usage.event_rules import Arrival, check_event
+from metering.usage.ingest.layout import Constant, LocatedColumns
+from metering.usage.ingest.payloads import (
+    have_key,
+    plain_flat_payload,
+    plain_map_payload,
+)
 from metering.usage.ingest.receipts import Rejection
-from metering.usage.ingest.single import SourceRow, rows_of
-from metering.usage.ingest.types import texts_of
+from metering.usage.ingest.source_rows import SourceRow, rows_of
 from projections.kernels.meters import MeterDefinition
 
 
@@ -89,31 +85,24 @@ def check_columns(
     columns: LocatedColumns, arrival: Arrival, naming: Naming
 ) -> CheckedEvents[Rejection]:
     """Check a piece of a source column by column, and what is not plain row by row."""
-    batches: list[pa.RecordBatch] = []
-    rows: list[np.ndarray] = []
+
+    def check_alone(at: np.ndarray) -> CheckedEvents[Rejection]:
+        checked = check_rows(rows_of(columns, at), arrival, naming)
+        return replace(
+            checked, numbers=np.searchsorted(columns.numbers, checked.numbers)
+        )
+
+    checked = passed_or_checked(
+        _parts(columns, arrival, naming), _has_own_timestamp(columns), check_alone
+    )
+    return replace(checked, numbers=columns.numbers[checked.numbers])
+
+
+def _parts(columns: LocatedColumns, arrival: Arrival, naming: Naming) -> Iterator[Part]:
     for meter, alike in _by_shape(columns, arrival):
         part = columns if len(alike) == len(columns) else columns.take(alike)
-        events, is_plain = _wave_through(part, meter, arrival, naming)
-        if not is_plain.all():
-            events = take_rows(events, np.flatnonzero(is_plain))
-        batches.append(events)
-        rows.append(alike[is_plain])
-    passed = np.zeros(len(columns), bool)
-    for members in rows:
-        passed[members] = True
-    others = check_rows(rows_of(columns, np.flatnonzero(~passed)), arrival, naming)
-    own = _has_own_timestamp(columns)
-    if not len(others.numbers) and len(batches) == 1:
-        events, at = batches[0], rows[0]
-    else:
-        rows.append(np.searchsorted(columns.numbers, others.numbers))
-        events, at = in_order([*batches, batch_of(others.events)], rows)
-    return CheckedEvents(
-        events=events,
-        numbers=columns.numbers[at],
-        has_own_timestamp=own[at],
-        refusals=others.refusals,
-    )
+        events, is_plain = _events(part, meter, arrival, naming)
+        yield events, alike, is_plain
 
 
 def _by_shape(
@@ -157,10 +146,10 @@ def _shape(meter: MeterDefinition) -> tuple[str, str, bool, bool]:
     )
 
 
-def _wave_through(
+def _events(
     columns: LocatedColumns, meter: MeterDefinition, arrival: Arrival, naming: Naming
 ) -> tuple[pa.RecordBatch, np.ndarray]:
-    """Build events of all rows, and tell which of them plainly obey the rules."""
+    """Build events of all rows, and find which of them plainly obey the rules (bool)."""
     length = len(columns)
     identifiers, is_plain = _identifiers(columns, naming)
     timestamps = np.full(length, arrival.now)

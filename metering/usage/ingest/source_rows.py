@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 import pyarrow as pa
 
+from metering.arguments.arrow_types import is_text, texts_of
+from metering.arguments.columns import times_of
 from metering.arguments.times import Time
 from metering.usage.ingest.layout import (
     Columns,
@@ -16,7 +18,6 @@ from metering.usage.ingest.layout import (
     named_columns,
 )
 from metering.usage.ingest.receipts import Rejection
-from metering.usage.ingest.types import is_text, texts_of
 from projections.meters.catalog import Definitions
 
 _MOST_NUMBER = 1 << 64
@@ -88,16 +89,6 @@ def row_of_dict(number: int, row: object, columns: Columns) -> SourceRow | Rejec
         reason = f"expected an object with keys and values, found {type(row).__name__}"
         return Rejection(number, None, "row_invalid", f"Invalid row: {reason}")
     return _row_of_dict(number, row, columns)
-
-
-def times_of(column: pa.Array) -> list[Time | None]:
-    """Read times as strings with all their digits, or as whole seconds."""
-    if pa.types.is_integer(column.type):
-        return list(column.to_pylist())
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        # In UTC, since the last hours of the year 9999 are in no year of other zones.
-        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
-    return list(texts_of(column.cast(pa.string())))
 
 
 def parse_object(text: str | bytes) -> object:

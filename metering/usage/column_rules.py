@@ -1,0 +1,65 @@
+"""The event rules over columns: how many events are checked as fast as a few.
+
+Columns decide nothing that `metering.usage.event_rules` does not decide. An event passes
+by its columns only where they show that the check of one event would accept it, with the
+very same result. Every other event is checked alone. So a mask that errs on the side of
+False costs time and never changes an outcome, and what one event comes to does not
+depend on how many it came with.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.usage.columns import in_order, take_rows
+from ledger.usage.rows import batch_of
+from metering.store.checked_events import CheckedEvents
+
+RefusalT = TypeVar("RefusalT")
+
+Part = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
+"""Events built from columns, the number of each (int64, ascending), and which of them
+plainly obey the rules (bool); the others mean nothing."""
+
+
+def passed_or_checked(
+    parts: Iterable[Part],
+    has_own_timestamp: np.ndarray,
+    check_alone: Callable[[np.ndarray], CheckedEvents[RefusalT]],
+) -> CheckedEvents[RefusalT]:
+    """Take what plainly obeys the rules, and check every other event alone.
+
+    Args:
+        parts: events from columns, in any order; each number in one part at most.
+        has_own_timestamp: of all events, by number (bool).
+        check_alone: checks the events of some numbers one by one.
+    """
+    passed = np.zeros(len(has_own_timestamp), bool)
+    batches: list[pa.RecordBatch] = []
+    numbers: list[np.ndarray] = []
+    for events, at, is_plain in parts:
+        if not is_plain.all():
+            events, at = take_rows(events, np.flatnonzero(is_plain)), at[is_plain]  # noqa: PLW2901  # only those
+        batches.append(events)
+        numbers.append(at)
+        passed[at] = True
+    if len(batches) == 1 and passed.all():
+        return CheckedEvents(
+            events=batches[0],
+            numbers=numbers[0],
+            has_own_timestamp=has_own_timestamp,
+            refusals={},
+        )
+    others = check_alone(np.flatnonzero(~passed))
+    events, at = in_order(
+        [*batches, batch_of(others.events)], [*numbers, others.numbers]
+    )
+    assert len(at) + len(others.refusals) == len(passed), "each event is judged once"
+    return CheckedEvents(
+        events=events,
+        numbers=at,
+        has_own_timestamp=has_own_timestamp[at],
+        refusals=others.refusals,
+    )
