@@ -40,7 +40,7 @@ _UNREADABLE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
+class _StoredCommit:
     """A commit as it is stored: in a segment it has no digest of its own."""
 
     first_position: int
@@ -113,7 +113,7 @@ def _merged(
     up_to: int,
     segments: Sequence[Segment],
     reader: SegmentReader,
-) -> Iterator[_Stored]:
+) -> Iterator[_StoredCommit]:
     """Read what is stored in segments and in rows, in the order of the log."""
     return heapq.merge(
         _of_segments(after, up_to, segments, reader),
@@ -124,13 +124,13 @@ def _merged(
 
 def _of_segments(
     after: int, up_to: int, segments: Sequence[Segment], reader: SegmentReader
-) -> Iterator[_Stored]:
+) -> Iterator[_StoredCommit]:
     for segment in segments:
         if segment.up_to <= after or segment.after >= up_to:
             continue
         for first_position, recorded_at, events in reader.commits(segment):
             if after < first_position <= up_to:
-                yield _Stored(
+                yield _StoredCommit(
                     first_position=first_position,
                     recorded_at=recorded_at,
                     content=events,
@@ -139,9 +139,9 @@ def _of_segments(
                 )
 
 
-def _of_row(row: CommitRow) -> _Stored:
+def _of_row(row: CommitRow) -> _StoredCommit:
     commit = decode_commit(row)
-    return _Stored(
+    return _StoredCommit(
         first_position=commit.first_position,
         recorded_at=commit.recorded_at,
         content=commit.content,
@@ -150,7 +150,7 @@ def _of_row(row: CommitRow) -> _Stored:
     )
 
 
-def _chained(head: Head, stored: _Stored) -> tuple[Commit, Head]:
+def _chained(head: Head, stored: _StoredCommit) -> tuple[Commit, Head]:
     """Find a commit's place in the chain."""
     is_facts = isinstance(stored.content, tuple)
     digest = chain_digest(

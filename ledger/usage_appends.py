@@ -26,7 +26,7 @@ from ledger.intake import Intake
 from ledger.records.requests import Requests
 from ledger.stored_events import StoredEvents
 
-_Settled = tuple[Head, Outcome, Draft]
+_SettledDraft = tuple[Head, Outcome, Draft]
 """The head up to which a draft is settled, what becomes of it, and its new events."""
 
 
@@ -125,13 +125,13 @@ class UsageAppends:
             raise _SealedMeanwhileError
         self._intake.take_in_up_to(connection, actual)
 
-    def _settle_again(self, draft: Draft, settled: _Settled) -> _Settled:
+    def _settle_again(self, draft: Draft, settled: _SettledDraft) -> _SettledDraft:
         """Settle a draft against what was taken in since it was settled."""
         before, outcome, new = settled
         known, may_repeat = self._intake.holds_any_after(before.position, draft.hashes)
         return self._settle(draft) if may_repeat else (known, outcome, new)
 
-    def _settle(self, draft: Draft) -> _Settled:
+    def _settle(self, draft: Draft) -> _SettledDraft:
         """Settle a draft against all that was taken in."""
         known, candidates = self._intake.find(draft.hashes)
         live_since = None

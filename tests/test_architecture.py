@@ -21,30 +21,14 @@ MODULES_SIDE_BY_SIDE_MAX = 16
 # Names that still stand for two things; none is added to them.
 AMBIGUOUS_TYPE_NAMES = {
     "Answer",
-    "Attempt",
     "Body",
-    "CellsT",
-    "Columns",
-    "Decide",
-    "Draft",
-    "Endpoint",
     "Event",
     "Events",
-    "Formula",
-    "Found",
-    "Job",
-    "Judged",
-    "Keys",
     "Name",
     "Outcome",
     "Place",
     "Question",
     "Request",
-    "Settled",
-    "Stored",
-    "Tally",
-    "Text",
-    "Wanted",
 }
 
 PACKAGE_MODULES = sorted(

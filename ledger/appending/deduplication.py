@@ -21,7 +21,7 @@ from ledger.usage.rows import batch_of
 
 COMPARED = ("customer", "timestamp", "value", "payload")
 
-Stored = Callable[[np.ndarray], tuple[pa.RecordBatch, np.ndarray]]
+ReadEvents = Callable[[np.ndarray], tuple[pa.RecordBatch, np.ndarray]]
 """Reads events at positions: the events, and when each was recorded."""
 
 
@@ -108,7 +108,7 @@ class _Originals:
 def settle(
     draft: Draft,
     known: Candidates,
-    stored: Stored,
+    stored: ReadEvents,
     *,
     live_since: int | None,
 ) -> Outcome:
@@ -161,7 +161,7 @@ def _outcome(originals: _Originals) -> Outcome:
 def _settle_stored(
     draft: Draft,
     known: Candidates,
-    stored: Stored,
+    stored: ReadEvents,
     live_since: int | None,
     originals: _Originals,
 ) -> None:

@@ -10,8 +10,8 @@ members a moment to come back, as PostgreSQL's commit_delay does; a lone one nev
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence, Sized
+from typing import Generic, TypeVar
 
 from ledger.errors import LedgerError
 
@@ -20,14 +20,7 @@ _PAUSES = 4
 _PAUSE_SECONDS = 0.0001
 
 
-class Draft(Protocol):
-    """What is committed: it counts its entries."""
-
-    def __len__(self) -> int:
-        """Count the entries."""
-
-
-DraftT = TypeVar("DraftT", bound=Draft)
+DraftT = TypeVar("DraftT", bound=Sized)
 OutcomeT = TypeVar("OutcomeT")
 
 

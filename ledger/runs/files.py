@@ -20,7 +20,7 @@ from xxhash import xxh3_128
 
 from ledger.errors import RunsDirectoryError
 
-Columns: TypeAlias = Mapping[str, np.ndarray | pa.Array]
+RunColumns: TypeAlias = Mapping[str, np.ndarray | pa.Array]
 """Arrays of any lengths and Arrow types, by name."""
 
 _DIGEST_BYTES_IN_NAME = 8
@@ -92,7 +92,7 @@ class MappedRun:
         return numbers
 
 
-def write_run(directory: Path, identity: RunIdentity, columns: Columns) -> MappedRun:
+def write_run(directory: Path, identity: RunIdentity, columns: RunColumns) -> MappedRun:
     """Write a run, so that it is in the directory as a whole or not at all.
 
     Equal columns give an equal file, and replace one that is there already.
@@ -156,7 +156,7 @@ def identity_of(name: str) -> RunIdentity | None:
     )
 
 
-def _write(path: Path, identity: RunIdentity, columns: Columns) -> None:
+def _write(path: Path, identity: RunIdentity, columns: RunColumns) -> None:
     cells = [_cell(values) for values in columns.values()]
     schema = pa.schema(
         [pa.field(name, cell.type) for name, cell in zip(columns, cells, strict=True)],

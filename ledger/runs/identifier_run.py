@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ledger.runs.files import Columns, MappedRun
+from ledger.runs.files import MappedRun, RunColumns
 from ledger.runs.levels import FAN_IN
 from ledger.runs.occupancy import occupy, shift_to_word, words_for
 
@@ -96,7 +96,7 @@ class IdentifierRuns:
         """View a run's columns."""
         return IdentifierRun(file)
 
-    def merge(self, runs: Sequence[IdentifierRun]) -> Columns:
+    def merge(self, runs: Sequence[IdentifierRun]) -> RunColumns:
         """Merge runs of neighbouring stretches, in the order of the log."""
         count = sum(map(len, runs))
         hashes = np.empty(count, np.uint64)
@@ -120,7 +120,7 @@ class IdentifierRuns:
         return _columns(hashes, positions, content_hashes, timestamps)
 
 
-def build_identifier_run(table: pa.Table) -> Columns:
+def build_identifier_run(table: pa.Table) -> RunColumns:
     """Make the columns of a run from the columns `SEGMENT_COLUMNS` of a segment."""
     hashes, positions, content_hashes = (
         table.column(name).to_numpy() for name in SEGMENT_COLUMNS[:3]
@@ -190,7 +190,7 @@ def _columns(
     positions: np.ndarray,
     content_hashes: np.ndarray,
     timestamps: np.ndarray,
-) -> Columns:
+) -> RunColumns:
     words = words_for(len(hashes))
     for start in range(0, len(hashes), _ROWS_AT_A_TIME):
         occupy(words, hashes[start : start + _ROWS_AT_A_TIME])

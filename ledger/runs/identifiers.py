@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ledger.appending.deduplication import Candidates
-from ledger.runs.files import Columns
+from ledger.runs.files import RunColumns
 from ledger.runs.identifier_run import (
     SEGMENT_COLUMNS,
     IdentifierRun,
@@ -81,7 +81,7 @@ class SealedIdentifiers:
             self._runs = self._files.cover(segments, self._build, progress)
         return self._runs
 
-    def _build(self, segment: Segment) -> Columns:
+    def _build(self, segment: Segment) -> RunColumns:
         table = self._sealed.reader.table(segment, SEGMENT_COLUMNS)
         return build_identifier_run(table)
 

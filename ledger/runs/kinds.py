@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from ledger.runs.files import Columns, MappedRun
+from ledger.runs.files import MappedRun, RunColumns
 
 RunT = TypeVar("RunT")
 
@@ -25,7 +25,7 @@ class RunKind(Protocol[RunT]):
     def open(self, file: MappedRun) -> RunT:
         """Read a run; keeps views of the file and copies nothing large."""
 
-    def merge(self, runs: Sequence[RunT]) -> Columns:
+    def merge(self, runs: Sequence[RunT]) -> RunColumns:
         """Make one run of neighbours, in the order of the log.
 
         Merging gives what building the whole stretch at once would have given.

@@ -16,8 +16,8 @@ from typing import Generic
 from ledger.errors import RunsDirectoryError
 from ledger.runs.building import building
 from ledger.runs.files import (
-    Columns,
     MappedRun,
+    RunColumns,
     RunIdentity,
     identity_of,
     open_run,
@@ -58,7 +58,7 @@ class RunSet(Generic[RunT]):
     def cover(
         self,
         segments: Sequence[Segment],
-        build: Callable[[Segment], Columns],
+        build: Callable[[Segment], RunColumns],
         progress: Callable[[int, int], None] | None = None,
     ) -> list[RunT]:
         """Get the runs of all segments, in the order of the log.
@@ -145,7 +145,7 @@ class RunSet(Generic[RunT]):
     def _make(
         self,
         wanted: Sequence[Stretch],
-        build: Callable[[Segment], Columns],
+        build: Callable[[Segment], RunColumns],
         progress: Callable[[int, int], None],
     ) -> None:
         missing = [each for stretch in wanted for each in self._missing(stretch)]
@@ -168,7 +168,7 @@ class RunSet(Generic[RunT]):
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _build(
-        self, stretch: Stretch, segment: Segment, build: Callable[[Segment], Columns]
+        self, stretch: Stretch, segment: Segment, build: Callable[[Segment], RunColumns]
     ) -> MappedRun:
         return write_run(self._directory, self._identity(stretch), build(segment))
 

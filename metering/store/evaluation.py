@@ -21,7 +21,7 @@ from projections.meters.catalog import Catalog
 from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
-Found = list[tuple[int, UsageAlertTriggered]]
+FoundTriggers = list[tuple[int, UsageAlertTriggered]]
 
 
 class Evaluator:
@@ -92,7 +92,7 @@ class Evaluator:
         assert pending is not None, "an alert was created before"
         return replace(pending, generation=known.generation)
 
-    def _find(self, pending: Pending) -> Found:
+    def _find(self, pending: Pending) -> FoundTriggers:
         with self._log.read() as connection:
             seen = AlertQueries(connection)
             watches = seen.watches(pending.first_base)
@@ -111,7 +111,7 @@ class Evaluator:
             self._fired = {each for each in self._fired if each[0] in periods}
         self._periods = periods
 
-    def _record(self, up_to: int, found: Found) -> int:
+    def _record(self, up_to: int, found: FoundTriggers) -> int:
         with self._log.writing(self._now) as writing:
             seen = AlertQueries(writing.connection)
             checkpoint = seen.checkpoint()

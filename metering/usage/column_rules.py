@@ -8,24 +8,21 @@ depend on how many it came with.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from ledger.usage.columns import in_order, take_rows
 from ledger.usage.rows import batch_of
-from metering.store.checked_events import CheckedEvents
+from metering.store.checked_events import CheckedEvents, RefusalT
 
-RefusalT = TypeVar("RefusalT")
-
-Part = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
+ColumnPart = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
 """Events built from columns, the number of each (int64, ascending), and which of them
 plainly obey the rules (bool); the others mean nothing."""
 
 
 def passed_or_checked(
-    parts: Iterable[Part],
+    parts: Iterable[ColumnPart],
     has_own_timestamp: np.ndarray,
     check_alone: Callable[[np.ndarray], CheckedEvents[RefusalT]],
 ) -> CheckedEvents[RefusalT]:

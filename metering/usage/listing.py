@@ -24,12 +24,12 @@ from projections.usage.view import UsageView
 
 _ROWS_AT_A_TIME = 4096
 
-_Found = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
+_FoundEvents = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
 """Events, with their positions and when they were recorded (int64)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventQuery:
     """Which events.
 
     Attributes:
@@ -57,7 +57,7 @@ class RecordedEvent(NamedTuple):
 
 
 def recorded_events(
-    log: Log, view: UsageView, wanted: Wanted
+    log: Log, view: UsageView, wanted: EventQuery
 ) -> Iterator[RecordedEvent]:
     """Read events up to the position of a view, in the order of the log."""
     for batch, positions, recorded_at in _found(log, view, wanted):
@@ -99,7 +99,7 @@ def event_resource(
     )
 
 
-def _found(log: Log, view: UsageView, wanted: Wanted) -> Iterator[_Found]:
+def _found(log: Log, view: UsageView, wanted: EventQuery) -> Iterator[_FoundEvents]:
     bounds = (wanted.event_name, wanted.customer, (wanted.start, wanted.end))
     if view.sealed is not None:
         segments = overlapping(view.sealed.segments, wanted.start, wanted.end)
@@ -118,7 +118,7 @@ def _found(log: Log, view: UsageView, wanted: Wanted) -> Iterator[_Found]:
         yield take_rows(batch, rows), commit.first_position + rows, recorded_at
 
 
-def _in_order_of_the_log(table: pa.Table, after: int) -> _Found:
+def _in_order_of_the_log(table: pa.Table, after: int) -> _FoundEvents:
     table = table.filter(pc.field("position") > after).sort_by("position")
     recorded_at = table.column("recorded_at").cast(pa.int64()).to_numpy()
     return usage_batch_of(table), table.column("position").to_numpy(), recorded_at

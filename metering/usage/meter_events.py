@@ -20,8 +20,8 @@ from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
 from metering.usage.listing import (
+    EventQuery,
     RecordedEvent,
-    Wanted,
     event_resource,
     recorded_events,
 )
@@ -225,7 +225,7 @@ class MeterEvents:
         low = 0 if start_time is None else instant(start_time, "start_time")
         high = 1 << 62 if end_time is None else instant(end_time, "end_time")
         self._engine.log.catch_up()
-        wanted = Wanted(event_name, customer, low, max(low, high), after)
+        wanted = EventQuery(event_name, customer, low, max(low, high), after)
         view, _ = self._engine.usage.view(), self._engine.definitions()
         return map(self._resource, recorded_events(self._engine.log, view, wanted))
 

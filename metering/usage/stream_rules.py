@@ -11,15 +11,14 @@ import pyarrow as pa
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import empty_batch, usage_batch, usage_batch_of
 from metering.arguments.columns import plain_timestamps, plain_values
-from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
+from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Name, is_storable
 from metering.errors import MeterEventInvalidError
 from metering.store.checked_events import CheckedEvents
-from metering.usage.column_rules import Part, passed_or_checked
+from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_each
 from metering.usage.requests import PAYLOAD_KEYS_MAX
 from projections.meters.catalog import Definitions
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
 _Key = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
 _Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 _Payload = Annotated[dict[_Key, _Text], msgspec.Meta(max_length=PAYLOAD_KEYS_MAX)]
@@ -28,9 +27,9 @@ _Payload = Annotated[dict[_Key, _Text], msgspec.Meta(max_length=PAYLOAD_KEYS_MAX
 class StreamedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A meter event as a decoder of JSON gives it, all of it strings."""
 
-    event_name: _Name
+    event_name: Name
     payload: _Payload
-    identifier: _Name | None = None
+    identifier: Name | None = None
     timestamp: str | None = None
 
 
@@ -60,7 +59,7 @@ def check_stream(
         )
 
     gathered = list(_gathered(events, arrival.definitions))
-    parts: list[Part] = []
+    parts: list[ColumnPart] = []
     if gathered and _are_storable(gathered, events, identifiers):
         parts.append(_part(gathered, events, identifiers, arrival))
     own = np.array([event.timestamp is not None for event in events], np.bool_)
@@ -130,7 +129,7 @@ def _part(
     events: Sequence[StreamedEvent],
     identifiers: Sequence[str],
     arrival: Arrival,
-) -> Part:
+) -> ColumnPart:
     numbers, names, customers, values, rests = zip(*gathered, strict=True)
     times = pa.array([events[number].timestamp for number in numbers], pa.string())
     timestamps, in_time = plain_timestamps(times, arrival.earliest, arrival.latest)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ledger.entries import Commit
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.reading import read_facts
-from ledger.runs.files import Columns
+from ledger.runs.files import RunColumns
 from ledger.runs.run_set import RunSet
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
@@ -184,7 +184,7 @@ class _Building:
         self._reader = reader
         self._shapes = shapes
 
-    def columns(self, segment: Segment) -> Columns:
+    def columns(self, segment: Segment) -> RunColumns:
         """Return the run of a segment and of the cancellations in its stretch."""
         cells = cells_of_events(
             _one_batch(self._reader.table(segment, _SERIES_COLUMNS)),

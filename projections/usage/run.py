@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ledger.runs.files import Columns, MappedRun
+from ledger.runs.files import MappedRun, RunColumns
 from projections.kernels.usage.dictionaries import code_of, codes_of_many, merged_words
 from projections.kernels.usage.keys import (
     HOURS,
@@ -128,7 +128,7 @@ class UsageRuns:
         """View the columns of a run."""
         return UsageRun(file)
 
-    def merge(self, runs: Sequence[UsageRun]) -> Columns:
+    def merge(self, runs: Sequence[UsageRun]) -> RunColumns:
         """Merge runs of neighbouring stretches, in the order of the log."""
         names, meters = merged_words([run.names for run in runs])
         customers, codes = merged_words([run.customers for run in runs])
@@ -156,7 +156,7 @@ class UsageRuns:
         }
 
 
-def columns_of(cells: UsageCells) -> Columns:
+def columns_of(cells: UsageCells) -> RunColumns:
     """Return the columns of a run."""
     return {
         "name": cells.names,

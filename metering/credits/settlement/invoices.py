@@ -68,7 +68,7 @@ def check_invoices(portion: pa.Table, first_row: int) -> InvoiceBatch:
         portion: whole invoices, in the columns of `metering.credits.settlement.sources`.
         first_row: number of the portion's first row in its source.
     """
-    columns = _Columns(portion)
+    columns = _InvoiceColumns(portion)
     firsts = first_rows(portion)
     bounds = np.append(firsts, portion.num_rows)
     names = _Texts(portion.column("invoice").take(pa.array(firsts)), LONGEST_ID)
@@ -147,7 +147,7 @@ class _Texts:
         return [self.names[code] for code in self.codes[rows].tolist()]
 
 
-class _Columns:
+class _InvoiceColumns:
     """The columns of a portion, and which of their values are plain."""
 
     def __init__(self, portion: pa.Table) -> None:

@@ -22,7 +22,7 @@ from metering.server.api.requests import BodyLimits
 from metering.server.api.routes import Answer, Call, Content, Route, RowsBody
 from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, prefers_arrow
-from metering.usage.ingest.bodies import Body, Format
+from metering.usage.ingest.bodies import EventsBody, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
@@ -93,17 +93,17 @@ def _ingest(call: Call) -> Answer:
     )
 
 
-def _body(call: Call) -> Body:
+def _body(call: Call) -> EventsBody:
     assert call.rows is not None, "the route takes rows"
     kind, content = _FORMATS[call.rows.media_type], call.rows.content
     # Not of what is in the body: rows that were kept before a fault are the same ones
     # when it is mended.
     request = call.request
     naming = None if request is None else NamingByText(identifier_of(request))
-    return Body(content=content, format=kind, naming=naming)
+    return EventsBody(content=content, format=kind, naming=naming)
 
 
-def _check_size(body: Body) -> None:
+def _check_size(body: EventsBody) -> None:
     is_whole = body.format.is_cloud_events
     most = _CLOUD_EVENTS_MAX if is_whole else _LIMITS.decoded_max
     if body.unpacked_bytes() > most:

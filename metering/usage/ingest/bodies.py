@@ -44,7 +44,7 @@ class Format(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class EventsBody:
     """Events in memory, to be ingested.
 
     Attributes:
@@ -80,7 +80,7 @@ class Body:
 
 
 def open_body(
-    body: Body, rows_at_a_time: int
+    body: EventsBody, rows_at_a_time: int
 ) -> pa.RecordBatchReader | ColumnFile | LineFile:
     """Begin to read a body.
 
@@ -109,7 +109,7 @@ def open_body(
             return LineFile(objects=events_of(body.content, is_batch=is_batch))
 
 
-def _open_arrow(body: Body, buffer: pa.Buffer) -> pa.RecordBatchReader:
+def _open_arrow(body: EventsBody, buffer: pa.Buffer) -> pa.RecordBatchReader:
     source = pa.BufferReader(buffer)
     with readable(body.name):
         stream = pa.ipc.open_stream(source)

@@ -23,8 +23,8 @@ from metering.usage.ingest.piece_rules import check_columns, check_rows
 from metering.usage.ingest.receipts import (
     IngestReceipt,
     ProgressCallback,
+    ReceiptTally,
     Rejection,
-    Tally,
 )
 from metering.usage.ingest.sources import Piece, open_source
 from projections.meters.catalog import Definitions
@@ -53,7 +53,7 @@ class Ingestion:
         """Append all pieces of a source, and report what became of its rows."""
         opened = open_source(source, self._columns)
         self._naming = opened.naming
-        tally = Tally()
+        tally = ReceiptTally()
 
         def commit(upcoming: Future[_Prepared]) -> None:
             self._commit(upcoming.result(), tally)
@@ -96,7 +96,7 @@ class Ingestion:
             return check_columns(piece, arrival, naming)
         return check_rows(piece, arrival, naming)
 
-    def _commit(self, prepared: _Prepared, tally: Tally) -> None:
+    def _commit(self, prepared: _Prepared, tally: ReceiptTally) -> None:
         piece = prepared.piece
         checked, outcome = self._engine.append(
             partial(self._check, piece), prepared.ahead
@@ -107,7 +107,9 @@ class Ingestion:
             _count(checked, outcome, tally)
 
 
-def _count(checked: CheckedEvents[Rejection], outcome: Outcome, tally: Tally) -> None:
+def _count(
+    checked: CheckedEvents[Rejection], outcome: Outcome, tally: ReceiptTally
+) -> None:
     appended = outcome.positions[outcome.statuses == Status.APPENDED]
     tally.accepted += len(appended)
     tally.duplicates += int(np.count_nonzero(outcome.statuses == Status.DUPLICATE))

@@ -28,7 +28,7 @@ from metering.arguments.ids import Naming
 from metering.arguments.strings import LONGEST_TEXT
 from metering.errors import MeterEventInvalidError
 from metering.store.checked_events import CheckedEvents
-from metering.usage.column_rules import Part, passed_or_checked
+from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
 from metering.usage.ingest.payloads import (
@@ -98,7 +98,9 @@ def check_columns(
     return replace(checked, numbers=columns.numbers[checked.numbers])
 
 
-def _parts(columns: LocatedColumns, arrival: Arrival, naming: Naming) -> Iterator[Part]:
+def _parts(
+    columns: LocatedColumns, arrival: Arrival, naming: Naming
+) -> Iterator[ColumnPart]:
     for meter, alike in _by_shape(columns, arrival):
         part = columns if len(alike) == len(columns) else columns.take(alike)
         events, is_plain = _events(part, meter, arrival, naming)

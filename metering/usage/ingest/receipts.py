@@ -66,7 +66,7 @@ class IngestReceipt:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReceiptTally:
     """A receipt in the making."""
 
     rows: int = 0

@@ -22,7 +22,7 @@ from metering.arguments.arrow_types import (
 )
 from metering.arguments.ids import Naming
 from metering.errors import SourceError
-from metering.usage.ingest.bodies import Body, open_body
+from metering.usage.ingest.bodies import EventsBody, open_body
 from metering.usage.ingest.cloud_events import CLOUD_EVENT_COLUMNS
 from metering.usage.ingest.files import (
     BLANK,
@@ -75,7 +75,7 @@ def open_source(source: object, columns: Columns) -> Source:
             return _of_table(source, columns)
         case pa.RecordBatch():
             return _of_table(pa.Table.from_batches([source]), columns)
-        case Body():
+        case EventsBody():
             return _of_body(source, columns)
         case str() | PathLike():
             return _of_file(Path(source), columns)
@@ -120,7 +120,7 @@ def _of_file(path: Path, columns: Columns) -> Source:
     return _of_opened(open_file(path, ROWS_PER_PIECE), columns, NamingByFile(path))
 
 
-def _of_body(body: Body, columns: Columns) -> Source:
+def _of_body(body: EventsBody, columns: Columns) -> Source:
     opened = open_body(body, ROWS_PER_PIECE)
     if isinstance(opened, pa.RecordBatchReader):
         pieces = _of_batches(opened, columns, body.name)

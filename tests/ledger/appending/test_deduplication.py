@@ -9,7 +9,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from ledger.appending.deduplication import Candidates, Stored, settle
+from ledger.appending.deduplication import Candidates, ReadEvents, settle
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_batch
@@ -37,7 +37,7 @@ def drafted(
     )
 
 
-def stored_at(events: Sequence[UsageRow], times: Sequence[int] = ()) -> Stored:
+def stored_at(events: Sequence[UsageRow], times: Sequence[int] = ()) -> ReadEvents:
     """Read events that lie at the positions from 1 on."""
     batch = usage_batch(events)
     recorded_at = np.array(times or [NOW] * len(events))

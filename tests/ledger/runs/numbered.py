@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ledger.runs.files import Columns, MappedRun
+from ledger.runs.files import MappedRun, RunColumns
 from ledger.runs.run_set import RunSet
 from ledger.segments.entry import Segment
 
@@ -31,11 +31,11 @@ class Numbered:
     def open(self, file: MappedRun) -> Numbers:
         return Numbers(file.numbers("position"))
 
-    def build(self, segment: Segment) -> Columns:
+    def build(self, segment: Segment) -> RunColumns:
         self.built.append(segment.name)
         return {"position": np.arange(segment.after + 1, segment.up_to + 1)}
 
-    def merge(self, runs: Sequence[Numbers]) -> Columns:
+    def merge(self, runs: Sequence[Numbers]) -> RunColumns:
         self.merged.append(len(runs))
         return {"position": np.concatenate([run.positions for run in runs])}
 

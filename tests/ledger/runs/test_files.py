@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from ledger.errors import RunsDirectoryError
-from ledger.runs.files import Columns, RunIdentity, open_run, runs_in, write_run
+from ledger.runs.files import RunColumns, RunIdentity, open_run, runs_in, write_run
 
 IDENTITY = RunIdentity.of("totals", 3, 100, 250, bytes(range(32)))
-COLUMNS: Columns = {
+COLUMNS: RunColumns = {
     "hour": np.array([5, 6, 2**62], np.int64),
     "hash": np.array([2**64 - 1], np.uint64),
     "empty": np.array([], np.int32),

@@ -12,7 +12,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from ledger.appending.deduplication import Candidates
-from ledger.runs.files import Columns, RunIdentity, write_run
+from ledger.runs.files import RunColumns, RunIdentity, write_run
 from ledger.runs.identifier_run import (
     IdentifierRun,
     IdentifierRuns,
@@ -51,7 +51,7 @@ def segment_table(hashes: Sequence[int], after: int, seed: int = 0) -> pa.Table:
     )
 
 
-def opened(columns: Columns) -> IdentifierRun:
+def opened(columns: RunColumns) -> IdentifierRun:
     """View columns as a run whose file is gone already."""
     with tempfile.TemporaryDirectory() as directory:
         identity = RunIdentity.of("identifiers", 1, 0, 1, bytes(8))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import RunsDirectoryError
 from ledger.runs.building import building
-from ledger.runs.files import Columns, runs_in, unfinished_in
+from ledger.runs.files import RunColumns, runs_in, unfinished_in
 from ledger.runs.run_set import RunSet
 from ledger.segments.entry import Segment
 from tests.ledger.runs.catalogs import catalog
@@ -202,7 +202,7 @@ def test_a_segment_that_cannot_be_read_is_an_error_and_the_rest_is_kept(
 ) -> None:
     kind = Numbered()
 
-    def build(segment: Segment) -> Columns:
+    def build(segment: Segment) -> RunColumns:
         if segment is TEN[4]:
             raise OSError("the segment store is away")
         return kind.build(segment)
@@ -278,7 +278,7 @@ class Watched(Numbered):
     directory: Path = Path()
     files: dict[str, bytes] = field(default_factory=dict)
 
-    def merge(self, runs: Sequence[Numbers]) -> Columns:
+    def merge(self, runs: Sequence[Numbers]) -> RunColumns:
         self.look()
         return super().merge(runs)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.runs.files import Columns, RunIdentity, open_run, write_run
+from ledger.runs.files import RunColumns, RunIdentity, open_run, write_run
 from ledger.usage.columns import UsageRow, usage_batch
 from projections.kernels.usage.series import CellShape
 from projections.usage.cells import (
@@ -50,7 +50,7 @@ def cancelled(events: Sequence[Known]) -> UsageCells:
     )
 
 
-def kept(directory: Path, after: int, columns: Columns) -> UsageRun:
+def kept(directory: Path, after: int, columns: RunColumns) -> UsageRun:
     """Write a run and open it again."""
     identity = RunIdentity.of("usage", 1, after, after + 1, bytes(32))
     file = open_run(write_run(directory, identity, columns).path)
