@@ -31,8 +31,7 @@ from metering.store.evaluation import Evaluator
 from metering.store.sealing import SEAL_EVENTS, BackgroundSealing
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
-from metering.upkeep.receipts import WorkReceipt
-from metering.upkeep.status import StoreStatus, status_of
+from metering.upkeep.status import StoreStatus, WorkReceipt, status_of
 from metering.upkeep.verification import Checkpoint, VerifyReport, verify
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.meter_events import MeterEvents

@@ -64,8 +64,7 @@ from metering.meters.resources import (
 )
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession
-from metering.upkeep.receipts import WorkReceipt
-from metering.upkeep.status import StoreStatus
+from metering.upkeep.status import StoreStatus, WorkReceipt
 from metering.upkeep.verification import Checkpoint, VerifyReport
 from metering.usage.ingest.layout import Columns, Constant
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt

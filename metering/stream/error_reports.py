@@ -1,9 +1,10 @@
-"""Error reports: what was refused on the stream, where nobody waits to be told.
+"""Error reports: what a stream refused, whose senders do not wait for an answer.
 
-Every refusal is written down, durably, before the request is acknowledged; a report
-tells of all those on one meter in a window of ten seconds. It is there as soon as the
-window has ended: whoever looks next makes it, a worker among others, so no process need
-live to do so; endpoints that name its type are told of it.
+Every refusal is written down, durably, before its request is acknowledged. A report
+counts those on one meter in a window of ten seconds. The next process to look after the
+window has ended makes it, in one database transaction with its deliveries to the
+endpoints that name its type: no report is without its deliveries, and none has them
+twice, whenever a process dies.
 Source: https://docs.stripe.com/api/v2/core/events/event-types
 """
 
@@ -11,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.appending.writing import Writing
 from ledger.records.idempotency import Request
+from ledger.records.outbox import Outbox, UnrecordedEvent
 from ledger.records.refusals import (
     REPORTS_KEPT,
     SAMPLES_MAX,
@@ -23,15 +26,18 @@ from ledger.records.refusals import (
 )
 from ledger.records.requests import Requests, StoredRequest
 from metering.arguments.times import Time, instant
+from metering.bodies import encoded
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
-from metering.stream.reporting import make_reports, report_windows
 from metering.stream.resources import (
     REPORT_TRIGGERED,
     REPORT_TYPES,
     ErrorReport,
     report_resource,
 )
+from metering.stream.thin_events import notification_body
+from projections.kernels.endpoints import Endpoint
+from projections.webhooks.queries import EndpointQueries, Past
 
 LIMIT_MAX = 100
 _NO_METER = "no_meter"
@@ -68,7 +74,7 @@ class ErrorReports:
         livemode = self._engine.settings.livemode
 
         with self._engine.writing() as writing:
-            report_windows(self._engine, writing)
+            _report_windows(self._engine, writing)
             requests, now = Requests(writing.connection), writing.now
             fresh = self._counted(_written_down(refused, requests, now))
             Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
@@ -162,6 +168,46 @@ class ErrorReports:
             return Refusals(connection).find_report(
                 report_id, self._engine.now(), livemode=livemode
             )
+
+
+def make_reports(engine: Engine) -> int:
+    """Make the reports of windows that have ended; return how many deliveries."""
+    with engine.log.read() as connection:
+        is_due = Refusals(connection).has_ended_window(engine.now())
+    if not is_due:
+        return 0
+    with engine.writing() as writing:
+        return _report_windows(engine, writing)
+
+
+def _report_windows(engine: Engine, writing: Writing) -> int:
+    """Make the reports in a write transaction that is open."""
+    refusals, now = Refusals(writing.connection), writing.now
+    made = refusals.report(lambda: engine.ids.resource("evt"), now)
+    ends = {each.window_end for each in made}
+    # It goes to those that wanted it when its window ended, whenever it is made.
+    then = {at: _endpoints_at(writing, at) for at in ends}
+    outgoing = [_outgoing(each, then[each.window_end]) for each in made]
+    return Outbox(writing.connection).enqueue_apart(outgoing, now) if made else 0
+
+
+def _endpoints_at(writing: Writing, instant: int) -> list[Endpoint]:
+    past = Past(writing.connection)
+    known = EndpointQueries(writing.connection).all_endpoints()
+    then = (past.endpoint_at(each, instant) for each in known)
+    return [each for each in then if each is not None and each.is_enabled]
+
+
+def _outgoing(stored: StoredReport, endpoints: Sequence[Endpoint]) -> UnrecordedEvent:
+    report = report_resource(stored)
+    return UnrecordedEvent(
+        event_id=report.id,
+        event_type=report.type,
+        body=encoded(notification_body(report)),
+        endpoint_ids=tuple(
+            each.endpoint_id for each in endpoints if each.names(report.type)
+        ),
+    )
 
 
 def _written_down(

@@ -1,4 +1,4 @@
-"""The status of a store: how far it is, and what is still to be done."""
+"""How far a store is, what is still to be done, and what a worker did about it."""
 
 from datetime import datetime
 
@@ -29,6 +29,24 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     evaluated_position: int | None
     pending_deliveries: int
     pending_since: datetime | None
+
+
+class WorkReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round of a worker came to.
+
+    Attributes:
+        position: up to where the log was taken in.
+        triggered: how often alerts triggered.
+        enqueued: deliveries that were added, one for each event and endpoint.
+        delivered: attempts that were answered with a 2xx.
+        failed: attempts that were not; they are repeated when they are due.
+    """
+
+    position: int
+    triggered: int
+    enqueued: int
+    delivered: int
+    failed: int
 
 
 def status_of(engine: Engine) -> StoreStatus:

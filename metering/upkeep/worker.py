@@ -23,9 +23,9 @@ from ledger.errors import (
     StoreUnavailableError,
 )
 from metering.store.engine import Engine
-from metering.upkeep.receipts import WorkReceipt
+from metering.upkeep.status import WorkReceipt
+from metering.webhooks.delivering import Lanes, Tally
 from metering.webhooks.enqueueing import enqueue_all
-from metering.webhooks.lanes import Lanes, Tally
 from metering.webhooks.sending import sender_of
 
 # What time alone brings is looked for so often: expiries, and attempts to repeat.

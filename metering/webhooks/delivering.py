@@ -1,10 +1,53 @@
-"""Delivering once: everything that is due, and then no more."""
+"""Delivering: lanes, one for each endpoint, in which deliveries go one behind the other.
 
+A lane leases its endpoint first, for a while that outlasts an attempt: no two processes
+deliver to an endpoint at once, and first attempts keep the order of the log. The
+database transaction that records an attempt renews the lease and fetches what is next,
+so that a delivery costs two of them, and each further one of the lane one more. A lane
+ends with the first attempt that fails: an endpoint that stalls takes a thread for one
+attempt and not for all, and does not hold others up. A delivery is done once the
+receiver has said so and that is written: a process that dies in between makes the same
+attempt again.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from secrets import token_hex
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from ledger.facts.webhooks import EndpointStatus
+from ledger.records.deliveries import (
+    Deliveries,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+)
+from ledger.records.outbox import Outbox
+from ledger.records.signing_secrets import SigningSecrets
 from metering.store.engine import Engine
+from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.enqueueing import enqueue_all
-from metering.webhooks.lanes import Lanes
 from metering.webhooks.resources import DeliveryReceipt
-from metering.webhooks.sending import sender_of
+from metering.webhooks.schedule import next_attempt
+from metering.webhooks.sending import Answer, Sender, sender_of
+from metering.webhooks.signatures import signed_headers
+from projections.kernels.endpoints import Endpoint
+from projections.webhooks.queries import EndpointQueries
+
+LANES = 16
+_GONE = 410
+_SECOND = 1_000_000
+_SECONDS_TO_SPARE = 60
+# https://docs.stripe.com/api/events
+KEPT = 30 * 24 * 3600 * _SECOND
+"""For how long what was sent is kept, in microseconds."""
+_FORGOTTEN_AT_A_TIME = 1_000
+_SECONDS_BETWEEN_LOOKS = 600.0
 
 
 def deliver(engine: Engine) -> DeliveryReceipt:
@@ -16,3 +59,231 @@ def deliver(engine: Engine) -> DeliveryReceipt:
     return DeliveryReceipt(
         enqueued=enqueued, delivered=tally.delivered, failed=tally.failed
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many attempts were made."""
+
+    delivered: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Count both."""
+        return Tally(
+            delivered=self.delivered + other.delivered,
+            failed=self.failed + other.failed,
+        )
+
+
+class Lanes:
+    """Delivers what is due, in threads; a context manager that waits for them.
+
+    Args:
+        engine: whose deliveries.
+        sender: makes the attempts.
+        is_stopping: whether to make no further attempt.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sender: Sender,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._engine = engine
+        self._sender = sender
+        self._is_stopping = is_stopping
+        self._holder = token_hex(8)
+        self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="metering-webhooks")
+        self._busy: dict[str, Future[Tally]] = {}
+        self._next_look = monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for the attempts that are being made."""
+        self._pool.shutdown(wait=True)
+
+    def start_due(self) -> Tally:
+        """Start a lane for each endpoint to which something is due.
+
+        Returns:
+            What the lanes came to that have ended since the last call.
+
+        Raises:
+            StoreError: the store cannot be used; nothing is lost.
+        """
+        ended = self.ended()
+        with self._engine.log.read() as connection:
+            due = Outbox(connection).due_endpoints(self._engine.now(), self._holder)
+            endpoints = EndpointQueries(connection).all_endpoints() if due else ()
+        enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
+        for endpoint_id in due:
+            is_free = endpoint_id in enabled and endpoint_id not in self._busy
+            if is_free and not self._is_stopping():
+                lane = self._pool.submit(self._run, endpoint_id)
+                self._busy[endpoint_id] = lane
+        self._forget()
+        return ended
+
+    def deliver_all(self) -> Tally:
+        """Make every attempt that is due, and wait for it."""
+        tally = self.start_due()
+        while self._busy:
+            wait(self._busy.values(), return_when=FIRST_COMPLETED)
+            tally += self.start_due()
+        return tally
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether there is a lane whose end was not counted yet."""
+        return bool(self._busy)
+
+    def ended(self) -> Tally:
+        """Tell what the lanes came to that have ended since the last call."""
+        tally = Tally()
+        for endpoint_id, lane in list(self._busy.items()):
+            if lane.done():
+                del self._busy[endpoint_id]
+                tally += lane.result()
+        return tally
+
+    def _forget(self) -> None:
+        """Delete some of what was sent long ago, not more often than is of use."""
+        if monotonic() < self._next_look:
+            return
+        count, before = 0, self._engine.now() - KEPT
+        with self._engine.log.read() as connection:
+            is_any = bool(Outbox(connection).forgettable(before, 1))
+        if is_any:
+            with self._engine.outbox() as (outbox, _):
+                count = outbox.forget(before, _FORGOTTEN_AT_A_TIME)
+        if count < _FORGOTTEN_AT_A_TIME:
+            self._next_look = monotonic() + _SECONDS_BETWEEN_LOOKS
+
+    # In a thread of the pool.
+
+    def _run(self, endpoint_id: str) -> Tally:
+        tally = Tally()
+        job = None if self._is_stopping() else self._first(endpoint_id)
+        while job is not None:
+            answer = self._attempt(job)
+            tally += Tally(
+                delivered=int(answer.is_delivered), failed=int(not answer.is_delivered)
+            )
+            job = self._finish(job, answer)
+        return tally
+
+    def _first(self, endpoint_id: str) -> "_Job | None":
+        """Take the lease of an endpoint, and return what to send there first."""
+        with self._engine.outbox() as (outbox, now):
+            if not outbox.lease(endpoint_id, self._holder, now, self._lease_end(now)):
+                return None
+            return self._next(outbox, endpoint_id, now)
+
+    def _finish(self, job: "_Job", answer: Answer) -> "_Job | None":
+        """Write how an attempt went, and return what to send next."""
+        if answer.status_code != _GONE:
+            with self._engine.outbox() as (outbox, now):
+                return self._recorded(outbox, job, answer, now)
+        with self._engine.writing() as writing:
+            endpoint_id = job.endpoint.endpoint_id
+            endpoint = EndpointQueries(writing.connection).endpoint(endpoint_id)
+            if endpoint is not None and endpoint.is_enabled:
+                status = EndpointStatus.DISABLED
+                gone = msgspec.structs.replace(as_it_is(endpoint), status=status)
+                writing.record([gone])
+            return self._recorded(Outbox(writing.connection), job, answer, writing.now)
+
+    def _recorded(
+        self, outbox: Outbox, job: "_Job", answer: Answer, now: int
+    ) -> "_Job | None":
+        endpoint_id, delivery = job.endpoint.endpoint_id, job.delivery
+        is_ours = outbox.renew(endpoint_id, self._holder, self._lease_end(now))
+        attempt = DeliveryAttempt(
+            endpoint_id=endpoint_id,
+            event_id=delivery.event_id,
+            attempt=delivery.attempts + 1,
+            attempted_at=job.now,
+            duration_ms=answer.duration_ms,
+            status_code=answer.status_code,
+            error=answer.error,
+        )
+        moved_on = _moved_on(delivery, answer, now)
+        Deliveries(outbox.connection).record(attempt, moved_on)
+        if is_ours and answer.is_delivered:
+            return self._next(outbox, endpoint_id, now)
+        outbox.release(endpoint_id, self._holder)
+        return None
+
+    def _next(self, outbox: Outbox, endpoint_id: str, now: int) -> "_Job | None":
+        """Return what to send next under the lease, or give it back."""
+        endpoint = EndpointQueries(outbox.connection).endpoint(endpoint_id)
+        delivery, deliveries = None, Deliveries(outbox.connection)
+        if endpoint is not None and endpoint.is_enabled and not self._is_stopping():
+            delivery = deliveries.next_due(endpoint_id, now)
+        if endpoint is None or delivery is None:
+            outbox.release(endpoint_id, self._holder)
+            return None
+        secrets = SigningSecrets(outbox.connection, endpoint_id)
+        return _Job(
+            endpoint=endpoint,
+            delivery=delivery,
+            secrets=tuple(secrets.current(now)),
+            body=deliveries.body(delivery.event_id),
+            now=now,
+        )
+
+    def _lease_end(self, now: int) -> int:
+        seconds = self._sender.longest_seconds + _SECONDS_TO_SPARE
+        return now + round(seconds * _SECOND)
+
+    def _attempt(self, job: "_Job") -> Answer:
+        headers = signed_headers(
+            job.endpoint.signature,
+            secrets=job.secrets,
+            event_id=job.delivery.event_id,
+            seconds=job.now // _SECOND,
+            body=job.body,
+        )
+        return self._sender.send(job.endpoint.url, headers, job.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A delivery to attempt, with all that it takes."""
+
+    endpoint: Endpoint
+    delivery: Delivery
+    secrets: tuple[str, ...] = field(repr=False)
+    body: bytes
+    now: int
+
+
+def _moved_on(delivery: Delivery, answer: Answer, now: int) -> Delivery:
+    """Tell where a delivery is after another attempt."""
+    attempts = delivery.attempts + 1
+    if answer.is_delivered:
+        return replace(
+            delivery,
+            state=DeliveryState.DELIVERED,
+            attempts=attempts,
+            delivered_at=now,
+        )
+    at = next_attempt(
+        attempts=attempts,
+        now=now,
+        enqueued_at=delivery.enqueued_at,
+        key=f"{delivery.endpoint_id} {delivery.event_id}",
+    )
+    if at is None:
+        return replace(delivery, state=DeliveryState.FAILED, attempts=attempts)
+    return replace(delivery, attempts=attempts, next_attempt_at=at)

@@ -15,7 +15,7 @@ from ledger.facts.credits import CreditGrantLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.bodies import body_of, encoded
 from metering.store.engine import Engine
-from metering.stream.reporting import make_reports
+from metering.stream.error_reports import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits.queries import CreditQueries

@@ -11,8 +11,8 @@ from queue import SimpleQueue
 import pytest
 
 import metering
+from metering.webhooks.delivering import Lanes
 from metering.webhooks.enqueueing import enqueue
-from metering.webhooks.lanes import Lanes
 from metering.webhooks.sending import sender_of
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_event, create_meter, table
