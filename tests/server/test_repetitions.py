@@ -302,6 +302,38 @@ def test_what_a_dead_process_made_is_found(server: Server) -> None:
     assert again.headers["original-request"] == "req_dead"
 
 
+def test_an_alert_on_credits_that_a_dead_process_made_is_found(
+    server: Server,
+) -> None:
+    threshold = "credit_balance_threshold"
+    form = {
+        "title": unique("alert"),
+        "alert_type": threshold,
+        f"{threshold}[lte][balance_type]": "monetary",
+        f"{threshold}[lte][monetary][currency]": "usd",
+        f"{threshold}[lte][monetary][value]": "500",
+    }
+
+    made, again = left_without_answer(
+        server,
+        "/v1/billing/alerts",
+        form,
+        lambda store: store.alerts.create(
+            title=form["title"],
+            alert_type=threshold,
+            credit_balance_threshold={
+                "lte": {
+                    "balance_type": "monetary",
+                    "monetary": {"currency": "usd", "value": 500},
+                }
+            },
+        ),
+    )
+
+    assert again.status == 200
+    assert again.json["id"] == made.id
+
+
 def test_what_a_dead_process_changed_is_told(
     server: Server, client: stripe.StripeClient
 ) -> None:
