@@ -150,13 +150,16 @@ def _catch_up(question: Question, thresholds: list[Threshold]) -> Round:
 def _create_alert(
     engine: metering.Metering, meter: metering.Meter, gte: int, customer: int | None
 ) -> metering.Alert:
-    threshold: dict[str, object] = {
+    threshold: metering.UsageThresholdParams = {
         "gte": gte,
         "meter": meter.id,
         "recurrence": "one_time",
     }
     if customer is not None:
-        of_customer = {"type": "customer", "customer": customer_id(customer)}
+        of_customer: metering.AlertFilterParams = {
+            "type": "customer",
+            "customer": customer_id(customer),
+        }
         threshold["filters"] = [of_customer]
     return engine.alerts.create(title="An alert", usage_threshold=threshold)
 

@@ -104,7 +104,11 @@ def _seconds_to_trigger(store: str, work: Work, events: int) -> list[float]:
     begun: dict[str, datetime] = {}
     with metering.connect(store, seal_events=None) as engine:
         meter = project.create_meters(engine)[EVENT_NAMES[0]]
-        threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
+        threshold: metering.UsageThresholdParams = {
+            "gte": 1,
+            "meter": meter.id,
+            "recurrence": "one_time",
+        }
         engine.alerts.create(title="An alert", usage_threshold=threshold)
         with work(engine, store):
             for number in range(events):

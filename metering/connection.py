@@ -18,8 +18,7 @@ from metering.access.idempotency import IdempotentRequests
 from metering.alerts.alerts import ALERTS_MAX, Alerts
 from metering.arguments.clock import Clock, SystemClock
 from metering.arguments.ids import RandomIds
-from metering.arguments.parameters import duration
-from metering.arguments.times import Time
+from metering.arguments.times import Time, duration
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CREDIT_GRANTS_MAX, CreditGrants

@@ -21,6 +21,12 @@ from ledger.errors import (
     UnsafeDurabilityError,
 )
 from metering.access.api_keys import ApiKey
+from metering.alerts.requests import (
+    AlertFilterParams,
+    CreditBalanceLimitParams,
+    CreditBalanceThresholdParams,
+    UsageThresholdParams,
+)
 from metering.alerts.resources import (
     Alert,
     AlertFilter,
@@ -30,7 +36,17 @@ from metering.alerts.resources import (
     UsageThreshold,
 )
 from metering.arguments.clock import Clock, FixedClock, SystemClock
+from metering.arguments.pages import ListObject
+from metering.arguments.times import Time
 from metering.connection import Metering, connect
+from metering.credits.requests import (
+    ApplicabilityConfigParams,
+    CreditAmountParams,
+    CreditFilterParams,
+    CreditScopeParams,
+    InvoiceLineParams,
+    MonetaryParams,
+)
 from metering.credits.resources import (
     ApplicabilityConfig,
     CreditAmount,
@@ -54,6 +70,11 @@ from metering.errors import (
     ResourceMissingError,
     SourceError,
 )
+from metering.meters.requests import (
+    CustomerMappingParams,
+    DefaultAggregationParams,
+    ValueSettingsParams,
+)
 from metering.meters.resources import (
     CustomerMapping,
     DefaultAggregation,
@@ -68,7 +89,9 @@ from metering.upkeep.status import StoreStatus, WorkReceipt
 from metering.upkeep.verification import Checkpoint, VerifyReport
 from metering.usage.ingest.layout import Columns, Constant
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
+from metering.usage.requests import CancelParams
 from metering.usage.resources import Cancel, MeterEvent, MeterEventAdjustment
+from metering.webhooks.requests import CreatedBounds
 from metering.webhooks.resources import (
     DeliveryReceipt,
     Event,
@@ -87,29 +110,40 @@ from projections.scans.reaggregation.errors import (
 __all__ = [
     "Alert",
     "AlertFilter",
+    "AlertFilterParams",
     "AlertTriggered",
     "ApiKey",
     "ApplicabilityConfig",
+    "ApplicabilityConfigParams",
     "Cancel",
+    "CancelParams",
     "Checkpoint",
     "Clock",
     "Columns",
     "CommitOutcomeUnknownError",
     "Constant",
+    "CreatedBounds",
     "CreditAmount",
+    "CreditAmountParams",
     "CreditBalance",
     "CreditBalanceLimit",
+    "CreditBalanceLimitParams",
     "CreditBalanceSummary",
     "CreditBalanceThreshold",
+    "CreditBalanceThresholdParams",
     "CreditBalanceTransaction",
+    "CreditFilterParams",
     "CreditGrant",
     "CreditScope",
+    "CreditScopeParams",
     "CreditTransactionCredit",
     "CreditTransactionDebit",
     "CreditsProgress",
     "CreditsReceipt",
     "CustomerMapping",
+    "CustomerMappingParams",
     "DefaultAggregation",
+    "DefaultAggregationParams",
     "DeliveryReceipt",
     "ErrorReport",
     "ErrorType",
@@ -122,6 +156,8 @@ __all__ = [
     "InvalidRequestError",
     "InvoiceConflictError",
     "InvoiceLineItem",
+    "InvoiceLineParams",
+    "ListObject",
     "LogDamagedError",
     "Meter",
     "MeterEvent",
@@ -132,6 +168,7 @@ __all__ = [
     "Metering",
     "MeteringError",
     "Monetary",
+    "MonetaryParams",
     "QueryError",
     "ReaggregationError",
     "ResourceMissingError",
@@ -155,9 +192,12 @@ __all__ = [
     "StoreVersionError",
     "SummaryTooLargeError",
     "SystemClock",
+    "Time",
     "UnsafeDurabilityError",
     "UsageThreshold",
+    "UsageThresholdParams",
     "ValueSettings",
+    "ValueSettingsParams",
     "ValueUnreadableError",
     "VerifyReport",
     "WebhookAttempt",

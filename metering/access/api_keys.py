@@ -14,7 +14,9 @@ import msgspec
 
 from ledger.records.keys import StoredKey, StoredKeys
 from metering.arguments.clock import at_microseconds
-from metering.arguments.parameters import invalid, name_of, one_of
+from metering.arguments.refusals import invalid
+from metering.arguments.schema import checked_value
+from metering.arguments.strings import Name
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 
@@ -22,7 +24,6 @@ ScopeName = Literal["ingest", "read", "admin"]
 """Record usage; look at anything; change anything else."""
 
 SCOPES: tuple[ScopeName, ...] = ("ingest", "read", "admin")
-LONGEST_KEY_NAME = 100
 _SECRET_BYTES = 32
 
 
@@ -74,7 +75,7 @@ class ApiKeys:
         secret = f"{kind}_{'live' if livemode else 'test'}_{chance}"
         stored = StoredKey(
             key_id=self._engine.ids.resource("key"),
-            name=name_of(name, "name", LONGEST_KEY_NAME),
+            name=checked_value(Name, name, "name"),
             scopes=checked,
             is_restricted=scopes is not None,
             livemode=livemode,
@@ -126,8 +127,10 @@ def digest_of(secret: str) -> bytes:
 def _check_scopes(scopes: Sequence[str]) -> tuple[ScopeName, ...]:
     if isinstance(scopes, str) or not scopes:
         raise invalid("scopes", scopes, f"a list of {', '.join(SCOPES)}")
-    given = {one_of(each, "scopes", SCOPES) for each in scopes}
-    return tuple(each for each in SCOPES if each in given)
+    for each in scopes:
+        if each not in SCOPES:
+            raise invalid("scopes", each, f"one of {', '.join(SCOPES)}")
+    return tuple(each for each in SCOPES if each in scopes)
 
 
 def _resource(stored: StoredKey) -> ApiKey:

@@ -1,10 +1,9 @@
-"""Alerts: which usage, and which credits, are watched. Decides what may be done to them.
+"""Alerts on usage and on credits: what may be done to them.
 
-What an alert triggered is found by evaluation; see `metering.store.evaluation`.
+What they trigger is found by evaluation; see `metering.store.evaluation`.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from ledger.facts.alerts import (
     AlertActivated,
@@ -12,38 +11,37 @@ from ledger.facts.alerts import (
     AlertDeactivated,
     AlertStatus,
     CreditAlertCreated,
-    CreditAlertTriggered,
+    Recurrence,
+    UsageAlertCreated,
 )
-from ledger.usage.quantities import shortest
-from metering.alerts.parameters import (
-    check_alert_type,
-    check_alone,
-    check_credit_threshold,
-    check_threshold,
+from ledger.facts.meters import Formula
+from metering.alerts.requests import (
+    AlertCreate,
+    AlertFilters,
+    AlertList,
+    CreditBalanceThresholdParams,
+    UsageThresholdParams,
 )
 from metering.alerts.resources import (
     Alert,
-    AlertFilter,
     AlertTriggered,
     AlertTypeName,
-    CreditBalanceLimit,
-    CreditBalanceThreshold,
-    UsageThreshold,
+    alert_resource,
+    triggered_resource,
 )
-from metering.arguments.clock import at_microseconds
-from metering.arguments.parameters import name_of
+from metering.arguments.pages import LIMIT, ListObject, listed, page_of
+from metering.arguments.refusals import invalid, missing
+from metering.arguments.schema import checked, checked_customer
 from metering.arguments.strings import is_storable
-from metering.credits.parameters import check_customer, check_page
-from metering.credits.resources import Monetary
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts import book as kernel
-from projections.rows import Page
+from projections.kernels.meters import MeterDefinition
 
 ALERTS_MAX = 25
-LONGEST_TITLE = 256
+_ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
 
 
 class Alerts:
@@ -57,8 +55,8 @@ class Alerts:
         *,
         title: str,
         alert_type: AlertTypeName = "usage_threshold",
-        usage_threshold: Mapping[str, object] | None = None,
-        credit_balance_threshold: Mapping[str, object] | None = None,
+        usage_threshold: UsageThresholdParams | None = None,
+        credit_balance_threshold: CreditBalanceThresholdParams | None = None,
     ) -> Alert:
         """Watch the usage on a meter, or credits.
 
@@ -93,27 +91,17 @@ class Alerts:
             InvalidRequestError: an argument is malformed, the meter has another
                 formula, or too many alerts apply to the customer already.
         """
-        thresholds = {
-            "usage_threshold": usage_threshold,
-            "credit_balance_threshold": credit_balance_threshold,
-        }
-        check_alone(check_alert_type(alert_type), thresholds)
-        name = name_of(title, "title", LONGEST_TITLE)
+        asked = checked(
+            AlertCreate,
+            alert_type=alert_type,
+            title=title,
+            usage_threshold=usage_threshold,
+            credit_balance_threshold=credit_balance_threshold,
+        )
         alert_id = self._engine.ids.resource(
             "alrt" if self._engine.settings.livemode else "alrt_test"
         )
-        created: kernel.CreationFact
-        if usage_threshold is None:
-            created = check_credit_threshold(
-                credit_balance_threshold, alert_id=alert_id, title=name
-            )
-        else:
-            created = check_threshold(
-                usage_threshold,
-                alert_id=alert_id,
-                title=name,
-                meters=self._engine.definitions().by_id,
-            )
+        created = _created(asked, alert_id, self._engine.definitions().by_id)
 
         with self._engine.writing() as writing:
             self._check_count(created, AlertQueries(writing.connection))
@@ -121,7 +109,7 @@ class Alerts:
         return self.retrieve(created.alert_id)
 
     def activate(self, alert_id: str) -> Alert:
-        """Let an inactive alert trigger again, also for whom it has triggered before.
+        """Let an inactive alert trigger again, also for customers for whom it has triggered.
 
         Raises:
             ResourceMissingError: there is no such alert.
@@ -131,7 +119,7 @@ class Alerts:
         return self._transition(fact, {AlertStatus.INACTIVE})
 
     def deactivate(self, alert_id: str) -> Alert:
-        """Keep an alert from triggering at events recorded from now on.
+        """Stop an alert from triggering at events recorded from now on.
 
         Raises:
             ResourceMissingError: there is no such alert.
@@ -141,7 +129,7 @@ class Alerts:
         return self._transition(fact, {AlertStatus.ACTIVE})
 
     def archive(self, alert_id: str) -> Alert:
-        """Keep an alert from triggering for ever, and leave it out of lists.
+        """Stop an alert from triggering for ever, and leave it out of lists.
 
         Raises:
             ResourceMissingError: there is no such alert.
@@ -151,7 +139,7 @@ class Alerts:
         return self._transition(fact, {AlertStatus.ACTIVE, AlertStatus.INACTIVE})
 
     def retrieve(self, alert_id: str) -> Alert:
-        """Get an alert by its id, also one that is archived.
+        """Return an alert by its id, also one that is archived.
 
         Raises:
             ResourceMissingError: there is no such alert.
@@ -165,11 +153,11 @@ class Alerts:
         *,
         meter: str | None = None,
         alert_type: AlertTypeName | None = None,
-        limit: int = 10,
+        limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
-    ) -> list[Alert]:
-        """List the alerts that are not archived, newest first.
+    ) -> ListObject[Alert]:
+        """Return alerts that are not archived, newest first.
 
         Args:
             meter: id of the meter whose alerts to list; None is all, also on credits.
@@ -182,38 +170,44 @@ class Alerts:
             ResourceMissingError: a cursor is the id of no alert, or the meter of none.
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        page_limit = check_page(limit, starting_after, ending_before)
-        wanted = None
-        if alert_type is not None:
-            wanted = _CLASSES[check_alert_type(alert_type)]
-        if meter is not None:
-            meter_of(self._engine.definitions(), meter, "meter")
+        return self._page(
+            checked(
+                AlertList,
+                meter=meter,
+                alert_type=alert_type,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(self, asked: AlertList) -> ListObject[Alert]:
+        if asked.meter is not None:
+            meter_of(self._engine.definitions(), asked.meter, "meter")
+        wanted = None if asked.alert_type is None else _CLASSES[asked.alert_type]
         with self._engine.log.read() as connection:
             seen = AlertQueries(connection)
-            page = Page(
-                limit=page_limit,
-                before=_cursor(seen, starting_after, "starting_after"),
-                after=_cursor(seen, ending_before, "ending_before"),
-            )
-            found = seen.page(page, meter_id=meter, alert_class=wanted)
+            page = page_of(asked, lambda each, at: alert_of(seen, each, at).position)
+            found = seen.page(page, meter_id=asked.meter, alert_class=wanted)
         livemode = self._engine.settings.livemode
-        return [alert_resource(each, livemode=livemode) for each in found]
+        alerts = [alert_resource(each, livemode=livemode) for each in found]
+        return listed(asked, alerts, self._page)
 
     def triggered(
         self, alert: str | None = None, customer: str | None = None
     ) -> Sequence[AlertTriggered]:
-        """Tell what has triggered so far, in the order of the log.
+        """Return what has triggered so far, in the order of the log.
 
-        It is found by `Metering.catch_up`.
+        `Metering.catch_up` evaluates what was recorded since.
 
         Args:
             alert: id of the alert; None is every one.
-            customer: for whom; None is everybody.
+            customer: for whom; None is every customer.
 
         Raises:
             ResourceMissingError: there is no such alert.
         """
-        of_customer = None if customer is None else check_customer(customer)
+        of_customer = None if customer is None else checked_customer(customer)
         with self._engine.log.read() as connection:
             seen = AlertQueries(connection)
             if alert is not None:
@@ -270,10 +264,74 @@ _CLASSES: dict[str, type[kernel.AlertDefinition]] = {
 _AND_SO = {False: " already", True: ", which is final"}
 
 
+def _created(
+    asked: AlertCreate, alert_id: str, meters: Mapping[str, MeterDefinition]
+) -> kernel.CreationFact:
+    """Check that an alert has the threshold of its type alone, and may have it."""
+    usage, credit = asked.usage_threshold, asked.credit_balance_threshold
+    if asked.alert_type == "credit_balance_threshold":
+        if credit is None:
+            raise missing("credit_balance_threshold")
+        if usage is not None:
+            allowed = "left out for credit_balance_threshold"
+            raise invalid("usage_threshold", usage, allowed)
+        money = credit["lte"]["monetary"]
+        return CreditAlertCreated(
+            alert_id=alert_id,
+            title=asked.title,
+            lte=money["value"],
+            currency=money["currency"],
+            customer=_customer(credit.get("filters")),
+        )
+    if usage is None:
+        raise missing("usage_threshold")
+    if credit is not None:
+        allowed = "left out for usage_threshold"
+        raise invalid("credit_balance_threshold", credit, allowed)
+    recurrence = Recurrence(usage["recurrence"])
+    return UsageAlertCreated(
+        alert_id=alert_id,
+        title=asked.title,
+        meter_id=_alertable(meters, usage["meter"]),
+        gte=usage["gte"],
+        customer=_customer(usage.get("filters")),
+        recurrence=recurrence,
+        timezone=_timezone(usage.get("timezone"), recurrence),
+    )
+
+
+def _alertable(meters: Mapping[str, MeterDefinition], meter_id: str) -> str:
+    param, meter = "usage_threshold[meter]", meters.get(meter_id)
+    if meter is None:
+        raise ResourceMissingError("billing meter", meter_id, param=param)
+    if meter.formula not in _ALERTABLE:
+        allowed = ", ".join(each.value for each in _ALERTABLE)
+        raise InvalidRequestError(
+            f"Alerts cannot watch meter {meter_id}, whose formula is"
+            f" {meter.formula.value}; must be one of {allowed}",
+            code="meter_formula_unsupported",
+            param=param,
+        )
+    return meter_id
+
+
+def _customer(filters: AlertFilters | None) -> str | None:
+    return filters[0]["customer"] if filters else None
+
+
+def _timezone(name: str | None, recurrence: Recurrence) -> str | None:
+    if recurrence is not Recurrence.ONE_TIME:
+        return name or "UTC"
+    if name is not None:
+        allowed = "left out where recurrence is one_time"
+        raise invalid("usage_threshold[timezone]", name, allowed)
+    return None
+
+
 def alert_of(
     seen: AlertQueries, alert_id: object, param: str = "id"
 ) -> kernel.AlertDefinition:
-    """Find an alert by its id.
+    """Return an alert by its id.
 
     Raises:
         ResourceMissingError: there is no such alert.
@@ -284,81 +342,3 @@ def alert_of(
     if found is None:
         raise ResourceMissingError("billing alert", str(alert_id), param=param)
     return found
-
-
-def alert_resource(alert: kernel.AlertDefinition, *, livemode: bool) -> Alert:
-    """Give an alert to the caller."""
-    is_on_usage = isinstance(alert, kernel.UsageAlert)
-    return Alert(
-        id=alert.alert_id,
-        alert_type="usage_threshold" if is_on_usage else "credit_balance_threshold",
-        livemode=livemode,
-        status=alert.status.value,
-        title=alert.title,
-        usage_threshold=_usage_threshold(alert),
-        credit_balance_threshold=_credit_balance_threshold(alert),
-    )
-
-
-def _usage_threshold(alert: kernel.AlertDefinition) -> UsageThreshold | None:
-    if not isinstance(alert, kernel.UsageAlert):
-        return None
-    return UsageThreshold(
-        gte=alert.gte,
-        meter=alert.meter_id,
-        recurrence=alert.recurrence.value,
-        filters=_filters(alert),
-        timezone=alert.timezone,
-    )
-
-
-def _credit_balance_threshold(
-    alert: kernel.AlertDefinition,
-) -> CreditBalanceThreshold | None:
-    if not isinstance(alert, kernel.CreditAlert):
-        return None
-    money = Monetary(currency=alert.currency, value=alert.lte)
-    return CreditBalanceThreshold(
-        lte=CreditBalanceLimit(monetary=money), filters=_filters(alert)
-    )
-
-
-def _filters(alert: kernel.AlertDefinition) -> tuple[AlertFilter, ...] | None:
-    customer = alert.customer
-    return None if customer is None else (AlertFilter(customer=customer),)
-
-
-def triggered_resource(
-    trigger: kernel.Trigger, alert: kernel.AlertDefinition, *, livemode: bool
-) -> AlertTriggered:
-    """Give a trigger to the caller, with its alert."""
-    fact = trigger.fact
-    resource = alert_resource(alert, livemode=livemode)
-    if isinstance(fact, CreditAlertTriggered):
-        return AlertTriggered(
-            alert=resource,
-            created=at_microseconds(trigger.recorded_at),
-            customer=fact.customer,
-            livemode=livemode,
-            value=Decimal(fact.value),
-            position=trigger.position,
-            event_position=fact.cause_position or None,
-            timestamp=at_microseconds(fact.instant),
-            window_start=None,
-        )
-    window_start = fact.window_start
-    return AlertTriggered(
-        alert=resource,
-        created=at_microseconds(trigger.recorded_at),
-        customer=fact.customer,
-        livemode=livemode,
-        value=shortest(fact.value),
-        position=trigger.position,
-        event_position=fact.event_position,
-        timestamp=at_microseconds(fact.timestamp),
-        window_start=None if window_start is None else at_microseconds(window_start),
-    )
-
-
-def _cursor(seen: AlertQueries, alert_id: str | None, param: str) -> int | None:
-    return None if alert_id is None else alert_of(seen, alert_id, param).position

@@ -10,7 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from ledger.facts.alerts import CreditAlertTriggered
+from ledger.usage.quantities import shortest
+from metering.arguments.clock import at_microseconds
 from metering.credits.resources import Monetary
+from projections.kernels.alerts import book as kernel
 
 AlertStatusName = Literal["active", "inactive", "archived"]
 """Whether an alert triggers."""
@@ -112,3 +116,77 @@ class AlertTriggered(msgspec.Struct, frozen=True, kw_only=True):
     event_position: int | None
     timestamp: datetime
     window_start: datetime | None
+
+
+def alert_resource(alert: kernel.AlertDefinition, *, livemode: bool) -> Alert:
+    """Return an alert as a resource."""
+    is_on_usage = isinstance(alert, kernel.UsageAlert)
+    return Alert(
+        id=alert.alert_id,
+        alert_type="usage_threshold" if is_on_usage else "credit_balance_threshold",
+        livemode=livemode,
+        status=alert.status.value,
+        title=alert.title,
+        usage_threshold=_usage_threshold(alert),
+        credit_balance_threshold=_credit_balance_threshold(alert),
+    )
+
+
+def _usage_threshold(alert: kernel.AlertDefinition) -> UsageThreshold | None:
+    if not isinstance(alert, kernel.UsageAlert):
+        return None
+    return UsageThreshold(
+        gte=alert.gte,
+        meter=alert.meter_id,
+        recurrence=alert.recurrence.value,
+        filters=_filters(alert),
+        timezone=alert.timezone,
+    )
+
+
+def _credit_balance_threshold(
+    alert: kernel.AlertDefinition,
+) -> CreditBalanceThreshold | None:
+    if not isinstance(alert, kernel.CreditAlert):
+        return None
+    money = Monetary(currency=alert.currency, value=alert.lte)
+    return CreditBalanceThreshold(
+        lte=CreditBalanceLimit(monetary=money), filters=_filters(alert)
+    )
+
+
+def _filters(alert: kernel.AlertDefinition) -> tuple[AlertFilter, ...] | None:
+    customer = alert.customer
+    return None if customer is None else (AlertFilter(customer=customer),)
+
+
+def triggered_resource(
+    trigger: kernel.Trigger, alert: kernel.AlertDefinition, *, livemode: bool
+) -> AlertTriggered:
+    """Return a trigger as a resource, with its alert."""
+    fact = trigger.fact
+    resource = alert_resource(alert, livemode=livemode)
+    if isinstance(fact, CreditAlertTriggered):
+        return AlertTriggered(
+            alert=resource,
+            created=at_microseconds(trigger.recorded_at),
+            customer=fact.customer,
+            livemode=livemode,
+            value=Decimal(fact.value),
+            position=trigger.position,
+            event_position=fact.cause_position or None,
+            timestamp=at_microseconds(fact.instant),
+            window_start=None,
+        )
+    window_start = fact.window_start
+    return AlertTriggered(
+        alert=resource,
+        created=at_microseconds(trigger.recorded_at),
+        customer=fact.customer,
+        livemode=livemode,
+        value=shortest(fact.value),
+        position=trigger.position,
+        event_position=fact.event_position,
+        timestamp=at_microseconds(fact.timestamp),
+        window_start=None if window_start is None else at_microseconds(window_start),
+    )

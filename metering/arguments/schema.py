@@ -59,6 +59,8 @@ from metering.arguments.kinds import (
     read_fields,
     within,
 )
+from metering.arguments.refusals import missing
+from metering.arguments.strings import Customer
 
 AskedStruct = TypeVar("AskedStruct", bound=msgspec.Struct)
 
@@ -94,6 +96,31 @@ def checked(schema: type[AskedStruct], /, **given: object) -> AskedStruct:
         InvalidRequestError: a field is missing or malformed.
     """
     return schema(**read_fields(fields_of(schema), given))
+
+
+def checked_value(hint: Any, value: object, param: str) -> Any:
+    """Check one argument by the annotation of a field.
+
+    Raises:
+        InvalidRequestError: it is missing or malformed.
+    """
+    if value is None:
+        raise missing(param)
+    return (
+        _SchemaReading(Spelling.PYTHON, frozenset())
+        .kind(hint, param)
+        .read(value, param)
+    )
+
+
+def checked_customer(customer: object) -> str:
+    """Check the name of a customer.
+
+    Raises:
+        InvalidRequestError: it is missing or malformed.
+    """
+    found: str = checked_value(Customer, customer, "customer")
+    return found
 
 
 @cache
@@ -138,6 +165,9 @@ class _SchemaReading:
             )
             for name, hint in hints.items()
         }
+
+    def kind(self, hint: Any, path: str) -> Kind:
+        return self._kind(_values(_alternatives(hint)), path)
 
     def _field(
         self, hint: Any, path: str, *, is_required: bool, is_of_dict: bool

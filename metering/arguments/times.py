@@ -5,9 +5,10 @@ beyond the microsecond must be zero.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from metering.arguments.clock import microseconds
+from metering.arguments.refusals import invalid
 from metering.errors import InvalidRequestError
 
 Time = datetime | int | str
@@ -24,11 +25,11 @@ _LATEST_SECONDS = 253_402_300_799
 
 
 def instant(time: object, param: str) -> int:
-    """Turn a time into microseconds since 1970 UTC.
+    """Return a time as microseconds since 1970 UTC.
 
     Raises:
         InvalidRequestError: the time is naive, has digits beyond the microsecond, or is
-            no time at all.
+            not a time at all.
     """
     match time:
         case datetime():
@@ -53,8 +54,19 @@ def instant(time: object, param: str) -> int:
             raise _invalid(reason, param)
 
 
+def duration(value: object, param: str, longest: timedelta) -> timedelta:
+    """Check a length of time that is more than nothing.
+
+    Raises:
+        InvalidRequestError: it is not a timedelta, or out of bounds.
+    """
+    if not isinstance(value, timedelta) or not timedelta(0) < value <= longest:
+        raise invalid(param, value, f"a timedelta of more than 0, up to {longest}")
+    return value
+
+
 def time_of(at: datetime) -> str:
-    """Write a time in RFC 3339, with the digits that it has, and three at the least."""
+    """Return a time in RFC 3339, with milliseconds, or microseconds where it has any."""
     precision = "microseconds" if at.microsecond % 1_000 else "milliseconds"
     return at.isoformat(timespec=precision).replace("+00:00", "Z")
 

@@ -1,6 +1,6 @@
 """Applying credits to invoices, and giving them back. Decides what an invoice draws."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from metering.credits.invoices import (
     check_invoice_id,
     check_same,
 )
+from metering.credits.requests import InvoiceLineParams
 from metering.credits.resources import CreditBalanceTransaction
 from metering.credits.settlement.receipts import CreditsProgressCallback, CreditsReceipt
 from metering.credits.settlement.run import run_billing
@@ -27,8 +28,6 @@ from projections.kernels.credits.timeline import (
     reinstated_transactions,
 )
 
-Lines = Sequence[Mapping[str, object]]
-
 
 class CreditApplications:
     """The applications of credits to invoices, in a store."""
@@ -37,7 +36,12 @@ class CreditApplications:
         self._engine = engine
 
     def apply(
-        self, *, invoice: str, customer: str, period_end: Time, lines: Lines
+        self,
+        *,
+        invoice: str,
+        customer: str,
+        period_end: Time,
+        lines: Sequence[InvoiceLineParams],
     ) -> list[CreditBalanceTransaction]:
         """Draw down the credits of a customer for an invoice.
 
@@ -100,7 +104,12 @@ class CreditApplications:
         return run_billing(self._engine, source, progress)
 
     def preview(
-        self, *, invoice: str, customer: str, period_end: Time, lines: Lines
+        self,
+        *,
+        invoice: str,
+        customer: str,
+        period_end: Time,
+        lines: Sequence[InvoiceLineParams],
     ) -> list[CreditBalanceTransaction]:
         """Answer what `apply` would, and record nothing.
 

@@ -4,18 +4,19 @@ A past instant is answered as it stood, a future one as it will stand if nothing
 happens: grants become effective and expire by themselves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP
-from metering.arguments.parameters import invalid, missing, only
-from metering.arguments.strings import check_word
+from metering.arguments.refusals import invalid, missing
+from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.credits.grants import grant_of
-from metering.credits.parameters import check_customer, check_scope
+from metering.credits.requests import CreditBalanceQuery, CreditFilterParams
 from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
+from metering.credits.scopes import prices_of
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
@@ -38,7 +39,6 @@ HISTORY = pa.schema(
     ]
 )
 
-Filter = Mapping[str, object]
 _HasScope = Callable[[tuple[str, ...] | None], bool]
 
 
@@ -52,7 +52,7 @@ class CreditBalanceSummaries:
         self,
         *,
         customer: str,
-        filter: Filter | None = None,  # noqa: A002  # the name that Stripe gives it
+        filter: CreditFilterParams | None = None,  # noqa: A002  # the name that Stripe gives it
         at: Time | None = None,
     ) -> CreditBalanceSummary:
         """Add up what is left of a customer's credits, by currency.
@@ -73,11 +73,12 @@ class CreditBalanceSummaries:
             ResourceMissingError: the customer has no such grant.
             InvalidRequestError: an argument is malformed.
         """
-        owner = check_customer(customer)
+        asked = checked(CreditBalanceQuery, customer=customer, filter=filter)
+        owner = asked.customer
         wanted = None if at is None else instant(at, "at")
         with self._engine.credits() as (seen, now):
             then = now if wanted is None else wanted
-            chosen = _chosen(seen, owner, filter)
+            chosen = _chosen(seen, owner, asked.filter)
             if then < now:
                 found = _balances_then(seen, owner, chosen, then)
             else:
@@ -98,16 +99,16 @@ class CreditBalanceSummaries:
         self,
         *,
         customer: str,
-        start: Time,
-        end: Time,
-        filter: Filter | None = None,  # noqa: A002  # the name that Stripe gives it
+        start_time: Time,
+        end_time: Time,
+        filter: CreditFilterParams | None = None,  # noqa: A002  # the name that Stripe gives it
     ) -> pa.Table:
-        """Follow what is left of a customer's credits through ``[start, end)``.
+        """Follow what is left of a customer's credits in ``[start_time, end_time)``.
 
         Args:
             customer: any; one without grants has an empty history.
-            start: inclusive; any instant, past or future.
-            end: exclusive, after `start`.
+            start_time: inclusive; any instant, past or future.
+            end_time: exclusive, after `start_time`.
             filter: as of `retrieve`.
 
         Returns:
@@ -119,14 +120,18 @@ class CreditBalanceSummaries:
             ResourceMissingError: the customer has no such grant.
             InvalidRequestError: an argument is malformed.
         """
-        owner = check_customer(customer)
-        span = InstantSpan(instant(start, "start"), instant(end, "end"))
+        asked = checked(CreditBalanceQuery, customer=customer, filter=filter)
+        owner = asked.customer
+        span = InstantSpan(
+            instant(start_time, "start_time"), instant(end_time, "end_time")
+        )
         if span.end <= span.start:
             raise InvalidRequestError(
-                f"Invalid end: {end} is not after start {start}", param="end"
+                f"Invalid end_time: {end_time} is not after start_time {start_time}",
+                param="end_time",
             )
         with self._engine.credits() as (seen, _):
-            chosen = _chosen(seen, owner, filter)
+            chosen = _chosen(seen, owner, asked.filter)
             grants = seen.grants_by_position(owner)
             applications = seen.applications_of(owner)
         made = transactions(grants, applications, span.end - 1)
@@ -185,45 +190,34 @@ def _balances_then(
     )
 
 
-def _chosen(seen: CreditQueries, customer: str, given: object) -> _Chosen:
-    """Find which grants a filter lets through."""
+def _chosen(
+    seen: CreditQueries, customer: str, given: CreditFilterParams | None
+) -> _Chosen:
+    """Return which grants a filter lets through."""
     if given is None:
         return _Chosen()
-    kinds = {"type", "applicability_scope", "credit_grant"}
-    wanted = only(given, "filter", kinds)
-    match wanted.get("type"):
-        case "credit_grant":
-            _check_alone(wanted, "credit_grant")
-            if wanted.get("credit_grant") is None:
-                raise missing("filter[credit_grant]")
-            word = check_word(wanted["credit_grant"], "filter[credit_grant]")
-            grant = grant_of(seen, word, "filter[credit_grant]")
-            if grant.customer != customer:
-                param = "filter[credit_grant]"
-                raise ResourceMissingError("credit grant", grant.grant_id, param=param)
-            return _Chosen(grant=grant)
-        case "applicability_scope":
-            _check_alone(wanted, "applicability_scope")
-            scope = wanted.get("applicability_scope")
-            prices = check_scope(scope, "filter[applicability_scope]")
-            return _Chosen(has_scope=_covering(prices))
-        case None:
-            raise missing("filter[type]")
-        case kind:
-            allowed = "applicability_scope or credit_grant"
-            raise invalid("filter[type]", kind, allowed)
+    kind = given["type"]
+    for other in ("applicability_scope", "credit_grant"):
+        value = given.get(other)
+        if other == kind and value is None:
+            raise missing(f"filter[{kind}]")
+        if other != kind and value is not None:
+            raise invalid(f"filter[{other}]", value, f"left out for {kind}")
+    scope = given.get("applicability_scope")
+    if scope is not None:
+        return _Chosen(
+            has_scope=_covering(prices_of(scope, "filter[applicability_scope]"))
+        )
+    param = "filter[credit_grant]"
+    grant = grant_of(seen, given.get("credit_grant"), param)
+    if grant.customer != customer:
+        raise ResourceMissingError("credit grant", grant.grant_id, param=param)
+    return _Chosen(grant=grant)
 
 
 def _covering(prices: tuple[str, ...] | None) -> _HasScope:
-    """Tell which scopes are for every metered price, or cover any of some prices."""
+    """Return whether a scope is for every metered price, or covers one of some."""
     if prices is None:
         return lambda scope: scope is None
     among = set(prices)
     return lambda scope: scope is None or not among.isdisjoint(scope)
-
-
-def _check_alone(wanted: Mapping[str, object], key: str) -> None:
-    """Check that a filter has what its type says and nothing else."""
-    for other in ("applicability_scope", "credit_grant"):
-        if other != key and wanted.get(other) is not None:
-            raise invalid(f"filter[{other}]", wanted[other], f"left out for {key}")

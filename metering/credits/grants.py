@@ -1,4 +1,4 @@
-"""Credit grants: what customers prepaid or were given. Decides what may be done to them.
+"""Credit grants, prepaid or given: what may be done to them.
 
 Whether a grant is pending, usable, used up, expired or voided is stored nowhere: it
 follows from the grant, from what was applied of it, and from the instant.
@@ -18,16 +18,17 @@ from ledger.facts.credits import (
     GrantCategory,
 )
 from metering.arguments.clock import at_microseconds
-from metering.arguments.parameters import name_of, one_of, whole_number
+from metering.arguments.metadata import merge_metadata
+from metering.arguments.pages import LIMIT, ListObject, listed, page_of
+from metering.arguments.schema import checked
 from metering.arguments.strings import is_storable
 from metering.arguments.times import Time, instant
-from metering.credits.parameters import (
-    check_amount,
-    check_applicability,
-    check_customer,
-    check_metadata,
-    check_page,
-    merge_metadata,
+from metering.credits.requests import (
+    ApplicabilityConfigParams,
+    CreditAmountParams,
+    CreditGrantCreate,
+    CreditGrantList,
+    CreditGrantUpdate,
 )
 from metering.credits.resources import (
     ApplicabilityConfig,
@@ -36,16 +37,13 @@ from metering.credits.resources import (
     ScopePrice,
     monetary,
 )
+from metering.credits.scopes import prices_of
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
-from projections.rows import Page
 
 CREDIT_GRANTS_MAX = 100
-LONGEST_GRANT_NAME = 100
-PRIORITY_MAX = 100
-_CATEGORIES = tuple(each.value for each in GrantCategory)
 
 
 class CreditGrants:
@@ -58,8 +56,8 @@ class CreditGrants:
         self,
         *,
         customer: str,
-        amount: Mapping[str, object],
-        applicability_config: Mapping[str, object],
+        amount: CreditAmountParams,
+        applicability_config: ApplicabilityConfigParams,
         category: Literal["paid", "promotional"] = "paid",
         priority: int = 50,
         name: str | None = None,
@@ -70,38 +68,51 @@ class CreditGrants:
         """Grant credits to a customer.
 
         Args:
-            customer: any text of 1 to 500 characters.
+            customer: any string of 1 to 500 characters.
             amount: ``{"type": "monetary", "monetary": {"currency": "usd", "value":
                 1000}}``, in minor units of the currency.
             applicability_config: ``{"scope": {"price_type": "metered"}}`` for every
                 metered price, or ``{"scope": {"prices": [{"id": …}]}}`` for up to 20.
             category: whether the customer paid for them.
-            priority: 0 to 100; what has a lower one is used first.
+            priority: 0 to 100; a lower one is used first.
             name: 1 to 100 characters, for people.
             effective_at: from when on they can be used; None is now, and a time that
                 has passed is allowed.
             expires_at: until when, exclusive; None is for ever.
-            metadata: up to 50 texts of the caller's own.
+            metadata: up to 50 strings of the caller's own.
 
         Raises:
             InvalidRequestError: an argument is malformed, the expiry is not after the
                 effective time and now, or the customer has too many unused grants.
         """
-        currency, value = check_amount(amount)
+        asked = checked(
+            CreditGrantCreate,
+            customer=customer,
+            amount=amount,
+            applicability_config=applicability_config,
+            category=category,
+            priority=priority,
+            name=name,
+            effective_at=effective_at,
+            expires_at=expires_at,
+            metadata=metadata,
+        )
+        money = asked.amount["monetary"]
+        scope = asked.applicability_config["scope"]
         wanted = CreditGrantCreated(
             grant_id=self._engine.ids.resource(
                 "credgr" if self._engine.settings.livemode else "credgr_test"
             ),
-            customer=check_customer(customer),
-            amount=value,
-            currency=currency,
-            prices=check_applicability(applicability_config),
-            category=GrantCategory(one_of(category, "category", _CATEGORIES)),
-            name=None if name is None else name_of(name, "name", LONGEST_GRANT_NAME),
-            priority=whole_number(priority, "priority", 0, PRIORITY_MAX),
+            customer=asked.customer,
+            amount=money["value"],
+            currency=money["currency"],
+            prices=prices_of(scope, "applicability_config[scope]"),
+            category=GrantCategory(asked.category),
+            name=asked.name,
+            priority=asked.priority,
             effective_at=0,
             expires_at=_optional(expires_at, "expires_at"),
-            metadata=merge_metadata({}, check_metadata(metadata)),
+            metadata=merge_metadata({}, asked.metadata or None),
         )
         effective = _optional(effective_at, "effective_at")
 
@@ -118,7 +129,7 @@ class CreditGrants:
         grant_id: str,
         *,
         expires_at: Time | UnsetType | None = UNSET,
-        metadata: Mapping[str, str] | UnsetType | None = UNSET,
+        metadata: Mapping[str, str | None] | UnsetType | None = UNSET,
     ) -> CreditGrant:
         """Change when a grant expires, or its metadata.
 
@@ -126,20 +137,19 @@ class CreditGrants:
             grant_id: of the grant.
             expires_at: in the future and after the grant's effective time; None or ``""``
                 is never.
-            metadata: is merged into the grant's own: an empty text takes its key away,
-                and None or ``""`` takes away every pair.
+            metadata: is merged into the grant's own: an empty string removes its key,
+                and None or ``""`` removes every pair.
 
         Raises:
             ResourceMissingError: there is no such grant.
             InvalidRequestError: an argument is malformed, or the expiry of a grant that
                 is expired or voided was to be changed.
         """
-        expiry = expires_at
-        if not isinstance(expiry, UnsetType):
-            expiry = _optional(None if expiry == "" else expiry, "expires_at")
-        pairs = (
-            metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
-        )
+        asked = checked(CreditGrantUpdate, expires_at=expires_at, metadata=metadata)
+        expiry: int | UnsetType | None = UNSET
+        if not isinstance(asked.expires_at, UnsetType):
+            expiry = _optional(asked.expires_at, "expires_at")
+        pairs = asked.metadata
 
         with self._engine.writing() as writing:
             seen = CreditQueries(writing.connection)
@@ -198,7 +208,7 @@ class CreditGrants:
         return self.retrieve(grant_id)
 
     def retrieve(self, grant_id: str) -> CreditGrant:
-        """Get a grant by its id.
+        """Return a grant by its id.
 
         Raises:
             ResourceMissingError: there is no such grant.
@@ -211,14 +221,14 @@ class CreditGrants:
         self,
         customer: str | None = None,
         *,
-        limit: int = 10,
+        limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
-    ) -> list[CreditGrant]:
-        """List grants, of one customer or of all, newest first.
+    ) -> ListObject[CreditGrant]:
+        """Return grants, of one customer or of all, newest first.
 
         Args:
-            customer: whose grants; None is everybody's.
+            customer: whose grants; None is every customer.
             limit: 1 to 100.
             starting_after: id of the grant before the first one to list.
             ending_before: id of the grant behind the last one to list.
@@ -227,17 +237,23 @@ class CreditGrants:
             ResourceMissingError: a cursor is the id of no grant.
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        page_limit = check_page(limit, starting_after, ending_before)
-        of_customer = None if customer is None else check_customer(customer)
-        with self._engine.credits() as (seen, _):
-            page = Page(
-                limit=page_limit,
-                before=_cursor(seen, starting_after, "starting_after"),
-                after=_cursor(seen, ending_before, "ending_before"),
+        return self._page(
+            checked(
+                CreditGrantList,
+                customer=customer,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
             )
-            found = seen.page_of_grants(of_customer, page)
+        )
+
+    def _page(self, asked: CreditGrantList) -> ListObject[CreditGrant]:
+        with self._engine.credits() as (seen, _):
+            page = page_of(asked, lambda each, at: grant_of(seen, each, at).position)
+            found = seen.page_of_grants(asked.customer, page)
         livemode = self._engine.settings.livemode
-        return [grant_resource(grant, livemode=livemode) for grant in found]
+        grants = [grant_resource(each, livemode=livemode) for each in found]
+        return listed(asked, grants, self._page)
 
     def _check_count(self, unused: int) -> None:
         most = self._engine.settings.credit_grants_max
@@ -251,7 +267,7 @@ class CreditGrants:
 
 
 def grant_of(seen: CreditQueries, grant_id: object, param: str = "id") -> Grant:
-    """Find a grant by its id.
+    """Return a grant by its id.
 
     Raises:
         ResourceMissingError: there is no such grant.
@@ -265,7 +281,7 @@ def grant_of(seen: CreditQueries, grant_id: object, param: str = "id") -> Grant:
 
 
 def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
-    """Give a grant to the caller."""
+    """Return a grant as a resource."""
     scope = (
         CreditScope(price_type="metered")
         if grant.prices is None
@@ -288,10 +304,6 @@ def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
         priority=grant.priority,
         voided_at=None if voided_at is None else at_microseconds(voided_at),
     )
-
-
-def _cursor(seen: CreditQueries, grant_id: str | None, param: str) -> int | None:
-    return None if grant_id is None else grant_of(seen, grant_id, param).position
 
 
 def _optional(time: Time | None, param: str) -> int | None:

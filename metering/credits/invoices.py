@@ -4,18 +4,15 @@ They are stated here once; the bulk path waves through what plainly obeys them. 
 rule broken is the one reported: invoice, customer, period end, then line by line.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
-from metering.arguments.currencies import currency_of
-from metering.arguments.parameters import invalid, missing, name_of, only, whole_number
+from metering.arguments.refusals import invalid
+from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
-from metering.credits.parameters import AMOUNT_MAX, LONGEST_ID, check_customer
+from metering.credits.requests import InvoiceApply, InvoiceReinstate
 from metering.errors import InvalidRequestError, InvoiceConflictError
 from projections.kernels.credits.grants import Application
-
-_LINE_KEYS = {"id", "amount", "currency", "price"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,39 +52,37 @@ def check_invoice(
     Raises:
         InvalidRequestError: a rule is broken.
     """
-    invoice_id = check_invoice_id(invoice)
-    owner = check_customer(customer)
-    end = instant(period_end, "period_end")
-    if lines is None:
-        raise missing("lines")
-    is_list = isinstance(lines, Sequence) and not isinstance(lines, str | bytes)
-    if not is_list or not lines:
-        raise invalid("lines", lines, "a list of at least one line")
-    checked: dict[str, InvoiceLine] = {}
-    currency = ""
-    for number, given in enumerate(lines):  # type: ignore[arg-type, var-annotated]  # it is a list
+    asked = checked(
+        InvoiceApply,
+        invoice=invoice,
+        customer=customer,
+        period_end=period_end,
+        lines=lines,
+    )
+    end = instant(asked.period_end, "period_end")
+    currency = asked.lines[0]["currency"]
+    by_id: dict[str, InvoiceLine] = {}
+    for number, line in enumerate(asked.lines):
         param = f"lines[{number}]"
-        line, of_line = _check_line(given, param)
-        if currency not in {"", of_line}:
+        if line["currency"] != currency:
             reason = f"{currency}, as that of the lines before it"
-            raise invalid(f"{param}[currency]", of_line, reason)
-        if line.id in checked:
-            raise invalid(
-                f"{param}[id]", line.id, "another id than the lines before it"
-            )
-        currency, checked[line.id] = of_line, line
+            raise invalid(f"{param}[currency]", line["currency"], reason)
+        if line["id"] in by_id:
+            reason = "another id than the lines before it"
+            raise invalid(f"{param}[id]", line["id"], reason)
+        by_id[line["id"]] = InvoiceLine(line["id"], line["amount"], line.get("price"))
     return Invoice(
-        id=invoice_id,
-        customer=owner,
+        id=asked.invoice,
+        customer=asked.customer,
         currency=currency,
         period_end=end,
-        lines=tuple(checked.values()),
+        lines=tuple(by_id.values()),
     )
 
 
 def check_invoice_id(invoice: object) -> str:
     """Check the id of an invoice."""
-    return name_of(invoice, "invoice", LONGEST_ID)
+    return checked(InvoiceReinstate, invoice=invoice).invoice
 
 
 def check_same(known: Application, invoice: Invoice) -> None:
@@ -112,19 +107,3 @@ def check_same(known: Application, invoice: Invoice) -> None:
             code="invoice_reinstated",
             param="invoice",
         )
-
-
-def _check_line(given: object, param: str) -> tuple[InvoiceLine, str]:
-    line: Mapping[str, object] = only(given, param, _LINE_KEYS)
-    for key in ("id", "amount", "currency"):
-        if line.get(key) is None:
-            raise missing(f"{param}[{key}]")
-    price = line.get("price")
-    return (
-        InvoiceLine(
-            name_of(line["id"], f"{param}[id]", LONGEST_ID),
-            whole_number(line["amount"], f"{param}[amount]", 0, AMOUNT_MAX),
-            None if price is None else name_of(price, f"{param}[price]", LONGEST_ID),
-        ),
-        currency_of(line["currency"], f"{param}[currency]"),
-    )

@@ -8,9 +8,11 @@ import re
 from collections.abc import Sequence
 
 from metering.arguments.clock import at_microseconds
-from metering.arguments.parameters import missing
+from metering.arguments.pages import LIMIT, ListObject, listed, within_page
+from metering.arguments.refusals import missing
+from metering.arguments.schema import checked
 from metering.credits.grants import grant_of
-from metering.credits.parameters import check_customer, check_page
+from metering.credits.requests import CreditTransactionList
 from metering.credits.resources import (
     CreditBalanceTransaction,
     CreditTransactionCredit,
@@ -45,11 +47,11 @@ class CreditBalanceTransactions:
         customer: str | None = None,
         credit_grant: str | None = None,
         *,
-        limit: int = 10,
+        limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
-    ) -> list[CreditBalanceTransaction]:
-        """List the transactions of a customer or of a grant, newest first.
+    ) -> ListObject[CreditBalanceTransaction]:
+        """Return the transactions of a customer or of a grant, newest first.
 
         Args:
             customer: whose transactions.
@@ -64,28 +66,35 @@ class CreditBalanceTransactions:
             InvalidRequestError: an argument is malformed, both cursors are given, or
                 neither a customer nor a grant.
         """
-        most = check_page(limit, starting_after, ending_before)
-        if customer is None and credit_grant is None:
+        return self._page(
+            checked(
+                CreditTransactionList,
+                customer=customer,
+                credit_grant=credit_grant,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(
+        self, asked: CreditTransactionList
+    ) -> ListObject[CreditBalanceTransaction]:
+        if asked.customer is None and asked.credit_grant is None:
             raise missing("customer")
-        owner = None if customer is None else check_customer(customer)
         with self._engine.credits() as (seen, now):
-            found = _newest_first(seen, now, owner, credit_grant)
+            found = _newest_first(seen, now, asked.customer, asked.credit_grant)
         livemode = self._engine.settings.livemode
         ids = [id_of(each, livemode=livemode) for each in found]
-        if starting_after is not None:
-            start = _index(ids, starting_after, "starting_after") + 1
-        elif ending_before is not None:
-            end = _index(ids, ending_before, "ending_before")
-            start, most = max(0, end - most), min(most, end)
-        else:
-            start = 0
-        return [
+        kind = "credit balance transaction"
+        made = [
             transaction_resource(each, livemode=livemode)
-            for each in found[start : start + most]
+            for each in within_page(asked, found, ids, kind)
         ]
+        return listed(asked, made, self._page)
 
     def retrieve(self, transaction_id: str) -> CreditBalanceTransaction:
-        """Get a transaction by its id.
+        """Return a transaction by its id.
 
         Raises:
             ResourceMissingError: there is no such transaction.
@@ -183,12 +192,6 @@ def _newest_first(
         for each in reversed(found)
         if grant is None or each.grant.position == grant.position
     ]
-
-
-def _index(ids: Sequence[str], cursor: str, param: str) -> int:
-    if cursor not in ids:
-        raise ResourceMissingError("credit balance transaction", cursor, param=param)
-    return ids.index(cursor)
 
 
 def _find(

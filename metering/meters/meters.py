@@ -1,6 +1,6 @@
-"""Meters: what is measured. Decides which changes of a meter are allowed."""
+"""Meters: which there are, and what may be done to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from ledger.facts.meters import (
@@ -13,10 +13,20 @@ from ledger.facts.meters import (
     MeterUpdated,
 )
 from metering.arguments.clock import at_microseconds
-from metering.arguments.parameters import invalid, name_of, only
-from metering.arguments.strings import LONGEST_NAME
+from metering.arguments.pages import ListObject, listed, within_page
+from metering.arguments.refusals import invalid
+from metering.arguments.schema import checked, checked_value
 from metering.arguments.times import Time
+from metering.arguments.words import GroupingWindowName
 from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.meters.requests import (
+    CustomerMappingParams,
+    DefaultAggregationParams,
+    DisplayName,
+    MeterCreate,
+    MeterList,
+    ValueSettingsParams,
+)
 from metering.meters.resources import (
     CustomerMapping,
     DefaultAggregation,
@@ -31,7 +41,6 @@ from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.keys import METER_BITS
 from projections.meters.catalog import Definitions
 
-LONGEST_DISPLAY_NAME = 250
 METERS_AT_MOST = 1 << METER_BITS
 _CUSTOMER_KEY = "stripe_customer_id"
 _VALUE_KEY = "value"
@@ -48,10 +57,10 @@ class Meters:
         *,
         display_name: str,
         event_name: str,
-        default_aggregation: Mapping[str, str],
-        customer_mapping: Mapping[str, str] | None = None,
-        value_settings: Mapping[str, str] | None = None,
-        event_time_window: Literal["hour", "day"] | None = None,
+        default_aggregation: DefaultAggregationParams,
+        customer_mapping: CustomerMappingParams | None = None,
+        value_settings: ValueSettingsParams | None = None,
+        event_time_window: GroupingWindowName | None = None,
     ) -> Meter:
         """Create a meter for the events of a name.
 
@@ -72,18 +81,32 @@ class Meters:
         Raises:
             InvalidRequestError: an argument is malformed, or the name is taken.
         """
+        asked = checked(
+            MeterCreate,
+            display_name=display_name,
+            event_name=event_name,
+            default_aggregation=default_aggregation,
+            customer_mapping=customer_mapping,
+            value_settings=value_settings,
+            event_time_window=event_time_window,
+        )
+        customer_key, value_key = _CUSTOMER_KEY, _VALUE_KEY
+        if asked.customer_mapping is not None:
+            customer_key = asked.customer_mapping["event_payload_key"]
+        if asked.value_settings is not None:
+            value_key = asked.value_settings["event_payload_key"]
+        window = asked.event_time_window
         created = MeterCreated(
             meter_id=self._engine.ids.resource(
                 "mtr" if self._engine.settings.livemode else "mtr_test"
             ),
-            event_name=name_of(event_name, "event_name", LONGEST_NAME),
-            display_name=name_of(display_name, "display_name", LONGEST_DISPLAY_NAME),
-            formula=_formula(default_aggregation),
-            customer_payload_key=_customer_key(customer_mapping),
-            value_payload_key=_value_key(value_settings),
-            event_time_window=_window(event_time_window),
+            event_name=asked.event_name,
+            display_name=asked.display_name,
+            formula=Formula(asked.default_aggregation["formula"]),
+            customer_payload_key=customer_key,
+            value_payload_key=value_key,
+            event_time_window=None if window is None else EventTimeWindow(window),
         )
-
         if created.formula is not Formula.COUNT and (
             created.customer_payload_key == created.value_payload_key
         ):
@@ -126,7 +149,7 @@ class Meters:
             ResourceMissingError: there is no such meter.
             InvalidRequestError: the name is malformed.
         """
-        name = name_of(display_name, "display_name", LONGEST_DISPLAY_NAME)
+        name: str = checked_value(DisplayName, display_name, "display_name")
 
         with self._engine.writing() as writing:
             definitions = self._engine.catalog.read(writing.connection)
@@ -158,7 +181,7 @@ class Meters:
         )
 
     def retrieve(self, meter_id: str) -> Meter:
-        """Get a meter by its id.
+        """Return a meter by its id.
 
         Raises:
             ResourceMissingError: there is no such meter.
@@ -166,21 +189,47 @@ class Meters:
         meter = meter_of(self._engine.definitions(), meter_id)
         return meter_resource(meter, livemode=self._engine.settings.livemode)
 
-    def list(self, status: Literal["active", "inactive"] | None = None) -> list[Meter]:
-        """List the meters, or those of one status, newest first.
+    def list(
+        self,
+        status: Literal["active", "inactive"] | None = None,
+        *,
+        limit: int | None = None,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> ListObject[Meter]:
+        """Return the meters, or those of one status, newest first.
+
+        Args:
+            status: of which status; None is both.
+            limit: 1 to 100; None is all of them.
+            starting_after: id of the meter before the first one to list.
+            ending_before: id of the meter behind the last one to list.
 
         Raises:
-            InvalidRequestError: there is no such status.
+            ResourceMissingError: a cursor is the id of no meter of the status.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        statuses = [each.value for each in MeterStatus]
-        if status is not None and status not in statuses:
-            raise invalid("status", status, f"one of {', '.join(statuses)}")
-        meters = self._engine.definitions().by_id.values()
-        return [
-            meter_resource(meter, livemode=self._engine.settings.livemode)
-            for meter in reversed(meters)
-            if status is None or meter.status.value == status
+        return self._page(
+            checked(
+                MeterList,
+                status=status,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(self, asked: MeterList) -> ListObject[Meter]:
+        meters = [
+            each
+            for each in reversed(self._engine.definitions().by_id.values())
+            if asked.status in {None, each.status.value}
         ]
+        ids = [each.meter_id for each in meters]
+        page = within_page(asked, meters, ids, "billing meter")
+        livemode = self._engine.settings.livemode
+        found = [meter_resource(each, livemode=livemode) for each in page]
+        return listed(asked, found, self._page)
 
     def event_summaries(
         self,
@@ -189,7 +238,7 @@ class Meters:
         customer: str,
         start_time: Time,
         end_time: Time,
-        value_grouping_window: Literal["hour", "day"] | None = None,
+        value_grouping_window: GroupingWindowName | None = None,
         fill: bool = False,
     ) -> Sequence[MeterEventSummary]:
         """Aggregate the usage of a customer on a meter in ``[start_time, end_time)``.
@@ -240,7 +289,7 @@ class Meters:
 def meter_of(
     definitions: Definitions, meter_id: str, param: str = "id"
 ) -> MeterDefinition:
-    """Find a meter by its id, which the caller gave as a parameter.
+    """Return the meter of an id, which the caller gave as a parameter.
 
     Raises:
         ResourceMissingError: there is no such meter.
@@ -252,7 +301,7 @@ def meter_of(
 
 
 def meter_resource(meter: MeterDefinition, *, livemode: bool) -> Meter:
-    """Give a meter to the caller."""
+    """Return a meter as a resource."""
     window = meter.event_time_window
     return Meter(
         id=meter.meter_id,
@@ -272,39 +321,3 @@ def meter_resource(meter: MeterDefinition, *, livemode: bool) -> Meter:
         ),
         livemode=livemode,
     )
-
-
-def _formula(aggregation: Mapping[str, str]) -> Formula:
-    formula = only(aggregation, "default_aggregation", {"formula"}).get("formula")
-    formulas = [each.value for each in Formula]
-    if formula not in formulas:
-        allowed = f"one of {', '.join(formulas)}"
-        raise invalid("default_aggregation[formula]", formula, allowed)
-    return Formula(formula)
-
-
-def _customer_key(mapping: Mapping[str, str] | None) -> str:
-    if mapping is None:
-        return _CUSTOMER_KEY
-    given = only(mapping, "customer_mapping", {"event_payload_key", "type"})
-    if given.get("type", "by_id") != "by_id":
-        raise invalid("customer_mapping[type]", given["type"], "by_id")
-    key = "customer_mapping[event_payload_key]"
-    return name_of(given.get("event_payload_key"), key, LONGEST_NAME)
-
-
-def _value_key(settings: Mapping[str, str] | None) -> str:
-    if settings is None:
-        return _VALUE_KEY
-    given = only(settings, "value_settings", {"event_payload_key"})
-    key = "value_settings[event_payload_key]"
-    return name_of(given.get("event_payload_key"), key, LONGEST_NAME)
-
-
-def _window(window: str | None) -> EventTimeWindow | None:
-    windows = [each.value for each in EventTimeWindow]
-    if window is None:
-        return None
-    if window not in windows:
-        raise invalid("event_time_window", window, f"one of {', '.join(windows)}")
-    return EventTimeWindow(window)

@@ -9,7 +9,7 @@ from ledger.appending.drafts import Outcome, Status
 from ledger.records.idempotency import Request
 from ledger.usage.columns import usage_rows
 from ledger.usage.rows import FewEvents
-from metering.arguments.parameters import whole_number
+from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
@@ -25,11 +25,10 @@ from metering.usage.listing import (
     event_resource,
     recorded_events,
 )
+from metering.usage.requests import LogPosition
 from metering.usage.resources import MeterEvent
 from metering.usage.stream_rules import StreamedEvent, check_stream
 from projections.meters.catalog import Definitions
-
-_LAST = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +220,7 @@ class MeterEvents:
             check_word(customer, "customer")
         after = 0
         if starting_after is not None:
-            after = whole_number(starting_after, "starting_after", 0, _LAST)
+            after = checked_value(LogPosition, starting_after, "starting_after")
         low = 0 if start_time is None else instant(start_time, "start_time")
         high = 1 << 62 if end_time is None else instant(end_time, "end_time")
         self._engine.log.catch_up()

@@ -29,6 +29,9 @@ PayloadParams = Annotated[
 ]
 
 
+LogPosition = Annotated[int, Meta(ge=0, le=POSITION_MAX)]
+
+
 class CancelParams(TypedDict):
     """Which event an adjustment cancels."""
 
@@ -59,5 +62,5 @@ class MeterEventList(msgspec.Struct, frozen=True, kw_only=True):
     customer: Customer | None = None
     start_time: Time | None = None
     end_time: Time | None = None
-    starting_after: Annotated[int, Meta(ge=0, le=POSITION_MAX)] | None = None
+    starting_after: LogPosition | None = None
     limit: Annotated[int, Meta(ge=1, le=EVENTS_MAX)] | None = None

@@ -30,13 +30,23 @@ from ledger.records.deliveries import (
 from ledger.records.outbox import Outbox
 from ledger.records.signing_secrets import SigningSecrets
 from metering.arguments.clock import MICROSECOND, at_microseconds
-from metering.arguments.parameters import invalid, name_of, one_of, whole_number
+from metering.arguments.metadata import merge_metadata
+from metering.arguments.pages import (
+    LIMIT,
+    ListObject,
+    PageLimit,
+    PageRequest,
+    listed,
+    page_of,
+)
+from metering.arguments.refusals import invalid
+from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import is_storable
-from metering.credits.parameters import check_metadata, check_page, merge_metadata
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
+from metering.webhooks.requests import WebhookEndpointCreate, WebhookEndpointUpdate
 from metering.webhooks.resources import (
     WebhookAttempt,
     WebhookDelivery,
@@ -45,11 +55,9 @@ from metering.webhooks.resources import (
 from metering.webhooks.signatures import new_secret
 from metering.webhooks.snapshots import EVENT_TYPES
 from projections.kernels.endpoints import EVERY_EVENT, Endpoint
-from projections.rows import Page
 from projections.webhooks.queries import EndpointQueries
 
 ENDPOINTS_MAX = 16
-LONGEST_DESCRIPTION = 5_000
 OVERLAP = timedelta(hours=24)
 _OVERLAP_MAX = timedelta(days=30)
 
@@ -87,16 +95,22 @@ class WebhookEndpoints:
             InvalidRequestError: an argument is malformed, the URL leads to where
                 nothing may be sent, or there are too many endpoints.
         """
-        allow_private = self._engine.settings.allow_private_webhooks
-        check_url(url, allow_private=allow_private)
-        schemes = tuple(each.value for each in SignatureScheme)
+        check_url(url, allow_private=self._engine.settings.allow_private_webhooks)
+        asked = checked(
+            WebhookEndpointCreate,
+            url=url,
+            enabled_events=_check_events(enabled_events),
+            description=description or None,
+            metadata=metadata,
+            signature=signature,
+        )
         created = WebhookEndpointCreated(
             endpoint_id=self._engine.ids.resource("we"),
             url=url,
-            enabled_events=_check_events(enabled_events),
-            description=_check_description(description),
-            metadata=merge_metadata({}, check_metadata(metadata)),
-            signature=SignatureScheme(one_of(signature, "signature", schemes)),
+            enabled_events=tuple(asked.enabled_events),
+            description=asked.description or None,
+            metadata=merge_metadata({}, asked.metadata or None),
+            signature=SignatureScheme(asked.signature),
         )
         secret = new_secret()
 
@@ -122,7 +136,7 @@ class WebhookEndpoints:
         url: str | UnsetType = UNSET,
         enabled_events: Sequence[str] | UnsetType = UNSET,
         description: str | UnsetType | None = UNSET,
-        metadata: Mapping[str, str] | UnsetType | None = UNSET,
+        metadata: Mapping[str, str | None] | UnsetType | None = UNSET,
         disabled: bool | UnsetType = UNSET,
     ) -> WebhookEndpoint:
         """Change an endpoint; what was not delivered is sent to where it leads now.
@@ -150,13 +164,17 @@ class WebhookEndpoints:
             changed["url"] = url
         if not isinstance(enabled_events, UnsetType):
             changed["enabled_events"] = _check_events(enabled_events)
-        if not isinstance(description, UnsetType):
-            changed["description"] = _check_description(description)
-        if not isinstance(disabled, UnsetType):
-            changed["status"] = _check_disabled(disabled)
-        pairs = (
-            metadata if isinstance(metadata, UnsetType) else check_metadata(metadata)
+        asked = checked(
+            WebhookEndpointUpdate,
+            description=description,
+            metadata=metadata,
+            disabled=disabled,
         )
+        if not isinstance(asked.description, UnsetType):
+            changed["description"] = asked.description
+        if not isinstance(asked.disabled, UnsetType):
+            changed["status"] = _STATUSES[asked.disabled]
+        pairs = asked.metadata
 
         with self._engine.writing() as writing:
             endpoint = endpoint_of(EndpointQueries(writing.connection), endpoint_id)
@@ -186,10 +204,10 @@ class WebhookEndpoints:
             ResourceMissingError: there is no such endpoint.
             InvalidRequestError: the overlap is malformed.
         """
-        if not isinstance(overlap, timedelta):
-            raise invalid("overlap", overlap, "a timedelta")
-        most = _OVERLAP_MAX // MICROSECOND
-        length = whole_number(overlap // MICROSECOND, "overlap", 0, most)
+        is_length = isinstance(overlap, timedelta)
+        if not is_length or not timedelta(0) <= overlap <= _OVERLAP_MAX:
+            raise invalid("overlap", overlap, f"a timedelta of up to {_OVERLAP_MAX}")
+        length = overlap // MICROSECOND
         secret = new_secret()
 
         with self._engine.writing() as writing:
@@ -229,11 +247,11 @@ class WebhookEndpoints:
     def list(
         self,
         *,
-        limit: int = 10,
+        limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
-    ) -> list[WebhookEndpoint]:
-        """List endpoints, newest first.
+    ) -> ListObject[WebhookEndpoint]:
+        """Return endpoints, newest first.
 
         Args:
             limit: 1 to 100.
@@ -244,16 +262,21 @@ class WebhookEndpoints:
             ResourceMissingError: a cursor is the id of no endpoint.
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        page_limit = check_page(limit, starting_after, ending_before)
+        return self._page(
+            checked(
+                PageRequest,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(self, asked: PageRequest) -> ListObject[WebhookEndpoint]:
         with self._engine.log.read() as connection:
             seen = EndpointQueries(connection)
-            page = Page(
-                limit=page_limit,
-                before=_cursor(seen, starting_after, "starting_after"),
-                after=_cursor(seen, ending_before, "ending_before"),
-            )
+            page = page_of(asked, lambda each, at: endpoint_of(seen, each, at).position)
             found = seen.page(page)
-        return [self._resource(endpoint) for endpoint in found]
+        return listed(asked, [self._resource(each) for each in found], self._page)
 
     def deliveries(
         self, endpoint_id: str, *, limit: int = 10
@@ -268,7 +291,7 @@ class WebhookEndpoints:
             ResourceMissingError: there is no such endpoint.
             InvalidRequestError: the limit is malformed.
         """
-        most = check_page(limit, None, None)
+        most: int = checked_value(PageLimit, limit, "limit")
         with self._engine.log.read() as connection:
             endpoint_of(EndpointQueries(connection), endpoint_id)
             found = Deliveries(connection).latest(endpoint_id, most)
@@ -316,12 +339,6 @@ def endpoint_of(
     return found
 
 
-def _cursor(seen: EndpointQueries, endpoint_id: str | None, param: str) -> int | None:
-    if endpoint_id is None:
-        return None
-    return endpoint_of(seen, endpoint_id, param).position
-
-
 def _delivery(
     delivery: Delivery, attempts: Sequence[DeliveryAttempt]
 ) -> WebhookDelivery:
@@ -346,24 +363,15 @@ def _delivery(
     )
 
 
-def _check_events(enabled_events: object) -> tuple[str, ...]:
+def _check_events(enabled_events: Sequence[str]) -> tuple[str, ...]:
     param, allowed = "enabled_events", (EVERY_EVENT, *EVENT_TYPES, *REPORT_TYPES)
-    is_list = isinstance(enabled_events, Sequence) and not isinstance(
-        enabled_events, str | bytes
-    )
-    if not is_list or not enabled_events:
+    is_list = isinstance(enabled_events, Sequence)
+    if not is_list or isinstance(enabled_events, str | bytes) or not enabled_events:
         raise invalid(param, enabled_events, "a list of event types, or of *")
-    checked = [one_of(each, param, allowed) for each in enabled_events]  # type: ignore[attr-defined]  # it is one
-    return tuple(dict.fromkeys(checked))
+    for each in enabled_events:
+        if each not in allowed:
+            raise invalid(param, each, f"one of {', '.join(allowed)}")
+    return tuple(dict.fromkeys(enabled_events))
 
 
-def _check_description(description: object) -> str | None:
-    if description is None or description == "":
-        return None
-    return name_of(description, "description", LONGEST_DESCRIPTION)
-
-
-def _check_disabled(disabled: object) -> EndpointStatus:
-    if not isinstance(disabled, bool):
-        raise invalid("disabled", disabled, "true or false")
-    return EndpointStatus.DISABLED if disabled else EndpointStatus.ENABLED
+_STATUSES = {True: EndpointStatus.DISABLED, False: EndpointStatus.ENABLED}

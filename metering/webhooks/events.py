@@ -5,16 +5,19 @@ Source: https://docs.stripe.com/api/events/list
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from itertools import islice
 
 import msgspec
 
 from ledger.records.deliveries import Deliveries
-from metering.arguments.parameters import invalid, one_of, only
+from metering.arguments.pages import LIMIT, ListObject, check_cursors, listed
+from metering.arguments.refusals import exclusive, invalid
+from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
-from metering.credits.parameters import check_page
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
+from metering.webhooks.requests import CreatedBounds, EventList
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
 from projections.credits.queries import CreditQueries
@@ -23,7 +26,6 @@ from projections.webhooks.queries import Past
 
 _POSITIONS_AT_A_TIME = 1_000
 _TIMES_MORE = 8
-_TYPES_MAX = 20
 
 
 class Events:
@@ -49,15 +51,15 @@ class Events:
     def list(  # noqa: PLR0913  # Stripe's filters have names
         self,
         type: EventType | str | None = None,  # noqa: A002  # Stripe's name
-        created: Time | Mapping[str, Time] | None = None,
+        created: Time | CreatedBounds | None = None,
         *,
         types: Sequence[str] | None = None,
         delivery_success: bool | None = None,
-        limit: int = 10,
+        limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
-    ) -> list[Event]:
-        """List events, newest first.
+    ) -> ListObject[Event]:
+        """Return events, newest first.
 
         Args:
             type: of one type, or of those that a text fits in which one ``*`` is any
@@ -76,30 +78,47 @@ class Events:
             ResourceMissingError: a cursor is the id of no event.
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        most = check_page(limit, starting_after, ending_before)
-        wanted = _Wanted(
-            types=_types(type, types),
-            bounds=_bounds(created),
-            is_delivered=_flag(delivery_success, "delivery_success"),
+        return self._page(
+            checked(
+                EventList,
+                type=type,
+                created=created,
+                types=types,
+                delivery_success=delivery_success,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
         )
-        head = self._engine.log.head()
+
+    def _page(self, asked: EventList) -> ListObject[Event]:
+        check_cursors(asked)
+        assert asked.limit is not None, "events are read by pages"
+        wanted = _Wanted(
+            types=_types(asked),
+            bounds=_bounds(asked.created),
+            is_delivered=asked.delivery_success,
+        )
+        head, after, before = self._engine.log.head(), None, None
         with self._engine.log.read() as connection:
             past = Past(connection)
-            if ending_before is not None:
-                place = self._cursor(past, ending_before, head.epoch, "ending_before")
-                later = self._later(past, place, head.position, wanted)
-                found = [event for event, _ in zip(later, range(most), strict=False)]
-                found.reverse()
+            if asked.ending_before is not None:
+                after = self._cursor(
+                    past, asked.ending_before, head.epoch, "ending_before"
+                )
+                events = self._later(past, after, head.position, wanted)
             else:
-                before = None
-                if starting_after is not None:
+                if asked.starting_after is not None:
                     before = self._cursor(
-                        past, starting_after, head.epoch, "starting_after"
+                        past, asked.starting_after, head.epoch, "starting_after"
                     )
-                earlier = self._earlier(past, before, head.position, wanted)
-                found = [event for event, _ in zip(earlier, range(most), strict=False)]
+                events = self._earlier(past, before, head.position, wanted)
+            found = list(islice(events, asked.limit + 1))
+            if after is not None:
+                found.reverse()
             deliveries = Deliveries(connection)
-            return [_with_pending(event, deliveries) for event in found]
+            found = [_with_pending(event, deliveries) for event in found]
+        return listed(asked, found, self._page)
 
     def _at(self, past: Past, place: Place | None) -> Event | None:
         recorded = None if place is None else past.fact(place.position)
@@ -173,14 +192,14 @@ class _Wanted:
     is_delivered: bool | None
 
     def may_be(self, recorded: RecordedFact) -> bool:
-        """Tell whether a fact may have events that are wanted."""
+        """Whether a fact may have events that are wanted."""
         _, recorded_at, fact = recorded
         earliest, latest = self.bounds
         has_types = not self.types.isdisjoint(TYPES_OF.get(type(fact), ()))
         return has_types and earliest <= recorded_at <= latest
 
     def is_before(self, recorded: RecordedFact) -> bool:
-        """Tell whether nothing before a fact can be wanted."""
+        """Whether nothing before a fact can be wanted."""
         return recorded[1] < self.bounds[0]
 
 
@@ -218,54 +237,35 @@ class _Made:
                     yield at, event
 
 
-def _types(type_: object, types: object) -> frozenset[str]:
-    if types is not None:
-        if type_ is not None:
-            raise InvalidRequestError(
-                "You may only specify one of these parameters: type, types",
-                param="types",
-            )
-        return frozenset(EVENT_TYPES).intersection(_texts(types, "types", _TYPES_MAX))
-    if type_ is None:
+def _types(asked: EventList) -> frozenset[str]:
+    if asked.types is not None:
+        if asked.type is not None:
+            raise exclusive("types", "type", "types")
+        return frozenset(EVENT_TYPES).intersection(asked.types)
+    if asked.type is None:
         return frozenset(EVENT_TYPES)
-    if isinstance(type_, str) and type_.count("*") == 1:
-        start, _, end = type_.partition("*")
+    if asked.type.count("*") == 1:
+        start, _, end = asked.type.partition("*")
         return frozenset(
             each
             for each in EVENT_TYPES
             if each.startswith(start) and each[len(start) :].endswith(end)
         )
-    return frozenset({one_of(type_, "type", EVENT_TYPES)})
+    if asked.type not in EVENT_TYPES:
+        raise invalid("type", asked.type, f"one of {', '.join(EVENT_TYPES)}")
+    return frozenset({asked.type})
 
 
-def _texts(given: object, param: str, most: int) -> Sequence[str]:
-    is_list = isinstance(given, Sequence) and not isinstance(given, str | bytes)
-    if (
-        not is_list
-        or not 1 <= len(given) <= most  # type: ignore[arg-type]  # it is one
-        or not all(isinstance(each, str) for each in given)  # type: ignore[attr-defined]  # it is one
-    ):
-        raise invalid(param, given, f"a list of 1 to {most} texts")
-    return given  # type: ignore[return-value]  # it is one
-
-
-def _flag(value: object, param: str) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise invalid(param, value, "true or false")
-    return value
-
-
-def _bounds(created: Time | Mapping[str, Any] | None) -> tuple[int, int]:
+def _bounds(created: Time | CreatedBounds | None) -> tuple[int, int]:
     earliest, latest = -(2**62), 2**62
     if created is None:
         return earliest, latest
-    if not isinstance(created, Mapping):
+    if isinstance(created, datetime | int | str):
         # A time is given to the second, and what happened within it is meant.
         start = instant(created, "created")
         is_whole = start % 1_000_000 == 0
         return start, start + 999_999 if is_whole else start
-    given = only(created, "created", {"gt", "gte", "lt", "lte"})
-    at = {key: instant(time, f"created[{key}]") for key, time in given.items()}
+    at = {key: instant(time, f"created[{key}]") for key, time in created.items()}
     lower = [at["gte"]] if "gte" in at else []
     lower += [at["gt"] + 1] if "gt" in at else []
     upper = [at["lte"]] if "lte" in at else []

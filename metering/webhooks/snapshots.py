@@ -27,7 +27,7 @@ from ledger.facts.meters import (
     MeterUpdated,
 )
 from ledger.facts.union import Fact
-from metering.alerts.alerts import triggered_resource
+from metering.alerts.resources import triggered_resource
 from metering.arguments.clock import at_microseconds
 from metering.credits.grants import grant_resource
 from metering.credits.transactions import transaction_resource

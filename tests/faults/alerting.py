@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from multiprocessing.connection import Connection
 from random import Random
+from typing import Any
 
 import metering
 from tests.faults.usage import open_store, table
@@ -64,7 +65,7 @@ def _due(store: metering.Metering) -> list[Triggered]:
 
 
 def watch_credits(store: metering.Metering) -> None:
-    monetary = {"currency": "usd", "value": 500}
+    monetary: Any = {"currency": "usd", "value": 500}
     store.alerts.create(
         title="An alert",
         alert_type="credit_balance_threshold",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerContext
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def about_to_deliver(store_targets: StoreTargets) -> Iterator[tuple[str, Receive
             create_meters(store, ["tokens"])
             store.deliver()
             (meter,) = store.meters.list()
-            threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
+            threshold: Any = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
             store.alerts.create(title="An alert", usage_threshold=threshold)
             create(store, 1)
             create_meters(store, ["requests"])

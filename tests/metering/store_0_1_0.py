@@ -20,7 +20,7 @@ import metering
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "store-0.1.0.tar.gz"
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
-ZONES = {
+ZONES: Any = {
     "type": "applicability_scope",
     "applicability_scope": {"price_type": "metered"},
 }

@@ -10,15 +10,15 @@ import metering
 from tests.metering.usual_usage import NOW
 
 DAY = timedelta(days=1)
-METERED = {"scope": {"price_type": "metered"}}
+METERED: Any = {"scope": {"price_type": "metered"}}
 
 
-def money(value: object = 1_000, currency: object = "usd") -> dict[str, object]:
+def money(value: object = 1_000, currency: object = "usd") -> Any:
     """An amount of credits, as a request has it."""
     return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
 
 
-def for_prices(*prices: str) -> dict[str, object]:
+def for_prices(*prices: str) -> Any:
     """What a grant for some prices is applicable to."""
     return {"scope": {"prices": [{"id": price} for price in prices]}}
 
@@ -34,7 +34,7 @@ def grant(
     return store.credit_grants.create(**{**usual, **keywords})
 
 
-def line(amount: object = 100, **others: object) -> dict[str, object]:
+def line(amount: object = 100, **others: object) -> Any:
     """A line of an invoice, as a request has it."""
     usual = {"id": "il_1", "amount": amount, "currency": "usd", "price": "price_1"}
     return {**usual, **others}

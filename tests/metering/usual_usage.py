@@ -16,7 +16,7 @@ PAYLOAD = {"stripe_customer_id": "cus_1", "value": "1"}
 def create_meter(
     store: metering.Metering,
     event_name: str = "tokens",
-    formula: str = "sum",
+    formula: Any = "sum",
     **keywords: Any,
 ) -> metering.Meter:
     return store.meters.create(

@@ -139,7 +139,7 @@ class Lived(TwoConnections):
             meter.event_name: self.connections[0].meters.create(
                 display_name=meter.event_name,
                 event_name=meter.event_name,
-                default_aggregation={"formula": meter.formula},
+                default_aggregation={"formula": meter.formula},  # type: ignore[typeddict-item]  # one of them
                 event_time_window=meter.event_time_window,  # type: ignore[arg-type]  # one of them
             )
             for meter in METERS
@@ -215,7 +215,7 @@ class Lived(TwoConnections):
     def _create(self, m: metering.Metering, deed: CreateAlert) -> None:
         meter = METERS[deed.meter]
         customer = None if deed.customer is None else f"cus_{deed.customer}"
-        threshold: dict[str, Any] = {
+        threshold: Any = {
             "gte": deed.gte,
             "meter": self._meters[meter.event_name].id,
             "recurrence": deed.recurrence,

@@ -273,7 +273,7 @@ class LivedOnCredits(TwoConnections):
         customer = None if deed.customer is None else f"cus_{deed.customer}"
         currency = CURRENCIES[deed.currency]
         monetary = {"currency": currency, "value": deed.lte}
-        threshold: dict[str, Any] = {
+        threshold: Any = {
             "lte": {"balance_type": "monetary", "monetary": monetary},
             **filters_of(customer),
         }

@@ -261,7 +261,7 @@ class CreditsSideBySide(TwoConnections):
         """The running balance is the balance at each instant at which it changes."""
         end = START + timedelta(hours=100)
         table = self.connections[connection].credit_balance_summary.history(
-            customer=customer, start=start, end=end
+            customer=customer, start_time=start, end_time=end
         )
         at_start = {
             currency: (start, ledger, available)

@@ -231,7 +231,7 @@ class SideBySide(TwoConnections):
             self.meters[meter.event_name] = meters.create(
                 display_name=f"Meter of {meter.event_name}",
                 event_name=meter.event_name,
-                default_aggregation={"formula": meter.formula},
+                default_aggregation={"formula": meter.formula},  # type: ignore[typeddict-item]  # one of them
                 customer_mapping={
                     "event_payload_key": meter.customer_key,
                     "type": "by_id",

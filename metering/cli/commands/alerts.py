@@ -89,14 +89,16 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     reaches the threshold. One on credits triggers each time that a customer's credits
     fall to the threshold.
     """
-    filters = [{"type": "customer", "customer": customer}] if customer else []
+    filters: list[metering.AlertFilterParams] = []
+    if customer:
+        filters = [{"type": "customer", "customer": customer}]
     if credits_lte is not None:
         _refuse(meter=meter, gte=gte, recurrence=recurrence, timezone=timezone)
         if currency is None:
             raise typer.BadParameter("--credits-lte needs --currency")
         code = option_currency(currency, "--currency")
         lte = option_amount(credits_lte, code, "--credits-lte", least=0)
-        money = {
+        money: metering.CreditBalanceLimitParams = {
             "balance_type": "monetary",
             "monetary": {"currency": code, "value": lte},
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -272,7 +272,10 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("--start is in the future, so give --end as well")
     with target.open() as m:
         table = m.credit_balance_summary.history(
-            customer=customer, start=start_time, end=end_time, filter=wanted
+            customer=customer,
+            start_time=start_time,
+            end_time=end_time,
+            filter=wanted,
         )
     if json:
         print_history(table, limit)
@@ -319,7 +322,7 @@ CREDITS.add(history)
 CREDITS.add(transactions)
 
 
-def _scope(prices: Sequence[str] | None) -> dict[str, object]:
+def _scope(prices: Sequence[str] | None) -> metering.CreditScopeParams:
     """Say what credits may be used for: some prices, or every metered one."""
     if not prices:
         return {"price_type": "metered"}
@@ -328,7 +331,7 @@ def _scope(prices: Sequence[str] | None) -> dict[str, object]:
 
 def _filter(
     grant: str | None, prices: Sequence[str] | None, *, is_metered: bool
-) -> Mapping[str, object] | None:
+) -> metering.CreditFilterParams | None:
     """Say which grants count; None is all.
 
     Raises:

@@ -65,7 +65,7 @@ def paid(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
     """Grant credits to a customer, and apply an invoice for what it used."""
     grants = _grants(m, customer, traffic.start)
     invoice = f"in_demo_{traffic.seed}"
-    lines: list[dict[str, object]] = [
+    lines: list[metering.InvoiceLineParams] = [
         {
             "id": f"il_{event_name}",
             "price": f"price_{event_name}",
@@ -81,7 +81,9 @@ def paid(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
     start = min(grant.created for grant in grants).replace(microsecond=0)
     end = start + timedelta(days=_DAYS_AHEAD)
     history = history_documents(
-        m.credit_balance_summary.history(customer=customer, start=start, end=end)
+        m.credit_balance_summary.history(
+            customer=customer, start_time=start, end_time=end
+        )
     )
 
     def show_it() -> None:
@@ -149,14 +151,17 @@ def _grants(
     for name, offer in _OFFERS.items():
         if name not in found:
             starts = now + timedelta(days=offer.starts_in_days)
-            scope = {"prices": [{"id": offer.price}]}
-            monetary = {"currency": _CURRENCY, "value": offer.cents}
+            scope: metering.CreditScopeParams = {"price_type": "metered"}
+            if offer.price:
+                scope = {"prices": [{"id": offer.price}]}
+            monetary: metering.MonetaryParams = {
+                "currency": _CURRENCY,
+                "value": offer.cents,
+            }
             found[name] = m.credit_grants.create(
                 customer=customer,
                 amount={"type": "monetary", "monetary": monetary},
-                applicability_config={
-                    "scope": scope if offer.price else {"price_type": "metered"}
-                },
+                applicability_config={"scope": scope},
                 category=offer.category,
                 name=name,
                 effective_at=starts if offer.starts_in_days else since,
@@ -175,7 +180,7 @@ def _apply(
     customer: str,
     invoice: str,
     period_end: datetime,
-    lines: list[dict[str, object]],
+    lines: list[metering.InvoiceLineParams],
 ) -> list[metering.CreditBalanceTransaction]:
     """Apply an invoice, or find what it drew where usage changed since."""
     try:

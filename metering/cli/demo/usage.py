@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import metering
+from metering.arguments.words import FormulaName
 from metering.cli.commands.alerts import triggered_columns
 from metering.cli.demo.stages import DemoStage, Progress
 from metering.cli.demo.traffic import Traffic
@@ -30,7 +31,7 @@ from metering.cli.screens.text import (
 )
 from metering.cli.targets import find_meter
 
-METERS = {
+METERS: Mapping[str, tuple[FormulaName, str]] = {
     "input_tokens": ("sum", "Input tokens"),
     "output_tokens": ("sum", "Output tokens"),
     "compute_seconds": ("sum", "Compute seconds"),

@@ -7,7 +7,7 @@ import re
 
 import metering
 from metering.arguments.currencies import currency_of, minor_unit_digits
-from metering.credits.parameters import AMOUNT_MAX
+from metering.credits.requests import AMOUNT_MAX
 
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 

@@ -15,8 +15,9 @@ from ledger.facts.credits import InvoiceLine
 from metering.arguments.arrow_types import texts_of
 from metering.arguments.columns import plain_timestamps, plain_words, times_of
 from metering.arguments.currencies import currency_of
+from metering.arguments.strings import LONGEST_ID, LONGEST_TEXT
 from metering.credits.invoices import Invoice, check_invoice
-from metering.credits.parameters import AMOUNT_MAX, LONGEST_CUSTOMER, LONGEST_ID
+from metering.credits.requests import AMOUNT_MAX
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.credits.settlement.sources import first_rows
 from metering.errors import InvalidRequestError
@@ -151,7 +152,7 @@ class _InvoiceColumns:
     """The columns of a portion, and which of their values are plain."""
 
     def __init__(self, portion: pa.Table) -> None:
-        self.customer = _Texts(portion.column("customer"), LONGEST_CUSTOMER)
+        self.customer = _Texts(portion.column("customer"), LONGEST_TEXT)
         self.line = _Texts(portion.column("line"), LONGEST_ID)
         self.currency = _Texts(portion.column("currency"), LONGEST_ID)
         self.price = _Texts(portion.column("price"), LONGEST_ID)

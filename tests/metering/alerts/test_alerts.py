@@ -15,7 +15,7 @@ def create_alert(
     customer: str | None = None,
     **threshold: Any,
 ) -> metering.Alert:
-    given: dict[str, Any] = {
+    given: Any = {
         "gte": gte,
         "meter": meter.id,
         "recurrence": "one_time",
@@ -88,7 +88,7 @@ def test_a_calendar_is_that_of_utc_unless_told(
         ({"filters": "cus_1"}, "usage_threshold[filters]"),
         ({"filters": [{}, {}]}, "usage_threshold[filters]"),
         ({"filters": [{"type": "plan"}]}, "usage_threshold[filters][0][type]"),
-        ({"filters": [{"type": "customer"}]}, "customer"),
+        ({"filters": [{"type": "customer"}]}, "usage_threshold[filters][0][customer]"),
         ({"timezone": "UTC"}, "usage_threshold[timezone]"),
         (
             {"recurrence": "calendar_day", "timezone": "Mars"},
@@ -107,7 +107,8 @@ def test_a_threshold_that_breaks_a_rule_is_refused(
     threshold: dict[str, Any],
     param: str,
 ) -> None:
-    given = {"gte": 1, "meter": tokens.id, "recurrence": "one_time", **threshold}
+    given: Any = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
+    given |= threshold
 
     with pytest.raises(metering.InvalidRequestError) as caught:
         store.alerts.create(title="A lot", usage_threshold=given)
@@ -120,7 +121,7 @@ def test_a_threshold_that_breaks_a_rule_is_refused(
 def test_a_title_has_1_to_256_characters(
     store: metering.Metering, tokens: metering.Meter, title: Any
 ) -> None:
-    threshold = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
+    threshold: Any = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
 
     with pytest.raises(metering.InvalidRequestError) as caught:
         store.alerts.create(title=title, usage_threshold=threshold)
@@ -143,7 +144,7 @@ def test_usage_that_does_not_grow_event_by_event_is_not_watched(
 def test_other_types_of_alerts_are_refused(
     store: metering.Metering, tokens: metering.Meter
 ) -> None:
-    threshold = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
+    threshold: Any = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
     unknown: Any = "spend_threshold"
 
     with pytest.raises(metering.InvalidRequestError) as caught:

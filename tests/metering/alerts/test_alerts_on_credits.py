@@ -30,11 +30,12 @@ def watch(
     store: metering.Metering, value: object = 500, currency: object = "usd", **more: Any
 ) -> metering.Alert:
     monetary = {"currency": currency, "value": value}
-    lte = {"balance_type": "monetary", "monetary": monetary}
+    lte: Any = {"balance_type": "monetary", "monetary": monetary}
+    threshold: Any = {"lte": lte, **more}
     return store.alerts.create(
         title="Few",
         alert_type="credit_balance_threshold",
-        credit_balance_threshold={"lte": lte, **more},
+        credit_balance_threshold=threshold,
     )
 
 
@@ -123,9 +124,13 @@ def test_a_threshold_that_breaks_a_rule_is_refused(
 
 
 def test_a_threshold_of_the_other_type_is_refused(store: metering.Metering) -> None:
+    usage: Any = {"gte": 1, "meter": "mtr_1", "recurrence": "one_time"}
+    monetary = {"currency": "usd", "value": 1}
+    lte: Any = {"balance_type": "monetary", "monetary": monetary}
+
     with pytest.raises(metering.InvalidRequestError) as caught:
         store.alerts.create(
-            title="Few", usage_threshold={"gte": 1}, credit_balance_threshold={}
+            title="Few", usage_threshold=usage, credit_balance_threshold={"lte": lte}
         )
 
     assert caught.value.param == "credit_balance_threshold"

@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> tuple[str, dict[str, str]]:
 
         def grant(customer: str, value: int, currency: str, **others: Any) -> str:
             clock.advance(timedelta(hours=1))
-            monetary = {"currency": currency, "value": value}
+            monetary: Any = {"currency": currency, "value": value}
             return m.credit_grants.create(
                 customer=customer,
                 amount={"type": "monetary", "monetary": monetary},
@@ -201,7 +201,7 @@ def test_amount_that_is_none_is_refused_before_a_store_is_made(
         (["--currency", "usd", "--expires-at", "soon"], "--expires-at: 'soon'"),
         (["--currency", "usd", "--expires-at", "2020-01-01"], "expires_at"),
         (["--currency", "usd", "--price", ""], "[prices][0][id]"),
-        (["--currency", "usd", *("--price=p",) * 21], "1 to 20 prices"),
+        (["--currency", "usd", *("--price=p",) * 21], "1 to 20 elements"),
         (["--currency", "usd", "--name", ""], "name"),
     ],
 )
@@ -345,7 +345,7 @@ def test_what_was_forfeited_is_not_what_was_reinstated_since(tmp_path: Path) -> 
             amount={"type": "monetary", "monetary": {"currency": "usd", "value": 100}},
             applicability_config={"scope": {"price_type": "metered"}},
         )
-        line = {"id": "il_1", "amount": 30, "currency": "usd"}
+        line: Any = {"id": "il_1", "amount": 30, "currency": "usd"}
         m.credits.apply(invoice="in_1", customer="cus_1", period_end=DAY, lines=[line])
         expired = m.credit_grants.expire(grant.id)
         clock.advance(timedelta(hours=1))
@@ -361,7 +361,7 @@ def test_grant_of_which_nothing_is_left_can_be_expired(tmp_path: Path) -> None:
     path = str(tmp_path / "store")
     grant = granted(path, "--amount", "1", "--currency", "usd")["id"]
     with metering.connect(path) as m:
-        line = {"id": "il_1", "amount": 100, "currency": "usd", "price": "price_1"}
+        line: Any = {"id": "il_1", "amount": 100, "currency": "usd", "price": "price_1"}
         period_end = m.credit_grants.retrieve(grant).effective_at
         assert period_end is not None
         m.credits.apply(

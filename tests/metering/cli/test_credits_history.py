@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> str:
     path, clock = str(tmp_path / "store"), metering.FixedClock(DAY + timedelta(days=1))
 
     def grant(m: metering.Metering, value: int, **others: Any) -> None:
-        monetary = {"currency": "usd", "value": value}
+        monetary: Any = {"currency": "usd", "value": value}
         m.credit_grants.create(
             customer="cus_1",
             amount={"type": "monetary", "monetary": monetary},

@@ -310,7 +310,7 @@ def test_a_period_end_is_any_exact_time(
     store.credits.apply_many(table.set_column(at, "period_end", column))
 
     # The same invoice, by its other door.
-    line = {"id": "il_1", "amount": 100, "currency": "usd", "price": "price_1"}
+    line: Any = {"id": "il_1", "amount": 100, "currency": "usd", "price": "price_1"}
     store.credits.apply(
         invoice="in_1", customer="cus_1", period_end=midnight, lines=[line]
     )
@@ -455,7 +455,7 @@ def one_by_one(
     drawn, refused, row = [], [], 0
     for invoice, group in groupby(rows, itemgetter("invoice")):
         members = list(group)
-        lines = [
+        lines: Any = [
             {"id": each["line"]} | {k: each[k] for k in ("amount", "currency", "price")}
             for each in members
         ]

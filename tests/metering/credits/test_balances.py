@@ -16,7 +16,7 @@ from tests.metering.usual_usage import NOW
 MICROSECOND = timedelta(microseconds=1)
 
 
-def scope(**given: object) -> dict[str, object]:
+def scope(**given: object) -> Any:
     return {"type": "applicability_scope", "applicability_scope": given}
 
 
@@ -195,7 +195,7 @@ def test_a_history_follows_the_balance_from_change_to_change(
     apply(store, "in_1", line(200))
 
     table = store.credit_balance_summary.history(
-        customer="cus_1", start=NOW, end=NOW + 11 * DAY
+        customer="cus_1", start_time=NOW, end_time=NOW + 11 * DAY
     )
 
     assert [tuple(row.values()) for row in table.to_pylist()] == [
@@ -220,7 +220,7 @@ def test_a_history_agrees_with_the_balance_at_each_of_its_instants(
 
     for given in (None, scope(price_type="metered")):
         table = store.credit_balance_summary.history(
-            customer="cus_1", start=NOW - DAY, end=NOW + 9 * DAY, filter=given
+            customer="cus_1", start_time=NOW - DAY, end_time=NOW + 9 * DAY, filter=given
         )
         rows = table.to_pylist()
         for row in rows[1:]:
@@ -232,7 +232,9 @@ def test_a_history_agrees_with_the_balance_at_each_of_its_instants(
 def test_a_customer_without_grants_has_an_empty_history(
     store: metering.Metering,
 ) -> None:
-    table = store.credit_balance_summary.history(customer="c", start=0, end=NOW)
+    table = store.credit_balance_summary.history(
+        customer="c", start_time=0, end_time=NOW
+    )
 
     assert table.num_rows == 0
     assert table.column_names == [
@@ -241,12 +243,15 @@ def test_a_customer_without_grants_has_an_empty_history(
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "param"), [(NOW, NOW, "end"), ("x", NOW, "start"), (0, "x", "end")]
+    ("start", "end", "param"),
+    [(NOW, NOW, "end_time"), ("x", NOW, "start_time"), (0, "x", "end_time")],
 )
 def test_a_history_ends_after_it_starts(
     store: metering.Metering, start: Any, end: Any, param: str
 ) -> None:
     with pytest.raises(metering.InvalidRequestError) as refusal:
-        store.credit_balance_summary.history(customer="c", start=start, end=end)
+        store.credit_balance_summary.history(
+            customer="c", start_time=start, end_time=end
+        )
 
     assert refusal.value.param == param

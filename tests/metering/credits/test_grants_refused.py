@@ -124,7 +124,7 @@ def test_a_malformed_grant_is_refused(
     [
         (
             {"applicability_config": for_prices(*(f"p{n}" for n in range(21)))},
-            "21 prices; must be a list of 1 to 20 prices",
+            "21 elements; must be a list of 1 to 20 elements",
         ),
         ({"expires_at": NOW - DAY}, "must be in the future"),
         ({"expires_at": NOW}, "must be in the future"),

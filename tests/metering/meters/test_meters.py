@@ -151,7 +151,7 @@ REFUSED_ARGUMENTS: list[tuple[str, object, str, str]] = [
     ("event_name", "\udc00", "invalid_characters", ""),
     ("default_aggregation", None, "parameter_missing", ""),
     ("default_aggregation", "sum", "parameter_invalid", ""),
-    ("default_aggregation", {}, "parameter_invalid", "[formula]"),
+    ("default_aggregation", {}, "parameter_missing", "[formula]"),
     ("default_aggregation", {"formula": "median"}, "parameter_invalid", "[formula]"),
     ("default_aggregation", {"formula": ["sum"]}, "parameter_invalid", "[formula]"),
     ("default_aggregation", {"formula": "sum", "of": ""}, "parameter_unknown", "[of]"),

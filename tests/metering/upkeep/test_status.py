@@ -1,6 +1,7 @@
 """The status of a store says how far it is, whichever process asks."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_what_is_evaluated_and_what_is_to_be_delivered_is_told(
 ) -> None:
     store = connect(clock=clock, allow_private_webhooks=True)
     meter = create_meter(store)
-    threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
+    threshold: Any = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
     store.alerts.create(title="Much", usage_threshold=threshold)
     with running_receiver() as receiver:
         receiver.behaviours["/"] = answering(500)

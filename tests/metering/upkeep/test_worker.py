@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def add_endpoint(
 
 def create_alert(store: metering.Metering, gte: int = 2) -> metering.Alert:
     (meter,) = store.meters.list()
-    threshold = {"gte": gte, "meter": meter.id, "recurrence": "one_time"}
+    threshold: Any = {"gte": gte, "meter": meter.id, "recurrence": "one_time"}
     return store.alerts.create(title="Much", usage_threshold=threshold)
 
 

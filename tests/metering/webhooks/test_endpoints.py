@@ -72,7 +72,7 @@ INVALID: list[tuple[str, Any, str, str]] = [
     ("description", 1, "description", "a string of 1 to 5000 characters"),
     ("description", "x" * 5001, "description", "a string of 1 to 5000 characters"),
     ("description", "\x00", "description", "a NUL"),
-    ("metadata", 1, "metadata", "a mapping of texts"),
+    ("metadata", 1, "metadata", "an object of up to 50 keys"),
     ("metadata", {1: "a"}, "metadata", "a string of"),
     ("metadata", {"a": 1}, "metadata[a]", "a string of"),
     ("metadata", {"a": "\ud800"}, "metadata[a]", "half a surrogate pair"),

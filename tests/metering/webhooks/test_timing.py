@@ -14,8 +14,8 @@ from tests.conftest import Connect
 from tests.metering.usual_usage import NOW, create_meter
 from tests.webhook_receiver import Receiver, answering, running_receiver
 
-AMOUNT = {"type": "monetary", "monetary": {"currency": "usd", "value": 1000}}
-SCOPE = {"scope": {"price_type": "metered"}}
+AMOUNT: Any = {"type": "monetary", "monetary": {"currency": "usd", "value": 1000}}
+SCOPE: Any = {"scope": {"price_type": "metered"}}
 
 
 @pytest.fixture
