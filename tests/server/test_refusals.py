@@ -9,6 +9,7 @@ import pytest
 
 from metering.server.api.requests import FORM_LIMITS
 from metering.server.api.routes import Route
+from metering.server.grammar.dialects import dialect_at
 from metering.server.table import ROUTES
 from tests.server.running import FORM, Server
 from tests.server.usage import unique
@@ -75,6 +76,10 @@ def test_an_unknown_parameter_is_refused(server: Server) -> None:
         "message": "Received unknown parameter: default_aggregation[form]",
         "param": "default_aggregation[form]",
     }
+
+
+def test_a_route_has_the_dialect_of_its_prefix() -> None:
+    assert [each.path for each in ROUTES if each.dialect != dialect_at(each.path)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
-"""Authentication: which key a request came with, and whether it opens the server."""
+"""Authentication: which key or session a request carries, and whether it is allowed.
+
+Nothing is remembered between two looks at the store, so a revoked key is refused at once
+by every server.
+"""
 
 import base64
 import binascii
@@ -22,41 +26,35 @@ _MISSING = (
     " Authorization header, using Bearer auth (e.g. 'Authorization: Bearer"
     " YOUR_SECRET_KEY')."
 )
-
-
 _NOT_OPENED = (
     "You did not provide an authentication token. Create a meter event session, and"
     " provide its token in the Authorization header, using Bearer auth."
 )
 
 Keys = Mapping[bytes, ApiKey | MeterEventSession] | metering.MeteringError
-"""The keys or sessions as a look found them, by the SHA-256 of their secrets; or why it
-did not."""
+"""The keys or sessions that a look found, by the SHA-256 of their secrets; or why the
+look failed."""
 
 
 class Keyring:
-    """The keys of a store."""
+    """The keys and sessions of a store."""
 
     def __init__(self, m: Metering) -> None:
         self._m = m
 
     def look(self) -> Keys:
-        """Look at the keys: what a request that came before goes by.
-
-        Nothing is remembered from one look to the next, so that a key that is revoked
-        is refused at once, whoever revokes it.
-        """
+        """Return the keys, for the requests that came before the look."""
         return _looked_at(self._m.api_keys.by_digest)
 
     def look_at_sessions(self, authorizations: Sequence[str | None]) -> Keys:
-        """Look at the sessions whose tokens some requests came with."""
+        """Return the sessions whose tokens some requests carry."""
         tokens = {_bearer(each) for each in authorizations}
         digests = [digest_of(token) for token in sorted(tokens) if token]
         return _looked_at(lambda: self._m.meter_event_sessions.by_digest(digests))
 
 
 def _looked_at(look: Callable[[], Keys]) -> Keys:
-    """Look, and take what goes wrong for what is seen: it concerns these requests only."""
+    """Look, and return what goes wrong: it concerns these requests only."""
     try:
         return look()
     except metering.MeteringError as error:
@@ -68,21 +66,20 @@ def _looked_at(look: Callable[[], Keys]) -> Keys:
 
 
 def key_of(keys: Keys, authorization: str | None) -> ApiKey:
-    """Find the key of a request.
+    """Return the key of a request.
 
     Args:
         keys: as they were found after the request came.
-        authorization: the header: ``Bearer``, or ``Basic`` with the key as the name of
-            the user.
+        authorization: the header: ``Bearer``, or ``Basic`` with the key as user name.
 
     Raises:
-        NotAuthenticatedError: there is none, or none that is good.
+        NotAuthenticatedError: there is no key, or it is unknown or revoked.
         MeteringError: the keys could not be looked at.
     """
     secret = _secret(authorization)
     if isinstance(keys, metering.MeteringError):
         raise keys
-    # Found by a hash of 256 random bits: how long that takes tells nothing of them.
+    # Found by a hash of 256 random bits: the time that takes reveals none of them.
     key = keys.get(digest_of(secret))
     if not isinstance(key, ApiKey):
         raise NotAuthenticatedError(f"Invalid API Key provided: {_masked(secret)}")
@@ -93,15 +90,15 @@ def key_of(keys: Keys, authorization: str | None) -> ApiKey:
 
 
 def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
-    """Find the session of a request, by the token that it came with as ``Bearer``.
+    """Return the session of a request, by the token that it carries as ``Bearer``.
 
     Args:
         sessions: as they were found after the request came.
         authorization: the header.
 
     Raises:
-        NotAuthenticatedError: there is none.
-        SessionExpiredError: it opens nothing any more.
+        NotAuthenticatedError: there is no token, or it is unknown.
+        SessionExpiredError: the session has expired.
         MeteringError: the sessions could not be looked at.
     """
     token = _bearer(authorization)
@@ -119,10 +116,10 @@ def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
 
 
 def check_scope(key: ApiKey, scope: ScopeName) -> None:
-    """Check that a key may do something.
+    """Check that a key has a scope.
 
     Raises:
-        NotPermittedError: its scopes do not allow it.
+        NotPermittedError: it does not.
     """
     if scope not in key.scopes:
         raise NotPermittedError(key.last_four, scope)
@@ -150,7 +147,7 @@ def _bearer(authorization: str | None) -> str:
 
 
 def _masked(secret: str) -> str:
-    """Show as much of a secret as is needed to know it by."""
+    """Return as much of a secret as is needed to recognise it."""
     kind = secret[:8] if secret[:3] in {"sk_", "rk_"} else ""
     last = secret[-4:] if len(secret) >= 16 else ""
     return f"{kind}***{last}"

@@ -1,4 +1,4 @@
-"""Expansion: an id in an answer, with the resource it stands for in its place."""
+"""Expansion: resources in the place of their ids in an answer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,14 @@ ITEM = "data"
 _DEPTH_MAX = 4
 
 Expansions = Mapping[str, str]
-"""Paths that can be expanded, each with the kind of resource that is there."""
+"""Paths that can be expanded, each with the kind of resource there."""
 
 
 def check_paths(paths: Sequence[str], known: Expansions, *, is_list: bool) -> list[str]:
-    """Check what is to be expanded, and give it within one resource.
+    """Check which paths to expand, and return them within one resource.
 
     Raises:
-        InvalidRequestError: something is not there, or cannot be expanded.
+        InvalidRequestError: a path does not exist, or cannot be expanded.
     """
     checked = []
     for path in paths:

@@ -1,6 +1,6 @@
 """Health: whether the store can be asked, and how far its log goes.
 
-Anybody may ask for it, also without a key, so the store itself is asked seldom.
+Anyone may ask without a key, so the store itself is asked once a second at most.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ _KEPT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How the store is.
+    """The health of a store.
 
     Attributes:
         position: of its log; None where the store cannot be asked.
@@ -27,11 +27,11 @@ class Health:
 
 
 class KeptHealth:
-    """The health of a store, which is asked once a second at most. For one event loop.
+    """The health of a store, as it was a second ago at most. For one event loop.
 
     Args:
         look: asks the store; may wait.
-        monotonic: tells the time in seconds, never backwards.
+        monotonic: returns the time in seconds, never backwards.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class KeptHealth:
         self._stale_at = 0.0
 
     async def latest(self) -> Health:
-        """Tell what was seen last, or look again.
+        """Return what was seen last, or look again.
 
-        All that ask while a look takes its time wait for that one: a store that hangs
-        does not use up the threads.
+        All who ask during a look wait for that one, so a store that hangs does not use
+        up the threads.
         """
         looking = self._looking
         now = self._monotonic()
         if looking is None or (looking.done() and now >= self._stale_at):
             looking = asyncio.ensure_future(asyncio.to_thread(self._look))
             self._looking, self._stale_at = looking, now + _KEPT_SECONDS
-        # Who hangs up does not end the look of the others.
+        # A client that hangs up does not end the look of the others.
         return await asyncio.shield(looking)

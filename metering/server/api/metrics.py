@@ -1,9 +1,8 @@
 """Metrics: what the server was asked and how it answered, counted for Prometheus.
 
-One registry for each application, and nothing global. No label says who asked or for
-whom: labels are routes, methods, statuses and reasons, of which there are only so many.
-What is counted on the way of a request is looked up once, since a look-up by labels
-takes as long as counting does.
+Each application has a registry of its own. Labels are routes, methods, statuses and
+reasons, of which there are few; none names a client or a customer. The counters of a
+route are looked up once, since a look-up by labels takes as long as counting.
 """
 
 from collections.abc import Iterator
@@ -49,21 +48,21 @@ class Metrics:
         )
         self.seconds = Histogram(
             "metering_http_request_duration_seconds",
-            "From the head of a request to the end of its answer.",
+            "From the head of a request to the end of its response.",
             ("method", "route"),
             buckets=_SECONDS,
             registry=self._registry,
         )
         refused = Counter(
             "metering_http_requests_refused",
-            "Requests that never reached the store, by reason.",
+            "Requests that were refused before they reached the store, by reason.",
             ("reason",),
             registry=self._registry,
         )
         self.refused = {reason: refused.labels(reason) for reason in REFUSALS}
 
     def of(self, method: str, route: str) -> "RouteMetrics":
-        """Count the requests of a route."""
+        """Return the metrics of a route."""
         return RouteMetrics(self, method, route)
 
     def text(self, status: StoreStatus) -> bytes:
@@ -83,12 +82,12 @@ class RouteMetrics:
         self._by_status: dict[int, Counter] = {}
 
     def began(self) -> float:
-        """Count a request that is being answered, and tell when it began to be."""
+        """Count a request that is being answered, and return when it began."""
         self._metrics.running += 1
         return perf_counter()
 
     def ended(self, began: float, reply: HttpResponse | None) -> None:
-        """Count a request that was answered; None where nobody was there any more."""
+        """Count a request that was answered; None is one whose client had gone."""
         self._metrics.running -= 1
         if reply is None:
             return
@@ -104,13 +103,13 @@ class RouteMetrics:
 
 
 class _OfStore(Collector):
-    """What a store tells of itself, the same whichever server of it is asked."""
+    """The metrics of a store, the same at every server of it."""
 
     def __init__(self, status: StoreStatus) -> None:
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
-        """Tell it."""
+        """Return them."""
         status = self._status
         yield GaugeMetricFamily(
             "metering_log_position",
@@ -119,7 +118,7 @@ class _OfStore(Collector):
         )
         yield CounterMetricFamily(
             "metering_events_recorded",
-            "Meter events in the log, whoever recorded them.",
+            "Meter events in the log.",
             status.event_count,
         )
         yield GaugeMetricFamily(

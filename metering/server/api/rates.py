@@ -1,6 +1,6 @@
-"""Rates: how many requests a key may make, by a bucket of tokens for each.
+"""Rates: how many requests a key may make, by a token bucket for each.
 
-In the memory of this process: it protects the process, and bills nobody.
+They are in the memory of this process, which they protect.
 """
 
 import threading
@@ -22,7 +22,7 @@ class Rates:
     Args:
         per_second: how many requests a key may make in the long run, and at once; None
             is any number.
-        monotonic: tells the time in seconds, never backwards.
+        monotonic: returns the time in seconds, never backwards.
     """
 
     def __init__(self, per_second: int | None, monotonic: Callable[[], float]) -> None:
@@ -32,10 +32,10 @@ class Rates:
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, key_id: str) -> None:
-        """Let a key make one more request.
+        """Count one more request of a key.
 
         Raises:
-            RateLimitedError: it has made too many.
+            RateLimitedError: the key has made too many.
         """
         rate = self._per_second
         if rate is None:

@@ -1,7 +1,7 @@
-"""The service: answers one request after another, on as many threads as there are.
+"""The service: turns a request into a response, on any thread.
 
-It knows nothing of sockets. A request is authenticated first, then judged by its route;
-whatever goes wrong leaves as one of Stripe's errors.
+It knows nothing of sockets. A request is authenticated, then read and carried out as its
+route says. Whatever goes wrong becomes one of Stripe's errors.
 """
 
 import hashlib
@@ -51,11 +51,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Admitted:
-    """A request that was let in.
+    """A request that may be made.
 
     Attributes:
-        key_id: of the API key on whose behalf.
-        request: what it is named by, where it has an idempotency key.
+        key_id: of the API key on whose behalf it is made.
+        request: its name, where it has an idempotency key.
     """
 
     key_id: str
@@ -67,7 +67,7 @@ class Service:
 
     Args:
         m: the store.
-        metrics: what was counted so far, for who asks for it.
+        metrics: of the application, for the route that reports them.
         rate_limit: how many requests a second a key may make; None is any number.
     """
 
@@ -80,12 +80,12 @@ class Service:
         self._repetitions = Repetitions(m)
 
     def answer(self, route: Route, asked: HttpRequest, keys: Keys) -> Outcome:
-        """Answer a request, well or with an error.
+        """Answer a request.
 
         Args:
-            route: what is asked for.
+            route: of the request.
             asked: the request.
-            keys: as they were found after it came.
+            keys: as they were found after the request came.
         """
         try:
             admitted = self._admit(route, asked, keys)
@@ -94,16 +94,16 @@ class Service:
                 return self._done(route, asked, admitted)
             with self._repetitions.alone(request):
                 if not route.keeps_answers:
-                    reply = self._done(route, asked, admitted)
+                    response = self._done(route, asked, admitted)
                     self._repetitions.remember(request)
-                    return reply
+                    return response
                 return self._repetitions.once(
                     request,
                     route.dialect,
                     do=lambda: self._done(route, asked, admitted),
                     recover=lambda made: self._recovered(route, asked, admitted, made),
                 )
-        except Exception as error:  # noqa: BLE001  # the top of the loop: it is told, and logged
+        except Exception as error:  # noqa: BLE001  # the top of the loop: it is answered, and logged
             return _failed(error, route, asked)
 
     def answer_together(
@@ -135,12 +135,12 @@ class Service:
     def refusal(
         self, route: Route, asked: HttpRequest, keys: Keys
     ) -> HttpResponse | None:
-        """Refuse a request before its body of rows is read, where that is clear.
+        """Return a refusal that is due before a body of rows is read, or None.
 
         Args:
-            route: what is asked for; an API key opens it.
+            route: of the request; an API key opens it.
             asked: the request, without its body.
-            keys: as they were found after it came.
+            keys: as they were found after the request came.
         """
         try:
             key = key_of(keys, asked.headers.get("authorization"))
@@ -158,7 +158,7 @@ class Service:
         return None
 
     def health(self) -> Health:
-        """Tell whether the store can be asked, and how far its log goes."""
+        """Return whether the store can be asked, and how far its log goes."""
         try:
             return Health(position=self._m.position)
         except metering.MeteringError as error:
@@ -166,7 +166,7 @@ class Service:
             return Health(position=None)
 
     def _admit(self, route: Route, asked: HttpRequest, keys: Keys) -> _Admitted:
-        """Let a request in, and name it by its idempotency key, where it has one."""
+        """Check that a request may be made, and name it by its idempotency key."""
         authorization = asked.headers.get("authorization")
         key = None
         if route.credential == "session":
@@ -184,7 +184,7 @@ class Service:
     def _call(
         self, route: Route, asked: HttpRequest, admitted: _Admitted
     ) -> tuple[Call, list[str]]:
-        """Read what a request gives, and what it wants expanded."""
+        """Read the parameters of a request, and the paths it wants expanded."""
         given = rows = None
         if route.rows is not None:
             rows = SentRows(
@@ -213,10 +213,10 @@ class Service:
     def _done(
         self, route: Route, asked: HttpRequest, admitted: _Admitted
     ) -> HttpResponse:
-        """Do what is asked."""
+        """Carry a request out."""
         call, paths = self._call(route, asked, admitted)
-        # What is answered counts at least what was recorded before it was asked; and
-        # what a change recorded, it did before it was answered.
+        # An answer counts at least what was recorded before it was asked for; a change
+        # is recorded before it is answered.
         before = self._m.position if route.method == "GET" else None
         assert route.handler is not None, "calls are answered one by one"
         answer = route.handler(call)
@@ -224,7 +224,7 @@ class Service:
         position = answer.position
         if position is None:
             position = self._m.position if before is None else before
-        return _reply(answer, position)
+        return _responded(answer, position)
 
     def _outcome(
         self,
@@ -238,7 +238,7 @@ class Service:
         if call.request is not None:
             self._repetitions.remember(call.request)
         assert answer.position is not None, "what is recorded has a position"
-        return _reply(answer, answer.position)
+        return _responded(answer, answer.position)
 
     def _recovered(
         self,
@@ -247,14 +247,14 @@ class Service:
         admitted: _Admitted,
         resource_id: str | None,
     ) -> HttpResponse | None:
-        """Make the answer of a request that had its effect, and was not answered."""
+        """Answer a request that had its effect, and was not answered."""
         if route.recover is None:
             return None
         _, paths = self._call(route, asked, admitted)
         found = route.recover(self._m, resource_id or asked.ids["id"])
         answer = Answer(body=body_of(found), is_replay=True)
         self._expand(route, answer.body, paths)
-        return _reply(answer, self._m.position)
+        return _responded(answer, self._m.position)
 
     def _expand(self, route: Route, body: Body, paths: list[str]) -> None:
         for each in body["data"] if route.is_list and paths else [body]:
@@ -279,7 +279,7 @@ def _failed(error: Exception, route: Route, asked: HttpRequest) -> Outcome:
     return response_to_failure(error, route.dialect)
 
 
-def _reply(answer: Answer, position: int) -> HttpResponse:
+def _responded(answer: Answer, position: int) -> HttpResponse:
     headers = {POSITION: str(position)}
     if answer.is_replay:
         headers |= REPLAYED
@@ -321,7 +321,7 @@ def _media_type(taken: RowsBody, asked: HttpRequest) -> str:
 
 
 def _request(route: Route, key_id: str, asked: HttpRequest) -> Request | None:
-    """Name a request by its idempotency key, where it has one."""
+    """Return the name of a request that has an idempotency key."""
     idempotency_key = asked.headers.get(IDEMPOTENCY_KEY)
     if route.method != "POST" or not idempotency_key:
         return None

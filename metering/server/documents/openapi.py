@@ -1,7 +1,7 @@
-"""OpenAPI: the tables of routes, as a document that clients can be made of.
+"""OpenAPI: the routes as a document that clients can be generated from.
 
-What it says of parameters is what the routes read them by, so it cannot be wrong about
-them. Source: https://spec.openapis.org/oas/v3.1.0
+It describes parameters by the fields that routes read them with, so the two cannot
+differ. Source: https://spec.openapis.org/oas/v3.1.0
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,17 +40,17 @@ _SECURITY_SCHEMES: Node = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key; the roles are the scopes that a restricted one needs.",
+        "description": "An API key. The roles are the scopes that a restricted key needs.",
     },
     "basic": {
         "type": "http",
         "scheme": "basic",
-        "description": "An API key as the name of the user, without a password.",
+        "description": "An API key as the user name, without a password.",
     },
     "session": {
         "type": "http",
         "scheme": "bearer",
-        "description": "The token of a meter event session; it opens the stream alone.",
+        "description": "The token of a meter event session. It opens the stream alone.",
     },
 }
 _LIST: Schema = {
@@ -72,39 +72,42 @@ _PARAMETERS: Node = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A request that comes again under it has no effect again.",
+        "description": "A retry under the same key has no second effect.",
         "schema": {"type": "string", "maxLength": 255},
     },
     "MinPosition": {
         "name": "Metering-Min-Position",
         "in": "header",
-        "description": "Answer when the log has reached this position.",
+        "description": "Wait until the log has reached this position.",
         "schema": {"type": "integer", "minimum": 0, "maximum": POSITION_MAX},
     },
 }
 _HEADERS: Node = {
     "Position": {
-        "description": "How far the log goes that the answer counts.",
+        "description": "The position of the log that the response is current to.",
         "schema": {"type": "integer", "minimum": 0},
     },
-    "RequestId": {"description": "Names the request.", "schema": _TEXT},
+    "RequestId": {
+        "description": "Identifies the request in the server's log.",
+        "schema": _TEXT,
+    },
     "RetryAfter": {
-        "description": "In how many seconds to try again, at the earliest.",
+        "description": "Seconds to wait before the request is sent again.",
         "schema": {"type": "integer", "minimum": 1},
     },
     "ShouldRetry": {
-        "description": "Whether the same request may do better.",
+        "description": "Whether the same request may succeed later.",
         "schema": {"enum": ["true", "false"]},
     },
 }
 
 
 def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> Node:
-    """Write the document.
+    """Return the document.
 
     Args:
-        routes: what needs a key.
-        open_routes: what does not.
+        routes: those that need a key.
+        open_routes: those that do not.
     """
     paths: dict[str, Node] = {}
     for route in routes:
@@ -117,7 +120,7 @@ def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> No
         "info": {
             "title": "metering",
             "version": API_VERSION,
-            "description": "Usage metering under the names of Stripe's billing API.",
+            "description": "Usage metering that speaks Stripe's billing API.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": each} for each in tags],
@@ -127,8 +130,12 @@ def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> No
             "parameters": _PARAMETERS,
             "responses": dict(_failed_responses()),
             "schemas": {
-                "Error": _error(_TYPES, needed=[], others=["code", "param"]),
-                "ErrorOfV2": _error(_V2_TYPES, needed=["code"], others=["doc_url"]),
+                ErrorShape.V1.value: _error(
+                    _TYPES, needed=[], others=["code", "param"]
+                ),
+                ErrorShape.V2.value: _error(
+                    _V2_TYPES, needed=["code"], others=["doc_url"]
+                ),
                 "List": _LIST,
                 "Status": _STATUS,
             },
@@ -138,13 +145,13 @@ def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> No
 
 
 def _resource_of(path: str) -> str:
-    """Name the resource that is served at a path, with what is done to it."""
+    """Return the name of the resource at a path, with what is done to it."""
     words = path.partition("/{")[0].strip("/")
     return words.replace("/", " ").replace("_", " ") if "/" in words else "server"
 
 
 def taken_by(route: Route) -> Fields:
-    """Tell what a route takes, `expand` only where something can be expanded."""
+    """Return what a route takes, with `expand` where something can be expanded."""
     if not route.expansions:
         return route.fields
     prefix = f"{ITEM}." if route.is_list else ""
@@ -229,9 +236,9 @@ def _query_parameter(leaf: Leaf) -> Node:
 
 
 def _request_body(route: Route) -> Node:
-    """Describe the bodies that a route takes, by their media types."""
+    """Return the bodies that a route takes, by their media types."""
     if route.rows is not None:
-        # Bytes: what is in them is not for JSON Schema to say.
+        # Bytes: JSON Schema cannot describe what they hold.
         content: Node = {each: {} for each in route.rows.media_types}
         return {"required": True, "content": content}
     parameters = taken_by(route)
@@ -248,7 +255,7 @@ def _request_body(route: Route) -> Node:
 
 
 def _form(schema: Schema, parameters: Fields) -> Node:
-    """Describe a form, in which what is nested is written in brackets."""
+    """Return the schema of a form, whose nested fields are named in brackets."""
     nested = [name for name, each in parameters.items() if _is_nested(each.kind)]
     return {"schema": schema, "encoding": dict.fromkeys(nested, _NESTED)}
 
@@ -276,20 +283,18 @@ def _responses(route: Route) -> Node:
         415: route.rows is not None,
     }
     statuses = [each for each in MEANINGS if can_be.get(each, True)]
-    is_v2 = route.dialect.errors is ErrorShape.V2
-    name = _failed_of_v2 if is_v2 else _failed
+    shape = route.dialect.errors
     return {
         "200": well,
-        **{str(each): _reference("responses", name(each)) for each in statuses},
+        **{
+            str(each): _reference("responses", _failed(shape, each))
+            for each in statuses
+        },
     }
 
 
-def _failed(status: int) -> str:
-    return f"Failed{status}"
-
-
-def _failed_of_v2(status: int) -> str:
-    return f"FailedOfV2With{status}"
+def _failed(shape: ErrorShape, status: int) -> str:
+    return f"{shape.value}With{status}"
 
 
 def _failed_responses() -> Iterator[tuple[str, Node]]:
@@ -300,12 +305,10 @@ def _failed_responses() -> Iterator[tuple[str, Node]]:
         }
         if status == 429:
             headers["Retry-After"] = _reference("headers", "RetryAfter")
-        for name, schema in (
-            (_failed(status), "Error"),
-            (_failed_of_v2(status), "ErrorOfV2"),
-        ):
-            content = {JSON: {"schema": _reference("schemas", schema)}}
-            yield name, {"description": meaning, "headers": headers, "content": content}
+        for shape in ErrorShape:
+            content = {JSON: {"schema": _reference("schemas", shape.value)}}
+            response = {"description": meaning, "headers": headers, "content": content}
+            yield _failed(shape, status), response
 
 
 def _error(types: Sequence[str], *, needed: list[str], others: list[str]) -> Schema:
