@@ -20,12 +20,8 @@ MODULES_SIDE_BY_SIDE_MAX = 16
 
 # Names that still stand for two things; none is added to them.
 AMBIGUOUS_TYPE_NAMES = {
-    "Answer",
-    "Body",
     "Event",
     "Events",
-    "Name",
-    "Outcome",
     "Place",
     "Question",
     "Request",

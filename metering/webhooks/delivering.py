@@ -34,7 +34,7 @@ from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.resources import DeliveryReceipt
 from metering.webhooks.schedule import next_attempt
-from metering.webhooks.sending import Answer, Sender, sender_of
+from metering.webhooks.sending import EndpointAnswer, Sender, sender_of
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint
 from projections.webhooks.queries import EndpointQueries
@@ -189,7 +189,7 @@ class Lanes:
                 return None
             return self._next(outbox, endpoint_id, now)
 
-    def _finish(self, job: "_Job", answer: Answer) -> "_Job | None":
+    def _finish(self, job: "_Job", answer: EndpointAnswer) -> "_Job | None":
         """Write how an attempt went, and return what to send next."""
         if answer.status_code != _GONE:
             with self._engine.outbox() as (outbox, now):
@@ -204,7 +204,7 @@ class Lanes:
             return self._recorded(Outbox(writing.connection), job, answer, writing.now)
 
     def _recorded(
-        self, outbox: Outbox, job: "_Job", answer: Answer, now: int
+        self, outbox: Outbox, job: "_Job", answer: EndpointAnswer, now: int
     ) -> "_Job | None":
         endpoint_id, delivery = job.endpoint.endpoint_id, job.delivery
         is_ours = outbox.renew(endpoint_id, self._holder, self._lease_end(now))
@@ -246,7 +246,7 @@ class Lanes:
         seconds = self._sender.longest_seconds + _SECONDS_TO_SPARE
         return now + round(seconds * _SECOND)
 
-    def _attempt(self, job: "_Job") -> Answer:
+    def _attempt(self, job: "_Job") -> EndpointAnswer:
         headers = signed_headers(
             job.endpoint.signature,
             secrets=job.secrets,
@@ -268,7 +268,7 @@ class _Job:
     now: int
 
 
-def _moved_on(delivery: Delivery, answer: Answer, now: int) -> Delivery:
+def _moved_on(delivery: Delivery, answer: EndpointAnswer, now: int) -> Delivery:
     """Tell where a delivery is after another attempt."""
     attempts = delivery.attempts + 1
     if answer.is_delivered:

@@ -37,7 +37,7 @@ Resolve = Callable[[str, int], list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class EndpointAnswer:
     """How an attempt went.
 
     Attributes:
@@ -89,7 +89,7 @@ class Sender:
         """How long an attempt takes at most."""
         return 3 * self._timeout
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def send(self, url: str, headers: Mapping[str, str], body: bytes) -> EndpointAnswer:
         """Make one attempt."""
         start = monotonic()
         status_code, error = None, None
@@ -101,7 +101,9 @@ class Sender:
         except _NotSentError as failure:
             error = failure.word
         duration_ms = round(1000 * (monotonic() - start))
-        return Answer(status_code=status_code, error=error, duration_ms=duration_ms)
+        return EndpointAnswer(
+            status_code=status_code, error=error, duration_ms=duration_ms
+        )
 
     def _posted(self, target: Target, headers: Mapping[str, str], body: bytes) -> int:
         failure = _NotSentError("host_unknown")

@@ -33,7 +33,7 @@ _ORIGINAL = "Original-Request"
 _RECENT_MAX = 1 << 16
 _MALFORMED = ("parameter", "invalid_characters")
 
-_Name = tuple[str, str]
+_KeyPair = tuple[str, str]
 
 
 class Repetitions:
@@ -42,10 +42,10 @@ class Repetitions:
     def __init__(self, m: Metering) -> None:
         self._m = m
         self._lock = threading.Lock()
-        self._running: set[_Name] = set()
+        self._running: set[_KeyPair] = set()
         # A cache, so that usage is not looked up each time. What has left it is still
         # recorded once: by its identifier.
-        self._recent: OrderedDict[_Name, tuple[bytes, datetime]] = OrderedDict()
+        self._recent: OrderedDict[_KeyPair, tuple[bytes, datetime]] = OrderedDict()
 
     @contextmanager
     def alone(self, request: Request) -> Iterator[None]:

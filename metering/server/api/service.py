@@ -38,7 +38,7 @@ from metering.server.grammar.forms import decode_form
 from metering.server.grammar.json_bodies import decode_json
 from metering.server.grammar.media_types import JSON
 
-Outcome = HttpResponse | PositionNotReachedError
+ServiceOutcome = HttpResponse | PositionNotReachedError
 """A response, or that the log has not reached the position the request asks for."""
 
 POSITION = "Metering-Position"
@@ -79,7 +79,7 @@ class Service:
         self._rates = Rates(rate_limit, time.monotonic)
         self._repetitions = Repetitions(m)
 
-    def answer(self, route: Route, asked: HttpRequest, keys: Keys) -> Outcome:
+    def answer(self, route: Route, asked: HttpRequest, keys: Keys) -> ServiceOutcome:
         """Answer a request.
 
         Args:
@@ -108,10 +108,10 @@ class Service:
 
     def answer_together(
         self, route: Route, came: Sequence[HttpRequest], keys: Keys
-    ) -> list[Outcome]:
+    ) -> list[ServiceOutcome]:
         """Answer requests for a route at once, each as if it were alone."""
         assert route.together is not None, "the route answers calls together"
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, ServiceOutcome] = {}
         calls: dict[int, Call] = {}
         with ExitStack() as stack:
             for number, asked in enumerate(came):
@@ -232,7 +232,7 @@ class Service:
         call: Call,
         route: Route,
         asked: HttpRequest,
-    ) -> Outcome:
+    ) -> ServiceOutcome:
         if not isinstance(answer, Answer):
             return _failed(answer, route, asked)
         if call.request is not None:
@@ -272,7 +272,7 @@ class Service:
             raise PositionNotReachedError(int(text))
 
 
-def _failed(error: Exception, route: Route, asked: HttpRequest) -> Outcome:
+def _failed(error: Exception, route: Route, asked: HttpRequest) -> ServiceOutcome:
     if isinstance(error, PositionNotReachedError):
         return error
     log_failure(error, asked.request_id)

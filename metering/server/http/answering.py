@@ -18,7 +18,7 @@ from typing import TypeVar
 from metering.server.api.authentication import Keyring, Keys
 from metering.server.api.requests import HttpRequest, HttpResponse
 from metering.server.api.routes import Route
-from metering.server.api.service import Outcome, Service
+from metering.server.api.service import Service, ServiceOutcome
 
 TOGETHER_MAX = 256
 """How many requests are answered in one commit at most."""
@@ -69,7 +69,7 @@ class Answering:
             for each in routes
             if each.together is not None
         }
-        self._outbox: deque[tuple[_Waiting, Outcome]] = deque()
+        self._outbox: deque[tuple[_Waiting, ServiceOutcome]] = deque()
         self._is_waking = False
         self._queues = [self._admitted] * threads + [self._heavy] * HEAVY_THREADS
         self._threads: list[threading.Thread] = []
@@ -157,7 +157,7 @@ class Answering:
             [request.headers.get("authorization") for request in came]
         )
 
-    def _hand_out(self, done: Sequence[tuple[_Waiting, Outcome]]) -> None:
+    def _hand_out(self, done: Sequence[tuple[_Waiting, ServiceOutcome]]) -> None:
         self._outbox.extend(done)
         if not self._is_waking:
             self._is_waking = True

@@ -40,17 +40,19 @@ class EventStream(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class _Event(StreamedEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _SentEvent(StreamedEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `MeterEventCreate` for a decoder, which is many times faster."""
 
     timestamp: Annotated[str, Meta(pattern=rf"\A(?:{RFC_3339})\Z")] | None = None
 
 
-class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    events: Annotated[list[_Event], Meta(min_length=1, max_length=EVENTS_MAX)]
+class _SentEvents(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    events: Annotated[list[_SentEvent], Meta(min_length=1, max_length=EVENTS_MAX)]
 
 
-_DECODER = msgspec.json.Decoder(_Body)
+_DECODER = msgspec.json.Decoder(_SentEvents)
 
 
 def _create_session(call: Call) -> Answer:
@@ -110,9 +112,9 @@ def _decode(body: bytes) -> Given | None:
 
 def _events(call: Call) -> list[StreamedEvent]:
     events: list[Any] = call.given["events"]
-    if isinstance(events[0], _Event):
+    if isinstance(events[0], _SentEvent):
         return events
-    return [_Event(**each) for each in events]
+    return [_SentEvent(**each) for each in events]
 
 
 def _named(call: Call) -> list[StreamedEvent]:

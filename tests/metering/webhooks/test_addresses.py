@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 import metering
 from metering.webhooks.addresses import check_url, is_public
-from metering.webhooks.sending import Answer, Sender
+from metering.webhooks.sending import EndpointAnswer, Sender
 from tests.webhook_receiver import Receiver, answering, running_receiver
 
 ALLOWED = [
@@ -387,11 +387,11 @@ def certificate(directory: Path, name: str) -> Path:
 @pytest.fixture
 def send_over_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
+) -> Callable[..., EndpointAnswer]:
     """Send to a name, at a server that has the certificate of `hooks.example`."""
     path = certificate(tmp_path, "hooks.example")
 
-    def send(name: str, *, is_trusted: bool = True) -> Answer:
+    def send(name: str, *, is_trusted: bool = True) -> EndpointAnswer:
         if is_trusted:
             monkeypatch.setenv("SSL_CERT_FILE", str(path))
         with running_receiver(certificate=path) as receiver:
@@ -405,18 +405,18 @@ def send_over_tls(
 
 @pytest.mark.parametrize("name", ["hooks.example", "hooks.example.", "HOOKS.example"])
 def test_the_certificate_is_that_of_the_name(
-    send_over_tls: Callable[..., Answer], name: str
+    send_over_tls: Callable[..., EndpointAnswer], name: str
 ) -> None:
     assert send_over_tls(name).status_code == 204
 
 
 def test_the_certificate_of_another_name_is_refused(
-    send_over_tls: Callable[..., Answer],
+    send_over_tls: Callable[..., EndpointAnswer],
 ) -> None:
     assert send_over_tls("other.example").error == "tls_failed"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    send_over_tls: Callable[..., Answer],
+    send_over_tls: Callable[..., EndpointAnswer],
 ) -> None:
     assert send_over_tls("hooks.example", is_trusted=False).error == "tls_failed"
