@@ -21,10 +21,9 @@ from ledger.appending.attempts import attempting
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.group_commit import GroupCommit
 from ledger.appending.writing import Writing
-from ledger.chain import genesis_head
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, Head
+from ledger.entries import Commit, Head, genesis_head
 from ledger.errors import (
     LedgerError,
     StoreClosedError,

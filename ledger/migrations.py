@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Column, Connection, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
-from ledger.chain import genesis_digest
 from ledger.commits import insert_head
 from ledger.database.store import Database
+from ledger.entries import genesis_digest
 from ledger.errors import StoreMissingError, StoreVersionError
 from ledger.records import tables
 from ledger.records.keys import api_key

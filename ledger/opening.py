@@ -2,10 +2,9 @@
 
 from sqlalchemy import Connection
 
-from ledger.chain import genesis_head
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Head
+from ledger.entries import Head, genesis_head
 from ledger.folds import FactFold
 from ledger.migrations import FORMAT_VERSION, STEPS, bring_up, format_version
 from ledger.reading import read_facts

@@ -13,7 +13,6 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from ledger.chain import chain_digest
 from ledger.commits import (
     CommitRow,
     commit_holding,
@@ -21,7 +20,7 @@ from ledger.commits import (
     commits_between,
     fact_commits_between,
 )
-from ledger.entries import Commit, CommitKind, Head
+from ledger.entries import Commit, CommitKind, Head, chain_digest
 from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.facts.union import Fact, decode_facts
 from ledger.segments.entry import Segment

@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
-from ledger.chain import genesis_head
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, Head
+from ledger.entries import Commit, Head, genesis_head
 from ledger.errors import SegmentDamagedError, SegmentMissingError, StoreError
 from ledger.folds import FactFold
 from ledger.reading import read_commits

@@ -19,7 +19,7 @@ from ledger.errors import LogDamagedError
 from ledger.segments.entry import segment_holding
 from ledger.segments.sealed import Sealed
 from ledger.usage.columns import USAGE, concatenate, empty_batch, take_rows
-from ledger.usage.rows import FewEvents, batch_of
+from ledger.usage.rows import batch_of
 
 BYTES_KEPT = 512 << 20
 # Knuth's multiplier: steps through any number of commits without a pattern.
@@ -137,7 +137,7 @@ class StoredEvents:
 
     def keep(self, commit: Commit) -> None:
         """Keep a commit of many events, made or read, in memory for a while."""
-        if isinstance(commit.content, tuple | FewEvents):
+        if isinstance(commit.content, tuple):
             return
         with self._lock:
             if commit.first_position in self._kept:

@@ -17,14 +17,14 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import attempting
 from ledger.appending.deduplication import settle
 from ledger.appending.drafts import Draft, Outcome
-from ledger.chain import next_commit
 from ledger.commits import move_head, read_head
 from ledger.database.store import Database
-from ledger.entries import CommitKind, Head
+from ledger.entries import CommitKind, Head, next_commit
 from ledger.errors import LogDamagedError
 from ledger.intake import Intake
 from ledger.records.requests import Requests
 from ledger.stored_events import StoredEvents
+from ledger.usage.rows import FewEvents
 
 _SettledDraft = tuple[Head, Outcome, Draft]
 """The head up to which a draft is settled, what becomes of it, and its new events."""
@@ -111,7 +111,9 @@ class UsageAppends:
             if new.requests:
                 requests = [request for _, request in new.requests]
                 Requests(attempt.connection).add(requests, commit.recorded_at)
-        self._stored.keep(commit)
+        if not isinstance(new.events, FewEvents):
+            # Few are read from the database as fast as they are found in memory.
+            self._stored.keep(commit)
         self._intake.take_in(commit, head, new.hashes)
         return outcome.recorded(commit.first_position, commit.recorded_at)
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt
-from ledger.chain import next_commit, recording_instant
 from ledger.commits import move_head
-from ledger.entries import Commit, CommitKind, Head
+from ledger.entries import Commit, CommitKind, Head, next_commit, recording_instant
 from ledger.facts.union import Fact, encode_facts
 from ledger.folds import FactFold
 from ledger.records.idempotency import Request

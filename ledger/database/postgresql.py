@@ -29,9 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
-from ledger.database.held import HeldConnection
 from ledger.database.relocation import move_store
-from ledger.database.store import close_connections, translated
+from ledger.database.store import HeldConnection, close_connections, translated
 from ledger.errors import StoreError, StoreUnavailableError, UnsafeDurabilityError
 
 LOCK_TIMEOUT_SECONDS = 60

@@ -17,8 +17,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ledger.database.held import HeldConnection
-from ledger.database.store import close_connections, translated
+from ledger.database.store import HeldConnection, close_connections, translated
 from ledger.errors import StoreUnavailableError
 
 LIBRARY_VERSION = sqlite3.sqlite_version

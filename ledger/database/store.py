@@ -6,6 +6,7 @@ that commit order is position order. Errors of the drivers leave translated.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
@@ -146,3 +147,43 @@ def lent_driver(connection: Connection) -> Iterator[Any]:
             connection_invalidated=is_lost,
             dialect=dialect,
         ) from error
+
+
+class HeldConnection:
+    """A connection for one thread at a time, opened again after an error.
+
+    It is for what is done so often that a pool would cost more than the statement: every
+    answer asks where the log ends, and one thread at a time appends.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._is_closed = False
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Connection]:
+        """Borrow the connection."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            try:
+                yield self._connection
+            except SQLAlchemyError:
+                self._close()
+                raise
+            finally:
+                if self._is_closed:
+                    self._close()
+
+    def close(self) -> None:
+        """Close the connection; who borrows it later gets one for once."""
+        with self._lock:
+            self._is_closed = True
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,11 +1,12 @@
 """The engine: one store's log with its projections, as the domain modules use it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,9 +16,9 @@ from ledger.entries import Head
 from ledger.log import Log
 from ledger.records.idempotency import Request
 from ledger.records.outbox import Outbox
+from ledger.usage.rows import Events
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
-from metering.store.checked_events import CheckedEvents, RefusalT
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
 from projections.credits.queries import CreditQueries
@@ -72,6 +73,32 @@ class ExpiriesSeen:
     """
 
     instant: int = -(2**62)
+
+
+RefusalT = TypeVar("RefusalT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedEvents(Generic[RefusalT]):
+    """Which of some events may be recorded, and why the others may not.
+
+    Attributes:
+        events: those that may, in canonical form and in the order in which they came.
+        numbers: the number of each among all that were checked (int64, ascending).
+        has_own_timestamp: which of them carry their sender's timestamp (bool).
+        refusals: the others, by number.
+        requests: the index of an event, and the request to write down if it is new.
+    """
+
+    events: Events
+    numbers: np.ndarray
+    has_own_timestamp: np.ndarray
+    refusals: Mapping[int, RefusalT]
+    requests: Sequence[tuple[int, Request]] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the columns have one length."""
+        assert len(self.events) == len(self.numbers), "each event has a number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from ledger.chain import genesis_head
 from ledger.commits import read_head
-from ledger.entries import Commit, Head
+from ledger.entries import Commit, Head, genesis_head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
 from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ledger.usage.columns import in_order, take_rows
 from ledger.usage.rows import batch_of
-from metering.store.checked_events import CheckedEvents, RefusalT
+from metering.store.engine import CheckedEvents, RefusalT
 
 ColumnPart = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
 """Events built from columns, the number of each (int64, ascending), and which of them

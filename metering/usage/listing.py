@@ -16,10 +16,6 @@ from ledger.segments.layout import usage_batch_of
 from ledger.segments.reader import row_numbers
 from ledger.stored_events import usage_of
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
-from ledger.usage.quantities import format_quantity
-from metering.arguments.clock import at_microseconds
-from metering.usage.resources import MeterEvent
-from projections.kernels.meters import MeterDefinition
 from projections.usage.view import UsageView
 
 _ROWS_AT_A_TIME = 4096
@@ -53,7 +49,7 @@ class RecordedEvent(NamedTuple):
     row: UsageRow
     position: int
     recorded_at: int
-    cancelled: bool = False
+    is_cancelled: bool
 
 
 def recorded_events(
@@ -71,32 +67,6 @@ def recorded_events(
                 recorded_at[start:end].tolist(),
                 view.are_cancelled(positions[start:end]).tolist(),
             )
-
-
-def event_resource(
-    meter: MeterDefinition,
-    event: RecordedEvent,
-    *,
-    livemode: bool,
-    duplicate: bool = False,
-) -> MeterEvent:
-    """Give an event to the caller, its customer and value back in the payload."""
-    row = event.row
-    payload = dict(row.payload)
-    payload[meter.customer_payload_key] = row.customer
-    if row.value is not None:
-        payload[meter.value_payload_key] = format_quantity(row.value)
-    return MeterEvent(
-        created=at_microseconds(event.recorded_at),
-        event_name=row.event_name,
-        identifier=row.identifier,
-        payload=payload,
-        timestamp=at_microseconds(row.timestamp),
-        livemode=livemode,
-        position=event.position,
-        duplicate=duplicate,
-        cancelled=event.cancelled,
-    )
 
 
 def _found(log: Log, view: UsageView, wanted: EventQuery) -> Iterator[_FoundEvents]:

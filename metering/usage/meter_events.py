@@ -7,24 +7,20 @@ import numpy as np
 
 from ledger.appending.drafts import Outcome, Status
 from ledger.records.idempotency import Request
-from ledger.usage.columns import usage_rows
+from ledger.usage.columns import UsageRow, usage_rows
+from ledger.usage.quantities import format_quantity
 from ledger.usage.rows import FewEvents
+from metering.arguments.clock import at_microseconds
 from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
-from metering.store.checked_events import CheckedEvents
-from metering.store.engine import Engine
+from metering.store.engine import CheckedEvents, Engine
 from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
-from metering.usage.listing import (
-    EventQuery,
-    RecordedEvent,
-    event_resource,
-    recorded_events,
-)
+from metering.usage.listing import EventQuery, recorded_events
 from metering.usage.requests import LogPosition
 from metering.usage.resources import MeterEvent
 from metering.usage.stream_rules import StreamedEvent, check_stream
@@ -226,7 +222,12 @@ class MeterEvents:
         self._engine.log.catch_up()
         wanted = EventQuery(event_name, customer, low, max(low, high), after)
         view, _ = self._engine.usage.view(), self._engine.definitions()
-        return map(self._resource, recorded_events(self._engine.log, view, wanted))
+        return (
+            self._resource(row, position, recorded_at, is_cancelled=is_cancelled)
+            for row, position, recorded_at, is_cancelled in recorded_events(
+                self._engine.log, view, wanted
+            )
+        )
 
     def _identifiers(
         self, events: Sequence[NewMeterEvent | StreamedEvent], now: int
@@ -258,7 +259,7 @@ class MeterEvents:
                     recorded[number] = self._original(positions[at])
                 case _:
                     recorded[number] = self._resource(
-                        RecordedEvent(row, positions[at], outcome.recorded_at)
+                        row, positions[at], outcome.recorded_at
                     )
         return recorded
 
@@ -266,14 +267,37 @@ class MeterEvents:
         events, recorded_at = self._engine.log.events_at(np.array([position]))
         (row,) = usage_rows(events)
         is_cancelled = self._engine.is_cancelled(position)
-        found = RecordedEvent(row, position, int(recorded_at[0]), is_cancelled)
-        return self._resource(found, duplicate=True)
+        return self._resource(
+            row,
+            position,
+            int(recorded_at[0]),
+            is_cancelled=is_cancelled,
+            is_repeat=True,
+        )
 
-    def _resource(self, found: RecordedEvent, *, duplicate: bool = False) -> MeterEvent:
-        definitions = self._engine.known_definitions()
-        return event_resource(
-            definitions.by_event_name[found.row.event_name],
-            found,
+    def _resource(
+        self,
+        row: UsageRow,
+        position: int,
+        recorded_at: int,
+        *,
+        is_cancelled: bool = False,
+        is_repeat: bool = False,
+    ) -> MeterEvent:
+        """Return an event as callers get it, its customer and value in the payload."""
+        meter = self._engine.known_definitions().by_event_name[row.event_name]
+        payload = dict(row.payload)
+        payload[meter.customer_payload_key] = row.customer
+        if row.value is not None:
+            payload[meter.value_payload_key] = format_quantity(row.value)
+        return MeterEvent(
+            created=at_microseconds(recorded_at),
+            event_name=row.event_name,
+            identifier=row.identifier,
+            payload=payload,
+            timestamp=at_microseconds(row.timestamp),
             livemode=self._engine.settings.livemode,
-            duplicate=duplicate,
+            position=position,
+            duplicate=is_repeat,
+            cancelled=is_cancelled,
         )

@@ -13,7 +13,7 @@ from ledger.usage.columns import empty_batch, usage_batch, usage_batch_of
 from metering.arguments.columns import plain_timestamps, plain_values
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Name, is_storable
 from metering.errors import MeterEventInvalidError
-from metering.store.checked_events import CheckedEvents
+from metering.store.engine import CheckedEvents
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_each
 from metering.usage.requests import PAYLOAD_KEYS_MAX

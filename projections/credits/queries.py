@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
 
-from ledger.chain import recording_instant
 from ledger.commits import read_head
 from ledger.database.bulk import is_among, is_among_numbers
+from ledger.entries import recording_instant
 from projections.credits.tables import (
     APPLICATIONS,
     GRANTS,

@@ -1,7 +1,7 @@
 """Meter definitions: what the facts about a meter add up to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from msgspec.structs import asdict
 
@@ -37,16 +37,17 @@ class MeterDefinition:
     updated: int
     deactivated_at: int | None
     position: int
+    needs_value: bool = field(init=False)
+    """Whether an event without a number means nothing to this meter."""
+    needs_string: bool = field(init=False)
+    """Whether events must have, and keep, a string under the value key."""
 
-    @property
-    def needs_value(self) -> bool:
-        """Whether an event without a number means nothing to this meter."""
-        return self.formula not in {Formula.COUNT, Formula.UNIQUE_COUNT}
-
-    @property
-    def needs_string(self) -> bool:
-        """Whether events must have, and keep, a string under the value key."""
-        return self.formula is Formula.UNIQUE_COUNT
+    def __post_init__(self) -> None:
+        """Derive from the formula, once, what every event is asked."""
+        is_count = self.formula in {Formula.COUNT, Formula.UNIQUE_COUNT}
+        object.__setattr__(self, "needs_value", not is_count)
+        is_unique = self.formula is Formula.UNIQUE_COUNT
+        object.__setattr__(self, "needs_string", is_unique)
 
 
 def apply_fact(

@@ -15,8 +15,7 @@ from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.usage.rows import batch_of
 from metering.arguments.ids import Naming, NamingByTime
 from metering.errors import conflict_message
-from metering.store.checked_events import CheckedEvents
-from metering.store.engine import Engine
+from metering.store.engine import CheckedEvents, Engine
 from metering.usage.event_rules import Arrival
 from metering.usage.ingest.layout import Columns, LocatedColumns
 from metering.usage.ingest.piece_rules import check_columns, check_rows

@@ -27,7 +27,7 @@ from metering.arguments.columns import (
 from metering.arguments.ids import Naming
 from metering.arguments.strings import LONGEST_TEXT
 from metering.errors import MeterEventInvalidError
-from metering.store.checked_events import CheckedEvents
+from metering.store.engine import CheckedEvents
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_event
 from metering.usage.ingest.layout import Constant, LocatedColumns

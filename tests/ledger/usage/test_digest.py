@@ -8,8 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, example, given
 
-from ledger.chain import chain_digest, genesis_digest, genesis_head, next_commit
-from ledger.entries import CommitKind
+from ledger.entries import (
+    CommitKind,
+    chain_digest,
+    genesis_digest,
+    genesis_head,
+    next_commit,
+)
 from ledger.usage.columns import (
     UsageRow,
     concatenate,
