@@ -14,7 +14,7 @@ class FactFold(Protocol):
     """Tables that facts fold into, inside the append's own database transaction."""
 
     def is_current(self, connection: Connection) -> bool:
-        """Tell whether the tables exist and were made by this fold."""
+        """Whether the tables exist and were made by this fold."""
 
     def rebuild(
         self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
@@ -30,7 +30,7 @@ class FactFold(Protocol):
         """Fold a commit of facts."""
 
     def sealable_position(self, connection: Connection) -> int | None:
-        """Tell up to where usage may be sealed, None where nothing stands against it.
+        """Return the position up to which usage may be sealed, None for no bound.
 
         It is the end of a commit, and never goes back.
         """

@@ -88,7 +88,7 @@ class Intake:
         return self._sealed
 
     def is_current(self, head: Head) -> bool:
-        """Tell whether everything up to a head was taken in from where it lies now."""
+        """Whether everything up to a head was taken in from where it lies now."""
         return (head.position, head.sealed_position) == (
             self._head.position,
             self._sealed.position,
@@ -103,14 +103,14 @@ class Intake:
             return self._head, self._sealed_identifiers.find(hashes).with_tail(*in_tail)
 
     def holds_any_after(self, position: int, hashes: np.ndarray) -> tuple[Head, bool]:
-        """Tell whether identifiers may have been recorded after a position."""
+        """Whether identifiers may have been recorded after a position."""
         with self._lock:
             if position < self._sealed.position:
                 return self._head, True
             return self._head, self._identifiers.holds_any_after(position, hashes)
 
     def knows_identifiers_of(self, segment: Segment) -> bool:
-        """Tell whether every identifier of a segment is known where it was recorded."""
+        """Whether every identifier of a segment is known where it was recorded."""
         with self._lock:
             identifiers, reader = self._sealed_identifiers, self._sealed.reader
         table = reader.table(segment, ["identifier_hash", "position", "content_hash"])
@@ -178,7 +178,7 @@ class Intake:
             self._head = replace(head, sealed_position=self._head.sealed_position)
 
     def must_restart(self, head: Head) -> bool:
-        """Tell whether what is to be taken in has been sealed, and is no rows any more."""
+        """Whether what is to be taken in has been sealed, and is no rows any more."""
         return head.sealed_position > self._head.position
 
     def begin_after_segments(self, connection: Connection) -> None:

@@ -183,7 +183,7 @@ class Log:
         return None
 
     def knows_identifiers_of(self, segment: Segment) -> bool:
-        """Tell whether every identifier of a segment is known where it was recorded."""
+        """Whether every identifier of a segment is known where it was recorded."""
         self._check_usable()
         return self._intake.knows_identifiers_of(segment)
 

@@ -208,7 +208,7 @@ class Metering:
         return self._engine.clock.now()
 
     def status(self) -> StoreStatus:
-        """Tell how far the store is, and what is still to be done, at little cost."""
+        """Return how far the store is, and what is still to be done, at little cost."""
         return status_of(self._engine)
 
     def catch_up(self) -> int:

@@ -46,7 +46,7 @@ def attempting(database: Database, body_bytes: int = 0) -> Iterator[Attempt]:
 
 
 def _is_recorded(database: Database, commit: Commit | None, error: StoreError) -> bool:
-    """Tell whether a commit that failed to be acknowledged was made all the same."""
+    """Whether a commit that failed to be acknowledged was made all the same."""
     if commit is None:
         return False
     # Under the write lock: the server lets go of it only when it is done with the

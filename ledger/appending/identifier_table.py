@@ -74,7 +74,7 @@ class IdentifierTable:
         return index, entries + self._after
 
     def holds_any_after(self, position: int, hashes: np.ndarray) -> bool:
-        """Tell whether any of some hashes (uint64) was recorded after a position."""
+        """Whether any of some hashes (uint64) was recorded after a position."""
         recent = self._hashes[position - self._after : self._end]
         if len(recent) * len(hashes) <= _FEW * _FEW:
             return not set(recent.tolist()).isdisjoint(hashes.tolist())

@@ -118,7 +118,7 @@ class RunSet(Generic[RunT]):
     # Finding.
 
     def _is_there(self, stretch: Stretch) -> bool:
-        """Tell whether a stretch has a run, which is then open."""
+        """Whether a stretch has a run, which is then open."""
         identity = self._identity(stretch)
         if identity in self._opened:
             return True
@@ -183,7 +183,7 @@ class RunSet(Generic[RunT]):
     # Sweeping.
 
     def _sweep(self, up_to: int) -> None:
-        """Remove what is of no use any more to whoever knows the log up to here."""
+        """Remove runs that a process at this head no longer needs."""
         leftovers = [
             path
             for path in runs_in(self._directory, self._kind.name)

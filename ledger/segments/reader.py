@@ -234,7 +234,7 @@ class SegmentReader:
             raise SegmentDamagedError(segment.name, reason) from error
 
     def _is_out_of_reach(self, error: Exception) -> bool:
-        """Tell a connection that was lost from a file that is broken."""
+        """Distinguish a lost connection from a broken file."""
         is_local = isinstance(self._store, DirectoryStore)
         text = str(error).lower()
         return (

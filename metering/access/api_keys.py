@@ -1,4 +1,4 @@
-"""API keys: who may ask a server for what. Decides which key opens it.
+"""API keys: which requests a key may make of a server.
 
 A secret has 256 bits of chance and is kept as its SHA-256 only; whoever makes a key is
 told it once.

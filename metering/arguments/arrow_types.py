@@ -56,7 +56,7 @@ def texts_of(column: pa.Array) -> list[str | None]:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether values are strings."""
+    """Whether values are strings."""
     return any(
         is_kind(kind)
         for is_kind in (
@@ -68,22 +68,22 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_word(kind: pa.DataType) -> bool:
-    """Tell whether values can name something."""
+    """Whether values can name something."""
     return is_text(kind) or pa.types.is_integer(kind)
 
 
 def is_exact(kind: pa.DataType) -> bool:
-    """Tell whether values are texts or numbers that are exact."""
+    """Whether values are texts or numbers that are exact."""
     return is_word(kind) or pa.types.is_decimal(kind)
 
 
 def is_time(kind: pa.DataType) -> bool:
-    """Tell whether values are instants, dates, whole seconds or texts of them."""
+    """Whether values are instants, dates, whole seconds or texts of them."""
     return is_word(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
 
 
 def is_payload(kind: pa.DataType) -> bool:
-    """Tell whether values are keys and values: a map, a struct, or JSON."""
+    """Whether values are keys and values: a map, a struct, or JSON."""
     if pa.types.is_map(kind):
         return is_text(_value_type(kind.key_type)) and is_exact(
             _value_type(kind.item_type)

@@ -12,14 +12,14 @@ class Clock(Protocol):
     """Tells the time."""
 
     def now(self) -> datetime:
-        """Tell the time, as an aware datetime in UTC."""
+        """Return the time, as an aware datetime in UTC."""
 
 
 class SystemClock:
     """The time of this machine."""
 
     def now(self) -> datetime:
-        """Tell the time, as an aware datetime in UTC."""
+        """Return the time, as an aware datetime in UTC."""
         return datetime.now(UTC)
 
 
@@ -32,7 +32,7 @@ class FixedClock:
         self.set(now)
 
     def now(self) -> datetime:
-        """Tell the time, as an aware datetime in UTC."""
+        """Return the time, as an aware datetime in UTC."""
         return self._now
 
     def set(self, now: datetime) -> None:

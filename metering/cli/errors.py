@@ -1,4 +1,4 @@
-"""Errors that only the command line meets; each is told in one line, and exits with 1.
+"""Errors of the command line alone; each is printed in one line, and exits with 1.
 
 MeteringError
 ├── NoStoreError             commands that ask do not make what they ask about

@@ -120,7 +120,7 @@ def id_of(transaction: CreditTransaction, *, livemode: bool) -> str:
 
 
 def id_prefix(*, livemode: bool) -> str:
-    """Tell what the ids of transactions begin with."""
+    """Return the prefixes of the ids of transactions."""
     return "cbtxn" if livemode else "cbtxn_test"
 
 

@@ -61,7 +61,7 @@ class Settings:
 
 
 def now_of(clock: Clock) -> int:
-    """Tell the time of a clock in microseconds since 1970 UTC."""
+    """Return the time of a clock, microseconds since 1970 UTC."""
     return microseconds(clock.now())
 
 
@@ -122,7 +122,7 @@ class Engine:
     expiries_seen: ExpiriesSeen = field(default_factory=ExpiriesSeen)
 
     def now(self) -> int:
-        """Tell the time in microseconds since 1970 UTC."""
+        """Return the time, microseconds since 1970 UTC."""
         return now_of(self.clock)
 
     def definitions(self, head: Head | None = None) -> Definitions:
@@ -219,7 +219,7 @@ class Engine:
         return outcome
 
     def is_cancelled(self, position: int) -> bool:
-        """Tell whether an event that was taken in has been cancelled."""
+        """Whether an event that was taken in has been cancelled."""
         return bool(self.usage.view().are_cancelled(np.array([position]))[0])
 
     def recorded(self, as_of: int | None = None) -> RecordedEvents:

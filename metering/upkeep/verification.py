@@ -269,7 +269,7 @@ class _Replay:
         self._timestamps = []
 
     def problems_with(self, known: UsageContents) -> list[str]:
-        """Tell how what is known differs from what the log adds up to."""
+        """Return how what is known differs from what the log adds up to."""
         problems = self._checkpoint_problems(self._stored.head.epoch)
         problems += [
             f"What the catalog says of the segment {segment.name} is not what it holds"
@@ -280,7 +280,7 @@ class _Replay:
         return problems + self._of_tables
 
     def _checkpoint_problems(self, epoch: str) -> list[str]:
-        """Tell how the log differs from one that led to the checkpoint."""
+        """Return how the log differs from one that led to the checkpoint."""
         saved = self._checkpoint
         if saved is None:
             return []

@@ -1,4 +1,4 @@
-"""The worker: keeps a store current, round by round, until it is told to stop.
+"""The worker: keeps a store current, round by round, until it is stopped.
 
 A round takes in what was recorded, evaluates alerts, reports what the stream refused,
 gives every event to the endpoints that want it, and starts what is due to be delivered;

@@ -51,7 +51,7 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        """What the server is told it was called."""
+        """The name by which the server was called, for its ``Host`` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
@@ -94,7 +94,7 @@ def check_url(url: object, *, allow_private: bool) -> Target:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one of the internet at large."""
+    """Whether an address is one of the internet at large."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

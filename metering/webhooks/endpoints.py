@@ -281,7 +281,7 @@ class WebhookEndpoints:
     def deliveries(
         self, endpoint_id: str, *, limit: int = 10
     ) -> Sequence[WebhookDelivery]:
-        """Tell what was sent to an endpoint, or is to be, newest first.
+        """Return what was sent to an endpoint, or is to be, newest first.
 
         Args:
             endpoint_id: of the endpoint.

@@ -78,7 +78,7 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
 def _lapsed(
     seen: CreditQueries, found: Sequence[Grant], now: int
 ) -> list[CreditGrantLapsed]:
-    """Tell which grants had something left; invoices may have given it back later."""
+    """Return the grants that had credits left; a reinstated invoice may have added some."""
     expired: set[int] = set()
     for customer in dict.fromkeys(grant.customer for grant in found):
         grants = seen.grants_by_position(customer)
@@ -150,7 +150,7 @@ class _Wanting:
         self._starts = starts
 
     def may_want(self, recorded: RecordedFact) -> bool:
-        """Tell whether anybody may want an event of a fact."""
+        """Whether anybody may want an event of a fact."""
         types: frozenset[EventType] = TYPES_OF.get(type(recorded[2]), frozenset())
         return any(self.of(each, recorded[0]) for each in types)
 

@@ -11,7 +11,7 @@ _JITTER = 0.25
 
 
 def next_attempt(*, attempts: int, now: int, enqueued_at: int, key: str) -> int | None:
-    """Tell when to try again, in microseconds since 1970 UTC; None is never.
+    """Return when to try again, microseconds since 1970 UTC; None is never.
 
     Args:
         attempts: how many have failed, at least one.

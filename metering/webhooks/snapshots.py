@@ -1,4 +1,4 @@
-"""Events of facts: what each is told as, with the resource as it was after it.
+"""Events of facts: the type of each, with the resource as it was after it.
 
 An event's id names the log, the fact's position and its place among the events of that
 fact: it is the same for whoever makes it, and whenever.

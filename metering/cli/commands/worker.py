@@ -126,7 +126,7 @@ class _Complaints(logging.Handler):
 
 @contextmanager
 def complaining() -> Iterator[None]:
-    """Tell warnings as failures are told, until a block ends."""
+    """Print warnings as failures are printed, until a block ends."""
     logger, handler = logging.getLogger("metering"), _Complaints(logging.WARNING)
     logger.addHandler(handler)
     try:

@@ -51,7 +51,7 @@ class Paper:
 
 
 def marks(paper: Paper) -> tuple[str, str]:
-    """Tell what stands for available credits, and what for pending ones."""
+    """Return the marks of available and of pending credits."""
     if paper.is_plain:
         return PLAIN_LEVELS[-1], _PLAIN_PENDING
     return LEVELS[-1], _PENDING

@@ -60,7 +60,7 @@ class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_all_rejected(reports: Sequence[FileReport]) -> bool:
-    """Tell whether there were rows, and all were rejected."""
+    """Whether there were rows, and all were rejected."""
     rejected = sum(report.receipt.rejected for report in reports)
     return rejected > 0 and rejected == sum(report.rows for report in reports)
 

@@ -172,7 +172,7 @@ class _InvoiceColumns:
         self._has_price = has_price
 
     def plain_invoices(self, firsts: np.ndarray) -> np.ndarray:
-        """Tell (bool) which invoices plainly obey the rules."""
+        """Return (bool) which invoices plainly obey the rules."""
         counts = np.diff(np.append(firsts, len(self.amount)))
         of_row = np.repeat(np.arange(len(firsts)), counts)
         first = firsts[of_row]

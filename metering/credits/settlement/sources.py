@@ -119,7 +119,7 @@ def _undictionaried(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _is_instant(kind: pa.DataType) -> bool:
-    """Tell whether values are times that do not depend on where one is."""
+    """Whether values are times that do not depend on where one is."""
     if pa.types.is_timestamp(kind):
         return kind.tz is not None
     return is_word(kind)

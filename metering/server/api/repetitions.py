@@ -73,7 +73,7 @@ class Repetitions:
                 self._running.discard(name)
 
     def remember(self, request: Request) -> None:
-        """Tell later requests under the same key apart from one that was answered."""
+        """Distinguish later requests under a key from the one that was answered."""
         with self._lock:
             name = (request.key_id, request.idempotency_key)
             self._recent[name] = (request.fingerprint, self._m.now())

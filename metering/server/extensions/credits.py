@@ -1,4 +1,4 @@
-"""Routes of credits for whoever makes the invoices: apply them, and give them back.
+"""Routes of credits, for systems that make invoices: apply credits, give them back.
 
 An invoice is settled once, whatever is repeated: under an idempotency key the answer is
 given again, and without one the invoice itself is found.

@@ -1,4 +1,4 @@
-"""Routes for whoever runs the server: how far its store is, and what it did."""
+"""Routes for operators of the server: how far its store is, and what it did."""
 
 from metering.arguments.times import time_of
 from metering.bodies import Body

@@ -93,7 +93,7 @@ def _answer(
 
 
 def _is_repeated(call: Call) -> bool:
-    """Tell whether it was this very request that recorded the event."""
+    """Whether it was this very request that recorded the event."""
     if call.request is None:
         return False
     known = call.m.idempotent_requests.find(call.request)

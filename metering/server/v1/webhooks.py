@@ -63,7 +63,7 @@ def _delete_endpoint(call: Call) -> Answer:
 
 
 def _recover_created(m: Metering, endpoint_id: str) -> WebhookEndpoint:
-    """Tell of an endpoint whose secret nobody has heard: give it one that somebody does."""
+    """Give an endpoint another secret, since nobody received the first."""
     return m.webhook_endpoints.rotate_secret(endpoint_id, overlap=timedelta(0))
 
 
@@ -72,7 +72,7 @@ def _recover(m: Metering, endpoint_id: str) -> WebhookEndpoint:
 
 
 def _bounds(created: int | dict[str, int]) -> dict[str, int]:
-    """Bound what was created by whole seconds, as it is told: 1.7 is created at 1."""
+    """Bound creation times by whole seconds, as they are shown: 1.7 counts as 1."""
     if isinstance(created, int):
         return {"gte": created, "lt": created + 1}
     # From what is inclusive, and to what is not.

@@ -61,7 +61,7 @@ class EventsBody:
         return f"the body as {self.format.value}"
 
     def unpacked_bytes(self) -> int:
-        """Tell how many bytes its columns take decompressed, as far as it says so.
+        """Return how many bytes its columns take decompressed, as far as it says so.
 
         Raises:
             SourceError: it is not of its format.

@@ -103,7 +103,7 @@ def plain_map_payload(
 
 
 def have_key(payload: pa.MapArray, key: str) -> np.ndarray:
-    """Tell (bool) which payloads have a key."""
+    """Return (bool) which payloads have a key."""
     is_key = pc.equal(payload.keys, key).to_numpy(zero_copy_only=False)
     entries = np.flatnonzero(is_key)
     have = np.zeros(len(payload), bool)

@@ -185,7 +185,7 @@ class _Gathering:
 def _in_threads(
     work: Callable[[GivenT], DoneT], items: Iterable[GivenT], threads: int
 ) -> Iterator[DoneT]:
-    """Do some work for each item in threads; yield the results in the items' order."""
+    """Work on each item in threads; yield the results in the order of the items."""
     with ThreadPoolExecutor(threads, "reaggregation") as pool:
         waiting: deque[Future[DoneT]] = deque()
         for item in items:
