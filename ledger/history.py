@@ -1,7 +1,7 @@
 """Commits by position, wherever they lie: in rows of the database or in segments.
 
-Whoever knows of a commit may find its row gone when it comes to read it, because
-another process has sealed it meanwhile. Both places are looked at in one snapshot.
+A commit's row may be gone by the time it is read, because another process has sealed it
+meanwhile. Both places are read in one snapshot.
 """
 
 import bisect

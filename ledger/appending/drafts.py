@@ -34,8 +34,8 @@ class Status(enum.IntEnum):
 class Draft:
     """Checked meter events on their way into the log.
 
-    Made by `of`, which hashes the identifiers: whoever prepares a draft on a thread of
-    its own has paid for that before the append.
+    Made by `of`, which hashes the identifiers: a caller that prepares a draft on another
+    thread has paid for that before the append.
 
     Attributes:
         events: meter events in canonical form.

@@ -1,9 +1,9 @@
 """The log in a PostgreSQL database, for stores that several machines write to.
 
 Every append takes one transaction-scoped advisory lock as its first statement, at READ
-COMMITTED. PostgreSQL makes a commit visible before it lets go of the lock, so whoever
-takes the lock next, and any reader whose snapshot starts later, sees every position
-below its own: positions have no gaps and commit order is position order. The lock must
+COMMITTED. PostgreSQL makes a commit visible before it lets go of the lock. The next
+holder of the lock, and any reader whose snapshot starts later, sees every position below
+its own: positions have no gaps and commit order is position order. The lock must
 never be taken inside a savepoint (rolling back to it would release the lock), nor after
 a snapshot exists (a stale head would be read).
 
@@ -40,7 +40,7 @@ _LOCK_KEY_WITHOUT_SCHEMA = 0x6D65746572
 
 _SESSION_SETTINGS = {
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-    # Whoever reads the whole log may take long over a part of it.
+    # A reader of the whole log may take long over a part of it.
     "idle_in_transaction_session_timeout": "1h",
     "statement_timeout": "10min",
     "timezone": "UTC",

@@ -127,10 +127,10 @@ def close_connections(engine: Engine) -> None:
 
 @contextmanager
 def lent_driver(connection: Connection) -> Iterator[Any]:
-    """Lend the driver's own connection, for what SQLAlchemy has no words for.
+    """Lend the driver's own connection, for what SQLAlchemy cannot express.
 
-    The driver's errors become those that SQLAlchemy makes of them, so that whoever
-    handles these handles both, and a connection that was lost is not used again.
+    The driver's errors become those that SQLAlchemy makes of them, so that one handler
+    serves both, and a lost connection is not used again.
     """
     pooled, dialect = connection.connection, connection.dialect
     try:

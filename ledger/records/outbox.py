@@ -7,10 +7,10 @@ and on PostgreSQL takes none. So nothing waits in a circle, appends do not wait 
 deliveries, and deliveries to one endpoint do not wait for those to another.
 
 A process sends to an endpoint while it holds the endpoint's lease, which ends by the
-clock of whoever looks. A process that dies lets it expire. Clocks that differ by minutes
-end a lease early, and two processes may send the same event; or late, and it is sent
-later. No more comes of it: an attempt is recorded by the first that tells of it, and a
-process that finds its lease taken over stops.
+clock of the process that reads it. A process that dies lets it expire. Where clocks
+differ by minutes, a lease ends early and two processes may send the same event, or it
+ends late and the event is sent later. Nothing worse happens: the first to report an
+attempt records it, and a process that finds its lease taken over stops.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,8 @@
-"""Who builds runs: one process at a time, for as long as that does not hold others up.
+"""Which process builds runs: one at a time, unless that holds the others up for long.
 
-Nothing depends on it but that work is not done twice, and that temporary files which
-the one who builds finds are abandoned: whoever lost patience and builds as well may
-find his own removed, and can try again.
+The lock saves work and nothing more depends on it. Its holder takes the temporary files
+that it finds for abandoned ones: a process that lost patience and builds as well may find
+its own removed, and tries again.
 """
 
 import errno

@@ -1,7 +1,7 @@
 """Runs of one kind in one directory: found, built where missing, merged, swept.
 
 A file appears under its name as a whole, and those it replaces are removed afterwards:
-whoever dies in between leaves runs that are found again, or files that are swept.
+a process that dies in between leaves runs that are found again, or files that are swept.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Layout of a segment: how commits of usage become one Parquet file, and back.
 
-Version 1, promised to whoever reads the files: rows sorted by (event_name,
-customer, timestamp, position) in byte order, the columns of `SEGMENT`. Under the key
+Version 1, promised to readers of the files: rows sorted by (event_name, customer,
+timestamp, position) in byte order, the columns of `SEGMENT`. Under the key
 ``metering`` of the file's metadata stands a JSON object that says which log and which
 positions the file holds and where each commit begins, so that the commits, and with
 them the hash chain, are found again in the columns.

@@ -19,7 +19,7 @@ import pyarrow.fs as pafs
 
 from ledger.errors import SegmentStoreUnavailableError
 
-# Who cannot be reached must be told so within seconds. The first two are of one attempt;
+# A store that cannot be reached must fail within seconds. The first two are of one attempt;
 # the time to answer is that without a single byte, so that a slow upload may take long.
 _SECONDS_TO_CONNECT = 3
 _SECONDS_TO_ANSWER = 5
@@ -153,8 +153,8 @@ def _of_arrow(url: str, parts: SplitResult, options: Mapping[str, str]) -> Objec
 
 def _of_fsspec(url: str) -> ObjectPlace:
     try:
-        # Installed by whoever needs a store that only it knows. Others put and remove
-        # what a kept list would still tell of.
+        # Installed where a store needs it. Listings are not cached, since other processes
+        # put and remove files.
         fsspec = importlib.import_module("fsspec.core")
         found, path = fsspec.url_to_fs(url, use_listings_cache=False)
     except (ImportError, ValueError) as error:

@@ -25,9 +25,9 @@ class SegmentStore(Protocol):
 
     @property
     def url(self) -> str:
-        """Opens the same store elsewhere, in another process or on another machine.
+        """URL that opens the same store in another process or on another machine.
 
-        Holds no secrets: those are in the environment of whoever opens it.
+        Holds no secrets: they are in the environment of the process that opens it.
         """
 
     def put(self, name: str, content: pa.Buffer) -> None:

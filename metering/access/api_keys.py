@@ -1,7 +1,7 @@
 """API keys: which requests a key may make of a server.
 
-A secret has 256 bits of chance and is kept as its SHA-256 only; whoever makes a key is
-told it once.
+A secret has 256 random bits. Only its SHA-256 is stored, and only the call that creates
+the key returns it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: a secret key may do everything, a restricted one what its scopes allow.
-        secret: told when the key is created, and never again.
+        secret: set when the key is created, and never again.
         last_four: the secret's last characters, to know it by.
         revoked_at: from when on it opens nothing.
     """
@@ -55,7 +55,7 @@ class ApiKeys:
         self._engine = engine
 
     def create(self, *, name: str, scopes: Sequence[str] | None = None) -> ApiKey:
-        """Make a key.
+        """Create a key.
 
         Args:
             name: 1 to 100 characters, for people.
@@ -63,7 +63,7 @@ class ApiKeys:
                 a secret key, which may do everything.
 
         Returns:
-            The key with its secret, which is told here only.
+            The key with its secret, which no other call returns.
 
         Raises:
             InvalidRequestError: an argument is malformed.

@@ -15,7 +15,7 @@ def differences(before: pa.Table, after: pa.Table) -> pa.Table:
 
     Args:
         before: from `Metering.reaggregate`.
-        after: likewise, of the same windows and keys.
+        after: from another call, with the same windows and keys.
 
     Returns:
         The columns of both but `value` and `event_count`, and `before`, `after`

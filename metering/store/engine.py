@@ -31,8 +31,8 @@ from projections.usage.summaries import Summaries
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
 """The request on whose behalf this thread records, to be written down with its effect.
 
-A variable of the context, since whoever receives requests is far from what records, and
-nobody between them need know.
+A context variable: the code that receives a request is far from the code that records,
+and nothing between them need know of it.
 """
 
 WEBHOOK_TIMEOUT = timedelta(seconds=10)

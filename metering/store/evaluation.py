@@ -118,7 +118,7 @@ class Evaluator:
             assert checkpoint is not None, "there is an alert"
             recorded = [each for each in found if each[1].event_position > checkpoint]
             if recorded:
-                # Whoever moved the checkpoint may have recorded more than is known.
+                # The process that moved the checkpoint may have recorded more than is known.
                 fired = seen.fired(sorted({period for period, _ in recorded}))
                 recorded = [each for each in recorded if _key(each) not in fired]
             seen.move_checkpoint(up_to)

@@ -50,7 +50,7 @@ class BackgroundSealing:
         return self._is_longer_than(1)
 
     def appended(self) -> None:
-        """Be told of an append."""
+        """Note an append."""
         self._last_append = monotonic()
         if self.is_due:
             self._start()
@@ -100,7 +100,7 @@ class BackgroundSealing:
             # None where another process is at it.
             has_sealed = self._log.seal() > 0
         except LedgerError as error:
-            # Whoever appends must not suffer: the log is as it was, only longer.
+            # Appends go on: the log is as it was, only longer.
             self._complain(error.message)
             return False
         self._last_complaint = ""

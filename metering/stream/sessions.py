@@ -25,7 +25,7 @@ class MeterEventSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session of the stream.
 
     Attributes:
-        authentication_token: told when the session is created, and never again.
+        authentication_token: set when the session is created, and never again.
         key_id: of the API key that made it.
         is_expired: whether it opens nothing any more.
     """
@@ -46,13 +46,13 @@ class MeterEventSessions:
         self._engine = engine
 
     def create(self, *, key_id: str) -> MeterEventSession:
-        """Make a session.
+        """Create a session.
 
         Args:
             key_id: of the API key on whose behalf.
 
         Returns:
-            The session with its token, which is told here only.
+            The session with its token, which no other call returns.
         """
         now, livemode = self._engine.now(), self._engine.settings.livemode
         mode = "live" if livemode else "test"

@@ -1,6 +1,6 @@
 """Thin events: error reports in Stripe's shape, as they are sent and as they are fetched.
 
-What is sent leaves out what a report tells: who is told of it fetches that, by the id.
+What is sent names a report by its id and leaves out its content, which receivers fetch.
 Source: https://docs.stripe.com/api/v2/core/events and
 https://docs.stripe.com/event-destinations#thin-events
 """
@@ -11,7 +11,7 @@ from metering.stream.resources import ErrorReport
 
 
 def notification_body(report: ErrorReport) -> Body:
-    """Write a report as endpoints are told of it."""
+    """Write a report as endpoints receive it."""
     body: Body = {
         "id": report.id,
         "object": "v2.core.event",

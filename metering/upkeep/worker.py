@@ -2,9 +2,8 @@
 
 A round takes in what was recorded, evaluates alerts, reports what the stream refused,
 gives every event to the endpoints that want it, and starts what is due to be delivered;
-a tail that grew too long is sealed beside it. Each step is recorded at most once, whoever
-takes it, so that several workers may run on one store, and whatever a worker leaves
-undone another one does.
+a tail that grew too long is sealed beside it. Each step is recorded at most once,
+so that several workers may run on one store; what one leaves undone another one does.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Where webhooks may be sent: to public addresses, over TLS, and nowhere else.
 
-A URL comes from whoever uses the application that embeds this; requests to it are made
-from inside. So a name is resolved on each attempt, every address that it has is checked,
-and the connection is made to an address that was.
+A URL comes from users of the application, and requests to it are made from inside its
+network. A name is resolved on each attempt, every address that it has is checked, and the
+connection is made to a checked address.
 Source: https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html
 """
 

@@ -77,19 +77,19 @@ class WebhookEndpoints:
         metadata: Mapping[str, str] | None = None,
         signature: Literal["stripe", "standard"] = "stripe",
     ) -> WebhookEndpoint:
-        """Send events to a URL from now on.
+        """Create an endpoint: events are sent to its URL from now on.
 
         Args:
             url: where they are sent to, over https.
             enabled_events: the types to send, or ``["*"]`` for every one but those of
                 thin events, which are sent where they are named.
             description: for people.
-            metadata: up to 50 texts of the caller's own.
+            metadata: up to 50 strings of the caller's own.
             signature: how deliveries are signed: ``stripe``, in the header that
                 Stripe's libraries verify; or ``standard``, by Standard Webhooks.
 
         Returns:
-            The endpoint with its secret, which is told here only.
+            The endpoint with its secret, which no other call returns.
 
         Raises:
             InvalidRequestError: an argument is malformed, the URL leads to where
@@ -198,7 +198,7 @@ class WebhookEndpoints:
                 30 days.
 
         Returns:
-            The endpoint with the new secret, which is told here only.
+            The endpoint with the new secret, which no other call returns.
 
         Raises:
             ResourceMissingError: there is no such endpoint.

@@ -29,7 +29,7 @@ _TIMES_MORE = 8
 
 
 class Events:
-    """The events of a store: what the facts of its log are told as."""
+    """The events of a store, made from the facts of its log."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -41,7 +41,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened, as endpoints are told of it.
+    """Something that happened, as endpoints receive it.
 
     Attributes:
         id: the same however often it is sent or asked for.
@@ -67,7 +67,7 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         enabled_events: the types that are sent; ``*`` is every one but those of thin
             events.
-        secret: signs what is sent; told when the endpoint is created and when its
+        secret: signs what is sent; set when the endpoint is created and when its
             secret is rotated, and never again.
         signature: how it signs: as Stripe does, or by Standard Webhooks.
     """

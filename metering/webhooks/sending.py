@@ -1,9 +1,8 @@
 """One attempt over HTTP: to an address that was checked, within a bounded time.
 
-The answer's status is all that is kept. A redirect is an answer like others, no proxy is
-asked for, and whoever answers slowly is hung up on. The name is resolved once, in a
-thread that is left behind where it takes too long: the system's resolver knows no
-deadline.
+The answer's status is all that is kept. A redirect is an answer like any other, proxies
+are not used, and a slow answer is cut off. The name is resolved once, in a thread that is
+left behind if it takes too long: the system's resolver has no deadline.
 """
 
 import contextlib

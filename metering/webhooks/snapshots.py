@@ -1,7 +1,7 @@
 """Events of facts: the type of each, with the resource as it was after it.
 
 An event's id names the log, the fact's position and its place among the events of that
-fact: it is the same for whoever makes it, and whenever.
+fact: every process makes the same id, at any time.
 """
 
 import re

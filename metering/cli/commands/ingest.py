@@ -141,7 +141,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         # One by one, so that those before a failure stay in the list.
         reports.extend(_record(files, plan, target))
     finally:
-        # What was recorded before a failure is told as well.
+        # What was recorded before a failure is reported as well.
         if reports:
             (print_reports if json else show_reports)(reports)
             write_rejections(reports, rejections)

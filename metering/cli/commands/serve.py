@@ -1,4 +1,4 @@
-"""``metering serve``: Stripe's billing API over HTTP, until told to stop."""
+"""``metering serve``: Stripe's billing API over HTTP, until stopped."""
 
 from __future__ import annotations
 

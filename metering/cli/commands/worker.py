@@ -1,4 +1,4 @@
-"""``metering worker``: keep a store current until told to stop."""
+"""``metering worker``: keep a store current until stopped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def worker(
     allow_private: AllowPrivateOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Evaluate alerts, deliver to webhook endpoints and seal, until told to stop.
+    """Evaluate alerts, deliver to webhook endpoints and seal, until stopped.
 
     Any number of workers may run on one store. SIGTERM or Ctrl-C stops one as soon as
     the deliveries that it is attempting are through; a second signal stops it at once,
@@ -86,13 +86,13 @@ def _sentence(receipts: list[metering.WorkReceipt]) -> str:
         (sum(each.delivered for each in receipts), "delivered"),
         (sum(each.failed for each in receipts), "failed attempt"),
     ]
-    told = [
+    done = [
         f"{number(count)} {noun}" if noun == "delivered" else counted(count, noun)
         for count, noun in counts
         if count
     ]
     position = number(receipts[-1].position)
-    return f"{second(SystemClock().now())}  position {position}: {', '.join(told)}"
+    return f"{second(SystemClock().now())}  position {position}: {', '.join(done)}"
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _stopped_by_a_signal() -> Iterator[None]:
 
 
 class _Complaints(logging.Handler):
-    """Tells warnings as failures are told; what ends the command is told at the door."""
+    """Prints warnings as failures are printed; the door prints what ends the command."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.CRITICAL:

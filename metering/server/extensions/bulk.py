@@ -1,10 +1,10 @@
-"""The route of meter events in bulk: rows in, and what became of each of them out.
+"""The route of meter events in bulk: rows in, the outcome of each out.
 
 Rows without identifiers get ones made of the API key, the idempotency key and the row's
 number, where there is an idempotency key: sent again each row counts once. Another body
 under the same key is refused while the server remembers the first; after that, its rows
-contradict what was recorded, and are refused one by one. An answer is not kept, so a
-repetition is told of duplicates.
+contradict what was recorded, and are refused one by one. An answer is not kept: the
+answer to a repetition counts duplicates.
 """
 
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 
 REJECTIONS_MAX = 1_000
-"""How many are told of in JSON; an Arrow stream has all."""
+"""How many a JSON answer lists; an Arrow stream has all."""
 
 _FORMATS = {
     ARROW: Format.ARROW,
@@ -39,7 +39,7 @@ _FORMATS = {
 }
 # Parsed as a whole, JSON takes many times its length, and the interpreter meanwhile.
 _CLOUD_EVENTS_MAX = 2 << 20
-# Each is told of, and held until then; so many are a mistake that all rows share.
+# Each is held until the answer; so many are one mistake that all rows share.
 _REJECTED_MAX = 1_000_000
 _LIMITS = BodyLimits(sent_max=64 << 20, decoded_max=512 << 20)
 _OBJECT = "metering.ingest_receipt"

@@ -38,7 +38,7 @@ def _reaggregate(call: Call) -> Answer:
     pieces = _stream(table) if is_arrow else _rows(table)
     content = Content(
         media_type=ARROW if is_arrow else JSON,
-        # What fits into a piece has a length that can be told.
+        # What fits into one piece has a known length.
         body=b"".join(pieces) if table.num_rows <= _ROWS_AT_A_TIME else pieces,
     )
     return Answer(content=content, position=position)

@@ -167,7 +167,7 @@ ROUTES = (
         scope="ingest",
         summary="Create a token that opens the stream for 15 minutes.",
         handler=_create_session,
-        # A token that was kept to be told again could be read by whoever reads a store.
+        # A token kept for repetitions could be read by anyone who reads the store.
         keeps_answers=False,
     ),
 )

@@ -1,4 +1,4 @@
-"""Sizes of Arrow streams: how much memory one takes, told before it is given any.
+"""Sizes of Arrow streams: how much memory one takes, known before it is allocated.
 
 The buffers of a batch may be compressed, each begins with its length decompressed, and
 Arrow allocates that before it looks at the rest: a few bytes can ask for any amount.
