@@ -13,8 +13,9 @@ must trigger is computed from the numbers of the traffic, not from a store.
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -25,16 +26,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import metering
 from bench import project
 from bench.measures import (
-    Contestant,
+    CLOCK,
     Parameter,
-    RecordedClock,
-    Role,
+    Race,
     Size,
     digest,
     events_asked_for,
     reader,
     record,
-    take_turns,
 )
 from bench.targets import ALERTS, PROJECT, WITHOUT_ALERTS
 from metering.cli.demo.traffic import (
@@ -51,7 +50,6 @@ ALERTS_ON_EVERYBODY: Final = 20
 ALERTS_IN_ALL: Final = 1_000
 ROUNDS: Final = Parameter(smoke=1, full=7)
 SEED: Final = 20250103
-CLOCK: Final = RecordedClock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,39 +76,39 @@ class Question:
 
 
 @pytest.fixture(scope="module")
-def rounds(size: Size) -> tuple[Question, Mapping[str, list[Round]]]:
-    """The question, and what each contestant took and found, by round."""
+def question(size: Size) -> Question:
+    """The traffic, its alerts and what must trigger."""
     events, batch = events_asked_for(EVENTS, size), BATCH_EVENTS.at(size)
-    question = _question(Traffic(events, batch, duplicate_share=0.0))
-    targets: dict[str, Callable[[], Round]] = {
+    return _question(Traffic(events, batch, duplicate_share=0.0))
+
+
+@pytest.fixture(scope="module")
+def race(question: Question, size: Size) -> Race[Round]:
+    """Catching up with alerts, and without."""
+    contestants: dict[str, Callable[[], Round]] = {
         PROJECT: lambda: _catch_up(question, question.thresholds),
         WITHOUT_ALERTS: lambda: _catch_up(question, []),
     }
-    return question, take_turns(targets, ROUNDS.at(size))
+    return Race(contestants, ROUNDS.at(size), itemgetter(0))
 
 
 @pytest.mark.benchmark(group=ALERTS, timer=CLOCK.now)
 @pytest.mark.parametrize("name", [PROJECT, WITHOUT_ALERTS])
 def test_catch_up(
-    benchmark: BenchmarkFixture,
-    rounds: tuple[Question, Mapping[str, list[Round]]],
-    name: str,
+    benchmark: BenchmarkFixture, question: Question, race: Race[Round], name: str
 ) -> None:
     """Take in what another connection recorded, and evaluate."""
-    question, results = rounds
-    seconds = [each for each, _ in results[name]]
-
-    CLOCK.replay(benchmark, seconds)
+    rounds = race.report(benchmark, name)
 
     expected = question.crossed if name == PROJECT else []
-    assert all(found == expected for _, found in results[name])
+    assert all(found == expected for _, found in rounds)
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
+        name,
         events=question.traffic.events,
         # Of what all contestants have in common: the triggers are asserted above.
         digest=digest(question.traffic.events),
-        seconds=min(seconds),
+        seconds=rounds[0][0],
         triggers=len(expected),
     )
 

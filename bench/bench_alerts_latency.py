@@ -23,7 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import metering
 from bench import project
 from bench.conftest import MakeDatabase, MakeDirectory
-from bench.measures import Contestant, Parameter, Role, Size, digest, record
+from bench.measures import Parameter, Size, digest, record
 from bench.targets import PROJECT, WORKER_IN_THREAD, latency_group
 from metering.cli.demo.traffic import EVENT_NAMES, customer_id
 from tests.waiting import eventually
@@ -91,7 +91,7 @@ def test_latency(
     assert len(seconds) == EVENTS.at(size)
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
+        name,
         events=1,
         digest=digest(len(seconds)),
         seconds=float(np.quantile(seconds, 0.5)),

@@ -26,9 +26,7 @@ from bench import project
 from bench.conftest import MakeDatabase, MakeDirectory
 from bench.measures import (
     Answers,
-    Contestant,
     Parameter,
-    Role,
     Size,
     bytes_below,
     digest,
@@ -84,15 +82,9 @@ def test_project_on_sqlite(
     size: Size,
 ) -> None:
     """Ingest one Arrow stream into a store in a directory."""
-    directories: list[Path] = []
+    store = _measure_project(benchmark, make_directory, batches, expected, size)
 
-    def target() -> str:
-        directories.append(make_directory())
-        return str(directories[-1])
-
-    _measure_project(benchmark, target, batches, expected, QUICK_ROUNDS.at(size))
-
-    _record_project(benchmark, batches, expected, bytes_below(directories[-1]))
+    _record(benchmark, PROJECT, batches, expected.digest, bytes_below(Path(store)))
 
 
 @pytest.mark.benchmark(group=APPEND_SQLITE)
@@ -103,7 +95,7 @@ def test_limit_beside_sqlite(
     size: Size,
 ) -> None:
     """Write the batches to a file, on the disk and in the run of the SQLite group."""
-    _measure_limit(benchmark, make_directory, batches, QUICK_ROUNDS.at(size))
+    _measure_limit(benchmark, make_directory, batches, size)
 
 
 @pytest.mark.benchmark(group=APPEND_SQLITE)
@@ -120,17 +112,9 @@ def test_row_table_on_sqlite(
             benchmark, lambda: _insert_all(batches, table.convert, table.insert)
         )
 
-        answers = table.answers()
-
-    assert answers == expected
-    record(
-        benchmark,
-        Contestant(name=ROW_TABLE, role=Role.PEER),
-        events=_rows(batches),
-        digest=answers.digest,
-        stored_bytes=bytes_below(directory),
-        conversion_seconds=conversion_seconds,
-    )
+        assert table.answers() == expected
+    stored = bytes_below(directory)
+    _record(benchmark, ROW_TABLE, batches, expected.digest, stored, conversion_seconds)
 
 
 @pytest.mark.postgresql
@@ -144,16 +128,11 @@ def test_project_on_postgresql(
 ) -> None:
     """Ingest one Arrow stream into a store in a database."""
     empty_bytes = postgresql_bytes(make_database())
-    urls: list[str] = []
 
-    def target() -> str:
-        urls.append(make_database())
-        return urls[-1]
+    url = _measure_project(benchmark, make_database, batches, expected, size)
 
-    _measure_project(benchmark, target, batches, expected, QUICK_ROUNDS.at(size))
-
-    stored_bytes = postgresql_bytes(urls[-1]) - empty_bytes
-    _record_project(benchmark, batches, expected, stored_bytes)
+    stored = postgresql_bytes(url) - empty_bytes
+    _record(benchmark, PROJECT, batches, expected.digest, stored)
 
 
 @pytest.mark.postgresql
@@ -165,7 +144,7 @@ def test_limit_beside_postgresql(
     size: Size,
 ) -> None:
     """Write the batches to a file, in the run of the PostgreSQL group."""
-    _measure_limit(benchmark, make_directory, batches, QUICK_ROUNDS.at(size))
+    _measure_limit(benchmark, make_directory, batches, size)
 
 
 @pytest.mark.postgresql
@@ -191,89 +170,83 @@ def test_row_table_on_postgresql(
         }
         conversion_seconds = measure(benchmark, ways[name])
 
-        answers = table.answers()
-
-    assert answers == expected
-    record(
-        benchmark,
-        Contestant(name=name, role=Role.PEER),
-        events=_rows(batches),
-        digest=answers.digest,
-        stored_bytes=postgresql_bytes(url) - empty_bytes,
-        conversion_seconds=conversion_seconds,
-    )
+        assert table.answers() == expected
+    stored = postgresql_bytes(url) - empty_bytes
+    _record(benchmark, name, batches, expected.digest, stored, conversion_seconds)
 
 
 def _measure_project(
     benchmark: BenchmarkFixture,
-    target: Callable[[], str],
+    make_target: Callable[[], str | Path],
     batches: list[pa.RecordBatch],
     expected: Answers,
-    rounds: int,
-) -> None:
-    """Ingest into a new store each round; every round's answers are asserted."""
-    meters: list[metering.Meter] = []
-    positions: list[int] = []
-    receipts: list[metering.IngestReceipt] = []
+    size: Size,
+) -> str:
+    """Ingest into a new store each round, and assert its answers; return the last store."""
+    targets: list[str] = []
 
-    def opened() -> tuple[metering.Metering]:
-        engine = metering.connect(target(), seal_events=None)
-        meters[:] = project.create_meters(engine).values()
-        positions.append(engine.position)
-        return (engine,)
+    def opened() -> tuple[metering.Metering, list[metering.IngestReceipt]]:
+        targets.append(str(make_target()))
+        engine = metering.connect(targets[-1], seal_events=None)
+        project.create_meters(engine)
+        return engine, []
 
-    def ingested(engine: metering.Metering) -> None:
+    def ingested(
+        engine: metering.Metering, receipts: list[metering.IngestReceipt]
+    ) -> None:
         receipts.append(engine.meter_events.ingest(reader(batches), backfill=True))
 
-    def closed(engine: metering.Metering) -> None:
-        receipt = receipts[-1]
+    def closed(
+        engine: metering.Metering, receipts: list[metering.IngestReceipt]
+    ) -> None:
+        (receipt,) = receipts
+        meters = engine.meters.list()
         assert receipt.rejected == 0
         assert receipt.duplicates == _rows(batches) - expected.events
-        stored = engine.position - positions[-1]
-        assert receipt.accepted == stored
-        assert project.answers(engine, meters, events=stored) == expected
+        assert receipt.accepted == engine.position - len(meters)
+        answers = project.answers(engine, meters, events=receipt.accepted)
+        assert answers == expected
         engine.close()
 
+    rounds = QUICK_ROUNDS.at(size)
     measure(benchmark, ingested, setup=opened, teardown=closed, rounds=rounds)
-
-
-def _record_project(
-    benchmark: BenchmarkFixture,
-    batches: list[pa.RecordBatch],
-    answers: Answers,
-    stored_bytes: int,
-) -> None:
-    record(
-        benchmark,
-        Contestant(name=PROJECT, role=Role.PROJECT),
-        events=_rows(batches),
-        digest=answers.digest,
-        stored_bytes=stored_bytes,
-    )
+    return targets[-1]
 
 
 def _measure_limit(
     benchmark: BenchmarkFixture,
     make_directory: MakeDirectory,
     batches: list[pa.RecordBatch],
-    rounds: int,
+    size: Size,
 ) -> None:
     path = measure(
         benchmark,
         lambda path: _write_all(path, batches),
         setup=lambda: (make_directory() / "batches.arrows",),
-        rounds=rounds,
+        rounds=QUICK_ROUNDS.at(size),
     )
 
     with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stored:
         rows = sum(batch.num_rows for batch in stored)
     assert rows == _rows(batches)
+    _record(benchmark, LIMIT, batches, digest(rows), path.stat().st_size)
+
+
+def _record(  # what a record holds
+    benchmark: BenchmarkFixture,
+    name: str,
+    batches: list[pa.RecordBatch],
+    digest: str,
+    stored_bytes: int,
+    conversion_seconds: float | None = None,
+) -> None:
     record(
         benchmark,
-        Contestant(name=LIMIT, role=Role.LIMIT),
-        events=rows,
-        digest=digest(rows),
-        stored_bytes=path.stat().st_size,
+        name,
+        events=_rows(batches),
+        digest=digest,
+        stored_bytes=stored_bytes,
+        conversion_seconds=conversion_seconds,
     )
 
 

@@ -13,11 +13,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -27,9 +24,7 @@ from bench import project
 from bench.conftest import MakeDirectory
 from bench.measures import (
     Answers,
-    Contestant,
     Parameter,
-    Role,
     Size,
     expected_answers,
     measure,
@@ -45,20 +40,13 @@ THREADS: Final = 64
 CREATES_PER_THREAD: Final = Parameter(smoke=2, full=20)
 THREAD_ROUNDS: Final = Parameter(smoke=1, full=7)
 THREAD_WARMUP_ROUNDS: Final = 1
+_PAYLOAD_KEYS: Final = ("stripe_customer_id", "value", "model")
 
 Taken = TypeVar("Taken")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One event of the traffic, as a caller holds it who sends it alone."""
-
-    event_name: str
-    identifier: str
-    timestamp: datetime
-    customer: str
-    value: Decimal
-    model: str
+Event = dict[str, Any]
+"""An event of the traffic, as a caller holds it who sends it alone: a row of its schema."""
 
 
 class Store:
@@ -75,14 +63,10 @@ class Store:
     def create(self, event: Event) -> None:
         """Create one event; durable on return."""
         created = self._engine.meter_events.create(
-            event_name=event.event_name,
-            identifier=event.identifier,
-            timestamp=event.timestamp,
-            payload={
-                "stripe_customer_id": event.customer,
-                "value": event.value,
-                "model": event.model,
-            },
+            event_name=event["event_name"],
+            identifier=event["identifier"],
+            timestamp=event["timestamp"],
+            payload={key: event[key] for key in _PAYLOAD_KEYS},
         )
         assert not created.duplicate
 
@@ -117,12 +101,12 @@ class BareTable:
     def insert(self, event: Event) -> None:
         """Insert one event; durable on return."""
         row = (
-            event.event_name,
-            event.identifier,
-            int(event.timestamp.timestamp() * 1_000_000),
-            event.customer,
-            int(event.value.scaleb(3)),
-            json.dumps({"model": event.model}),
+            event["event_name"],
+            event["identifier"],
+            int(event["timestamp"].timestamp() * 1_000_000),
+            event["stripe_customer_id"],
+            int(event["value"].scaleb(3)),
+            json.dumps({"model": event["model"]}),
         )
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", row)
@@ -145,22 +129,15 @@ def test_create(
         closing(Store(make_directory())) as store,
         closing(BareTable(make_directory())) as table,
     ):
-        timed, other = (
-            (store.create, table.insert)
-            if name == PROJECT
-            else (table.insert, store.create)
-        )
+        timed, other = store.create, table.insert
+        if name == BARE_INSERT:
+            timed, other = other, timed
 
         _measure_in_turns(benchmark, timed, other, _events(traffic), warmup_rounds)
 
         answers = store.answers()
         assert answers == table.answers() == expected_answers(traffic)
-    record(
-        benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
-        events=1,
-        digest=answers.digest,
-    )
+    record(benchmark, name, events=1, digest=answers.digest)
 
 
 @pytest.mark.benchmark(group=CREATE_THREADS)
@@ -183,28 +160,16 @@ def test_create_by_threads(
             shares = [events[first::THREADS] for first in range(THREADS)]
             list(threads.map(shared.create_each, shares))
 
-        timed, other = (
-            (create_together, alone.create_each)
-            if name == PROJECT
-            else (alone.create_each, create_together)
-        )
+        timed, other = create_together, alone.create_each
+        if name == ONE_THREAD:
+            timed, other = other, timed
+        work = [events[round_::rounds] for round_ in range(rounds)]
 
-        _measure_in_turns(
-            benchmark,
-            timed,
-            other,
-            [events[round_::rounds] for round_ in range(rounds)],
-            THREAD_WARMUP_ROUNDS,
-        )
+        _measure_in_turns(benchmark, timed, other, work, THREAD_WARMUP_ROUNDS)
 
         answers = shared.answers()
         assert answers == alone.answers() == expected_answers(traffic)
-    record(
-        benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
-        events=share * THREADS,
-        digest=answers.digest,
-    )
+    record(benchmark, name, events=share * THREADS, digest=answers.digest)
 
 
 def _measure_in_turns(
@@ -236,15 +201,4 @@ def _distinct_traffic(events: int) -> Traffic:
 
 
 def _events(traffic: Traffic) -> list[Event]:
-    return [
-        Event(
-            event_name=row["event_name"],
-            identifier=row["identifier"],
-            timestamp=row["timestamp"],
-            customer=row["stripe_customer_id"],
-            value=row["value"],
-            model=row["model"],
-        )
-        for batch in traffic.batches()
-        for row in batch.to_pylist()
-    ]
+    return [row for batch in traffic.batches() for row in batch.to_pylist()]

@@ -8,7 +8,7 @@ duplicates. They take turns; the best round counts.
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +20,14 @@ import metering
 from bench import project
 from bench.conftest import FindSealedStore
 from bench.measures import (
-    Contestant,
+    CLOCK,
     Parameter,
-    RecordedClock,
-    Role,
+    Race,
     Size,
     digest,
     events_asked_for,
     reader,
     record,
-    take_turns,
 )
 from bench.targets import AFTER_HISTORY, APPEND_HISTORY, EMPTY_LOG
 from metering.cli.demo.traffic import Traffic
@@ -37,15 +35,12 @@ from metering.cli.demo.traffic import Traffic
 HISTORY: Final = Parameter(smoke=200_000, full=100_000_000)
 EVENTS: Final = Parameter(smoke=100_000, full=1_000_000)
 ROUNDS: Final = Parameter(smoke=1, full=3)
-CLOCK: Final = RecordedClock()
 _OTHER_SEED: Final = 7
 
 
 @pytest.fixture(scope="module")
-def seconds(
-    find_sealed_store: FindSealedStore, size: Size
-) -> Mapping[str, list[float]]:
-    """What each contestant took, by round."""
+def race(find_sealed_store: FindSealedStore, size: Size) -> Race[float]:
+    """Ingestion after a history, and into an empty log."""
     history = find_sealed_store(events_asked_for(HISTORY, size)).directory
     traffic = Traffic(EVENTS.at(size), 50_000, duplicate_share=0.0, seed=_OTHER_SEED)
     batches = list(traffic.batches())
@@ -56,33 +51,23 @@ def seconds(
             _make(Path(directory), store)
             return _ingest(Path(directory), batches)
 
-    targets: dict[str, Callable[[], float]] = {
+    contestants: dict[str, Callable[[], float]] = {
         AFTER_HISTORY: lambda: ingested_into(history),
         EMPTY_LOG: lambda: ingested_into(None),
     }
-    return take_turns(targets, ROUNDS.at(size))
+    return Race(contestants, ROUNDS.at(size), float)
 
 
 @pytest.mark.benchmark(group=APPEND_HISTORY, timer=CLOCK.now)
 @pytest.mark.parametrize("name", [AFTER_HISTORY, EMPTY_LOG])
 def test_append_after_a_history(
-    benchmark: BenchmarkFixture,
-    seconds: Mapping[str, list[float]],
-    name: str,
-    size: Size,
+    benchmark: BenchmarkFixture, race: Race[float], name: str, size: Size
 ) -> None:
     """Ingest new events, each of which may be known."""
-    CLOCK.replay(benchmark, seconds[name])
+    seconds = race.report(benchmark, name)
 
-    role = Role.PROJECT if name == AFTER_HISTORY else Role.PEER
     events = EVENTS.at(size)
-    record(
-        benchmark,
-        Contestant(name=name, role=role),
-        events=events,
-        digest=digest(events),
-        seconds=min(seconds[name]),
-    )
+    record(benchmark, name, events=events, digest=digest(events), seconds=seconds[0])
 
 
 def _ingest(directory: Path, batches: list[pa.RecordBatch]) -> float:

@@ -17,9 +17,7 @@ import metering
 from bench import project
 from bench.conftest import MakeDirectory
 from bench.measures import (
-    Contestant,
     Parameter,
-    Role,
     Size,
     bytes_below,
     expected_answers,
@@ -56,7 +54,7 @@ def test_ingest_from_parquet(
     assert answers == expected_answers(traffic)
     record(
         benchmark,
-        Contestant(name=PROJECT, role=Role.PROJECT),
+        PROJECT,
         events=traffic.events,
         digest=answers.digest,
         stored_bytes=stored_bytes,

@@ -36,7 +36,7 @@ from bench.credit_stores import (
     grant_all,
     opened,
 )
-from bench.measures import Contestant, Parameter, Role, Size, digest, measure, record
+from bench.measures import Parameter, Size, digest, measure, record
 from bench.targets import (
     CREDIT_ROWS,
     PROJECT,
@@ -128,7 +128,7 @@ def test_apply_many(
         assert draws_in(receipt.transactions, granted.numbers, end) == expected
     record(
         benchmark,
-        Contestant(name=PROJECT, role=Role.PROJECT),
+        PROJECT,
         events=run.invoices,
         digest=digest(expected),
     )
@@ -150,7 +150,7 @@ def test_database_transaction_an_invoice(
     assert draws == sorted(run.draws_of(customers))
     record(
         benchmark,
-        Contestant(name=TRANSACTION_AN_INVOICE, role=Role.PEER),
+        TRANSACTION_AN_INVOICE,
         events=len(invoices),
         digest=digest(draws),
     )
@@ -220,7 +220,7 @@ def test_balance(
     assert answers == [settled.rows.balance(customer) for customer in questions]
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
+        name,
         events=1,
         digest=digest(answers),
     )

@@ -3,16 +3,18 @@
 Single meter events, in the form of Stripe's v1 API, come from 32 connections, and bodies
 of the stream with 100 events each from 8, which wait for their answer; the project
 answers when the events are on the disk. The peer is a bare Starlette route on the same
-uvicorn that only parses the same form or JSON, and records nothing. Server and load are processes of their own. The contestants take turns, and the
-best round counts: what disturbs a process only ever makes it slower.
+uvicorn that only parses the same form or JSON, and records nothing. Server and load are
+processes of their own. The contestants take turns, and the best round counts: what
+disturbs a process only ever makes it slower.
 """
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -24,20 +26,17 @@ import metering
 from bench import project
 from bench.http_posts import Order, Told
 from bench.measures import (
-    Contestant,
+    CLOCK,
     Parameter,
-    RecordedClock,
-    Role,
+    Race,
     Size,
     digest,
     record,
-    take_turns,
 )
 from bench.processes import output_of
 from bench.targets import BARE_STARLETTE, HTTP_POSTS, HTTP_STREAM, PROJECT
 
 ROUNDS: Final = Parameter(smoke=1, full=3)
-CLOCK: Final = RecordedClock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,53 +68,6 @@ STREAM: Final = Load(
 _PROJECT: Final = ("metering", "serve", "--json", "--port=0", "--rate-limit=0")
 
 
-class Race:
-    """Both servers under the same load, run when the first of them is asked for."""
-
-    def __init__(self, load: Load, directory: Path, size: Size) -> None:
-        self._load = load
-        self._directory = directory
-        self._size = size
-        self._made = 0
-
-    @cached_property
-    def rounds(self) -> Mapping[str, list[Told]]:
-        """What the load was told, by contestant and round."""
-        contestants = {PROJECT: self._of_project, BARE_STARLETTE: self._of_bare}
-        return take_turns(contestants, ROUNDS.at(self._size))
-
-    def _of_project(self) -> Told:
-        """Post to a server of an empty store; it has what it acknowledged."""
-        self._made += 1
-        target = self._directory / f"usage-{self._made}"
-        with metering.connect(target) as engine:
-            project.create_meters(engine)
-            secret = _secret(engine, self._load)
-        with serving(*_PROJECT, "--store", str(target)) as line:
-            told = self._posted(msgspec.json.decode(line)["url"], secret)
-        with metering.connect(target) as engine:
-            stored = engine.sql("SELECT identifier FROM events").column(0)
-        assert set(stored.to_pylist()) >= set(told.acknowledged)
-        return told
-
-    def _of_bare(self) -> Told:
-        with serving("bench.peers.bare_starlette") as line:
-            return self._posted(line.strip(), "sk_test_of_nothing")
-
-    def _posted(self, url: str, secret: str) -> Told:
-        order = Order(
-            url=url,
-            secret=secret,
-            connections=self._load.connections,
-            events_per_post=self._load.events_per_post,
-            warmup=self._load.warmup.at(self._size),
-            posts=self._load.posts.at(self._size),
-            prefix="posted",
-        )
-        sent = msgspec.json.encode(order).decode()
-        return msgspec.json.decode(output_of("bench.http_posts", sent), type=Told)
-
-
 @contextmanager
 def serving(module: str, *arguments: str) -> Iterator[str]:
     """A server in a process of its own; gives the line that it prints once it serves."""
@@ -143,48 +95,91 @@ def _secret(engine: metering.Metering, load: Load) -> str:
     return secret
 
 
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A load on servers of either kind; the project's have a store each."""
+
+    load: Load
+    directory: Path
+    size: Size
+
+    def to_project(self) -> Told:
+        """Post to a server of an empty store; it has what it acknowledged."""
+        with tempfile.TemporaryDirectory(dir=self.directory) as target:
+            with metering.connect(target) as engine:
+                project.create_meters(engine)
+                secret = _secret(engine, self.load)
+            with serving(*_PROJECT, "--store", target) as line:
+                told = self._posted(msgspec.json.decode(line)["url"], secret)
+            with metering.connect(target) as engine:
+                stored = engine.sql("SELECT identifier FROM events").column(0)
+        assert set(stored.to_pylist()) >= set(told.acknowledged)
+        return told
+
+    def to_bare(self) -> Told:
+        """Post to routes that record nothing."""
+        with serving("bench.peers.bare_starlette") as line:
+            return self._posted(line.strip(), "sk_test_of_nothing")
+
+    def _posted(self, url: str, secret: str) -> Told:
+        order = Order(
+            url=url,
+            secret=secret,
+            connections=self.load.connections,
+            events_per_post=self.load.events_per_post,
+            warmup=self.load.warmup.at(self.size),
+            posts=self.load.posts.at(self.size),
+            prefix="posted",
+        )
+        sent = msgspec.json.encode(order).decode()
+        return msgspec.json.decode(output_of("bench.http_posts", sent), type=Told)
+
+
 @pytest.fixture(scope="module")
-def races(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mapping[str, Race]:
+def races(
+    tmp_path_factory: pytest.TempPathFactory, size: Size
+) -> Mapping[str, Race[Told]]:
     """The contestants under each load."""
+    directory = tmp_path_factory.mktemp("http")
+    postings = [Posting(load, directory, size) for load in (SINGLE, STREAM)]
     return {
-        load.group: Race(load, tmp_path_factory.mktemp("http"), size)
-        for load in (SINGLE, STREAM)
+        posting.load.group: Race(
+            {PROJECT: posting.to_project, BARE_STARLETTE: posting.to_bare},
+            ROUNDS.at(size),
+            attrgetter("seconds"),
+        )
+        for posting in postings
     }
 
 
-@pytest.mark.benchmark(group=HTTP_POSTS, timer=CLOCK.now)
 @pytest.mark.parametrize("name", [PROJECT, BARE_STARLETTE])
-def test_single_posts(
-    benchmark: BenchmarkFixture, races: Mapping[str, Race], size: Size, name: str
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(
+            each, marks=pytest.mark.benchmark(group=each.group, timer=CLOCK.now)
+        )
+        for each in (SINGLE, STREAM)
+    ],
+    ids=["single_posts", "stream"],
+)
+def test_posts(
+    benchmark: BenchmarkFixture,
+    races: Mapping[str, Race[Told]],
+    size: Size,
+    load: Load,
+    name: str,
 ) -> None:
-    """Post events one by one, and see all of them acknowledged."""
-    _measure(benchmark, SINGLE, races[HTTP_POSTS], size, name)
+    """Post events one by one, or by the hundred, and see all of them acknowledged."""
+    rounds = races[load.group].report(benchmark, name)
 
-
-@pytest.mark.benchmark(group=HTTP_STREAM, timer=CLOCK.now)
-@pytest.mark.parametrize("name", [PROJECT, BARE_STARLETTE])
-def test_stream(
-    benchmark: BenchmarkFixture, races: Mapping[str, Race], size: Size, name: str
-) -> None:
-    """Post events by the hundred, and see all of them acknowledged."""
-    _measure(benchmark, STREAM, races[HTTP_STREAM], size, name)
-
-
-def _measure(
-    benchmark: BenchmarkFixture, load: Load, race: Race, size: Size, name: str
-) -> None:
-    rounds = race.rounds[name]
-    best = min(rounds, key=lambda told: told.seconds)
-
-    CLOCK.replay(benchmark, [told.seconds for told in rounds])
-
-    posts = load.posts.at(size)
+    posts, best = load.posts.at(size), rounds[0]
     count = (posts + load.warmup.at(size)) * load.events_per_post
     identifiers = {f"posted-{number}" for number in range(count)}
     assert all(set(told.acknowledged) == identifiers for told in rounds)
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
+        name,
         events=posts * load.events_per_post,
         digest=digest(sorted(best.acknowledged)),
         seconds=best.seconds,

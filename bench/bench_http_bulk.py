@@ -11,7 +11,8 @@ import http.client
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,17 +26,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import metering
 from bench import project
 from bench.bench_http import serving
-from bench.conftest import MakeDirectory
 from bench.measures import (
+    CLOCK,
     Answers,
-    Contestant,
     Parameter,
-    RecordedClock,
-    Role,
+    Race,
     Size,
     expected_answers,
     record,
-    take_turns,
 )
 from bench.parquet_ingest import ParquetIngest
 from bench.processes import output_of
@@ -45,14 +43,9 @@ from metering.cli.demo.traffic import SCHEMA, Traffic
 ROWS: Final = Parameter(smoke=20_000, full=500_000)
 ROUNDS: Final = Parameter(smoke=1, full=5)
 ROWS_PER_BATCH: Final = 50_000
-CLOCK: Final = RecordedClock()
 
 _SERVER: Final = ("metering", "serve", "--json", "--port=0", "--rate-limit=0")
 _PATH: Final = "/metering/v1/meter_events?backfill=true"
-_MEDIA_TYPES: Final = {
-    HTTP_BULK_ARROW: "application/vnd.apache.arrow.stream",
-    HTTP_BULK_PARQUET: "application/vnd.apache.parquet",
-}
 
 
 class Took(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,32 +55,17 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
     answers: Answers
 
 
-class Race:
-    """Server and library with the same bytes, run when the first of them is asked for."""
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """The same rows as bytes for a server and for the library."""
 
-    def __init__(self, make_directory: MakeDirectory, group: str, size: Size) -> None:
-        self._make_directory = make_directory
-        self._group = group
-        self._size = size
+    traffic: Traffic
+    source: Path
+    media_type: str
 
-    @property
-    def traffic(self) -> Traffic:
-        """What is in the body."""
-        return Traffic(ROWS.at(self._size), ROWS_PER_BATCH)
-
-    @cached_property
-    def rounds(self) -> Mapping[str, list[Took]]:
-        """What was taken, by contestant and round."""
-        source = self._make_directory() / f"traffic.{_ENDINGS[self._group]}"
-        _WRITERS[self._group](source, self.traffic)
-        contestants = {
-            PROJECT: lambda: self._sent(source),
-            OWN_INGEST: lambda: self._ingested(source),
-        }
-        return take_turns(contestants, ROUNDS.at(self._size))
-
-    def _sent(self, source: Path) -> Took:
-        store, body = self._make_directory() / "usage", source.read_bytes()
+    def sent(self) -> Took:
+        """Post the bytes to a server of an empty store."""
+        store, body = self.source.with_name("served"), self.source.read_bytes()
         with metering.connect(store) as engine:
             project.create_meters(engine)
             key = engine.api_keys.create(name="bench").secret
@@ -98,7 +76,7 @@ class Race:
             )
             headers = {
                 "Authorization": f"Bearer {key}",
-                "Content-Type": _MEDIA_TYPES[self._group],
+                "Content-Type": self.media_type,
             }
             started = time.perf_counter()
             connection.request("POST", _PATH, body, headers)
@@ -107,9 +85,10 @@ class Race:
             connection.close()
         return self._checked(store, receipt, seconds)
 
-    def _ingested(self, source: Path) -> Took:
-        store = self._make_directory() / "usage"
-        told = output_of("bench.parquet_ingest", store, source)
+    def ingested(self) -> Took:
+        """Let the library ingest the file."""
+        store = self.source.with_name("ingested")
+        told = output_of("bench.parquet_ingest", store, self.source)
         outcome = msgspec.json.decode(told, type=ParquetIngest)
         return self._checked(store, msgspec.to_builtins(outcome), outcome.seconds)
 
@@ -133,21 +112,31 @@ def _write_parquet(path: Path, traffic: Traffic) -> None:
     pq.write_table(pa.Table.from_batches(traffic.batches()), path)
 
 
-_WRITERS: Final[Mapping[str, Callable[[Path, Traffic], None]]] = {
-    HTTP_BULK_ARROW: _write_arrow,
-    HTTP_BULK_PARQUET: _write_parquet,
+FORMATS: Final[Mapping[str, tuple[str, str, Callable[[Path, Traffic], None]]]] = {
+    HTTP_BULK_ARROW: ("arrow", "application/vnd.apache.arrow.stream", _write_arrow),
+    HTTP_BULK_PARQUET: ("parquet", "application/vnd.apache.parquet", _write_parquet),
 }
-_ENDINGS: Final = {HTTP_BULK_ARROW: "arrow", HTTP_BULK_PARQUET: "parquet"}
 
 
 @pytest.fixture(scope="module")
-def races(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mapping[str, Race]:
+def traffic(size: Size) -> Traffic:
+    """What is in the body."""
+    return Traffic(ROWS.at(size), ROWS_PER_BATCH)
+
+
+@pytest.fixture(scope="module")
+def races(
+    tmp_path_factory: pytest.TempPathFactory, traffic: Traffic, size: Size
+) -> Mapping[str, Race[Took]]:
     """A race for each format of a body."""
-
-    def make() -> Path:
-        return tmp_path_factory.mktemp("http-bulk")
-
-    return {group: Race(make, group, size) for group in _MEDIA_TYPES}
+    found = {}
+    for group, (ending, media_type, write) in FORMATS.items():
+        source = tmp_path_factory.mktemp("http-bulk") / f"traffic.{ending}"
+        write(source, traffic)
+        bulk = Bulk(traffic, source, media_type)
+        contestants = {PROJECT: bulk.sent, OWN_INGEST: bulk.ingested}
+        found[group] = Race(contestants, ROUNDS.at(size), attrgetter("seconds"))
+    return found
 
 
 @pytest.mark.parametrize("name", [PROJECT, OWN_INGEST])
@@ -155,28 +144,25 @@ def races(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mapping[str, 
     "group",
     [
         pytest.param(group, marks=pytest.mark.benchmark(group=group, timer=CLOCK.now))
-        for group in _MEDIA_TYPES
+        for group in FORMATS
     ],
 )
 def test_rows_in_bulk(
     benchmark: BenchmarkFixture,
-    races: Mapping[str, Race],
-    size: Size,
+    races: Mapping[str, Race[Took]],
+    traffic: Traffic,
     group: str,
     name: str,
 ) -> None:
     """Take one body of rows, and see all of them counted."""
-    race = races[group]
-    rounds = race.rounds[name]
-    best = min(rounds, key=lambda took: took.seconds)
+    rounds = races[group].report(benchmark, name)
 
-    CLOCK.replay(benchmark, [took.seconds for took in rounds])
-
-    assert all(took.answers == expected_answers(race.traffic) for took in rounds)
+    best, expected = rounds[0], expected_answers(traffic)
+    assert all(took.answers == expected for took in rounds)
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
-        events=ROWS.at(size),
+        name,
+        events=traffic.events,
         digest=best.answers.digest,
         seconds=best.seconds,
     )

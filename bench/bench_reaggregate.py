@@ -13,8 +13,10 @@ EVENTS is how many there are: EVENTS=100000000 for the large one.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
-from functools import cached_property, partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -26,14 +28,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.conftest import FindSealedStore
 from bench.daily_usage import digest_of, expected_daily_usage, read_daily_usage
 from bench.measures import (
-    Contestant,
+    CLOCK,
     Parameter,
-    RecordedClock,
-    Role,
+    Race,
     Size,
     events_asked_for,
     record,
-    take_turns,
 )
 from bench.peers.on_dask import Told, out_of
 from bench.processes import Outcome, output_of, run
@@ -59,90 +59,86 @@ ENGINES: Final = {
     DATAFUSION: "bench.peers.on_datafusion",
 }
 WORKERS: Final = {TWO_WORKERS: 2, ONE_WORKER: 1}
-CLOCK: Final = RecordedClock()
 
 
-class Race:
-    """All contestants, run when the first of them is asked for."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A store, where the answers to it are written, and what must be in them."""
 
-    def __init__(self, store: SealedStore, directory: Path, rounds: int) -> None:
-        self.store = store
-        self._directory = directory
-        self._rounds = rounds
+    store: SealedStore
+    directory: Path
+    event_names: dict[str, str]
+    expected: pa.Table
 
-    @cached_property
-    def expected(self) -> pa.Table:
-        """What everybody must answer."""
-        return expected_daily_usage(self.store.traffic)
+    def out(self, name: str) -> Path:
+        """Return where a process writes its answer."""
+        return self.directory / f"{name}.arrow"
 
-    @cached_property
-    def processes(self) -> Mapping[str, list[Outcome]]:
-        """What the contestants took as whole processes, by round."""
-        project = partial(
-            run, "bench.peers.this_project", self.store.directory, self._out(PROJECT)
-        )
-        engines = {
-            name: partial(run, module, self.store.segments, self._out(name))
-            for name, module in ENGINES.items()
-        }
-        return take_turns({PROJECT: project, **engines}, self._rounds)
-
-    @cached_property
-    def workers(self) -> Mapping[int, list[float]]:
-        """What the project took on Dask, by number of workers and round."""
-        told = output_of(
-            "bench.peers.on_dask", self.store.directory, self._directory, self._rounds
-        )
-        return msgspec.json.decode(told, type=Told).seconds
-
-    def answer_of(self, contestant: str | int) -> pa.Table:
-        """What a process, or so many workers, wrote in the last round."""
-        if isinstance(contestant, int):
-            out = out_of(self._directory, contestant)
-        else:
-            out = self._out(contestant)
-        return read_daily_usage(out, self._event_names)
-
-    @cached_property
-    def _event_names(self) -> dict[str, str]:
-        return self.store.event_names()
-
-    def _out(self, name: str) -> Path:
-        return self._directory / f"{name}.arrow"
+    def check(self, out: Path) -> str:
+        """Check an answer, and return its digest."""
+        answer = read_daily_usage(out, self.event_names)
+        assert answer.equals(self.expected)
+        return digest_of(answer)
 
 
 @pytest.fixture(scope="module")
-def race(
+def question(
     find_sealed_store: FindSealedStore,
     tmp_path_factory: pytest.TempPathFactory,
     size: Size,
-) -> Iterator[Race]:
-    """The contestants, before one store."""
+) -> Iterator[Question]:
+    """What every contestant answers."""
+    store = find_sealed_store(events_asked_for(EVENTS, size))
     directory = tmp_path_factory.mktemp("results")
-    yield Race(
-        find_sealed_store(events_asked_for(EVENTS, size)), directory, ROUNDS.at(size)
-    )
+    expected = expected_daily_usage(store.traffic)
+    yield Question(store, directory, store.event_names(), expected)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def race(question: Question, size: Size) -> Race[Outcome]:
+    """The contestants, each a whole process."""
+    store = question.store
+    modules = {PROJECT: "bench.peers.this_project", **ENGINES}
+    contestants = {
+        name: partial(
+            run,
+            module,
+            store.directory if name == PROJECT else store.segments,
+            question.out(name),
+        )
+        for name, module in modules.items()
+    }
+    return Race(contestants, ROUNDS.at(size), attrgetter("seconds"))
+
+
+@pytest.fixture(scope="module")
+def told_by_dask(question: Question, size: Size) -> Told:
+    """What the project took on Dask."""
+    told = output_of(
+        "bench.peers.on_dask",
+        question.store.directory,
+        question.directory,
+        ROUNDS.at(size),
+    )
+    return msgspec.json.decode(told, type=Told)
 
 
 @pytest.mark.benchmark(group=REAGGREGATE, timer=CLOCK.now)
 @pytest.mark.parametrize("name", [PROJECT, *ENGINES])
-def test_daily_usage(benchmark: BenchmarkFixture, race: Race, name: str) -> None:
+def test_daily_usage(
+    benchmark: BenchmarkFixture, question: Question, race: Race[Outcome], name: str
+) -> None:
     """Recompute the usage of all customers by day in a fresh process."""
-    outcomes = race.processes[name]
-    best = min(outcomes, key=lambda outcome: outcome.seconds)
+    outcomes = race.report(benchmark, name)
 
-    CLOCK.replay(benchmark, [outcome.seconds for outcome in outcomes])
-
-    answer = race.answer_of(name)
-    assert answer.equals(race.expected)
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
-        events=race.store.traffic.events,
-        digest=digest_of(answer),
-        seconds=best.seconds,
-        work_seconds=best.work_seconds,
+        name,
+        events=question.store.traffic.events,
+        digest=question.check(question.out(name)),
+        seconds=outcomes[0].seconds,
+        work_seconds=outcomes[0].work_seconds,
         peak_memory_bytes=max(outcome.peak_memory_bytes for outcome in outcomes),
     )
 
@@ -150,20 +146,17 @@ def test_daily_usage(benchmark: BenchmarkFixture, race: Race, name: str) -> None
 @pytest.mark.benchmark(group=REAGGREGATE_DASK, timer=CLOCK.now)
 @pytest.mark.parametrize("name", WORKERS)
 def test_daily_usage_on_dask(
-    benchmark: BenchmarkFixture, race: Race, name: str
+    benchmark: BenchmarkFixture, question: Question, told_by_dask: Told, name: str
 ) -> None:
     """Recompute the same on a cluster that stands."""
-    workers = WORKERS[name]
-    seconds = race.workers[workers]
+    seconds = told_by_dask.seconds[WORKERS[name]]
 
     CLOCK.replay(benchmark, seconds)
 
-    answer = race.answer_of(workers)
-    assert answer.equals(race.expected)
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == TWO_WORKERS else Role.PEER),
-        events=race.store.traffic.events,
-        digest=digest_of(answer),
+        name,
+        events=question.store.traffic.events,
+        digest=question.check(out_of(question.directory, WORKERS[name])),
         seconds=min(seconds),
     )

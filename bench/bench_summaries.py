@@ -17,21 +17,22 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.measures import Contestant, Parameter, Role, Size, digest, measure, record
+from bench.measures import Parameter, Size, digest, measure, record
 from bench.summarisers import (
+    RANKS,
     Answer,
     DuckdbParquet,
     IndexedRowTable,
     Project,
     Question,
     Summariser,
+    drawn_customers,
 )
 from bench.targets import DUCKDB, INDEXED_ROW_TABLE, PROJECT, summary_group
-from metering.cli.demo.traffic import EVENT_NAMES, START, Traffic, Usage
+from metering.cli.demo.traffic import START, Traffic, Usage
 
 EVENTS: Final = {
     "small store": Parameter(smoke=10_000, full=1_000_000),
@@ -41,9 +42,6 @@ BATCH_EVENTS: Final = Parameter(smoke=5_000, full=50_000)
 QUESTIONS: Final = Parameter(smoke=2, full=10)
 REPEATS: Final = Parameter(smoke=2, full=20)
 SEED: Final = 20250102
-# Ranks of Zipf's law: a heavy customer makes 0.5 to 15 percent of the traffic, a
-# middling one 0.01 to 0.1 percent.
-RANKS: Final = {"heavy": range(20), "middling": range(100, 1_000)}
 
 
 class Stores:
@@ -92,7 +90,10 @@ def test_summary(
 ) -> None:
     """Ask for thirty days of one customer on one meter, hour-aligned."""
     benchmark.group = summary_group(customers, window, stores.name)
-    questions = _questions(customers, QUESTIONS.at(size), hourly=window == "hour")
+    questions = [
+        Question(event_name=event_name, customer=rank, hourly=window == "hour")
+        for event_name, rank in drawn_customers(SEED, customers, QUESTIONS.at(size))
+    ]
     summariser = stores.summarisers[name]
     asked = cycle(questions)
 
@@ -108,21 +109,11 @@ def test_summary(
     assert answers == [_expected(stores.usage, question) for question in questions]
     record(
         benchmark,
-        Contestant(name=name, role=Role.PROJECT if name == PROJECT else Role.PEER),
+        name,
         events=1,
         digest=digest(answers),
         stored_events=stores.events,
     )
-
-
-def _questions(customers: str, number: int, *, hourly: bool) -> list[Question]:
-    random = np.random.default_rng(SEED)
-    ranks = random.choice(np.array(RANKS[customers]), number, replace=False)
-    meters = random.choice(np.array(EVENT_NAMES), number)
-    return [
-        Question(event_name=str(event_name), customer=int(rank), hourly=hourly)
-        for event_name, rank in zip(meters, ranks, strict=True)
-    ]
 
 
 def _expected(usage: Usage, question: Question) -> Answer:

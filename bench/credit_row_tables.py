@@ -8,10 +8,12 @@ as Python objects, so nothing has to be converted.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, cast
 
 import psycopg
 
@@ -60,6 +62,23 @@ _INDEXES: Final = (
 )
 
 
+_CANDIDATES: Final = """
+SELECT id, remaining, prices
+FROM credit_grant
+WHERE customer = ? AND currency = ? AND remaining > 0
+    AND effective_at <= ? AND (expires_at IS NULL OR expires_at > ?)
+ORDER BY priority, expires_at NULLS LAST, category = 'paid', effective_at, id
+"""
+_BALANCE: Final = """
+SELECT currency, sum(remaining),
+    sum(CASE WHEN effective_at <= ? THEN remaining ELSE 0 END)
+FROM credit_grant
+WHERE customer = ? AND (expires_at IS NULL OR expires_at > ?)
+GROUP BY currency
+ORDER BY currency
+"""
+
+
 def microseconds(instant: datetime) -> int:
     """Count the microseconds from 1970 UTC."""
     return round(instant.timestamp() * 1_000_000)
@@ -72,192 +91,86 @@ _LATER: Final = max(_NOW, _PERIOD_END)
 _EARLIER: Final = min(_NOW, _PERIOD_END)
 
 
-class CreditRowTables(Protocol):
-    """Grants and transactions as rows."""
+class CreditRowTables:
+    """Grants and transactions as rows, one database transaction an invoice.
 
-    def insert(self, grants: Iterable[Grant]) -> None:
-        """Insert grants, all at once."""
-
-    def apply(self, invoice: Invoice) -> None:
-        """Apply credits to one invoice, in a database transaction; durable on return."""
-
-    def draws(self) -> list[Draw]:
-        """Read all transactions."""
-
-    def balance(self, customer: str) -> list[Balance]:
-        """Add up what a customer has."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
-class SqliteCreditRows:
-    """In SQLite, as durable as this project: WAL, and synced at every commit.
-
-    The page cache holds everything, and the write-ahead log may grow to 200 MB before
-    it is checkpointed: both help the peer.
+    `mark` stands for a parameter in the statements of a database.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+    def __init__(
+        self, connection: Any, mark: str, *, locking: str = ""
+    ) -> None:  # of either driver
+        """Create the tables over a connection."""
+        self._connection = connection
+        self._mark = mark
+        self._candidates = self._in_dialect(_CANDIDATES + locking)
         for statement in (
-            "PRAGMA journal_mode = WAL",
-            "PRAGMA synchronous = FULL",
-            "PRAGMA cache_size = -1048576",
-            "PRAGMA wal_autocheckpoint = 50000",
             f"CREATE TABLE credit_grant ({_GRANT_COLUMNS})",
             f"CREATE TABLE credit_invoice ({_INVOICE_COLUMNS})",
             f"CREATE TABLE credit_transaction ({_TRANSACTION_COLUMNS})",
             *_INDEXES,
         ):
-            self._connection.execute(statement)
+            connection.execute(statement)
 
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[object]:
+        """Open a database transaction, committed and durable at its end."""
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Open what a statement needs that only reads."""
+        return self.transaction()
+
+    @abstractmethod
     def insert(self, grants: Iterable[Grant]) -> None:
         """Insert grants, all at once."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT INTO credit_grant VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            map(_row, grants),
-        )
-        self._connection.execute("COMMIT")
 
     def apply(self, invoice: Invoice) -> None:
         """Apply credits to one invoice, in a database transaction; durable on return."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(
-            "INSERT INTO credit_invoice VALUES (?, ?, ?)",
-            (invoice_id(invoice.number), invoice.customer, _PERIOD_END),
-        )
-        candidates = self._connection.execute(
-            """
-            SELECT id, remaining, prices
-            FROM credit_grant
-            WHERE customer = ? AND currency = ? AND remaining > 0
-                AND effective_at <= ? AND (expires_at IS NULL OR expires_at > ?)
-            ORDER BY priority, expires_at NULLS LAST, category = 'paid',
-                effective_at, id
-            """,
-            (invoice.customer, invoice.currency, _EARLIER, _LATER),
-        ).fetchall()
-        taken = burn_down(invoice, candidates)
-        self._connection.executemany(
-            "UPDATE credit_grant SET remaining = remaining - ? WHERE id = ?",
-            [(amount, grant) for _, grant, amount in taken],
-        )
-        self._connection.executemany(
-            "INSERT INTO credit_transaction VALUES (?, ?, ?, ?, ?)",
-            _transactions(invoice, taken),
-        )
-        self._connection.execute("COMMIT")
-
-    def draws(self) -> list[Draw]:
-        """Read all transactions."""
-        return _draws(
-            self._connection.execute(
-                "SELECT invoice, line, grant_id, amount FROM credit_transaction"
-            )
-        )
-
-    def balance(self, customer: str) -> list[Balance]:
-        """Add up what a customer has."""
-        return self._connection.execute(
-            """
-            SELECT currency, sum(remaining),
-                sum(CASE WHEN effective_at <= ? THEN remaining ELSE 0 END)
-            FROM credit_grant
-            WHERE customer = ? AND (expires_at IS NULL OR expires_at > ?)
-            GROUP BY currency
-            ORDER BY currency
-            """,
-            (_NOW, customer, _NOW),
-        ).fetchall()
-
-    def close(self) -> None:
-        """Checkpoint and close."""
-        self._connection.close()
-
-
-class PostgresqlCreditRows:
-    """In PostgreSQL, as initdb sets it up: synced at every commit.
-
-    The grants are locked while they are read, so that several writers could run.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._connection = psycopg.connect(url)
-        with self._connection.transaction():
-            for statement in (
-                f"CREATE TABLE credit_grant ({_GRANT_COLUMNS})",
-                f"CREATE TABLE credit_invoice ({_INVOICE_COLUMNS})",
-                f"CREATE TABLE credit_transaction ({_TRANSACTION_COLUMNS})",
-                *_INDEXES,
-            ):
-                self._connection.execute(statement)
-
-    def insert(self, grants: Iterable[Grant]) -> None:
-        """Insert grants, all at once."""
-        with (
-            self._connection.transaction(),
-            self._connection.cursor() as cursor,
-            cursor.copy("COPY credit_grant FROM STDIN") as copy,
-        ):
-            for grant in grants:
-                copy.write_row(_row(grant))
-        with self._connection.transaction():
-            self._connection.execute("ANALYZE credit_grant")
-
-    def apply(self, invoice: Invoice) -> None:
-        """Apply credits to one invoice, in a database transaction; durable on return."""
-        with self._connection.transaction(), self._connection.cursor() as cursor:
+        with self.transaction():
+            cursor = self._connection.cursor()
             cursor.execute(
-                "INSERT INTO credit_invoice VALUES (%s, %s, %s)",
+                self._in_dialect("INSERT INTO credit_invoice VALUES (?, ?, ?)"),
                 (invoice_id(invoice.number), invoice.customer, _PERIOD_END),
             )
             cursor.execute(
-                """
-                SELECT id, remaining, prices
-                FROM credit_grant
-                WHERE customer = %s AND currency = %s AND remaining > 0
-                    AND effective_at <= %s
-                    AND (expires_at IS NULL OR expires_at > %s)
-                ORDER BY priority, expires_at NULLS LAST, category = 'paid',
-                    effective_at, id
-                FOR UPDATE
-                """,
+                self._candidates,
                 (invoice.customer, invoice.currency, _EARLIER, _LATER),
             )
             taken = burn_down(invoice, cursor.fetchall())
             cursor.executemany(
-                "UPDATE credit_grant SET remaining = remaining - %s WHERE id = %s",
+                self._in_dialect(
+                    "UPDATE credit_grant SET remaining = remaining - ? WHERE id = ?"
+                ),
                 [(amount, grant) for _, grant, amount in taken],
             )
             cursor.executemany(
-                "INSERT INTO credit_transaction VALUES (%s, %s, %s, %s, %s)",
+                self._in_dialect(
+                    "INSERT INTO credit_transaction VALUES (?, ?, ?, ?, ?)"
+                ),
                 _transactions(invoice, taken),
             )
 
     def draws(self) -> list[Draw]:
         """Read all transactions."""
-        with self._connection.transaction():
-            return _draws(
-                self._connection.execute(
-                    "SELECT invoice, line, grant_id, amount FROM credit_transaction"
-                )
+        with self.reading():
+            rows = self._connection.execute(
+                "SELECT invoice, line, grant_id, amount FROM credit_transaction"
+            ).fetchall()
+        return [
+            (
+                int(invoice.removeprefix("in_")),
+                int(line.removeprefix("il_")),
+                grant,
+                amount,
             )
+            for invoice, line, grant, amount in rows
+        ]
 
     def balance(self, customer: str) -> list[Balance]:
         """Add up what a customer has."""
-        with self._connection.transaction():
+        with self.reading():
             rows = self._connection.execute(
-                """
-                SELECT currency, sum(remaining),
-                    sum(CASE WHEN effective_at <= %s THEN remaining ELSE 0 END)
-                FROM credit_grant
-                WHERE customer = %s AND (expires_at IS NULL OR expires_at > %s)
-                GROUP BY currency
-                ORDER BY currency
-                """,
-                (_NOW, customer, _NOW),
+                self._in_dialect(_BALANCE), (_NOW, customer, _NOW)
             ).fetchall()
         return [
             (currency, int(ledger), int(available))
@@ -267,6 +180,75 @@ class PostgresqlCreditRows:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _in_dialect(self, statement: str) -> str:
+        return statement.replace("?", self._mark)
+
+
+class SqliteCreditRows(CreditRowTables):
+    """In SQLite, as durable as this project: WAL, and synced at every commit.
+
+    The page cache holds everything, and the write-ahead log may grow to 200 MB before
+    it is checkpointed: both help the peer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        connection = sqlite3.connect(path, isolation_level=None)
+        for statement in (
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA cache_size = -1048576",
+            "PRAGMA wal_autocheckpoint = 50000",
+        ):
+            connection.execute(statement)
+        super().__init__(connection, "?")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Open a database transaction that may write."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        yield
+        self._connection.execute("COMMIT")
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Read outside a transaction, which is quicker."""
+        return nullcontext()
+
+    def insert(self, grants: Iterable[Grant]) -> None:
+        """Insert grants, all at once."""
+        with self.transaction():
+            self._connection.executemany(
+                "INSERT INTO credit_grant VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                map(_row, grants),
+            )
+
+
+class PostgresqlCreditRows(CreditRowTables):
+    """In PostgreSQL, as initdb sets it up: synced at every commit.
+
+    The grants are locked while they are read, so that several writers could run.
+    """
+
+    def __init__(self, url: str) -> None:
+        connection = psycopg.connect(url)
+        with connection.transaction():
+            super().__init__(connection, "%s", locking="FOR UPDATE")
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Open a database transaction."""
+        return cast("AbstractContextManager[object]", self._connection.transaction())
+
+    def insert(self, grants: Iterable[Grant]) -> None:
+        """Insert grants, all at once."""
+        with (
+            self.transaction(),
+            self._connection.cursor() as cursor,
+            cursor.copy("COPY credit_grant FROM STDIN") as copy,
+        ):
+            for grant in grants:
+                copy.write_row(_row(grant))
+        with self.transaction():
+            self._connection.execute("ANALYZE credit_grant")
 
 
 def burn_down(invoice: Invoice, candidates: Sequence[_Candidate]) -> _Taken:
@@ -291,13 +273,6 @@ def _transactions(
     return [
         (invoice_id(invoice.number), line_id(line), grant, amount, _NOW)
         for line, grant, amount in taken
-    ]
-
-
-def _draws(rows: Iterable[tuple[str, str, int, int]]) -> list[Draw]:
-    return [
-        (int(invoice.removeprefix("in_")), int(line.removeprefix("il_")), grant, amount)
-        for invoice, line, grant, amount in rows
     ]
 
 

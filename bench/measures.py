@@ -9,16 +9,18 @@ import hashlib
 import os
 import platform
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import pyarrow as pa
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.targets import role_of
 from metering.cli.demo.traffic import EVENT_NAMES, Traffic, customer_id
 
 _DISTRIBUTIONS: Final = (
@@ -38,18 +40,6 @@ class Size(enum.Enum):
     FULL = "full"
 
 
-class Role(enum.Enum):
-    """What a contestant is in its group.
-
-    A limit does less than was asked (it answers nothing), so it may only be
-    approached.
-    """
-
-    PROJECT = "project"
-    PEER = "peer"
-    LIMIT = "limit"
-
-
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A number with a value for each size."""
@@ -65,14 +55,6 @@ class Parameter:
 def events_asked_for(events: Parameter, size: Size) -> int:
     """Choose how many events there are; the variable EVENTS goes before a size."""
     return int(os.environ.get("EVENTS") or events.at(size))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
-    """Who was measured: the bars and ratios of the report carry its name."""
-
-    name: str
-    role: Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,48 +150,76 @@ def take_turns(
     return results
 
 
-class RecordedClock:
-    """Tells durations that were measured before: by contestants that took turns.
+class Race(Generic[Result]):
+    """Contestants that take turns, run when the first of them is asked for.
 
-    Its `now` is the timer of a benchmark that does nothing itself, but must report.
+    pytest-benchmark is told of their rounds afterwards: `CLOCK` is its timer.
     """
+
+    def __init__(
+        self,
+        contestants: Mapping[str, Callable[[], Result]],
+        rounds: int,
+        seconds: Callable[[Result], float],
+        warmup_rounds: int = 0,
+    ) -> None:
+        """Enter contestants; `seconds` says what of a result is its time."""
+        self._warmup_rounds = warmup_rounds
+        self._contestants = contestants
+        self._rounds = rounds
+        self._seconds = seconds
+
+    @cached_property
+    def results(self) -> dict[str, list[Result]]:
+        """What each contestant came to, by round."""
+        take_turns(self._contestants, self._warmup_rounds)
+        return take_turns(self._contestants, self._rounds)
+
+    def report(self, benchmark: BenchmarkFixture, name: str) -> list[Result]:
+        """Report the rounds of a contestant, and return what they came to, best first."""
+        results = self.results[name]
+        CLOCK.replay(benchmark, list(map(self._seconds, results)))
+        return sorted(results, key=self._seconds)
+
+
+class RecordedClock:
+    """A timer that stands still except where durations measured before are replayed."""
 
     def __init__(self) -> None:
         self._now = 0.0
 
     def now(self) -> float:
-        """Tell the time, which stands still except in `replay`."""
+        """Return the time."""
         return self._now
 
     def replay(self, benchmark: BenchmarkFixture, seconds: Sequence[float]) -> None:
         """Report durations as the rounds of a benchmark."""
-        durations: Iterator[float] = iter(seconds)
-        measure(
-            benchmark,
-            self._pass,
-            setup=lambda: (next(durations),),
-            rounds=len(seconds),
-        )
+        durations = iter(seconds)
 
-    def _pass(self, seconds: float) -> None:
-        self._now += seconds
+        def passing() -> None:
+            self._now += next(durations)
+
+        measure(benchmark, passing, rounds=len(seconds))
+
+
+CLOCK: Final = RecordedClock()
 
 
 def record(
     benchmark: BenchmarkFixture,
-    contestant: Contestant,
+    name: str,
     *,
     events: int,
     digest: str,
     seconds: float | None = None,
     stored_bytes: int | None = None,
-    **figures: float | str,
+    **figures: float | str | None,
 ) -> None:
     """Leave in the JSON what the report needs to judge this benchmark.
 
     Args:
         benchmark: The fixture, after its measurement.
-        contestant: Who was measured.
+        name: Who was measured: the bars and ratios of the report carry this name.
         events: How many events one round took, repeated ones included; for a
             question about stored events, how many there are.
         digest: Of the answers that were asserted.
@@ -220,8 +230,8 @@ def record(
     assert benchmark.stats is not None, "nothing was measured"
     seconds = benchmark.stats.stats.median if seconds is None else seconds
     benchmark.extra_info.update(
-        contestant=contestant.name,
-        role=contestant.role.value,
+        contestant=name,
+        role=role_of(name).value,
         events=events,
         seconds=seconds,
         rate=events / seconds,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 import metering
@@ -27,6 +28,19 @@ Answer = list[tuple[datetime, Decimal]]
 
 _START: Final = int(START.timestamp()) * 1_000_000
 _END: Final = int(END.timestamp()) * 1_000_000
+
+
+# Ranks of Zipf's law: a heavy customer makes 0.5 to 15 percent of the traffic, a
+# middling one 0.01 to 0.1 percent.
+RANKS: Final = {"heavy": range(20), "middling": range(100, 1_000)}
+
+
+def drawn_customers(seed: int, customers: str, number: int) -> list[tuple[str, int]]:
+    """Draw meters and ranks to ask for."""
+    random = np.random.default_rng(seed)
+    ranks = random.choice(np.array(RANKS[customers]), number, replace=False)
+    meters = random.choice(np.array(EVENT_NAMES), number)
+    return [(str(name), int(rank)) for name, rank in zip(meters, ranks, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
