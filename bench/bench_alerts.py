@@ -24,7 +24,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.measures import (
     CLOCK,
     Parameter,
@@ -35,7 +34,8 @@ from bench.measures import (
     reader,
     record,
 )
-from bench.targets import ALERTS, PROJECT, WITHOUT_ALERTS
+from bench.report.targets import ALERTS, PROJECT, WITHOUT_ALERTS
+from bench.stores import project
 from metering.cli.demo.traffic import (
     CUSTOMERS,
     EVENT_NAMES,

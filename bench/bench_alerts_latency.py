@@ -21,10 +21,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.conftest import MakeDatabase, MakeDirectory
 from bench.measures import Parameter, Size, digest, record
-from bench.targets import PROJECT, WORKER_IN_THREAD, latency_group
+from bench.report.targets import PROJECT, WORKER_IN_THREAD, latency_group
+from bench.stores import project
 from metering.cli.demo.traffic import EVENT_NAMES, customer_id
 from tests.waiting import eventually
 

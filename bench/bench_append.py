@@ -22,7 +22,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.conftest import MakeDatabase, MakeDirectory
 from bench.measures import (
     Answers,
@@ -35,8 +34,7 @@ from bench.measures import (
     reader,
     record,
 )
-from bench.row_tables import PostgresqlRowTable, SqliteRowTable, postgresql_bytes
-from bench.targets import (
+from bench.report.targets import (
     APPEND_POSTGRESQL,
     APPEND_SQLITE,
     COPY,
@@ -45,6 +43,8 @@ from bench.targets import (
     PROJECT,
     ROW_TABLE,
 )
+from bench.stores import project
+from bench.stores.row_tables import PostgresqlRowTable, SqliteRowTable, postgresql_bytes
 from metering.cli.demo.traffic import SCHEMA, Traffic
 
 EVENTS: Final = Parameter(smoke=20_000, full=5_000_000)

@@ -20,7 +20,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.conftest import MakeDirectory
 from bench.measures import (
     Answers,
@@ -30,8 +29,15 @@ from bench.measures import (
     measure,
     record,
 )
-from bench.row_tables import SQLITE_TABLE, sqlite_answers
-from bench.targets import BARE_INSERT, CREATE, CREATE_THREADS, ONE_THREAD, PROJECT
+from bench.report.targets import (
+    BARE_INSERT,
+    CREATE,
+    CREATE_THREADS,
+    ONE_THREAD,
+    PROJECT,
+)
+from bench.stores import project
+from bench.stores.row_tables import SQLITE_TABLE, sqlite_answers
 from metering.cli.demo.traffic import END, Traffic
 
 ROUNDS: Final = Parameter(smoke=20, full=2_000)

@@ -17,7 +17,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.conftest import FindSealedStore
 from bench.measures import (
     CLOCK,
@@ -29,7 +28,8 @@ from bench.measures import (
     reader,
     record,
 )
-from bench.targets import AFTER_HISTORY, APPEND_HISTORY, EMPTY_LOG
+from bench.report.targets import AFTER_HISTORY, APPEND_HISTORY, EMPTY_LOG
+from bench.stores import project
 from metering.cli.demo.traffic import Traffic
 
 HISTORY: Final = Parameter(smoke=200_000, full=100_000_000)

@@ -14,7 +14,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.conftest import MakeDirectory
 from bench.measures import (
     Parameter,
@@ -24,9 +23,10 @@ from bench.measures import (
     measure,
     record,
 )
-from bench.parquet_ingest import ParquetIngest
-from bench.processes import output_of
-from bench.targets import APPEND_PARQUET, PROJECT
+from bench.processes.parquet_ingest import ParquetIngest
+from bench.processes.running import output_of
+from bench.report.targets import APPEND_PARQUET, PROJECT
+from bench.stores import project
 from metering.cli.demo.traffic import SCHEMA, Traffic
 
 ROWS: Final = Parameter(smoke=50_000, full=10_000_000)
@@ -70,5 +70,5 @@ def _write(path: Path, traffic: Traffic) -> None:
 
 
 def _ingest_in_fresh_process(store: Path, source: Path) -> ParquetIngest:
-    told = output_of("bench.parquet_ingest", store, source)
+    told = output_of("bench.processes.parquet_ingest", store, source)
     return msgspec.json.decode(told, type=ParquetIngest)

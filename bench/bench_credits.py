@@ -23,9 +23,16 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench.billing_run import GRANTS, SEED, BillingRun, Grant, Invoice, customer_id
-from bench.credit_row_tables import Balance, CreditRowTables
-from bench.credit_stores import (
+from bench.credits.billing_run import (
+    GRANTS,
+    SEED,
+    BillingRun,
+    Grant,
+    Invoice,
+    customer_id,
+)
+from bench.credits.credit_row_tables import Balance, CreditRowTables
+from bench.credits.credit_stores import (
     POSTGRESQL,
     SQLITE,
     Places,
@@ -37,7 +44,7 @@ from bench.credit_stores import (
     opened,
 )
 from bench.measures import Parameter, Size, digest, measure, record
-from bench.targets import (
+from bench.report.targets import (
     CREDIT_ROWS,
     PROJECT,
     TRANSACTION_AN_INVOICE,

@@ -23,8 +23,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
-from bench.http_posts import Order, Told
 from bench.measures import (
     CLOCK,
     Parameter,
@@ -33,8 +31,10 @@ from bench.measures import (
     digest,
     record,
 )
-from bench.processes import output_of
-from bench.targets import BARE_STARLETTE, HTTP_POSTS, HTTP_STREAM, PROJECT
+from bench.processes.http_posts import Order, Told
+from bench.processes.running import output_of
+from bench.report.targets import BARE_STARLETTE, HTTP_POSTS, HTTP_STREAM, PROJECT
+from bench.stores import project
 
 ROUNDS: Final = Parameter(smoke=1, full=3)
 
@@ -118,7 +118,7 @@ class Posting:
 
     def to_bare(self) -> Told:
         """Post to routes that record nothing."""
-        with serving("bench.peers.bare_starlette") as line:
+        with serving("bench.processes.bare_starlette") as line:
             return self._posted(line.strip(), "sk_test_of_nothing")
 
     def _posted(self, url: str, secret: str) -> Told:
@@ -132,7 +132,9 @@ class Posting:
             prefix="posted",
         )
         sent = msgspec.json.encode(order).decode()
-        return msgspec.json.decode(output_of("bench.http_posts", sent), type=Told)
+        return msgspec.json.decode(
+            output_of("bench.processes.http_posts", sent), type=Told
+        )
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
-from bench import project
 from bench.bench_http import serving
 from bench.measures import (
     CLOCK,
@@ -35,9 +34,10 @@ from bench.measures import (
     expected_answers,
     record,
 )
-from bench.parquet_ingest import ParquetIngest
-from bench.processes import output_of
-from bench.targets import HTTP_BULK_ARROW, HTTP_BULK_PARQUET, OWN_INGEST, PROJECT
+from bench.processes.parquet_ingest import ParquetIngest
+from bench.processes.running import output_of
+from bench.report.targets import HTTP_BULK_ARROW, HTTP_BULK_PARQUET, OWN_INGEST, PROJECT
+from bench.stores import project
 from metering.cli.demo.traffic import SCHEMA, Traffic
 
 ROWS: Final = Parameter(smoke=20_000, full=500_000)
@@ -88,7 +88,7 @@ class Bulk:
     def ingested(self) -> Took:
         """Let the library ingest the file."""
         store = self.source.with_name("ingested")
-        told = output_of("bench.parquet_ingest", store, self.source)
+        told = output_of("bench.processes.parquet_ingest", store, self.source)
         outcome = msgspec.json.decode(told, type=ParquetIngest)
         return self._checked(store, msgspec.to_builtins(outcome), outcome.seconds)
 

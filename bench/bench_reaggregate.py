@@ -26,7 +26,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.conftest import FindSealedStore
-from bench.daily_usage import digest_of, expected_daily_usage, read_daily_usage
 from bench.measures import (
     CLOCK,
     Parameter,
@@ -35,10 +34,10 @@ from bench.measures import (
     events_asked_for,
     record,
 )
+from bench.peers.daily_usage import digest_of, expected_daily_usage, read_daily_usage
 from bench.peers.on_dask import Told, out_of
-from bench.processes import Outcome, output_of, run
-from bench.sealed_stores import SealedStore
-from bench.targets import (
+from bench.processes.running import Outcome, output_of, run
+from bench.report.targets import (
     CLICKHOUSE,
     DATAFUSION,
     DUCKDB_BY_HAND,
@@ -49,6 +48,7 @@ from bench.targets import (
     REAGGREGATE_DASK,
     TWO_WORKERS,
 )
+from bench.stores.sealed_stores import SealedStore
 
 EVENTS: Final = Parameter(smoke=200_000, full=10_000_000)
 ROUNDS: Final = Parameter(smoke=1, full=5)

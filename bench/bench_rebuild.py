@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import project
 from bench.conftest import FindSealedStore
 from bench.measures import (
     CLOCK,
@@ -31,8 +30,9 @@ from bench.measures import (
     expected_answers,
     record,
 )
-from bench.sealed_stores import SealedStore
-from bench.targets import DUCKDB_GROUP_BY, PROJECT, REBUILD
+from bench.report.targets import DUCKDB_GROUP_BY, PROJECT, REBUILD
+from bench.stores import project
+from bench.stores.sealed_stores import SealedStore
 from metering.cli.demo.traffic import EVENT_NAMES, customer_id
 
 EVENTS: Final = Parameter(smoke=200_000, full=10_000_000)

@@ -21,7 +21,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measures import Parameter, Size, digest, measure, record
-from bench.summarisers import (
+from bench.report.targets import DUCKDB, INDEXED_ROW_TABLE, PROJECT, summary_group
+from bench.stores.summarisers import (
     RANKS,
     Answer,
     DuckdbParquet,
@@ -31,7 +32,6 @@ from bench.summarisers import (
     Summariser,
     drawn_customers,
 )
-from bench.targets import DUCKDB, INDEXED_ROW_TABLE, PROJECT, summary_group
 from metering.cli.demo.traffic import START, Traffic, Usage
 
 EVENTS: Final = {

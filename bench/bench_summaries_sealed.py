@@ -36,11 +36,11 @@ from bench.measures import (
     measure,
     record,
 )
-from bench.opening import Opening
-from bench.processes import output_of
-from bench.sealed_stores import SealedStore
-from bench.summarisers import RANKS, drawn_customers
-from bench.targets import OPENING, PROJECT, sealed_summary_group
+from bench.processes.opening import Opening
+from bench.processes.running import output_of
+from bench.report.targets import OPENING, PROJECT, sealed_summary_group
+from bench.stores.sealed_stores import SealedStore
+from bench.stores.summarisers import RANKS, drawn_customers
 from metering.cli.demo.traffic import END, EVENT_NAMES, START, Usage, customer_id
 
 SMALL_EVENTS: Final = Parameter(smoke=20_000, full=1_000_000)
@@ -186,7 +186,10 @@ def test_first_answer_of_a_fresh_process(
 
     def open_and_ask() -> None:
         line = output_of(
-            "bench.opening", store.directory, ids[EVENT_NAMES[0]], customer_id(0)
+            "bench.processes.opening",
+            store.directory,
+            ids[EVENT_NAMES[0]],
+            customer_id(0),
         )
         told.append(msgspec.json.decode(line, type=Opening))
 

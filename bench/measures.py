@@ -20,7 +20,7 @@ from typing import Final, Generic, TypeVar
 import pyarrow as pa
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.targets import role_of
+from bench.report.targets import role_of
 from metering.cli.demo.traffic import EVENT_NAMES, Traffic, customer_id
 
 _DISTRIBUTIONS: Final = (

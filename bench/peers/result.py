@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from bench.processes import tell
+from bench.processes.running import tell
 
 MICROSECONDS_PER_DAY: Final = 86_400_000_000
 COLUMNS: Final = ("event_name", "customer", "window_start", "value", "event_count")

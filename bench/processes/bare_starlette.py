@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from bench.http_posts import STREAM_PATH, V1_PATH
+from bench.processes.http_posts import STREAM_PATH, V1_PATH
 
 
 async def create(request: Request) -> JSONResponse:

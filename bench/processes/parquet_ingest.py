@@ -1,4 +1,4 @@
-"""Ingest a Parquet file and tell the peak memory: `python -m bench.parquet_ingest`.
+"""Ingest a Parquet file and tell the peak memory: `python -m bench.processes.parquet_ingest`.
 
 Runs in a process of its own, since the peak counts for the whole life of a process.
 Prints one line of JSON.
@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 import metering
-from bench import project
-from bench.processes import peak_memory_bytes
+from bench.processes.running import peak_memory_bytes
+from bench.stores import project
 
 
 class ParquetIngest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Open a store and ask one question: `python -m bench.opening STORE METER CUSTOMER`.
+"""Open a store and ask one question: `python -m bench.processes.opening STORE METER CUSTOMER`.
 
 Runs in a process of its own, which has nothing in memory. Prints one line of JSON.
 """

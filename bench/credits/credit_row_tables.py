@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import psycopg
 
-from bench.billing_run import (
+from bench.credits.billing_run import (
     NOW,
     PERIOD_END,
     Draw,

@@ -15,9 +15,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.chart import Bar, chart
 from bench.measures import Size
-from bench.targets import TARGETS, Role, Target
+from bench.report.chart import Bar, chart
+from bench.report.targets import TARGETS, Role, Target
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 import metering
-from bench import project
 from bench.measures import reader
+from bench.stores import project
 from metering.cli.demo.traffic import (
     END,
     EVENT_NAMES,

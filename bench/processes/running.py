@@ -54,7 +54,7 @@ def output_of(module: str, *arguments: object) -> bytes:
     """Run a module in a fresh process, and read what it prints."""
     done = subprocess.run(  # noqa: S603 (the command is our own, no shell reads it)
         [sys.executable, "-m", module, *map(str, arguments)],
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         check=True,
         stdout=subprocess.PIPE,
     )

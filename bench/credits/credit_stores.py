@@ -19,8 +19,8 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 import metering
-from bench.billing_run import NOW, Draw, Grant
-from bench.credit_row_tables import (
+from bench.credits.billing_run import NOW, Draw, Grant
+from bench.credits.credit_row_tables import (
     Balance,
     CreditRowTables,
     PostgresqlCreditRows,

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.progress import track
 
 import metering
-from bench import project
 from bench.measures import reader
+from bench.stores import project
 from ledger.migrations import FORMAT_VERSION
 from ledger.segments.layout import LAYOUT_VERSION
 from metering.cli.demo.traffic import Traffic
 
-KEPT: Final = Path(__file__).parent.parent / ".benchmarks" / "stores"
+KEPT: Final = Path(__file__).parents[2] / ".benchmarks" / "stores"
 _BATCH_EVENTS: Final = 50_000
 _BATCHES_IN_A_SEGMENT: Final = 20
 

@@ -1,0 +1,1 @@
+"""Processes of their own: servers, loads, and work that is measured whole."""

@@ -1,0 +1,1 @@
+"""The report of a run: tables, targets that are met or missed, and a plot."""

@@ -1,0 +1,1 @@
+"""Usage in stores: of this project, and in the row tables of its peers."""
