@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.usage.columns import timestamps_of
 from projections.kernels.usage.dictionaries import merged_words, sorted_words
 from projections.kernels.usage.folding import (
     Coded,
@@ -19,13 +18,7 @@ from projections.kernels.usage.folding import (
     fold_cancellations,
     fold_events,
 )
-from projections.kernels.usage.keys import (
-    customer_keys,
-    customers_of,
-    meter_keys,
-    meters_of,
-    recode,
-)
+from projections.kernels.usage.keys import customers_of, meters_of, recode
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.series import CellShape
 from projections.kernels.usage.totals import Totals
@@ -149,23 +142,12 @@ def _coded(
     batch: pa.RecordBatch, shapes: Mapping[str, CellShape]
 ) -> tuple[pa.Array, pa.Array, Coded]:
     """Return the used words of events or cancellations, and the keys of their cells."""
-    name_codes, names, meters = _used(batch.column("event_name"))
-    customer_codes, customers, codes = _used(batch.column("customer"))
-    by_name = [
-        shapes[name] for name in batch.column("event_name").dictionary.to_pylist()
-    ]
-    coded = Coded.of(
-        names=name_codes,
-        meter_keys=meter_keys(meters, [shape.is_windowed for shape in by_name]),
-        shapes=by_name,
-        customers=customer_codes,
-        customer_keys=customer_keys(codes),
-        timestamp=timestamps_of(batch),
-        value=batch.column("value"),
-    )
-    return names, customers, coded
+    event_names, customers = batch.column("event_name"), batch.column("customer")
+    used_names, meters = _used(event_names)
+    used_customers, codes = _used(customers)
+    by_name = [shapes[name] for name in event_names.dictionary.to_pylist()]
+    return used_names, used_customers, Coded.of(batch, by_name, meters, codes)
 
 
-def _used(encoded: pa.DictionaryArray) -> tuple[np.ndarray, pa.Array, np.ndarray]:
-    indices = encoded.indices.to_numpy()
-    return indices, *sorted_words(encoded.dictionary, indices)
+def _used(encoded: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:
+    return sorted_words(encoded.dictionary, encoded.indices.to_numpy())

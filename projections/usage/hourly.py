@@ -63,6 +63,9 @@ class _State:
     runs: tuple[UsageRun, ...]
     tail: Tail
 
+    def view(self) -> UsageView:
+        return UsageView(sealed=self.sealed, runs=self.runs, tail=self.tail.view())
+
 
 class HourlyUsage:
     """Hourly usage of everything recorded. Thread-safe; a fold of usage of the log."""
@@ -139,18 +142,12 @@ class HourlyUsage:
     def view(self) -> UsageView:
         """Return all usage known now, in a view that does not change."""
         with self._lock:
-            state = self._shown
-            return UsageView(
-                sealed=state.sealed, runs=state.runs, tail=state.tail.view()
-            )
+            return self._shown.view()
 
     def taken_in(self) -> UsageView:
         """Return what was taken in since the last restart, even if more is known."""
         with self._lock:
-            state = self._next
-            return UsageView(
-                sealed=state.sealed, runs=state.runs, tail=state.tail.view()
-            )
+            return self._next.view()
 
     def cancelled(self, as_of: int) -> np.ndarray:
         """Return the positions (int64, ascending) of events cancelled by a position."""

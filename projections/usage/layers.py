@@ -8,11 +8,21 @@ handful of layers, and a cell moves a handful of times.
 from collections.abc import Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
+import numpy as np
+
 _LAYERS_IN_A_LEVEL = 8
 
 
 class Cells(Protocol):
     """Cells that add up: totals or lasts."""
+
+    @property
+    def key(self) -> np.ndarray:
+        """The keys (uint64)."""
+
+    @property
+    def count(self) -> np.ndarray:
+        """Events less cancellations (int64)."""
 
     @classmethod
     def combine(cls, parts: Sequence[Self]) -> Self:

@@ -17,6 +17,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from ledger.runs.files import MappedRun, RunColumns
 from projections.kernels.usage.dictionaries import code_of, codes_of_many, merged_words
@@ -33,7 +34,7 @@ from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
 from projections.usage.layers import CellsT
-from projections.usage.stored_cells import StoredCells, StoredLasts, StoredTotals
+from projections.usage.stored_cells import STORED_LASTS, STORED_TOTALS, StoredCells
 
 FOLD_VERSION = 1
 
@@ -55,8 +56,8 @@ class UsageRun:
     def __init__(self, file: MappedRun) -> None:
         self.names = file.array("name")
         self.customers = file.array("customer")
-        self.totals = StoredTotals.mapped(file)
-        self.lasts = StoredLasts.mapped(file)
+        self.totals = STORED_TOTALS.mapped(file)
+        self.lasts = STORED_LASTS.mapped(file)
         self.cancellations = Cancellations(
             event=file.numbers("cancelled_event"),
             cancellation=file.numbers("cancellation"),
@@ -146,25 +147,30 @@ class UsageRuns:
             self._merged_at_a_time,
         )
         cancellations = Cancellations.together([run.cancellations for run in runs])
-        return {
-            "name": names,
-            "customer": customers,
-            **totals.columns(),
-            **lasts.columns(),
-            "cancelled_event": cancellations.event,
-            "cancellation": cancellations.cancellation,
-        }
+        return _columns(names, customers, (totals, lasts), cancellations)
 
 
 def columns_of(cells: UsageCells) -> RunColumns:
     """Return the columns of a run."""
+    totals = STORED_TOTALS.store(cells.totals)
+    lasts = STORED_LASTS.store(cells.lasts)
+    return _columns(cells.names, cells.customers, (totals, lasts), cells.cancellations)
+
+
+def _columns(
+    names: pa.Array,
+    customers: pa.Array,
+    cells: tuple[StoredCells[Totals], StoredCells[Lasts]],
+    cancellations: Cancellations,
+) -> RunColumns:
+    totals, lasts = cells
     return {
-        "name": cells.names,
-        "customer": cells.customers,
-        **StoredTotals.of(cells.totals).columns(),
-        **StoredLasts.of(cells.lasts).columns(),
-        "cancelled_event": cells.cancellations.event,
-        "cancellation": cells.cancellations.cancellation,
+        "name": names,
+        "customer": customers,
+        **totals.columns(),
+        **lasts.columns(),
+        "cancelled_event": cancellations.event,
+        "cancellation": cancellations.cancellation,
     }
 
 
@@ -175,9 +181,9 @@ def _merged(
     at_a_time: int,
 ) -> StoredCells[CellsT]:
     """Add up stored cells, given their keys in codes that they all share."""
-    kind = type(parts[0])
+    form = parts[0].form
     pieces = [
-        kind.of(
+        form.store(
             combine(
                 [
                     part.pick(rows, key[rows])
@@ -187,7 +193,7 @@ def _merged(
         )
         for piece in _by_ranges(keys, at_a_time)
     ]
-    return kind.concatenate(pieces)
+    return form.concatenate(pieces)
 
 
 def _by_ranges(keys: Sequence[np.ndarray], at_a_time: int) -> Iterator[list[slice]]:

@@ -14,7 +14,7 @@ from ledger.entries import Commit
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
-from ledger.usage.columns import codes_of, timestamps_of
+from ledger.usage.columns import timestamps_of
 from ledger.usage.rows import Events, concatenate_events
 from projections.kernels.usage.folding import (
     Coded,
@@ -25,8 +25,6 @@ from projections.kernels.usage.folding import (
 from projections.kernels.usage.keys import (
     HOURS,
     WINDOWED,
-    customer_keys,
-    meter_keys,
     rows_of_many,
     series_key,
 )
@@ -251,20 +249,15 @@ class Tail:
         self._add(*fold_events(self._coded(batch), positions))
 
     def _coded(self, batch: pa.RecordBatch) -> Coded:
-        names, event_names = codes_of(batch, "event_name")
-        customers, customer_names = codes_of(batch, "customer")
-        shapes = [self._shapes[name] for name in event_names]
+        names, customers = (
+            batch.column(name).dictionary.to_pylist()
+            for name in ("event_name", "customer")
+        )
         return Coded.of(
-            names=names,
-            meter_keys=meter_keys(
-                _codes(self._meters, event_names),
-                [shape.is_windowed for shape in shapes],
-            ),
-            shapes=shapes,
-            customers=customers,
-            customer_keys=customer_keys(_codes(self._customers, customer_names)),
-            timestamp=timestamps_of(batch),
-            value=batch.column("value"),
+            batch,
+            [self._shapes[name] for name in names],
+            _codes(self._meters, names),
+            _codes(self._customers, customers),
         )
 
     def _add(self, totals: Totals, lasts: Lasts) -> None:

@@ -160,31 +160,32 @@ class Past:
         if endpoint.changed <= max(after, endpoint.position):
             return [endpoint]
         found: list[Endpoint] = []
-        facts = self._facts_about(endpoint.endpoint_id, endpoint.position, up_to - 1)
-        for position, recorded_at, fact in facts:
-            if isinstance(fact, WebhookEndpointCreated):
-                found = [created(fact, position, recorded_at)]
-            elif isinstance(fact, WebhookEndpointUpdated):
-                kept = found if position > after else []
-                found = [*kept, updated(found[-1], fact, position)]
+        for position, _, state in self._endpoints(endpoint, up_to - 1):
+            found = [*found, state] if position > after else [state]
         return found
 
     def endpoint_at(self, endpoint: Endpoint, instant: int) -> Endpoint | None:
         """Return an endpoint as it was at an instant; None before its creation."""
+        # The log does not go back in time.
         found = None
-        facts = self._facts_about(
-            endpoint.endpoint_id, endpoint.position, endpoint.changed
-        )
-        for position, recorded_at, fact in facts:
-            # The log does not go back in time.
-            if recorded_at > instant:
+        for _, began_at, state in self._endpoints(endpoint, endpoint.changed):
+            if began_at > instant:
                 break
-            if isinstance(fact, WebhookEndpointCreated):
-                found = created(fact, position, recorded_at)
-            elif isinstance(fact, WebhookEndpointUpdated):
-                assert found is not None, "it was created before"
-                found = updated(found, fact, position)
+            found = state
         return found
+
+    def _endpoints(
+        self, endpoint: Endpoint, up_to: int
+    ) -> Iterator[tuple[int, int, Endpoint]]:
+        """Yield an endpoint's states, each with where and when it began."""
+        facts = self._facts_about(endpoint.endpoint_id, endpoint.position, up_to)
+        state = endpoint
+        for position, recorded_at, fact in facts:
+            if isinstance(fact, WebhookEndpointCreated):
+                state = created(fact, position, recorded_at)
+            elif isinstance(fact, WebhookEndpointUpdated):
+                state = updated(state, fact, position)
+            yield position, recorded_at, state
 
     def grant(self, grant_id: str, at: int) -> Grant:
         """Return a grant as it was after the entry at a position, draws left out."""

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.usage.columns import TIMESTAMP, WORD
+from ledger.usage.columns import TIMESTAMP, WORD, timestamps_of
 from ledger.usage.quantities import QUANTITY
+from projections.kernels.usage.keys import customer_keys, meter_keys
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.series import CellShape
 from projections.kernels.usage.totals import Totals
@@ -36,37 +37,37 @@ class Coded:
     value: pa.Array
 
     @classmethod
-    def of(  # noqa: PLR0913  # The rows, and the codes of their words.
+    def of(
         cls,
-        *,
-        names: np.ndarray,
-        meter_keys: np.ndarray,
+        batch: pa.RecordBatch,
         shapes: Sequence[CellShape],
-        customers: np.ndarray,
-        customer_keys: np.ndarray,
-        timestamp: np.ndarray,
-        value: pa.Array,
+        meters: Sequence[int] | np.ndarray,
+        customers: Sequence[int] | np.ndarray,
     ) -> "Coded":
         """Return rows with the keys of their cells.
 
         Args:
-            names: index of each row's event name.
-            meter_keys: the part of a key for each event name.
-            shapes: of the cells of each event name.
-            customers: index of each row's customer.
-            customer_keys: the part of a key for each customer.
-            timestamp: see the attribute.
-            value: see the attribute.
+            batch: columns event_name, customer, timestamp and value of usage.
+            shapes: of the cells of each event name in its dictionary.
+            meters: the code of each event name in its dictionary.
+            customers: the code of each customer in its dictionary.
         """
+        names = batch.column("event_name").indices.to_numpy()
+        timestamp = timestamps_of(batch)
         begins = timestamp
         if any(shape.length != HOUR for shape in shapes):
             lengths = np.array([shape.length for shape in shapes], np.int64)[names]
             begins = timestamp - timestamp % lengths
         key = (begins // HOUR).view(np.uint64)
-        key |= meter_keys[names]
-        key |= customer_keys[customers]
+        key |= meter_keys(meters, [shape.is_windowed for shape in shapes])[names]
+        key |= customer_keys(customers)[batch.column("customer").indices.to_numpy()]
         has_lasts = np.array([shape.has_lasts for shape in shapes], bool)[names]
-        return cls(key=key, has_lasts=has_lasts, timestamp=timestamp, value=value)
+        return cls(
+            key=key,
+            has_lasts=has_lasts,
+            timestamp=timestamp,
+            value=batch.column("value"),
+        )
 
 
 def fold_events(
