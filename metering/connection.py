@@ -292,13 +292,13 @@ class Metering:
             start_time: events before it do not count; None is the first.
             end_time: exclusive; None is after the last.
             window: minute, hour, day, week (from Monday) or month.
-            group_by: payload keys by whose texts usage is split as well.
+            group_by: payload keys by whose values usage is split as well.
             timezone: IANA name of the zone whose clocks the windows follow.
             as_of: a position of the log, or a time: events, cancellations and meters as
                 they were known then.
             executor: does the work, part by part, on other threads, processes or
                 machines; they must reach the segments. None is this process.
-            filters: payload keys, each with the text or texts that an event must have
+            filters: payload keys, each with the string or strings that an event must have
                 there to count.
             formula: in place of the meters' own: sum, count, last, min, max, avg or
                 unique_count. Nothing is changed.

@@ -33,7 +33,7 @@ _POSTGRESQL = "postgresql"
 def is_among(
     connection: Connection, tested: Column[str], texts: Sequence[str]
 ) -> ColumnElement[bool]:
-    """Say that a column of texts has one of some values, however many."""
+    """Return the condition that a column of strings has one of some values, however many."""
     return _is_among(connection, tested, list(texts), String())
 
 

@@ -11,7 +11,7 @@ import msgspec
 class Formula(enum.Enum):
     """How the values of a window become one number.
 
-    The first three are Stripe's. A unique count is of the texts that a payload key has,
+    The first three are Stripe's. A unique count is of the strings that a payload key has,
     and not of numbers; an average is rounded to the last fraction digit of a quantity.
     """
 

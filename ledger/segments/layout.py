@@ -53,7 +53,7 @@ SEGMENT = pa.schema(
 )
 
 WORDS = ("event_name", "customer")
-"""Columns of texts that repeat: read as words, by a dictionary for each group of rows."""
+"""Columns of strings that repeat: read as words, by a dictionary for each group of rows."""
 
 STORED = pa.schema(
     [

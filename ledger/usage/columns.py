@@ -106,7 +106,7 @@ def usage_rows(batch: pa.RecordBatch) -> list[UsageRow]:
 
 
 def words(values: pa.Array) -> pa.DictionaryArray:
-    """Encode texts by a dictionary in the order of first appearance."""
+    """Encode strings by a dictionary in the order of first appearance."""
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     return values.cast(pa.string()).dictionary_encode()

@@ -1,6 +1,6 @@
 """Content hashes: one number for all that a meter event says but when it happened.
 
-The hash is XXH3-64 over the event's texts, joined by NUL, which none of them holds: as
+The hash is XXH3-64 over the event's strings, joined by NUL, which none of them holds: as
 many for every event, the payload last, so that no two contents share an encoding. It
 does not cover the timestamp, which an event may have been given on arrival and which
 its repetition cannot repeat. It is kept in segments and is the same in every release.
@@ -45,7 +45,7 @@ def _texts(batch: pa.RecordBatch) -> pa.Array:
 
 
 def _text(column: pa.Array) -> pa.Array:
-    # Large, as the texts of many events together may exceed 2 GiB.
+    # Large, as the strings of many events together may exceed 2 GiB.
     return column.cast(pa.large_string())
 
 
@@ -54,7 +54,7 @@ def _constant(text: str) -> pa.Scalar:
 
 
 def _words_of_values(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Spell the two 64-bit words of each value; a null as two empty texts.
+    """Spell the two 64-bit words of each value; a null as two empty strings.
 
     Arrow's own spelling of a decimal would be as good, were it promised to stay.
     """

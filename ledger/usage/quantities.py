@@ -24,7 +24,7 @@ _SCALE = Decimal(1).scaleb(-FRACTION_DIGITS)
 
 
 def parse_quantity(text: str) -> Decimal | None:
-    """Read a usage value, or return None where the text breaks the grammar.
+    """Read a usage value, or return None where the string breaks the grammar.
 
     The result has exactly 12 fraction digits, as the stored type has.
     """

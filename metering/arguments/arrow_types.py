@@ -34,7 +34,7 @@ def as_string(column: pa.Array) -> pa.Array:
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Write texts and exact numbers as strings, a decimal with all its digits.
+    """Write strings and exact numbers as strings, a decimal with all its digits.
 
     Arrow would write a small decimal with an exponent, unlike the single check.
     """
@@ -73,12 +73,12 @@ def is_word(kind: pa.DataType) -> bool:
 
 
 def is_exact(kind: pa.DataType) -> bool:
-    """Whether values are texts or numbers that are exact."""
+    """Whether values are strings or exact numbers."""
     return is_word(kind) or pa.types.is_decimal(kind)
 
 
 def is_time(kind: pa.DataType) -> bool:
-    """Whether values are instants, dates, whole seconds or texts of them."""
+    """Whether values are instants, dates, whole seconds or strings of them."""
     return is_word(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
 
 

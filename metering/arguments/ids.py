@@ -96,7 +96,7 @@ class NamingByTime:
 
 @dataclass(frozen=True, slots=True)
 class NamingByText:
-    """Identifiers made of a text and the row's number: the same row gets the same."""
+    """Identifiers made of a string and the row's number: the same row gets the same."""
 
     text: str
 

@@ -69,7 +69,7 @@ class Meters:
             event_name: 1 to 100 characters; no other meter, active or not, has it.
             default_aggregation: ``{"formula": "sum" | "count" | "last"}``; beyond those
                 of Stripe ``"min"``, ``"max"``, ``"avg"``, rounded half to even to 12
-                fraction digits, and ``"unique_count"``, of the texts that the value's
+                fraction digits, and ``"unique_count"``, of the strings that the value's
                 payload key has.
             customer_mapping: ``{"event_payload_key": …, "type": "by_id"}``; the payload
                 key that names the customer, by default ``stripe_customer_id``.

@@ -28,7 +28,7 @@ from projections.scans.recorded import RecordedEvents
 from projections.windows import END
 
 Filters = Mapping[str, str | Collection[str]]
-"""Payload keys, each with the text or texts that an event must have there."""
+"""Payload keys, each with the string or strings that an event must have there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
         allowed = [texts] if isinstance(texts, str) else list(texts)
         if not all(isinstance(text, str) for text in allowed):
             raise InvalidRequestError(
-                f"Invalid filters[{key}]: give a text or several", param="filters"
+                f"Invalid filters[{key}]: give a string or several", param="filters"
             )
         checked[check_word(key, "filters")] = frozenset(allowed)
     return checked

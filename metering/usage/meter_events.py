@@ -138,7 +138,7 @@ class MeterEvents:
         whatever it holds.
 
         Args:
-            events: as a decoder made them, which checked the lengths of their texts.
+            events: as a decoder made them, which checked the lengths of their strings.
 
         Returns:
             Why events were refused, by their number.

@@ -146,7 +146,7 @@ class WebhookEndpoints:
             url: as for `create`.
             enabled_events: as for `create`; holds for what happens from now on.
             description: as for `create`; None or ``""`` takes it away.
-            metadata: is merged into the endpoint's own: an empty text takes its key
+            metadata: is merged into the endpoint's own: an empty string takes its key
                 away, and None or ``""`` takes away every pair.
             disabled: whether to send nothing for now. What happened before it was
                 disabled and was not delivered is sent once it is enabled again; what

@@ -62,12 +62,12 @@ class Events:
         """Return events, newest first.
 
         Args:
-            type: of one type, or of those that a text fits in which one ``*`` is any
+            type: of one type, or of those that match a pattern in which one ``*`` is any
                 letters; None is every type.
             created: recorded at a time, or within bounds: ``{"gte": …, "lt": …}``, of
                 gt, gte, lt and lte.
-            types: of up to 20 types, in place of `type`; a text that is no type is that
-                of no event.
+            types: of up to 20 types, in place of `type`; a string that is no type matches
+                no event.
             delivery_success: whether every endpoint that the event is sent to has taken
                 it; those that an event is yet to be given to do not count.
             limit: 1 to 100.

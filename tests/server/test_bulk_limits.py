@@ -176,7 +176,7 @@ def test_a_long_word_of_a_dictionary_is_not_copied_for_each_row(
     answered = send(server, ARROW, arrow_of(table))
 
     assert answered.status == 400
-    assert "a text of column 'model' has 5000 bytes" in answered.error["message"]
+    assert "a string of column 'model' has 5000 bytes" in answered.error["message"]
 
 
 def test_a_dictionary_that_is_added_to_is_refused(server: Server) -> None:

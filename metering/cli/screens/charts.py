@@ -1,6 +1,6 @@
 """Charts of a balance over time: blocks over a line of amounts and times.
 
-Pure: steps in, texts out. Every label is exact: a full cell reaches the amount that is
+Pure: steps in, strings out. Every label is exact: a full cell reaches the amount that is
 written beside its row, and the times under the line are those of its two ends and of its
 middle. A column stands for a half-open part of the time, and shows the last balance in
 it.

@@ -1,7 +1,7 @@
 """Values of results: whatever a query gives, as JSON, as CSV and as a screen have it.
 
 Decimals keep all their digits and lose the zeros at their end; times that Python does
-not know, and intervals, become texts; maps whose keys are texts become objects, other
+not know, and intervals, become strings; maps whose keys are strings become objects, other
 maps lists of keys with their values.
 """
 

@@ -130,12 +130,12 @@ def _together(
 
 
 class _Texts:
-    """A column of texts, as codes of the different ones.
+    """A column of strings, as codes of the different ones.
 
     Attributes:
         codes: of each row (int64).
         names: of each code; None for no text.
-        is_plain: which rows have a text of a good length (bool).
+        is_plain: which rows have a string of a good length (bool).
     """
 
     def __init__(self, column: pa.ChunkedArray, longest: int) -> None:
@@ -144,7 +144,7 @@ class _Texts:
         self.names = [name or "" for name in texts_of(encoded.dictionary)]
 
     def at(self, rows: np.ndarray) -> list[str]:
-        """Get the texts of some rows, empty where there is none."""
+        """Return the strings of some rows, empty where there is none."""
         return [self.names[code] for code in self.codes[rows].tolist()]
 
 

@@ -24,7 +24,7 @@ class InvoiceSource:
 
     Attributes:
         total_rows: how many rows it has, or None where it does not say.
-        portions: tables of whole invoices in order, texts as strings.
+        portions: tables of whole invoices in order.
     """
 
     total_rows: int | None
@@ -99,7 +99,7 @@ def first_rows(table: pa.Table) -> np.ndarray:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Take the columns in our order, texts as strings; a price may be left out."""
+    """Take the columns in our order; a price may be left out."""
     columns = [
         table.column(name) if name in table.schema.names else pa.nulls(table.num_rows)
         for name in _NAMES

@@ -93,7 +93,7 @@ def _too_long(
     refusals = {}
     for number, event in enumerate(events):
         key = keys[event.event_name]
-        # A text that is short has few digits.
+        # A short string has few digits.
         if key is None or len(event.payload.get(key, "")) <= DIGITS_MAX:
             continue
         try:

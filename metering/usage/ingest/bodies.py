@@ -138,14 +138,14 @@ def _check_words(name: str, batch: pa.RecordBatch) -> None:
         longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
         if longest > _LONGEST_WORD:
             raise SourceError(
-                f"Cannot read {name}: a text of column {field.name!r} has {longest}"
+                f"Cannot read {name}: a string of column {field.name!r} has {longest}"
                 f" bytes; must be at most {_LONGEST_WORD}, or no dictionary",
                 param=field.name,
             )
 
 
 def _check_names(fields: Iterable[pa.Field]) -> None:
-    """Check that the names of columns are texts, which Arrow takes on trust.
+    """Check that the names of columns are strings, which Arrow takes on trust.
 
     Raises:
         UnicodeDecodeError: one of them is not.

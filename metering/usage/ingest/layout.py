@@ -12,7 +12,7 @@ from metering.errors import SourceError
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A text that stands in every row."""
+    """A string that stands in every row."""
 
     text: str
 
