@@ -1,9 +1,9 @@
 """What this process has taken in of the log: identifiers and usage.
 
-Commits of the tail are taken in once each and in order, by whichever thread comes
-first: the one that made a commit, or one that reads what others made. What lies before
-the tail is known from segments and their runs. When more of the log has been sealed,
-by whichever process, everything begins again after it.
+Commits of the tail are taken in once each and in order, by the first thread that comes:
+the one that made a commit, or one that reads what others made. What lies before the tail
+is known from segments and their runs. When any process has sealed more of the log,
+everything begins again behind it.
 """
 
 import threading
@@ -156,8 +156,8 @@ class Intake:
     ) -> None:
         """Take in a commit, if it is the next one.
 
-        It is not where another thread read it from the store already, or where facts
-        were appended by a process that has not taken in the log, and will read them.
+        It is not the next one where another thread has read it from the store, or where
+        this process appended facts before it took in the log; it will read them.
 
         Args:
             commit: any commit.
@@ -182,7 +182,7 @@ class Intake:
         return head.sealed_position > self._head.position
 
     def begin_after_segments(self, connection: Connection) -> None:
-        """Begin again after what has been sealed meanwhile, by whichever process."""
+        """Begin again after what any process has sealed meanwhile."""
         with self._lock:
             head = read_head(connection)
             if head.sealed_position <= self._sealed.position:
@@ -190,7 +190,7 @@ class Intake:
             try:
                 self._restart(connection)
             except RunsDirectoryError:
-                # What has been sealed since is in memory still: that will do until
+                # What has been sealed since is still in memory, which is enough until
                 # there is room for runs again.
                 if self.must_restart(head):
                     raise

@@ -1,9 +1,9 @@
 """The log: appends to it, reads of it, and what this process knows of it.
 
-An append prepares everything, then takes the store's write lock, takes in what others
+An append prepares everything, takes the store's write lock, takes in what others
 committed meanwhile, settles duplicates against it, moves the head, inserts one commit
-and lets go; only then it acknowledges. A reader takes in the commits after those it
-has. What is taken in feeds the known identifiers and the fold of usage, in the order of
+and releases the lock. Only then it acknowledges. A reader takes in the commits after
+those it has. What is taken in feeds the known identifiers and the fold of usage, in the order of
 the log, once each.
 """
 
@@ -216,9 +216,9 @@ class Log:
         It commits where the block ends, and leaves nothing where the block raises.
 
         Args:
-            now: tells the time, microseconds since 1970 UTC. It is asked once the lock
-                is held: who waited for it records nothing at an instant that others
-                have seen pass.
+            now: returns the time, microseconds since 1970 UTC. It is called once the lock
+                is held, so that nothing is recorded at an instant that others have seen
+                pass.
             needs_events: whether everything committed so far must be taken in before.
             request: on whose behalf facts are recorded, where it has an idempotency
                 key.
@@ -258,10 +258,10 @@ class Log:
     # Upkeep.
 
     def seal(self, progress: StepCallback | None = None) -> int:
-        """Move usage recorded so far into segments, and say how many were made.
+        """Move usage recorded so far into segments, and return how many were made.
 
         Safe against a kill at any step, and while others append and read. Where another
-        process is sealing, it is left to do so.
+        process is sealing, nothing is done.
 
         Args:
             progress: is called with the position reached and the last one.

@@ -28,7 +28,7 @@ from ledger.segments.reader import SegmentReader
 from ledger.usage.digest import facts_digest, usage_digest
 from ledger.usage.rows import Events, decode_events, events_digest
 
-# What decoding bytes that somebody changed may come to.
+# What decoding bytes that were changed may raise.
 _UNREADABLE = (
     pa.ArrowException,
     msgspec.DecodeError,

@@ -1,9 +1,9 @@
 """Sealing: usage of the tail becomes segments, safely against a kill at any step.
 
-The stretch is read from the log and its chain checked, sorted, written as Parquet, read
-back and compared, and put into the segment store, durably and under a name made of its
-content, which is noted in the database before. Only then, in one database transaction
-under the write lock, the catalog gets its row and the bodies are dropped. A kill before
+A stretch of the log is read, its chain checked, its events sorted, written as Parquet,
+read back and compared. Its name, made of its content, is noted in the database, and the
+file is put durably into the segment store. Only then, in one database transaction under
+the write lock, the catalog gets its row and the bodies are dropped. A kill before
 leaves a file that the catalog does not name, which the next sealing removes; a kill
 after leaves nothing to do.
 """
@@ -46,7 +46,7 @@ _COMMITS_AT_MOST = 1 << 18
 _BYTES_OF_AN_EVENT = 256
 
 StepCallback = Callable[[int, int], None]
-"""Is called with the position reached and the last position."""
+"""Receives the position reached and the last position."""
 
 
 class Sealing:
@@ -56,7 +56,7 @@ class Sealing:
         database: where the log is stored.
         store: where segments go.
         reader: reads them.
-        fold: tells up to where usage may be sealed.
+        fold: knows up to where usage may be sealed.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Sealing:
         self._fold = fold
 
     def seal(self, progress: StepCallback | None) -> int:
-        """Seal the usage recorded so far that may be, unless another process is at it.
+        """Seal the usage recorded so far that may be, unless another process is sealing.
 
         Args:
             progress: is called after each segment.
@@ -101,7 +101,7 @@ class Sealing:
         try:
             self._database.reclaim()
         except StoreError as error:
-            # What was sealed is; the space is given back by the next sealing.
+            # The segments are sealed; the next sealing gives the space back.
             _LOG.warning("space was not given back: %s", error.message)
 
     def _seal_stretch(self, end: int) -> Segment | None:
@@ -119,7 +119,7 @@ class Sealing:
             begin_segment(connection, segment.name)
         self._store.put(segment.name, content)
         with self._database.write() as connection:
-            # Another process may have taken the file for one left behind.
+            # Another process may have swept the file away as left behind.
             if self._store.size(segment.name) != segment.byte_count:
                 raise SegmentMissingError(self._store.url, segment.name)
             return segment if add_segment(connection, segment) else None

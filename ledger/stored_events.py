@@ -154,7 +154,7 @@ class StoredEvents:
 
 
 def usage_of(commit: Commit) -> pa.RecordBatch:
-    """Get the events of a commit of usage.
+    """Return the events of a commit of usage.
 
     Raises:
         LogDamagedError: it holds facts.

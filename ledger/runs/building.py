@@ -20,15 +20,15 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 
 @contextmanager
 def building(directory: Path, kind: str, *, patience: float) -> Iterator[bool]:
-    """Become the one who builds runs of a kind in a directory.
+    """Become the builder of the runs of a kind in a directory.
 
     Args:
         directory: made if absent.
         kind: of the runs.
-        patience: seconds to wait for another who builds.
+        patience: seconds to wait for another builder.
 
     Yields:
-        Whether nobody else does: False where the other took longer, or was stopped.
+        Whether there is no other: False where another took longer, or was stopped.
 
     Raises:
         RunsDirectoryError: the directory cannot be written to.

@@ -29,8 +29,8 @@ _NAME = re.compile(
     r"-(?P<digest>[0-9a-f]{16})-(?P<checksum>[0-9a-f]{32})\.arrow"
 )
 _METADATA_KEY = b"run"
-# What mapping and reading a file that somebody changed may come to.
 _BYTES_AT_A_TIME = 1 << 20
+# What mapping and reading a file that was changed may raise.
 _UNREADABLE = (OSError, pa.ArrowException, ValueError)
 
 
@@ -66,7 +66,7 @@ class RunIdentity:
         )
 
     def __str__(self) -> str:
-        """Spell it as names of files begin."""
+        """Return how the names of its files begin."""
         return (
             f"{self.kind}-{self.version}-{self.after:015d}-{self.up_to:015d}"
             f"-{self.digest.hex()}"
@@ -138,7 +138,7 @@ def runs_in(directory: Path, kind: str) -> list[Path]:
 
 
 def unfinished_in(directory: Path, kind: str) -> list[Path]:
-    """List what was begun to be written: abandoned, unless somebody is building."""
+    """List unfinished files: abandoned, unless a process is building."""
     return sorted(directory.glob(f".{kind}-*.tmp"))
 
 
@@ -176,7 +176,7 @@ def _cell(values: np.ndarray | pa.Array) -> pa.Array:
 
 
 def _checksum(path: Path) -> str:
-    """Compute the checksum of a file, without keeping it in memory for that."""
+    """Compute the checksum of a file without reading it whole into memory."""
     portion, checksum = bytearray(_BYTES_AT_A_TIME), xxh3_128()
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(portion):

@@ -16,7 +16,7 @@ from ledger.runs.levels import FAN_IN
 from ledger.runs.occupancy import occupy, shift_to_word, words_for
 
 SEGMENT_COLUMNS = ("identifier_hash", "position", "content_hash", "timestamp")
-"""What of a segment an identifier run is built from."""
+"""The columns of a segment that an identifier run is built from."""
 
 # Below this, arrays cost more than a loop over numbers.
 _FEW = 16
@@ -67,7 +67,7 @@ class IdentifierRun:
             return _NONE, _NONE
         found, needles, starts = suspects[is_there], needles[is_there], starts[is_there]
         ends = starts + 1
-        # Hardly ever is a hash in two places, and the second lies beside the first.
+        # A hash is hardly ever in two places, and the second lies beside the first.
         if (self.hashes.take(ends, mode="clip") == needles).any():
             ends = np.searchsorted(self.hashes, needles, side="right")
         return spread(found, starts, ends)

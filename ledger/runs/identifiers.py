@@ -1,7 +1,7 @@
 """Identifiers of the sealed part of the log, found in runs.
 
-Runs are opened, and those that are missing made, when identifiers are first looked for:
-who only reads summaries never needs them.
+Runs are opened, and missing ones made, when identifiers are first looked for: a process
+that only reads summaries never needs them.
 """
 
 import threading
@@ -39,7 +39,7 @@ class SealedIdentifiers:
         self._runs: Sequence[IdentifierRun] | None = None
 
     def restart(self, sealed: Sealed) -> None:
-        """Say that more is sealed; runs that are open stay so.
+        """Begin again where more is sealed; open runs stay open.
 
         Args:
             sealed: as when it was made, but for the segments.

@@ -1,4 +1,4 @@
-"""What a kind of run is to the set that keeps its runs."""
+"""What a set of runs needs to know of their kind."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar

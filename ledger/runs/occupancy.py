@@ -1,4 +1,4 @@
-"""Occupancy: a filter that tells at a glance that a hash is not among sorted ones.
+"""Occupancy: a filter that shows at a glance that a hash is not among sorted ones.
 
 There is a word of 64 bits for every four hashes or so, found by a hash's first bits; in
 it each hash sets three bits, which its last 16 name. A look-up touches one word, and of

@@ -61,7 +61,7 @@ class RunSet(Generic[RunT]):
         build: Callable[[Segment], RunColumns],
         progress: Callable[[int, int], None] | None = None,
     ) -> list[RunT]:
-        """Get the runs of all segments, in the order of the log.
+        """Return the runs of all segments, in the order of the log.
 
         What is missing, damaged or of another version is built anew; eight neighbours
         of a level are merged into one of the next.

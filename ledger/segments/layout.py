@@ -77,7 +77,7 @@ _DIFFERENCES = ("position", "timestamp")
 
 
 class _Inscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What a segment file says of itself."""
+    """The metadata of a segment file."""
 
     layout_version: int
     epoch: str
@@ -172,16 +172,16 @@ def encode_segment(
 
 
 def read_inscription(metadata: pq.FileMetaData, name: str) -> _Inscription:
-    """Read what a segment file says of itself.
+    """Read the metadata of a segment file.
 
     Raises:
-        SegmentDamagedError: it says nothing that this release understands.
+        SegmentDamagedError: this release does not understand it.
     """
-    told = (metadata.metadata or {}).get(_METADATA_KEY)
-    if told is None:
+    encoded = (metadata.metadata or {}).get(_METADATA_KEY)
+    if encoded is None:
         raise SegmentDamagedError(name, "it is no segment of a log")
     try:
-        inscription = msgspec.json.decode(told, type=_Inscription)
+        inscription = msgspec.json.decode(encoded, type=_Inscription)
     except msgspec.DecodeError as error:
         raise SegmentDamagedError(name, f"its metadata is broken: {error}") from error
     if inscription.layout_version > LAYOUT_VERSION:
@@ -247,7 +247,7 @@ def usage_batch_of(table: pa.Table) -> pa.RecordBatch:
 
 
 def _stretches(counts: Sequence[int]) -> Iterator[tuple[list[int], bool]]:
-    """Take commits of few events together, a thousand at most, the others alone."""
+    """Group neighbouring commits of few events, a thousand at most; the others alone."""
     few: list[int] = []
     for count in counts:
         if count <= FEW and len(few) < 1000:

@@ -69,14 +69,14 @@ def find_objects(url: str) -> ObjectPlace:
 
 
 def one_line(error: Exception) -> str:
-    """Say in one line, of moderate length, what an error says."""
+    """Return the message of an error as one line of moderate length."""
     words = " ".join(str(error).split()) or type(error).__name__
     shortened = words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}…"
     return shortened.rstrip(".")
 
 
 def _without_secrets(url: str) -> tuple[SplitResult, dict[str, str]]:
-    """Take a URL apart, without ever showing one that may hold a secret."""
+    """Split a URL, without ever showing one that may hold a secret."""
     scheme = url.partition("://")[0].lower()
     try:
         parts = urlsplit(url, allow_fragments=False)

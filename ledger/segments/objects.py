@@ -91,7 +91,7 @@ class ObjectStore:
         """Nothing that is visible is ever left behind."""
 
     def check(self) -> None:
-        """Make sure that the bucket can be reached, and exists.
+        """Check that the bucket can be reached and exists.
 
         Raises:
             SegmentStoreUnavailableError: it cannot, or does not.

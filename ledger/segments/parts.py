@@ -1,9 +1,9 @@
 """Parts of a segment's file: its footer, and each column of each group of rows.
 
-Each has a checksum in the catalog, which is compared every time before the part is read:
-a flipped bit could otherwise become another number, and checking whole files would read
-ten columns where two are asked for. In object stores, where a part would have to be
-fetched twice for it, the footer is compared, and pages by the checksums of their own.
+Each has a checksum in the catalog, compared every time before the part is read: a flipped
+bit could otherwise become another number, and checking whole files would read ten columns
+where two are asked for. In object stores a part would have to be fetched twice, so the
+footer is compared there, and pages by checksums of their own.
 
 Checksums are XXH3-64, big-endian: the footer's, then those of the columns of the first
 group in the order of the file, and so on.

@@ -1,6 +1,6 @@
 """Reading segments: by series, by position, by commit. Nothing in a file is trusted.
 
-How files are checked as they are read, `ledger.segments.parts` says.
+`ledger.segments.parts` checks files as they are read.
 """
 
 import threading
@@ -38,9 +38,9 @@ SERIES = ("position", "timestamp", "value")
 _FILES_KEPT_OPEN = 256
 _ROW_MAPS_KEPT = 16
 _KeptT = TypeVar("_KeptT")
-# What reading a file that somebody changed may come to.
+# What reading a file that was changed may raise.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
-# What Parquet's reader says of a broken file; the rest is of the connection.
+# Words of Parquet's reader about a broken file; other errors are the connection's.
 _BROKEN = ("parquet", "thrift", "crc", "corrupt", "decompress", "deserialize", "page")
 
 
@@ -58,7 +58,7 @@ class SegmentReader:
         self._rows: OrderedDict[str, RowMap] = OrderedDict()
 
     def __reduce__(self) -> tuple[type["SegmentReader"], tuple[SegmentStore]]:
-        """Be sent as the place where the files are."""
+        """Pickle as the URL of the store."""
         return _reader_of, (self._store.url,)  # type: ignore[return-value]  # a function, as pickle wants
 
     @property
@@ -149,7 +149,7 @@ class SegmentReader:
             groups = file.groups_that_may_hold(event_name, customer, times)
             if not groups:
                 return _no_rows(columns)
-            # A word that every row has need not be looked for.
+            # A word that every row has does not select.
             names, customers = file.words_of(groups)
             event_name = None if names == {event_name} else event_name
             customer = None if customers == {customer} else customer
@@ -236,11 +236,11 @@ class SegmentReader:
     def _is_out_of_reach(self, error: Exception) -> bool:
         """Distinguish a lost connection from a broken file."""
         is_local = isinstance(self._store, DirectoryStore)
-        text = str(error).lower()
+        message = str(error).lower()
         return (
             not is_local
             and isinstance(error, OSError)
-            and not any(words in text for words in _BROKEN)
+            and not any(words in message for words in _BROKEN)
         )
 
     def _open(self, segment: Segment) -> SegmentFile:

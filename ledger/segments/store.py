@@ -33,8 +33,7 @@ class SegmentStore(Protocol):
     def put(self, name: str, content: pa.Buffer) -> None:
         """Store a file; it becomes visible as a whole or not at all.
 
-        Whatever happens, it returns only once the file is durable, and was read back
-        and found equal. Putting a name again replaces the file.
+        It returns only once the file is durable, and was read back and found equal. Putting a name again replaces the file.
 
         Raises:
             SegmentStoreUnavailableError: no room, no permission, no connection, or what

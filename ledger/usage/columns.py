@@ -165,8 +165,8 @@ def encode(batch: pa.RecordBatch) -> bytes:
 def decode(body: bytes) -> pa.RecordBatch:
     """Decode what `encode` wrote.
 
-    That the columns hold what was written is for their digest to show, which covers
-    everything but nulls where there can be none.
+    Their digest shows that the columns hold what was written; it covers everything but
+    nulls in columns that cannot be null, which are refused here.
 
     Raises:
         pyarrow.ArrowInvalid: the bytes are not a stream of one usage batch.
@@ -198,7 +198,7 @@ def codes_of(batch: pa.RecordBatch, column: str) -> tuple[np.ndarray, Iterable[s
 
 
 def _words_of_few(values: Sequence[str]) -> pa.DictionaryArray:
-    """Do as `words` does, without what it costs to set up for many."""
+    """Encode as `words` does, without the cost of setting up for many."""
     codes: dict[str, int] = {}
     indices = [codes.setdefault(value, len(codes)) for value in values]
     return pa.DictionaryArray.from_arrays(

@@ -2,8 +2,8 @@
 
 The hash is XXH3-64 over the event's strings, joined by NUL, which none of them holds: as
 many for every event, the payload last, so that no two contents share an encoding. It
-does not cover the timestamp, which an event may have been given on arrival and which
-its repetition cannot repeat. It is kept in segments and is the same in every release.
+does not cover the timestamp: an event may have been given it on arrival, and a
+repetition cannot repeat it. It is kept in segments and is the same in every release.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
-# Texts are made of a batch by and by, since they take more memory than its columns.
+# Strings are made of some rows at a time, since they take more memory than columns.
 _ROWS_AT_A_TIME = 1 << 16
 
 

@@ -55,7 +55,7 @@ Events: TypeAlias = pa.RecordBatch | FewEvents
 
 
 def batch_of(events: Events) -> pa.RecordBatch:
-    """Get events as columns."""
+    """Return events as columns."""
     return events.batch if isinstance(events, FewEvents) else events
 
 

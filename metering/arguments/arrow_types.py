@@ -36,7 +36,7 @@ def as_string(column: pa.Array) -> pa.Array:
 def as_text(column: pa.Array) -> pa.Array:
     """Write strings and exact numbers as strings, a decimal with all its digits.
 
-    Arrow would write a small decimal with an exponent, unlike the single check.
+    Arrow would write a small decimal with an exponent, unlike the check of one event.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

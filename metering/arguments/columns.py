@@ -73,7 +73,7 @@ def plain_values(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     try:
         values = column.cast(QUANTITY)
     except pa.ArrowInvalid:
-        # At least one number has too many digits; the single check finds which.
+        # At least one number has too many digits; the check of one event finds which.
         return pa.nulls(len(column), QUANTITY), np.zeros(len(column), bool)
     return values, values.is_valid().to_numpy(zero_copy_only=False)
 

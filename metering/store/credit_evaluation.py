@@ -19,7 +19,7 @@ class CreditEvaluator:
 
     Args:
         log: what is evaluated.
-        now: tells the time, microseconds since 1970 UTC.
+        now: returns the time, microseconds since 1970 UTC.
     """
 
     def __init__(self, log: Log, now: Callable[[], int]) -> None:

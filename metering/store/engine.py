@@ -43,7 +43,7 @@ class Settings:
     """What one connection decides for itself.
 
     Attributes:
-        livemode: what resources say of themselves.
+        livemode: the `livemode` of resources.
         cancel_window: how long after its recording an event can be cancelled; None is
             for ever.
         credit_grants_max: how many unused credit grants a customer can have.
@@ -126,7 +126,7 @@ class Engine:
         return now_of(self.clock)
 
     def definitions(self, head: Head | None = None) -> Definitions:
-        """Get the meters as they are now, or as of a head that was just read."""
+        """Return the meters as they are now, or as of a head that was just read."""
         known, head = self.catalog.latest, head or self.log.head()
         if known is not None and known.facts_position == head.facts_position:
             return known
@@ -134,7 +134,7 @@ class Engine:
             return self.catalog.read(connection)
 
     def known_definitions(self) -> Definitions:
-        """Get the meters as they were when they were last read."""
+        """Return the meters as they were when they were last read."""
         return self.catalog.latest or self.definitions()
 
     @contextmanager
@@ -155,7 +155,7 @@ class Engine:
 
     @contextmanager
     def credits(self) -> Iterator[tuple[CreditQueries, int]]:
-        """Look at the credits as they are, and tell the present instant."""
+        """Read the credits as they are, with the present instant."""
         with self.log.read() as connection:
             seen = CreditQueries(connection)
             yield seen, seen.present(self.now())
@@ -223,7 +223,7 @@ class Engine:
         return bool(self.usage.view().are_cancelled(np.array([position]))[0])
 
     def recorded(self, as_of: int | None = None) -> RecordedEvents:
-        """Get everything recorded up to a position, or up to now.
+        """Return everything recorded up to a position, or up to now.
 
         Args:
             as_of: a position of the log; None is the last.

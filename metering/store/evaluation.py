@@ -29,10 +29,10 @@ class Evaluator:
 
     Args:
         log: what is evaluated.
-        watched: what of it has not been; the log's fold of usage.
-        catalog: tells the meters.
+        pending: what of it has not been evaluated; the log's fold of usage.
+        catalog: the meters.
         summaries: reads usage.
-        now: tells the time, microseconds since 1970 UTC.
+        now: returns the time, microseconds since 1970 UTC.
     """
 
     def __init__(

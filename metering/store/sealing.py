@@ -82,7 +82,7 @@ class BackgroundSealing:
         with self._changed:
             self._thread = None
         if self.is_due:
-            # Appended since, by somebody who saw this thread at work.
+            # Appended since, by a thread that saw this one at work.
             self._start()
 
     def _seal_while_due(self) -> None:
@@ -97,7 +97,7 @@ class BackgroundSealing:
     def _seal(self) -> bool:
         try:
             self._evaluate()
-            # None where another process is at it.
+            # Nothing is sealed where another process is sealing.
             has_sealed = self._log.seal() > 0
         except LedgerError as error:
             # Appends go on: the log is as it was, only longer.
@@ -107,7 +107,7 @@ class BackgroundSealing:
         return has_sealed
 
     def _complain(self, message: str) -> None:
-        """Say what is wrong, once, however often it is tried."""
+        """Log what is wrong, once, however often it is tried."""
         if message != self._last_complaint:
             _logger.warning("The tail could not be sealed: %s", message)
         self._last_complaint = message
@@ -118,7 +118,7 @@ class BackgroundSealing:
         return self._log.tail_events >= times * self._due_events
 
     def _waited(self, seconds: float) -> bool:
-        """Wait, and tell whether to go on."""
+        """Wait, and return whether to go on."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_stopping, timeout=seconds)
             return not self._is_stopping

@@ -1,7 +1,7 @@
 """The rules that a meter event must obey, for one event at a time.
 
-They are stated here once. The bulk path waves through what plainly obeys them and
-brings everything else here. The first rule broken is the one reported, in this order:
+They are stated here once; `metering.usage.column_rules` says how columns relate to them.
+The first rule broken is the one reported, in this order:
 event name and meter, identifier, timestamp, payload, customer, value.
 """
 

@@ -132,10 +132,10 @@ class MeterEvents:
     def accept(
         self, events: Sequence[StreamedEvent]
     ) -> Mapping[int, MeterEventInvalidError]:
-        """Record events durably, in one commit, and say only what was refused.
+        """Record events durably, in one commit, and return only what was refused.
 
-        An event whose identifier was recorded before is left out without a word,
-        whatever it holds.
+        An event whose identifier was recorded before is left out silently, whatever it
+        holds.
 
         Args:
             events: as a decoder made them, which checked the lengths of their strings.
@@ -232,7 +232,7 @@ class MeterEvents:
     def _identifiers(
         self, events: Sequence[NewMeterEvent | StreamedEvent], now: int
     ) -> Sequence[str]:
-        """Take the identifiers that events have, and make up the others."""
+        """Return the identifiers of events, made up where one has none."""
         return [
             self._engine.ids.identifier(now)
             if each.identifier is None

@@ -1,7 +1,7 @@
 """Bodies: events in memory, as they came over a wire, in a format that was named.
 
-They are read where they lie. What comes over a wire is not to be trusted: batches of an
-Arrow stream are checked before anything looks into them.
+They are read in place. A wire is not to be trusted: batches of an Arrow stream are checked
+before anything looks into them.
 """
 
 from collections.abc import Iterable, Iterator

@@ -76,7 +76,7 @@ class LineFile:
 
 
 def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
-    """Begin to read a file; its name's ending tells its format.
+    """Begin to read a file in the format that its name ends in.
 
     Raises:
         SourceError: there is no such file, or it is not of that format.

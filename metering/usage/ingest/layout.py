@@ -19,7 +19,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Which columns hold what; a `Constant` stands for a column of one text.
+    """Which columns hold what; a `Constant` stands for a column of one string.
 
     Attributes:
         event_name: the event name.

@@ -18,7 +18,7 @@ from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 
 
 class PlainPayload(NamedTuple):
-    """What a payload column holds: the customer, the value's text, and the rest."""
+    """What a payload column holds: the customer, the value as a string, and the rest."""
 
     customer: pa.Array | None
     value: pa.Array | None

@@ -77,7 +77,7 @@ class ReceiptTally:
     rejections: list[Rejection] = field(default_factory=list)
 
     def progress(self, total_rows: int | None) -> IngestProgress:
-        """Say how far it has come."""
+        """Return how far it has come."""
         return IngestProgress(
             rows=self.rows,
             accepted=self.accepted,

@@ -1,4 +1,4 @@
-"""Rows of a source as the single check wants them: one event at a time."""
+"""Rows of a source as the check of one event wants them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -150,7 +150,7 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
 
 
 def _named(value: object) -> object:
-    """Write a whole number that names something as text, as a column of them is."""
+    """Write a whole number that names something as a string, as in a column of numbers."""
     if isinstance(value, bool) or not isinstance(value, int):
         return value
     return str(value) if abs(value) < _MOST_NUMBER else value
