@@ -1,68 +1,67 @@
-"""Bodies: resources as Stripe writes them in JSON, field by field.
+"""Resources as JSON: for programs with every digit, for Stripe's clients as Stripe has it.
 
-Times are whole seconds, numbers have all their digits, and equal resources give equal
-bytes. What the library tells beyond Stripe is left out, so that what Stripe has too has
-the fields of Stripe's and no others.
+`ResourceObject.to_dict` and `msgspec.json.encode` keep what a resource holds: times are
+strings of RFC 3339, exact decimals are strings. `body_of` writes Stripe's fields and no
+others: times are whole seconds, exact decimals are numbers with all their digits, and
+equal resources give equal bytes.
 """
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 import msgspec
 
-from metering.alerts.resources import Alert, AlertTriggered, UsageThreshold
-from metering.arguments.clock import microseconds
-from metering.meters.resources import MeterEventSummary
-from metering.usage.resources import MeterEvent
-from metering.webhooks.resources import EventData, WebhookEndpoint
-
 Body = dict[str, Any]
 
-_BEYOND_STRIPE: dict[type[msgspec.Struct], frozenset[str]] = {
-    MeterEvent: frozenset({"position", "duplicate", "cancelled"}),
-    MeterEventSummary: frozenset({"position"}),
-    AlertTriggered: frozenset({"position", "event_position", "timestamp"}),
-    WebhookEndpoint: frozenset({"signature"}),
-}
-# Only alerts that Stripe has not have the first three.
-_ABSENT_WHERE_NONE: dict[type[msgspec.Struct], frozenset[str]] = {
-    Alert: frozenset({"credit_balance_threshold"}),
-    UsageThreshold: frozenset({"timezone"}),
-    AlertTriggered: frozenset({"window_start"}),
-    WebhookEndpoint: frozenset({"secret"}),
-    EventData: frozenset({"previous_attributes"}),
-}
-_NONE: frozenset[str] = frozenset()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
-def body_of(resource: msgspec.Struct) -> Body:
-    """Write a resource, ready to be encoded."""
-    kind = type(resource)
-    beyond = _BEYOND_STRIPE.get(kind, _NONE)
-    absent = _ABSENT_WHERE_NONE.get(kind, _NONE)
+class ResourceObject(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that callers get back.
+
+    Attributes:
+        beyond_stripe: fields that Stripe's resource does not have.
+        absent_where_none: fields that are left out of Stripe's JSON where they are None.
+    """
+
+    beyond_stripe: ClassVar[frozenset[str]] = frozenset()
+    absent_where_none: ClassVar[frozenset[str]] = frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as values that any JSON library can write.
+
+        Times are strings of RFC 3339 in UTC, decimals strings with all their digits.
+        """
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
+
+
+def body_of(resource: ResourceObject) -> Body:
+    """Return a resource as Stripe writes it, ready to be encoded."""
+    beyond, absent = resource.beyond_stripe, resource.absent_where_none
     body = {}
     for name in resource.__struct_fields__:
         if name in beyond:
             continue
         value = getattr(resource, name)
-        if value is None and name in absent:
-            continue
-        body[name] = _plain(value)
+        if value is not None or name not in absent:
+            body[name] = _plain(value)
     return body
 
 
 def encoded(body: Body) -> bytes:
-    """Encode a body."""
+    """Return the JSON of a body."""
     return _ENCODER.encode(body)
 
 
 def _plain(value: object) -> object:
     match value:
-        case msgspec.Struct():
+        case ResourceObject():
             return body_of(value)
         case datetime():
-            return microseconds(value) // 1_000_000
+            return (value - _EPOCH) // _SECOND
         case dict():
             return {key: _plain(each) for key, each in value.items()}
         case list() | tuple():

@@ -17,6 +17,7 @@ from metering.arguments.clock import at_microseconds
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked_value
 from metering.arguments.strings import Name
+from metering.bodies import ResourceObject
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 
@@ -27,7 +28,7 @@ SCOPES: tuple[ScopeName, ...] = ("ingest", "read", "admin")
 _SECRET_BYTES = 32
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKey(ResourceObject, frozen=True, kw_only=True):
     """A key that opens a server.
 
     Attributes:

@@ -6,13 +6,12 @@ Source: https://docs.stripe.com/api/billing/alert
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
-
-import msgspec
+from typing import ClassVar, Literal
 
 from ledger.facts.alerts import CreditAlertTriggered
 from ledger.usage.quantities import shortest
 from metering.arguments.clock import at_microseconds
+from metering.bodies import ResourceObject
 from metering.credits.resources import Monetary
 from projections.kernels.alerts import book as kernel
 
@@ -27,14 +26,14 @@ AlertTypeName = Literal["usage_threshold", "credit_balance_threshold"]
 """What is compared with the threshold."""
 
 
-class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
+class AlertFilter(ResourceObject, frozen=True, kw_only=True):
     """Whose usage, or credits, are watched."""
 
     type: Literal["customer"] = "customer"
     customer: str
 
 
-class UsageThreshold(msgspec.Struct, frozen=True, kw_only=True):
+class UsageThreshold(ResourceObject, frozen=True, kw_only=True):
     """Usage that is reached, and the meter that measures it.
 
     Attributes:
@@ -46,6 +45,8 @@ class UsageThreshold(msgspec.Struct, frozen=True, kw_only=True):
             usage does.
     """
 
+    absent_where_none: ClassVar = frozenset({"timezone"})
+
     gte: int
     meter: str
     recurrence: RecurrenceName
@@ -53,14 +54,14 @@ class UsageThreshold(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str | None
 
 
-class CreditBalanceLimit(msgspec.Struct, frozen=True, kw_only=True):
+class CreditBalanceLimit(ResourceObject, frozen=True, kw_only=True):
     """What credits fall to: available credits of this much or less."""
 
     balance_type: Literal["monetary"] = "monetary"
     monetary: Monetary
 
 
-class CreditBalanceThreshold(msgspec.Struct, frozen=True, kw_only=True):
+class CreditBalanceThreshold(ResourceObject, frozen=True, kw_only=True):
     """Available credits that are fallen to.
 
     Attributes:
@@ -73,11 +74,13 @@ class CreditBalanceThreshold(msgspec.Struct, frozen=True, kw_only=True):
     filters: tuple[AlertFilter, ...] | None
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
+class Alert(ResourceObject, frozen=True, kw_only=True):
     """What is watched: the usage that triggers it, once for each customer; or credits.
 
     Credits trigger it each time that they fall. It has the threshold that its type says.
     """
+
+    absent_where_none: ClassVar = frozenset({"credit_balance_threshold"})
 
     id: str
     object: Literal["billing.alert"] = "billing.alert"
@@ -89,7 +92,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     credit_balance_threshold: CreditBalanceThreshold | None = None
 
 
-class AlertTriggered(msgspec.Struct, frozen=True, kw_only=True):
+class AlertTriggered(ResourceObject, frozen=True, kw_only=True):
     """A customer's usage reached the threshold of an alert, or its credits fell to it.
 
     Attributes:
@@ -105,6 +108,9 @@ class AlertTriggered(msgspec.Struct, frozen=True, kw_only=True):
         window_start: where the month or day began that the usage lies in; None where
             all usage counts, and for credits.
     """
+
+    beyond_stripe: ClassVar = frozenset({"position", "event_position", "timestamp"})
+    absent_where_none: ClassVar = frozenset({"window_start"})
 
     object: Literal["billing.alert_triggered"] = "billing.alert_triggered"
     alert: Alert

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from metering.arguments.refusals import exclusive
 from metering.arguments.strings import Id
+from metering.bodies import ResourceObject
 from metering.errors import ResourceMissingError
 from projections.rows import Page
 
@@ -22,7 +23,8 @@ LIMIT_MAX = 100
 
 PageLimit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 
-ListedResource = TypeVar("ListedResource")
+ListedResource = TypeVar("ListedResource", bound=ResourceObject)
+ListedRow = TypeVar("ListedRow")
 Asked = TypeVar("Asked", bound="PageRequest")
 
 
@@ -89,7 +91,7 @@ class ListObject(list[ListedResource], Generic[ListedResource]):
         """Return the page as Stripe writes it in JSON, without its URL."""
         return {
             "object": self.object,
-            "data": [each.to_dict() for each in self],  # type: ignore[attr-defined]  # they are resources
+            "data": [each.to_dict() for each in self],
             "has_more": self.has_more,
         }
 
@@ -145,8 +147,8 @@ def listed(
 
 
 def within_page(
-    asked: PageRequest, found: Sequence[ListedResource], ids: Sequence[str], kind: str
-) -> Sequence[ListedResource]:
+    asked: PageRequest, found: Sequence[ListedRow], ids: Sequence[str], kind: str
+) -> Sequence[ListedRow]:
     """Return the part of a whole list that is asked for, and one resource beyond it.
 
     Args:

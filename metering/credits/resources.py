@@ -7,10 +7,10 @@ Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
 from datetime import datetime
 from typing import Literal
 
-import msgspec
+from metering.bodies import ResourceObject
 
 
-class Monetary(msgspec.Struct, frozen=True, kw_only=True):
+class Monetary(ResourceObject, frozen=True, kw_only=True):
     """An amount of money.
 
     Attributes:
@@ -22,33 +22,33 @@ class Monetary(msgspec.Struct, frozen=True, kw_only=True):
     value: int
 
 
-class CreditAmount(msgspec.Struct, frozen=True, kw_only=True):
+class CreditAmount(ResourceObject, frozen=True, kw_only=True):
     """An amount of credits."""
 
     type: Literal["monetary"] = "monetary"
     monetary: Monetary
 
 
-class ScopePrice(msgspec.Struct, frozen=True, kw_only=True):
+class ScopePrice(ResourceObject, frozen=True, kw_only=True):
     """A price that credits may be used for."""
 
     id: str
 
 
-class CreditScope(msgspec.Struct, frozen=True, kw_only=True):
+class CreditScope(ResourceObject, frozen=True, kw_only=True):
     """What credits may be used for: every metered price, or those listed."""
 
     price_type: Literal["metered"] | None = None
     prices: tuple[ScopePrice, ...] | None = None
 
 
-class ApplicabilityConfig(msgspec.Struct, frozen=True, kw_only=True):
+class ApplicabilityConfig(ResourceObject, frozen=True, kw_only=True):
     """What credits may be used for."""
 
     scope: CreditScope
 
 
-class CreditGrant(msgspec.Struct, frozen=True, kw_only=True):
+class CreditGrant(ResourceObject, frozen=True, kw_only=True):
     """Credits that a customer prepaid or was given.
 
     They can be used from `effective_at` on and before `expires_at`.
@@ -73,14 +73,14 @@ class CreditGrant(msgspec.Struct, frozen=True, kw_only=True):
     voided_at: datetime | None
 
 
-class InvoiceLineItem(msgspec.Struct, frozen=True, kw_only=True):
+class InvoiceLineItem(ResourceObject, frozen=True, kw_only=True):
     """The line of an invoice that drew credits, or gave them back."""
 
     invoice: str
     invoice_line_item: str
 
 
-class CreditTransactionCredit(msgspec.Struct, frozen=True, kw_only=True):
+class CreditTransactionCredit(ResourceObject, frozen=True, kw_only=True):
     """Credits that were added to a balance."""
 
     amount: CreditAmount
@@ -88,7 +88,7 @@ class CreditTransactionCredit(msgspec.Struct, frozen=True, kw_only=True):
     credits_application_invoice_voided: InvoiceLineItem | None = None
 
 
-class CreditTransactionDebit(msgspec.Struct, frozen=True, kw_only=True):
+class CreditTransactionDebit(ResourceObject, frozen=True, kw_only=True):
     """Credits that were taken from a balance; the amount is positive."""
 
     amount: CreditAmount
@@ -96,7 +96,7 @@ class CreditTransactionDebit(msgspec.Struct, frozen=True, kw_only=True):
     credits_applied: InvoiceLineItem | None = None
 
 
-class CreditBalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
+class CreditBalanceTransaction(ResourceObject, frozen=True, kw_only=True):
     """A change of a credit balance.
 
     Attributes:
@@ -119,7 +119,7 @@ class CreditBalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
     type: Literal["credit", "debit"]
 
 
-class CreditBalance(msgspec.Struct, frozen=True, kw_only=True):
+class CreditBalance(ResourceObject, frozen=True, kw_only=True):
     """What is left of credits in one currency.
 
     Attributes:
@@ -132,7 +132,7 @@ class CreditBalance(msgspec.Struct, frozen=True, kw_only=True):
     ledger_balance: CreditAmount
 
 
-class CreditBalanceSummary(msgspec.Struct, frozen=True, kw_only=True):
+class CreditBalanceSummary(ResourceObject, frozen=True, kw_only=True):
     """What is left of a customer's credits, one balance a currency."""
 
     object: Literal["billing.credit_balance_summary"] = "billing.credit_balance_summary"

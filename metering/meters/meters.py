@@ -1,6 +1,5 @@
 """Meters: which there are, and what may be done to them."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from ledger.facts.meters import (
@@ -23,6 +22,7 @@ from metering.meters.requests import (
     CustomerMappingParams,
     DefaultAggregationParams,
     DisplayName,
+    EventSummaryList,
     MeterCreate,
     MeterList,
     ValueSettingsParams,
@@ -231,7 +231,7 @@ class Meters:
         found = [meter_resource(each, livemode=livemode) for each in page]
         return listed(asked, found, self._page)
 
-    def event_summaries(
+    def event_summaries(  # noqa: PLR0913  # the parts of a question have names
         self,
         meter_id: str,
         *,
@@ -240,7 +240,10 @@ class Meters:
         end_time: Time,
         value_grouping_window: GroupingWindowName | None = None,
         fill: bool = False,
-    ) -> Sequence[MeterEventSummary]:
+        limit: int | None = None,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> ListObject[MeterEventSummary]:
         """Aggregate the usage of a customer on a meter in ``[start_time, end_time)``.
 
         Args:
@@ -250,21 +253,39 @@ class Meters:
             end_time: exclusive, after `start_time`.
             value_grouping_window: None for one summary; else one for each UTC hour or
                 day with usage, cut to the bounds, newest first.
-            fill: whether windows without usage are given too, with a value of 0.
+            fill: whether windows without usage are listed too, with a value of 0.
+            limit: 1 to 100; None is all of them.
+            starting_after: id of the summary before the first one to list.
+            ending_before: id of the summary behind the last one to list.
 
         Raises:
-            ResourceMissingError: there is no such meter.
-            InvalidRequestError: a time or the window is malformed.
+            ResourceMissingError: there is no such meter, or a cursor is the id of no
+                summary.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
         """
+        asked = checked(
+            EventSummaryList,
+            customer=customer,
+            start_time=start_time,
+            end_time=end_time,
+            value_grouping_window=value_grouping_window,
+            limit=limit,
+            starting_after=starting_after,
+            ending_before=ending_before,
+        )
+        return self._summaries(meter_id, asked, fill=fill)
+
+    def _summaries(
+        self, meter_id: str, asked: EventSummaryList, *, fill: bool
+    ) -> ListObject[MeterEventSummary]:
         head = self._engine.log.catch_up()
         meter = meter_of(self._engine.definitions(head), meter_id)
-        return event_summaries(
-            self._engine,
-            meter,
-            customer,
-            (start_time, end_time),
-            value_grouping_window=value_grouping_window,
-            fill=fill,
+        found = event_summaries(self._engine, meter, asked, fill=fill)
+        ids = [each.id for each in found]
+        return listed(
+            asked,
+            within_page(asked, found, ids, "meter event summary"),
+            lambda following: self._summaries(meter_id, following, fill=fill),
         )
 
     def _transition(

@@ -6,39 +6,38 @@ Source: https://docs.stripe.com/api/billing/meter and .../billing/meter-event-su
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
-
-import msgspec
+from typing import ClassVar, Literal
 
 from metering.arguments.words import FormulaName
+from metering.bodies import ResourceObject
 
 
-class DefaultAggregation(msgspec.Struct, frozen=True, kw_only=True):
+class DefaultAggregation(ResourceObject, frozen=True, kw_only=True):
     """How the values of a window become one number."""
 
     formula: FormulaName
 
 
-class CustomerMapping(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerMapping(ResourceObject, frozen=True, kw_only=True):
     """Which payload key names the customer."""
 
     event_payload_key: str
     type: Literal["by_id"] = "by_id"
 
 
-class ValueSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ValueSettings(ResourceObject, frozen=True, kw_only=True):
     """Which payload key holds the value."""
 
     event_payload_key: str
 
 
-class StatusTransitions(msgspec.Struct, frozen=True, kw_only=True):
+class StatusTransitions(ResourceObject, frozen=True, kw_only=True):
     """When the status last changed."""
 
     deactivated_at: datetime | None
 
 
-class Meter(msgspec.Struct, frozen=True, kw_only=True):
+class Meter(ResourceObject, frozen=True, kw_only=True):
     """What is measured: events of one name, and how they become a number."""
 
     id: str
@@ -56,13 +55,15 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     livemode: bool
 
 
-class MeterEventSummary(msgspec.Struct, frozen=True, kw_only=True):
+class MeterEventSummary(ResourceObject, frozen=True, kw_only=True):
     """Aggregated usage of a customer on a meter in ``[start_time, end_time)``.
 
     Attributes:
         aggregated_value: exact.
         position: the answer counts every entry of the log up to here, and none after.
     """
+
+    beyond_stripe: ClassVar = frozenset({"position"})
 
     id: str
     object: Literal["billing.meter_event_summary"] = "billing.meter_event_summary"

@@ -1,13 +1,13 @@
-"""Summaries as callers ask for them: times checked, windows filled, newest first."""
+"""Summaries of a customer's usage on a meter, newest first."""
 
 import hashlib
 from collections.abc import Sequence
 
 from ledger.usage.quantities import quantity_from_units
 from metering.arguments.clock import at_microseconds
-from metering.arguments.strings import check_word
-from metering.arguments.times import Time, instant
+from metering.arguments.times import instant
 from metering.errors import InvalidRequestError
+from metering.meters.requests import EventSummaryList
 from metering.meters.resources import MeterEventSummary
 from metering.store.engine import Engine
 from projections.kernels.meters import MeterDefinition
@@ -21,22 +21,21 @@ _WINDOWS_AT_MOST = 1_000_000
 def event_summaries(
     engine: Engine,
     meter: MeterDefinition,
-    customer: str,
-    times: tuple[Time, Time],
+    asked: EventSummaryList,
     *,
-    value_grouping_window: str | None,
     fill: bool,
 ) -> list[MeterEventSummary]:
     """Aggregate usage that was taken in; see `Meters.event_summaries`."""
-    start_time, end_time = times
-    start, end = instant(start_time, "start_time"), instant(end_time, "end_time")
+    start = instant(asked.start_time, "start_time")
+    end = instant(asked.end_time, "end_time")
     if end <= start:
         raise InvalidRequestError(
-            f"Invalid end_time: {end_time} is not after start_time {start_time}",
+            f"Invalid end_time: {asked.end_time} is not after start_time"
+            f" {asked.start_time}",
             param="end_time",
         )
-    check_word(customer, "customer")
-    grouping = _grouping(value_grouping_window)
+    customer, window = asked.customer, asked.value_grouping_window
+    grouping = None if window is None else GroupingWindow(window)
     # Nothing is recorded before 1970 or after what a key can hold.
     low, high = max(start, 0), min(end, END)
     if low < high:
@@ -63,19 +62,6 @@ def event_summaries(
     ]
 
 
-def _grouping(window: str | None) -> GroupingWindow | None:
-    if window is None:
-        return None
-    try:
-        return GroupingWindow(window)
-    except ValueError as error:
-        allowed = ", ".join(each.value for each in GroupingWindow)
-        raise InvalidRequestError(
-            f"Invalid value_grouping_window: {window!r}; must be one of {allowed}",
-            param="value_grouping_window",
-        ) from error
-
-
 def _filled(
     summaries: Sequence[Summary], start: int, end: int, grouping: GroupingWindow
 ) -> list[Summary]:
@@ -96,6 +82,6 @@ def _filled(
 
 
 def _summary_id(meter: MeterDefinition, customer: str, summary: Summary) -> str:
-    """Name a summary by what was asked, so that equal questions have equal ids."""
+    """Return the id of a summary; equal questions have equal ids."""
     question = f"{meter.meter_id}\n{summary.start}\n{summary.end}\n{customer}"
     return f"mtrusg_{hashlib.sha256(question.encode()).hexdigest()[:32]}"

@@ -5,17 +5,16 @@ Source: https://docs.stripe.com/api/v2/core/events/event-types
 
 from datetime import datetime
 
-import msgspec
-
 from ledger.records.refusals import StoredReport
 from metering.arguments.clock import at_microseconds
+from metering.bodies import ResourceObject
 
 REPORT_TRIGGERED = "v1.billing.meter.error_report_triggered"
 NO_METER_FOUND = "v1.billing.meter.no_meter_found"
 REPORT_TYPES = (REPORT_TRIGGERED, NO_METER_FOUND)
 
 
-class ErrorType(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorType(ResourceObject, frozen=True, kw_only=True):
     """The errors of one code.
 
     Attributes:
@@ -28,7 +27,7 @@ class ErrorType(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[tuple[str, str], ...]
 
 
-class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorReport(ResourceObject, frozen=True, kw_only=True):
     """What was refused on one meter in one window.
 
     Attributes:

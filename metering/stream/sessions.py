@@ -15,13 +15,14 @@ from ledger.records.keys import StoredKeys
 from ledger.records.sessions import StoredSession, StoredSessions
 from metering.access.api_keys import digest_of
 from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.bodies import ResourceObject
 from metering.store.engine import Engine
 
 LIFE = timedelta(minutes=15)
 _TOKEN_BYTES = 32
 
 
-class MeterEventSession(msgspec.Struct, frozen=True, kw_only=True):
+class MeterEventSession(ResourceObject, frozen=True, kw_only=True):
     """A session of the stream.
 
     Attributes:

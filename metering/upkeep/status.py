@@ -2,15 +2,14 @@
 
 from datetime import datetime
 
-import msgspec
-
 from ledger.records.deliveries import Deliveries
 from metering.arguments.clock import at_microseconds
+from metering.bodies import ResourceObject
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
 
 
-class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+class StoreStatus(ResourceObject, frozen=True, kw_only=True):
     """How far a store is.
 
     Attributes:
@@ -31,7 +30,7 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     pending_since: datetime | None
 
 
-class WorkReceipt(msgspec.Struct, frozen=True, kw_only=True):
+class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
     """What a round of a worker came to.
 
     Attributes:

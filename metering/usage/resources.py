@@ -5,12 +5,12 @@ Source: https://docs.stripe.com/api/billing/meter-event and .../billing/meter-ev
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
-import msgspec
+from metering.bodies import ResourceObject
 
 
-class MeterEvent(msgspec.Struct, frozen=True, kw_only=True):
+class MeterEvent(ResourceObject, frozen=True, kw_only=True):
     """Usage of one customer at one time.
 
     Attributes:
@@ -20,6 +20,8 @@ class MeterEvent(msgspec.Struct, frozen=True, kw_only=True):
         duplicate: whether this answers a repetition; the event counts once.
         cancelled: whether it no longer counts.
     """
+
+    beyond_stripe: ClassVar = frozenset({"position", "duplicate", "cancelled"})
 
     object: Literal["billing.meter_event"] = "billing.meter_event"
     created: datetime
@@ -33,13 +35,13 @@ class MeterEvent(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
 
-class Cancel(msgspec.Struct, frozen=True, kw_only=True):
+class Cancel(ResourceObject, frozen=True, kw_only=True):
     """Which event an adjustment cancels."""
 
     identifier: str
 
 
-class MeterEventAdjustment(msgspec.Struct, frozen=True, kw_only=True):
+class MeterEventAdjustment(ResourceObject, frozen=True, kw_only=True):
     """An event that no longer counts, from this answer on."""
 
     object: Literal["billing.meter_event_adjustment"] = "billing.meter_event_adjustment"

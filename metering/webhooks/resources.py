@@ -4,11 +4,10 @@ Source: https://docs.stripe.com/api/events and https://docs.stripe.com/api/webho
 """
 
 from datetime import datetime
-from typing import Any, Literal
-
-import msgspec
+from typing import Any, ClassVar, Literal
 
 from metering.alerts.resources import AlertTriggered
+from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
 
@@ -27,7 +26,7 @@ EventType = Literal[
 ]
 
 
-class EventData(msgspec.Struct, frozen=True, kw_only=True):
+class EventData(ResourceObject, frozen=True, kw_only=True):
     """What an event tells of.
 
     Attributes:
@@ -36,11 +35,13 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
             something else happened.
     """
 
+    absent_where_none: ClassVar = frozenset({"previous_attributes"})
+
     object: AlertTriggered | CreditBalanceTransaction | CreditGrant | Meter
     previous_attributes: dict[str, Any] | None = None
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(ResourceObject, frozen=True, kw_only=True):
     """Something that happened, as endpoints receive it.
 
     Attributes:
@@ -61,7 +62,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     type: EventType
 
 
-class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEndpoint(ResourceObject, frozen=True, kw_only=True):
     """Where events are sent to.
 
     Attributes:
@@ -71,6 +72,9 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
             secret is rotated, and never again.
         signature: how it signs: as Stripe does, or by Standard Webhooks.
     """
+
+    beyond_stripe: ClassVar = frozenset({"signature"})
+    absent_where_none: ClassVar = frozenset({"secret"})
 
     id: str
     object: Literal["webhook_endpoint"] = "webhook_endpoint"
@@ -97,7 +101,7 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(fields)})"
 
 
-class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookAttempt(ResourceObject, frozen=True, kw_only=True):
     """One attempt to deliver an event.
 
     Attributes:
@@ -111,7 +115,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
 
 
-class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookDelivery(ResourceObject, frozen=True, kw_only=True):
     """An event on its way to an endpoint, with the attempts so far.
 
     Attributes:
@@ -129,7 +133,7 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[WebhookAttempt, ...]
 
 
-class DeliveryReceipt(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryReceipt(ResourceObject, frozen=True, kw_only=True):
     """What one round of deliveries came to.
 
     Attributes:

@@ -131,7 +131,7 @@ PARAMETERS = {
     "meters.deactivate": "meter_id",
     "meters.reactivate": "meter_id",
     "meters.event_summaries": "meter_id customer start_time end_time"
-    " value_grouping_window fill",
+    " value_grouping_window fill limit starting_after ending_before",
     "meter_events.create": "event_name payload identifier timestamp",
     "meter_events.ingest": "source backfill progress columns",
     "meter_events.list": "event_name customer start_time end_time starting_after",

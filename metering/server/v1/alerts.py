@@ -25,10 +25,7 @@ def _retrieve(call: Call) -> Answer:
 
 
 def _list_alerts(call: Call) -> Answer:
-    filters = {
-        name: call.given[name] for name in ("alert_type", "meter") if name in call.given
-    }
-    return Answer(body=page_of(call.m.alerts.list, call.given, ALERTS, **filters))
+    return Answer(body=page_of(call.m.alerts.list, call.given, ALERTS))
 
 
 def _activate(call: Call) -> Answer:

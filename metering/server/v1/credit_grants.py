@@ -49,8 +49,7 @@ def _retrieve_grant(call: Call) -> Answer:
 
 
 def _list_grants(call: Call) -> Answer:
-    customer = call.given.get("customer")
-    found = page_of(call.m.credit_grants.list, call.given, GRANTS, customer=customer)
+    found = page_of(call.m.credit_grants.list, call.given, GRANTS)
     return Answer(body=found)
 
 
@@ -72,13 +71,8 @@ def _retrieve_transaction(call: Call) -> Answer:
 
 
 def _list_transactions(call: Call) -> Answer:
-    filters = {
-        name: call.given[name]
-        for name in ("customer", "credit_grant")
-        if name in call.given
-    }
     fetch = call.m.credit_balance_transactions.list
-    return Answer(body=page_of(fetch, call.given, TRANSACTIONS, **filters))
+    return Answer(body=page_of(fetch, call.given, TRANSACTIONS))
 
 
 def _recover(m: Metering, grant_id: str) -> CreditGrant:

@@ -3,6 +3,7 @@
 Source: https://docs.stripe.com/api/billing/meter
 """
 
+from metering.arguments.pages import LIMIT
 from metering.bodies import body_of
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
@@ -13,7 +14,7 @@ from metering.meters.requests import (
     MeterUpdate,
 )
 from metering.meters.resources import Meter
-from metering.server.api.pages import page_within
+from metering.server.api.pages import page_body, page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
 
@@ -39,8 +40,7 @@ def _retrieve(call: Call) -> Answer:
 
 
 def _list_meters(call: Call) -> Answer:
-    meters = call.m.meters.list(call.given.get("status"))
-    return Answer(body=page_within(meters, "billing meter", call.given, METERS))
+    return Answer(body=page_of(call.m.meters.list, call.given, METERS))
 
 
 def _deactivate(call: Call) -> Answer:
@@ -61,17 +61,10 @@ def _event_summaries(call: Call) -> Answer:
                 f" {_ALIGNED[window]}",
                 param=name,
             )
-    summaries = call.m.meters.event_summaries(
-        meter_id,
-        customer=given["customer"],
-        start_time=given["start_time"],
-        end_time=given["end_time"],
-        value_grouping_window=window,
-    )
-    url = f"{METERS}/{meter_id}/event_summaries"
+    page = call.m.meters.event_summaries(meter_id, **{"limit": LIMIT, **given})
     return Answer(
-        body=page_within(summaries, "meter event summary", given, url),
-        position=summaries[0].position if summaries else None,
+        body=page_body(page, f"{METERS}/{meter_id}/event_summaries"),
+        position=page[0].position if page else None,
     )
 
 

@@ -146,14 +146,14 @@ REFUSED_QUESTIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"start_time": datetime(2026, 2, 10)}, "timestamp_invalid", "start_time"),  # noqa: DTZ001
     ({"end_time": datetime(2026, 2, 11)}, "timestamp_invalid", "end_time"),  # noqa: DTZ001
     ({"start_time": "yesterday"}, "timestamp_invalid", "start_time"),
-    ({"start_time": None}, "timestamp_invalid", "start_time"),
+    ({"start_time": None}, "parameter_missing", "start_time"),
     ({"end_time": 1.5e9}, "timestamp_invalid", "end_time"),
     ({"end_time": 10**15}, "timestamp_invalid", "end_time"),
     ({"start_time": -(10**15)}, "timestamp_invalid", "start_time"),
     ({"customer": ""}, "parameter_invalid", "customer"),
-    ({"customer": None}, "parameter_invalid", "customer"),
+    ({"customer": None}, "parameter_missing", "customer"),
     ({"customer": 5}, "parameter_invalid", "customer"),
-    ({"customer": "\ud800"}, "parameter_invalid", "customer"),
+    ({"customer": "\ud800"}, "invalid_characters", "customer"),
     ({"value_grouping_window": "week"}, "parameter_invalid", "value_grouping_window"),
     ({"value_grouping_window": ["hour"]}, "parameter_invalid", "value_grouping_window"),
     (
