@@ -44,7 +44,7 @@ class MeteringError(Exception):
             self.code = code
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Be sent to another process, whatever the arguments of the class are."""
+        """Pickle by attributes, whatever the arguments of the class are."""
         return _received, (type(self), self.args, self.__dict__)
 
 

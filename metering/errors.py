@@ -133,7 +133,7 @@ class SourceError(MeteringError):
 
 
 def conflict_message(identifier: str, fields: Sequence[str], position: int) -> str:
-    """Say with what an identifier conflicts, and in which fields."""
+    """Return the message of a conflict, with the fields that differ."""
     return (
         f"An event already exists with identifier {identifier} at position {position},"
         f" and differs in {', '.join(fields)}; send other usage under another"

@@ -40,7 +40,7 @@ def is_among(
 def is_among_numbers(
     connection: Connection, tested: Column[int], numbers: Sequence[int]
 ) -> ColumnElement[bool]:
-    """Say that a column of numbers has one of some values, however many."""
+    """Return the condition that a column of numbers has one of some values, however many."""
     return _is_among(connection, tested, list(numbers), BigInteger())
 
 

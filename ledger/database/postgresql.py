@@ -164,7 +164,7 @@ class PostgreSQLDatabase:
 
     @contextmanager
     def sealing(self) -> Iterator[bool]:
-        """Be the only process that seals, or learn that another one does."""
+        """Take the lock of sealing; yield whether it was free."""
         with translated(self.address), self._sealing.connect() as connection:
             begin = select(func.pg_try_advisory_lock(self._sealing_key))
             is_ours = bool(connection.execute(begin).scalar_one())

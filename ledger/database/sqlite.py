@@ -121,7 +121,7 @@ class SQLiteDatabase:
 
     @contextmanager
     def sealing(self) -> Iterator[bool]:
-        """Be the only process that seals, or learn that another one does."""
+        """Take the lock of sealing; yield whether it was free."""
         path = self._path.with_name(self._path.name + _SEALING_SUFFIX)
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

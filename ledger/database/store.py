@@ -72,7 +72,7 @@ class Database(Protocol):
         """
 
     def sealing(self) -> AbstractContextManager[bool]:
-        """Be the only process that seals, or learn that another one does.
+        """Take the lock of sealing; yield whether it was free.
 
         A courtesy, so that two processes do not do the same work; what keeps the log
         right is the write lock. Ends with the process.

@@ -26,7 +26,7 @@ class ObjectStore:
         self._filesystem = place.filesystem
 
     def __reduce__(self) -> tuple[Callable[[str], "ObjectStore"], tuple[str]]:
-        """Be sent as a place, without the credentials that opened it here."""
+        """Pickle as a place, without the credentials that opened it here."""
         return open_object_store, (self.url,)
 
     @property

@@ -102,7 +102,7 @@ class ErrorReports:
         ]
 
     def retrieve(self, report_id: str) -> ErrorReport:
-        """Get a report by its id.
+        """Return a report by its id.
 
         Raises:
             ResourceMissingError: there is no such report.

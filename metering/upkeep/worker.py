@@ -194,7 +194,7 @@ class Worker:
             self._progress(done)
 
     def _complain(self, message: str) -> None:
-        """Say what is wrong, once, however often it is tried."""
+        """Log what is wrong, once, however often it is tried."""
         if message != self._complaint:
             _logger.warning("The worker waits: %s", message)
         self._complaint = message

@@ -235,7 +235,7 @@ class WebhookEndpoints:
             writing.record([WebhookEndpointDeleted(endpoint_id=endpoint_id)])
 
     def retrieve(self, endpoint_id: str) -> WebhookEndpoint:
-        """Get an endpoint by its id, without its secret.
+        """Return an endpoint by its id, without its secret.
 
         Raises:
             ResourceMissingError: there is no such endpoint.

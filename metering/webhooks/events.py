@@ -35,7 +35,7 @@ class Events:
         self._engine = engine
 
     def retrieve(self, event_id: str) -> Event:
-        """Get an event by its id.
+        """Return an event by its id.
 
         Raises:
             ResourceMissingError: there is no such event.

@@ -323,7 +323,7 @@ CREDITS.add(transactions)
 
 
 def _scope(prices: Sequence[str] | None) -> metering.CreditScopeParams:
-    """Say what credits may be used for: some prices, or every metered one."""
+    """Return what credits may be used for: some prices, or every metered one."""
     if not prices:
         return {"price_type": "metered"}
     return {"prices": [{"id": price} for price in prices]}
@@ -332,7 +332,7 @@ def _scope(prices: Sequence[str] | None) -> metering.CreditScopeParams:
 def _filter(
     grant: str | None, prices: Sequence[str] | None, *, is_metered: bool
 ) -> metering.CreditFilterParams | None:
-    """Say which grants count; None is all.
+    """Return which grants count; None is all.
 
     Raises:
         BadParameter: more than one of the three was given.

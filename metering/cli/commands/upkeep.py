@@ -147,7 +147,7 @@ def _show_checkpoint(path: Path, before: metering.Checkpoint | None) -> None:
 
 
 def _judged(version: str) -> str:
-    """Say what a version of SQLite means for the log."""
+    """Return what a version of SQLite means for the log."""
     if tuple(int(part) for part in version.split(".")) >= _FIRST_SOUND_SQLITE:
         return version
     return (

@@ -33,7 +33,7 @@ class Progress:
     rows: int = 0
 
     def sentence(self) -> str:
-        """Say what an interruption leaves."""
+        """Return what an interruption leaves."""
         return (
             f"Interrupted; {number(self.rows)} of {number(self.total)} rows are recorded"
             " and safe, run the command again for the rest: nothing counts twice"

@@ -51,7 +51,7 @@ class InvoiceBatch:
         return len(self.ids)
 
     def invoice(self, at: int) -> Invoice:
-        """Get one invoice."""
+        """Return one invoice."""
         first, last = self.first_line[at : at + 2].tolist()
         return Invoice(
             id=self.ids[at],

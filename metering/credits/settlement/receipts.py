@@ -87,7 +87,7 @@ class SettlementTally:
     rejections: list[InvoiceRejection] = field(default_factory=list)
 
     def progress(self, total_rows: int | None) -> CreditsProgress:
-        """Say how far it has come."""
+        """Return how far it has come."""
         return CreditsProgress(
             rows=self.rows,
             applied=self.applied,

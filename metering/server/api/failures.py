@@ -224,7 +224,7 @@ def _v2_code(error: MeteringError | None, rule: Rule) -> str | None:
 
 
 def _message(error: MeteringError) -> str:
-    """Say what was wrong, in Stripe's words where its clients look for them."""
+    """Return what was wrong, in Stripe's words where its clients look for them."""
     match error:
         case NoMeterError():
             return f'No active meter found for event name "{error.event_name}"'
