@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass, field
 
 from ledger.facts.union import Fact
-from ledger.usage.rows import Events
+from ledger.usage.rows import UsageEvents
 
 
 class CommitKind(enum.Enum):
@@ -58,7 +58,7 @@ class Commit:
 
     first_position: int
     recorded_at: int
-    content: Events | tuple[Fact, ...]
+    content: UsageEvents | tuple[Fact, ...]
     content_digest: bytes
     digest: bytes
 
@@ -114,7 +114,7 @@ def recording_instant(known: Head, now: int) -> int:
 
 def next_commit(
     known: Head,
-    content: Events | tuple[Fact, ...],
+    content: UsageEvents | tuple[Fact, ...],
     kind: CommitKind,
     content_digest: bytes,
     now: int,

@@ -26,7 +26,7 @@ from ledger.facts.union import Fact, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.usage.digest import facts_digest, usage_digest
-from ledger.usage.rows import Events, decode_events, events_digest
+from ledger.usage.rows import UsageEvents, decode_events, events_digest
 
 # What decoding bytes that were changed may raise.
 _UNREADABLE = (
@@ -44,7 +44,7 @@ class _StoredCommit:
 
     first_position: int
     recorded_at: int
-    content: Events | tuple[Fact, ...]
+    content: UsageEvents | tuple[Fact, ...]
     content_digest: bytes
     digest: bytes | None
 

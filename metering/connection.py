@@ -24,7 +24,7 @@ from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CREDIT_GRANTS_MAX, CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.meters.meters import Meters
-from metering.reaggregation.questions import Filters, Request, reaggregated
+from metering.reaggregation.questions import Filters, ReaggregationRequest, reaggregated
 from metering.store.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import SEAL_EVENTS, BackgroundSealing
@@ -319,7 +319,7 @@ class Metering:
                 where `value_key` says.
             SegmentStoreError: a segment cannot be read.
         """
-        request = Request(
+        request = ReaggregationRequest(
             meters=meters,
             start_time=start_time,
             end_time=end_time,

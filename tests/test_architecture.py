@@ -18,15 +18,6 @@ NAMES_THAT_OWN_NOTHING = {"utils", "helpers", "common", "base", "core", "manager
 MODULE_LINES_MAX = 400
 MODULES_SIDE_BY_SIDE_MAX = 16
 
-# Names that still stand for two things; none is added to them.
-AMBIGUOUS_TYPE_NAMES = {
-    "Event",
-    "Events",
-    "Place",
-    "Question",
-    "Request",
-}
-
 PACKAGE_MODULES = sorted(
     path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
 )
@@ -113,7 +104,7 @@ def test_a_type_name_means_one_thing() -> None:
 
     ambiguous = {name: at for name, at in places.items() if len(at) > 1}
 
-    assert set(ambiguous) <= AMBIGUOUS_TYPE_NAMES, ambiguous
+    assert ambiguous == {}
 
 
 def _type_names(module: ast.Module) -> Iterator[str]:

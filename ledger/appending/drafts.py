@@ -11,8 +11,8 @@ from ledger.records.idempotency import Request
 from ledger.usage.identifiers import identifier_hashes
 from ledger.usage.rows import (
     FEW,
-    Events,
     FewEvents,
+    UsageEvents,
     concatenate_events,
     encode_events,
     events_digest,
@@ -49,7 +49,7 @@ class Draft:
             index of the event that has to be new.
     """
 
-    events: Events
+    events: UsageEvents
     hashes: np.ndarray
     has_own_timestamp: np.ndarray
     facts_position: int
@@ -64,7 +64,7 @@ class Draft:
     @classmethod
     def of(
         cls,
-        events: Events,
+        events: UsageEvents,
         *,
         has_own_timestamp: np.ndarray,
         facts_position: int,
@@ -212,7 +212,7 @@ class Outcome:
         return outcomes
 
 
-def _in_form(parts: Sequence[Events]) -> Events:
+def _in_form(parts: Sequence[UsageEvents]) -> UsageEvents:
     """Put events one behind the other, as rows while they are few."""
     few = [part for part in parts if isinstance(part, FewEvents)]
     if len(few) < len(parts) or sum(map(len, few)) > FEW:

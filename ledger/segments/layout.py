@@ -32,7 +32,7 @@ from ledger.usage.columns import (
 )
 from ledger.usage.content_hash import content_hashes
 from ledger.usage.identifiers import identifier_hashes
-from ledger.usage.rows import FEW, Events, FewEvents, concatenate_events
+from ledger.usage.rows import FEW, FewEvents, UsageEvents, concatenate_events
 
 LAYOUT_VERSION = 1
 ROWS_IN_A_GROUP = 32_768
@@ -204,7 +204,7 @@ def read_boundaries(inscription: _Inscription) -> Boundaries:
 
 def usage_of_commits(
     table: pa.Table, boundaries: Boundaries, name: str
-) -> Iterator[Events]:
+) -> Iterator[UsageEvents]:
     """Find the events of each commit of a segment again, in the log's order.
 
     Args:
@@ -264,7 +264,7 @@ def _stretches(counts: Sequence[int]) -> Iterator[tuple[list[int], bool]]:
         yield few, True
 
 
-def _usage(commit: Commit) -> Events:
+def _usage(commit: Commit) -> UsageEvents:
     assert not isinstance(commit.content, tuple), "segments hold usage"
     return commit.content
 

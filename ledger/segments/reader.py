@@ -31,7 +31,7 @@ from ledger.segments.layout import (
 from ledger.segments.parts import LocalFile, PartsFile, checksums_of, read_metadata
 from ledger.segments.store import SegmentStore, open_segment_store
 from ledger.usage.columns import take_rows, timestamps_of
-from ledger.usage.rows import Events
+from ledger.usage.rows import UsageEvents
 
 SERIES = ("position", "timestamp", "value")
 
@@ -192,7 +192,7 @@ class SegmentReader:
                 raise SegmentDamagedError(segment.name, "it holds other positions")
             return read_boundaries(inscription)
 
-    def commits(self, segment: Segment) -> Iterator[tuple[int, int, Events]]:
+    def commits(self, segment: Segment) -> Iterator[tuple[int, int, UsageEvents]]:
         """Read the commits of a segment in the log's order.
 
         Returns:

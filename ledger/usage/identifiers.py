@@ -13,7 +13,7 @@ import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
 from ledger.usage.columns import codes_of
-from ledger.usage.rows import Events, FewEvents
+from ledger.usage.rows import FewEvents, UsageEvents
 
 Position = NewType("Position", int)
 """An entry's place in the log, from 1, without gaps, never reused."""
@@ -42,7 +42,7 @@ def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return are_among
 
 
-def identifier_hashes(events: Events) -> np.ndarray:
+def identifier_hashes(events: UsageEvents) -> np.ndarray:
     """Hash the identifiers of events, as uint64 in their order."""
     if isinstance(events, FewEvents):
         hashes = [

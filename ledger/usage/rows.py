@@ -50,16 +50,16 @@ class FewEvents:
         return usage_batch(self.rows)
 
 
-Events: TypeAlias = pa.RecordBatch | FewEvents
+UsageEvents: TypeAlias = pa.RecordBatch | FewEvents
 """Meter events in canonical form."""
 
 
-def batch_of(events: Events) -> pa.RecordBatch:
+def batch_of(events: UsageEvents) -> pa.RecordBatch:
     """Return events as columns."""
     return events.batch if isinstance(events, FewEvents) else events
 
 
-def concatenate_events(parts: Sequence[Events]) -> pa.RecordBatch:
+def concatenate_events(parts: Sequence[UsageEvents]) -> pa.RecordBatch:
     """Put events one behind the other, as columns."""
     batches: list[pa.RecordBatch] = []
     for is_few, group in groupby(parts, lambda part: isinstance(part, FewEvents)):
@@ -71,14 +71,14 @@ def concatenate_events(parts: Sequence[Events]) -> pa.RecordBatch:
     return concatenate(batches)
 
 
-def take_events(events: Events, rows: np.ndarray) -> Events:
+def take_events(events: UsageEvents, rows: np.ndarray) -> UsageEvents:
     """Pick some events by their index."""
     if isinstance(events, FewEvents):
         return FewEvents([events.rows[row] for row in rows.tolist()])
     return take_rows(events, rows)
 
 
-def encode_events(events: Events) -> bytes:
+def encode_events(events: UsageEvents) -> bytes:
     """Encode events: few as JSON, many as a compressed Arrow stream."""
     if isinstance(events, FewEvents):
         return _ENCODER.encode(events.rows)
@@ -96,7 +96,7 @@ def decode_events(body: bytes) -> pa.RecordBatch:
     return decode(body)
 
 
-def events_digest(events: Events) -> bytes:
+def events_digest(events: UsageEvents) -> bytes:
     """Digest of events; the same for rows and for columns."""
     if not isinstance(events, FewEvents):
         return usage_digest(events)

@@ -32,7 +32,7 @@ Filters = Mapping[str, str | Collection[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ReaggregationRequest:
     """What a caller wants recomputed; see `Metering.reaggregate`."""
 
     meters: str | Iterable[str] | None
@@ -49,7 +49,7 @@ class Request:
 
 def reaggregated(
     engine: Engine,
-    request: Request,
+    request: ReaggregationRequest,
     executor: Executor | None,
     progress: ScanProgress | None,
 ) -> pa.Table:
@@ -114,7 +114,9 @@ def _check_keys(
                 )
 
 
-def _measures(meters: Iterable[MeterDefinition], request: Request) -> Iterable[Measure]:
+def _measures(
+    meters: Iterable[MeterDefinition], request: ReaggregationRequest
+) -> Iterable[Measure]:
     for meter in meters:
         formula = None if request.formula is None else _formula(request.formula)
         if request.value_key is not None:
@@ -144,7 +146,10 @@ def _meters(
 
 
 def _times(
-    recorded: RecordedEvents, request: Request, unit: WindowUnit, zone: tzinfo
+    recorded: RecordedEvents,
+    request: ReaggregationRequest,
+    unit: WindowUnit,
+    zone: tzinfo,
 ) -> tuple[int, int, Windows]:
     """Find the bounds, and the windows between them.
 

@@ -16,7 +16,7 @@ from ledger.entries import Head
 from ledger.log import Log
 from ledger.records.idempotency import Request
 from ledger.records.outbox import Outbox
-from ledger.usage.rows import Events
+from ledger.usage.rows import UsageEvents
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.evaluation import Evaluator
@@ -90,7 +90,7 @@ class CheckedEvents(Generic[RefusalT]):
         requests: the index of an event, and the request to write down if it is new.
     """
 
-    events: Events
+    events: UsageEvents
     numbers: np.ndarray
     has_own_timestamp: np.ndarray
     refusals: Mapping[int, RefusalT]

@@ -19,7 +19,7 @@ from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from metering.webhooks.requests import CreatedBounds, EventList
 from metering.webhooks.resources import Event, EventType
-from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, Place, Snapshots
+from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, EventPlace, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
@@ -43,7 +43,7 @@ class Events:
         epoch = self._engine.log.head().epoch
         with self._engine.log.read() as connection:
             past = Past(connection)
-            found = self._at(past, Place.of_id(event_id, epoch))
+            found = self._at(past, EventPlace.of_id(event_id, epoch))
             if found is None:
                 raise ResourceMissingError("event", str(event_id))
             return _with_pending(found, Deliveries(connection))
@@ -120,21 +120,21 @@ class Events:
             found = [_with_pending(event, deliveries) for event in found]
         return listed(asked, found, self._page)
 
-    def _at(self, past: Past, place: Place | None) -> Event | None:
+    def _at(self, past: Past, place: EventPlace | None) -> Event | None:
         recorded = None if place is None else past.fact(place.position)
         if place is None or recorded is None:
             return None
         made = dict(self._snapshots(past).of(recorded))
         return made.get(place)
 
-    def _cursor(self, past: Past, event_id: str, epoch: str, param: str) -> Place:
-        place = Place.of_id(event_id, epoch)
+    def _cursor(self, past: Past, event_id: str, epoch: str, param: str) -> EventPlace:
+        place = EventPlace.of_id(event_id, epoch)
         if place is None or self._at(past, place) is None:
             raise ResourceMissingError("event", str(event_id), param=param)
         return place
 
     def _later(
-        self, past: Past, place: Place, end: int, wanted: "_Wanted"
+        self, past: Past, place: EventPlace, end: int, wanted: "_Wanted"
     ) -> Iterator[Event]:
         """Go through the events after a place, the oldest first."""
         made = self._made(past, wanted)
@@ -148,7 +148,7 @@ class Events:
             after, piece = up_to, piece * _TIMES_MORE
 
     def _earlier(
-        self, past: Past, place: Place | None, end: int, wanted: "_Wanted"
+        self, past: Past, place: EventPlace | None, end: int, wanted: "_Wanted"
     ) -> Iterator[Event]:
         """Go through the events before a place, the newest first.
 
@@ -218,7 +218,7 @@ class _Made:
         up_to: int,
         *,
         newest_first: bool = False,
-    ) -> Iterator[tuple[Place, Event]]:
+    ) -> Iterator[tuple[EventPlace, Event]]:
         """Make the events of facts between two positions, in the order of these."""
         is_delivered = self.wanted.is_delivered
         undelivered: Mapping[int, set[int]] = {}

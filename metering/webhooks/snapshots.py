@@ -75,7 +75,7 @@ _ID = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Place:
+class EventPlace:
     """Where an event is: at a fact, and which of its events; in the order of the log."""
 
     position: int
@@ -87,7 +87,7 @@ class Place:
         return f"evt_{log}_{self.position:x}_{self.number:x}"
 
     @classmethod
-    def of_id(cls, event_id: object, epoch: str) -> "Place | None":
+    def of_id(cls, event_id: object, epoch: str) -> "EventPlace | None":
         """Find the place that an id names; None where it is of no event of the log."""
         parts = _ID.fullmatch(event_id) if isinstance(event_id, str) else None
         if parts is None:
@@ -135,13 +135,13 @@ class Snapshots:
         }
         self._grants = self._seen.grants_at(sorted(positions))
 
-    def of(self, recorded: RecordedFact) -> list[tuple[Place, Event]]:
+    def of(self, recorded: RecordedFact) -> list[tuple[EventPlace, Event]]:
         """Make the events of a fact, in their order."""
         position, recorded_at, fact = recorded
         made = []
         for number, (event_type, data) in enumerate(self._told(recorded)):
             assert event_type in TYPES_OF[type(fact)], "its types are listed"
-            place = Place(position=position, number=number)
+            place = EventPlace(position=position, number=number)
             event = Event(
                 id=place.event_id(self._epoch),
                 created=at_microseconds(recorded_at),

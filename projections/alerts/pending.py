@@ -18,7 +18,7 @@ from ledger.facts.alerts import AlertActivated, CreditAlertCreated, UsageAlertCr
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.segments.sealed import Sealed
-from ledger.usage.rows import Events, FewEvents, batch_of
+from ledger.usage.rows import FewEvents, UsageEvents, batch_of
 from projections.alerts.pieces import PendingPiece, pieces_by_meter
 from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts.book import UsageAlert
@@ -188,7 +188,7 @@ class PendingUsage:
         if event_name not in self._before:
             self._before[event_name] = self._usage.taken_in()
 
-    def _hold(self, first_position: int, events: Events) -> None:
+    def _hold(self, first_position: int, events: UsageEvents) -> None:
         held: Held
         if isinstance(events, FewEvents):
             held = events

@@ -15,7 +15,7 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.usage.columns import timestamps_of
-from ledger.usage.rows import Events, concatenate_events
+from ledger.usage.rows import UsageEvents, concatenate_events
 from projections.kernels.usage.folding import (
     Coded,
     cancellation_batch,
@@ -154,7 +154,7 @@ class Tail:
         self._customers: dict[str, int] = {}
         self._totals = Levels(Totals)
         self._lasts = Levels(Lasts)
-        self._waiting: list[tuple[int, Events]] = []
+        self._waiting: list[tuple[int, UsageEvents]] = []
         self._waiting_events: int = 0
         self._waiting_cancellations: list[MeterEventCancelled] = []
         self._cancelled: dict[int, int] = {}

@@ -27,7 +27,7 @@ _BAR_WIDTH = 34
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
+class _SummaryRequest:
     meter: metering.Meter
     customer: str
     start_time: datetime
@@ -69,7 +69,7 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("--fill needs --by")
     with target.open() as m:
         start_time, end_time = _times(start, end)
-        question = _Question(
+        question = _SummaryRequest(
             meter=find_meter(m, meter),
             customer=customer,
             start_time=start_time,
@@ -87,7 +87,7 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
 
 def _ask(
     m: metering.Metering,
-    question: _Question,
+    question: _SummaryRequest,
     by: GroupingWindowName | None,
     *,
     fill: bool,
@@ -108,7 +108,9 @@ def _times(start: str | None, end: str | None) -> tuple[datetime, datetime]:
     return option_time(start, "--start") or end_time - _USUAL_TIME, end_time
 
 
-def _show_question(question: _Question, whole: metering.MeterEventSummary) -> None:
+def _show_question(
+    question: _SummaryRequest, whole: metering.MeterEventSummary
+) -> None:
     meter = question.meter
     formula = meter.default_aggregation.formula
     title = f"{meter.display_name}, {formula}, of {question.customer}"

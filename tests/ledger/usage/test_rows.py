@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ledger.usage.columns import UsageRow, usage_batch, usage_rows
 from ledger.usage.digest import usage_digest
 from ledger.usage.rows import (
-    Events,
     FewEvents,
+    UsageEvents,
     batch_of,
     concatenate_events,
     decode_events,
@@ -26,7 +26,7 @@ from tests.ledger.drafts import row, rows
 from tests.ledger.usage_rows import batches
 
 
-def both(events: Sequence[UsageRow]) -> list[Events]:
+def both(events: Sequence[UsageRow]) -> list[UsageEvents]:
     """The same events as rows and as columns."""
     return [FewEvents(events), usage_batch(events)]
 
