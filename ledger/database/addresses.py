@@ -75,7 +75,7 @@ def _postgresql_url(address: str) -> URL:
 
 
 def _schema(url: URL, given: str | None) -> str:
-    schema = given or url.query.get("schema", DEFAULT_SCHEMA)
+    schema = url.query.get("schema", DEFAULT_SCHEMA) if given is None else given
     if not isinstance(schema, str) or not _SCHEMA.fullmatch(schema):
         reason = (
             f"its schema {schema!r} is no name; give 1 to 63 lower-case letters, digits"

@@ -305,3 +305,18 @@ def test_what_sqlite_refuses_is_known_by_its_code(
     ):
         connection.exec_driver_sql('SELECT * FROM "disk is full, database is locked"')
     assert type(caught.value) is StoreUnavailableError
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "Metering", "pg_metering", "a b", "a;b", "1a", "a" * 64]
+)
+def test_a_schema_that_would_need_quotes_is_refused(schema: str) -> None:
+    with pytest.raises(StoreUnavailableError, match=r"its schema .* is no name"):
+        open_database("postgresql://nowhere/db", creates=True, schema=schema)
+
+
+def test_a_directory_has_no_schema(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match="only PostgreSQL has schemas"):
+        open_database(tmp_path / "usage", creates=True, schema="metering")
+
+    assert not (tmp_path / "usage").exists()

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -133,6 +134,16 @@ def test_every_table_beside_the_log_is_listed() -> None:
     assert {each.name for each in BESIDE_THE_LOG} == set(tables.metadata.tables)
 
 
+def test_processes_that_open_it_at_once_bring_it_up_once(old: OldStore) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        opened = list(threads.map(lambda _: old.connect(), range(4)))
+
+    assert [each.position for each in opened] == [old.answers["position"]] * 4
+    assert all(each.verify().ok for each in opened)
+    for each in opened:
+        each.close()
+
+
 def test_it_is_found_where_it_must_exist(old: OldStore) -> None:
     places = dict(old.places)
     with metering.connect(old.target, create=False, **places) as store:
@@ -245,3 +256,21 @@ def test_another_schema_begins_a_store_of_its_own(
             )
             assert first.position == old.answers["position"]
             assert [each.event_name for each in second.meters.list()] == ["calls"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.dialect
+def test_stores_in_two_schemas_do_not_wait_for_each_other(postgresql_url: str) -> None:
+    with (
+        metering.connect(postgresql_url),
+        metering.connect(f"{postgresql_url}&schema=second") as second,
+        closing(open_database(postgresql_url, creates=False)) as first,
+        first.write(),
+    ):
+        second.meters.create(
+            display_name="Calls",
+            event_name="calls",
+            default_aggregation={"formula": "count"},
+        )
+
+        assert [each.event_name for each in second.meters.list()] == ["calls"]
