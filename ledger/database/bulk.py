@@ -1,4 +1,4 @@
-"""Statements on very many rows at once, in the way that each database does best."""
+"""Statements on many rows at once, in the way that is fastest in each database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,16 +31,16 @@ _POSTGRESQL = "postgresql"
 
 
 def is_among(
-    connection: Connection, tested: Column[str], texts: Sequence[str]
+    connection: Connection, tested: Column[str], strings: Sequence[str]
 ) -> ColumnElement[bool]:
-    """Return the condition that a column of strings has one of some values, however many."""
-    return _is_among(connection, tested, list(texts), String())
+    """Return the condition that a string column has one of many values."""
+    return _is_among(connection, tested, list(strings), String())
 
 
 def is_among_numbers(
     connection: Connection, tested: Column[int], numbers: Sequence[int]
 ) -> ColumnElement[bool]:
-    """Return the condition that a column of numbers has one of some values, however many."""
+    """Return the condition that an integer column has one of many values."""
     return _is_among(connection, tested, list(numbers), BigInteger())
 
 
@@ -60,7 +60,7 @@ def _is_among(
 def insert_rows(
     connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert rows, each with a value for every column in its order."""
+    """Insert rows, each with a value for every column of the table, in order."""
     if not rows:
         return
     if connection.dialect.name == _POSTGRESQL:

@@ -1,9 +1,9 @@
 """The log in a PostgreSQL database, for stores that several machines write to.
 
 Every append takes one transaction-scoped advisory lock as its first statement, at READ
-COMMITTED. PostgreSQL makes a commit visible before it lets go of the lock. The next
-holder of the lock, and any reader whose snapshot starts later, sees every position below
-its own: positions have no gaps and commit order is position order. The lock must
+COMMITTED. PostgreSQL makes a commit visible before it releases the lock, so the next
+holder, and any reader whose snapshot starts later, sees every position below its own:
+positions have no gaps and commit order is position order. The lock must
 never be taken inside a savepoint (rolling back to it would release the lock), nor after
 a snapshot exists (a stale head would be read).
 
@@ -121,8 +121,8 @@ class PostgreSQLDatabase:
         """Open a database transaction that sees one snapshot and cannot write."""
         with translated(self.address), self._reader.connect() as connection:
             yield connection
-            # There is nothing to commit. But after a rollback the driver forgets what
-            # it prepared, and every statement would be planned again.
+            # There is nothing to commit. But after a rollback the driver drops its
+            # prepared statements, and each would be planned again.
             connection.commit()
 
     @contextmanager
@@ -153,8 +153,8 @@ class PostgreSQLDatabase:
     def make_place(self, connection: Connection) -> None:
         """Create the schema where it is absent, and move an earlier store there.
 
-        Only the usual schema takes over a store that has none: another one is named
-        by somebody who may want a new store.
+        Only the default schema takes over a store that has none: under another name, a
+        new store may be wanted.
         """
         # Asked first, since creating wants a privilege even where there is one.
         if connection.execute(_HAS_SCHEMA, {"schema": self._schema}).first() is None:
@@ -176,7 +176,7 @@ class PostgreSQLDatabase:
                     connection.execute(end)
 
     def reclaim(self) -> None:
-        """Leave it to the server, whose autovacuum uses the space again."""
+        """Do nothing: the server's autovacuum reuses the space."""
 
     def close(self) -> None:
         """Close all connections."""

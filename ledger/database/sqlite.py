@@ -77,7 +77,7 @@ class SQLiteDatabase:
 
     @property
     def directory(self) -> Path:
-        """Where the file is, and what belongs to it may be."""
+        """The directory of the file, where what belongs to the store may lie."""
         return self._path.parent
 
     @contextmanager
@@ -112,12 +112,12 @@ class SQLiteDatabase:
 
     @contextmanager
     def write_beside(self) -> Iterator[Connection]:
-        """Open a database transaction like any that writes: there is one lock."""
+        """Open a database transaction that writes; SQLite has one lock for all."""
         with self.write() as connection:
             yield connection
 
     def make_place(self, connection: Connection) -> None:
-        """Leave it to the file, which has room for one store."""
+        """Do nothing: a file holds one store."""
 
     @contextmanager
     def sealing(self) -> Iterator[bool]:

@@ -1,4 +1,4 @@
-"""What the log needs from a database, and which database an address means.
+"""What the log needs from a database.
 
 A database transaction is opened here and nowhere else: `read` sees one snapshot, and
 `write` holds the one write lock of the store from its first statement to its commit, so
@@ -74,8 +74,8 @@ class Database(Protocol):
     def sealing(self) -> AbstractContextManager[bool]:
         """Take the lock of sealing; yield whether it was free.
 
-        A courtesy, so that two processes do not do the same work; what keeps the log
-        right is the write lock. Ends with the process.
+        It only saves work: the write lock keeps the log right. It ends with the
+        process.
         """
 
     def reclaim(self) -> None:
@@ -127,10 +127,10 @@ def close_connections(engine: Engine) -> None:
 
 @contextmanager
 def lent_driver(connection: Connection) -> Iterator[Any]:
-    """Lend the driver's own connection, for what SQLAlchemy cannot express.
+    """Lend the driver's own connection, for what SQLAlchemy does not offer.
 
     The driver's errors become those that SQLAlchemy makes of them, so that one handler
-    serves both, and a lost connection is not used again.
+    covers both, and a connection that was lost is not used again.
     """
     pooled, dialect = connection.connection, connection.dialect
     try:

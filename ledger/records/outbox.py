@@ -6,11 +6,11 @@ records facts, it holds the log's write lock before; without facts it needs no s
 and on PostgreSQL takes none. So nothing waits in a circle, appends do not wait for
 deliveries, and deliveries to one endpoint do not wait for those to another.
 
-A process sends to an endpoint while it holds the endpoint's lease, which ends by the
-clock of the process that reads it. A process that dies lets it expire. Where clocks
-differ by minutes, a lease ends early and two processes may send the same event, or it
-ends late and the event is sent later. Nothing worse happens: the first to report an
-attempt records it, and a process that finds its lease taken over stops.
+A process sends to an endpoint while it holds the endpoint's lease. A process that dies
+lets it expire. Each process judges expiry by its own clock: where clocks differ by
+minutes, two processes may send the same event, or one is sent late. Nothing worse
+follows: the first process to record an attempt wins, and one that finds its lease taken
+over stops.
 """
 
 from collections.abc import Iterable, Sequence
@@ -114,14 +114,14 @@ class Outbox:
 
         Args:
             endpoint_id: of the endpoint.
-            holder: who asks; a lease of its own is taken over.
+            holder: the process; it may take its own lease again.
             now: the instant.
             until: when the lease expires.
         """
         free = (
             select(_outbox.endpoint_id)
             .where(_outbox.endpoint_id == endpoint_id, _is_free(now, holder))
-            # A row that is locked is being changed by another process: not ours now.
+            # A process that holds the row's lock is about to take or renew the lease.
             .with_for_update(skip_locked=True)
         )
         if self.connection.execute(free).first() is None:

@@ -92,7 +92,7 @@ class ErrorsOfCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReport:
-    """What was refused on a meter in one window.
+    """The errors on one meter in one window.
 
     Attributes:
         window_end: exclusive.
@@ -109,12 +109,11 @@ class StoredReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Which reports: by when their window ended, ``[start, end)``, and by their meter.
+    """Which reports to read: by the end of their window, ``[start, end)``, and meter.
 
     Attributes:
         meter_id: only of this meter; None is any.
-        has_meter: only those of meters, or only those where none was found; None is
-            both.
+        has_meter: only reports with a meter, or only those without; None is both.
     """
 
     livemode: bool
@@ -135,7 +134,7 @@ class Refusals:
     def add_errors(
         self, errors: Sequence[ErrorsOfCode], now: int, *, livemode: bool
     ) -> None:
-        """Add errors to the window of an instant; each meter and code comes once."""
+        """Add errors to the window of an instant; each meter and code occurs once."""
         window_start = now - now % WINDOW
         for each in errors:
             is_it = (
@@ -172,7 +171,7 @@ class Refusals:
     # Reports.
 
     def report(self, new_id: Callable[[], str], now: int) -> list[StoredReport]:
-        """Report the windows that have ended, and forget what is 30 days old."""
+        """Make reports of the windows that have ended; delete those of 30 days ago."""
         has_ended = _error.window_start <= now - WINDOW
         rows = self._connection.execute(
             select(stream_error)
@@ -214,7 +213,7 @@ class Refusals:
     def find_report(
         self, report_id: str, now: int, *, livemode: bool
     ) -> StoredReport | None:
-        """Find a report that there is at an instant."""
+        """Return a report, None where there is none, or none any more."""
         row = self._connection.execute(
             select(error_report).where(
                 _report.report_id == report_id,
@@ -227,7 +226,7 @@ class Refusals:
     def reports(
         self, bounds: Bounds, after: StoredReport | None, most: int
     ) -> list[StoredReport]:
-        """Read reports, the newest first, from behind one of them on."""
+        """Return reports, the newest first, that come after one of them."""
         wanted = (
             select(error_report)
             .where(

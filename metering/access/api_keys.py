@@ -1,7 +1,7 @@
-"""API keys: which requests a key may make of a server.
+"""API keys: what a client may ask of a server.
 
-A secret has 256 random bits. Only its SHA-256 is stored, and only the call that creates
-the key returns it.
+A secret has 256 random bits. Only its SHA-256 is stored, and it is returned once, where
+the key is created.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 
 ScopeName = Literal["ingest", "read", "admin"]
-"""Record usage; look at anything; change anything else."""
+"""Record usage; read anything; change anything else."""
 
 SCOPES: tuple[ScopeName, ...] = ("ingest", "read", "admin")
 _SECRET_BYTES = 32
@@ -33,9 +33,9 @@ class ApiKey(ResourceObject, frozen=True, kw_only=True):
 
     Attributes:
         kind: a secret key may do everything, a restricted one what its scopes allow.
-        secret: set when the key is created, and never again.
-        last_four: the secret's last characters, to know it by.
-        revoked_at: from when on it opens nothing.
+        secret: None but where the key is created.
+        last_four: the secret's last characters, to recognise it by.
+        revoked_at: when it was revoked, None where it was not.
     """
 
     id: str
@@ -90,11 +90,11 @@ class ApiKeys:
         return msgspec.structs.replace(_resource(stored), secret=secret)
 
     def list(self) -> Sequence[ApiKey]:
-        """List the keys, newest first, those that were revoked among them."""
+        """List all keys, newest first, revoked ones among them."""
         return [_resource(each) for each in self._stored()]
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Let a key open nothing any more, from this answer on; again is success.
+        """Revoke a key, from this answer on; repeating it is success.
 
         Raises:
             ResourceMissingError: there is no such key.
@@ -107,7 +107,7 @@ class ApiKeys:
         return _resource(revoked)
 
     def by_digest(self) -> Mapping[bytes, ApiKey]:
-        """Read every key of this mode by the SHA-256 of its secret, as it is now."""
+        """Return every key of this mode by the SHA-256 of its secret."""
         livemode = self._engine.settings.livemode
         return {
             each.digest: _resource(each)
@@ -121,7 +121,7 @@ class ApiKeys:
 
 
 def digest_of(secret: str) -> bytes:
-    """Hash a secret; it is random, so that nothing slower is needed."""
+    """Return the SHA-256 of a secret, whose 256 random bits need nothing slower."""
     return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
 
 

@@ -67,9 +67,9 @@ class ErrorReports:
         self._engine = engine
 
     def add(self, refused: Sequence[RefusedEvent]) -> None:
-        """Write down events that were refused, durably, to be reported.
+        """Record refused events, durably, to be reported.
 
-        Those of a request that was written down before, and comes again, count once.
+        Those of a request that is sent again under its idempotency key count once.
         """
         livemode = self._engine.settings.livemode
 
@@ -125,9 +125,9 @@ class ErrorReports:
         """List reports, the newest first.
 
         Args:
-            types: of these types; None is every type.
-            meter: of this meter.
-            created: within bounds, of gt, gte, lt and lte.
+            types: the types to list; None is every type.
+            meter: id of the meter; None is any, or none.
+            created: bounds, of gt, gte, lt and lte.
             limit: 1 to 100.
             starting_after: id of the report before the first one to list.
 
@@ -181,7 +181,7 @@ def make_reports(engine: Engine) -> int:
 
 
 def _report_windows(engine: Engine, writing: Writing) -> int:
-    """Make the reports in a write transaction that is open."""
+    """Make the reports of windows that have ended; return how many deliveries."""
     refusals, now = Refusals(writing.connection), writing.now
     made = refusals.report(lambda: engine.ids.resource("evt"), now)
     ends = {each.window_end for each in made}
@@ -213,7 +213,7 @@ def _outgoing(stored: StoredReport, endpoints: Sequence[Endpoint]) -> Unrecorded
 def _written_down(
     refused: Sequence[RefusedEvent], requests: Requests, now: int
 ) -> list[RefusedEvent]:
-    """Write requests down, and leave out what came with those that were before."""
+    """Write requests down; return the events without those of repeated requests."""
     is_new: dict[Request | None, bool] = {None: True}
     requests.forget(now)
     for request in dict.fromkeys(each.request for each in refused):
@@ -227,7 +227,7 @@ def _written_down(
 
 
 def _bounds(created: Mapping[str, Time]) -> tuple[int, int]:
-    """Bound when a report was made, ``[start, end)``, to the microsecond."""
+    """Return the bounds on when a report was made, ``[start, end)``."""
     starts, ends = [0], [_BEYOND]
     for name, time in created.items():
         at = instant(time, f"created[{name}]")

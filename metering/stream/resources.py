@@ -1,4 +1,4 @@
-"""Resources of error reports: what callers get back. Frozen values.
+"""Error reports as callers receive them: frozen values.
 
 Source: https://docs.stripe.com/api/v2/core/events/event-types
 """
@@ -18,8 +18,8 @@ class ErrorType(ResourceObject, frozen=True, kw_only=True):
     """The errors of one code.
 
     Attributes:
-        samples: the messages of the first of them, each with the identifier of the
-            request that it came with.
+        samples: the messages of the first few, each with the identifier of its
+            request.
     """
 
     code: str
@@ -31,8 +31,8 @@ class ErrorReport(ResourceObject, frozen=True, kw_only=True):
     """What was refused on one meter in one window.
 
     Attributes:
-        created: when the window had ended.
-        meter: its id; None tells of all events for whose name there was no meter.
+        created: when the window ended.
+        meter: its id; None counts the events for whose name there was no meter.
         validation_end: exclusive.
     """
 
@@ -47,7 +47,7 @@ class ErrorReport(ResourceObject, frozen=True, kw_only=True):
 
 
 def report_resource(stored: StoredReport) -> ErrorReport:
-    """Give a report to the caller."""
+    """Return a report as callers receive it."""
     is_of_meter = stored.meter_id is not None
     return ErrorReport(
         id=stored.report_id,

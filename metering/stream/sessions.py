@@ -1,8 +1,8 @@
 """Sessions: tokens that open a server's stream of meter events, and nothing else.
 
-A token has 256 bits of chance and is kept as its SHA-256 only. It opens the stream for
-15 minutes, for as long as the API key that made it is not revoked, in every process that
-serves the store. Source: https://docs.stripe.com/api/v2/billing/meter-event-session
+A token has 256 random bits; only its SHA-256 is stored. It opens the stream for 15
+minutes, unless the API key that made it is revoked, in every process that serves the
+store. Source: https://docs.stripe.com/api/v2/billing/meter-event-session
 """
 
 import secrets
@@ -26,9 +26,9 @@ class MeterEventSession(ResourceObject, frozen=True, kw_only=True):
     """A session of the stream.
 
     Attributes:
-        authentication_token: set when the session is created, and never again.
+        authentication_token: None but where the session is created.
         key_id: of the API key that made it.
-        is_expired: whether it opens nothing any more.
+        is_expired: whether it no longer opens the stream.
     """
 
     id: str
@@ -50,7 +50,7 @@ class MeterEventSessions:
         """Create a session.
 
         Args:
-            key_id: of the API key on whose behalf.
+            key_id: of the API key that asks for it.
 
         Returns:
             The session with its token, which no other call returns.
@@ -72,9 +72,9 @@ class MeterEventSessions:
         return msgspec.structs.replace(made, authentication_token=token)
 
     def by_digest(self, digests: Sequence[bytes]) -> Mapping[bytes, MeterEventSession]:
-        """Find sessions of this mode by the SHA-256 of their tokens, as they are now.
+        """Return the sessions of this mode by the SHA-256 of their tokens.
 
-        Those of API keys that were revoked are none.
+        Sessions of revoked API keys are left out.
         """
         now, livemode = self._engine.now(), self._engine.settings.livemode
         with self._engine.log.read() as connection:

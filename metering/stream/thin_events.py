@@ -1,6 +1,6 @@
 """Thin events: error reports in Stripe's shape, as they are sent and as they are fetched.
 
-What is sent names a report by its id and leaves out its content, which receivers fetch.
+What is sent leaves out the data of the report; its receiver fetches that by the id.
 Source: https://docs.stripe.com/api/v2/core/events and
 https://docs.stripe.com/event-destinations#thin-events
 """
@@ -11,7 +11,7 @@ from metering.stream.resources import ErrorReport
 
 
 def notification_body(report: ErrorReport) -> Body:
-    """Write a report as endpoints receive it."""
+    """Return a report as it is sent to endpoints, without its data."""
     body: Body = {
         "id": report.id,
         "object": "v2.core.event",
@@ -31,7 +31,7 @@ def notification_body(report: ErrorReport) -> Body:
 
 
 def report_body(report: ErrorReport) -> Body:
-    """Write a report as it is fetched, with its data."""
+    """Return a report as it is fetched, with its data."""
     return {**notification_body(report), "data": _data(report)}
 
 

@@ -1,4 +1,4 @@
-"""How far a store is, what is still to be done, and what a worker did about it."""
+"""The status of a store, and the receipts of a worker's rounds."""
 
 from datetime import datetime
 
@@ -14,13 +14,12 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
 
     Attributes:
         position: of the last entry of the log.
-        event_count: how many meter events are recorded, cancelled ones among them.
-        evaluated_position: up to where alerts on usage were evaluated; None where there
-            never was one. What came after it need not be usage.
-        pending_deliveries: how many events are still to be delivered, each counted for
-            every endpoint that wants it.
-        pending_since: when the oldest of these was to be delivered first; None where
-            nothing is to be.
+        event_count: of recorded meter events, cancelled ones among them.
+        evaluated_position: up to which alerts on usage were evaluated; None where there
+            never was one. Later entries need not be usage.
+        pending_deliveries: how many deliveries are pending, one for each event and
+            endpoint.
+        pending_since: when the oldest of them was enqueued; None where there is none.
     """
 
     position: int
@@ -31,14 +30,14 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
 
 
 class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
-    """What a round of a worker came to.
+    """What a round of a worker did.
 
     Attributes:
-        position: up to where the log was taken in.
+        position: up to which the log was taken in.
         triggered: how often alerts triggered.
-        enqueued: deliveries that were added, one for each event and endpoint.
-        delivered: attempts that were answered with a 2xx.
-        failed: attempts that were not; they are repeated when they are due.
+        enqueued: deliveries added, one for each event and endpoint.
+        delivered: attempts answered with a 2xx.
+        failed: other attempts; they are repeated when they are due.
     """
 
     position: int
@@ -49,7 +48,7 @@ class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
 
 
 def status_of(engine: Engine) -> StoreStatus:
-    """Look how far a store is; see `Metering.status`."""
+    """Return the status of a store; see `Metering.status`."""
     event_count = engine.log.count_events()
     with engine.log.read() as connection:
         evaluated = AlertQueries(connection).checkpoint()

@@ -25,7 +25,7 @@ from projections.usage.hourly import HourlyUsage, UsageContents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A place in the log, kept elsewhere to prove later that nothing before it changed.
+    """A position with its digest, kept elsewhere to prove later that nothing changed.
 
     Attributes:
         epoch: identity of the log.
@@ -68,7 +68,7 @@ class VerifyReport:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What to keep elsewhere, to verify against later."""
+        """The checkpoint to keep elsewhere, and to verify against later."""
         return Checkpoint(epoch=self.epoch, position=self.position, digest=self.digest)
 
 
@@ -76,7 +76,7 @@ def verify(
     engine: Engine, checkpoint: Checkpoint | None, progress: StepCallback | None
 ) -> VerifyReport:
     """Read the whole log, check its chain, and fold it anew to compare."""
-    # Before anything else is taken in, so that the replay passes where it was.
+    # Read before more is taken in, so that the replay passes this position.
     stored = _stored(engine)
     head, segments = stored.head, engine.log.history.segments()
     fresh = _Replay(checkpoint, segments, stored)
@@ -112,7 +112,7 @@ def verify(
 def _problems_of_sealing(
     before: Head, segments: Sequence[Segment], after: Head
 ) -> list[str]:
-    """Compare up to where the log says that it is sealed with its segments."""
+    """Compare the sealed position of the log with the end of its segments."""
     end = segments[-1].up_to if segments else 0
     # Another process may have sealed more between the looks.
     if before.sealed_position <= end <= after.sealed_position:
@@ -136,7 +136,7 @@ def _problems_of_file(engine: Engine, segment: Segment) -> list[str]:
 
 
 def _problems_of_identifiers(engine: Engine) -> list[str]:
-    """Compare what is known of identifiers with the segments that have them."""
+    """Compare the known identifiers with those of the segments."""
     return [
         f"Identifiers of the segment {segment.name} are not known as they were sealed"
         for segment in engine.log.sealed.segments
@@ -146,12 +146,12 @@ def _problems_of_identifiers(engine: Engine) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """The head of the log and the tables, as one snapshot of the database has them.
+    """The head of the log and the tables, of one snapshot of the database.
 
     Attributes:
         head: where the log ended.
         meters: by id.
-        credits: or why they cannot be read.
+        credits: or a sentence that says why they cannot be read.
         alerts: with their periods and triggers.
     """
 
@@ -162,7 +162,7 @@ class _Stored:
 
 
 def _stored(engine: Engine) -> _Stored:
-    """Read the head and the tables: what is stored, not what is remembered of it."""
+    """Read the head and the tables from the database, not from memory."""
     with engine.log.read() as connection:
         credits_stored: StoredCredits | str
         try:
@@ -179,7 +179,7 @@ def _stored(engine: Engine) -> _Stored:
 
 
 class _Replay:
-    """The log, folded anew, and compared with the tables where these were read."""
+    """Folds the log anew, and compares with the tables at the position of their snapshot."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ class _Replay:
             self._compare_tables()
 
     def _compare_tables(self) -> None:
-        """Compare the tables, and the head, with what the log adds up to there."""
+        """Compare the tables and the head with what the log adds up to."""
         stored, problems = self._stored, self._of_tables
         if self.definitions != stored.meters:
             problems.append("The table of meters is not what the log adds up to")
@@ -256,7 +256,7 @@ class _Replay:
             )
 
     def _compare(self, segment: Segment, head: Head) -> None:
-        """Compare what the catalog says of a segment, at its end, with what it held."""
+        """Compare the catalog's row of a segment with what the segment held."""
         found = replace(
             segment,
             facts_position=head.facts_position,
@@ -280,7 +280,7 @@ class _Replay:
         return problems + self._of_tables
 
     def _checkpoint_problems(self, epoch: str) -> list[str]:
-        """Return how the log differs from one that led to the checkpoint."""
+        """Return how the log differs from the one that the checkpoint was saved of."""
         saved = self._checkpoint
         if saved is None:
             return []

@@ -1,9 +1,9 @@
 """The worker: keeps a store current, round by round, until it is stopped.
 
-A round takes in what was recorded, evaluates alerts, reports what the stream refused,
-gives every event to the endpoints that want it, and starts what is due to be delivered;
-a tail that grew too long is sealed beside it. Each step is recorded at most once,
-so that several workers may run on one store; what one leaves undone another one does.
+A round takes in what was recorded, evaluates alerts, makes reports of what the stream
+refused, enqueues events, and starts the deliveries that are due; a tail that grew too
+long is sealed in another thread. Each step is recorded at most once in a store, so that
+several workers can share it, and one finishes what another left undone.
 """
 
 import logging
@@ -27,7 +27,7 @@ from metering.webhooks.delivering import Lanes, Tally
 from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.sending import sender_of
 
-# What time alone brings is looked for so often: expiries, and attempts to repeat.
+# For what time alone brings about: expiries, and attempts to repeat.
 _SECONDS_BETWEEN_LOOKS = 1.0
 _RESTS = 4
 _LONGEST_REST_SECONDS = 0.05
@@ -46,16 +46,16 @@ _logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Works on a store in a thread of its own, between entering and leaving it.
+    """Works on a store in a thread, from the entry of a with statement to its exit.
 
-    While the store cannot be used, it waits and tries again, ever less often; any other
-    error ends it, and is raised by who waits for it.
+    While the store cannot be used, it waits and tries again, less and less often. Any
+    other error ends it, and is raised by `join` and by the exit.
 
     Args:
         engine: of the store.
-        poll_seconds: how soon it looks for what other processes recorded; what this
+        poll_seconds: how often it looks for what other processes recorded; what this
             process records wakes it.
-        progress: is called in its thread after each round that came to something.
+        progress: is called in its thread after each round that did something.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Worker:
         self._complaint = ""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
@@ -90,10 +90,10 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop, once the deliveries that are being attempted are through.
+        """Stop, once the attempts that are being made are recorded.
 
         Raises:
-            MeteringError: what had ended the worker, unless another error is on its way.
+            MeteringError: the error that ended the worker, unless the block raised one.
         """
         self._stopping.set()
         self._engine.news.set()
@@ -104,11 +104,11 @@ class Worker:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended, which it does by itself only with an error."""
+        """Whether it has ended; by itself it does only with an error."""
         return self._ended.is_set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of the worker, which comes by itself only with an error.
+        """Wait until the worker has ended.
 
         Args:
             timeout: seconds to wait at most.
@@ -117,7 +117,7 @@ class Worker:
             Whether it has ended.
 
         Raises:
-            MeteringError: that error.
+            MeteringError: the error that ended it.
         """
         has_ended = self._ended.wait(timeout)
         if self._error is not None:
@@ -152,8 +152,8 @@ class Worker:
                     pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 else:
                     self._complaint, pause = "", _FIRST_PAUSE_SECONDS
-                    # Under a steady load a round would follow the other; so most of the
-                    # time belongs to those who append.
+                    # Under a steady load one round would follow the other; most of the
+                    # time is left to appends.
                     took = monotonic() - started
                     self._stopping.wait(min(_RESTS * took, _LONGEST_REST_SECONDS))
                     if self._stopping.is_set():
@@ -194,7 +194,7 @@ class Worker:
             self._progress(done)
 
     def _complain(self, message: str) -> None:
-        """Log what is wrong, once, however often it is tried."""
+        """Log what is wrong, once for as long as it stays the same."""
         if message != self._complaint:
             _logger.warning("The worker waits: %s", message)
         self._complaint = message

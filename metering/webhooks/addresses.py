@@ -1,8 +1,8 @@
 """Where webhooks may be sent: to public addresses, over TLS, and nowhere else.
 
-A URL comes from users of the application, and requests to it are made from inside its
-network. A name is resolved on each attempt, every address that it has is checked, and the
-connection is made to a checked address.
+A URL comes from a user of the application, and requests to it are made from inside the
+application's network. So each attempt resolves the name, checks every address of it, and
+connects to one that was checked.
 Source: https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html
 """
 
@@ -51,17 +51,17 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        """The name by which the server was called, for its ``Host`` header."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
 
 
 def check_url(url: object, *, allow_private: bool) -> Target:
-    """Check where webhooks are to be sent.
+    """Check a URL that webhooks are to be sent to.
 
     Raises:
-        InvalidRequestError: it is no URL, or leads to where nothing may be sent.
+        InvalidRequestError: it is malformed, or nothing may be sent there.
     """
     if not isinstance(url, str) or not 1 <= len(url) <= LONGEST_URL:
         raise _invalid(url, f"a URL of 1 to {LONGEST_URL} characters")
@@ -94,7 +94,7 @@ def check_url(url: object, *, allow_private: bool) -> Target:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the internet at large."""
+    """Whether an address is reachable on the public internet."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -141,7 +141,7 @@ def _is_public(address: _Address) -> bool:
 
 
 def _embedded(address: _Address) -> Iterator[_Address]:
-    """Find the IPv4 addresses that an IPv6 address leads to."""
+    """Yield the IPv4 addresses that an IPv6 address leads to."""
     if not isinstance(address, ipaddress.IPv6Address):
         return
     if address.ipv4_mapped is not None:

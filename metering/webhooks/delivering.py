@@ -1,13 +1,12 @@
-"""Delivering: lanes, one for each endpoint, in which deliveries go one behind the other.
+"""Delivering: a lane for each endpoint, which sends one delivery after the other.
 
-A lane leases its endpoint first, for a while that outlasts an attempt: no two processes
+A lane first leases its endpoint for longer than an attempt takes. So no two processes
 deliver to an endpoint at once, and first attempts keep the order of the log. The
-database transaction that records an attempt renews the lease and fetches what is next,
-so that a delivery costs two of them, and each further one of the lane one more. A lane
-ends with the first attempt that fails: an endpoint that stalls takes a thread for one
-attempt and not for all, and does not hold others up. A delivery is done once the
-receiver has said so and that is written: a process that dies in between makes the same
-attempt again.
+database transaction that records an attempt renews the lease and reads what is next: a
+lane of n deliveries costs n + 1 write transactions. A lane ends with the first attempt
+that fails, so an endpoint that stalls occupies a thread for one attempt and delays no
+other. An attempt that was answered but not recorded, because its process died, is made
+again.
 """
 
 from collections.abc import Callable
@@ -63,13 +62,13 @@ def deliver(engine: Engine) -> DeliveryReceipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many attempts were made."""
+    """How many attempts succeeded and failed."""
 
     delivered: int = 0
     failed: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
-        """Count both."""
+        """Return the sum of both."""
         return Tally(
             delivered=self.delivered + other.delivered,
             failed=self.failed + other.failed,
@@ -77,10 +76,10 @@ class Tally:
 
 
 class Lanes:
-    """Delivers what is due, in threads; a context manager that waits for them.
+    """Delivers what is due, in threads; as a context manager, waits for them.
 
     Args:
-        engine: whose deliveries.
+        engine: of the store.
         sender: makes the attempts.
         is_stopping: whether to make no further attempt.
     """
@@ -116,7 +115,7 @@ class Lanes:
         """Start a lane for each endpoint to which something is due.
 
         Returns:
-            What the lanes came to that have ended since the last call.
+            The attempts of the lanes that have ended since the last call.
 
         Raises:
             StoreError: the store cannot be used; nothing is lost.
@@ -135,7 +134,7 @@ class Lanes:
         return ended
 
     def deliver_all(self) -> Tally:
-        """Make every attempt that is due, and wait for it."""
+        """Make every attempt that is due, and wait for the last one."""
         tally = self.start_due()
         while self._busy:
             wait(self._busy.values(), return_when=FIRST_COMPLETED)
@@ -144,11 +143,11 @@ class Lanes:
 
     @property
     def are_busy(self) -> bool:
-        """Whether there is a lane whose end was not counted yet."""
+        """Whether there is a lane that `ended` has not counted yet."""
         return bool(self._busy)
 
     def ended(self) -> Tally:
-        """Tell what the lanes came to that have ended since the last call."""
+        """Return the attempts of the lanes that have ended since the last call."""
         tally = Tally()
         for endpoint_id, lane in list(self._busy.items()):
             if lane.done():
@@ -157,7 +156,7 @@ class Lanes:
         return tally
 
     def _forget(self) -> None:
-        """Delete some of what was sent long ago, not more often than is of use."""
+        """Delete some of what was sent more than 30 days ago, now and then."""
         if monotonic() < self._next_look:
             return
         count, before = 0, self._engine.now() - KEPT
@@ -183,14 +182,14 @@ class Lanes:
         return tally
 
     def _first(self, endpoint_id: str) -> "_Job | None":
-        """Take the lease of an endpoint, and return what to send there first."""
+        """Lease an endpoint, and return what to send first; None where it is taken."""
         with self._engine.outbox() as (outbox, now):
             if not outbox.lease(endpoint_id, self._holder, now, self._lease_end(now)):
                 return None
             return self._next(outbox, endpoint_id, now)
 
     def _finish(self, job: "_Job", answer: EndpointAnswer) -> "_Job | None":
-        """Write how an attempt went, and return what to send next."""
+        """Record an attempt, and return what to send next; None ends the lane."""
         if answer.status_code != _GONE:
             with self._engine.outbox() as (outbox, now):
                 return self._recorded(outbox, job, answer, now)
@@ -225,7 +224,7 @@ class Lanes:
         return None
 
     def _next(self, outbox: Outbox, endpoint_id: str, now: int) -> "_Job | None":
-        """Return what to send next under the lease, or give it back."""
+        """Return what to send next; where nothing is, give the lease back."""
         endpoint = EndpointQueries(outbox.connection).endpoint(endpoint_id)
         delivery, deliveries = None, Deliveries(outbox.connection)
         if endpoint is not None and endpoint.is_enabled and not self._is_stopping():
@@ -259,7 +258,11 @@ class Lanes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
-    """A delivery to attempt, with all that it takes."""
+    """A delivery, with all that an attempt needs.
+
+    Attributes:
+        now: when it was read, which is the time of the attempt.
+    """
 
     endpoint: Endpoint
     delivery: Delivery
@@ -269,7 +272,7 @@ class _Job:
 
 
 def _moved_on(delivery: Delivery, answer: EndpointAnswer, now: int) -> Delivery:
-    """Tell where a delivery is after another attempt."""
+    """Return a delivery as it is after another attempt."""
     attempts = delivery.attempts + 1
     if answer.is_delivered:
         return replace(

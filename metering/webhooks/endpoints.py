@@ -1,8 +1,7 @@
-"""Webhook endpoints: where events are sent to. Decides what may be done to them.
+"""Webhook endpoints: where events are sent. Decides what may be done to them.
 
-Thin events are sent to those that name their types only, not by ``*``: Stripe says that
-it leaves out what must be asked for by name, its endpoints of v1 are sent none, and a
-receiver of other events could not read them, as its library refuses the one for the other.
+Thin events go only to endpoints that name their types: ``*`` leaves them out, as with
+Stripe, since the receiver of other events could not parse them.
 Source: https://docs.stripe.com/api/webhook_endpoints/object
 """
 
@@ -81,8 +80,8 @@ class WebhookEndpoints:
 
         Args:
             url: where they are sent to, over https.
-            enabled_events: the types to send, or ``["*"]`` for every one but those of
-                thin events, which are sent where they are named.
+            enabled_events: the types to send, or ``["*"]`` for every type but those of
+                thin events.
             description: for people.
             metadata: up to 50 strings of the caller's own.
             signature: how deliveries are signed: ``stripe``, in the header that
@@ -92,8 +91,8 @@ class WebhookEndpoints:
             The endpoint with its secret, which no other call returns.
 
         Raises:
-            InvalidRequestError: an argument is malformed, the URL leads to where
-                nothing may be sent, or there are too many endpoints.
+            InvalidRequestError: an argument is malformed, nothing may be sent to the
+                URL, or there are too many endpoints.
         """
         check_url(url, allow_private=self._engine.settings.allow_private_webhooks)
         asked = checked(
@@ -139,23 +138,23 @@ class WebhookEndpoints:
         metadata: Mapping[str, str | None] | UnsetType | None = UNSET,
         disabled: bool | UnsetType = UNSET,
     ) -> WebhookEndpoint:
-        """Change an endpoint; what was not delivered is sent to where it leads now.
+        """Change an endpoint. Pending deliveries go to its new URL.
 
         Args:
             endpoint_id: of the endpoint.
             url: as for `create`.
-            enabled_events: as for `create`; holds for what happens from now on.
-            description: as for `create`; None or ``""`` takes it away.
-            metadata: is merged into the endpoint's own: an empty string takes its key
-                away, and None or ``""`` takes away every pair.
-            disabled: whether to send nothing for now. What happened before it was
-                disabled and was not delivered is sent once it is enabled again; what
-                happens while it is disabled never is.
+            enabled_events: as for `create`, for events from now on.
+            description: as for `create`; None or ``""`` removes it.
+            metadata: is merged into the endpoint's own: an empty string removes its
+                key, and None or ``""`` removes every pair.
+            disabled: whether to send nothing for now. Pending deliveries are sent once
+                the endpoint is enabled again; events that happen while it is disabled
+                are never sent to it.
 
         Raises:
             ResourceMissingError: there is no such endpoint.
-            InvalidRequestError: an argument is malformed, or the URL leads to where
-                nothing may be sent.
+            InvalidRequestError: an argument is malformed, or nothing may be sent to the
+                URL.
         """
         changed: dict[str, object] = {}
         if not isinstance(url, UnsetType):
@@ -190,11 +189,11 @@ class WebhookEndpoints:
     def rotate_secret(
         self, endpoint_id: str, *, overlap: timedelta = OVERLAP
     ) -> WebhookEndpoint:
-        """Give an endpoint another secret.
+        """Replace the secret of an endpoint.
 
         Args:
             endpoint_id: of the endpoint.
-            overlap: how long deliveries are signed by the earlier secret as well, up to
+            overlap: how long deliveries are signed with the earlier secret too, up to
                 30 days.
 
         Returns:
@@ -223,7 +222,7 @@ class WebhookEndpoints:
         return msgspec.structs.replace(self.retrieve(endpoint_id), secret=secret)
 
     def delete(self, endpoint_id: str) -> None:
-        """Send nothing to an endpoint any more, and forget it.
+        """Delete an endpoint with its deliveries, pending ones among them.
 
         Raises:
             ResourceMissingError: there is no such endpoint.
@@ -256,7 +255,7 @@ class WebhookEndpoints:
         Args:
             limit: 1 to 100.
             starting_after: id of the endpoint before the first one to list.
-            ending_before: id of the endpoint behind the last one to list.
+            ending_before: id of the endpoint after the last one to list.
 
         Raises:
             ResourceMissingError: a cursor is the id of no endpoint.
@@ -281,7 +280,7 @@ class WebhookEndpoints:
     def deliveries(
         self, endpoint_id: str, *, limit: int = 10
     ) -> Sequence[WebhookDelivery]:
-        """Return what was sent to an endpoint, or is to be, newest first.
+        """Return the deliveries to an endpoint, newest first, with their attempts.
 
         Args:
             endpoint_id: of the endpoint.
@@ -312,7 +311,7 @@ class WebhookEndpoints:
 
 
 def as_it_is(endpoint: Endpoint) -> WebhookEndpointUpdated:
-    """Make the fact that would leave an endpoint as it is."""
+    """Return the fact that leaves an endpoint unchanged."""
     return WebhookEndpointUpdated(
         endpoint_id=endpoint.endpoint_id,
         url=endpoint.url,
@@ -326,7 +325,7 @@ def as_it_is(endpoint: Endpoint) -> WebhookEndpointUpdated:
 def endpoint_of(
     seen: EndpointQueries, endpoint_id: object, param: str = "id"
 ) -> Endpoint:
-    """Find an endpoint by its id.
+    """Return an endpoint by its id.
 
     Raises:
         ResourceMissingError: there is no such endpoint.

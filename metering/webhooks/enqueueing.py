@@ -1,8 +1,9 @@
-"""Enqueueing: what was recorded becomes deliveries, none left out and none twice.
+"""Enqueueing: facts become events, and events deliveries, each exactly once.
 
-Events are made before the write lock is taken. Under it they are added, unless another
-process was faster, and where the endpoints have got to is written with them. Who wants an
-event follows from what endpoints were when it happened, and not from when this runs.
+Events are made on a snapshot, with no lock held. They are added with the rows of the
+endpoints locked, unless another process was faster, in the database transaction that
+moves the endpoints' cursors. Which endpoints receive an event depends on what they were
+when it happened, and not on when this runs.
 """
 
 from bisect import bisect_right
@@ -36,9 +37,9 @@ _LAPSES_AT_A_TIME = 1_000
 
 
 def enqueue_all(engine: Engine) -> int:
-    """Add all deliveries that there are to make by now, and count them.
+    """Add every delivery that is due to be made by now; return how many.
 
-    What time brought is recorded first: that credits expired, and reports of what the
+    Also of what only time brings about: credits that expired, and reports of what the
     stream refused.
     """
     record_lapses(engine)
@@ -46,7 +47,7 @@ def enqueue_all(engine: Engine) -> int:
 
 
 def record_lapses(engine: Engine) -> None:
-    """Give the expiries that time brought a place in the log, each once."""
+    """Record the expiries of grants that time has brought about, each once."""
     looked = engine.expiries_seen
     with engine.credits() as (seen, now):
         start = max(looked.instant, last_expiry_seen(seen.connection))
@@ -63,7 +64,7 @@ def record_lapses(engine: Engine) -> None:
 
 
 def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | None:
-    """Record some expiries, and tell from which expiry and position to go on."""
+    """Record some expiries; return the expiry and position to go on from."""
     with engine.writing() as writing:
         connection, now = writing.connection, writing.now
         found = expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME)
@@ -78,7 +79,10 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
 def _lapsed(
     seen: CreditQueries, found: Sequence[Grant], now: int
 ) -> list[CreditGrantLapsed]:
-    """Return the grants that had credits left; a reinstated invoice may have added some."""
+    """Return those of the grants that had credit left when they expired.
+
+    Invoices may have given it back since.
+    """
     expired: set[int] = set()
     for customer in dict.fromkeys(grant.customer for grant in found):
         grants = seen.grants_by_position(customer)
@@ -94,7 +98,7 @@ def _lapsed(
 
 
 def enqueue(engine: Engine) -> int:
-    """Add a delivery for each new event and endpoint that wants it, and count them."""
+    """Add a delivery of each new event to each endpoint that wants it; return how many."""
     head = engine.log.head()
     added = 0
     with engine.log.read() as connection:
@@ -139,8 +143,8 @@ class _Wanting:
     """Which endpoints wanted which events, when they happened.
 
     Args:
-        endpoints: each as it was, one after the other, from its start on.
-        starts: the positions up to where deliveries are enqueued, by endpoint.
+        endpoints: the versions of each, in order, from its start on.
+        starts: the positions up to which deliveries are enqueued, by endpoint.
     """
 
     def __init__(
@@ -150,12 +154,12 @@ class _Wanting:
         self._starts = starts
 
     def may_want(self, recorded: RecordedFact) -> bool:
-        """Whether anybody may want an event of a fact."""
+        """Whether any endpoint may want an event of a fact."""
         types: frozenset[EventType] = TYPES_OF.get(type(recorded[2]), frozenset())
         return any(self.of(each, recorded[0]) for each in types)
 
     def of(self, event_type: str, position: int) -> tuple[str, ...]:
-        """Find who wants an event of a type at a position."""
+        """Return the endpoints that want an event of a type at a position."""
         return tuple(
             then.endpoint_id
             for then in (_at(each, position) for each in self._endpoints)
@@ -166,7 +170,7 @@ class _Wanting:
 
 
 def _at(versions: Sequence[Endpoint], position: int) -> Endpoint:
-    """Find what an endpoint was at a position."""
+    """Return the version of an endpoint at a position."""
     if len(versions) == 1:
         return versions[0]
     index = bisect_right(versions, position, key=lambda each: each.changed)

@@ -1,4 +1,4 @@
-"""Events: what happened, newest first or by id. Nothing of them is stored.
+"""Events: what happened, newest first or by id. They are made of facts, and not stored.
 
 Source: https://docs.stripe.com/api/events/list
 """
@@ -29,7 +29,7 @@ _TIMES_MORE = 8
 
 
 class Events:
-    """The events of a store, made from the facts of its log."""
+    """The events of a store, which describe the facts of its log."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -62,14 +62,14 @@ class Events:
         """Return events, newest first.
 
         Args:
-            type: of one type, or of those that match a pattern in which one ``*`` is any
-                letters; None is every type.
+            type: one type, or a pattern with one ``*`` that stands for any letters;
+                None is every type.
             created: recorded at a time, or within bounds: ``{"gte": …, "lt": …}``, of
                 gt, gte, lt and lte.
-            types: of up to 20 types, in place of `type`; a string that is no type matches
+            types: up to 20 types, in place of `type`; a string that is no type matches
                 no event.
-            delivery_success: whether every endpoint that the event is sent to has taken
-                it; those that an event is yet to be given to do not count.
+            delivery_success: whether the event was delivered to every endpoint that it
+                was enqueued for; None is both.
             limit: 1 to 100.
             starting_after: id of the event before the first one to list.
             ending_before: id of the event behind the last one to list.
@@ -136,7 +136,7 @@ class Events:
     def _later(
         self, past: Past, place: EventPlace, end: int, wanted: "_Wanted"
     ) -> Iterator[Event]:
-        """Go through the events after a place, the oldest first."""
+        """Yield the events after a place, the oldest first."""
         made = self._made(past, wanted)
         after, piece = place.position - 1, _POSITIONS_AT_A_TIME
         while after < end:
@@ -150,7 +150,7 @@ class Events:
     def _earlier(
         self, past: Past, place: EventPlace | None, end: int, wanted: "_Wanted"
     ) -> Iterator[Event]:
-        """Go through the events before a place, the newest first.
+        """Yield the events before a place, the newest first.
 
         The log is read backwards in ever longer pieces, as facts may be rare in it.
         """
@@ -205,7 +205,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The events of facts, as far as they are wanted."""
+    """Makes the wanted events of facts."""
 
     snapshots: Snapshots
     deliveries: Deliveries
@@ -219,7 +219,7 @@ class _Made:
         *,
         newest_first: bool = False,
     ) -> Iterator[tuple[EventPlace, Event]]:
-        """Make the events of facts between two positions, in the order of these."""
+        """Yield the events of facts between two positions, in the order of the facts."""
         is_delivered = self.wanted.is_delivered
         undelivered: Mapping[int, set[int]] = {}
         if is_delivered is not None:

@@ -27,12 +27,12 @@ EventType = Literal[
 
 
 class EventData(ResourceObject, frozen=True, kw_only=True):
-    """What an event tells of.
+    """What an event is about.
 
     Attributes:
-        object: the resource as it was after what happened.
-        previous_attributes: what an update changed, as it was before; None where
-            something else happened.
+        object: the resource as it was after the event.
+        previous_attributes: the attributes that an update changed, with their values
+            before; None for other events.
     """
 
     absent_where_none: ClassVar = frozenset({"previous_attributes"})
@@ -42,13 +42,13 @@ class EventData(ResourceObject, frozen=True, kw_only=True):
 
 
 class Event(ResourceObject, frozen=True, kw_only=True):
-    """Something that happened, as endpoints receive it.
+    """Something that happened.
 
     Attributes:
-        id: the same however often it is sent or asked for.
+        id: the same each time it is sent or retrieved.
         created: when it was recorded.
-        pending_webhooks: how many endpoints it has not been delivered to; where it was
-            sent, how many it was to be delivered to.
+        pending_webhooks: how many endpoints it is still to be delivered to; in a
+            delivery, how many it was enqueued for.
     """
 
     id: str
@@ -63,14 +63,14 @@ class Event(ResourceObject, frozen=True, kw_only=True):
 
 
 class WebhookEndpoint(ResourceObject, frozen=True, kw_only=True):
-    """Where events are sent to.
+    """Where events are sent.
 
     Attributes:
-        enabled_events: the types that are sent; ``*`` is every one but those of thin
+        enabled_events: the types that are sent; ``*`` is every type but those of thin
             events.
-        secret: signs what is sent; set when the endpoint is created and when its
-            secret is rotated, and never again.
-        signature: how it signs: as Stripe does, or by Standard Webhooks.
+        secret: signs deliveries; None but where the endpoint is created and where its
+            secret is rotated.
+        signature: the scheme, Stripe's or Standard Webhooks.
     """
 
     beyond_stripe: ClassVar = frozenset({"signature"})
@@ -91,12 +91,12 @@ class WebhookEndpoint(ResourceObject, frozen=True, kw_only=True):
     url: str
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Name the fields but for the secret, which must not get into a log."""
+        """Return the fields but the secret, which must not get into a log."""
         names = [name for name in self.__struct_fields__ if name != "secret"]
         return [(name, getattr(self, name)) for name in names]
 
     def __repr__(self) -> str:
-        """Write the endpoint without its secret."""
+        """Return the endpoint as code, without its secret."""
         fields = (f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({', '.join(fields)})"
 
@@ -106,7 +106,7 @@ class WebhookAttempt(ResourceObject, frozen=True, kw_only=True):
 
     Attributes:
         status_code: of the answer; None where there was none.
-        error: what went wrong where no answer came, such as ``timeout``.
+        error: what went wrong, such as ``timeout``; None where an answer came.
     """
 
     attempted_at: datetime
@@ -120,8 +120,8 @@ class WebhookDelivery(ResourceObject, frozen=True, kw_only=True):
 
     Attributes:
         event: its id.
-        status: failed is given up.
-        next_attempt_at: None where there will be none.
+        status: ``failed`` is not tried again.
+        next_attempt_at: None where no attempt is due.
     """
 
     event: str
@@ -134,12 +134,12 @@ class WebhookDelivery(ResourceObject, frozen=True, kw_only=True):
 
 
 class DeliveryReceipt(ResourceObject, frozen=True, kw_only=True):
-    """What one round of deliveries came to.
+    """The result of one round of deliveries.
 
     Attributes:
-        enqueued: deliveries that were added, one for each event and endpoint.
-        delivered: attempts that were answered with a 2xx.
-        failed: attempts that were not; they are repeated when they are due.
+        enqueued: deliveries added, one for each event and endpoint.
+        delivered: attempts answered with a 2xx.
+        failed: other attempts; they are repeated when they are due.
     """
 
     enqueued: int

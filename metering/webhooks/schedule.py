@@ -1,4 +1,4 @@
-"""When an attempt that failed is repeated: soon, then ever later, for three days."""
+"""When a failed attempt is repeated: after seconds, then hours, for three days."""
 
 import hashlib
 
@@ -11,13 +11,13 @@ _JITTER = 0.25
 
 
 def next_attempt(*, attempts: int, now: int, enqueued_at: int, key: str) -> int | None:
-    """Return when to try again, microseconds since 1970 UTC; None is never.
+    """Return when to try again, in microseconds since 1970 UTC; None is never.
 
     Args:
         attempts: how many have failed, at least one.
         now: when the last one did.
-        enqueued_at: since when the event was to be delivered.
-        key: spreads the attempts of many deliveries that failed at once, by up to a
+        enqueued_at: when the delivery was enqueued.
+        key: spreads the attempts of deliveries that failed at the same time, by up to a
             quarter of the delay to either side.
     """
     assert attempts > 0, "something failed"
@@ -28,6 +28,6 @@ def next_attempt(*, attempts: int, now: int, enqueued_at: int, key: str) -> int 
 
 
 def _spread(text: str) -> float:
-    """Make a number from -1 to 1 of a text, each as likely as any other."""
+    """Map a string to a number from -1 to 1, evenly distributed."""
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:7]) / 2**55 - 1

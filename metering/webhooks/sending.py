@@ -1,8 +1,8 @@
 """One attempt over HTTP: to an address that was checked, within a bounded time.
 
-The answer's status is all that is kept. A redirect is an answer like any other, proxies
-are not used, and a slow answer is cut off. The name is resolved once, in a thread that is
-left behind if it takes too long: the system's resolver has no deadline.
+Only the status of the answer is kept. Redirects are not followed, no proxy is used, and
+a receiver that answers too slowly is cut off. The name is resolved once, in a thread that
+is abandoned when it takes too long: the system's resolver has no deadline.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ ANSWER_BYTES = 64 << 10
 _RESOLVING_AT_MOST = 32
 
 Resolve = Callable[[str, int], list[str]]
-"""Finds the addresses of a host."""
+"""Returns the addresses of a host at a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class EndpointAnswer:
 
     Attributes:
         status_code: None where no answer came.
-        error: a word for why none came.
+        error: a word for what went wrong, None where an answer came.
     """
 
     status_code: int | None
@@ -50,12 +50,12 @@ class EndpointAnswer:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the receiver has taken it."""
+        """Whether the receiver accepted the event."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
 def addresses_of(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a host."""
+    """Return the addresses of a host, by the system's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
@@ -66,7 +66,7 @@ class Sender:
     Args:
         timeout_seconds: for resolving the name, for connecting, and between two parts
             of an answer; the whole attempt takes at most three times as long.
-        allow_private: whether any address will do.
+        allow_private: whether private addresses are allowed.
         resolve: finds addresses.
     """
 
@@ -80,12 +80,12 @@ class Sender:
         self._timeout = timeout_seconds
         self._allow_private = allow_private
         self._resolve = resolve
-        # Threads that are left behind go on until the resolver answers.
+        # Abandoned threads go on until the resolver answers.
         self._may_resolve = threading.BoundedSemaphore(_RESOLVING_AT_MOST)
 
     @property
     def longest_seconds(self) -> float:
-        """How long an attempt takes at most."""
+        """How long an attempt takes at most, in seconds."""
         return 3 * self._timeout
 
     def send(self, url: str, headers: Mapping[str, str], body: bytes) -> EndpointAnswer:
@@ -116,7 +116,7 @@ class Sender:
                 return self._post(target, address, headers, body, left)
             except _NotSentError as error:
                 failure = error
-                # Only who was not reached has certainly not got it.
+                # Only a receiver that was not reached has certainly not got it.
                 if not error.is_unreached:
                     break
         raise failure
@@ -162,8 +162,8 @@ class Sender:
         body: bytes,
         left: float,
     ) -> int:
-        # Half for connecting and half for the handshake: who is reached last of many
-        # addresses must not take longer either.
+        # Half for connecting and half for the handshake, so that the last of many
+        # addresses cannot exceed the deadline.
         connection = _connection(target, address, min(self._timeout, left / 2))
         with _translated(), _hung_up_after(connection, left) as is_over:
             try:
@@ -188,7 +188,7 @@ class Sender:
                         # What was heard of it by then is not all of its head.
                         raise _NotSentError("timeout")
                     with contextlib.suppress(HTTPError, OSError, ValueError):
-                        # So that who still writes a little is not reset.
+                        # A receiver that is still writing would be reset.
                         answer.read(ANSWER_BYTES)
                     return int(answer.status)
             finally:
@@ -196,7 +196,7 @@ class Sender:
 
 
 def sender_of(settings: Settings) -> Sender:
-    """Make the sender that settings ask for."""
+    """Return the sender for some settings."""
     return Sender(
         timeout_seconds=settings.webhook_timeout.total_seconds(),
         allow_private=settings.allow_private_webhooks,
@@ -232,10 +232,10 @@ def _connection(
 def _hung_up_after(
     connection: urllib3.connection.HTTPConnection, seconds: float
 ) -> Iterator[threading.Event]:
-    """Cut a connection off when its time is over, however little it keeps on sending.
+    """Cut a connection off after some seconds, even while it keeps sending.
 
-    Returns:
-        For the time within, what is set when it was cut off.
+    Yields:
+        An event that is set when the connection was cut off.
     """
     is_over = threading.Event()
 
@@ -244,7 +244,7 @@ def _hung_up_after(
         sock = connection.sock
         if sock is not None:
             with contextlib.suppress(OSError):
-                # Not as TLS does it, which is not for two threads.
+                # TLS's own shutdown is not thread-safe.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, hang_up)
@@ -265,7 +265,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (ConnectTimeoutError, NewConnectionError) as error:
-        # Who refuses is a kind of who does not answer in time.
+        # urllib3 derives the error of a refusal from that of a time-out.
         is_late = not isinstance(error, NewConnectionError)
         word = "connect_timeout" if is_late else "connection_refused"
         raise _NotSentError(word, is_unreached=True) from error

@@ -1,4 +1,4 @@
-"""Signatures of deliveries: as Stripe signs, and as Standard Webhooks says.
+"""Signatures of deliveries, by Stripe's scheme or by Standard Webhooks.
 
 While a secret is being replaced, a delivery carries a signature by each.
 Sources: https://docs.stripe.com/webhooks/signature and
@@ -18,7 +18,7 @@ _SECRET_BYTES = 32
 
 
 def new_secret() -> str:
-    """Make a secret that nobody can guess."""
+    """Return a new random secret of 256 bits."""
     return _PREFIX + base64.b64encode(chance.token_bytes(_SECRET_BYTES)).decode()
 
 
@@ -30,10 +30,10 @@ def signed_headers(
     seconds: int,
     body: bytes,
 ) -> dict[str, str]:
-    """Sign a delivery.
+    """Return the headers that sign a delivery.
 
     Args:
-        scheme: how.
+        scheme: the scheme of the endpoint.
         secrets: all that are valid, the newest first.
         event_id: stays the same on every attempt.
         seconds: the time of the attempt, since 1970 UTC.
@@ -48,11 +48,11 @@ def signed_headers(
         case SignatureScheme.STANDARD:
             content = b"%b.%d.%b" % (event_id.encode(), seconds, body)
             signatures = [_digest(_key(secret), content) for secret in secrets]
-            texts = [f"v1,{base64.b64encode(each).decode()}" for each in signatures]
+            written = [f"v1,{base64.b64encode(each).decode()}" for each in signatures]
             return {
                 "webhook-id": event_id,
                 "webhook-timestamp": str(seconds),
-                "webhook-signature": " ".join(texts),
+                "webhook-signature": " ".join(written),
             }
 
 

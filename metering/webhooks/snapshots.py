@@ -1,7 +1,7 @@
-"""Events of facts: the type of each, with the resource as it was after it.
+"""Snapshots: the events of a fact, each with its resource as it was after the fact.
 
-An event's id names the log, the fact's position and its place among the events of that
-fact: every process makes the same id, at any time.
+An event's id names the log, the fact's position and the number of the event among those
+of the fact. It is the same in every process and at any time.
 """
 
 import re
@@ -65,7 +65,7 @@ TYPES_OF: dict[type[Fact], frozenset[EventType]] = {
     UsageAlertTriggered: frozenset({"billing.alert.triggered"}),
     CreditAlertTriggered: frozenset({"billing.alert.triggered"}),
 }
-"""Of which types the events of a fact are; facts of other classes have none."""
+"""The types of the events of a fact, by its class; other facts have no events."""
 EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
 
 _EPOCH_DIGITS = 12
@@ -76,19 +76,19 @@ _ID = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class EventPlace:
-    """Where an event is: at a fact, and which of its events; in the order of the log."""
+    """The fact of an event and its number there; sorts in the order of the log."""
 
     position: int
     number: int
 
     def event_id(self, epoch: str) -> str:
-        """Name the event within the log of an epoch."""
+        """Return the id of the event in the log of an epoch."""
         log = epoch[:_EPOCH_DIGITS].rjust(_EPOCH_DIGITS, "0")
         return f"evt_{log}_{self.position:x}_{self.number:x}"
 
     @classmethod
     def of_id(cls, event_id: object, epoch: str) -> "EventPlace | None":
-        """Find the place that an id names; None where it is of no event of the log."""
+        """Return the place that an id names; None for an id of another log or of none."""
         parts = _ID.fullmatch(event_id) if isinstance(event_id, str) else None
         if parts is None:
             return None
@@ -118,7 +118,7 @@ class Snapshots:
         self._grants: dict[int, Grant] = {}
 
     def read_ahead(self, facts: Sequence[RecordedFact]) -> None:
-        """Read what events of some facts are made of, in few statements.
+        """Read what the events of some facts need, in few statements.
 
         A billing run settles a hundred thousand invoices in one commit.
         """
@@ -136,10 +136,10 @@ class Snapshots:
         self._grants = self._seen.grants_at(sorted(positions))
 
     def of(self, recorded: RecordedFact) -> list[tuple[EventPlace, Event]]:
-        """Make the events of a fact, in their order."""
+        """Return the events of a fact, in order."""
         position, recorded_at, fact = recorded
         made = []
-        for number, (event_type, data) in enumerate(self._told(recorded)):
+        for number, (event_type, data) in enumerate(self._events(recorded)):
             assert event_type in TYPES_OF[type(fact)], "its types are listed"
             place = EventPlace(position=position, number=number)
             event = Event(
@@ -153,7 +153,7 @@ class Snapshots:
             made.append((place, event))
         return made
 
-    def _told(self, recorded: RecordedFact) -> Iterator[tuple[EventType, EventData]]:
+    def _events(self, recorded: RecordedFact) -> Iterator[tuple[EventType, EventData]]:
         _, _, fact = recorded
         match fact:
             case (
@@ -183,7 +183,7 @@ class Snapshots:
                 pass
 
     def _application(self, invoice: str) -> tuple[Application, dict[int, Grant]]:
-        """Find what an invoice drew, and the grants that it drew from."""
+        """Return what an invoice drew, and the grants that it drew from."""
         if invoice in self._applications:
             return self._applications[invoice], self._grants
         application = self._seen.application(invoice)
@@ -252,7 +252,7 @@ class Snapshots:
     def _of_grant(
         self, grant: Grant, kind: TransactionKind
     ) -> Iterator[CreditTransaction]:
-        """Find the one transaction of a kind that a grant has, if it has it."""
+        """Yield the transaction of a kind that a grant has, if it has one."""
         if kind is TransactionKind.EXPIRED:
             # Only here does it matter what invoices drew, and there may be many.
             made: Iterable[CreditTransaction] = transactions(
@@ -283,7 +283,7 @@ _CAUSED: dict[type[Fact], TransactionKind] = {
 
 
 def _changed(before: msgspec.Struct, after: msgspec.Struct) -> dict[str, object]:
-    """Find the attributes in which two resources differ, as they were before."""
+    """Return the attributes that differ, with their values before."""
     return {
         name: getattr(before, name)
         for name in before.__struct_fields__
