@@ -22,9 +22,13 @@ from metering.server.api.failures import (
 from metering.server.api.requests import FORM_LIMITS, BodyLimits
 from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
 from metering.server.http.answering import HEAVY_THREADS, TOGETHER_MAX
-from metering.server.http.app import PATIENCE_SECONDS, POSITION_SECONDS, THREADS
+from metering.server.http.app import (
+    BODIES_MAX,
+    PATIENCE_SECONDS,
+    POSITION_SECONDS,
+    THREADS,
+)
 from metering.server.http.connections import HEAD_MAX
-from metering.server.http.large_bodies import BODIES_MAX
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.table import ROUTES
 from tests.documentation.completeness import completeness, request_limits

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import metering
@@ -49,19 +48,6 @@ LONGEST_IDEMPOTENCY_KEY = 255
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Admitted:
-    """A request that may be made.
-
-    Attributes:
-        key_id: of the API key on whose behalf it is made.
-        request: its name, where it has an idempotency key.
-    """
-
-    key_id: str
-    request: Request | None
-
-
 class Service:
     """Answers requests from a store. Thread-safe.
 
@@ -88,20 +74,20 @@ class Service:
             keys: as they were found after the request came.
         """
         try:
-            admitted = self._admit(route, asked, keys)
-            request = admitted.request
+            call, paths = self._call(route, asked, keys)
+            request = call.request
             if request is None:
-                return self._done(route, asked, admitted)
+                return self._done(route, call, paths)
             with self._repetitions.alone(request):
                 if not route.keeps_answers:
-                    response = self._done(route, asked, admitted)
+                    response = self._done(route, call, paths)
                     self._repetitions.remember(request)
                     return response
                 return self._repetitions.once(
                     request,
                     route.dialect,
-                    do=lambda: self._done(route, asked, admitted),
-                    recover=lambda made: self._recovered(route, asked, admitted, made),
+                    do=lambda: self._done(route, call, paths),
+                    recover=lambda made: self._recovered(route, call, paths, made),
                 )
         except Exception as error:  # noqa: BLE001  # the top of the loop: it is answered, and logged
             return _failed(error, route, asked)
@@ -116,8 +102,7 @@ class Service:
         with ExitStack() as stack:
             for number, asked in enumerate(came):
                 try:
-                    admitted = self._admit(route, asked, keys)
-                    call, _ = self._call(route, asked, admitted)
+                    call, _ = self._call(route, asked, keys)
                     if call.request is not None:
                         stack.enter_context(self._repetitions.alone(call.request))
                     calls[number] = call
@@ -165,26 +150,15 @@ class Service:
             _log.error("Not ready: %s", error.message)  # no traceback for what is named
             return Health(position=None)
 
-    def _admit(self, route: Route, asked: HttpRequest, keys: Keys) -> _Admitted:
-        """Check that a request may be made, and name it by its idempotency key."""
-        authorization = asked.headers.get("authorization")
-        key = None
-        if route.credential == "session":
-            key_id = session_of(keys, authorization).key_id
-        else:
-            key = key_of(keys, authorization)
-            key_id = key.id
-        self._check_position(asked)
-        if route.rows is None:
-            self._rates.take(key_id)
-        if key is not None:
-            check_scope(key, route.scope)
-        return _Admitted(key_id=key_id, request=_request(route, key_id, asked))
-
     def _call(
-        self, route: Route, asked: HttpRequest, admitted: _Admitted
+        self, route: Route, asked: HttpRequest, keys: Keys
     ) -> tuple[Call, list[str]]:
-        """Read the parameters of a request, and the paths it wants expanded."""
+        """Check that a request may be made, and read it.
+
+        Returns:
+            The call, and the paths that it wants expanded.
+        """
+        key_id = self._admit(route, asked, keys)
         given = rows = None
         if route.rows is not None:
             rows = SentRows(
@@ -201,20 +175,33 @@ class Service:
             m=self._m,
             ids=asked.ids,
             given=given,
-            key_id=admitted.key_id,
+            key_id=key_id,
             request_id=asked.request_id,
-            request=admitted.request,
+            request=_request(route, key_id, asked),
             accept=asked.headers.get("accept", ""),
             metrics=self._metrics,
             rows=rows,
         )
         return call, paths
 
-    def _done(
-        self, route: Route, asked: HttpRequest, admitted: _Admitted
-    ) -> HttpResponse:
+    def _admit(self, route: Route, asked: HttpRequest, keys: Keys) -> str:
+        """Check that a request may be made, and return the id of its key."""
+        authorization = asked.headers.get("authorization")
+        key = None
+        if route.credential == "session":
+            key_id = session_of(keys, authorization).key_id
+        else:
+            key = key_of(keys, authorization)
+            key_id = key.id
+        self._check_position(asked)
+        if route.rows is None:
+            self._rates.take(key_id)
+        if key is not None:
+            check_scope(key, route.scope)
+        return key_id
+
+    def _done(self, route: Route, call: Call, paths: list[str]) -> HttpResponse:
         """Carry a request out."""
-        call, paths = self._call(route, asked, admitted)
         # An answer counts at least what was recorded before it was asked for; a change
         # is recorded before it is answered.
         before = self._m.position if route.method == "GET" else None
@@ -241,17 +228,12 @@ class Service:
         return _responded(answer, answer.position)
 
     def _recovered(
-        self,
-        route: Route,
-        asked: HttpRequest,
-        admitted: _Admitted,
-        resource_id: str | None,
+        self, route: Route, call: Call, paths: list[str], resource_id: str | None
     ) -> HttpResponse | None:
         """Answer a request that had its effect, and was not answered."""
         if route.recover is None:
             return None
-        _, paths = self._call(route, asked, admitted)
-        found = route.recover(self._m, resource_id or asked.ids["id"])
+        found = route.recover(self._m, resource_id or call.ids["id"])
         answer = Answer(body=body_of(found), is_replay=True)
         self._expand(route, answer.body, paths)
         return _responded(answer, self._m.position)

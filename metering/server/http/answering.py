@@ -15,6 +15,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from metering.connection import Metering
 from metering.server.api.authentication import Keyring, Keys
 from metering.server.api.requests import HttpRequest, HttpResponse
 from metering.server.api.routes import Route
@@ -45,22 +46,17 @@ class Answering:
 
     Args:
         service: answers one request.
-        keyring: looks at the keys.
-        routes: what is asked for.
+        m: the store, which has the keys.
+        routes: what is served.
         threads: how many requests are answered at the same time, beside a few that
             are heavy.
     """
 
     def __init__(
-        self,
-        service: Service,
-        keyring: Keyring,
-        routes: Sequence[Route],
-        *,
-        threads: int,
+        self, service: Service, m: Metering, routes: Sequence[Route], threads: int
     ) -> None:
         self._service = service
-        self._keyring = keyring
+        self._keyring = Keyring(m)
         self._inbox: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._admitted: _AdmittedQueue = SimpleQueue()
         self._heavy: _AdmittedQueue = SimpleQueue()
@@ -116,6 +112,12 @@ class Answering:
         waiting = _Waiting(route, request, future)
         self._lanes.get((route.method, route.path), self._inbox).put(waiting)
         return await future
+
+    async def refusal(self, route: Route, request: HttpRequest) -> HttpResponse | None:
+        """Refuse a request before its body is read, where that is clear."""
+        return await asyncio.to_thread(
+            lambda: self._service.refusal(route, request, self._keyring.look())
+        )
 
     def _look(self) -> None:
         """Look at the keys for all requests that came before the look."""

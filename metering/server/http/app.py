@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from metering.connection import Metering
-from metering.server.api.authentication import Keyring
 from metering.server.api.errors import (
     PositionNotReachedError,
     RequestRefusedError,
@@ -20,7 +19,7 @@ from metering.server.api.errors import (
 from metering.server.api.failures import response_to_failure
 from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
-from metering.server.api.requests import HttpRequest, HttpResponse
+from metering.server.api.requests import HttpRequest, HttpResponse, decompressed
 from metering.server.api.routes import Route
 from metering.server.api.service import IDEMPOTENCY_KEY, Service
 from metering.server.documents.open_routes import OPEN_ROUTES, OpenRoute
@@ -28,7 +27,6 @@ from metering.server.documents.site import Site
 from metering.server.grammar.dialects import dialect_at
 from metering.server.grammar.media_types import JSON
 from metering.server.http.answering import Answering
-from metering.server.http.large_bodies import LargeBodies
 from metering.server.http.receiving import (
     AsgiMessage,
     AsgiReceive,
@@ -37,6 +35,7 @@ from metering.server.http.receiving import (
     ClientGoneError,
     headers_of,
     read_body,
+    read_sent,
 )
 from metering.server.http.routing import Paths, path_within
 from metering.server.table import ROUTES
@@ -50,6 +49,11 @@ _NUMBERS = count(1)
 _POLL_SECONDS = 0.02
 POSITION_SECONDS = 5.0
 """How long a request waits for the position that it asks for."""
+BODIES_MAX = 4
+"""How many bodies of rows are in memory at the same time.
+
+Some formats begin at their end, so a body is held whole.
+"""
 
 
 def create_app(
@@ -73,12 +77,14 @@ def create_app(
         patience_seconds: how long to wait for the next part of a body.
         routes: what is served.
     """
+    metrics = Metrics()
+    service = Service(m, metrics, rate_limit=rate_limit)
     return StoreApplication(
-        m,
-        rate_limit=rate_limit,
-        threads=threads,
-        patience_seconds=patience_seconds,
-        routes=routes,
+        service,
+        Answering(service, m, routes, threads),
+        metrics,
+        patience_seconds,
+        routes,
     )
 
 
@@ -91,36 +97,30 @@ class StoreApplication:
 
     def __init__(
         self,
-        m: Metering,
-        *,
-        rate_limit: int | None,
-        threads: int,
+        service: Service,
+        answering: Answering,
+        metrics: Metrics,
         patience_seconds: float,
         routes: Sequence[Route],
     ) -> None:
-        self._metrics = Metrics()
-        service = Service(m, self._metrics, rate_limit=rate_limit)
-        keyring = Keyring(m)
+        self._service = service
+        self._answering = answering
         self._patience_seconds = patience_seconds
-        self._answering = Answering(service, keyring, routes, threads=threads)
-        self._large_bodies = LargeBodies(service, keyring, patience_seconds)
         self._site = Site(routes, KeptHealth(service.health, time.monotonic))
         self._paths = Paths[Route | OpenRoute](
             [
                 *((each.method, each.path, each) for each in routes),
-                *(
-                    (method, each.path, each)
-                    for method in ("GET", "HEAD")
-                    for each in OPEN_ROUTES
-                ),
+                *(("GET", each.path, each) for each in OPEN_ROUTES),
+                *(("HEAD", each.path, each) for each in OPEN_ROUTES),
             ]
         )
         self._counted = {
-            (each.method, each.path): self._metrics.of(each.method, each.path)
+            (each.method, each.path): metrics.of(each.method, each.path)
             for each in routes
         }
         # Clients make up methods and paths.
-        self._counted_unknown = self._metrics.of("other", "unknown")
+        self._counted_unknown = metrics.of("other", "unknown")
+        self._room = asyncio.Semaphore(BODIES_MAX)
         self._making = asyncio.Lock()
 
     async def __call__(
@@ -189,20 +189,25 @@ class StoreApplication:
         self, route: Route, request: HttpRequest, receive: AsgiReceive
     ) -> HttpResponse | None:
         """Read the body and answer; None where the client has gone."""
+        patience = self._patience_seconds
         try:
             if route.rows is None:
                 body = await read_body(
-                    receive, request.headers, patience_seconds=self._patience_seconds
+                    receive, request.headers, patience_seconds=patience
                 )
                 return await self._reached(route, request.with_body(body))
-            # Read only when it is clear that it may be sent.
-            refusal = await self._large_bodies.refusal(route, request)
+            # A client that may not send such a body learns it before it does.
+            refusal = await self._answering.refusal(route, request)
             if refusal is not None:
                 return refusal
-            async with self._large_bodies.whole(
-                request, receive, route.rows.limits
-            ) as whole:
-                return await self._reached(route, whole)
+            limits = route.rows.limits
+            async with self._room:
+                sent = await read_sent(receive, limits, patience_seconds=patience)
+                body = await asyncio.to_thread(
+                    decompressed, sent, request.headers, limits
+                )
+                del sent
+                return await self._reached(route, request.with_body(body))
         except ClientGoneError:
             return None
         except RequestRefusedError as error:
