@@ -31,6 +31,7 @@ pytest.register_assert_rewrite(
 )
 
 use_memory()
+collect_ignore = [*PROFILE.leaves_out]
 
 # Durable writes take as long as the disk pleases, which says nothing about a law.
 settings.register_profile(

@@ -23,6 +23,7 @@ class Profile:
 
     Attributes:
         selects: a marker expression of pytest.
+        leaves_out: folders of tests that are not even imported.
         examples: how many examples Hypothesis tries of each property.
         stride: a sweep over the steps of a process takes one in so many.
         is_thorough: whether tests search long, and at random.
@@ -33,13 +34,19 @@ class Profile:
     selects: str
     examples: int
     stride: int
+    leaves_out: tuple[str, ...] = ()
     is_thorough: bool = False
     is_on_disk: bool = False
 
 
 _ON_SQLITE = "(not postgresql or dialect)"
 _PROFILES = {
-    "fast": Profile(selects="not slow and not postgresql", examples=4, stride=9),
+    "fast": Profile(
+        selects="not slow and not postgresql",
+        examples=4,
+        stride=9,
+        leaves_out=("faults", "property"),
+    ),
     "test": Profile(selects=f"{_ON_SQLITE} and not installs", examples=8, stride=3),
     "rest": Profile(
         selects=f"not {_ON_SQLITE} and not installs or sweep", examples=8, stride=1

@@ -1,19 +1,21 @@
 """Delivery is killed at any step, or done by many: all arrives, in order, as it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
 import pytest
 
-import metering
 from tests.conftest import StoreTargets
 from tests.faults.delivering import (
     LATER,
     PATHS,
     add_endpoints,
+    assert_all_arrived,
+    assert_sent_once,
     create_meters,
+    deliver_at_once,
     event_ids,
     marked_delivered,
     record_and_deliver,
@@ -21,9 +23,8 @@ from tests.faults.delivering import (
 )
 from tests.faults.dying import deliver, killed_at_each_step
 from tests.faults.usage import create, open_store
-from tests.processes import Child, said
 from tests.profiles import PROFILE
-from tests.webhook_receiver import Received, Receiver, running_receiver
+from tests.webhook_receiver import Receiver, running_receiver
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +60,15 @@ def test_a_process_that_delivers_can_be_killed_at_every_step(
                 assert marked <= set(arrived)
                 states.add((len(set(arrived)), len(marked)))
             store.deliver()
-            assert_all_arrived(store, [*earlier, *receiver.received[start:]])
+            expected = event_ids(store)
+            assert len(expected) == 3
+            assert_all_arrived(store, [*earlier, *receiver.received[start:]], expected)
             assert store.deliver().delivered == 0
             assert store.verify().problems == ()
         start = len(receiver.received)
 
     # Died after something had arrived and before it was written.
     assert PROFILE.stride > 1 or {(2, 1), (3, 2)} <= states
-
-
-def assert_all_arrived(store: metering.Metering, received: Sequence[Received]) -> None:
-    """Check that each path got all, in order, one of them twice at most, the same."""
-    expected = event_ids(store)
-    assert len(expected) == 3
-    bodies: dict[str, bytes] = {}
-    for path in PATHS:
-        arrived = told(received, path)
-        assert list(dict.fromkeys(arrived)) == expected
-        assert len(arrived) <= len(expected) + 1
-        assert marked_delivered(store, path) == set(expected)
-        at_path = [each.body for each in received if each.path == path]
-        for event_id, body in zip(arrived, at_path, strict=True):
-            assert bodies.setdefault(event_id, body) == body
 
 
 @pytest.mark.slow
@@ -92,27 +80,18 @@ def test_processes_that_deliver_at_once_send_nothing_twice(
         with open_store(store_target) as store:
             add_endpoints(store, receiver)
 
-        children = [
-            Child(
-                processes,
-                record_and_deliver,
-                store_target,
-                [f"meter {seed} {each}" for each in range(12)],
-            )
-            for seed in range(number)
+        names = [
+            [f"meter {seed} {each}" for each in range(12)] for seed in range(number)
         ]
-        receipts = list(said(*children))
-        assert [child.exit_code() for child in children] == [0] * number
+        receipts = deliver_at_once(processes, record_and_deliver, store_target, names)
         with open_store(store_target) as store:
             receipts.append(store.deliver())
             expected = event_ids(store)
 
         assert len(expected) == 12 * number
-        for path in PATHS:
-            assert told(receiver.received, path) == expected
+        assert_sent_once(receiver, receipts, expected)
+        assert all(told(receiver.received, path) == expected for path in PATHS)
         assert sum(each.enqueued for each in receipts) == 2 * len(expected)
-        assert sum(each.delivered for each in receipts) == 2 * len(expected)
-        assert sum(each.failed for each in receipts) == 0
 
 
 def test_clocks_that_differ_by_minutes_do_no_harm(

@@ -10,12 +10,19 @@ import pytest
 import metering
 from metering.stream.error_reports import RefusedEvent
 from tests.conftest import StoreTargets
-from tests.faults.delivering import LATER, PATHS, create_meters, marked_delivered, told
+from tests.faults.delivering import (
+    LATER,
+    PATHS,
+    assert_all_arrived,
+    assert_sent_once,
+    create_meters,
+    deliver_at_once,
+    told,
+)
 from tests.faults.dying import deliver, killed_at_each_step
 from tests.faults.usage import NOW, open_store
-from tests.processes import Child, said
 from tests.profiles import PROFILE
-from tests.webhook_receiver import Received, Receiver, running_receiver
+from tests.webhook_receiver import Receiver, running_receiver
 
 REPORT = "v1.billing.meter.error_report_triggered"
 NO_METER = "v1.billing.meter.no_meter_found"
@@ -75,7 +82,9 @@ def test_a_process_that_reports_can_be_killed_at_every_step(
         counts.add(len(told(receiver.received[start:], PATHS[0])))
         with open_store(target, LATER) as store:
             store.deliver()
-            assert_all_arrived(store, receiver.received[start:])
+            expected = report_ids(store)
+            assert len(expected) == 2
+            assert_all_arrived(store, receiver.received[start:], expected)
             assert store.deliver() == metering.DeliveryReceipt(
                 enqueued=0, delivered=0, failed=0
             )
@@ -83,19 +92,6 @@ def test_a_process_that_reports_can_be_killed_at_every_step(
 
     # Died after something had arrived and before it was written.
     assert PROFILE.stride > 1 or counts == {0, 1, 2}
-
-
-def assert_all_arrived(store: metering.Metering, received: list[Received]) -> None:
-    """Check that each path got both reports, one of them twice at most, the same."""
-    expected = report_ids(store)
-    assert len(expected) == 2
-    for path in PATHS:
-        arrived = told(received, path)
-        assert list(dict.fromkeys(arrived)) == expected
-        assert len(arrived) <= len(expected) + 1
-        assert marked_delivered(store, path) == set(expected)
-        bodies = {each.body for each in received if each.path == path}
-        assert len(bodies) == len(expected)
 
 
 def report_and_deliver(target: str, windows: int, pipe: Connection) -> None:
@@ -119,18 +115,12 @@ def test_processes_that_report_at_once_tell_of_nothing_twice(
             create_meters(store, METERS)
 
         # Few windows: the clocks stay closer than a lease is long.
-        children = [
-            Child(processes, report_and_deliver, store_target, 4) for _ in range(number)
-        ]
-        receipts = list(said(*children))
-        assert [child.exit_code() for child in children] == [0] * number
+        receipts = deliver_at_once(
+            processes, report_and_deliver, store_target, [4] * number
+        )
         with open_store(store_target, LATER) as store:
             receipts.append(store.deliver())
             expected = report_ids(store)
 
         assert len(expected) >= 24
-        for path in PATHS:
-            arrived = told(receiver.received, path)
-            assert sorted(arrived) == sorted(expected)
-        assert sum(each.delivered for each in receipts) == 2 * len(expected)
-        assert sum(each.failed for each in receipts) == 0
+        assert_sent_once(receiver, receipts, expected)

@@ -27,6 +27,8 @@ from tests.server.running import Answered, Server, running_server
 from tests.server.usage import unique
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("--rate-limit=0", "--no-worker")
 
 

@@ -29,6 +29,8 @@ from tests.server.usage import (
 )
 from tests.server.witness import Witness, witnessed_server
 
+pytestmark = pytest.mark.slow
+
 EVENT_NAME = "tokens"
 METER, GRANT, ALERT, ENDPOINT = "{m}", "{g}", "{a}", "{e}"
 NOW, NOW_WRITTEN = "{n}", "{w}"

@@ -26,6 +26,8 @@ from tests.server.bulk import (
 from tests.server.usage import create_meter
 from tests.server.witness import Witness, check_error, witnessed_server
 
+pytestmark = pytest.mark.slow
+
 NAME = "tokens"
 TABLE = table_of(NAME, [1, 2, 3])
 

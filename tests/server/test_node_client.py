@@ -20,7 +20,10 @@ Run = Callable[..., Any]
 """Runs a script against the server, with further arguments; what it printed."""
 
 _MISSING = what_is_missing()
-pytestmark = pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(_MISSING is not None, reason=_MISSING or ""),
+]
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from tests.server.running import FORM, Answered
 from tests.server.usage import create_alert, create_event, create_grant, create_meter
 from tests.server.witness import Witness, witnessed_server
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     not_a_server_error,
     content_type_conformance,

@@ -23,6 +23,8 @@ from tests.server.running import Server, running_server, server_process
 from tests.server.usage import DAY, create_alert, create_event, create_meter, unique
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "/v1/billing/meter_events"
 
 

@@ -13,6 +13,8 @@ from metering.server.http.serving import Bind, serve
 from tests.processes import Child, said, warm_processes
 from tests.waiting import PATIENCE_SECONDS, eventually
 
+pytestmark = pytest.mark.slow
+
 HEAD = (
     b"POST /v1/billing/meter_events HTTP/1.1\r\n"
     b"Host: localhost\r\n"

@@ -6,27 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import COMMANDS, app
+from metering.cli.app import COMMANDS
+from tests.metering.cli.running import assert_only_fails, run
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LONG_VALUE = "12345678901234567890123456.123456789012"
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def assert_fails(result: Result, *words: str) -> None:
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("metering: ")
-    assert result.stderr.count("\n") == 1
-    for word in words:
-        assert word in result.stderr
 
 
 @pytest.fixture
@@ -70,7 +57,7 @@ def test_command_that_asks_makes_no_store(arguments: list[str], tmp_path: Path) 
 
     result = run(*arguments, "--store", str(path))
 
-    assert_fails(result, f"There is no store at {path}")
+    assert_only_fails(result, f"There is no store at {path}")
     assert not path.exists()
 
 
@@ -101,7 +88,7 @@ def test_store_without_a_name_is_refused(tmp_path: Path) -> None:
 def test_store_that_cannot_be_reached_is_named_without_its_password() -> None:
     result = run("meters", "--store", "postgresql://me:secret@localhost:1/usage")
 
-    assert_fails(result, "postgresql://me:***@localhost:1/usage")
+    assert_only_fails(result, "postgresql://me:***@localhost:1/usage")
     assert "secret" not in result.stderr
 
 
@@ -110,7 +97,7 @@ def test_store_of_a_newer_release_is_refused(store: str) -> None:
         connection.execute("UPDATE log_head SET format_version = 1000")
     connection.close()
 
-    assert_fails(run("meters", "--store", store), "has format 1000")
+    assert_only_fails(run("meters", "--store", store), "has format 1000")
 
 
 def test_meter_is_created_changed_and_listed(tmp_path: Path) -> None:
@@ -150,11 +137,11 @@ def test_meters_are_a_table(store: str) -> None:
 def test_meter_that_is_not_there_is_named(store: str) -> None:
     result = run("summaries", "nothing", "--customer", "cus_1", "--store", store)
 
-    assert_fails(result, "No such billing meter: 'nothing'")
+    assert_only_fails(result, "No such billing meter: 'nothing'")
 
 
 def test_meter_in_the_wrong_state_is_refused(store: str) -> None:
-    assert_fails(run("meters", "reactivate", "tokens", "--store", store), "active")
+    assert_only_fails(run("meters", "reactivate", "tokens", "--store", store), "active")
 
 
 @pytest.mark.parametrize("at", range(3))
@@ -280,7 +267,7 @@ def test_time_that_is_none_is_named_with_its_option(
 ) -> None:
     result = run(*command, "--customer", "cus_1", option, "soon", "--store", store)
 
-    assert_fails(result, "'soon'", option)
+    assert_only_fails(result, "'soon'", option)
 
 
 def test_fill_without_windows_is_refused(store: str) -> None:
@@ -338,7 +325,9 @@ def test_event_is_cancelled_and_marked(store: str) -> None:
 
 
 def test_event_that_is_not_there_cannot_be_cancelled(store: str) -> None:
-    assert_fails(run("events", "cancel", "tokens", "other", "--store", store), "other")
+    assert_only_fails(
+        run("events", "cancel", "tokens", "other", "--store", store), "other"
+    )
 
 
 def test_store_is_verified(store: str) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 import metering
 from metering.cli.app import app
 from metering.cli.commands.credits import forfeited_of
-from tests.metering.cli.test_command_line import assert_fails, run
+from tests.metering.cli.running import assert_only_fails, run
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 GRANT = ["credits", "grant", "--customer", "cus_1"]
@@ -92,7 +92,7 @@ def test_command_that_asks_makes_no_store(arguments: list[str], tmp_path: Path) 
 
     result = run_in(path, *arguments)
 
-    assert_fails(result, f"There is no store at {path}", "credits grant")
+    assert_only_fails(result, f"There is no store at {path}", "credits grant")
     assert not path.exists()
 
 
@@ -188,7 +188,7 @@ def test_amount_that_is_none_is_refused_before_a_store_is_made(
 
     result = run_in(path, *GRANT, "--amount", amount, "--currency", currency)
 
-    assert_fails(result, "Invalid --amount: ", words)
+    assert_only_fails(result, "Invalid --amount: ", words)
     assert not path.exists()
 
 
@@ -212,7 +212,7 @@ def test_grant_that_breaks_a_rule_is_refused(
 
     result = run_in(tmp_path / "store", *GRANT, "--amount", "1", *arguments)
 
-    assert_fails(result, words)
+    assert_only_fails(result, words)
     assert len(lines_of(run_in(tmp_path / "store", "credits", "--json"))) == 1
 
 
@@ -315,9 +315,9 @@ def test_grant_is_voided_once_and_only_unused(
     voided = run_in(path, "credits", "void", unused)
 
     assert voided.stdout == f"Voided {unused}: 5,000 JPY of cus_1\n"
-    assert_fails(run_in(path, "credits", "void", unused), "voided")
-    assert_fails(run_in(path, "credits", "void", used), "cannot be voided")
-    assert_fails(run_in(path, "credits", "void", "other"), "credit grant: 'other'")
+    assert_only_fails(run_in(path, "credits", "void", unused), "voided")
+    assert_only_fails(run_in(path, "credits", "void", used), "cannot be voided")
+    assert_only_fails(run_in(path, "credits", "void", "other"), "credit grant: 'other'")
     listed = run_in(path, "credits", "--customer", "cus_1").stdout
     assert [line.split()[3] for line in listed.splitlines()[3:]] == [
         "voided",
@@ -333,8 +333,10 @@ def test_grant_is_expired_once(store: tuple[str, dict[str, str]]) -> None:
     expired = run_in(path, "credits", "expire", grant)
 
     assert expired.stdout == f"Expired {grant} of cus_1: 1,233.56 USD forfeited\n"
-    assert_fails(run_in(path, "credits", "expire", grant), "expired")
-    assert_fails(run_in(path, "credits", "expire", "other"), "credit grant: 'other'")
+    assert_only_fails(run_in(path, "credits", "expire", grant), "expired")
+    assert_only_fails(
+        run_in(path, "credits", "expire", "other"), "credit grant: 'other'"
+    )
 
 
 def test_what_was_forfeited_is_not_what_was_reinstated_since(tmp_path: Path) -> None:

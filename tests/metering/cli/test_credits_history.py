@@ -25,7 +25,7 @@ from metering.cli.screens.charts import (
     Step,
     balance_chart,
 )
-from tests.metering.cli.test_command_line import assert_fails
+from tests.metering.cli.running import assert_only_fails
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 ALL_DAYS = ["--start", "2025-03-01", "--end", "2025-03-11"]
@@ -168,7 +168,7 @@ def test_history_plots_each_currency_alone(store: str) -> None:
 def test_history_backwards_is_refused(store: str) -> None:
     times = ["--start", "2025-03-02", "--end", "2025-03-01"]
 
-    assert_fails(run_in(store, *HISTORY, *times), "is not after start")
+    assert_only_fails(run_in(store, *HISTORY, *times), "is not after start")
 
 
 def test_history_on_a_screen_without_blocks_is_drawn_in_ascii(store: str) -> None:

@@ -20,6 +20,8 @@ from metering.cli.demo.command import HOURS, demo_traffic
 from metering.cli.demo.traffic import Traffic
 from tests.programs import Program
 
+pytestmark = pytest.mark.slow
+
 END = datetime(2025, 3, 2, 12, tzinfo=UTC)
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
+from tests.metering.cli.running import assert_fails
 
 TRACE = Path(__file__).parents[4] / "shared" / "data" / "azure_llm_code_2023.csv"
 CSV = """\
@@ -29,14 +30,6 @@ NAMED = (
 
 def ingest(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["ingest", *(str(each) for each in arguments)])
-
-
-def assert_fails(result: Result, *words: str) -> None:
-    assert result.exit_code == 1
-    assert result.stderr.startswith("metering: ")
-    assert result.stderr.count("\n") == 1
-    for word in words:
-        assert word in result.stderr
 
 
 @pytest.fixture

@@ -5,27 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import app
+from tests.metering.cli.running import assert_only_fails, run
 from tests.metering.usual_usage import create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 COUNT = ["sql", "SELECT count(*) AS events FROM events", "--json"]
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(each) for each in arguments])
-
-
-def assert_fails(result: Result, *words: str) -> None:
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("metering: ")
-    assert result.stderr.count("\n") == 1
-    for word in words:
-        assert word in result.stderr
 
 
 @pytest.fixture
@@ -60,7 +46,7 @@ def test_programs_get_numbers(store: Path) -> None:
 
 
 def test_there_must_be_a_store(tmp_path: Path) -> None:
-    assert_fails(run("seal", "--store", tmp_path / "none"), "There is no store")
+    assert_only_fails(run("seal", "--store", tmp_path / "none"), "There is no store")
     assert not (tmp_path / "none").exists()
 
 
@@ -92,7 +78,9 @@ def test_places_are_taken_from_the_environment(
     assert list((tmp_path / "near").rglob("*.arrow"))
     monkeypatch.delenv("METERING_SEGMENTS")
     without = run(*COUNT, "--store", store)
-    assert_fails(without, "is missing from the segment store", str(store / "segments"))
+    assert_only_fails(
+        without, "is missing from the segment store", str(store / "segments")
+    )
 
 
 def test_segments_of_another_store_are_no_help(store: Path, tmp_path: Path) -> None:
@@ -105,7 +93,9 @@ def test_segments_of_another_store_are_no_help(store: Path, tmp_path: Path) -> N
 
     result = run("--segments", other / "segments", *COUNT, "--store", store)
 
-    assert_fails(result, "is missing from the segment store", str(other / "segments"))
+    assert_only_fails(
+        result, "is missing from the segment store", str(other / "segments")
+    )
 
 
 @pytest.mark.parametrize("option", ["--segments", "--cache"])
@@ -115,7 +105,7 @@ def test_a_place_that_cannot_be_one_is_named(
     file = tmp_path / "file"
     file.write_text("not a directory")
 
-    assert_fails(run(option, file, "seal", "--store", store), str(file))
+    assert_only_fails(run(option, file, "seal", "--store", store), str(file))
     # What is in the store stays in it.
     assert json.loads(run(*COUNT, "--store", store).stdout) == {"events": 3}
 
@@ -136,7 +126,7 @@ def test_a_store_of_an_older_backup_says_what_to_do(store: Path) -> None:
         m.seal()
     database.write_bytes(backup)
 
-    assert_fails(
+    assert_only_fails(
         run("seal", "--store", store),
         "The log ends at position 4",
         "up to position 5",

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import metering
-from metering.cli.app import app
 from tests.interrupting import interrupted_after, may_be_lost
+from tests.metering.cli.running import assert_only_fails, run
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 LONG_VALUE = "12345678901234567890123456.123456789012"
@@ -21,21 +21,8 @@ QUERY = "SELECT * FROM events ORDER BY position"
 ODD_MODEL = 'the "large", one'
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(each) for each in arguments])
-
-
 def sql(store: Path, *arguments: str | Path) -> Result:
     return run("sql", *arguments, "--store", store)
-
-
-def assert_fails(result: Result, *words: str) -> None:
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("metering: ")
-    assert result.stderr.count("\n") == 1
-    for word in words:
-        assert word in result.stderr
 
 
 @pytest.fixture
@@ -211,7 +198,7 @@ def test_what_no_format_can_hold_is_named(
 
     result = sql(store, "SELECT * FROM test_all_types()", *output)
 
-    assert_fails(result, "cannot be written")
+    assert_only_fails(result, "cannot be written")
     assert not list(tmp_path.glob("*x.*"))
 
 
@@ -223,16 +210,16 @@ def test_columns_of_one_name_are_refused_where_names_count(
 
     result = sql(store, "SELECT 1 AS a, 2 AS a", *output)
 
-    assert_fails(result, "2 columns named 'a'", "AS")
+    assert_only_fails(result, "2 columns named 'a'", "AS")
     assert list(tmp_path.iterdir()) == [store]
 
 
 def test_a_query_that_cannot_be_run_is_one_line(store: Path) -> None:
-    assert_fails(sql(store, ""), "it is empty")
-    assert_fails(sql(store, "DELETE FROM events"), "no SELECT")
-    assert_fails(sql(store, "SELECT * FROM '/etc/passwd'"), "/etc/passwd")
-    assert_fails(sql(store, "SELECT *\nFRO nowhere"), "nowhere", "in line 2")
-    assert_fails(sql(store, "SELECT \udcff"), "UTF-8")
+    assert_only_fails(sql(store, ""), "it is empty")
+    assert_only_fails(sql(store, "DELETE FROM events"), "no SELECT")
+    assert_only_fails(sql(store, "SELECT * FROM '/etc/passwd'"), "/etc/passwd")
+    assert_only_fails(sql(store, "SELECT *\nFRO nowhere"), "nowhere", "in line 2")
+    assert_only_fails(sql(store, "SELECT \udcff"), "UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -250,13 +237,13 @@ def test_an_output_that_cannot_be_written_stops_it_before_it_starts(
     # There is no store either: that would be found out next.
     result = sql(tmp_path / "none", QUERY, "--output", tmp_path / name)
 
-    assert_fails(result, str(tmp_path / name), words)
+    assert_only_fails(result, str(tmp_path / name), words)
 
 
 def test_an_output_that_turns_out_not_to_be_writable_leaves_nothing(
     store: Path,
 ) -> None:
-    assert_fails(sql(store, QUERY, "--output", "/proc/x.csv"), "/proc/x.csv")
+    assert_only_fails(sql(store, QUERY, "--output", "/proc/x.csv"), "/proc/x.csv")
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x", "x.csv.gz", ".csv"])
@@ -275,7 +262,7 @@ def test_json_and_an_output_contradict_each_other(store: Path, tmp_path: Path) -
 
 
 def test_there_must_be_a_store(tmp_path: Path) -> None:
-    assert_fails(sql(tmp_path / "none", QUERY), "There is no store")
+    assert_only_fails(sql(tmp_path / "none", QUERY), "There is no store")
     assert not (tmp_path / "none").exists()
 
 

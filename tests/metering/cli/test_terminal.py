@@ -6,16 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import app
+from tests.metering.cli.running import run
+
+pytestmark = pytest.mark.slow
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 def run_program(*arguments: str) -> subprocess.CompletedProcess[bytes]:

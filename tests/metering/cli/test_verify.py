@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 import metering
 from metering.cli.app import app
+from tests.metering.cli.running import assert_only_fails
 from tests.metering.usual_usage import create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
@@ -18,15 +19,6 @@ DAY = datetime(2025, 3, 1, tzinfo=UTC)
 def verify(store: Path, *arguments: str | Path) -> Result:
     named = ["verify", *arguments, "--store", store]
     return CliRunner().invoke(app, [str(each) for each in named])
-
-
-def assert_fails(result: Result, *words: str) -> None:
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("metering: ")
-    assert result.stderr.count("\n") == 1
-    for word in words:
-        assert word in result.stderr
 
 
 def problem_of(result: Result) -> str:
@@ -101,7 +93,9 @@ def test_a_missing_segment_is_named(store: Path) -> None:
     (file,) = (store / "segments").iterdir()
     file.unlink()
 
-    assert_fails(verify(store), file.name, "is missing", "restore it from a backup")
+    assert_only_fails(
+        verify(store), file.name, "is missing", "restore it from a backup"
+    )
 
 
 def test_a_checkpoint_is_kept_and_renewed(store: Path, checkpoint: Path) -> None:
@@ -184,7 +178,7 @@ def test_a_file_that_holds_no_checkpoint_is_refused_and_left_alone(
 
     result = verify(store, "--checkpoint", checkpoint)
 
-    assert_fails(result, str(checkpoint), "holds no checkpoint")
+    assert_only_fails(result, str(checkpoint), "holds no checkpoint")
     assert checkpoint.read_bytes() == content
 
 
@@ -193,10 +187,10 @@ def test_a_place_that_no_file_can_have_is_refused_before_the_work(
 ) -> None:
     nowhere = tmp_path / "nowhere" / "checkpoint.json"
 
-    assert_fails(verify(store, "--checkpoint", nowhere), "there is no directory")
-    assert_fails(verify(store, "--checkpoint", tmp_path), "Is a directory")
+    assert_only_fails(verify(store, "--checkpoint", nowhere), "there is no directory")
+    assert_only_fails(verify(store, "--checkpoint", tmp_path), "Is a directory")
     assert not nowhere.parent.exists()
 
 
 def test_a_checkpoint_that_cannot_be_saved_is_told(store: Path) -> None:
-    assert_fails(verify(store, "--checkpoint", "/proc/checkpoint.json"), "/proc")
+    assert_only_fails(verify(store, "--checkpoint", "/proc/checkpoint.json"), "/proc")
