@@ -3,7 +3,7 @@
 Each event is of another customer and reaches the threshold of an alert on everybody.
 The worker is a process of its own, which looks for news every 50 ms, or a thread of the
 process that appends, which wakes it. What counts is from before the append to the time
-of recording that the trigger has; the 99th percentile is told beside the median. Events
+of recording that the trigger has; the 99th percentile is recorded beside the median. Events
 come at random intervals, so that they fall anywhere between two looks.
 """
 

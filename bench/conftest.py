@@ -103,7 +103,7 @@ def _size() -> Size:
 
 
 def _file_system(directory: Path) -> str:
-    """Tell the kind of the file system, of the mount that is nearest above."""
+    """Return the kind of the file system, of the nearest mount above."""
     if not _MOUNTS.exists():
         return "unknown file system"
     mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]

@@ -90,7 +90,7 @@ def expected_answers(traffic: Traffic) -> Answers:
 
 
 def digest(answers: object) -> str:
-    """Hash answers made of tuples, lists, texts, integers and datetimes.
+    """Hash answers made of tuples, lists, strings, integers and datetimes.
 
     Decimals count by value: a database may write the same sum with more zeros.
     """
@@ -153,7 +153,7 @@ def take_turns(
 class Race(Generic[Result]):
     """Contestants that take turns, run when the first of them is asked for.
 
-    pytest-benchmark is told of their rounds afterwards: `CLOCK` is its timer.
+    Their rounds are replayed to pytest-benchmark afterwards, whose timer is `CLOCK`.
     """
 
     def __init__(

@@ -204,7 +204,7 @@ def line_id(number: int) -> str:
 
 
 def currency_of(customer: int) -> str:
-    """Tell the one currency of a customer."""
+    """Return the one currency of a customer."""
     return CURRENCIES[customer % len(CURRENCIES)]
 
 

@@ -31,7 +31,7 @@ _SCHEMA: Final = pa.schema(
 )
 _DAYS: Final = (END - START).days
 _FIRST_DAY: Final = int(START.timestamp()) * 1_000_000 // MICROSECONDS_PER_DAY
-# Sorted as texts are.
+# In the order of strings.
 _NAMES: Final = sorted(EVENT_NAMES)
 
 

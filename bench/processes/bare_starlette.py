@@ -1,7 +1,7 @@
 """Starlette routes that only parse the form, or the JSON: what HTTP costs without metering.
 
 The same uvicorn with the same parser of HTTP serves it. It prints its URL, and serves
-until it is told to stop.
+until it is stopped.
 """
 
 import logging

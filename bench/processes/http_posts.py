@@ -1,7 +1,7 @@
 """Posts of meter events from many connections: a process that only sends them.
 
-Requests are made beforehand and answers are barely read, so that what is measured is
-whoever answers. How much of a core it took all the same is told beside the time.
+Requests are made beforehand and answers are barely read, so that the server is what
+is measured. How much of a core the load took is recorded beside the time.
 """
 
 import asyncio

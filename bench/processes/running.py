@@ -1,9 +1,9 @@
 """Contestants that run as processes of their own: started, timed and listened to.
 
 The time is that of the whole process, from its start to its end: what is wanted once a
-night is not asked of a process that is warm. What it took without the start of Python
-and the imports is told by the process itself, and so is its peak memory, since Linux
-hands the peak that getrusage tells from the parent process to its child.
+night is not asked of a process that is warm. The process itself reports
+what it took without the start of Python and the imports, and its peak memory: Linux
+hands the peak of getrusage from a parent process to its child.
 """
 
 import resource
@@ -68,7 +68,7 @@ def tell(work_seconds: float) -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Tell how much memory this process has held at once."""
+    """Return how much memory this process has held at once."""
     if _STATUS.exists():
         peaks = [
             line.split()[1]

@@ -265,7 +265,7 @@ _REMARKS: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "ingest_seconds": (_time, "{} without the start of the process"),
     "work_seconds": (_time, "{} without the start of the process"),
 }
-"""Figures of a record that are told beside it: how they are written, and the words."""
+"""Figures of a record that stand among its remarks: how they are written, and the words."""
 
 
 if __name__ == "__main__":

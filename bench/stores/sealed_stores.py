@@ -45,7 +45,7 @@ class SealedStore:
         return metering.connect(self.directory, create=False, seal_events=None)
 
     def event_names(self) -> dict[str, str]:
-        """Tell the event name of each meter, by its id."""
+        """Return the event name of each meter, by its id."""
         with self.connect() as engine:
             return {meter.id: meter.event_name for meter in engine.meters.list()}
 

@@ -63,7 +63,7 @@ AllowPrivateOption = Annotated[
     typer.Option(
         "--allow-private",
         envvar="METERING_ALLOW_PRIVATE_WEBHOOKS",
-        help="Send also over http, and to addresses that are not public.",
+        help="Allow http, and addresses that are not public.",
     ),
 ]
 LivemodeOption = Annotated[

@@ -76,7 +76,9 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     recurrence: Annotated[
         RecurrenceName | None,
-        typer.Option(help="Usage of which time; of all time if left out."),
+        typer.Option(
+            help="Count usage from the start of each month or day; of all time if left out."
+        ),
     ] = None,
     timezone: Annotated[
         str | None,

@@ -113,10 +113,10 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     category: Annotated[
         Literal["paid", "promotional"],
-        typer.Option(help="Promotional ones are used before paid ones."),
+        typer.Option(help="Promotional credits are used before paid ones."),
     ] = "paid",
     priority: Annotated[
-        int, typer.Option(metavar="0..100", help="What has a lower one is used first.")
+        int, typer.Option(metavar="0..100", help="Lower priorities are used first.")
     ] = 50,
     name: Annotated[
         str | None, typer.Option(metavar="TEXT", help="For people.")
@@ -156,7 +156,7 @@ CREDITS.actions(retrieve="Show a grant.")
 
 @CREDITS.command()
 def void(m: metering.Metering, grant: _GrantArgument) -> Done:
-    """Take back a grant of which nothing is used."""
+    """Void a grant of which nothing is used."""
     voided = m.credit_grants.void(grant)
     of = f"{money_of(voided.amount)} of {voided.customer}"
     return Done(voided, f"Voided {voided.id}: {of}")
@@ -204,8 +204,8 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
 ) -> None:
     """Show what is left of a customer's credits, at any instant.
 
-    A past instant is answered as it stood, a future one as it will stand if nothing
-    else happens. The ledger balance includes grants that are not effective yet, the
+    A past balance is as it stood, a future one as it will stand if nothing else
+    happens. The ledger balance includes grants that are not effective yet, the
     available balance does not.
     """
     wanted = _filter(grant, price, is_metered=metered)
@@ -260,8 +260,8 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
 ) -> None:
     """Plot the running balance of credits, a plot for each currency.
 
-    The changes follow below the plots. Times to come are answered as they will be if
-    nothing else happens. With --json every change is a line of its own.
+    The changes follow below the plots. Future balances are as they will
+    stand if nothing else happens. With --json every change is a line of its own.
     """
     wanted = _filter(grant, price, is_metered=metered)
     # Ends are exclusive: the first whole second after all that is recorded.

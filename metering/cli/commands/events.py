@@ -61,7 +61,7 @@ def cancel(
         str, typer.Argument(metavar="IDENTIFIER", help="Its identifier.")
     ],
 ) -> Done:
-    """Cancel an event: no summary counts it any more. Doing it again is fine."""
+    """Cancel an event: no summary counts it from now on. Cancelling it again succeeds."""
     adjustment = m.meter_event_adjustments.create(
         event_name=event_name, type="cancel", cancel={"identifier": identifier}
     )

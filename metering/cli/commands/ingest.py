@@ -27,12 +27,14 @@ from metering.cli.targets import StoreTarget
 from metering.usage.ingest.sources import open_source
 
 _MeterColumnOption = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Usually what the meter names.")
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="If left out, the column that the meter names."
+    ),
 ]
-_EPILOG = """Exits with 0 if a row was recorded, or had been, or there was none; with 1 if
-every row was rejected, or a file cannot be read.
+_EPILOG = """Exits with 1 if every row is rejected or a file cannot be read.
 
-A trace that was made for something else becomes a meter like this:
+A trace of another system becomes a meter like this:
 
 \b
   metering ingest trace.csv --event-name tokens --create-meter sum
@@ -64,35 +66,39 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     ],
     *,
     event_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of all events.")
+        str | None, typer.Option(metavar="NAME", help="The same for all events.")
     ] = None,
     event_name_column: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Usually event_name.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of the event name; event_name if left out."
+        ),
     ] = None,
     customer: Annotated[
-        str | None, typer.Option(metavar="CUSTOMER", help="Of all events.")
+        str | None, typer.Option(metavar="CUSTOMER", help="The same for all events.")
     ] = None,
     customer_column: _MeterColumnOption = None,
     value: Annotated[
-        str | None, typer.Option(metavar="VALUE", help="Of all events.")
+        str | None, typer.Option(metavar="VALUE", help="The same for all events.")
     ] = None,
     value_column: _MeterColumnOption = None,
     timestamp_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Events happen now without it.")
+        str,
+        typer.Option(metavar="COLUMN", help="Without this column events happen now."),
     ] = "timestamp",
     identifier_column: Annotated[
         str,
         typer.Option(
             metavar="COLUMN",
-            help="Without it identifiers are made of the file's content and the number of"
-            " the row.",
+            help="Without this column identifiers are made of the file's content and the row"
+            " number.",
         ),
     ] = "identifier",
     payload_column: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="The only columns to keep beside these; may be repeated. All others are"
+            help="Keep only this column beside these; may be repeated. All columns are"
             " kept if left out.",
         ),
     ] = None,
@@ -115,11 +121,10 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Record the events of files.
+    """Record the events of files, and create the store if there is none.
 
-    The store is made if there is none. Every batch of 50,000 rows is durable before the
-    next. A bad row never fails the others; rows count from 0. Ingesting a file again
-    counts nothing twice.
+    Every batch of 50,000 rows is durable before the next. A bad row never fails the
+    others; rows count from 0. Ingesting a file again counts nothing twice.
     """
     columns = metering.Columns(
         event_name=_either("event-name", event_name, event_name_column) or "event_name",

@@ -60,42 +60,51 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     meter: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="METER", help="Id or event name, once for each; all if left out."
+            metavar="METER",
+            help="Its id or event name; may be repeated. All if left out.",
         ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Inclusive; the first event's.")
+        str | None,
+        typer.Option(metavar="TIME", help="Inclusive; the first event if left out."),
     ] = None,
     end: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Exclusive; the last event's.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Exclusive; after the last event if left out."
+        ),
     ] = None,
     window: Annotated[
         WindowName,
-        typer.Option(help="How long each window is."),
+        typer.Option(help="Length of the windows."),
     ] = "day",
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Payload key to split usage by as well."),
+        typer.Option(
+            metavar="KEY", help="Split usage by this payload key; may be repeated."
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=TEXT",
-            help="Only events with this text in the payload; several texts of one key"
-            " are alternatives.",
+            metavar="KEY=VALUE",
+            help="Only events with this in the payload; several values of one key are"
+            " alternatives.",
         ),
     ] = None,
     timezone: Annotated[
-        str, typer.Option(metavar="ZONE", help="Whose clocks the windows follow.")
+        str, typer.Option(metavar="ZONE", help="Time zone of the windows.")
     ] = "UTC",
     as_of: Annotated[
         str | None,
         typer.Option(
-            metavar="POSITION|TIME", help="What was known at a position, or by a time."
+            metavar="POSITION|TIME",
+            help="As known at a position of the log, or at a time.",
         ),
     ] = None,
     formula: Annotated[
-        FormulaName | None, typer.Option(help="Try another than the meters' own.")
+        FormulaName | None,
+        typer.Option(help="Try another formula than the meters have."),
     ] = None,
     value_key: Annotated[
         str | None,
@@ -105,7 +114,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         bool,
         typer.Option(
             "--diff",
-            help="Compare with how things are now: what would change, by customer.",
+            help="Show what would change against how usage is summed up now, by customer.",
         ),
     ] = False,
     limit: RowLimitOption = None,
@@ -193,6 +202,6 @@ def _filters(where: Sequence[str]) -> dict[str, list[str]]:
     for each in where:
         key, equals, text = each.partition("=")
         if not equals or not key:
-            raise typer.BadParameter(f"give --where KEY=TEXT, not {each!r}")
+            raise typer.BadParameter(f"give --where KEY=VALUE, not {each!r}")
         filters.setdefault(key, []).append(text)
     return filters

@@ -25,24 +25,30 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
     ] = "127.0.0.1",
     port: Annotated[
         int,
-        typer.Option(min=0, max=65_535, metavar="PORT", help="0 is any that is free."),
+        typer.Option(
+            min=0,
+            max=65_535,
+            metavar="PORT",
+            help="Where to listen; 0 is any free port.",
+        ),
     ] = 12111,
     behind_tls: Annotated[
         bool,
         typer.Option(
             "--behind-tls",
-            help="Something in front speaks TLS: listen also where others can reach.",
+            help="A proxy in front speaks TLS: allow addresses that others can reach.",
         ),
     ] = False,
     works: Annotated[
         bool,
         typer.Option(
             "--worker/--no-worker",
-            help="Whether to evaluate alerts, deliver webhooks and seal as well.",
+            help="Evaluate alerts, deliver webhooks and seal as well, or leave it to"
+            " metering worker.",
         ),
     ] = True,
     rate_limit: Annotated[
@@ -50,17 +56,17 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
         typer.Option(
             min=0,
             metavar="N",
-            help="How many requests a second a key may make; 0 is any number.",
+            help="Requests a second of each key; 0 is any number.",
         ),
     ] = _RATE_LIMIT,
     allow_private: AllowPrivateOption = False,
     live: LivemodeOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Serve Stripe's billing API, for Stripe's own clients; keys create makes keys.
+    """Serve Stripe's billing API, for Stripe's own clients.
 
-    SIGTERM or Ctrl-C stops it as soon as what was accepted is answered. Point a client
-    at it by its base addresses, for api and for meter_events.
+    metering keys create makes keys. Set the base addresses of a client, for api and for
+    meter_events. SIGTERM or Ctrl-C stops the server once accepted requests are answered.
     """
     try:
         # It takes a while to load, and is an extra.

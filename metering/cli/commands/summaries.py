@@ -37,7 +37,9 @@ class _SummaryRequest:
 @on_target()
 def summaries(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
-    meter: Annotated[str, typer.Argument(metavar="METER", help="Id or event name.")],
+    meter: Annotated[
+        str, typer.Argument(metavar="METER", help="Its id or event name.")
+    ],
     *,
     customer: Annotated[str, typer.Option(metavar="CUSTOMER", help="Whose usage.")],
     start: Annotated[
@@ -52,10 +54,12 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     by: Annotated[
         GroupingWindowName | None,
-        typer.Option(help="One summary for each UTC hour or day with usage."),
+        typer.Option(
+            help="Split the usage by UTC hour or day; those without usage are left out."
+        ),
     ] = None,
     fill: Annotated[
-        bool, typer.Option("--fill", help="Hours or days without usage as well.")
+        bool, typer.Option("--fill", help="Include hours or days without usage.")
     ] = False,
     json: JsonOption = False,
 ) -> None:

@@ -30,7 +30,7 @@ _REPORTED = (
 def seal(target: StoreTarget, *, json: JsonOption = False) -> None:
     """Move recorded usage into segments: Parquet files that any engine reads.
 
-    It happens by itself when half a million entries have gathered.
+    Stores seal by themselves when half a million entries have gathered.
     """
     safe = "Interrupted; the log is as it was, and the next sealing makes up the rest"
     start = perf_counter()
@@ -54,7 +54,7 @@ def seal(target: StoreTarget, *, json: JsonOption = False) -> None:
 
 @on_target()
 def rebuild(target: StoreTarget, *, json: JsonOption = False) -> None:
-    """Make everything anew that follows from the log."""
+    """Rebuild everything that follows from the log."""
     safe = "Interrupted; the log is as it was, and the next command makes up the rest"
     start = perf_counter()
     with (
@@ -79,8 +79,8 @@ def verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Check against the position and digest saved in this file, if there"
-            " is one, and save the new ones in it if nothing is wrong.",
+            help="Check against the position and digest in this file, if it exists, and"
+            " save the new ones there if nothing is wrong.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -88,8 +88,8 @@ def verify(
     """Check the log, its segments, and what follows from them.
 
     The digest stands for everything up to the position: kept outside the store, it
-    proves later that nothing before it was changed or cut off. Exits with 1 where
-    something is wrong.
+    proves later that nothing before it was changed or cut off. Exits with 1 if something
+    is wrong.
     """
     saved = read_checkpoint(checkpoint)
     with (

@@ -21,7 +21,7 @@ _ALLOW_PRIVATE = ["allow_private_webhooks"]
 _DELIVERIES = 100
 
 _EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id.")]
-_UrlOption = typer.Option(metavar="URL", help="Where events are sent to.")
+_UrlOption = typer.Option(metavar="URL", help="Where to send events.")
 _DescriptionOption = Annotated[
     str | None, typer.Option(metavar="TEXT", help="For people.")
 ]
@@ -58,7 +58,7 @@ WEBHOOKS = Resource(
 def webhooks(m: metering.Metering) -> Listing[metering.WebhookEndpoint]:
     """List webhook endpoints, newest first; or change them, and see how deliveries went.
 
-    metering worker delivers.
+    metering worker makes the deliveries.
     """
     none = "No endpoints; make one with webhooks create."
     return Listing(every(m.webhook_endpoints.list), _endpoint_columns, none=none)
@@ -74,7 +74,9 @@ def create(  # a command's options are its arguments
     metadata: MetadataOption = None,
     signature: Annotated[
         Literal["stripe", "standard"],
-        typer.Option(help="How: as Stripe does, or by Standard Webhooks."),
+        typer.Option(
+            help="How events are signed: as by Stripe, or as in Standard Webhooks."
+        ),
     ] = "stripe",
 ) -> metering.WebhookEndpoint:
     """Send events to a URL from now on. The secret that signs them is shown this once."""
@@ -101,10 +103,10 @@ def update(  # noqa: PLR0913  # a command's options are its arguments
     metadata: MetadataOption = None,
     disabled: Annotated[
         bool | None,
-        typer.Option("--disable/--enable", help="Whether to send nothing for now."),
+        typer.Option("--disable/--enable", help="Stop sending events, or start again."),
     ] = None,
 ) -> metering.WebhookEndpoint:
-    """Change what is given of an endpoint, and nothing else."""
+    """Change an endpoint; what is left out stays as it is."""
     return m.webhook_endpoints.update(
         endpoint,
         url=UNSET if url is None else url,
@@ -123,7 +125,10 @@ def rotate(
     overlap: Annotated[
         int,
         typer.Option(
-            min=0, max=720, metavar="HOURS", help="How long the old one signs as well."
+            min=0,
+            max=720,
+            metavar="HOURS",
+            help="How long the old secret signs as well.",
         ),
     ] = 24,
 ) -> metering.WebhookEndpoint:
@@ -134,7 +139,7 @@ def rotate(
 
 @WEBHOOKS.command()
 def delete(m: metering.Metering, endpoint: _EndpointArgument) -> Done:
-    """Delete an endpoint with its deliveries, and send it nothing any more."""
+    """Delete an endpoint with its deliveries."""
     m.webhook_endpoints.delete(endpoint)
     return Done({"id": endpoint, "deleted": True}, f"Deleted {endpoint}")
 

@@ -45,10 +45,10 @@ def worker(
 ) -> None:
     """Evaluate alerts, deliver to webhook endpoints and seal, until stopped.
 
-    Any number of workers may run on one store. SIGTERM or Ctrl-C stops one as soon as
-    the deliveries that it is attempting are through; a second signal stops it at once,
-    and the next worker does again what was not finished. With --json it prints a line
-    for each round that came to something.
+    Any number of workers may run on one store. SIGTERM or Ctrl-C stops a worker after
+    the deliveries that are under way; a second signal stops it at once, and the next
+    worker repeats what was not finished. With --json every round that did something is
+    a line.
     """
     done: SimpleQueue[metering.WorkReceipt] = SimpleQueue()
     with (

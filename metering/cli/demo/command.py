@@ -93,14 +93,16 @@ def demo(
     ] = 1_000_000,
     seed: Annotated[
         int,
-        typer.Option(min=0, max=2**31, metavar="N", help="Another makes other events."),
+        typer.Option(
+            min=0, max=2**31, metavar="N", help="Another seed makes other events."
+        ),
     ] = 1,
     json: JsonOption = False,
 ) -> None:
     """Meter a day and a half of a language-model API, and show it.
 
-    The store stays. Running the demo again sends the same events: all of them are
-    duplicates. So an interrupted demo can be finished, with the same totals.
+    The store stays. Running the demo again sends the same events, and all of them are
+    duplicates: an interrupted demo can be finished, with the same totals.
     """
     progress = Progress(total=events)
     document: dict[str, object] = {"store": target.name}

@@ -87,7 +87,7 @@ def show_rows(table: pa.Table, limit: int | None) -> None:
         return
     shown = table.slice(0, limit or _ROWS_SHOWN)
     cells = [
-        _texts(*each) for each in zip(shown.columns, shown.column_names, strict=True)
+        _strings(*each) for each in zip(shown.columns, shown.column_names, strict=True)
     ]
     columns: list[Column[int]] = [
         Column(field.name, column.__getitem__, is_number=_is_number(field.type))
@@ -107,7 +107,7 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _texts(column: pa.ChunkedArray, name: str) -> list[str]:
+def _strings(column: pa.ChunkedArray, name: str) -> list[str]:
     if pa.types.is_decimal(column.type):
         values = column.to_pylist()
         present = [shortest(each) for each in values if each is not None]
@@ -135,7 +135,7 @@ def _write_csv(table: pa.Table, file: BinaryIO) -> None:
     with pc.CSVWriter(file, schema) as writer:
         for batch in table.to_batches(_ROWS_AT_A_TIME):
             columns: list[Column[int]] = [
-                column if column.type == field.type else _texts_in_csv(column, field)
+                column if column.type == field.type else _csv_strings(column, field)
                 for column, field in zip(batch.columns, schema, strict=True)
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
@@ -146,7 +146,7 @@ def _kind_in_csv(kind: pa.DataType) -> pa.DataType:
     return kind if is_plain else pa.string()
 
 
-def _texts_in_csv(column: pa.Array, field: pa.Field) -> pa.Array:
+def _csv_strings(column: pa.Array, field: pa.Field) -> pa.Array:
     values = plain_values(column, field.name)
     return pa.array(map(text_in_csv, values), pa.string())
 

@@ -1,4 +1,4 @@
-"""Texts on a screen: numbers with separators, times, bars, and nothing that moves it."""
+"""Strings for a screen: numbers with separators, times, bars; never control characters."""
 
 import shlex
 import shutil
@@ -38,11 +38,11 @@ def quantities(values: Sequence[Decimal]) -> list[str]:
 
     Aligned to the right, that is: blanks stand for the digits that others have.
     """
-    texts = [f"{value:,f}" for value in values]
-    tails = [len(text) - len(text.partition(".")[0]) for text in texts]
+    written = [f"{value:,f}" for value in values]
+    tails = [len(text) - len(text.partition(".")[0]) for text in written]
     longest = max(tails, default=0)
     return [
-        text + " " * (longest - tail) for text, tail in zip(texts, tails, strict=True)
+        text + " " * (longest - tail) for text, tail in zip(written, tails, strict=True)
     ]
 
 

@@ -1,8 +1,8 @@
-"""Values of results: whatever a query gives, as JSON, as CSV and as a screen have it.
+"""Values of results: whatever a query returns, as JSON, as CSV and on a screen.
 
-Decimals keep all their digits and lose the zeros at their end; times that Python does
-not know, and intervals, become strings; maps whose keys are strings become objects, other
-maps lists of keys with their values.
+Decimals keep all their digits and lose trailing zeros. Times outside Python's range and
+intervals become strings. Maps with string keys become objects, other maps become lists of
+keys with their values.
 """
 
 from datetime import date, datetime, time
@@ -20,10 +20,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def plain_values(column: pa.Array | pa.ChunkedArray, name: str) -> list[object]:
-    """Turn a column into values that JSON knows.
+    """Turn a column into values that JSON has.
 
     Raises:
-        QueryError: it holds something that nothing but Arrow can hold.
+        QueryError: it holds a value that only Arrow can hold.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -31,12 +31,12 @@ def plain_values(column: pa.Array | pa.ChunkedArray, name: str) -> list[object]:
     has_nanoseconds = pa.types.is_temporal(kind) and getattr(kind, "unit", "") == "ns"
     try:
         if has_nanoseconds:
-            return _as_texts(column)
+            return _as_strings(column)
         return [_plain(value, kind) for value in column.to_pylist()]
     except (OverflowError, ValueError, pa.ArrowException) as error:
         # Years beyond 9999, for instance.
         if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
-            return _as_texts(column)
+            return _as_strings(column)
         reason = f"its column {name!r} has a value that cannot be written: {error}"
         raise QueryError(f"{reason}; cast it to VARCHAR") from error
 
@@ -103,6 +103,6 @@ def _interval(value: pa.MonthDayNano) -> str:
     return f"P{value.months}M{value.days}DT{seconds:f}S"
 
 
-def _as_texts(column: pa.Array | pa.ChunkedArray) -> list[object]:
-    texts: list[object] = column.cast(pa.string()).to_pylist()
-    return texts
+def _as_strings(column: pa.Array | pa.ChunkedArray) -> list[object]:
+    strings: list[object] = column.cast(pa.string()).to_pylist()
+    return strings
