@@ -20,7 +20,8 @@ from ledger.errors import (
     StoreVersionError,
     UnsafeDurabilityError,
 )
-from metering.access.api_keys import ApiKey
+from metering.access.api_keys import ApiKey, ApiKeys
+from metering.alerts.alerts import Alerts
 from metering.alerts.requests import (
     AlertFilterParams,
     CreditBalanceLimitParams,
@@ -37,8 +38,12 @@ from metering.alerts.resources import (
 )
 from metering.arguments.clock import Clock, FixedClock, SystemClock
 from metering.arguments.pages import ListObject
-from metering.arguments.times import Time
+from metering.arguments.times import CreatedBounds, Time
+from metering.bodies import ResourceObject
 from metering.connection import Metering, connect
+from metering.credits.applications import CreditApplications
+from metering.credits.balances import CreditBalanceSummaries
+from metering.credits.grants import CreditGrants
 from metering.credits.requests import (
     ApplicabilityConfigParams,
     CreditAmountParams,
@@ -62,6 +67,7 @@ from metering.credits.resources import (
     ScopePrice,
 )
 from metering.credits.settlement.receipts import CreditsProgress, CreditsReceipt
+from metering.credits.transactions import CreditBalanceTransactions
 from metering.errors import (
     IdentifierConflictError,
     InvalidRequestError,
@@ -70,6 +76,7 @@ from metering.errors import (
     ResourceMissingError,
     SourceError,
 )
+from metering.meters.meters import Meters
 from metering.meters.requests import (
     CustomerMappingParams,
     DefaultAggregationParams,
@@ -83,15 +90,20 @@ from metering.meters.resources import (
     StatusTransitions,
     ValueSettings,
 )
+from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
-from metering.stream.sessions import MeterEventSession
+from metering.stream.sessions import MeterEventSession, MeterEventSessions
 from metering.upkeep.status import StoreStatus, WorkReceipt
 from metering.upkeep.verification import Checkpoint, VerifyReport
+from metering.upkeep.worker import Worker
+from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.ingest.layout import Columns, Constant
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
+from metering.usage.meter_events import MeterEvents
 from metering.usage.requests import CancelParams
 from metering.usage.resources import Cancel, MeterEvent, MeterEventAdjustment
-from metering.webhooks.requests import CreatedBounds
+from metering.webhooks.endpoints import WebhookEndpoints
+from metering.webhooks.events import Events
 from metering.webhooks.resources import (
     DeliveryReceipt,
     Event,
@@ -112,7 +124,9 @@ __all__ = [
     "AlertFilter",
     "AlertFilterParams",
     "AlertTriggered",
+    "Alerts",
     "ApiKey",
+    "ApiKeys",
     "ApplicabilityConfig",
     "ApplicabilityConfigParams",
     "Cancel",
@@ -125,15 +139,19 @@ __all__ = [
     "CreatedBounds",
     "CreditAmount",
     "CreditAmountParams",
+    "CreditApplications",
     "CreditBalance",
     "CreditBalanceLimit",
     "CreditBalanceLimitParams",
+    "CreditBalanceSummaries",
     "CreditBalanceSummary",
     "CreditBalanceThreshold",
     "CreditBalanceThresholdParams",
     "CreditBalanceTransaction",
+    "CreditBalanceTransactions",
     "CreditFilterParams",
     "CreditGrant",
+    "CreditGrants",
     "CreditScope",
     "CreditScopeParams",
     "CreditTransactionCredit",
@@ -146,9 +164,11 @@ __all__ = [
     "DefaultAggregationParams",
     "DeliveryReceipt",
     "ErrorReport",
+    "ErrorReports",
     "ErrorType",
     "Event",
     "EventData",
+    "Events",
     "FixedClock",
     "IdentifierConflictError",
     "IngestProgress",
@@ -162,16 +182,21 @@ __all__ = [
     "Meter",
     "MeterEvent",
     "MeterEventAdjustment",
+    "MeterEventAdjustments",
     "MeterEventInvalidError",
     "MeterEventSession",
+    "MeterEventSessions",
     "MeterEventSummary",
+    "MeterEvents",
     "Metering",
     "MeteringError",
+    "Meters",
     "Monetary",
     "MonetaryParams",
     "QueryError",
     "ReaggregationError",
     "ResourceMissingError",
+    "ResourceObject",
     "RunsDirectoryError",
     "ScopePrice",
     "SegmentDamagedError",
@@ -203,6 +228,8 @@ __all__ = [
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookEndpoints",
     "WorkReceipt",
+    "Worker",
     "connect",
 ]

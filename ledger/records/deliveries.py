@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, tuple_, update
 
 from ledger.records.outbox_tables import (
     IS_FIRST,
@@ -154,17 +154,45 @@ class Deliveries:
             found[row.position].add(row.number)
         return dict(found)
 
+    def place_of(self, endpoint_id: str, event_id: str) -> tuple[int, int] | None:
+        """Return the place of an event among the deliveries to an endpoint."""
+        row = self._connection.execute(
+            select(_delivery.position, _delivery.number).where(
+                _delivery.endpoint_id == endpoint_id, _delivery.event_id == event_id
+            )
+        ).first()
+        return None if row is None else (row.position, row.number)
+
     def latest(
-        self, endpoint_id: str, limit: int
+        self,
+        endpoint_id: str,
+        limit: int,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
     ) -> list[tuple[Delivery, list[DeliveryAttempt]]]:
-        """Return the last deliveries to an endpoint, newest first, with their attempts."""
-        rows = self._connection.execute(
-            select(webhook_delivery)
-            .where(_delivery.endpoint_id == endpoint_id)
-            .order_by(_delivery.position.desc(), _delivery.number.desc())
-            .limit(limit)
-        )
+        """Return deliveries to an endpoint, newest first, with their attempts.
+
+        Args:
+            endpoint_id: of the endpoint.
+            limit: how many at most.
+            before: only those at earlier places, by `place_of`.
+            after: only those at later places, and the earliest of them.
+        """
+        place = tuple_(_delivery.position, _delivery.number)
+        wanted = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
+        if before is not None:
+            wanted = wanted.where(place < before)
+        if after is None:
+            wanted = wanted.order_by(_delivery.position.desc(), _delivery.number.desc())
+        else:
+            wanted = wanted.where(place > after).order_by(
+                _delivery.position, _delivery.number
+            )
+        rows = self._connection.execute(wanted.limit(limit))
         found = [_delivery_of(row) for row in rows]
+        if after is not None:
+            found.reverse()
         attempts = self._attempts(endpoint_id, [each.event_id for each in found])
         return [(each, attempts.get(each.event_id, [])) for each in found]
 

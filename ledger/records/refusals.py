@@ -224,9 +224,18 @@ class Refusals:
         return None if row is None else _stored_report(row)
 
     def reports(
-        self, bounds: Bounds, after: StoredReport | None, most: int
+        self,
+        bounds: Bounds,
+        most: int,
+        *,
+        older_than: StoredReport | None = None,
+        newer_than: StoredReport | None = None,
     ) -> list[StoredReport]:
-        """Return reports, the newest first, that come after one of them."""
+        """Return reports, newest first: the newest, or those next to one of them."""
+        place = tuple_(_report.window_end, _report.report_id)
+        order: list[Any] = [_report.window_end, _report.report_id]
+        if newer_than is None:
+            order = [each.desc() for each in order]
         wanted = (
             select(error_report)
             .where(
@@ -234,7 +243,7 @@ class Refusals:
                 _report.window_end >= bounds.start,
                 _report.window_end < bounds.end,
             )
-            .order_by(_report.window_end.desc(), _report.report_id.desc())
+            .order_by(*order)
             .limit(most)
         )
         if bounds.meter_id is not None:
@@ -242,10 +251,12 @@ class Refusals:
         if bounds.has_meter is not None:
             has_none = _report.meter_id == ""
             wanted = wanted.where(~has_none if bounds.has_meter else has_none)
-        if after is not None:
-            place = tuple_(_report.window_end, _report.report_id)
-            wanted = wanted.where(place < (after.window_end, after.report_id))
-        return [_stored_report(row) for row in self._connection.execute(wanted)]
+        if older_than is not None:
+            wanted = wanted.where(place < (older_than.window_end, older_than.report_id))
+        if newer_than is not None:
+            wanted = wanted.where(place > (newer_than.window_end, newer_than.report_id))
+        found = [_stored_report(row) for row in self._connection.execute(wanted)]
+        return found if newer_than is None else found[::-1]
 
 
 def _written(samples: Sequence[SampleError]) -> str:

@@ -14,8 +14,14 @@ import msgspec
 
 from ledger.records.keys import StoredKey, StoredKeys
 from metering.arguments.clock import at_microseconds
+from metering.arguments.pages import (
+    ListObject,
+    WholeListRequest,
+    listed,
+    within_page,
+)
 from metering.arguments.refusals import invalid
-from metering.arguments.schema import checked_value
+from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import Name
 from metering.bodies import ResourceObject
 from metering.errors import ResourceMissingError
@@ -89,9 +95,37 @@ class ApiKeys:
             StoredKeys(writing.connection).add(stored)
         return msgspec.structs.replace(_resource(stored), secret=secret)
 
-    def list(self) -> Sequence[ApiKey]:
-        """List all keys, newest first, revoked ones among them."""
-        return [_resource(each) for each in self._stored()]
+    def list(
+        self,
+        *,
+        limit: int | None = None,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> ListObject[ApiKey]:
+        """Return the keys, newest first, revoked ones among them.
+
+        Args:
+            limit: 1 to 100; None is all of them.
+            starting_after: id of the key before the first one to list.
+            ending_before: id of the key behind the last one to list.
+
+        Raises:
+            ResourceMissingError: a cursor is the id of no key.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
+        """
+        return self._page(
+            checked(
+                WholeListRequest,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(self, asked: WholeListRequest) -> ListObject[ApiKey]:
+        keys = [_resource(each) for each in self._stored()]
+        page = within_page(asked, keys, [each.id for each in keys], "API key")
+        return listed(asked, page, self._page)
 
     def revoke(self, key_id: str) -> ApiKey:
         """Revoke a key, from this answer on; repeating it is success.

@@ -42,6 +42,12 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     ending_before: Id | None = None
 
 
+class WholeListRequest(PageRequest, frozen=True, kw_only=True):
+    """Which page to read of a list that is short: all of it, where there is no limit."""
+
+    limit: PageLimit | None = None
+
+
 class ListObject(list[ListedResource], Generic[ListedResource]):
     """A page of a list: its resources, and whether there are more of them.
 

@@ -6,6 +6,7 @@ beyond the microsecond must be zero.
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 from metering.arguments.clock import microseconds
 from metering.arguments.refusals import invalid
@@ -52,6 +53,31 @@ def instant(time: object, param: str) -> int:
                 " 1970 or an ISO 8601 string"
             )
             raise _invalid(reason, param)
+
+
+class CreatedBounds(TypedDict, total=False):
+    """Bounds of when something was recorded."""
+
+    gt: Time
+    gte: Time
+    lt: Time
+    lte: Time
+
+
+def bounds_of(created: CreatedBounds | None) -> tuple[int, int]:
+    """Return bounds as microseconds, ``[start, end)``.
+
+    Raises:
+        InvalidRequestError: a time is malformed.
+    """
+    starts, ends = [-(1 << 62)], [1 << 62]
+    for name, time in (created or {}).items():
+        at = instant(time, f"created[{name}]")
+        if name in {"gte", "gt"}:
+            starts.append(at + (name == "gt"))
+        else:
+            ends.append(at + (name == "lte"))
+    return max(starts), min(ends)
 
 
 def duration(value: object, param: str, longest: timedelta) -> timedelta:

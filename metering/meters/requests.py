@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from metering.arguments.pages import PageLimit, PageRequest
+from metering.arguments.pages import WholeListRequest
 from metering.arguments.strings import Customer, Name
 from metering.arguments.times import Time
 from metering.arguments.words import FormulaName, GroupingWindowName
@@ -54,18 +54,16 @@ class MeterUpdate(msgspec.Struct, frozen=True, kw_only=True):
     display_name: DisplayName | UnsetType = UNSET
 
 
-class MeterList(PageRequest, frozen=True, kw_only=True):
+class MeterList(WholeListRequest, frozen=True, kw_only=True):
     """Which meters are listed."""
 
-    limit: PageLimit | None = None
     status: Literal["active", "inactive"] | None = None
 
 
-class EventSummaryList(PageRequest, frozen=True, kw_only=True):
+class EventSummaryList(WholeListRequest, frozen=True, kw_only=True):
     """Which usage is aggregated."""
 
     customer: Customer
     start_time: Time
     end_time: Time
     value_grouping_window: GroupingWindowName | None = None
-    limit: PageLimit | None = None

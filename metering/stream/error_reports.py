@@ -9,7 +9,7 @@ Source: https://docs.stripe.com/api/v2/core/events/event-types
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.appending.writing import Writing
@@ -25,10 +25,13 @@ from ledger.records.refusals import (
     StoredReport,
 )
 from ledger.records.requests import Requests, StoredRequest
-from metering.arguments.times import Time, instant
+from metering.arguments.pages import ListObject, check_cursors, listed
+from metering.arguments.schema import checked
+from metering.arguments.times import CreatedBounds, bounds_of
 from metering.bodies import encoded
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
+from metering.stream.requests import LIMIT, ErrorReportList
 from metering.stream.resources import (
     REPORT_TRIGGERED,
     REPORT_TYPES,
@@ -39,9 +42,7 @@ from metering.stream.thin_events import notification_body
 from projections.kernels.endpoints import Endpoint
 from projections.webhooks.queries import EndpointQueries, Past
 
-LIMIT_MAX = 100
 _NO_METER = "no_meter"
-_BEYOND = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +119,12 @@ class ErrorReports:
         *,
         types: Sequence[str] | None = None,
         meter: str | None = None,
-        created: Mapping[str, Time] | None = None,
-        limit: int = 20,
+        created: CreatedBounds | None = None,
+        limit: int = LIMIT,
         starting_after: str | None = None,
-    ) -> list[ErrorReport]:
-        """List reports, the newest first.
+        ending_before: str | None = None,
+    ) -> ListObject[ErrorReport]:
+        """Return reports, newest first.
 
         Args:
             types: the types to list; None is every type.
@@ -130,37 +132,54 @@ class ErrorReports:
             created: bounds, of gt, gte, lt and lte.
             limit: 1 to 100.
             starting_after: id of the report before the first one to list.
+            ending_before: id of the report behind the last one to list.
 
         Raises:
-            ResourceMissingError: the cursor is the id of no report.
-            InvalidRequestError: an argument is malformed.
+            ResourceMissingError: a cursor is the id of no report.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        if not 1 <= limit <= LIMIT_MAX:
-            raise InvalidRequestError(
-                f"Invalid limit: {limit}; must be 1 to {LIMIT_MAX}", param="limit"
-            )
         make_reports(self._engine)
-        after = None
-        if starting_after is not None:
-            after = self._find(starting_after)
-            if after is None:
-                raise ResourceMissingError("event", starting_after, param="page")
-        wanted = set(REPORT_TYPES).intersection(types or REPORT_TYPES)
+        return self._page(
+            checked(
+                ErrorReportList,
+                types=types,
+                meter=meter,
+                created=created,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(self, asked: ErrorReportList) -> ListObject[ErrorReport]:
+        check_cursors(asked)
+        assert asked.limit is not None, "reports are read by pages"
+        wanted = set(REPORT_TYPES).intersection(asked.types or REPORT_TYPES)
         if not wanted:
-            return []
-        start, end = _bounds(created or {})
+            return ListObject()
+        start, end = bounds_of(asked.created)
         # Those that are older are there until the next report is made.
         oldest = self._engine.now() - REPORTS_KEPT + 1
         bounds = Bounds(
             livemode=self._engine.settings.livemode,
             start=max(start, oldest),
             end=end,
-            meter_id=meter,
+            meter_id=asked.meter,
             has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
         )
+        older_than = self._cursor(asked.starting_after, "starting_after")
+        newer_than = self._cursor(asked.ending_before, "ending_before")
         with self._engine.log.read() as connection:
-            found = Refusals(connection).reports(bounds, after, limit)
-        return [report_resource(each) for each in found]
+            found = Refusals(connection).reports(
+                bounds, asked.limit + 1, older_than=older_than, newer_than=newer_than
+            )
+        return listed(asked, [report_resource(each) for each in found], self._page)
+
+    def _cursor(self, report_id: str | None, param: str) -> StoredReport | None:
+        found = None if report_id is None else self._find(report_id)
+        if report_id is not None and found is None:
+            raise ResourceMissingError("event", report_id, param=param)
+        return found
 
     def _find(self, report_id: str) -> StoredReport | None:
         livemode = self._engine.settings.livemode
@@ -224,25 +243,3 @@ def _written_down(
         if is_new[request]:
             requests.put(StoredRequest.unanswered(request, now, resource_id=None))
     return [each for each in refused if is_new[each.request]]
-
-
-def _bounds(created: Mapping[str, Time]) -> tuple[int, int]:
-    """Return the bounds on when a report was made, ``[start, end)``."""
-    starts, ends = [0], [_BEYOND]
-    for name, time in created.items():
-        at = instant(time, f"created[{name}]")
-        match name:
-            case "gte":
-                starts.append(at)
-            case "gt":
-                starts.append(at + 1)
-            case "lt":
-                ends.append(at)
-            case "lte":
-                ends.append(at + 1)
-            case _:
-                raise InvalidRequestError(
-                    f"Invalid created: {name!r}; must be gt, gte, lt or lte",
-                    param="created",
-                )
-    return max(starts), min(ends)

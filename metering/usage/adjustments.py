@@ -1,15 +1,17 @@
 """Adjustments: cancelling an event. Decides whether it still may be cancelled."""
 
-from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.usage.columns import usage_rows
 from metering.arguments.clock import MICROSECOND, at_microseconds
-from metering.arguments.strings import check_word
+from metering.arguments.refusals import missing
+from metering.arguments.schema import checked
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
+from metering.usage.requests import CancelParams, MeterEventAdjustmentCreate
 from metering.usage.resources import Cancel, MeterEventAdjustment
 
 
@@ -23,10 +25,10 @@ class MeterEventAdjustments:
         self,
         *,
         event_name: str,
-        type: str,  # noqa: A002  # the name that Stripe gives it
-        cancel: Mapping[str, str],
+        type: Literal["cancel"],  # noqa: A002  # the name that Stripe gives it
+        cancel: CancelParams,
     ) -> MeterEventAdjustment:
-        """Cancel an event: from this answer on, no summary counts it.
+        """Cancel an event: no summary counts it from then on.
 
         Cancelling again is success. The event's identifier stays taken.
 
@@ -40,12 +42,12 @@ class MeterEventAdjustments:
             InvalidRequestError: an argument is malformed, or the event was recorded
                 longer ago than the connection's `cancel_window`.
         """
-        if type != "cancel":
-            raise InvalidRequestError(
-                f"Invalid type: {type!r}; must be cancel", param="type"
-            )
-        check_word(event_name, "event_name")
-        identifier = check_word(_identifier(cancel), "cancel[identifier]")
+        asked = checked(
+            MeterEventAdjustmentCreate, event_name=event_name, type=type, cancel=cancel
+        )
+        if asked.cancel is None:
+            raise missing("cancel[identifier]")
+        identifier = asked.cancel["identifier"]
         now = self._engine.now()
 
         with self._engine.writing(needs_events=True) as writing:
@@ -92,14 +94,3 @@ class MeterEventAdjustments:
             code="out_of_window",
             param="cancel[identifier]",
         )
-
-
-def _identifier(cancel: object) -> str:
-    identifier = cancel.get("identifier") if isinstance(cancel, Mapping) else None
-    if not isinstance(identifier, str) or not identifier:
-        raise InvalidRequestError(
-            "Missing required param: cancel[identifier]",
-            code="parameter_missing",
-            param="cancel[identifier]",
-        )
-    return identifier

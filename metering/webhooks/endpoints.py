@@ -22,9 +22,6 @@ from ledger.facts.webhooks import (
 )
 from ledger.records.deliveries import (
     Deliveries,
-    Delivery,
-    DeliveryAttempt,
-    DeliveryState,
 )
 from ledger.records.outbox import Outbox
 from ledger.records.signing_secrets import SigningSecrets
@@ -33,13 +30,13 @@ from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import (
     LIMIT,
     ListObject,
-    PageLimit,
     PageRequest,
+    check_cursors,
     listed,
     page_of,
 )
 from metering.arguments.refusals import invalid
-from metering.arguments.schema import checked, checked_value
+from metering.arguments.schema import checked
 from metering.arguments.strings import is_storable
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
@@ -47,9 +44,9 @@ from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
 from metering.webhooks.requests import WebhookEndpointCreate, WebhookEndpointUpdate
 from metering.webhooks.resources import (
-    WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
+    delivery_resource,
 )
 from metering.webhooks.signatures import new_secret
 from metering.webhooks.snapshots import EVENT_TYPES
@@ -278,23 +275,61 @@ class WebhookEndpoints:
         return listed(asked, [self._resource(each) for each in found], self._page)
 
     def deliveries(
-        self, endpoint_id: str, *, limit: int = 10
-    ) -> Sequence[WebhookDelivery]:
+        self,
+        endpoint_id: str,
+        *,
+        limit: int = LIMIT,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> ListObject[WebhookDelivery]:
         """Return the deliveries to an endpoint, newest first, with their attempts.
 
         Args:
             endpoint_id: of the endpoint.
             limit: 1 to 100.
+            starting_after: id of the event before the first one to list.
+            ending_before: id of the event behind the last one to list.
 
         Raises:
-            ResourceMissingError: there is no such endpoint.
-            InvalidRequestError: the limit is malformed.
+            ResourceMissingError: there is no such endpoint, or a cursor is the id of no
+                event that was to be sent to it.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
         """
-        most: int = checked_value(PageLimit, limit, "limit")
+        asked = checked(
+            PageRequest,
+            limit=limit,
+            starting_after=starting_after,
+            ending_before=ending_before,
+        )
+        return self._deliveries(endpoint_id, asked)
+
+    def _deliveries(
+        self, endpoint_id: str, asked: PageRequest
+    ) -> ListObject[WebhookDelivery]:
+        check_cursors(asked)
+        assert asked.limit is not None, "deliveries are read by pages"
         with self._engine.log.read() as connection:
             endpoint_of(EndpointQueries(connection), endpoint_id)
-            found = Deliveries(connection).latest(endpoint_id, most)
-        return [_delivery(delivery, attempts) for delivery, attempts in found]
+            seen = Deliveries(connection)
+
+            def place(event_id: str | None, param: str) -> tuple[int, int] | None:
+                found = event_id and seen.place_of(endpoint_id, event_id)
+                if event_id is not None and not found:
+                    raise ResourceMissingError("event", event_id, param=param)
+                return found or None
+
+            found = seen.latest(
+                endpoint_id,
+                asked.limit + 1,
+                before=place(asked.starting_after, "starting_after"),
+                after=place(asked.ending_before, "ending_before"),
+            )
+        return listed(
+            asked,
+            [delivery_resource(delivery, attempts) for delivery, attempts in found],
+            lambda following: self._deliveries(endpoint_id, following),
+            id_of=lambda each: each.event,
+        )
 
     def _resource(self, endpoint: Endpoint) -> WebhookEndpoint:
         return WebhookEndpoint(
@@ -336,30 +371,6 @@ def endpoint_of(
     if found is None:
         raise ResourceMissingError("webhook endpoint", str(endpoint_id), param=param)
     return found
-
-
-def _delivery(
-    delivery: Delivery, attempts: Sequence[DeliveryAttempt]
-) -> WebhookDelivery:
-    is_pending = delivery.state is DeliveryState.PENDING
-    at, next_at = delivery.delivered_at, delivery.next_attempt_at
-    return WebhookDelivery(
-        event=delivery.event_id,
-        type=delivery.event_type,
-        status=delivery.state.value,
-        created=at_microseconds(delivery.enqueued_at),
-        delivered_at=None if at is None else at_microseconds(at),
-        next_attempt_at=at_microseconds(next_at) if is_pending else None,
-        attempts=tuple(
-            WebhookAttempt(
-                attempted_at=at_microseconds(each.attempted_at),
-                duration_ms=each.duration_ms,
-                status_code=each.status_code,
-                error=each.error,
-            )
-            for each in attempts
-        ),
-    )
 
 
 def _check_events(enabled_events: Sequence[str]) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from ledger.records.deliveries import Deliveries
 from metering.arguments.pages import LIMIT, ListObject, check_cursors, listed
 from metering.arguments.refusals import exclusive, invalid
 from metering.arguments.schema import checked
-from metering.arguments.times import Time, instant
+from metering.arguments.times import CreatedBounds, Time, bounds_of, instant
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
-from metering.webhooks.requests import CreatedBounds, EventList
+from metering.webhooks.requests import EventList
 from metering.webhooks.resources import Event, EventType
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, EventPlace, Snapshots
 from projections.credits.queries import CreditQueries
@@ -257,20 +257,13 @@ def _types(asked: EventList) -> frozenset[str]:
 
 
 def _bounds(created: Time | CreatedBounds | None) -> tuple[int, int]:
-    earliest, latest = -(2**62), 2**62
-    if created is None:
-        return earliest, latest
     if isinstance(created, datetime | int | str):
         # A time is given to the second, and what happened within it is meant.
         start = instant(created, "created")
         is_whole = start % 1_000_000 == 0
         return start, start + 999_999 if is_whole else start
-    at = {key: instant(time, f"created[{key}]") for key, time in created.items()}
-    lower = [at["gte"]] if "gte" in at else []
-    lower += [at["gt"] + 1] if "gt" in at else []
-    upper = [at["lte"]] if "lte" in at else []
-    upper += [at["lt"] - 1] if "lt" in at else []
-    return max([earliest, *lower]), min([latest, *upper])
+    start, end = bounds_of(created)
+    return start, end - 1
 
 
 def _with_pending(event: Event, deliveries: Deliveries) -> Event:

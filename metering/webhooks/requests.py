@@ -4,29 +4,20 @@ Source: https://docs.stripe.com/api/webhook_endpoints/create and its neighbours.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from metering.arguments.metadata import Metadata
 from metering.arguments.pages import PageRequest
-from metering.arguments.times import Time
+from metering.arguments.times import CreatedBounds, Time
 
 LONGEST_DESCRIPTION = 5_000
 TYPES_MAX = 20
 
 Description = Annotated[str, Meta(min_length=1, max_length=LONGEST_DESCRIPTION)]
 EnabledEvents = Annotated[Sequence[str], Meta(min_length=1)]
-
-
-class CreatedBounds(TypedDict, total=False):
-    """Bounds of when something was recorded."""
-
-    gt: Time
-    gte: Time
-    lt: Time
-    lte: Time
 
 
 class WebhookEndpointCreate(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,10 +3,13 @@
 Source: https://docs.stripe.com/api/events and https://docs.stripe.com/api/webhook_endpoints
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+from ledger.records.deliveries import Delivery, DeliveryAttempt, DeliveryState
 from metering.alerts.resources import AlertTriggered
+from metering.arguments.clock import at_microseconds
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
@@ -145,3 +148,28 @@ class DeliveryReceipt(ResourceObject, frozen=True, kw_only=True):
     enqueued: int
     delivered: int
     failed: int
+
+
+def delivery_resource(
+    delivery: Delivery, attempts: Sequence[DeliveryAttempt]
+) -> WebhookDelivery:
+    """Return a delivery as a resource, with its attempts."""
+    is_pending = delivery.state is DeliveryState.PENDING
+    at, next_at = delivery.delivered_at, delivery.next_attempt_at
+    return WebhookDelivery(
+        event=delivery.event_id,
+        type=delivery.event_type,
+        status=delivery.state.value,
+        created=at_microseconds(delivery.enqueued_at),
+        delivered_at=None if at is None else at_microseconds(at),
+        next_attempt_at=at_microseconds(next_at) if is_pending else None,
+        attempts=tuple(
+            WebhookAttempt(
+                attempted_at=at_microseconds(each.attempted_at),
+                duration_ms=each.duration_ms,
+                status_code=each.status_code,
+                error=each.error,
+            )
+            for each in attempts
+        ),
+    )

@@ -11,14 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from metering.arguments.kinds import Given
+from metering.arguments.pages import LIMIT_MAX
+from metering.arguments.times import CreatedBounds
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
-from metering.stream.error_reports import LIMIT_MAX
+from metering.stream.requests import LIMIT
 from metering.stream.thin_events import report_body
-from metering.webhooks.requests import CreatedBounds
 
 EVENTS = "/v2/core/events"
-_LIMIT = 20
 _TYPES_MAX = 20
 _PAGE = "page"
 
@@ -27,7 +27,7 @@ class ThinEventList(msgspec.Struct, frozen=True, kw_only=True):
     """Which thin events are listed."""
 
     created: CreatedBounds | None = None
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = _LIMIT
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = LIMIT
     object_id: str | None = None
     page: str | None = None
     types: Annotated[Sequence[str], Meta(max_length=_TYPES_MAX)] | None = None
@@ -39,19 +39,15 @@ def _retrieve(call: Call) -> Answer:
 
 def _list_events(call: Call) -> Answer:
     given, list_reports = call.given, call.m.error_reports.list
-    limit = given.get("limit", _LIMIT)
+    limit = given.get("limit", LIMIT)
     filters = {
         "types": given.get("types"),
         "meter": given.get("object_id"),
         "created": given.get("created"),
     }
-    found = list_reports(**filters, limit=limit, starting_after=given.get(_PAGE))
-    next_page_url = None
-    if len(found) == limit:
-        last = found[-1].id
-        if list_reports(**filters, limit=1, starting_after=last):
-            next_page_url = _url(given, last)
-    data = [report_body(each) for each in found]
+    page = list_reports(**filters, limit=limit, starting_after=given.get(_PAGE))
+    next_page_url = _url(given, page[-1].id) if page.has_more else None
+    data = [report_body(each) for each in page]
     return Answer(body={"data": data, "next_page_url": next_page_url})
 
 

@@ -93,7 +93,7 @@ def test_an_event_that_does_not_exist_cannot_be_cancelled(
         ({"type": "amend"}, "type"),
         ({"type": None}, "type"),
         ({"cancel": None}, "cancel[identifier]"),
-        ({"cancel": "event-0"}, "cancel[identifier]"),
+        ({"cancel": "event-0"}, "cancel"),
         ({"cancel": {}}, "cancel[identifier]"),
         ({"cancel": {"identifier": ""}}, "cancel[identifier]"),
         ({"cancel": {"identifier": 5}}, "cancel[identifier]"),
