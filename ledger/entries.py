@@ -129,6 +129,7 @@ def next_commit(
         now: the time, microseconds since 1970 UTC; the commit is never recorded before
             the one it follows.
     """
+    assert len(content) > 0, "a commit is not empty"
     recorded_at = recording_instant(known, now)
     first_position = known.position + 1
     last_position = known.position + len(content)

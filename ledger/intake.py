@@ -175,7 +175,12 @@ class Intake:
             elif any(isinstance(fact, MeterFact) for fact in commit.content):
                 self._meters_position = commit.last_position
             self._usage.take_in(commit)
-            self._head = replace(head, sealed_position=self._head.sealed_position)
+            sealed = self._head.sealed_position
+            if head.sealed_position != sealed:
+                # Sealed further, but not begun anew from there yet.
+                head = replace(head, sealed_position=sealed)
+            assert head.position == commit.last_position, "the commit makes the head"
+            self._head = head
 
     def must_restart(self, head: Head) -> bool:
         """Whether what is to be taken in has been sealed, and is no rows any more."""
@@ -215,6 +220,7 @@ class Intake:
     def _restart(self, connection: Connection) -> None:
         segments = read_segments(connection)
         sealed = replace(self._sealed, segments=segments)
+        assert sealed.position >= self._sealed.position, "what is sealed stays sealed"
         self._usage.restart(connection, sealed)
         self._sealed_identifiers.restart(sealed)
         self._identifiers = IdentifierTable(after=sealed.position)

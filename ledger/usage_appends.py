@@ -141,9 +141,7 @@ class UsageAppends:
             now = max(known.recorded_at, draft.now())
             live_since = now - self._retention // timedelta(microseconds=1)
         outcome = settle(draft, candidates, self._stored_at, live_since=live_since)
-        new = draft.take(outcome.are_new)
-        assert len(new) == np.count_nonzero(outcome.are_new), "the new ones are taken"
-        return known, outcome, new
+        return known, outcome, draft.take(outcome.are_new)
 
     def _stored_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         return self._stored.take(positions, self._intake.sealed)

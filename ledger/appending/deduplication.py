@@ -125,6 +125,7 @@ def settle(
         The outcome before the new events are recorded.
     """
     count = len(draft)
+    assert not len(known) or known.rows[-1] < count, "candidates are of this draft"
     ascending = np.sort(draft.hashes) if count > 1 else draft.hashes
     repeated = ascending[1:][ascending[1:] == ascending[:-1]]
     if not len(known) and not len(repeated):

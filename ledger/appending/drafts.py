@@ -184,8 +184,13 @@ class Outcome:
 
     def recorded(self, first_position: int, recorded_at: int) -> "Outcome":
         """Return the outcome once the new events are recorded, from a position on."""
-        positions = self.positions + np.where(self.are_here, first_position, 0)
-        return replace(self, positions=positions, recorded_at=recorded_at)
+        return Outcome(
+            statuses=self.statuses,
+            positions=self.positions + first_position * self.are_here,
+            are_here=self.are_here,
+            conflicts=self.conflicts,
+            recorded_at=recorded_at,
+        )
 
     def split(self, drafts: Sequence[Draft]) -> "list[Outcome]":
         """Split the outcome of drafts that were put together."""

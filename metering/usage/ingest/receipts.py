@@ -88,6 +88,8 @@ class ReceiptTally:
 
     def receipt(self) -> IngestReceipt:
         """Close the receipt."""
+        accounted_for = self.accepted + self.duplicates + len(self.rejections)
+        assert accounted_for == self.rows, "every row has one outcome"
         rejections = sorted(self.rejections, key=attrgetter("row"))
         columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
         return IngestReceipt(
