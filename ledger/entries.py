@@ -2,7 +2,7 @@
 
 Entries have consecutive positions from 1. A commit's digest covers the digest before it,
 its positions, when and as what it was recorded, and the digest of its content: SHA-256
-over all, so that nothing before a digest that somebody kept can change unseen.
+over all, so that nothing before a digest that was kept elsewhere can change unseen.
 """
 
 import enum

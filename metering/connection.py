@@ -44,7 +44,7 @@ from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
-    # HTTP takes a while to load; who does not deliver need not wait.
+    # HTTP takes a while to load, and only deliveries need it.
     from metering.upkeep.worker import Worker
 
 POLL = timedelta(milliseconds=50)
@@ -86,7 +86,7 @@ def connect(  # noqa: PLR0913  # settings have names
             None is what the URL says as ``?schema=``, else ``metering``.
         seal_events: how many events may gather after the last segment before they are
             sealed, in the background; None seals when `Metering.seal` is called.
-        clock: tells the time; the system's by default.
+        clock: the source of the time; the system's by default.
         livemode: what resources say of themselves.
         identifier_retention: after how long an identifier may be used for another
             event; None is never.
@@ -345,7 +345,7 @@ class Metering:
         Raises:
             QueryError: it is not one SELECT, would read or write files, or fails.
         """
-        # DuckDB takes longer to load than all else; who does not query need not wait.
+        # DuckDB takes longer to load than all else, and only queries need it.
         from projections.scans.sql import run_query  # noqa: PLC0415
 
         return run_query(self._engine.recorded(), query)

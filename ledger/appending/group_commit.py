@@ -1,6 +1,6 @@
 """Group commit: appends that wait for one commit share the next one.
 
-A thread that finds nobody committing leads: it takes all drafts that wait, commits them
+A thread that finds no commit under way leads: it takes all drafts that wait, commits them
 with its own, wakes their threads, and hands the lead to one that came meanwhile. A lone
 caller therefore pays for one commit and no hand-over between threads, and sixty-four
 callers pay for one between them. A leader that had company in the last group gives its

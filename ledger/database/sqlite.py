@@ -158,7 +158,7 @@ class SQLiteDatabase:
     def _checkpoint(self) -> None:
         """Fold the write-ahead log into the file, as far as readers allow.
 
-        One connection holds the write lock, another folds: nobody else can commit or
+        One connection holds the write lock, another folds: no other can commit or
         checkpoint meanwhile. An error is raised to the caller, whose own commit is
         durable in the write-ahead log already.
         """

@@ -178,7 +178,7 @@ class HeldConnection:
                     self._close()
 
     def close(self) -> None:
-        """Close the connection; who borrows it later gets one for once."""
+        """Close the connection; a later borrower gets one for that use alone."""
         with self._lock:
             self._is_closed = True
             self._close()

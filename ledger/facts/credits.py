@@ -88,7 +88,7 @@ class CreditGrantLapsed(
     tag_field="fact",
     tag="credit_grant.lapsed",
 ):
-    """Somebody saw that time had made what was left of a grant expire.
+    """A process saw that what was left of a grant had expired.
 
     It changes nothing: credits expire at their instant, seen or not. It gives what
     happened then a place in the log, of which events tell.

@@ -1,4 +1,4 @@
-"""API keys: who may call a server. Of a secret, only its SHA-256 is stored."""
+"""API keys: which callers a server admits. Of a secret, only its SHA-256 is stored."""
 
 from dataclasses import dataclass
 from typing import Any

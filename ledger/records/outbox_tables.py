@@ -1,4 +1,4 @@
-"""The tables of the outbox: what is to be sent, what was, and who is sending.
+"""The tables of the outbox: what is to be sent, what was, and which process sends.
 
 How far deliveries to an endpoint are enqueued is written in the database transaction
 that adds them, so that no event is left out, whenever a process dies.

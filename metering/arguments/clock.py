@@ -9,7 +9,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """A source of the time."""
 
     def now(self) -> datetime:
         """Return the time, as an aware datetime in UTC."""

@@ -4,7 +4,7 @@ MeteringError
 ├── NoStoreError             commands that ask do not make what they ask about
 ├── ForeignStoreError        the demo leaves stores alone that others made
 ├── MeterDiffersError        the meter to be created exists with another formula
-├── RejectionsFileError      nobody could read what is to be written there
+├── RejectionsFileError      rejections cannot be written to the file
 ├── CheckpointFileError      the file of a checkpoint holds something else
 ├── OutputFileError          the result cannot be written there
 └── ServerMissingError       the extra that serves is not installed
@@ -101,7 +101,7 @@ class ServerMissingError(MeteringError):
 
 
 class CommandInterruptedError(Exception):
-    """Somebody pressed Ctrl-C; `message` says what is safe."""
+    """Ctrl-C was pressed; `message` says what is safe."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

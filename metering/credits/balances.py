@@ -153,7 +153,7 @@ class _Chosen:
 
     Attributes:
         grant: the only one.
-        has_scope: tells of the prices of a grant whether it lets them through.
+        has_scope: whether the prices of a grant are let through.
     """
 
     grant: Grant | None = None

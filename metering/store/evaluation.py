@@ -103,7 +103,7 @@ class Evaluator:
     def _remember(self, seen: AlertQueries, periods: set[int]) -> None:
         """Know what has triggered in some periods, and forget what has in others."""
         if seen.checkpoint() != self._checkpoint:
-            # Somebody else has recorded triggers.
+            # Another process has recorded triggers.
             self._fired, self._periods = set(), set()
         if unknown := periods - self._periods:
             self._fired |= seen.fired(sorted(unknown))

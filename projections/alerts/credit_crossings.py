@@ -3,7 +3,7 @@
 Credits fall to a threshold where they were above it before and are not after. That
 follows from the log alone, so triggers do not depend on how the log was cut. Since the
 checkpoint, facts touched some customers, and time made some grants effective or expire;
-nobody else's credits can have fallen.
+no other customer's credits can have fallen.
 """
 
 from collections.abc import Collection, Iterator, Sequence

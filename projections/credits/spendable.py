@@ -1,6 +1,6 @@
 """The grants of many customers as columns, read once and drawn down during a run.
 
-They stay true as long as nobody else records a fact, since what the run records is drawn
+They stay true as long as no other process records a fact, since what the run records is drawn
 here too. So a run over many invoices reads the grants of a customer once and not once a
 commit.
 """

@@ -76,7 +76,7 @@ def last_expiry_seen(connection: Connection) -> int:
 def expired_unseen(
     connection: Connection, start: int, after: int, instant: int, limit: int
 ) -> list[Grant]:
-    """Return grants whose expiry nobody has noticed, the earliest first.
+    """Return grants whose expiry is not recorded yet, the earliest first.
 
     Args:
         connection: to the tables.

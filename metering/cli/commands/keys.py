@@ -1,4 +1,4 @@
-"""``metering keys``: who may ask a server for what."""
+"""``metering keys``: the keys that open a server, and what each may do."""
 
 from __future__ import annotations
 

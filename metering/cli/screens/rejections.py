@@ -1,4 +1,4 @@
-"""Rejected rows, written to a file so that somebody can mend and send them again."""
+"""Rejected rows, written to a file, to be mended and sent again."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -45,7 +45,7 @@ class KeptHealth:
     async def latest(self) -> Health:
         """Return what was seen last, or look again.
 
-        All who ask during a look wait for that one, so a store that hangs does not use
+        Calls during a look wait for its answer, so a store that hangs does not use
         up the threads.
         """
         looking = self._looking

@@ -73,7 +73,7 @@ class Answering:
     def start(self) -> None:
         """Start the threads, where they do not run already.
 
-        Without a lifespan nobody stops them, and they end with the process: what was
+        Without a lifespan nothing stops them, and they end with the process: what was
         acknowledged is committed.
         """
         if self._threads:
@@ -166,7 +166,7 @@ class Answering:
             loop = done[0][0].future.get_loop()
             try:
                 loop.call_soon_threadsafe(self._settle)
-            except RuntimeError:  # The loop has ended, and with it who waits.
+            except RuntimeError:  # The loop has ended, and with it the waiting task.
                 self._is_waking = False
 
     def _settle(self) -> None:
