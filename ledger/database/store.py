@@ -5,6 +5,7 @@ A database transaction is opened here and nowhere else: `read` sees one snapshot
 that commit order is position order. Errors of the drivers leave translated.
 """
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ _LOCK_NOT_AVAILABLE, _QUERY_CANCELED, _DEADLOCK = "55P03", "57014", "40P01"
 # https://sqlite.org/rescode.html; what is beyond the lowest byte says where it happened.
 _SQLITE_PRIMARY = 0xFF
 _FULL = {_DISK_FULL, sqlite3.SQLITE_FULL}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _BUSY = {
     _LOCK_NOT_AVAILABLE,
     _QUERY_CANCELED,
@@ -99,7 +101,8 @@ def store_error(address: str, error: SQLAlchemyError) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     reason = " ".join(str(cause).split()) or type(cause).__name__
     code = _code_of(cause)
-    if code in _FULL:
+    is_full = isinstance(cause, OSError) and cause.errno in _NO_ROOM
+    if is_full or code in _FULL:
         return StoreFullError(address, reason)
     if code in _BUSY:
         return StoreBusyError(address, reason)

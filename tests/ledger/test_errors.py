@@ -1,5 +1,6 @@
 """Errors are one tree, and each says in one sentence what is wrong and with what."""
 
+import errno
 import pickle
 import re
 import sqlite3
@@ -15,6 +16,7 @@ from ledger.errors import (
     LedgerError,
     LogDamagedError,
     MeteringError,
+    RequestRepeatedError,
     RunsDirectoryError,
     SegmentDamagedError,
     SegmentMissingError,
@@ -49,6 +51,7 @@ EVERY_ERROR: list[LedgerError] = [
     RunsDirectoryError(STORE, "no space left on device"),
     LogDamagedError(12, "it does not match"),
     CommitOutcomeUnknownError(STORE, "it broke", is_usage=True),
+    RequestRepeatedError("key_12"),
 ]
 
 
@@ -122,6 +125,12 @@ def test_an_error_keeps_what_it_is_about() -> None:
     assert (behind.name, behind.up_to, behind.position) == (SEGMENT, 12, 7)
 
 
+def of_sqlite(code: int, message: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorcode = code
+    return error
+
+
 def refused(cause: Exception) -> DBAPIError:
     return OperationalError("INSERT …", None, cause)
 
@@ -129,11 +138,12 @@ def refused(cause: Exception) -> DBAPIError:
 @pytest.mark.parametrize(
     ("cause", "expected"),
     [
-        (sqlite3.OperationalError("database or disk is full"), StoreFullError),
+        (of_sqlite(sqlite3.SQLITE_FULL, "database or disk is full"), StoreFullError),
         (psycopg.errors.DiskFull('could not extend file "x"'), StoreFullError),
-        (OSError("No space left on device"), StoreFullError),
-        (OSError("Disk quota exceeded"), StoreFullError),
-        (sqlite3.OperationalError("database is locked"), StoreBusyError),
+        (OSError(errno.ENOSPC, "No space left on device"), StoreFullError),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), StoreFullError),
+        (of_sqlite(sqlite3.SQLITE_BUSY, "database is locked"), StoreBusyError),
+        (of_sqlite(sqlite3.SQLITE_BUSY_SNAPSHOT, "locked too"), StoreBusyError),
         (psycopg.errors.LockNotAvailable("canceled"), StoreBusyError),
         (
             psycopg.errors.QueryCanceled(
@@ -141,7 +151,8 @@ def refused(cause: Exception) -> DBAPIError:
             ),
             StoreBusyError,
         ),
-        (sqlite3.OperationalError("disk I/O error"), StoreUnavailableError),
+        (of_sqlite(sqlite3.SQLITE_IOERR, "disk I/O error"), StoreUnavailableError),
+        (sqlite3.OperationalError("database is locked"), StoreUnavailableError),
         (sqlite3.DatabaseError("file is not a database"), StoreUnavailableError),
         (
             psycopg.OperationalError("server closed the connection\n\tunexpectedly"),
