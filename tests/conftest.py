@@ -23,10 +23,10 @@ from tests.segment_places import clear_places_of, places_of
 pytest.register_assert_rewrite(
     "tests.property.side_by_side",
     "tests.property.answers",
-    "tests.property.credits_answers",
-    "tests.property.credits_invariants",
-    "tests.property.credits_runs",
-    "tests.property.credits_side_by_side",
+    "tests.property.credits.answers",
+    "tests.property.credits.invariants",
+    "tests.property.credits.runs",
+    "tests.property.credits.side_by_side",
     "tests.property.webhook_histories",
 )
 

@@ -15,7 +15,7 @@ from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.oracle import OracleMeter, Row, Span
+from tests.oracles.usage import OracleMeter, Row, Span
 from tests.property.operations import (
     CHANGES,
     Advance,

@@ -11,9 +11,9 @@ from multiprocessing.connection import Connection
 from random import Random
 
 import metering
-from tests.credits_oracle import CreditsOracle, Invoice, Line, NewGrant
 from tests.faults.usage import NOW, open_store
-from tests.property.credits_answers import (
+from tests.oracles.credits import CreditsOracle, Invoice, Line, NewGrant
+from tests.property.credits.answers import (
     Told,
     balances_of,
     every_transaction,

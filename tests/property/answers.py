@@ -12,7 +12,7 @@ from itertools import product
 
 import metering
 from tests.empty_stores import empty_store
-from tests.oracle import OracleMeter, Row, Span
+from tests.oracles.usage import OracleMeter, Row, Span
 from tests.property.operations import Grouping
 from tests.property.sources import as_source
 from tests.strategies import MICROSECOND, MIDNIGHT, START

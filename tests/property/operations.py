@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
-from tests.oracle import OracleMeter, Row, Span
+from tests.oracles.usage import OracleMeter, Row, Span
 from tests.property.sources import Form
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)

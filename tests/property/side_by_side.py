@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 import metering
-from tests.oracle import (
+from tests.oracles.usage import (
     Oracle,
     OracleEvent,
     OracleMeter,

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from tests.oracle import Row, text_of
+from tests.oracles.usage import Row, text_of
 
 Form = Literal[
     "dicts", "flat dicts", "map table", "map reader", "struct table", "json table",

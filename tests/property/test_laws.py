@@ -11,7 +11,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import metering
-from tests.oracle import Row, floor
+from tests.oracles.usage import Row, floor
 from tests.property.answers import (
     DAY,
     cancel,

@@ -13,7 +13,7 @@ from itertools import product
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.oracle import EXACT, OracleMeter
+from tests.oracles.usage import EXACT, OracleMeter
 from tests.property.answers import (
     DAYS,
     ODD,

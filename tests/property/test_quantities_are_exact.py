@@ -16,7 +16,7 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 import metering
-from tests.oracle import EXACT, OracleMeter, Row, parse_value
+from tests.oracles.usage import EXACT, OracleMeter, Row, parse_value
 from tests.property.answers import create, ingest, store_of, total
 from tests.strategies import (
     INVALID_VALUES,

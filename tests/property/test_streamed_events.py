@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import metering
 from metering.usage.stream_rules import StreamedEvent
-from tests.oracle import OracleMeter, Row
+from tests.oracles.usage import OracleMeter, Row
 from tests.property.answers import store_of
 from tests.strategies import faulty_rows, meter_sets, rows
 

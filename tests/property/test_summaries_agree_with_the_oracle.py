@@ -15,7 +15,7 @@ import pytest
 from hypothesis import event, given
 
 from tests.conftest import StoreTargets
-from tests.oracle import OracleEvent, OracleMeter, Row
+from tests.oracles.usage import OracleEvent, OracleMeter, Row
 from tests.property.operations import (
     CHANGES,
     Advance,

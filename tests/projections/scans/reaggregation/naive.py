@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from tests.oracle import parse_value
+from tests.oracles.usage import parse_value
 
 EXACT = Context(prec=200)
 STEP = timedelta(minutes=15)

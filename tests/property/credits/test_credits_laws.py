@@ -15,9 +15,9 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 import metering
-from tests.credits_oracle import Invoice, Line, NewGrant
-from tests.property.credits_answers import RUN, run_of
-from tests.property.credits_runs import (
+from tests.oracles.credits import Invoice, Line, NewGrant
+from tests.property.credits.answers import RUN, run_of
+from tests.property.credits.runs import (
     Drawn,
     Run,
     granted,
@@ -25,7 +25,7 @@ from tests.property.credits_runs import (
     repetitive_runs,
     runs,
 )
-from tests.property.credits_strategies import CUSTOMERS, HOUR, START
+from tests.property.credits.strategies import CUSTOMERS, HOUR, START
 
 DOCUMENTED = "https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits"
 

@@ -12,7 +12,7 @@ from hypothesis import event, example, given
 
 from tests.conftest import StoreTargets
 from tests.profiles import PROFILE
-from tests.property.credit_alert_histories import (
+from tests.property.alerts.credit_histories import (
     Bill,
     End,
     Grant,

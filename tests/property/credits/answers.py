@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 import metering
-from tests.credits_oracle import Balance, Invoice, Kind, Wanted
+from tests.oracles.credits import Balance, Invoice, Kind, Wanted
 
 RUN = pa.schema(
     [

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.credits_oracle import Invoice, Line, NewGrant
+from tests.oracles.credits import Invoice, Line, NewGrant
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MICROSECOND, HOUR = timedelta(microseconds=1), timedelta(hours=1)

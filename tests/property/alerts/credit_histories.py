@@ -11,14 +11,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 import metering
-from tests.credit_alert_oracle import (
+from tests.metering.usual_credits import METERED, money
+from tests.oracles.credit_alerts import (
     CreditAlertOracle,
     Fall,
     Moment,
     SeenCreditAlert,
     SeenGrant,
 )
-from tests.metering.usual_credits import METERED, money
 from tests.property.two_connections import (
     CHANGES,
     UPKEEP,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.credits_oracle import (
+from tests.oracles.credits import (
     CreditsOracle,
     Invoice,
     Line,

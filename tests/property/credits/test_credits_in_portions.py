@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 import metering
-from tests.property.credits_answers import RUN, balances_of
-from tests.property.credits_strategies import HOUR, PRICES, START
+from tests.property.credits.answers import RUN, balances_of
+from tests.property.credits.strategies import HOUR, PRICES, START
 
 INVOICES, LINES, CUSTOMERS = 20_000, 3, 40
 # A commit of a run has at most so many rows, none of an invoice that goes on.

@@ -12,8 +12,8 @@ import metering
 from tests.conftest import StoreTargets
 from tests.faults.copying import copied
 from tests.faults.dying import die_writing, killed_at_each_step, rebuild, seal
+from tests.faults.killed.test_killed_writers import assert_is_whole
 from tests.faults.sealing import Sealed, seal_again_and_again
-from tests.faults.test_killed_writers import assert_is_whole
 from tests.faults.usage import (
     assert_holds,
     create_meter,

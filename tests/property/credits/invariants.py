@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import metering
-from tests.credits_oracle import Invoice, Line, Wanted
-from tests.property.credits_answers import (
+from tests.oracles.credits import Invoice, Line, Wanted
+from tests.property.credits.answers import (
     Told,
     balances_of,
     every_transaction,

@@ -13,7 +13,7 @@ from hypothesis import event, example, given
 
 from tests.conftest import StoreTargets
 from tests.profiles import PROFILE
-from tests.property.alert_histories import (
+from tests.property.alerts.usage_histories import (
     CancelOne,
     CreateAlert,
     History,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from tests.oracle import Oracle, OracleMeter, Outcome, Row, parse_value
+from tests.oracles.usage import Oracle, OracleMeter, Outcome, Row, parse_value
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -13,9 +13,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 import metering
-from tests.credits_oracle import Balance, CreditsOracle, Invoice, Line, NewGrant
 from tests.empty_stores import empty_store
-from tests.property.credits_answers import (
+from tests.oracles.credits import Balance, CreditsOracle, Invoice, Line, NewGrant
+from tests.property.credits.answers import (
     Told,
     balances_of,
     every_transaction,
@@ -24,7 +24,7 @@ from tests.property.credits_answers import (
     scope_of,
     told,
 )
-from tests.property.credits_strategies import (
+from tests.property.credits.strategies import (
     CUSTOMERS,
     HOUR,
     MICROSECOND,

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import StoreTargets
-from tests.credits_oracle import (
+from tests.oracles.credits import (
     Balance,
     CreditsOracle,
     Invoice,
@@ -33,10 +33,10 @@ from tests.credits_oracle import (
     OracleGrant,
     Wanted,
 )
-from tests.property.credits_invariants import assert_conserved, assert_drawn_in_order
-from tests.property.credits_runs import granted, long_run
-from tests.property.credits_side_by_side import UNUSED_AT_MOST, CreditsSideBySide
-from tests.property.credits_strategies import (
+from tests.property.credits.invariants import assert_conserved, assert_drawn_in_order
+from tests.property.credits.runs import granted, long_run
+from tests.property.credits.side_by_side import UNUSED_AT_MOST, CreditsSideBySide
+from tests.property.credits.strategies import (
     CUSTOMERS,
     HOUR,
     MICROSECOND,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 import metering
-from tests.alert_oracle import AlertOracle, Due, SeenAlert, SeenEvent, SeenMeter
+from tests.oracles.alerts import AlertOracle, Due, SeenAlert, SeenEvent, SeenMeter
 from tests.property.two_connections import (
     CHANGES,
     UPKEEP,

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 import metering
-from tests.credits_oracle import (
+from tests.oracles.credits import (
     Balance,
     CreditsOracle,
     Invoice,
@@ -23,7 +23,7 @@ from tests.credits_oracle import (
     RefusedError,
     Wanted,
 )
-from tests.property.credits_answers import (
+from tests.property.credits.answers import (
     Told,
     balances_of,
     every_transaction,
@@ -33,7 +33,7 @@ from tests.property.credits_answers import (
     scope_of,
     told,
 )
-from tests.property.credits_strategies import CUSTOMERS, MICROSECOND, PRICES, START
+from tests.property.credits.strategies import CUSTOMERS, MICROSECOND, PRICES, START
 from tests.property.two_connections import TwoConnections
 
 Answer = TypeVar("Answer")
