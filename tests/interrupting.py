@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.waiting import eventually
+
 may_be_lost = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )
@@ -18,7 +20,8 @@ may_be_lost = pytest.mark.filterwarnings(
 def interrupted_after(seconds: float) -> Iterator[None]:
     """Press Ctrl-C after some time, and again, as people do, until it was heard.
 
-    Python itself loses one that comes while it cleans up after an object.
+    Python itself loses one that comes while it cleans up after an object. One that comes
+    when the block is over harms nobody.
     """
     is_over = threading.Event()
 
@@ -28,10 +31,17 @@ def interrupted_after(seconds: float) -> Iterator[None]:
             os.kill(os.getpid(), signal.SIGINT)
             is_over.wait(1)
 
+    def hear(*_: object) -> None:
+        if not is_over.is_set():
+            raise KeyboardInterrupt
+
     hand = threading.Thread(target=press)
-    hand.start()
+    before = signal.signal(signal.SIGINT, hear)
     try:
+        # It may press before it has started, as this thread sees it.
+        hand.start()
         yield
     finally:
         is_over.set()
-        hand.join()
+        eventually(lambda: not hand.is_alive())
+        signal.signal(signal.SIGINT, before)

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 60
+# Longer than the product waits before it tries again.
+PATIENCE_SECONDS = 120
 
 
 def eventually(claim: Callable[[], bool]) -> None:
