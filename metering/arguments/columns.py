@@ -138,7 +138,7 @@ def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _parsed(texts: pa.Array) -> pa.Array | None:
     """Parse ISO 8601 strings that are all in UTC, or all carry an offset."""
-    # Arrow reads more than the single check does, such as an hour without minutes.
+    # Arrow reads more than the check of one event does, such as an hour without minutes.
     is_usual = pc.match_substring_regex(texts, _PLAIN_TIME).fill_null(
         pa.scalar(value=False)
     )

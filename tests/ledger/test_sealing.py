@@ -77,15 +77,15 @@ def test_a_sealed_log_reads_as_before(open_log: OpenLog) -> None:
 
 
 def test_what_comes_after_a_segment_is_the_tail(open_log: OpenLog) -> None:
-    follower = Recorder()
-    log = filled(open_log(follower))
+    usage = Recorder()
+    log = filled(open_log(usage))
     log.seal()
 
     outcome = append(log, row("single-4"))
 
     assert log.sealed.position == 505
-    assert follower.sealed == log.sealed
-    assert follower.first_positions == [506, 507]
+    assert usage.sealed == log.sealed
+    assert usage.first_positions == [506, 507]
     assert positions(outcome) == [507]
     assert log.seal() == 1
     assert [(each.after, each.up_to) for each in log.sealed.segments] == [
@@ -95,8 +95,8 @@ def test_what_comes_after_a_segment_is_the_tail(open_log: OpenLog) -> None:
 
 @pytest.mark.dialect
 def test_another_process_goes_on_as_before(open_log: OpenLog) -> None:
-    follower = Recorder()
-    ours, theirs = filled(open_log()), open_log(follower)
+    usage = Recorder()
+    ours, theirs = filled(open_log()), open_log(usage)
     theirs.catch_up()
 
     ours.seal()

@@ -1,8 +1,8 @@
-"""Invoices checked as columns: what plainly obeys the rules is waved through.
+"""The rules of an invoice over columns: many are checked as fast as a few.
 
-Nothing is decided here that `metering.credits.invoices` does not decide: an invoice is waved
-through only where its rows show that the single check would accept it with the very same
-result, and every other one is brought to the single check.
+Columns decide nothing that `metering.credits.invoices` does not decide. An invoice passes
+by its rows only where they show that the check of one invoice would accept it, with the
+very same result. Every other invoice is checked alone.
 """
 
 from collections.abc import Sequence
@@ -113,7 +113,7 @@ def _together(
     accepted: dict[int, Invoice],
     rejections: Sequence[InvoiceRejection],
 ) -> InvoiceBatch:
-    """Put the invoices that were waved through and those checked singly in order."""
+    """Put the invoices that passed by their columns and those checked alone in order."""
     kept = [at for at in range(len(batch)) if is_plain[at] or at in accepted]
     invoices = [accepted.get(at) or batch.invoice(at) for at in kept]
     counts = [0, *(len(each.lines) for each in invoices)]
@@ -208,7 +208,7 @@ def _is_currency(code: str) -> bool:
 
 
 def _check_one_by_one(rows: pa.Table) -> Invoice:
-    """Check the rows of one invoice by the single check."""
+    """Check the rows of one invoice alone."""
     texts = {
         name: texts_of(rows.column(name).combine_chunks())
         for name in ("invoice", "customer", "line", "currency", "price")

@@ -226,7 +226,7 @@ def _payload(
         or customer is not None
         or value is not None
     ):
-        # Text to be parsed, or a mixture: the single check takes every row.
+        # Strings to be parsed, or a mixture: every row is checked alone.
         nothing = plain_flat_payload({}, len(columns))
         return None, None, nothing.rest, np.zeros(len(columns), bool)
     mapped = plain_map_payload(columns.payload, customer_key, value_key)
