@@ -7,7 +7,7 @@ nothing but its id, and what its other commands ask of the library. Opening the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
 from typing import (
@@ -16,8 +16,6 @@ from typing import (
     Any,
     Concatenate,
     Generic,
-    Protocol,
-    TypeVar,
 )
 
 import typer
@@ -48,7 +46,8 @@ if TYPE_CHECKING:
     import metering
 
 ROWS_OF_A_TABLE = 20
-_PAGE = 100
+PAGE = 100
+"""How many resources of a list are read at a time."""
 
 LimitOption = Annotated[
     int | None,
@@ -82,14 +81,6 @@ _SETTINGS: Shared = {
 
 
 Details = Callable[["metering.Metering", Any], Iterable[tuple[str, Cell]]]
-
-
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-Listed = TypeVar("Listed", bound=_Identified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,18 +260,6 @@ class Resource:
             show()
             show("The secret, which is not shown again:")
             show_command(secret)
-
-
-def every(
-    fetch: Callable[..., Sequence[Listed]], *arguments: object, **named: object
-) -> Iterator[Listed]:
-    """Go through all pages of a list, one after another."""
-    page = fetch(*arguments, limit=_PAGE, **named)
-    while page:
-        yield from page
-        if len(page) < _PAGE:
-            return
-        page = fetch(*arguments, limit=_PAGE, starting_after=page[-1].id, **named)
 
 
 def _print_listing(listing: Listing[Any], limit: int | None, *, is_json: bool) -> None:

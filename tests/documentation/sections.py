@@ -31,6 +31,7 @@ from metering.server.http.app import (
 from metering.server.http.connections import HEAD_MAX
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.table import ROUTES
+from tests.documentation.benchmarks import benchmarks
 from tests.documentation.commands import command_help, commands, environment
 from tests.documentation.completeness import completeness, request_limits
 from tests.documentation.tables import first_sentence, table
@@ -145,6 +146,7 @@ def _size(count: int) -> str:
 
 SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
+        "benchmarks": benchmarks,
         "command_help": command_help,
         "commands": commands,
         "completeness": completeness,

@@ -9,7 +9,7 @@ import typer
 import metering
 from metering.alerts.resources import RecurrenceName
 from metering.cli.options import OnlyCustomerOption
-from metering.cli.resource import Listing, Resource, every
+from metering.cli.resource import PAGE, Listing, Resource
 from metering.cli.screens.money import money_text, option_amount, option_currency
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import number
@@ -38,7 +38,7 @@ def alerts(
     """List alerts that are not archived; or create one, and see what has triggered."""
     of_meter = None if meter is None else find_meter(m, meter).id
     return Listing(
-        every(m.alerts.list, meter=of_meter),
+        m.alerts.list(meter=of_meter, limit=PAGE).auto_paging_iter(),
         lambda _: _columns(m),
         none="No alerts; make one with alerts create.",
     )

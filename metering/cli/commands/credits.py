@@ -17,12 +17,12 @@ from metering.cli.options import (
     option_time,
 )
 from metering.cli.resource import (
+    PAGE,
     ROWS_OF_A_TABLE,
     Done,
     LimitOption,
     Listing,
     Resource,
-    every,
 )
 from metering.cli.screens.credits import (
     balance_columns,
@@ -81,7 +81,7 @@ def credit_grants(
     """
     of = "" if customer is None else f" of {customer}"
     return Listing(
-        every(m.credit_grants.list, customer),
+        m.credit_grants.list(customer, limit=PAGE).auto_paging_iter(),
         lambda shown: grant_columns(m, customer, shown),
         none=f"No credit grants{of}; make one with credits grant.",
         title=f"Credit grants{of}" if of else None,
@@ -180,7 +180,10 @@ def forfeited_of(
 
     Its last transactions may be others: of an invoice that was reinstated since.
     """
-    for each in every(m.credit_balance_transactions.list, credit_grant=expired.id):
+    transactions = m.credit_balance_transactions.list(
+        credit_grant=expired.id, limit=PAGE
+    )
+    for each in transactions.auto_paging_iter():
         if each.debit is None or each.created != expired.expires_at:
             continue
         if each.debit.type == "credits_expired":
@@ -308,7 +311,9 @@ def transactions(
         raise typer.BadParameter("give --customer or --grant")
     with target.open() as m:
         listing = Listing(
-            every(m.credit_balance_transactions.list, customer, grant),
+            m.credit_balance_transactions.list(
+                customer, grant, limit=PAGE
+            ).auto_paging_iter(),
             lambda shown: transaction_columns(shown, of),
             none=f"No credit transactions of {of}.",
             title=f"Credit transactions of {of}",

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 import metering
 from metering.cli.options import MetadataOption, given_metadata
-from metering.cli.resource import Done, Listing, Resource, every
+from metering.cli.resource import PAGE, Done, Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import counted, moment, number
 from metering.webhooks.resources import EventType
@@ -61,7 +61,11 @@ def webhooks(m: metering.Metering) -> Listing[metering.WebhookEndpoint]:
     metering worker makes the deliveries.
     """
     none = "No endpoints; make one with webhooks create."
-    return Listing(every(m.webhook_endpoints.list), _endpoint_columns, none=none)
+    return Listing(
+        m.webhook_endpoints.list(limit=PAGE).auto_paging_iter(),
+        _endpoint_columns,
+        none=none,
+    )
 
 
 @WEBHOOKS.command(settings=_ALLOW_PRIVATE)
@@ -163,7 +167,7 @@ def events(
 ) -> Listing[metering.Event]:
     """List what happened, as endpoints receive it, newest first."""
     m.catch_up()
-    found = every(m.events.list, type=of_type)
+    found = m.events.list(type=of_type, limit=PAGE).auto_paging_iter()
     return Listing(found, _event_columns, none="Nothing happened.")
 
 

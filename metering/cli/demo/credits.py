@@ -16,7 +16,7 @@ from metering.arguments.clock import SystemClock, microseconds
 from metering.cli.demo.stages import DemoStage
 from metering.cli.demo.traffic import Traffic
 from metering.cli.demo.usage import total
-from metering.cli.resource import every
+from metering.cli.resource import PAGE
 from metering.cli.screens.credits import balance_columns, grant_columns, money_of
 from metering.cli.screens.history import (
     history_documents,
@@ -146,7 +146,10 @@ def _grants(
     m: metering.Metering, customer: str, since: datetime
 ) -> list[metering.CreditGrant]:
     """Make sure of the grants; those that are usable now pay for older usage as well."""
-    found = {grant.name: grant for grant in every(m.credit_grants.list, customer)}
+    found = {
+        grant.name: grant
+        for grant in m.credit_grants.list(customer, limit=PAGE).auto_paging_iter()
+    }
     now = SystemClock().now()
     for name, offer in _OFFERS.items():
         if name not in found:
@@ -190,8 +193,9 @@ def _apply(
     except metering.InvalidRequestError as error:
         if error.code not in _ALREADY:
             raise
-    transactions = every(m.credit_balance_transactions.list, customer)
-    return [each for each in transactions if _is_of(each, invoice)][::-1]
+    transactions = m.credit_balance_transactions.list(customer, limit=PAGE)
+    found = transactions.auto_paging_iter()
+    return [each for each in found if _is_of(each, invoice)][::-1]
 
 
 def _is_of(transaction: metering.CreditBalanceTransaction, invoice: str) -> bool:

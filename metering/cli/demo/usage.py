@@ -17,7 +17,7 @@ from metering.arguments.words import FormulaName
 from metering.cli.commands.alerts import triggered_columns
 from metering.cli.demo.stages import DemoStage, Progress
 from metering.cli.demo.traffic import Traffic
-from metering.cli.resource import every
+from metering.cli.resource import PAGE
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import Column, levels, show, show_pairs, show_table
 from metering.cli.screens.text import (
@@ -56,7 +56,7 @@ class CustomerUsage:
 def watch(m: metering.Metering, rows: int) -> metering.Alert:
     """Make sure of an alert on each customer who sends ten tokens for each row."""
     meter, gte = find_meter(m, FIRST_METER).id, rows * _THRESHOLD_PER_ROW
-    for alert in every(m.alerts.list, meter=meter):
+    for alert in m.alerts.list(meter=meter, limit=PAGE).auto_paging_iter():
         threshold = alert.usage_threshold
         if threshold is not None and threshold.gte == gte:
             return alert
@@ -130,7 +130,7 @@ def watched(m: metering.Metering, alert: metering.Alert) -> DemoStage:
     def show_it() -> None:
         customers = counted(len(triggered), "customer")
         show(
-            f"The alert at {threshold} input tokens has triggered for {customers}, once"
+            f"The alert at {threshold} input tokens has triggered once for {customers}"
         )
         if triggered:
             show_table(triggered_columns(), triggered[:_TRIGGERS_SHOWN])

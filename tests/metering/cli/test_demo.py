@@ -206,7 +206,7 @@ def test_demo_shows_every_stage_in_eighty_columns(
         "available",
     ):
         assert words in told
-    assert re.search(r"has triggered for \d+ customers, once", told)
+    assert re.search(r"has triggered once for \d+ customers", told)
     assert re.search(r"Verified 5,\d+ entries in \d+ commits: nothing is wrong", told)
     tables = [line for line in told.splitlines() if not line.startswith("Such as")]
     assert max(len(line) for line in tables) <= 80
