@@ -15,6 +15,7 @@ from ledger.places import Place, open_place
 from ledger.sealing import StepCallback
 from metering.access.api_keys import ApiKeys
 from metering.access.idempotency import IdempotentRequests
+from metering.access.internals import Internals
 from metering.alerts.alerts import ALERTS_MAX, Alerts
 from metering.arguments.clock import Clock, SystemClock
 from metering.arguments.ids import RandomIds
@@ -75,35 +76,35 @@ def connect(  # noqa: PLR0913  # settings have names
         target: a directory, for a store embedded in this application; the URL of a
             PostgreSQL database, for one that several machines write to; or
             ``:memory:``, for one that is gone when it is closed.
-        create: whether to make the store where it is absent.
+        create: whether to create the store where it is absent.
         segments: where sealed usage lies: a directory, or the URL of an object store
-            (``s3://bucket/prefix``), the same for every process. Left out, it is beside
-            an embedded store; a PostgreSQL store without it is not sealed.
-        cache: a local directory for what is derived from segments, and made again where
-            it is lost. Left out, it is beside an embedded store, else in the user's
-            cache directory.
+            (``s3://bucket/prefix``), the same for every process. By default it is
+            beside an embedded store; a PostgreSQL store without it is not sealed.
+        cache: a local directory for what is derived from segments, rebuilt where it is
+            lost. By default it is beside an embedded store, else in the user's cache
+            directory.
         schema: of a PostgreSQL database, for all tables, created where it is absent;
             None is what the URL says as ``?schema=``, else ``metering``.
         seal_events: how many events may gather after the last segment before they are
             sealed, in the background; None seals when `Metering.seal` is called.
-        clock: the source of the time; the system's by default.
-        livemode: what resources say of themselves.
-        identifier_retention: after how long an identifier may be used for another
-            event; None is never.
+        clock: the system's by default.
+        livemode: the `livemode` of all resources.
+        identifier_retention: after how long another event may use an identifier; None
+            is never.
         cancel_window: how long after its recording an event can be cancelled; None is
             for ever.
-        credit_grants_max: how many unused credit grants a customer can have.
-        alerts_max: how many alerts on a meter can apply to a customer.
-        allow_private_webhooks: whether webhooks may be sent to addresses that are not
-            public, and without TLS; for use on one machine, and in tests.
-        webhook_timeout: how long to wait for the address of an endpoint, for a
-            connection, and for each part of its answer; up to five minutes.
+        credit_grants_max: unused credit grants a customer can have.
+        alerts_max: alerts on a meter that can apply to a customer.
+        allow_private_webhooks: whether webhooks may go to addresses that are not
+            public, and without TLS; for one machine, and for tests.
+        webhook_timeout: how long to wait for an endpoint's address, for a connection,
+            and for each part of its response; up to five minutes.
 
     Raises:
         InvalidRequestError: a setting is malformed.
         StoreUnavailableError: the store cannot be opened.
-        StoreMissingError: there is none, and it was not to be made.
-        StoreVersionError: it was written by a later release.
+        StoreMissingError: there is none, and `create` is false.
+        StoreVersionError: a later release wrote it.
         SegmentStoreError: the segment store cannot be used, or does not belong to it.
     """
     duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
@@ -132,7 +133,7 @@ def connect(  # noqa: PLR0913  # settings have names
 
 
 class Metering:
-    """A connection to a store. Thread-safe; not to be used across a fork.
+    """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
         meters: create, update, retrieve, list, deactivate, reactivate, summaries.
@@ -146,7 +147,7 @@ class Metering:
         webhook_endpoints: create, update, rotate_secret, retrieve, list, delete,
             deliveries.
         api_keys: create, list, revoke; they open a server.
-        idempotent_requests: what a server was asked, to do it once.
+        internals: what the server of this distribution uses; it may change.
     """
 
     def __init__(
@@ -194,13 +195,13 @@ class Metering:
         self.webhook_endpoints = WebhookEndpoints(self._engine)
         self.events = Events(self._engine)
         self.api_keys = ApiKeys(self._engine)
-        self.idempotent_requests = IdempotentRequests(self._engine)
+        self.internals = Internals(requests=IdempotentRequests(self._engine))
         self.meter_event_sessions = MeterEventSessions(self._engine)
         self.error_reports = ErrorReports(self._engine)
 
     @property
     def position(self) -> int:
-        """Position of the last entry that any process has recorded."""
+        """The position of the last entry that any process has recorded."""
         return self._engine.log.head().position
 
     def now(self) -> datetime:
@@ -264,7 +265,7 @@ class Metering:
             progress: is called with the position reached and the last one.
 
         Raises:
-            SegmentStoreError: the segment store cannot be used; all is as it was.
+            SegmentStoreError: the segment store cannot be used; nothing has changed.
         """
         self._engine.evaluator.evaluate()
         return self._engine.log.seal(progress)
@@ -301,9 +302,9 @@ class Metering:
             filters: payload keys, each with the string or strings that an event must have
                 there to count.
             formula: in place of the meters' own: sum, count, last, min, max, avg or
-                unique_count. Nothing is changed.
+                unique_count. The meters stay as they are.
             value_key: payload key of the value, in place of the meters' own.
-            progress: is called with the events gone over and how many there are.
+            progress: is called with the events read and how many there are.
 
         Returns:
             Columns `meter` (its id), `customer`, one for each key of `group_by` (null
@@ -311,7 +312,7 @@ class Metering:
             (decimal128(38, 12), exact; an average is rounded half to even) and
             `event_count`. One row for each window in which an event counts, cut to the
             bounds; sorted by meter, customer, keys and window. Equal events give equal
-            tables, whatever they are stored in and worked on by.
+            tables on any database and executor.
 
         Raises:
             InvalidRequestError: an argument breaks a rule.
@@ -351,7 +352,7 @@ class Metering:
         return run_query(self._engine.recorded(), query)
 
     def rebuild(self, progress: StepCallback | None = None) -> None:
-        """Make every projection anew from the log; answers stay as they were.
+        """Rebuild every projection from the log; answers stay the same.
 
         Args:
             progress: is called with the position reached and the last one.
@@ -368,14 +369,14 @@ class Metering:
         """Check the log and every projection against it, from the first entry on.
 
         Args:
-            checkpoint: that of an earlier report, kept elsewhere: the log must lead
-                there.
+            checkpoint: from an earlier report, kept elsewhere: the log must still
+                lead there.
             progress: is called with the position reached and the last one.
         """
         return verify(self._engine, checkpoint, progress)
 
     def close(self) -> None:
-        """Let go of the store; using the connection afterwards is an error."""
+        """Close the connection; using it afterwards is an error."""
         self._engine.sealing.stop()
         self._engine.log.close()
 
@@ -389,7 +390,7 @@ class Metering:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of the store."""
+        """Close the connection."""
         self.close()
 
 

@@ -100,13 +100,13 @@ class Repetitions:
         Raises:
             RequestDiffersError: the idempotency key was used for another request.
         """
-        known = self._m.idempotent_requests.find(request)
+        known = self._m.internals.requests.find(request)
         if known is None:
             try:
                 return self._first(request, dialect, do)
             except InvalidRequestError:
                 # Another process may have done it meanwhile, and be why it was refused.
-                known = self._m.idempotent_requests.find(request)
+                known = self._m.internals.requests.find(request)
                 if known is None or known.request_id == request.request_id:
                     raise
         if known.fingerprint != request.fingerprint:
@@ -117,7 +117,7 @@ class Repetitions:
         self, request: Request, dialect: Dialect, do: Callable[[], HttpResponse]
     ) -> HttpResponse:
         try:
-            with self._m.idempotent_requests.on_behalf_of(request):
+            with self._m.internals.requests.on_behalf_of(request):
                 response = do()
         except RequestRefusedError:
             raise
@@ -150,6 +150,6 @@ class Repetitions:
     def _keep(
         self, request: Request, response: HttpResponse, *, original: str | None = None
     ) -> None:
-        self._m.idempotent_requests.answer(
+        self._m.internals.requests.answer(
             request, response.status, response.body, original=original
         )

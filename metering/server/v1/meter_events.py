@@ -96,7 +96,7 @@ def _is_repeated(call: Call) -> bool:
     """Whether it was this very request that recorded the event."""
     if call.request is None:
         return False
-    known = call.m.idempotent_requests.find(call.request)
+    known = call.m.internals.requests.find(call.request)
     return known is not None and known.fingerprint == call.request.fingerprint
 
 

@@ -32,10 +32,10 @@ def opened(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
 
 
 def test_what_a_request_made_is_written_down_with_it(opened: metering.Metering) -> None:
-    with opened.idempotent_requests.on_behalf_of(REQUEST):
+    with opened.internals.requests.on_behalf_of(REQUEST):
         meter = create_meter(opened)
 
-    known = opened.idempotent_requests.find(REQUEST)
+    known = opened.internals.requests.find(REQUEST)
     assert known is not None
     assert (known.resource_id, known.status, known.body) == (meter.id, None, None)
     assert (known.fingerprint, known.request_id) == (b"\x01" * 32, "req_1")
@@ -45,11 +45,11 @@ def test_a_request_that_was_written_down_has_no_second_effect(
     connect: Connect, opened: metering.Metering, clock: metering.FixedClock
 ) -> None:
     other = connect(clock=clock)
-    with opened.idempotent_requests.on_behalf_of(REQUEST):
+    with opened.internals.requests.on_behalf_of(REQUEST):
         create_meter(opened)
 
     with (
-        other.idempotent_requests.on_behalf_of(replace(REQUEST, request_id="req_2")),
+        other.internals.requests.on_behalf_of(replace(REQUEST, request_id="req_2")),
         pytest.raises(RequestRepeatedError),
     ):
         create_meter(other, "others")
@@ -58,12 +58,12 @@ def test_a_request_that_was_written_down_has_no_second_effect(
 
 
 def test_an_answer_is_kept_beside_what_was_made(opened: metering.Metering) -> None:
-    with opened.idempotent_requests.on_behalf_of(REQUEST):
+    with opened.internals.requests.on_behalf_of(REQUEST):
         meter = create_meter(opened)
 
-    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+    opened.internals.requests.answer(REQUEST, 200, b"{}")
 
-    known = opened.idempotent_requests.find(REQUEST)
+    known = opened.internals.requests.find(REQUEST)
     assert known is not None
     assert (known.resource_id, known.status, known.body) == (meter.id, 200, b"{}")
 
@@ -73,13 +73,13 @@ def test_a_request_is_written_down_with_the_event_it_records(
 ) -> None:
     create_meter(opened)
     later = replace(REQUEST, idempotency_key="later")
-    with opened.idempotent_requests.on_behalf_of(REQUEST):
+    with opened.internals.requests.on_behalf_of(REQUEST):
         create_event(opened, identifier="a")
-    with opened.idempotent_requests.on_behalf_of(later):
+    with opened.internals.requests.on_behalf_of(later):
         create_event(opened, identifier="a")
 
-    assert opened.idempotent_requests.find(REQUEST) is not None
-    assert opened.idempotent_requests.find(later) is None
+    assert opened.internals.requests.find(REQUEST) is not None
+    assert opened.internals.requests.find(later) is None
 
 
 def test_requests_that_share_a_commit_are_written_down_each(
@@ -89,7 +89,7 @@ def test_requests_that_share_a_commit_are_written_down_each(
     requests = [replace(REQUEST, idempotency_key=str(each)) for each in range(16)]
 
     def record(request: Request) -> None:
-        with opened.idempotent_requests.on_behalf_of(request):
+        with opened.internals.requests.on_behalf_of(request):
             create_event(opened, identifier=request.idempotency_key)
 
     threads = [threading.Thread(target=record, args=(each,)) for each in requests]
@@ -98,19 +98,19 @@ def test_requests_that_share_a_commit_are_written_down_each(
     for thread in threads:
         thread.join()
 
-    assert all(opened.idempotent_requests.find(each) for each in requests)
+    assert all(opened.internals.requests.find(each) for each in requests)
 
 
 def test_requests_are_forgotten_after_a_day(
     opened: metering.Metering, clock: metering.FixedClock
 ) -> None:
-    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+    opened.internals.requests.answer(REQUEST, 200, b"{}")
     clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
-    assert opened.idempotent_requests.find(REQUEST) is not None
+    assert opened.internals.requests.find(REQUEST) is not None
 
     clock.advance(timedelta(microseconds=1))
 
-    assert opened.idempotent_requests.find(REQUEST) is None
+    assert opened.internals.requests.find(REQUEST) is None
 
 
 def test_keys_are_free_for_other_usage_after_a_day(
@@ -120,9 +120,9 @@ def test_keys_are_free_for_other_usage_after_a_day(
     later = replace(REQUEST, fingerprint=b"\x02" * 32, request_id="req_2")
 
     for request in (REQUEST, later):
-        with opened.idempotent_requests.on_behalf_of(request):
+        with opened.internals.requests.on_behalf_of(request):
             create_event(opened, identifier=request.request_id)
-        known = opened.idempotent_requests.find(REQUEST)
+        known = opened.internals.requests.find(REQUEST)
         assert known is not None
         assert (known.request_id, known.fingerprint) == (
             request.request_id,
@@ -149,7 +149,7 @@ def test_what_is_forgotten_makes_room_as_usage_is_recorded(
     create_meter(opened)
     for minute in range(3):
         request = replace(REQUEST, idempotency_key=str(minute))
-        with opened.idempotent_requests.on_behalf_of(request):
+        with opened.internals.requests.on_behalf_of(request):
             create_event(opened, identifier=str(minute))
         clock.advance(timedelta(minutes=1))
     assert len(stored_requests(store_target)) == 3
@@ -157,7 +157,7 @@ def test_what_is_forgotten_makes_room_as_usage_is_recorded(
     clock.advance(timedelta(hours=24))
     for at in range(4):
         request = replace(REQUEST, idempotency_key=f"later {at}")
-        with opened.idempotent_requests.on_behalf_of(request):
+        with opened.internals.requests.on_behalf_of(request):
             create_event(opened, identifier=f"later {at}")
 
     kept = ["later 0", "later 1", "later 2", "later 3"]
@@ -167,11 +167,11 @@ def test_what_is_forgotten_makes_room_as_usage_is_recorded(
 def test_requests_outlive_the_tables_that_follow_from_the_log(
     opened: metering.Metering,
 ) -> None:
-    opened.idempotent_requests.answer(REQUEST, 200, b"{}")
+    opened.internals.requests.answer(REQUEST, 200, b"{}")
 
     opened.rebuild()
 
-    assert opened.idempotent_requests.find(REQUEST) is not None
+    assert opened.internals.requests.find(REQUEST) is not None
 
 
 def test_an_answer_takes_no_other_request_s_place(
@@ -179,22 +179,22 @@ def test_an_answer_takes_no_other_request_s_place(
 ) -> None:
     """Two servers do the same at once; the slower is refused for what the other did."""
     other = connect(clock=clock)
-    with opened.idempotent_requests.on_behalf_of(REQUEST):
+    with opened.internals.requests.on_behalf_of(REQUEST):
         meter = create_meter(opened)
 
-    other.idempotent_requests.answer(
+    other.internals.requests.answer(
         replace(REQUEST, request_id="req_2", fingerprint=b"\x02" * 32), 400, b"no"
     )
 
-    known = opened.idempotent_requests.find(REQUEST)
+    known = opened.internals.requests.find(REQUEST)
     assert known is not None
     assert (known.resource_id, known.status, known.body) == (meter.id, None, None)
     assert (known.fingerprint, known.request_id) == (b"\x01" * 32, "req_1")
 
-    other.idempotent_requests.answer(
+    other.internals.requests.answer(
         replace(REQUEST, request_id="req_3"), 200, b"yes", original="req_1"
     )
 
-    known = opened.idempotent_requests.find(REQUEST)
+    known = opened.internals.requests.find(REQUEST)
     assert known is not None
     assert (known.status, known.body, known.request_id) == (200, b"yes", "req_3")

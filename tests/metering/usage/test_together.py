@@ -134,7 +134,7 @@ def test_requests_are_written_down_with_the_events_that_are_new(
     )
 
     found = {
-        name: opened.idempotent_requests.find(request(name)) is not None
+        name: opened.internals.requests.find(request(name)) is not None
         for name in ("refused", "there", "new", "other")
     }
     assert found == {"refused": False, "there": False, "new": True, "other": True}

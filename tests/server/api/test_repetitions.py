@@ -278,7 +278,7 @@ def left_without_answer(
             fingerprint=hashlib.sha256(path.encode() + b"\n\n" + body).digest(),
             request_id="req_dead",
         )
-        with store.idempotent_requests.on_behalf_of(request):
+        with store.internals.requests.on_behalf_of(request):
             made = effect(store)
     return made, server.ask("POST", path, body, Idempotency_Key=key)
 
