@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
-from metering.arguments.times import Time, instant
+from metering.arguments.times import instant
 from metering.credits.requests import InvoiceApply, InvoiceReinstate
 from metering.errors import InvalidRequestError, InvoiceConflictError
 from projections.kernels.credits.grants import Application
@@ -38,7 +38,7 @@ class Invoice:
 
 
 def check_invoice(
-    *, invoice: object, customer: object, period_end: Time, lines: object
+    *, invoice: object, customer: object, period_end: object, lines: object
 ) -> Invoice:
     """Check an invoice.
 

@@ -213,9 +213,7 @@ def _check_one_by_one(rows: pa.Table) -> Invoice:
         name: texts_of(rows.column(name).combine_chunks())
         for name in ("invoice", "customer", "line", "currency", "price")
     }
-    times = [
-        time or "" for time in times_of(rows.column("period_end").combine_chunks())
-    ]
+    times = times_of(rows.column("period_end").combine_chunks())
     lines = [
         {"id": line, "amount": amount, "currency": currency, "price": price}
         for line, amount, currency, price in zip(
