@@ -136,7 +136,7 @@ class StoredEvents:
             return commit if is_held else None
 
     def keep(self, commit: Commit) -> None:
-        """Keep a commit of many events, made or read, in memory for a while."""
+        """Keep a commit of usage, made or read, in memory for a while."""
         if isinstance(commit.content, tuple):
             return
         with self._lock:

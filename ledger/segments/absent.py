@@ -2,8 +2,6 @@
 
 from typing import NoReturn
 
-import pyarrow as pa
-
 from ledger.errors import SegmentStoreUnavailableError
 
 
@@ -12,37 +10,15 @@ class AbsentStore:
 
     url = ""
 
-    def put(self, name: str, content: pa.Buffer) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def open(self, name: str) -> pa.NativeFile:
-        """Refuse."""
-        self._refuse()
-
-    def path(self, name: str) -> str | None:
-        """Refuse."""
-        self._refuse()
-
-    def size(self, name: str) -> int | None:
-        """Refuse."""
-        self._refuse()
-
     def names(self, prefix: str) -> list[str]:
         """There are none."""
         return []
 
-    def remove(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def sweep(self) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         reason = (
             "none was given; connect with segments= a directory or the URL of an object"
             " store, the same for every process"
         )
         raise SegmentStoreUnavailableError("of this log", reason)
+
+    put = open = path = size = remove = sweep = _refuse
