@@ -7,8 +7,6 @@ in `SECTIONS`. `make docs` rewrites it, and a test fails where it is stale.
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-import metering
-from ledger.errors import MeteringError
 from metering.errors import ResourceMissingError
 from metering.server.api.errors import RequestRefusedError
 from metering.server.api.failures import (
@@ -32,26 +30,10 @@ from metering.server.http.connections import HEAD_MAX
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.table import ROUTES
 from tests.documentation.benchmarks import benchmarks
+from tests.documentation.codes import codes, errors
 from tests.documentation.commands import command_help, commands, environment
 from tests.documentation.completeness import completeness, request_limits
 from tests.documentation.tables import first_sentence, table
-
-
-def errors() -> str:
-    """List every error that the library raises, by its code."""
-    exported = [getattr(metering, name) for name in metering.__all__]
-    kinds = [
-        each
-        for each in exported
-        if isinstance(each, type) and issubclass(each, MeteringError)
-    ]
-    return table(
-        ["`code`", "Class", "Raised when"],
-        sorted(
-            [f"`{kind.code}`", f"`metering.{kind.__name__}`", first_sentence(kind)]
-            for kind in kinds
-        ),
-    )
 
 
 def routes() -> str:
@@ -149,6 +131,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "benchmarks": benchmarks,
         "command_help": command_help,
         "commands": commands,
+        "codes": codes,
         "completeness": completeness,
         "environment": environment,
         "errors": errors,
