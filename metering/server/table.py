@@ -1,4 +1,4 @@
-"""The table of all routes; what is asked for most comes first."""
+"""The table of all routes, those that are asked for most first."""
 
 from metering.server.api.routes import Route
 from metering.server.extensions import bulk, operations, reaggregation

@@ -71,7 +71,9 @@ def failures() -> str:
                 f"`{rule.type}`",
                 _code(_named(rule.code or kind.code)),
                 _code(rule.v2_code or _named(rule.code or kind.code, rule.status)),
-                {True: "yes", False: "no", None: "as told"}[rule.should_retry],
+                {True: "yes", False: "no", None: "after `Retry-After`"}[
+                    rule.should_retry
+                ],
                 when.partition(".")[0],
             ]
             for rule, kind, when in kinds

@@ -149,21 +149,23 @@ def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
     """Write the response to a request that failed."""
     rule = _rule_of(error)
     # Names of hosts and files are not for clients, nor are the words of a defect.
-    told = error if isinstance(error, MeteringError) and rule.status < 500 else None
+    shown = error if isinstance(error, MeteringError) and rule.status < 500 else None
     fields = {
-        "code": None if told is None else _code(told, rule),
-        "message": _UNKNOWN if told is None else _message(told),
+        "code": None if shown is None else _code(shown, rule),
+        "message": _UNKNOWN if shown is None else _message(shown),
         "type": rule.type,
         "doc_url": rule.doc_url,
     }
     if dialect.errors is ErrorShape.V2:
-        fields["code"] = _v2_code(told, rule) or fields["code"] or V2_CODES[rule.status]
+        fields["code"] = (
+            _v2_code(shown, rule) or fields["code"] or V2_CODES[rule.status]
+        )
         if rule.status == 429:
             fields["type"] = "rate_limit"
-        if told and told.param and told.param not in str(fields["message"]):
-            fields["message"] = f"{fields['message']} ({told.param})"
-    elif told is not None:
-        fields["param"] = told.param
+        if shown and shown.param and shown.param not in str(fields["message"]):
+            fields["message"] = f"{fields['message']} ({shown.param})"
+    elif shown is not None:
+        fields["param"] = shown.param
     known = {name: value for name, value in fields.items() if value is not None}
     return HttpResponse(
         status=rule.status,

@@ -20,7 +20,6 @@ from metering.server.http.receiving import (
     AsgiReceive,
     AsgiScope,
     AsgiSend,
-    headers_of,
 )
 
 HEAD_MAX = 64 << 10
@@ -125,11 +124,10 @@ class BoundedConnection:
     def begin(self, scope: AsgiScope) -> None:
         """Take the head of a request for complete."""
         self._stop_waiting()
-        headers = headers_of(scope)
-        length = headers.get("content-length", "0")
-        is_unbounded = "transfer-encoding" in headers or not length.isdecimal()
-        body = _UNREAD_MAX if is_unbounded else int(length)
-        self._bytes_left = body + _AHEAD_MAX
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        is_chunked = b"transfer-encoding" in headers or not length.isdigit()
+        self._bytes_left = _AHEAD_MAX + (_UNREAD_MAX if is_chunked else int(length))
 
     def pass_on(self, message: AsgiMessage) -> None:
         """Take a part of the body for read, or all, and what comes then for a head."""
