@@ -72,7 +72,10 @@ def _gathered(
     keys = _payload_keys(definitions)
     for number, event in enumerate(events):
         payload = event.payload
-        customer_key, value_key = keys.get(event.event_name, ("", None))
+        found = keys.get(event.event_name)
+        if found is None:
+            continue
+        customer_key, value_key = found
         customer = payload.get(customer_key)
         if not customer:
             continue

@@ -75,6 +75,13 @@ def event_of(**fields: Any) -> StreamedEvent:
         3,
     )
 )
+@example(
+    stream=(
+        (TOKENS,),
+        [event_of(event_name="nothing", payload={**TAKEN, "": "cus_1"}), event_of()],
+        1,
+    )
+)
 def test_a_stream_comes_to_what_its_events_come_to_one_by_one(
     stream: tuple[tuple[OracleMeter, ...], Sequence[StreamedEvent], int],
 ) -> None:
