@@ -47,10 +47,10 @@ class FixedClock:
 
 
 def microseconds(instant: datetime) -> int:
-    """Count the microseconds from 1970 UTC to an aware datetime."""
+    """Return the microseconds from 1970 UTC to an aware datetime."""
     return (instant - EPOCH) // MICROSECOND
 
 
 def at_microseconds(count: int) -> datetime:
-    """Make an aware datetime in UTC of microseconds since 1970."""
+    """Return microseconds since 1970 as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=count)

@@ -1,4 +1,4 @@
-"""Ids: where names for new things come from."""
+"""Ids: the source of names for what is new."""
 
 import hashlib
 import secrets
@@ -13,7 +13,7 @@ from ledger.records.idempotency import Request
 
 
 class Ids(Protocol):
-    """Makes names that nothing else has."""
+    """A source of unique names."""
 
     def resource(self, prefix: str) -> str:
         """Make the id of a resource, such as ``mtr_…``."""
@@ -26,7 +26,7 @@ class Ids(Protocol):
 
 
 class RandomIds:
-    """Names made of the time and of chance."""
+    """Names made of the time and of random bits."""
 
     def resource(self, prefix: str) -> str:
         """Make the id of a resource: its prefix and 96 random bits."""
@@ -57,7 +57,7 @@ class RandomIds:
 
 
 def identifier_of(request: Request, *parts: bytes) -> str:
-    """Make the identifier of an event that a request is for, or of a part of one.
+    """Return the identifier of an event, or of a part of one, made of its request.
 
     The same request makes the same, and nothing else does: the event itself says that
     the request was there.
@@ -68,7 +68,7 @@ def identifier_of(request: Request, *parts: bytes) -> str:
 
 
 class Naming(Protocol):
-    """Makes identifiers for rows that came without one."""
+    """A source of identifiers for rows that came without one."""
 
     def identifier(self, number: int) -> str:
         """Make an identifier for the row of a number."""

@@ -139,7 +139,7 @@ class CreditApplications:
         ]
 
     def reinstate(self, *, invoice: str) -> list[CreditBalanceTransaction]:
-        """Give back the credits that an invoice drew, because it was voided.
+        """Return the credits that an invoice drew to their grants: it was voided.
 
         What goes back to a grant that is expired expires at once. Doing it again
         answers the same.

@@ -107,14 +107,14 @@ class CreditBalanceTransactions:
                     seen, now, int(anchor, 16), TransactionKind(kind), int(index, 16)
                 )
         livemode = self._engine.settings.livemode
-        # The id of a store of the other mode is none of this one's.
+        # An id of the other mode belongs to another store.
         if found is None or transaction_id != id_of(found, livemode=livemode):
             raise ResourceMissingError("credit balance transaction", transaction_id)
         return transaction_resource(found, livemode=livemode)
 
 
 def id_of(transaction: CreditTransaction, *, livemode: bool) -> str:
-    """Name a transaction."""
+    """Return the id of a transaction."""
     kind, index = transaction.kind.value, transaction.index
     return f"{id_prefix(livemode=livemode)}_{transaction.anchor:x}{kind}{index:x}"
 
@@ -127,7 +127,7 @@ def id_prefix(*, livemode: bool) -> str:
 def transaction_resource(
     transaction: CreditTransaction, *, livemode: bool
 ) -> CreditBalanceTransaction:
-    """Give a transaction to the caller."""
+    """Return a transaction as a resource."""
     grant, kind = transaction.grant, transaction.kind
     created = at_microseconds(transaction.instant)
     is_granted = kind is TransactionKind.GRANTED

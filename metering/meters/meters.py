@@ -74,7 +74,7 @@ class Meters:
             customer_mapping: ``{"event_payload_key": …, "type": "by_id"}``; the payload
                 key that names the customer, by default ``stripe_customer_id``.
             value_settings: ``{"event_payload_key": …}``; the payload key that holds the
-                value, or the text for a unique count, by default ``value``.
+                value, or the string for a unique count, by default ``value``.
             event_time_window: count only the last recorded event of each customer and
                 UTC hour or day; None counts all.
 
@@ -143,7 +143,7 @@ class Meters:
         return meter.value_payload_key if meter and meter.needs_value else None
 
     def update(self, meter_id: str, *, display_name: str) -> Meter:
-        """Give a meter another display name; nothing else of it can change.
+        """Change the display name of a meter; nothing else of it can change.
 
         Raises:
             ResourceMissingError: there is no such meter.

@@ -11,7 +11,7 @@ _WIDE = pa.decimal256(60, FRACTION_DIGITS)
 
 
 def differences(before: pa.Table, after: pa.Table) -> pa.Table:
-    """Find the windows in which two re-aggregations differ.
+    """Return the windows in which two re-aggregations differ.
 
     Args:
         before: from `Metering.reaggregate`.

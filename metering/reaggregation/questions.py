@@ -3,16 +3,18 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import tzinfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
+from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
+from metering.arguments.words import FormulaName, WindowName
+from metering.arguments.zones import zone_of
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from projections.calendar import Windows, WindowUnit, windows_between
@@ -54,7 +56,10 @@ def reaggregated(
     progress: ScanProgress | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
-    unit, zone = _unit(request.window), zone_of(request.timezone, "timezone")
+    unit, zone = (
+        WindowUnit(checked_value(WindowName, request.window, "window")),
+        zone_of(request.timezone, "timezone"),
+    )
     recorded = engine.recorded(_position(engine, request.as_of))
     dimensions, filters = _dimensions(request.group_by), _filters(request.filters)
     meters = _meters(recorded.definitions, request.meters)
@@ -75,7 +80,7 @@ def reaggregated(
 
 
 def _position(engine: Engine, as_of: Time | None) -> int | None:
-    """Find the position that is meant: a number is one, anything else is a time."""
+    """Return the position that is meant: a number is one, anything else is a time."""
     last = engine.log.catch_up().position
     if as_of is None:
         return last
@@ -101,7 +106,7 @@ def _position(engine: Engine, as_of: Time | None) -> int | None:
 def _check_keys(
     meters: Iterable[MeterDefinition], param: str, keys: Iterable[str]
 ) -> None:
-    """Refuse payload keys that say who used how much, and so are columns instead."""
+    """Refuse payload keys that hold a customer or a value: they are columns already."""
     for meter in meters:
         for key in keys:
             is_value = meter.needs_value and key == meter.value_payload_key
@@ -118,7 +123,11 @@ def _measures(
     meters: Iterable[MeterDefinition], request: ReaggregationRequest
 ) -> Iterable[Measure]:
     for meter in meters:
-        formula = None if request.formula is None else _formula(request.formula)
+        formula = (
+            None
+            if request.formula is None
+            else Formula(checked_value(FormulaName, request.formula, "formula"))
+        )
         if request.value_key is not None:
             check_word(request.value_key, "value_key")
         if request.value_key == meter.customer_payload_key:
@@ -151,7 +160,7 @@ def _times(
     unit: WindowUnit,
     zone: tzinfo,
 ) -> tuple[int, int, Windows]:
-    """Find the bounds, and the windows between them.
+    """Return the bounds and the windows between them.
 
     A bound that was left out is that of the window of the first or last event.
     """
@@ -180,7 +189,7 @@ def _times(
 
 
 def _ends(recorded: RecordedEvents) -> tuple[int, int]:
-    """Find the least and the greatest timestamp; 0 and 0 where there is no event."""
+    """Return the least and the greatest timestamp; 0 and 0 where there is no event."""
     ends = [(each.earliest, each.latest) for each in recorded.segments]
     if recorded.tail.num_rows:
         timestamps = recorded.tail.column("timestamp").cast(pa.int64())
@@ -212,51 +221,11 @@ def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:
 
 def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
     checked: dict[str, frozenset[str]] = {}
-    for key, texts in (filters or {}).items():
-        allowed = [texts] if isinstance(texts, str) else list(texts)
-        if not all(isinstance(text, str) for text in allowed):
+    for key, values in (filters or {}).items():
+        allowed = [values] if isinstance(values, str) else list(values)
+        if not all(isinstance(value, str) for value in allowed):
             raise InvalidRequestError(
                 f"Invalid filters[{key}]: give a string or several", param="filters"
             )
         checked[check_word(key, "filters")] = frozenset(allowed)
     return checked
-
-
-def _unit(window: str) -> WindowUnit:
-    try:
-        return WindowUnit(window)
-    except ValueError as error:
-        raise InvalidRequestError(
-            f"Invalid window: {window!r}; must be one of"
-            f" {', '.join(each.value for each in WindowUnit)}",
-            param="window",
-        ) from error
-
-
-def _formula(name: str) -> Formula:
-    try:
-        return Formula(name)
-    except ValueError as error:
-        raise InvalidRequestError(
-            f"Invalid formula: {name!r}; must be one of"
-            f" {', '.join(each.value for each in Formula)}",
-            param="formula",
-        ) from error
-
-
-def zone_of(name: str, param: str) -> tzinfo:
-    """Find a time zone by its IANA name.
-
-    Raises:
-        InvalidRequestError: there is none.
-    """
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (LookupError, OSError, TypeError, ValueError) as error:
-        raise InvalidRequestError(
-            f"Invalid {param}: {name!r} is no time zone of the IANA database, such as"
-            " Europe/Berlin",
-            param=param,
-        ) from error

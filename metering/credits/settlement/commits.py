@@ -97,7 +97,7 @@ class _SortedOut:
 
 
 def _sort_out(batch: InvoiceBatch, seen: CreditQueries) -> _SortedOut:
-    """Find out which invoices are new, and which are what was settled before."""
+    """Return which invoices are new, and which were settled before."""
     known = seen.applications_to(batch.ids)
     if not known and len(set(batch.ids)) == len(batch):
         return _SortedOut(range(len(batch)), {}, {}, [])

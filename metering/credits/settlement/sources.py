@@ -89,7 +89,7 @@ def _portions(
 
 
 def first_rows(table: pa.Table) -> np.ndarray:
-    """Find where the invoices of a table begin (int64)."""
+    """Return the rows at which the invoices of a table begin (int64)."""
     names = table.column("invoice").combine_chunks().fill_null("")
     # A row that names no invoice has no neighbours: it is refused by itself.
     others = pc.or_(pc.not_equal(names[1:], names[:-1]), pc.equal(names[1:], ""))
