@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import psycopg
 import pyarrow as pa
@@ -32,23 +32,6 @@ from tests.postgresql_server import fresh_database
 
 SQLITE: Final = "SQLite"
 POSTGRESQL: Final = "PostgreSQL"
-
-
-class Places(Protocol):
-    """Makes stores and rows in one kind of database, on the same disk."""
-
-    @property
-    def name(self) -> str:
-        """The kind of database."""
-
-    def store(self) -> str:
-        """Make a place for a store of this project."""
-
-    def copy_of(self, store: str) -> str:
-        """Copy a store that nobody has open."""
-
-    def rows(self) -> CreditRowTables:
-        """Make the tables of the peer."""
 
 
 class SqlitePlaces:
@@ -112,6 +95,10 @@ class PostgresqlPlaces:
         rows = PostgresqlCreditRows(self.store())
         self._stack.callback(rows.close)
         return rows
+
+
+Places = SqlitePlaces | PostgresqlPlaces
+"""Makes stores and rows in one kind of database, on the same disk."""
 
 
 @contextmanager

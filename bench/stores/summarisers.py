@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -56,19 +56,6 @@ class Question:
     event_name: str
     customer: int
     hourly: bool
-
-
-class Summariser(Protocol):
-    """A store that is asked; `summarise` is timed, `answer` makes it comparable."""
-
-    def close(self) -> None:
-        """Close the store."""
-
-    def summarise(self, question: Question) -> object:
-        """Answer in the store's own types."""
-
-    def answer(self, question: Question) -> Answer:
-        """Answer as (start, usage) pairs in the order of the store."""
 
 
 class Project:
@@ -182,6 +169,10 @@ class DuckdbParquet:
         return [
             (_moment(hour, question), total) for hour, total in self.summarise(question)
         ]
+
+
+Summariser = Project | IndexedRowTable | DuckdbParquet
+"""A store that is asked: `summarise` is timed, `answer` makes its answer comparable."""
 
 
 def _moment(hour: int, question: Question) -> datetime:

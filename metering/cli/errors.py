@@ -1,23 +1,25 @@
-"""Errors of the command line alone; each is printed in one line, and exits with 1.
+"""Errors of the command line alone; each is one line, and exit code 1.
 
 MeteringError
-├── NoStoreError             commands that ask do not make what they ask about
-├── ForeignStoreError        the demo leaves stores alone that others made
+├── NoStoreError             only commands that record create a store
+├── ForeignStoreError        the demo leaves other stores alone
 ├── MeterDiffersError        the meter to be created exists with another formula
-├── RejectionsFileError      rejections cannot be written to the file
-├── CheckpointFileError      the file of a checkpoint holds something else
-├── OutputFileError          the result cannot be written there
+├── FileUnusableError
+│   ├── RejectionsFileError  rejections cannot be written there
+│   ├── CheckpointFileError  the file of a checkpoint holds something else
+│   └── OutputFileError      the result cannot be written there
 └── ServerMissingError       the extra that serves is not installed
-CommandInterruptedError      not of that tree: exits with 130
+CommandInterruptedError      not of that tree: exit code 130
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from ledger.errors import MeteringError
 
 
 class NoStoreError(MeteringError):
-    """There is nothing to ask at the place that was named."""
+    """There is no store at the place that was named."""
 
     code = "no_store"
 
@@ -31,7 +33,7 @@ class NoStoreError(MeteringError):
 
 
 class ForeignStoreError(MeteringError):
-    """The store that the demo was pointed at holds what it did not make."""
+    """The store that the demo was given holds what it did not make."""
 
     code = "foreign_store"
 
@@ -45,7 +47,7 @@ class ForeignStoreError(MeteringError):
 
 
 class MeterDiffersError(MeteringError):
-    """The meter that was to be created exists with another formula."""
+    """The meter to be created exists with another formula."""
 
     code = "meter_differs"
 
@@ -57,34 +59,35 @@ class MeterDiffersError(MeteringError):
         self.event_name = event_name
 
 
-class RejectionsFileError(MeteringError):
+class FileUnusableError(MeteringError):
+    """A file that a command is to read or to write cannot be used."""
+
+    sentence: ClassVar[str]
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{self.sentence.format(path)}: {reason}")
+        self.path = path
+
+
+class RejectionsFileError(FileUnusableError):
     """Rejections cannot be written to a file of that name."""
 
     code = "rejections_file"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"Rejections cannot be written to {path}: {reason}")
-        self.path = path
+    sentence = "Rejections cannot be written to {}"
 
 
-class CheckpointFileError(MeteringError):
+class CheckpointFileError(FileUnusableError):
     """A file that should hold a checkpoint cannot be read as one, or written."""
 
     code = "checkpoint_file"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"The checkpoint {path} cannot be used: {reason}")
-        self.path = path
+    sentence = "The checkpoint {} cannot be used"
 
 
-class OutputFileError(MeteringError):
+class OutputFileError(FileUnusableError):
     """A result cannot be written to a file of that name."""
 
     code = "output_file"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"The result cannot be written to {path}: {reason}")
-        self.path = path
+    sentence = "The result cannot be written to {}"
 
 
 class ServerMissingError(MeteringError):

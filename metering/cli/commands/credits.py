@@ -24,6 +24,7 @@ from metering.cli.resource import (
     Listing,
     Resource,
 )
+from metering.cli.screens.arrow_tables import print_rows
 from metering.cli.screens.credits import (
     balance_columns,
     grant_columns,
@@ -32,7 +33,7 @@ from metering.cli.screens.credits import (
     transaction_columns,
 )
 from metering.cli.screens.documents import print_document
-from metering.cli.screens.history import ShownHistory, print_history, show_history
+from metering.cli.screens.history import ShownHistory, show_history
 from metering.cli.screens.money import option_amount, option_currency
 from metering.cli.screens.screen import show, show_table
 from metering.cli.screens.text import second
@@ -281,7 +282,7 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
             filter=wanted,
         )
     if json:
-        print_history(table, limit)
+        print_rows(table.slice(max(0, table.num_rows - limit) if limit else 0))
         return
     asked = ShownHistory(
         customer=customer,

@@ -19,7 +19,6 @@ from metering.cli.demo.usage import total
 from metering.cli.resource import PAGE
 from metering.cli.screens.credits import balance_columns, grant_columns, money_of
 from metering.cli.screens.history import (
-    history_documents,
     show_plot,
     steps_by_currency,
 )
@@ -80,10 +79,8 @@ def paid(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
     balance = m.credit_balance_summary.retrieve(customer=customer)
     start = min(grant.created for grant in grants).replace(microsecond=0)
     end = start + timedelta(days=_DAYS_AHEAD)
-    history = history_documents(
-        m.credit_balance_summary.history(
-            customer=customer, start_time=start, end_time=end
-        )
+    history = m.credit_balance_summary.history(
+        customer=customer, start_time=start, end_time=end
     )
 
     def show_it() -> None:
@@ -112,7 +109,7 @@ def paid(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
         "transactions": drawn,
         "was_applied": was_applied,
         "balance": balance,
-        "history": history,
+        "history": history.to_pylist(),
     }
     return DemoStage("prepaid", document, show_it)
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metering.arguments.clock import at_microseconds, microseconds
 from metering.cli.screens.charts import Paper, Step, balance_chart, marks
-from metering.cli.screens.documents import print_line
 from metering.cli.screens.money import amount_text
 from metering.cli.screens.screen import (
     Column,
@@ -23,15 +22,6 @@ from metering.cli.screens.screen import (
 from metering.cli.screens.text import counted, second
 
 _SECOND = 1_000_000
-
-
-class HistoryDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The balance of a currency from an instant on, in minor units."""
-
-    instant: datetime
-    currency: str
-    ledger_balance: int
-    available_balance: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +38,10 @@ class ShownHistory:
     starts_late: bool
 
 
-def print_history(table: pa.Table, limit: int | None) -> None:
-    """Print one line of JSON for each row of a history, at most the last ones."""
-    first = 0 if limit is None else max(0, table.num_rows - limit)
-    for document in history_documents(table.slice(first)):
-        print_line(document)
-
-
-def history_documents(table: pa.Table) -> list[HistoryDocument]:
-    """Turn the rows of a history into documents."""
-    return [HistoryDocument(**row) for row in table.to_pylist()]
-
-
 def show_history(table: pa.Table, asked: ShownHistory, limit: int) -> None:
     """Show a plot for each currency, and its last changes below."""
     show(f"Credits of {asked.customer}", style="bold")
-    steps = steps_by_currency(history_documents(table))
+    steps = steps_by_currency(table)
     if not any(step.ledger for each in steps.values() for step in each):
         _show_times(asked.start, asked.end)
         show("There were none in this time.")
@@ -78,18 +56,16 @@ def show_history(table: pa.Table, asked: ShownHistory, limit: int) -> None:
         _show_changes(each, start, currency, limit)
 
 
-def steps_by_currency(
-    documents: Sequence[HistoryDocument],
-) -> dict[str, list[Step]]:
+def steps_by_currency(history: pa.Table) -> dict[str, list[Step]]:
     """Take a history apart by currency, each in the order of time."""
-    currencies = sorted({each.currency for each in documents})
+    currencies = sorted(pc.unique(history.column("currency")).to_pylist())
     steps: dict[str, list[Step]] = {currency: [] for currency in currencies}
-    for each in documents:
-        steps[each.currency].append(
+    for row in history.to_pylist():
+        steps[row["currency"]].append(
             Step(
-                instant=microseconds(each.instant),
-                available=each.available_balance,
-                ledger=each.ledger_balance,
+                instant=microseconds(row["instant"]),
+                available=row["available_balance"],
+                ledger=row["ledger_balance"],
             )
         )
     return steps

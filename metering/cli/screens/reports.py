@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 import metering
 from metering.cli.screens.documents import print_document
@@ -13,6 +13,10 @@ from metering.cli.screens.screen import Column, show, show_table
 from metering.cli.screens.text import number, rate
 
 _REJECTIONS_SHOWN = 5
+_COUNTED = (
+    *("accepted", "duplicates", "rejected"),
+    *("first_position", "last_position"),
+)
 _REMEDIES = {
     "no_meter": "Create the meter with meters create, or here with --create-meter.",
     "archived_meter": "Reactivate the meter with meters reactivate.",
@@ -32,31 +36,9 @@ class FileReport:
 
     @property
     def rows(self) -> int:
-        """Count all rows."""
+        """Return how many rows there were."""
         receipt = self.receipt
         return receipt.accepted + receipt.duplicates + receipt.rejected
-
-
-class RejectionDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One rejected row; rows count from 0."""
-
-    row: int
-    identifier: str | None
-    code: str
-    message: str
-
-
-class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the rows of one file; the first rejections stand for all."""
-
-    file: str
-    accepted: int
-    duplicates: int
-    rejected: int
-    first_position: int | None
-    last_position: int | None
-    seconds: float
-    first_rejections: list[RejectionDocument]
 
 
 def is_all_rejected(reports: Sequence[FileReport]) -> bool:
@@ -66,19 +48,18 @@ def is_all_rejected(reports: Sequence[FileReport]) -> bool:
 
 
 def print_reports(reports: Sequence[FileReport]) -> None:
-    """Print a JSON list of one object for each file."""
+    """Print a JSON list of one object for each file.
+
+    The first rejections stand for all.
+    """
     print_document(
         [
-            FileDocument(
-                file=str(report.file),
-                accepted=report.receipt.accepted,
-                duplicates=report.receipt.duplicates,
-                rejected=report.receipt.rejected,
-                first_position=report.receipt.first_position,
-                last_position=report.receipt.last_position,
-                seconds=round(report.seconds, 3),
-                first_rejections=_first_rejections(report),
-            )
+            {
+                "file": str(report.file),
+                **{name: getattr(report.receipt, name) for name in _COUNTED},
+                "seconds": round(report.seconds, 3),
+                "first_rejections": _first_rejections(report),
+            }
             for report in reports
         ]
     )
@@ -112,9 +93,9 @@ def _show_rejections(report: FileReport) -> None:
     show(f"{report.file.name}: {number(rejected)} rejected", style="bold")
     show_table(
         [
-            Column("row", lambda each: each.row),
-            Column("code", lambda each: each.code),
-            Column("message", lambda each: each.message),
+            Column("row", itemgetter("row")),
+            Column("code", itemgetter("code")),
+            Column("message", itemgetter("message")),
         ],
         _first_rejections(report),
     )
@@ -126,6 +107,8 @@ def _show_rejections(report: FileReport) -> None:
             show(_REMEDIES[code])
 
 
-def _first_rejections(report: FileReport) -> list[RejectionDocument]:
-    first = report.receipt.rejections.slice(0, _REJECTIONS_SHOWN)
-    return [RejectionDocument(**row) for row in first.to_pylist()]
+def _first_rejections(report: FileReport) -> list[dict[str, Any]]:
+    """Return columns row, from 0, identifier, code and message."""
+    rejections = report.receipt.rejections.slice(0, _REJECTIONS_SHOWN)
+    first: list[dict[str, Any]] = rejections.to_pylist()
+    return first
