@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
+from metering.alerts.alerts import ALERTS_MAX
 from metering.arguments.kinds import (
     Fields,
     IntegerKind,
@@ -14,6 +17,12 @@ from metering.arguments.kinds import (
     within,
 )
 from metering.arguments.schema import fields_of
+from metering.credits.grants import CREDIT_GRANTS_MAX
+from metering.meters.meters import METERS_AT_MOST
+from metering.store.engine import WEBHOOK_TIMEOUT
+from metering.store.sealing import SEAL_EVENTS
+from metering.webhooks.delivering import KEPT
+from metering.webhooks.endpoints import ENDPOINTS_MAX
 from tests.documentation.doors import (
     commands_by_method,
     library_methods,
@@ -44,6 +53,36 @@ def completeness() -> str:
                 *_backends(method, tests),
             ]
             for method in library_methods()
+        ],
+    )
+
+
+def limits() -> str:
+    """List the limits of a store, from where they are set."""
+    days = timedelta(microseconds=KEPT).days
+    return table(
+        ["Limit", ""],
+        [
+            [
+                "Digits of a value",
+                f"{INTEGER_DIGITS} integer, {FRACTION_DIGITS} fraction",
+            ],
+            ["Meters of a store", f"{METERS_AT_MOST:,}"],
+            [
+                "Alerts on a meter that apply to one customer",
+                f"{ALERTS_MAX}, `alerts_max`",
+            ],
+            [
+                "Unused grants of a customer",
+                f"{CREDIT_GRANTS_MAX}, `credit_grants_max`",
+            ],
+            ["Webhook endpoints", str(ENDPOINTS_MAX)],
+            ["Deliveries and attempts are kept", f"{days} days"],
+            ["Wait for an endpoint", f"{WEBHOOK_TIMEOUT.seconds} s, `webhook_timeout`"],
+            [
+                "Events that gather before they are sealed",
+                f"{SEAL_EVENTS:,}, `seal_events`",
+            ],
         ],
     )
 

@@ -32,7 +32,7 @@ from metering.server.table import ROUTES
 from tests.documentation.benchmarks import benchmarks
 from tests.documentation.codes import codes, errors
 from tests.documentation.commands import command_help, commands, environment
-from tests.documentation.completeness import completeness, request_limits
+from tests.documentation.completeness import completeness, limits, request_limits
 from tests.documentation.tables import first_sentence, table
 
 
@@ -140,6 +140,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "event_codes": event_codes,
         "failures": failures,
         "http_limits": http_limits,
+        "limits": limits,
         "request_limits": request_limits,
         "routes": routes,
     }
