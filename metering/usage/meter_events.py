@@ -1,8 +1,8 @@
 """Meter events: recording them one by one or in bulk, and listing them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ledger.appending.drafts import Outcome, Status
@@ -27,8 +27,7 @@ from metering.usage.stream_rules import StreamedEvent, check_stream
 from projections.meters.catalog import Definitions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMeterEvent:
+class NewMeterEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event that is to be recorded; see `MeterEvents.create`.
 
     Attributes:
