@@ -62,7 +62,7 @@ def output_of(module: str, *arguments: object) -> bytes:
 
 
 def tell(work_seconds: float) -> None:
-    """Say what this process took, as its last deed."""
+    """Print what this process took; the last thing that it does."""
     told = Told(work_seconds=work_seconds, peak_memory_bytes=peak_memory_bytes())
     sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
 

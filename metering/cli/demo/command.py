@@ -149,7 +149,7 @@ def _customer(rank: int) -> str:
 
 
 def _end_of_traffic(m: metering.Metering, store: str) -> datetime:
-    """Make sure of the meters, and return the hour in which the first was created.
+    """Find or create the meters, and return the hour in which the first was created.
 
     Raises:
         ForeignStoreError: the store holds what the demo did not make.

@@ -1,7 +1,7 @@
 """The credits of the demo: grants of four kinds, and an invoice for usage that draws them.
 
-Can be done again, as the rest of the demo: grants are found by their names, and an
-invoice that was applied answers the same and draws nothing.
+It can be repeated, as the rest of the demo: grants are found by their names, and an
+invoice that was applied gets the same answer and draws nothing.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _line_of(transaction: metering.CreditBalanceTransaction) -> str:
 def _grants(
     m: metering.Metering, customer: str, since: datetime
 ) -> list[metering.CreditGrant]:
-    """Make sure of the grants; those that are usable now pay for older usage as well."""
+    """Find or create the grants; those that are usable now pay for older usage too."""
     found = {
         grant.name: grant
         for grant in m.credit_grants.list(customer, limit=PAGE).auto_paging_iter()
@@ -196,7 +196,7 @@ def _apply(
 
 
 def _is_of(transaction: metering.CreditBalanceTransaction, invoice: str) -> bool:
-    """Whether an invoice drew it."""
+    """Whether an invoice drew a transaction."""
     debit = transaction.debit
     applied = None if debit is None else debit.credits_applied
     return applied is not None and applied.invoice == invoice

@@ -54,7 +54,7 @@ class CustomerUsage:
 
 
 def watch(m: metering.Metering, rows: int) -> metering.Alert:
-    """Make sure of an alert on each customer who sends ten tokens for each row."""
+    """Find or create an alert on customers that send ten tokens for each row."""
     meter, gte = find_meter(m, FIRST_METER).id, rows * _THRESHOLD_PER_ROW
     for alert in m.alerts.list(meter=meter, limit=PAGE).auto_paging_iter():
         threshold = alert.usage_threshold
@@ -121,7 +121,7 @@ def sent(m: metering.Metering, traffic: Traffic, progress: Progress) -> DemoStag
 
 
 def watched(m: metering.Metering, alert: metering.Alert) -> DemoStage:
-    """Evaluate, and show for whom the alert has triggered."""
+    """Evaluate the alert, and show for which customers it has triggered."""
     m.catch_up()
     triggered = m.alerts.triggered(alert.id)
     assert alert.usage_threshold is not None, "it watches usage"

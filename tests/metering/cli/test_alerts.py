@@ -60,6 +60,7 @@ def test_an_alert_is_changed_and_listed(target: str) -> None:
     assert document(target, "deactivate", made["id"])["status"] == "inactive"
     assert document(target, "activate", made["id"])["status"] == "active"
     assert document(target, "list", "--meter", "tokens") == [made]
+    assert document(target, "retrieve", made["id"]) == made
     shown = alerts(target).stdout
     assert "Much" in shown
     assert "calendar_day, Asia/Kolkata" in shown

@@ -134,6 +134,17 @@ def test_meters_are_a_table(store: str) -> None:
     ]
 
 
+def test_list_that_is_cut_says_so(store: str) -> None:
+    run("meters", "create", "--event-name", "x", "--formula", "sum", "--store", store)
+
+    shown = run("meters", "--limit", "1", "--store", store).stdout
+    listed = run("meters", "list", "--limit", "1", "--json", "--store", store).stdout
+
+    assert shown.endswith("There are more than 1; --limit shows others.\n")
+    assert len(json.loads(listed)) == 1
+    assert "more than" not in run("meters", "--limit", "2", "--store", store).stdout
+
+
 def test_meter_that_is_not_there_is_named(store: str) -> None:
     result = run("summaries", "nothing", "--customer", "cus_1", "--store", store)
 

@@ -56,7 +56,7 @@ def test_segments_and_what_follows_from_them_may_lie_elsewhere(
     places: list[str | Path] = ["--segments", tmp_path / "far"]
     places += ["--cache", tmp_path / "near"]
 
-    sealed = run(*places, "seal", "--store", store)
+    sealed = run("seal", *places, "--store", store)
     found = run(*places, *COUNT, "--store", store)
 
     assert sealed.exit_code == 0

@@ -63,6 +63,7 @@ def test_an_endpoint_is_made_changed_and_deleted(
     assert secret.startswith("whsec_")
 
     (listed,) = document(target, "list")
+    assert document(target, "retrieve", made["id"]) == listed
     changed = document(target, "update", made["id"], "--disable", "--event", "*")
     rotated = document(target, "rotate", made["id"], "--overlap", "0")
 
@@ -79,6 +80,8 @@ def test_an_endpoint_is_made_changed_and_deleted(
     assert "team" in shown
     assert "  whsec_" in shown
     assert webhooks(target, "delete", made["id"]).stdout == f"Deleted {made['id']}\n"
+    other = add_endpoint(target, receiver)["id"]
+    assert document(target, "delete", other) == {"id": other, "deleted": True}
     assert document(target, "list") == []
 
 
