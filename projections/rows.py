@@ -46,38 +46,45 @@ class RowFormat(Generic[ValueT]):
         kind: Callable[..., ValueT],
         codecs: Mapping[str, Codec] = MappingProxyType({}),
     ) -> None:
-        columns = list(table.columns.keys())
         self._kind = kind
-        self._names = [name for name in columns if name in kind.__annotations__]
-        self._others = dict.fromkeys(columns)
+        self._columns = list(table.columns.keys())
+        self._names = [name for name in self._columns if name in kind.__annotations__]
+        self._others = [name for name in self._columns if name not in self._names]
         self._of_value = attrgetter(*self._names)
-        self._of_row = itemgetter(*map(columns.index, self._names))
-        self._codecs = [(name, codecs[name]) for name in self._names if name in codecs]
+        self._of_row = itemgetter(*map(self._columns.index, self._names))
+        self._in_order = itemgetter(
+            *map([*self._names, *self._others].index, self._columns)
+        )
+        self._codecs = [
+            (at, codecs[name]) for at, name in enumerate(self._names) if name in codecs
+        ]
 
     def read(self, row: Row[Any]) -> ValueT:
         """Return the value of a row that begins with the table's columns."""
-        values = dict(zip(self._names, self._of_row(row), strict=True))
-        for name, codec in self._codecs:
-            if values[name] is not None:
-                values[name] = codec.decode(values[name])
-        return self._kind(**values)
+        values = list(self._of_row(row))
+        for at, codec in self._codecs:
+            if values[at] is not None:
+                values[at] = codec.decode(values[at])
+        return self._kind(**dict(zip(self._names, values, strict=True)))
 
-    def named(self, value: ValueT, **others: Any) -> dict[str, Any]:
-        """Return the columns of a row by name, in the table's order.
+    def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
+        """Return a row with every column in the table's order.
 
         Args:
             value: the value.
             others: columns that it has no attribute for; NULL where left out.
         """
-        values = dict(zip(self._names, self._of_value(value), strict=True))
-        for name, codec in self._codecs:
-            if values[name] is not None:
-                values[name] = codec.encode(values[name])
-        return self._others | values | others
+        values = list(self._of_value(value))
+        for at, codec in self._codecs:
+            if values[at] is not None:
+                values[at] = codec.encode(values[at])
+        values += map(others.get, self._others)
+        in_order: tuple[Any, ...] = self._in_order(values)
+        return in_order
 
-    def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
-        """Return a row with every column in the table's order; see `named`."""
-        return tuple(self.named(value, **others).values())
+    def named(self, value: ValueT) -> dict[str, Any]:
+        """Return the columns of a row by name; see `row`."""
+        return dict(zip(self._columns, self.row(value), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

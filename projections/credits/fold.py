@@ -22,10 +22,10 @@ from ledger.facts.credits import (
     Draw,
 )
 from projections.credits.tables import (
-    APPLIED,
     DRAWS,
     GRANTS,
     METADATA,
+    application_row,
     credit_application,
     credit_grant,
 )
@@ -51,8 +51,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     for position, recorded_at, fact in facts:
         match fact:
             case CreditsApplied():
-                placed = {"position": position, "recorded_at": recorded_at}
-                applications.append(APPLIED.row(fact, **placed))
+                applications.append(application_row(fact, position, recorded_at))
                 draws.append(fact.draws)
             case CreditGrantCreated():
                 grants.append(GRANTS.row(granted(fact, position, recorded_at)))

@@ -3,6 +3,8 @@
 What time does to a grant is in neither: see `projections.kernels.credits.grants`.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -98,7 +100,6 @@ HAS_CREDIT = credit_grant.c.applied < credit_grant.c.amount
 PRICES = packed_codec(tuple[str, ...])
 METADATA = packed_codec(dict[str, str])
 DRAWS = packed_codec(tuple[Draw, ...])
-_OF_APPLICATIONS = {"lines": packed_codec(tuple[InvoiceLine, ...]), "draws": DRAWS}
 
 GRANTS = RowFormat(
     credit_grant,
@@ -109,6 +110,27 @@ GRANTS = RowFormat(
         "metadata": METADATA,
     },
 )
-APPLICATIONS = RowFormat(credit_application, Application, _OF_APPLICATIONS)
-# A billing run records very many: their rows are made straight from the facts.
-APPLIED = RowFormat(credit_application, CreditsApplied, _OF_APPLICATIONS)
+APPLICATIONS = RowFormat(
+    credit_application,
+    Application,
+    {"lines": packed_codec(tuple[InvoiceLine, ...]), "draws": DRAWS},
+)
+_ENCODE = DRAWS.encode
+
+
+def application_row(
+    fact: CreditsApplied, position: int, recorded_at: int
+) -> tuple[Any, ...]:
+    """Return the row of an application, written out: a billing run makes very many."""
+    return (
+        position,
+        fact.invoice,
+        fact.customer,
+        fact.currency,
+        fact.period_end,
+        recorded_at,
+        _ENCODE(fact.lines),
+        _ENCODE(fact.draws),
+        None,
+        None,
+    )

@@ -223,7 +223,7 @@ def sums_of_neighbours(numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return sums
 
 
-def word_sums_of_neighbours(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def word_sums_of_neighbours(words: np.ndarray, starts: np.ndarray) -> list[np.ndarray]:
     """Add up groups of neighbours among numbers of two words each.
 
     Args:
@@ -249,7 +249,7 @@ def word_sums_of_neighbours(words: np.ndarray, starts: np.ndarray) -> np.ndarray
 
 def limb_sums_of_neighbours(
     limbs: Sequence[np.ndarray], starts: np.ndarray
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """Add up groups of neighbours among numbers in limbs.
 
     Args:
@@ -262,17 +262,17 @@ def limb_sums_of_neighbours(
     return _carried([sums_of_neighbours(limb, starts) for limb in limbs])
 
 
-def _carried(limbs: Sequence[np.ndarray]) -> np.ndarray:
-    """Return limbs with 32 bits in each but the highest, and room for it to grow."""
+def _carried(limbs: list[np.ndarray]) -> list[np.ndarray]:
+    """Leave 32 bits in each limb but the highest, with room for it to grow."""
     if len(limbs) == 2 and (np.abs(limbs[1]) >> _ROOMY_BITS).any():
         low, high = limbs
         sign = high >> (2 * _BITS - 1)
         limbs = [low, high & _MASK, (high >> _BITS) & _MASK, sign]
-    kept = np.stack(limbs)
-    for limb, above in pairwise(kept):
+    # In place: new memory would take longer than the numbers do.
+    for limb, above in pairwise(limbs):
         np.add(above, limb >> _BITS, out=above)
         np.bitwise_and(limb, _MASK, out=limb)
-    return kept
+    return limbs
 
 
 def _half_sums(
