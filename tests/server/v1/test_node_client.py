@@ -260,7 +260,7 @@ def test_v2_meter_events_sessions_and_the_stream(server: Server, run: Run) -> No
                 "statusCode": 400,
                 "code": "timestamp_invalid",
                 "message": (
-                    "Invalid timestamp: 0; must be a time of RFC 3339 such as"
+                    "Invalid timestamp: '0'; must be a time of RFC 3339 such as"
                     " 2026-01-31T12:00:00.000Z"
                 ),
             },
@@ -269,8 +269,7 @@ def test_v2_meter_events_sessions_and_the_stream(server: Server, run: Run) -> No
                 "statusCode": 400,
                 "code": "invalid_request",
                 "message": (
-                    "Invalid array: 101 elements; must be at least 1 and at most 100"
-                    " (events)"
+                    "Invalid events: 101 elements; must be a list of 1 to 100 elements"
                 ),
             },
             "unknownToken": {
@@ -322,7 +321,7 @@ def test_errors_have_the_classes_that_they_have_at_stripe(
         name: (each["type"], each["statusCode"], each.get("code"), each.get("param"))
         for name, each in found.items()
     } == {
-        "missing": (*INVALID, "parameter_missing", "default_aggregation"),
+        "missing": (*INVALID, "parameter_missing", "event_name"),
         "unknown": (*INVALID, "parameter_unknown", "foo"),
         "exists": (*INVALID, "resource_already_exists", "event_name"),
         "noMeter": ("StripeInvalidRequestError", 404, "resource_missing", "id"),
