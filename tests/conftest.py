@@ -70,7 +70,8 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
 
 
 @contextmanager
-def _fresh_directory() -> Iterator[str]:
+def fresh_directory() -> Iterator[str]:
+    """Yield where an embedded store can be made."""
     with tempfile.TemporaryDirectory(prefix="metering-store-") as parent:
         yield str(Path(parent) / "usage")
 
@@ -92,7 +93,7 @@ def store_targets(request: pytest.FixtureRequest) -> StoreTargets:
     Outlives the single test, so that a law can take a new store for each example.
     """
     if request.param == "sqlite":
-        return _fresh_directory
+        return fresh_directory
     return partial(_fresh_store, request.getfixturevalue("postgresql_server"))
 
 

@@ -1,6 +1,5 @@
 """Logs on each backend in turn, with nothing above them but the tables of facts."""
 
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -19,7 +18,7 @@ from ledger.folds import UsageFold
 from ledger.log import Log
 from ledger.segments.store import SegmentStore, open_segment_store
 from projections.folds import FactTables
-from tests.conftest import StoreTargets
+from tests.conftest import StoreTargets, fresh_directory
 from tests.ledger.drafts import Recorder
 from tests.postgresql_server import fresh_database
 
@@ -37,7 +36,7 @@ def store_targets(request: pytest.FixtureRequest) -> Iterator[StoreTargets]:
     A schema costs a tenth of a database, and these tests open many stores.
     """
     if request.param == "sqlite":
-        yield _fresh_directory
+        yield fresh_directory
         return
     server_url = request.getfixturevalue("postgresql_server")
     with fresh_database(server_url) as url:
@@ -85,12 +84,6 @@ def open_log(open_store: OpenDatabase, tmp_path: Path) -> OpenLog:
 def log(open_log: OpenLog) -> Log:
     """An empty log."""
     return open_log()
-
-
-@contextmanager
-def _fresh_directory() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="metering-log-") as parent:
-        yield str(Path(parent) / "usage")
 
 
 @contextmanager
