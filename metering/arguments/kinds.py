@@ -266,11 +266,10 @@ class ListKind:
 class MappingKind:
     """Keys of the caller's own, each with a value of one kind."""
 
+    key: StringKind
     kind: Kind
     has_nulls: bool = False
-    longest_key: int
     most: int
-    spelled: bool = True
 
     def read(self, value: Any, path: str) -> Given:
         """Read keys and values."""
@@ -281,17 +280,13 @@ class MappingKind:
                 f"Invalid {path}: {len(value)} keys; must be at most {self.most}",
                 param=path,
             )
-        key_kind = StringKind(
-            least=0 if self.spelled else 1,
-            most=self.longest_key,
-            spelled=self.spelled,
-        )
-        found = {}
+        found: Given = {}
         for key, each in value.items():
-            name = key_kind.read(key, path)
-            is_null = each is None and self.has_nulls
-            at = f"{path}[{name}]"
-            found[name] = None if is_null else self.kind.read(each, at)
+            name = self.key.read(key, path)
+            if each is None and self.has_nulls:
+                found[name] = None
+            else:
+                found[name] = self.kind.read(each, f"{path}[{name}]")
         return found
 
 

@@ -248,9 +248,12 @@ class _SchemaReading:
         return MappingKind(
             kind=self._kind(_values(types), f"{path}[]"),
             has_nulls=len(types) > len(_values(types)),
-            longest_key=key.__metadata__[0].max_length,
+            key=StringKind(
+                least=0 if self._spelled else 1,
+                most=key.__metadata__[0].max_length,
+                spelled=self._spelled,
+            ),
             most=meta.max_length,
-            spelled=self._spelled,
         )
 
     def _time(self) -> Kind:

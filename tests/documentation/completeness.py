@@ -127,7 +127,7 @@ def _bounds_of(kind: Kind, path: str) -> Iterator[str]:
             yield f"`{path}` {most:,} characters"
         case IntegerKind(least=least, most=most):
             yield f"`{path}` {least:,} to {most:,}"
-        case MappingKind(longest_key=longest, most=most):
+        case MappingKind(key=StringKind(most=longest), most=most):
             yield f"`{path}` {most:,} keys of {longest} characters"
         case ListKind(kind=element, most=most):
             if most is not None:

@@ -57,11 +57,11 @@ def schema_of(kind: Kind) -> Schema:
         case ListKind(kind=element, least=least, most=most):
             bounds = {"minItems": least, "maxItems": most}
             return {"type": "array", "items": schema_of(element), **bounds}
-        case MappingKind(kind=value, longest_key=longest, most=most):
+        case MappingKind(kind=value, key=key, most=most):
             return {
                 "type": "object",
                 "maxProperties": most,
-                "propertyNames": {"maxLength": longest},
+                "propertyNames": {"maxLength": key.most},
                 "additionalProperties": schema_of(value),
             }
         case EitherKind(single=single, nested=nested):
