@@ -1,9 +1,9 @@
 """Events that are recorded together are judged each as if it came alone."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 import metering
 from ledger.records.idempotency import Request
