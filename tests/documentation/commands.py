@@ -37,7 +37,7 @@ def command_help() -> str:
         own = [each for each in command.params if each.name not in _SHARED]
         if of_a_group and not any(each.param_type_name == "option" for each in own):
             continue
-        level = "###" if of_a_group else "##"
+        level = "####" if of_a_group else "###"
         written.append(f"\n{level} {name}\n\n```text\n{_help(name, command)}\n```\n")
     return "".join(written) + "\n"
 
