@@ -145,7 +145,7 @@ class _Periods:
     offsets: np.ndarray
 
     def clock_windows(self, length: int) -> Iterator[_EqualWindows]:
-        """Split each period at the full hours or minutes of its clock."""
+        """Yield each period, split at the full hours or minutes of its clock."""
         for start, end, offset in zip(
             self.starts.tolist(),
             self.ends.tolist(),
@@ -159,7 +159,7 @@ class _Periods:
             yield end - rest, 1, rest
 
     def calendar_windows(self, locals_: np.ndarray) -> Iterator[_EqualWindows]:
-        """Split time at the first instants at which clocks have reached local times.
+        """Yield time, split at the first instants at which clocks reach local times.
 
         Args:
             locals_: local times, ascending, as if they were UTC.

@@ -135,11 +135,6 @@ class Lasts:
             words=self.words,
         )
 
-    def in_one_window(self, *, is_windowed: bool) -> "Lasts":
-        """Give all one key, of a meter that is pre-aggregated or not."""
-        key = WINDOWED if is_windowed else np.uint64(0)
-        return self.with_key(np.full(len(self), key))
-
     def value_units(self, at: int) -> int:
         """Return the value of one last event, in units of 10**-12."""
         return numbers_of_words(self.words[:, at : at + 1])[0]

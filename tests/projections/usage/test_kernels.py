@@ -219,6 +219,11 @@ def test_cells_between_two_keys_are_picked(
     assert lasts_of(made).between(low, high).equals(lasts_of(within))
 
 
+def in_one_window(lasts: Lasts, *, is_windowed: bool) -> Lasts:
+    key = WINDOWED if is_windowed else np.uint64(0)
+    return lasts.with_key(np.full(len(lasts), key))
+
+
 @given(entries())
 def test_cells_under_one_key_are_one(made: list[Entry]) -> None:
     plain = [each for each in made if each.key in PLAIN_KEYS]
@@ -235,7 +240,7 @@ def test_cells_under_one_key_are_one(made: list[Entry]) -> None:
 
     totals, lasts = totals_of(plain), lasts_of(plain)
     totals = Totals.combine([totals.with_key(np.zeros(len(totals)))])
-    by_time = Lasts.combine([lasts.in_one_window(is_windowed=False)])
+    by_time = Lasts.combine([in_one_window(lasts, is_windowed=False)])
 
     assert totals.equals(totals_of(same_key))
     assert by_time.equals(lasts_of(same_key))
@@ -246,8 +251,8 @@ def test_in_one_window_of_a_pre_aggregated_meter_the_last_recorded_wins() -> Non
     earlier = lasts_of([entry(9, position=1, timestamp=5)])
     both = Lasts.concatenate([lasts, earlier])
 
-    by_position = Lasts.combine([both.in_one_window(is_windowed=True)])
-    by_time = Lasts.combine([both.in_one_window(is_windowed=False)])
+    by_position = Lasts.combine([in_one_window(both, is_windowed=True)])
+    by_time = Lasts.combine([in_one_window(both, is_windowed=False)])
 
     assert (by_position.value_units(0), by_time.value_units(0)) == (1, 9)
     assert by_position.key.tolist() == [int(WINDOWED)]
