@@ -28,7 +28,7 @@ class Asked(msgspec.Struct, kw_only=True):
     note: str | UnsetType | None = UNSET
     count: Annotated[int, Meta(ge=1, le=100)] | None = None
     until: Time | UnsetType | None = UNSET
-    kind: Literal["count", "last", "sum"] | None = None
+    kind: Literal["sum", "count", "last"] | None = None
     flag: bool = False
     metadata: Metadata | UnsetType | None = UNSET
     items: Sequence[Item] | None = None
