@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
 import typer
 
-import metering
 from metering.arguments.words import FormulaName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
@@ -29,28 +28,6 @@ from metering.cli.screens.text import counted, quantities
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
-    """What both sides of a difference have in common."""
-
-    meters: Sequence[str] | None
-    start_time: datetime | None
-    end_time: datetime | None
-    window: str
-    group_by: Sequence[str]
-    timezone: str
-    filters: dict[str, list[str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trial:
-    """What is tried in place of how things are."""
-
-    as_of: int | datetime | None = None
-    formula: str | None = None
-    value_key: str | None = None
 
 
 @on_target()
@@ -127,43 +104,33 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     --output or --json, --diff gives every window that differs.
     """
     check_output(output)
-    trial = _Trial(as_of=_as_of(as_of), formula=formula, value_key=value_key)
-    if diff and trial == _Trial():
+    known = _as_of(as_of)
+    if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
-    span = _Span(
-        meters=meter or None,
-        start_time=option_time(start, "--start"),
-        end_time=option_time(end, "--end"),
-        window=window,
-        group_by=by or (),
-        timezone=timezone,
-        filters=_filters(where or ()),
-    )
+    start_time, end_time = option_time(start, "--start"), option_time(end, "--end")
+    filters = _filters(where or ())
     safe = "Interrupted; recomputing changes nothing"
     with saying_what_is_safe(lambda: safe), target.open() as m:
-        table = _asked(m, span, trial, "Recomputing")
+        ask = partial(
+            m.reaggregate,
+            meters=meter or None,
+            start_time=start_time,
+            end_time=end_time,
+            window=window,
+            group_by=by or (),
+            timezone=timezone,
+            filters=filters,
+        )
+        trial = partial(ask, as_of=known, formula=formula, value_key=value_key)
+        table = _asked(trial, "Recomputing")
         if diff:
-            table = differences(_asked(m, span, _Trial(), "Comparing"), table)
+            table = differences(_asked(ask, "Comparing"), table)
     _give(table, output, limit, is_json=json, is_difference=diff)
 
 
-def _asked(
-    m: metering.Metering, span: _Span, trial: _Trial, description: str
-) -> pa.Table:
+def _asked(ask: Callable[..., pa.Table], description: str) -> pa.Table:
     with progress_bar(description) as advance:
-        return m.reaggregate(
-            meters=span.meters,
-            start_time=span.start_time,
-            end_time=span.end_time,
-            window=span.window,
-            group_by=span.group_by,
-            timezone=span.timezone,
-            as_of=trial.as_of,
-            filters=span.filters,
-            formula=trial.formula,
-            value_key=trial.value_key,
-            progress=advance,
-        )
+        return ask(progress=advance)
 
 
 def _give(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -24,14 +24,6 @@ _USUAL_TIME = timedelta(days=30)
 # Events may be this far ahead.
 _AHEAD = timedelta(minutes=5)
 _BAR_WIDTH = 34
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SummaryRequest:
-    meter: metering.Meter
-    customer: str
-    start_time: datetime
-    end_time: datetime
 
 
 @on_target()
@@ -73,37 +65,22 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("--fill needs --by")
     with target.open() as m:
         start_time, end_time = _times(start, end)
-        question = _SummaryRequest(
-            meter=find_meter(m, meter),
+        found = find_meter(m, meter)
+        ask = partial(
+            m.meters.event_summaries,
+            found.id,
             customer=customer,
             start_time=start_time,
             end_time=end_time,
         )
-        answers = _ask(m, question, by, fill=fill)
-        whole = answers if by is None or json else _ask(m, question, None, fill=False)
+        answers = ask(value_grouping_window=by, fill=fill)
+        whole = answers if by is None or json else ask()
     if json:
         print_document(answers)
         return
-    _show_question(question, whole[0])
+    _show_whole(found, customer, whole[0])
     if by is not None:
         _show_windows(answers[::-1], by)
-
-
-def _ask(
-    m: metering.Metering,
-    question: _SummaryRequest,
-    by: GroupingWindowName | None,
-    *,
-    fill: bool,
-) -> Sequence[metering.MeterEventSummary]:
-    return m.meters.event_summaries(
-        question.meter.id,
-        customer=question.customer,
-        start_time=question.start_time,
-        end_time=question.end_time,
-        value_grouping_window=by,
-        fill=fill,
-    )
 
 
 def _times(start: str | None, end: str | None) -> tuple[datetime, datetime]:
@@ -112,15 +89,13 @@ def _times(start: str | None, end: str | None) -> tuple[datetime, datetime]:
     return option_time(start, "--start") or end_time - _USUAL_TIME, end_time
 
 
-def _show_question(
-    question: _SummaryRequest, whole: metering.MeterEventSummary
+def _show_whole(
+    meter: metering.Meter, customer: str, whole: metering.MeterEventSummary
 ) -> None:
-    meter = question.meter
     formula = meter.default_aggregation.formula
-    title = f"{meter.display_name}, {formula}, of {question.customer}"
-    show(title, style="bold")
+    show(f"{meter.display_name}, {formula}, of {customer}", style="bold")
     show(
-        f"{moment(question.start_time)} to {moment(question.end_time)} UTC,"
+        f"{moment(whole.start_time)} to {moment(whole.end_time)} UTC,"
         f" as of position {number(whole.position)}",
         style="dim",
     )
