@@ -133,7 +133,7 @@ def test_what_is_given_is_read_and_what_is_not_is_left_out() -> None:
             "name=a&kind=max",
             "parameter_invalid",
             "kind",
-            "Invalid kind: 'max'; must be one of count, last, sum",
+            "Invalid kind: 'max'; must be one of sum, count, last",
         ),
         (
             "name=a&flag=1",
