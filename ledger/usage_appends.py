@@ -108,9 +108,8 @@ class UsageAppends:
                     return outcome
                 body, digest = new.encoded
             attempt.insert(commit, head, body)
-            if new.requests:
-                requests = [request for _, request in new.requests]
-                Requests(attempt.connection).add(requests, commit.recorded_at)
+            requests = [request for _, request in new.requests]
+            Requests(attempt.connection).claim(requests, commit.recorded_at)
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit)

@@ -7,7 +7,12 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import Attempt
 from ledger.commits import move_head
 from ledger.entries import Commit, CommitKind, Head, next_commit, recording_instant
+from ledger.errors import RequestRepeatedError
+from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
+from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact, encode_facts
+from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
 from ledger.records.idempotency import Request
 from ledger.records.requests import Requests
@@ -51,8 +56,10 @@ class Writing:
         assert self.commit is None, "a database transaction makes one commit"
         if not facts:
             return
-        if self._request is not None:
-            Requests(self.connection).claim(self._request, facts, self.now)
+        if request := self._request:
+            made = _made_by(facts[0])
+            if not Requests(self.connection).claim([request], self.now, made=made):
+                raise RequestRepeatedError(request.idempotency_key)
         body, known = encode_facts(facts), self.head
         self.commit, self.head = next_commit(
             known, tuple(facts), CommitKind.FACTS, facts_digest(body), self.now
@@ -61,3 +68,18 @@ class Writing:
         assert is_moved, "the head was read under the write lock"
         self._attempt.insert(self.commit, self.head, body)
         self._fold.fold(self.connection, self.commit)
+
+
+def _made_by(fact: Fact) -> str | None:
+    """Return the id of the resource that a fact creates, None where it creates none."""
+    match fact:
+        case MeterCreated():
+            return fact.meter_id
+        case UsageAlertCreated() | CreditAlertCreated():
+            return fact.alert_id
+        case CreditGrantCreated():
+            return fact.grant_id
+        case WebhookEndpointCreated():
+            return fact.endpoint_id
+        case _:
+            return None

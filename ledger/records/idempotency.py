@@ -1,4 +1,4 @@
-"""What makes a request the same request: its idempotency key, and what it asked."""
+"""What makes a request the same request, and what is known of one that was made."""
 
 from dataclasses import dataclass
 
@@ -18,3 +18,22 @@ class Request:
     idempotency_key: str
     fingerprint: bytes
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """What is known of a request.
+
+    Attributes:
+        fingerprint: of what was asked.
+        request_id: of the one that had the effect.
+        resource_id: of what it made, where it made something that has an id.
+        status: of the response; None where its process died before it had one.
+        body: of the response.
+    """
+
+    fingerprint: bytes
+    request_id: str
+    resource_id: str | None
+    status: int | None
+    body: bytes | None

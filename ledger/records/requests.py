@@ -6,7 +6,7 @@ finds what was done. A request without an effect is written down with its respon
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -23,18 +24,12 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.errors import RequestRepeatedError
-from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
-from ledger.facts.credits import CreditGrantCreated
-from ledger.facts.meters import MeterCreated
-from ledger.facts.union import Fact
-from ledger.facts.webhooks import WebhookEndpointCreated
-from ledger.records.idempotency import Request
+from ledger.records.idempotency import Request, StoredRequest
 from ledger.records.tables import metadata
 
 idempotent_request = Table(
@@ -58,64 +53,25 @@ REQUEST_LIFE = timedelta(hours=24) // timedelta(microseconds=1)
 _FORGOTTEN_AT_A_TIME = timedelta(minutes=1) // timedelta(microseconds=1)
 
 _request = idempotent_request.c
-_COLUMNS: Sequence[str] = [each.name for each in idempotent_request.columns]
-_OURS = ("fingerprint", "request_id", "created")
+_OURS = ("fingerprint", "request_id", "resource_id", "created")
 _EXPIRED = "expired"
 
 
-def _insert_absent(dialect: ModuleType) -> Any:
+def _claiming(dialect: ModuleType) -> Any:
     """Insert a request, also in the place of one that is known no longer."""
     added = dialect.insert(idempotent_request)
     put = {name: added.excluded[name] for name in _OURS}
-    put |= dict.fromkeys(("resource_id", "status", "body"))
     return added.on_conflict_do_update(
         index_elements=["key_id", "idempotency_key"],
-        set_=put,
+        set_=put | dict.fromkeys(("status", "body")),
         where=_request.created <= bindparam(_EXPIRED),
-    )
+    ).execution_options(preserve_rowcount=True)
 
 
-_INSERT_ABSENT = {
-    each.dialect.name: _insert_absent(each) for each in (sqlite, postgresql)
-}
+_CLAIMING = {each.dialect.name: _claiming(each) for each in (sqlite, postgresql)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRequest:
-    """A request that had an effect, under the idempotency key of an API key.
-
-    Attributes:
-        fingerprint: of what was asked.
-        request_id: of the one that had the effect.
-        resource_id: of what it made, where it made something that has an id.
-        status: of the response; None where its process died before it had one.
-        body: of the response.
-    """
-
-    key_id: str
-    idempotency_key: str
-    fingerprint: bytes
-    request_id: str
-    resource_id: str | None
-    status: int | None
-    body: bytes | None
-    created: int
-
-    @classmethod
-    def unanswered(
-        cls, request: Request, now: int, *, resource_id: str | None
-    ) -> "StoredRequest":
-        """Write down a request that has had its effect at an instant."""
-        return cls(
-            key_id=request.key_id,
-            idempotency_key=request.idempotency_key,
-            fingerprint=request.fingerprint,
-            request_id=request.request_id,
-            resource_id=resource_id,
-            status=None,
-            body=None,
-            created=now,
-        )
+_KNOWN = [_request[name] for name in StoredRequest.__slots__]
 
 
 class Requests:
@@ -129,61 +85,65 @@ class Requests:
 
     def find(self, key_id: str, idempotency_key: str, now: int) -> StoredRequest | None:
         """Return the request under a key of an API key, None where none is known."""
-        row = (
-            self._connection.execute(
-                select(idempotent_request).where(
-                    _request.key_id == key_id,
-                    _request.idempotency_key == idempotency_key,
-                    _request.created > now - REQUEST_LIFE,
-                )
+        row = self._connection.execute(
+            select(*_KNOWN).where(
+                _is_under(key_id, idempotency_key),
+                _request.created > now - REQUEST_LIFE,
             )
-            .mappings()
-            .one_or_none()
-        )
-        return None if row is None else StoredRequest(**row)
+        ).one_or_none()
+        return None if row is None else StoredRequest(*row)
 
-    def put(self, request: StoredRequest) -> None:
-        """Add a request, or put it in the place of an earlier one."""
-        self._connection.execute(
-            delete(idempotent_request).where(
-                _request.key_id == request.key_id,
-                _request.idempotency_key == request.idempotency_key,
-            )
-        )
-        row = {name: getattr(request, name) for name in _COLUMNS}
-        self._connection.execute(insert(idempotent_request), row)
+    def claim(
+        self, requests: Sequence[Request], now: int, *, made: str | None = None
+    ) -> int:
+        """Write down the requests whose keys are free, and return how many those were.
 
-    def claim(self, request: Request, facts: Sequence[Fact], now: int) -> None:
-        """Write down the request on whose behalf facts are recorded.
-
-        Raises:
-            RequestRepeatedError: a request under its keys has had its effect.
+        Args:
+            requests: that have their effect in this database transaction.
+            now: the instant.
+            made: id of what they made, where it has one.
         """
-        if self.find(request.key_id, request.idempotency_key, now) is not None:
-            raise RequestRepeatedError(request.idempotency_key)
-        made = _created_id(facts[0])
-        self.put(StoredRequest.unanswered(request, now, resource_id=made))
-
-    def add(self, requests: Sequence[Request], recorded_at: int) -> None:
-        """Add requests without a response; those that are there stay as they are."""
         if not requests:
-            return
-        rows = [
-            {
-                "key_id": each.key_id,
-                "idempotency_key": each.idempotency_key,
-                "fingerprint": each.fingerprint,
-                "request_id": each.request_id,
-                "created": recorded_at,
-                _EXPIRED: recorded_at - REQUEST_LIFE,
-            }
-            for each in requests
-        ]
-        added = _INSERT_ABSENT[self._connection.dialect.name]
-        self._connection.execute(added, rows)
-        self.forget(recorded_at)
+            return 0
+        self._forget(now)
+        common = {"resource_id": made, "created": now, _EXPIRED: now - REQUEST_LIFE}
+        rows = [asdict(each) | common for each in requests]
+        claiming = _CLAIMING[self._connection.dialect.name]
+        return self._connection.execute(claiming, rows).rowcount
 
-    def forget(self, now: int) -> None:
+    def answer(
+        self,
+        request: Request,
+        status: int,
+        body: bytes,
+        now: int,
+        *,
+        original: str | None,
+    ) -> None:
+        """Keep the response to a request, unless another one holds its keys.
+
+        Args:
+            request: the one that was answered.
+            status: of the response.
+            body: of the response.
+            now: the instant.
+            original: id of the request that had the effect, where its process died
+                before it answered.
+        """
+        self.claim([request], now)
+        ours = (request.request_id, original or request.request_id)
+        self._connection.execute(
+            update(idempotent_request)
+            .where(
+                _is_under(request.key_id, request.idempotency_key),
+                _request.request_id.in_(ours),
+            )
+            .values(
+                request_id=request.request_id, status=status, body=body, created=now
+            )
+        )
+
+    def _forget(self, now: int) -> None:
         """Forget requests that are no longer known, a minute's worth of them at a time.
 
         However many have gathered, no append is held up for long; and each one forgets
@@ -198,15 +158,5 @@ class Requests:
         )
 
 
-def _created_id(fact: Fact) -> str | None:
-    match fact:
-        case MeterCreated():
-            return fact.meter_id
-        case UsageAlertCreated() | CreditAlertCreated():
-            return fact.alert_id
-        case CreditGrantCreated():
-            return fact.grant_id
-        case WebhookEndpointCreated():
-            return fact.endpoint_id
-        case _:
-            return None
+def _is_under(key_id: str, idempotency_key: str) -> ColumnElement[bool]:
+    return (_request.key_id == key_id) & (_request.idempotency_key == idempotency_key)

@@ -7,15 +7,12 @@ what was done. A request without an effect is written down with its response.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
-from ledger.records.idempotency import Request
-from ledger.records.requests import REQUEST_LIFE, Requests, StoredRequest
+from ledger.records.idempotency import Request, StoredRequest
+from ledger.records.requests import REQUEST_LIFE, Requests
 from metering.store.engine import REQUEST, Engine
 
-KnownRequest = StoredRequest
-"""What a store knows of a request."""
 LIFE = timedelta(microseconds=REQUEST_LIFE)
 """How long requests are known."""
 
@@ -36,10 +33,10 @@ class IdempotentRequests:
 
     @contextmanager
     def on_behalf_of(self, request: Request) -> Iterator[None]:
-        """Write a request down with what this thread records, until the block ends.
+        """Write a request down with the facts that this thread records in the block.
 
         Raises:
-            RequestRepeatedError: from what records facts: it is written down already,
+            RequestRepeatedError: from what records: it is written down already,
                 and nothing was recorded.
         """
         token = REQUEST.set(request)
@@ -51,22 +48,7 @@ class IdempotentRequests:
     def answer(
         self, request: Request, status: int, body: bytes, *, original: str | None = None
     ) -> None:
-        """Write down the response to a request, unless another one holds its keys.
-
-        Args:
-            request: the one that was answered.
-            status: of the response.
-            body: of the response.
-            original: id of the request that had the effect, where its process died
-                before it answered.
-        """
+        """Keep the response to a request; see `Requests.answer`."""
         with self._engine.writing() as writing:
-            requests, now = Requests(writing.connection), writing.now
-            requests.forget(now)
-            known = requests.find(request.key_id, request.idempotency_key, now)
-            ours = (request.request_id, original)
-            if known is not None and known.request_id not in ours:
-                return
-            resource_id = None if known is None else known.resource_id
-            stored = StoredRequest.unanswered(request, now, resource_id=resource_id)
-            requests.put(replace(stored, status=status, body=body))
+            requests = Requests(writing.connection)
+            requests.answer(request, status, body, writing.now, original=original)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -29,10 +29,11 @@ from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
-"""The request on whose behalf this thread records, to be written down with its effect.
+"""The request on whose behalf this thread records facts, to be written down with them.
 
 A context variable: the code that receives a request is far from the code that records,
-and nothing between them need know of it.
+and nothing between them need know of it. Events come many together, of many requests:
+each carries its own.
 """
 
 WEBHOOK_TIMEOUT = timedelta(seconds=10)
@@ -211,8 +212,6 @@ class Engine:
         return checked, None
 
     def _append(self, draft: Draft) -> Outcome:
-        if request := REQUEST.get():
-            draft = replace(draft, requests=((0, request),))
         outcome = self.log.append_usage(draft)
         self.sealing.appended()
         self.news.set()

@@ -10,7 +10,7 @@ Source: https://docs.stripe.com/api/v2/core/events/event-types
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.appending.writing import Writing
 from ledger.records.idempotency import Request
@@ -24,7 +24,8 @@ from ledger.records.refusals import (
     SampleError,
     StoredReport,
 )
-from ledger.records.requests import Requests, StoredRequest
+from ledger.records.requests import Requests
+from metering.arguments.ids import identifier_of
 from metering.arguments.pages import ListObject, check_cursors, listed
 from metering.arguments.schema import checked
 from metering.arguments.times import CreatedBounds, bounds_of
@@ -73,11 +74,10 @@ class ErrorReports:
         Those of a request that is sent again under its idempotency key count once.
         """
         livemode = self._engine.settings.livemode
-
         with self._engine.writing() as writing:
             _report_windows(self._engine, writing)
             requests, now = Requests(writing.connection), writing.now
-            fresh = self._counted(_written_down(refused, requests, now))
+            fresh = self._counted(_first_sent(refused, requests, now))
             Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
 
     def _counted(self, refused: Iterable[RefusedEvent]) -> Sequence[ErrorsOfCode]:
@@ -229,17 +229,18 @@ def _outgoing(stored: StoredReport, endpoints: Sequence[Endpoint]) -> Unrecorded
     )
 
 
-def _written_down(
+def _first_sent(
     refused: Sequence[RefusedEvent], requests: Requests, now: int
 ) -> list[RefusedEvent]:
-    """Write requests down; return the events without those of repeated requests."""
-    is_new: dict[Request | None, bool] = {None: True}
-    requests.forget(now)
-    for request in dict.fromkeys(each.request for each in refused):
-        if request is None:
-            continue
-        known = requests.find(request.key_id, request.idempotency_key, now)
-        is_new[request] = known is None or known.fingerprint != request.fingerprint
-        if is_new[request]:
-            requests.put(StoredRequest.unanswered(request, now, resource_id=None))
+    """Leave out the events of requests that were written down before; write the others."""
+    is_new = {
+        request: request is None or requests.claim([_named(request)], now) == 1
+        for request in dict.fromkeys(each.request for each in refused)
+    }
     return [each for each in refused if is_new[each.request]]
+
+
+def _named(request: Request) -> Request:
+    """Name a request by what it asked, too: another one under its key is other usage."""
+    name = identifier_of(request, request.fingerprint)
+    return replace(request, idempotency_key=name)

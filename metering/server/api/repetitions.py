@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from ledger.records.idempotency import Request
-from metering.access.idempotency import LIFE, KnownRequest
+from ledger.records.idempotency import Request, StoredRequest
+from metering.access.idempotency import LIFE
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.errors import (
@@ -131,7 +131,7 @@ class Repetitions:
     def _again(
         self,
         request: Request,
-        known: KnownRequest,
+        known: StoredRequest,
         do: Callable[[], HttpResponse],
         recover: Callable[[str | None], HttpResponse | None],
     ) -> HttpResponse:

@@ -13,8 +13,9 @@ from ledger.database.addresses import open_database
 from ledger.errors import RequestRepeatedError
 from ledger.records.idempotency import Request
 from ledger.records.requests import idempotent_request
+from metering.usage.meter_events import NewMeterEvent
 from tests.conftest import Connect
-from tests.metering.usual_usage import create_event, create_meter
+from tests.metering.usual_usage import PAYLOAD, create_meter
 
 pytestmark = pytest.mark.dialect
 
@@ -24,6 +25,18 @@ REQUEST = Request(
     fingerprint=b"\x01" * 32,
     request_id="req_1",
 )
+
+
+def record_event(store: metering.Metering, identifier: str, request: Request) -> None:
+    event = NewMeterEvent(
+        event_name="tokens",
+        payload=PAYLOAD,
+        identifier=identifier,
+        timestamp=None,
+        request=request,
+    )
+    (recorded,) = store.meter_events.create_together([event])
+    assert isinstance(recorded, metering.MeterEvent)
 
 
 @pytest.fixture
@@ -73,10 +86,8 @@ def test_a_request_is_written_down_with_the_event_it_records(
 ) -> None:
     create_meter(opened)
     later = replace(REQUEST, idempotency_key="later")
-    with opened.internals.requests.on_behalf_of(REQUEST):
-        create_event(opened, identifier="a")
-    with opened.internals.requests.on_behalf_of(later):
-        create_event(opened, identifier="a")
+    record_event(opened, "a", REQUEST)
+    record_event(opened, "a", later)
 
     assert opened.internals.requests.find(REQUEST) is not None
     assert opened.internals.requests.find(later) is None
@@ -88,11 +99,10 @@ def test_requests_that_share_a_commit_are_written_down_each(
     create_meter(opened)
     requests = [replace(REQUEST, idempotency_key=str(each)) for each in range(16)]
 
-    def record(request: Request) -> None:
-        with opened.internals.requests.on_behalf_of(request):
-            create_event(opened, identifier=request.idempotency_key)
-
-    threads = [threading.Thread(target=record, args=(each,)) for each in requests]
+    threads = [
+        threading.Thread(target=record_event, args=(opened, each.idempotency_key, each))
+        for each in requests
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -120,8 +130,7 @@ def test_keys_are_free_for_other_usage_after_a_day(
     later = replace(REQUEST, fingerprint=b"\x02" * 32, request_id="req_2")
 
     for request in (REQUEST, later):
-        with opened.internals.requests.on_behalf_of(request):
-            create_event(opened, identifier=request.request_id)
+        record_event(opened, request.request_id, request)
         known = opened.internals.requests.find(REQUEST)
         assert known is not None
         assert (known.request_id, known.fingerprint) == (
@@ -149,16 +158,14 @@ def test_what_is_forgotten_makes_room_as_usage_is_recorded(
     create_meter(opened)
     for minute in range(3):
         request = replace(REQUEST, idempotency_key=str(minute))
-        with opened.internals.requests.on_behalf_of(request):
-            create_event(opened, identifier=str(minute))
+        record_event(opened, str(minute), request)
         clock.advance(timedelta(minutes=1))
     assert len(stored_requests(store_target)) == 3
 
     clock.advance(timedelta(hours=24))
     for at in range(4):
         request = replace(REQUEST, idempotency_key=f"later {at}")
-        with opened.internals.requests.on_behalf_of(request):
-            create_event(opened, identifier=f"later {at}")
+        record_event(opened, f"later {at}", request)
 
     kept = ["later 0", "later 1", "later 2", "later 3"]
     assert sorted(stored_requests(store_target)) == kept
