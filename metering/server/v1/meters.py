@@ -3,8 +3,9 @@
 Source: https://docs.stripe.com/api/billing/meter
 """
 
+from collections.abc import Callable
+
 from metering.arguments.pages import LIMIT
-from metering.bodies import body_of
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.meters.requests import (
@@ -14,41 +15,25 @@ from metering.meters.requests import (
     MeterUpdate,
 )
 from metering.meters.resources import Meter
-from metering.server.api.pages import page_body, page_of
+from metering.server.api.pages import page_body
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
+from metering.server.v1.resources import ResourceRoutes
 
-METERS = "/v1/billing/meters"
-_METER = METERS + "/{id}"
 _STEPS = {None: 60, "hour": 3_600, "day": 86_400}
 _ALIGNED = {None: "whole minutes", "hour": "whole hours in UTC", "day": "midnight UTC"}
+_METERS = ResourceRoutes(
+    path="/v1/billing/meters", retrieve=lambda m: m.meters.retrieve
+)
 
 
-def _create(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.meters.create(**call.given)))
+def _update(m: Metering) -> Callable[..., Meter]:
+    def update(meter_id: str, **given: str) -> Meter:
+        if not given:
+            return m.meters.retrieve(meter_id)
+        return m.meters.update(meter_id, **given)
 
-
-def _update(call: Call) -> Answer:
-    if "display_name" not in call.given:
-        return _retrieve(call)
-    meter = call.m.meters.update(call.ids["id"], **call.given)
-    return Answer(body=body_of(meter))
-
-
-def _retrieve(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.meters.retrieve(call.ids["id"])))
-
-
-def _list_meters(call: Call) -> Answer:
-    return Answer(body=page_of(call.m.meters.list, call.given, METERS))
-
-
-def _deactivate(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.meters.deactivate(call.ids["id"])))
-
-
-def _reactivate(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.meters.reactivate(call.ids["id"])))
+    return update
 
 
 def _event_summaries(call: Call) -> Answer:
@@ -63,77 +48,37 @@ def _event_summaries(call: Call) -> Answer:
             )
     page = call.m.meters.event_summaries(meter_id, **{"limit": LIMIT, **given})
     return Answer(
-        body=page_body(page, f"{METERS}/{meter_id}/event_summaries"),
+        body=page_body(page, f"{_METERS.path}/{meter_id}/event_summaries"),
         position=page[0].position if page else None,
     )
 
 
-def _recover(m: Metering, meter_id: str) -> Meter:
-    return m.meters.retrieve(meter_id)
-
-
 ROUTES = (
-    Route(
-        method="POST",
-        dialect=V1,
-        path=METERS,
-        scope="admin",
-        summary="Create a meter.",
-        handler=_create,
-        recover=_recover,
+    _METERS.creates(
+        "Create a meter.",
+        lambda m: m.meters.create,
         takes=MeterCreate,
         needs=frozenset({"customer_mapping[type]"}),
     ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=_METER,
-        scope="read",
-        summary="Retrieve a meter.",
-        handler=_retrieve,
+    _METERS.retrieves("Retrieve a meter."),
+    _METERS.changes("Change a meter's display name.", _update, takes=MeterUpdate),
+    _METERS.lists(
+        "List meters, active and inactive.", lambda m: m.meters.list, MeterList
     ),
-    Route(
-        method="POST",
-        dialect=V1,
-        path=_METER,
-        scope="admin",
-        summary="Change a meter's display name.",
-        handler=_update,
-        recover=_recover,
-        takes=MeterUpdate,
+    _METERS.changes(
+        "Deactivate a meter, so that it takes no events.",
+        lambda m: m.meters.deactivate,
+        verb="deactivate",
+    ),
+    _METERS.changes(
+        "Reactivate a meter, so that it takes events again.",
+        lambda m: m.meters.reactivate,
+        verb="reactivate",
     ),
     Route(
         method="GET",
         dialect=V1,
-        path=METERS,
-        scope="read",
-        summary="List meters, active and inactive.",
-        handler=_list_meters,
-        is_list=True,
-        takes=MeterList,
-    ),
-    Route(
-        method="POST",
-        dialect=V1,
-        path=_METER + "/deactivate",
-        scope="admin",
-        summary="Deactivate a meter, so that it takes no events.",
-        handler=_deactivate,
-        recover=_recover,
-    ),
-    Route(
-        method="POST",
-        dialect=V1,
-        path=_METER + "/reactivate",
-        scope="admin",
-        summary="Reactivate a meter, so that it takes events again.",
-        handler=_reactivate,
-        recover=_recover,
-    ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=_METER + "/event_summaries",
+        path=f"{_METERS.path}/{{id}}/event_summaries",
         scope="read",
         summary="Aggregate a customer's usage over a range, or by hour or day.",
         handler=_event_summaries,

@@ -3,69 +3,35 @@
 Source: https://docs.stripe.com/api/events and https://docs.stripe.com/api/webhook_endpoints
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
-from metering.arguments.pages import PageRequest
-from metering.bodies import body_of
+from metering.arguments.pages import ListObject, PageRequest
 from metering.connection import Metering
-from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
+from metering.server.v1.resources import ResourceRoutes
 from metering.webhooks.requests import (
     EventList,
     WebhookEndpointCreate,
     WebhookEndpointUpdate,
 )
-from metering.webhooks.resources import WebhookEndpoint
+from metering.webhooks.resources import Event, WebhookEndpoint
 
-EVENTS = "/v1/events"
-ENDPOINTS = "/v1/webhook_endpoints"
-_ENDPOINT = ENDPOINTS + "/{id}"
-
-
-def _retrieve_event(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.events.retrieve(call.ids["id"])))
+_EVENTS = ResourceRoutes(path="/v1/events", retrieve=lambda m: m.events.retrieve)
+_ENDPOINTS = ResourceRoutes(
+    path="/v1/webhook_endpoints", retrieve=lambda m: m.webhook_endpoints.retrieve
+)
 
 
-def _list_events(call: Call) -> Answer:
-    given = dict(call.given)
-    if "created" in given:
-        given["created"] = _bounds(given["created"])
-    return Answer(body=page_of(call.m.events.list, given, EVENTS))
+def _list_events(m: Metering) -> Callable[..., ListObject[Event]]:
+    def list_events(**given: Any) -> ListObject[Event]:
+        if "created" in given:
+            given["created"] = _bounds(given["created"])
+        return m.events.list(**given)
 
-
-def _create_endpoint(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.webhook_endpoints.create(**call.given)))
-
-
-def _update_endpoint(call: Call) -> Answer:
-    endpoint = call.m.webhook_endpoints.update(call.ids["id"], **call.given)
-    return Answer(body=body_of(endpoint))
-
-
-def _retrieve_endpoint(call: Call) -> Answer:
-    return Answer(body=body_of(call.m.webhook_endpoints.retrieve(call.ids["id"])))
-
-
-def _list_endpoints(call: Call) -> Answer:
-    found = page_of(call.m.webhook_endpoints.list, call.given, ENDPOINTS)
-    return Answer(body=found)
-
-
-def _delete_endpoint(call: Call) -> Answer:
-    endpoint_id = call.ids["id"]
-    call.m.webhook_endpoints.delete(endpoint_id)
-    body = {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True}
-    return Answer(body=body)
-
-
-def _recover_created(m: Metering, endpoint_id: str) -> WebhookEndpoint:
-    """Give an endpoint another secret, since nobody received the first."""
-    return m.webhook_endpoints.rotate_secret(endpoint_id, overlap=timedelta(0))
-
-
-def _recover(m: Metering, endpoint_id: str) -> WebhookEndpoint:
-    return m.webhook_endpoints.retrieve(endpoint_id)
+    return list_events
 
 
 def _bounds(created: int | dict[str, int]) -> dict[str, int]:
@@ -86,67 +52,41 @@ def _bounds(created: int | dict[str, int]) -> dict[str, int]:
 _FROM = (("gte", 0), ("gt", 1))
 _TO = (("lt", 0), ("lte", 1))
 
+
+def _delete_endpoint(call: Call) -> Answer:
+    endpoint_id = call.ids["id"]
+    call.m.webhook_endpoints.delete(endpoint_id)
+    body = {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True}
+    return Answer(body=body)
+
+
+def _recover_created(m: Metering, endpoint_id: str) -> WebhookEndpoint:
+    """Give an endpoint another secret, since nobody received the first."""
+    return m.webhook_endpoints.rotate_secret(endpoint_id, overlap=timedelta(0))
+
+
 ROUTES = (
-    Route(
-        method="GET",
-        dialect=V1,
-        path=EVENTS + "/{id}",
-        scope="read",
-        summary="Retrieve an event.",
-        handler=_retrieve_event,
-    ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=EVENTS,
-        scope="read",
-        summary="List events.",
-        handler=_list_events,
-        is_list=True,
-        takes=EventList,
-    ),
-    Route(
-        method="POST",
-        dialect=V1,
-        path=ENDPOINTS,
-        scope="admin",
-        summary="Create an endpoint; only this response holds its secret.",
-        handler=_create_endpoint,
+    _EVENTS.retrieves("Retrieve an event."),
+    _EVENTS.lists("List events.", _list_events, EventList),
+    _ENDPOINTS.creates(
+        "Create an endpoint; only this response holds its secret.",
+        lambda m: m.webhook_endpoints.create,
         recover=_recover_created,
         takes=WebhookEndpointCreate,
     ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=_ENDPOINT,
-        scope="read",
-        summary="Retrieve an endpoint.",
-        handler=_retrieve_endpoint,
-    ),
-    Route(
-        method="POST",
-        dialect=V1,
-        path=_ENDPOINT,
-        scope="admin",
-        summary="Change an endpoint.",
-        handler=_update_endpoint,
-        recover=_recover,
+    _ENDPOINTS.retrieves("Retrieve an endpoint."),
+    _ENDPOINTS.changes(
+        "Change an endpoint.",
+        lambda m: m.webhook_endpoints.update,
         takes=WebhookEndpointUpdate,
     ),
-    Route(
-        method="GET",
-        dialect=V1,
-        path=ENDPOINTS,
-        scope="read",
-        summary="List endpoints.",
-        handler=_list_endpoints,
-        is_list=True,
-        takes=PageRequest,
+    _ENDPOINTS.lists(
+        "List endpoints.", lambda m: m.webhook_endpoints.list, PageRequest
     ),
     Route(
         method="DELETE",
         dialect=V1,
-        path=_ENDPOINT,
+        path=f"{_ENDPOINTS.path}/{{id}}",
         scope="admin",
         summary="Delete an endpoint, so that nothing is sent to it.",
         handler=_delete_endpoint,

@@ -1,0 +1,92 @@
+"""Routes that resources of v1 have in common: each is a method of the library.
+
+To read takes the scope ``read``, to change anything ``admin``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from metering.bodies import body_of
+from metering.connection import Metering
+from metering.server.api.expansion import Expansions
+from metering.server.api.pages import page_of
+from metering.server.api.routes import Answer, Call, Route
+from metering.server.grammar.dialects import V1
+
+Method = Callable[[Metering], Callable[..., Any]]
+"""Which method of the library does what a route says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRoutes:
+    """The routes of one kind of resource.
+
+    Attributes:
+        path: of the list.
+        retrieve: takes an id; also makes the answer again that a dead process owes.
+        expansions: what can be expanded in the resource.
+    """
+
+    path: str
+    retrieve: Method
+    expansions: Expansions = field(default_factory=dict)
+
+    def creates(self, summary: str, method: Method, **more: Any) -> Route:
+        """Return the route that creates a resource."""
+
+        def create(call: Call) -> Answer:
+            return Answer(body=body_of(method(call.m)(**call.given)))
+
+        return self._route("POST", "", summary, create, **more)
+
+    def retrieves(self, summary: str) -> Route:
+        """Return the route of one resource."""
+
+        def retrieve(call: Call) -> Answer:
+            return Answer(body=body_of(self.retrieve(call.m)(call.ids["id"])))
+
+        return self._route("GET", "/{id}", summary, retrieve)
+
+    def lists(self, summary: str, method: Method, takes: type) -> Route:
+        """Return the route of the list."""
+
+        def list_page(call: Call) -> Answer:
+            return Answer(body=page_of(method(call.m), call.given, self.path))
+
+        return self._route("GET", "", summary, list_page, takes=takes, is_list=True)
+
+    def changes(
+        self, summary: str, method: Method, *, verb: str | None = None, **more: Any
+    ) -> Route:
+        """Return a route that changes one resource: below its path, where it has a verb."""
+
+        def change(call: Call) -> Answer:
+            return Answer(body=body_of(method(call.m)(call.ids["id"], **call.given)))
+
+        below = "/{id}" if verb is None else f"/{{id}}/{verb}"
+        return self._route("POST", below, summary, change, **more)
+
+    def _route(
+        self,
+        method: Literal["GET", "POST"],
+        below: str,
+        summary: str,
+        handler: Callable[[Call], Answer],
+        **more: Any,
+    ) -> Route:
+        is_change = method == "POST"
+        recovering: Mapping[str, Any] = {"recover": self._recover} if is_change else {}
+        return Route(
+            method=method,
+            dialect=V1,
+            path=f"{self.path}{below}",
+            scope="admin" if is_change else "read",
+            summary=summary,
+            handler=handler,
+            expansions=self.expansions,
+            **{**recovering, **more},
+        )
+
+    def _recover(self, m: Metering, resource_id: str) -> Any:
+        return self.retrieve(m)(resource_id)
