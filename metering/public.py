@@ -73,8 +73,11 @@ from metering.errors import (
     InvalidRequestError,
     InvoiceConflictError,
     MeterEventInvalidError,
+    NoMeterError,
     ResourceMissingError,
     SourceError,
+    TimestampOutOfRangeError,
+    ValueMissingError,
 )
 from metering.meters.meters import Meters
 from metering.meters.requests import (
@@ -193,6 +196,7 @@ __all__ = [
     "Meters",
     "Monetary",
     "MonetaryParams",
+    "NoMeterError",
     "QueryError",
     "ReaggregationError",
     "ResourceMissingError",
@@ -218,9 +222,11 @@ __all__ = [
     "SummaryTooLargeError",
     "SystemClock",
     "Time",
+    "TimestampOutOfRangeError",
     "UnsafeDurabilityError",
     "UsageThreshold",
     "UsageThresholdParams",
+    "ValueMissingError",
     "ValueSettings",
     "ValueSettingsParams",
     "ValueUnreadableError",

@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from operator import attrgetter
 
 import pytest
@@ -84,6 +85,7 @@ NAMES = [
     "Meters",
     "Monetary",
     "MonetaryParams",
+    "NoMeterError",
     "QueryError",
     "ReaggregationError",
     "ResourceMissingError",
@@ -109,9 +111,11 @@ NAMES = [
     "SummaryTooLargeError",
     "SystemClock",
     "Time",
+    "TimestampOutOfRangeError",
     "UnsafeDurabilityError",
     "UsageThreshold",
     "UsageThresholdParams",
+    "ValueMissingError",
     "ValueSettings",
     "ValueSettingsParams",
     "ValueUnreadableError",
@@ -235,6 +239,28 @@ ERRORS: list[tuple[metering.MeteringError, str, str | None, str]] = [
         "no_meter",
         "event_name",
         "No meter",
+    ),
+    (
+        metering.NoMeterError("tokens"),
+        "no_meter",
+        "event_name",
+        "No active meter found for event name 'tokens'",
+    ),
+    (
+        metering.ValueMissingError("value"),
+        "meter_event_invalid_value",
+        "payload[value]",
+        "Value key value not found in payload",
+    ),
+    (
+        metering.TimestampOutOfRangeError(
+            "Invalid timestamp: must not be after",
+            datetime(2026, 3, 1, tzinfo=UTC),
+            is_too_early=False,
+        ),
+        "timestamp_in_future",
+        "timestamp",
+        "must not be after 2026-03-01T00:00:00+00:00",
     ),
     (
         metering.ResourceMissingError("billing meter", "mtr_1"),
