@@ -3,6 +3,7 @@
 `ledger.segments.parts` checks files as they are read.
 """
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -40,8 +41,6 @@ _ROW_MAPS_KEPT = 16
 _KeptT = TypeVar("_KeptT")
 # What reading a file that was changed may raise.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
-# Words of Parquet's reader about a broken file; other errors are the connection's.
-_BROKEN = ("parquet", "thrift", "crc", "corrupt", "decompress", "deserialize", "page")
 
 
 class SegmentReader:
@@ -229,19 +228,22 @@ class SegmentReader:
             yield
         except _UNREADABLE as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            if self._is_out_of_reach(error):
+            if self._is_out_of_reach(segment, error):
                 raise SegmentStoreUnavailableError(self.url, reason) from error
             raise SegmentDamagedError(segment.name, reason) from error
 
-    def _is_out_of_reach(self, error: Exception) -> bool:
-        """Distinguish a lost connection from a broken file."""
-        is_local = isinstance(self._store, DirectoryStore)
-        message = str(error).lower()
-        return (
-            not is_local
-            and isinstance(error, OSError)
-            and not any(words in message for words in _BROKEN)
-        )
+    def _is_out_of_reach(self, segment: Segment, error: Exception) -> bool:
+        """Distinguish a lost connection from a broken file.
+
+        Both are an `OSError` without a number, so the whole file is read once more.
+        """
+        if isinstance(self._store, DirectoryStore) or not isinstance(error, OSError):
+            return False
+        try:
+            content = self.content(segment)
+        except OSError:
+            return True
+        return hashlib.sha256(content).digest() == segment.sha256
 
     def _open(self, segment: Segment) -> SegmentFile:
         with self._lock:
