@@ -1,90 +1,9 @@
-"""Rows: values of a class in a table, each attribute in the column of its name."""
+"""Pages: which rows of many a list shows."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from operator import attrgetter, itemgetter
-from types import MappingProxyType, ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, Select, Table
-
-ValueT = TypeVar("ValueT")
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """How a column stores what databases have no type for; None is NULL."""
-
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any], Any]
-
-
-def enum_codec(kind: type[Enum]) -> Codec:
-    """Return a codec that stores members of an enum by their values."""
-    return Codec(attrgetter("value"), kind)
-
-
-def packed_codec(kind: Any, form: ModuleType = msgspec.msgpack) -> Codec:
-    """Return a codec that stores values of a type as bytes in a form of msgspec."""
-    return Codec(form.Encoder(order="deterministic").encode, form.Decoder(kind).decode)
-
-
-class RowFormat(Generic[ValueT]):
-    """Reads and writes values of a class as rows of a table.
-
-    Args:
-        table: has a column for each attribute, and may have more.
-        kind: a dataclass or struct that takes its attributes as keyword arguments.
-        codecs: of columns, by name.
-    """
-
-    def __init__(
-        self,
-        table: Table,
-        kind: Callable[..., ValueT],
-        codecs: Mapping[str, Codec] = MappingProxyType({}),
-    ) -> None:
-        self._kind = kind
-        self._columns = list(table.columns.keys())
-        self._names = [name for name in self._columns if name in kind.__annotations__]
-        self._others = [name for name in self._columns if name not in self._names]
-        self._of_value = attrgetter(*self._names)
-        self._of_row = itemgetter(*map(self._columns.index, self._names))
-        self._in_order = itemgetter(
-            *map([*self._names, *self._others].index, self._columns)
-        )
-        self._codecs = [
-            (at, codecs[name]) for at, name in enumerate(self._names) if name in codecs
-        ]
-
-    def read(self, row: Row[Any]) -> ValueT:
-        """Return the value of a row that begins with the table's columns."""
-        values = list(self._of_row(row))
-        for at, codec in self._codecs:
-            if values[at] is not None:
-                values[at] = codec.decode(values[at])
-        return self._kind(**dict(zip(self._names, values, strict=True)))
-
-    def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
-        """Return a row with every column in the table's order.
-
-        Args:
-            value: the value.
-            others: columns that it has no attribute for; NULL where left out.
-        """
-        values = list(self._of_value(value))
-        for at, codec in self._codecs:
-            if values[at] is not None:
-                values[at] = codec.encode(values[at])
-        values += map(others.get, self._others)
-        in_order: tuple[Any, ...] = self._in_order(values)
-        return in_order
-
-    def named(self, value: ValueT) -> dict[str, Any]:
-        """Return the columns of a row by name; see `row`."""
-        return dict(zip(self._columns, self.row(value), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

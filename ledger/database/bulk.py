@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     String,
     Table,
     Update,
@@ -23,7 +24,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.types import TypeEngine
 
 from ledger.database.store import lent_driver
 
@@ -31,29 +31,15 @@ _POSTGRESQL = "postgresql"
 
 
 def is_among(
-    connection: Connection, tested: Column[str], strings: Sequence[str]
+    connection: Connection, tested: Column[Any], values: Sequence[str] | Sequence[int]
 ) -> ColumnElement[bool]:
-    """Return the condition that a string column has one of many values."""
-    return _is_among(connection, tested, list(strings), String())
-
-
-def is_among_numbers(
-    connection: Connection, tested: Column[int], numbers: Sequence[int]
-) -> ColumnElement[bool]:
-    """Return the condition that an integer column has one of many values."""
-    return _is_among(connection, tested, list(numbers), BigInteger())
-
-
-def _is_among(
-    connection: Connection,
-    tested: Column[Any],
-    values: list[Any],
-    kind: TypeEngine[Any],
-) -> ColumnElement[bool]:
+    """Return the condition that a column of strings or integers has one of many values."""
     if connection.dialect.name == _POSTGRESQL:
-        return tested == any_(literal(values, ARRAY(kind)))
+        # Not the column's own type, to whose length strings would be cut.
+        kind = BigInteger() if isinstance(tested.type, Integer) else String()
+        return tested == any_(literal(list(values), ARRAY(kind)))
     # One argument, since SQLite bounds their number.
-    listed = func.json_each(msgspec.json.encode(values).decode())
+    listed = func.json_each(msgspec.json.encode(list(values)).decode())
     return tested.in_(select(listed.table_valued("value").c.value))
 
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
+from ledger.database.rows import RowFormat, enum_codec, newest_first
 from ledger.records.outbox_tables import (
     IS_FIRST,
     IS_PENDING,
@@ -22,7 +23,6 @@ from ledger.records.outbox_tables import (
 )
 
 _delivery = webhook_delivery.c
-_ATTEMPT_NAMES = [column.name for column in webhook_attempt.columns]
 
 
 class DeliveryState(enum.Enum):
@@ -67,6 +67,10 @@ class DeliveryAttempt:
     error: str | None
 
 
+DELIVERIES = RowFormat(webhook_delivery, Delivery, {"state": enum_codec(DeliveryState)})
+_ATTEMPTS = RowFormat(webhook_attempt, DeliveryAttempt)
+
+
 class Deliveries:
     """Deliveries, as one database transaction sees them."""
 
@@ -84,7 +88,7 @@ class Deliveries:
         ):
             row = self._connection.execute(wanted.order_by(*order).limit(1)).first()
             if row is not None:
-                return _delivery_of(row)
+                return DELIVERIES.read(row)
         return None
 
     def body(self, event_id: str) -> bytes:
@@ -112,8 +116,7 @@ class Deliveries:
             )
         )
         if known.rowcount == 1:
-            row = {name: getattr(attempt, name) for name in _ATTEMPT_NAMES}
-            self._connection.execute(insert(webhook_attempt), row)
+            self._connection.execute(insert(webhook_attempt), _ATTEMPTS.named(attempt))
 
     def pending_count(self, event_id: str) -> int:
         """Return how many endpoints an event is still to be delivered to."""
@@ -179,20 +182,15 @@ class Deliveries:
             before: only those at earlier places, by `place_of`.
             after: only those at later places, and the earliest of them.
         """
-        place = tuple_(_delivery.position, _delivery.number)
-        wanted = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
-        if before is not None:
-            wanted = wanted.where(place < before)
-        if after is None:
-            wanted = wanted.order_by(_delivery.position.desc(), _delivery.number.desc())
-        else:
-            wanted = wanted.where(place > after).order_by(
-                _delivery.position, _delivery.number
-            )
-        rows = self._connection.execute(wanted.limit(limit))
-        found = [_delivery_of(row) for row in rows]
-        if after is not None:
-            found.reverse()
+        rows = newest_first(
+            self._connection,
+            select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id),
+            (_delivery.position, _delivery.number),
+            limit,
+            before=before,
+            after=after,
+        )
+        found = [DELIVERIES.read(row) for row in rows]
         attempts = self._attempts(endpoint_id, [each.event_id for each in found])
         return [(each, attempts.get(each.event_id, [])) for each in found]
 
@@ -207,13 +205,9 @@ class Deliveries:
         )
         found: dict[str, list[DeliveryAttempt]] = {}
         for row in rows:
-            found.setdefault(row.event_id, []).append(DeliveryAttempt(**row._asdict()))
+            found.setdefault(row.event_id, []).append(_ATTEMPTS.read(row))
         return found
 
 
 def _is_due(now: int) -> Any:
     return and_(IS_PENDING, _delivery.next_attempt_at <= now)
-
-
-def _delivery_of(row: Row[Any]) -> Delivery:
-    return Delivery(**{**row._asdict(), "state": DeliveryState(row.state)})

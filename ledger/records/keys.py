@@ -1,7 +1,6 @@
 """API keys: which callers a server admits. Of a secret, only its SHA-256 is stored."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -9,7 +8,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     LargeBinary,
-    Row,
     String,
     Table,
     Text,
@@ -18,6 +16,7 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.database.rows import FLAG, WORDS, RowFormat
 from ledger.records.tables import metadata
 
 api_key = Table(
@@ -58,6 +57,11 @@ class StoredKey:
     revoked_at: int | None
 
 
+_KEYS = RowFormat(
+    api_key, StoredKey, {"scopes": WORDS, "is_restricted": FLAG, "livemode": FLAG}
+)
+
+
 class StoredKeys:
     """API keys, as one database transaction sees them.
 
@@ -70,21 +74,11 @@ class StoredKeys:
     def all(self) -> list[StoredKey]:
         """Return all keys, the newest first."""
         newest_first = select(api_key).order_by(_key.created.desc(), _key.key_id)
-        return [_stored_key(row) for row in self._connection.execute(newest_first)]
+        return [_KEYS.read(row) for row in self._connection.execute(newest_first)]
 
     def add(self, key: StoredKey) -> None:
         """Add a key."""
-        row = {
-            "key_id": key.key_id,
-            "name": key.name,
-            "scopes": " ".join(key.scopes),
-            "is_restricted": int(key.is_restricted),
-            "livemode": int(key.livemode),
-            "digest": key.digest,
-            "last_four": key.last_four,
-            "created": key.created,
-        }
-        self._connection.execute(insert(api_key), row)
+        self._connection.execute(insert(api_key), _KEYS.named(key))
 
     def revoke(self, key_id: str, revoked_at: int) -> None:
         """Revoke a key; one that is revoked already keeps its time."""
@@ -92,17 +86,3 @@ class StoredKeys:
         self._connection.execute(
             update(api_key).where(is_active).values(revoked_at=revoked_at)
         )
-
-
-def _stored_key(row: Row[Any]) -> StoredKey:
-    return StoredKey(
-        key_id=row.key_id,
-        name=row.name,
-        scopes=tuple(row.scopes.split()),
-        is_restricted=bool(row.is_restricted),
-        livemode=bool(row.livemode),
-        digest=bytes(row.digest),
-        last_four=row.last_four,
-        created=row.created,
-        revoked_at=row.revoked_at,
-    )

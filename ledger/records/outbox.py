@@ -14,14 +14,14 @@ over stops.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from ledger.commits import read_head
 from ledger.database.bulk import insert_rows, is_among
-from ledger.records.deliveries import DeliveryState
+from ledger.records.deliveries import DELIVERIES, Delivery, DeliveryState
 from ledger.records.outbox_tables import (
     IS_PENDING,
     webhook_attempt,
@@ -31,36 +31,23 @@ from ledger.records.outbox_tables import (
 )
 
 _delivery, _outbox, _event = webhook_delivery.c, webhook_outbox.c, webhook_event.c
+_CURSORS = select(_outbox.endpoint_id, _outbox.position)
 # A fact has fewer events by far.
 _APART = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingEvent:
-    """An event of a fact, and the endpoints that it is sent to.
+    """An event, and the endpoints that it is sent to.
 
     Attributes:
-        position: that of the fact.
+        position: that of the fact; 0 where the event is of no fact.
         number: among the events of that fact.
         body: what is sent.
     """
 
-    position: int
-    number: int
-    event_id: str
-    event_type: str
-    body: bytes
-    endpoint_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnrecordedEvent:
-    """An event of no fact, and the endpoints that it is sent to.
-
-    Attributes:
-        body: what is sent.
-    """
-
+    position: int = 0
+    number: int = 0
     event_id: str
     event_type: str
     body: bytes
@@ -155,8 +142,10 @@ class Outbox:
 
     def cursors(self) -> dict[str, int]:
         """Return up to which position deliveries are enqueued, by endpoint."""
-        rows = self.connection.execute(select(_outbox.endpoint_id, _outbox.position))
-        return {row.endpoint_id: row.position for row in rows}
+        return {
+            each.endpoint_id: each.position
+            for each in self.connection.execute(_CURSORS)
+        }
 
     def enqueue(self, events: Iterable[OutgoingEvent], up_to: int, now: int) -> int:
         """Add the deliveries that another process has not added, and return how many.
@@ -184,8 +173,8 @@ class Outbox:
         )
         return added
 
-    def enqueue_apart(self, events: Iterable[UnrecordedEvent], now: int) -> int:
-        """Add deliveries of events that have no place in the log; return how many.
+    def enqueue_apart(self, events: Iterable[OutgoingEvent], now: int) -> int:
+        """Add deliveries of events of no fact; return how many.
 
         They are sent behind what is recorded so far, and before what will be. Called
         under the log's write lock.
@@ -193,23 +182,11 @@ class Outbox:
         position = read_head(self.connection).position
         number = self._first_free_number(position)
         placed = [
-            OutgoingEvent(
-                position=position,
-                number=number + index,
-                event_id=each.event_id,
-                event_type=each.event_type,
-                body=each.body,
-                endpoint_ids=each.endpoint_ids,
-            )
-            for index, each in enumerate(events)
+            replace(each, position=position, number=at)
+            for at, each in enumerate(events, number)
         ]
         return self._add(
-            [
-                (endpoint_id, each)
-                for each in placed
-                for endpoint_id in each.endpoint_ids
-            ],
-            now,
+            [(to, each) for each in placed for to in each.endpoint_ids], now
         )
 
     # Forgetting.
@@ -246,12 +223,10 @@ class Outbox:
 
     def _lock_cursors(self) -> dict[str, int]:
         """Lock the rows of all endpoints, in one order, and return their cursors."""
-        rows = self.connection.execute(
-            select(_outbox.endpoint_id, _outbox.position)
-            .order_by(_outbox.endpoint_id)
-            .with_for_update()
-        )
-        return {row.endpoint_id: row.position for row in rows}
+        locking = _CURSORS.order_by(_outbox.endpoint_id).with_for_update()
+        return {
+            each.endpoint_id: each.position for each in self.connection.execute(locking)
+        }
 
     def _first_free_number(self, position: int) -> int:
         """Return a number for an event of no fact, beyond those of any fact's."""
@@ -287,18 +262,19 @@ class Outbox:
 
 
 def _delivery_row(endpoint_id: str, event: OutgoingEvent, now: int) -> tuple[Any, ...]:
-    return (
-        endpoint_id,
-        event.position,
-        event.number,
-        event.event_id,
-        event.event_type,
-        DeliveryState.PENDING.value,
-        0,
-        now,
-        now,
-        None,
+    delivery = Delivery(
+        endpoint_id=endpoint_id,
+        position=event.position,
+        number=event.number,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        state=DeliveryState.PENDING,
+        attempts=0,
+        enqueued_at=now,
+        next_attempt_at=now,
+        delivered_at=None,
     )
+    return DELIVERIES.row(delivery)
 
 
 def _is_free(now: int, holder: str) -> Any:

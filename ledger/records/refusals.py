@@ -5,10 +5,9 @@ all there when its reports are made, and no window is reported twice.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
-    Row,
     String,
     Table,
     Text,
@@ -27,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.database.rows import FLAG, Codec, RowFormat, newest_first
 from ledger.records.tables import metadata
 
 # One row a window, meter and code, however many events were refused; it is gone when
@@ -64,30 +63,17 @@ SAMPLES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleError:
-    """One of the errors that a report counts.
-
-    Attributes:
-        identifier: of the request, as its sender knows it.
-    """
-
-    message: str
-    identifier: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorsOfCode:
     """The errors of one code on one meter.
 
     Attributes:
-        meter_id: None where no meter was found.
-        samples: the first of them.
+        samples: the messages of the first of them, each with the identifier of its
+            request, as the sender knows it.
     """
 
-    meter_id: str | None
     code: str
     error_count: int
-    samples: tuple[SampleError, ...]
+    samples: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +81,14 @@ class StoredReport:
     """The errors on one meter in one window.
 
     Attributes:
+        meter_id: empty where no meter was found.
         window_end: exclusive.
         error_types: by code, in order.
     """
 
     report_id: str
     livemode: bool
-    meter_id: str | None
+    meter_id: str
     window_start: int
     window_end: int
     error_types: tuple[ErrorsOfCode, ...]
@@ -132,36 +119,36 @@ class Refusals:
     # Errors.
 
     def add_errors(
-        self, errors: Sequence[ErrorsOfCode], now: int, *, livemode: bool
+        self,
+        errors: Mapping[str, Sequence[ErrorsOfCode]],
+        now: int,
+        *,
+        livemode: bool,
     ) -> None:
-        """Add errors to the window of an instant; each meter and code occurs once."""
-        window_start = now - now % WINDOW
-        for each in errors:
-            is_it = (
-                (_error.window_start == window_start)
-                & (_error.livemode == int(livemode))
-                & (_error.meter_id == (each.meter_id or ""))
-                & (_error.code == each.code)
-            )
-            row = self._connection.execute(
-                select(_error.error_count, _error.samples).where(is_it)
-            ).one_or_none()
-            if row is None:
-                added = {
-                    "window_start": window_start,
-                    "livemode": int(livemode),
-                    "meter_id": each.meter_id or "",
-                    "code": each.code,
-                    "error_count": each.error_count,
-                    "samples": _written(each.samples),
-                }
-                self._connection.execute(insert(stream_error), added)
-                continue
-            changed = {
-                "error_count": row.error_count + each.error_count,
-                "samples": _written((*_samples(row.samples), *each.samples)),
-            }
-            self._connection.execute(update(stream_error).where(is_it).values(changed))
+        """Add errors to the window of an instant.
+
+        Args:
+            errors: by meter, empty where none was found; each code occurs once.
+            now: the instant.
+            livemode: the mode of the events.
+        """
+        start = now - now % WINDOW
+        for meter_id, of_meter in errors.items():
+            for each in of_meter:
+                key = (start, int(livemode), meter_id, each.code)
+                is_it = tuple_(*stream_error.primary_key) == key
+                count, samples = _error.error_count, _error.samples
+                known = self._connection.execute(select(count, samples).where(is_it))
+                if row := known.one_or_none():
+                    changed = {
+                        count: row.error_count + each.error_count,
+                        samples: _written((*_samples(row.samples), *each.samples)),
+                    }
+                    change = update(stream_error).where(is_it).values(changed)
+                    self._connection.execute(change)
+                else:
+                    added = (*key, each.error_count, _written(each.samples))
+                    self._connection.execute(insert(stream_error).values(added))
 
     def has_ended_window(self, now: int) -> bool:
         """Whether a window with errors has ended that is not reported."""
@@ -186,12 +173,11 @@ class Refusals:
             StoredReport(
                 report_id=new_id(),
                 livemode=bool(livemode),
-                meter_id=meter_id or None,
+                meter_id=meter_id,
                 window_start=start,
                 window_end=start + WINDOW,
                 error_types=tuple(
                     ErrorsOfCode(
-                        meter_id=meter_id or None,
                         code=row.code,
                         error_count=row.error_count,
                         samples=_samples(row.samples),
@@ -203,7 +189,9 @@ class Refusals:
                 rows, lambda row: (row.window_start, row.livemode, row.meter_id)
             )
         ]
-        self._connection.execute(insert(error_report), [_row(each) for each in made])
+        self._connection.execute(
+            insert(error_report), [_REPORTS.named(each) for each in made]
+        )
         self._connection.execute(delete(stream_error).where(has_ended))
         self._connection.execute(
             delete(error_report).where(_report.window_end <= now - REPORTS_KEPT)
@@ -221,7 +209,7 @@ class Refusals:
                 _report.window_end > now - REPORTS_KEPT,
             )
         ).one_or_none()
-        return None if row is None else _stored_report(row)
+        return None if row is None else _REPORTS.read(row)
 
     def reports(
         self,
@@ -232,77 +220,54 @@ class Refusals:
         newer_than: StoredReport | None = None,
     ) -> list[StoredReport]:
         """Return reports, newest first: the newest, or those next to one of them."""
-        place = tuple_(_report.window_end, _report.report_id)
-        order: list[Any] = [_report.window_end, _report.report_id]
-        if newer_than is None:
-            order = [each.desc() for each in order]
-        wanted = (
-            select(error_report)
-            .where(
-                _report.livemode == int(bounds.livemode),
-                _report.window_end >= bounds.start,
-                _report.window_end < bounds.end,
-            )
-            .order_by(*order)
-            .limit(most)
+        wanted = select(error_report).where(
+            _report.livemode == int(bounds.livemode),
+            _report.window_end >= bounds.start,
+            _report.window_end < bounds.end,
         )
         if bounds.meter_id is not None:
             wanted = wanted.where(_report.meter_id == bounds.meter_id)
         if bounds.has_meter is not None:
             has_none = _report.meter_id == ""
             wanted = wanted.where(~has_none if bounds.has_meter else has_none)
-        if older_than is not None:
-            wanted = wanted.where(place < (older_than.window_end, older_than.report_id))
-        if newer_than is not None:
-            wanted = wanted.where(place > (newer_than.window_end, newer_than.report_id))
-        found = [_stored_report(row) for row in self._connection.execute(wanted)]
-        return found if newer_than is None else found[::-1]
+        rows = newest_first(
+            self._connection,
+            wanted,
+            (_report.window_end, _report.report_id),
+            most,
+            before=_place(older_than),
+            after=_place(newer_than),
+        )
+        return [_REPORTS.read(row) for row in rows]
 
 
-def _written(samples: Sequence[SampleError]) -> str:
+def _place(report: StoredReport | None) -> tuple[int, str] | None:
+    return None if report is None else (report.window_end, report.report_id)
+
+
+def _written(samples: Sequence[tuple[str, str]]) -> str:
+    return json.dumps(samples[:SAMPLES_MAX])
+
+
+def _samples(written: str) -> tuple[tuple[str, str], ...]:
+    return tuple((message, identifier) for message, identifier in json.loads(written))
+
+
+def _written_types(types: Sequence[ErrorsOfCode]) -> str:
     return json.dumps(
-        [[each.message, each.identifier] for each in samples[:SAMPLES_MAX]]
+        [[each.code, each.error_count, _written(each.samples)] for each in types]
     )
 
 
-def _samples(written: str) -> tuple[SampleError, ...]:
+def _types(written: str) -> tuple[ErrorsOfCode, ...]:
     return tuple(
-        SampleError(message=message, identifier=identifier)
-        for message, identifier in json.loads(written)
+        ErrorsOfCode(code=code, error_count=count, samples=_samples(samples))
+        for code, count, samples in json.loads(written)
     )
 
 
-def _row(report: StoredReport) -> dict[str, Any]:
-    return {
-        "report_id": report.report_id,
-        "livemode": int(report.livemode),
-        "meter_id": report.meter_id or "",
-        "window_start": report.window_start,
-        "window_end": report.window_end,
-        "error_types": json.dumps(
-            [
-                [each.code, each.error_count, _written(each.samples)]
-                for each in report.error_types
-            ]
-        ),
-    }
-
-
-def _stored_report(row: Row[Any]) -> StoredReport:
-    meter_id = row.meter_id or None
-    return StoredReport(
-        report_id=row.report_id,
-        livemode=bool(row.livemode),
-        meter_id=meter_id,
-        window_start=row.window_start,
-        window_end=row.window_end,
-        error_types=tuple(
-            ErrorsOfCode(
-                meter_id=meter_id,
-                code=code,
-                error_count=error_count,
-                samples=_samples(samples),
-            )
-            for code, error_count, samples in json.loads(row.error_types)
-        ),
-    )
+_REPORTS = RowFormat(
+    error_report,
+    StoredReport,
+    {"livemode": FLAG, "error_types": Codec(_written_types, _types)},
+)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from ledger.database.rows import FLAG, RowFormat
 from ledger.records.tables import metadata
 
 meter_event_session = Table(
@@ -50,6 +51,9 @@ class StoredSession:
     expires_at: int
 
 
+_SESSIONS = RowFormat(meter_event_session, StoredSession, {"livemode": FLAG})
+
+
 class StoredSessions:
     """Sessions, as one database transaction sees them.
 
@@ -66,14 +70,7 @@ class StoredSessions:
                 _session.expires_at < session.created - _KEPT
             )
         )
-        row = {
-            "session_id": session.session_id,
-            "key_id": session.key_id,
-            "livemode": int(session.livemode),
-            "digest": session.digest,
-            "created": session.created,
-            "expires_at": session.expires_at,
-        }
+        row = _SESSIONS.named(session)
         self._connection.execute(insert(meter_event_session), row)
 
     def with_digests(self, digests: Sequence[bytes]) -> list[StoredSession]:
@@ -83,14 +80,4 @@ class StoredSessions:
             .where(_session.digest.in_(digests))
             .order_by(_session.session_id)
         )
-        return [
-            StoredSession(
-                session_id=row.session_id,
-                key_id=row.key_id,
-                livemode=bool(row.livemode),
-                digest=bytes(row.digest),
-                created=row.created,
-                expires_at=row.expires_at,
-            )
-            for row in rows
-        ]
+        return [_SESSIONS.read(row) for row in rows]

@@ -9,19 +9,18 @@ Source: https://docs.stripe.com/api/v2/core/events/event-types
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ledger.appending.writing import Writing
 from ledger.records.idempotency import Request
-from ledger.records.outbox import Outbox, UnrecordedEvent
+from ledger.records.outbox import Outbox, OutgoingEvent
 from ledger.records.refusals import (
     REPORTS_KEPT,
     SAMPLES_MAX,
     Bounds,
     ErrorsOfCode,
     Refusals,
-    SampleError,
     StoredReport,
 )
 from ledger.records.requests import Requests
@@ -80,27 +79,26 @@ class ErrorReports:
             fresh = self._counted(_first_sent(refused, requests, now))
             Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
 
-    def _counted(self, refused: Iterable[RefusedEvent]) -> Sequence[ErrorsOfCode]:
+    def _counted(
+        self, refused: Iterable[RefusedEvent]
+    ) -> Mapping[str, Sequence[ErrorsOfCode]]:
+        """Count events by the meter, empty where there is none, and the code."""
         meters = self._engine.known_definitions().by_event_name
-        grouped: dict[tuple[str | None, str], list[RefusedEvent]] = defaultdict(list)
+        grouped: dict[tuple[str, str], list[RefusedEvent]] = defaultdict(list)
         for each in refused:
-            meter = meters.get(each.event_name)
-            has_meter = meter is not None and each.code != _NO_METER
-            grouped[meter.meter_id if meter and has_meter else None, each.code].append(
-                each
+            meter = None if each.code == _NO_METER else meters.get(each.event_name)
+            grouped["" if meter is None else meter.meter_id, each.code].append(each)
+        counted: dict[str, list[ErrorsOfCode]] = defaultdict(list)
+        for (meter_id, code), group in grouped.items():
+            samples = group[:SAMPLES_MAX]
+            counted[meter_id].append(
+                ErrorsOfCode(
+                    code=code,
+                    error_count=len(group),
+                    samples=tuple((each.message, each.identifier) for each in samples),
+                )
             )
-        return [
-            ErrorsOfCode(
-                meter_id=meter_id,
-                code=code,
-                error_count=len(group),
-                samples=tuple(
-                    SampleError(message=each.message, identifier=each.identifier)
-                    for each in group[:SAMPLES_MAX]
-                ),
-            )
-            for (meter_id, code), group in grouped.items()
-        ]
+        return counted
 
     def retrieve(self, report_id: str) -> ErrorReport:
         """Return a report by its id.
@@ -217,9 +215,9 @@ def _endpoints_at(writing: Writing, instant: int) -> list[Endpoint]:
     return [each for each in then if each is not None and each.is_enabled]
 
 
-def _outgoing(stored: StoredReport, endpoints: Sequence[Endpoint]) -> UnrecordedEvent:
+def _outgoing(stored: StoredReport, endpoints: Sequence[Endpoint]) -> OutgoingEvent:
     report = report_resource(stored)
-    return UnrecordedEvent(
+    return OutgoingEvent(
         event_id=report.id,
         event_type=report.type,
         body=encoded(notification_body(report)),

@@ -48,22 +48,19 @@ class ErrorReport(ResourceObject, frozen=True, kw_only=True):
 
 def report_resource(stored: StoredReport) -> ErrorReport:
     """Return a report as callers receive it."""
-    is_of_meter = stored.meter_id is not None
     return ErrorReport(
         id=stored.report_id,
-        type=REPORT_TRIGGERED if is_of_meter else NO_METER_FOUND,
+        type=REPORT_TRIGGERED if stored.meter_id else NO_METER_FOUND,
         created=at_microseconds(stored.window_end),
         livemode=stored.livemode,
-        meter=stored.meter_id,
+        meter=stored.meter_id or None,
         validation_start=at_microseconds(stored.window_start),
         validation_end=at_microseconds(stored.window_end),
         error_types=tuple(
             ErrorType(
                 code=each.code,
                 error_count=each.error_count,
-                samples=tuple(
-                    (sample.message, sample.identifier) for sample in each.samples
-                ),
+                samples=each.samples,
             )
             for each in stored.error_types
         ),

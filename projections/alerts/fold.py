@@ -7,6 +7,7 @@ from typing import TypeVar, get_args
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from ledger.database.bulk import insert_rows, is_among
+from ledger.database.rows import RowFormat
 from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
@@ -38,7 +39,6 @@ from projections.kernels.alerts.book import (
     created,
 )
 from projections.kernels.credits.falls import Occurrence
-from projections.rows import RowFormat
 from projections.schema import RecordedFact, TableFold
 
 TriggerFactT = TypeVar("TriggerFactT", UsageAlertTriggered, CreditAlertTriggered)

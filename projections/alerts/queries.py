@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
-from ledger.database.bulk import is_among_numbers
+from ledger.database.bulk import is_among
 from ledger.facts.alerts import AlertStatus
 from projections.alerts.tables import (
     CREDIT_ALERTS,
@@ -171,15 +171,13 @@ class AlertQueries:
 
     def fired(self, periods: Sequence[int]) -> set[Fired]:
         """Return for whom alerts on usage have triggered in some periods."""
-        is_wanted = is_among_numbers(
-            self.connection, alert_trigger.c.period, sorted(periods)
-        )
+        is_wanted = is_among(self.connection, alert_trigger.c.period, sorted(periods))
         rows = self.connection.execute(_FIRED.where(is_wanted))
         return {(row.period, row.customer, row.window_start) for row in rows}
 
     def credits_fired(self, periods: Sequence[int], since: int) -> set[CreditsFired]:
         """Return for whom alerts on credits have triggered since an instant, inclusive."""
-        is_wanted = is_among_numbers(
+        is_wanted = is_among(
             self.connection, credit_alert_trigger.c.period, sorted(periods)
         )
         rows = self.connection.execute(

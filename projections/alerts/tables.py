@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
 )
 
+from ledger.database.rows import Codec, RowFormat, enum_codec
 from ledger.facts.alerts import (
     AlertStatus,
     CreditAlertTriggered,
@@ -36,7 +37,6 @@ from projections.kernels.alerts.book import (
     UsageAlert,
 )
 from projections.kernels.credits.falls import Occurrence
-from projections.rows import Codec, RowFormat, enum_codec
 from projections.schema import POSITION, metadata
 
 alert = Table(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
 
 from ledger.commits import read_head
-from ledger.database.bulk import is_among, is_among_numbers
+from ledger.database.bulk import is_among
 from ledger.entries import recording_instant
 from projections.credits.tables import (
     APPLICATIONS,
@@ -141,16 +141,14 @@ class CreditQueries:
 
     def grants_at(self, positions: Sequence[int]) -> dict[int, Grant]:
         """Return any number of grants by the positions of their creation."""
-        is_wanted = is_among_numbers(
-            self.connection, credit_grant.c.position, positions
-        )
+        is_wanted = is_among(self.connection, credit_grant.c.position, positions)
         found = self._grants(_GRANTS.where(is_wanted), {})
         return {grant.position: grant for grant in found}
 
     def grant_ids(self, positions: Sequence[int]) -> dict[int, str]:
         """Return the ids of any number of grants, by position."""
         wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(
-            is_among_numbers(self.connection, credit_grant.c.position, positions)
+            is_among(self.connection, credit_grant.c.position, positions)
         )
         rows = self.connection.execute(wanted)
         return {row.position: row.grant_id for row in rows}

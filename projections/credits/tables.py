@@ -20,9 +20,9 @@ from sqlalchemy import (
     text,
 )
 
+from ledger.database.rows import RowFormat, enum_codec, packed_codec
 from ledger.facts.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits.grants import Application, Grant
-from projections.rows import RowFormat, enum_codec, packed_codec
 from projections.schema import POSITION, metadata
 
 # Without what an invoice changes, or each draw would move index entries.

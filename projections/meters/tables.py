@@ -14,9 +14,9 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.database.rows import RowFormat, enum_codec
 from ledger.facts.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
 from projections.kernels.meters import MeterDefinition, apply_fact
-from projections.rows import RowFormat, enum_codec
 from projections.schema import RecordedFact, TableFold, metadata
 
 meter = Table(

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.bulk import insert_rows
+from ledger.database.rows import RowFormat, enum_codec, packed_codec
 from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
 from ledger.facts.credits import (
     CreditGrantExpired,
@@ -39,7 +40,6 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from projections.kernels.endpoints import Endpoint, created, updated
-from projections.rows import RowFormat, enum_codec, packed_codec
 from projections.schema import (
     POSITION,
     RecordedFact,
