@@ -1,34 +1,47 @@
-"""Options that several commands share, and how their values are read."""
+"""Options and arguments as commands declare them, and how their values are read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import instant
 
-if TYPE_CHECKING:
-    from datetime import datetime
 
-OnlyCustomerOption = Annotated[
-    str | None, typer.Option(metavar="CUSTOMER", help="Only those of this customer.")
-]
-MetadataOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="Metadata of your own; may be repeated."),
-]
+def option(metavar: str, text: str, *names: str, **settings: Any) -> Any:
+    """Declare an option that takes a value; the text is its help."""
+    return typer.Option(*names, metavar=metavar, help=text, **settings)
 
 
-def option_time(text: str | None, option: str) -> datetime | None:
-    """Read the time that an option gives, if it is given.
+def argument(metavar: str, text: str) -> Any:
+    """Declare an argument; the text is its help."""
+    return typer.Argument(metavar=metavar, help=text)
+
+
+def time_option(name: str, text: str) -> Any:
+    """Declare an option whose value is a time."""
+    return option("TIME", text, name, parser=lambda value: option_time(value, name))
+
+
+def option_time(value: str, name: str) -> datetime:
+    """Read the time that an option gives: ISO 8601, or whole seconds since 1970.
 
     Raises:
         InvalidRequestError: it is no time; names the option.
     """
-    return None if text is None else at_microseconds(instant(text, option))
+    return at_microseconds(instant(value, name))
+
+
+OnlyCustomerOption = Annotated[
+    str | None, option("CUSTOMER", "Only those of this customer.")
+]
+MetadataOption = Annotated[
+    list[str] | None, option("KEY=VALUE", "Metadata of your own; may be repeated.")
+]
 
 
 def given_metadata(pairs: Sequence[str] | None) -> dict[str, str]:

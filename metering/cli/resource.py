@@ -10,18 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    Concatenate,
-    Generic,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Generic
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from metering.cli.options import option
 from metering.cli.screens.documents import print_document, print_line
 from metering.cli.screens.screen import (
     Cell,
@@ -51,10 +46,10 @@ PAGE = 100
 
 LimitOption = Annotated[
     int | None,
-    typer.Option(
+    option(
+        "N",
+        f"Show at most N; if left out {ROWS_OF_A_TABLE} in a table, all in JSON.",
         min=1,
-        metavar="N",
-        help=f"Show at most N; if left out {ROWS_OF_A_TABLE} in a table, all in JSON.",
     ),
 ]
 AllowPrivateOption = Annotated[

@@ -8,7 +8,7 @@ import typer
 
 import metering
 from metering.alerts.resources import RecurrenceName
-from metering.cli.options import OnlyCustomerOption
+from metering.cli.options import OnlyCustomerOption, argument, option
 from metering.cli.resource import PAGE, Listing, Resource
 from metering.cli.screens.money import money_text, option_amount, option_currency
 from metering.cli.screens.screen import Cell, Column
@@ -22,7 +22,7 @@ def _details(m: metering.Metering, alert: metering.Alert) -> list[tuple[str, Cel
 
 ALERTS = Resource(
     details=_details,
-    argument=Annotated[str, typer.Argument(metavar="ALERT", help="Its id.")],
+    argument=Annotated[str, argument("ALERT", "Its id.")],
     calls=lambda m: m.alerts,
 )
 
@@ -31,9 +31,7 @@ ALERTS = Resource(
 def alerts(
     m: metering.Metering,
     *,
-    meter: Annotated[
-        str | None, typer.Option(metavar="METER", help="Only those on this meter.")
-    ] = None,
+    meter: Annotated[str | None, option("METER", "Only those on this meter.")] = None,
 ) -> Listing[metering.Alert]:
     """List alerts that are not archived; or create one, and see what has triggered."""
     of_meter = None if meter is None else find_meter(m, meter).id
@@ -49,30 +47,21 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     *,
     meter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METER", help="Watch usage: the meter's id or event name."
-        ),
+        str | None, option("METER", "Watch usage: the meter's id or event name.")
     ] = None,
-    gte: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Usage of N or more.")
-    ] = None,
+    gte: Annotated[int | None, option("N", "Usage of N or more.", min=1)] = None,
     credits_lte: Annotated[
         str | None,
-        typer.Option(
-            metavar="AMOUNT", help="Watch credits: available credits of AMOUNT or less."
-        ),
+        option("AMOUNT", "Watch credits: available credits of AMOUNT or less."),
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Of the credits, such as usd.")
+        str | None, option("CODE", "Of the credits, such as usd.")
     ] = None,
     title: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="For people; made of the rest if left out."),
+        str | None, option("TEXT", "For people; made of the rest if left out.")
     ] = None,
     customer: Annotated[
-        str | None,
-        typer.Option(metavar="CUSTOMER", help="Only this one; each if left out."),
+        str | None, option("CUSTOMER", "Only this one; each if left out.")
     ] = None,
     recurrence: Annotated[
         RecurrenceName | None,
@@ -81,8 +70,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         ),
     ] = None,
     timezone: Annotated[
-        str | None,
-        typer.Option(metavar="ZONE", help="Whose months or days; UTC if left out."),
+        str | None, option("ZONE", "Whose months or days; UTC if left out.")
     ] = None,
 ) -> metering.Alert:
     """Watch the usage on a meter, or available credits.
@@ -138,9 +126,7 @@ ALERTS.actions(
 def triggered(
     m: metering.Metering,
     *,
-    alert: Annotated[
-        str | None, typer.Option(metavar="ALERT", help="Only this alert.")
-    ] = None,
+    alert: Annotated[str | None, option("ALERT", "Only this alert.")] = None,
     customer: OnlyCustomerOption = None,
 ) -> Listing[metering.AlertTriggered]:
     """Evaluate the alerts, and list what has triggered, oldest first."""

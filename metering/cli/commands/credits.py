@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import typer
 
 import metering
-from metering.arguments.clock import SystemClock
 from metering.cli.options import (
     MetadataOption,
     OnlyCustomerOption,
+    argument,
     given_metadata,
-    option_time,
+    option,
+    time_option,
 )
 from metering.cli.resource import (
     PAGE,
@@ -33,7 +34,7 @@ from metering.cli.screens.credits import (
     transaction_columns,
 )
 from metering.cli.screens.documents import print_document
-from metering.cli.screens.history import ShownHistory, show_history
+from metering.cli.screens.history import show_history
 from metering.cli.screens.money import option_amount, option_currency
 from metering.cli.screens.screen import show, show_table
 from metering.cli.screens.text import second
@@ -42,24 +43,21 @@ from metering.cli.targets import StoreTarget
 
 _USUAL_TIME = timedelta(days=30)
 
-_CustomerOption = Annotated[
-    str, typer.Option(metavar="CUSTOMER", help="Whose credits.")
-]
-_GrantArgument = Annotated[str, typer.Argument(metavar="GRANT", help="Its id.")]
+_CustomerOption = Annotated[str, option("CUSTOMER", "Whose credits.")]
+_GrantArgument = Annotated[str, argument("GRANT", "Its id.")]
 _ExpiresAtOption = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Usable before then; for ever if left out."),
+    datetime | None,
+    time_option("--expires-at", "Usable before then; for ever if left out."),
 ]
 _OnlyGrantOption = Annotated[
-    str | None,
-    typer.Option("--grant", metavar="GRANT", help="Only those of this grant."),
+    str | None, option("GRANT", "Only those of this grant.", "--grant")
 ]
 _OnlyPriceOption = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        "PRICE",
+        "Only credits usable for this price; may be repeated: for any of them.",
         "--price",
-        metavar="PRICE",
-        help="Only credits usable for this price; may be repeated: for any of them.",
     ),
 ]
 _OnlyMeteredOption = Annotated[
@@ -96,19 +94,14 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
     *,
     customer: _CustomerOption,
     amount: Annotated[
-        str,
-        typer.Option(
-            metavar="AMOUNT", help="In whole units with a point: 10.00, or 1000 in JPY."
-        ),
+        str, option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY.")
     ],
-    currency: Annotated[
-        str, typer.Option(metavar="CODE", help="ISO 4217, such as usd.")
-    ],
+    currency: Annotated[str, option("CODE", "ISO 4217, such as usd.")],
     price: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PRICE",
-            help="Only for lines of this price; may be repeated. For every metered"
+        option(
+            "PRICE",
+            "Only for lines of this price; may be repeated. For every metered"
             " price if left out.",
         ),
     ] = None,
@@ -116,15 +109,11 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
         Literal["paid", "promotional"],
         typer.Option(help="Promotional credits are used before paid ones."),
     ] = "paid",
-    priority: Annotated[
-        int, typer.Option(metavar="0..100", help="Lower priorities are used first.")
-    ] = 50,
-    name: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="For people.")
-    ] = None,
+    priority: Annotated[int, option("0..100", "Lower priorities are used first.")] = 50,
+    name: Annotated[str | None, option("TEXT", "For people.")] = None,
     effective_at: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Usable from then on; from now if left out."),
+        datetime | None,
+        time_option("--effective-at", "Usable from then on; from now if left out."),
     ] = None,
     expires_at: _ExpiresAtOption = None,
     metadata: MetadataOption = None,
@@ -133,8 +122,6 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
     """Grant credits to a customer, and create the store if there is none."""
     code = option_currency(currency, "--currency")
     value = option_amount(amount, code, "--amount")
-    effective = option_time(effective_at, "--effective-at")
-    expiry = option_time(expires_at, "--expires-at")
     own = given_metadata(metadata)
     with target.open(create=True) as m:
         granted = m.credit_grants.create(
@@ -144,8 +131,8 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
             category=category,
             priority=priority,
             name=name,
-            effective_at=effective,
-            expires_at=expiry,
+            effective_at=effective_at,
+            expires_at=expires_at,
             metadata=own,
         )
         CREDITS.tell(m, granted, is_json=json)
@@ -198,8 +185,7 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
     *,
     customer: _CustomerOption,
     at: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Past or future; now if left out."),
+        datetime | None, time_option("--at", "Past or future; now if left out.")
     ] = None,
     grant: _OnlyGrantOption = None,
     price: _OnlyPriceOption = None,
@@ -213,16 +199,16 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
     available balance does not.
     """
     wanted = _filter(grant, price, is_metered=metered)
-    instant = option_time(at, "--at")
     with target.open() as m:
+        now = m.now()
         summary = m.credit_balance_summary.retrieve(
-            customer=customer, filter=wanted, at=instant
+            customer=customer, filter=wanted, at=at
         )
     if json:
         print_document(summary)
         return
     show(f"Credits of {customer}", style="bold")
-    show(f"{second(instant or SystemClock().now())} UTC", style="dim")
+    show(f"{second(at or now)} UTC", style="dim")
     if summary.balances:
         show_table(balance_columns(), summary.balances)
     else:
@@ -235,29 +221,27 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
     *,
     customer: _CustomerOption,
     start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Inclusive; if left out the first credits, at most 30 days before now"
+        datetime | None,
+        time_option(
+            "--start",
+            "Inclusive; if left out the first credits, at most 30 days before now"
             " or an earlier end.",
         ),
     ] = None,
     end: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="Exclusive, and may be in the future; now if left out."
-        ),
+        datetime | None,
+        time_option("--end", "Exclusive, and may be in the future; now if left out."),
     ] = None,
     grant: _OnlyGrantOption = None,
     price: _OnlyPriceOption = None,
     metered: _OnlyMeteredOption = False,
     limit: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help=f"Only the last N changes; if left out {ROWS_OF_A_TABLE} in a table, all"
+        option(
+            "N",
+            f"Only the last N changes; if left out {ROWS_OF_A_TABLE} in a table, all"
             " in JSON.",
+            min=1,
         ),
     ] = None,
     json: JsonOption = False,
@@ -268,29 +252,24 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
     stand if nothing else happens. With --json every change is a line of its own.
     """
     wanted = _filter(grant, price, is_metered=metered)
-    # Ends are exclusive: the first whole second after all that is recorded.
-    soon = SystemClock().now().replace(microsecond=0) + timedelta(seconds=1)
-    end_time = option_time(end, "--end") or soon
-    start_time = option_time(start, "--start") or min(end_time, soon) - _USUAL_TIME
-    if end is None and start_time >= end_time:
-        raise typer.BadParameter("--start is in the future, so give --end as well")
     with target.open() as m:
+        # Ends are exclusive: the first whole second after all that is recorded.
+        soon = m.now().replace(microsecond=0) + timedelta(seconds=1)
+        if end is None and start is not None and start >= soon:
+            needs_end = "--start is in the future, so give --end as well"
+            raise typer.BadParameter(needs_end)
+        end = end or soon
+        bounds = start or min(end, soon) - _USUAL_TIME, end
         table = m.credit_balance_summary.history(
-            customer=customer,
-            start_time=start_time,
-            end_time=end_time,
-            filter=wanted,
+            customer=customer, start_time=bounds[0], end_time=bounds[1], filter=wanted
         )
     if json:
         print_rows(table.slice(max(0, table.num_rows - limit) if limit else 0))
         return
-    asked = ShownHistory(
-        customer=customer,
-        start=start_time,
-        end=end_time,
-        starts_late=start is None,
+    show(f"Credits of {customer}", style="bold")
+    show_history(
+        table, bounds, starts_late=start is None, limit=limit or ROWS_OF_A_TABLE
     )
-    show_history(table, asked, limit or ROWS_OF_A_TABLE)
 
 
 @on_target()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
-import typer
-
 import metering
-from metering.cli.options import OnlyCustomerOption, option_time
+from metering.cli.options import OnlyCustomerOption, argument, option, time_option
 from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.screen import Column
 from metering.cli.targets import find_meter
@@ -21,15 +20,14 @@ def events(  # a command's options are its arguments
     m: metering.Metering,
     *,
     event_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only those of this name.")
+        str | None, option("NAME", "Only those of this name.")
     ] = None,
     customer: OnlyCustomerOption = None,
     start: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Only those at this time or later."),
+        datetime | None, time_option("--start", "Only those at this time or later.")
     ] = None,
     end: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only those before this time.")
+        datetime | None, time_option("--end", "Only those before this time.")
     ] = None,
 ) -> Listing[metering.MeterEvent]:
     """List events as they were recorded; or cancel one.
@@ -40,8 +38,8 @@ def events(  # a command's options are its arguments
     found = m.meter_events.list(
         event_name=event_name and find_meter(m, event_name).event_name,
         customer=customer,
-        start_time=option_time(start, "--start"),
-        end_time=option_time(end, "--end"),
+        start_time=start,
+        end_time=end,
     )
     meters = {meter.event_name: meter for meter in m.meters.list()}
 
@@ -56,10 +54,8 @@ def events(  # a command's options are its arguments
 @EVENTS.command()
 def cancel(
     m: metering.Metering,
-    event_name: Annotated[str, typer.Argument(metavar="EVENT_NAME", help="Its name.")],
-    identifier: Annotated[
-        str, typer.Argument(metavar="IDENTIFIER", help="Its identifier.")
-    ],
+    event_name: Annotated[str, argument("EVENT_NAME", "Its name.")],
+    identifier: Annotated[str, argument("IDENTIFIER", "Its identifier.")],
 ) -> Done:
     """Cancel an event: no summary counts it from now on. Cancelling it again succeeds."""
     adjustment = m.meter_event_adjustments.create(

@@ -13,6 +13,7 @@ import typer
 import metering
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import MeterDiffersError
+from metering.cli.options import argument, option
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.rejections import check_rejections_path, write_rejections
 from metering.cli.screens.reports import (
@@ -27,10 +28,7 @@ from metering.cli.targets import StoreTarget
 from metering.usage.ingest.sources import open_source
 
 _MeterColumnOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN", help="If left out, the column that the meter names."
-    ),
+    str | None, option("COLUMN", "If left out, the column that the meter names.")
 ]
 _EPILOG = """Exits with 1 if every row is rejected or a file cannot be read.
 
@@ -58,47 +56,42 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     files: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE",
-            help=".parquet, .arrow, .csv, .ndjson or .jsonl, the last three also in .gz or"
+        argument(
+            "FILE",
+            ".parquet, .arrow, .csv, .ndjson or .jsonl, the last three also in .gz or"
             " .zst.",
         ),
     ],
     *,
     event_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The same for all events.")
+        str | None, option("NAME", "The same for all events.")
     ] = None,
     event_name_column: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of the event name; event_name if left out."
-        ),
+        option("COLUMN", "Column of the event name; event_name if left out."),
     ] = None,
     customer: Annotated[
-        str | None, typer.Option(metavar="CUSTOMER", help="The same for all events.")
+        str | None, option("CUSTOMER", "The same for all events.")
     ] = None,
     customer_column: _MeterColumnOption = None,
-    value: Annotated[
-        str | None, typer.Option(metavar="VALUE", help="The same for all events.")
-    ] = None,
+    value: Annotated[str | None, option("VALUE", "The same for all events.")] = None,
     value_column: _MeterColumnOption = None,
     timestamp_column: Annotated[
-        str,
-        typer.Option(metavar="COLUMN", help="Without this column events happen now."),
+        str, option("COLUMN", "Without this column events happen now.")
     ] = "timestamp",
     identifier_column: Annotated[
         str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Without this column identifiers are made of the file's content and the row"
+        option(
+            "COLUMN",
+            "Without this column identifiers are made of the file's content and the row"
             " number.",
         ),
     ] = "identifier",
     payload_column: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Keep only this column beside these; may be repeated. All columns are"
+        option(
+            "COLUMN",
+            "Keep only this column beside these; may be repeated. All columns are"
             " kept if left out.",
         ),
     ] = None,
@@ -114,10 +107,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         typer.Option(help="Create the meter of --event-name, if there is none."),
     ] = None,
     rejections: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write rejected rows to .parquet, .csv or .ndjson."
-        ),
+        Path | None, option("FILE", "Write rejected rows to .parquet, .csv or .ndjson.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -155,12 +145,12 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
 
 
 def _either(
-    option: str, constant: str | None, column: str | None
+    name: str, constant: str | None, column: str | None
 ) -> metering.Constant | str | None:
     if constant is None:
         return column
     if column is not None:
-        raise typer.BadParameter(f"give --{option} or --{option}-column, not both")
+        raise typer.BadParameter(f"give --{name} or --{name}-column, not both")
     return metering.Constant(constant)
 
 
@@ -227,10 +217,7 @@ def _ingest_file(m: metering.Metering, file: Path, plan: _Plan) -> FileReport:
 
         try:
             receipt = m.meter_events.ingest(
-                file,
-                backfill=plan.takes_any_past,
-                progress=tell,
-                columns=plan.columns,
+                file, backfill=plan.takes_any_past, progress=tell, columns=plan.columns
             )
         except metering.SourceError as error:
             if not rows:

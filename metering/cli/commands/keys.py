@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
-
 import metering
+from metering.cli.options import argument, option
 from metering.cli.resource import Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import second
@@ -28,7 +27,7 @@ def _details(_: metering.Metering, key: metering.ApiKey) -> list[tuple[str, Cell
 
 KEYS = Resource(
     details=_details,
-    argument=Annotated[str, typer.Argument(metavar="KEY", help="Its id.")],
+    argument=Annotated[str, argument("KEY", "Its id.")],
     calls=lambda m: m.api_keys,
 )
 
@@ -44,13 +43,12 @@ def keys(m: metering.Metering) -> Listing[metering.ApiKey]:
 def create(
     m: metering.Metering,
     *,
-    name: Annotated[str, typer.Option(metavar="TEXT", help="For people.")] = "default",
+    name: Annotated[str, option("TEXT", "For people.")] = "default",
     scope: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="SCOPE",
-            help="Restrict the key to this scope: ingest, read or admin; may be"
-            " repeated.",
+        option(
+            "SCOPE",
+            "Restrict the key to this scope: ingest, read or admin; may be repeated.",
         ),
     ] = None,
 ) -> metering.ApiKey:

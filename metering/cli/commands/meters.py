@@ -9,6 +9,7 @@ import typer
 
 import metering
 from metering.arguments.words import FormulaName, GroupingWindowName
+from metering.cli.options import argument, option
 from metering.cli.resource import Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import moment
@@ -18,9 +19,7 @@ _CUSTOMER_KEY = "stripe_customer_id"
 _VALUE_KEY = "value"
 _USUAL_KEYS = (_CUSTOMER_KEY, _VALUE_KEY)
 
-MeterArgument = Annotated[
-    str, typer.Argument(metavar="METER", help="Its id or event name.")
-]
+MeterArgument = Annotated[str, argument("METER", "Its id or event name.")]
 
 
 def _details(_: metering.Metering, meter: metering.Meter) -> list[tuple[str, Cell]]:
@@ -56,20 +55,15 @@ def meters(m: metering.Metering) -> Listing[metering.Meter]:
 def create(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     *,
-    event_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The events that it measures.")
-    ],
+    event_name: Annotated[str, option("NAME", "The events that it measures.")],
     formula: Annotated[FormulaName, typer.Option(help="How values become one number.")],
     display_name: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="For people; the event name if left out."),
+        str | None, option("TEXT", "For people; the event name if left out.")
     ] = None,
     customer_key: Annotated[
-        str, typer.Option(metavar="KEY", help="Payload key of the customer.")
+        str, option("KEY", "Payload key of the customer.")
     ] = _CUSTOMER_KEY,
-    value_key: Annotated[
-        str, typer.Option(metavar="KEY", help="Payload key of the value.")
-    ] = _VALUE_KEY,
+    value_key: Annotated[str, option("KEY", "Payload key of the value.")] = _VALUE_KEY,
     window: Annotated[
         GroupingWindowName | None,
         typer.Option(
@@ -96,7 +90,7 @@ def update(
     m: metering.Metering,
     meter: MeterArgument,
     *,
-    display_name: Annotated[str, typer.Option(metavar="TEXT", help="For people.")],
+    display_name: Annotated[str, option("TEXT", "For people.")],
 ) -> metering.Meter:
     """Give a meter another display name; nothing else of it can change."""
     return m.meters.update(find_meter(m, meter).id, display_name=display_name)

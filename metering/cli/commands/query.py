@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from metering.cli.door import saying_what_is_safe
+from metering.cli.options import argument, option
 from metering.cli.screens.arrow_tables import (
     check_output,
     print_rows,
@@ -18,12 +19,10 @@ from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 
 RowLimitOption = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Show at most N rows; 20 if left out."),
+    int | None, option("N", "Show at most N rows; 20 if left out.", min=1)
 ]
 OutputOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Write all rows to a .parquet or .csv file."),
+    Path | None, option("FILE", "Write all rows to a .parquet or .csv file.")
 ]
 
 EPILOG = """Usage by customer and model, as it is now:
@@ -37,9 +36,7 @@ EPILOG = """Usage by customer and model, as it is now:
 @on_target(epilog=EPILOG)
 def sql(
     target: StoreTarget,
-    query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="One SELECT over the table events.")
-    ],
+    query: Annotated[str, argument("QUERY", "One SELECT over the table events.")],
     *,
     limit: RowLimitOption = None,
     output: OutputOption = None,

@@ -15,7 +15,7 @@ import typer
 from metering.arguments.words import FormulaName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
-from metering.cli.options import option_time
+from metering.cli.options import option, option_time, time_option
 from metering.cli.screens.arrow_tables import (
     check_output,
     print_rows,
@@ -36,56 +36,40 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     *,
     meter: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="METER",
-            help="Its id or event name; may be repeated. All if left out.",
-        ),
+        option("METER", "Its id or event name; may be repeated. All if left out."),
     ] = None,
     start: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Inclusive; the first event if left out."),
+        datetime | None,
+        time_option("--start", "Inclusive; the first event if left out."),
     ] = None,
     end: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="Exclusive; after the last event if left out."
-        ),
+        datetime | None,
+        time_option("--end", "Exclusive; after the last event if left out."),
     ] = None,
-    window: Annotated[
-        WindowName,
-        typer.Option(help="Length of the windows."),
-    ] = "day",
+    window: Annotated[WindowName, typer.Option(help="Length of the windows.")] = "day",
     by: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="KEY", help="Split usage by this payload key; may be repeated."
-        ),
+        option("KEY", "Split usage by this payload key; may be repeated."),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Only events with this in the payload; several values of one key are"
+        option(
+            "KEY=VALUE",
+            "Only events with this in the payload; several values of one key are"
             " alternatives.",
         ),
     ] = None,
-    timezone: Annotated[
-        str, typer.Option(metavar="ZONE", help="Time zone of the windows.")
-    ] = "UTC",
+    timezone: Annotated[str, option("ZONE", "Time zone of the windows.")] = "UTC",
     as_of: Annotated[
         str | None,
-        typer.Option(
-            metavar="POSITION|TIME",
-            help="As known at a position of the log, or at a time.",
-        ),
+        option("POSITION|TIME", "As known at a position of the log, or at a time."),
     ] = None,
     formula: Annotated[
         FormulaName | None,
         typer.Option(help="Try another formula than the meters have."),
     ] = None,
     value_key: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Try another payload key for the value."),
+        str | None, option("KEY", "Try another payload key for the value.")
     ] = None,
     diff: Annotated[
         bool,
@@ -107,15 +91,14 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     known = _as_of(as_of)
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
-    start_time, end_time = option_time(start, "--start"), option_time(end, "--end")
     filters = _filters(where or ())
     safe = "Interrupted; recomputing changes nothing"
     with saying_what_is_safe(lambda: safe), target.open() as m:
         ask = partial(
             m.reaggregate,
             meters=meter or None,
-            start_time=start_time,
-            end_time=end_time,
+            start_time=start,
+            end_time=end,
             window=window,
             group_by=by or (),
             timezone=timezone,
@@ -160,8 +143,9 @@ def _give(
 
 
 def _as_of(text: str | None) -> int | datetime | None:
-    is_position = text is not None and text.isdecimal()
-    return int(text or 0) if is_position else option_time(text, "--as-of")
+    if text is None:
+        return None
+    return int(text) if text.isdecimal() else option_time(text, "--as-of")
 
 
 def _filters(where: Sequence[str]) -> dict[str, list[str]]:

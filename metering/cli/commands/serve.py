@@ -10,6 +10,7 @@ import typer
 
 from metering.cli.commands.worker import complaining
 from metering.cli.errors import ServerMissingError
+from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption, LivemodeOption
 from metering.cli.screens.documents import print_line
 from metering.cli.screens.screen import show
@@ -24,17 +25,9 @@ _RATE_LIMIT = 1_000
 def serve(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
-    ] = "127.0.0.1",
+    host: Annotated[str, option("ADDRESS", "Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=65_535,
-            metavar="PORT",
-            help="Where to listen; 0 is any free port.",
-        ),
+        int, option("PORT", "Where to listen; 0 is any free port.", min=0, max=65_535)
     ] = 12111,
     behind_tls: Annotated[
         bool,
@@ -52,12 +45,7 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
         ),
     ] = True,
     rate_limit: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Requests a second of each key; 0 is any number.",
-        ),
+        int, option("N", "Requests a second of each key; 0 is any number.", min=0)
     ] = _RATE_LIMIT,
     allow_private: AllowPrivateOption = False,
     live: LivemodeOption = False,

@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 
 import metering
-from metering.arguments.clock import SystemClock
 from metering.arguments.words import GroupingWindowName
-from metering.cli.options import option_time
+from metering.cli.options import argument, option, time_option
 from metering.cli.screens.documents import print_document
 from metering.cli.screens.screen import Column, can_draw, show, show_table
 from metering.cli.screens.text import bar, moment, number, quantities
@@ -21,7 +20,6 @@ from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget, find_meter
 
 _USUAL_TIME = timedelta(days=30)
-# Events may be this far ahead.
 _AHEAD = timedelta(minutes=5)
 _BAR_WIDTH = 34
 
@@ -29,20 +27,16 @@ _BAR_WIDTH = 34
 @on_target()
 def summaries(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
-    meter: Annotated[
-        str, typer.Argument(metavar="METER", help="Its id or event name.")
-    ],
+    meter: Annotated[str, argument("METER", "Its id or event name.")],
     *,
-    customer: Annotated[str, typer.Option(metavar="CUSTOMER", help="Whose usage.")],
+    customer: Annotated[str, option("CUSTOMER", "Whose usage.")],
     start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="Inclusive; 30 days before the end if left out."
-        ),
+        datetime | None,
+        time_option("--start", "Inclusive; 30 days before the end if left out."),
     ] = None,
     end: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Exclusive; just ahead of now if left out."),
+        datetime | None,
+        time_option("--end", "Exclusive; just ahead of now if left out."),
     ] = None,
     by: Annotated[
         GroupingWindowName | None,
@@ -64,14 +58,15 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
     if fill and by is None:
         raise typer.BadParameter("--fill needs --by")
     with target.open() as m:
-        start_time, end_time = _times(start, end)
+        # Events may be a little ahead of the clock.
+        end = end or m.now().replace(microsecond=0) + _AHEAD
         found = find_meter(m, meter)
         ask = partial(
             m.meters.event_summaries,
             found.id,
             customer=customer,
-            start_time=start_time,
-            end_time=end_time,
+            start_time=start or end - _USUAL_TIME,
+            end_time=end,
         )
         answers = ask(value_grouping_window=by, fill=fill)
         whole = answers if by is None or json else ask()
@@ -81,12 +76,6 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
     _show_whole(found, customer, whole[0])
     if by is not None:
         _show_windows(answers[::-1], by)
-
-
-def _times(start: str | None, end: str | None) -> tuple[datetime, datetime]:
-    just_ahead = SystemClock().now().replace(microsecond=0) + _AHEAD
-    end_time = option_time(end, "--end") or just_ahead
-    return option_time(start, "--start") or end_time - _USUAL_TIME, end_time
 
 
 def _show_whole(

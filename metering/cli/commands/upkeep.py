@@ -12,6 +12,7 @@ import metering
 from ledger.database.sqlite import LIBRARY_VERSION
 from metering.cli.checkpoints import read_checkpoint, write_checkpoint
 from metering.cli.door import FAILED, saying_what_is_safe
+from metering.cli.options import option
 from metering.cli.screens.documents import print_document
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import show, show_pairs
@@ -77,9 +78,9 @@ def verify(
     *,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Check against the position and digest in this file, if it exists, and"
+        option(
+            "FILE",
+            "Check against the position and digest in this file, if it exists, and"
             " save the new ones there if nothing is wrong.",
         ),
     ] = None,

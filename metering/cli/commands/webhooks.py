@@ -10,7 +10,7 @@ import typer
 from msgspec import UNSET
 
 import metering
-from metering.cli.options import MetadataOption, given_metadata
+from metering.cli.options import MetadataOption, argument, given_metadata, option
 from metering.cli.resource import PAGE, Done, Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import counted, moment, number
@@ -20,18 +20,16 @@ _ALLOW_PRIVATE = ["allow_private_webhooks"]
 # The library lists no more.
 _DELIVERIES = 100
 
-_EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id.")]
-_UrlOption = typer.Option(metavar="URL", help="Where to send events.")
-_DescriptionOption = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="For people.")
-]
+_EndpointArgument = Annotated[str, argument("ENDPOINT", "Its id.")]
+_UrlOption = option("URL", "Where to send events.")
+_DescriptionOption = Annotated[str | None, option("TEXT", "For people.")]
 _TypesOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--event",
-        metavar="TYPE",
-        help="Only events of this type, such as billing.alert.triggered; * for all;"
+    option(
+        "TYPE",
+        "Only events of this type, such as billing.alert.triggered; * for all;"
         " may be repeated.",
+        "--event",
     ),
 ]
 
@@ -127,13 +125,7 @@ def rotate(
     endpoint: _EndpointArgument,
     *,
     overlap: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=720,
-            metavar="HOURS",
-            help="How long the old secret signs as well.",
-        ),
+        int, option("HOURS", "How long the old secret signs as well.", min=0, max=720)
     ] = 24,
 ) -> metering.WebhookEndpoint:
     """Give an endpoint another secret, which is shown this once."""

@@ -6,16 +6,14 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Annotated
 
-import typer
-
 import metering
-from metering.arguments.clock import SystemClock
 from metering.cli.door import complain
+from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption
 from metering.cli.screens.documents import print_line
 from metering.cli.screens.screen import show
@@ -33,11 +31,11 @@ def worker(
     *,
     poll: Annotated[
         int,
-        typer.Option(
+        option(
+            "MS",
+            "How often to look for what others recorded, in milliseconds.",
             min=1,
             max=1_000,
-            metavar="MS",
-            help="How often to look for what others recorded, in milliseconds.",
         ),
     ] = 50,
     allow_private: AllowPrivateOption = False,
@@ -60,13 +58,15 @@ def worker(
         if not json:
             show(f"Working on {target.name}; Ctrl-C stops it")
         while not working.join(_SECONDS_BETWEEN_LINES):
-            _print(done, json=json)
-    _print(done, json=json)
+            _print(done, m.now(), json=json)
+    _print(done, m.now(), json=json)
     if not json:
         show("Stopped")
 
 
-def _print(done: SimpleQueue[metering.WorkReceipt], *, json: bool) -> None:
+def _print(
+    done: SimpleQueue[metering.WorkReceipt], now: datetime, *, json: bool
+) -> None:
     """Print what was done since the last time."""
     receipts = []
     with suppress(Empty):
@@ -76,7 +76,7 @@ def _print(done: SimpleQueue[metering.WorkReceipt], *, json: bool) -> None:
         for receipt in receipts:
             print_line(receipt)
     elif receipts:
-        show(_sentence(receipts))
+        show(f"{second(now)}  {_sentence(receipts)}")
 
 
 def _sentence(receipts: list[metering.WorkReceipt]) -> str:
@@ -92,7 +92,7 @@ def _sentence(receipts: list[metering.WorkReceipt]) -> str:
         if count
     ]
     position = number(receipts[-1].position)
-    return f"{second(SystemClock().now())}  position {position}: {', '.join(done)}"
+    return f"position {position}: {', '.join(done)}"
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from metering.cli.demo.usage import (
 )
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import ForeignStoreError
+from metering.cli.options import option
 from metering.cli.screens.documents import print_document
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import show, show_command, show_pairs
@@ -77,10 +78,7 @@ _NAMES = [
     "thistle",
 ]
 _DemoStoreOption = Annotated[
-    str,
-    typer.Option(
-        metavar="PATH|URL", help="A store of its own, never that of METERING_STORE."
-    ),
+    str, option("PATH|URL", "A store of its own, never that of METERING_STORE.")
 ]
 
 
@@ -88,14 +86,9 @@ _DemoStoreOption = Annotated[
 def demo(
     target: StoreTarget,
     *,
-    events: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many rows to send.")
-    ] = 1_000_000,
+    events: Annotated[int, option("N", "How many rows to send.", min=1)] = 1_000_000,
     seed: Annotated[
-        int,
-        typer.Option(
-            min=0, max=2**31, metavar="N", help="Another seed makes other events."
-        ),
+        int, option("N", "Another seed makes other events.", min=0, max=2**31)
     ] = 1,
     json: JsonOption = False,
 ) -> None:

@@ -12,16 +12,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 import metering
-from metering.arguments.clock import SystemClock, microseconds
+from metering.arguments.clock import microseconds
 from metering.cli.demo.stages import DemoStage
 from metering.cli.demo.traffic import Traffic
 from metering.cli.demo.usage import total
 from metering.cli.resource import PAGE
 from metering.cli.screens.credits import balance_columns, grant_columns, money_of
-from metering.cli.screens.history import (
-    show_plot,
-    steps_by_currency,
-)
+from metering.cli.screens.history import show_plot, steps_by_currency
 from metering.cli.screens.screen import Column, show, show_table
 
 _CURRENCY = "usd"
@@ -147,7 +144,7 @@ def _grants(
         grant.name: grant
         for grant in m.credit_grants.list(customer, limit=PAGE).auto_paging_iter()
     }
-    now = SystemClock().now()
+    now = m.now()
     for name, offer in _OFFERS.items():
         if name not in found:
             starts = now + timedelta(days=offer.starts_in_days)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import metering
-from metering.arguments.clock import SystemClock
 from metering.cli.screens.money import amount_text, money_text
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import moment, second
@@ -56,7 +55,7 @@ def grant_columns(
 
     The last column is the id.
     """
-    now = SystemClock().now()
+    now = m.now()
 
     def left(grant: metering.CreditGrant) -> int:
         summary = m.credit_balance_summary.retrieve(

@@ -1,7 +1,6 @@
 """The running balance of credits on a screen: a plot of each currency, and its changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -24,35 +23,29 @@ from metering.cli.screens.text import counted, second
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownHistory:
-    """Whose balance is shown, over which time.
+def show_history(
+    table: pa.Table, bounds: tuple[datetime, datetime], *, starts_late: bool, limit: int
+) -> None:
+    """Show a plot for each currency, and its last changes below.
 
-    Attributes:
+    Args:
+        table: the history.
+        bounds: start and end, half-open.
         starts_late: whether to leave out the time before there were credits.
+        limit: how many changes of each currency.
     """
-
-    customer: str
-    start: datetime
-    end: datetime
-    starts_late: bool
-
-
-def show_history(table: pa.Table, asked: ShownHistory, limit: int) -> None:
-    """Show a plot for each currency, and its last changes below."""
-    show(f"Credits of {asked.customer}", style="bold")
     steps = steps_by_currency(table)
     if not any(step.ledger for each in steps.values() for step in each):
-        _show_times(asked.start, asked.end)
+        _show_times(*bounds)
         show("There were none in this time.")
         return
-    start = microseconds(asked.start)
-    if asked.starts_late:
+    start, end = map(microseconds, bounds)
+    if starts_late:
         start = max(start, _first_second_with_credits(steps))
-    _show_times(at_microseconds(start), asked.end)
+    _show_times(at_microseconds(start), bounds[1])
     for currency, each in steps.items():
         show()
-        show_plot(each, (start, microseconds(asked.end)), currency)
+        show_plot(each, (start, end), currency)
         _show_changes(each, start, currency, limit)
 
 

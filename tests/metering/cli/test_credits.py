@@ -232,8 +232,10 @@ def test_grant_that_breaks_a_rule_is_refused(
     ],
     ids=" ".join,
 )
-def test_malformed_command_is_refused(arguments: list[str]) -> None:
-    assert run("credits", *arguments).exit_code == 2
+def test_malformed_command_is_refused(
+    arguments: list[str], store: tuple[str, dict[str, str]]
+) -> None:
+    assert run_in(store[0], "credits", *arguments).exit_code == 2
 
 
 def test_option_before_a_subcommand_is_not_ignored() -> None:
