@@ -43,12 +43,13 @@ class Door(TyperGroup):
 
 
 @contextmanager
-def saying_what_is_safe(sentence: Callable[[], str]) -> Iterator[None]:
+def saying_what_is_safe(sentence: str | Callable[[], str]) -> Iterator[None]:
     """Turn Ctrl-C into one line that says what is safe."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise CommandInterruptedError(sentence()) from error
+        message = sentence if isinstance(sentence, str) else sentence()
+        raise CommandInterruptedError(message) from error
 
 
 def complain(message: str) -> None:

@@ -29,7 +29,6 @@ class NoStoreError(MeteringError):
             " METERING_STORE, or make one with ingest, meters create, keys create, credits"
             " grant or demo"
         )
-        self.store = store
 
 
 class ForeignStoreError(MeteringError):
@@ -42,8 +41,6 @@ class ForeignStoreError(MeteringError):
             f"The store {store} has a meter for {event_name!r} that the demo did not"
             " make; name another directory with --store"
         )
-        self.store = store
-        self.event_name = event_name
 
 
 class MeterDiffersError(MeteringError):
@@ -56,7 +53,6 @@ class MeterDiffersError(MeteringError):
             f"The meter for {event_name!r} exists with formula {found}, not {wanted};"
             " leave --create-meter out to use it as it is"
         )
-        self.event_name = event_name
 
 
 class FileUnusableError(MeteringError):
@@ -66,7 +62,6 @@ class FileUnusableError(MeteringError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{self.sentence.format(path)}: {reason}")
-        self.path = path
 
 
 class RejectionsFileError(FileUnusableError):
@@ -100,7 +95,6 @@ class ServerMissingError(MeteringError):
             f"Serving needs {module}: install it with"
             " pip install 'metering-engine[server]'"
         )
-        self.module = module
 
 
 class CommandInterruptedError(Exception):

@@ -17,11 +17,12 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from metering.cli.options import option
-from metering.cli.screens.documents import print_document, print_line
 from metering.cli.screens.screen import (
     Cell,
     Column,
     Row,
+    print_document,
+    print_line,
     show,
     show_command,
     show_pairs,

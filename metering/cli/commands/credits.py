@@ -33,10 +33,9 @@ from metering.cli.screens.credits import (
     money_of,
     transaction_columns,
 )
-from metering.cli.screens.documents import print_document
 from metering.cli.screens.history import show_history
 from metering.cli.screens.money import option_amount, option_currency
-from metering.cli.screens.screen import show, show_table
+from metering.cli.screens.screen import print_document, show, show_table
 from metering.cli.screens.text import second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget

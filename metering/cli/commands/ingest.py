@@ -15,12 +15,13 @@ from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import MeterDiffersError
 from metering.cli.options import argument, option
 from metering.cli.screens.progress import progress_bar
-from metering.cli.screens.rejections import check_rejections_path, write_rejections
 from metering.cli.screens.reports import (
     FileReport,
+    check_rejections_path,
     is_all_rejected,
     print_reports,
     show_reports,
+    write_rejections,
 )
 from metering.cli.screens.text import number
 from metering.cli.signatures import JsonOption, on_target

@@ -9,12 +9,7 @@ import typer
 
 from metering.cli.door import saying_what_is_safe
 from metering.cli.options import argument, option
-from metering.cli.screens.arrow_tables import (
-    check_output,
-    print_rows,
-    show_rows,
-    write_table,
-)
+from metering.cli.screens.arrow_tables import check_output, give_rows
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 
@@ -25,7 +20,8 @@ OutputOption = Annotated[
     Path | None, option("FILE", "Write all rows to a .parquet or .csv file.")
 ]
 
-EPILOG = """Usage by customer and model, as it is now:
+_SAFE = "Interrupted; a query changes nothing"
+_EPILOG = """Usage by customer and model, as it is now:
 
 \b
   metering sql "SELECT customer, payload['model'] AS model, sum(value) AS total
@@ -33,7 +29,7 @@ EPILOG = """Usage by customer and model, as it is now:
 """
 
 
-@on_target(epilog=EPILOG)
+@on_target(epilog=_EPILOG)
 def sql(
     target: StoreTarget,
     query: Annotated[str, argument("QUERY", "One SELECT over the table events.")],
@@ -51,12 +47,6 @@ def sql(
     if json and output is not None:
         raise typer.BadParameter("give --json or --output, not both")
     check_output(output)
-    safe = "Interrupted; a query changes nothing"
-    with saying_what_is_safe(lambda: safe), target.open() as m:
+    with saying_what_is_safe(_SAFE), target.open() as m:
         table = m.sql(query)
-    if output is not None:
-        write_table(table, output)
-    elif json:
-        print_rows(table)
-    else:
-        show_rows(table, limit)
+    give_rows(table, output, limit, is_json=json)

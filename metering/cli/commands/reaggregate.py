@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
@@ -16,18 +15,15 @@ from metering.arguments.words import FormulaName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
 from metering.cli.options import option, option_time, time_option
-from metering.cli.screens.arrow_tables import (
-    check_output,
-    print_rows,
-    show_rows,
-    write_table,
-)
+from metering.cli.screens.arrow_tables import check_output, give_rows, show_rows
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import show
 from metering.cli.screens.text import counted, quantities
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
+
+_SAFE = "Interrupted; recomputing changes nothing"
 
 
 @on_target()
@@ -92,8 +88,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
     filters = _filters(where or ())
-    safe = "Interrupted; recomputing changes nothing"
-    with saying_what_is_safe(lambda: safe), target.open() as m:
+    with saying_what_is_safe(_SAFE), target.open() as m:
         ask = partial(
             m.reaggregate,
             meters=meter or None,
@@ -108,7 +103,10 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         table = _asked(trial, "Recomputing")
         if diff:
             table = differences(_asked(ask, "Comparing"), table)
-    _give(table, output, limit, is_json=json, is_difference=diff)
+    if diff and output is None and not json:
+        _show_difference(table, limit)
+    else:
+        give_rows(table, output, limit, is_json=json)
 
 
 def _asked(ask: Callable[..., pa.Table], description: str) -> pa.Table:
@@ -116,30 +114,17 @@ def _asked(ask: Callable[..., pa.Table], description: str) -> pa.Table:
         return ask(progress=advance)
 
 
-def _give(
-    table: pa.Table,
-    output: Path | None,
-    limit: int | None,
-    *,
-    is_json: bool,
-    is_difference: bool,
-) -> None:
-    if output is not None:
-        write_table(table, output)
-    elif is_json:
-        print_rows(table)
-    elif not is_difference:
-        show_rows(table, limit)
-    elif table.num_rows == 0:
+def _show_difference(table: pa.Table, limit: int | None) -> None:
+    if table.num_rows == 0:
         show("Nothing would change.", style="bold green")
-    else:
-        customers = by_customer(table)
-        show_rows(customers, limit)
-        total = sum(customers.column("difference").to_pylist(), Decimal(0))
-        windows = counted(table.num_rows, "window")
-        who = counted(customers.num_rows, "customer")
-        change = quantities([total.normalize()])[0]
-        show(f"{who} would change in {windows}, by {change} in all", style="bold")
+        return
+    customers = by_customer(table)
+    show_rows(customers, limit)
+    total = sum(customers.column("difference").to_pylist(), Decimal(0))
+    windows = counted(table.num_rows, "window")
+    who = counted(customers.num_rows, "customer")
+    change = quantities([total.normalize()])[0]
+    show(f"{who} would change in {windows}, by {change} in all", style="bold")
 
 
 def _as_of(text: str | None) -> int | datetime | None:

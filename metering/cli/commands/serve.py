@@ -12,8 +12,7 @@ from metering.cli.commands.worker import complaining
 from metering.cli.errors import ServerMissingError
 from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption, LivemodeOption
-from metering.cli.screens.documents import print_line
-from metering.cli.screens.screen import show
+from metering.cli.screens.screen import print_line, show
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 

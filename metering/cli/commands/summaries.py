@@ -13,8 +13,13 @@ import typer
 import metering
 from metering.arguments.words import GroupingWindowName
 from metering.cli.options import argument, option, time_option
-from metering.cli.screens.documents import print_document
-from metering.cli.screens.screen import Column, can_draw, show, show_table
+from metering.cli.screens.screen import (
+    Column,
+    can_draw,
+    print_document,
+    show,
+    show_table,
+)
 from metering.cli.screens.text import bar, moment, number, quantities
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget, find_meter

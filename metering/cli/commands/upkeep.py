@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -10,12 +12,11 @@ import typer
 
 import metering
 from ledger.database.sqlite import LIBRARY_VERSION
-from metering.cli.checkpoints import read_checkpoint, write_checkpoint
 from metering.cli.door import FAILED, saying_what_is_safe
+from metering.cli.files import read_checkpoint, write_checkpoint
 from metering.cli.options import option
-from metering.cli.screens.documents import print_document
-from metering.cli.screens.progress import progress_bar
-from metering.cli.screens.screen import show, show_pairs
+from metering.cli.screens.progress import Advance, progress_bar
+from metering.cli.screens.screen import print_document, show, show_pairs
 from metering.cli.screens.text import counted, number
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
@@ -35,11 +36,7 @@ def seal(target: StoreTarget, *, json: JsonOption = False) -> None:
     """
     safe = "Interrupted; the log is as it was, and the next sealing makes up the rest"
     start = perf_counter()
-    with (
-        saying_what_is_safe(lambda: safe),
-        target.open() as m,
-        progress_bar("Sealing") as advance,
-    ):
+    with _at_work(target, "Sealing", safe) as (m, advance):
         segments = m.seal(advance)
         position = m.position
     seconds = perf_counter() - start
@@ -58,11 +55,7 @@ def rebuild(target: StoreTarget, *, json: JsonOption = False) -> None:
     """Rebuild everything that follows from the log."""
     safe = "Interrupted; the log is as it was, and the next command makes up the rest"
     start = perf_counter()
-    with (
-        saying_what_is_safe(lambda: safe),
-        target.open() as m,
-        progress_bar("Rebuilding") as advance,
-    ):
+    with _at_work(target, "Rebuilding", safe) as (m, advance):
         m.rebuild(advance)
         position = m.position
     seconds = perf_counter() - start
@@ -93,11 +86,8 @@ def verify(
     is wrong.
     """
     saved = read_checkpoint(checkpoint)
-    with (
-        saying_what_is_safe(lambda: "Interrupted; verifying changes nothing"),
-        target.open() as m,
-        progress_bar("Verifying") as advance,
-    ):
+    safe = "Interrupted; verifying changes nothing"
+    with _at_work(target, "Verifying", safe) as (m, advance):
         report = m.verify(advance, checkpoint=saved)
     if checkpoint is not None and report.ok:
         write_checkpoint(checkpoint, report.checkpoint)
@@ -110,6 +100,15 @@ def verify(
             _show_checkpoint(checkpoint, saved)
     if not report.ok:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _at_work(
+    target: StoreTarget, work: str, safe: str
+) -> Iterator[tuple[metering.Metering, Advance]]:
+    """Open a store, and show how far the work is that the block does."""
+    with saying_what_is_safe(safe), target.open() as m, progress_bar(work) as advance:
+        yield m, advance
 
 
 def verified_document(report: metering.VerifyReport) -> dict[str, object]:

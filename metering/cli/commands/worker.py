@@ -15,8 +15,7 @@ import metering
 from metering.cli.door import complain
 from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption
-from metering.cli.screens.documents import print_line
-from metering.cli.screens.screen import show
+from metering.cli.screens.screen import print_line, show
 from metering.cli.screens.text import counted, number, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget

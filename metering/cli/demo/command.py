@@ -34,9 +34,8 @@ from metering.cli.demo.usage import (
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import ForeignStoreError
 from metering.cli.options import option
-from metering.cli.screens.documents import print_document
 from metering.cli.screens.progress import progress_bar
-from metering.cli.screens.screen import show, show_command, show_pairs
+from metering.cli.screens.screen import print_document, show, show_command, show_pairs
 from metering.cli.screens.text import number, program
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
@@ -186,11 +185,10 @@ def _verified(m: metering.Metering) -> DemoStage:
         for problem in report.problems:
             show(problem, style="bold red")
         if report.ok:
-            show(
-                f"Verified {number(report.entries)} entries in {number(report.commits)}"
-                " commits: nothing is wrong",
-                style="bold green",
+            checked = (
+                f"{number(report.entries)} entries in {number(report.commits)} commits"
             )
+            show(f"Verified {checked}: nothing is wrong", style="bold green")
         show_pairs([("digest", report.digest)])
 
     return DemoStage("verified", verified_document(report), show_it, is_right=report.ok)

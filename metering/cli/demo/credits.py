@@ -89,9 +89,8 @@ def paid(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
         if was_applied:
             show("It was applied by an earlier run; again draws nothing.", style="dim")
         show()
-        show(
-            "What is left: available now, and with what is still to come", style="bold"
-        )
+        left = "What is left: available now, and with what is still to come"
+        show(left, style="bold")
         show_table(balance_columns(), balance.balances)
         show()
         show("As it will stand if nothing else happens", style="bold")
@@ -116,24 +115,23 @@ def _show_draws(
 ) -> None:
     names = {grant.id: grant.name for grant in grants}
 
-    def applied(each: metering.CreditBalanceTransaction) -> str:
+    def debit_of(
+        each: metering.CreditBalanceTransaction,
+    ) -> metering.CreditTransactionDebit:
         assert each.debit is not None, "what an invoice draws is a debit"
-        return money_of(each.debit.amount)
+        return each.debit
 
-    show_table(
-        [
-            Column("invoice line", _line_of),
-            Column("drawn", applied, is_number=True),
-            Column("from", lambda each: names[each.credit_grant]),
-        ],
-        drawn,
-    )
+    def line_of(each: metering.CreditBalanceTransaction) -> str:
+        applied = debit_of(each).credits_applied
+        assert applied is not None, "it names its line"
+        return applied.invoice_line_item
 
-
-def _line_of(transaction: metering.CreditBalanceTransaction) -> str:
-    assert transaction.debit is not None, "what an invoice draws is a debit"
-    assert transaction.debit.credits_applied is not None, "and names its line"
-    return transaction.debit.credits_applied.invoice_line_item
+    columns: list[Column[metering.CreditBalanceTransaction]] = [
+        Column("invoice line", line_of),
+        Column("drawn", lambda each: money_of(debit_of(each).amount), is_number=True),
+        Column("from", lambda each: names[each.credit_grant]),
+    ]
+    show_table(columns, drawn)
 
 
 def _grants(

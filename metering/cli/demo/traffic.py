@@ -9,11 +9,11 @@ known share of the events repeats an earlier one exactly.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -95,15 +95,23 @@ class Usage:
         chosen = self._of(event_name, customer) & is_within
         return _decimal(self.thousandths[chosen].sum())
 
-    def of_customers(self, ranks: Collection[int]) -> "Usage":
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """Put parts of a traffic together."""
+        found = list(parts)
+        names = [field.name for field in fields(cls)]
+        return cls(
+            **{
+                name: np.concatenate([getattr(p, name) for p in found])
+                for name in names
+            }
+        )
+
+    def of_customers(self, ranks: Collection[int]) -> Self:
         """Keep the events of some customers."""
         chosen = np.isin(self.customer, np.array(list(ranks)))
-        return Usage(
-            meter=self.meter[chosen],
-            customer=self.customer[chosen],
-            timestamp=self.timestamp[chosen],
-            thousandths=self.thousandths[chosen],
-        )
+        arrays = {each.name: getattr(self, each.name)[chosen] for each in fields(self)}
+        return type(self)(**arrays)
 
     def hourly_totals(self, event_name: str, customer: int) -> dict[datetime, Decimal]:
         """Add up a customer's usage by UTC hour, newest first, empty hours left out."""
@@ -175,11 +183,13 @@ class Traffic:
 
     def usage(self) -> Usage:
         """Compute the distinct events without going through the batches."""
-        return joined(self.usage_in_parts())
+        return Usage.joined(self.usage_in_parts())
 
     def usage_of(self, customers: Collection[int]) -> Usage:
         """Compute the distinct events of some customers."""
-        return joined(part.of_customers(customers) for part in self.usage_in_parts())
+        return Usage.joined(
+            part.of_customers(customers) for part in self.usage_in_parts()
+        )
 
     def usage_in_parts(self) -> Iterator[Usage]:
         """Compute the distinct events a million at a time, since all may not fit."""
@@ -283,17 +293,6 @@ class Traffic:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return mixed ^ (mixed >> np.uint64(31))
-
-
-def joined(parts: Iterable[Usage]) -> Usage:
-    """Put parts of a traffic together."""
-    found = list(parts)
-    return Usage(
-        meter=np.concatenate([part.meter for part in found]),
-        customer=np.concatenate([part.customer for part in found]),
-        timestamp=np.concatenate([part.timestamp for part in found]),
-        thousandths=np.concatenate([part.thousandths for part in found]),
-    )
 
 
 def decimals(thousandths: Integers) -> pa.Decimal128Array:

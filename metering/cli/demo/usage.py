@@ -44,7 +44,7 @@ _TRIGGERS_SHOWN = 5
 _CUSTOMERS_SHOWN = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CustomerUsage:
     """The input tokens of a customer, in all and by hour from old to new."""
 
@@ -90,12 +90,8 @@ def sent(m: metering.Metering, traffic: Traffic, progress: Progress) -> DemoStag
     messages = rejections.column("message").to_pylist()
 
     def show_it() -> None:
-        speed = rate(progress.total, seconds)
-        show(
-            f"Ingested {number(progress.total)} rows in {seconds:.2f} s, {speed} rows/s,"
-            " durably",
-            style="bold green",
-        )
+        took = f"{seconds:.2f} s, {rate(progress.total, seconds)} rows/s, durably"
+        show(f"Ingested {number(progress.total)} rows in {took}", style="bold green")
         meanings = (
             "new events",
             "sent again, counted once"
@@ -128,10 +124,8 @@ def watched(m: metering.Metering, alert: metering.Alert) -> DemoStage:
     threshold = number(alert.usage_threshold.gte)
 
     def show_it() -> None:
-        customers = counted(len(triggered), "customer")
-        show(
-            f"The alert at {threshold} input tokens has triggered once for {customers}"
-        )
+        who = counted(len(triggered), "customer")
+        show(f"The alert at {threshold} input tokens has triggered once for {who}")
         if triggered:
             show_table(triggered_columns(), triggered[:_TRIGGERS_SHOWN])
 
@@ -158,19 +152,13 @@ def most_active(m: metering.Metering, traffic: Traffic) -> list[CustomerUsage]:
         f" AND timestamp >= '{traffic.start}' AND timestamp < '{traffic.end}'"
         f" GROUP BY customer ORDER BY used DESC, customer LIMIT {_CUSTOMERS_SHOWN}"
     )
-    return [
-        CustomerUsage(
-            customer=customer,
-            input_tokens=total(m, traffic, FIRST_METER, customer),
-            input_tokens_by_hour=[
-                each.aggregated_value
-                for each in reversed(
-                    _summaries(m, traffic, FIRST_METER, customer, window="hour")
-                )
-            ],
-        )
-        for customer in heaviest.column("customer").to_pylist()
-    ]
+    found = []
+    for customer in heaviest.column("customer").to_pylist():
+        whole = total(m, traffic, FIRST_METER, customer)
+        hours = _summaries(m, traffic, FIRST_METER, customer, window="hour")
+        by_hour = [each.aggregated_value for each in reversed(hours)]
+        found.append(CustomerUsage(customer, whole, by_hour))
+    return found
 
 
 def shown_usage(
@@ -183,7 +171,12 @@ def shown_usage(
         for event_name in METERS
     }
 
-    columns: list[Column[str]] = [
+    by_customer: list[Column[CustomerUsage]] = [
+        Column("customer", lambda each: each.customer),
+        Column("input tokens", lambda each: each.input_tokens),
+        Column("by hour", _hours_of, style="cyan"),
+    ]
+    by_meter: list[Column[str]] = [
         Column("meter", lambda event_name: METERS[event_name][1]),
         Column("event name", str),
         Column("formula", lambda event_name: METERS[event_name][0]),
@@ -193,24 +186,17 @@ def shown_usage(
     def show_it() -> None:
         show("Top customers", style="bold")
         show(f"{moment(traffic.start)} to {moment(traffic.end)} UTC", style="dim")
-        show_table(
-            [
-                Column("customer", lambda each: each.customer),
-                Column("input tokens", lambda each: each.input_tokens),
-                Column(
-                    "by hour",
-                    lambda each: sparkline(each.input_tokens_by_hour, levels()),
-                    style="cyan",
-                ),
-            ],
-            customers,
-        )
+        show_table(by_customer, customers)
         for each in customers[:1]:
             show()
             show(f"All meters of {each.customer}", style="bold")
-            show_table(columns, list(meters))
+            show_table(by_meter, list(meters))
 
     return DemoStage("usage", {"top_customers": customers, "meters": meters}, show_it)
+
+
+def _hours_of(usage: CustomerUsage) -> str:
+    return sparkline(usage.input_tokens_by_hour, levels())
 
 
 def disputed(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
@@ -233,18 +219,14 @@ def disputed(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage
             [
                 ("event", f"{FIRST_METER} {event['identifier']}"),
                 ("time", f"{second(event['timestamp'])} UTC"),
-                *zip(
-                    ("value", "before", "after"),
-                    (each.rjust(width) for each in values),
-                    strict=True,
-                ),
+                ("value", values[0].rjust(width)),
+                ("before", values[1].rjust(width)),
+                ("after", values[2].rjust(width)),
             ]
         )
         if event["cancelled"]:
-            show(
-                "It was cancelled by an earlier run; again changes nothing.",
-                style="dim",
-            )
+            earlier = "It was cancelled by an earlier run; again changes nothing."
+            show(earlier, style="dim")
 
     document = {
         "event_name": FIRST_METER,

@@ -1,8 +1,7 @@
 """Arrow tables as results: on the screen, as JSON lines, or in a file."""
 
-import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,13 +11,14 @@ import pyarrow.parquet as pq
 import typer
 
 from ledger.usage.quantities import shortest
-from metering.cli.errors import OutputFileError
-from metering.cli.screens.documents import print_line
-from metering.cli.screens.screen import Column, show, show_table
+from metering.cli.errors import FileUnusableError, OutputFileError
+from metering.cli.files import check_place, replacing
+from metering.cli.screens.screen import ENCODER, Column, print_line, show, show_table
 from metering.cli.screens.text import counted, number, quantities
 from metering.cli.screens.values import plain_values, text_in_csv, text_on_screen
 from projections.errors import QueryError
 
+_OUTPUTS = (".parquet", ".csv")
 _ROWS_SHOWN = 20
 _ROWS_AT_A_TIME = 1 << 15
 
@@ -32,38 +32,42 @@ def check_output(path: Path | None) -> None:
     """
     if path is None:
         return
-    if path.suffix.lower() not in _WRITERS:
-        known = " or ".join(_WRITERS)
-        raise typer.BadParameter(
-            f"name a file that ends in {known}, not {path.name!r}",
-            param_hint="--output",
-        )
-    if not path.parent.is_dir():
-        raise OutputFileError(path, f"there is no directory {path.parent}")
-    if path.is_dir():
-        raise OutputFileError(path, "it is a directory")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputFileError(path, f"the directory {path.parent} is not writable")
+    if path.suffix.lower() not in _OUTPUTS:
+        reason = f"name a file that ends in {' or '.join(_OUTPUTS)}, not {path.name!r}"
+        raise typer.BadParameter(reason, param_hint="--output")
+    check_place(path, OutputFileError)
 
 
-def write_table(table: pa.Table, path: Path) -> None:
+def give_rows(
+    table: pa.Table, output: Path | None, limit: int | None, *, is_json: bool
+) -> None:
+    """Write all rows to a file, print all as lines of JSON, or show the first.
+
+    Raises:
+        OutputFileError: the file cannot be written.
+        QueryError: that kind of file, or JSON, has no place for what is in the table.
+    """
+    if output is not None:
+        write_table(table, output, OutputFileError)
+        show(f"Wrote {counted(table.num_rows, 'row')} to {output}")
+    elif is_json:
+        print_rows(table)
+    else:
+        show_rows(table, limit)
+
+
+def write_table(table: pa.Table, path: Path, error: type[FileUnusableError]) -> None:
     """Write a table as the name of the file says, as a whole or not at all.
 
     Raises:
-        OutputFileError: it cannot be written there.
+        FileUnusableError: of that type; it cannot be written there.
         QueryError: that kind of file has no place for what is in it.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            _WRITERS[path.suffix.lower()](table, file)
-        temporary.replace(path)
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise OutputFileError(path, reason) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    show(f"Wrote {counted(table.num_rows, 'row')} to {path}")
+    with replacing(path, error) as file:
+        try:
+            WRITERS[path.suffix.lower()](table, file)
+        except pa.ArrowException as failure:
+            raise error(path, " ".join(str(failure).split())) from failure
 
 
 def print_rows(table: pa.Table) -> None:
@@ -72,12 +76,8 @@ def print_rows(table: pa.Table) -> None:
     Raises:
         QueryError: two columns have one name.
     """
-    _check_names(table)
-    for batch in table.to_batches(_ROWS_AT_A_TIME):
-        names = batch.schema.names
-        columns = map(plain_values, batch.columns, names)
-        for row in zip(*columns, strict=True):
-            print_line(dict(zip(names, row, strict=True)))
+    for row in _rows(table):
+        print_line(row)
 
 
 def show_rows(table: pa.Table, limit: int | None) -> None:
@@ -123,6 +123,19 @@ def _check_names(table: pa.Table) -> None:
             raise QueryError(f"{reason}; name them apart with AS")
 
 
+def _rows(table: pa.Table) -> Iterator[dict[str, object]]:
+    _check_names(table)
+    for batch in table.to_batches(_ROWS_AT_A_TIME):
+        names = batch.schema.names
+        columns = map(plain_values, batch.columns, names)
+        for row in zip(*columns, strict=True):
+            yield dict(zip(names, row, strict=True))
+
+
+def _write_lines(table: pa.Table, file: BinaryIO) -> None:
+    file.writelines(ENCODER.encode(row) + b"\n" for row in _rows(table))
+
+
 def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
     _check_names(table)
     pq.write_table(table, file)
@@ -151,7 +164,8 @@ def _csv_strings(column: pa.Array, field: pa.Field) -> pa.Array:
     return pa.array(map(text_in_csv, values), pa.string())
 
 
-_WRITERS: dict[str, Callable[[pa.Table, BinaryIO], None]] = {
+WRITERS: dict[str, Callable[[pa.Table, BinaryIO], None]] = {
     ".parquet": _write_parquet,
     ".csv": _write_csv,
+    ".ndjson": _write_lines,
 }

@@ -7,9 +7,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import metering
-from metering.cli.screens.documents import print_document
-from metering.cli.screens.screen import Column, show, show_table
+from metering.cli.errors import RejectionsFileError
+from metering.cli.files import check_place
+from metering.cli.screens.arrow_tables import WRITERS, write_table
+from metering.cli.screens.screen import Column, print_document, show, show_table
 from metering.cli.screens.text import number, rate
 
 _REJECTIONS_SHOWN = 5
@@ -39,6 +43,36 @@ class FileReport:
         """Return how many rows there were."""
         receipt = self.receipt
         return receipt.accepted + receipt.duplicates + receipt.rejected
+
+
+def check_rejections_path(path: Path | None) -> None:
+    """Refuse a file for rejections that could not be written, before the work is done.
+
+    Raises:
+        RejectionsFileError: it will not be possible.
+    """
+    if path is None:
+        return
+    if path.suffix not in WRITERS:
+        raise RejectionsFileError(path, f"its name must end in {', '.join(WRITERS)}")
+    check_place(path, RejectionsFileError)
+
+
+def write_rejections(reports: Sequence[FileReport], path: Path | None) -> None:
+    """Write columns file, row, identifier, code and message, in order of the rows.
+
+    Raises:
+        RejectionsFileError: the file cannot be written.
+    """
+    if path is None:
+        return
+    table = pa.concat_tables(
+        report.receipt.rejections.add_column(
+            0, "file", pa.array([str(report.file)] * report.receipt.rejected, "string")
+        )
+        for report in reports
+    )
+    write_table(table, path, RejectionsFileError)
 
 
 def is_all_rejected(reports: Sequence[FileReport]) -> bool:

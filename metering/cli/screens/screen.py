@@ -1,6 +1,8 @@
-"""Screens: tables and blocks, coloured on a terminal, plain text in a pipe.
+"""What is printed: screens for people, JSON for programs.
 
-Nothing here reads markup: a customer's name is shown as it is.
+Screens are tables and blocks, coloured on a terminal, plain text in a pipe. Nothing here
+reads markup: a customer's name is shown as it is. JSON has all digits of numbers, and
+times in ISO 8601, UTC.
 """
 
 import sys
@@ -10,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +29,8 @@ from metering.cli.screens.text import (
 
 Row = TypeVar("Row")
 Cell = str | int | Decimal | datetime | None
+
+ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 # In a pipe nothing is cut and no row takes two lines.
 _WIDTH_IN_A_PIPE = 10_000
@@ -129,6 +134,21 @@ def show_pairs(pairs: Iterable[tuple[str, Cell]]) -> None:
         if value is not None:
             grid.add_row(Text(printable(name)), Text(printable(_written(value))))
     _show_trimmed(grid)
+
+
+def print_document(content: object) -> None:
+    """Print one JSON document."""
+    _print(msgspec.json.format(ENCODER.encode(content), indent=2))
+
+
+def print_line(content: object) -> None:
+    """Print one JSON document in one line."""
+    _print(ENCODER.encode(content))
+
+
+def _print(document: bytes) -> None:
+    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.flush()
 
 
 def _written(value: Cell) -> str:

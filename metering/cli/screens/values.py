@@ -9,14 +9,12 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from ledger.usage.quantities import shortest
+from metering.cli.screens.screen import ENCODER
 from metering.cli.screens.text import moment
 from projections.errors import QueryError
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def plain_values(column: pa.Array | pa.ChunkedArray, name: str) -> list[object]:
@@ -55,7 +53,7 @@ def text_in_csv(value: object) -> str | None:
         case float() | date() | time():
             return str(value)
         case _:
-            return _ENCODER.encode(value).decode()
+            return ENCODER.encode(value).decode()
 
 
 def text_on_screen(value: object) -> str:
