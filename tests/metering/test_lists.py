@@ -12,6 +12,7 @@ import pytest
 import metering
 from metering.stream.error_reports import RefusedEvent
 from tests.empty_stores import empty_store
+from tests.metering.refusals import refused
 from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import NOW, create_event, create_meter
 from tests.webhook_receiver import running_receiver
@@ -72,7 +73,16 @@ def api_keys(store: metering.Metering) -> Fetch:
     return store.api_keys.list
 
 
-LISTS = [meters, credit_grants, transactions, alerts, events, summaries, api_keys]
+def webhook_endpoints(store: metering.Metering) -> Fetch:
+    for _ in range(5):
+        store.webhook_endpoints.create(url="https://a.example/", enabled_events=["*"])
+    return store.webhook_endpoints.list
+
+
+LISTS = [
+    meters, credit_grants, transactions, alerts, events, summaries, api_keys,
+    webhook_endpoints,
+]  # fmt: skip
 
 
 def check(fetch: Fetch, id_of: Callable[[Any], str] = lambda each: each.id) -> None:
@@ -94,16 +104,18 @@ def check(fetch: Fetch, id_of: Callable[[Any], str] = lambda each: each.id) -> N
     backwards = [id_of(each) for each in before.auto_paging_iter()]
     assert backwards == every[3::-1]
 
+    assert [id_of(each) for each in fetch(limit=2, ending_before=every[1])] == every[:1]
+    assert fetch(starting_after=every[4]) == fetch(ending_before=every[0]) == []
+
     for cursor in ("starting_after", "ending_before"):
-        with pytest.raises(metering.ResourceMissingError) as missing:
-            fetch(**{cursor: "none"})
-        assert missing.value.param == cursor
-    with pytest.raises(metering.InvalidRequestError) as both:
+        for unknown in ("none", "\0"):
+            with refused(param=cursor, kind=metering.ResourceMissingError):
+                fetch(**{cursor: unknown})
+    for limit in (0, 101, True):
+        with refused("parameter_invalid", "limit"):
+            fetch(limit=limit)
+    with refused("parameters_exclusive", "ending_before"):
         fetch(starting_after=every[0], ending_before=every[4])
-    assert (both.value.code, both.value.param) == (
-        "parameters_exclusive",
-        "ending_before",
-    )
 
 
 @pytest.mark.parametrize("prepare", LISTS)

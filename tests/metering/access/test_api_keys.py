@@ -7,6 +7,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering.refusals import refused
 from tests.metering.usual_usage import NOW
 
 
@@ -102,7 +103,5 @@ def test_a_key_that_is_not_there_cannot_be_revoked(store: metering.Metering) -> 
 
 @pytest.mark.parametrize("scopes", [[], ["write"], "read"])
 def test_scopes_are_some_of_three(store: metering.Metering, scopes: list[str]) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refused:
+    with refused(param="scopes"):
         store.api_keys.create(name="billing", scopes=scopes)
-
-    assert refused.value.param == "scopes"

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,7 @@ from metering.cli.app import app
 from tests.metering.usual_usage import create_event, create_meter
 from tests.programs import Program
 from tests.segment_places import places_of
-from tests.webhook_receiver import Receiver, answering, running_receiver
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
+from tests.webhook_receiver import Receiver, answering
 
 
 @pytest.fixture

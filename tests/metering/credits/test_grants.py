@@ -6,6 +6,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering.refusals import refused
 from tests.metering.usual_credits import (
     DAY,
     METERED,
@@ -149,10 +150,8 @@ def test_an_update_that_changes_nothing_records_nothing(
 def test_metadata_is_checked_before_the_grant_is_looked_for(
     store: metering.Metering,
 ) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refusal:
+    with refused(param="metadata[k]"):
         store.credit_grants.update("credgr_none", metadata={"k": "v" * 501})
-
-    assert refusal.value.param == "metadata[k]"
 
 
 def test_an_expired_grant_keeps_its_expiry_but_not_its_metadata(
@@ -254,18 +253,16 @@ def test_a_grant_whose_time_is_over_cannot_be_expired_again(
     clock.advance(DAY)
 
     for change in (store.credit_grants.expire, store.credit_grants.void):
-        with pytest.raises(metering.InvalidRequestError) as refusal:
+        with refused("credit_grant_expired"):
             change(made.id)
-        assert refusal.value.code == "credit_grant_expired"
 
 
 @pytest.mark.parametrize("grant_id", ["credgr_none", "", "a\0b", "\ud800"])
 def test_an_unknown_grant_is_missing(store: metering.Metering, grant_id: str) -> None:
     grants = store.credit_grants
     for question in (grants.retrieve, grants.expire, grants.void, grants.update):
-        with pytest.raises(metering.ResourceMissingError) as refusal:
+        with refused(param="id", kind=metering.ResourceMissingError):
             question(grant_id)
-        assert refusal.value.param == "id"
 
     assert store.position == 0
 
@@ -306,10 +303,8 @@ def test_grants_are_listed_newest_first_and_page_by_page(
 def test_listing_grants_refuses_what_is_no_page(
     store: metering.Metering, keywords: dict[str, Any], code: str, param: str
 ) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refusal:
+    with refused(code, param):
         store.credit_grants.list(**keywords)
-
-    assert (refusal.value.code, refusal.value.param) == (code, param)
 
 
 def test_a_customer_has_so_many_unused_grants_and_no_more(

@@ -6,6 +6,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering.refusals import refused
 from tests.metering.usual_credits import DAY, apply, balance, grant, line, told
 from tests.metering.usual_usage import NOW
 
@@ -155,10 +156,8 @@ def test_transactions_are_listed_page_by_page(eventful: metering.Metering) -> No
 def test_listing_refuses_what_is_no_page(
     store: metering.Metering, keywords: dict[str, Any], code: str, param: str
 ) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refusal:
+    with refused(code, param):
         store.credit_balance_transactions.list(**keywords)
-
-    assert (refusal.value.code, refusal.value.param) == (code, param)
 
 
 @pytest.mark.parametrize(

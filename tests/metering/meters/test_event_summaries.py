@@ -9,6 +9,7 @@ import pytest
 import metering
 from tests.conftest import Connect
 from tests.metering.reaggregation.questions import MICROSECOND, ask, at, use, values
+from tests.metering.refusals import refused
 from tests.metering.usual_usage import NOW, create_event, create_meter
 
 
@@ -178,11 +179,8 @@ def test_a_malformed_question_is_refused_and_told_why(
         "end_time": at(11),
     }
 
-    with pytest.raises(metering.InvalidRequestError) as refusal:
+    with refused(code, param, param):
         store.meters.event_summaries(tokens.id, **{**question, **changes})
-
-    assert (refusal.value.code, refusal.value.param) == (code, param)
-    assert param in refusal.value.message
 
 
 def test_an_inactive_meter_still_has_summaries(

@@ -1,7 +1,7 @@
 """Error reports arrive at the endpoints that ask for them by name, on each backend."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,22 +14,11 @@ from metering.stream.error_reports import RefusedEvent
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_meter
 from tests.waiting import eventually
-from tests.webhook_receiver import Received, Receiver, answering, running_receiver
+from tests.webhook_receiver import Received, Receiver, answering
 
 REPORT = "v1.billing.meter.error_report_triggered"
 NO_METER = "v1.billing.meter.no_meter_found"
 WINDOW = timedelta(seconds=10)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def sending(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
-    return connect(clock=clock, allow_private_webhooks=True)
 
 
 def add_endpoint(

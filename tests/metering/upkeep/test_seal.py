@@ -12,6 +12,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import (
     NOW,
     cancel_event,
@@ -300,12 +301,5 @@ def test_facts_make_no_tail_too_long(connect: Connect) -> None:
     clock = metering.FixedClock(NOW)
     with connect(clock=clock, seal_events=3) as store:
         for number in range(10):
-            store.credit_grants.create(
-                customer=f"cus_{number}",
-                amount={
-                    "type": "monetary",
-                    "monetary": {"currency": "usd", "value": 100},
-                },
-                applicability_config={"scope": {"price_type": "metered"}},
-            )
+            grant(store, 100, customer=f"cus_{number}")
         assert not store._engine.sealing.is_due  # noqa: SLF001 (nothing else shows it)

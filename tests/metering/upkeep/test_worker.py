@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -16,15 +15,11 @@ from metering.webhooks.delivering import Lanes
 from metering.webhooks.enqueueing import enqueue
 from metering.webhooks.sending import sender_of
 from tests.conftest import Connect
-from tests.metering.usual_usage import create_event, create_meter, table
+from tests.metering.usual_credits import grant
+from tests.metering.usual_usage import columns, create_event, create_meter
+from tests.metering.usual_webhooks import add_endpoint
 from tests.waiting import PATIENCE_SECONDS, eventually
-from tests.webhook_receiver import Receiver, answering, running_receiver
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
+from tests.webhook_receiver import Receiver, answering
 
 
 @pytest.fixture
@@ -35,12 +30,6 @@ def working(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
     )
     create_meter(opened)
     return opened
-
-
-def add_endpoint(
-    store: metering.Metering, receiver: Receiver, path: str = "/"
-) -> metering.WebhookEndpoint:
-    return store.webhook_endpoints.create(url=receiver.url + path, enabled_events=["*"])
 
 
 def create_alert(store: metering.Metering, gte: int = 2) -> metering.Alert:
@@ -190,9 +179,7 @@ def test_a_tail_that_grew_too_long_is_sealed(
         create_meter(writer)
         keeping = connect(clock=clock, seal_events=100)
         with keeping.worker():
-            payload = {"stripe_customer_id": "cus_1", "value": "1"}
-            rows = [{"event_name": "tokens", **payload} for _ in range(150)]
-            writer.meter_events.ingest(table(rows), backfill=True)
+            writer.meter_events.ingest(columns(150), backfill=True)
             eventually(lambda: keeping.verify().segments == 1)
 
 
@@ -202,15 +189,7 @@ def test_credits_that_expire_are_told_when_their_time_comes(
     add_endpoint(working, receiver)
 
     with working.worker():
-        working.credit_grants.create(
-            customer="cus_1",
-            amount={
-                "type": "monetary",
-                "monetary": {"currency": "usd", "value": 500},
-            },
-            applicability_config={"scope": {"price_type": "metered"}},
-            expires_at=clock.now() + timedelta(hours=1),
-        )
+        grant(working, 500, expires_at=clock.now() + timedelta(hours=1))
         granted = [json.loads(receiver.next().body)["type"] for _ in range(2)]
         clock.advance(timedelta(hours=2))
         expired = json.loads(receiver.next().body)

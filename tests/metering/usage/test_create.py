@@ -8,6 +8,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering.refusals import refused
 from tests.metering.usual_usage import NOW, PAYLOAD, create_event, create_meter, total
 
 MICROSECOND = timedelta(microseconds=1)
@@ -245,10 +246,9 @@ def test_a_meter_that_another_connection_deactivated_takes_no_event_more(
     create_event(store)
 
     other.meters.deactivate(meter.id)
-    with pytest.raises(metering.MeterEventInvalidError) as refusal:
+    with refused("archived_meter", kind=metering.MeterEventInvalidError):
         create_event(store)
 
-    assert refusal.value.code == "archived_meter"
     assert total(store, meter) == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering.refusals import refused
 from tests.metering.usual_usage import (
     NOW,
     PAYLOAD,
@@ -144,10 +145,8 @@ def test_events_are_listed_from_any_position_on(
 def test_a_position_to_list_from_is_a_whole_number(
     store: metering.Metering, after: Any
 ) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refused:
+    with refused(param="starting_after"):
         store.meter_events.list(starting_after=after)
-
-    assert refused.value.param == "starting_after"
 
 
 def test_times_to_list_by_may_be_in_any_zone(listed: metering.Metering) -> None:
@@ -163,11 +162,8 @@ def test_times_to_list_by_may_be_in_any_zone(listed: metering.Metering) -> None:
 def test_listing_events_refuses_what_is_no_instant(
     listed: metering.Metering, argument: str, given: Any
 ) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refusal:
+    with refused("timestamp_invalid", argument):
         list(listed.meter_events.list(**{argument: given}))
-
-    assert refusal.value.code == "timestamp_invalid"
-    assert refusal.value.param == argument
 
 
 @pytest.mark.parametrize("argument", ["event_name", "customer"])
@@ -175,10 +171,8 @@ def test_listing_events_refuses_what_is_no_instant(
 def test_listing_events_refuses_what_is_no_text(
     listed: metering.Metering, argument: str, given: Any
 ) -> None:
-    with pytest.raises(metering.InvalidRequestError) as refusal:
+    with refused(param=argument):
         list(listed.meter_events.list(**{argument: given}))
-
-    assert refusal.value.param == argument
 
 
 def test_cancelled_events_are_listed_and_marked(

@@ -1,8 +1,6 @@
 """Every event arrives at least once, signed, in order, however receivers behave."""
 
-import json
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,21 +9,16 @@ import stripe
 
 import metering
 from tests.conftest import Connect
-from tests.metering.usual_usage import create_meter
+from tests.metering.usual_credits import apply, grant, line
+from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
+from tests.metering.usual_webhooks import add_endpoint, bodies
 from tests.webhook_receiver import (
     Received,
     Receiver,
     answering,
     resetting,
-    running_receiver,
     talking_much,
 )
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
 
 
 @pytest.fixture
@@ -35,18 +28,6 @@ def sending(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
         allow_private_webhooks=True,
         webhook_timeout=timedelta(milliseconds=300),
     )
-
-
-def add_endpoint(
-    store: metering.Metering, receiver: Receiver, path: str = "/", **more: Any
-) -> metering.WebhookEndpoint:
-    return store.webhook_endpoints.create(
-        **{"url": receiver.url + path, "enabled_events": ["*"], **more}
-    )
-
-
-def event_ids(received: list[Received]) -> list[str]:
-    return [json.loads(each.body)["id"] for each in received]
 
 
 def stripe_event(
@@ -159,8 +140,8 @@ def test_first_attempts_keep_the_order_of_the_log(
     sending.deliver()
 
     listed = [event.id for event in sending.events.list()]
-    assert event_ids(receiver.at("/a")) == listed[::-1]
-    assert event_ids(receiver.at("/b")) == listed[-1:]
+    assert [each["id"] for each in bodies(receiver, "/a")] == listed[::-1]
+    assert [each["id"] for each in bodies(receiver, "/b")] == listed[-1:]
     assert sending.deliver().delivered == 0
 
 
@@ -177,8 +158,8 @@ def test_what_was_before_an_endpoint_is_not_sent(
 
     sending.deliver()
 
-    (received,) = receiver.received
-    assert json.loads(received.body)["data"]["object"]["id"] == meter.id
+    (received,) = bodies(receiver)
+    assert received["data"]["object"]["id"] == meter.id
 
 
 BAD = {
@@ -331,16 +312,9 @@ def test_every_kind_of_event_arrives(
         title="A lot",
         usage_threshold={"gte": 5, "meter": meter.id, "recurrence": "one_time"},
     )
-    sending.meter_events.create(
-        event_name="tokens", payload={"stripe_customer_id": "cus_1", "value": "7.5"}
-    )
-    grant(sending, clock.now() + timedelta(days=1))
-    sending.credits.apply(
-        invoice="in_1",
-        customer="cus_1",
-        period_end=clock.now(),
-        lines=[{"id": "il_1", "amount": 400, "currency": "usd", "price": "price_1"}],
-    )
+    create_event(sending, payload={**PAYLOAD, "value": "7.5"})
+    grant(sending, expires_at=clock.now() + timedelta(days=1))
+    apply(sending, "in_1", line(400))
     sending.deliver()
     sending.alerts.create(
         title="Few",
@@ -356,7 +330,7 @@ def test_every_kind_of_event_arrives(
     sending.deliver()
     sending.deliver()
 
-    told = [json.loads(each.body) for each in receiver.received]
+    told = bodies(receiver)
     assert [each["type"].removeprefix("billing.") for each in told] == [
         "meter.created",
         "meter.updated",
@@ -381,12 +355,3 @@ def test_every_kind_of_event_arrives(
     assert [each.id for each in sending.events.list()] == [
         each["id"] for each in reversed(told)
     ]
-
-
-def grant(store: metering.Metering, expires_at: datetime) -> metering.CreditGrant:
-    return store.credit_grants.create(
-        customer="cus_1",
-        amount={"type": "monetary", "monetary": {"currency": "usd", "value": 1000}},
-        applicability_config={"scope": {"price_type": "metered"}},
-        expires_at=expires_at,
-    )

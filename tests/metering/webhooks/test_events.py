@@ -1,7 +1,6 @@
 """Events: each kind's shape, ids that stay, and lists of them both ways."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,19 +10,15 @@ import metering
 from metering.bodies import body_of, encoded
 from metering.webhooks.snapshots import EVENT_TYPES
 from tests.conftest import Connect
-from tests.metering.usual_usage import NOW, create_event, create_meter, table
-from tests.webhook_receiver import Receiver, answering, running_receiver
+from tests.metering.refusals import refused
+from tests.metering.usual_credits import apply, grant, line
+from tests.metering.usual_usage import NOW, PAYLOAD, columns, create_event, create_meter
+from tests.metering.usual_webhooks import add_endpoint
+from tests.webhook_receiver import Receiver, answering
 
 
 def at(seconds: int) -> datetime:
     return NOW + timedelta(seconds=seconds)
-
-
-GRANT: dict[str, Any] = {
-    "customer": "cus_1",
-    "amount": {"type": "monetary", "monetary": {"currency": "usd", "value": 1000}},
-    "applicability_config": {"scope": {"price_type": "metered"}},
-}
 
 
 def live(store: metering.Metering, clock: metering.FixedClock) -> None:
@@ -39,30 +34,21 @@ def live(store: metering.Metering, clock: metering.FixedClock) -> None:
         ),
         lambda: create_event(store, payload={**PAYLOAD, "value": "7.5"}),
         store.catch_up,
-        lambda: store.credit_grants.create(**GRANT, name="first"),
-        lambda: store.credit_grants.update(grant(store).id, metadata={"a": "b"}),
-        lambda: store.credits.apply(
-            invoice="in_1",
-            customer="cus_1",
-            period_end=clock.now(),
-            lines=[
-                {"id": "il_1", "amount": 400, "currency": "usd", "price": "price_1"}
-            ],
-        ),
+        lambda: grant(store, name="first"),
+        lambda: store.credit_grants.update(newest(store), metadata={"a": "b"}),
+        lambda: apply(store, "in_1", line(400), period_end=clock.now()),
         lambda: store.credits.reinstate(invoice="in_1"),
-        lambda: store.credit_grants.expire(grant(store).id),
-        lambda: store.credit_grants.create(**GRANT, name="second"),
-        lambda: store.credit_grants.void(grant(store).id),
+        lambda: store.credit_grants.expire(newest(store)),
+        lambda: grant(store, name="second"),
+        lambda: store.credit_grants.void(newest(store)),
     ):
         clock.advance(timedelta(seconds=1))
         deed()
 
 
-PAYLOAD = {"stripe_customer_id": "cus_1"}
-
-
-def grant(store: metering.Metering) -> metering.CreditGrant:
-    return store.credit_grants.list(limit=1)[0]
+def newest(store: metering.Metering) -> str:
+    [newest_grant] = store.credit_grants.list(limit=1)
+    return newest_grant.id
 
 
 @pytest.fixture
@@ -77,12 +63,6 @@ def stored(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
     opened = connect(clock=clock, allow_private_webhooks=True)
     live(opened, clock)
     return opened
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
 
 
 # What an update changed, as it was before.
@@ -201,9 +181,7 @@ def test_events_stay_as_they_are(
     before = stored.events.list(limit=100)
     bodies = [encoded(body_of(each)) for each in before]
 
-    stored.meter_events.ingest(
-        table({"event_name": "tokens", "value": "1", **PAYLOAD} for _ in range(20))
-    )
+    stored.meter_events.ingest(columns(20))
     stored.seal()
     stored.rebuild()
     clock.advance(timedelta(days=400))
@@ -218,7 +196,7 @@ def test_events_stay_as_they_are(
 def test_what_is_sent_again_has_the_bytes_it_had(
     stored: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:
-    stored.webhook_endpoints.create(url=receiver.url + "/", enabled_events=["*"])
+    add_endpoint(stored, receiver)
     receiver.behaviours["/"] = answering(500)
     live_again = [create_meter(stored, f"meter {number}") for number in range(3)]
     stored.deliver()
@@ -252,8 +230,6 @@ def test_events_are_listed_both_ways(lived: metering.Metering) -> None:
         while more := listed(limit=size, ending_before=backwards[0]):
             backwards = more + backwards
         assert backwards == everything
-    assert listed(starting_after=everything[-1]) == []
-    assert listed(ending_before=everything[0]) == []
 
 
 def test_events_are_listed_both_ways_where_much_lies_between(
@@ -261,11 +237,7 @@ def test_events_are_listed_both_ways_where_much_lies_between(
 ) -> None:
     create_meter(store)
     for name in ("second", "third"):
-        store.meter_events.ingest(
-            table(
-                {"event_name": "tokens", "value": "1", **PAYLOAD} for _ in range(1_500)
-            )
-        )
+        store.meter_events.ingest(columns(1_500))
         create_meter(store, name)
 
     third, second, first = store.events.list()
@@ -312,9 +284,8 @@ def test_events_are_listed_by_types(lived: metering.Metering) -> None:
 def test_events_are_listed_by_whether_they_were_delivered(
     stored: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:
-    create = stored.webhook_endpoints.create
     for path in ("/well", "/ill"):
-        create(url=receiver.url + path, enabled_events=["*"])
+        add_endpoint(stored, receiver, path)
     receiver.behaviours["/ill"] = answering(500)
     failed, pending = create_meter(stored, "failed"), create_meter(stored, "pending")
     stored.deliver()
@@ -381,27 +352,19 @@ def test_events_are_listed_by_when_they_were_recorded(
         ({"types": []}, "types"),
         ({"types": ["billing.meter.created"] * 21}, "types"),
         ({"types": "billing.meter.created"}, "types"),
-        ({"types": [1]}, "types"),
+        ({"types": [1]}, "types[0]"),
         ({"delivery_success": "true"}, "delivery_success"),
-        ({"created": {"since": 1}}, "created"),
+        ({"created": {"since": 1}}, "created[since]"),
         ({"created": {"gte": "yesterday"}}, "created[gte]"),
         ({"created": "yesterday"}, "created"),
-        ({"limit": 0}, "limit"),
-        ({"limit": 101}, "limit"),
-        ({"starting_after": "evt_1"}, "starting_after"),
         ({"ending_before": None, "starting_after": 1}, "starting_after"),
-        ({"starting_after": "a", "ending_before": "b"}, "ending_before"),
     ],
 )
 def test_a_list_that_is_malformed_is_refused(
     store: metering.Metering, arguments: dict[str, Any], param: str
 ) -> None:
-    refusals = (metering.InvalidRequestError, metering.ResourceMissingError)
-
-    with pytest.raises(refusals) as refused:
+    with refused(param=param):
         store.events.list(**arguments)
-    assert refused.value.param is not None
-    assert refused.value.param.startswith(param)
 
 
 def test_an_id_that_is_of_no_event_is_missing(lived: metering.Metering) -> None:

@@ -10,7 +10,9 @@ import metering
 from ledger.database.addresses import open_database
 from ledger.records.outbox import Outbox
 from tests.conftest import Connect
-from tests.webhook_receiver import running_receiver
+from tests.metering.usual_usage import create_meter
+from tests.metering.usual_webhooks import add_endpoint
+from tests.webhook_receiver import Receiver
 
 NOW = 1_700_000_000_000_000
 LEASE = 90_000_000
@@ -43,27 +45,17 @@ def counting_commits() -> Iterator[list[object]]:
         event.remove(Engine, "commit", on_commit)
 
 
-def add_meter(store: metering.Metering, name: str) -> None:
-    store.meters.create(
-        display_name=name,
-        event_name=name,
-        default_aggregation={"formula": "count"},
-    )
-
-
 @pytest.mark.dialect
 @pytest.mark.parametrize("count", [1, 5])
 def test_each_delivery_costs_a_write_and_the_lane_one_more(
-    connect: Connect, count: int
+    sending: metering.Metering, receiver: Receiver, count: int
 ) -> None:
-    with running_receiver() as receiver:
-        store = connect(allow_private_webhooks=True)
-        store.webhook_endpoints.create(url=receiver.url, enabled_events=["*"])
-        for number in range(count):
-            add_meter(store, f"meter {number}")
+    add_endpoint(sending, receiver)
+    for number in range(count):
+        create_meter(sending, f"meter {number}")
 
-        with counting_commits() as committed:
-            receipt = store.deliver()
+    with counting_commits() as committed:
+        receipt = sending.deliver()
 
     assert (receipt.delivered, receipt.failed) == (count, 0)
     # All are enqueued in one; one takes the lease; each attempt is recorded in one,
@@ -74,15 +66,14 @@ def test_each_delivery_costs_a_write_and_the_lane_one_more(
 @pytest.mark.postgresql
 @pytest.mark.dialect
 def test_deliveries_do_not_wait_for_who_holds_the_lock_of_the_log(
-    postgresql_url: str,
+    postgresql_url: str, receiver: Receiver
 ) -> None:
     with (
-        running_receiver() as receiver,
         metering.connect(postgresql_url, allow_private_webhooks=True) as store,
         closing(open_database(postgresql_url, creates=False)) as other,
     ):
-        store.webhook_endpoints.create(url=receiver.url, enabled_events=["*"])
-        add_meter(store, "calls")
+        add_endpoint(store, receiver)
+        create_meter(store, "calls")
 
         with other.write():
             receipt = store.deliver()

@@ -1,7 +1,6 @@
 """What is sent follows from the log, and not from when somebody delivers."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,31 +9,19 @@ from sqlalchemy import Engine, event
 
 import metering
 from ledger.database.addresses import open_database
-from tests.conftest import Connect
+from tests.metering.usual_credits import apply, grant, line
 from tests.metering.usual_usage import NOW, create_meter
-from tests.webhook_receiver import Receiver, answering, running_receiver
+from tests.metering.usual_webhooks import add_endpoint, bodies
+from tests.webhook_receiver import Receiver, answering
 
-AMOUNT: Any = {"type": "monetary", "monetary": {"currency": "usd", "value": 1000}}
-SCOPE: Any = {"scope": {"price_type": "metered"}}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def sending(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
-    return connect(clock=clock, allow_private_webhooks=True)
+HOUR = timedelta(hours=1)
 
 
 def told(receiver: Receiver, path: str = "/") -> list[str]:
     """The names of the meters that events told of, or else their types."""
-    bodies = [json.loads(each.body) for each in receiver.at(path)]
     return [
         each["data"]["object"].get("event_name", each["type"].removeprefix("billing."))
-        for each in bodies
+        for each in bodies(receiver, path)
     ]
 
 
@@ -57,9 +44,7 @@ def test_an_update_holds_for_what_happens_after_it(
     between: Callable[[metering.Metering], None],
 ) -> None:
     endpoints = sending.webhook_endpoints
-    endpoint = endpoints.create(
-        url=receiver.url + "/", enabled_events=["billing.meter.created"]
-    )
+    endpoint = add_endpoint(sending, receiver, enabled_events=["billing.meter.created"])
     meter = create_meter(sending, "first")
     sending.meters.update(meter.id, display_name="not wanted yet")
     between(sending)
@@ -76,8 +61,7 @@ def test_an_update_holds_for_what_happens_after_it(
     sending.deliver()
 
     assert told(receiver) == ["first", "first", "last"]
-    bodies = [json.loads(each.body) for each in receiver.received]
-    names = [each["data"]["object"]["display_name"] for each in bodies]
+    names = [each["data"]["object"]["display_name"] for each in bodies(receiver)]
     assert names == ["A meter", "wanted now", "A meter"]
 
 
@@ -90,9 +74,7 @@ def test_what_was_not_delivered_before_a_stop_is_delivered_after_it(
     between: Callable[[metering.Metering], None],
 ) -> None:
     receiver.behaviours["/"] = answering(500)
-    endpoint = sending.webhook_endpoints.create(
-        url=receiver.url + "/", enabled_events=["*"]
-    )
+    endpoint = add_endpoint(sending, receiver)
     create_meter(sending, "before")
     between(sending)
     sending.webhook_endpoints.update(endpoint.id, disabled=True)
@@ -112,9 +94,7 @@ def test_an_endpoint_that_is_deleted_is_sent_nothing_more(
     sending: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:
     receiver.behaviours["/"] = answering(500)
-    endpoint = sending.webhook_endpoints.create(
-        url=receiver.url + "/", enabled_events=["*"]
-    )
+    endpoint = add_endpoint(sending, receiver)
     create_meter(sending)
     sending.deliver()
     create_meter(sending, "requests")
@@ -140,8 +120,8 @@ def test_what_was_sent_is_forgotten_after_thirty_days(
     sending: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:
     endpoints = sending.webhook_endpoints
-    works = endpoints.create(url=receiver.url + "/", enabled_events=["*"])
-    gone = endpoints.create(url=receiver.url + "/gone", enabled_events=["*"])
+    works = add_endpoint(sending, receiver)
+    gone = add_endpoint(sending, receiver, "/gone")
     receiver.behaviours["/gone"] = answering(500)
     create_meter(sending)
     sending.deliver()
@@ -169,48 +149,28 @@ def test_what_was_sent_is_forgotten_after_thirty_days(
     assert endpoints.deliveries(works.id) == []
 
 
-def create_grant(store: metering.Metering, hours: int) -> metering.CreditGrant:
-    return store.credit_grants.create(
-        customer="cus_1",
-        amount=AMOUNT,
-        applicability_config=SCOPE,
-        expires_at=NOW + timedelta(hours=hours),
-    )
-
-
-def apply(store: metering.Metering, invoice: str, amount: int) -> None:
-    store.credits.apply(
-        invoice=invoice,
-        customer="cus_1",
-        period_end=NOW,
-        lines=[{"id": "il_1", "amount": amount, "currency": "usd", "price": "price_1"}],
-    )
-
-
 def test_an_expiry_is_told_once_whatever_is_given_back_after_it(
     sending: metering.Metering, receiver: Receiver, clock: metering.FixedClock
 ) -> None:
-    sending.webhook_endpoints.create(url=receiver.url + "/", enabled_events=["*"])
-    create_grant(sending, 1)
-    apply(sending, "in_1", 1000)
-    create_grant(sending, 2)
-    create_grant(sending, 3)
+    add_endpoint(sending, receiver)
+    grant(sending, expires_at=NOW + 1 * HOUR)
+    apply(sending, "in_1", line(1_000))
+    grant(sending, expires_at=NOW + 2 * HOUR)
+    grant(sending, expires_at=NOW + 3 * HOUR)
     sending.deliver()
     before = len(receiver.received)
-    clock.advance(timedelta(hours=1))
+    clock.advance(HOUR)
     assert sending.deliver().delivered == 0
     sending.credits.reinstate(invoice="in_1")
     sending.deliver()
-    clock.advance(timedelta(hours=1))
+    clock.advance(HOUR)
     sending.deliver()
     position = sending.position
 
     for _ in range(3):
         sending.deliver()
 
-    kinds = [
-        json.loads(each.body)["data"]["object"] for each in receiver.received[before:]
-    ]
+    kinds = [each["data"]["object"] for each in bodies(receiver)[before:]]
     # Given back and at once expired again; then the second grant.
     assert [(each["debit"] or each["credit"])["type"] for each in kinds] == [
         "credits_application_invoice_voided",
@@ -218,7 +178,7 @@ def test_an_expiry_is_told_once_whatever_is_given_back_after_it(
         "credits_expired",
     ]
     assert sending.position == position
-    clock.advance(timedelta(hours=1))
+    clock.advance(HOUR)
     assert sending.deliver().delivered == 1
 
 
@@ -235,14 +195,14 @@ def test_a_round_of_a_worker_that_has_nothing_to_do_scans_nothing(
             statements.append((statement, given))
 
     with metering.connect(target, clock=clock, allow_private_webhooks=True) as store:
-        store.webhook_endpoints.create(url=receiver.url, enabled_events=["*"])
+        add_endpoint(store, receiver)
         create_meter(store)
-        create_grant(store, 1)
+        grant(store, expires_at=NOW + 1 * HOUR)
         store.deliver()
         event.listen(Engine, "before_cursor_execute", on_statement)
         try:
             store.deliver()
-            clock.advance(timedelta(hours=1))
+            clock.advance(HOUR)
             store.deliver()
         finally:
             event.remove(Engine, "before_cursor_execute", on_statement)
