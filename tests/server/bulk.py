@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import metering
-from tests.segment_places import places_of
 from tests.server.running import Answered, Server
 from tests.server.usage import unique
 
@@ -27,7 +26,7 @@ LONGEST_VALUE = Decimal("12345678901234567890123456.123456789012")
 def new_event_name(server: Server, formula: Any = "sum") -> str:
     """A meter of its own, so that tests do not see each other's usage."""
     name = unique("event")
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         store.meters.create(
             display_name="A meter",
             event_name=name,
@@ -104,5 +103,5 @@ def numbers_of(answered: Answered) -> tuple[int, int, int]:
 
 
 def recorded(server: Server, name: str) -> list[metering.MeterEvent]:
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         return list(store.meter_events.list(event_name=name))

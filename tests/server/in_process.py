@@ -6,41 +6,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import metering
 from metering.server.http.app import create_app
-from tests.server.running import FORM, Answered
+from tests.server.running import Answered, Askable
 from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
+class Application(Askable):
     """An ASGI application between startup and shutdown, and a key of its store."""
 
     app: Any
     key: str
     loop: asyncio.AbstractEventLoop
 
-    def ask(
-        self,
-        method: str,
-        target: str,
-        body: bytes | str | Mapping[str, str] = b"",
-        **headers: str,
+    def _answered(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
     ) -> Answered:
-        """Ask as `tests.server.running.Server.ask` does."""
-        if isinstance(body, Mapping):
-            body = urlencode(body)
-        sent = {"Authorization": f"Bearer {self.key}", "Content-Type": FORM}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        asked = _answered(
-            self.app,
-            method,
-            target,
-            body.encode() if isinstance(body, str) else body,
-            sent,
-        )
+        asked = _answered(self.app, method, target, body, headers)
         return asyncio.run_coroutine_threadsafe(asked, self.loop).result(
             PATIENCE_SECONDS
         )

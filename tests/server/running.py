@@ -3,7 +3,7 @@
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -14,7 +14,7 @@ import metering
 from tests.programs import Program
 from tests.segment_places import places_of
 
-FORM = "application/x-www-form-urlencoded"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,41 @@ class Answered:
         return self.json["error"]
 
 
+class Askable:
+    """What answers HTTP, and a secret key that opens it."""
+
+    key: str
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes | str | Mapping[str, str] = b"",
+        *,
+        key: str | None = None,
+        **headers: str,
+    ) -> Answered:
+        """Ask in plain HTTP; headers by their names with underscores."""
+        content = urlencode(body) if isinstance(body, Mapping) else body
+        sent = {"Authorization": f"Bearer {key or self.key}", "Content-Type": FORM}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(content, str):
+            content = content.encode()
+        return self._answered(method, target, content, sent)
+
+    def post_json(self, target: str, body: object, **headers: str) -> Answered:
+        """Post what is written in JSON here, or bytes that are sent as they are."""
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        return self.ask("POST", target, content, **{"Content_Type": JSON, **headers})
+
+    def _answered(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answered:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Askable):
     """A running server, and a secret key that opens it."""
 
     url: str
@@ -46,31 +79,24 @@ class Server:
         settings = {"max_network_retries": 0, **keywords}
         return stripe.StripeClient(key or self.key, **addresses(self.url), **settings)
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | str | Mapping[str, str] = b"",
-        *,
-        key: str | None = None,
-        **headers: str,
-    ) -> Answered:
-        """Ask in plain HTTP; headers by their names with underscores."""
-        if isinstance(body, Mapping):
-            body = urlencode(body)
-        sent = {"Authorization": f"Bearer {key or self.key}", "Content-Type": FORM}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    def store(self, **keywords: Any) -> metering.Metering:
+        """The library, on the store that is served."""
+        return metering.connect(self.target, **places_of(self.target), **keywords)
+
+    def connect(self) -> http.client.HTTPConnection:
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(
+        return http.client.HTTPConnection(
             str(address.hostname), address.port, timeout=60
         )
-        try:
-            connection.request(method, path, body or None, sent)
+
+    def _answered(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answered:
+        with closing(self.connect()) as connection:
+            connection.request(method, target, body or None, headers)
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return Answered(status=response.status, headers=found, body=response.read())
-        finally:
-            connection.close()
 
 
 def addresses(url: str) -> dict[str, Any]:

@@ -18,6 +18,46 @@ def unique(prefix: str = "name") -> str:
     return f"{prefix}_{uuid.uuid4().hex[:12]}"
 
 
+def meter_form(**more: str) -> dict[str, str]:
+    return {
+        "display_name": "A meter",
+        "event_name": unique("event"),
+        "default_aggregation[formula]": "sum",
+        **more,
+    }
+
+
+def event_form(event_name: str, **more: str) -> dict[str, str]:
+    return {
+        "event_name": event_name,
+        "payload[stripe_customer_id]": "cus_1",
+        "payload[value]": "1",
+        **more,
+    }
+
+
+def grant_form(customer: str = "cus_1") -> dict[str, str]:
+    return {
+        "customer": customer,
+        "amount[type]": "monetary",
+        "amount[monetary][currency]": "usd",
+        "amount[monetary][value]": "100",
+        "applicability_config[scope][price_type]": "metered",
+    }
+
+
+def summed(client: stripe.StripeClient, meter: stripe.billing.Meter) -> float:
+    """What the usage of cus_1 comes to, from yesterday to tomorrow."""
+    today = now() // DAY * DAY
+    params: Any = {
+        "customer": "cus_1",
+        "start_time": today - DAY,
+        "end_time": today + 2 * DAY,
+    }
+    [summary] = client.v1.billing.meters.event_summaries.list(meter.id, params).data
+    return summary.aggregated_value
+
+
 def create_meter(
     client: stripe.StripeClient, formula: Any = "sum", **keywords: Any
 ) -> stripe.billing.Meter:

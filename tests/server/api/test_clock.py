@@ -1,27 +1,20 @@
 """The server goes by the clock of its store, not by that of its machine."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import metering
 from tests.metering.usual_usage import create_event, create_meter
 from tests.server.in_process import served
+from tests.server.usage import event_form, grant_form
 
 THEN = datetime(2031, 5, 6, 7, 8, 9, 750_000, tzinfo=UTC)
-GRANT = {
-    "customer": "cus_1",
-    "amount[type]": "monetary",
-    "amount[monetary][currency]": "usd",
-    "amount[monetary][value]": "100",
-    "applicability_config[scope][price_type]": "metered",
-}
 
 
 def test_a_grant_takes_effect_at_the_start_of_the_second_on_the_clock() -> None:
     clock = metering.FixedClock(THEN)
 
     with metering.connect(":memory:", clock=clock) as store, served(store) as server:
-        grant = server.ask("POST", "/v1/billing/credit_grants", GRANT).json
+        grant = server.ask("POST", "/v1/billing/credit_grants", grant_form()).json
 
     # Callers give times in whole seconds: an invoice of this second draws on it.
     assert grant["effective_at"] == grant["created"] == int(THEN.timestamp())
@@ -36,12 +29,7 @@ def test_a_cancellation_of_v2_is_created_when_the_clock_says() -> None:
         create_meter(store)
         create_event(store, identifier="one")
         clock.advance(timedelta(hours=1))
-        adjustment = server.ask(
-            "POST",
-            "/v2/billing/meter_event_adjustments",
-            json.dumps(body),
-            Content_Type="application/json",
-        ).json
+        adjustment = server.post_json("/v2/billing/meter_event_adjustments", body).json
 
     assert adjustment["created"] == "2031-05-06T08:08:09.750Z"
 
@@ -51,8 +39,9 @@ def test_a_key_is_free_for_another_event_after_a_day() -> None:
     events = "/v1/billing/meter_events"
 
     def form(value: str) -> dict[str, str]:
-        payload = {"payload[stripe_customer_id]": "cus_1", "payload[value]": value}
-        return {"event_name": "tokens", "identifier": f"event-{value}", **payload}
+        return event_form(
+            "tokens", identifier=f"event-{value}", **{"payload[value]": value}
+        )
 
     with metering.connect(":memory:", clock=clock) as store, served(store) as server:
         create_meter(store)

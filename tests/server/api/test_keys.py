@@ -9,7 +9,6 @@ import stripe
 import metering
 from metering.server.api.routes import Route
 from metering.server.table import ROUTES
-from tests.segment_places import places_of
 from tests.server.running import Server
 
 METERS = "/v1/billing/meters"
@@ -72,9 +71,7 @@ ALLOWED = {
 
 
 def make_key(server: Server, *scopes: str, livemode: bool = False) -> metering.ApiKey:
-    with metering.connect(
-        server.target, livemode=livemode, **places_of(server.target)
-    ) as store:
+    with server.store(livemode=livemode) as store:
         return store.api_keys.create(name="a key", scopes=scopes or None)
 
 
@@ -164,7 +161,7 @@ def test_a_session_ends_with_its_key(server: Server) -> None:
     opened = server.ask(*STREAM, key=session.authentication_token)
     assert opened.status == 400
 
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         store.api_keys.revoke(key.id)
 
     refused = server.ask(*STREAM, key=session.authentication_token)
@@ -216,7 +213,7 @@ def test_a_key_comes_as_bearer_or_as_the_name_of_a_user(server: Server) -> None:
 
 def test_a_revoked_key_is_refused_at_once(server: Server) -> None:
     key = make_key(server)
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         assert server.ask("GET", METERS, key=secret(key)).status == 200
         store.api_keys.revoke(key.id)
 

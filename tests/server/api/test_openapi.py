@@ -21,6 +21,7 @@ from metering.server.documents.open_routes import OPEN_ROUTES
 from metering.server.documents.openapi import document_of
 from metering.server.table import ROUTES
 from metering.server.v1.meters import ROUTES as METER_ROUTES
+from tests.server.forms import form_of
 from tests.server.running import FORM, Answered, Server
 
 Node = dict[str, Any]
@@ -93,26 +94,8 @@ def filled(schema: Node, *, is_whole: bool) -> Node:
     return {name: example(known[name], is_whole=is_whole) for name in named}
 
 
-def pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """A value as forms have it, in the style deepObject."""
-    match value:
-        case dict():
-            for key, each in value.items():
-                yield from pairs(f"{name}[{key}]", each)
-        case list():
-            for number, each in enumerate(value):
-                yield from pairs(f"{name}[{number}]", each)
-        case bool():
-            yield name, json.dumps(value)
-        case _:
-            yield name, str(value)
-
-
-def encode(media_type: str, value: Node) -> str:
-    if media_type == "application/json":
-        return json.dumps(value)
-    assert media_type == FORM
-    return urlencode([each for name in value for each in pairs(name, value[name])])
+def encode(media_type: str, value: Node) -> bytes:
+    return form_of(value) if media_type == FORM else json.dumps(value).encode()
 
 
 def queried(operation: Node, *, is_whole: bool) -> str:
@@ -139,7 +122,7 @@ def asked_as_documented(
             key = session.authentication_token
         bodies = operation.get("requestBody", {}).get("content", {FORM: None})
         for media_type, body in bodies.items():
-            sent = ""
+            sent = b""
             if body is not None and "schema" in body:
                 value = example(body["schema"], is_whole=is_whole)
                 sent = encode(media_type, value)

@@ -12,17 +12,9 @@ from metering.server.api.routes import Route
 from metering.server.grammar.dialects import dialect_at
 from metering.server.table import ROUTES
 from tests.server.running import FORM, Server
-from tests.server.usage import unique
+from tests.server.usage import meter_form
 
 METERS = "/v1/billing/meters"
-
-
-def meter_form() -> dict[str, str]:
-    return {
-        "display_name": "A meter",
-        "event_name": unique("event"),
-        "default_aggregation[formula]": "sum",
-    }
 
 
 def test_every_answer_has_its_headers(server: Server) -> None:

@@ -9,54 +9,22 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 
-import metering
 from ledger.records.idempotency import Request
-from tests.segment_places import places_of
 from tests.server.losing import LosingProxy, losing_proxy
 from tests.server.running import Answered, Server
 from tests.server.usage import (
-    DAY,
     create_alert,
     create_event,
     create_grant,
     create_meter,
-    now,
+    event_form,
+    meter_form,
+    summed,
     unique,
 )
 
 METERS = "/v1/billing/meters"
 EVENTS = "/v1/billing/meter_events"
-
-
-def meter_form(**more: str) -> dict[str, str]:
-    return {
-        "display_name": "A meter",
-        "event_name": unique("event"),
-        "default_aggregation[formula]": "sum",
-        **more,
-    }
-
-
-def event_form(meter: stripe.billing.Meter, **more: str) -> dict[str, str]:
-    return {
-        "event_name": meter.event_name,
-        "payload[stripe_customer_id]": "cus_1",
-        "payload[value]": "1",
-        **more,
-    }
-
-
-def counted(client: stripe.StripeClient, meter: stripe.billing.Meter) -> float:
-    """What all events of a meter come to."""
-    [summary] = client.v1.billing.meters.event_summaries.list(
-        meter.id,
-        {
-            "customer": "cus_1",
-            "start_time": (now() // DAY - 1) * DAY,
-            "end_time": (now() // DAY + 2) * DAY,
-        },
-    ).data
-    return summary.aggregated_value
 
 
 def check_replay(again: Answered, first: Answered) -> None:
@@ -106,7 +74,7 @@ def test_a_key_is_for_one_request(
     server: Server, client: stripe.StripeClient, path: str
 ) -> None:
     meter, key = create_meter(client), unique("key")
-    form = meter_form() if path == METERS else event_form(meter)
+    form = meter_form() if path == METERS else event_form(meter.event_name)
     other = {name: f"{value}" for name, value in form.items()}
     other["display_name" if path == METERS else "payload[value]"] = "2"
     assert server.ask("POST", path, form, Idempotency_Key=key).status == 200
@@ -123,7 +91,7 @@ def test_a_key_is_for_one_request(
 
 def test_a_key_is_of_the_api_key_that_it_came_with(server: Server) -> None:
     key = unique("key")
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         other = store.api_keys.create(name="other").secret
     first = server.ask("POST", METERS, meter_form(), Idempotency_Key=key)
 
@@ -160,19 +128,19 @@ def test_an_event_is_replayed_and_counts_once(
     server: Server, client: stripe.StripeClient, identifier: dict[str, str]
 ) -> None:
     meter, key = create_meter(client), unique("key")
-    form = event_form(meter, **identifier)
+    form = event_form(meter.event_name, **identifier)
     first = server.ask("POST", EVENTS, form, Idempotency_Key=key)
 
     again = server.ask("POST", EVENTS, form, Idempotency_Key=key)
 
     check_replay(again, first)
-    assert counted(client, meter) == 1
+    assert summed(client, meter) == 1
 
 
 def test_an_event_under_another_key_is_a_duplicate(
     server: Server, client: stripe.StripeClient
 ) -> None:
-    form = event_form(create_meter(client), identifier="one")
+    form = event_form(create_meter(client).event_name, identifier="one")
     server.ask("POST", EVENTS, form, Idempotency_Key=unique("key"))
 
     refused = server.ask("POST", EVENTS, form, Idempotency_Key=unique("key"))
@@ -197,7 +165,7 @@ def test_the_same_request_at_the_same_time_has_one_effect(
     server: Server, client: stripe.StripeClient, path: str
 ) -> None:
     meter, key = create_meter(client), unique("key")
-    form = meter_form() if path == METERS else event_form(meter)
+    form = meter_form() if path == METERS else event_form(meter.event_name)
 
     answers = in_parallel(
         lambda: server.ask("POST", path, form, Idempotency_Key=key), 8
@@ -211,7 +179,7 @@ def test_the_same_request_at_the_same_time_has_one_effect(
             assert each.error["code"] == "idempotency_key_in_use"
             assert each.headers["stripe-should-retry"] == "true"
     if path == EVENTS:
-        assert counted(client, meter) == 1
+        assert summed(client, meter) == 1
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +225,7 @@ def test_what_was_asked_is_done_once_although_answers_are_lost(
         first, second = proxy.asked
         assert first == second != ""
 
-    assert counted(client, meter) == 2
+    assert summed(client, meter) == 2
     assert len(client.v1.billing.alerts.list({"meter": meter.id}).data) == 1
     grants = client.v1.billing.credit_grants.list({"customer": customer})
     assert len(grants.data) == 2
@@ -268,9 +236,7 @@ def left_without_answer(
 ) -> tuple[Any, Answered]:
     """Have an effect as a server has that dies before it answers; then ask again."""
     key, body = unique("key"), urlencode(form).encode()
-    with metering.connect(
-        server.target, allow_private_webhooks=True, **places_of(server.target)
-    ) as store:
+    with server.store(allow_private_webhooks=True) as store:
         api_key = next(each for each in store.api_keys.list() if each.name == "tests")
         request = Request(
             key_id=api_key.id,

@@ -12,7 +12,6 @@ import pytest
 
 import metering
 from metering.server.table import ROUTES
-from tests.segment_places import places_of
 from tests.server.bulk import (
     ARROW,
     CLOUD_EVENTS,
@@ -326,7 +325,7 @@ def test_a_media_type_may_have_parameters(server: Server) -> None:
 
 def test_the_position_counts_what_was_recorded(server: Server) -> None:
     name = new_event_name(server)
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         (meter,) = [each for each in store.meters.list() if each.event_name == name]
     sent = send(server, PARQUET, parquet_of(table_of(name, [1, 2])))
 

@@ -1,19 +1,16 @@
 """Bodies of rows are bounded: as they are sent, unpacked, and in how many come at once."""
 
 import gzip
-import http.client
 import struct
 import threading
 import zlib
+from contextlib import closing
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
 
-import metering
 from metering.server.extensions.bulk import ROUTES
-from tests.segment_places import places_of
 from tests.server.bulk import (
     ARROW,
     NDJSON,
@@ -38,21 +35,22 @@ def limits() -> tuple[int, int]:
     return route.rows.limits.sent_max, route.rows.limits.decoded_max
 
 
+def status_of_a_head(server: Server, key: str, media_type: str, length: int) -> int:
+    """What a request is answered of whose body nothing is sent."""
+    with closing(server.connect()) as connection:
+        connection.putrequest("POST", PATH)
+        connection.putheader("Authorization", f"Bearer {key}")
+        connection.putheader("Content-Type", media_type)
+        connection.putheader("Content-Length", str(length))
+        connection.endheaders()
+        return connection.getresponse().status
+
+
 def test_a_body_is_bounded_as_it_is_sent(server: Server) -> None:
     most, _ = limits()
-    address = urlsplit(server.url)
-    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": NDJSON}
-    connection = http.client.HTTPConnection(
-        str(address.hostname), address.port, timeout=60
-    )
-    connection.putrequest("POST", PATH)
-    for key, value in {**headers, "Content-Length": str(most + 1)}.items():
-        connection.putheader(key, value)
-    connection.endheaders()
 
     # Answered before any of it is sent.
-    assert connection.getresponse().status == 413
-    connection.close()
+    assert status_of_a_head(server, server.key, NDJSON, most + 1) == 413
     # Long lines: there is nothing in them, and a line takes time.
     lines = (b" " * 1023 + b"\n") * (most >> 10)
     assert numbers_of(send(server, NDJSON, lines)) == (0, 0, 0)
@@ -79,22 +77,11 @@ def test_a_body_is_bounded_decompressed(server: Server) -> None:
 def test_who_may_not_send_rows_is_told_before_they_are_sent(
     server: Server, scope: str, status: int
 ) -> None:
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         key = store.api_keys.create(name="a key", scopes=(scope,)).secret
-    address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(
-        str(address.hostname), address.port, timeout=60
-    )
-    connection.putrequest("POST", PATH)
-    connection.putheader("Authorization", f"Bearer {key}")
-    connection.putheader("Content-Type", "text/plain")
-    connection.putheader("Content-Length", "1000")
-    connection.endheaders()
+    assert key is not None
 
-    answered = connection.getresponse()
-
-    assert answered.status == status
-    connection.close()
+    assert status_of_a_head(server, key, "text/plain", 1_000) == status
 
 
 def test_more_bodies_than_are_held_at_a_time_are_all_taken(server: Server) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 import metering
-from tests.segment_places import places_of
 from tests.server.bulk import (
     ARROW,
     NDJSON,
@@ -105,7 +104,7 @@ def test_another_body_is_refused_row_by_row_where_the_server_forgot_the_first(
 
 
 def create_tokens(server: Server) -> str:
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         store.meters.create(
             display_name="Tokens",
             event_name="tokens",

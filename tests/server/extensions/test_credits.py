@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 import stripe
 
-import metering
 from metering.bodies import body_of, encoded
-from tests.segment_places import places_of
-from tests.server.running import Answered, Server
+from tests.server.running import JSON, Server
 from tests.server.shapes import TRANSACTION, differences, list_of
 from tests.server.usage import MINUTE, create_grant, now, unique
 
@@ -17,7 +15,6 @@ CREDITS = "/metering/v1/credits"
 APPLY, PREVIEW, REINSTATE = (
     f"{CREDITS}/{verb}" for verb in ("apply", "preview", "reinstate")
 )
-JSON = "application/json"
 
 
 @pytest.fixture
@@ -47,10 +44,6 @@ def raw(client: stripe.StripeClient, path: str, params: dict[str, Any]) -> Any:
     return json.loads(response.body)
 
 
-def send(server: Server, path: str, body: object, **headers: str) -> Answered:
-    return server.ask("POST", path, json.dumps(body), Content_Type=JSON, **headers)
-
-
 def amounts(answer: Any) -> list[int]:
     return [
         (each["credit"] or each["debit"])["amount"]["monetary"]["value"]
@@ -73,7 +66,7 @@ def test_an_invoice_draws_credits_once_for_stripes_client(
         {"invoice": invoice["invoice"], "invoice_line_item": "il_1"},
     ]
     assert raw(client, APPLY, invoice) == applied
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         made = store.credits.apply(**invoice)
     assert encoded({"data": [body_of(each) for each in made]}) == encoded(
         {"data": applied["data"]}
@@ -95,7 +88,7 @@ def test_a_form_and_json_are_the_same_invoice(
     }
 
     for body in (invoice, as_texts):
-        answered = send(server, APPLY, body)
+        answered = server.post_json(APPLY, body)
 
         assert answered.status == 200
         assert answered.json == applied
@@ -108,14 +101,14 @@ def test_a_preview_is_what_would_be_and_records_nothing(
     invoice = invoice_of(customer, 2_000, period_end="2100-01-01T00:00:00.5Z")
     before = client.v1.billing.credit_balance_transactions.list({"customer": customer})
 
-    previewed = send(server, PREVIEW, invoice, Idempotency_Key=unique("key"))
+    previewed = server.post_json(PREVIEW, invoice, Idempotency_Key=unique("key"))
 
     assert differences(previewed.json, list_of(TRANSACTION)) == []
     assert previewed.json["data"][0]["id"] == "cbtxn_tmp_1"
     assert amounts(previewed.json) == [1_000]
     again = client.v1.billing.credit_balance_transactions.list({"customer": customer})
     assert [each.id for each in again.data] == [each.id for each in before.data]
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         assert previewed.headers["metering-position"] == str(store.position)
 
 
@@ -167,11 +160,11 @@ def test_an_idempotency_key_gives_the_answer_again(
     server: Server, client: stripe.StripeClient, customer: str
 ) -> None:
     invoice, key = invoice_of(customer, 300), unique("key")
-    first = send(server, APPLY, invoice, Idempotency_Key=key)
+    first = server.post_json(APPLY, invoice, Idempotency_Key=key)
     raw(client, REINSTATE, {"invoice": invoice["invoice"]})
 
-    again = send(server, APPLY, invoice, Idempotency_Key=key)
-    other = send(server, APPLY, invoice_of(customer, 1), Idempotency_Key=key)
+    again = server.post_json(APPLY, invoice, Idempotency_Key=key)
+    other = server.post_json(APPLY, invoice_of(customer, 1), Idempotency_Key=key)
 
     assert (again.status, again.body) == (200, first.body)
     assert again.headers["idempotent-replayed"] == "true"
@@ -204,7 +197,7 @@ def test_what_is_wrong_with_an_invoice_is_named(
     body = {**invoice_of("cus_1", 1), **change}
 
     for path in (APPLY, PREVIEW):
-        refused = send(server, path, body)
+        refused = server.post_json(path, body)
 
         assert refused.status == 400
         assert refused.error.get("code") == code
@@ -217,7 +210,7 @@ def test_an_amount_is_a_whole_number_of_minor_units(
 ) -> None:
     line = {"id": "il_1", "amount": amount, "currency": "usd"}
 
-    refused = send(server, APPLY, invoice_of("cus_1", lines=[line]))
+    refused = server.post_json(APPLY, invoice_of("cus_1", lines=[line]))
 
     assert refused.status == 400
     assert refused.error["param"] == "lines[0][amount]"
@@ -234,7 +227,7 @@ def test_what_is_neither_a_form_nor_json_is_refused(server: Server) -> None:
 
 
 def test_an_invoice_that_drew_nothing_cannot_be_given_back(server: Server) -> None:
-    refused = send(server, REINSTATE, {"invoice": unique("in")})
+    refused = server.post_json(REINSTATE, {"invoice": unique("in")})
 
     assert refused.status == 400
     assert (refused.error["code"], refused.error["param"]) == (

@@ -6,8 +6,6 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 
-import metering
-from tests.segment_places import places_of
 from tests.server.running import Answered, Server
 from tests.server.shapes import V2_METER_EVENT, differences, list_of
 from tests.server.usage import create_event, create_meter, now, unique
@@ -33,7 +31,7 @@ def meter(server: Server, client: stripe.StripeClient) -> stripe.billing.Meter:
     meter = create_meter(client)
     for number in range(8):
         if number == 4:
-            with metering.connect(server.target, **places_of(server.target)) as store:
+            with server.store() as store:
                 store.seal()
         create_event(
             client,
@@ -65,7 +63,7 @@ def test_pages_hold_every_event_once_and_in_order(
     assert sizes == [3, 3, 2]
     assert [each["payload"]["value"] for each in found] == [str(n) for n in range(8)]
     assert int(answered.headers["metering-position"]) >= after
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         events = list(store.meter_events.list(event_name=meter.event_name))
     assert [(each["position"], each["identifier"]) for each in found] == [
         (each.position, each.identifier) for each in events
@@ -118,7 +116,7 @@ def test_times_have_all_their_digits(
     server: Server, client: stripe.StripeClient
 ) -> None:
     meter = create_meter(client)
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         event = store.meter_events.create(
             event_name=meter.event_name,
             payload={"stripe_customer_id": "cus_1", "value": "0.000000000001"},

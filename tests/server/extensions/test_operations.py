@@ -7,11 +7,9 @@ from pathlib import Path
 import stripe
 from prometheus_client.parser import text_string_to_metric_families
 
-import metering
-from tests.segment_places import places_of
 from tests.server.running import Server, running_server
 from tests.server.shapes import differences
-from tests.server.usage import create_event, create_meter, unique
+from tests.server.usage import create_event, create_meter, event_form, unique
 
 METRICS, HEALTH = "/metrics", "/metering/v1/health"
 METERS, EVENTS = "/v1/billing/meters", "/v1/billing/meter_events"
@@ -92,17 +90,8 @@ def test_what_the_log_holds_is_told_whoever_recorded_it(
     identifier = unique()
 
     for _ in range(2):
-        server.ask(
-            "POST",
-            EVENTS,
-            {
-                "event_name": meter.event_name,
-                "identifier": identifier,
-                "payload[stripe_customer_id]": "cus_1",
-                "payload[value]": "1",
-            },
-        )
-    with metering.connect(server.target, **places_of(server.target)) as store:
+        server.ask("POST", EVENTS, event_form(meter.event_name, identifier=identifier))
+    with server.store() as store:
         store.meter_events.create(
             event_name=meter.event_name,
             payload={"stripe_customer_id": "cus_1", "value": "1"},
@@ -117,7 +106,7 @@ def test_what_the_log_holds_is_told_whoever_recorded_it(
 
 
 def test_refusals_are_counted_by_reason(server: Server, tmp_path: Path) -> None:
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         key = store.api_keys.create(name="ingest only", scopes=["ingest"]).secret
     before = scrape(server)
 
@@ -137,7 +126,7 @@ def test_refusals_are_counted_by_reason(server: Server, tmp_path: Path) -> None:
     ) as hot:
         with ThreadPoolExecutor(16) as pool:
             asked = list(pool.map(lambda _: hot.ask("GET", METERS), range(64)))
-        with metering.connect(hot.target, **places_of(hot.target)) as store:
+        with hot.store() as store:
             other = store.api_keys.create(name="another bucket").secret
         text = hot.ask("GET", METRICS, key=other).body.decode()
     limited = sum(each.status == 429 for each in asked)
@@ -189,7 +178,7 @@ def test_health_is_the_status_of_the_store(
         "position": int,
     }
     assert differences(answered.json, shape) == []
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         status = store.status()
     assert answered.json["position"] == status.position
     assert answered.json["event_count"] == status.event_count

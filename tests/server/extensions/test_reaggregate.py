@@ -1,27 +1,24 @@
 """Re-aggregation answers what the library does, in Arrow and in JSON, however large."""
 
-import http.client
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import pytest
 import stripe
 
 import metering
-from tests.segment_places import places_of
-from tests.server.running import Answered, Server
+from tests.server.running import JSON, Answered, Server
 from tests.server.shapes import differences, list_of
 from tests.server.usage import create_event, create_meter, unique
 
 PATH = "/metering/v1/reaggregate"
 ARROW = "application/vnd.apache.arrow.stream"
-JSON = "application/json"
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 ROW = {
     "meter": str,
@@ -37,7 +34,7 @@ MANY = 20_000
 @pytest.fixture(scope="module")
 def library(server: Server) -> Iterator[metering.Metering]:
     """The library, beside the server, on the same store."""
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         yield store
 
 
@@ -69,8 +66,7 @@ def event_name(client: stripe.StripeClient, library: metering.Metering) -> str:
 
 
 def send(server: Server, body: object, accept: str = ARROW) -> Answered:
-    encoded = json.dumps(body)
-    return server.ask("POST", PATH, encoded, Content_Type=JSON, Accept=accept)
+    return server.post_json(PATH, body, Accept=accept)
 
 
 def table_of(answered: Answered) -> pa.Table:
@@ -255,11 +251,8 @@ def test_a_large_answer_comes_in_pieces_and_is_whole(
 
 
 def test_who_hangs_up_on_a_large_answer_harms_nobody(server: Server, many: str) -> None:
-    address = urlsplit(server.url)
     for _ in range(4):
-        connection = http.client.HTTPConnection(
-            str(address.hostname), address.port, timeout=60
-        )
+        connection = server.connect()
         connection.request(
             "GET",
             f"{PATH}?meters={many}",
@@ -338,11 +331,9 @@ def test_what_the_events_do_not_answer_is_the_askers_to_change(
 def test_nothing_is_asked_twice_that_has_no_effect(
     server: Server, event_name: str
 ) -> None:
-    key, asked = unique("key"), json.dumps({"meters": [event_name]})
+    key, asked = unique("key"), {"meters": [event_name]}
 
     for _ in range(2):
-        answered = server.ask(
-            "POST", PATH, asked, Content_Type=JSON, Accept=ARROW, Idempotency_Key=key
-        )
+        answered = server.post_json(PATH, asked, Accept=ARROW, Idempotency_Key=key)
         assert table_of(answered).num_rows > 0
         assert "idempotent-replayed" not in answered.headers

@@ -13,12 +13,7 @@ import metering
 from metering.server import create_app
 from tests.metering.usual_usage import create_meter
 from tests.server.in_process import served
-
-EVENT = {
-    "event_name": "tokens",
-    "payload[stripe_customer_id]": "cus_1",
-    "payload[value]": "2",
-}
+from tests.server.usage import event_form
 
 
 def test_a_mounted_application_answers_below_its_path() -> None:
@@ -34,7 +29,9 @@ def test_a_mounted_application_answers_below_its_path() -> None:
             own = server.ask("GET", "/")
             listed = server.ask("GET", "/billing/v1/billing/meters")
             retrieved = server.ask("GET", f"/billing/v1/billing/meters/{meter.id}")
-            recorded = server.ask("POST", "/billing/v1/billing/meter_events", EVENT)
+            recorded = server.ask(
+                "POST", "/billing/v1/billing/meter_events", event_form("tokens")
+            )
             ready = server.ask("GET", "/billing/readyz")
             unknown = server.ask("GET", "/billing/v2/none")
 

@@ -20,7 +20,15 @@ import metering
 from metering.cli.app import app
 from tests.segment_places import places_of
 from tests.server.running import Server, running_server, server_process
-from tests.server.usage import DAY, create_alert, create_event, create_meter, unique
+from tests.server.usage import (
+    DAY,
+    create_alert,
+    create_event,
+    create_meter,
+    event_form,
+    grant_form,
+    unique,
+)
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -229,12 +237,7 @@ class Sender(threading.Thread):
     def run(self) -> None:
         while True:
             identifier = unique("event")
-            form = {
-                "event_name": self._event_name,
-                "identifier": identifier,
-                "payload[stripe_customer_id]": "cus_1",
-                "payload[value]": "1",
-            }
+            form = event_form(self._event_name, identifier=identifier)
             try:
                 answered = self._server.ask("POST", EVENTS, form)
             except ConnectionRefusedError:
@@ -270,7 +273,7 @@ def test_what_was_acknowledged_is_recorded(
         sender.join()
     returned = server.process.wait()
 
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         recorded = {each.identifier for each in store.meter_events.list()}
     acknowledged = {each for sender in senders for each in sender.acknowledged}
     unanswered = {each for sender in senders for each in sender.unanswered}
@@ -300,15 +303,8 @@ class Granter(threading.Thread):
 
 
 def grant(server: Server, key: str) -> str:
-    form = {
-        "customer": key,
-        "amount[type]": "monetary",
-        "amount[monetary][currency]": "usd",
-        "amount[monetary][value]": "100",
-        "applicability_config[scope][price_type]": "metered",
-    }
     answered = server.ask(
-        "POST", "/v1/billing/credit_grants", form, Idempotency_Key=key
+        "POST", "/v1/billing/credit_grants", grant_form(key), Idempotency_Key=key
     )
     assert answered.status == 200, answered.body
     return str(answered.json["id"])

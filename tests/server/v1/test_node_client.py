@@ -9,7 +9,6 @@ import pytest
 
 import metering
 from tests.documentation.pages import ROOT, blocks
-from tests.segment_places import places_of
 from tests.server.losing import losing_proxy
 from tests.server.node import lay_out, printed_by, what_is_missing
 from tests.server.running import Server, running_server
@@ -52,7 +51,7 @@ def running_scripts(server: Server, tmp_path: Path) -> Run:
 
 
 def store_of(server: Server, **keywords: Any) -> metering.Metering:
-    return metering.connect(server.target, **places_of(server.target), **keywords)
+    return server.store(**keywords)
 
 
 def clock_off_by(offset: timedelta) -> metering.FixedClock:

@@ -1,15 +1,15 @@
 """Meter events and adjustments of v2, by Stripe's own client."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import stripe
 
+from metering.arguments.times import time_of
 from tests.server.running import Answered, Server
 from tests.server.shapes import V2_ADJUSTMENT, V2_METER_EVENT, check_shape
-from tests.server.usage import create_meter, now, unique
+from tests.server.usage import create_meter, now, summed, unique
 
 EVENTS = "/v2/billing/meter_events"
 ADJUSTMENTS = "/v2/billing/meter_event_adjustments"
@@ -21,8 +21,7 @@ def meter(client: stripe.StripeClient) -> stripe.billing.Meter:
 
 
 def ask(server: Server, body: object, path: str = EVENTS, **headers: str) -> Answered:
-    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return server.ask("POST", path, sent, Content_Type="application/json", **headers)
+    return server.post_json(path, body, **headers)
 
 
 def event(meter: stripe.billing.Meter, **fields: Any) -> dict[str, Any]:
@@ -30,21 +29,10 @@ def event(meter: stripe.billing.Meter, **fields: Any) -> dict[str, Any]:
     return {"event_name": meter.event_name, "payload": payload, **fields}
 
 
-def summed(client: stripe.StripeClient, meter: stripe.billing.Meter) -> float:
-    minute = now() // 60 * 60
-    params: Any = {
-        "customer": "cus_1",
-        "start_time": minute - 86_400,
-        "end_time": minute + 3_600,
-    }
-    [summary] = client.v1.billing.meters.event_summaries.list(meter.id, params).data
-    return summary.aggregated_value
-
-
 def test_an_event_is_recorded_as_it_was_sent(
     client: stripe.StripeClient, meter: stripe.billing.Meter
 ) -> None:
-    identifier, timestamp = unique(), stripe_time(now() - 60)
+    identifier, timestamp = unique(), time_of(datetime.fromtimestamp(now() - 60, UTC))
 
     created = client.v2.billing.meter_events.create(
         {**event(meter), "identifier": identifier, "timestamp": timestamp}  # type: ignore[typeddict-item]  # a dict of the test's
@@ -60,11 +48,6 @@ def test_an_event_is_recorded_as_it_was_sent(
         "payload": {"stripe_customer_id": "cus_1", "value": "25"},
         "timestamp": timestamp,
     }
-
-
-def stripe_time(seconds: int) -> str:
-    written = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return written.replace("+00:00", "Z")
 
 
 def test_a_request_that_comes_again_records_nothing_again(
@@ -102,18 +85,6 @@ def test_a_refused_request_is_done_when_it_comes_again(
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"event_name": "nothing"}, "no_meter"),
-        ({"payload": {"value": "1"}}, "payload_no_customer_defined"),
-        ({"payload": {"stripe_customer_id": "cus_1"}}, "payload_no_value_defined"),
-        (
-            {"payload": {"stripe_customer_id": "cus_1", "value": "much"}},
-            "payload_invalid_value",
-        ),
-        (
-            {"payload": {"stripe_customer_id": "cus_1", "value": "1234567890123456"}},
-            "payload_invalid_value",
-        ),
-        ({"timestamp": "2020-01-31T12:00:00Z"}, "timestamp_too_far_in_past"),
         ({"timestamp": "2020-13-31T12:00:00Z"}, "timestamp_invalid"),
         ({"timestamp": "1706702400"}, "timestamp_invalid"),
         ({"foo": "1"}, "parameter_unknown"),
@@ -134,21 +105,16 @@ def test_a_refusal_has_a_code_of_v2(
     assert refused.error.keys() == {"code", "message", "type"}
 
 
-def test_an_event_of_an_inactive_meter_and_a_duplicate_are_refused(
-    server: Server, client: stripe.StripeClient
-) -> None:
-    meter, identifier = create_meter(client), unique()
-    assert ask(server, event(meter, identifier=identifier)).status == 200
+def test_a_duplicate_is_refused(server: Server, meter: stripe.billing.Meter) -> None:
+    body = event(meter, identifier=unique())
+    assert ask(server, body).status == 200
 
-    duplicate = ask(server, event(meter, identifier=identifier))
-    client.v1.billing.meters.deactivate(meter.id)
-    archived = ask(server, event(meter))
+    refused = ask(server, body)
 
-    assert (duplicate.status, duplicate.error["code"]) == (400, "duplicate_meter_event")
-    assert duplicate.error["message"] == (
-        f"An event already exists with identifier {identifier}."
+    assert (refused.status, refused.error["code"]) == (400, "duplicate_meter_event")
+    assert refused.error["message"] == (
+        f"An event already exists with identifier {body['identifier']}."
     )
-    assert (archived.status, archived.error["code"]) == (400, "archived_meter")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The stream and what it reports, by Stripe's own client."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 import stripe
 
 import metering
-from tests.segment_places import places_of
 from tests.server.losing import losing_proxy
 from tests.server.running import Answered, Server, addresses, running_server
 from tests.server.shapes import (
@@ -19,7 +17,7 @@ from tests.server.shapes import (
     V2_SESSION,
     check_shape,
 )
-from tests.server.usage import DAY, create_meter, now, unique
+from tests.server.usage import create_meter, summed, unique
 from tests.webhook_receiver import running_receiver
 
 STREAM = "/v2/billing/meter_event_stream"
@@ -40,44 +38,19 @@ def event(meter: stripe.billing.Meter, value: str = "1", **fields: Any) -> Any:
     return {"event_name": meter.event_name, "payload": payload, **fields}
 
 
-def summed(client: stripe.StripeClient, meter: stripe.billing.Meter) -> float:
-    minute = now() // 60 * 60
-    params: Any = {
-        "customer": "cus_1",
-        "start_time": minute - DAY,
-        "end_time": minute + 3_600,
-    }
-    [summary] = client.v1.billing.meters.event_summaries.list(meter.id, params).data
-    return summary.aggregated_value
-
-
 def send(server: Server, token: str, body: object, **headers: str) -> Answered:
-    sent = json.dumps(body).encode()
-    headers = {"Content_Type": "application/json", **headers}
-    return server.ask("POST", STREAM, sent, key=token, **headers)
+    return server.post_json(STREAM, body, Authorization=f"Bearer {token}", **headers)
+
+
+def in_a_minute(server: Server) -> metering.Metering:
+    """The store for somebody whose clock is ahead: the windows so far have ended."""
+    ahead = metering.SystemClock().now() + timedelta(minutes=1)
+    return server.store(clock=metering.FixedClock(ahead), allow_private_webhooks=True)
 
 
 def make_reports(server: Server) -> None:
-    """Let the windows so far end: for somebody whose clock is ahead they have."""
-    ahead = metering.SystemClock().now() + timedelta(minutes=1)
-    clock = metering.FixedClock(ahead)
-    with metering.connect(
-        server.target, clock=clock, **places_of(server.target)
-    ) as store:
+    with in_a_minute(server) as store:
         store.error_reports.list()
-
-
-def deliver_later(server: Server) -> None:
-    """Deliver what is due in a minute."""
-    ahead = metering.SystemClock().now() + timedelta(minutes=1)
-    clock = metering.FixedClock(ahead)
-    with metering.connect(
-        server.target,
-        clock=clock,
-        allow_private_webhooks=True,
-        **places_of(server.target),
-    ) as store:
-        store.deliver()
 
 
 def reports_on(
@@ -125,7 +98,7 @@ def test_the_answer_is_empty_and_tells_the_position(
     answered = send(server, token, {"events": [event(meter)]})
 
     assert answered.json == {}
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         assert int(answered.headers["metering-position"]) == store.position
 
 
@@ -147,7 +120,7 @@ def test_the_answer_is_empty_and_tells_the_position(
 def test_a_malformed_request_is_refused_whole(
     server: Server, meter: stripe.billing.Meter, token: str, events: Any
 ) -> None:
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         before = store.position
         is_list = isinstance(events, list) and len(events) == 1
         body = {"events": [event(meter), *events] if is_list else events}
@@ -310,12 +283,10 @@ def test_thin_events_are_listed_page_by_page(
 def test_an_expired_session_says_so_to_stripes_client(
     server: Server, meter: stripe.billing.Meter
 ) -> None:
-    with metering.connect(server.target, **places_of(server.target)) as store:
+    with server.store() as store:
         [key, *_] = store.api_keys.list()
     ago = metering.FixedClock(metering.SystemClock().now() - timedelta(minutes=16))
-    with metering.connect(
-        server.target, clock=ago, **places_of(server.target)
-    ) as store:
+    with server.store(clock=ago) as store:
         session = store.meter_event_sessions.create(key_id=key.id)
     token = str(session.authentication_token)
 
@@ -405,13 +376,14 @@ def test_a_thin_event_that_arrived_is_fetched(own_server: Server) -> None:
     meter = create_meter(client)
     token = client.v2.billing.meter_event_session.create().authentication_token
     with running_receiver() as receiver:
-        with metering.connect(own_server.target, allow_private_webhooks=True) as store:
+        with own_server.store(allow_private_webhooks=True) as store:
             endpoint = store.webhook_endpoints.create(
                 url=receiver.url,
                 enabled_events=["v1.billing.meter.error_report_triggered"],
             )
         send(own_server, token, {"events": [event(meter, "much")]})
-        deliver_later(own_server)
+        with in_a_minute(own_server) as store:
+            store.deliver()
         received = receiver.next()
 
     notification = client.parse_event_notification(

@@ -3,10 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-import pytest
 import stripe
 
-from tests.server.running import Server
 from tests.server.shapes import METER, SUMMARY, check_shape, list_of
 from tests.server.usage import DAY, HOUR, create_event, create_meter, now, unique
 
@@ -76,26 +74,6 @@ def test_a_meter_is_deactivated_and_reactivated(client: stripe.StripeClient) -> 
     plain = check_shape(active, METER)
     assert plain["status"] == "active"
     assert plain["status_transitions"] == {"deactivated_at": None}
-
-
-def test_a_meter_is_not_deactivated_twice(client: stripe.StripeClient) -> None:
-    meter = create_meter(client)
-    client.v1.billing.meters.deactivate(meter.id)
-
-    with pytest.raises(stripe.InvalidRequestError) as refused:
-        client.v1.billing.meters.deactivate(meter.id)
-
-    assert refused.value.http_status == 400
-
-
-def test_an_event_name_has_one_meter(client: stripe.StripeClient) -> None:
-    meter = create_meter(client)
-
-    with pytest.raises(stripe.InvalidRequestError) as refused:
-        create_meter(client, event_name=meter.event_name)
-
-    assert refused.value.code == "resource_already_exists"
-    assert refused.value.param == "event_name"
 
 
 def test_meters_are_listed_by_status(client: stripe.StripeClient) -> None:
@@ -171,38 +149,3 @@ def test_usage_is_summed_by_the_hour_the_newest_first(
     assert check_shape(page, list_of(SUMMARY))["has_more"] is True
     starts = [each.start_time for each in page.auto_paging_iter()]
     assert starts == [first + 2 * HOUR, first + HOUR, first]
-
-
-@pytest.mark.parametrize(
-    ("window", "off"), [(None, 30), ("hour", 60), ("day", HOUR)], ids=str
-)
-def test_bounds_are_aligned(
-    client: stripe.StripeClient, window: str | None, off: int
-) -> None:
-    grouping = {} if window is None else {"value_grouping_window": window}
-
-    with pytest.raises(stripe.InvalidRequestError) as refused:
-        summaries(client, create_meter(client), end_time=TODAY + off, **grouping)
-
-    assert refused.value.param == "end_time"
-
-
-def test_the_end_is_after_the_start(client: stripe.StripeClient) -> None:
-    with pytest.raises(stripe.InvalidRequestError) as refused:
-        summaries(client, create_meter(client), end_time=TODAY - DAY)
-
-    assert refused.value.param == "end_time"
-
-
-def test_a_meter_that_is_not_there_is_not_found(
-    server: Server, client: stripe.StripeClient
-) -> None:
-    with pytest.raises(stripe.InvalidRequestError) as missing:
-        client.v1.billing.meters.retrieve("mtr_none")
-
-    assert missing.value.http_status == 404
-    assert missing.value.code == "resource_missing"
-    assert missing.value.param == "id"
-    assert missing.value.user_message == "No such billing meter: 'mtr_none'"
-    path = f"/v1/billing/meters/mtr_none/event_summaries?customer=a&start_time=0&end_time={DAY}"
-    assert server.ask("GET", path).status == 404
