@@ -6,6 +6,7 @@ document and the front page are made of it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -119,7 +120,7 @@ Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
 """Answers calls at once; one that is refused does not fail the others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """What is served at a path by a method. It has a handler, or is answered together.
 
@@ -170,12 +171,12 @@ class Route:
         """Check that it is answered in one way."""
         assert (self.handler is None) is not (self.together is None)
 
-    @property
+    @cached_property
     def fields(self) -> Fields:
         """The fields of its request."""
         return fields_of(self.takes, self.dialect.spelling, self.needs)
 
-    @property
+    @cached_property
     def accepted(self) -> Fields:
         """All fields that a request may give."""
         return {**self.fields, **_EXPAND} if self.dialect.expands else self.fields

@@ -55,6 +55,11 @@ def decode_form(text: bytes) -> Tree:
 
 
 def _put(tree: Tree, key: str, value: str) -> None:
+    if "[" not in key:
+        if key in tree:
+            raise _said_twice(key)
+        tree[key] = value
+        return
     parts = _KEY.fullmatch(key)
     # A key that is no path is one of its own, which no route knows.
     path = [key] if parts is None else [parts[1], *_BRACKETS.findall(parts[2])]
