@@ -14,8 +14,6 @@ from ledger.log import Log
 from ledger.places import Place, open_place
 from ledger.sealing import StepCallback
 from metering.access.api_keys import ApiKeys
-from metering.access.idempotency import IdempotentRequests
-from metering.access.internals import Internals
 from metering.alerts.alerts import ALERTS_MAX, Alerts
 from metering.arguments.clock import Clock, SystemClock
 from metering.arguments.ids import RandomIds
@@ -24,6 +22,7 @@ from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CREDIT_GRANTS_MAX, CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
+from metering.internals import Internals
 from metering.meters.meters import Meters
 from metering.reaggregation.questions import Filters, ReaggregationRequest, reaggregated
 from metering.store.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
@@ -195,7 +194,7 @@ class Metering:
         self.webhook_endpoints = WebhookEndpoints(self._engine)
         self.events = Events(self._engine)
         self.api_keys = ApiKeys(self._engine)
-        self.internals = Internals(requests=IdempotentRequests(self._engine))
+        self.internals = Internals(self._engine)
         self.meter_event_sessions = MeterEventSessions(self._engine)
         self.error_reports = ErrorReports(self._engine)
 

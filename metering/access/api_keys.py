@@ -123,7 +123,7 @@ class ApiKeys:
         )
 
     def _page(self, asked: WholeListRequest) -> ListObject[ApiKey]:
-        keys = [_resource(each) for each in self._stored()]
+        keys = [_resource(each) for each in _stored(self._engine)]
         page = within_page(asked, keys, [each.id for each in keys], "API key")
         return listed(asked, page, self._page)
 
@@ -133,30 +133,32 @@ class ApiKeys:
         Raises:
             ResourceMissingError: there is no such key.
         """
-        if key_id not in {each.key_id for each in self._stored()}:
+        if key_id not in {each.key_id for each in _stored(self._engine)}:
             raise ResourceMissingError("API key", str(key_id))
         with self._engine.writing() as writing:
             StoredKeys(writing.connection).revoke(key_id, writing.now)
-        [revoked] = [each for each in self._stored() if each.key_id == key_id]
+        [revoked] = [each for each in _stored(self._engine) if each.key_id == key_id]
         return _resource(revoked)
 
-    def by_digest(self) -> Mapping[bytes, ApiKey]:
-        """Return every key of this mode by the SHA-256 of its secret."""
-        livemode = self._engine.settings.livemode
-        return {
-            each.digest: _resource(each)
-            for each in self._stored()
-            if each.livemode is livemode
-        }
 
-    def _stored(self) -> Sequence[StoredKey]:
-        with self._engine.log.read() as connection:
-            return StoredKeys(connection).all()
+def keys_by_digest(engine: Engine) -> Mapping[bytes, ApiKey]:
+    """Return every key of a connection's mode by the SHA-256 of its secret."""
+    livemode = engine.settings.livemode
+    return {
+        each.digest: _resource(each)
+        for each in _stored(engine)
+        if each.livemode is livemode
+    }
 
 
 def digest_of(secret: str) -> bytes:
     """Return the SHA-256 of a secret, whose 256 random bits need nothing slower."""
     return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+
+
+def _stored(engine: Engine) -> Sequence[StoredKey]:
+    with engine.log.read() as connection:
+        return StoredKeys(connection).all()
 
 
 def _check_scopes(scopes: Sequence[str]) -> tuple[ScopeName, ...]:

@@ -131,17 +131,6 @@ class Meters:
             writing.record([created])
         return self.retrieve(created.meter_id)
 
-    def value_key(self, event_name: str) -> str | None:
-        """Return the payload key that holds the value of the events of a name.
-
-        It never changes. None where no meter has the name, or its formula needs no
-        number.
-        """
-        meter = self._engine.known_definitions().by_event_name.get(event_name)
-        if meter is None:
-            meter = self._engine.definitions().by_event_name.get(event_name)
-        return meter.value_payload_key if meter and meter.needs_value else None
-
     def update(self, meter_id: str, *, display_name: str) -> Meter:
         """Change the display name of a meter; nothing else of it can change.
 
@@ -319,6 +308,18 @@ def meter_of(
     if meter is None:
         raise ResourceMissingError("billing meter", meter_id, param=param)
     return meter
+
+
+def value_key_of(engine: Engine, event_name: str) -> str | None:
+    """Return the payload key that holds the value of the events of a name.
+
+    It never changes. None where no meter has the name, or its formula needs no
+    number.
+    """
+    meter = engine.known_definitions().by_event_name.get(event_name)
+    if meter is None:
+        meter = engine.definitions().by_event_name.get(event_name)
+    return meter.value_payload_key if meter and meter.needs_value else None
 
 
 def meter_resource(meter: MeterDefinition, *, livemode: bool) -> Meter:

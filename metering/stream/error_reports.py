@@ -67,39 +67,6 @@ class ErrorReports:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, refused: Sequence[RefusedEvent]) -> None:
-        """Record refused events, durably, to be reported.
-
-        Those of a request that is sent again under its idempotency key count once.
-        """
-        livemode = self._engine.settings.livemode
-        with self._engine.writing() as writing:
-            _report_windows(self._engine, writing)
-            requests, now = Requests(writing.connection), writing.now
-            fresh = self._counted(_first_sent(refused, requests, now))
-            Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
-
-    def _counted(
-        self, refused: Iterable[RefusedEvent]
-    ) -> Mapping[str, Sequence[ErrorsOfCode]]:
-        """Count events by the meter, empty where there is none, and the code."""
-        meters = self._engine.known_definitions().by_event_name
-        grouped: dict[tuple[str, str], list[RefusedEvent]] = defaultdict(list)
-        for each in refused:
-            meter = None if each.code == _NO_METER else meters.get(each.event_name)
-            grouped["" if meter is None else meter.meter_id, each.code].append(each)
-        counted: dict[str, list[ErrorsOfCode]] = defaultdict(list)
-        for (meter_id, code), group in grouped.items():
-            samples = group[:SAMPLES_MAX]
-            counted[meter_id].append(
-                ErrorsOfCode(
-                    code=code,
-                    error_count=len(group),
-                    samples=tuple((each.message, each.identifier) for each in samples),
-                )
-            )
-        return counted
-
     def retrieve(self, report_id: str) -> ErrorReport:
         """Return a report by its id.
 
@@ -187,6 +154,19 @@ class ErrorReports:
             )
 
 
+def add_refused(engine: Engine, refused: Sequence[RefusedEvent]) -> None:
+    """Record refused events, durably, to be reported.
+
+    Those of a request that is sent again under its idempotency key count once.
+    """
+    livemode = engine.settings.livemode
+    with engine.writing() as writing:
+        _report_windows(engine, writing)
+        requests, now = Requests(writing.connection), writing.now
+        fresh = _counted(engine, _first_sent(refused, requests, now))
+        Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
+
+
 def make_reports(engine: Engine) -> int:
     """Make the reports of windows that have ended; return how many deliveries."""
     with engine.log.read() as connection:
@@ -195,6 +175,28 @@ def make_reports(engine: Engine) -> int:
         return 0
     with engine.writing() as writing:
         return _report_windows(engine, writing)
+
+
+def _counted(
+    engine: Engine, refused: Iterable[RefusedEvent]
+) -> Mapping[str, Sequence[ErrorsOfCode]]:
+    """Count events by the meter, empty where there is none, and the code."""
+    meters = engine.known_definitions().by_event_name
+    grouped: dict[tuple[str, str], list[RefusedEvent]] = defaultdict(list)
+    for each in refused:
+        meter = None if each.code == _NO_METER else meters.get(each.event_name)
+        grouped["" if meter is None else meter.meter_id, each.code].append(each)
+    counted: dict[str, list[ErrorsOfCode]] = defaultdict(list)
+    for (meter_id, code), group in grouped.items():
+        samples = group[:SAMPLES_MAX]
+        counted[meter_id].append(
+            ErrorsOfCode(
+                code=code,
+                error_count=len(group),
+                samples=tuple((each.message, each.identifier) for each in samples),
+            )
+        )
+    return counted
 
 
 def _report_windows(engine: Engine, writing: Writing) -> int:

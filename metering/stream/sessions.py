@@ -71,21 +71,24 @@ class MeterEventSessions:
         made = _resource(stored, now)
         return msgspec.structs.replace(made, authentication_token=token)
 
-    def by_digest(self, digests: Sequence[bytes]) -> Mapping[bytes, MeterEventSession]:
-        """Return the sessions of this mode by the SHA-256 of their tokens.
 
-        Sessions of revoked API keys are left out.
-        """
-        now, livemode = self._engine.now(), self._engine.settings.livemode
-        with self._engine.log.read() as connection:
-            found = StoredSessions(connection).with_digests(digests)
-            keys = StoredKeys(connection).all() if found else []
-        good = {each.key_id for each in keys if each.revoked_at is None}
-        return {
-            each.digest: _resource(each, now)
-            for each in found
-            if each.livemode is livemode and each.key_id in good
-        }
+def sessions_by_digest(
+    engine: Engine, digests: Sequence[bytes]
+) -> Mapping[bytes, MeterEventSession]:
+    """Return the sessions of a connection's mode by the SHA-256 of their tokens.
+
+    Sessions of revoked API keys are left out.
+    """
+    now, livemode = engine.now(), engine.settings.livemode
+    with engine.log.read() as connection:
+        found = StoredSessions(connection).with_digests(digests)
+        keys = StoredKeys(connection).all() if found else []
+    good = {each.key_id for each in keys if each.revoked_at is None}
+    return {
+        each.digest: _resource(each, now)
+        for each in found
+        if each.livemode is livemode and each.key_id in good
+    }
 
 
 def _resource(stored: StoredSession, now: int) -> MeterEventSession:

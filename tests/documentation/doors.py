@@ -22,16 +22,10 @@ from metering.server.table import ROUTES
 
 # The routes answer what comes together by methods of their own.
 _SAME = {
-    "meter_events.create_together": "meter_events.create",
-    "meter_events.accept": "meter_events.create",
+    "internals.record_events": "meter_events.create",
+    "internals.accept_events": "meter_events.create",
 }
-_PLUMBING = (
-    "idempotent_requests",
-    "error_reports.add",
-    "by_digest",
-    "value_key",
-    "now",
-)
+_PLUMBING = ("internals.", "now")
 _NO_COMMAND = {"demo"}
 
 
@@ -45,11 +39,7 @@ def library_methods() -> list[str]:
         for method, _ in _public_functions(type(group))
     ]
     methods += [name for name, _ in _public_functions(metering.Metering)]
-    return [
-        method
-        for method in methods
-        if method not in _SAME and not any(word in method for word in _PLUMBING)
-    ]
+    return [each for each in methods if not each.startswith(_PLUMBING)]
 
 
 def routes_by_method() -> dict[str, list[Route]]:
@@ -144,21 +134,40 @@ def _called(
 ) -> set[str]:
     """Return the methods of the library that a function of a package calls."""
     found: set[str] = set()
-    waiting, seen = [inspect.unwrap(run)], set()
+    waiting: list[object] = [inspect.unwrap(run)]
+    seen: set[FunctionType] = set()
     while waiting:
         function = waiting.pop()
-        if function in seen or not isinstance(function, FunctionType):
+        if not isinstance(function, FunctionType) or function in seen:
             continue
         seen.add(function)
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute):
-                found.update(_method(node))
-            elif isinstance(node, ast.Name) and follow:
-                named = function.__globals__.get(node.id)
-                if getattr(named, "__module__", "").startswith(package):
-                    waiting.append(named)
+        methods, named = _named_in(function)
+        found |= methods
+        if follow:
+            waiting += [
+                each
+                for each in named
+                if getattr(each, "__module__", "").startswith(package)
+            ]
     return found
+
+
+def _named_in(function: FunctionType) -> tuple[set[str], list[object]]:
+    """Return the methods that a function names, and all else, which it may call."""
+    if function.__name__ == "<lambda>":
+        method = ".".join(function.__code__.co_names)
+        return {_SAME.get(method, method)}, []
+    methods: set[str] = set()
+    named: list[object] = []
+    held = inspect.getclosurevars(function).nonlocals
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+        if isinstance(node, ast.Attribute):
+            methods.update(_method(node))
+            if isinstance(node.value, ast.Name) and node.value.id in held:
+                named.append(getattr(held[node.value.id], node.attr, None))
+        elif isinstance(node, ast.Name):
+            named.append(held.get(node.id, function.__globals__.get(node.id)))
+    return methods, named
 
 
 def _method(node: ast.Attribute) -> Iterator[str]:

@@ -133,8 +133,8 @@ def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str
         },
         "happened": store.events.list(limit=100),
         "keys": store.api_keys.list(),
-        "opened_by_key": store.api_keys.by_digest()[key].id,
-        "session": store.meter_event_sessions.by_digest([token])[token],
+        "opened_by_key": store.internals.keys_by_digest()[key].id,
+        "session": store.internals.sessions_by_digest([token])[token],
         "reports": store.error_reports.list(limit=100),
     }
     answers: dict[str, Any] = json.loads(msgspec.json.encode(found))

@@ -137,7 +137,7 @@ def test_error_reports_are_read_by_pages_in_both_directions(
             identifier=f"request_{number}",
             request=None,
         )
-        store.error_reports.add([refused])
+        store.internals.add_refused([refused])
         clock.advance(timedelta(seconds=10))
 
     check(store.error_reports.list)

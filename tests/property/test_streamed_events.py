@@ -109,7 +109,7 @@ def refusals(
 ) -> list[tuple[int, str | None, str]]:
     if not events:
         return []
-    found = m.meter_events.accept(events)
+    found = m.internals.accept_events(events)
     return [
         (first + number, found[number].code, found[number].message)
         for number in sorted(found)

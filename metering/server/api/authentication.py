@@ -44,13 +44,13 @@ class Keyring:
 
     def look(self) -> Keys:
         """Return the keys, for the requests that came before the look."""
-        return _looked_at(self._m.api_keys.by_digest)
+        return _looked_at(self._m.internals.keys_by_digest)
 
     def look_at_sessions(self, authorizations: Sequence[str | None]) -> Keys:
         """Return the sessions whose tokens some requests carry."""
         tokens = {_bearer(each) for each in authorizations}
         digests = [digest_of(token) for token in sorted(tokens) if token]
-        return _looked_at(lambda: self._m.meter_event_sessions.by_digest(digests))
+        return _looked_at(lambda: self._m.internals.sessions_by_digest(digests))
 
 
 def _looked_at(look: Callable[[], Keys]) -> Keys:

@@ -18,7 +18,7 @@ from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.server.api.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
-from metering.usage.meter_events import NewMeterEvent, Recorded
+from metering.usage.recording import NewMeterEvent, Recorded
 from metering.usage.requests import MeterEventAdjustmentCreate, MeterEventCreate
 
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
@@ -37,14 +37,14 @@ def create_and_write(
     events: dict[int, NewMeterEvent] = {}
     for number, call in enumerate(calls):
         try:
-            key = call.m.meters.value_key(call.given["event_name"])
+            key = call.m.internals.value_key(call.given["event_name"])
             check_digits(key, call.given["payload"])
         except InvalidRequestError as refusal:
             answers[number] = refusal
         else:
             events[number] = _new_event(call)
     if events:
-        recorded = calls[0].m.meter_events.create_together(list(events.values()))
+        recorded = calls[0].m.internals.record_events(list(events.values()))
         for number, event in zip(events, recorded, strict=True):
             answers[number] = _answer(calls[number], event, write)
     return [answers[number] for number in range(len(calls))]

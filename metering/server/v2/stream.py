@@ -71,10 +71,10 @@ def _accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
     refusals = _too_long(m, events)
     kept = [at for at in range(len(events)) if at not in refusals]
     if kept:
-        found = m.meter_events.accept([events[at] for at in kept])
+        found = m.internals.accept_events([events[at] for at in kept])
         refusals |= {kept[at]: refusal for at, refusal in found.items()}
     if refusals:
-        m.error_reports.add(
+        m.internals.add_refused(
             [
                 _refused(events[at].event_name, refusals[at], senders[at])
                 for at in sorted(refusals)
@@ -89,7 +89,7 @@ def _too_long(
 ) -> dict[int, InvalidRequestError]:
     """Refuse values of more digits than Stripe takes, by the number of the event."""
     names = {each.event_name for each in events}
-    keys = {name: m.meters.value_key(name) for name in names}
+    keys = {name: m.internals.value_key(name) for name in names}
     refusals = {}
     for number, event in enumerate(events):
         key = keys[event.event_name]

@@ -39,7 +39,7 @@ def add_endpoints(store: metering.Metering, receiver: Receiver) -> None:
 
 
 def refuse(store: metering.Metering, *event_names: str) -> None:
-    store.error_reports.add(
+    store.internals.add_refused(
         [
             RefusedEvent(
                 event_name=name,

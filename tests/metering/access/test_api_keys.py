@@ -46,8 +46,8 @@ def test_keys_of_live_mode_say_so(connect: Connect, clock: metering.FixedClock) 
     key = live.api_keys.create(name="live")
 
     assert (key.secret or "").startswith("sk_live_")
-    assert [each.id for each in live.api_keys.by_digest().values()] == [key.id]
-    assert test.api_keys.by_digest() == {}
+    assert [each.id for each in live.internals.keys_by_digest().values()] == [key.id]
+    assert test.internals.keys_by_digest() == {}
 
 
 def test_a_secret_is_told_once_and_its_hash_is_kept(store: metering.Metering) -> None:
@@ -58,8 +58,8 @@ def test_a_secret_is_told_once_and_its_hash_is_kept(store: metering.Metering) ->
     assert listed.secret is None
     assert listed.last_four == key.last_four
     digest = hashlib.sha256((key.secret or "").encode()).digest()
-    assert [each.id for each in store.api_keys.by_digest().values()] == [key.id]
-    assert list(store.api_keys.by_digest()) == [digest]
+    assert [each.id for each in store.internals.keys_by_digest().values()] == [key.id]
+    assert list(store.internals.keys_by_digest()) == [digest]
 
 
 def test_keys_are_no_part_of_the_log(store: metering.Metering) -> None:

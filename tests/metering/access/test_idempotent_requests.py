@@ -13,7 +13,7 @@ from ledger.database.addresses import open_database
 from ledger.errors import RequestRepeatedError
 from ledger.records.idempotency import Request
 from ledger.records.requests import idempotent_request
-from metering.usage.meter_events import NewMeterEvent
+from metering.usage.recording import NewMeterEvent
 from tests.conftest import Connect
 from tests.metering.usual_usage import PAYLOAD, create_meter
 
@@ -35,7 +35,7 @@ def record_event(store: metering.Metering, identifier: str, request: Request) ->
         timestamp=None,
         request=request,
     )
-    (recorded,) = store.meter_events.create_together([event])
+    (recorded,) = store.internals.record_events([event])
     assert isinstance(recorded, metering.MeterEvent)
 
 

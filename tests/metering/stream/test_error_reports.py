@@ -42,7 +42,7 @@ def test_a_report_is_there_when_its_window_has_ended(
     opened: metering.Metering, meter: metering.Meter, clock: metering.FixedClock
 ) -> None:
     clock.advance(timedelta(seconds=3))
-    opened.error_reports.add(
+    opened.internals.add_refused(
         [refused("archived_meter"), refused(), refused(identifier="request_2")]
     )
     clock.advance(timedelta(seconds=7) - timedelta(microseconds=1))
@@ -88,7 +88,7 @@ def test_processes_of_one_store_share_a_report(
     other = connect(clock=clock)
     other.meters.list()
     for store in (opened, other, opened):
-        store.error_reports.add([refused(), refused()])
+        store.internals.add_refused([refused(), refused()])
     # Whoever wrote them down may be gone.
     opened.close()
     clock.advance(WINDOW)
@@ -107,8 +107,8 @@ def test_each_meter_and_each_window_has_a_report(
 ) -> None:
     other = create_meter(opened, "calls")
     for _ in range(2):
-        opened.error_reports.add([refused(), refused(event_name="calls")])
-        opened.error_reports.add([refused("no_meter", "nothing")])
+        opened.internals.add_refused([refused(), refused(event_name="calls")])
+        opened.internals.add_refused([refused("no_meter", "nothing")])
         clock.advance(WINDOW)
 
     reports = opened.error_reports.list()
@@ -127,7 +127,7 @@ def test_reports_are_found_by_type_meter_and_time(
     opened: metering.Metering, meter: metering.Meter, clock: metering.FixedClock
 ) -> None:
     for _ in range(3):
-        opened.error_reports.add([refused(), refused("no_meter", "nothing")])
+        opened.internals.add_refused([refused(), refused("no_meter", "nothing")])
         clock.advance(WINDOW)
     reports = opened.error_reports
 
@@ -147,7 +147,7 @@ def test_reports_come_page_by_page(
     opened: metering.Metering, meter: metering.Meter, clock: metering.FixedClock
 ) -> None:
     for _ in range(3):
-        opened.error_reports.add([refused(), refused("no_meter", "nothing")])
+        opened.internals.add_refused([refused(), refused("no_meter", "nothing")])
         clock.advance(WINDOW)
     everything = opened.error_reports.list()
     assert meter.id in {each.meter for each in everything}
@@ -171,7 +171,7 @@ def test_a_report_is_forgotten_after_thirty_days(
     *,
     is_followed: bool,
 ) -> None:
-    opened.error_reports.add([refused()])
+    opened.internals.add_refused([refused()])
     clock.advance(WINDOW)
     [first] = opened.error_reports.list()
     assert first.meter == meter.id
@@ -179,7 +179,7 @@ def test_a_report_is_forgotten_after_thirty_days(
     assert opened.error_reports.retrieve(first.id) == first
     assert opened.error_reports.list() == [first]
     if is_followed:
-        opened.error_reports.add([refused()])
+        opened.internals.add_refused([refused()])
 
     clock.advance(WINDOW)
 
@@ -200,8 +200,8 @@ def test_reports_of_the_other_mode_are_none(
 ) -> None:
     live = connect(clock=clock, livemode=True)
     live.meters.list()
-    live.error_reports.add([refused(), refused()])
-    opened.error_reports.add([refused()])
+    live.internals.add_refused([refused(), refused()])
+    opened.internals.add_refused([refused()])
     clock.advance(WINDOW)
 
     [of_test], [of_live] = opened.error_reports.list(), live.error_reports.list()

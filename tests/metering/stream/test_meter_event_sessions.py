@@ -24,7 +24,7 @@ def found(
     store: metering.Metering, session: metering.MeterEventSession
 ) -> metering.MeterEventSession | None:
     digest = digest_of(token(session))
-    return store.meter_event_sessions.by_digest([digest]).get(digest)
+    return store.internals.sessions_by_digest([digest]).get(digest)
 
 
 def test_a_session_lives_for_a_quarter_of_an_hour(

@@ -35,7 +35,7 @@ def add_endpoint(
 
 def refuse(store: metering.Metering, *event_names: str) -> None:
     """Have events refused; of the name "nothing" there is no meter."""
-    store.error_reports.add(
+    store.internals.add_refused(
         [
             RefusedEvent(
                 event_name=name,

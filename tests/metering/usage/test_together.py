@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 import metering
 from ledger.records.idempotency import Request
-from metering.usage.meter_events import NewMeterEvent, Recorded
+from metering.usage.recording import NewMeterEvent, Recorded
 from tests.conftest import Connect
 from tests.metering.usual_usage import NOW, PAYLOAD, create_event, create_meter, total
 
@@ -35,7 +35,7 @@ def test_events_are_recorded_in_one_commit(opened: metering.Metering) -> None:
     meter = create_meter(opened)
     events = [replace(EVENT, identifier=f"event {at}") for at in range(100)]
 
-    recorded = opened.meter_events.create_together(events)
+    recorded = opened.internals.record_events(events)
 
     assert [event_of(each).position for each in recorded] == list(range(2, 102))
     assert list(opened.meter_events.list()) == recorded
@@ -46,7 +46,7 @@ def test_each_is_judged_as_if_it_came_alone(opened: metering.Metering) -> None:
     meter = create_meter(opened)
     original = create_event(opened, identifier="there")
 
-    recorded = opened.meter_events.create_together(
+    recorded = opened.internals.record_events(
         [
             replace(EVENT, identifier="new"),
             replace(EVENT, payload={"value": "1"}),
@@ -77,7 +77,7 @@ def test_each_is_judged_as_if_it_came_alone(opened: metering.Metering) -> None:
 def test_nothing_is_recorded_where_every_one_is_refused(
     opened: metering.Metering,
 ) -> None:
-    recorded = opened.meter_events.create_together([EVENT, EVENT])
+    recorded = opened.internals.record_events([EVENT, EVENT])
 
     assert [error_of(each).code for each in recorded] == ["no_meter", "no_meter"]
     assert opened.position == 0
@@ -91,7 +91,7 @@ def test_a_meter_that_another_process_made_is_known(
     create_event(opened, "first")
     create_meter(other)
 
-    recorded = opened.meter_events.create_together(
+    recorded = opened.internals.record_events(
         [replace(EVENT, event_name="first"), EVENT]
     )
 
@@ -106,7 +106,7 @@ def test_a_meter_that_another_process_deactivated_takes_nothing(
     create_event(opened)
     other.meters.deactivate(meter.id)
 
-    recorded = opened.meter_events.create_together([EVENT, EVENT])
+    recorded = opened.internals.record_events([EVENT, EVENT])
 
     assert {error_of(each).code for each in recorded} == {"archived_meter"}
 
@@ -123,7 +123,7 @@ def test_requests_are_written_down_with_the_events_that_are_new(
             key_id="key_1", idempotency_key=name, fingerprint=b"", request_id="req_1"
         )
 
-    opened.meter_events.create_together(
+    opened.internals.record_events(
         [
             replace(EVENT, request=request("refused"), payload={}),
             replace(EVENT, request=request("there"), identifier="there"),

@@ -1,0 +1,58 @@
+"""Internals: what the server uses of a connection, and nothing promises to others."""
+
+from collections.abc import Mapping, Sequence
+
+from metering.access.api_keys import ApiKey, keys_by_digest
+from metering.access.idempotency import IdempotentRequests
+from metering.errors import MeterEventInvalidError
+from metering.meters.meters import value_key_of
+from metering.store.engine import Engine
+from metering.stream.error_reports import RefusedEvent, add_refused
+from metering.stream.sessions import MeterEventSession, sessions_by_digest
+from metering.usage.recording import (
+    NewMeterEvent,
+    Recorded,
+    accept_events,
+    record_events,
+)
+from metering.usage.stream_rules import StreamedEvent
+
+
+class Internals:
+    """Doors that only this distribution opens.
+
+    Attributes:
+        requests: those that came under an idempotency key.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.requests = IdempotentRequests(engine)
+
+    def keys_by_digest(self) -> Mapping[bytes, ApiKey]:
+        """Return every API key of this mode by the SHA-256 of its secret."""
+        return keys_by_digest(self._engine)
+
+    def sessions_by_digest(
+        self, digests: Sequence[bytes]
+    ) -> Mapping[bytes, MeterEventSession]:
+        """Return sessions of this mode by the SHA-256 of their tokens."""
+        return sessions_by_digest(self._engine, digests)
+
+    def value_key(self, event_name: str) -> str | None:
+        """Return the payload key of the value of a name's events, where it is a number."""
+        return value_key_of(self._engine, event_name)
+
+    def record_events(self, events: Sequence[NewMeterEvent]) -> Sequence[Recorded]:
+        """Record events in one commit, each with an outcome of its own."""
+        return record_events(self._engine, events)
+
+    def accept_events(
+        self, events: Sequence[StreamedEvent]
+    ) -> Mapping[int, MeterEventInvalidError]:
+        """Record events in one commit, and return why some were refused."""
+        return accept_events(self._engine, events)
+
+    def add_refused(self, refused: Sequence[RefusedEvent]) -> None:
+        """Record refused events of the stream, to be reported."""
+        add_refused(self._engine, refused)
