@@ -50,10 +50,6 @@ def stretches(
         fan_in: how many neighbours of a level make one of the next.
         events_at_most: how many events a stretch of several segments may hold.
     """
-    ends = [0, *(segment.up_to for segment in segments)]
-    assert all(s.after == end for s, end in zip(segments, ends, strict=False)), (
-        "segments tile the log from its beginning"
-    )
     level: list[Stretch | None] = [_of_one(segment) for segment in segments]
     chosen: list[Stretch] = []
     while any(level):
