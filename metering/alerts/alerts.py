@@ -4,6 +4,7 @@ What they trigger is found by evaluation; see `metering.store.evaluation`.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from ledger.facts.alerts import (
     AlertActivated,
@@ -29,10 +30,10 @@ from metering.alerts.resources import (
     alert_resource,
     triggered_resource,
 )
+from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.refusals import invalid, missing
 from metering.arguments.schema import checked, checked_customer
-from metering.arguments.strings import is_storable
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
@@ -331,14 +332,7 @@ def _timezone(name: str | None, recurrence: Recurrence) -> str | None:
 def alert_of(
     seen: AlertQueries, alert_id: object, param: str = "id"
 ) -> kernel.AlertDefinition:
-    """Return an alert by its id.
-
-    Raises:
-        ResourceMissingError: there is no such alert.
-    """
-    found = None
-    if isinstance(alert_id, str) and is_storable(alert_id):
-        found = seen.alert(alert_id)
-    if found is None:
-        raise ResourceMissingError("billing alert", str(alert_id), param=param)
-    return found
+    """Return an alert by its id, or refuse the parameter that holds it."""
+    found = found_by_id(seen.alert, alert_id, "billing alert", param)
+    # mypy joins the members of a union that is solved for.
+    return cast("kernel.AlertDefinition", found)

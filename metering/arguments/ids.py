@@ -1,15 +1,45 @@
-"""Ids: the source of names for what is new."""
+"""Ids: the source of names for what is new, and what has the id that a caller gave."""
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.records.idempotency import Request
+from metering.arguments.strings import is_storable
+from metering.errors import ResourceMissingError
+
+FoundT = TypeVar("FoundT")
+
+
+def found_by_id(
+    find: Callable[[str], FoundT | None],
+    resource_id: object,
+    kind: str,
+    param: str = "id",
+) -> FoundT:
+    """Return what has an id that a caller gave.
+
+    Args:
+        find: finds it by an id that databases can store.
+        resource_id: the id.
+        kind: what it is of, for a refusal.
+        param: the parameter that it was given as.
+
+    Raises:
+        ResourceMissingError: nothing has it.
+    """
+    found = None
+    if isinstance(resource_id, str) and is_storable(resource_id):
+        found = find(resource_id)
+    if found is None:
+        raise ResourceMissingError(kind, str(resource_id), param=param)
+    return found
 
 
 class Ids(Protocol):

@@ -18,10 +18,10 @@ from ledger.facts.credits import (
     GrantCategory,
 )
 from metering.arguments.clock import at_microseconds
+from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.schema import checked
-from metering.arguments.strings import is_storable
 from metering.arguments.times import Time, instant
 from metering.credits.requests import (
     ApplicabilityConfigParams,
@@ -38,7 +38,7 @@ from metering.credits.resources import (
     monetary,
 )
 from metering.credits.scopes import prices_of
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
@@ -267,17 +267,8 @@ class CreditGrants:
 
 
 def grant_of(seen: CreditQueries, grant_id: object, param: str = "id") -> Grant:
-    """Return a grant by its id.
-
-    Raises:
-        ResourceMissingError: there is no such grant.
-    """
-    grant = None
-    if isinstance(grant_id, str) and is_storable(grant_id):
-        grant = seen.grant(grant_id)
-    if grant is None:
-        raise ResourceMissingError("credit grant", str(grant_id), param=param)
-    return grant
+    """Return a grant by its id, or refuse the parameter that holds it."""
+    return found_by_id(seen.grant, grant_id, "credit grant", param)
 
 
 def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:

@@ -12,12 +12,13 @@ from ledger.facts.meters import (
     MeterUpdated,
 )
 from metering.arguments.clock import at_microseconds
+from metering.arguments.ids import found_by_id
 from metering.arguments.pages import ListObject, listed, within_page
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked, checked_value
 from metering.arguments.times import Time
 from metering.arguments.words import GroupingWindowName
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import InvalidRequestError
 from metering.meters.requests import (
     CustomerMappingParams,
     DefaultAggregationParams,
@@ -299,15 +300,8 @@ class Meters:
 def meter_of(
     definitions: Definitions, meter_id: str, param: str = "id"
 ) -> MeterDefinition:
-    """Return the meter of an id, which the caller gave as a parameter.
-
-    Raises:
-        ResourceMissingError: there is no such meter.
-    """
-    meter = definitions.by_id.get(meter_id)
-    if meter is None:
-        raise ResourceMissingError("billing meter", meter_id, param=param)
-    return meter
+    """Return a meter by its id, or refuse the parameter that holds it."""
+    return found_by_id(definitions.by_id.get, meter_id, "billing meter", param)
 
 
 def value_key_of(engine: Engine, event_name: str) -> str | None:

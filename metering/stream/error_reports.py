@@ -24,12 +24,11 @@ from ledger.records.refusals import (
     StoredReport,
 )
 from ledger.records.requests import Requests
-from metering.arguments.ids import identifier_of
+from metering.arguments.ids import found_by_id, identifier_of
 from metering.arguments.pages import ListObject, check_cursors, listed
 from metering.arguments.schema import checked
 from metering.arguments.times import CreatedBounds, bounds_of
 from metering.bodies import encoded
-from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from metering.stream.requests import LIMIT, ErrorReportList
 from metering.stream.resources import (
@@ -74,10 +73,7 @@ class ErrorReports:
             ResourceMissingError: there is no such report.
         """
         make_reports(self._engine)
-        found = self._find(report_id)
-        if found is None:
-            raise ResourceMissingError("event", str(report_id))
-        return report_resource(found)
+        return report_resource(found_by_id(self._find, report_id, "event"))
 
     def list(
         self,
@@ -141,10 +137,9 @@ class ErrorReports:
         return listed(asked, [report_resource(each) for each in found], self._page)
 
     def _cursor(self, report_id: str | None, param: str) -> StoredReport | None:
-        found = None if report_id is None else self._find(report_id)
-        if report_id is not None and found is None:
-            raise ResourceMissingError("event", report_id, param=param)
-        return found
+        if report_id is None:
+            return None
+        return found_by_id(self._find, report_id, "event", param)
 
     def _find(self, report_id: str) -> StoredReport | None:
         livemode = self._engine.settings.livemode

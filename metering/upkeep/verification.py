@@ -231,29 +231,28 @@ class _Replay:
 
     def _compare_tables(self) -> None:
         """Compare the tables and the head with what the log adds up to."""
-        stored, problems = self._stored, self._of_tables
-        if self.definitions != stored.meters:
-            problems.append("The table of meters is not what the log adds up to")
+        stored, book, alerts = self._stored, self.book, self._stored.alerts
         if self.head != stored.head:
-            problems.append("The head of the log is not where its commits lead")
-        problems += [
-            f"The table of {name} is not what the log adds up to"
-            for name, known, found in (
-                ("alerts", stored.alerts.alerts, self.book.alerts),
-                ("alert periods", stored.alerts.periods, self.book.periods),
-                ("alert triggers", stored.alerts.triggers, self.book.triggers),
-            )
-            if known != found
+            self._of_tables.append("The head of the log is not where its commits lead")
+        pairs = [
+            ("meters", stored.meters, self.definitions),
+            ("alerts", alerts.alerts, book.alerts),
+            ("alert periods", alerts.periods, book.periods),
+            ("alert triggers", alerts.triggers, book.triggers),
         ]
         if isinstance(stored.credits, str):
-            problems.append(stored.credits)
-            return
-        if stored.credits.grants != self.accounts.grants:
-            problems.append("The table of credit grants is not what the log adds up to")
-        if stored.credits.applications != self.accounts.applications:
-            problems.append(
-                "The table of credit applications is not what the log adds up to"
-            )
+            self._of_tables.append(stored.credits)
+        else:
+            accounts, known = self.accounts, stored.credits
+            pairs += [
+                ("credit grants", known.grants, accounts.grants),
+                ("credit applications", known.applications, accounts.applications),
+            ]
+        self._of_tables += [
+            f"The table of {name} is not what the log adds up to"
+            for name, known, found in pairs
+            if known != found
+        ]
 
     def _compare(self, segment: Segment, head: Head) -> None:
         """Compare the catalog's row of a segment with what the segment held."""

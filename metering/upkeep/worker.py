@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from ledger.errors import (
@@ -84,12 +83,7 @@ class Worker:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop, once the attempts that are being made are recorded.
 
         Raises:

@@ -11,11 +11,10 @@ again.
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -75,7 +74,7 @@ class Tally:
         )
 
 
-class Lanes:
+class Lanes(AbstractContextManager["Lanes"]):
     """Delivers what is due, in threads; as a context manager, waits for them.
 
     Args:
@@ -98,16 +97,7 @@ class Lanes:
         self._busy: dict[str, Future[Tally]] = {}
         self._next_look = monotonic()
 
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Wait for the attempts that are being made."""
         self._pool.shutdown(wait=True)
 

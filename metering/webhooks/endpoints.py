@@ -26,6 +26,7 @@ from ledger.records.deliveries import (
 from ledger.records.outbox import Outbox
 from ledger.records.signing_secrets import SigningSecrets
 from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import (
     LIMIT,
@@ -37,7 +38,6 @@ from metering.arguments.pages import (
 )
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
-from metering.arguments.strings import is_storable
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
@@ -360,17 +360,8 @@ def as_it_is(endpoint: Endpoint) -> WebhookEndpointUpdated:
 def endpoint_of(
     seen: EndpointQueries, endpoint_id: object, param: str = "id"
 ) -> Endpoint:
-    """Return an endpoint by its id.
-
-    Raises:
-        ResourceMissingError: there is no such endpoint.
-    """
-    found = None
-    if isinstance(endpoint_id, str) and is_storable(endpoint_id):
-        found = seen.endpoint(endpoint_id)
-    if found is None:
-        raise ResourceMissingError("webhook endpoint", str(endpoint_id), param=param)
-    return found
+    """Return an endpoint by its id, or refuse the parameter that holds it."""
+    return found_by_id(seen.endpoint, endpoint_id, "webhook endpoint", param)
 
 
 def _check_events(enabled_events: Sequence[str]) -> tuple[str, ...]:

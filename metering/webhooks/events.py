@@ -40,12 +40,8 @@ class Events:
         Raises:
             ResourceMissingError: there is no such event.
         """
-        epoch = self._engine.log.head().epoch
         with self._engine.log.read() as connection:
-            past = Past(connection)
-            found = self._at(past, EventPlace.of_id(event_id, epoch))
-            if found is None:
-                raise ResourceMissingError("event", str(event_id))
+            _, found = self._found(Past(connection), event_id)
             return _with_pending(found, Deliveries(connection))
 
     def list(  # noqa: PLR0913  # Stripe's filters have names
@@ -103,14 +99,12 @@ class Events:
         with self._engine.log.read() as connection:
             past = Past(connection)
             if asked.ending_before is not None:
-                after = self._cursor(
-                    past, asked.ending_before, head.epoch, "ending_before"
-                )
+                after, _ = self._found(past, asked.ending_before, "ending_before")
                 events = self._later(past, after, head.position, wanted)
             else:
                 if asked.starting_after is not None:
-                    before = self._cursor(
-                        past, asked.starting_after, head.epoch, "starting_after"
+                    before, _ = self._found(
+                        past, asked.starting_after, "starting_after"
                     )
                 events = self._earlier(past, before, head.position, wanted)
             found = list(islice(events, asked.limit + 1))
@@ -120,18 +114,17 @@ class Events:
             found = [_with_pending(event, deliveries) for event in found]
         return listed(asked, found, self._page)
 
-    def _at(self, past: Past, place: EventPlace | None) -> Event | None:
+    def _found(
+        self, past: Past, event_id: object, param: str = "id"
+    ) -> tuple[EventPlace, Event]:
+        """Return an event with its place, or refuse the parameter that holds its id."""
+        place = EventPlace.of_id(event_id, self._engine.log.head().epoch)
         recorded = None if place is None else past.fact(place.position)
-        if place is None or recorded is None:
-            return None
-        made = dict(self._snapshots(past).of(recorded))
-        return made.get(place)
-
-    def _cursor(self, past: Past, event_id: str, epoch: str, param: str) -> EventPlace:
-        place = EventPlace.of_id(event_id, epoch)
-        if place is None or self._at(past, place) is None:
-            raise ResourceMissingError("event", str(event_id), param=param)
-        return place
+        made = [] if recorded is None else self._snapshots(past).of(recorded)
+        for at, event in made:
+            if at == place:
+                return at, event
+        raise ResourceMissingError("event", str(event_id), param=param)
 
     def _later(
         self, past: Past, place: EventPlace, end: int, wanted: "_Wanted"
