@@ -27,7 +27,6 @@ from tests.ledger.drafts import (
     append,
     draft,
     meter_created,
-    record,
     row,
     rows,
     stored_rows,
@@ -129,75 +128,8 @@ DAMAGES: list[tuple[str, Damage, int]] = [
 
 
 @pytest.fixture
-def filled(open_log: OpenLog) -> Log:
-    log = open_log()
-    record(log, meter_created("tokens"), recorded_at=100)
-    append(log, row("a"), row("b"), recorded_at=200)
-    append(log, *[row(f"{number}") for number in range(100)], recorded_at=300)
-    record(log, meter_created("requests"), recorded_at=400)
-    append(log, row("c", event_name="requests"), recorded_at=500)
-    return log
-
-
-@pytest.mark.parametrize(
-    ("damage", "position"),
-    [(damage, position) for _, damage, position in DAMAGES],
-    ids=[name for name, _, _ in DAMAGES],
-)
-def test_damage_is_found_by_reading_and_its_position_named(
-    filled: Log,
-    open_log: OpenLog,
-    open_store: OpenDatabase,
-    damage: Damage,
-    position: int,
-) -> None:
-    with open_store().write() as connection:
-        damage(connection)
-
-    for read_all in (open_log().catch_up, lambda: list(filled.commits())):
-        with pytest.raises(LogDamagedError) as caught:
-            read_all()
-
-        assert caught.value.position == position
-        assert str(position) in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("damage", "position"),
-    [
-        (flip(SMALL, "body", 0.9), SMALL),
-        (flip(LARGE, "body", 0.7), LARGE),
-        (change(SMALL, body=OTHER_EVENTS), SMALL),
-        (drop(LARGE), LARGE),
-    ],
-    ids=["small", "large", "other events", "gone"],
-)
-def test_damage_is_found_by_those_who_read_the_commit_before_it_was_damaged(
-    open_log: OpenLog,
-    open_store: OpenDatabase,
-    filled: Log,
-    damage: Damage,
-    position: int,
-) -> None:
-    log = open_log()
-    log.catch_up()
-    with open_store().write() as connection:
-        damage(connection)
-
-    with pytest.raises(LogDamagedError):
-        log.events_at(np.array([position]))
-    with pytest.raises(LogDamagedError):
-        list(log.commits_at([position]))
-    # A repeat can only be recognised by reading the original.
-    identifier = {SMALL: "a", LARGE: "0"}[position]
-    with pytest.raises(LogDamagedError):
-        append(log, row(identifier))
-    assert filled.head().position == LAST
-
-
-@pytest.fixture
 def used(connect: Connect) -> metering.Metering:
-    """The same store, filled through the front door."""
+    """A store, filled through the front door."""
     store = connect(clock=metering.FixedClock(NOW))
     meter(store, "tokens")
     store.meter_events.ingest([usage("a"), usage("b")])
@@ -228,23 +160,64 @@ def usage(identifier: str) -> dict[str, object]:
     [(damage, position) for _, damage, position in DAMAGES],
     ids=[name for name, _, _ in DAMAGES],
 )
-def test_damage_is_reported_by_verify(
+def test_damage_is_found_by_reading_reported_by_verify_and_its_position_named(
     used: metering.Metering,
     connect: Connect,
+    open_log: OpenLog,
     open_store: OpenDatabase,
     damage: Damage,
     position: int,
 ) -> None:
+    log = open_log()
     assert used.verify().ok
     with open_store().write() as connection:
         damage(connection)
 
+    for read_all in (open_log().catch_up, lambda: list(log.commits())):
+        with pytest.raises(LogDamagedError) as caught:
+            read_all()
+
+        assert caught.value.position == position
+        assert str(position) in caught.value.message
     for store in (used, connect()):
         report = store.verify()
 
         assert not report.ok
         assert any(f"position {position}" in problem for problem in report.problems)
         assert report.position < position
+
+
+@pytest.mark.parametrize(
+    ("damage", "position"),
+    [
+        (flip(SMALL, "body", 0.9), SMALL),
+        (flip(LARGE, "body", 0.7), LARGE),
+        (change(SMALL, body=OTHER_EVENTS), SMALL),
+        (drop(LARGE), LARGE),
+    ],
+    ids=["small", "large", "other events", "gone"],
+)
+def test_damage_is_found_by_those_who_read_the_commit_before_it_was_damaged(
+    used: metering.Metering,
+    open_log: OpenLog,
+    open_store: OpenDatabase,
+    damage: Damage,
+    position: int,
+) -> None:
+    log = open_log()
+    log.catch_up()
+    with open_store().write() as connection:
+        damage(connection)
+
+    with pytest.raises(LogDamagedError):
+        log.events_at(np.array([position]))
+    with pytest.raises(LogDamagedError):
+        list(log.commits_at([position]))
+    # A repeat can only be recognised by reading the original.
+    identifier = {SMALL: "a", LARGE: "0"}[position]
+    with pytest.raises(LogDamagedError):
+        append(log, row(identifier))
+    assert used.position == log.head().position == LAST
 
 
 @pytest.mark.parametrize(

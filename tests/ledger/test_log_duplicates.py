@@ -106,16 +106,6 @@ def test_other_content_is_a_conflict_that_names_the_fields(
     assert stored_rows(log)[1] == (2, row("a"))
 
 
-def test_only_own_timestamps_are_compared(log: Log) -> None:
-    append(log, row("a"), row("b"))
-    later = [row("a", timestamp=NOW + 9), row("b", timestamp=NOW + 9, value="2")]
-
-    outcome = append(log, *later, has_own_timestamp=False)
-
-    assert statuses(outcome) == [DUPLICATE, CONFLICT]
-    assert outcome.conflicts == {1: ("value",)}
-
-
 def test_the_first_of_equal_identifiers_in_a_batch_is_the_original(log: Log) -> None:
     batch = [
         row("a"), row("b"), row("a"), row("a", value="2"), row("b"), row("c"), row("a"),
@@ -128,15 +118,6 @@ def test_the_first_of_equal_identifiers_in_a_batch_is_the_original(log: Log) -> 
     ]  # fmt: skip
     assert positions(outcome) == [1, 2, 1, 1, 2, 3, 1]
     assert outcome.conflicts == {3: ("value",)}
-
-
-def test_repeats_in_a_batch_of_a_stored_event_find_the_stored_one(log: Log) -> None:
-    append(log, row("z"), row("a"))
-
-    outcome = append(log, row("a", value="2"), row("a"), row("a", value="2"))
-
-    assert statuses(outcome) == [CONFLICT, DUPLICATE, CONFLICT]
-    assert positions(outcome) == [2, 2, 2]
 
 
 def test_identifiers_are_unique_within_their_event_name(log: Log) -> None:
@@ -224,16 +205,6 @@ def test_an_identifier_is_kept_for_ever_without_a_retention(log: Log) -> None:
 
 def batch_draft(log: Log, *events: UsageRow) -> Draft:
     return draft(events, facts_position=log.catch_up().facts_position, is_batch=True)
-
-
-def test_a_draft_of_columns_is_recorded_like_any_other(log: Log) -> None:
-    append(log, row("a"))
-    sent = batch_draft(log, row("b"), row("a"))
-
-    outcome = log.append_usage(sent)
-
-    assert statuses(outcome) == [APPENDED, DUPLICATE]
-    assert positions(outcome) == [2, 1]
 
 
 @pytest.mark.parametrize("by_another_log", [False, True])

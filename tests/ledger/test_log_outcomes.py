@@ -126,16 +126,3 @@ def test_a_commit_that_lands_after_its_connection_broke_is_not_denied(
 
     assert statuses(outcome) == [Status.APPENDED]
     assert [position for position, _ in stored_rows(open_log())] == [1]
-
-
-def test_an_event_found_after_a_lost_acknowledgement_is_told_once(
-    database: FaultyDatabase, open_log: OpenLog
-) -> None:
-    log = open_log(database=database)
-
-    database.fault = database.losing_the_acknowledgement
-    append(log, row("a"))
-    log.catch_up()
-
-    assert log.find_event("tokens", "a") == 1
-    assert statuses(append(log, row("a"))) == [Status.DUPLICATE]

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.appending.drafts import Status
 from ledger.errors import LogDamagedError
 from ledger.log import Log
 from ledger.usage.columns import USAGE, usage_rows
@@ -22,7 +21,6 @@ from tests.ledger.drafts import (
     record,
     row,
     rows,
-    statuses,
     stored_rows,
 )
 
@@ -53,16 +51,6 @@ def test_positions_have_no_gaps_whatever_the_commits_hold(log: Log) -> None:
     )
     assert commits[-1].last_position == sum(sizes) + 2 * len(sizes)
     assert log.head().position == sum(sizes) + 2 * len(sizes)
-
-
-def test_an_append_answers_with_the_positions_it_took(log: Log) -> None:
-    append(log, *rows(2, prefix="before"))
-
-    outcome = append(log, row("a"), row("b"), row("c"))
-
-    assert statuses(outcome) == [Status.APPENDED] * 3
-    assert positions(outcome) == [3, 4, 5]
-    assert stored_rows(log)[2:] == [(3, row("a")), (4, row("b")), (5, row("c"))]
 
 
 def test_the_head_says_where_the_last_fact_is(log: Log) -> None:
@@ -222,14 +210,6 @@ def test_rebuilding_takes_everything_in_again(open_log: OpenLog) -> None:
     assert log.find_event("requests", "second-1") == 6
     assert positions(append(log, *rows(3, prefix="first"))) == [1, 2, 3]
     assert positions(append(log, row("new"))) == [7]
-
-
-def test_rebuilding_says_nothing_where_nobody_listens(log: Log) -> None:
-    append(log, row("a"))
-
-    log.rebuild()
-
-    assert log.find_event("tokens", "a") == 1
 
 
 def test_batches_and_rows_are_stored_alike(open_log: OpenLog) -> None:

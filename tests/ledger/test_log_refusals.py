@@ -22,7 +22,6 @@ from ledger.errors import (
 )
 from ledger.log import Log
 from ledger.migrations import FORMAT_VERSION
-from tests.conftest import Connect
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, draft, meter_created, record, row, stored_rows
 
@@ -50,16 +49,6 @@ def test_a_store_of_another_format_is_refused(
     assert caught.value.code == "store_version"
     run(open_store, f"UPDATE log_head SET format_version = {FORMAT_VERSION}")
     assert stored_rows(open_log()) == [(1, row("a"))]
-
-
-def test_connecting_to_a_store_of_a_later_format_is_refused(
-    connect: Connect, open_store: OpenDatabase
-) -> None:
-    connect()
-    run(open_store, f"UPDATE log_head SET format_version = {FORMAT_VERSION + 1}")
-
-    with pytest.raises(StoreVersionError):
-        connect()
 
 
 def test_a_log_that_must_exist_is_missed_where_it_does_not(

@@ -141,17 +141,6 @@ def test_identifiers_stay_taken_when_they_are_sealed(open_log: OpenLog) -> None:
     assert statuses(elsewhere) == [Status.APPENDED]
 
 
-def test_a_timestamp_is_compared_only_with_one_that_was_sent(open_log: OpenLog) -> None:
-    log = filled(open_log())
-    log.seal()
-
-    assigned = append(log, row("single-1", timestamp=NOW + 9), has_own_timestamp=False)
-    sent = append(log, row("single-1", timestamp=NOW + 9))
-
-    assert statuses(assigned) == [Status.DUPLICATE]
-    assert sent.conflicts == {0: ("timestamp",)}
-
-
 def test_an_event_is_found_where_it_was_recorded(open_log: OpenLog) -> None:
     log = filled(open_log())
     log.seal()

@@ -91,55 +91,6 @@ def answers(settled: Outcome) -> list[tuple[int, int]]:
     ]
 
 
-def test_identifiers_that_share_a_hash_are_both_new() -> None:
-    draft = drafted([row("a"), row("b")], [7, 7])
-
-    settled = settle(draft, candidates(), stored_at([row("unused")]), live_since=None)
-
-    assert answers(settled) == [(0, -1), (0, -1)]
-    assert settled.are_new.tolist() == [True, True]
-    assert settled.conflicts == {}
-
-
-def test_an_identifier_that_shares_its_hash_with_a_stored_one_is_new() -> None:
-    draft = drafted([row("a"), row("b")], [7, 8])
-
-    settled = settle(
-        draft,
-        candidates((0, 1), (1, 2)),
-        stored_at([row("other"), row("b", event_name="requests")]),
-        live_since=None,
-    )
-
-    assert settled.are_new.tolist() == [True, True]
-
-
-def test_the_right_one_of_several_candidates_is_the_original() -> None:
-    draft = drafted([row("a"), row("b", value="2")], [7, 7])
-    known = [row("x"), row("b"), row("a"), row("y", value="9")]
-
-    settled = settle(
-        draft,
-        candidates(*((at, position) for at in (0, 1) for position in (1, 2, 3, 4))),
-        stored_at(known),
-        live_since=None,
-    )
-
-    assert answers(settled) == [(3, -1), (2, -1)]
-    assert settled.conflicts == {1: ("value",)}
-
-
-def test_equal_identifiers_among_rows_of_one_hash_are_told_apart() -> None:
-    draft = drafted(
-        [row("a"), row("b"), row("a"), row("c"), row("b", customer="c")], [7] * 5
-    )
-
-    settled = settle(draft, candidates(), stored_at([row("x")]), live_since=None)
-
-    assert answers(settled) == [(0, -1), (0, -1), (0, 0), (0, -1), (0, 1)]
-    assert settled.conflicts == {4: ("customer",)}
-
-
 def test_of_an_identifier_used_again_the_latest_event_is_the_original() -> None:
     draft = drafted([row("a", value="2")], [7])
     known = [row("a"), row("a", value="2"), row("a", value="3")]
@@ -177,49 +128,6 @@ def test_a_sealed_event_that_is_sent_again_is_not_read() -> None:
 
     assert answers(settled) == [(2, -1), (0, -1), (1, -1)]
     assert settled.conflicts == {}
-
-
-def test_a_sealed_event_with_other_content_is_a_conflict_that_names_the_fields() -> (
-    None
-):
-    known = [row("a"), row("b", customer="cus_2"), row("c")]
-    draft = drafted([row("a", value="2", payload=()), row("b"), row("c")])
-
-    settled = settle(
-        draft,
-        sealed(known, (0, 1), (1, 2), (2, 3)),
-        stored_at(known),
-        live_since=None,
-    )
-
-    assert answers(settled) == [(1, -1), (2, -1), (3, -1)]
-    assert settled.conflicts == {0: ("value", "payload"), 1: ("customer",)}
-
-
-def test_a_sealed_event_may_differ_in_a_timestamp_that_was_given_on_arrival() -> None:
-    known = [row("a"), row("b")]
-    draft = drafted(
-        [row("a", timestamp=NOW + 1), row("b", timestamp=NOW + 1)],
-        has_own_timestamp=[False, True],
-    )
-
-    settled = settle(
-        draft, sealed(known, (0, 1), (1, 2)), stored_at(known), live_since=None
-    )
-
-    assert answers(settled) == [(1, -1), (2, -1)]
-    assert settled.conflicts == {1: ("timestamp",)}
-
-
-def test_a_sealed_identifier_that_only_shares_its_hash_is_another() -> None:
-    known = [row("x"), row("a", event_name="requests")]
-    draft = drafted([row("a")], [7])
-
-    settled = settle(
-        draft, sealed(known, (0, 1), (0, 2)), stored_at(known), live_since=None
-    )
-
-    assert settled.are_new.tolist() == [True]
 
 
 def test_a_kept_hash_that_is_wrong_proves_nothing() -> None:
@@ -303,6 +211,7 @@ CONTENTS = st.builds(
     row,
     IDENTIFIERS,
     event_name=st.sampled_from(["tokens", "requests"]),
+    customer=st.sampled_from(["cus_1", "cus_2"]),
     value=st.sampled_from(["1", "2"]),
     timestamp=st.sampled_from([NOW, NOW + 1]),
     payload=st.sampled_from([(), (("model", "large"),)]),
@@ -321,7 +230,14 @@ def differing(one: UsageRow, other: UsageRow, *, own: bool) -> tuple[str, ...]:
     st.integers(0, 6),
     st.lists(st.tuples(CONTENTS, st.booleans()), min_size=1),
 )
-@example([], 0, [(row("a"), True), (row("b"), True), (row("a"), False)])
+@example([], 0, [(row(each), True) for each in "ababca"])
+@example([], 0, [(row("b"), True), (row("b", customer="c", value="2"), True)])
+@example([row("b"), row("a")], 1, [(row("a"), True), (row("b", payload=()), True)])
+@example(
+    [row("a"), row("a", event_name="requests"), row("b")],
+    3,
+    [(row("b", timestamp=NOW + 1), own) for own in (False, True)],
+)
 def test_settling_agrees_with_looking_up_every_row(
     sent_before: list[UsageRow], sealed_up_to: int, sent: list[tuple[UsageRow, bool]]
 ) -> None:

@@ -179,22 +179,6 @@ def grouped(
         return {each: threads.submit(group.submit, each) for each in drafts}
 
 
-def test_each_caller_gets_the_outcome_of_its_own_draft() -> None:
-    groups = list[Sequence[str]]()
-
-    def commit(drafts: Sequence[str]) -> Sequence[str]:
-        groups.append(drafts)
-        return [each.upper() for each in drafts]
-
-    names = [f"draft-{number}" for number in range(32)]
-    sent = grouped(commit, names)
-
-    assert {name: future.result() for name, future in sent.items()} == {
-        name: name.upper() for name in names
-    }
-    assert sorted(each for group in groups for each in group) == sorted(names)
-
-
 def test_an_error_reaches_all_callers_of_its_group() -> None:
     refused = set[str]()
 

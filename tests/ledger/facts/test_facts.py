@@ -5,6 +5,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.alerts import (
@@ -130,53 +131,6 @@ CHANGED_ENDPOINT = WebhookEndpointUpdated(
     metadata={},
     status=EndpointStatus.DISABLED,
 )
-FACTS: list[Fact] = [
-    CREATED,
-    *(msgspec.structs.replace(CREATED, formula=formula) for formula in Formula),
-    *(
-        msgspec.structs.replace(CREATED, event_time_window=window)
-        for window in EventTimeWindow
-    ),
-    MeterUpdated(meter_id="mtr_1", display_name="Tokens"),
-    MeterDeactivated(meter_id="mtr_1"),
-    MeterReactivated(meter_id="mtr_1"),
-    CANCELLED,
-    msgspec.structs.replace(CANCELLED, value=None),
-    msgspec.structs.replace(CANCELLED, value=parse_quantity("0")),
-    GRANTED,
-    msgspec.structs.replace(
-        GRANTED, prices=None, name=None, expires_at=None, metadata={}
-    ),
-    *(
-        msgspec.structs.replace(GRANTED, category=category)
-        for category in GrantCategory
-    ),
-    CreditGrantUpdated(grant_id="credgr_1", expires_at=None, metadata={}),
-    CreditGrantExpired(grant_id="credgr_1"),
-    CreditGrantVoided(grant_id="credgr_1"),
-    APPLIED,
-    msgspec.structs.replace(APPLIED, draws=()),
-    CreditsReinstated(invoice="in_1"),
-    *(msgspec.structs.replace(ALERT, recurrence=each) for each in Recurrence),
-    msgspec.structs.replace(ALERT, customer=None, timezone=None),
-    AlertActivated(alert_id="alrt_1"),
-    AlertDeactivated(alert_id="alrt_1"),
-    AlertArchived(alert_id="alrt_1"),
-    TRIGGERED,
-    msgspec.structs.replace(TRIGGERED, window_start=None),
-    CREDIT_ALERT,
-    msgspec.structs.replace(CREDIT_ALERT, customer="cus_1"),
-    CREDITS_FELL,
-    CreditGrantLapsed(grant_id="credgr_1"),
-    *(msgspec.structs.replace(ENDPOINT, signature=each) for each in SignatureScheme),
-    *(
-        msgspec.structs.replace(CHANGED_ENDPOINT, status=each)
-        for each in EndpointStatus
-    ),
-    WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=2**53 + 1),
-    WebhookEndpointDeleted(endpoint_id="we_1"),
-]
-
 # What releases wrote is read for ever: these texts may be added to, never changed.
 WRITTEN: list[tuple[Fact, str]] = [
     (
@@ -299,8 +253,28 @@ WRITTEN: list[tuple[Fact, str]] = [
 ]
 
 
+# With what may be absent in them, and every member of the closed sets.
+VARIED: list[Fact] = [
+    *(replace(CREATED, formula=each) for each in Formula),
+    *(replace(CREATED, event_time_window=each) for each in EventTimeWindow),
+    replace(CANCELLED, value=None),
+    replace(CANCELLED, value=parse_quantity("0")),
+    replace(GRANTED, prices=None, name=None, expires_at=None, metadata={}),
+    *(replace(GRANTED, category=each) for each in GrantCategory),
+    CreditGrantUpdated(grant_id="credgr_1", expires_at=None, metadata={}),
+    replace(APPLIED, draws=()),
+    *(replace(ALERT, recurrence=each) for each in Recurrence),
+    replace(ALERT, customer=None, timezone=None),
+    replace(TRIGGERED, window_start=None),
+    replace(CREDIT_ALERT, customer="cus_1"),
+    *(replace(ENDPOINT, signature=each) for each in SignatureScheme),
+    *(replace(CHANGED_ENDPOINT, status=each) for each in EndpointStatus),
+    WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=2**53 + 1),
+]
+FACTS: list[Fact] = [*(fact for fact, _ in WRITTEN), *VARIED]
+
+
 def test_every_member_of_the_union_is_tried_here() -> None:
-    assert {type(fact) for fact in FACTS} == set(get_args(Fact))
     assert {type(fact) for fact, _ in WRITTEN} == set(get_args(Fact))
 
 
@@ -323,7 +297,7 @@ def test_a_fact_is_written_as_it_always_was(fact: Fact, body: str) -> None:
 
 
 def test_a_quantity_keeps_its_scale() -> None:
-    fact = msgspec.structs.replace(CANCELLED, value=parse_quantity("1"))
+    fact = replace(CANCELLED, value=parse_quantity("1"))
 
     (decoded,) = decode_facts(encode_facts([fact]))
 
@@ -333,7 +307,7 @@ def test_a_quantity_keeps_its_scale() -> None:
 
 
 def test_equal_facts_are_equal_bytes() -> None:
-    again = msgspec.structs.replace(CREATED)
+    again = replace(CREATED)
 
     assert again is not CREATED
     assert encode_facts([again]) == encode_facts([CREATED])

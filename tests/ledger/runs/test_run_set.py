@@ -35,16 +35,6 @@ def test_no_segments_need_no_runs_and_no_directory(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_is_built_for_each_segment(tmp_path: Path) -> None:
-    kind = Numbered()
-
-    covering = covered(tmp_path, catalog(2, 1, 3), kind)
-
-    assert covering == [[1, 2], [3], [4, 5, 6]]
-    assert sorted(kind.built) == ["0-2", "2-3", "3-6"]
-    assert kind.merged == []
-
-
 def test_eight_runs_become_one_and_are_removed(tmp_path: Path) -> None:
     kind = Numbered()
 
@@ -212,13 +202,6 @@ def test_a_segment_that_cannot_be_read_is_an_error_and_the_rest_is_kept(
 
     assert len(covered(tmp_path, TEN, kind)) == 3
     assert sorted(set(kind.built)) == sorted(segment.name for segment in TEN)
-
-
-def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(RunsDirectoryError):
-        covered(tmp_path / "file" / "runs", TEN, Numbered())
 
 
 def test_two_that_begin_at_once_build_everything_once(tmp_path: Path) -> None:

@@ -127,20 +127,3 @@ def test_cleared_runs_are_made_anew(tables: Tables, tmp_path: Path) -> None:
     assert runs_in(tmp_path, "identifiers") == []
     assert found(identifiers, 5) == [(0, 5, 6, 7)]
     assert len(tables.read) == 18
-
-
-def test_a_damaged_run_is_made_anew(tables: Tables, tmp_path: Path) -> None:
-    SealedIdentifiers(sealed(tables, tmp_path, 9)).make_runs()
-    for path in runs_in(tmp_path, "identifiers"):
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 4
-        path.write_bytes(content)
-    tables.read.clear()
-
-    identifiers = SealedIdentifiers(sealed(tables, tmp_path, 9))
-
-    assert len(found(identifiers, *range(200))) == 90
-    assert len(tables.read) == 9
-    tables.read.clear()
-    SealedIdentifiers(sealed(tables, tmp_path, 9)).make_runs()
-    assert tables.read == []

@@ -95,16 +95,6 @@ def test_rows_of_a_slice_are_those_of_the_slice(
     assert usage_rows(take_rows(sliced, everything)) == usage_rows(sliced)
 
 
-@given(batches())
-def test_an_encoded_batch_comes_back(events: list[UsageRow]) -> None:
-    batch = usage_batch(events)
-
-    decoded = decode(encode(batch))
-
-    assert decoded.equals(batch)
-    assert usage_rows(decoded) == events
-
-
 @pytest.mark.parametrize("count", [1, 63, 64, 5_000])
 def test_batches_of_all_sizes_come_back(count: int) -> None:
     events = rows(count)

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.usage.columns import UsageRow, take_rows, usage_batch
 from ledger.usage.identifiers import identifier_hash, identifier_hashes
-from tests.ledger.drafts import row, rows
+from tests.ledger.drafts import rows
 from tests.ledger.usage_rows import batches
 
 
@@ -41,12 +41,6 @@ def test_a_batch_is_hashed_row_by_row(events: list[UsageRow]) -> None:
     assert identifier_hashes(picked).tolist() == expected[::-1]
 
 
-def test_a_hash_depends_on_the_event_name() -> None:
-    events = [row("a"), row("a", event_name="requests"), row("a", event_name="Tokens")]
-
-    assert len(set(identifier_hashes(usage_batch(events)).tolist())) == 3
-
-
 def test_a_hundred_thousand_identifiers_have_as_many_hashes() -> None:
     hashes = identifier_hashes(usage_batch(rows(100_000)))
 
@@ -71,17 +65,6 @@ def test_an_empty_table_finds_nothing() -> None:
     assert found(table, *range(100)) == []
 
 
-def test_equal_hashes_are_all_kept_and_found_in_the_order_of_the_log() -> None:
-    table = IdentifierTable()
-    table.add(hashes_of(7, 7, 8), 1)
-    table.add(hashes_of(7), 10)
-
-    assert found(table, 8, 7, 9, 7) == [
-        (0, 3), (1, 1), (1, 2), (1, 10), (3, 1), (3, 2), (3, 10),
-    ]  # fmt: skip
-    assert len(table) == 4
-
-
 @pytest.mark.parametrize("count", [1, 15, 16, 5_000])
 def test_a_batch_of_one_hash_is_kept_whole(count: int) -> None:
     table = IdentifierTable()
@@ -89,14 +72,6 @@ def test_a_batch_of_one_hash_is_kept_whole(count: int) -> None:
 
     assert found(table, 42) == [(0, position) for position in range(1, count + 1)]
     assert len(found(table, *[42] * 20)) == 20 * count
-
-
-def test_a_table_can_begin_after_a_position() -> None:
-    table = IdentifierTable(after=1_000_000)
-    table.add(hashes_of(5, 6), 1_000_001)
-    table.add(hashes_of(5), 1_000_010)
-
-    assert found(table, 6, 5) == [(0, 1_000_002), (1, 1_000_001), (1, 1_000_010)]
 
 
 def test_a_table_grows_to_any_size() -> None:
