@@ -17,7 +17,7 @@ from tests.property.credits.answers import (
     Told,
     balances_of,
     every_transaction,
-    lines_of,
+    invoice_fields,
     run_of,
     told,
 )
@@ -94,12 +94,7 @@ def settle(target: str, numbers: Sequence[int], seed: float, pipe: Connection) -
 def apply(store: metering.Metering, number: int) -> list[str]:
     """Apply one invoice, and tell the ids of its transactions."""
     asked = invoice(number)
-    answer = store.credits.apply(
-        invoice=asked.id,
-        customer=asked.customer,
-        period_end=asked.period_end,
-        lines=lines_of(asked),
-    )
+    answer = store.credits.apply(**invoice_fields(asked))
     return [transaction.id for transaction in answer]
 
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from tests.oracles.usage import OracleMeter, Row, Span
 from tests.property.sources import Form
+from tests.property.two_connections import Upkeep
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -101,21 +102,6 @@ class Advance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reopen:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rebuild:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seal:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
 class CompareEverything:
     pass
 
@@ -130,27 +116,17 @@ Operation = (
     | Define
     | Read
     | Advance
-    | Reopen
-    | Rebuild
-    | Seal
     | CompareEverything
+    | Upkeep
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One operation, by the first or the second connection to the store."""
-
-    connection: int
-    operation: Operation
-
-
-@dataclass(frozen=True, kw_only=True)
 class History:
-    """Meters that exist from the start, and what happens then."""
+    """Meters that exist from the start, and what which connection does then."""
 
     meters: tuple[OracleMeter, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[tuple[int, Operation], ...]
 
 
 def changed(row: Row, change: Change, meter: OracleMeter) -> Row:

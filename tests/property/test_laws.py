@@ -162,31 +162,6 @@ def test_dicts_and_arrow_and_single_creates_give_equal_answers(
             assert (totals(store), listing(store)) == expected, form
 
 
-@given(usages(), st.data())
-def test_a_refused_event_leaves_no_trace(usage: Usage, data: st.DataObject) -> None:
-    """One bad row fails alone: the good ones of its batch are kept, and nothing of it.
-
-    Source: https://docs.stripe.com/billing/subscriptions/usage-based/recording-usage-api.
-    """
-    known, sent = usage
-    unmeasured = replace(sent[0], event_name="nobody measures this")
-    faulty = [
-        unmeasured,
-        replace(sent[0], timestamp=START + DAY),
-        replace(sent[0], timestamp=START - 36 * DAY),
-        replace(sent[0], payload={**sent[0].payload, key_of(known, sent[0]): ""}),
-    ]
-    mixed = data.draw(st.permutations(sent + faulty))
-    accepted = [row for row in mixed if row in sent]
-
-    with store_of(known, accepted) as without, store_of(known) as store:
-        receipt = ingest(store, mixed)
-
-        assert receipt.rejected == len(faulty)
-        assert totals(store) == totals(without)
-        assert listing(store) == listing(without)
-
-
 @given(usages())
 def test_only_the_last_received_of_a_pre_aggregated_hour_or_day_counts(
     usage: Usage,
@@ -212,20 +187,3 @@ def test_only_the_last_received_of_a_pre_aggregated_hour_or_day_counts(
         store_of(known, remaining) as only_survivors,
     ):
         assert totals(all_sent) == totals(only_survivors)
-
-
-@given(usages())
-def test_reading_changes_nothing(usage: Usage) -> None:
-    """Any number of reads between two writes leaves every answer as it was.
-
-    Source: Meyer, Object-Oriented Software Construction: command-query separation.
-    """
-    known, sent = usage
-
-    with store_of(known) as watched, store_of(known, *([row] for row in sent)) as left:
-        for row in sent:
-            ingest(watched, [row])
-            totals(watched)
-
-        assert totals(watched) == totals(left)
-        assert listing(watched) == listing(left)

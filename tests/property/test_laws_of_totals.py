@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import reduce
 from itertools import product
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.oracles.usage import EXACT, OracleMeter
@@ -42,21 +42,6 @@ def test_the_order_of_events_changes_no_total(
         assert totals(one) == totals(other)
 
 
-@given(usages(is_windowed=False, formulas=("sum", "count")), st.data())
-def test_the_order_of_simultaneous_events_changes_no_sum(
-    usage: Usage, data: st.DataObject
-) -> None:
-    """Addition commutes, equal timestamps or not.
-
-    Source: Gray et al., Data Cube, 1997.
-    """
-    known, sent = usage
-    shuffled = data.draw(st.permutations(sent))
-
-    with store_of(known, sent) as one, store_of(known, shuffled) as other:
-        assert totals(one) == totals(other)
-
-
 @given(usages(formulas=("sum", "count")))
 def test_the_hours_and_the_days_add_up_to_the_whole(usage: Usage) -> None:
     """A partition of the window partitions its total.
@@ -73,27 +58,6 @@ def test_the_hours_and_the_days_add_up_to_the_whole(usage: Usage) -> None:
             days = summaries(store, name, customer, span, "day")
             assert exact_sum(value for _, value in hours) == whole
             assert exact_sum(value for _, value in days) == whole
-
-
-@given(usages(formulas=("sum", "count")), st.data())
-def test_two_neighbouring_windows_add_up_to_both(
-    usage: Usage, data: st.DataObject
-) -> None:
-    """Half-open windows that touch share no event and miss none, cut at any microsecond.
-
-    Source: Dijkstra, Why numbering should start at zero, EWD 831.
-    """
-    known, sent = usage
-    moments = [row.timestamp for row in sent if row.timestamp is not None]
-    middle = data.draw(st.sampled_from(moments))
-    start, end = DAYS
-    assume(start < middle < end)
-
-    with store_of(known, sent) as store:
-        for name, customer in product(names(known), FEW_CUSTOMERS):
-            left = total(store, name, customer, (start, middle))
-            right = total(store, name, customer, (middle, end))
-            assert exact_sum([left, right]) == total(store, name, customer, DAYS)
 
 
 @given(usages(), st.data())
@@ -158,32 +122,6 @@ def test_scaling_the_values_scales_the_totals(usage: Usage, power: int) -> None:
         }
 
         assert totals(other) == expected
-
-
-@given(usages(is_windowed=False))
-def test_an_event_of_value_zero_changes_only_counts(usage: Usage) -> None:
-    """Zero is the neutral element of addition, and still an event.
-
-    Source: https://docs.stripe.com/billing/subscriptions/usage-based/meters/configure.
-    """
-    known, sent = usage
-    nothing = {meter.value_key: "0" for meter in known}
-    added = [
-        replace(
-            row,
-            payload={**nothing, key_of(known, row): row.payload[key_of(known, row)]},
-            identifier=f"zero-{number}",
-        )
-        for number, row in enumerate(sent)
-    ]
-
-    with store_of(known, sent) as without, store_of(known, sent, added) as with_zeros:
-        for meter in known:
-            for customer in FEW_CUSTOMERS:
-                before = total(without, meter.event_name, customer, DAYS)
-                after = total(with_zeros, meter.event_name, customer, DAYS)
-                expected = {"sum": before, "count": 2 * before, "last": Decimal(0)}
-                assert after == expected[meter.formula]
 
 
 def exact_sum(values: Iterable[Decimal]) -> Decimal:

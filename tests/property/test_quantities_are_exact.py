@@ -29,50 +29,13 @@ from tests.strategies import (
 TOKENS = OracleMeter(event_name="tokens", formula="sum")
 DAY = (MIDNIGHT, MIDNIGHT + timedelta(days=1))
 
+# Texts are tried below, against the oracle.
 TABLE: list[tuple[str | int | Decimal, str | None]] = [
-    ("1e400", None),
-    ("1e131071", None),
-    ("NaN", None),
-    ("sNaN", None),
-    ("Infinity", None),
-    ("-Infinity", None),
-    ("1_000", None),
-    ("1,000", None),
-    ("\uff11\uff12", None),
-    ("\u0661\u0662", None),
-    ("\u0967", None),
-    ("1" * 40 + ".1", None),
-    ("1" * 27, None),
-    ("1e-400", None),
-    ("1e-13", None),
-    ("0.0000000000005", None),
-    (" 12 ", None),
     ("12\n", None),
-    ("\t12", None),
-    ("", None),
-    ("-", None),
-    ("+5", None),
-    (".5", None),
-    ("5.", None),
-    ("5e", None),
-    ("e5", None),
-    ("0x1A", None),
-    ("1/2", None),
-    ("--1", None),
-    ("-0", "0"),
     ("-0.000", "0"),
-    ("0e999", "0"),
-    ("12", "12"),
-    ("012", "12"),
     ("-12.50", "-12.5"),
-    ("1.0000000000000000000", "1"),
-    ("1E-7", "0.0000001"),
     ("1e-05", "0.00001"),
-    ("1e+3", "1000"),
-    ("12345e-12", "0.000000012345"),
     ("1e25", "1" + "0" * 25),
-    ("9" * 26 + "." + "9" * 12, "9" * 26 + "." + "9" * 12),
-    ("-" + "9" * 26 + "." + "9" * 12, "-" + "9" * 26 + "." + "9" * 12),
     (10**26 - 1, "9" * 26),
     (10**26, None),
     (-7, "-7"),
@@ -149,10 +112,10 @@ def expect_column(values: pa.Array, expected: Sequence[Decimal | None]) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), TABLE, ids=lambda each: ascii(each)[:30]
 )
-def test_a_value_that_others_misread_is_stored_exactly_or_refused_by_create(
+def test_a_value_that_others_misread_is_stored_exactly_or_refused(
     value: str | int | Decimal, expected: str | None
 ) -> None:
-    with store_of([TOKENS]) as store:
+    with store_of([TOKENS]) as store, store_of([TOKENS]) as bulk:
         if expected is None:
             with pytest.raises(metering.MeteringError) as caught:
                 create(store, usage(value))
@@ -160,24 +123,13 @@ def test_a_value_that_others_misread_is_stored_exactly_or_refused_by_create(
             assert caught.value.code == "meter_event_invalid_value"
             assert store.position == 1
         else:
-            stored_event = create(store, usage(value))
-
-            assert stored_event.payload["value"] == expected
+            assert create(store, usage(value)).payload["value"] == expected
             assert total(store, "tokens", "cus_1", DAY) == Decimal(expected)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), TABLE, ids=lambda each: ascii(each)[:30]
-)
-def test_a_value_that_others_misread_is_stored_exactly_or_refused_by_ingest(
-    value: str | int | Decimal, expected: str | None
-) -> None:
-    with store_of([TOKENS]) as store:
-        receipt = ingest(store, [usage("1", "before"), usage(value), usage("1", "end")])
+        receipt = ingest(bulk, [usage("1", "before"), usage(value), usage("1", "end")])
 
         codes = receipt.rejections.column("code").to_pylist()
         assert codes == ([] if expected else ["meter_event_invalid_value"])
-        assert stored(store).get("only") == (Decimal(expected) if expected else None)
+        assert stored(bulk).get("only") == (Decimal(expected) if expected else None)
         assert receipt.accepted == (3 if expected else 2)
 
 
@@ -233,6 +185,7 @@ def test_a_text_column_holds_what_the_oracle_can_read(texts: list[str]) -> None:
 
 
 @given(st.lists(numeric_texts(), min_size=1, max_size=6))
+@example([*VALID_VALUES, *INVALID_VALUES])
 def test_single_events_hold_what_the_oracle_can_read(texts: list[str]) -> None:
     expected = expect([parse_value(text) for text in texts])
     codes = []

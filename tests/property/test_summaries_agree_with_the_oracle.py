@@ -29,14 +29,11 @@ from tests.property.operations import (
     History,
     Ingest,
     Operation,
-    Rebuild,
     Rename,
-    Reopen,
-    Seal,
     SetActive,
-    Step,
 )
 from tests.property.side_by_side import SideBySide
+from tests.property.two_connections import Upkeep
 from tests.strategies import MICROSECOND, MIDNIGHT, histories
 
 HOUR = timedelta(hours=1)
@@ -66,10 +63,7 @@ def sent(
 
 
 def history_of(*operations: Operation) -> History:
-    steps = [
-        Step(connection=number % 2, operation=operation)
-        for number, operation in enumerate(operations)
-    ]
+    steps = ((number % 2, each) for number, each in enumerate(operations))
     return History(meters=(TOKENS, LATEST), steps=tuple(steps))
 
 
@@ -109,10 +103,10 @@ EVENTFUL = history_of(
     Rename(event_name="tokens"),
     Advance(by=timedelta(days=20)),
     SetActive(event_name="tokens", active=True),
-    Reopen(),
+    Upkeep(verb="reopen"),
     replace(A_BATCH, form="map reader", backfill=True),
-    Rebuild(),
-    Seal(),
+    Upkeep(verb="rebuild"),
+    Upkeep(verb="seal"),
     CompareEverything(),
     CancelSent(back=0),
     replace(A_BATCH, form="map reader", backfill=True),

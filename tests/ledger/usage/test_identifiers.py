@@ -65,6 +65,17 @@ def test_an_empty_table_finds_nothing() -> None:
     assert found(table, *range(100)) == []
 
 
+def test_equal_hashes_are_all_kept_and_found_in_the_order_of_the_log() -> None:
+    table = IdentifierTable()
+    table.add(hashes_of(7, 7, 8), 1)
+    table.add(hashes_of(7), 10)
+
+    assert found(table, 8, 7, 9, 7) == [
+        (0, 3), (1, 1), (1, 2), (1, 10), (3, 1), (3, 2), (3, 10),
+    ]  # fmt: skip
+    assert len(table) == 4
+
+
 @pytest.mark.parametrize("count", [1, 15, 16, 5_000])
 def test_a_batch_of_one_hash_is_kept_whole(count: int) -> None:
     table = IdentifierTable()

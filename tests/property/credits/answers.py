@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 import metering
-from tests.oracles.credits import Balance, Invoice, Kind, Wanted
+from tests.oracles.credits import Balance, Invoice, Kind, NewGrant, Wanted
 
 RUN = pa.schema(
     [
@@ -103,8 +103,25 @@ def filter_of(wanted: Wanted) -> Any:
     return {"type": "applicability_scope", "applicability_scope": scope}
 
 
-def lines_of(invoice: Invoice) -> list[Any]:
-    return [
+def grant_fields(asked: NewGrant) -> dict[str, Any]:
+    """Spell a grant as `credit_grants.create` takes it."""
+    return {
+        "customer": asked.customer,
+        "amount": {
+            "type": "monetary",
+            "monetary": {"currency": asked.currency, "value": asked.amount},
+        },
+        "applicability_config": {"scope": scope_of(asked.prices)},
+        "category": asked.category,
+        "priority": asked.priority,
+        "effective_at": asked.effective_at,
+        "expires_at": asked.expires_at,
+    }
+
+
+def invoice_fields(invoice: Invoice) -> dict[str, Any]:
+    """Spell an invoice as `credits.apply` and `credits.preview` take it."""
+    lines = [
         {
             "id": line.id,
             "amount": line.amount,
@@ -113,6 +130,12 @@ def lines_of(invoice: Invoice) -> list[Any]:
         }
         for line in invoice.lines
     ]
+    return {
+        "invoice": invoice.id,
+        "customer": invoice.customer,
+        "period_end": invoice.period_end,
+        "lines": lines,
+    }
 
 
 def run_of(invoices: Sequence[Invoice]) -> pa.Table:
@@ -141,28 +164,19 @@ def every_transaction(
     limit: int = 100,
 ) -> list[metering.CreditBalanceTransaction]:
     """Go through all pages, newest first, and back again."""
-    transactions = store.credit_balance_transactions
-    found: list[metering.CreditBalanceTransaction] = []
-    page = list(transactions.list(customer=customer, credit_grant=grant, limit=limit))
+
+    def page_of(**bounds: str) -> list[metering.CreditBalanceTransaction]:
+        page = store.credit_balance_transactions.list(
+            customer=customer, credit_grant=grant, limit=limit, **bounds
+        )
+        return list(page)
+
+    found = list[metering.CreditBalanceTransaction]()
+    page = page_of()
     while page:
         assert len(page) <= limit
         found += page
-        page = list(
-            transactions.list(
-                customer=customer,
-                credit_grant=grant,
-                limit=limit,
-                starting_after=found[-1].id,
-            )
-        )
+        page = page_of(starting_after=found[-1].id)
     if len(found) > limit:
-        before = list(
-            transactions.list(
-                customer=customer,
-                credit_grant=grant,
-                limit=limit,
-                ending_before=found[-1].id,
-            )
-        )
-        assert before == found[-1 - limit : -1]
+        assert page_of(ending_before=found[-1].id) == found[-1 - limit : -1]
     return found

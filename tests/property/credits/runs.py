@@ -19,9 +19,9 @@ from tests.property.credits.answers import (
     Told,
     balances_of,
     every_transaction,
-    lines_of,
+    grant_fields,
+    invoice_fields,
     run_of,
-    scope_of,
     told,
 )
 from tests.property.credits.strategies import (
@@ -140,12 +140,7 @@ class Granted:
         self.numbers = numbers
 
     def apply(self, invoice: Invoice) -> list[Drawn]:
-        answer = self.store.credits.apply(
-            invoice=invoice.id,
-            customer=invoice.customer,
-            period_end=invoice.period_end,
-            lines=lines_of(invoice),
-        )
+        answer = self.store.credits.apply(**invoice_fields(invoice))
         return [self._drawn(told(each)) for each in answer]
 
     def apply_many(self, invoices: Sequence[Invoice]) -> list[Drawn]:
@@ -216,18 +211,7 @@ def granted(run: Run) -> Iterator[Granted]:
     clock = metering.FixedClock(START)
     with empty_store(clock=clock) as store:
         numbers = {
-            store.credit_grants.create(
-                customer=asked.customer,
-                amount={
-                    "type": "monetary",
-                    "monetary": {"currency": asked.currency, "value": asked.amount},
-                },
-                applicability_config={"scope": scope_of(asked.prices)},
-                category=asked.category,
-                priority=asked.priority,
-                effective_at=asked.effective_at,
-                expires_at=asked.expires_at,
-            ).id: number
+            store.credit_grants.create(**grant_fields(asked)).id: number
             for number, asked in enumerate(run.grants)
         }
         clock.advance(run.later)

@@ -28,9 +28,9 @@ from tests.property.credits.answers import (
     balances_of,
     every_transaction,
     filter_of,
-    lines_of,
+    grant_fields,
+    invoice_fields,
     run_of,
-    scope_of,
     told,
 )
 from tests.property.credits.strategies import CUSTOMERS, MICROSECOND, PRICES, START
@@ -58,63 +58,47 @@ class CreditsSideBySide(TwoConnections):
     # What can be done.
 
     def create(self, connection: int, asked: NewGrant) -> OracleGrant | None:
-        def call() -> metering.CreditGrant:
-            return self.connections[connection].credit_grants.create(
-                customer=asked.customer,
-                amount={
-                    "type": "monetary",
-                    "monetary": {"currency": asked.currency, "value": asked.amount},
-                },
-                applicability_config={"scope": scope_of(asked.prices)},
-                category=asked.category,
-                priority=asked.priority,
-                effective_at=asked.effective_at,
-                expires_at=asked.expires_at,
-            )
-
+        grants = self.connections[connection].credit_grants
         return self._change(
-            call, lambda grant_id: self.oracle.create(grant_id, asked, self.now)
+            lambda: grants.create(**grant_fields(asked)),
+            lambda grant_id: self.oracle.create(grant_id, asked, self.now),
         )
 
     def expires_later(
         self, connection: int, grant: OracleGrant, expires_at: datetime | None
     ) -> None:
         grants = self.connections[connection].credit_grants
-
-        def expect(_: str) -> OracleGrant:
-            self.oracle.expires_later(grant, expires_at, self.now)
-            return grant
-
-        self._change(lambda: grants.update(grant.id, expires_at=expires_at), expect)
+        self._change_known(
+            grant,
+            lambda: grants.update(grant.id, expires_at=expires_at),
+            lambda: self.oracle.expires_later(grant, expires_at, self.now),
+        )
 
     def annotate(self, connection: int, grant: OracleGrant, value: str) -> None:
         """Give a grant a note; an empty one takes it away."""
         grants = self.connections[connection].credit_grants
         wanted = {"note": value} if value else {}
-
-        def expect(_: str) -> OracleGrant:
-            self.oracle.annotate(grant, wanted, self.now)
-            return grant
-
-        self._change(lambda: grants.update(grant.id, metadata={"note": value}), expect)
+        self._change_known(
+            grant,
+            lambda: grants.update(grant.id, metadata={"note": value}),
+            lambda: self.oracle.annotate(grant, wanted, self.now),
+        )
 
     def expire(self, connection: int, grant: OracleGrant) -> None:
         grants = self.connections[connection].credit_grants
-
-        def expect(_: str) -> OracleGrant:
-            self.oracle.expire(grant, self.now)
-            return grant
-
-        self._change(lambda: grants.expire(grant.id), expect)
+        self._change_known(
+            grant,
+            lambda: grants.expire(grant.id),
+            lambda: self.oracle.expire(grant, self.now),
+        )
 
     def void(self, connection: int, grant: OracleGrant) -> None:
         grants = self.connections[connection].credit_grants
-
-        def expect(_: str) -> OracleGrant:
-            self.oracle.void(grant, self.now)
-            return grant
-
-        self._change(lambda: grants.void(grant.id), expect)
+        self._change_known(
+            grant,
+            lambda: grants.void(grant.id),
+            lambda: self.oracle.void(grant, self.now),
+        )
 
     def apply(
         self, connection: int, invoice: Invoice
@@ -123,12 +107,7 @@ class CreditsSideBySide(TwoConnections):
         store = self.connections[connection]
         is_known = invoice.id in self.oracle.invoices
         agreed = self._agree(
-            lambda: store.credits.apply(
-                invoice=invoice.id,
-                customer=invoice.customer,
-                period_end=invoice.period_end,
-                lines=lines_of(invoice),
-            ),
+            lambda: store.credits.apply(**invoice_fields(invoice)),
             lambda _: self.oracle.apply(invoice, self.now),
         )
         if agreed is None:
@@ -144,12 +123,7 @@ class CreditsSideBySide(TwoConnections):
     def preview(self, connection: int, invoice: Invoice) -> None:
         store = self.connections[connection]
         agreed = self._agree(
-            lambda: store.credits.preview(
-                invoice=invoice.id,
-                customer=invoice.customer,
-                period_end=invoice.period_end,
-                lines=lines_of(invoice),
-            ),
+            lambda: store.credits.preview(**invoice_fields(invoice)),
             lambda _: self.oracle.preview(invoice, self.now),
         )
         if agreed is not None:
@@ -379,6 +353,18 @@ class CreditsSideBySide(TwoConnections):
         answer, grant = agreed
         self.compare_grant(answer, grant)
         return grant
+
+    def _change_known(
+        self,
+        grant: OracleGrant,
+        call: Callable[[], metering.CreditGrant],
+        expect: Callable[[], None],
+    ) -> None:
+        def expected(_: str) -> OracleGrant:
+            expect()
+            return grant
+
+        self._change(call, expected)
 
     def _agree(
         self, call: Callable[[], Answer], expect: Callable[[Answer | None], Expected]

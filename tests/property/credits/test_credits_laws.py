@@ -190,27 +190,6 @@ def test_a_billing_run_that_is_repeated_changes_nothing(run: Run) -> None:
         assert (settled.history(), settled.balances(), settled.store.position) == before
 
 
-@given(runs(), st.randoms(use_true_random=False))
-def test_customers_do_not_touch_each_other(run: Run, random: Any) -> None:
-    """Only the order of one customer's own invoices matters.
-
-    Source: a grant belongs to one customer, documentation of billing credits.
-    """
-    queues = {
-        customer: [each for each in run.invoices if each.customer == customer]
-        for customer in CUSTOMERS
-    }
-    owners = [each.customer for each in run.invoices]
-    random.shuffle(owners)
-    shuffled = [queues[owner].pop(0) for owner in owners]
-
-    with granted(run) as given, granted(run) as other:
-        assert sorted(given.apply_many(run.invoices)) == (
-            sorted(other.apply_many(shuffled))
-        )
-        assert given.balances() == other.balances()
-
-
 @given(runs(), st.integers(0, 9))
 def test_a_line_cut_in_two_draws_as_the_whole(run: Run, at: int) -> None:
     """Two neighbouring lines of one price draw what one of their sum does.
@@ -289,27 +268,6 @@ def test_reinstating_every_invoice_in_any_order_gives_everything_back(
 
         assert settled.balances() == before
         assert settled.store.verify().problems == ()
-
-
-@given(runs(), CUTS)
-def test_replaying_the_log_gives_the_credits_it_gave_before(
-    run: Run, cuts: list[int]
-) -> None:
-    """At every prefix, tables rebuilt from the log equal the incremental ones.
-
-    Source: Fowler, Event Sourcing, "Complete Rebuild",
-    https://martinfowler.com/eaaDev/EventSourcing.html.
-    """
-    with granted(run) as settled:
-        for invoices in pieces(run.invoices, cuts):
-            settled.apply_many(invoices)
-            before = settled.history(), settled.balances()
-            assert settled.store.verify().problems == ()
-
-            settled.store.rebuild()
-
-            assert (settled.history(), settled.balances()) == before
-            assert settled.store.verify().problems == ()
 
 
 def test_long_runs_have_customers_with_many_grants_and_many_changes_of_price() -> None:
