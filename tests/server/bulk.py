@@ -23,14 +23,14 @@ CLOUD_EVENTS = "application/cloudevents-batch+json"
 LONGEST_VALUE = Decimal("12345678901234567890123456.123456789012")
 
 
-def new_event_name(server: Server, formula: Any = "sum") -> str:
+def new_event_name(server: Server, name: str | None = None) -> str:
     """A meter of its own, so that tests do not see each other's usage."""
-    name = unique("event")
+    name = name or unique("event")
     with server.store() as store:
         store.meters.create(
             display_name="A meter",
             event_name=name,
-            default_aggregation={"formula": formula},
+            default_aggregation={"formula": "sum"},
         )
     return name
 
@@ -49,10 +49,15 @@ def table_of(name: str, values: Sequence[Any], **columns: Sequence[Any]) -> pa.T
     )
 
 
-def arrow_of(table: pa.Table, rows_per_batch: int | None = None) -> bytes:
+def arrow_of(
+    *tables: pa.Table,
+    rows_per_batch: int | None = None,
+    options: pa.ipc.IpcWriteOptions | None = None,
+) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table, rows_per_batch)
+    with pa.ipc.new_stream(sink, tables[0].schema, options=options) as writer:
+        for table in tables:
+            writer.write_table(table, rows_per_batch)
     return bytes(sink.getvalue())
 
 

@@ -152,10 +152,7 @@ EVENT = {
     "object": "event",
     "api_version": TEXT_OR_NULL,
     "created": int,
-    "data": (
-        {"object": dict},
-        {"object": dict, "previous_attributes": dict},
-    ),
+    "data": ({"object": dict}, {"object": dict, "previous_attributes": dict}),
     "livemode": bool,
     "pending_webhooks": int,
     "request": ({"id": TEXT_OR_NULL, "idempotency_key": TEXT_OR_NULL}, None),
@@ -190,23 +187,17 @@ def list_of(shape: Shape) -> Shape:
 
 
 V2_METER_EVENT = {
+    **METER_EVENT,
     "object": "v2.billing.meter_event",
     "created": str,
-    "event_name": str,
-    "identifier": str,
-    "livemode": bool,
-    "payload": dict,
     "timestamp": str,
 }
 V2_ADJUSTMENT = {
+    **ADJUSTMENT,
     "id": str,
     "object": "v2.billing.meter_event_adjustment",
     "cancel": {"identifier": str},
     "created": str,
-    "event_name": str,
-    "livemode": bool,
-    "status": ("complete", "pending"),
-    "type": "cancel",
 }
 V2_SESSION = {
     "id": str,
@@ -243,29 +234,25 @@ NO_METER_FOUND = {**_THIN_EVENT, "type": "v1.billing.meter.no_meter_found"}
 def check_shape(resource: Any, shape: Shape) -> Any:
     """Check what Stripe's client was answered, byte for byte, and give it plain."""
     plain = json.loads(resource.last_response.body, parse_float=Decimal)
-    assert _differences(plain, shape, "") == []
+    assert differences(plain, shape) == []
     return plain
 
 
-def differences(plain: Any, shape: Shape) -> list[str]:
-    return _differences(plain, shape, "")
-
-
-def _differences(value: Any, shape: Shape, path: str) -> list[str]:
+def differences(value: Any, shape: Shape, path: str = "") -> list[str]:
     match shape:
         case tuple():
-            found = [_differences(value, each, path) for each in shape]
+            found = [differences(value, each, path) for each in shape]
             return [] if [] in found else min(found, key=len)
         case dict():
             return _of_object(value, shape, path)
-        case [inner]:
-            if not isinstance(value, list):
-                return [f"{path}: {value!r} is no list"]
+        case [inner] if isinstance(value, list):
             return [
                 difference
                 for at, each in enumerate(value)
-                for difference in _differences(each, inner, f"{path}[{at}]")
+                for difference in differences(each, inner, f"{path}[{at}]")
             ]
+        case [_]:
+            return [f"{path}: {value!r} is no list"]
         case type():
             is_it = type(value) is shape
             return [] if is_it else [f"{path}: {value!r} is no {shape.__name__}"]
@@ -279,5 +266,5 @@ def _of_object(value: Any, shape: dict[str, Shape], path: str) -> list[str]:
     found = [f"{path}.{name} is missing" for name in shape.keys() - value.keys()]
     found += [f"{path}.{name} is too much" for name in value.keys() - shape.keys()]
     for name in shape.keys() & value.keys():
-        found += _differences(value[name], shape[name], f"{path}.{name}")
+        found += differences(value[name], shape[name], f"{path}.{name}")
     return found

@@ -6,6 +6,7 @@ from typing import Any
 import stripe
 
 import metering
+from tests.server.running import Server
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -107,3 +108,21 @@ def create_alert(
         **keywords,
     }
     return client.v1.billing.alerts.create(params)  # type: ignore[arg-type]  # as many as a test gives
+
+
+def one_of_each(server: Server, **of_meter: str) -> tuple[dict[str, str], str]:
+    """Create a resource of each kind: ids by the beginning of their paths, a token."""
+    client = server.client()
+    meter = create_meter(client, **of_meter)
+    create_event(client, meter)
+    endpoint = client.v1.webhook_endpoints.create(
+        {"url": "https://127.0.0.1:9/", "enabled_events": ["*"]}
+    )
+    ids = {
+        "/v1/billing/meters/": meter.id,
+        "/v1/billing/alerts/": create_alert(client, meter).id,
+        "/v1/billing/credit_grants/": create_grant(client).id,
+        "/v1/webhook_endpoints/": endpoint.id,
+    }
+    session = client.v2.billing.meter_event_session.create()
+    return ids, session.authentication_token

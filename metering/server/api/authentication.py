@@ -66,16 +66,7 @@ def _looked_at(look: Callable[[], Keys]) -> Keys:
 
 
 def key_of(keys: Keys, authorization: str | None) -> ApiKey:
-    """Return the key of a request.
-
-    Args:
-        keys: as they were found after the request came.
-        authorization: the header: ``Bearer``, or ``Basic`` with the key as user name.
-
-    Raises:
-        NotAuthenticatedError: there is no key, or it is unknown or revoked.
-        MeteringError: the keys could not be looked at.
-    """
+    """Return the key of a request: ``Bearer``, or the user name of ``Basic``."""
     secret = _secret(authorization)
     if isinstance(keys, metering.MeteringError):
         raise keys
@@ -90,17 +81,7 @@ def key_of(keys: Keys, authorization: str | None) -> ApiKey:
 
 
 def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
-    """Return the session of a request, by the token that it carries as ``Bearer``.
-
-    Args:
-        sessions: as they were found after the request came.
-        authorization: the header.
-
-    Raises:
-        NotAuthenticatedError: there is no token, or it is unknown.
-        SessionExpiredError: the session has expired.
-        MeteringError: the sessions could not be looked at.
-    """
+    """Return the session of a request, by the token that it carries as ``Bearer``."""
     token = _bearer(authorization)
     if not token:
         raise NotAuthenticatedError(_NOT_OPENED)
@@ -116,11 +97,7 @@ def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
 
 
 def check_scope(key: ApiKey, scope: ScopeName) -> None:
-    """Check that a key has a scope.
-
-    Raises:
-        NotPermittedError: it does not.
-    """
+    """Check that a key has a scope."""
     if scope not in key.scopes:
         raise NotPermittedError(key.last_four, scope)
 

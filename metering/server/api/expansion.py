@@ -14,11 +14,7 @@ Expansions = Mapping[str, str]
 
 
 def check_paths(paths: Sequence[str], known: Expansions, *, is_list: bool) -> list[str]:
-    """Check which paths to expand, and return them within one resource.
-
-    Raises:
-        InvalidRequestError: a path does not exist, or cannot be expanded.
-    """
+    """Check which paths to expand, and return them within one resource."""
     checked = []
     for path in paths:
         inner = path

@@ -9,13 +9,7 @@ from metering.bodies import Body, body_of
 
 
 def page_of(fetch: Callable[..., ListObject[Any]], given: Given, url: str) -> Body:
-    """Return a page of a list.
-
-    Args:
-        fetch: reads it, given what the request gave.
-        given: by the request; without a limit, a page has Stripe's.
-        url: of the list.
-    """
+    """Return a page of a list; without a limit, a page has Stripe's."""
     return page_body(fetch(**{"limit": LIMIT, **given}), url)
 
 

@@ -32,11 +32,7 @@ class Rates:
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, key_id: str) -> None:
-        """Count one more request of a key.
-
-        Raises:
-            RateLimitedError: the key has made too many.
-        """
+        """Count one more request of a key, unless it has made too many."""
         rate = self._per_second
         if rate is None:
             return

@@ -49,12 +49,7 @@ class Repetitions:
 
     @contextmanager
     def alone(self, request: Request) -> Iterator[None]:
-        """Answer a request while no other one under its key is answered here.
-
-        Raises:
-            RequestRunningError: another one is being answered.
-            RequestDiffersError: another one was answered not long ago.
-        """
+        """Answer a request while no other one under its key is answered here."""
         name = (request.key_id, request.idempotency_key)
         with self._lock:
             if name in self._running:

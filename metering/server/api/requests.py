@@ -71,22 +71,14 @@ def media_type_named(headers: Mapping[str, str]) -> str:
 
 
 def check_length(headers: Mapping[str, str], limits: BodyLimits) -> None:
-    """Check the length that a body's header gives.
-
-    Raises:
-        BodyTooLargeError: it is too large.
-    """
+    """Check the length that a body's header gives."""
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > limits.sent_max:
         raise BodyTooLargeError(limits.sent_max)
 
 
 def check_encoding(headers: Mapping[str, str]) -> str:
-    """Return how a body is compressed: ``gzip``, or ``identity`` where it is not.
-
-    Raises:
-        BodyUnreadableError: it is compressed in another way.
-    """
+    """Return how a body is compressed: ``gzip``, or ``identity`` where it is not."""
     encoding = headers.get("content-encoding", "").strip().lower() or "identity"
     if encoding not in {"gzip", "identity"}:
         raise BodyUnreadableError(
@@ -96,12 +88,7 @@ def check_encoding(headers: Mapping[str, str]) -> str:
 
 
 def decompressed(body: bytes, headers: Mapping[str, str], limits: BodyLimits) -> bytes:
-    """Decompress a body that is compressed, and never more of it than is allowed.
-
-    Raises:
-        BodyUnreadableError: it is not what its header says.
-        BodyTooLargeError: it is too large when decompressed.
-    """
+    """Decompress a body that is compressed, and never more of it than is allowed."""
     if check_encoding(headers) != "gzip":
         return body
     decompressor, most = zlib.decompressobj(_GZIP), limits.decoded_max

@@ -66,13 +66,7 @@ class Service:
         self._repetitions = Repetitions(m)
 
     def answer(self, route: Route, asked: HttpRequest, keys: Keys) -> ServiceOutcome:
-        """Answer a request.
-
-        Args:
-            route: of the request.
-            asked: the request.
-            keys: as they were found after the request came.
-        """
+        """Answer a request, with keys that were found after it came."""
         try:
             call, paths = self._call(route, asked, keys)
             request = call.request
@@ -120,13 +114,7 @@ class Service:
     def refusal(
         self, route: Route, asked: HttpRequest, keys: Keys
     ) -> HttpResponse | None:
-        """Return a refusal that is due before a body of rows is read, or None.
-
-        Args:
-            route: of the request; an API key opens it.
-            asked: the request, without its body.
-            keys: as they were found after the request came.
-        """
+        """Return a refusal that is due before a body of rows is read, or None."""
         try:
             key = key_of(keys, asked.headers.get("authorization"))
             self._rates.take(key.id)
@@ -153,11 +141,7 @@ class Service:
     def _call(
         self, route: Route, asked: HttpRequest, keys: Keys
     ) -> tuple[Call, list[str]]:
-        """Check that a request may be made, and read it.
-
-        Returns:
-            The call, and the paths that it wants expanded.
-        """
+        """Read a request that may be made, and the paths that it wants expanded."""
         key_id = self._admit(route, asked, keys)
         given = rows = None
         if route.rows is not None:

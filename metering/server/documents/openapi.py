@@ -103,12 +103,7 @@ _HEADERS: Node = {
 
 
 def document_of(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> Node:
-    """Return the document.
-
-    Args:
-        routes: those that need a key.
-        open_routes: those that do not.
-    """
+    """Return the document of the routes that need a key, and of those that do not."""
     paths: dict[str, Node] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

@@ -101,11 +101,7 @@ class Answering:
         self._threads = []
 
     async def response(self, route: Route, request: HttpRequest) -> HttpResponse:
-        """Answer a request.
-
-        Raises:
-            PositionNotReachedError: the log has not reached the position asked for.
-        """
+        """Answer a request, unless the log has not reached the position it asks for."""
         self.start()
         future: asyncio.Future[HttpResponse]
         future = asyncio.get_running_loop().create_future()

@@ -37,19 +37,7 @@ def headers_of(scope: AsgiScope) -> dict[str, str]:
 async def read_body(
     receive: AsgiReceive, headers: Mapping[str, str], *, patience_seconds: float
 ) -> bytes:
-    """Read a small body, decompressed, and never more of it than is allowed.
-
-    Args:
-        receive: returns the next part of the body.
-        headers: of the request.
-        patience_seconds: how long to wait for each part.
-
-    Raises:
-        BodyTooSlowError: the next part did not come in time.
-        BodyTooLargeError: the body is too large.
-        BodyUnreadableError: the body is not what its headers say.
-        ClientGoneError: the client hung up.
-    """
+    """Read a small body, decompressed, and never more of it than is allowed."""
     check_length(headers, FORM_LIMITS)
     sent = await read_sent(receive, FORM_LIMITS, patience_seconds=patience_seconds)
     return decompressed(sent, headers, FORM_LIMITS)
@@ -58,13 +46,7 @@ async def read_body(
 async def read_sent(
     receive: AsgiReceive, limits: BodyLimits, *, patience_seconds: float
 ) -> bytes:
-    """Read a body as it is sent.
-
-    Raises:
-        BodyTooSlowError: the next part did not come in time.
-        BodyTooLargeError: the body is too large.
-        ClientGoneError: the client hung up.
-    """
+    """Read a body as it is sent, waiting so long for each part."""
     parts: list[bytes] = []
     length = 0
     now = asyncio.get_running_loop().time

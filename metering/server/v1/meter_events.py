@@ -101,15 +101,7 @@ def _is_repeated(call: Call) -> bool:
 
 
 def check_digits(value_key: str | None, payload: Mapping[str, str]) -> None:
-    """Refuse what Stripe refuses, although the library would keep it exactly.
-
-    Args:
-        value_key: where the value is; None where there is none.
-        payload: of the event.
-
-    Raises:
-        InvalidRequestError: the value has too many digits.
-    """
+    """Refuse what Stripe refuses, although the library would keep it exactly."""
     value = None if value_key is None else payload.get(value_key)
     number = None if value is None else _NUMBER.fullmatch(value)
     if number is None:

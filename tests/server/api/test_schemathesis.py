@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from metering.server.table import ROUTES
 from tests.server.forms import form_of
 from tests.server.running import FORM, Answered
-from tests.server.usage import create_alert, create_event, create_grant, create_meter
+from tests.server.usage import one_of_each
 from tests.server.witness import Witness, witnessed_server
 
 pytestmark = pytest.mark.slow
@@ -90,23 +90,8 @@ class Asking:
 
 @pytest.fixture(scope="module")
 def asking(witness: Witness) -> Asking:
-    client = witness.server.client()
-    meter = create_meter(client)
-    create_event(client, meter)
-    endpoint = client.v1.webhook_endpoints.create(
-        {"url": "https://127.0.0.1:9/", "enabled_events": ["*"]}
-    )
-    session = client.v2.billing.meter_event_session.create()
-    return Asking(
-        witness=witness,
-        token=session.authentication_token,
-        ids={
-            "/v1/billing/meters/": meter.id,
-            "/v1/billing/alerts/": create_alert(client, meter).id,
-            "/v1/billing/credit_grants/": create_grant(client).id,
-            "/v1/webhook_endpoints/": endpoint.id,
-        },
-    )
+    ids, token = one_of_each(witness.server)
+    return Asking(witness=witness, token=token, ids=ids)
 
 
 @pytest.fixture(scope="module")

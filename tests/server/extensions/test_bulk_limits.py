@@ -108,7 +108,7 @@ def test_batches_may_be_compressed(server: Server, compression: str) -> None:
         0, "event_name", pa.array([name] * 1_000).dictionary_encode()
     )
 
-    body = compressed(table, compression)
+    body = arrow_of(table, options=pa.ipc.IpcWriteOptions(compression=compression))
 
     assert numbers_of(send(server, ARROW, body)) == (1_000, 0, 0)
     assert {each.payload["value"] for each in recorded(server, name)} == {"1"}
@@ -123,7 +123,7 @@ def test_batches_that_ask_for_more_memory_than_is_allowed_are_refused(
     table = table_of(name, [Decimal(1)] * 1_000).set_column(
         0, "event_name", names.dictionary_encode() if is_of_dictionary else names
     )
-    body = compressed(table, "zstd")
+    body = arrow_of(table, options=pa.ipc.IpcWriteOptions(compression="zstd"))
     told = struct.pack(
         "<q", 5_000 + len(name) if is_of_dictionary else 500 * (5_000 + len(name))
     )
@@ -133,14 +133,6 @@ def test_batches_that_ask_for_more_memory_than_is_allowed_are_refused(
 
     assert answered.status == 413
     assert recorded(server, name) == []
-
-
-def compressed(table: pa.Table, compression: str) -> bytes:
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
-    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
 
 
 def test_a_body_of_nothing_but_bad_rows_is_given_up(server: Server) -> None:
@@ -153,36 +145,3 @@ def test_a_body_of_nothing_but_bad_rows_is_given_up(server: Server) -> None:
         "More than 1000000 rows were rejected. The first 1050000 rows were taken before"
         " that: 0 recorded, 0 recorded earlier, 1050000 rejected."
     )
-
-
-def test_a_long_word_of_a_dictionary_is_not_copied_for_each_row(
-    server: Server,
-) -> None:
-    words = pa.DictionaryArray.from_arrays(
-        pa.array([0] * 10, pa.int32()), pa.array(["w" * 5_000])
-    )
-    table = table_of(new_event_name(server), [Decimal(1)] * 10, model=words)
-
-    answered = send(server, ARROW, arrow_of(table))
-
-    assert answered.status == 400
-    assert "a string of column 'model' has 5000 bytes" in answered.error["message"]
-
-
-def test_a_dictionary_that_is_added_to_is_refused(server: Server) -> None:
-    name = new_event_name(server)
-    sink = pa.BufferOutputStream()
-    first = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array(["a"]))
-    more = pa.DictionaryArray.from_arrays(
-        pa.array([1], pa.int32()), pa.array(["a", "b"])
-    )
-    tables = [table_of(name, [Decimal(1)], model=words) for words in (first, more)]
-    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
-    with pa.ipc.new_stream(sink, tables[0].schema, options=options) as writer:
-        for table in tables:
-            writer.write_table(table)
-
-    answered = send(server, ARROW, bytes(sink.getvalue()))
-
-    assert answered.status == 400
-    assert "write each one whole" in answered.error["message"]

@@ -60,7 +60,7 @@ def test_rows_kept_before_a_fault_count_once_when_it_is_mended(server: Server) -
     name, key = new_event_name(server), unique("key")
     customers = ["cus_1"] * 119_999 + ["cus_2"]
     table = table_of(name, [1] * 120_000, stripe_customer_id=customers)
-    whole = arrow_of(table.drop_columns("identifier"), 40_000)
+    whole = arrow_of(table.drop_columns("identifier"), rows_per_batch=40_000)
 
     broken = send(server, ARROW, with_fault(whole), Idempotency_Key=key)
     mended = send(server, ARROW, whole, Idempotency_Key=key)
@@ -93,7 +93,7 @@ def test_another_body_is_refused_row_by_row_where_the_server_forgot_the_first(
     for values in ([1, 2], [1, 3]):
         with running_server(target, *OPTIONS) as server:
             key = key or server.key
-            name = "tokens" if answers else create_tokens(server)
+            name = "tokens" if answers else new_event_name(server, "tokens")
             body = ndjson_of(table_of(name, values).drop_columns("identifier"))
             same = replace(server, key=key)
             answers.append(send(same, NDJSON, body, Idempotency_Key="once"))
@@ -101,16 +101,6 @@ def test_another_body_is_refused_row_by_row_where_the_server_forgot_the_first(
     assert [numbers_of(each) for each in answers] == [(2, 0, 0), (0, 1, 1)]
     (rejection,) = answers[1].json["rejections"]
     assert (rejection["row"], rejection["code"]) == (1, "identifier_conflict")
-
-
-def create_tokens(server: Server) -> str:
-    with server.store() as store:
-        store.meters.create(
-            display_name="Tokens",
-            event_name="tokens",
-            default_aggregation={"formula": "sum"},
-        )
-    return "tokens"
 
 
 class Sender(threading.Thread):
@@ -133,7 +123,7 @@ class Sender(threading.Thread):
 @pytest.mark.dialect
 def test_either_database_takes_rows_in_bulk(store_target: str) -> None:
     with running_server(store_target, *OPTIONS) as server:
-        body = arrow_of(table_of(create_tokens(server), [1, 2]))
+        body = arrow_of(table_of(new_event_name(server, "tokens"), [1, 2]))
 
         assert numbers_of(send(server, ARROW, body)) == (2, 0, 0)
         assert numbers_of(send(server, ARROW, body)) == (0, 2, 0)
@@ -146,7 +136,7 @@ def test_a_body_counts_once_when_the_server_was_stopped_amid_it(
     target = str(tmp_path_factory.mktemp("stopped") / "usage")
     rows = 300_000
     with running_server(target, *OPTIONS) as server:
-        name, key = create_tokens(server), server.key
+        name, key = new_event_name(server, "tokens"), server.key
         body = arrow_of(table_of(name, [1] * rows).drop_columns("identifier"))
         sender = Sender(server, body)
         with metering.connect(target) as store:

@@ -49,24 +49,10 @@ WHOLE = {
     ).encode(),
 }
 TOKENS = [
-    b"",
-    b"\0",
-    b"\xff\xff\xff\xff",
-    b"\xff\xff\xff\x7f",
-    b"\0\0\0\x80",
-    b"\n",
-    b"\n\n",
-    b"{",
-    b'{"a":' * 3_000,
-    b"[" * 3_000,
-    b"]",
-    b'"\\ud800"',
-    b"9" * 5_000,
-    b"1e400",
-    b"NaN",
-    b"null",
-    b"\xef\xbb\xbf",
-    b"PAR1",
+    *(b"", b"\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80"),
+    *(b"\n", b"\n\n", b'"\\ud800"', b"\xef\xbb\xbf"),
+    *(b'{"a":' * 3_000, b"[" * 3_000, b"9" * 5_000),
+    *b"{ ] 1e400 NaN null PAR1".split(),
 ]
 
 

@@ -64,98 +64,74 @@ def test_what_is_given_is_read_and_what_is_not_is_left_out() -> None:
     }
 
 
+INTEGER = "must be an integer from 1 to 100"
+ITEM = "must be an object with id"
+NAME = "must be a string of 1 to 5 characters"
+
+
 @pytest.mark.parametrize(
-    ("form", "code", "param", "message"),
+    ("form", "code", "param", "reason"),
     [
-        ("", "parameter_missing", "name", "Missing required param: name"),
-        ("name=a&x=1", "parameter_unknown", "x", "Received unknown parameter: x"),
-        (
-            "name=a&items[0][x]=1",
-            "parameter_unknown",
-            "items[0][x]",
-            "Received unknown parameter: items[0][x]",
-        ),
+        ("name=a&count=abc", "parameter_invalid_integer", "count", f"'abc'; {INTEGER}"),
+        ("name=a&count=1.0", "parameter_invalid_integer", "count", f"'1.0'; {INTEGER}"),
+        ("name=a&count=0", "parameter_invalid_integer", "count", f"0; {INTEGER}"),
+        ("name=a&count=101", "parameter_invalid_integer", "count", f"101; {INTEGER}"),
+        ("name[a]=b", "parameter_invalid", "name", f"{{'a': 'b'}}; {NAME}"),
+        ("name=abcdef", "parameter_invalid", "name", f"'abcdef'; {NAME}"),
         (
             "name=a&items[0][id]=b&items[2]=",
-            "parameter_invalid",
-            "items[2]",
-            "Invalid items[2]: ''; must be an object with id",
+            *("parameter_invalid", "items[2]", f"''; {ITEM}"),
         ),
-        (
-            "name=a&items[0]=b",
-            "parameter_invalid",
-            "items[0]",
-            "Invalid items[0]: 'b'; must be an object with id",
-        ),
+        ("name=a&items[0]=b", "parameter_invalid", "items[0]", f"'b'; {ITEM}"),
         (
             "name=a&items[x][id]=b",
-            "parameter_invalid",
-            "items",
-            "Invalid items: {'x': {'id': 'b'}}; must be a list of 0 to 10000 elements",
-        ),
-        (
-            "name[a]=b",
-            "parameter_invalid",
-            "name",
-            "Invalid name: {'a': 'b'}; must be a string of 1 to 5 characters",
-        ),
-        (
-            "name=abcdef",
-            "parameter_invalid",
-            "name",
-            "Invalid name: 'abcdef'; must be a string of 1 to 5 characters",
-        ),
-        (
-            "name=a&count=abc",
-            "parameter_invalid_integer",
-            "count",
-            "Invalid count: 'abc'; must be an integer from 1 to 100",
-        ),
-        (
-            "name=a&count=1.0",
-            "parameter_invalid_integer",
-            "count",
-            "Invalid count: '1.0'; must be an integer from 1 to 100",
-        ),
-        (
-            "name=a&count=0",
-            "parameter_invalid_integer",
-            "count",
-            "Invalid count: 0; must be an integer from 1 to 100",
-        ),
-        (
-            "name=a&count=101",
-            "parameter_invalid_integer",
-            "count",
-            "Invalid count: 101; must be an integer from 1 to 100",
+            *("parameter_invalid", "items"),
+            "{'x': {'id': 'b'}}; must be a list of 0 to 10000 elements",
         ),
         (
             "name=a&kind=max",
-            "parameter_invalid",
-            "kind",
-            "Invalid kind: 'max'; must be one of sum, count, last",
+            *("parameter_invalid", "kind", "'max'; must be one of sum, count, last"),
         ),
         (
             "name=a&flag=1",
-            "parameter_invalid",
-            "flag",
-            "Invalid flag: '1'; must be true or false",
+            *("parameter_invalid", "flag", "'1'; must be true or false"),
         ),
         (
             "name=a&metadata[a][b]=1",
-            "parameter_invalid",
-            "metadata[a]",
-            "Invalid metadata[a]: {'b': '1'}; must be a string of 0 to 500 characters",
+            *("parameter_invalid", "metadata[a]"),
+            "{'b': '1'}; must be a string of 0 to 500 characters",
         ),
     ],
 )
-def test_what_is_wrong_is_named(form: str, code: str, param: str, message: str) -> None:
+def test_what_is_wrong_is_named(form: str, code: str, param: str, reason: str) -> None:
     with pytest.raises(metering.InvalidRequestError) as refused:
         read(form)
 
-    assert refused.value.code == code
-    assert refused.value.param == param
-    assert refused.value.message == message
+    error = refused.value
+    assert (error.code, error.param) == (code, param)
+    assert error.message == f"Invalid {param}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "param", "words"),
+    [
+        ("", "parameter_missing", "name", "Missing required param"),
+        ("name=a&x=1", "parameter_unknown", "x", "Received unknown parameter"),
+        (
+            "name=a&items[0][x]=1",
+            *("parameter_unknown", "items[0][x]", "Received unknown parameter"),
+        ),
+    ],
+)
+def test_what_is_missing_or_unknown_is_named(
+    form: str, code: str, param: str, words: str
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(form)
+
+    error = refused.value
+    assert (error.code, error.param) == (code, param)
+    assert error.message == f"{words}: {param}"
 
 
 @pytest.mark.parametrize("form", ["name=", "name=a&count=", "name=a&kind="])
