@@ -194,7 +194,6 @@ def test_what_is_unknown_is_missing(store: metering.Metering, alert_id: Any) -> 
         store.alerts.activate,
         store.alerts.archive,
         lambda each: store.alerts.triggered(alert=str(each)),
-        lambda each: store.alerts.list(starting_after=str(each)),
         lambda each: store.alerts.list(meter=str(each)),
     ):
         with pytest.raises(metering.ResourceMissingError):
