@@ -19,6 +19,7 @@ from ledger.records import tables
 from ledger.records.requests import Requests
 from ledger.schema import metadata as schema_of_the_log
 from tests.metering.store_0_1_0 import OldStore, answers_of, unpacked
+from tests.metering.usual_usage import create_meter
 from tests.postgresql_server import fresh_database
 
 
@@ -182,11 +183,7 @@ def test_tables_of_the_application_are_neither_used_nor_touched(
     shared: OldStore,
 ) -> None:
     with shared.connect() as store:
-        store.meters.create(
-            display_name="Calls",
-            event_name="calls",
-            default_aggregation={"formula": "count"},
-        )
+        create_meter(store, "calls", "count")
 
     with psycopg.connect(shared.target) as connection:
         assert connection.execute("SELECT * FROM meter").fetchall() == [(1, "water")]
@@ -249,11 +246,7 @@ def test_another_schema_begins_a_store_of_its_own(
         assert second.position == 0
         with old.connect() as first:
             assert first.position == old.answers["position"]
-            second.meters.create(
-                display_name="Calls",
-                event_name="calls",
-                default_aggregation={"formula": "count"},
-            )
+            create_meter(second, "calls", "count")
             assert first.position == old.answers["position"]
             assert [each.event_name for each in second.meters.list()] == ["calls"]
 
@@ -267,10 +260,6 @@ def test_stores_in_two_schemas_do_not_wait_for_each_other(postgresql_url: str) -
         closing(open_database(postgresql_url, creates=False)) as first,
         first.write(),
     ):
-        second.meters.create(
-            display_name="Calls",
-            event_name="calls",
-            default_aggregation={"formula": "count"},
-        )
+        create_meter(second, "calls", "count")
 
         assert [each.event_name for each in second.meters.list()] == ["calls"]

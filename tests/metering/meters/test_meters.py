@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import metering
 from tests.conftest import Connect
@@ -104,6 +106,15 @@ def test_a_meter_of_unique_texts_refuses_an_event_without_one(
         kind=metering.MeterEventInvalidError,
     ):
         create_event(store, payload={"stripe_customer_id": "cus_1"})
+
+
+def test_a_meter_cannot_count_the_texts_that_name_its_customers(
+    store: metering.Metering,
+) -> None:
+    own: Any = {"event_payload_key": "stripe_customer_id"}
+
+    with refused("parameter_invalid", "value_settings[event_payload_key]"):
+        create_meter(store, formula="unique_count", value_settings=own)
 
 
 def test_a_live_store_names_its_meters_without_test(
@@ -281,33 +292,23 @@ def test_an_inactive_meter_can_be_renamed(
     assert store.meters.update(tokens.id, display_name="Old").status == "inactive"
 
 
-def test_deactivating_a_meter_marks_it_and_says_when(
+def test_a_meter_says_when_it_was_deactivated_until_it_is_reactivated(
     store: metering.Metering, clock: metering.FixedClock
 ) -> None:
     meter = create_meter(store)
     clock.advance(timedelta(days=1))
 
     inactive = store.meters.deactivate(meter.id)
-
-    later = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    assert inactive.status == "inactive"
-    assert inactive.status_transitions.deactivated_at == later
-    assert (inactive.created, inactive.updated) == (NOW, later)
-    assert store.meters.retrieve(meter.id) == inactive
-
-
-def test_reactivating_a_meter_forgets_when_it_was_deactivated(
-    store: metering.Metering, clock: metering.FixedClock
-) -> None:
-    meter = create_meter(store)
-    store.meters.deactivate(meter.id)
+    known = store.meters.retrieve(meter.id)
     clock.advance(timedelta(days=1))
-
     active = store.meters.reactivate(meter.id)
 
-    assert active.status == "active"
-    assert active.status_transitions.deactivated_at is None
-    assert active.updated == datetime(2026, 3, 2, 12, tzinfo=UTC)
+    later = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    deactivated = metering.StatusTransitions(deactivated_at=later)
+    assert (inactive.status, inactive.status_transitions) == ("inactive", deactivated)
+    assert (inactive.created, inactive.updated) == (NOW, later)
+    assert known == inactive
+    assert active == replace(meter, updated=later + timedelta(days=1))
     assert store.meters.retrieve(meter.id) == active
 
 

@@ -225,44 +225,22 @@ def test_a_timestamp_can_be_given_in_many_ways(
     assert event.timestamp.utcoffset() == timedelta(0)
 
 
-def test_a_meter_that_another_connection_made_takes_events_at_once(
+def test_what_another_connection_does_to_a_meter_holds_at_once(
     connect: Connect, clock: metering.FixedClock
 ) -> None:
     store, other = connect(clock=clock), connect(clock=clock)
     create_meter(store, "words")
     create_event(store, "words")
 
-    create_meter(other)
-    event = create_event(store)
-
-    assert event.position == 4
-
-
-def test_a_meter_that_another_connection_deactivated_takes_no_event_more(
-    connect: Connect, clock: metering.FixedClock
-) -> None:
-    store, other = connect(clock=clock), connect(clock=clock)
-    meter = create_meter(store)
-    create_event(store)
-
+    meter = create_meter(other)
+    assert create_event(store).position == 4
     other.meters.deactivate(meter.id)
     with refused("archived_meter", kind=metering.MeterEventInvalidError):
         create_event(store)
-
-    assert total(store, meter) == 1
-
-
-def test_a_meter_that_another_connection_reactivated_takes_events_at_once(
-    connect: Connect, clock: metering.FixedClock
-) -> None:
-    store, other = connect(clock=clock), connect(clock=clock)
-    meter = store.meters.deactivate(create_meter(store).id)
-    assert store.meters.list() == [meter]
-
     other.meters.reactivate(meter.id)
     create_event(store)
 
-    assert total(other, meter) == 1
+    assert total(store, meter) == total(other, meter) == 2
 
 
 def test_an_event_is_a_value_that_cannot_be_changed(

@@ -197,18 +197,94 @@ def test_another_file_without_identifiers_is_other_usage(
     assert total(store, tokens) == 6
 
 
-def test_blank_lines_of_a_csv_file_are_no_rows(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+HEADER = b"event_name,stripe_customer_id,value"
+LINE = b'{"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}\n'
+LONG_LINE = LINE.replace(b"cus_1", b"c" * 3_000_000)
+ONE = {"stripe_customer_id": "cus_1", "value": "1"}
+EXACT = "12345678901234567890123456.123456789012"
+
+Rejected = list[tuple[int, str | None, str]]
+"""Row, identifier and code of each."""
+
+READ: dict[str, tuple[str, bytes, Rejected, list[dict[str, str]]]] = {
+    "blank lines of csv are no rows": (
+        "csv",
+        b"\n" + HEADER + b"\n\ntokens,cus_1,1\n\n\ntokens,cus_1,2\n\n",
+        [],
+        [ONE, {**ONE, "value": "2"}],
+    ),
+    "lines of csv may end as on old computers": (
+        "csv", ANONYMOUS.replace(b"\n", b"\r"), [], [ONE] * 3,
+    ),
+    **{
+        f"a csv header that ends in {ending!r} has no rows below it": (
+            "csv", HEADER + ending, [], [],
+        )
+        for ending in (b"", b"\n", b"\r\n")
+    },
+    **{
+        f"the csv header {header!r} makes no numbers of the texts below it": (
+            "csv", HEADER + b"," + header + b"\ntokens,cus_1,1,007\n", [],
+            [{**ONE, name: "007"}],
+        )
+        for header, name in (
+            (b"code ", "code "),
+            (b'"code "', "code "),
+            (b'"the\ncode"', "the\ncode"),
+            (b'"code, if any"', "code, if any"),
+            (b"", ""),
+        )
+    },
+    "csv of malformed rows alone reports them all": (
+        "csv", HEADER + b"\ntokens\ntokens,cus_1\n",
+        [(0, None, "row_invalid"), (1, None, "row_invalid")], [],
+    ),
+    "a csv line longer than any text may be is rejected alone": (
+        "csv",
+        ANONYMOUS + b"tokens,cus_1," + b"1" * 3_000_000 + b"\ntokens,cus_1,1\n",
+        [(3, None, "parameter_too_long")],
+        [ONE] * 4,
+    ),
+    "bytes of csv that are not utf8 reject their row only": (
+        "csv", ANONYMOUS + b"tokens,caf\xe9,1\ntokens,cus_1,1\n",
+        [(3, None, "invalid_characters")], [ONE] * 4,
+    ),
+    "numbers of json keep all their digits": (
+        "ndjson",
+        b'{"event_name": "tokens", "stripe_customer_id": 12345678901234567890123,'
+        b' "value": ' + EXACT.encode() + b', "ratio": 0.1000}\n',
+        [],
+        [{
+            "stripe_customer_id": "12345678901234567890123",
+            "value": EXACT,
+            "ratio": "0.1000",
+        }],
+    ),
+    "blank lines of json are no rows but count as lines": (
+        "ndjson", b"\n" + LINE + b"  \r\n" + b"{\n" + LINE + b"\n\n",
+        [(3, None, "row_invalid")], [ONE] * 2,
+    ),
+    "a json line that is too long is rejected alone": (
+        "ndjson", LINE + LONG_LINE + LINE, [(1, None, "row_invalid")], [ONE] * 2,
+    ),
+    "an empty json file has no rows": ("ndjson", b"", [], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READ)
+def test_every_row_of_a_file_is_an_event_or_is_rejected(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, read: str
 ) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(
-        b"\nevent_name,stripe_customer_id,value\n\ntokens,cus_1,1\n\n\ntokens,cus_1,2\n\n"
-    )
+    ending, content, rejected, kept = READ[read]
+    path = tmp_path / f"usage.{ending}"
+    path.write_bytes(content)
 
     receipt = store.meter_events.ingest(path)
 
-    assert counted(receipt) == (2, 0, 0)
-    assert total(store, tokens) == 3
+    assert rejections(receipt) == rejected
+    assert counted(receipt) == (len(kept), 0, len(rejected))
+    assert payloads(store) == kept
+    assert store.position == 1 + len(kept)
 
 
 def test_an_empty_csv_cell_is_no_cell_and_a_quoted_one_is_an_empty_text(
@@ -244,100 +320,6 @@ def test_no_cell_of_a_csv_file_is_taken_for_a_number_or_for_nothing(
         {"stripe_customer_id": "0012", "value": "1.5", "a": "NA", "b": "null", "c": "1.10"},
         {"stripe_customer_id": "NULL", "value": "1", "a": "nan", "b": "true", "c": "0x10"},
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("header", "name"),
-    [
-        (b"code ", "code "),
-        (b'"code "', "code "),
-        (b'"the\ncode"', "the\ncode"),
-        (b'"code, if any"', "code, if any"),
-        (b"", ""),
-    ],
-)
-def test_no_name_of_a_csv_column_makes_numbers_of_its_texts(
-    store: metering.Metering,
-    tokens: metering.Meter,
-    tmp_path: Path,
-    header: bytes,
-    name: str,
-) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(
-        b"event_name,stripe_customer_id,value," + header + b"\ntokens,cus_1,1,007\n"
-    )
-
-    store.meter_events.ingest(path)
-
-    assert payloads(store) == [
-        {"stripe_customer_id": "cus_1", "value": "1", name: "007"}
-    ]
-
-
-def test_lines_of_a_csv_file_may_end_as_on_old_computers(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(ANONYMOUS.replace(b"\n", b"\r"))
-
-    assert counted(store.meter_events.ingest(path)) == (3, 0, 0)
-
-
-@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_csv_file_with_only_a_header_has_no_rows(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path, ending: str
-) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(f"event_name,stripe_customer_id,value{ending}".encode())
-
-    receipt = store.meter_events.ingest(path)
-
-    assert counted(receipt) == (0, 0, 0)
-    assert store.position == 1
-
-
-def test_numbers_of_a_json_file_keep_all_their_digits(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    path = tmp_path / "usage.ndjson"
-    value = "12345678901234567890123456.123456789012"
-    path.write_text(
-        '{"event_name": "tokens", "stripe_customer_id": 12345678901234567890123,'
-        f' "value": {value}, "ratio": 0.1000}}\n'
-    )
-
-    store.meter_events.ingest(path)
-
-    assert payloads(store) == [
-        {
-            "stripe_customer_id": "12345678901234567890123",
-            "value": value,
-            "ratio": "0.1000",
-        }
-    ]
-
-
-def test_blank_lines_of_a_json_file_are_no_rows_but_count_as_lines(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    good = b'{"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}\n'
-    path = tmp_path / "usage.ndjson"
-    path.write_bytes(b"\n" + good + b"  \r\n" + b"{\n" + good + b"\n\n")
-
-    receipt = store.meter_events.ingest(path)
-
-    assert rejections(receipt) == [(3, None, "row_invalid")]
-    assert counted(receipt) == (2, 0, 1)
-
-
-def test_an_empty_json_file_has_no_rows(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    path = tmp_path / "usage.ndjson"
-    path.write_bytes(b"")
-
-    assert counted(store.meter_events.ingest(path)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["usage.parquet", "file.arrow", "stream.arrow"])

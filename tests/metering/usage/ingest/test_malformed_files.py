@@ -46,17 +46,6 @@ def test_malformed_csv_rows_are_rejected_and_the_rows_between_are_kept(
     assert total(store, tokens) == 13
 
 
-def test_a_csv_file_of_malformed_rows_alone_reports_them_all(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(b"event_name,stripe_customer_id,value\ntokens\ntokens,cus_1\n")
-
-    receipt = store.meter_events.ingest(path)
-
-    assert rejections(receipt) == [(0, None, "row_invalid"), (1, None, "row_invalid")]
-
-
 @pytest.mark.slow
 def test_rows_of_a_large_csv_file_keep_their_numbers_around_malformed_ones(
     store: metering.Metering, tokens: metering.Meter, tmp_path: Path
@@ -84,18 +73,6 @@ def test_rows_of_a_large_csv_file_keep_their_numbers_around_malformed_ones(
         assert event.identifier.endswith(f"-{event.payload['value']}")
 
 
-def test_a_csv_line_longer_than_any_text_may_be_is_rejected_alone(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(ANONYMOUS.replace(b",1\n", b",1\n", 1) + b"tokens,cus_1," + b"1" * 3_000_000 + b"\ntokens,cus_1,1\n")  # fmt: skip
-
-    receipt = store.meter_events.ingest(path)
-
-    assert rejections(receipt) == [(3, None, "parameter_too_long")]
-    assert total(store, tokens) == 4
-
-
 def test_a_csv_line_longer_than_what_is_parsed_at_a_time_ends_in_one_clear_error(
     store: metering.Metering, tokens: metering.Meter, tmp_path: Path
 ) -> None:
@@ -104,18 +81,6 @@ def test_a_csv_line_longer_than_what_is_parsed_at_a_time_ends_in_one_clear_error
 
     with pytest.raises(metering.SourceError, match="Cannot read"):
         store.meter_events.ingest(path)
-
-
-def test_bytes_of_a_csv_file_that_are_not_utf8_reject_their_row_only(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    path = tmp_path / "usage.csv"
-    path.write_bytes(ANONYMOUS + b"tokens,caf\xe9,1\ntokens,cus_1,1\n")
-
-    receipt = store.meter_events.ingest(path)
-
-    assert rejections(receipt) == [(3, None, "invalid_characters")]
-    assert total(store, tokens) == 4
 
 
 def test_malformed_json_lines_are_rejected_and_the_lines_between_are_kept(
@@ -154,19 +119,6 @@ def test_malformed_json_lines_are_rejected_and_the_lines_between_are_kept(
     ]
     assert receipt.accepted == len(bad)
     assert total(store, tokens) == len(bad)
-
-
-def test_a_json_line_that_is_too_long_is_rejected_alone(
-    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
-) -> None:
-    good = b'{"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}\n'
-    path = tmp_path / "usage.ndjson"
-    path.write_bytes(good + good.replace(b"cus_1", b"c" * 3_000_000) + good)
-
-    receipt = store.meter_events.ingest(path)
-
-    assert [row for row, _, _ in rejections(receipt)] == [1]
-    assert total(store, tokens) == 2
 
 
 def test_text_of_a_parquet_file_that_is_not_utf8_rejects_its_row_only(
