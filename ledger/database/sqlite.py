@@ -97,8 +97,7 @@ class SQLiteDatabase:
         """Open a database transaction that holds the write lock from its start."""
         with translated(self.address):
             with self._writing.borrowed() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
+                driver = _driver_of(connection)
                 rows_before = driver.total_changes
                 with connection.begin():
                     yield connection
@@ -142,8 +141,7 @@ class SQLiteDatabase:
         """Give space back to the file system, after much was deleted."""
         with translated(self.address):
             with self._writing.borrowed() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
+                driver = _driver_of(connection)
                 # As a script: the statement stops at each page, and a cursor with it.
                 driver.executescript("PRAGMA incremental_vacuum")
             self._checkpoint()
@@ -164,8 +162,7 @@ class SQLiteDatabase:
         """
         with self._writer.begin() as lock, self._reader.connect() as connection:
             assert lock.in_transaction(), "checkpoints run under the write lock"
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
+            driver = _driver_of(connection)
             connection.rollback()
             try:
                 driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -206,3 +203,9 @@ class SQLiteDatabase:
             if found != value:
                 reason = f"SQLite keeps {name} at {found}, {value} is needed"
                 raise StoreUnavailableError(self.address, reason)
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection), "SQLite's own connection"
+    return driver

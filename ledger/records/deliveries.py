@@ -8,9 +8,8 @@ import enum
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ledger.database.rows import RowFormat, enum_codec, newest_first
 from ledger.records.outbox_tables import (
@@ -81,7 +80,7 @@ class Deliveries:
         """Return what to send next: first attempts in the order of the log, then others."""
         its = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
         first = its.where(IS_FIRST)
-        again = its.where(_is_due(now))
+        again = its.where(IS_PENDING, _delivery.next_attempt_at <= now)
         for wanted, *order in (
             (first, _delivery.position, _delivery.number),
             (again, _delivery.next_attempt_at, _delivery.position, _delivery.number),
@@ -207,7 +206,3 @@ class Deliveries:
         for row in rows:
             found.setdefault(row.event_id, []).append(_ATTEMPTS.read(row))
         return found
-
-
-def _is_due(now: int) -> Any:
-    return and_(IS_PENDING, _delivery.next_attempt_at <= now)

@@ -20,9 +20,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointSecretRotated,
     WebhookEndpointUpdated,
 )
-from ledger.records.deliveries import (
-    Deliveries,
-)
+from ledger.records.deliveries import Deliveries
 from ledger.records.outbox import Outbox
 from ledger.records.signing_secrets import SigningSecrets
 from metering.arguments.clock import MICROSECOND, at_microseconds
@@ -347,14 +345,8 @@ class WebhookEndpoints:
 
 def as_it_is(endpoint: Endpoint) -> WebhookEndpointUpdated:
     """Return the fact that leaves an endpoint unchanged."""
-    return WebhookEndpointUpdated(
-        endpoint_id=endpoint.endpoint_id,
-        url=endpoint.url,
-        enabled_events=endpoint.enabled_events,
-        description=endpoint.description,
-        metadata=endpoint.metadata,
-        status=endpoint.status,
-    )
+    names = WebhookEndpointUpdated.__struct_fields__
+    return WebhookEndpointUpdated(**{name: getattr(endpoint, name) for name in names})
 
 
 def endpoint_of(

@@ -3,7 +3,7 @@
 Source: https://docs.stripe.com/api/events/list
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -100,13 +100,17 @@ class Events:
             past = Past(connection)
             if asked.ending_before is not None:
                 after, _ = self._found(past, asked.ending_before, "ending_before")
-                events = self._later(past, after, head.position, wanted)
+                events = self._made(
+                    past, after, head.position, wanted, newest_first=False
+                )
             else:
                 if asked.starting_after is not None:
                     before, _ = self._found(
                         past, asked.starting_after, "starting_after"
                     )
-                events = self._earlier(past, before, head.position, wanted)
+                events = self._made(
+                    past, before, head.position, wanted, newest_first=True
+                )
             found = list(islice(events, asked.limit + 1))
             if after is not None:
                 found.reverse()
@@ -126,42 +130,39 @@ class Events:
                 return at, event
         raise ResourceMissingError("event", str(event_id), param=param)
 
-    def _later(
-        self, past: Past, place: EventPlace, end: int, wanted: "_Wanted"
+    def _made(
+        self,
+        past: Past,
+        place: EventPlace | None,
+        end: int,
+        wanted: "_Wanted",
+        *,
+        newest_first: bool,
     ) -> Iterator[Event]:
-        """Yield the events after a place, the oldest first."""
-        made = self._made(past, wanted)
-        after, piece = place.position - 1, _POSITIONS_AT_A_TIME
-        while after < end:
-            up_to = min(after + piece, end)
-            facts = past.facts(after, up_to)
-            for at, event in made.of(facts, after, up_to):
-                if at > place:
-                    yield event
-            after, piece = up_to, piece * _TIMES_MORE
+        """Yield the events before a place, or those after it where the oldest is first.
 
-    def _earlier(
-        self, past: Past, place: EventPlace | None, end: int, wanted: "_Wanted"
-    ) -> Iterator[Event]:
-        """Yield the events before a place, the newest first.
-
-        The log is read backwards in ever longer pieces, as facts may be rare in it.
+        The log is read in ever longer pieces, as facts may be rare in it.
         """
-        made = self._made(past, wanted)
-        up_to = end if place is None else place.position
-        piece = _POSITIONS_AT_A_TIME
-        while up_to > 0:
-            after = max(0, up_to - piece)
+        made = _Made(self._snapshots(past), Deliveries(past.connection), wanted)
+        start, piece = 0, _POSITIONS_AT_A_TIME
+        if place is not None:
+            start, end = (
+                (0, place.position) if newest_first else (place.position - 1, end)
+            )
+        while start < end:
+            after = max(start, end - piece) if newest_first else start
+            up_to = end if newest_first else min(start + piece, end)
             facts = list(past.facts(after, up_to))
-            for at, event in made.of(reversed(facts), after, up_to, newest_first=True):
-                if place is None or at < place:
+            for at, event in made.of(facts, after, up_to, newest_first=newest_first):
+                if place is None or (at < place if newest_first else at > place):
                     yield event
-            if facts and wanted.is_before(facts[0]):
-                return
-            up_to, piece = after, piece * _TIMES_MORE
-
-    def _made(self, past: Past, wanted: "_Wanted") -> "_Made":
-        return _Made(self._snapshots(past), Deliveries(past.connection), wanted)
+            if newest_first:
+                if facts and wanted.is_before(facts[0]):
+                    return
+                end = after
+            else:
+                start = up_to
+            piece *= _TIMES_MORE
 
     def _snapshots(self, past: Past) -> Snapshots:
         return Snapshots(
@@ -206,18 +207,18 @@ class _Made:
 
     def of(
         self,
-        facts: Iterable[RecordedFact],
+        facts: Sequence[RecordedFact],
         after: int,
         up_to: int,
         *,
         newest_first: bool = False,
     ) -> Iterator[tuple[EventPlace, Event]]:
-        """Yield the events of facts between two positions, in the order of the facts."""
+        """Yield the events of the facts between two positions, in order."""
         is_delivered = self.wanted.is_delivered
         undelivered: Mapping[int, set[int]] = {}
         if is_delivered is not None:
             undelivered = self.deliveries.undelivered(after, up_to)
-        for recorded in facts:
+        for recorded in reversed(facts) if newest_first else facts:
             numbers = undelivered.get(recorded[0], set())
             # Most are delivered, and it costs something to make them.
             is_none = is_delivered is False and not numbers

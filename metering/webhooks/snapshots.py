@@ -27,15 +27,17 @@ from ledger.facts.meters import (
     MeterUpdated,
 )
 from ledger.facts.union import Fact
-from metering.alerts.resources import triggered_resource
+from metering.alerts.resources import AlertTriggered, triggered_resource
 from metering.arguments.clock import at_microseconds
 from metering.credits.grants import grant_resource
+from metering.credits.resources import CreditGrant
 from metering.credits.transactions import transaction_resource
 from metering.meters.meters import meter_resource
+from metering.meters.resources import Meter
 from metering.webhooks.resources import Event, EventData, EventType
 from projections.credits.queries import CreditQueries
-from projections.kernels.alerts.book import Trigger, TriggerFact
-from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.alerts.book import Trigger
+from projections.kernels.credits.grants import Application, Grant, GrantFact
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
@@ -48,23 +50,54 @@ from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
 
 _TRANSACTION: EventType = "billing.credit_balance_transaction.created"
-_GRANT_UPDATED: EventType = "billing.credit_grant.updated"
+_UPDATED: EventType = "billing.credit_grant.updated"
+_TRIGGERED: EventType = "billing.alert.triggered"
 
-TYPES_OF: dict[type[Fact], frozenset[EventType]] = {
-    MeterCreated: frozenset({"billing.meter.created"}),
-    MeterUpdated: frozenset({"billing.meter.updated"}),
-    MeterDeactivated: frozenset({"billing.meter.deactivated"}),
-    MeterReactivated: frozenset({"billing.meter.reactivated"}),
-    CreditGrantCreated: frozenset({"billing.credit_grant.created", _TRANSACTION}),
-    CreditGrantUpdated: frozenset({_GRANT_UPDATED}),
-    CreditGrantExpired: frozenset({_GRANT_UPDATED, _TRANSACTION}),
-    CreditGrantVoided: frozenset({_GRANT_UPDATED, _TRANSACTION}),
-    CreditGrantLapsed: frozenset({_TRANSACTION}),
-    CreditsApplied: frozenset({_TRANSACTION}),
-    CreditsReinstated: frozenset({_TRANSACTION}),
-    UsageAlertTriggered: frozenset({"billing.alert.triggered"}),
-    CreditAlertTriggered: frozenset({"billing.alert.triggered"}),
+
+@dataclass(frozen=True, slots=True)
+class _EventRule:
+    """Which events a fact has.
+
+    Attributes:
+        event_type: of the event of the resource that the fact is about; None where it
+            has none.
+        is_change: whether that event says what the resource was before.
+        transactions: the kind of the credit transactions that the fact causes.
+    """
+
+    event_type: EventType | None = None
+    is_change: bool = False
+    transactions: TransactionKind | None = None
+
+    @property
+    def types(self) -> frozenset[EventType]:
+        """The types of the events."""
+        caused = self.transactions and _TRANSACTION
+        return frozenset(each for each in (self.event_type, caused) if each)
+
+
+_RULES: dict[type[Fact], _EventRule] = {
+    MeterCreated: _EventRule("billing.meter.created"),
+    MeterUpdated: _EventRule("billing.meter.updated", is_change=True),
+    MeterDeactivated: _EventRule("billing.meter.deactivated", is_change=True),
+    MeterReactivated: _EventRule("billing.meter.reactivated", is_change=True),
+    CreditGrantCreated: _EventRule(
+        "billing.credit_grant.created", transactions=TransactionKind.GRANTED
+    ),
+    CreditGrantUpdated: _EventRule(_UPDATED, is_change=True),
+    CreditGrantExpired: _EventRule(
+        _UPDATED, is_change=True, transactions=TransactionKind.EXPIRED
+    ),
+    CreditGrantVoided: _EventRule(
+        _UPDATED, is_change=True, transactions=TransactionKind.VOIDED
+    ),
+    CreditGrantLapsed: _EventRule(transactions=TransactionKind.EXPIRED),
+    CreditsApplied: _EventRule(transactions=TransactionKind.APPLIED),
+    CreditsReinstated: _EventRule(transactions=TransactionKind.REINSTATED),
+    UsageAlertTriggered: _EventRule(_TRIGGERED),
+    CreditAlertTriggered: _EventRule(_TRIGGERED),
 }
+TYPES_OF = {fact: rule.types for fact, rule in _RULES.items()}
 """The types of the events of a fact, by its class; other facts have no events."""
 EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
 
@@ -137,10 +170,9 @@ class Snapshots:
 
     def of(self, recorded: RecordedFact) -> list[tuple[EventPlace, Event]]:
         """Return the events of a fact, in order."""
-        position, recorded_at, fact = recorded
+        position, recorded_at, _ = recorded
         made = []
         for number, (event_type, data) in enumerate(self._events(recorded)):
-            assert event_type in TYPES_OF[type(fact)], "its types are listed"
             place = EventPlace(position=position, number=number)
             event = Event(
                 id=place.event_id(self._epoch),
@@ -154,7 +186,26 @@ class Snapshots:
         return made
 
     def _events(self, recorded: RecordedFact) -> Iterator[tuple[EventType, EventData]]:
-        _, _, fact = recorded
+        position, _, fact = recorded
+        rule = _RULES.get(type(fact))
+        if rule is None:
+            return
+        if rule.event_type is not None:
+            resource, before = self._resource(recorded, position), None
+            if rule.is_change:
+                before = _changed(self._resource(recorded, position - 1), resource)
+            data = EventData(object=resource, previous_attributes=before)
+            yield rule.event_type, data
+        if rule.transactions is not None:
+            for each in self._transactions(fact, rule.transactions):
+                transaction = transaction_resource(each, livemode=self._livemode)
+                yield _TRANSACTION, EventData(object=transaction)
+
+    def _resource(
+        self, recorded: RecordedFact, at: int
+    ) -> Meter | CreditGrant | AlertTriggered:
+        """Return the resource that a fact is about, as it was at a position."""
+        position, recorded_at, fact = recorded
         match fact:
             case (
                 MeterCreated()
@@ -162,25 +213,46 @@ class Snapshots:
                 | MeterDeactivated()
                 | MeterReactivated()
             ):
-                yield self._meter(recorded, fact)
+                meter = self._past.meter(fact.meter_id, at)
+                return meter_resource(meter, livemode=self._livemode)
             case UsageAlertTriggered() | CreditAlertTriggered():
-                yield "billing.alert.triggered", self._triggered(recorded, fact)
-            case (
-                CreditGrantCreated()
-                | CreditGrantUpdated()
-                | CreditGrantExpired()
-                | CreditGrantVoided()
-                | CreditGrantLapsed()
-            ):
-                yield from self._grant(recorded, fact)
-            case CreditsApplied():
-                made = applied_transactions(*self._application(fact.invoice))
-                yield from self._transactions(made)
-            case CreditsReinstated():
-                made = reinstated_transactions(*self._application(fact.invoice))
-                yield from self._transactions(made)
+                alert = self._past.alert(fact.alert_id, at)
+                trigger = Trigger(
+                    position=position, recorded_at=recorded_at, period=0, fact=fact
+                )
+                return triggered_resource(trigger, alert, livemode=self._livemode)
             case _:
-                pass
+                assert isinstance(fact, CreditGrantCreated | GrantFact), "by its rule"
+                grant = self._past.grant(fact.grant_id, at)
+                return grant_resource(grant, livemode=self._livemode)
+
+    def _transactions(
+        self, fact: Fact, kind: TransactionKind
+    ) -> Iterator[CreditTransaction]:
+        """Yield the transactions that a fact causes, of a kind where it is of a grant."""
+        if isinstance(fact, CreditsApplied | CreditsReinstated):
+            of_invoice = (
+                applied_transactions
+                if isinstance(fact, CreditsApplied)
+                else reinstated_transactions
+            )
+            yield from of_invoice(*self._application(fact.invoice))
+            return
+        caused = CreditGrantCreated | GrantFact | CreditGrantLapsed
+        assert isinstance(fact, caused), "by its rule"
+        grant = self._seen.grant(fact.grant_id)
+        assert grant is not None, "grants stay"
+        made: Iterable[CreditTransaction] = grant_transactions(grant, ())
+        if kind is TransactionKind.EXPIRED:
+            # Only here does it matter what invoices drew, and there may be many.
+            made = transactions(
+                self._seen.grants_by_position(grant.customer),
+                self._seen.applications_of(grant.customer),
+                2**62,
+            )
+        for each in made:
+            if each.grant.position == grant.position and each.kind is kind:
+                yield each
 
     def _application(self, invoice: str) -> tuple[Application, dict[int, Grant]]:
         """Return what an invoice drew, and the grants that it drew from."""
@@ -189,97 +261,6 @@ class Snapshots:
         application = self._seen.application(invoice)
         assert application is not None, "applications stay"
         return application, self._seen.grants_drawn(application)
-
-    def _meter(
-        self,
-        recorded: RecordedFact,
-        fact: MeterCreated | MeterUpdated | MeterDeactivated | MeterReactivated,
-    ) -> tuple[EventType, EventData]:
-        position, _, _ = recorded
-        (event_type,) = TYPES_OF[type(fact)]
-        now = self._past.meter(fact.meter_id, position)
-        resource = meter_resource(now, livemode=self._livemode)
-        if isinstance(fact, MeterCreated):
-            return event_type, EventData(object=resource)
-        before = self._past.meter(fact.meter_id, position - 1)
-        return event_type, EventData(
-            object=resource,
-            previous_attributes=_changed(
-                meter_resource(before, livemode=self._livemode), resource
-            ),
-        )
-
-    def _triggered(self, recorded: RecordedFact, fact: TriggerFact) -> EventData:
-        position, recorded_at, _ = recorded
-        alert = self._past.alert(fact.alert_id, position)
-        trigger = Trigger(
-            position=position, recorded_at=recorded_at, period=0, fact=fact
-        )
-        return EventData(
-            object=triggered_resource(trigger, alert, livemode=self._livemode)
-        )
-
-    def _grant(
-        self,
-        recorded: RecordedFact,
-        fact: CreditGrantCreated
-        | CreditGrantUpdated
-        | CreditGrantExpired
-        | CreditGrantVoided
-        | CreditGrantLapsed,
-    ) -> Iterator[tuple[EventType, EventData]]:
-        position, _, _ = recorded
-        grant = self._past.grant(fact.grant_id, position)
-        resource = grant_resource(grant, livemode=self._livemode)
-        match fact:
-            case CreditGrantCreated():
-                yield "billing.credit_grant.created", EventData(object=resource)
-            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
-                then = self._past.grant(fact.grant_id, position - 1)
-                before = grant_resource(then, livemode=self._livemode)
-                yield (
-                    _GRANT_UPDATED,
-                    EventData(
-                        object=resource, previous_attributes=_changed(before, resource)
-                    ),
-                )
-            case CreditGrantLapsed():
-                pass
-        wanted = _CAUSED.get(type(fact))
-        if wanted is not None:
-            yield from self._transactions(self._of_grant(grant, wanted))
-
-    def _of_grant(
-        self, grant: Grant, kind: TransactionKind
-    ) -> Iterator[CreditTransaction]:
-        """Yield the transaction of a kind that a grant has, if it has one."""
-        if kind is TransactionKind.EXPIRED:
-            # Only here does it matter what invoices drew, and there may be many.
-            made: Iterable[CreditTransaction] = transactions(
-                self._seen.grants_by_position(grant.customer),
-                self._seen.applications_of(grant.customer),
-                2**62,
-            )
-        else:
-            made = grant_transactions(grant, ())
-        for each in made:
-            if each.grant.position == grant.position and each.kind is kind:
-                yield each
-
-    def _transactions(
-        self, made: Iterator[CreditTransaction]
-    ) -> Iterator[tuple[EventType, EventData]]:
-        for each in made:
-            resource = transaction_resource(each, livemode=self._livemode)
-            yield _TRANSACTION, EventData(object=resource)
-
-
-_CAUSED: dict[type[Fact], TransactionKind] = {
-    CreditGrantCreated: TransactionKind.GRANTED,
-    CreditGrantExpired: TransactionKind.EXPIRED,
-    CreditGrantVoided: TransactionKind.VOIDED,
-    CreditGrantLapsed: TransactionKind.EXPIRED,
-}
 
 
 def _changed(before: msgspec.Struct, after: msgspec.Struct) -> dict[str, object]:
