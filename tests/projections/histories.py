@@ -12,8 +12,7 @@ from itertools import product
 from hypothesis import strategies as st
 
 from ledger.entries import Commit
-from ledger.facts.adjustments import MeterEventCancelled
-from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
+from ledger.facts.meters import EventTimeWindow, Formula
 from ledger.usage.columns import UsageRow
 from projections.kernels.usage.series import Series
 from projections.meters.tables import read_definitions
@@ -21,7 +20,7 @@ from projections.usage.summaries import GroupingWindow, Summaries
 from projections.windows import DAY, HOUR
 from tests.ledger.usage_rows import units
 from tests.projections.cells import decimal_of, units_of
-from tests.projections.usage_logs import OpenUsage
+from tests.projections.usage_logs import OpenUsage, cancellation_of, created
 
 LENGTHS = {EventTimeWindow.HOUR: HOUR, EventTimeWindow.DAY: DAY}
 METERS = {
@@ -71,7 +70,7 @@ class History:
         self.fetched: list[int] = []
         self.summaries = Summaries(opened.usage, self.fetch)
         self.events: list[Known] = []
-        opened.record(*map(created, METERS))
+        opened.record(*(created(name, *kind) for name, kind in METERS.items()))
         with opened.log.read() as connection:
             self.definitions = read_definitions(connection)
 
@@ -87,16 +86,7 @@ class History:
         ]
 
     def cancel(self, known: Known) -> None:
-        self.opened.record(
-            MeterEventCancelled(
-                event_position=known.position,
-                event_name=known.event.event_name,
-                identifier=known.event.identifier,
-                customer=known.event.customer,
-                timestamp=known.event.timestamp,
-                value=known.event.value,
-            )
-        )
+        self.opened.record(cancellation_of(known.event, known.position))
         known.counts = False
 
     def summarised(
@@ -136,19 +126,6 @@ class History:
             )
             for at in sorted({each.event.timestamp // length for each in counted})
         ]
-
-
-def created(name: str) -> MeterCreated:
-    formula, window = METERS[name]
-    return MeterCreated(
-        meter_id=name,
-        event_name=name,
-        display_name=name,
-        formula=formula,
-        customer_payload_key="c",
-        value_payload_key="v",
-        event_time_window=window,
-    )
 
 
 def survivors(counted: Sequence[Known], length: int) -> list[Known]:

@@ -124,32 +124,40 @@ def test_windows_do_not_depend_on_what_else_is_asked(
     assert few.ends_of(at) == many.ends_of(at)
 
 
-def test_a_skipped_date_has_no_window() -> None:
-    days = local_starts(
-        "day", "Pacific/Apia", instant(2011, 12, 29), instant(2011, 12, 31)
-    )
-
-    assert days == ["2011-12-29T00:00:00-10:00", "2011-12-31T00:00:00+14:00"]
-
-
-def test_a_day_without_midnight_begins_when_its_clocks_do() -> None:
-    days = local_starts(
-        "day", "America/Sao_Paulo", instant(2018, 11, 3), instant(2018, 11, 6)
-    )
-
-    assert days == [
-        "2018-11-03T00:00:00-03:00",
-        "2018-11-04T01:00:00-02:00",
-        "2018-11-05T00:00:00-02:00",
-    ]
-
-
-def test_a_day_with_two_midnights_begins_at_the_first() -> None:
-    days = local_starts(
-        "day", "America/St_Johns", instant(2007, 11, 4), instant(2007, 11, 6)
-    )
-
-    assert days == ["2007-11-04T00:00:00-02:30", "2007-11-05T00:00:00-03:30"]
+@pytest.mark.parametrize(
+    ("unit", "zone", "start", "end", "expected"),
+    [
+        (
+            *("day", "Pacific/Apia", (2011, 12, 29), (2011, 12, 31)),
+            ["2011-12-29T00:00:00-10:00", "2011-12-31T00:00:00+14:00"],
+        ),
+        (
+            *("day", "America/Sao_Paulo", (2018, 11, 3), (2018, 11, 5)),
+            ["2018-11-03T00:00:00-03:00", "2018-11-04T01:00:00-02:00"],
+        ),
+        (
+            *("day", "America/St_Johns", (2007, 11, 4), (2007, 11, 6)),
+            ["2007-11-04T00:00:00-02:30", "2007-11-05T00:00:00-03:30"],
+        ),
+        (
+            *("hour", "Australia/Lord_Howe", (2024, 4, 6, 14, 30), (2024, 4, 6, 16)),
+            ["2024-04-07T01:30:00+10:30", "2024-04-07T02:00:00+10:30"],
+        ),
+        (
+            *("week", "Europe/Dublin", (2026, 6, 1), (2026, 6, 20)),
+            ["2026-06-08T00:00:00+01:00", "2026-06-15T00:00:00+01:00"],
+        ),
+    ],
+    ids=["no such date", "no midnight", "two midnights", "half an hour", "Monday"],
+)
+def test_windows_begin_where_the_clocks_of_a_zone_say(
+    unit: str,
+    zone: str,
+    start: tuple[int, ...],
+    end: tuple[int, ...],
+    expected: list[str],
+) -> None:
+    assert local_starts(unit, zone, instant(*start), instant(*end)) == expected
 
 
 def test_a_day_of_25_hours_has_25_of_them() -> None:
@@ -157,30 +165,6 @@ def test_a_day_of_25_hours_has_25_of_them() -> None:
 
     assert len(local_starts("hour", "America/New_York", start, start + 25 * HOUR)) == 25
     assert len(local_starts("day", "America/New_York", start, start + 25 * HOUR)) == 1
-
-
-def test_a_change_of_half_an_hour_begins_a_window_of_half_an_hour() -> None:
-    hours = local_starts(
-        "hour",
-        "Australia/Lord_Howe",
-        instant(2024, 4, 6, 14),
-        instant(2024, 4, 6, 17),
-    )
-
-    assert hours == [
-        "2024-04-07T01:00:00+11:00",
-        "2024-04-07T01:30:00+10:30",
-        "2024-04-07T02:00:00+10:30",
-        "2024-04-07T03:00:00+10:30",
-    ]
-
-
-def test_weeks_begin_on_monday() -> None:
-    weeks = local_starts(
-        "week", "Europe/Dublin", instant(2026, 6, 1), instant(2026, 6, 20)
-    )
-
-    assert weeks == ["2026-06-08T00:00:00+01:00", "2026-06-15T00:00:00+01:00"]
 
 
 @pytest.mark.parametrize("unit", ["minute", "hour", "day", "week"])

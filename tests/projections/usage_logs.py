@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.database.sqlite import SQLiteDatabase
+from ledger.database.store import Database
+from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
 from ledger.facts.union import Fact
 from ledger.log import Log
+from ledger.segments.absent import AbsentStore
 from ledger.segments.store import open_segment_store
 from ledger.usage.columns import UsageRow
 from projections.folds import FactTables
@@ -70,6 +74,46 @@ def open_usage(directory: Path) -> Iterator[OpenUsage]:
     with closing(log):
         log.catch_up()
         yield OpenUsage(log=log, usage=usage)
+
+
+def fact_log(database: Database) -> Log:
+    """Open a log that nothing is ever sealed of."""
+    return Log(
+        database,
+        fold=FactTables(),
+        usage=HourlyUsage(),
+        epoch=EPOCH,
+        segments=AbsentStore(),
+        runs=Path(),
+        identifier_retention=None,
+    )
+
+
+def created(
+    name: str, formula: Formula, window: EventTimeWindow | None
+) -> MeterCreated:
+    """A meter of the events of its own name."""
+    return MeterCreated(
+        meter_id=name,
+        event_name=name,
+        display_name=name,
+        formula=formula,
+        customer_payload_key="c",
+        value_payload_key="v",
+        event_time_window=window,
+    )
+
+
+def cancellation_of(event: UsageRow, position: int) -> MeterEventCancelled:
+    """The cancellation of an event recorded at a position."""
+    return MeterEventCancelled(
+        event_position=position,
+        event_name=event.event_name,
+        identifier=event.identifier,
+        customer=event.customer,
+        timestamp=event.timestamp,
+        value=event.value,
+    )
 
 
 def usage_runs(directory: Path) -> list[Path]:

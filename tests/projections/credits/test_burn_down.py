@@ -25,7 +25,7 @@ def drawn(
     pairs = [each if isinstance(each, tuple) else (each, None) for each in lines]
     draws = burn_down(
         grants,
-        given.get("currency", "usd"),
+        "usd",
         [
             InvoiceLine(f"il_{number}", amount, price)
             for number, (amount, price) in enumerate(pairs)
@@ -36,23 +36,24 @@ def drawn(
     return [(draw.line, draw.grant_position, draw.amount) for draw in draws]
 
 
-def test_a_line_draws_from_one_grant_what_it_comes_to() -> None:
-    assert drawn(grant(), lines=[30]) == [(0, 1, 30)]
-
-
-def test_a_line_draws_from_the_next_grant_what_the_first_lacks() -> None:
-    assert drawn(grant(1), grant(2), lines=[130]) == [(0, 1, 100), (0, 2, 30)]
-
-
-def test_lines_draw_one_after_another_until_nothing_is_left() -> None:
-    lines: list[int | tuple[int, str | None]] = [70, 0, 70, 5]
-
-    assert drawn(grant(), lines=lines) == [(0, 1, 70), (2, 1, 30)]
-
-
-def test_what_was_applied_before_is_gone() -> None:
-    assert drawn(grant(applied=60), lines=[70]) == [(0, 1, 40)]
-    assert drawn(grant(applied=100), lines=[70]) == []
+@pytest.mark.parametrize(
+    ("grants", "lines", "expected"),
+    [
+        ([grant()], [30], [(0, 1, 30)]),
+        ([grant(1), grant(2)], [130], [(0, 1, 100), (0, 2, 30)]),
+        ([grant()], [70, 0, 70, 5], [(0, 1, 70), (2, 1, 30)]),
+        ([grant(applied=60)], [70], [(0, 1, 40)]),
+        ([grant(applied=100)], [70], []),
+        ([grant(3), grant(2)], [150], [(0, 2, 100), (0, 3, 50)]),
+        ([grant(currency="eur")], [10], []),
+    ],
+)
+def test_lines_draw_in_their_order_what_one_grant_after_another_has_left(
+    grants: list[Grant],
+    lines: list[int | tuple[int, str | None]],
+    expected: list[tuple[int, int, int]],
+) -> None:
+    assert drawn(*grants, lines=lines) == expected
 
 
 @pytest.mark.parametrize(
@@ -74,10 +75,6 @@ def test_grants_are_drawn_by_priority_expiry_category_and_effect(
     assert drawn(earlier, later, lines=[150]) == [(0, 2, 100), (0, 1, 50)]
 
 
-def test_grants_alike_are_drawn_in_the_order_of_their_creation() -> None:
-    assert drawn(grant(3), grant(2), lines=[150]) == [(0, 2, 100), (0, 3, 50)]
-
-
 def test_a_grant_for_some_prices_is_drawn_by_lines_that_bill_them() -> None:
     listed = grant(prices=("price_1", "price_2"), priority=0)
     lines: list[int | tuple[int, str | None]] = [
@@ -86,10 +83,6 @@ def test_a_grant_for_some_prices_is_drawn_by_lines_that_bill_them() -> None:
 
     assert drawn(listed, lines=lines) == [(2, 1, 10)]
     assert drawn(listed, grant(2), lines=lines) == [(0, 2, 10), (1, 2, 10), (2, 1, 10)]
-
-
-def test_another_currency_draws_nothing() -> None:
-    assert drawn(grant(), lines=[10], currency="eur") == []
 
 
 @pytest.mark.parametrize(

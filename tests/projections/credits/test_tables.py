@@ -1,6 +1,6 @@
 """The tables of credits are what the facts add up to, however they are folded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -27,12 +27,10 @@ from ledger.facts.credits import (
 )
 from ledger.facts.union import Fact
 from ledger.log import Log
-from ledger.segments.absent import AbsentStore
 from projections.credits.queries import CreditQueries, StoredCredits
-from projections.folds import FactTables
 from projections.kernels.credits.grants import CreditAccounts
 from projections.rows import Page
-from projections.usage.hourly import HourlyUsage
+from tests.projections.usage_logs import fact_log
 
 LINES = (InvoiceLine("größe 🚕", 7, None), InvoiceLine("'; --", 0, "price_1"))
 
@@ -79,24 +77,6 @@ HISTORY: list[list[Fact]] = [
 ]
 
 
-@pytest.fixture
-def database(store_target: str) -> Iterator[Database]:
-    with closing(open_database(store_target, creates=True)) as opened:
-        yield opened
-
-
-def log_of(database: Database) -> Log:
-    return Log(
-        database,
-        fold=FactTables(),
-        usage=HourlyUsage(),
-        epoch="epoch-1",
-        segments=AbsentStore(),
-        runs=Path(),
-        identifier_retention=None,
-    )
-
-
 def record(log: Log, facts: Sequence[Fact], at: int) -> None:
     with log.writing(lambda: at) as writing:
         writing.record(facts)
@@ -132,7 +112,7 @@ def assert_folded_as_replayed(log: Log, commits: Sequence[Sequence[Fact]]) -> No
 def test_a_history_of_every_fact_is_folded_alike_on_each_backend(
     database: Database,
 ) -> None:
-    assert_folded_as_replayed(log_of(database), HISTORY)
+    assert_folded_as_replayed(fact_log(database), HISTORY)
 
 
 @pytest.mark.slow
@@ -143,11 +123,11 @@ def test_it_does_not_matter_which_facts_are_in_one_commit(cuts: set[int]) -> Non
     commits = [facts[first:last] for first, last in pairwise(bounds)]
 
     with closing(open_database(":memory:", creates=True)) as database:
-        assert_folded_as_replayed(log_of(database), commits)
+        assert_folded_as_replayed(fact_log(database), commits)
 
 
 def test_a_fold_that_overdraws_a_grant_records_nothing(database: Database) -> None:
-    log = log_of(database)
+    log = fact_log(database)
     record(log, [created("a")], 0)
 
     with pytest.raises(StoreError):
@@ -161,7 +141,7 @@ def test_a_fold_that_overdraws_a_grant_records_nothing(database: Database) -> No
 def test_a_store_of_before_is_given_the_tables_when_it_is_opened(
     database: Database,
 ) -> None:
-    log = log_of(database)
+    log = fact_log(database)
     for number, facts in enumerate(HISTORY):
         record(log, facts, number)
     before = stored(log)
@@ -170,13 +150,13 @@ def test_a_store_of_before_is_given_the_tables_when_it_is_opened(
         connection.execute(text("DROP TABLE credit_application"))
         connection.execute(text("DELETE FROM projection WHERE name = 'credit'"))
 
-    assert stored(log_of(database)).grants == before.grants
-    assert stored(log_of(database)).applications == before.applications
+    assert stored(fact_log(database)).grants == before.grants
+    assert stored(fact_log(database)).applications == before.applications
 
 
 @pytest.mark.dialect
 def test_grants_are_read_page_by_page_newest_first(database: Database) -> None:
-    log = log_of(database)
+    log = fact_log(database)
     record(log, [created(name) for name in "abcde"], 0)
     record(log, [created("of another", customer="cus_2")], 0)
 
@@ -206,7 +186,7 @@ def test_a_past_balance_reads_only_the_invoices_since(tmp_path: Path) -> None:
             plans.extend(str(row.detail) for row in rows)
 
     with closing(open_database(str(tmp_path / "usage"), creates=True)) as database:
-        log = log_of(database)
+        log = fact_log(database)
         for number, facts in enumerate(HISTORY):
             record(log, facts, number)
         with log.read() as connection:
@@ -224,13 +204,13 @@ def test_a_past_balance_reads_only_the_invoices_since(tmp_path: Path) -> None:
 def test_tables_of_another_version_are_made_anew_with_their_indexes(
     database: Database,
 ) -> None:
-    log = log_of(database)
+    log = fact_log(database)
     record(log, HISTORY[0], 0)
     with database.write() as connection:
         connection.execute(text("DROP INDEX credit_application_reinstated"))
         connection.execute(text("UPDATE projection SET fold_version = 0"))
 
-    with log_of(database).read() as connection:
+    with fact_log(database).read() as connection:
         indexes = inspect(connection).get_indexes("credit_application")
 
     assert "credit_application_reinstated" in {each["name"] for each in indexes}
@@ -238,7 +218,7 @@ def test_tables_of_another_version_are_made_anew_with_their_indexes(
 
 @pytest.mark.dialect
 def test_many_thousands_of_values_are_looked_for_at_once(database: Database) -> None:
-    log = log_of(database)
+    log = fact_log(database)
     record(log, HISTORY[0], 0)
     record(log, HISTORY[1], 0)
 

@@ -33,50 +33,46 @@ def kinds(
     ]
 
 
-def test_a_grant_is_granted_at_its_recording_also_while_pending() -> None:
-    assert kinds(grant(effective_at=50)) == [(10, "g", 1, 100)]
+UNDONE = application(2, 20, (0, 1, 30), reinstated_at=40, reinstated_position=3)
+G_100 = (10, "g", 1, 100)
 
 
-def test_nothing_has_happened_before_the_recording() -> None:
-    assert kinds(grant(), up_to=9) == []
-
-
-def test_what_is_left_expires_at_its_instant() -> None:
-    expiring = grant(expires_at=50, applied=30)
-    drew = [application(2, 20, (0, 1, 20), (1, 1, 10))]
-
-    assert kinds(expiring, applications=drew) == [
-        (10, "g", 1, 100),
-        (20, "s", 1, -20),
-        (20, "s", 1, -10),
-        (50, "t", 1, -70),
-    ]
-    assert kinds(expiring, applications=drew, up_to=49)[-1] == (20, "s", 1, -10)
-
-
-def test_nothing_expires_of_a_grant_that_was_used_up() -> None:
-    used_up = grant(expires_at=50, amount=20, applied=20)
-
-    assert [each[1] for each in kinds(used_up, applications=[application(2, 20, (0, 1, 20))])] == [
-        "g", "s",
-    ]  # fmt: skip
-
-
-def test_a_voided_grant_does_not_expire_as_well() -> None:
-    voided = grant(expires_at=50, voided_at=20, voided_position=2)
-
-    assert kinds(voided) == [(10, "g", 1, 100), (20, "v", 1, -100)]
-
-
-def test_credits_come_back_to_a_grant_that_goes_on() -> None:
-    undone = application(2, 20, (0, 1, 30), reinstated_at=40, reinstated_position=3)
-
-    assert kinds(grant(expires_at=50), applications=[undone]) == [
-        (10, "g", 1, 100),
-        (20, "s", 1, -30),
-        (40, "r", 1, 30),
-        (50, "t", 1, -100),
-    ]
+@pytest.mark.parametrize(
+    ("happened", "applications", "expected"),
+    [
+        (grant(effective_at=50), [], [G_100]),
+        (
+            grant(expires_at=50, applied=30),
+            [application(2, 20, (0, 1, 20), (1, 1, 10))],
+            [G_100, (20, "s", 1, -20), (20, "s", 1, -10), (50, "t", 1, -70)],
+        ),
+        (
+            grant(expires_at=50, amount=20, applied=20),
+            [application(2, 20, (0, 1, 20))],
+            [(10, "g", 1, 20), (20, "s", 1, -20)],
+        ),
+        (
+            grant(expires_at=50, voided_at=20, voided_position=2),
+            [],
+            [G_100, (20, "v", 1, -100)],
+        ),
+        (
+            grant(expires_at=50),
+            [UNDONE],
+            [G_100, (20, "s", 1, -30), (40, "r", 1, 30), (50, "t", 1, -100)],
+        ),
+    ],
+    ids=["pending", "expires", "used up", "voided", "given back"],
+)
+def test_what_happens_to_a_grant_is_told_up_to_any_instant(
+    happened: Grant,
+    applications: list[Application],
+    expected: list[tuple[int, str, int, int]],
+) -> None:
+    assert kinds(happened, applications=applications) == expected
+    for up_to in range(52):
+        told = kinds(happened, applications=applications, up_to=up_to)
+        assert told == [each for each in expected if each[0] <= up_to]
 
 
 @pytest.mark.parametrize("expired_position", [None, 3])

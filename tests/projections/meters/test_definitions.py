@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,12 +26,11 @@ from ledger.facts.meters import (
 )
 from ledger.facts.union import Fact
 from ledger.log import Log
-from ledger.segments.absent import AbsentStore
 from projections.folds import FactTables
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog
 from projections.meters.tables import read_definitions
-from projections.usage.hourly import HourlyUsage
+from tests.projections.usage_logs import fact_log
 
 CREATED = MeterCreated(
     meter_id="mtr_1",
@@ -78,28 +77,25 @@ def applied(*facts: Fact) -> MeterDefinition | None:
     return definitions.get("mtr_1")
 
 
-def test_a_created_meter_is_active_and_as_it_was_created() -> None:
-    assert applied(CREATED) == DEFINED
+RENAMED = MeterUpdated(meter_id="mtr_1", display_name="Words")
+OFF, ON = MeterDeactivated(meter_id="mtr_1"), MeterReactivated(meter_id="mtr_1")
+IS_OFF = {"status": MeterStatus.INACTIVE, "deactivated_at": 200, "updated": 200}
 
 
-def test_an_updated_meter_has_another_name() -> None:
-    renamed = MeterUpdated(meter_id="mtr_1", display_name="Words")
-
-    assert applied(CREATED, renamed) == replace(
-        DEFINED, display_name="Words", updated=200
-    )
-
-
-def test_a_deactivated_meter_knows_since_when() -> None:
-    assert applied(CREATED, MeterDeactivated(meter_id="mtr_1")) == replace(
-        DEFINED, status=MeterStatus.INACTIVE, deactivated_at=200, updated=200
-    )
-
-
-def test_a_reactivated_meter_forgets_that_it_was_inactive() -> None:
-    facts = MeterDeactivated(meter_id="mtr_1"), MeterReactivated(meter_id="mtr_1")
-
-    assert applied(CREATED, *facts) == replace(DEFINED, updated=300)
+@pytest.mark.parametrize(
+    ("facts", "changed"),
+    [
+        ([], {}),
+        ([RENAMED], {"display_name": "Words", "updated": 200}),
+        ([OFF], IS_OFF),
+        ([OFF, ON], {"updated": 300}),
+    ],
+    ids=["created", "renamed", "deactivated", "reactivated"],
+)
+def test_a_meter_is_what_its_facts_add_up_to(
+    facts: list[Fact], changed: dict[str, Any]
+) -> None:
+    assert applied(CREATED, *facts) == replace(DEFINED, **changed)
 
 
 def test_facts_about_events_change_no_meter() -> None:
@@ -115,24 +111,6 @@ def test_only_a_meter_that_counts_needs_no_value() -> None:
     ]
 
     assert without == [Formula.COUNT, Formula.UNIQUE_COUNT]
-
-
-@pytest.fixture
-def database(store_target: str) -> Iterator[Database]:
-    with closing(open_database(store_target, creates=True)) as opened:
-        yield opened
-
-
-def log_of(database: Database) -> Log:
-    return Log(
-        database,
-        fold=FactTables(),
-        usage=HourlyUsage(),
-        epoch="epoch-1",
-        segments=AbsentStore(),
-        runs=Path(),
-        identifier_retention=None,
-    )
 
 
 def record(log: Log, *facts: Fact, recorded_at: int = 100) -> None:
@@ -183,7 +161,7 @@ def test_rebuilt_tables_are_those_that_were_folded_along_the_way(
     commits: Sequence[Sequence[Fact]],
 ) -> None:
     with closing(open_database(":memory:", creates=True)) as database:
-        assert_rebuilt_as_folded(log_of(database), commits)
+        assert_rebuilt_as_folded(fact_log(database), commits)
 
 
 @pytest.mark.dialect
@@ -202,7 +180,7 @@ def test_a_history_of_every_fact_is_folded_alike_on_each_backend(
         [msgspec.structs.replace(CREATED, meter_id="mtr_2", event_name="")],
     ]
 
-    assert_rebuilt_as_folded(log_of(database), history)
+    assert_rebuilt_as_folded(fact_log(database), history)
 
 
 def assert_rebuilt_as_folded(log: Log, commits: Sequence[Sequence[Fact]]) -> None:
@@ -238,7 +216,7 @@ def test_tables_are_current_only_if_this_fold_made_them(database: Database) -> N
 
     with database.read() as connection:
         before = tables.is_current(connection)
-    record(log_of(database), CREATED)
+    record(fact_log(database), CREATED)
     with database.read() as connection:
         after = tables.is_current(connection)
     with database.write() as connection:
@@ -252,7 +230,7 @@ def test_tables_are_current_only_if_this_fold_made_them(database: Database) -> N
 def test_the_catalog_reads_definitions_again_only_when_facts_came(
     database: Database,
 ) -> None:
-    log, catalog = log_of(database), Catalog()
+    log, catalog = fact_log(database), Catalog()
     record(log, CREATED)
 
     with log.read() as connection:
@@ -272,7 +250,7 @@ def test_the_catalog_reads_definitions_again_only_when_facts_came(
 def test_an_older_snapshot_does_not_replace_what_the_catalog_knows(
     database: Database,
 ) -> None:
-    log, catalog = log_of(database), Catalog()
+    log, catalog = fact_log(database), Catalog()
     record(log, CREATED)
 
     with log.read() as old:

@@ -39,16 +39,6 @@ def found(history: History, former: FormerLasts) -> list[int]:
     return [former_lasts.value_units(at) // 10**12 for at in range(len(former_lasts))]
 
 
-def test_what_was_found_is_remembered(history: History) -> None:
-    former = FormerLasts(SeriesEvents(history.fetch))
-
-    assert found(history, former) == [0, 1, 2, 3, 4]
-    history.fetched.clear()
-    assert found(history, former) == [0, 1, 2, 3, 4]
-
-    assert history.fetched == []
-
-
 def test_only_so_many_windows_are_remembered(history: History) -> None:
     former = FormerLasts(SeriesEvents(history.fetch), windows_kept=2)
 

@@ -42,11 +42,11 @@ from tests.projections.usage.usage_model import (
     TOTALS,
     Known,
     Model,
-    created,
     series_of,
 )
 from tests.projections.usage_logs import (
     OpenUsage,
+    created,
     log_directory,
     open_usage,
     refolded,
@@ -54,6 +54,7 @@ from tests.projections.usage_logs import (
 )
 
 EVERYTHING = 1 << 62
+MADE = tuple(created(name, *kind) for name, kind in METERS.items())
 HOURS = st.tuples(st.integers(FIRST_HOUR - 24, LAST_HOUR), st.integers(0, 90))
 
 
@@ -69,7 +70,7 @@ class UsageModel(RuleBasedStateMachine):
 
     @initialize()
     def create_meters(self) -> None:
-        self.opened.record(*map(created, METERS))
+        self.opened.record(*MADE)
 
     @property
     def usage(self) -> HourlyUsage:
@@ -204,7 +205,7 @@ TestUsageModel.settings = settings(stateful_step_count=25)
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[OpenUsage]:
     with open_usage(tmp_path) as opened:
-        opened.record(*map(created, METERS))
+        opened.record(*MADE)
         yield opened
 
 
@@ -403,7 +404,7 @@ def test_threads_may_read_while_others_take_in() -> None:
 def usage_with(*events: UsageRow) -> HourlyUsage:
     """Usage of a log of its own, one commit an event."""
     usage = HourlyUsage()
-    usage.take_in(commit_of(1, tuple(map(created, METERS))))
+    usage.take_in(commit_of(1, MADE))
     for position, event in enumerate(events, len(METERS) + 1):
         usage.take_in(commit_of(position, [event]))
     return usage

@@ -10,13 +10,14 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated, MeterStatus
+from ledger.facts.meters import EventTimeWindow, Formula
 from ledger.usage.columns import UsageRow
-from projections.kernels.meters import MeterDefinition
+from projections.kernels.meters import apply_fact
 from projections.kernels.usage.series import Series
 from projections.windows import DAY, HOUR, floor_to
 from tests.ledger.usage_rows import units
 from tests.projections.cells import decimal_of, units_of
+from tests.projections.usage_logs import cancellation_of, created
 
 METERS = {
     "sum": (Formula.SUM, None),
@@ -33,35 +34,10 @@ FIRST_HOUR = 500_000
 LAST_HOUR = FIRST_HOUR + 49
 
 
-def created(name: str) -> MeterCreated:
-    formula, window = METERS[name]
-    return MeterCreated(
-        meter_id=name,
-        event_name=name,
-        display_name=name,
-        formula=formula,
-        customer_payload_key="c",
-        value_payload_key="v",
-        event_time_window=window,
-    )
-
-
 def series_of(name: str, customer: str) -> Series:
-    formula, window = METERS[name]
-    meter = MeterDefinition(
-        meter_id=name,
-        event_name=name,
-        display_name=name,
-        formula=formula,
-        customer_payload_key="c",
-        value_payload_key="v",
-        event_time_window=window,
-        status=MeterStatus.ACTIVE,
-        created=0,
-        updated=0,
-        deactivated_at=None,
-        position=1,
-    )
+    fact = created(name, *METERS[name])
+    meter = apply_fact({}, fact, position=1, recorded_at=0)
+    assert meter is not None
     return Series(meter=meter, customer=customer)
 
 
@@ -91,14 +67,7 @@ class Known:
     cancelled_at: int | None = None
 
     def cancellation(self) -> MeterEventCancelled:
-        return MeterEventCancelled(
-            event_position=self.position,
-            event_name=self.event.event_name,
-            identifier=self.event.identifier,
-            customer=self.event.customer,
-            timestamp=self.event.timestamp,
-            value=self.event.value,
-        )
+        return cancellation_of(self.event, self.position)
 
 
 @dataclass

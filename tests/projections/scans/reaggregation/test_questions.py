@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC
+from typing import Any
 
 import pytest
 
-from ledger.facts.meters import EventTimeWindow, Formula, MeterStatus
+from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
 from projections.calendar import WindowUnit, windows_between
-from projections.kernels.meters import MeterDefinition
+from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.scans.reaggregation.question import (
     RESULT_COLUMNS,
     Measure,
@@ -18,7 +19,7 @@ from projections.windows import DAY
 
 
 def meter(formula: Formula) -> MeterDefinition:
-    return MeterDefinition(
+    fact = MeterCreated(
         meter_id="mtr_1",
         event_name="tokens",
         display_name="Tokens",
@@ -26,12 +27,10 @@ def meter(formula: Formula) -> MeterDefinition:
         customer_payload_key="account",
         value_payload_key="amount",
         event_time_window=EventTimeWindow.DAY,
-        status=MeterStatus.ACTIVE,
-        created=0,
-        updated=0,
-        deactivated_at=None,
-        position=1,
     )
+    made = apply_fact({}, fact, position=1, recorded_at=0)
+    assert made is not None
+    return made
 
 
 def question(
@@ -86,23 +85,19 @@ def test_a_measure_looks_where_the_value_was_left(
     )
 
 
-@pytest.mark.parametrize("name", RESULT_COLUMNS)
-def test_a_dimension_is_not_named_as_another_column(name: str) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"dimensions": [name]} for name in RESULT_COLUMNS),
+        {"dimensions": ["model", "model"]},
+        {"measures": [measure_of(meter(Formula.SUM))] * 2},
+        {"bounds": (5, 5)},
+        {"bounds": (6, 5)},
+    ],
+    ids=str,
+)
+def test_a_question_names_columns_and_events_once_and_is_about_some_time(
+    asked: dict[str, Any],
+) -> None:
     with pytest.raises(AssertionError):
-        question(dimensions=[name])
-
-
-def test_a_dimension_is_named_once() -> None:
-    with pytest.raises(AssertionError):
-        question(dimensions=["model", "model"])
-
-
-def test_an_event_name_is_measured_once() -> None:
-    with pytest.raises(AssertionError):
-        question(measures=[measure_of(meter(Formula.SUM))] * 2)
-
-
-@pytest.mark.parametrize("bounds", [(5, 5), (6, 5)])
-def test_a_question_is_about_some_time(bounds: tuple[int, int]) -> None:
-    with pytest.raises(AssertionError):
-        question(bounds=bounds)
+        question(**asked)
