@@ -1,6 +1,9 @@
 """Own how these tests run a command in their own process, and what a failure looks like."""
 
+import json
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner, Result
 
@@ -9,6 +12,22 @@ from metering.cli.app import app
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def document(*arguments: str | Path) -> Any:
+    """The one JSON document that a command prints."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_float=Decimal)
+
+
+def lines(*arguments: str | Path) -> list[Any]:
+    """The JSON documents that a command prints, one in each line."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return [
+        json.loads(line, parse_float=Decimal) for line in result.stdout.splitlines()
+    ]
 
 
 def assert_fails(result: Result, *words: str) -> None:
@@ -24,3 +43,11 @@ def assert_only_fails(result: Result, *words: str) -> None:
     """Check as well that nothing was printed that is taken for a result."""
     assert_fails(result, *words)
     assert result.stdout == ""
+
+
+def assert_malformed(result: Result, *words: str) -> None:
+    """Check that it ended with 2 and an error stream that has all words."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for word in words:
+        assert word in result.stderr

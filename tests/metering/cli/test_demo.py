@@ -1,4 +1,3 @@
-import json
 import re
 import signal
 import sys
@@ -12,12 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import app
 from metering.cli.demo.command import HOURS, demo_traffic
 from metering.cli.demo.traffic import Traffic
+from tests.metering.cli.running import assert_only_fails, document, run
+from tests.metering.usual_credits import grant
+from tests.metering.usual_usage import create_meter
 from tests.programs import Program
 
 pytestmark = pytest.mark.slow
@@ -25,15 +25,8 @@ pytestmark = pytest.mark.slow
 END = datetime(2025, 3, 2, 12, tzinfo=UTC)
 
 
-def demo(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["demo", *(str(each) for each in arguments)])
-
-
-def demo_document(*arguments: str | Path) -> Mapping[str, Any]:
-    result = demo(*arguments, "--json")
-    assert result.exit_code == 0
-    document: Mapping[str, Any] = json.loads(result.stdout, parse_float=Decimal)
-    return document
+def demo_document(store: str | Path, events: int = 5000) -> Any:
+    return document("demo", "--events", str(events), "--store", store)
 
 
 def input_tokens(traffic: Traffic) -> Counter[str]:
@@ -64,7 +57,7 @@ def facts_of(document: Mapping[str, Any]) -> int:
 
 
 def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
-    document = demo_document("--events", "5000", "--store", tmp_path / "demo")
+    document = demo_document(tmp_path / "demo")
 
     sent, dispute = document["sent"], document["dispute"]
     assert (sent["accepted"], sent["duplicates"], sent["rejected"]) == (4946, 49, 5)
@@ -93,63 +86,6 @@ def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
     assert names == {"output_tokens": 24, "input_tokens": 1}
 
 
-def test_demo_run_again_finds_only_duplicates(tmp_path: Path) -> None:
-    first = demo_document("--events", "5000", "--store", tmp_path / "demo")
-    again = demo_document("--events", "5000", "--store", tmp_path / "demo")
-
-    assert again["sent"]["accepted"] == 0
-    assert again["sent"]["duplicates"] == 4995
-    assert again["dispute"]["was_cancelled"] is True
-    assert again["dispute"]["before"] == first["dispute"]["after"]
-    assert again["verified"] == first["verified"]
-
-
-def test_demo_pays_an_invoice_with_credits_once(tmp_path: Path) -> None:
-    first = demo_document("--events", "5000", "--store", tmp_path / "demo")["prepaid"]
-    again = demo_document("--events", "5000", "--store", tmp_path / "demo")["prepaid"]
-
-    drawn = [
-        each["debit"]["amount"]["monetary"]["value"] for each in first["transactions"]
-    ]
-    assert first["was_applied"] is False
-    assert sum(drawn) == sum(line["amount"] for line in first["lines"]) > 0
-    (balance,) = first["balance"]["balances"]
-    assert balance["available_balance"]["monetary"]["value"] == 350_00 - sum(drawn)
-    assert balance["ledger_balance"]["monetary"]["value"] == 500_00 - sum(drawn)
-    # The trial's end, Welcome's end as Next month begins, Next month's end.
-    assert len(first["history"]) >= 4
-    assert first["history"][-1]["available_balance"] == 200_00
-    assert again == {**first, "was_applied": True}
-
-
-def test_demo_of_other_usage_leaves_an_applied_invoice_as_it_is(tmp_path: Path) -> None:
-    store = tmp_path / "demo"
-    first = demo_document("--events", "5000", "--store", store)["prepaid"]
-    demo("--events", "4000", "--store", store)
-
-    again = demo_document("--events", "5000", "--store", store)["prepaid"]
-
-    assert again["was_applied"] is True
-    assert again["lines"] != first["lines"]
-    assert again["transactions"] == first["transactions"]
-
-
-def test_demo_lives_with_other_credits_of_its_customer(tmp_path: Path) -> None:
-    store = str(tmp_path / "demo")
-    customer = demo_document("--events", "500", "--store", store)["prepaid"]["customer"]
-    with metering.connect(store) as m:
-        m.credit_grants.create(
-            customer=customer,
-            amount={"type": "monetary", "monetary": {"currency": "eur", "value": 5}},
-            applicability_config={"scope": {"price_type": "metered"}},
-        )
-
-    result = demo("--events", "500", "--store", store)
-
-    assert result.exit_code == 0
-    assert "It was applied by an earlier run" in result.stdout
-
-
 def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> None:
     store, rows = tmp_path / "demo", 100_000
     arguments = ["demo", "--events", str(rows), "--store", str(store)]
@@ -163,7 +99,7 @@ def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> Non
     assert complaint.endswith("nothing counts twice\n")
     assert complaint.count("\n") == 1
 
-    document = demo_document("--events", str(rows), "--store", store)
+    document = demo_document(store, rows)
 
     traffic = traffic_of(store, rows)
     assert document["verified"]["ok"] is True
@@ -177,12 +113,12 @@ def test_demo_shows_commands_that_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["metering/__main__.py"])
-    shown = demo("--events", "5000", "--store", tmp_path / "demo").stdout
+    shown = run("demo", "--events", "5000", "--store", tmp_path / "demo").stdout
 
     _, _, commands = shown.partition("Try next\n")
     for command in commands.splitlines():
         _, _, arguments = command.partition(" -m metering ")
-        result = CliRunner().invoke(app, arguments.split())
+        result = run(*arguments.split())
         assert result.exit_code == 0, command
     assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 10
 
@@ -192,7 +128,7 @@ def test_demo_shows_every_stage_in_eighty_columns(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    shown = demo("--events", "5000").stdout
+    shown = run("demo", "--events", "5000").stdout
     told, _, _ = shown.partition("Try next\n")
 
     assert (tmp_path / "demo").is_dir()
@@ -213,44 +149,12 @@ def test_demo_shows_every_stage_in_eighty_columns(
     assert any("█" in line for line in tables)
 
 
-def test_demo_leaves_the_store_of_the_environment_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METERING_STORE", "precious")
-
-    demo("--events", "10")
-
-    assert not (tmp_path / "precious").exists()
-
-
-def test_demo_leaves_a_store_alone_that_it_did_not_make(tmp_path: Path) -> None:
-    store = tmp_path / "usage"
-    with metering.connect(store) as m:
-        m.meters.create(
-            display_name="Seats",
-            event_name="seats",
-            default_aggregation={"formula": "last"},
-        )
-        position = m.position
-
-        result = demo("--events", "10", "--store", store)
-
-        assert result.exit_code == 1
-        assert "'seats'" in result.stderr
-        assert m.position == position
-
-
 @pytest.mark.parametrize("events", [1, 2, 7, 50, 101])
 def test_demo_of_a_few_events_works(events: int, tmp_path: Path) -> None:
-    document = demo_document("--events", str(events), "--store", tmp_path / "demo")
+    document = demo_document(tmp_path / "demo", events)
 
     assert document["sent"]["accepted"] == events - events // 100
     assert document["verified"]["ok"] is True
-
-
-def test_demo_of_no_events_is_refused(tmp_path: Path) -> None:
-    assert demo("--events", "0", "--store", tmp_path / "demo").exit_code == 2
 
 
 def test_traffic_of_another_seed_or_size_is_other_traffic() -> None:
@@ -285,10 +189,71 @@ def test_traffic_stays_within_its_hours_follows_the_day_and_some_of_it_is_late()
 @pytest.mark.dialect
 @pytest.mark.postgresql
 def test_demo_works_on_postgresql(postgresql_url: str) -> None:
-    document = demo_document("--events", "5000", "--store", postgresql_url)
-    verified = CliRunner().invoke(app, ["verify", "--json", "--store", postgresql_url])
+    shown = demo_document(postgresql_url)
+    verified = document("verify", "--store", postgresql_url)
 
-    assert document["sent"]["accepted"] == 4946
-    assert document["verified"]["ok"] is True
-    assert json.loads(verified.stdout)["sqlite_version"] is None
-    assert json.loads(verified.stdout)["digest"] == document["verified"]["digest"]
+    assert shown["sent"]["accepted"] == 4946
+    assert shown["verified"]["ok"] is True
+    assert verified["sqlite_version"] is None
+    assert verified["digest"] == shown["verified"]["digest"]
+
+
+def test_demo_run_again_counts_and_pays_nothing_twice(tmp_path: Path) -> None:
+    first, again = (demo_document(tmp_path / "demo") for _ in range(2))
+
+    assert again["sent"]["accepted"] == 0
+    assert again["sent"]["duplicates"] == 4995
+    assert again["dispute"]["was_cancelled"] is True
+    assert again["dispute"]["before"] == first["dispute"]["after"]
+    assert again["verified"] == first["verified"]
+    paid = first["prepaid"]
+    drawn = sum(
+        each["debit"]["amount"]["monetary"]["value"] for each in paid["transactions"]
+    )
+    assert paid["was_applied"] is False
+    assert drawn == sum(line["amount"] for line in paid["lines"]) > 0
+    (balance,) = paid["balance"]["balances"]
+    assert balance["available_balance"]["monetary"]["value"] == 350_00 - drawn
+    assert balance["ledger_balance"]["monetary"]["value"] == 500_00 - drawn
+    # The trial's end, Welcome's end as Next month begins, Next month's end.
+    assert len(paid["history"]) >= 4
+    assert paid["history"][-1]["available_balance"] == 200_00
+    assert again["prepaid"] == {**paid, "was_applied": True}
+
+
+def test_demo_of_other_usage_leaves_an_applied_invoice_as_it_is(tmp_path: Path) -> None:
+    store = tmp_path / "demo"
+    first, _, again = (
+        demo_document(store, rows)["prepaid"] for rows in (5000, 4000, 5000)
+    )
+
+    assert again["was_applied"] is True
+    assert again["lines"] != first["lines"]
+    assert again["transactions"] == first["transactions"]
+
+
+def test_demo_lives_with_other_credits_of_its_customer(tmp_path: Path) -> None:
+    store = tmp_path / "demo"
+    customer = demo_document(store, 500)["prepaid"]["customer"]
+    with metering.connect(store) as m:
+        grant(m, 5, customer=customer, currency="eur")
+
+    result = run("demo", "--events", "500", "--store", store)
+
+    assert result.exit_code == 0
+    assert "It was applied by an earlier run" in result.stdout
+
+
+def test_demo_leaves_stores_alone_that_it_did_not_make(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("demo", "--events", "10")
+    assert not place.exists()
+
+    with metering.connect(place) as m:
+        create_meter(m, "seats")
+        position = m.position
+        result = run("demo", "--events", "10", "--store", place)
+        assert m.position == position
+    assert_only_fails(result, "'seats'")

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import metering
-from metering.cli.app import app
-from tests.metering.cli.running import assert_fails
+from tests.metering.cli.running import assert_fails, assert_malformed, document, run
+from tests.metering.usual_usage import columns, identifiers, payloads
 
 TRACE = Path(__file__).parents[4] / "shared" / "data" / "azure_llm_code_2023.csv"
 CSV = """\
@@ -29,13 +29,7 @@ NAMED = (
 
 
 def ingest(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["ingest", *(str(each) for each in arguments)])
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """Where a store may be made."""
-    return tmp_path / "store"
+    return run("ingest", *arguments)
 
 
 @pytest.fixture
@@ -56,22 +50,21 @@ def truncated(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(not TRACE.exists(), reason="the trace is not part of the project")
-def test_trace_becomes_a_meter_for_each_value_column(store: Path) -> None:
+def test_trace_becomes_a_meter_for_each_value_column(place: Path) -> None:
     shared = ("--timestamp-column", "TIMESTAMP", "--customer", "cus_1", "--backfill")
     totals = {"context_tokens": "ContextTokens", "generated_tokens": "GeneratedTokens"}
 
     for expected in (8819, 0), (0, 8819):
         for event_name, column in totals.items():
             named = ("--event-name", event_name, "--value-column", column)
-            made = ("--create-meter", "sum", "--json", "--store", store)
-            result = ingest(TRACE, *shared, *named, *made)
-
-            (report,) = json.loads(result.stdout)
+            (report,) = document(
+                "ingest", TRACE, *shared, *named, "--create-meter", "sum"
+            )
             assert (report["accepted"], report["duplicates"]) == expected
             assert report["rejected"] == 0
 
     trace = pyarrow.csv.read_csv(TRACE)
-    with metering.connect(store) as m:
+    with metering.connect(place) as m:
         for meter in m.meters.list():
             (summary,) = m.meters.event_summaries(
                 meter.id,
@@ -83,8 +76,8 @@ def test_trace_becomes_a_meter_for_each_value_column(store: Path) -> None:
             assert summary.aggregated_value == sum(values)
 
 
-def test_good_rows_are_kept_and_bad_rows_told(store: Path, events_csv: Path) -> None:
-    result = ingest(events_csv, *NAMED, "--store", store)
+def test_good_rows_are_kept_and_bad_rows_told(place: Path, events_csv: Path) -> None:
+    result = ingest(events_csv, *NAMED)
 
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -93,73 +86,18 @@ def test_good_rows_are_kept_and_bad_rows_told(store: Path, events_csv: Path) -> 
     assert lines[3] == "events.csv: 2 rejected"
     assert lines[6].split()[:2] == ["2", "meter_event_no_customer_defined"]
     assert lines[7].split()[:2] == ["3", "meter_event_invalid_value"]
-    with metering.connect(store) as m:
+    with metering.connect(place) as m:
         events = list(m.meter_events.list())
     assert [event.payload["value"] for event in events] == ["12.5", "1000"]
     assert events[0].timestamp.microsecond == 123456
 
 
-def test_files_are_reported_one_by_one(
-    store: Path, events_csv: Path, tmp_path: Path
-) -> None:
-    table = pa.table(
-        {
-            "event_name": ["tokens", "tokens"],
-            "identifier": ["a", "a"],
-            "timestamp": ["2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z"],
-            "stripe_customer_id": ["cus_3", "cus_3"],
-            "value": pa.array([Decimal("0.1"), Decimal("0.1")]),
-        }
-    )
-    other = tmp_path / "other.parquet"
-    pq.write_table(table, other)
-    ingest(events_csv, *NAMED, "--store", store)
-
-    result = ingest(other, other, "--backfill", "--json", "--store", store)
-
-    first, second = json.loads(result.stdout)
-    assert (first["accepted"], first["duplicates"]) == (1, 1)
-    assert (second["accepted"], second["duplicates"]) == (0, 2)
-    assert first["first_position"] == first["last_position"] == 4
-    assert second["first_position"] is None
-
-
-def test_constants_stand_for_columns(store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "calls.ndjson"
-    path.write_text(
-        '{"n": "1", "host": "a"}\n{"n": "2", "host": "b"}\n', encoding="utf-8"
-    )
-    constants = ("--event-name", "calls", "--customer", "cus_1", "--value", "0.25")
-    columns = ("--identifier-column", "n", "--payload-column", "host")
-
-    result = ingest(
-        path, *constants, *columns, "--create-meter", "sum", "--store", store
-    )
-
-    assert result.exit_code == 0
-    with metering.connect(store) as m:
-        events = list(m.meter_events.list())
-    assert [event.identifier for event in events] == ["1", "2"]
-    assert [event.payload for event in events] == [
-        {"stripe_customer_id": "cus_1", "value": "0.25", "host": "a"},
-        {"stripe_customer_id": "cus_1", "value": "0.25", "host": "b"},
-    ]
-
-
-def test_only_named_payload_columns_are_kept(store: Path, events_csv: Path) -> None:
-    ingest(events_csv, *NAMED, "--payload-column", "when", "--store", store)
-
-    with metering.connect(store) as m:
-        first = next(m.meter_events.list())
-    assert "model" not in first.payload
-
-
 def test_everything_rejected_is_a_failure_with_a_remedy(
-    store: Path, events_csv: Path
+    place: Path, events_csv: Path
 ) -> None:
-    unknown = ingest(events_csv, "--event-name", "other", "--store", store)
+    unknown = ingest(events_csv, "--event-name", "other")
     recent = [each for each in NAMED if each != "--backfill"]
-    too_old = ingest(events_csv, *recent, "--store", store)
+    too_old = ingest(events_csv, *recent)
 
     assert unknown.exit_code == too_old.exit_code == 1
     assert "no_meter" in unknown.stdout
@@ -169,22 +107,22 @@ def test_everything_rejected_is_a_failure_with_a_remedy(
 
 
 def test_meter_with_another_formula_is_not_replaced(
-    store: Path, events_csv: Path
+    place: Path, events_csv: Path
 ) -> None:
-    ingest(events_csv, *NAMED, "--store", store)
+    ingest(events_csv, *NAMED)
 
-    result = ingest(events_csv, *NAMED, "--create-meter", "count", "--store", store)
+    result = ingest(events_csv, *NAMED, "--create-meter", "count")
 
     assert_fails(result, "'tokens'", "formula sum, not count")
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv", "ndjson"])
 def test_rejections_are_written_to_a_file(
-    ending: str, store: Path, events_csv: Path, tmp_path: Path
+    ending: str, place: Path, events_csv: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / f"rejections.{ending}"
 
-    ingest(events_csv, *NAMED, "--rejections", path, "--store", store)
+    ingest(events_csv, *NAMED, "--rejections", path)
 
     match ending:
         case "parquet":
@@ -199,69 +137,22 @@ def test_rejections_are_written_to_a_file(
     ]
 
 
-@pytest.mark.parametrize("name", ["rejections.txt", "nowhere/rejections.csv"])
-def test_rejections_that_cannot_be_written_stop_it_before_it_starts(
-    name: str, store: Path, events_csv: Path, tmp_path: Path
-) -> None:
-    rejections = ("--rejections", tmp_path / name)
-
-    result = ingest(events_csv, *NAMED, *rejections, "--store", store)
-
-    assert_fails(result, name)
-    assert not store.exists()
-
-
-def test_file_that_is_not_there_is_named(store: Path, events_csv: Path) -> None:
-    result = ingest(events_csv, "nowhere.csv", *NAMED, "--store", store)
-
-    assert_fails(result, "nowhere.csv")
-    assert not store.exists()
-
-
-def test_directory_is_no_file(store: Path, tmp_path: Path) -> None:
-    (tmp_path / "directory.csv").mkdir()
-
-    assert_fails(ingest(tmp_path / "directory.csv", "--store", store), "directory.csv")
-
-
-def test_path_through_a_file_is_refused(store: Path, events_csv: Path) -> None:
-    assert_fails(ingest(events_csv / "events.csv", "--store", store), "events.csv")
-
-
-def test_truncated_parquet_file_is_refused(store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "events.parquet"
-    pq.write_table(pa.table({"event_name": ["tokens"] * 1000}), path)
-    path.write_bytes(path.read_bytes()[:-10])
-
-    assert_fails(ingest(path, "--store", store), "events.parquet")
-    assert not store.exists()
-
-
-def test_column_that_is_not_there_is_named_with_those_that_are(
-    store: Path, events_csv: Path
-) -> None:
-    result = ingest(events_csv, "--event-name-column", "name", "--store", store)
-
-    assert_fails(result, "'name'", "when, who, how much, model")
-    assert not store.exists()
-
-
 def test_fault_in_the_middle_of_a_file_keeps_what_came_before(
-    store: Path, truncated: Path
+    place: Path, truncated: Path
 ) -> None:
     named = ("--event-name", "calls", "--customer", "cus_1", "--value-column", "times")
 
-    result = ingest(truncated, *named, "--create-meter", "sum", "--store", store)
+    result = ingest(truncated, *named, "--create-meter", "sum")
 
     assert_fails(result, "calls.ndjson.gz", "the first 50,000 rows are done and kept")
-    with metering.connect(store) as m:
+    with metering.connect(place) as m:
         assert m.position == 50_001
 
 
 def test_report_of_one_file_survives_the_failure_of_the_next(
-    store: Path, events_csv: Path, truncated: Path
+    place: Path, events_csv: Path, truncated: Path
 ) -> None:
-    result = ingest(events_csv, truncated, *NAMED, "--json", "--store", store)
+    result = ingest(events_csv, truncated, *NAMED, "--json")
 
     assert_fails(result, "no column 'who'")
     assert [report["accepted"] for report in json.loads(result.stdout)] == [2]
@@ -279,7 +170,81 @@ def test_report_of_one_file_survives_the_failure_of_the_next(
     ids=" ".join,
 )
 def test_options_that_contradict_each_other_are_refused(
-    options: list[str], store: Path, events_csv: Path
+    options: list[str], place: Path, events_csv: Path
 ) -> None:
-    assert ingest(events_csv, *options, "--store", store).exit_code == 2
-    assert not store.exists()
+    assert_malformed(ingest(events_csv, *options))
+    assert not place.exists()
+
+
+def test_files_are_reported_one_by_one(
+    place: Path, events_csv: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.parquet"
+    values = pa.array([Decimal("0.1")] * 2)
+    pq.write_table(
+        columns(
+            identifier=["a", "a"], timestamp=["2025-03-01T00:00:00Z"] * 2, value=values
+        ),
+        other,
+    )
+    ingest(events_csv, *NAMED)
+
+    first, second = document("ingest", other, other, "--backfill")
+
+    assert (first["accepted"], first["duplicates"]) == (1, 1)
+    assert (second["accepted"], second["duplicates"]) == (0, 2)
+    assert first["first_position"] == first["last_position"] == 4
+    assert second["first_position"] is None
+
+
+def test_constants_stand_for_columns_and_only_named_ones_are_kept(
+    place: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.ndjson"
+    rows = [{"n": "1", "host": "a", "x": "y"}, {"n": "2", "host": "b", "x": "y"}]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    constants = ("--event-name", "calls", "--customer", "cus_1", "--value", "0.25")
+    named = ("--identifier-column", "n", "--payload-column", "host")
+
+    result = ingest(path, *constants, *named, "--create-meter", "sum")
+
+    assert result.exit_code == 0
+    with metering.connect(place) as m:
+        assert identifiers(m) == ["1", "2"]
+        assert payloads(m) == [
+            {"stripe_customer_id": "cus_1", "value": "0.25", "host": "a"},
+            {"stripe_customer_id": "cus_1", "value": "0.25", "host": "b"},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["events.csv", "nowhere.csv", *NAMED], ["nowhere.csv"]),
+        (["directory.csv"], ["directory.csv"]),
+        (["events.csv/events.csv"], ["events.csv"]),
+        (["truncated.parquet"], ["truncated.parquet"]),
+        (
+            ["events.csv", "--event-name-column", "name"],
+            ["'name'", "when, who, how much, model"],
+        ),
+        (["events.csv", *NAMED, "--rejections", "x.txt"], ["x.txt"]),
+        (["events.csv", *NAMED, "--rejections", "no/x.csv"], ["no/x.csv"]),
+        (["events.csv", *NAMED, "--rejections", "directory.csv"], ["is a directory"]),
+    ],
+)
+def test_file_that_cannot_be_used_is_named_before_a_store_is_made(
+    arguments: list[str],
+    words: list[str],
+    place: Path,
+    events_csv: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(events_csv.parent)
+    Path("directory.csv").mkdir()
+    whole = Path("whole.parquet")
+    pq.write_table(pa.table({"event_name": ["tokens"] * 1000}), whole)
+    Path("truncated.parquet").write_bytes(whole.read_bytes()[:-10])
+
+    assert_fails(ingest(*arguments), *words)
+    assert not place.exists()

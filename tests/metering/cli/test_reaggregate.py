@@ -7,32 +7,22 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import app
+from tests.metering.cli.running import run
+from tests.metering.usual_usage import create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 
 
-def reaggregate(store: Path, *arguments: str | Path) -> Result:
-    words = ["reaggregate", *arguments, "--store", store]
-    return CliRunner().invoke(app, [str(each) for each in words])
-
-
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(place: Path) -> Path:
     """The path of a store of two customers, half of their events sealed."""
-    path = tmp_path / "store"
-    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
-        m.meters.create(
-            display_name="Tokens",
-            event_name="tokens",
-            default_aggregation={"formula": "sum"},
-        )
+    with metering.connect(place, clock=metering.FixedClock(DAY)) as m:
+        create_meter(m)
         for number in range(8):
-            m.meter_events.create(
-                event_name="tokens",
+            create_event(
+                m,
                 identifier=f"event-{number}",
                 timestamp=DAY - number * timedelta(hours=5),
                 payload={
@@ -44,11 +34,11 @@ def store(tmp_path: Path) -> Path:
             )
             if number == 3:
                 m.seal()
-    return path
+    return place
 
 
 def test_usage_is_a_table(store: Path) -> None:
-    result = reaggregate(store, "--window", "month", "--timezone", "Europe/Berlin")
+    result = run("reaggregate", "--window", "month", "--timezone", "Europe/Berlin")
 
     assert result.exit_code == 0
     header, _, *rows = result.stdout.splitlines()
@@ -60,8 +50,15 @@ def test_usage_is_a_table(store: Path) -> None:
 
 
 def test_usage_is_exact_json(store: Path) -> None:
-    result = reaggregate(
-        store, "--by", "model", "--where", "model=large", "--window", "week", "--json"
+    result = run(
+        "reaggregate",
+        "--by",
+        "model",
+        "--where",
+        "model=large",
+        "--window",
+        "week",
+        "--json",
     )
 
     rows = [json.loads(line) for line in result.stdout.splitlines()]
@@ -71,7 +68,7 @@ def test_usage_is_exact_json(store: Path) -> None:
 
 def test_usage_is_written_to_files(store: Path, tmp_path: Path) -> None:
     for name in ("usage.parquet", "usage.csv"):
-        result = reaggregate(store, "--output", tmp_path / name)
+        result = run("reaggregate", "--output", tmp_path / name)
 
         assert result.exit_code == 0
         assert name in result.stdout
@@ -84,7 +81,7 @@ def test_usage_is_written_to_files(store: Path, tmp_path: Path) -> None:
 
 
 def test_what_would_change_is_told_by_customer(store: Path) -> None:
-    result = reaggregate(store, "--value-key", "size", "--diff", "--window", "month")
+    result = run("reaggregate", "--value-key", "size", "--diff", "--window", "month")
 
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
@@ -96,36 +93,6 @@ def test_what_would_change_is_told_by_customer(store: Path) -> None:
 
 
 def test_nothing_would_change(store: Path) -> None:
-    result = reaggregate(store, "--formula", "sum", "--diff")
+    result = run("reaggregate", "--formula", "sum", "--diff")
 
     assert result.stdout == "Nothing would change.\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (("--timezone", "Mars"), "Mars"),
-        (("--meter", "calls"), "calls"),
-        (("--as-of", "99"), "99"),
-        (("--value-key", "model"), "'small'"),
-        (("--by", "stripe_customer_id"), "stripe_customer_id"),
-    ],
-)
-def test_what_cannot_be_answered_is_one_clear_line(
-    store: Path, arguments: tuple[str, str], word: str
-) -> None:
-    result = reaggregate(store, *arguments)
-
-    assert result.exit_code == 1
-    assert result.stderr.startswith("metering: ")
-    assert result.stderr.count("\n") == 1
-    assert word in result.stderr
-
-
-@pytest.mark.parametrize(
-    "arguments", [("--diff",), ("--where", "model"), ("--output", "usage.txt")]
-)
-def test_a_malformed_command_is_refused(
-    store: Path, arguments: tuple[str, ...]
-) -> None:
-    assert reaggregate(store, *arguments).exit_code == 2

@@ -1,53 +1,46 @@
 """``metering seal``, and where segments and what is derived from them lie."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import metering
-from tests.metering.cli.running import assert_only_fails, run
+from tests.metering.cli.running import assert_only_fails, document, run
 from tests.metering.usual_usage import create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
-COUNT = ["sql", "SELECT count(*) AS events FROM events", "--json"]
+COUNT = ["sql", "SELECT count(*) AS events FROM events"]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(place: Path) -> Path:
     """The path of a store with three events, none sealed."""
-    path = tmp_path / "store"
-    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
+    with metering.connect(place, clock=metering.FixedClock(DAY)) as m:
         create_meter(m)
         for number in range(3):
             create_event(m, identifier=f"event-{number}")
-    return path
+    return place
 
 
 def test_usage_is_sealed_once(store: Path) -> None:
-    first = run("seal", "--store", store)
-    again = run("seal", "--store", store)
+    first = run("seal")
+    again = run("seal")
 
     assert first.stdout.startswith("Sealed the usage up to position 4: 1 segment in ")
     assert again.stdout == "Nothing to seal, or another process is at it\n"
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert len(list((store / "segments").iterdir())) == 1
-    assert json.loads(run(*COUNT, "--store", store).stdout) == {"events": 3}
+    assert document(*COUNT) == {"events": 3}
 
 
 def test_programs_get_numbers(store: Path) -> None:
-    first = json.loads(run("seal", "--store", store, "--json").stdout)
-    again = json.loads(run("seal", "--store", store, "--json").stdout)
+    first = document("seal")
+    again = document("seal")
 
     assert (first["segments"], first["position"]) == (1, 4)
     assert (again["segments"], again["position"]) == (0, 4)
     assert first["seconds"] >= 0
-
-
-def test_there_must_be_a_store(tmp_path: Path) -> None:
-    assert_only_fails(run("seal", "--store", tmp_path / "none"), "There is no store")
-    assert not (tmp_path / "none").exists()
 
 
 def test_segments_and_what_follows_from_them_may_lie_elsewhere(
@@ -56,11 +49,10 @@ def test_segments_and_what_follows_from_them_may_lie_elsewhere(
     places: list[str | Path] = ["--segments", tmp_path / "far"]
     places += ["--cache", tmp_path / "near"]
 
-    sealed = run("seal", *places, "--store", store)
-    found = run(*places, *COUNT, "--store", store)
+    sealed = run("seal", *places)
 
     assert sealed.exit_code == 0
-    assert json.loads(found.stdout) == {"events": 3}
+    assert document(*places, *COUNT) == {"events": 3}
     assert len(list((tmp_path / "far").iterdir())) == 1
     assert list((tmp_path / "near").rglob("*.arrow"))
     assert not (store / "segments").exists()
@@ -72,14 +64,13 @@ def test_places_are_taken_from_the_environment(
     monkeypatch.setenv("METERING_SEGMENTS", (tmp_path / "far").as_uri())
     monkeypatch.setenv("METERING_CACHE", str(tmp_path / "near"))
 
-    run("seal", "--store", store)
+    run("seal")
 
     assert len(list((tmp_path / "far").iterdir())) == 1
     assert list((tmp_path / "near").rglob("*.arrow"))
     monkeypatch.delenv("METERING_SEGMENTS")
-    without = run(*COUNT, "--store", store)
     assert_only_fails(
-        without, "is missing from the segment store", str(store / "segments")
+        run(*COUNT), "is missing from the segment store", str(store / "segments")
     )
 
 
@@ -89,9 +80,9 @@ def test_segments_of_another_store_are_no_help(store: Path, tmp_path: Path) -> N
         create_meter(m)
         create_event(m)
         m.seal()
-    run("seal", "--store", store)
+    run("seal")
 
-    result = run("--segments", other / "segments", *COUNT, "--store", store)
+    result = run("--segments", other / "segments", *COUNT)
 
     assert_only_fails(
         result, "is missing from the segment store", str(other / "segments")
@@ -105,17 +96,9 @@ def test_a_place_that_cannot_be_one_is_named(
     file = tmp_path / "file"
     file.write_text("not a directory")
 
-    assert_only_fails(run(option, file, "seal", "--store", store), str(file))
+    assert_only_fails(run(option, file, "seal"), str(file))
     # What is in the store stays in it.
-    assert json.loads(run(*COUNT, "--store", store).stdout) == {"events": 3}
-
-
-@pytest.mark.parametrize("option", ["--segments", "--cache"])
-def test_an_empty_place_is_refused(store: Path, option: str) -> None:
-    result = run(option, "", "rebuild", "--store", store)
-
-    assert result.exit_code in {1, 2}
-    assert result.stdout == ""
+    assert document(*COUNT) == {"events": 3}
 
 
 def test_a_store_of_an_older_backup_says_what_to_do(store: Path) -> None:
@@ -127,7 +110,7 @@ def test_a_store_of_an_older_backup_says_what_to_do(store: Path) -> None:
     database.write_bytes(backup)
 
     assert_only_fails(
-        run("seal", "--store", store),
+        run("seal"),
         "The log ends at position 4",
         "up to position 5",
         "restore a backup of the database",

@@ -13,7 +13,8 @@ from typer.testing import Result
 
 import metering
 from tests.interrupting import interrupted_after, may_be_lost
-from tests.metering.cli.running import assert_only_fails, run
+from tests.metering.cli.running import assert_malformed, assert_only_fails, lines, run
+from tests.metering.usual_usage import cancel_event, create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 LONG_VALUE = "12345678901234567890123456.123456789012"
@@ -21,23 +22,18 @@ QUERY = "SELECT * FROM events ORDER BY position"
 ODD_MODEL = 'the "large", one'
 
 
-def sql(store: Path, *arguments: str | Path) -> Result:
-    return run("sql", *arguments, "--store", store)
+def sql(*arguments: str | Path) -> Result:
+    return run("sql", *arguments)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(place: Path) -> Path:
     """The path of a store with three events, two sealed, one cancelled."""
-    path = tmp_path / "store"
-    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
-        m.meters.create(
-            display_name="Tokens",
-            event_name="tokens",
-            default_aggregation={"formula": "sum"},
-        )
+    with metering.connect(place, clock=metering.FixedClock(DAY)) as m:
+        create_meter(m)
         for number, value in enumerate((LONG_VALUE, "0.000000000001", "1000")):
-            m.meter_events.create(
-                event_name="tokens",
+            create_event(
+                m,
                 identifier=f"event-{number}",
                 timestamp=DAY - number * timedelta(hours=1),
                 payload={
@@ -48,16 +44,14 @@ def store(tmp_path: Path) -> Path:
             )
             if number == 1:
                 m.seal()
-        m.meter_event_adjustments.create(
-            event_name="tokens", type="cancel", cancel={"identifier": "event-0"}
-        )
-    return path
+        cancel_event(m, "event-0")
+    return place
 
 
 def test_rows_are_a_table(store: Path) -> None:
     columns = "position, customer, timestamp, value / 4 AS quarter, payload, cancelled"
 
-    result = sql(store, f"SELECT {columns} FROM events WHERE value < 2000")
+    result = sql(f"SELECT {columns} FROM events WHERE value < 2000")
 
     assert result.stdout.splitlines() == [
         "position  customer  timestamp            quarter  payload                 cancelled",
@@ -68,7 +62,7 @@ def test_rows_are_a_table(store: Path) -> None:
 
 
 def test_decimals_have_their_points_below_each_other(store: Path) -> None:
-    result = sql(store, "SELECT value FROM events ORDER BY position")
+    result = sql("SELECT value FROM events ORDER BY position")
 
     assert result.stdout.splitlines()[2:] == [
         "12,345,678,901,234,567,890,123,456.123456789012",
@@ -78,9 +72,9 @@ def test_decimals_have_their_points_below_each_other(store: Path) -> None:
 
 
 def test_a_long_result_is_cut_and_says_so(store: Path) -> None:
-    usual = sql(store, "FROM range(1000)")
-    some = sql(store, "FROM range(1000)", "--limit", "3")
-    none = sql(store, "FROM range(0)")
+    usual = sql("FROM range(1000)")
+    some = sql("FROM range(1000)", "--limit", "3")
+    none = sql("FROM range(0)")
 
     assert usual.stdout.count("\n") == 2 + 20 + 1
     assert some.stdout.splitlines()[2:] == [
@@ -93,11 +87,8 @@ def test_a_long_result_is_cut_and_says_so(store: Path) -> None:
 
 
 def test_json_has_every_digit_a_row_a_line(store: Path) -> None:
-    result = sql(store, QUERY, "--json")
+    rows = lines("sql", QUERY)
 
-    rows = [
-        json.loads(line, parse_float=Decimal) for line in result.stdout.splitlines()
-    ]
     assert [str(row["value"]) for row in rows] == [LONG_VALUE, "1E-12", "1000"]
     assert rows[0] == {
         "position": 2,
@@ -115,7 +106,7 @@ def test_json_has_every_digit_a_row_a_line(store: Path) -> None:
 def test_csv_has_exact_decimals_and_maps_in_json(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "events.CSV"
 
-    result = sql(store, QUERY, "--output", path)
+    result = sql(QUERY, "--output", path)
 
     assert result.stdout == f"Wrote 3 rows to {path}\n"
     with path.open(newline="", encoding="utf-8") as file:
@@ -129,7 +120,7 @@ def test_csv_has_exact_decimals_and_maps_in_json(store: Path, tmp_path: Path) ->
 def test_parquet_has_the_types_of_the_columns(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
 
-    sql(store, QUERY, "--output", path)
+    sql(QUERY, "--output", path)
 
     with metering.connect(store) as m:
         assert pq.read_table(path).equals(m.sql(QUERY))
@@ -177,10 +168,10 @@ def test_every_kind_of_value_has_its_spelling(
     query = f"SELECT {expression} AS x"
     path = tmp_path / "x.csv"
 
-    printed = sql(store, query, "--json")
-    shown = sql(store, query)
+    printed = sql(query, "--json")
+    shown = sql(query)
     # With a second column, as a line that is empty is no row.
-    sql(store, f"{query}, 1 AS y", "--output", path)
+    sql(f"{query}, 1 AS y", "--output", path)
 
     assert json.loads(printed.stdout) == {"x": in_json}
     assert shown.stdout.splitlines()[2:] == [on_screen] or not on_screen
@@ -188,38 +179,12 @@ def test_every_kind_of_value_has_its_spelling(
         assert list(csv.DictReader(file)) == [{"x": in_csv, "y": "1"}]
 
 
-@pytest.mark.parametrize(
-    "output", [["--json"], ["--output", "x.csv"], ["--output", "x.parquet"], []]
-)
-def test_what_no_format_can_hold_is_named(
-    store: Path, output: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    result = sql(store, "SELECT * FROM test_all_types()", *output)
-
-    assert_only_fails(result, "cannot be written")
-    assert not list(tmp_path.glob("*x.*"))
-
-
-@pytest.mark.parametrize("output", [["--json"], ["--output", "x.parquet"]])
-def test_columns_of_one_name_are_refused_where_names_count(
-    store: Path, output: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    result = sql(store, "SELECT 1 AS a, 2 AS a", *output)
-
-    assert_only_fails(result, "2 columns named 'a'", "AS")
-    assert list(tmp_path.iterdir()) == [store]
-
-
 def test_a_query_that_cannot_be_run_is_one_line(store: Path) -> None:
-    assert_only_fails(sql(store, ""), "it is empty")
-    assert_only_fails(sql(store, "DELETE FROM events"), "no SELECT")
-    assert_only_fails(sql(store, "SELECT * FROM '/etc/passwd'"), "/etc/passwd")
-    assert_only_fails(sql(store, "SELECT *\nFRO nowhere"), "nowhere", "in line 2")
-    assert_only_fails(sql(store, "SELECT \udcff"), "UTF-8")
+    assert_only_fails(sql(""), "it is empty")
+    assert_only_fails(sql("DELETE FROM events"), "no SELECT")
+    assert_only_fails(sql("SELECT * FROM '/etc/passwd'"), "/etc/passwd")
+    assert_only_fails(sql("SELECT *\nFRO nowhere"), "nowhere", "in line 2")
+    assert_only_fails(sql("SELECT \udcff"), "UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +200,9 @@ def test_an_output_that_cannot_be_written_stops_it_before_it_starts(
     (tmp_path / "directory.csv").mkdir()
 
     # There is no store either: that would be found out next.
-    result = sql(tmp_path / "none", QUERY, "--output", tmp_path / name)
+    result = run(
+        *("sql", QUERY, "--output", tmp_path / name, "--store", tmp_path / "none")
+    )
 
     assert_only_fails(result, str(tmp_path / name), words)
 
@@ -243,34 +210,55 @@ def test_an_output_that_cannot_be_written_stops_it_before_it_starts(
 def test_an_output_that_turns_out_not_to_be_writable_leaves_nothing(
     store: Path,
 ) -> None:
-    assert_only_fails(sql(store, QUERY, "--output", "/proc/x.csv"), "/proc/x.csv")
+    assert_only_fails(sql(QUERY, "--output", "/proc/x.csv"), "/proc/x.csv")
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x", "x.csv.gz", ".csv"])
 def test_an_output_of_another_kind_is_refused(store: Path, name: str) -> None:
-    result = sql(store, QUERY, "--output", name)
-
-    assert result.exit_code == 2
-    assert ".parquet or .csv" in result.stderr
-
-
-def test_json_and_an_output_contradict_each_other(store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "x.csv"
-
-    assert sql(store, QUERY, "--json", "--output", path).exit_code == 2
-    assert not path.exists()
-
-
-def test_there_must_be_a_store(tmp_path: Path) -> None:
-    assert_only_fails(sql(tmp_path / "none", QUERY), "There is no store")
-    assert not (tmp_path / "none").exists()
+    assert_malformed(sql(QUERY, "--output", name), ".parquet or .csv")
 
 
 @may_be_lost
 def test_an_endless_query_ends_with_control_c(store: Path) -> None:
     with interrupted_after(0.5):
-        result = sql(store, "SELECT count(*) FROM range(10000000000000)")
+        result = sql("SELECT count(*) FROM range(10000000000000)")
 
     assert result.exit_code == 130
     assert result.stdout == ""
     assert result.stderr == "metering: Interrupted; a query changes nothing\n"
+
+
+def test_json_and_an_output_contradict_each_other(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+
+    assert_malformed(sql(QUERY, "--json", "--output", path), "--json or --output")
+    assert not path.exists()
+
+
+EVERY_TYPE = "SELECT * FROM test_all_types()"
+ONE_NAME = "SELECT 1 AS a, 2 AS a"
+
+
+@pytest.mark.parametrize(
+    ("query", "output", "words"),
+    [
+        (EVERY_TYPE, ["--json"], ["cannot be written"]),
+        (EVERY_TYPE, ["--output", "x.csv"], ["cannot be written"]),
+        (EVERY_TYPE, ["--output", "x.parquet"], ["cannot be written"]),
+        (EVERY_TYPE, [], ["cannot be written"]),
+        (ONE_NAME, ["--json"], ["2 columns named 'a'", "AS"]),
+        (ONE_NAME, ["--output", "x.parquet"], ["2 columns named 'a'", "AS"]),
+    ],
+)
+def test_what_a_format_cannot_hold_is_named_and_leaves_no_file(
+    query: str,
+    output: list[str],
+    words: list[str],
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert_only_fails(sql(query, *output), *words)
+    assert list(tmp_path.iterdir()) == [store]

@@ -9,6 +9,7 @@ import pytest
 
 import metering
 from tests.metering.cli.running import run
+from tests.metering.usual_usage import create_event, create_meter
 
 pytestmark = pytest.mark.slow
 
@@ -21,48 +22,50 @@ def run_program(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> str:
-    """The path of a store with two hours of usage."""
-    path = str(tmp_path / "store")
+def store(place: Path) -> None:
+    """A store with two hours of usage."""
     clock = metering.FixedClock(DAY + timedelta(hours=1))
-    with metering.connect(path, clock=clock) as m:
-        m.meters.create(
-            display_name="Tokens",
-            event_name="tokens",
-            default_aggregation={"formula": "sum"},
-        )
+    with metering.connect(place, clock=clock) as m:
+        create_meter(m)
         for hours in (0, 1):
-            m.meter_events.create(
-                event_name="tokens",
-                timestamp=DAY + timedelta(hours=hours),
-                payload={"stripe_customer_id": "cus_1", "value": "0.5"},
-            )
-    return path
+            create_event(m, timestamp=DAY + timedelta(hours=hours))
 
 
-def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
-    store = str(tmp_path / "store")
-    create = ["meters", "create", "--formula", "sum", "--store", store]
+def test_names_of_customers_cannot_move_the_cursor(place: Path) -> None:
+    grant = ["credits", "grant", "--amount", "1", "--currency", "usd"]
+
+    shown = run(*grant, "--customer", "\x1b[2J", "--name", "[red]\u202e")
+    listed = run("credits", "list")
+    history = run("credits", "history", "--customer", "\x1b[2J")
+
+    for result in (shown, listed, history):
+        assert "\\x1b[2J" in result.stdout
+        assert "\x1b" not in result.stdout
+    assert "[red]\\u202e" in shown.stdout
+
+
+def test_names_cannot_move_the_cursor(place: Path) -> None:
+    create = ["meters", "create", "--formula", "sum"]
     run(*create, "--event-name", "\x1b[2Jx", "--display-name", "[red]\u202ex")
 
-    result = run("meters", "--store", store)
+    result = run("meters")
 
     assert "\\x1b[2Jx" in result.stdout
     assert "[red]\\u202ex" in result.stdout
     assert "\x1b" not in result.stdout + run(*create, "--event-name", "\x1b[2Jx").stderr
 
 
-def test_pipe_gets_plain_text_and_no_progress(store: str) -> None:
-    result = run_program("verify", "--store", store)
+def test_pipe_gets_plain_text_and_no_progress(store: None) -> None:
+    result = run_program("verify")
 
     assert result.returncode == 0
     assert result.stderr == b""
     assert b"\x1b" not in result.stdout
 
 
-def test_progress_shows_on_a_terminal(store: str) -> None:
+def test_progress_shows_on_a_terminal(store: None) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "metering", "verify", "--store", store]
+    command = [sys.executable, "-m", "metering", "verify"]
     try:
         result = subprocess.run(
             command,
@@ -81,10 +84,10 @@ def test_progress_shows_on_a_terminal(store: str) -> None:
     assert b"\x1b" not in result.stdout
 
 
-def test_reader_that_has_seen_enough_causes_no_traceback(store: str) -> None:
+def test_reader_that_has_seen_enough_causes_no_traceback(store: None) -> None:
     command = [sys.executable, "-m", "metering", "events", "--json"]
     with subprocess.Popen(
-        [*command, "--store", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as program:
         assert program.stdout is not None
         assert program.stderr is not None
@@ -94,10 +97,10 @@ def test_reader_that_has_seen_enough_causes_no_traceback(store: str) -> None:
     assert b"Traceback" not in complaint
 
 
-def test_screen_without_the_characters_gets_others(store: str) -> None:
-    run("meters", "update", "tokens", "--display-name", "Marqués", "--store", store)
+def test_screen_without_the_characters_gets_others(store: None) -> None:
+    run("meters", "update", "tokens", "--display-name", "Marqués")
     times = ["--start", "2025-03-01", "--end", "2025-03-02", "--by", "hour"]
-    ask = ["summaries", "tokens", "--customer", "cus_1", *times, "--store", store]
+    ask = ["summaries", "tokens", "--customer", "cus_1", *times]
     command = [sys.executable, "-m", "metering", *ask]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
@@ -120,7 +123,9 @@ def test_library_needs_no_terminal() -> None:
 
 
 @pytest.mark.parametrize("loaded", ["typer", "sqlalchemy"])
-def test_control_c_while_the_program_loads_is_one_line(loaded: str, store: str) -> None:
+def test_control_c_while_the_program_loads_is_one_line(
+    loaded: str, store: None
+) -> None:
     program = f"""
 import sys
 class Interrupted:
@@ -128,7 +133,7 @@ class Interrupted:
         if name == {loaded!r}:
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupted())
-sys.argv = ["metering", "meters", "--store", {store!r}]
+sys.argv = ["metering", "meters"]
 from metering.cli.entry import main
 main()
 """

@@ -2,23 +2,18 @@
 
 import json
 import shutil
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import metering
-from metering.cli.app import app
-from tests.metering.cli.running import assert_only_fails
+from tests.metering.cli.running import assert_only_fails, document, run
 from tests.metering.usual_usage import create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
-
-
-def verify(store: Path, *arguments: str | Path) -> Result:
-    named = ["verify", *arguments, "--store", store]
-    return CliRunner().invoke(app, [str(each) for each in named])
 
 
 def problem_of(result: Result) -> str:
@@ -37,16 +32,15 @@ def send(store: Path, identifier: str) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def store(place: Path) -> Path:
     """The path of a store with three events, two of them sealed."""
-    path = tmp_path / "store"
-    with metering.connect(path, clock=metering.FixedClock(DAY)) as m:
+    with metering.connect(place, clock=metering.FixedClock(DAY)) as m:
         create_meter(m)
         create_event(m, identifier="event-1")
         create_event(m, identifier="event-2")
         m.seal()
         create_event(m, identifier="event-3")
-    return path
+    return place
 
 
 @pytest.fixture
@@ -55,30 +49,14 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.json"
 
 
-def test_segments_are_counted(store: Path) -> None:
-    shown = verify(store)
-    document = json.loads(verify(store, "--json").stdout)
-
-    assert shown.exit_code == 0
-    assert shown.stdout.splitlines()[:4] == [
-        "position   4",
-        "commits    4",
-        "entries    4",
-        "segments   1",
-    ]
-    assert shown.stdout.splitlines()[-1] == "Verified: nothing is wrong"
-    assert document["segments"] == 1
-    assert document["epoch"] + "-" in next((store / "segments").iterdir()).name
-
-
 def test_a_damaged_segment_is_named_once(store: Path) -> None:
     (file,) = (store / "segments").iterdir()
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 4
     file.write_bytes(content)
 
-    shown = verify(store)
-    problem = problem_of(verify(store, "--json"))
+    shown = run("verify")
+    problem = problem_of(run("verify", "--json"))
 
     assert shown.exit_code == 1
     assert shown.stdout.splitlines()[-1] == "Problems: 1"
@@ -94,15 +72,15 @@ def test_a_missing_segment_is_named(store: Path) -> None:
     file.unlink()
 
     assert_only_fails(
-        verify(store), file.name, "is missing", "restore it from a backup"
+        run("verify"), file.name, "is missing", "restore it from a backup"
     )
 
 
 def test_a_checkpoint_is_kept_and_renewed(store: Path, checkpoint: Path) -> None:
-    first = verify(store, "--checkpoint", checkpoint)
+    first = run("verify", "--checkpoint", checkpoint)
     saved = json.loads(checkpoint.read_bytes())
     send(store, "event-4")
-    second = verify(store, "--checkpoint", checkpoint)
+    second = run("verify", "--checkpoint", checkpoint)
     renewed = json.loads(checkpoint.read_bytes())
 
     assert first.stdout.splitlines()[-1] == (
@@ -123,10 +101,12 @@ def test_a_log_that_was_truncated_is_found(
 ) -> None:
     shutil.copytree(store, tmp_path / "backup")
     send(store, "event-4")
-    verify(store, "--checkpoint", checkpoint)
+    run("verify", "--checkpoint", checkpoint)
     kept = checkpoint.read_bytes()
 
-    result = verify(tmp_path / "backup", "--checkpoint", checkpoint, "--json")
+    result = run(
+        "verify", "--store", tmp_path / "backup", "--checkpoint", checkpoint, "--json"
+    )
 
     assert problem_of(result) == (
         "The log ends at position 4, but went on to 5 when the checkpoint was saved: it"
@@ -140,10 +120,12 @@ def test_a_log_that_was_rewritten_is_found(
 ) -> None:
     shutil.copytree(store, tmp_path / "copy")
     send(store, "event-4")
-    verify(store, "--checkpoint", checkpoint)
+    run("verify", "--checkpoint", checkpoint)
     send(tmp_path / "copy", "another")
 
-    result = verify(tmp_path / "copy", "--checkpoint", checkpoint, "--json")
+    result = run(
+        "verify", "--store", tmp_path / "copy", "--checkpoint", checkpoint, "--json"
+    )
 
     assert "it was rewritten" in problem_of(result)
 
@@ -153,9 +135,9 @@ def test_a_checkpoint_of_another_store_is_told(
 ) -> None:
     with metering.connect(tmp_path / "other") as m:
         create_meter(m)
-    verify(tmp_path / "other", "--checkpoint", checkpoint)
+    run("verify", "--store", tmp_path / "other", "--checkpoint", checkpoint)
 
-    result = verify(store, "--checkpoint", checkpoint, "--json")
+    result = run("verify", "--checkpoint", checkpoint, "--json")
 
     assert "is of another log" in problem_of(result)
 
@@ -176,7 +158,7 @@ def test_a_file_that_holds_no_checkpoint_is_refused_and_left_alone(
 ) -> None:
     checkpoint.write_bytes(content)
 
-    result = verify(store, "--checkpoint", checkpoint)
+    result = run("verify", "--checkpoint", checkpoint)
 
     assert_only_fails(result, str(checkpoint), "holds no checkpoint")
     assert checkpoint.read_bytes() == content
@@ -187,10 +169,39 @@ def test_a_place_that_no_file_can_have_is_refused_before_the_work(
 ) -> None:
     nowhere = tmp_path / "nowhere" / "checkpoint.json"
 
-    assert_only_fails(verify(store, "--checkpoint", nowhere), "there is no directory")
-    assert_only_fails(verify(store, "--checkpoint", tmp_path), "Is a directory")
+    assert_only_fails(run("verify", "--checkpoint", nowhere), "there is no directory")
+    assert_only_fails(run("verify", "--checkpoint", tmp_path), "Is a directory")
     assert not nowhere.parent.exists()
 
 
 def test_a_checkpoint_that_cannot_be_saved_is_told(store: Path) -> None:
-    assert_only_fails(verify(store, "--checkpoint", "/proc/checkpoint.json"), "/proc")
+    assert_only_fails(run("verify", "--checkpoint", "/proc/checkpoint.json"), "/proc")
+
+
+def test_what_is_verified_is_counted(store: Path) -> None:
+    shown, told = run("verify"), document("verify")
+
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[:4] == [
+        "position   4",
+        "commits    4",
+        "entries    4",
+        "segments   1",
+    ]
+    assert told["digest"] in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "Verified: nothing is wrong"
+    assert (told["ok"], told["segments"]) == (True, 1)
+    assert told["position"] == told["entries"] == told["commits"] == 4
+    assert told["sqlite_version"] == sqlite3.sqlite_version
+    assert told["epoch"] + "-" in next((store / "segments").iterdir()).name
+
+
+def test_a_damaged_commit_is_named(store: Path) -> None:
+    with sqlite3.connect(store / "log.db") as connection:
+        connection.execute("UPDATE log_commit SET recorded_at = recorded_at + 1")
+    connection.close()
+
+    result = run("verify")
+
+    assert result.exit_code == 1
+    assert "damaged at position 4" in result.stdout

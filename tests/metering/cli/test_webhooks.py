@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import stripe
-from typer.testing import CliRunner, Result
 
 import metering
-from metering.cli.app import app
+from tests.metering.cli.running import document, run
 from tests.metering.usual_usage import create_event, create_meter
 from tests.programs import Program
 from tests.segment_places import places_of
@@ -18,36 +17,29 @@ from tests.webhook_receiver import Receiver, answering
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> str:
+def target(place: Path) -> str:
     """A store with a meter."""
-    target = str(tmp_path / "usage")
-    with metering.connect(target) as store:
+    with metering.connect(place) as store:
         create_meter(store)
-    return target
+    return str(place)
 
 
-def webhooks(target: str, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["webhooks", *arguments, "--store", target])
+def add_endpoint(receiver: Receiver, *more: str) -> Any:
+    url = ["--url", f"{receiver.url}/", "--allow-private"]
+    return document("webhooks", "create", *url, *more)
 
 
-def document(target: str, *arguments: str) -> Any:
-    result = webhooks(target, *arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def add_endpoint(target: str, receiver: Receiver, *more: str) -> Any:
-    return document(
-        target, "create", "--url", f"{receiver.url}/", "--allow-private", *more
-    )
+def running_worker(target: str, *arguments: str) -> Program:
+    """A worker in a process of its own, killed if the test does not end it."""
+    places = [f"--segments={each}" for each in places_of(target).values()]
+    return Program(*places, "worker", "--allow-private", "--store", target, *arguments)
 
 
 def test_an_endpoint_is_made_changed_and_deleted(
     target: str, receiver: Receiver
 ) -> None:
-    assert "No endpoints" in webhooks(target).stdout
+    assert "No endpoints" in run("webhooks").stdout
     made = add_endpoint(
-        target,
         receiver,
         *("--event", "billing.alert.triggered", "--description", "Ours"),
         *("--metadata", "team=billing", "--signature", "standard"),
@@ -55,10 +47,10 @@ def test_an_endpoint_is_made_changed_and_deleted(
     secret = made.pop("secret")
     assert secret.startswith("whsec_")
 
-    (listed,) = document(target, "list")
-    assert document(target, "retrieve", made["id"]) == listed
-    changed = document(target, "update", made["id"], "--disable", "--event", "*")
-    rotated = document(target, "rotate", made["id"], "--overlap", "0")
+    (listed,) = document("webhooks", "list")
+    assert document("webhooks", "retrieve", made["id"]) == listed
+    changed = document("webhooks", "update", made["id"], "--disable", "--event", "*")
+    rotated = document("webhooks", "rotate", made["id"], "--overlap", "0")
 
     assert {**listed, "secret": None} == {**made, "secret": None}
     assert (made["enabled_events"], made["signature"]) == (
@@ -68,63 +60,46 @@ def test_an_endpoint_is_made_changed_and_deleted(
     assert (changed["status"], changed["enabled_events"]) == ("disabled", ["*"])
     assert changed["description"] == "Ours"
     assert rotated["secret"] not in (None, secret)
-    assert "disabled" in webhooks(target).stdout
-    shown = webhooks(target, "rotate", made["id"]).stdout
+    assert "disabled" in run("webhooks").stdout
+    shown = run("webhooks", "rotate", made["id"]).stdout
     assert "team" in shown
     assert "  whsec_" in shown
-    assert webhooks(target, "delete", made["id"]).stdout == f"Deleted {made['id']}\n"
-    other = add_endpoint(target, receiver)["id"]
-    assert document(target, "delete", other) == {"id": other, "deleted": True}
-    assert document(target, "list") == []
-
-
-def test_what_is_refused_is_told_in_a_line(target: str) -> None:
-    private = webhooks(target, "create", "--url", "http://127.0.0.1:1/")
-    unknown = webhooks(target, "deliveries", "we_1")
-
-    assert (private.exit_code, unknown.exit_code) == (1, 1)
-    assert private.stderr.startswith("metering: Invalid url: ")
-    assert private.stderr.count("\n") == unknown.stderr.count("\n") == 1
-    assert "No such webhook endpoint" in unknown.stderr
+    assert run("webhooks", "delete", made["id"]).stdout == f"Deleted {made['id']}\n"
+    other = add_endpoint(receiver)["id"]
+    assert document("webhooks", "delete", other) == {"id": other, "deleted": True}
+    assert document("webhooks", "list") == []
 
 
 def test_events_are_delivered_once_and_shown(target: str, receiver: Receiver) -> None:
-    endpoint = add_endpoint(target, receiver)
+    endpoint = add_endpoint(receiver)
     assert (
-        "Nothing was to be sent"
-        in webhooks(target, "deliveries", endpoint["id"]).stdout
+        "Nothing was to be sent" in run("webhooks", "deliveries", endpoint["id"]).stdout
     )
     with metering.connect(target) as store:
         create_meter(store, "requests")
     receiver.behaviours["/"] = answering(503)
 
-    failed = webhooks(target, "deliver", "--allow-private").stdout
-    nothing_due = document(target, "deliver", "--allow-private")
+    failed = run("webhooks", "deliver", "--allow-private").stdout
+    nothing_due = document("webhooks", "deliver", "--allow-private")
 
     assert failed == "0 events delivered, 1 failed attempt\n"
     assert nothing_due == {"enqueued": 0, "delivered": 0, "failed": 0}
-    (delivery,) = document(target, "deliveries", endpoint["id"])
+    (delivery,) = document("webhooks", "deliveries", endpoint["id"])
     assert delivery["status"] == "pending"
     assert delivery["attempts"][0]["status_code"] == 503
-    assert "503" in webhooks(target, "deliveries", endpoint["id"]).stdout
-    newest, oldest = document(target, "events")
+    assert "503" in run("webhooks", "deliveries", endpoint["id"]).stdout
+    newest, oldest = document("webhooks", "events")
     assert newest["id"] == delivery["event"]
     assert oldest["data"]["object"]["event_name"] == "tokens"
-    assert "requests" in webhooks(target, "events").stdout
-    assert document(target, "events", "--type", "billing.alert.triggered") == []
-
-
-def running_worker(target: str, *arguments: str) -> Program:
-    """A worker in a process of its own, killed if the test does not end it."""
-    places = [f"--segments={each}" for each in places_of(target).values()]
-    return Program(*places, "worker", "--allow-private", "--store", target, *arguments)
+    assert "requests" in run("webhooks", "events").stdout
+    assert document("webhooks", "events", "--type", "billing.alert.triggered") == []
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_works_until_it_is_told_to_stop(
     target: str, receiver: Receiver, stop: signal.Signals
 ) -> None:
-    endpoint = add_endpoint(target, receiver)
+    endpoint = add_endpoint(receiver)
     with metering.connect(target) as store, running_worker(target) as process:
         assert process.stdout.readline().startswith("Working on ")
         (meter,) = store.meters.list()
@@ -150,7 +125,7 @@ def test_a_worker_works_until_it_is_told_to_stop(
 
 
 def test_a_worker_tells_programs_what_it_did(target: str, receiver: Receiver) -> None:
-    add_endpoint(target, receiver)
+    add_endpoint(receiver)
     with metering.connect(target) as store, running_worker(target, "--json") as process:
         create_meter(store, "requests")
         receiver.next()
