@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from ledger.records.keys import StoredKey, StoredKeys
-from metering.arguments.clock import at_microseconds
+from metering.arguments.clock import at_microseconds, at_or_none
 from metering.arguments.pages import (
     ListObject,
     WholeListRequest,
@@ -171,7 +171,6 @@ def _check_scopes(scopes: Sequence[str]) -> tuple[ScopeName, ...]:
 
 
 def _resource(stored: StoredKey) -> ApiKey:
-    revoked_at = stored.revoked_at
     return ApiKey(
         id=stored.key_id,
         name=stored.name,
@@ -180,5 +179,5 @@ def _resource(stored: StoredKey) -> ApiKey:
         livemode=stored.livemode,
         created=at_microseconds(stored.created),
         last_four=stored.last_four,
-        revoked_at=None if revoked_at is None else at_microseconds(revoked_at),
+        revoked_at=at_or_none(stored.revoked_at),
     )

@@ -3,7 +3,7 @@
 What they trigger is found by evaluation; see `metering.store.evaluation`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from ledger.facts.alerts import (
@@ -32,14 +32,14 @@ from metering.alerts.resources import (
 )
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
-from metering.arguments.refusals import invalid, missing
+from metering.arguments.refusals import check_only, invalid
 from metering.arguments.schema import checked, checked_customer
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import InvalidRequestError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts import book as kernel
-from projections.kernels.meters import MeterDefinition
+from projections.meters.catalog import Definitions
 
 ALERTS_MAX = 25
 _ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
@@ -99,10 +99,9 @@ class Alerts:
             usage_threshold=usage_threshold,
             credit_balance_threshold=credit_balance_threshold,
         )
-        alert_id = self._engine.ids.resource(
-            "alrt" if self._engine.settings.livemode else "alrt_test"
+        created = _created(
+            asked, self._engine.new_id("alrt"), self._engine.definitions()
         )
-        created = _created(asked, alert_id, self._engine.definitions().by_id)
 
         with self._engine.writing() as writing:
             self._check_count(created, AlertQueries(writing.connection))
@@ -266,16 +265,15 @@ _AND_SO = {False: " already", True: ", which is final"}
 
 
 def _created(
-    asked: AlertCreate, alert_id: str, meters: Mapping[str, MeterDefinition]
+    asked: AlertCreate, alert_id: str, meters: Definitions
 ) -> kernel.CreationFact:
     """Check that an alert has the threshold of its type alone, and may have it."""
     usage, credit = asked.usage_threshold, asked.credit_balance_threshold
-    if asked.alert_type == "credit_balance_threshold":
-        if credit is None:
-            raise missing("credit_balance_threshold")
-        if usage is not None:
-            allowed = "left out for credit_balance_threshold"
-            raise invalid("usage_threshold", usage, allowed)
+    check_only(
+        asked.alert_type,
+        {"usage_threshold": usage, "credit_balance_threshold": credit},
+    )
+    if credit is not None:
         money = credit["lte"]["monetary"]
         return CreditAlertCreated(
             alert_id=alert_id,
@@ -284,11 +282,7 @@ def _created(
             currency=money["currency"],
             customer=_customer(credit.get("filters")),
         )
-    if usage is None:
-        raise missing("usage_threshold")
-    if credit is not None:
-        allowed = "left out for usage_threshold"
-        raise invalid("credit_balance_threshold", credit, allowed)
+    assert usage is not None, "one of the two is given"
     recurrence = Recurrence(usage["recurrence"])
     return UsageAlertCreated(
         alert_id=alert_id,
@@ -301,10 +295,9 @@ def _created(
     )
 
 
-def _alertable(meters: Mapping[str, MeterDefinition], meter_id: str) -> str:
-    param, meter = "usage_threshold[meter]", meters.get(meter_id)
-    if meter is None:
-        raise ResourceMissingError("billing meter", meter_id, param=param)
+def _alertable(meters: Definitions, meter_id: str) -> str:
+    param = "usage_threshold[meter]"
+    meter = meter_of(meters, meter_id, param)
     if meter.formula not in _ALERTABLE:
         allowed = ", ".join(each.value for each in _ALERTABLE)
         raise InvalidRequestError(

@@ -74,10 +74,3 @@ class AlertList(PageRequest, frozen=True, kw_only=True):
 
     alert_type: AlertTypeName | None = None
     meter: Id | None = None
-
-
-class AlertTriggeredList(msgspec.Struct, frozen=True, kw_only=True):
-    """Which triggers are listed."""
-
-    alert: Id | None = None
-    customer: Customer | None = None

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from ledger.facts.alerts import CreditAlertTriggered
 from ledger.usage.quantities import shortest
-from metering.arguments.clock import at_microseconds
+from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import Monetary
 from projections.kernels.alerts import book as kernel
@@ -170,29 +170,21 @@ def triggered_resource(
     trigger: kernel.Trigger, alert: kernel.AlertDefinition, *, livemode: bool
 ) -> AlertTriggered:
     """Return a trigger as a resource, with its alert."""
-    fact = trigger.fact
-    resource = alert_resource(alert, livemode=livemode)
+    fact, window_start = trigger.fact, None
     if isinstance(fact, CreditAlertTriggered):
-        return AlertTriggered(
-            alert=resource,
-            created=at_microseconds(trigger.recorded_at),
-            customer=fact.customer,
-            livemode=livemode,
-            value=Decimal(fact.value),
-            position=trigger.position,
-            event_position=fact.cause_position or None,
-            timestamp=at_microseconds(fact.instant),
-            window_start=None,
-        )
-    window_start = fact.window_start
+        value, timestamp = Decimal(fact.value), fact.instant
+        event_position = fact.cause_position or None
+    else:
+        value, timestamp = shortest(fact.value), fact.timestamp
+        event_position, window_start = fact.event_position, fact.window_start
     return AlertTriggered(
-        alert=resource,
+        alert=alert_resource(alert, livemode=livemode),
         created=at_microseconds(trigger.recorded_at),
         customer=fact.customer,
         livemode=livemode,
-        value=shortest(fact.value),
+        value=value,
         position=trigger.position,
-        event_position=fact.event_position,
-        timestamp=at_microseconds(fact.timestamp),
-        window_start=None if window_start is None else at_microseconds(window_start),
+        event_position=event_position,
+        timestamp=at_microseconds(timestamp),
+        window_start=at_or_none(window_start),
     )

@@ -54,3 +54,8 @@ def microseconds(instant: datetime) -> int:
 def at_microseconds(count: int) -> datetime:
     """Return microseconds since 1970 as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=count)
+
+
+def at_or_none(count: int | None) -> datetime | None:
+    """Return the datetime of an instant that there may not be."""
+    return None if count is None else at_microseconds(count)

@@ -3,6 +3,8 @@
 Source: https://docs.stripe.com/error-codes
 """
 
+from collections.abc import Mapping
+
 from metering.errors import InvalidRequestError
 
 _SHOWN_MAX = 60
@@ -51,3 +53,21 @@ def invalid(
         code=code,
         param=param,
     )
+
+
+def check_only(wanted: str, given: Mapping[str, object], path: str = "{}") -> None:
+    """Check that of several parameters only the one that a type needs is given.
+
+    Args:
+        wanted: its name.
+        given: the value of each, or None.
+        path: of a parameter, with braces for its name.
+
+    Raises:
+        InvalidRequestError: it is missing, or another one is given.
+    """
+    if given[wanted] is None:
+        raise missing(path.format(wanted))
+    for name, value in given.items():
+        if name != wanted and value is not None:
+            raise invalid(path.format(name), value, f"left out for {wanted}")

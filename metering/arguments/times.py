@@ -55,6 +55,26 @@ def instant(time: object, param: str) -> int:
             raise _invalid(reason, param)
 
 
+def span_of(start_time: Time, end_time: Time) -> tuple[int, int]:
+    """Return ``[start_time, end_time)`` as microseconds since 1970 UTC.
+
+    Raises:
+        InvalidRequestError: a time is malformed, or the end is not after the start.
+    """
+    start, end = instant(start_time, "start_time"), instant(end_time, "end_time")
+    if end <= start:
+        raise not_after(start_time, end_time)
+    return start, end
+
+
+def not_after(start_time: Time, end_time: Time) -> InvalidRequestError:
+    """Return the refusal of an end that is not after its start."""
+    return InvalidRequestError(
+        f"Invalid end_time: {end_time} is not after start_time {start_time}",
+        param="end_time",
+    )
+
+
 class CreatedBounds(TypedDict, total=False):
     """Bounds of when something was recorded."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from ledger.facts.credits import CreditsApplied, CreditsReinstated
+from metering.arguments.ids import found_by_id
 from metering.arguments.times import Time
 from metering.credits.invoices import (
     Invoice,
@@ -17,7 +18,6 @@ from metering.credits.resources import CreditBalanceTransaction
 from metering.credits.settlement.receipts import CreditsProgressCallback, CreditsReceipt
 from metering.credits.settlement.run import run_billing
 from metering.credits.transactions import transaction_resource
-from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
@@ -181,9 +181,6 @@ def _settled(invoice: Invoice, seen: CreditQueries, now: int) -> CreditsApplied:
 
 
 def _application(seen: CreditQueries, invoice: str) -> Application:
-    application = seen.application(invoice)
-    if application is None:
-        raise ResourceMissingError(
-            "invoice with credits applied", invoice, param="invoice"
-        )
-    return application
+    return found_by_id(
+        seen.application, invoice, "invoice with credits applied", "invoice"
+    )

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP
-from metering.arguments.refusals import invalid, missing
+from metering.arguments.refusals import check_only
 from metering.arguments.schema import checked
-from metering.arguments.times import Time, instant
+from metering.arguments.times import Time, instant, span_of
 from metering.credits.grants import grant_of
 from metering.credits.requests import CreditBalanceQuery, CreditFilterParams
 from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
 from metering.credits.scopes import prices_of
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.balances import (
@@ -122,14 +122,7 @@ class CreditBalanceSummaries:
         """
         asked = checked(CreditBalanceQuery, customer=customer, filter=filter)
         owner = asked.customer
-        span = InstantSpan(
-            instant(start_time, "start_time"), instant(end_time, "end_time")
-        )
-        if span.end <= span.start:
-            raise InvalidRequestError(
-                f"Invalid end_time: {end_time} is not after start_time {start_time}",
-                param="end_time",
-            )
+        span = InstantSpan(*span_of(start_time, end_time))
         with self._engine.credits() as (seen, _):
             chosen = _chosen(seen, owner, asked.filter)
             grants = seen.grants_by_position(owner)
@@ -196,20 +189,15 @@ def _chosen(
     """Return which grants a filter lets through."""
     if given is None:
         return _Chosen()
-    kind = given["type"]
-    for other in ("applicability_scope", "credit_grant"):
-        value = given.get(other)
-        if other == kind and value is None:
-            raise missing(f"filter[{kind}]")
-        if other != kind and value is not None:
-            raise invalid(f"filter[{other}]", value, f"left out for {kind}")
-    scope = given.get("applicability_scope")
+    scope, grant_id = given.get("applicability_scope"), given.get("credit_grant")
+    each = {"applicability_scope": scope, "credit_grant": grant_id}
+    check_only(given["type"], each, "filter[{}]")
     if scope is not None:
         return _Chosen(
             has_scope=_covering(prices_of(scope, "filter[applicability_scope]"))
         )
     param = "filter[credit_grant]"
-    grant = grant_of(seen, given.get("credit_grant"), param)
+    grant = grant_of(seen, grant_id, param)
     if grant.customer != customer:
         raise ResourceMissingError("credit grant", grant.grant_id, param=param)
     return _Chosen(grant=grant)

@@ -17,7 +17,7 @@ from ledger.facts.credits import (
     CreditGrantVoided,
     GrantCategory,
 )
-from metering.arguments.clock import at_microseconds
+from metering.arguments.clock import at_microseconds, at_or_none
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
@@ -100,9 +100,7 @@ class CreditGrants:
         money = asked.amount["monetary"]
         scope = asked.applicability_config["scope"]
         wanted = CreditGrantCreated(
-            grant_id=self._engine.ids.resource(
-                "credgr" if self._engine.settings.livemode else "credgr_test"
-            ),
+            grant_id=self._engine.new_id("credgr"),
             customer=asked.customer,
             amount=money["value"],
             currency=money["currency"],
@@ -278,7 +276,6 @@ def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
         if grant.prices is None
         else CreditScope(prices=tuple(ScopePrice(id=each) for each in grant.prices))
     )
-    expires_at, voided_at = grant.expires_at, grant.voided_at
     return CreditGrant(
         id=grant.grant_id,
         amount=monetary(grant.currency, grant.amount),
@@ -288,12 +285,12 @@ def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
         updated=at_microseconds(grant.updated),
         customer=grant.customer,
         effective_at=at_microseconds(grant.effective_at),
-        expires_at=None if expires_at is None else at_microseconds(expires_at),
+        expires_at=at_or_none(grant.expires_at),
         livemode=livemode,
         metadata=dict(grant.metadata),
         name=grant.name,
         priority=grant.priority,
-        voided_at=None if voided_at is None else at_microseconds(voided_at),
+        voided_at=at_or_none(grant.voided_at),
     )
 
 

@@ -11,7 +11,7 @@ from ledger.facts.meters import (
     MeterStatus,
     MeterUpdated,
 )
-from metering.arguments.clock import at_microseconds
+from metering.arguments.clock import at_microseconds, at_or_none
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import ListObject, listed, within_page
 from metering.arguments.refusals import invalid
@@ -98,9 +98,7 @@ class Meters:
             value_key = asked.value_settings["event_payload_key"]
         window = asked.event_time_window
         created = MeterCreated(
-            meter_id=self._engine.ids.resource(
-                "mtr" if self._engine.settings.livemode else "mtr_test"
-            ),
+            meter_id=self._engine.new_id("mtr"),
             event_name=asked.event_name,
             display_name=asked.display_name,
             formula=Formula(asked.default_aggregation["formula"]),
@@ -331,9 +329,7 @@ def meter_resource(meter: MeterDefinition, *, livemode: bool) -> Meter:
         event_time_window=window.value if window else None,
         status=meter.status.value,
         status_transitions=StatusTransitions(
-            deactivated_at=None
-            if meter.deactivated_at is None
-            else at_microseconds(meter.deactivated_at)
+            deactivated_at=at_or_none(meter.deactivated_at)
         ),
         livemode=livemode,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ledger.usage.quantities import quantity_from_units
 from metering.arguments.clock import at_microseconds
-from metering.arguments.times import instant
+from metering.arguments.times import span_of
 from metering.errors import InvalidRequestError
 from metering.meters.requests import EventSummaryList
 from metering.meters.resources import MeterEventSummary
@@ -26,14 +26,7 @@ def event_summaries(
     fill: bool,
 ) -> list[MeterEventSummary]:
     """Aggregate usage that was taken in; see `Meters.event_summaries`."""
-    start = instant(asked.start_time, "start_time")
-    end = instant(asked.end_time, "end_time")
-    if end <= start:
-        raise InvalidRequestError(
-            f"Invalid end_time: {asked.end_time} is not after start_time"
-            f" {asked.start_time}",
-            param="end_time",
-        )
+    start, end = span_of(asked.start_time, asked.end_time)
     customer, window = asked.customer, asked.value_grouping_window
     grouping = None if window is None else GroupingWindow(window)
     # Nothing is recorded before 1970 or after what a key can hold.

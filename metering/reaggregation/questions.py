@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
+from metering.arguments.ids import found_by_id
 from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word
-from metering.arguments.times import Time, instant
+from metering.arguments.times import Time, instant, not_after
 from metering.arguments.words import FormulaName, WindowName
 from metering.arguments.zones import zone_of
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.meters import MeterDefinition
@@ -145,13 +146,12 @@ def _meters(
     if names is None:
         return list(definitions.values())
     by_event_name = {meter.event_name: meter for meter in definitions.values()}
-    found: dict[str, MeterDefinition] = {}
+    meters = {**by_event_name, **definitions}
+    wanted: dict[str, MeterDefinition] = {}
     for name in [names] if isinstance(names, str) else names:
-        meter = definitions.get(name) or by_event_name.get(name)
-        if meter is None:
-            raise ResourceMissingError("billing meter", name, param="meters")
-        found[meter.meter_id] = meter
-    return list(found.values())
+        meter = found_by_id(meters.get, name, "billing meter", "meters")
+        wanted[meter.meter_id] = meter
+    return list(wanted.values())
 
 
 def _times(
@@ -171,11 +171,7 @@ def _times(
     if request.end_time is not None:
         end = min(max(instant(request.end_time, "end_time"), 0), END)
     if request.start_time is not None and request.end_time is not None and end <= start:
-        raise InvalidRequestError(
-            f"Invalid end_time: {request.end_time} is not after start_time"
-            f" {request.start_time}",
-            param="end_time",
-        )
+        raise not_after(request.start_time, request.end_time)
     # Where all events lie beyond the one bound that is given, nothing is found.
     if request.start_time is None:
         start = min(start, end - 1)
@@ -193,8 +189,8 @@ def _ends(recorded: RecordedEvents) -> tuple[int, int]:
     ends = [(each.earliest, each.latest) for each in recorded.segments]
     if recorded.tail.num_rows:
         timestamps = recorded.tail.column("timestamp").cast(pa.int64())
-        found = pc.min_max(timestamps).as_py()
-        ends.append((found["min"], found["max"]))
+        extremes = pc.min_max(timestamps).as_py()
+        ends.append((extremes["min"], extremes["max"]))
     return (
         min((earliest for earliest, _ in ends), default=0),
         max((latest for _, latest in ends), default=0),

@@ -126,6 +126,10 @@ class Engine:
         """Return the time, microseconds since 1970 UTC."""
         return now_of(self.clock)
 
+    def new_id(self, prefix: str) -> str:
+        """Make the id of a resource, which says whether it is in test mode."""
+        return self.ids.resource(prefix if self.settings.livemode else f"{prefix}_test")
+
     def definitions(self, head: Head | None = None) -> Definitions:
         """Return the meters as they are now, or as of a head that was just read."""
         known, head = self.catalog.latest, head or self.log.head()

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from ledger.records.deliveries import Deliveries
-from metering.arguments.clock import at_microseconds
+from metering.arguments.clock import at_or_none
 from metering.bodies import ResourceObject
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
@@ -58,5 +58,5 @@ def status_of(engine: Engine) -> StoreStatus:
         event_count=event_count,
         evaluated_position=evaluated,
         pending_deliveries=pending,
-        pending_since=None if since is None else at_microseconds(since),
+        pending_since=at_or_none(since),
     )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from ledger.records.deliveries import Delivery, DeliveryAttempt, DeliveryState
 from metering.alerts.resources import AlertTriggered
-from metering.arguments.clock import at_microseconds
+from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
@@ -161,7 +161,7 @@ def delivery_resource(
         type=delivery.event_type,
         status=delivery.state.value,
         created=at_microseconds(delivery.enqueued_at),
-        delivered_at=None if at is None else at_microseconds(at),
+        delivered_at=at_or_none(at),
         next_attempt_at=at_microseconds(next_at) if is_pending else None,
         attempts=tuple(
             WebhookAttempt(
