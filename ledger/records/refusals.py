@@ -22,9 +22,9 @@ from sqlalchemy import (
     insert,
     select,
     tuple_,
-    update,
 )
 
+from ledger.database.bulk import insert_rows
 from ledger.database.rows import FLAG, Codec, RowFormat, newest_first
 from ledger.records.tables import metadata
 
@@ -132,23 +132,21 @@ class Refusals:
             now: the instant.
             livemode: the mode of the events.
         """
-        start = now - now % WINDOW
-        for meter_id, of_meter in errors.items():
-            for each in of_meter:
-                key = (start, int(livemode), meter_id, each.code)
-                is_it = tuple_(*stream_error.primary_key) == key
-                count, samples = _error.error_count, _error.samples
-                known = self._connection.execute(select(count, samples).where(is_it))
-                if row := known.one_or_none():
-                    changed = {
-                        count: row.error_count + each.error_count,
-                        samples: _written((*_samples(row.samples), *each.samples)),
-                    }
-                    change = update(stream_error).where(is_it).values(changed)
-                    self._connection.execute(change)
-                else:
-                    added = (*key, each.error_count, _written(each.samples))
-                    self._connection.execute(insert(stream_error).values(added))
+        window = {"window_start": now - now % WINDOW, "livemode": int(livemode)}
+        for meter_id, each in (
+            (at, one) for at, ones in errors.items() for one in ones
+        ):
+            key = (*window.values(), meter_id, each.code)
+            is_it = tuple_(*stream_error.primary_key) == key
+            taking = delete(stream_error).where(is_it).returning(stream_error)
+            known = [_ERRORS.read(row) for row in self._connection.execute(taking)]
+            total = ErrorsOfCode(
+                code=each.code,
+                error_count=sum(one.error_count for one in (*known, each)),
+                samples=sum((one.samples for one in (*known, each)), ()),
+            )
+            row = _ERRORS.row(total, meter_id=meter_id, **window)
+            self._connection.execute(insert(stream_error).values(row))
 
     def has_ended_window(self, now: int) -> bool:
         """Whether a window with errors has ended that is not reported."""
@@ -176,22 +174,13 @@ class Refusals:
                 meter_id=meter_id,
                 window_start=start,
                 window_end=start + WINDOW,
-                error_types=tuple(
-                    ErrorsOfCode(
-                        code=row.code,
-                        error_count=row.error_count,
-                        samples=_samples(row.samples),
-                    )
-                    for row in of_report
-                ),
+                error_types=tuple(map(_ERRORS.read, of_report)),
             )
             for (start, livemode, meter_id), of_report in groupby(
                 rows, lambda row: (row.window_start, row.livemode, row.meter_id)
             )
         ]
-        self._connection.execute(
-            insert(error_report), [_REPORTS.named(each) for each in made]
-        )
+        insert_rows(self._connection, error_report, list(map(_REPORTS.row, made)))
         self._connection.execute(delete(stream_error).where(has_ended))
         self._connection.execute(
             delete(error_report).where(_report.window_end <= now - REPORTS_KEPT)
@@ -266,6 +255,7 @@ def _types(written: str) -> tuple[ErrorsOfCode, ...]:
     )
 
 
+_ERRORS = RowFormat(stream_error, ErrorsOfCode, {"samples": Codec(_written, _samples)})
 _REPORTS = RowFormat(
     error_report,
     StoredReport,
