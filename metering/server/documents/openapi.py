@@ -53,21 +53,23 @@ _SECURITY_SCHEMES: Node = {
         "description": "The token of a meter event session. It opens the stream alone.",
     },
 }
-_LIST: Schema = {
-    "type": "object",
-    "properties": {
+
+
+def _object(properties: Schema, needed: Sequence[str] | None = None) -> Schema:
+    """Return the schema of an object; without `needed` all that it has is."""
+    required = list(properties if needed is None else needed)
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_LIST = _object(
+    {
         "object": {"const": "list"},
         "data": {"type": "array", "items": {"type": "object"}},
         "has_more": {"type": "boolean"},
         "url": _TEXT,
-    },
-    "required": ["object", "data", "has_more", "url"],
-}
-_STATUS: Schema = {
-    "type": "object",
-    "properties": {"status": {"enum": ["ok", "unavailable"]}},
-    "required": ["status"],
-}
+    }
+)
+_STATUS = _object({"status": {"enum": ["ok", "unavailable"]}})
 _PARAMETERS: Node = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
@@ -307,22 +309,14 @@ def _failed_responses() -> Iterator[tuple[str, Node]]:
 
 
 def _error(types: Sequence[str], *, needed: list[str], others: list[str]) -> Schema:
-    error = {
-        "type": "object",
-        "properties": {
-            "type": {"enum": list(types)},
-            "message": _TEXT,
-            **dict.fromkeys([*needed, *others], _TEXT),
-        },
-        "required": ["type", "message", *needed],
-        "additionalProperties": False,
+    fields = {
+        "type": {"enum": list(types)},
+        "message": _TEXT,
+        **dict.fromkeys([*needed, *others], _TEXT),
     }
-    return {
-        "type": "object",
-        "properties": {"error": error},
-        "required": ["error"],
-        "additionalProperties": False,
-    }
+    error = _object(fields, ["type", "message", *needed])
+    closed = {"additionalProperties": False}
+    return _object({"error": error | closed}) | closed
 
 
 def _reference(kind: str, name: str) -> Node:

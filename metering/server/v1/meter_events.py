@@ -17,7 +17,7 @@ from metering.bodies import Body, body_of
 from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.server.api.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V1
+from metering.server.grammar.dialects import V1, Dialect
 from metering.usage.recording import NewMeterEvent, Recorded
 from metering.usage.requests import MeterEventAdjustmentCreate, MeterEventCreate
 
@@ -25,14 +25,26 @@ _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)
 DIGITS_MAX = 15
 
 
-def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
-    return create_and_write(calls, body_of)
+Write = Callable[[MeterEvent], Body]
+"""Writes an event as a dialect does."""
 
 
-def create_and_write(
-    calls: Sequence[Call], write: Callable[[MeterEvent], Body]
+def event_route(dialect: Dialect, path: str, write: Write) -> Route:
+    """Return the route that records one meter event a request, many in a commit."""
+    return Route(
+        method="POST",
+        dialect=dialect,
+        path=path,
+        scope="ingest",
+        summary="Record a meter event.",
+        together=lambda calls: _create_together(calls, write),
+        takes=MeterEventCreate,
+    )
+
+
+def _create_together(
+    calls: Sequence[Call], write: Write
 ) -> Sequence[Answer | MeteringError]:
-    """Record meter events in one commit, and answer them as they are to be written."""
     answers: dict[int, Answer | MeteringError] = {}
     events: dict[int, NewMeterEvent] = {}
     for number, call in enumerate(calls):
@@ -73,9 +85,7 @@ def _new_event(call: Call) -> NewMeterEvent:
     )
 
 
-def _answer(
-    call: Call, event: Recorded, write: Callable[[MeterEvent], Body]
-) -> Answer | MeteringError:
+def _answer(call: Call, event: Recorded, write: Write) -> Answer | MeteringError:
     request = call.request
     is_named_by_key = request is not None and "identifier" not in call.given
     match event:
@@ -117,15 +127,7 @@ def check_digits(value_key: str | None, payload: Mapping[str, str]) -> None:
 
 
 ROUTES = (
-    Route(
-        method="POST",
-        dialect=V1,
-        path="/v1/billing/meter_events",
-        scope="ingest",
-        summary="Record a meter event.",
-        together=_create_together,
-        takes=MeterEventCreate,
-    ),
+    event_route(V1, "/v1/billing/meter_events", body_of),
     Route(
         method="POST",
         dialect=V1,

@@ -4,18 +4,12 @@ Source: https://docs.stripe.com/api/v2/billing/meter-event
 """
 
 import hashlib
-from collections.abc import Sequence
 
-from metering import MeteringError
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
-from metering.server.v1.meter_events import create_and_write
+from metering.server.v1.meter_events import event_route
 from metering.server.v2.bodies import adjustment_body, event_body
-from metering.usage.requests import MeterEventAdjustmentCreate, MeterEventCreate
-
-
-def _create_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
-    return create_and_write(calls, event_body)
+from metering.usage.requests import MeterEventAdjustmentCreate
 
 
 def _cancel(call: Call) -> Answer:
@@ -31,15 +25,7 @@ def _cancel(call: Call) -> Answer:
 
 
 ROUTES = (
-    Route(
-        method="POST",
-        dialect=V2,
-        path="/v2/billing/meter_events",
-        scope="ingest",
-        summary="Record a meter event.",
-        together=_create_together,
-        takes=MeterEventCreate,
-    ),
+    event_route(V2, "/v2/billing/meter_events", event_body),
     Route(
         method="POST",
         dialect=V2,

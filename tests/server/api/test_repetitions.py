@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 
+import metering
 from ledger.records.idempotency import Request
 from tests.server.losing import LosingProxy, losing_proxy
 from tests.server.running import Answered, Server
@@ -249,44 +250,29 @@ def left_without_answer(
     return made, server.ask("POST", path, body, Idempotency_Key=key)
 
 
-def test_what_a_dead_process_made_is_found(server: Server) -> None:
-    form = meter_form()
-
-    made, again = left_without_answer(
-        server,
+THRESHOLD = "credit_balance_threshold"
+MADE: list[tuple[str, dict[str, str], Callable[[metering.Metering], Any]]] = [
+    (
         METERS,
-        form,
+        meter_form(event_name="made"),
         lambda store: store.meters.create(
-            display_name=form["display_name"],
-            event_name=form["event_name"],
+            display_name="A meter",
+            event_name="made",
             default_aggregation={"formula": "sum"},
         ),
-    )
-
-    assert again.status == 200
-    assert again.json["id"] == made.id
-    assert again.headers["original-request"] == "req_dead"
-
-
-def test_an_alert_on_credits_that_a_dead_process_made_is_found(
-    server: Server,
-) -> None:
-    threshold = "credit_balance_threshold"
-    form = {
-        "title": unique("alert"),
-        "alert_type": threshold,
-        f"{threshold}[lte][balance_type]": "monetary",
-        f"{threshold}[lte][monetary][currency]": "usd",
-        f"{threshold}[lte][monetary][value]": "500",
-    }
-
-    made, again = left_without_answer(
-        server,
+    ),
+    (
         "/v1/billing/alerts",
-        form,
+        {
+            "title": "Little left",
+            "alert_type": THRESHOLD,
+            f"{THRESHOLD}[lte][balance_type]": "monetary",
+            f"{THRESHOLD}[lte][monetary][currency]": "usd",
+            f"{THRESHOLD}[lte][monetary][value]": "500",
+        },
         lambda store: store.alerts.create(
-            title=form["title"],
-            alert_type=threshold,
+            title="Little left",
+            alert_type="credit_balance_threshold",
             credit_balance_threshold={
                 "lte": {
                     "balance_type": "monetary",
@@ -294,10 +280,34 @@ def test_an_alert_on_credits_that_a_dead_process_made_is_found(
                 }
             },
         ),
-    )
+    ),
+    (
+        "/v1/webhook_endpoints",
+        {"url": "https://127.0.0.1/hooks", "enabled_events[0]": "*"},
+        lambda store: store.webhook_endpoints.create(
+            url="https://127.0.0.1/hooks", enabled_events=["*"]
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "effect"), MADE, ids=[path for path, *_ in MADE]
+)
+def test_what_a_dead_process_made_is_found(
+    server: Server,
+    path: str,
+    form: dict[str, str],
+    effect: Callable[[metering.Metering], Any],
+) -> None:
+    made, again = left_without_answer(server, path, form, effect)
 
     assert again.status == 200
     assert again.json["id"] == made.id
+    assert again.headers["original-request"] == "req_dead"
+    if path == "/v1/webhook_endpoints":
+        # Nobody heard the first: it has another one that somebody does.
+        assert again.json["secret"] not in {None, made.secret}
 
 
 def test_what_a_dead_process_changed_is_told(
@@ -314,22 +324,3 @@ def test_what_a_dead_process_changed_is_told(
 
     assert again.status == 200
     assert again.json["status"] == "inactive"
-
-
-def test_an_endpoint_whose_secret_nobody_heard_has_one_that_somebody_does(
-    server: Server,
-) -> None:
-    form = {"url": "https://127.0.0.1/hooks", "enabled_events[0]": "*"}
-
-    made, again = left_without_answer(
-        server,
-        "/v1/webhook_endpoints",
-        form,
-        lambda store: store.webhook_endpoints.create(
-            url=form["url"], enabled_events=["*"]
-        ),
-    )
-
-    assert again.status == 200
-    assert again.json["id"] == made.id
-    assert again.json["secret"] not in {None, made.secret}
