@@ -26,12 +26,10 @@ def units() -> st.SearchStrategy[int]:
     )
 
 
-def quantities() -> st.SearchStrategy[Decimal]:
-    return units().map(
-        lambda count: Decimal(
-            (int(count < 0), tuple(map(int, str(abs(count)))), -FRACTION_DIGITS)
-        )
-    )
+def decimal_of(count: int) -> Decimal:
+    """The decimal of a count of 10**-12, with 12 fraction digits."""
+    digits = tuple(map(int, str(abs(count))))
+    return Decimal((int(count < 0), digits, -FRACTION_DIGITS))
 
 
 def usage_rows_of(
@@ -43,7 +41,7 @@ def usage_rows_of(
         identifier=identifiers,
         customer=WORDS,
         timestamp=TIMESTAMPS,
-        value=st.none() | quantities(),
+        value=st.none() | units().map(decimal_of),
         payload=PAYLOADS,
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ledger.usage.quantities import QUANTITY
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
-from tests.ledger.usage_rows import units
+from tests.ledger.usage_rows import decimal_of, units
 
 PLAIN_KEYS = [0, 1, 2, (1 << 63) - 1]
 WINDOWED_KEYS = [1 << 63, (1 << 63) + 1, (1 << 64) - 1]
@@ -65,11 +65,6 @@ def decimals(counts: Iterable[int | None]) -> pa.Array:
     return pa.array(
         [None if each is None else decimal_of(each) for each in counts], QUANTITY
     )
-
-
-def decimal_of(count: int) -> Decimal:
-    digits = tuple(int(digit) for digit in str(abs(count)))
-    return Decimal((int(count < 0), digits, -12))
 
 
 def units_of(value: Decimal | None) -> int:

@@ -18,8 +18,8 @@ from projections.kernels.usage.series import Series
 from projections.meters.tables import read_definitions
 from projections.usage.summaries import GroupingWindow, Summaries
 from projections.windows import DAY, HOUR
-from tests.ledger.usage_rows import units
-from tests.projections.cells import decimal_of, units_of
+from tests.ledger.usage_rows import decimal_of, units
+from tests.projections.cells import units_of
 from tests.projections.usage_logs import OpenUsage, cancellation_of, created
 
 LENGTHS = {EventTimeWindow.HOUR: HOUR, EventTimeWindow.DAY: DAY}

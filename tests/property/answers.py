@@ -42,20 +42,21 @@ def store_of(
     clock = clock or metering.FixedClock(START)
     with empty_store(clock=clock) as store:
         for meter in meters:
-            store.meters.create(
-                display_name=meter.event_name,
-                event_name=meter.event_name,
-                default_aggregation={"formula": meter.formula},  # type: ignore[typeddict-item]  # one of them
-                customer_mapping={
-                    "event_payload_key": meter.customer_key,
-                    "type": "by_id",
-                },
-                value_settings={"event_payload_key": meter.value_key},
-                event_time_window=meter.event_time_window,
-            )
+            create_meter(store, meter)
         for batch in batches:
             ingest(store, batch)
         yield store
+
+
+def create_meter(store: metering.Metering, meter: OracleMeter) -> metering.Meter:
+    return store.meters.create(
+        display_name=meter.event_name,
+        event_name=meter.event_name,
+        default_aggregation={"formula": meter.formula},  # type: ignore[typeddict-item]  # one of them
+        customer_mapping={"event_payload_key": meter.customer_key, "type": "by_id"},
+        value_settings={"event_payload_key": meter.value_key},
+        event_time_window=meter.event_time_window,
+    )
 
 
 def ingest(store: metering.Metering, rows: Sequence[Row]) -> metering.IngestReceipt:
@@ -71,9 +72,9 @@ def create(store: metering.Metering, row: Row) -> metering.MeterEvent:
     )
 
 
-def cancel(store: metering.Metering, row: Row) -> None:
+def cancel(store: metering.Metering, row: Row) -> metering.MeterEventAdjustment:
     assert row.identifier is not None
-    store.meter_event_adjustments.create(
+    return store.meter_event_adjustments.create(
         event_name=row.event_name,
         type="cancel",
         cancel={"identifier": row.identifier},

@@ -27,6 +27,7 @@ from tests.oracles.usage import (
     broken_text_rules,
 )
 from tests.property import operations as does
+from tests.property.answers import QUESTIONS, cancel, create, create_meter
 from tests.property.sources import as_source
 from tests.property.two_connections import TwoConnections
 from tests.strategies import MICROSECOND, MIDNIGHT, START
@@ -141,20 +142,12 @@ class SideBySide(TwoConnections):
         self, event_name: str, customer: str
     ) -> Iterator[tuple[Span, does.Grouping, bool]]:
         """Windows that end at odd microseconds, at hours and days, and at events."""
-        hour, day = timedelta(hours=1), timedelta(days=1)
-        odd = (
-            MIDNIGHT - 1.5 * hour + MICROSECOND,
-            MIDNIGHT + hour - MICROSECOND,
-        )
-        days = (MIDNIGHT - day, MIDNIGHT + day)
+        hour = timedelta(hours=1)
         yield (LIFETIME, "", False)
         yield (LIFETIME, "day", False)
-        yield (odd, "", False)
-        yield (odd, "hour", True)
-        yield (odd, "day", False)
-        yield (days, "", False)
-        yield (days, "hour", False)
-        yield (days, "day", True)
+        for number, (span, grouping) in enumerate(QUESTIONS):
+            # Filled: whole days by day, and odd bounds by hour.
+            yield (span, grouping, number in {2, 4})
         for event in self.oracle.events(event_name, customer)[-2:]:
             moment = event.timestamp
             yield (moment, moment + MICROSECOND), "", False
@@ -229,19 +222,9 @@ class SideBySide(TwoConnections):
     @operate.register
     def _(self, operation: does.Define, connection: int) -> None:
         meter = operation.meter
-        meters = self.connections[connection].meters
+        store = self.connections[connection]
         with self._unless_refused(is_possible=self.oracle.create_meter(meter)):
-            self.meters[meter.event_name] = meters.create(
-                display_name=f"Meter of {meter.event_name}",
-                event_name=meter.event_name,
-                default_aggregation={"formula": meter.formula},  # type: ignore[typeddict-item]  # one of them
-                customer_mapping={
-                    "event_payload_key": meter.customer_key,
-                    "type": "by_id",
-                },
-                value_settings={"event_payload_key": meter.value_key},
-                event_time_window=meter.event_time_window,
-            )
+            self.meters[meter.event_name] = create_meter(store, meter)
 
     @operate.register
     def _(self, operation: does.SetActive, connection: int) -> None:
@@ -332,12 +315,7 @@ class SideBySide(TwoConnections):
         self, row: Row, connection: int
     ) -> metering.MeterEvent | metering.MeteringError:
         try:
-            return self.connections[connection].meter_events.create(
-                event_name=row.event_name,
-                payload=dict(row.payload),
-                identifier=row.identifier,
-                timestamp=row.timestamp,
-            )
+            return create(self.connections[connection], row)
         except metering.MeteringError as error:
             return error
 
@@ -381,28 +359,20 @@ class SideBySide(TwoConnections):
                 assert rejection["identifier"] == row.identifier
 
     def _cancel(self, event_name: str, identifier: str, connection: int) -> None:
-        adjustments = self.connections[connection].meter_event_adjustments
+        store = self.connections[connection]
+        row = Row(event_name=event_name, payload={}, identifier=identifier)
         before = self.oracle.position
         known = self.oracle.cancel(event_name, identifier)
         if known is None:
             self.reached["cancelled nothing"] += 1
-            row = Row(event_name=event_name, payload={}, identifier=identifier)
             with pytest.raises(metering.MeteringError) as caught:
-                adjustments.create(
-                    event_name=event_name,
-                    type="cancel",
-                    cancel={"identifier": identifier},
-                )
+                cancel(store, row)
             assert caught.value.code == "resource_missing" or broken_text_rules(row)
             return
         is_first = self.oracle.position > before
         self.reached["cancelled" if is_first else "cancelled again"] += 1
 
-        adjustment = adjustments.create(
-            event_name=event_name, type="cancel", cancel={"identifier": identifier}
-        )
-
-        assert adjustment.status == "complete"
+        assert cancel(store, row).status == "complete"
 
     @contextmanager
     def _unless_refused(self, *, is_possible: bool) -> Iterator[None]:

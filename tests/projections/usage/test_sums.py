@@ -15,8 +15,7 @@ from projections.kernels.usage.decimals import (
     word_sums_of_neighbours,
     words_of,
 )
-from tests.ledger.usage_rows import units
-from tests.projections.scans.reaggregation.drawing import in_units
+from tests.ledger.usage_rows import decimal_of, units
 
 GROUPS = st.lists(
     st.lists(units() | st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4),
@@ -27,7 +26,7 @@ GROUPS = st.lists(
 
 def words(groups: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Lay numbers out group by group, and tell where each group starts."""
-    values = [in_units(number) for group in groups for number in group]
+    values = [decimal_of(number) for group in groups for number in group]
     sizes = [len(group) for group in groups]
     column = pa.array(values, pa.decimal128(38, 12))
     return words_of(column), np.cumsum([0, *sizes[:-1]])

@@ -15,8 +15,8 @@ from ledger.usage.columns import UsageRow
 from projections.kernels.meters import apply_fact
 from projections.kernels.usage.series import Series
 from projections.windows import DAY, HOUR, floor_to
-from tests.ledger.usage_rows import units
-from tests.projections.cells import decimal_of, units_of
+from tests.ledger.usage_rows import decimal_of, units
+from tests.projections.cells import units_of
 from tests.projections.usage_logs import cancellation_of, created
 
 METERS = {

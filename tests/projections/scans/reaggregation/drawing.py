@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from tests.ledger.usage_rows import decimal_of
 from tests.projections.scans.reaggregation.naive import Asked, Event, Meter
 
 MICROSECOND = timedelta(microseconds=1)
@@ -61,11 +62,7 @@ def kinds_of_values() -> st.SearchStrategy[st.SearchStrategy[Decimal]]:
     edges = st.sampled_from([limit, -limit, limit - 1])
     # A store of one kind of values is more usual than one of all.
     kinds = st.sampled_from([small, small, small | words, small | words | edges])
-    return kinds.map(lambda kind: kind.map(in_units))
-
-
-def in_units(units: int) -> Decimal:
-    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -12))
+    return kinds.map(lambda kind: kind.map(decimal_of))
 
 
 @st.composite
