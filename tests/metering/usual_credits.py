@@ -18,6 +18,12 @@ def money(value: object = 1_000, currency: object = "usd") -> Any:
     return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
 
 
+def usd(value: int) -> metering.CreditAmount:
+    """An amount of credits in US dollars, as an answer has it."""
+    monetary = metering.Monetary(currency="usd", value=value)
+    return metering.CreditAmount(monetary=monetary)
+
+
 def for_prices(*prices: str) -> Any:
     """What a grant for some prices is applicable to."""
     return {"scope": {"prices": [{"id": price} for price in prices]}}

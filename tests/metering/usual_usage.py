@@ -71,6 +71,19 @@ def table(rows: Iterable[Mapping[str, object]], **types: pa.DataType) -> pa.Tabl
     )
 
 
+def batch(first: int, count: int, value: str = "1") -> pa.Table:
+    """Events with identifiers of three customers; `value` may name their number."""
+    return table(
+        {
+            "event_name": "tokens",
+            "identifier": f"event-{number}",
+            "stripe_customer_id": f"cus_{number % 3}",
+            "value": value.format(number),
+        }
+        for number in range(first, first + count)
+    )
+
+
 def columns(length: int = 1, **given: object) -> pa.Table:
     """A flat table of ordinary events, with these columns besides or instead."""
     for column in given.values():

@@ -117,14 +117,23 @@ def test_a_threshold_that_breaks_a_rule_is_refused(
     assert store.alerts.list() == []
 
 
-@pytest.mark.parametrize("title", ["", "x" * 257, None])
-def test_a_title_has_1_to_256_characters(
-    store: metering.Metering, tokens: metering.Meter, title: Any
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"title": ""}, "title"),
+        ({"title": "x" * 257}, "title"),
+        ({"title": None}, "title"),
+        ({"alert_type": "spend_threshold"}, "alert_type"),
+    ],
+)
+def test_a_title_has_1_to_256_characters_and_a_type_is_one_of_two(
+    store: metering.Metering, tokens: metering.Meter, given: Any, param: str
 ) -> None:
     threshold: Any = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
+    asked: Any = {"title": "A lot", "usage_threshold": threshold, **given}
 
-    with refused(param="title"):
-        store.alerts.create(title=title, usage_threshold=threshold)
+    with refused(param=param):
+        store.alerts.create(**asked)
 
 
 @pytest.mark.parametrize("formula", ["min", "max", "avg", "unique_count"])
@@ -137,18 +146,6 @@ def test_usage_that_does_not_grow_event_by_event_is_not_watched(
         create_alert(store, meter)
 
     assert caught.value.code == "meter_formula_unsupported"
-
-
-def test_other_types_of_alerts_are_refused(
-    store: metering.Metering, tokens: metering.Meter
-) -> None:
-    threshold: Any = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}
-    unknown: Any = "spend_threshold"
-
-    with refused(param="alert_type"):
-        store.alerts.create(
-            title="A lot", alert_type=unknown, usage_threshold=threshold
-        )
 
 
 def test_an_alert_goes_from_active_to_inactive_and_back(

@@ -30,9 +30,7 @@ def store(connect: Connect, clock: metering.FixedClock) -> Iterator[metering.Met
 def watch(
     store: metering.Metering, value: object = 500, currency: object = "usd", **more: Any
 ) -> metering.Alert:
-    monetary = {"currency": currency, "value": value}
-    lte: Any = {"balance_type": "monetary", "monetary": monetary}
-    threshold: Any = {"lte": lte, **more}
+    threshold: Any = {**limit(currency=currency, value=value), **more}
     return store.alerts.create(
         title="Few",
         alert_type="credit_balance_threshold",
@@ -80,6 +78,10 @@ def test_an_alert_on_credits_is_told_as_it_was_created(
     assert store.alerts.list(alert_type="usage_threshold") == []
 
 
+def limit(**monetary: object) -> dict[str, object]:
+    return {"lte": {"balance_type": "monetary", "monetary": monetary}}
+
+
 @pytest.mark.parametrize(
     ("threshold", "param"),
     [
@@ -87,28 +89,9 @@ def test_an_alert_on_credits_is_told_as_it_was_created(
         ({}, "[lte]"),
         ({"lte": {}}, "[lte][balance_type]"),
         ({"lte": {"balance_type": "monetary"}}, "[lte][monetary]"),
-        (
-            {"lte": {"balance_type": "monetary", "monetary": {"currency": "usd"}}},
-            "[lte][monetary][value]",
-        ),
-        (
-            {
-                "lte": {
-                    "balance_type": "monetary",
-                    "monetary": {"currency": "usd", "value": -1},
-                }
-            },
-            "[lte][monetary][value]",
-        ),
-        (
-            {
-                "lte": {
-                    "balance_type": "monetary",
-                    "monetary": {"currency": "zzz", "value": 1},
-                }
-            },
-            "[lte][monetary][currency]",
-        ),
+        (limit(currency="usd"), "[lte][monetary][value]"),
+        (limit(currency="usd", value=-1), "[lte][monetary][value]"),
+        (limit(currency="zzz", value=1), "[lte][monetary][currency]"),
     ],
 )
 def test_a_threshold_that_breaks_a_rule_is_refused(
@@ -124,12 +107,11 @@ def test_a_threshold_that_breaks_a_rule_is_refused(
 
 def test_a_threshold_of_the_other_type_is_refused(store: metering.Metering) -> None:
     usage: Any = {"gte": 1, "meter": "mtr_1", "recurrence": "one_time"}
-    monetary = {"currency": "usd", "value": 1}
-    lte: Any = {"balance_type": "monetary", "monetary": monetary}
+    credit: Any = limit(currency="usd", value=1)
 
     with refused(param="credit_balance_threshold"):
         store.alerts.create(
-            title="Few", usage_threshold=usage, credit_balance_threshold={"lte": lte}
+            title="Few", usage_threshold=usage, credit_balance_threshold=credit
         )
 
 

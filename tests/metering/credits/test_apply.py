@@ -15,6 +15,7 @@ from tests.metering.usual_credits import (
     grant,
     line,
     told,
+    usd,
 )
 from tests.metering.usual_usage import NOW
 
@@ -37,9 +38,7 @@ def test_an_invoice_draws_credits_line_by_line(
         credit=None,
         credit_grant=gift.id,
         debit=metering.CreditTransactionDebit(
-            amount=metering.CreditAmount(
-                monetary=metering.Monetary(currency="usd", value=200)
-            ),
+            amount=usd(200),
             type="credits_applied",
             credits_applied=metering.InvoiceLineItem(
                 invoice="in_1", invoice_line_item="il_1"
@@ -159,9 +158,7 @@ def test_reinstated_credits_are_there_again(
         id=first.id,
         created=NOW + DAY,
         credit=metering.CreditTransactionCredit(
-            amount=metering.CreditAmount(
-                monetary=metering.Monetary(currency="usd", value=100)
-            ),
+            amount=usd(100),
             type="credits_application_invoice_voided",
             credits_application_invoice_voided=metering.InvoiceLineItem(
                 invoice="in_1", invoice_line_item="il_1"

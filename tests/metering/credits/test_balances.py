@@ -11,7 +11,15 @@ import pytest
 import metering
 from tests.conftest import Connect
 from tests.metering.refusals import refused
-from tests.metering.usual_credits import DAY, apply, balance, for_prices, grant, line
+from tests.metering.usual_credits import (
+    DAY,
+    apply,
+    balance,
+    for_prices,
+    grant,
+    line,
+    usd,
+)
 from tests.metering.usual_usage import NOW
 
 MICROSECOND = timedelta(microseconds=1)
@@ -29,12 +37,8 @@ def test_a_summary_has_the_shape_of_the_api(store: metering.Metering) -> None:
         metering.CreditBalanceSummary(
             balances=(
                 metering.CreditBalance(
-                    available_balance=metering.CreditAmount(
-                        monetary=metering.Monetary(currency="usd", value=300)
-                    ),
-                    ledger_balance=metering.CreditAmount(
-                        monetary=metering.Monetary(currency="usd", value=500)
-                    ),
+                    available_balance=usd(300),
+                    ledger_balance=usd(500),
                 ),
             ),
             customer="cus_1",

@@ -17,6 +17,7 @@ from tests.metering.usual_credits import (
     line,
     money,
     told,
+    usd,
 )
 from tests.metering.usual_usage import NOW, create_meter
 
@@ -26,9 +27,7 @@ def test_a_grant_has_the_usual_settings(store: metering.Metering) -> None:
 
     assert made == metering.CreditGrant(
         id=made.id,
-        amount=metering.CreditAmount(
-            monetary=metering.Monetary(currency="usd", value=1_000)
-        ),
+        amount=usd(1_000),
         applicability_config=metering.ApplicabilityConfig(
             scope=metering.CreditScope(price_type="metered", prices=None)
         ),

@@ -5,7 +5,7 @@ import pytest
 import metering
 from tests.conftest import Connect
 from tests.metering.refusals import refused
-from tests.metering.usual_credits import DAY, apply, balance, grant, line, told
+from tests.metering.usual_credits import DAY, apply, balance, grant, line, told, usd
 from tests.metering.usual_usage import NOW
 
 
@@ -82,9 +82,7 @@ def test_a_granted_transaction_is_effective_when_its_grant_is(
 
     assert (granted.created, granted.effective_at) == (NOW, NOW + DAY)
     assert granted.credit == metering.CreditTransactionCredit(
-        amount=metering.CreditAmount(
-            monetary=metering.Monetary(currency="usd", value=1_000)
-        ),
+        amount=usd(1_000),
         type="credits_granted",
     )
 

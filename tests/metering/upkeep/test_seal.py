@@ -5,6 +5,7 @@ import shutil
 import threading
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,29 +13,19 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.metering import usual_usage
 from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import (
     NOW,
     cancel_event,
     create_event,
     create_meter,
-    table,
     total,
 )
 from tests.segment_places import places_of, segments_of
 from tests.waiting import eventually
 
-
-def batch(first: int, count: int) -> object:
-    return table(
-        {
-            "event_name": "tokens",
-            "identifier": f"event-{number}",
-            "stripe_customer_id": f"cus_{number % 3}",
-            "value": f"{number}.5",
-        }
-        for number in range(first, first + count)
-    )
+batch = partial(usual_usage.batch, value="{}.5")
 
 
 def worth(numbers: range) -> Decimal:

@@ -13,24 +13,12 @@ from tests.conftest import Connect
 from tests.faults.copying import copied
 from tests.metering.usual_usage import (
     NOW,
+    batch,
     cancel_event,
     create_event,
     create_meter,
-    table,
 )
 from tests.segment_places import segments_of
-
-
-def batch(first: int, count: int, value: str = "1") -> object:
-    return table(
-        {
-            "event_name": "tokens",
-            "identifier": f"event-{number}",
-            "stripe_customer_id": f"cus_{number % 3}",
-            "value": value,
-        }
-        for number in range(first, first + count)
-    )
 
 
 def connected(target: str) -> metering.Metering:

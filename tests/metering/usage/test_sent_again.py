@@ -161,7 +161,7 @@ def test_identifiers_are_compared_character_by_character(
     assert total(store, tokens) == 8
 
 
-def test_an_equal_event_of_a_cancelled_one_is_its_duplicate_and_stays_cancelled(
+def test_a_cancelled_event_keeps_its_identifier_and_stays_cancelled(
     store: metering.Metering, tokens: metering.Meter
 ) -> None:
     original = create_event(store, **SENT)
@@ -172,18 +172,8 @@ def test_an_equal_event_of_a_cancelled_one_is_its_duplicate_and_stays_cancelled(
     assert again.duplicate
     assert again.cancelled
     assert again.position == original.position
-    assert total(store, tokens) == 0
-
-
-def test_other_content_under_the_identifier_of_a_cancelled_event_is_a_conflict(
-    store: metering.Metering, tokens: metering.Meter
-) -> None:
-    create_event(store, **SENT)
-    cancel_event(store, "req-1")
-
     with pytest.raises(metering.IdentifierConflictError):
         create_event(store, identifier="req-1", timestamp=NOW)
-
     assert total(store, tokens) == 0
 
 
