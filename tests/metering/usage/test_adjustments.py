@@ -201,64 +201,48 @@ def test_cancelling_the_last_event_leaves_what_the_others_come_to(
     assert total(store, meter) == Decimal(after)
 
 
-def test_cancelling_one_last_event_after_the_other_goes_back_to_nothing(
+# Recorded in this order, which is not that of their timestamps.
+IN_ONE_HOUR = {
+    "a": ("1", datetime(2026, 3, 1, 9, 0, 30, tzinfo=UTC)),
+    "b": ("10", datetime(2026, 3, 1, 9, 0, 20, tzinfo=UTC)),
+    "c": ("100", datetime(2026, 3, 1, 9, 0, 10, tzinfo=UTC)),
+}
+ON_TWO_DAYS = {
+    name: ("1", datetime(2026, 2, day, tzinfo=UTC))
+    for name, day in (("a", 26), ("b", 26), ("c", 27))
+}
+
+
+@pytest.mark.parametrize(
+    ("formula", "window", "events", "order", "expected"),
+    [
+        ("last", None, IN_ONE_HOUR, "bac", [1, 1, 100, 0]),
+        ("sum", "hour", IN_ONE_HOUR, "cab", [100, 10, 10, 0]),
+        ("last", "hour", IN_ONE_HOUR, "cab", [100, 10, 10, 0]),
+        ("sum", "day", IN_ONE_HOUR, "cab", [100, 10, 10, 0]),
+        ("last", "day", IN_ONE_HOUR, "cab", [100, 10, 10, 0]),
+        ("count", "day", ON_TWO_DAYS, "bca", [2, 2, 1, 0]),
+    ],
+)
+def test_what_is_left_counts_as_if_the_others_had_never_been_sent(
     store: metering.Metering,
-) -> None:
-    meter = create_meter(store, formula="last")
-    create_values(store, "1", "10", "100")
-
-    totals = []
-    for identifier in ("event-1", "event-2", "event-0"):
-        cancel_event(store, identifier)
-        totals.append(total(store, meter))
-
-    assert totals == [100, 1, 0]
-
-
-@pytest.mark.parametrize("window", ["hour", "day"])
-@pytest.mark.parametrize("formula", ["sum", "last"])
-def test_cancelling_what_counts_of_an_hour_or_day_restores_the_one_before(
-    store: metering.Metering, window: str, formula: str
+    formula: str,
+    window: str | None,
+    events: dict[str, tuple[str, datetime]],
+    order: str,
+    expected: list[int],
 ) -> None:
     meter = create_meter(store, formula=formula, event_time_window=window)
-    # All in one hour; recorded in this order, which is not that of their timestamps.
-    for identifier, value, second in (
-        ("a", "1", 30),
-        ("b", "10", 20),
-        ("c", "100", 10),
-    ):
-        create_event(
-            store,
-            payload={"stripe_customer_id": "cus_1", "value": value},
-            identifier=identifier,
-            timestamp=datetime(2026, 3, 1, 9, 0, second, tzinfo=UTC),
-        )
+    for name, (value, at) in events.items():
+        payload = {"stripe_customer_id": "cus_1", "value": value}
+        create_event(store, payload=payload, identifier=name, timestamp=at)
 
     totals = [total(store, meter)]
-    for identifier in "cab":
-        cancel_event(store, identifier)
+    for name in order:
+        cancel_event(store, name)
         totals.append(total(store, meter))
 
-    assert totals == [100, 10, 10, 0]
-
-
-def test_cancelling_one_day_leaves_the_other_days_of_a_pre_aggregated_meter(
-    store: metering.Metering,
-) -> None:
-    meter = create_meter(store, formula="count", event_time_window="day")
-    for identifier, day in (("a", 26), ("b", 26), ("c", 27)):
-        create_event(
-            store,
-            identifier=identifier,
-            timestamp=datetime(2026, 2, day, tzinfo=UTC),
-        )
-
-    totals = [total(store, meter)]
-    for identifier in "bca":
-        cancel_event(store, identifier)
-        totals.append(total(store, meter))
-
-    assert totals == [2, 2, 1, 0]
+    assert totals == expected
 
 
 def test_an_identifier_names_its_latest_event_once_it_may_be_used_again(
