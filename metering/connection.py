@@ -18,13 +18,15 @@ from metering.alerts.alerts import ALERTS_MAX, Alerts
 from metering.arguments.clock import Clock, SystemClock
 from metering.arguments.ids import RandomIds
 from metering.arguments.times import Time, duration
+from metering.arguments.words import FormulaName, WindowName
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CREDIT_GRANTS_MAX, CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.internals import Internals
 from metering.meters.meters import Meters
-from metering.reaggregation.questions import Filters, ReaggregationRequest, reaggregated
+from metering.reaggregation.questions import reaggregated
+from metering.reaggregation.requests import Filters, Reaggregate
 from metering.store.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import SEAL_EVENTS, BackgroundSealing
@@ -274,14 +276,14 @@ class Metering:
         meters: str | Iterable[str] | None = None,
         start_time: Time | None = None,
         end_time: Time | None = None,
-        window: str = "day",
+        window: WindowName = "day",
         group_by: str | Iterable[str] = (),
         timezone: str = "UTC",
         as_of: Time | None = None,
         executor: Executor | None = None,
         *,
         filters: Filters | None = None,
-        formula: str | None = None,
+        formula: FormulaName | None = None,
         value_key: str | None = None,
         progress: StepCallback | None = None,
     ) -> pa.Table:
@@ -319,7 +321,7 @@ class Metering:
                 where `value_key` says.
             SegmentStoreError: a segment cannot be read.
         """
-        request = ReaggregationRequest(
+        request = Reaggregate(
             meters=meters,
             start_time=start_time,
             end_time=end_time,

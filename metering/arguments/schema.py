@@ -19,7 +19,7 @@ How annotations are read:
 """
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -67,6 +67,7 @@ AskedStruct = TypeVar("AskedStruct", bound=msgspec.Struct)
 ELEMENTS_MAX = 10_000
 """Of a list without a limit of its own, over HTTP."""
 _LONGEST_SPELLED = 5_000
+_LISTS = {Collection, Iterable, Sequence}
 
 
 Check = Callable[[str, str], str]
@@ -221,7 +222,7 @@ class _SchemaReading:
     def _nested(self, hint: Any, meta: Meta, path: str) -> Kind:
         if get_origin(hint) is Mapping:
             return self._mapping(hint, meta, path)
-        if get_origin(hint) is Sequence:
+        if get_origin(hint) in _LISTS:
             [element] = get_args(hint)
             return ListKind(
                 kind=self._kind(_alternatives(element), f"{path}[]"),

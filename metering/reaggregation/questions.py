@@ -1,8 +1,7 @@
 """Re-aggregation as callers ask for it: what they name is found, checked, and asked."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import tzinfo
 
 import numpy as np
@@ -17,6 +16,7 @@ from metering.arguments.times import Time, instant, not_after
 from metering.arguments.words import FormulaName, WindowName
 from metering.arguments.zones import zone_of
 from metering.errors import InvalidRequestError
+from metering.reaggregation.requests import Filters, Reaggregate
 from metering.store.engine import Engine
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.meters import MeterDefinition
@@ -30,39 +30,18 @@ from projections.scans.reaggregation.question import (
 from projections.scans.recorded import RecordedEvents
 from projections.windows import END
 
-Filters = Mapping[str, str | Collection[str]]
-"""Payload keys, each with the string or strings that an event must have there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaggregationRequest:
-    """What a caller wants recomputed; see `Metering.reaggregate`."""
-
-    meters: str | Iterable[str] | None
-    start_time: Time | None
-    end_time: Time | None
-    window: str
-    group_by: str | Iterable[str]
-    timezone: str
-    as_of: Time | None
-    filters: Filters | None
-    formula: str | None
-    value_key: str | None
-
 
 def reaggregated(
     engine: Engine,
-    request: ReaggregationRequest,
+    request: Reaggregate,
     executor: Executor | None,
     progress: ScanProgress | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
-    unit, zone = (
-        WindowUnit(checked_value(WindowName, request.window, "window")),
-        zone_of(request.timezone, "timezone"),
-    )
+    unit = WindowUnit(checked_value(WindowName, request.window, "window"))
+    zone = zone_of("UTC" if request.timezone is None else request.timezone, "timezone")
     recorded = engine.recorded(_position(engine, request.as_of))
-    dimensions, filters = _dimensions(request.group_by), _filters(request.filters)
+    dimensions, filters = _dimensions(request.group_by or ()), _filters(request.filters)
     meters = _meters(recorded.definitions, request.meters)
     _check_keys(meters, "group_by", dimensions)
     _check_keys(meters, "filters", filters)
@@ -121,7 +100,7 @@ def _check_keys(
 
 
 def _measures(
-    meters: Iterable[MeterDefinition], request: ReaggregationRequest
+    meters: Iterable[MeterDefinition], request: Reaggregate
 ) -> Iterable[Measure]:
     for meter in meters:
         formula = (
@@ -156,7 +135,7 @@ def _meters(
 
 def _times(
     recorded: RecordedEvents,
-    request: ReaggregationRequest,
+    request: Reaggregate,
     unit: WindowUnit,
     zone: tzinfo,
 ) -> tuple[int, int, Windows]:

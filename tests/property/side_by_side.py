@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import singledispatchmethod
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -42,7 +43,7 @@ ODD: Span = (
     MIDNIGHT - timedelta(hours=90) + MICROSECOND,
     MIDNIGHT + timedelta(hours=1) - MICROSECOND,
 )
-REAGGREGATED: tuple[tuple[Span, does.Grouping], ...] = (
+REAGGREGATED: tuple[tuple[Span, Literal["hour", "day"]], ...] = (
     (LIFETIME, "day"),
     (ODD, "hour"),
 )
@@ -60,7 +61,7 @@ class SideBySide(TwoConnections):
         self.oracle = Oracle()
         self.meters: dict[str, metering.Meter] = {}
         self.sent: list[Row] = []
-        self.past: list[tuple[int, Span, does.Grouping, pa.Table]] = []
+        self.past: list[tuple[int, Span, Literal["hour", "day"], pa.Table]] = []
 
     def play(self, history: does.History) -> None:
         for meter in history.meters:
