@@ -8,12 +8,11 @@ import stripe
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.running import Server, running_server
-from tests.server.shapes import differences
+from tests.server.shapes import NUMBER_OR_NULL, TEXT_OR_NULL, differences
 from tests.server.usage import create_event, create_meter, event_form, unique
 
 METRICS, HEALTH = "/metrics", "/metering/v1/health"
 METERS, EVENTS = "/v1/billing/meters", "/v1/billing/meter_events"
-NUMBER_OR_NULL, TEXT_OR_NULL = (int, None), (str, None)
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 

@@ -98,16 +98,3 @@ def test_an_alert_is_switched_off_and_on_and_archived(
     assert check_shape(alerts.archive(alert.id), ALERT)["status"] == "archived"
     assert check_shape(alerts.retrieve(alert.id), ALERT)["status"] == "archived"
     assert check_shape(alerts.list({"meter": meter.id}), list_of(ALERT))["data"] == []
-
-
-def test_alerts_of_a_meter_are_listed_newest_first(client: stripe.StripeClient) -> None:
-    meter = create_meter(client)
-    first, second = create_alert(client, meter), create_alert(client, meter)
-
-    listed = client.v1.billing.alerts.list(
-        {"meter": meter.id, "alert_type": "usage_threshold"}
-    )
-
-    plain = check_shape(listed, list_of(ALERT))
-    assert [each["id"] for each in plain["data"]] == [second.id, first.id]
-    assert plain["url"] == "/v1/billing/alerts"

@@ -94,19 +94,6 @@ def test_a_grant_is_expired_or_voided(client: stripe.StripeClient) -> None:
     assert abs(check_shape(voided, GRANT)["voided_at"] - now()) < 60
 
 
-def test_grants_of_a_customer_are_listed_newest_first(
-    client: stripe.StripeClient,
-) -> None:
-    customer = unique("cus")
-    first, second = create_grant(client, customer), create_grant(client, customer)
-
-    listed = client.v1.billing.credit_grants.list({"customer": customer})
-
-    plain = check_shape(listed, list_of(GRANT))
-    assert [each["id"] for each in plain["data"]] == [second.id, first.id]
-    assert plain["url"] == "/v1/billing/credit_grants"
-
-
 def test_the_balance_of_a_customer_is_what_is_left(client: stripe.StripeClient) -> None:
     customer = unique("cus")
     grant = create_grant(client, customer)
