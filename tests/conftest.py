@@ -27,6 +27,7 @@ pytest.register_assert_rewrite(
     "tests.property.credits.invariants",
     "tests.property.credits.runs",
     "tests.property.credits.side_by_side",
+    "tests.property.two_connections",
     "tests.property.webhook_histories",
 )
 

@@ -4,7 +4,7 @@ Each step names the connection that acts, so that what one writes the other must
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,6 +79,20 @@ class TwoConnections:
     def act(self, number: int, deed: Any) -> None:
         """Do anything but upkeep, and tell the oracle."""
         raise NotImplementedError(deed)
+
+    def assert_found(self, found: Callable[[], list[Any]], due: list[Any]) -> None:
+        """Check what is found now, and when everything was sealed and made anew."""
+        self.connections[1].catch_up()
+        assert found() == due
+
+        position = self.connections[0].catch_up()
+        self.connections[0].seal()
+        self.connections[1].rebuild()
+        self.keep_up(0, "reopen")
+        self.connections[1].catch_up()
+        assert self.connections[0].catch_up() == position
+        assert found() == due
+        assert self.connections[1].verify().problems == ()
 
     def keep_up(self, number: int, verb: str) -> None:
         """Do what an `Upkeep` says."""

@@ -70,17 +70,7 @@ def test_what_has_triggered_is_what_the_oracle_names(
             both.live(history)
 
             due = both.oracle.due()
-            both.connections[1].catch_up()
-            assert both.found(0) == due
-
-            position = both.connections[0].catch_up()
-            both.connections[0].seal()
-            both.connections[1].rebuild()
-            both.do(0, Upkeep(verb="reopen"))
-            both.connections[1].catch_up()
-            assert both.connections[0].catch_up() == position
-            assert both.found(0) == due
-            assert both.connections[1].verify().problems == ()
+            both.assert_found(lambda: both.found(0), due)
 
         for each in due:
             kind = both.oracle.alerts[each.alert]

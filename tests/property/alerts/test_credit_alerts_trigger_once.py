@@ -71,17 +71,7 @@ def test_what_has_triggered_is_what_the_oracle_names(
             both.live(history)
 
             due = both.due()
-            both.connections[1].catch_up()
-            assert sorted(both.found(0)) == due
-
-            position = both.connections[0].catch_up()
-            both.connections[0].seal()
-            both.connections[1].rebuild()
-            both.do(0, Upkeep(verb="reopen"))
-            both.connections[1].catch_up()
-            assert both.connections[0].catch_up() == position
-            assert sorted(both.found(0)) == due
-            assert both.connections[1].verify().problems == ()
+            both.assert_found(lambda: sorted(both.found(0)), due)
 
         for each in due:
             reached["by time" if each.moment[1] == 0 else "by a fact"] += 1
