@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Generic
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.main import get_group
 
 from metering.cli.options import option
@@ -35,6 +35,7 @@ from metering.cli.signatures import (
     Options,
     Shared,
     extended,
+    taking_target,
 )
 from metering.cli.targets import StoreTarget, is_given
 
@@ -129,7 +130,6 @@ class Resource:
             id_of: finds the id of what the argument names.
         """
         self._app = typer.Typer(rich_markup_mode=None)
-        self._others: list[TyperCommand] = []
         self._details = details
         self._argument = argument
         self._calls = calls
@@ -138,10 +138,7 @@ class Resource:
     @property
     def group(self) -> TyperGroup:
         """Make the group of all commands."""
-        group = get_group(self._app)
-        for command in self._others:
-            group.add_command(command)
-        return group
+        return get_group(self._app)
 
     def lists(
         self, function: Callable[Concatenate[metering.Metering, Options], object]
@@ -167,9 +164,9 @@ class Resource:
         for name, text in helps.items():
             self.command(name=name)(self._action(name, text))
 
-    def add(self, command: TyperCommand) -> None:
-        """Add a command that prints itself what it finds."""
-        self._others.append(command)
+    def add(self, function: Callable[Concatenate[StoreTarget, Options], None]) -> None:
+        """Add a command that opens the store and prints what it finds itself."""
+        self._app.command()(taking_target(function))
 
     def command(
         self,

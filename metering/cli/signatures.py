@@ -74,6 +74,18 @@ def extended(
     return command
 
 
+def taking_target(
+    function: Callable[Concatenate[StoreTarget, Options], None],
+    store: tuple[object, object] = PLACES["store"],
+) -> Callable[..., None]:
+    """Give a function that takes the target the options that name it."""
+
+    def run(ctx: typer.Context, own: GivenOptions, _: GivenOptions) -> None:
+        function(StoreTarget.of(ctx), **own)  # type: ignore[call-arg]  # its own options
+
+    return extended(function, {**PLACES, "store": store}, run)
+
+
 def on_target(
     *, epilog: str | None = None, store: tuple[object, object] = PLACES["store"]
 ) -> Callable[[Callable[Concatenate[StoreTarget, Options], None]], TyperCommand]:
@@ -87,11 +99,8 @@ def on_target(
     def made(
         function: Callable[Concatenate[StoreTarget, Options], None],
     ) -> TyperCommand:
-        def run(ctx: typer.Context, own: GivenOptions, _: GivenOptions) -> None:
-            function(StoreTarget.of(ctx), **own)  # type: ignore[call-arg]  # its own options
-
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
-        app.command(epilog=epilog)(extended(function, {**PLACES, "store": store}, run))
+        app.command(epilog=epilog)(taking_target(function, store))
         command = get_command(app)
         assert isinstance(command, TyperCommand), "one function is one command"
         return command

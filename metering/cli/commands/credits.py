@@ -17,14 +17,7 @@ from metering.cli.options import (
     option,
     time_option,
 )
-from metering.cli.resource import (
-    PAGE,
-    ROWS_OF_A_TABLE,
-    Done,
-    LimitOption,
-    Listing,
-    Resource,
-)
+from metering.cli.resource import PAGE, ROWS_OF_A_TABLE, Done, Listing, Resource
 from metering.cli.screens.arrow_tables import print_rows
 from metering.cli.screens.credits import (
     balance_columns,
@@ -37,7 +30,7 @@ from metering.cli.screens.history import show_history
 from metering.cli.screens.money import option_amount, option_currency
 from metering.cli.screens.screen import print_document, show, show_table
 from metering.cli.screens.text import second
-from metering.cli.signatures import JsonOption, on_target
+from metering.cli.signatures import JsonOption
 from metering.cli.targets import StoreTarget
 
 _USUAL_TIME = timedelta(days=30)
@@ -87,7 +80,7 @@ def credit_grants(
     )
 
 
-@on_target()
+@CREDITS.add
 def grant(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
@@ -137,7 +130,6 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
         CREDITS.tell(m, granted, is_json=json)
 
 
-CREDITS.add(grant)
 CREDITS.actions(retrieve="Show a grant.")
 
 
@@ -178,7 +170,7 @@ def forfeited_of(
     return None
 
 
-@on_target()
+@CREDITS.add
 def balance(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
@@ -214,7 +206,7 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
         show("None were granted.")
 
 
-@on_target()
+@CREDITS.add
 def history(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
@@ -271,15 +263,13 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
     )
 
 
-@on_target()
+@CREDITS.command(lists=True)
 def transactions(
-    target: StoreTarget,
+    m: metering.Metering,
     *,
     customer: OnlyCustomerOption = None,
     grant: _OnlyGrantOption = None,
-    limit: LimitOption = None,
-    json: JsonOption = False,
-) -> None:
+) -> Listing[metering.CreditBalanceTransaction]:
     """Explain each cent that came or went, newest first.
 
     A transaction is credits granted, applied to an invoice, reinstated because the
@@ -288,22 +278,14 @@ def transactions(
     of = grant or customer
     if of is None:
         raise typer.BadParameter("give --customer or --grant")
-    with target.open() as m:
-        listing = Listing(
-            m.credit_balance_transactions.list(
-                customer, grant, limit=PAGE
-            ).auto_paging_iter(),
-            lambda shown: transaction_columns(shown, of),
-            none=f"No credit transactions of {of}.",
-            title=f"Credit transactions of {of}",
-            is_long=True,
-        )
-        CREDITS.tell(m, listing, is_json=json, limit=limit)
-
-
-CREDITS.add(balance)
-CREDITS.add(history)
-CREDITS.add(transactions)
+    found = m.credit_balance_transactions.list(customer, grant, limit=PAGE)
+    return Listing(
+        found.auto_paging_iter(),
+        lambda shown: transaction_columns(shown, of),
+        none=f"No credit transactions of {of}.",
+        title=f"Credit transactions of {of}",
+        is_long=True,
+    )
 
 
 def _scope(prices: Sequence[str] | None) -> metering.CreditScopeParams:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Literal
@@ -28,6 +26,7 @@ from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.usage.ingest.sources import open_source
 
+_CreatableFormula = Literal["sum", "count", "last"]
 _MeterColumnOption = Annotated[
     str | None, option("COLUMN", "If left out, the column that the meter names.")
 ]
@@ -40,16 +39,6 @@ A trace of another system becomes a meter like this:
     --timestamp-column TIMESTAMP --value-column Tokens --customer cus_1
     --backfill
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """How to read the files, and which meter to make for them."""
-
-    columns: metering.Columns
-    takes_any_past: bool
-    event_name: str | None
-    formula: Literal["sum", "count", "last"] | None
 
 
 @on_target(epilog=_EPILOG)
@@ -104,7 +93,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         ),
     ] = False,
     create_meter: Annotated[
-        Literal["sum", "count", "last"] | None,
+        _CreatableFormula | None,
         typer.Option(help="Create the meter of --event-name, if there is none."),
     ] = None,
     rejections: Annotated[
@@ -125,17 +114,21 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         value=_either("value", value, value_column),
         payload_keys=tuple(payload_column) if payload_column else None,
     )
-    plan = _Plan(
-        columns=columns,
-        takes_any_past=backfill,
-        event_name=event_name,
-        formula=create_meter,
-    )
-    _check(files, plan, rejections)
+    if create_meter is not None and event_name is None:
+        raise typer.BadParameter("--create-meter needs --event-name")
+    check_rejections_path(rejections)
+    for file in files:
+        # Before a store is made: it can be read, and has the columns that are named.
+        open_source(file, columns)
     reports: list[FileReport] = []
     try:
-        # One by one, so that those before a failure stay in the list.
-        reports.extend(_record(files, plan, target))
+        with target.open(create=True) as m:
+            if create_meter is not None and event_name is not None:
+                _need_meter(m, event_name, create_meter)
+            # One by one, so that those before a failure stay in the list.
+            reports.extend(
+                _ingest_file(m, file, columns, backfill=backfill) for file in files
+            )
     finally:
         # What was recorded before a failure is reported as well.
         if reports:
@@ -155,51 +148,30 @@ def _either(
     return metering.Constant(constant)
 
 
-def _check(files: Sequence[Path], plan: _Plan, rejections: Path | None) -> None:
-    """Check what can be checked before a store is made.
-
-    Raises:
-        SourceError: a file cannot be read, or lacks a column that is named.
-        RejectionsFileError: rejections could not be written.
-    """
-    if plan.formula is not None and plan.event_name is None:
-        raise typer.BadParameter("--create-meter needs --event-name")
-    check_rejections_path(rejections)
-    for file in files:
-        open_source(file, plan.columns)
-
-
-def _record(
-    files: Sequence[Path], plan: _Plan, target: StoreTarget
-) -> Iterator[FileReport]:
-    with target.open(create=True) as m:
-        _need_meter(m, plan)
-        for file in files:
-            yield _ingest_file(m, file, plan)
-
-
-def _need_meter(m: metering.Metering, plan: _Plan) -> None:
+def _need_meter(
+    m: metering.Metering, event_name: str, formula: _CreatableFormula
+) -> None:
     """Create a meter, or make sure that the one there is has the formula.
 
     Raises:
         MeterDiffersError: it has another one.
     """
-    if plan.formula is None or plan.event_name is None:
-        return
     for meter in m.meters.list():
-        if meter.event_name == plan.event_name:
+        if meter.event_name == event_name:
             found = meter.default_aggregation.formula
-            if found != plan.formula:
-                raise MeterDiffersError(plan.event_name, found, plan.formula)
+            if found != formula:
+                raise MeterDiffersError(event_name, found, formula)
             return
     m.meters.create(
-        display_name=plan.event_name,
-        event_name=plan.event_name,
-        default_aggregation={"formula": plan.formula},
+        display_name=event_name,
+        event_name=event_name,
+        default_aggregation={"formula": formula},
     )
 
 
-def _ingest_file(m: metering.Metering, file: Path, plan: _Plan) -> FileReport:
+def _ingest_file(
+    m: metering.Metering, file: Path, columns: metering.Columns, *, backfill: bool
+) -> FileReport:
     rows = 0
 
     def sentence() -> str:
@@ -218,7 +190,7 @@ def _ingest_file(m: metering.Metering, file: Path, plan: _Plan) -> FileReport:
 
         try:
             receipt = m.meter_events.ingest(
-                file, backfill=plan.takes_any_past, progress=tell, columns=plan.columns
+                file, backfill=backfill, progress=tell, columns=columns
             )
         except metering.SourceError as error:
             if not rows:

@@ -1,8 +1,12 @@
 """Own how these tests run a command in their own process, and what a failure looks like."""
 
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -12,6 +16,16 @@ from metering.cli.app import app
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def run_program(*arguments: str, **environment: str) -> CompletedProcess[bytes]:
+    """Run a command in a process of its own, with more in its environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "metering", *arguments],
+        capture_output=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
 
 
 def document(*arguments: str | Path) -> Any:

@@ -21,7 +21,7 @@ from metering.cli.screens.charts import (
     Step,
     balance_chart,
 )
-from tests.metering.cli.running import lines, run
+from tests.metering.cli.running import lines, run, run_program
 from tests.metering.usual_credits import apply, grant, line
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
@@ -141,12 +141,7 @@ def test_history_plots_each_currency_alone(store: None) -> None:
 
 
 def test_history_on_a_screen_without_blocks_is_drawn_in_ascii(store: None) -> None:
-    command = [sys.executable, "-m", "metering", *HISTORY, *ALL_DAYS]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-
-    result = subprocess.run(
-        [*command], capture_output=True, check=True, env=environment
-    )
+    result = run_program(*HISTORY, *ALL_DAYS, PYTHONIOENCODING="ascii")
 
     assert result.stdout.isascii()
     assert b"USD: @ available, ~ pending" in result.stdout

@@ -8,17 +8,12 @@ from pathlib import Path
 import pytest
 
 import metering
-from tests.metering.cli.running import run
+from tests.metering.cli.running import run, run_program
 from tests.metering.usual_usage import create_event, create_meter
 
 pytestmark = pytest.mark.slow
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
-
-
-def run_program(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "metering", *arguments]
-    return subprocess.run(command, capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -29,30 +24,6 @@ def store(place: Path) -> None:
         create_meter(m)
         for hours in (0, 1):
             create_event(m, timestamp=DAY + timedelta(hours=hours))
-
-
-def test_names_of_customers_cannot_move_the_cursor(place: Path) -> None:
-    grant = ["credits", "grant", "--amount", "1", "--currency", "usd"]
-
-    shown = run(*grant, "--customer", "\x1b[2J", "--name", "[red]\u202e")
-    listed = run("credits", "list")
-    history = run("credits", "history", "--customer", "\x1b[2J")
-
-    for result in (shown, listed, history):
-        assert "\\x1b[2J" in result.stdout
-        assert "\x1b" not in result.stdout
-    assert "[red]\\u202e" in shown.stdout
-
-
-def test_names_cannot_move_the_cursor(place: Path) -> None:
-    create = ["meters", "create", "--formula", "sum"]
-    run(*create, "--event-name", "\x1b[2Jx", "--display-name", "[red]\u202ex")
-
-    result = run("meters")
-
-    assert "\\x1b[2Jx" in result.stdout
-    assert "[red]\\u202ex" in result.stdout
-    assert "\x1b" not in result.stdout + run(*create, "--event-name", "\x1b[2Jx").stderr
 
 
 def test_pipe_gets_plain_text_and_no_progress(store: None) -> None:
@@ -95,21 +66,6 @@ def test_reader_that_has_seen_enough_causes_no_traceback(store: None) -> None:
         complaint = program.stderr.read()
 
     assert b"Traceback" not in complaint
-
-
-def test_screen_without_the_characters_gets_others(store: None) -> None:
-    run("meters", "update", "tokens", "--display-name", "Marqués")
-    times = ["--start", "2025-03-01", "--end", "2025-03-02", "--by", "hour"]
-    ask = ["summaries", "tokens", "--customer", "cus_1", *times]
-    command = [sys.executable, "-m", "metering", *ask]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-
-    result = subprocess.run(command, capture_output=True, check=False, env=environment)
-
-    assert result.returncode == 0
-    assert b"Marqu\\xe9s, sum" in result.stdout
-    assert b"##\n" in result.stdout
-    assert result.stdout.isascii()
 
 
 def test_library_needs_no_terminal() -> None:
@@ -165,3 +121,34 @@ def test_help_and_version_load_no_store() -> None:
         )
 
         assert result.stdout.splitlines()[-1] == "[]", arguments
+
+
+def test_screen_without_the_characters_gets_others(store: None) -> None:
+    run("meters", "update", "tokens", "--display-name", "Marqués")
+    times = ["--start", "2025-03-01", "--end", "2025-03-02", "--by", "hour"]
+    ask = ["summaries", "tokens", "--customer", "cus_1", *times]
+
+    result = run_program(*ask, PYTHONIOENCODING="ascii")
+
+    assert result.returncode == 0
+    assert b"Marqu\\xe9s, sum" in result.stdout
+    assert b"##\n" in result.stdout
+    assert result.stdout.isascii()
+
+
+def test_names_cannot_move_the_cursor(place: Path) -> None:
+    meter = ["meters", "create", "--formula", "sum", "--event-name", "\x1b[2Jx"]
+    grant = ["credits", "grant", "--amount", "1", "--currency", "usd"]
+
+    for result in (
+        run(*meter, "--display-name", "[red]\u202ex"),
+        run("meters"),
+        run(*grant, "--customer", "\x1b[2Jx", "--name", "[red]\u202ex"),
+        run("credits", "list"),
+    ):
+        assert "\\x1b[2Jx" in result.stdout
+        assert "[red]\\u202ex" in result.stdout
+        assert "\x1b" not in result.stdout
+    history = run("credits", "history", "--customer", "\x1b[2Jx").stdout
+    assert "\\x1b[2Jx" in history
+    assert "\x1b" not in history + run(*meter).stderr
