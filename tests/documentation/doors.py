@@ -155,8 +155,10 @@ def _called(
 def _named_in(function: FunctionType) -> tuple[set[str], list[object]]:
     """Return the methods that a function names, and all else, which it may call."""
     if function.__name__ == "<lambda>":
-        method = ".".join(function.__code__.co_names)
-        return {_SAME.get(method, method)}, []
+        names = function.__code__.co_names
+        method = ".".join(names)
+        called = [function.__globals__.get(each) for each in names]
+        return {_SAME.get(method, method)}, called
     methods: set[str] = set()
     named: list[object] = []
     held = inspect.getclosurevars(function).nonlocals
