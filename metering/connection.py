@@ -216,17 +216,17 @@ class Metering:
     def catch_up(self) -> int:
         """Take in what was recorded, evaluate alerts, and return the position reached.
 
-        Answers do this by themselves; done ahead, it makes the next one quick.
+        Every answer catches up by itself; called ahead, this makes the next one quick.
         """
         self._engine.evaluator.evaluate()
         return self._engine.log.catch_up().position
 
     def deliver(self) -> DeliveryReceipt:
-        """Send to webhook endpoints what they have not got yet, and is due.
+        """Send to webhook endpoints every event that is due.
 
-        What was recorded is made into events first: also triggered alerts, expired
-        credits, and reports of what a stream refused. Each event arrives at least once,
-        with the same id and bytes; no two processes send the same one at a time.
+        Events are made first of what was recorded, of triggered alerts, of expired
+        credits, and of what a stream refused. Each arrives at least once, with the same
+        id and bytes; no two processes send the same one at a time.
         """
         from metering.webhooks.delivering import deliver  # noqa: PLC0415
 
@@ -257,7 +257,7 @@ class Metering:
         return Worker(self._engine, poll_seconds=seconds, progress=progress)
 
     def seal(self, progress: StepCallback | None = None) -> int:
-        """Move the usage recorded so far into segments, and say how many were made.
+        """Move the usage recorded so far into segments, and return how many were made.
 
         Safe against a kill at any step, and while others append and read. Does nothing
         while another process seals. Alerts are evaluated first.

@@ -25,7 +25,7 @@ def require_type(
 
 
 def as_string(column: pa.Array) -> pa.Array:
-    """Give a column of strings, of whatever Arrow's types for them, the usual one."""
+    """Cast a column of any of Arrow's string types to the usual one."""
     if pa.types.is_dictionary(column.type) and is_text(column.type.value_type):
         return column.cast(pa.dictionary(pa.int32(), pa.string()))
     if pa.types.is_map(column.type) and is_text(column.type.item_type):

@@ -1,7 +1,7 @@
 """Invoices to be settled with credits: the rules that one must obey.
 
-They are stated here once; the bulk path waves through what plainly obeys them. The first
-rule broken is the one reported: invoice, customer, period end, then line by line.
+They are stated here once; a billing run checks by columns what plainly obeys them. The
+first rule broken is reported: invoice, customer, period end, then line by line.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Invoice:
     lines: tuple[InvoiceLine, ...]
 
     def settled(self, draws: tuple[Draw, ...]) -> CreditsApplied:
-        """Make the fact that it drew credits."""
+        """Return the fact that it drew credits."""
         return CreditsApplied(
             invoice=self.id,
             customer=self.customer,
@@ -40,14 +40,7 @@ class Invoice:
 def check_invoice(
     *, invoice: object, customer: object, period_end: object, lines: object
 ) -> Invoice:
-    """Check an invoice.
-
-    Args:
-        invoice: its id, 1 to 255 characters.
-        customer: whose credits it draws.
-        period_end: which grants must be effective then.
-        lines: a list of ``{"id", "amount", "currency", "price"}``, in the order in which
-            they draw; a line without a price draws credits for every metered price.
+    """Check an invoice; see `CreditApplications.apply` for its parts.
 
     Raises:
         InvalidRequestError: a rule is broken.

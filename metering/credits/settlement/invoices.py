@@ -1,8 +1,7 @@
 """The rules of an invoice over columns: many are checked as fast as a few.
 
-Columns decide nothing that `metering.credits.invoices` does not decide. An invoice passes
-by its rows only where they show that the check of one invoice would accept it, with the
-very same result. Every other invoice is checked alone.
+An invoice passes by columns only where they show that `metering.credits.invoices` would
+accept it with the same result. Every other invoice is checked alone.
 """
 
 from collections.abc import Sequence
@@ -113,7 +112,7 @@ def _together(
     accepted: dict[int, Invoice],
     rejections: Sequence[InvoiceRejection],
 ) -> InvoiceBatch:
-    """Put the invoices that passed by their columns and those checked alone in order."""
+    """Return the invoices that passed by their columns or alone, in order."""
     kept = [at for at in range(len(batch)) if is_plain[at] or at in accepted]
     invoices = [accepted.get(at) or batch.invoice(at) for at in kept]
     counts = [0, *(len(each.lines) for each in invoices)]
@@ -134,7 +133,7 @@ class _Texts:
 
     Attributes:
         codes: of each row (int64).
-        names: of each code; None for no text.
+        names: of each code, empty for null.
         is_plain: which rows have a string of a good length (bool).
     """
 

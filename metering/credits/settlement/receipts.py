@@ -97,7 +97,7 @@ class SettlementTally:
         )
 
     def receipt(self) -> CreditsReceipt:
-        """Close the receipt."""
+        """Return the receipt."""
         rejections = sorted(self.rejections, key=attrgetter("row"))
         columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
         return CreditsReceipt(

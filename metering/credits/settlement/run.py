@@ -1,7 +1,7 @@
 """A billing run: portions of a source checked, settled and tallied, one after another.
 
-Each portion is one commit, at one instant. What was committed stays if the run breaks
-off; repeated, it goes on where it was.
+Each portion is one commit, at one instant, and stays if the run breaks off. A repeated
+run draws nothing for invoices that are settled.
 """
 
 from metering.credits.settlement.commits import settle

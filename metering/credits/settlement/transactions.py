@@ -24,14 +24,14 @@ def transactions_of(
     *,
     livemode: bool,
 ) -> pa.Table:
-    """Make the transactions of a batch that was committed, by invoice and draw.
+    """Return the transactions of a committed batch, by invoice and draw.
 
     Args:
         batch: the invoices.
         settled: what was decided on them.
         spendable: the grants of the run.
         first_position: of the first new invoice; the others follow it.
-        livemode: what ids say of themselves.
+        livemode: of the ids.
     """
     prefix = id_prefix(livemode=livemode)
     draws = settled.draws
@@ -66,7 +66,7 @@ def transactions_of(
 def _of_before(
     batch: InvoiceBatch, settled: Settled, prefix: str, first_position: int
 ) -> tuple[pa.Table, np.ndarray]:
-    """Make those of invoices that were settled before, and tell whose each is."""
+    """Return those of invoices settled before, and the invoice of each (int64)."""
     rows: list[tuple[object, ...]] = []
     invoices: list[int] = []
 
