@@ -31,7 +31,7 @@ from metering.store.engine import Engine
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.resources import DeliveryReceipt
-from metering.webhooks.schedule import next_attempt
+from metering.webhooks.retry_schedule import next_attempt
 from metering.webhooks.sending import EndpointAnswer, Sender, sender_of
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint

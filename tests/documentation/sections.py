@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from metering.errors import ResourceMissingError
-from metering.server.api.errors import RequestRefusedError
-from metering.server.api.failures import (
+from metering.server.api.error_responses import (
     MISSING_IN_PATH,
     RULES,
     STORE_FAILED,
@@ -17,6 +16,7 @@ from metering.server.api.failures import (
     V2_CODES,
     V2_CODES_OF_EVENTS,
 )
+from metering.server.api.errors import RequestRefusedError
 from metering.server.api.requests import FORM_LIMITS, BodyLimits
 from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
 from metering.server.http.answering import HEAVY_THREADS, TOGETHER_MAX

@@ -1,7 +1,7 @@
 """Errors of requests that are refused before, or instead of, reaching the library.
 
 They know what was wrong. Which status and type each has is for
-`metering.server.api.failures`.
+`metering.server.api.error_responses`.
 
 MeteringError
 └── RequestRefusedError

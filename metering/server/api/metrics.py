@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from metering.server.api.failures import REFUSALS
+from metering.server.api.error_responses import REFUSALS
 from metering.server.api.requests import HttpResponse
 from metering.upkeep.status import StoreStatus
 

@@ -18,12 +18,12 @@ from ledger.records.idempotency import Request, StoredRequest
 from metering.access.idempotency import LIFE
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
+from metering.server.api.error_responses import headers_of_replay, response_to_failure
 from metering.server.api.errors import (
     RequestDiffersError,
     RequestRefusedError,
     RequestRunningError,
 )
-from metering.server.api.failures import headers_of_replay, response_to_failure
 from metering.server.api.requests import HttpResponse
 from metering.server.grammar.dialects import Dialect
 

@@ -55,7 +55,7 @@ class HttpResponse:
     Attributes:
         headers: beside those that every response has.
         pieces: in place of the body, made while they are sent.
-        refusal: why the request never reached the store, one of `failures.REFUSALS`.
+        refusal: why the request never reached the store, one of `error_responses.REFUSALS`.
     """
 
     status: int = 200

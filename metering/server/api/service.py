@@ -18,9 +18,9 @@ from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.authentication import Keys, check_scope, key_of, session_of
+from metering.server.api.error_responses import log_failure, response_to_failure
 from metering.server.api.errors import MediaTypeRefusedError, PositionNotReachedError
 from metering.server.api.expansion import check_paths, expand
-from metering.server.api.failures import log_failure, response_to_failure
 from metering.server.api.health import Health
 from metering.server.api.metrics import Metrics
 from metering.server.api.rates import Rates

@@ -18,8 +18,8 @@ from metering.arguments.kinds import (
     RequestField,
 )
 from metering.arguments.schema import ELEMENTS_MAX
+from metering.server.api.error_responses import MEANINGS
 from metering.server.api.expansion import ITEM
-from metering.server.api.failures import MEANINGS
 from metering.server.api.routes import Route
 from metering.server.documents.open_routes import OpenRoute
 from metering.server.grammar.dialects import ErrorShape

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from metering.bodies import encoded
-from metering.server.api.failures import UNAVAILABLE
+from metering.server.api.error_responses import UNAVAILABLE
 from metering.server.api.health import KeptHealth
 from metering.server.api.requests import HttpResponse
 from metering.server.api.routes import Route

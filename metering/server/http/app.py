@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from metering.connection import Metering
+from metering.server.api.error_responses import response_to_failure
 from metering.server.api.errors import (
     PositionNotReachedError,
     RequestRefusedError,
     UnknownRouteError,
 )
-from metering.server.api.failures import response_to_failure
 from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
 from metering.server.api.requests import HttpRequest, HttpResponse, decompressed

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from metering.server.api.error_responses import response_to_failure
 from metering.server.api.errors import BodyUnreadableError
-from metering.server.api.failures import response_to_failure
 from metering.server.grammar.dialects import V2
 from metering.server.http.receiving import (
     AsgiApplication,

@@ -20,7 +20,7 @@ from metering.arguments.ids import identifier_of
 from metering.arguments.kinds import RFC_3339, Given
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.api.failures import reported_error
+from metering.server.api.error_responses import reported_error
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
 from metering.server.v1.meter_events import DIGITS_MAX, check_digits

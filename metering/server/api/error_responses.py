@@ -1,4 +1,4 @@
-"""Failures: the status, type and body of every error. Nothing else knows statuses.
+"""Error responses: the status, type and body of every error. Nothing else knows statuses.
 
 An error is recognised by its class, code and param. Source:
 https://docs.stripe.com/error-codes and https://docs.stripe.com/api/errors
