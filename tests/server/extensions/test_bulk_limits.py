@@ -118,6 +118,7 @@ def test_batches_may_be_compressed(server: Server, compression: str) -> None:
 def test_batches_that_ask_for_more_memory_than_is_allowed_are_refused(
     server: Server, *, is_of_dictionary: bool
 ) -> None:
+    _, most = limits()
     name = new_event_name(server)
     names = pa.array([name, "x" * 5_000] * 500)
     table = table_of(name, [Decimal(1)] * 1_000).set_column(
@@ -129,7 +130,7 @@ def test_batches_that_ask_for_more_memory_than_is_allowed_are_refused(
     )
     assert body.count(told) == 1
 
-    answered = send(server, ARROW, body.replace(told, struct.pack("<q", 1 << 40)))
+    answered = send(server, ARROW, body.replace(told, struct.pack("<q", most)))
 
     assert answered.status == 413
     assert recorded(server, name) == []
