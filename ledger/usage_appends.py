@@ -108,8 +108,9 @@ class UsageAppends:
                     return outcome
                 body, digest = new.encoded
             attempt.insert(commit, head, body)
-            requests = [request for _, request in new.requests]
-            Requests(attempt.connection).claim(requests, commit.recorded_at)
+            if new.requests:
+                requests = [request for _, request in new.requests]
+                Requests(attempt.connection).claim(requests, commit.recorded_at)
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit)

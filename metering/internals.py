@@ -9,7 +9,7 @@ from metering.meters.meters import value_key_of
 from metering.store.engine import Engine
 from metering.stream.error_reports import RefusedEvent, add_refused
 from metering.stream.sessions import MeterEventSession, sessions_by_digest
-from metering.usage.recording import (
+from metering.usage.meter_events import (
     NewMeterEvent,
     Recorded,
     accept_events,

@@ -73,7 +73,7 @@ def media_type_named(headers: Mapping[str, str]) -> str:
 def check_length(headers: Mapping[str, str], limits: BodyLimits) -> None:
     """Check the length that a body's header gives."""
     length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > limits.sent_max:
+    if length.isdecimal() and (len(length) > 18 or int(length) > limits.sent_max):
         raise BodyTooLargeError(limits.sent_max)
 
 

@@ -28,6 +28,8 @@ HEAD_MAX = 64 << 10
 _AHEAD_MAX = 512 << 10
 # Of a body without a length that nobody reads.
 _UNREAD_MAX = 8 << 20
+_LENGTH_DIGITS_MAX = 18
+_END_OF_HEAD = b"\r\n\r\n"
 _TOO_LARGE = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
     b"connection: close\r\ncontent-length: %d\r\n\r\n%b"
@@ -91,6 +93,7 @@ class BoundedConnection:
         self._deadline: asyncio.TimerHandle | None = None
         self._peer: PeerAddress | None = None
         self._bytes_left = HEAD_MAX
+        self._ending = b""
 
     def __getattr__(self, name: str) -> Any:
         """Pass on what else asyncio calls."""
@@ -115,8 +118,13 @@ class BoundedConnection:
 
     def data_received(self, data: bytes) -> None:
         """Pass on what came, unless too much has come before a request was complete."""
+        if self._is_head_without_end(data):
+            # Not passed on: uvicorn's parser would refuse a long URL in its own way.
+            self._refuse_head()
+            return
         self._inner.data_received(data)
         self._bytes_left -= len(data)
+        self._ending = (self._ending + data)[-len(_END_OF_HEAD) + 1 :]
         if self._bytes_left < 0:
             # A request that this completed begins before.
             self._loop.call_soon(self._check_left)
@@ -126,7 +134,9 @@ class BoundedConnection:
         self._stop_waiting()
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
-        is_chunked = b"transfer-encoding" in headers or not length.isdigit()
+        # Python refuses to read numbers of thousands of digits.
+        is_told = length.isdigit() and len(length) <= _LENGTH_DIGITS_MAX
+        is_chunked = b"transfer-encoding" in headers or not is_told
         self._bytes_left = _AHEAD_MAX + (_UNREAD_MAX if is_chunked else int(length))
 
     def pass_on(self, message: AsgiMessage) -> None:
@@ -151,8 +161,18 @@ class BoundedConnection:
             self._deadline.cancel()
             self._deadline = None
 
+    def _is_head_without_end(self, data: bytes) -> bool:
+        is_head = self._deadline is not None
+        if not is_head or len(data) <= self._bytes_left:
+            return False
+        return _END_OF_HEAD not in self._ending + data[: self._bytes_left]
+
     def _check_left(self) -> None:
-        if self._bytes_left < 0 and not self._transport.is_closing():
+        if self._bytes_left < 0:
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        if not self._transport.is_closing():
             # Nobody knows the path, and errors of v2 are errors of v1 as well.
             error = BodyUnreadableError("The request's head is too large.")
             body = response_to_failure(error, V2).body

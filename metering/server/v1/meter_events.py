@@ -18,7 +18,7 @@ from metering.errors import IdentifierConflictError, InvalidRequestError
 from metering.server.api.errors import MeterEventExistsError, RequestDiffersError
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1, Dialect
-from metering.usage.recording import NewMeterEvent, Recorded
+from metering.usage.meter_events import NewMeterEvent, Recorded
 from metering.usage.requests import MeterEventAdjustmentCreate, MeterEventCreate
 
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE][+-]?\d+)?", re.ASCII)

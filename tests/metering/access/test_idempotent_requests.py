@@ -13,7 +13,7 @@ from ledger.database.addresses import open_database
 from ledger.errors import RequestRepeatedError
 from ledger.records.idempotency import Request
 from ledger.records.requests import idempotent_request
-from metering.usage.recording import NewMeterEvent
+from metering.usage.meter_events import NewMeterEvent
 from tests.conftest import Connect
 from tests.metering.usual_usage import PAYLOAD, create_meter
 

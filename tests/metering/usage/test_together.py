@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 import metering
 from ledger.records.idempotency import Request
-from metering.usage.recording import NewMeterEvent, Recorded
+from metering.usage.meter_events import NewMeterEvent, Recorded
 from tests.conftest import Connect
 from tests.metering.usual_usage import NOW, PAYLOAD, create_event, create_meter, total
 

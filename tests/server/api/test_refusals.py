@@ -186,8 +186,13 @@ def test_a_head_without_end_is_hung_up_on(server: Server, head: bytes) -> None:
     assert server.ask("GET", "/healthz").status == 200
 
 
-def test_a_head_that_is_too_large_is_refused_as_all_else_is(server: Server) -> None:
-    head, _, body = told(server, b"GET /" + b"a" * (65 << 10)).partition(b"\r\n\r\n")
+@pytest.mark.parametrize("end", [b"", b" HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_head_that_is_too_large_is_refused_as_all_else_is(
+    server: Server, end: bytes
+) -> None:
+    sent = b"GET /" + b"a" * (65 << 10) + end
+
+    head, _, body = told(server, sent).partition(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"content-type: application/json" in head
@@ -223,6 +228,15 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server) -> None:
     assert answers.count(b"HTTP/1.1 200 OK") == 400
     assert answers.count(b"HTTP/1.1 404 ") == 1
     assert answers.rindex(b"HTTP/1.1 404 ") > answers.rindex(b"HTTP/1.1 200 OK")
+
+
+def test_a_length_of_thousands_of_digits_is_too_large(server: Server) -> None:
+    length = b"Content-Length: %s3\r\n" % (b"0" * 5_000)
+    sent = b"POST /v1/billing/meters HTTP/1.1\r\nHost: localhost\r\n" + length
+
+    head, _, _ = told(server, sent + b"\r\na=b").partition(b"\r\n\r\n")
+
+    assert head.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
 
 
 def test_a_long_head_is_taken(server: Server) -> None:
