@@ -1,7 +1,7 @@
 """Moving a store of format 2 on PostgreSQL into a schema of its own.
 
 Releases up to 0.1.0 put their tables where the connection's search path led, as a rule
-into `public`, beside those of the application. A table is moved only if it has the
+into `public`, beside those of the application. A table is moved only if it has all
 columns that the release gave it; another one of the same name stays where it is. What
 is left behind is a view by the name of `log_head`: a process of the earlier release
 reads the new format there and refuses the store, where it would begin an empty one.
@@ -10,6 +10,8 @@ reads the new format there and refuses the store, where it would begin an empty 
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
+
+from ledger.errors import StoreUnavailableError
 
 _TABLES: Mapping[str, str] = {
     "alert": "position alert_id title meter_id gte customer recurrence timezone lte currency status period",
@@ -40,9 +42,13 @@ _TABLES: Mapping[str, str] = {
     "webhook_outbox": "endpoint_id position claimed_by claimed_until",
     "webhook_secret": "endpoint_id secret created ends",
 }
-"""The tables of format 2, with their columns in order."""
+"""The tables of format 2, with their columns."""
 
-_HEAD = "log_head"
+_HEAD, _COMMITS, _VERSIONS = "log_head", "log_commit", "projection"
+# A store of format 1 lacks it, and one that began at format 1 has it last.
+_ADDED_LATER = frozenset({"sealed_position"})
+# The application has no `log_head` with these.
+_SIGN_OF_A_STORE = frozenset({"format_version", "epoch", "digest"})
 # By the search path that the connection began with.
 _FIND_HEAD = text("""
     SELECT namespace.nspname
@@ -51,7 +57,7 @@ _FIND_HEAD = text("""
 """)
 _COLUMNS = text("""
     SELECT found.relname AS name,
-        string_agg(attribute.attname, ' ' ORDER BY attribute.attnum) AS columns
+        array_agg(attribute.attname::text) AS columns
     FROM pg_class AS found
     JOIN pg_namespace AS namespace ON namespace.oid = found.relnamespace
     JOIN pg_attribute AS attribute ON attribute.attrelid = found.oid
@@ -70,6 +76,9 @@ def move_store(connection: Connection, schema: str, lock_key: int) -> None:
             the whole move, or none of it.
         schema: is the search path afterwards.
         lock_key: of the earlier release's write lock.
+
+    Raises:
+        StoreUnavailableError: a store is there, but a table of its log has other columns.
     """
     quote = connection.dialect.identifier_preparer.quote_identifier
     connection.exec_driver_sql("SET LOCAL search_path TO DEFAULT")
@@ -78,12 +87,29 @@ def move_store(connection: Connection, schema: str, lock_key: int) -> None:
         # Its processes may be at work: none is in a database transaction from here on.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key})")
         rows = connection.execute(_COLUMNS, {"schema": found})
-        there = {(row.name, row.columns) for row in rows}
-        ours = [name for name, columns in _TABLES.items() if (name, columns) in there]
+        there = {row.name: frozenset(row.columns) for row in rows}
+        ours = [
+            name
+            for name, columns in _TABLES.items()
+            if there.get(name, frozenset()) >= frozenset(columns.split()) - _ADDED_LATER
+        ]
+        if there.get(_HEAD, frozenset()) >= _SIGN_OF_A_STORE:
+            for name in (_HEAD, _COMMITS):
+                if name not in ours:
+                    raise StoreUnavailableError(
+                        connection.engine.url.set(
+                            drivername="postgresql"
+                        ).render_as_string(),
+                        f"the schema {found} has a store of an earlier release whose"
+                        f" table {name} is absent or lacks columns",
+                    )
         if _HEAD in ours:
             for name in ours:
                 moved = f"{quote(found)}.{quote(name)}"
                 connection.exec_driver_sql(f"ALTER TABLE {moved} SET SCHEMA {schema}")
+            if _VERSIONS in ours and len(ours) < len(_TABLES):
+                # What was left behind may be a projection: all are made anew.
+                connection.exec_driver_sql(f"TRUNCATE {schema}.{_VERSIONS}")
             connection.exec_driver_sql(
                 f"CREATE VIEW {quote(found)}.{quote(_HEAD)} AS"
                 f" SELECT 3 AS format_version, 'moved to schema {schema}' AS note"

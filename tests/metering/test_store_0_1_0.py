@@ -222,6 +222,66 @@ def test_a_table_of_another_shape_is_left_where_it_is(
 
 @pytest.mark.postgresql
 @pytest.mark.dialect
+@pytest.mark.parametrize(
+    "change",
+    [
+        # As a store has it that began at format 1.
+        """
+        ALTER TABLE log_head DROP COLUMN sealed_position;
+        ALTER TABLE log_head ADD COLUMN sealed_position bigint NOT NULL DEFAULT 0;
+        UPDATE log_head SET sealed_position =
+            (SELECT coalesce(max(up_to), 0) FROM log_segment)
+        """,
+        "ALTER TABLE log_commit ADD COLUMN note text",
+        "ALTER TABLE credit_grant ADD COLUMN note text",
+        # A table of the application, where a projection would be.
+        "DROP TABLE meter; CREATE TABLE meter (id integer, name text)",
+    ],
+)
+def test_a_store_moves_though_its_tables_were_altered(
+    postgresql_url: str, tmp_path: Path, change: str
+) -> None:
+    old = unpacked(tmp_path, postgresql_url)
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute(change.encode())
+
+    with old.connect() as store:
+        assert store.position == old.answers["position"]
+        assert [each.id for each in store.meters.list()] == [
+            each["id"] for each in old.answers["meters"]
+        ]
+        assert store.verify().ok
+
+
+@pytest.mark.postgresql
+@pytest.mark.dialect
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("log_head", "ALTER TABLE log_head DROP COLUMN facts_position"),
+        ("log_commit", "ALTER TABLE log_commit DROP COLUMN kind"),
+        ("log_commit", "DROP TABLE log_commit"),
+    ],
+)
+def test_no_store_is_begun_beside_one_that_cannot_be_moved(
+    postgresql_url: str, tmp_path: Path, table: str, change: str
+) -> None:
+    old = unpacked(tmp_path, postgresql_url)
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute(change.encode())
+
+    with pytest.raises(
+        metering.StoreUnavailableError, match=f"schema public .* table {table}"
+    ):
+        old.connect()
+
+    with psycopg.connect(postgresql_url) as connection:
+        began = connection.execute("SELECT to_regclass('metering.log_head')")
+        assert began.fetchone() == (None,)
+
+
+@pytest.mark.postgresql
+@pytest.mark.dialect
 def test_a_process_of_the_earlier_release_is_refused_after_the_move(
     postgresql_url: str, tmp_path: Path
 ) -> None:
