@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import (
+    MeteringError,
     StoreBusyError,
     StoreError,
     StoreFullError,
@@ -169,12 +170,14 @@ class HeldConnection:
     def borrowed(self) -> Iterator[Connection]:
         """Borrow the connection."""
         with self._lock:
-            if self._connection is None:
-                self._connection = self._engine.connect()
             try:
+                if self._connection is None:
+                    self._connection = self._engine.connect()
                 yield self._connection
-            except SQLAlchemyError:
-                self._close()
+            except BaseException as error:
+                # An interrupt may have left a database transaction open.
+                if not isinstance(error, MeteringError):
+                    self._close()
                 raise
             finally:
                 if self._is_closed:
@@ -187,6 +190,6 @@ class HeldConnection:
             self._close()
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

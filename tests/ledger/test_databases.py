@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from ledger.database.addresses import LOG_FILE, open_database
 from ledger.database.sqlite import SQLiteDatabase
@@ -165,6 +165,29 @@ def test_commits_to_a_file_are_durable(sqlite_database: SQLiteDatabase) -> None:
             "synchronous": 2,
             "wal_autocheckpoint": 0,
         }
+
+
+def test_an_interrupt_leaves_no_transaction_in_a_connection_that_is_held(
+    sqlite_database: SQLiteDatabase, tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for borrow, name in (
+        (sqlite_database.write, "begin"),
+        (sqlite_database.watch, "before_cursor_execute"),
+    ):
+        with borrow() as connection:
+            engine = connection.engine
+        event.listen(engine, name, interrupt)
+        with pytest.raises(KeyboardInterrupt), borrow() as connection:
+            connection.execute(text("SELECT 1"))
+        event.remove(engine, name, interrupt)
+
+        with closing(sqlite3.connect(tmp_path / LOG_FILE, timeout=0)) as another:
+            another.execute("BEGIN IMMEDIATE")
+        with borrow() as connection:
+            assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
 def test_the_write_ahead_log_is_folded_into_the_file_when_it_is_long(
