@@ -29,15 +29,15 @@ def instant(time: object, param: str) -> int:
     """Return a time as microseconds since 1970 UTC.
 
     Raises:
-        InvalidRequestError: the time is naive, has digits beyond the microsecond, or is
-            not a time at all.
+        InvalidRequestError: the time is naive, has digits beyond the microsecond, is in
+            no year from 1 to 9999, or is not a time at all.
     """
     match time:
         case datetime():
             if time.tzinfo is None:
                 reason = f"{time.isoformat()} has no time zone, give an aware datetime"
                 raise _invalid(reason, param)
-            return microseconds(time)
+            return _within(microseconds(time), time, param)
         case bool():
             raise _invalid(f"{time} is not a time", param)
         case int():
@@ -134,7 +134,15 @@ def _instant_of_text(text: str, param: str) -> int:
         raise _invalid(f"{text!r} is not a time: {error}", param) from error
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
-    return microseconds(time) + int(fraction[:6].ljust(6, "0") or 0)
+    at = microseconds(time) + int(fraction[:6].ljust(6, "0") or 0)
+    return _within(at, text, param)
+
+
+def _within(at: int, time: object, param: str) -> int:
+    """Check that a datetime in UTC can hold a time: an offset may carry it beyond."""
+    if not _EARLIEST_SECONDS * 1_000_000 <= at < (_LATEST_SECONDS + 1) * 1_000_000:
+        raise _invalid(f"{time} is in no year from 1 to 9999 in UTC", param)
+    return at
 
 
 def _invalid(reason: str, param: str) -> InvalidRequestError:

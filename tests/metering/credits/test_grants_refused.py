@@ -1,5 +1,6 @@
 """What is no credit grant: the parameter is named, and nothing is recorded."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ VALUE = "amount[monetary][value]"
 CURRENCY = "amount[monetary][currency]"
 SCOPE = "applicability_config[scope]"
 PRICES = f"{SCOPE}[prices]"
+BEFORE_YEAR_1 = datetime(1, 1, 1, 13, 59, tzinfo=timezone(timedelta(hours=14)))
+AFTER_YEAR_9999 = datetime(9999, 12, 31, 12, tzinfo=timezone(timedelta(hours=-12)))
 
 
 def scope(**given: object) -> dict[str, object]:
@@ -82,6 +85,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"name": ""}, "parameter_invalid", "name"),
     ({"name": "n" * 101}, "parameter_invalid", "name"),
     ({"effective_at": "soon"}, "timestamp_invalid", "effective_at"),
+    ({"effective_at": BEFORE_YEAR_1}, "timestamp_invalid", "effective_at"),
+    ({"effective_at": BEFORE_YEAR_1.isoformat()}, "timestamp_invalid", "effective_at"),
+    ({"expires_at": AFTER_YEAR_9999}, "timestamp_invalid", "expires_at"),
+    ({"expires_at": AFTER_YEAR_9999.isoformat()}, "timestamp_invalid", "expires_at"),
     ({"expires_at": 1.5}, "timestamp_invalid", "expires_at"),
     ({"expires_at": NOW}, "parameter_invalid", "expires_at"),
     ({"expires_at": NOW - DAY}, "parameter_invalid", "expires_at"),
