@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import tzinfo
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -127,7 +128,7 @@ def _meters(
     by_event_name = {meter.event_name: meter for meter in definitions.values()}
     meters = {**by_event_name, **definitions}
     wanted: dict[str, MeterDefinition] = {}
-    for name in [names] if isinstance(names, str) else names:
+    for name in _several(names, "meters"):
         meter = found_by_id(meters.get, name, "billing meter", "meters")
         wanted[meter.meter_id] = meter
     return list(wanted.values())
@@ -177,7 +178,7 @@ def _ends(recorded: RecordedEvents) -> tuple[int, int]:
 
 
 def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:
-    keys = (group_by,) if isinstance(group_by, str) else tuple(group_by)
+    keys = tuple(_several(group_by, "group_by"))
     for key in keys:
         check_word(key, "group_by")
         if key in RESULT_COLUMNS:
@@ -196,11 +197,29 @@ def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:
 
 def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
     checked: dict[str, frozenset[str]] = {}
+    if not isinstance(filters or {}, Mapping):
+        raise InvalidRequestError(
+            f"Invalid filters: {filters!r:.60}; must be keys of the payload, each with"
+            " a string or several",
+            param="filters",
+        )
     for key, values in (filters or {}).items():
-        allowed = [values] if isinstance(values, str) else list(values)
+        allowed = _several(values, f"filters[{key}]")
         if not all(isinstance(value, str) for value in allowed):
             raise InvalidRequestError(
                 f"Invalid filters[{key}]: give a string or several", param="filters"
             )
         checked[check_word(key, "filters")] = frozenset(allowed)
     return checked
+
+
+def _several(given: object, param: str) -> list[Any]:
+    """Return what was given as one string or as several, each still to be checked."""
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise InvalidRequestError(
+            f"Invalid {param}: {given!r:.60}; must be a string or several",
+            param=param.partition("[")[0],
+        )
+    return list(given)

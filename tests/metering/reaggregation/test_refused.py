@@ -29,6 +29,7 @@ def store() -> Iterator[metering.Metering]:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"meters": ["calls"]}, "meters"),
+    ({"meters": True}, "meters"),
     ({"window": "fortnight"}, "window"),
     ({"timezone": "Mars/Olympus"}, "timezone"),
     ({"timezone": ""}, "timezone"),
@@ -41,8 +42,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"group_by": ["customer"]}, "group_by"),
     ({"group_by": ["model", "model"]}, "group_by"),
     ({"group_by": [""]}, "group_by"),
+    ({"group_by": True}, "group_by"),
     ({"filters": {"stripe_customer_id": "cus_1"}}, "filters"),
     ({"filters": {"model": [1]}}, "filters"),
+    ({"filters": {"model": None}}, "filters"),
+    ({"filters": [1]}, "filters"),
+    ({"filters": True}, "filters"),
     ({"as_of": 3}, "as_of"),
     ({"as_of": -1}, "as_of"),
     ({"as_of": "yesterday"}, "as_of"),
