@@ -168,7 +168,7 @@ class BooleanKind:
 
     def read(self, value: Any, path: str) -> bool:
         """Read a boolean."""
-        if self.spelled and value in {"true", "false"}:
+        if self.spelled and isinstance(value, str) and value in {"true", "false"}:
             return bool(value == "true")
         if self.spelled or not isinstance(value, bool):
             raise invalid(path, value, "true or false")

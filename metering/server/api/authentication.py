@@ -5,7 +5,6 @@ by every server.
 """
 
 import base64
-import binascii
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
@@ -108,7 +107,7 @@ def _secret(authorization: str | None) -> str:
     if scheme.lower() == "basic":
         try:
             decoded = base64.b64decode(secret, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise NotAuthenticatedError(_MISSING) from error
         secret = decoded.partition(":")[0]
     elif scheme.lower() != "bearer":

@@ -62,4 +62,4 @@ V1 = Dialect(prefix="/", spelling=Spelling.V1, body_types=(FORM,))
 
 def dialect_at(path: str) -> Dialect:
     """Return the dialect for a path that no route serves."""
-    return next(each for each in (V2, EXTENSION, V1) if path.startswith(each.prefix))
+    return next((each for each in (V2, EXTENSION) if path.startswith(each.prefix)), V1)

@@ -66,7 +66,7 @@ class Answering:
             if each.together is not None
         }
         self._outbox: deque[tuple[_Waiting, ServiceOutcome]] = deque()
-        self._is_waking = False
+        self._waking: asyncio.AbstractEventLoop | None = None
         self._queues = [self._admitted] * threads + [self._heavy] * HEAVY_THREADS
         self._threads: list[threading.Thread] = []
 
@@ -157,17 +157,18 @@ class Answering:
 
     def _hand_out(self, done: Sequence[tuple[_Waiting, ServiceOutcome]]) -> None:
         self._outbox.extend(done)
-        if not self._is_waking:
-            self._is_waking = True
-            loop = done[0][0].future.get_loop()
+        loop = done[0][0].future.get_loop()
+        # Another loop may have been closed before it settled anything.
+        if self._waking is not loop:
+            self._waking = loop
             try:
                 loop.call_soon_threadsafe(self._settle)
             except RuntimeError:  # The loop has ended, and with it the waiting task.
-                self._is_waking = False
+                self._waking = None
 
     def _settle(self) -> None:
         # First: a thread that finds it set later has put its response where it is seen.
-        self._is_waking = False
+        self._waking = None
         while self._outbox:
             waiting, outcome = self._outbox.popleft()
             future = waiting.future

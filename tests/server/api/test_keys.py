@@ -186,6 +186,7 @@ def test_a_key_comes_as_bearer_or_as_the_name_of_a_user(server: Server) -> None:
         (basic(":"), 401),
         ("Basic no base64", 401),
         ("Basic /w==", 401),
+        ("Basic \xff\xff", 401),
         (server.key, 401),
         ("Bearer", 401),
         (f"Digest {server.key}", 401),

@@ -42,6 +42,7 @@ def test_every_answer_has_its_headers(server: Server) -> None:
         ("DELETE", METERS + "/mtr_1"),
         ("GET", "/v1/billing/meter_events"),
         ("POST", METERS + "/"),
+        ("OPTIONS", "*"),
     ],
 )
 def test_what_is_not_served_is_not_found(

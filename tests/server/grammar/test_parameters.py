@@ -97,6 +97,10 @@ NAME = "must be a string of 1 to 5 characters"
             *("parameter_invalid", "flag", "'1'; must be true or false"),
         ),
         (
+            "name=a&flag[a]=1",
+            *("parameter_invalid", "flag", "{'a': '1'}; must be true or false"),
+        ),
+        (
             "name=a&metadata[a][b]=1",
             *("parameter_invalid", "metadata[a]"),
             "{'b': '1'}; must be a string of 0 to 500 characters",

@@ -3,6 +3,10 @@
 import asyncio
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
 
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +18,7 @@ from metering.server import create_app
 from tests.metering.usual_usage import create_meter
 from tests.server.in_process import served
 from tests.server.usage import event_form
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_a_mounted_application_answers_below_its_path() -> None:
@@ -53,6 +58,62 @@ def test_an_application_outlives_an_event_loop() -> None:
                 statuses.append(server.ask("GET", "/v1/billing/meters").status)
 
     assert statuses == [200, 200]
+
+
+Ts = TypeVarTuple("Ts")
+
+
+class LateLoop(asyncio.SelectorEventLoop):
+    """An event loop that is woken when it may be, after it has run for the last time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_be_woken, self.is_woken = threading.Event(), threading.Event()
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        assert self.may_be_woken.wait(PATIENCE_SECONDS)
+        handle = super().call_soon_threadsafe(callback, *args, context=context)
+        self.is_woken.set()
+        return handle
+
+
+def test_a_response_that_an_event_loop_left_behind_holds_up_no_other() -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(_: Any) -> None:
+        raise AssertionError("a response")
+
+    with metering.connect(":memory:") as store:
+        app, loop = create_app(store), LateLoop()
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/v1/billing/meters",
+            "query_string": b"",
+            "headers": [],
+        }
+        request = asyncio.wait_for(app(scope, receive, send), timeout=0.1)
+        with pytest.raises(TimeoutError):
+            loop.run_until_complete(request)
+        loop.may_be_woken.set()
+        assert loop.is_woken.wait(PATIENCE_SECONDS)
+        loop.close()
+
+        with served(store, app) as server:
+            assert server.ask("GET", "/v1/billing/meters").status == 200
+
+
+def test_a_length_of_more_digits_than_are_read_as_a_number_is_too_large() -> None:
+    with metering.connect(":memory:") as store, served(store) as server:
+        answered = server.ask("POST", "/v1/billing/meters", Content_Length="9" * 5_000)
+
+    assert answered.status == 413
 
 
 def test_other_protocols_are_turned_away() -> None:
