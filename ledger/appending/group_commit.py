@@ -27,13 +27,23 @@ OutcomeT = TypeVar("OutcomeT")
 class _Waiter(Generic[DraftT, OutcomeT]):
     """A draft whose thread sleeps on `wake` until another thread has committed it."""
 
-    __slots__ = ("draft", "error", "goes_alone", "outcome", "wake")
+    __slots__ = (
+        "draft",
+        "error",
+        "goes_alone",
+        "is_abandoned",
+        "is_heir",
+        "outcome",
+        "wake",
+    )
 
     def __init__(self, draft: DraftT) -> None:
         self.draft = draft
         self.outcome: OutcomeT | None = None
         self.error: LedgerError | None = None
         self.goes_alone = False
+        self.is_heir = False
+        self.is_abandoned = False
         self.wake = threading.Lock()
         self.wake.acquire()
 
@@ -68,22 +78,37 @@ class GroupCommit(Generic[DraftT, OutcomeT]):
             LedgerError: the group could not be committed; nothing of it is recorded.
         """
         waiter: _Waiter[DraftT, OutcomeT] | None = None
-        with self._queue:
-            if self._is_led:
-                waiter = _Waiter(draft)
-                self._waiting.append(waiter)
-            self._is_led = True
-        if waiter is not None:
-            waiter.wake.acquire()
-            if waiter.error is not None:
-                raise waiter.error
-            if waiter.outcome is not None:
-                return waiter.outcome
+        leads = False
         try:
+            with self._queue:
+                if self._is_led:
+                    waiter = _Waiter(draft)
+                    self._waiting.append(waiter)
+                else:
+                    self._is_led = leads = True
+            if waiter is not None:
+                waiter.wake.acquire()
+                if waiter.error is not None:
+                    raise waiter.error
+                if waiter.outcome is not None:
+                    return waiter.outcome
+                leads = True
             return self._lead(
                 draft, goes_alone=waiter is not None and waiter.goes_alone
             )
         finally:
+            if leads:
+                self._hand_over()
+            elif waiter is not None and not waiter.is_settled:
+                self._abandon(waiter)
+
+    def _abandon(self, waiter: _Waiter[DraftT, OutcomeT]) -> None:
+        """Make sure that nothing waits for a thread that was interrupted in its sleep."""
+        with self._queue:
+            waiter.is_abandoned = True
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+        if waiter.is_heir:
             self._hand_over()
 
     def _lead(self, own: DraftT, *, goes_alone: bool) -> OutcomeT:
@@ -129,12 +154,15 @@ class GroupCommit(Generic[DraftT, OutcomeT]):
                 waiter.wake.release()
         with self._queue:
             for waiter in reversed(unsettled):
-                waiter.goes_alone = True
-                self._waiting.appendleft(waiter)
+                if not waiter.is_abandoned:
+                    waiter.goes_alone = True
+                    self._waiting.appendleft(waiter)
 
     def _hand_over(self) -> None:
         with self._queue:
             heir = self._waiting.popleft() if self._waiting else None
             self._is_led = heir is not None
+            if heir is not None:
+                heir.is_heir = True
         if heir is not None:
             heir.wake.release()

@@ -1,5 +1,6 @@
 """Threads that append at the same time share commits, and each gets its own answer."""
 
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -210,6 +211,48 @@ def test_an_unexpected_error_ends_with_the_call_that_met_it() -> None:
     with pytest.raises(ClumsyError):
         group.submit("bad")
     assert group.submit("next") == "next"
+
+
+@pytest.mark.parametrize("leaders", [["first"], ["first", "second"]])
+def test_a_caller_that_is_interrupted_while_it_waits_holds_up_nobody(
+    leaders: Sequence[str],
+) -> None:
+    # It waits to be taken behind one leader, or is in the group of the second.
+    main = threading.get_ident()
+    has_begun, has_left = threading.Event(), threading.Event()
+
+    def wait_for(number: int) -> None:
+        # Nothing else shows that a caller sleeps.
+        eventually(lambda: len(group._waiting) == number)  # noqa: SLF001
+
+    def commit(drafts: Sequence[str]) -> Sequence[str]:
+        if drafts[0] == "first":
+            has_begun.set()
+            wait_for(len(leaders))
+        if drafts[0] == leaders[-1]:
+            signal.pthread_kill(main, signal.SIGINT)
+            assert has_left.wait(10)
+        if "mine" in drafts:
+            raise ClumsyError
+        return drafts
+
+    group = GroupCommit(commit)
+    with ThreadPoolExecutor(len(leaders)) as threads:
+        for number, name in enumerate(leaders):
+            threads.submit(group.submit, name)
+            assert has_begun.wait(10)
+            wait_for(number)
+        with pytest.raises(KeyboardInterrupt):
+            group.submit("mine")
+        has_left.set()
+
+    answers = list[str]()
+    next_one = threading.Thread(
+        target=lambda: answers.append(group.submit("next")), daemon=True
+    )
+    next_one.start()
+    next_one.join(10)
+    assert answers == ["next"]
 
 
 def test_large_drafts_are_committed_in_groups_of_bounded_size() -> None:
