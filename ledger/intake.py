@@ -18,7 +18,7 @@ from ledger.appending.deduplication import Candidates
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.commits import read_head
 from ledger.entries import Commit, Head
-from ledger.errors import LogDamagedError, RunsDirectoryError
+from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.meters import MeterFact
 from ledger.folds import UsageFold
 from ledger.reading import read_commits
@@ -56,6 +56,8 @@ class Intake:
         self._head = genesis
         self._meters_position = genesis.facts_position
         self._tail_events = 0
+        # Whether an interrupt left identifiers, usage and head apart.
+        self._is_torn = False
 
     @property
     def head(self) -> Head:
@@ -89,7 +91,7 @@ class Intake:
 
     def is_current(self, head: Head) -> bool:
         """Whether everything up to a head was taken in from where it lies now."""
-        return (head.position, head.sealed_position) == (
+        return not self._is_torn and (head.position, head.sealed_position) == (
             self._head.position,
             self._sealed.position,
         )
@@ -165,8 +167,9 @@ class Intake:
             hashes: of its identifiers, where they are known.
         """
         with self._lock:
-            if commit.first_position != self._head.position + 1:
+            if self._is_torn or commit.first_position != self._head.position + 1:
                 return
+            self._is_torn = True
             if not isinstance(commit.content, tuple):
                 if hashes is None:
                     hashes = identifier_hashes(commit.content)
@@ -181,10 +184,13 @@ class Intake:
                 head = replace(head, sealed_position=sealed)
             assert head.position == commit.last_position, "the commit makes the head"
             self._head = head
+            self._is_torn = False
 
     def must_restart(self, head: Head) -> bool:
-        """Whether what is to be taken in has been sealed, and is no rows any more."""
-        return head.sealed_position > self._head.position
+        """Whether commits to be taken in were sealed, or one was taken in by half."""
+        # Under the lock: a thread that is taking in a commit is not torn.
+        with self._lock:
+            return self._is_torn or head.sealed_position > self._head.position
 
     def begin_after_segments(self, connection: Connection) -> None:
         """Begin again after what any process has sealed meanwhile."""
@@ -218,6 +224,20 @@ class Intake:
             self._restart(connection)
 
     def _restart(self, connection: Connection) -> None:
+        was_torn, self._is_torn = self._is_torn, True
+        try:
+            self._begin_anew(connection)
+        except MeteringError:
+            # What was taken in before is as good as it was.
+            self._is_torn = was_torn
+            raise
+        except BaseException:
+            # No append may believe that it knows the identifiers up to the head.
+            self._head = self._genesis
+            raise
+        self._is_torn = False
+
+    def _begin_anew(self, connection: Connection) -> None:
         segments = read_segments(connection)
         sealed = replace(self._sealed, segments=segments)
         assert sealed.position >= self._sealed.position, "what is sealed stays sealed"

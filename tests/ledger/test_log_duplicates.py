@@ -1,11 +1,13 @@
 """An identifier has one event: repeats find it, contradictions are named."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from ledger.appending.drafts import Draft, Status
+from ledger.entries import Commit
 from ledger.facts.credits import CreditGrantExpired
 from ledger.log import Log
 from ledger.usage.columns import UsageRow
@@ -14,6 +16,7 @@ from tests.ledger.conftest import OpenLog
 from tests.ledger.drafts import (
     NOW,
     SECOND,
+    Recorder,
     append,
     draft,
     meter_created,
@@ -268,3 +271,32 @@ def test_mixed_timestamps_in_one_draft_are_compared_row_by_row(log: Log) -> None
 
     assert statuses(outcome) == [DUPLICATE, CONFLICT]
     assert outcome.conflicts == {1: ("timestamp",)}
+
+
+@dataclass
+class InterruptedRecorder(Recorder):
+    """A fold of usage that is interrupted once, behind its second commit."""
+
+    was_interrupted: bool = False
+
+    def take_in(self, commit: Commit) -> None:
+        super().take_in(commit)
+        if commit.first_position == 2 and not self.was_interrupted:
+            self.was_interrupted = True
+            raise KeyboardInterrupt
+
+
+def test_a_commit_taken_in_by_half_is_taken_in_anew(open_log: OpenLog) -> None:
+    usage = InterruptedRecorder()
+    log = open_log(usage)
+    append(log, row("a"))
+    with pytest.raises(KeyboardInterrupt):
+        append(log, row("b"))
+
+    assert statuses(append(log, row("c"))) == [APPENDED]
+    assert statuses(append(log, row("b"))) == [DUPLICATE]
+    assert log.count_events() == 3
+    assert log.tail_events == 3
+    log.catch_up()
+    assert usage.stored_rows() == stored_rows(log)
+    assert log.seal() == 1
