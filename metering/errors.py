@@ -8,7 +8,8 @@ MeteringError                    root of all, also of the log's own (`StoreError
 │   │   ├── ValueMissingError    its payload lacks the meter's value key
 │   │   └── TimestampOutOfRangeError
 │   ├── IdentifierConflictError  the identifier belongs to an event of other content
-│   └── InvoiceConflictError     the invoice was settled with other content
+│   ├── InvoiceConflictError     the invoice was settled with other content
+│   └── MeterConflictError       the meter of the event name measures otherwise
 └── SourceError                  what was to be ingested cannot be read
 """
 
@@ -123,6 +124,26 @@ class InvoiceConflictError(InvalidRequestError):
             param="invoice",
         )
         self.invoice = invoice
+        self.fields = tuple(fields)
+
+
+class MeterConflictError(InvalidRequestError):
+    """The event name has a meter, which measures otherwise.
+
+    Attributes:
+        meter: its id.
+        fields: in which parameters they differ, such as ``event_time_window``.
+    """
+
+    code = "resource_already_exists"
+
+    def __init__(self, meter: str, event_name: str, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"Meter {meter} for event name {event_name!r} exists already, and differs in"
+            f" {', '.join(fields)}; a meter cannot change, so give another event name",
+            param=fields[0],
+        )
+        self.meter = meter
         self.fields = tuple(fields)
 
 

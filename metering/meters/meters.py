@@ -1,10 +1,8 @@
 """Meters: which there are, and what may be done to them."""
 
-from typing import Literal
+from typing import Literal, overload
 
 from ledger.facts.meters import (
-    EventTimeWindow,
-    Formula,
     MeterCreated,
     MeterDeactivated,
     MeterReactivated,
@@ -14,11 +12,12 @@ from ledger.facts.meters import (
 from metering.arguments.clock import at_microseconds, at_or_none
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import ListObject, listed, within_page
-from metering.arguments.refusals import invalid
+from metering.arguments.refusals import exclusive, missing
 from metering.arguments.schema import checked, checked_value
 from metering.arguments.times import Time
 from metering.arguments.words import GroupingWindowName
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, MeterConflictError
+from metering.meters.definitions import definition_of, fields_that_differ
 from metering.meters.requests import (
     CustomerMappingParams,
     DefaultAggregationParams,
@@ -43,8 +42,6 @@ from projections.kernels.usage.keys import METER_BITS
 from projections.meters.catalog import Definitions
 
 METERS_AT_MOST = 1 << METER_BITS
-_CUSTOMER_KEY = "stripe_customer_id"
-_VALUE_KEY = "value"
 
 
 class Meters:
@@ -82,8 +79,7 @@ class Meters:
         Raises:
             InvalidRequestError: an argument is malformed, or the name is taken.
         """
-        asked = checked(
-            MeterCreate,
+        wanted = self._wanted(
             display_name=display_name,
             event_name=event_name,
             default_aggregation=default_aggregation,
@@ -91,44 +87,51 @@ class Meters:
             value_settings=value_settings,
             event_time_window=event_time_window,
         )
-        customer_key, value_key = _CUSTOMER_KEY, _VALUE_KEY
-        if asked.customer_mapping is not None:
-            customer_key = asked.customer_mapping["event_payload_key"]
-        if asked.value_settings is not None:
-            value_key = asked.value_settings["event_payload_key"]
-        window = asked.event_time_window
-        created = MeterCreated(
-            meter_id=self._engine.new_id("mtr"),
-            event_name=asked.event_name,
-            display_name=asked.display_name,
-            formula=Formula(asked.default_aggregation["formula"]),
-            customer_payload_key=customer_key,
-            value_payload_key=value_key,
-            event_time_window=None if window is None else EventTimeWindow(window),
-        )
-        if created.formula is not Formula.COUNT and (
-            created.customer_payload_key == created.value_payload_key
-        ):
-            taken = "another key than the customer's"
-            param = "value_settings[event_payload_key]"
-            raise invalid(param, created.value_payload_key, taken)
+        if self._existing_or_created(wanted) is not None:
+            raise InvalidRequestError(
+                f"A meter for event name {wanted.event_name!r} exists already;"
+                " names stay taken while a meter is inactive",
+                code="resource_already_exists",
+                param="event_name",
+            )
+        return self.retrieve(wanted.meter_id)
 
-        with self._engine.writing() as writing:
-            definitions = self._engine.catalog.read(writing.connection)
-            if len(definitions.by_id) >= METERS_AT_MOST:
-                raise InvalidRequestError(
-                    f"A store holds at most {METERS_AT_MOST} meters",
-                    code="meter_limit_reached",
-                )
-            if created.event_name in definitions.by_event_name:
-                raise InvalidRequestError(
-                    f"A meter for event name {created.event_name!r} exists already;"
-                    " names stay taken while a meter is inactive",
-                    code="resource_already_exists",
-                    param="event_name",
-                )
-            writing.record([created])
-        return self.retrieve(created.meter_id)
+    def ensure(
+        self,
+        *,
+        display_name: str,
+        event_name: str,
+        default_aggregation: DefaultAggregationParams,
+        customer_mapping: CustomerMappingParams | None = None,
+        value_settings: ValueSettingsParams | None = None,
+        event_time_window: GroupingWindowName | None = None,
+    ) -> Meter:
+        """Return the meter for the events of a name; create it where there is none.
+
+        The arguments are those of `create`. An application calls it whenever it starts,
+        in each of its processes, and one meter comes of it. A meter that exists keeps
+        its display name, and its status.
+
+        Raises:
+            MeterConflictError: the meter of the name measures otherwise.
+            InvalidRequestError: an argument is malformed.
+        """
+        wanted = self._wanted(
+            display_name=display_name,
+            event_name=event_name,
+            default_aggregation=default_aggregation,
+            customer_mapping=customer_mapping,
+            value_settings=value_settings,
+            event_time_window=event_time_window,
+        )
+        found = self._engine.definitions().by_event_name.get(wanted.event_name)
+        found = found or self._existing_or_created(wanted)
+        if found is None:
+            return self.retrieve(wanted.meter_id)
+        differing = fields_that_differ(found, wanted)
+        if differing:
+            raise MeterConflictError(found.meter_id, wanted.event_name, differing)
+        return self._resource(found)
 
     def update(self, meter_id: str, *, display_name: str) -> Meter:
         """Change the display name of a meter; nothing else of it can change.
@@ -168,14 +171,30 @@ class Meters:
             meter_id, MeterStatus.INACTIVE, MeterReactivated(meter_id=meter_id)
         )
 
-    def retrieve(self, meter_id: str) -> Meter:
-        """Return a meter by its id.
+    @overload
+    def retrieve(self, meter_id: str) -> Meter: ...
+
+    @overload
+    def retrieve(self, *, event_name: str) -> Meter: ...
+
+    def retrieve(
+        self, meter_id: str | None = None, *, event_name: str | None = None
+    ) -> Meter:
+        """Return a meter by its id, or by the event name that it alone has.
 
         Raises:
             ResourceMissingError: there is no such meter.
+            InvalidRequestError: both are given, or neither.
         """
-        meter = meter_of(self._engine.definitions(), meter_id)
-        return meter_resource(meter, livemode=self._engine.settings.livemode)
+        if event_name is None:
+            if meter_id is None:
+                raise missing("id")
+            return self._resource(meter_of(self._engine.definitions(), meter_id))
+        if meter_id is not None:
+            raise exclusive("event_name", "id", "event_name")
+        find = self._engine.definitions().by_event_name.get
+        meter = found_by_id(find, event_name, "billing meter", "event_name")
+        return self._resource(meter)
 
     def list(
         self,
@@ -215,9 +234,7 @@ class Meters:
         ]
         ids = [each.meter_id for each in meters]
         page = within_page(asked, meters, ids, "billing meter")
-        livemode = self._engine.settings.livemode
-        found = [meter_resource(each, livemode=livemode) for each in page]
-        return listed(asked, found, self._page)
+        return listed(asked, [self._resource(each) for each in page], self._page)
 
     def event_summaries(  # noqa: PLR0913  # the parts of a question have names
         self,
@@ -275,6 +292,32 @@ class Meters:
             within_page(asked, found, ids, "meter event summary"),
             lambda following: self._summaries(meter_id, following, fill=fill),
         )
+
+    def _wanted(self, **given: object) -> MeterCreated:
+        """Return what creates a meter.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+        """
+        return definition_of(checked(MeterCreate, **given), self._engine.new_id("mtr"))
+
+    def _existing_or_created(self, wanted: MeterCreated) -> MeterDefinition | None:
+        """Return the meter that has the event name; None where it is created now."""
+        with self._engine.writing() as writing:
+            definitions = self._engine.catalog.read(writing.connection)
+            existing = definitions.by_event_name.get(wanted.event_name)
+            if existing is not None:
+                return existing
+            if len(definitions.by_id) >= METERS_AT_MOST:
+                raise InvalidRequestError(
+                    f"A store holds at most {METERS_AT_MOST} meters",
+                    code="meter_limit_reached",
+                )
+            writing.record([wanted])
+        return None
+
+    def _resource(self, meter: MeterDefinition) -> Meter:
+        return meter_resource(meter, livemode=self._engine.settings.livemode)
 
     def _transition(
         self,

@@ -25,8 +25,8 @@ PROMISED = """
     DefaultAggregation DefaultAggregationParams DeliveryReceipt ErrorReport
     ErrorReports ErrorType Event EventData Events FixedClock IdentifierConflictError
     IngestProgress IngestReceipt InvalidRequestError InvoiceConflictError
-    InvoiceLineItem InvoiceLineParams ListObject LogDamagedError Meter MeterEvent
-    MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
+    InvoiceLineItem InvoiceLineParams ListObject LogDamagedError Meter MeterConflictError
+    MeterEvent MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
     MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
     MeteringError Meters Monetary MonetaryParams NoMeterError QueryError
     ReaggregationError ResourceMissingError ResourceObject RunsDirectoryError
@@ -58,7 +58,9 @@ PARAMETERS = {
     "meters.create": "display_name event_name default_aggregation customer_mapping"
     " value_settings event_time_window",
     "meters.update": "meter_id display_name",
-    "meters.retrieve": "meter_id",
+    "meters.ensure": "display_name event_name default_aggregation customer_mapping"
+    " value_settings event_time_window",
+    "meters.retrieve": "meter_id event_name",
     "meters.list": "status limit starting_after ending_before",
     "meters.deactivate": "meter_id",
     "meters.reactivate": "meter_id",
@@ -185,6 +187,11 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         "applied to invoice in_1 already, and it differs in customer, lines;",
     ),
     (
+        metering.MeterConflictError("mtr_1", "tokens", ["event_time_window"]),
+        "resource_already_exists",
+        "for event name 'tokens' exists already, and differs in event_time_window;",
+    ),
+    (
         metering.SourceError("There is no file usage.csv"),
         "source_invalid",
         "There is no file usage.csv",
@@ -301,6 +308,7 @@ PARAMS = {
     "timestamp_in_future": "timestamp",
     "resource_missing": "id",
     "identifier_conflict": "identifier",
+    "resource_already_exists": "event_time_window",
     "invoice_conflict": "invoice",
     "query_invalid": "query",
     "value_unreadable": "value_key",

@@ -20,7 +20,7 @@ def prepare(m: metering.Metering) -> metering.Alert:
         amount={"type": "monetary", "monetary": {"currency": "usd", "value": 1_000}},
         applicability_config={"scope": {"prices": [{"id": "price_1"}]}},
         category="promotional",
-        expires_at=m.meters.retrieve(meter.id).created + timedelta(days=30),
+        expires_at=m.meters.retrieve(event_name="tokens").created + timedelta(days=30),
     )
     threshold: metering.UsageThresholdParams = {
         "gte": 1_000,
@@ -39,6 +39,7 @@ def refused_by_mypy(m: metering.Metering) -> None:
         default_aggregation={"formula": "median"},  # type: ignore[typeddict-item]  # no formula
     )
     m.alerts.create(title="Much", usage_threshold={"gte": 1})  # type: ignore[arg-type]  # no meter
+    m.meters.retrieve(1)  # type: ignore[call-overload]  # no id
     m.alerts.list(alert_type="spend_threshold")  # type: ignore[arg-type]  # no type of alerts
 
 

@@ -20,6 +20,21 @@ _VALUE_KEY = "value"
 _USUAL_KEYS = (_CUSTOMER_KEY, _VALUE_KEY)
 
 MeterArgument = Annotated[str, argument("METER", "Its id or event name.")]
+EventNameOption = Annotated[str, option("NAME", "The events that it measures.")]
+FormulaOption = Annotated[
+    FormulaName, typer.Option(help="How values become one number.")
+]
+DisplayNameOption = Annotated[
+    str | None, option("TEXT", "For people; the event name if left out.")
+]
+CustomerKeyOption = Annotated[str, option("KEY", "Payload key of the customer.")]
+ValueKeyOption = Annotated[str, option("KEY", "Payload key of the value.")]
+WindowOption = Annotated[
+    GroupingWindowName | None,
+    typer.Option(
+        help="Count only the last event of each customer and UTC hour or day."
+    ),
+]
 
 
 def _details(_: metering.Metering, meter: metering.Meter) -> list[tuple[str, Cell]]:
@@ -55,24 +70,40 @@ def meters(m: metering.Metering) -> Listing[metering.Meter]:
 def create(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     *,
-    event_name: Annotated[str, option("NAME", "The events that it measures.")],
-    formula: Annotated[FormulaName, typer.Option(help="How values become one number.")],
-    display_name: Annotated[
-        str | None, option("TEXT", "For people; the event name if left out.")
-    ] = None,
-    customer_key: Annotated[
-        str, option("KEY", "Payload key of the customer.")
-    ] = _CUSTOMER_KEY,
-    value_key: Annotated[str, option("KEY", "Payload key of the value.")] = _VALUE_KEY,
-    window: Annotated[
-        GroupingWindowName | None,
-        typer.Option(
-            help="Count only the last event of each customer and UTC hour or day."
-        ),
-    ] = None,
+    event_name: EventNameOption,
+    formula: FormulaOption,
+    display_name: DisplayNameOption = None,
+    customer_key: CustomerKeyOption = _CUSTOMER_KEY,
+    value_key: ValueKeyOption = _VALUE_KEY,
+    window: WindowOption = None,
 ) -> metering.Meter:
     """Create a meter, and the store if there is none."""
     return m.meters.create(
+        display_name=event_name if display_name is None else display_name,
+        event_name=event_name,
+        default_aggregation={"formula": formula},
+        customer_mapping={"event_payload_key": customer_key, "type": "by_id"},
+        value_settings={"event_payload_key": value_key},
+        event_time_window=window,
+    )
+
+
+@METERS.command(creates=True)
+def ensure(  # noqa: PLR0913  # a command's options are its arguments
+    m: metering.Metering,
+    *,
+    event_name: EventNameOption,
+    formula: FormulaOption,
+    display_name: DisplayNameOption = None,
+    customer_key: CustomerKeyOption = _CUSTOMER_KEY,
+    value_key: ValueKeyOption = _VALUE_KEY,
+    window: WindowOption = None,
+) -> metering.Meter:
+    """Create a meter where there is none, as a deployment does each time.
+
+    One that measures otherwise is refused, with the difference.
+    """
+    return m.meters.ensure(
         display_name=event_name if display_name is None else display_name,
         event_name=event_name,
         default_aggregation={"formula": formula},

@@ -1,5 +1,6 @@
 """Several processes write to one store, and it is as if one had."""
 
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from random import Random
 
@@ -72,3 +73,28 @@ def test_processes_that_open_a_new_store_at_once_make_one(
     create_meter(store_target)
     with open_store(store_target) as store:
         assert_holds(store, [])
+
+
+@pytest.mark.dialect
+@pytest.mark.slow
+def test_processes_that_ensure_a_meter_at_once_make_one(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    children = [Child(processes, ensure_meter, store_target) for _ in range(6)]
+
+    meters = list(said(*children))
+
+    assert [child.exit_code() for child in children] == [0] * 6
+    with open_store(store_target) as store:
+        assert meters == [store.meters.retrieve(event_name="tokens").id] * 6
+        assert store.position == 1
+
+
+def ensure_meter(target: str, pipe: Connection) -> None:
+    with open_store(target) as store:
+        meter = store.meters.ensure(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+        pipe.send(meter.id)

@@ -248,6 +248,16 @@ def test_meter_is_created_changed_and_listed(place: Path) -> None:
     assert document("meters", "retrieve", "seats") == reactivated
 
 
+def test_meter_that_is_ensured_is_created_once(place: Path) -> None:
+    ensure = ["meters", "ensure", "--event-name", "seats", "--formula"]
+
+    created = document(*ensure, "last", "--display-name", "Seats")
+
+    assert document(*ensure, "last") == created
+    assert document("meters") == [created]
+    assert_only_fails(run(*ensure, "max"), "default_aggregation[formula]")
+
+
 def test_list_that_is_cut_says_so(store: str) -> None:
     run("meters", "create", "--event-name", "x", "--formula", "sum")
 

@@ -247,6 +247,119 @@ def test_event_names_that_differ_in_case_or_form_are_different(
     assert [meter.event_name for meter in store.meters.list()] == names[::-1]
 
 
+def test_a_meter_that_is_ensured_is_created_once(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    store, other = connect(clock=clock), connect(clock=clock)
+    wanted: Any = {
+        "event_name": "tokens",
+        "default_aggregation": {"formula": "sum"},
+        "event_time_window": "hour",
+    }
+
+    created = store.meters.ensure(display_name="Tokens", **wanted)
+    again = other.meters.ensure(display_name="Other words", **wanted)
+
+    assert again == created
+    assert created.display_name == "Tokens"
+    assert store.meters.list() == [created]
+    assert store.position == 1
+
+
+def test_an_inactive_meter_that_is_ensured_stays_inactive(
+    store: metering.Metering,
+) -> None:
+    meter = create_meter(store)
+    inactive = store.meters.deactivate(meter.id)
+
+    assert ensure_meter(store) == inactive
+
+
+@pytest.mark.parametrize(
+    ("others", "field"),
+    [
+        ({"formula": "max"}, "default_aggregation[formula]"),
+        (
+            {"customer_mapping": {"event_payload_key": "account"}},
+            "customer_mapping[event_payload_key]",
+        ),
+        (
+            {"value_settings": {"event_payload_key": "bytes"}},
+            "value_settings[event_payload_key]",
+        ),
+        ({"event_time_window": "day"}, "event_time_window"),
+    ],
+    ids=["formula", "customer", "value", "window"],
+)
+def test_ensuring_a_meter_that_measures_otherwise_names_the_difference(
+    store: metering.Metering, others: dict[str, Any], field: str
+) -> None:
+    meter = create_meter(store)
+
+    with pytest.raises(metering.MeterConflictError) as refusal:
+        ensure_meter(store, **others)
+
+    assert refusal.value.code == "resource_already_exists"
+    assert refusal.value.param == field
+    assert refusal.value.fields == (field,)
+    assert refusal.value.meter == meter.id
+    assert "'tokens'" in refusal.value.message
+    assert store.meters.list() == [meter]
+
+
+def test_a_malformed_meter_is_refused_although_one_of_its_name_exists(
+    store: metering.Metering,
+) -> None:
+    create_meter(store)
+
+    with refused("parameter_invalid", "default_aggregation[formula]"):
+        ensure_meter(store, formula="median")
+
+
+def ensure_meter(
+    store: metering.Metering, formula: Any = "sum", **keywords: Any
+) -> metering.Meter:
+    return store.meters.ensure(
+        display_name="A meter",
+        event_name="tokens",
+        default_aggregation={"formula": formula},
+        **keywords,
+    )
+
+
+def test_a_meter_is_found_by_its_event_name_also_while_it_is_inactive(
+    store: metering.Metering,
+) -> None:
+    create_meter(store, "requests")
+    meter = create_meter(store)
+
+    found = store.meters.retrieve(event_name="tokens")
+    inactive = store.meters.deactivate(meter.id)
+
+    assert found == meter
+    assert store.meters.retrieve(event_name="tokens") == inactive
+
+
+@pytest.mark.parametrize("name", ["images", "", "to\0kens"])
+def test_an_event_name_without_a_meter_is_refused(
+    store: metering.Metering, name: str
+) -> None:
+    create_meter(store)
+
+    with refused("resource_missing", "event_name", kind=metering.ResourceMissingError):
+        store.meters.retrieve(event_name=name)
+
+
+def test_a_meter_is_retrieved_by_one_name(store: metering.Metering) -> None:
+    retrieve: Any = store.meters.retrieve
+    meter = create_meter(store)
+
+    with refused("parameter_missing", "id"):
+        retrieve()
+    with refused("parameters_exclusive", "event_name"):
+        retrieve(meter.id, event_name="tokens")
+
+
 def test_updating_a_meter_changes_its_display_name_and_nothing_else(
     store: metering.Metering, clock: metering.FixedClock
 ) -> None:
