@@ -17,7 +17,12 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ledger.database.store import HeldConnection, close_connections, translated
+from ledger.database.store import (
+    HeldConnection,
+    close_connections,
+    lent_driver,
+    translated,
+)
 from ledger.errors import StoreUnavailableError
 
 LIBRARY_VERSION = sqlite3.sqlite_version
@@ -140,8 +145,10 @@ class SQLiteDatabase:
     def reclaim(self) -> None:
         """Give space back to the file system, after much was deleted."""
         with translated(self.address):
-            with self._writing.borrowed() as connection:
-                driver = _driver_of(connection)
+            with (
+                self._writing.borrowed() as connection,
+                lent_driver(connection) as driver,
+            ):
                 # As a script: the statement stops at each page, and a cursor with it.
                 driver.executescript("PRAGMA incremental_vacuum")
             self._checkpoint()

@@ -229,6 +229,26 @@ def test_the_write_ahead_log_is_folded_as_far_as_readers_allow(
         assert numbers(connection) == [1, 2]
 
 
+def test_space_that_cannot_be_given_back_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.database.sqlite.BUSY_TIMEOUT_SECONDS", 0)
+    with closing(SQLiteDatabase(tmp_path / LOG_FILE)) as database:
+        with database.write() as connection:
+            connection.execute(text("CREATE TABLE number (value blob)"))
+            connection.execute(text("INSERT INTO number VALUES (zeroblob(1000000))"))
+        with database.write() as connection:
+            connection.execute(text("DELETE FROM number"))
+
+        with closing(sqlite3.connect(tmp_path / LOG_FILE, timeout=0)) as another:
+            another.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBusyError):
+                database.reclaim()
+
+        database.reclaim()
+    assert (tmp_path / LOG_FILE).stat().st_size < 1_000_000
+
+
 def test_an_address_without_a_scheme_is_a_directory(tmp_path: Path) -> None:
     for address in (str(tmp_path / "a" / "b"), tmp_path / "c d'\"%?#"):
         database = open_database(address, creates=True)
