@@ -73,6 +73,21 @@ class Commit:
         return self.first_position + len(self.content) - 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailSize:
+    """How much of a log lies after its last segment.
+
+    Attributes:
+        events: meter events.
+        commits: of events and of facts: each is read where a process begins.
+        content_bytes: of the events in memory, about.
+    """
+
+    events: int
+    commits: int
+    content_bytes: int
+
+
 def genesis_digest(epoch: str) -> bytes:
     """Return the digest of the empty log of an epoch."""
     return hashlib.sha256(b"metering log 1\n" + epoch.encode()).digest()

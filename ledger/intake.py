@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ledger.appending.deduplication import Candidates
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.commits import read_head
-from ledger.entries import Commit, Head
+from ledger.entries import Commit, Head, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.meters import MeterFact
 from ledger.folds import UsageFold
@@ -28,6 +28,7 @@ from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.usage.identifiers import identifier_hashes
+from ledger.usage.rows import content_bytes
 
 
 class Intake:
@@ -55,7 +56,7 @@ class Intake:
         self._identifiers = IdentifierTable()
         self._head = genesis
         self._meters_position = genesis.facts_position
-        self._tail_events = 0
+        self._tail_events = self._tail_commits = self._tail_bytes = 0
         # Whether an interrupt left identifiers, usage and head apart.
         self._is_torn = False
 
@@ -74,9 +75,14 @@ class Intake:
         return self._meters_position
 
     @property
-    def tail_events(self) -> int:
-        """How many meter events were taken in after the last segment."""
-        return self._tail_events
+    def tail_size(self) -> TailSize:
+        """How much was taken in after the last segment."""
+        # Without the lock, since it is looked at after every append.
+        return TailSize(
+            events=self._tail_events,
+            commits=self._tail_commits,
+            content_bytes=self._tail_bytes,
+        )
 
     def count_events(self) -> int:
         """Count the meter events that were taken in, sealed or not."""
@@ -175,8 +181,10 @@ class Intake:
                     hashes = identifier_hashes(commit.content)
                 self._identifiers.add(hashes, commit.first_position)
                 self._tail_events += commit.entry_count
+                self._tail_bytes += content_bytes(commit.content)
             elif any(isinstance(fact, MeterFact) for fact in commit.content):
                 self._meters_position = commit.last_position
+            self._tail_commits += 1
             self._usage.take_in(commit)
             sealed = self._head.sealed_position
             if head.sealed_position != sealed:
@@ -244,7 +252,7 @@ class Intake:
         self._usage.restart(connection, sealed)
         self._sealed_identifiers.restart(sealed)
         self._identifiers = IdentifierTable(after=sealed.position)
-        self._tail_events = 0
+        self._tail_events = self._tail_commits = self._tail_bytes = 0
         self._head = segments[-1].head(self._head.epoch) if segments else self._genesis
         # Which facts came before the tail is not looked at: any may be about meters.
         self._meters_position = self._head.facts_position

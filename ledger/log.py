@@ -23,7 +23,7 @@ from ledger.appending.group_commit import GroupCommit
 from ledger.appending.writing import Writing
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, Head, genesis_head
+from ledger.entries import Commit, Head, TailSize, genesis_head
 from ledger.errors import (
     LedgerError,
     StoreClosedError,
@@ -149,9 +149,9 @@ class Log:
         return self._intake.sealed
 
     @property
-    def tail_events(self) -> int:
-        """How many meter events were taken in after the last segment."""
-        return self._intake.tail_events
+    def tail_size(self) -> TailSize:
+        """How much was taken in after the last segment that is known."""
+        return self._intake.tail_size
 
     def count_events(self) -> int:
         """Count the meter events that any process recorded so far."""
@@ -257,7 +257,11 @@ class Log:
 
     # Upkeep.
 
-    def seal(self, progress: StepCallback | None = None) -> int:
+    def seal(
+        self,
+        progress: StepCallback | None = None,
+        is_wanted: Callable[[TailSize], bool] | None = None,
+    ) -> int:
         """Move usage recorded so far into segments, and return how many were made.
 
         Safe against a kill at any step, and while others append and read. Where another
@@ -265,12 +269,21 @@ class Log:
 
         Args:
             progress: is called with the position reached and the last one.
+            is_wanted: is asked whether to seal a tail of a size, once no other process
+                can seal it: one that waited may find it sealed by then.
 
         Raises:
             SegmentStoreError: the segment store cannot be used; the log is as it was.
         """
         self._check_usable()
-        made = self._sealing.seal(progress)
+
+        def is_wanted_now() -> bool:
+            if is_wanted is None:
+                return True
+            self.catch_up()
+            return is_wanted(self.tail_size)
+
+        made = self._sealing.seal(progress, is_wanted_now)
         if made:
             with self.read() as connection:
                 sealed = self._intake.make_runs(connection)

@@ -35,7 +35,7 @@ from ledger.segments.layout import encode_segment, segment_table
 from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import SegmentStore
-from ledger.usage.rows import FewEvents
+from ledger.usage.rows import content_bytes
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,6 @@ ROWS_AT_MOST = 1 << 20
 _BYTES_AT_MOST = 512 << 20
 # Each is a row to delete under the write lock.
 _COMMITS_AT_MOST = 1 << 18
-_BYTES_OF_AN_EVENT = 256
 
 StepCallback = Callable[[int, int], None]
 """Receives the position reached and the last position."""
@@ -71,17 +70,18 @@ class Sealing:
         self._reader = reader
         self._fold = fold
 
-    def seal(self, progress: StepCallback | None) -> int:
+    def seal(self, progress: StepCallback | None, is_wanted: Callable[[], bool]) -> int:
         """Seal the usage recorded so far that may be, unless another process is sealing.
 
         Args:
             progress: is called after each segment.
+            is_wanted: is asked once nobody else can seal, before anything is done.
 
         Returns:
             How many segments were made.
         """
         with self._database.sealing() as is_ours:
-            if not is_ours:
+            if not is_ours or not is_wanted():
                 return 0
             self._sweep()
             made = 0
@@ -134,7 +134,7 @@ class Sealing:
             if isinstance(commit.content, tuple):
                 continue
             rows += commit.entry_count
-            size += _bytes_of(commit)
+            size += content_bytes(commit.content)
             is_full = rows > ROWS_AT_MOST or size > _BYTES_AT_MOST
             if commits and (is_full or len(commits) == _COMMITS_AT_MOST):
                 break
@@ -194,9 +194,3 @@ def _made(commits: list[Commit], after: Head, head: Head) -> tuple[Segment, pa.B
         ),
         content,
     )
-
-
-def _bytes_of(commit: Commit) -> int:
-    if isinstance(commit.content, tuple | FewEvents):
-        return _BYTES_OF_AN_EVENT * commit.entry_count
-    return int(commit.content.nbytes)

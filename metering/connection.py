@@ -86,8 +86,8 @@ def connect(  # noqa: PLR0913  # settings have names
             directory.
         schema: of a PostgreSQL database, for all tables, created where it is absent;
             None is what the URL says as ``?schema=``, else ``metering``.
-        seal_events: how many events may gather after the last segment before they are
-            sealed, in the background; None seals when `Metering.seal` is called.
+        seal_events: how many events may gather before they are sealed in the background,
+            as 20,000 commits or 256 MB are; None seals when `Metering.seal` is called.
         clock: the system's by default.
         livemode: the `livemode` of all resources.
         identifier_retention: after how long another event may use an identifier; None

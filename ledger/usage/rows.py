@@ -28,6 +28,8 @@ from ledger.usage.digest import usage_digest
 from ledger.usage.quantities import units_from_quantity
 
 FEW = 32
+# Of an event as columns, without its identifier and its payload.
+_BYTES_OF_A_ROW = 64
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _DECODER = msgspec.json.Decoder(list[UsageRow])
@@ -57,6 +59,18 @@ UsageEvents: TypeAlias = pa.RecordBatch | FewEvents
 def batch_of(events: UsageEvents) -> pa.RecordBatch:
     """Return events as columns."""
     return events.batch if isinstance(events, FewEvents) else events
+
+
+def content_bytes(events: UsageEvents) -> int:
+    """Return about how much memory the content of events takes as columns."""
+    if not isinstance(events, FewEvents):
+        return int(events.nbytes)
+    return sum(
+        _BYTES_OF_A_ROW
+        + len(row.identifier)
+        + sum(len(key) + len(value) for key, value in row.payload)
+        for row in events.rows
+    )
 
 
 def concatenate_events(parts: Sequence[UsageEvents]) -> pa.RecordBatch:

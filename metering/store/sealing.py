@@ -1,8 +1,12 @@
 """Sealing in the background: a tail that grew too long becomes segments.
 
+A tail is long by its events, by its commits or by its bytes: a process that begins reads
+all of it, and each commit costs something, however few events it holds.
+
 It waits for a quiet moment, so as not to compete with a bulk load for processors, but
-not for ever: a tail of ten times the length is sealed whatever else goes on, which
-bounds what a process holds in memory and reads when it opens a store.
+not for ever: a tail of several times the length is sealed whatever else goes on, which
+bounds what a process holds in memory and reads when it opens a store. Processes that
+never live to see a quiet moment seal such a tail when they close the store.
 """
 
 import logging
@@ -10,15 +14,23 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+from ledger.entries import TailSize
 from ledger.errors import LedgerError
 from ledger.log import Log
 
 SEAL_EVENTS = 500_000
 """How long the tail may grow, in meter events."""
 
+# Read in about the time of that many events in batches.
+_SEAL_COMMITS = 20_000
+_SEAL_BYTES = 256 << 20
+
 _QUIET_SECONDS = 1.0
+# Segments of singles should not be small for ever; those of batches are large at once.
+_TIMES_TOO_MANY_COMMITS = 3
 _TIMES_TOO_LONG = 10
 _SECONDS_WITHOUT_EFFECT = 60.0
+_SECONDS_AFTER_A_FAULT = 600.0
 
 _logger = logging.getLogger(__name__)
 
@@ -40,14 +52,14 @@ class BackgroundSealing:
         self._due_events = due_events
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._last_append = monotonic()
+        self._last_append: float | None = None
         self._last_complaint = ""
         self._is_stopping = False
 
     @property
     def is_due(self) -> bool:
         """Whether the tail has grown too long."""
-        return self._is_longer_than(1)
+        return self._is_long(self._log.tail_size)
 
     def appended(self) -> None:
         """Note an append."""
@@ -56,13 +68,20 @@ class BackgroundSealing:
             self._start()
 
     def stop(self) -> None:
-        """End the thread, once it is done with what it is doing."""
+        """End the thread, once it is done with what it is doing.
+
+        A process that appended leaves no tail behind that is sealed whatever else goes
+        on: those that come after it may live as short.
+        """
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join()
+        if self._last_append is not None and self._is_too_long(self._log.tail_size):
+            self._last_append = None
+            self._seal(self._is_too_long)
 
     def _start(self) -> None:
         with self._changed:
@@ -73,12 +92,7 @@ class BackgroundSealing:
                 self._thread.start()
 
     def _run(self) -> None:
-        try:
-            self._seal_while_due()
-        except Exception:
-            # A fault of this program: trying again would meet it again.
-            _logger.exception("Sealing in the background has ended")
-            return
+        self._seal_while_due()
         with self._changed:
             self._thread = None
         if self.is_due:
@@ -89,22 +103,27 @@ class BackgroundSealing:
         """Seal when the log is quiet, until the tail is short enough."""
         seconds = _QUIET_SECONDS
         while self._waited(seconds) and self.is_due:
-            seconds = self._last_append + _QUIET_SECONDS - monotonic()
-            if seconds <= 0 or self._is_longer_than(_TIMES_TOO_LONG):
-                has_sealed = self._seal()
-                seconds = _QUIET_SECONDS if has_sealed else _SECONDS_WITHOUT_EFFECT
+            seconds = (self._last_append or 0.0) + _QUIET_SECONDS - monotonic()
+            if seconds <= 0 or self._is_too_long(self._log.tail_size):
+                seconds = self._seal(self._is_long)
 
-    def _seal(self) -> bool:
+    def _seal(self, is_wanted: Callable[[TailSize], bool]) -> float:
+        """Seal, and return in how many seconds to look again."""
         try:
             self._evaluate()
-            # Nothing is sealed where another process is sealing.
-            has_sealed = self._log.seal() > 0
+            has_sealed = self._log.seal(is_wanted=is_wanted) > 0
         except LedgerError as error:
             # Appends go on: the log is as it was, only longer.
             self._complain(error.message)
-            return False
+            return _SECONDS_WITHOUT_EFFECT
+        except Exception:
+            # A fault of this program. What it met may pass, and the tail of a process
+            # that lives for months must not grow for as long.
+            _logger.exception("The tail could not be sealed")
+            return _SECONDS_AFTER_A_FAULT
         self._last_complaint = ""
-        return has_sealed
+        # Where another process is sealing, nothing is.
+        return _QUIET_SECONDS if has_sealed else _SECONDS_WITHOUT_EFFECT
 
     def _complain(self, message: str) -> None:
         """Log what is wrong, once, however often it is tried."""
@@ -112,10 +131,21 @@ class BackgroundSealing:
             _logger.warning("The tail could not be sealed: %s", message)
         self._last_complaint = message
 
-    def _is_longer_than(self, times: int) -> bool:
-        if self._due_events is None:
+    def _is_long(self, tail: TailSize) -> bool:
+        return self._exceeds(tail, 1, 1)
+
+    def _is_too_long(self, tail: TailSize) -> bool:
+        return self._exceeds(tail, _TIMES_TOO_LONG, _TIMES_TOO_MANY_COMMITS)
+
+    def _exceeds(self, tail: TailSize, times: int, times_commits: int) -> bool:
+        if self._due_events is None or not tail.events:
+            # Facts alone cannot be sealed.
             return False
-        return self._log.tail_events >= times * self._due_events
+        return (
+            tail.events >= times * self._due_events
+            or tail.commits >= times_commits * _SEAL_COMMITS
+            or tail.content_bytes >= times_commits * _SEAL_BYTES
+        )
 
     def _waited(self, seconds: float) -> bool:
         """Wait, and return whether to go on."""

@@ -296,7 +296,7 @@ def test_a_commit_taken_in_by_half_is_taken_in_anew(open_log: OpenLog) -> None:
     assert statuses(append(log, row("c"))) == [APPENDED]
     assert statuses(append(log, row("b"))) == [DUPLICATE]
     assert log.count_events() == 3
-    assert log.tail_events == 3
+    assert log.tail_size.events == 3
     log.catch_up()
     assert usage.stored_rows() == stored_rows(log)
     assert log.seal() == 1

@@ -109,6 +109,23 @@ def test_another_process_goes_on_as_before(open_log: OpenLog) -> None:
     assert stored_rows(theirs) == stored_rows(ours)
 
 
+@pytest.mark.dialect
+def test_a_tail_that_another_process_has_sealed_is_not_sealed_again(
+    open_log: OpenLog,
+) -> None:
+    ours, theirs = filled(open_log()), open_log()
+    theirs.catch_up()
+    ours.seal()
+    append(ours, row("single-4"))
+    append(theirs, row("single-5"))
+    assert theirs.tail_size.events == 505
+
+    assert theirs.seal(is_wanted=lambda tail: tail.events > 2) == 0
+
+    assert (theirs.tail_size.events, theirs.tail_size.commits) == (2, 3)
+    assert theirs.seal(is_wanted=lambda tail: tail.events == 2) == 1
+
+
 def test_a_process_that_has_not_caught_up_reads_what_was_sealed_since(
     open_log: OpenLog,
 ) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import metering
+from metering.store.sealing import BackgroundSealing
 from tests.conftest import Connect
 from tests.metering import usual_usage
 from tests.metering.usual_credits import grant
@@ -147,6 +148,83 @@ def test_a_store_seals_itself_when_enough_has_gathered(connect: Connect) -> None
 
     eventually(lambda: segments_in(store) == 1)
     assert total(store, meter) == worth(range(1, 80, 3))
+
+
+def test_a_store_seals_itself_when_enough_commits_have_gathered(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.store.sealing._SEAL_COMMITS", 10)
+    store = open_store(connect)
+    create_meter(store)
+    for number in range(5):
+        create_event(store, identifier=f"event-{number}")
+    assert segments_in(store) == 0
+
+    for number in range(5, 10):
+        create_event(store, identifier=f"event-{number}")
+
+    eventually(lambda: segments_in(store) == 1)
+    assert store._engine.log.tail_size.commits == 0  # noqa: SLF001 (nothing else shows it)
+
+
+def test_a_store_seals_itself_when_its_events_are_large(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.store.sealing._SEAL_BYTES", 500)
+    store = open_store(connect)
+    create_meter(store)
+    create_event(store, identifier="small")
+    assert segments_in(store) == 0
+
+    create_event(store, payload={**usual_usage.PAYLOAD, "note": "x" * 500})
+
+    eventually(lambda: segments_in(store) == 1)
+
+
+def test_processes_that_live_too_short_to_seal_leave_a_bounded_tail(
+    store_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.store.sealing._SEAL_COMMITS", 3)
+    places = places_of(store_target)
+    clock = metering.FixedClock(NOW)
+    tails = []
+    for number in range(12):
+        with metering.connect(store_target, clock=clock, **places) as store:
+            if number == 0:
+                create_meter(store)
+            create_event(store, identifier=f"event-{number}")
+        with metering.connect(store_target, clock=clock, **places) as store:
+            store.catch_up()
+            tails.append(store._engine.log.tail_size.commits)  # noqa: SLF001 (nothing else shows it)
+
+    # With the meter, the ninth commit comes with the eighth event.
+    assert tails == [2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3, 4]
+
+
+def test_sealing_goes_on_after_a_fault(
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("metering.store.sealing._SECONDS_AFTER_A_FAULT", 0)
+    store = open_store(connect, seal_events=None)
+    create_meter(store)
+    store.meter_events.ingest(batch(0, 100))
+    faults = [ZeroDivisionError("a fault of this program")]
+
+    def evaluate() -> None:
+        if faults:
+            raise faults.pop()
+
+    sealing = BackgroundSealing(store._engine.log, 10, evaluate)  # noqa: SLF001 (with a fault)
+    with caplog.at_level(logging.ERROR, "metering.store.sealing"):
+        sealing.appended()
+        eventually(lambda: segments_in(store) == 1)
+    sealing.stop()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "The tail could not be sealed"
+    ]
 
 
 def test_a_store_that_should_not_seal_itself_does_not(connect: Connect) -> None:
