@@ -106,14 +106,14 @@ class Log:
 
     def head(self) -> Head:
         """Read where the log ends now."""
-        self._check_usable()
+        self.check_usable()
         with self._database.watch() as connection:
             return read_head(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction on one snapshot of the log and its tables."""
-        self._check_usable()
+        self.check_usable()
         with self._database.read() as connection:
             yield connection
 
@@ -127,18 +127,18 @@ class Log:
 
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read events by position, with the time each was recorded."""
-        self._check_usable()
+        self.check_usable()
         return self._stored.take(positions, self._intake.sealed)
 
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending."""
-        self._check_usable()
+        self.check_usable()
         yield from self._stored.commits_by_portions(first_positions)
 
     @property
     def history(self) -> History:
         """What is recorded, wherever it lies."""
-        self._check_usable()
+        self.check_usable()
         return self._history
 
     # What this process has taken in.
@@ -184,7 +184,7 @@ class Log:
 
     def knows_identifiers_of(self, segment: Segment) -> bool:
         """Whether every identifier of a segment is known where it was recorded."""
-        self._check_usable()
+        self.check_usable()
         return self._intake.knows_identifiers_of(segment)
 
     # Appends.
@@ -199,7 +199,7 @@ class Log:
             StoreError: nothing was recorded.
             CommitOutcomeUnknownError: it may have been; send the same events again.
         """
-        self._check_usable()
+        self.check_usable()
         assert len(draft), "there is something to append"
         return self._group.submit(draft)
 
@@ -227,7 +227,7 @@ class Log:
             StoreError: nothing was recorded.
             CommitOutcomeUnknownError: it may have been.
         """
-        self._check_usable()
+        self.check_usable()
         if needs_events:
             self.catch_up()
         with self._group.leading:
@@ -251,7 +251,7 @@ class Log:
         Raises:
             StoreError: nothing was written, or it is not known whether it was.
         """
-        self._check_usable()
+        self.check_usable()
         with self._database.write_beside() as connection:
             yield connection
 
@@ -275,7 +275,7 @@ class Log:
         Raises:
             SegmentStoreError: the segment store cannot be used; the log is as it was.
         """
-        self._check_usable()
+        self.check_usable()
 
         def is_wanted_now() -> bool:
             if is_wanted is None:
@@ -297,7 +297,7 @@ class Log:
         Args:
             progress: is called with the position reached and the last one.
         """
-        self._check_usable()
+        self.check_usable()
         with self._group.leading, self._database.write() as connection:
             rebuild_tables(connection, self._fold)
         with self.read() as connection:
@@ -314,7 +314,13 @@ class Log:
             if os.getpid() == self._process:
                 self._database.close()
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Check that the log is open, and in the process that opened it.
+
+        Raises:
+            StoreClosedError: it is closed.
+            StoreForkedError: this process is a child of the one that opened it.
+        """
         if self._is_closed:
             raise StoreClosedError(self._database.address)
         if os.getpid() != self._process:

@@ -13,7 +13,8 @@
             payload={"stripe_customer_id": "cus_1", "value": "12.5"},
         )
 
-Only the names listed here are promised.
+Only the names listed here are promised, and those that `metering.aio` lists: the same
+calls, awaited.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from metering.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from metering import aio as aio
     from metering.public import *  # noqa: F403  # all of them are promised
     from metering.public import __all__ as __all__
 else:
@@ -29,6 +31,8 @@ else:
     import importlib
 
     def __getattr__(name: str) -> object:
+        if name == "aio":
+            return importlib.import_module("metering.aio")
         public = importlib.import_module("metering.public")
         if name != "__all__" and name not in public.__all__:
             raise AttributeError(f"module 'metering' has no attribute {name!r}")

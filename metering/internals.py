@@ -1,4 +1,4 @@
-"""Internals: what the server uses of a connection, and nothing promises to others."""
+"""Internals: what the server and `metering.aio` use of a connection; nothing is promised."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,6 +28,14 @@ class Internals:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.requests = IdempotentRequests(engine)
+
+    def check_usable(self) -> None:
+        """Check that the connection is open, and in the process that opened it.
+
+        Raises:
+            StoreError: it is not.
+        """
+        self._engine.log.check_usable()
 
     def keys_by_digest(self) -> Mapping[bytes, ApiKey]:
         """Return every API key of this mode by the SHA-256 of its secret."""

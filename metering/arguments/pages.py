@@ -78,6 +78,20 @@ class ListObject(list[ListedResource], Generic[ListedResource]):
         """Return the resources of this page, newest first."""
         return list(self)
 
+    def next_page(self) -> "ListObject[ListedResource]":
+        """Read the page beyond this one; an empty one where there is none."""
+        if not self.has_more or self._next_page is None:
+            return ListObject()
+        return self._next_page()
+
+    def in_reading_order(self) -> Iterator[ListedResource]:
+        """Go through this page away from where the list was entered.
+
+        Pages of `ending_before` lead to newer resources, and so are read the oldest
+        first.
+        """
+        return reversed(self) if self._is_backwards else iter(self)
+
     def auto_paging_iter(self) -> Iterator[ListedResource]:
         """Go through this page and those beyond it, each read when it is reached.
 
@@ -85,13 +99,10 @@ class ListObject(list[ListedResource], Generic[ListedResource]):
         first.
         """
         page = self
-        while True:
-            yield from (
-                reversed(page) if page._is_backwards else page
-            )  # of another page of this list
-            if not page.has_more or page._next_page is None:  # as above
-                return
-            page = page._next_page()  # as above
+        yield from page.in_reading_order()
+        while page.has_more:
+            page = page.next_page()
+            yield from page.in_reading_order()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as Stripe writes it in JSON, without its URL."""

@@ -8,13 +8,12 @@ that came while it was at the last ones are answered in one commit.
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import NamedTuple
 
+from metering.aio.lanes import HandOut, Lane, what_came
 from metering.connection import Metering
 from metering.server.api.authentication import Keyring, Keys
 from metering.server.api.requests import HttpRequest, HttpResponse
@@ -26,11 +25,8 @@ TOGETHER_MAX = 256
 HEAVY_THREADS = 2
 """How many heavy requests are answered at the same time."""
 
-Item = TypeVar("Item")
 
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     """A request, and the future of its response."""
 
     route: Route
@@ -42,7 +38,7 @@ _AdmittedQueue = SimpleQueue[tuple[_Waiting, Keys] | None]
 
 
 class Answering:
-    """The threads that answer requests. For one event loop at a time.
+    """The threads that answer requests. For any event loop.
 
     Args:
         service: answers one request.
@@ -60,13 +56,16 @@ class Answering:
         self._inbox: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._admitted: _AdmittedQueue = SimpleQueue()
         self._heavy: _AdmittedQueue = SimpleQueue()
-        self._lanes: dict[tuple[str, str], SimpleQueue[_Waiting | None]] = {
-            (each.method, each.path): SimpleQueue()
+        self._lanes = {
+            (each.method, each.path): Lane[HttpRequest, HttpResponse](
+                partial(self._answer_together, each),
+                name=f"metering-server-{each.path}",
+                most=TOGETHER_MAX,
+            )
             for each in routes
             if each.together is not None
         }
-        self._outbox: deque[tuple[_Waiting, ServiceOutcome]] = deque()
-        self._waking: asyncio.AbstractEventLoop | None = None
+        self._hand_out = HandOut[HttpResponse]()
         self._queues = [self._admitted] * threads + [self._heavy] * HEAVY_THREADS
         self._threads: list[threading.Thread] = []
 
@@ -80,7 +79,6 @@ class Answering:
             return
         works: list[Callable[[], None]] = [
             self._look,
-            *(partial(self._work_together, each) for each in self._lanes.values()),
             *(partial(self._work, each) for each in self._queues),
         ]
         self._threads = [
@@ -92,21 +90,23 @@ class Answering:
 
     def stop(self) -> None:
         """End the threads when they have answered what they were given."""
+        for lane in self._lanes.values():
+            lane.stop()
         if not self._threads:
             return
-        for queue in (self._inbox, *self._lanes.values()):
-            queue.put(None)
+        self._inbox.put(None)
         for thread in self._threads:
             thread.join()
         self._threads = []
 
     async def response(self, route: Route, request: HttpRequest) -> HttpResponse:
         """Answer a request, unless the log has not reached the position it asks for."""
+        if (lane := self._lanes.get((route.method, route.path))) is not None:
+            return await lane.submit(request)
         self.start()
         future: asyncio.Future[HttpResponse]
         future = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(route, request, future)
-        self._lanes.get((route.method, route.path), self._inbox).put(waiting)
+        self._inbox.put(_Waiting(route, request, future))
         return await future
 
     async def refusal(self, route: Route, request: HttpRequest) -> HttpResponse | None:
@@ -119,7 +119,7 @@ class Answering:
         """Look at the keys for all requests that came before the look."""
         is_open = True
         while is_open:
-            came = _what_came(self._inbox, TOGETHER_MAX)
+            came = what_came(self._inbox, TOGETHER_MAX)
             keys = self._keyring.look()
             for waiting in came:
                 if waiting is None:
@@ -134,19 +134,13 @@ class Answering:
         while (given := queue.get()) is not None:
             waiting, keys = given
             outcome = self._service.answer(waiting.route, waiting.request, keys)
-            self._hand_out([(waiting, outcome)])
+            self._hand_out.settle([(waiting.future, outcome)])
 
-    def _work_together(self, lane: "SimpleQueue[_Waiting | None]") -> None:
-        is_open = True
-        while is_open:
-            came = _what_came(lane, TOGETHER_MAX)
-            waiting = [each for each in came if each is not None]
-            is_open = len(waiting) == len(came)
-            if waiting:
-                route, requests = waiting[0].route, [each.request for each in waiting]
-                keys = self._look_for(route, requests)
-                outcomes = self._service.answer_together(route, requests, keys)
-                self._hand_out(list(zip(waiting, outcomes, strict=True)))
+    def _answer_together(
+        self, route: Route, requests: Sequence[HttpRequest]
+    ) -> Sequence[ServiceOutcome]:
+        keys = self._look_for(route, requests)
+        return self._service.answer_together(route, requests, keys)
 
     def _look_for(self, route: Route, came: Sequence[HttpRequest]) -> Keys:
         if route.credential == "key":
@@ -154,38 +148,3 @@ class Answering:
         return self._keyring.look_at_sessions(
             [request.headers.get("authorization") for request in came]
         )
-
-    def _hand_out(self, done: Sequence[tuple[_Waiting, ServiceOutcome]]) -> None:
-        self._outbox.extend(done)
-        loop = done[0][0].future.get_loop()
-        # Another loop may have been closed before it settled anything.
-        if self._waking is not loop:
-            self._waking = loop
-            try:
-                loop.call_soon_threadsafe(self._settle)
-            except RuntimeError:  # The loop has ended, and with it the waiting task.
-                self._waking = None
-
-    def _settle(self) -> None:
-        # First: a thread that finds it set later has put its response where it is seen.
-        self._waking = None
-        while self._outbox:
-            waiting, outcome = self._outbox.popleft()
-            future = waiting.future
-            if future.done() or future.get_loop().is_closed():
-                continue
-            if isinstance(outcome, HttpResponse):
-                future.set_result(outcome)
-            else:
-                future.set_exception(outcome)
-
-
-def _what_came(queue: "SimpleQueue[Item]", most: int) -> list[Item]:
-    """Wait for something in a queue, and take all that is there."""
-    came = [queue.get()]
-    try:
-        while len(came) < most:
-            came.append(queue.get_nowait())
-    except Empty:
-        pass
-    return came

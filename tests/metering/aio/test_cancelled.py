@@ -1,0 +1,78 @@
+"""Tasks that are cancelled while they create: nothing acknowledged is lost or doubled."""
+
+import asyncio
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import metering
+from metering import aio
+from tests.empty_stores import empty_store
+from tests.metering.usual_usage import NOW, PAYLOAD, create_meter, identifiers, total
+
+TASKS = 30
+
+
+@given(seed=st.integers(0, 1 << 30), cancelled=st.integers(0, TASKS))
+def test_what_was_acknowledged_is_there_and_what_is_sent_again_counts_once(
+    seed: int, cancelled: int
+) -> None:
+    """A create is durable once it has returned; a cancelled one may be recorded."""
+    generator = Random(seed)
+
+    async def create(m: aio.AsyncMetering, number: int) -> None:
+        await m.meter_events.create(
+            event_name="tokens", identifier=f"e-{number}", payload=PAYLOAD
+        )
+
+    async def live(m: aio.AsyncMetering) -> set[str]:
+        tasks = [asyncio.create_task(create(m, number)) for number in range(TASKS)]
+        for number in generator.sample(range(TASKS), cancelled):
+            for _ in range(generator.randrange(4)):
+                await asyncio.sleep(0)
+            tasks[number].cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        return {f"e-{number}" for number, each in enumerate(done) if each is None}
+
+    async def send_all_again(m: aio.AsyncMetering) -> None:
+        await asyncio.gather(*(create(m, number) for number in range(TASKS)))
+
+    with empty_store(clock=metering.FixedClock(NOW)) as store:
+        meter = create_meter(store)
+        m = aio.AsyncMetering(store)
+        acknowledged = asyncio.run(live(m))
+
+        assert len(acknowledged) >= TASKS - cancelled
+        assert acknowledged <= {*identifiers(store)}
+        asyncio.run(send_all_again(m))
+        assert sorted(identifiers(store)) == sorted(f"e-{n}" for n in range(TASKS))
+        assert total(store, meter) == TASKS
+        m.calls.close()
+
+
+def test_a_call_whose_turn_has_not_come_is_not_made(store: metering.Metering) -> None:
+    async def cancel_one_that_waits() -> list[str]:
+        m = aio.AsyncMetering(store, threads=1)
+        made = list[str]()
+
+        async def make(name: str) -> None:
+            meter = await m.meters.create(
+                display_name=name,
+                event_name=name,
+                default_aggregation={"formula": "count"},
+            )
+            made.append(meter.event_name)
+
+        tasks = [asyncio.create_task(make(name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[1]
+        await tasks[0]
+        m.calls.close()
+        return made
+
+    assert asyncio.run(cancel_one_that_waits()) == ["first"]
+    assert [each.event_name for each in store.meters.list()] == ["first"]

@@ -1,0 +1,82 @@
+"""Every call of the library is there, awaited, with its parameters and its words."""
+
+import inspect
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import metering
+from metering.aio import AsyncMetering
+
+# Blocking by nature, or no call of the library.
+_OTHERWISE = {"internals"}
+# A with statement, which an async with statement stands for.
+_WITH = {"Metering.worker", "Metering.close"}
+
+
+def _groups(m: metering.Metering) -> dict[str, type]:
+    groups = {name: type(each) for name, each in vars(m).items() if name[0] != "_"}
+    return {name: kind for name, kind in groups.items() if name not in _OTHERWISE}
+
+
+def _methods(kind: type) -> Iterator[tuple[str, Callable[..., object]]]:
+    for name, member in vars(kind).items():
+        if name[0] != "_" and inspect.isfunction(member):
+            yield name, member
+
+
+with metering.connect(":memory:") as _m:
+    _GROUPS = _groups(_m)
+METHODS = [
+    (name, method, function)
+    for name, kind in _GROUPS.items()
+    for method, function in _methods(kind)
+]
+
+
+@pytest.fixture(scope="module")
+def awaited() -> Iterator[AsyncMetering]:
+    with metering.connect(":memory:") as m:
+        yield AsyncMetering(m)
+
+
+@pytest.mark.parametrize(
+    ("group", "method", "function"), METHODS, ids=[f"{a}.{b}" for a, b, _ in METHODS]
+)
+def test_a_method_of_a_group_is_there_with_its_parameters(
+    awaited: AsyncMetering, group: str, method: str, function: Callable[..., object]
+) -> None:
+    theirs = getattr(getattr(awaited, group), method)
+
+    wanted = [*inspect.signature(function).parameters.values()][1:]
+    assert [*inspect.signature(theirs).parameters.values()] == wanted
+    assert inspect.iscoroutinefunction(
+        inspect.unwrap(theirs, stop=inspect.iscoroutinefunction)
+    ) or inspect.isasyncgenfunction(
+        inspect.unwrap(theirs, stop=inspect.isasyncgenfunction)
+    )
+    assert inspect.getdoc(theirs)
+
+
+@pytest.mark.parametrize(
+    ("method", "function"),
+    list(_methods(metering.Metering)),
+    ids=[name for name, _ in _methods(metering.Metering)],
+)
+def test_a_method_of_the_connection_is_there_with_its_parameters(
+    awaited: AsyncMetering, method: str, function: Callable[..., object]
+) -> None:
+    theirs = getattr(awaited, method)
+
+    wanted = [*inspect.signature(function).parameters.values()][1:]
+    assert [*inspect.signature(theirs).parameters.values()] == wanted
+    assert inspect.getdoc(theirs)
+
+
+def test_an_awaited_group_has_no_method_of_its_own(awaited: AsyncMetering) -> None:
+    for group, kind in _GROUPS.items():
+        theirs = {
+            name for name in vars(type(getattr(awaited, group))) if name[0] != "_"
+        }
+
+        assert theirs == {name for name, _ in _methods(kind)}
