@@ -14,6 +14,7 @@ from ledger.database.store import Database
 from ledger.errors import StoreMissingError, StoreUnavailableError
 
 LOG_FILE = "log.db"
+_OF_FILE_SYSTEM = "lost+found"
 # No name that would need quotes, nor one that PostgreSQL keeps for itself.
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 
@@ -53,11 +54,29 @@ def open_database(
 
 
 def _make_directory(directory: Path) -> None:
+    """Make the directory of a store where it is absent.
+
+    One that holds something else is more likely a mistyped path than a place for a
+    store, whose first events would be recorded where nobody looks for them.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        others = sorted(each.name for each in directory.iterdir() if _is_other(each))
     except (OSError, ValueError) as error:
         reason = f"its directory cannot be made: {error}"
         raise StoreUnavailableError(str(directory), reason) from error
+    # The file is the first of what a store makes: looked for afterwards, it is there.
+    if others and not (directory / LOG_FILE).exists():
+        reason = (
+            f"its directory holds {others[0]!r} and no store; give an empty directory or"
+            " one that is to be made"
+        )
+        raise StoreUnavailableError(str(directory), reason)
+
+
+def _is_other(path: Path) -> bool:
+    """Whether a path in a directory belongs neither to a store nor to a file system."""
+    return not path.name.startswith((LOG_FILE, ".")) and path.name != _OF_FILE_SYSTEM
 
 
 def _postgresql_url(address: str) -> URL:

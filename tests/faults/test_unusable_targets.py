@@ -50,6 +50,28 @@ def test_a_directory_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path)
 
 
+@pytest.mark.parametrize("other", ["notes.txt", "segments"])
+def test_a_directory_of_something_else_is_refused_and_left_alone(
+    tmp_path: Path, other: str
+) -> None:
+    (tmp_path / other).mkdir()
+
+    refusal = assert_refused(tmp_path)
+
+    assert f"holds '{other}' and no store" in refusal.message
+    assert [each.name for each in tmp_path.iterdir()] == [other]
+
+
+def test_a_mounted_volume_and_a_kept_directory_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".gitkeep").touch()
+
+    create_meter(str(tmp_path))
+
+    with open_store(str(tmp_path)) as store:
+        assert_holds(store, [])
+
+
 @pytest.mark.parametrize(
     "content",
     [b"event_name,value\ntokens,1\n" * 100, b"PAR1" * 1000, bytes(range(256)) * 64],
