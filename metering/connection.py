@@ -3,33 +3,31 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from datetime import datetime, timedelta
-from os import PathLike, fspath
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
 from ledger.log import Log
-from ledger.places import Place, open_place
+from ledger.places import Place
 from ledger.sealing import StepCallback
 from metering.access.api_keys import ApiKeys
-from metering.alerts.alerts import ALERTS_MAX, Alerts
-from metering.arguments.clock import Clock, SystemClock
+from metering.alerts.alerts import Alerts
+from metering.arguments.clock import Clock
 from metering.arguments.ids import RandomIds
 from metering.arguments.times import Time, duration
 from metering.arguments.words import FormulaName, WindowName
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
-from metering.credits.grants import CREDIT_GRANTS_MAX, CreditGrants
+from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.internals import Internals
 from metering.meters.meters import Meters
 from metering.reaggregation.questions import reaggregated
 from metering.reaggregation.requests import Filters, Reaggregate
-from metering.store.engine import WEBHOOK_TIMEOUT, Engine, Settings, now_of
+from metering.store.engine import Engine, Settings, now_of
 from metering.store.evaluation import Evaluator
-from metering.store.sealing import SEAL_EVENTS, BackgroundSealing
+from metering.store.sealing import BackgroundSealing
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.status import StoreStatus, WorkReceipt, status_of
@@ -51,93 +49,14 @@ if TYPE_CHECKING:
 
 POLL = timedelta(milliseconds=50)
 _LONGEST_POLL = timedelta(seconds=1)
-_LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
-
-
-def connect(  # noqa: PLR0913  # settings have names
-    target: str | PathLike[str],
-    *,
-    create: bool = True,
-    segments: str | PathLike[str] | None = None,
-    cache: str | PathLike[str] | None = None,
-    schema: str | None = None,
-    seal_events: int | None = SEAL_EVENTS,
-    clock: Clock | None = None,
-    livemode: bool = False,
-    identifier_retention: timedelta | None = None,
-    cancel_window: timedelta | None = None,
-    credit_grants_max: int = CREDIT_GRANTS_MAX,
-    alerts_max: int = ALERTS_MAX,
-    allow_private_webhooks: bool = False,
-    webhook_timeout: timedelta = WEBHOOK_TIMEOUT,
-) -> "Metering":
-    """Open a store, creating it where it is absent.
-
-    Args:
-        target: a directory, for a store embedded in this application; the URL of a
-            PostgreSQL database, for one that several machines write to; or
-            ``:memory:``, for one that is gone when it is closed.
-        create: whether to create the store where it is absent.
-        segments: where sealed usage lies: a directory, or the URL of an object store
-            (``s3://bucket/prefix``), the same for every process. By default it is
-            beside an embedded store; a PostgreSQL store without it is not sealed.
-        cache: a local directory for what is derived from segments, rebuilt where it is
-            lost. By default it is beside an embedded store, else in the user's cache
-            directory.
-        schema: of a PostgreSQL database, for all tables, created where it is absent;
-            None is what the URL says as ``?schema=``, else ``metering``.
-        seal_events: how many events may gather before they are sealed in the background,
-            as 20,000 commits or 256 MB are; None seals when `Metering.seal` is called.
-        clock: the system's by default.
-        livemode: the `livemode` of all resources.
-        identifier_retention: after how long another event may use an identifier; None
-            is never.
-        cancel_window: how long after its recording an event can be cancelled; None is
-            for ever.
-        credit_grants_max: unused credit grants a customer can have.
-        alerts_max: alerts on a meter that can apply to a customer.
-        allow_private_webhooks: whether webhooks may go to addresses that are not
-            public, and without TLS; for one machine, and for tests.
-        webhook_timeout: how long to wait for an endpoint's address, for a connection,
-            and for each part of its response; up to five minutes.
-
-    Raises:
-        InvalidRequestError: a setting is malformed.
-        StoreUnavailableError: the store cannot be opened.
-        StoreMissingError: there is none, and `create` is false.
-        StoreVersionError: a later release wrote it.
-        SegmentStoreError: the segment store cannot be used, or does not belong to it.
-    """
-    duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
-    place = open_place(
-        target if isinstance(target, str) else Path(target),
-        creates=create,
-        segments=_as_text(segments),
-        cache=_as_text(cache),
-        schema=schema,
-    )
-    return Metering(
-        place,
-        create=create,
-        seal_events=seal_events,
-        clock=clock or SystemClock(),
-        settings=Settings(
-            livemode=livemode,
-            cancel_window=cancel_window,
-            credit_grants_max=credit_grants_max,
-            alerts_max=alerts_max,
-            allow_private_webhooks=allow_private_webhooks,
-            webhook_timeout=webhook_timeout,
-        ),
-        identifier_retention=identifier_retention,
-    )
 
 
 class Metering:
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
-        meters: create, update, retrieve, list, deactivate, reactivate, summaries.
+        meters: create, ensure, update, retrieve, list, deactivate, reactivate,
+            summaries.
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
         credit_grants: create, update, retrieve, list, expire, void.
@@ -393,7 +312,3 @@ class Metering:
     ) -> None:
         """Close the connection."""
         self.close()
-
-
-def _as_text(place: str | PathLike[str] | None) -> str | None:
-    return None if place is None else fspath(place)

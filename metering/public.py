@@ -40,7 +40,7 @@ from metering.arguments.clock import Clock, FixedClock, SystemClock
 from metering.arguments.pages import ListObject
 from metering.arguments.times import CreatedBounds, Time
 from metering.bodies import ResourceObject
-from metering.connection import Metering, connect
+from metering.connection import Metering
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
@@ -94,6 +94,7 @@ from metering.meters.resources import (
     StatusTransitions,
     ValueSettings,
 )
+from metering.opening import connect
 from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions

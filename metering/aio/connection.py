@@ -9,7 +9,7 @@ from functools import partial, wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
-from metering import connection
+from metering import opening
 from metering.aio.calls import THREADS, AsyncGroup, Calls, awaited
 from metering.aio.groups import (
     AsyncAlerts,
@@ -185,4 +185,4 @@ def _connecting(open_store: Callable[P, Metering]) -> Callable[P, Connecting]:
     return connect
 
 
-connect = _connecting(connection.connect)
+connect = _connecting(opening.connect)

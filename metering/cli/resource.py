@@ -38,6 +38,7 @@ from metering.cli.signatures import (
     taking_target,
 )
 from metering.cli.targets import StoreTarget, is_given
+from metering.environment import ALLOW_PRIVATE_WEBHOOKS, LIVEMODE
 
 if TYPE_CHECKING:
     import metering
@@ -58,7 +59,7 @@ AllowPrivateOption = Annotated[
     bool,
     typer.Option(
         "--allow-private",
-        envvar="METERING_ALLOW_PRIVATE_WEBHOOKS",
+        envvar=ALLOW_PRIVATE_WEBHOOKS,
         help="Allow http, and addresses that are not public.",
     ),
 ]
@@ -66,7 +67,7 @@ LivemodeOption = Annotated[
     bool,
     typer.Option(
         "--live",
-        envvar="METERING_LIVEMODE",
+        envvar=LIVEMODE,
         help="Live mode: keys begin with sk_live_, and resources say livemode.",
     ),
 ]

@@ -15,11 +15,12 @@ import typer
 
 import metering
 from metering.cli.errors import NoStoreError
+from metering.environment import CACHE, SEGMENTS, STORE
 
 StoreOption = Annotated[
     str | None,
     typer.Option(
-        envvar="METERING_STORE",
+        envvar=STORE,
         metavar="PATH|URL",
         help="A directory, or the URL of a PostgreSQL database.",
     ),
@@ -27,7 +28,7 @@ StoreOption = Annotated[
 SegmentsOption = Annotated[
     str | None,
     typer.Option(
-        envvar="METERING_SEGMENTS",
+        envvar=SEGMENTS,
         metavar="PATH|URL",
         help="Where sealed usage lies, if not beside the store: a directory, or an"
         " object store such as s3://bucket/prefix.",
@@ -36,7 +37,7 @@ SegmentsOption = Annotated[
 CacheOption = Annotated[
     str | None,
     typer.Option(
-        envvar="METERING_CACHE",
+        envvar=CACHE,
         metavar="PATH",
         help="A local directory for what is derived from segments.",
     ),

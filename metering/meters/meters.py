@@ -1,6 +1,6 @@
 """Meters: which there are, and what may be done to them."""
 
-from typing import Literal, overload
+from typing import Literal
 
 from ledger.facts.meters import (
     MeterCreated,
@@ -170,12 +170,6 @@ class Meters:
         return self._transition(
             meter_id, MeterStatus.INACTIVE, MeterReactivated(meter_id=meter_id)
         )
-
-    @overload
-    def retrieve(self, meter_id: str) -> Meter: ...
-
-    @overload
-    def retrieve(self, *, event_name: str) -> Meter: ...
 
     def retrieve(
         self, meter_id: str | None = None, *, event_name: str | None = None

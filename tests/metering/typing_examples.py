@@ -39,7 +39,7 @@ def refused_by_mypy(m: metering.Metering) -> None:
         default_aggregation={"formula": "median"},  # type: ignore[typeddict-item]  # no formula
     )
     m.alerts.create(title="Much", usage_threshold={"gte": 1})  # type: ignore[arg-type]  # no meter
-    m.meters.retrieve(1)  # type: ignore[call-overload]  # no id
+    m.meters.retrieve(1)  # type: ignore[arg-type]  # no id
     m.alerts.list(alert_type="spend_threshold")  # type: ignore[arg-type]  # no type of alerts
 
 

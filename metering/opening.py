@@ -1,0 +1,111 @@
+"""Opening a store: what a caller or the environment says becomes a connection."""
+
+import os
+from datetime import timedelta
+from os import PathLike, fspath
+from pathlib import Path
+
+from ledger.places import open_place
+from metering.alerts.alerts import ALERTS_MAX
+from metering.arguments.clock import Clock, SystemClock
+from metering.arguments.times import duration
+from metering.connection import Metering
+from metering.credits.grants import CREDIT_GRANTS_MAX
+from metering.environment import EnvironmentSettings
+from metering.store.engine import WEBHOOK_TIMEOUT, Settings
+from metering.store.sealing import SEAL_EVENTS
+
+_LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
+
+
+def connect(  # noqa: PLR0913  # settings have names
+    target: str | PathLike[str] | None = None,
+    *,
+    create: bool = True,
+    segments: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    schema: str | None = None,
+    seal_events: int | None = SEAL_EVENTS,
+    clock: Clock | None = None,
+    livemode: bool | None = None,
+    identifier_retention: timedelta | None = None,
+    cancel_window: timedelta | None = None,
+    credit_grants_max: int = CREDIT_GRANTS_MAX,
+    alerts_max: int = ALERTS_MAX,
+    allow_private_webhooks: bool | None = None,
+    webhook_timeout: timedelta = WEBHOOK_TIMEOUT,
+) -> Metering:
+    """Open a store, creating it where it is absent.
+
+    Args:
+        target: a directory, for a store embedded in this application; the URL of a
+            PostgreSQL database, for one that several machines write to; or
+            ``:memory:``, for one that is gone when it is closed. Left out, it is what
+            METERING_STORE names, and what else is left out is what METERING_SEGMENTS,
+            METERING_CACHE, METERING_LIVEMODE and METERING_ALLOW_PRIVATE_WEBHOOKS say.
+        create: whether to create the store where it is absent.
+        segments: where sealed usage lies: a directory, or the URL of an object store
+            (``s3://bucket/prefix``), the same for every process. By default it is
+            beside an embedded store; a PostgreSQL store without it is not sealed.
+        cache: a local directory for what is derived from segments, rebuilt where it is
+            lost. By default it is beside an embedded store, else in the user's cache
+            directory.
+        schema: of a PostgreSQL database, for all tables, created where it is absent;
+            None is what the URL says as ``?schema=``, else ``metering``.
+        seal_events: how many events may gather before they are sealed in the background,
+            as 20,000 commits or 256 MB are; None seals when `Metering.seal` is called.
+        clock: the system's by default.
+        livemode: the `livemode` of all resources; by default false.
+        identifier_retention: after how long another event may use an identifier; None
+            is never.
+        cancel_window: how long after its recording an event can be cancelled; None is
+            for ever.
+        credit_grants_max: unused credit grants a customer can have.
+        alerts_max: alerts on a meter that can apply to a customer.
+        allow_private_webhooks: whether webhooks may go to addresses that are not
+            public, and without TLS; for one machine, and for tests. By default false.
+        webhook_timeout: how long to wait for an endpoint's address, for a connection,
+            and for each part of its response; up to five minutes.
+
+    Raises:
+        InvalidRequestError: a setting is malformed.
+        StoreUnavailableError: the store cannot be opened.
+        StoreMissingError: there is none, and `create` is false.
+        StoreVersionError: a later release wrote it.
+        SegmentStoreError: the segment store cannot be used, or does not belong to it.
+    """
+    duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
+    if target is None:
+        found = EnvironmentSettings.of(os.environ)
+        target = found.store
+        segments = found.segments if segments is None else segments
+        cache = found.cache if cache is None else cache
+        livemode = found.livemode if livemode is None else livemode
+        if allow_private_webhooks is None:
+            allow_private_webhooks = found.allow_private_webhooks
+    place = open_place(
+        target if isinstance(target, str) else Path(target),
+        creates=create,
+        segments=_as_text(segments),
+        cache=_as_text(cache),
+        schema=schema,
+    )
+    return Metering(
+        place,
+        create=create,
+        seal_events=seal_events,
+        clock=clock or SystemClock(),
+        settings=Settings(
+            livemode=bool(livemode),
+            cancel_window=cancel_window,
+            credit_grants_max=credit_grants_max,
+            alerts_max=alerts_max,
+            allow_private_webhooks=bool(allow_private_webhooks),
+            webhook_timeout=webhook_timeout,
+        ),
+        identifier_retention=identifier_retention,
+    )
+
+
+def _as_text(place: str | PathLike[str] | None) -> str | None:
+    return None if place is None else fspath(place)
