@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from metering.upkeep.worker import Worker
 
 POLL = timedelta(milliseconds=50)
-_LONGEST_POLL = timedelta(seconds=1)
+LONGEST_POLL = timedelta(seconds=1)
 
 
 class Metering:
@@ -172,7 +172,7 @@ class Metering:
         """
         from metering.upkeep.worker import Worker  # noqa: PLC0415
 
-        seconds = duration(poll, "poll", _LONGEST_POLL).total_seconds()
+        seconds = duration(poll, "poll", LONGEST_POLL).total_seconds()
         return Worker(self._engine, poll_seconds=seconds, progress=progress)
 
     def seal(self, progress: StepCallback | None = None) -> int:

@@ -1,9 +1,13 @@
 """Pages: which rows of many a list shows."""
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from sqlalchemy import Connection, Row, Select, Table
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Requests name pages, and the help of commands is written without a database.
+    from sqlalchemy import Connection, Row, Select, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from ledger.records.keys import StoredKey, StoredKeys
 from metering.arguments.clock import at_microseconds, at_or_none
@@ -20,8 +21,7 @@ from metering.arguments.pages import (
     listed,
     within_page,
 )
-from metering.arguments.refusals import invalid
-from metering.arguments.schema import checked, checked_value
+from metering.arguments.schema import checked
 from metering.arguments.strings import Name
 from metering.bodies import ResourceObject
 from metering.errors import ResourceMissingError
@@ -32,6 +32,18 @@ ScopeName = Literal["ingest", "read", "admin"]
 
 SCOPES: tuple[ScopeName, ...] = ("ingest", "read", "admin")
 _SECRET_BYTES = 32
+
+
+class ApiKeyCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key is created with.
+
+    Attributes:
+        name: for people.
+        scopes: what a restricted key may do; everything if left out.
+    """
+
+    name: Name
+    scopes: Annotated[Sequence[ScopeName], Meta(min_length=1)] | None = None
 
 
 class ApiKey(ResourceObject, frozen=True, kw_only=True):
@@ -75,16 +87,18 @@ class ApiKeys:
         Raises:
             InvalidRequestError: an argument is malformed.
         """
-        checked = SCOPES if scopes is None else _check_scopes(scopes)
+        asked = checked(ApiKeyCreate, name=name, scopes=scopes)
+        is_restricted = asked.scopes is not None
+        allowed = SCOPES if asked.scopes is None else asked.scopes
         livemode = self._engine.settings.livemode
-        kind = "sk" if scopes is None else "rk"
+        kind = "rk" if is_restricted else "sk"
         chance = secrets.token_hex(_SECRET_BYTES)
         secret = f"{kind}_{'live' if livemode else 'test'}_{chance}"
         stored = StoredKey(
             key_id=self._engine.ids.resource("key"),
-            name=checked_value(Name, name, "name"),
-            scopes=checked,
-            is_restricted=scopes is not None,
+            name=asked.name,
+            scopes=tuple(each for each in SCOPES if each in allowed),
+            is_restricted=is_restricted,
             livemode=livemode,
             digest=digest_of(secret),
             last_four=secret[-4:],
@@ -159,15 +173,6 @@ def digest_of(secret: str) -> bytes:
 def _stored(engine: Engine) -> Sequence[StoredKey]:
     with engine.log.read() as connection:
         return StoredKeys(connection).all()
-
-
-def _check_scopes(scopes: Sequence[str]) -> tuple[ScopeName, ...]:
-    if isinstance(scopes, str) or not scopes:
-        raise invalid("scopes", scopes, f"a list of {', '.join(SCOPES)}")
-    for each in scopes:
-        if each not in SCOPES:
-            raise invalid("scopes", each, f"one of {', '.join(SCOPES)}")
-    return tuple(each for each in SCOPES if each in scopes)
 
 
 def _resource(stored: StoredKey) -> ApiKey:

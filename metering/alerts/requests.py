@@ -20,7 +20,11 @@ LONGEST_TITLE = 256
 
 
 class AlertFilterParams(TypedDict):
-    """The one customer whose usage or credits are watched."""
+    """The one customer whose usage or credits are watched.
+
+    Attributes:
+        customer: only this one; each customer if left out.
+    """
 
     type: Literal["customer"]
     customer: Customer
@@ -30,7 +34,16 @@ AlertFilters = Annotated[Sequence[AlertFilterParams], Meta(max_length=1)]
 
 
 class UsageThresholdParams(TypedDict):
-    """Usage that is reached; see `Alerts.create`."""
+    """Usage that is reached; see `Alerts.create`.
+
+    Attributes:
+        gte: usage of this much or more.
+        meter: id of the meter that measures the usage.
+        recurrence: which usage counts: all of it, or that since the start of the month
+            or day.
+        filters: the customer that is watched; each if left out.
+        timezone: IANA name of the zone of months and days; UTC if left out.
+    """
 
     gte: Annotated[int, Meta(ge=1, le=GTE_MAX)]
     meter: Id
@@ -40,7 +53,12 @@ class UsageThresholdParams(TypedDict):
 
 
 class MoneyLeftParams(TypedDict):
-    """Available credits in minor units of a currency."""
+    """Available credits in minor units of a currency.
+
+    Attributes:
+        currency: ISO 4217 code of the credits, such as usd.
+        value: available credits of this much or less, in minor units.
+    """
 
     currency: Currency
     value: Annotated[int, Meta(ge=0, le=GTE_MAX)]
@@ -54,14 +72,25 @@ class CreditBalanceLimitParams(TypedDict):
 
 
 class CreditBalanceThresholdParams(TypedDict):
-    """Credits that are fallen to; see `Alerts.create`."""
+    """Credits that are fallen to; see `Alerts.create`.
+
+    Attributes:
+        filters: the customer that is watched; each if left out.
+    """
 
     lte: CreditBalanceLimitParams
     filters: NotRequired[AlertFilters | None]
 
 
 class AlertCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """What an alert is created with."""
+    """What an alert is created with.
+
+    Attributes:
+        alert_type: which of the thresholds is given.
+        title: for people.
+        usage_threshold: usage that triggers it.
+        credit_balance_threshold: credits that trigger it.
+    """
 
     alert_type: AlertTypeName = "usage_threshold"
     title: Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE)]
@@ -70,7 +99,12 @@ class AlertCreate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertList(PageRequest, frozen=True, kw_only=True):
-    """Which alerts are listed."""
+    """Which alerts are listed.
+
+    Attributes:
+        alert_type: only those of this type.
+        meter: only those on this meter.
+    """
 
     alert_type: AlertTypeName | None = None
     meter: Id | None = None

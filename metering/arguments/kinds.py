@@ -59,12 +59,16 @@ class RequestField:
         is_nullable: whether None takes its value away. Where it is spelled, it is
             spelled as an empty string.
         skips_none: whether None leaves it out.
+        default: what it is where it is left out, None where that is nothing.
+        description: what it is, for people; empty where its schema does not say.
     """
 
     kind: Kind
     is_required: bool = False
     is_nullable: bool = False
     skips_none: bool = True
+    default: object = None
+    description: str = ""
 
 
 Fields = Mapping[str, RequestField]

@@ -3,8 +3,10 @@
 A request is a Struct in the folder of its noun (`metering.alerts.requests`), what is
 nested in it a TypedDict, which callers of the library import too. Limits are
 `msgspec.Meta`. The library's methods, forms, JSON bodies and the OpenAPI document read
-the same Struct; msgspec's own decoder is not used, since its errors say in English only
-which field was wrong and why, and Stripe's clients need codes and paths.
+the same Struct, and options of the command line its fields; msgspec's own decoder is not
+used, since its errors say in English only which field was wrong and why, and Stripe's
+clients need codes and paths. What its docstring says of its attributes is the help of
+options and the description of parameters.
 
 How annotations are read:
 
@@ -19,7 +21,10 @@ How annotations are read:
 """
 
 import enum
+import inspect
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -38,7 +43,7 @@ from typing import (
 )
 
 import msgspec
-from msgspec import Meta, UnsetType
+from msgspec import NODEFAULT, UNSET, Meta, UnsetType
 
 from metering.arguments.kinds import (
     LATEST_SECONDS,
@@ -68,6 +73,7 @@ ELEMENTS_MAX = 10_000
 """Of a list without a limit of its own, over HTTP."""
 _LONGEST_SPELLED = 5_000
 _LISTS = {Collection, Iterable, Sequence}
+_ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n     +.+)*)", re.MULTILINE)
 
 
 Check = Callable[[str, str], str]
@@ -140,6 +146,16 @@ def fields_of(
     return _SchemaReading(spelling, needed).fields(schema, "")
 
 
+def field_at(schema: type, path: str) -> RequestField:
+    """Return a field of a request, or of an object within it, by its path."""
+    name, *inner = path.replace("]", "").split("[")
+    field = fields_of(schema)[name]
+    for each in inner:
+        assert isinstance(field.kind, ObjectKind), "a path leads through objects"
+        field = field.kind.fields[each]
+    return field
+
+
 class _SchemaReading:
     """Reads annotations as kinds."""
 
@@ -150,19 +166,26 @@ class _SchemaReading:
 
     def fields(self, schema: type, path: str) -> dict[str, RequestField]:
         is_of_dict = is_typeddict(schema)
+        defaults: dict[str, object] = {}
         if is_of_dict:
             hints = get_type_hints(schema, include_extras=True)
             required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]  # it is a TypedDict
         else:
-            described = msgspec.structs.fields(schema)
-            hints = {each.name: each.type for each in described}
-            required = frozenset(each.name for each in described if each.required)
+            members = msgspec.structs.fields(schema)
+            hints = {each.name: each.type for each in members}
+            required = frozenset(each.name for each in members if each.required)
+            defaults = {each.name: each.default for each in members}
+        described = _descriptions(schema)
         return {
-            name: self._field(
-                hint,
-                within(path, name),
-                is_required=name in required,
-                is_of_dict=is_of_dict,
+            name: replace(
+                self._field(
+                    hint,
+                    within(path, name),
+                    is_required=name in required,
+                    is_of_dict=is_of_dict,
+                ),
+                default=_value_or_none(defaults.get(name)),
+                description=described.get(name, ""),
             )
             for name, hint in hints.items()
         }
@@ -267,6 +290,21 @@ class _SchemaReading:
                 return TimestampKind(takes_seconds=False)
             case Spelling.EXTENSION:
                 return TimestampKind(takes_seconds=True)
+
+
+def _descriptions(schema: type) -> dict[str, str]:
+    """Return what a schema's docstring says of its fields, and those of its bases."""
+    found: dict[str, str] = {}
+    for each in reversed(schema.__mro__):
+        _, _, attributes = inspect.cleandoc(each.__doc__ or "").partition("Attributes:")
+        for name, text in _ATTRIBUTE.findall(attributes):
+            found[name] = text[0].upper() + " ".join(text[1:].split())
+    return found
+
+
+def _value_or_none(default: object) -> object:
+    """Return the value that a field has by default."""
+    return None if default in (NODEFAULT, UNSET) else default
 
 
 def _alternatives(hint: Any) -> list[Any]:

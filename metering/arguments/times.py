@@ -76,7 +76,14 @@ def not_after(start_time: Time, end_time: Time) -> InvalidRequestError:
 
 
 class CreatedBounds(TypedDict, total=False):
-    """Bounds of when something was recorded."""
+    """Bounds of when something was recorded.
+
+    Attributes:
+        gt: after.
+        gte: at or after.
+        lt: before.
+        lte: at or before.
+    """
 
     gt: Time
     gte: Time

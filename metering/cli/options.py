@@ -1,15 +1,34 @@
-"""Options and arguments as commands declare them, and how their values are read."""
+"""Options and arguments as commands declare them, and how their values are read.
+
+An option that stands for a field of a request is declared by `FieldOption`: the field says
+which values it takes, what it is where it is left out, and what its help is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from inspect import Parameter
+from typing import Annotated, Any, get_args
 
 import typer
 
 from metering.arguments.clock import at_microseconds
+from metering.arguments.kinds import (
+    AnyTimeKind,
+    ChoiceKind,
+    EitherKind,
+    IdKind,
+    IntegerKind,
+    ListKind,
+    MappingKind,
+    RequestField,
+    StringKind,
+)
+from metering.arguments.schema import field_at
 from metering.arguments.times import instant
+from metering.credits.requests import CreditGrantCreate, CreditGrantList
 
 
 def option(metavar: str, text: str, *names: str, **settings: Any) -> Any:
@@ -22,8 +41,76 @@ def argument(metavar: str, text: str) -> Any:
     return typer.Argument(metavar=metavar, help=text)
 
 
+@dataclass(frozen=True, slots=True)
+class FieldOption:
+    """Declares an option that stands for a field of a request.
+
+    Attributes:
+        schema: of the request, or of an object in it.
+        path: of the field; the parameter's name where it is empty.
+        metavar: how its value is called; the field's name where it is empty.
+        more: follows the field's description.
+        name: of the option; made of the parameter's name where it is empty.
+    """
+
+    schema: type
+    path: str = ""
+    metavar: str = ""
+    _: KW_ONLY
+    more: str = ""
+    name: str = ""
+
+    def declared(self, parameter: Parameter) -> Parameter:
+        """Return a parameter of a command as Typer reads it.
+
+        It is required where the field is, unless it has a default of its own.
+        """
+        path = self.path or parameter.name
+        field = field_at(self.schema, path)
+        name = self.name or f"--{parameter.name.replace('_', '-')}"
+        is_repeated = isinstance(field.kind, EitherKind | ListKind | MappingKind)
+        sentences = [
+            field.description,
+            self.more,
+            "May be repeated." if is_repeated else "",
+        ]
+        last = path.replace("]", "").rpartition("[")[2]
+        settings = {"metavar": self.metavar or last.upper(), **_settings(field, name)}
+        text = " ".join(filter(None, sentences))
+        declared = typer.Option(name, help=text, **settings)
+        default = parameter.default
+        if default is Parameter.empty and not field.is_required:
+            default = field.default
+        kind, *_ = get_args(parameter.annotation)
+        return parameter.replace(annotation=Annotated[kind, declared], default=default)
+
+
+def _settings(field: RequestField, name: str) -> dict[str, Any]:
+    """Return how Typer reads the values of a field, and what else it shows of them."""
+    kind = field.kind
+    if isinstance(kind, EitherKind):
+        kind = kind.single
+    if isinstance(kind, ListKind):
+        kind = kind.kind
+    match kind:
+        case IntegerKind(least=least, most=most):
+            return {"min": least, "max": most}
+        case StringKind() | IdKind():
+            return {"parser": lambda value: kind.read(value, name)}
+        case AnyTimeKind():
+            return {"parser": lambda value: option_time(value, name), "metavar": "TIME"}
+        case ChoiceKind() if kind is field.kind:
+            # Typer reads and shows the words of the parameter's annotation.
+            return {"metavar": None}
+        case ChoiceKind(words=words):
+            shown = f"<{'|'.join(words)}>"
+            return {"parser": lambda value: kind.read(value, name), "metavar": shown}
+        case _:
+            return {}
+
+
 def time_option(name: str, text: str) -> Any:
-    """Declare an option whose value is a time."""
+    """Declare an option whose value is a time, and no field of a request."""
     return option("TIME", text, name, parser=lambda value: option_time(value, name))
 
 
@@ -36,25 +123,27 @@ def option_time(value: str, name: str) -> datetime:
     return at_microseconds(instant(value, name))
 
 
-OnlyCustomerOption = Annotated[
-    str | None, option("CUSTOMER", "Only those of this customer.")
-]
+OnlyCustomerOption = Annotated[str | None, FieldOption(CreditGrantList)]
 MetadataOption = Annotated[
-    list[str] | None, option("KEY=VALUE", "Metadata of your own; may be repeated.")
+    list[str] | None, FieldOption(CreditGrantCreate, metavar="KEY=VALUE")
 ]
+
+
+def given_pairs(pairs: Sequence[str] | None, name: str) -> dict[str, list[str]]:
+    """Read keys, each with its values in the order in which they are given.
+
+    Raises:
+        BadParameter: a pair has no sign between its parts; names the option.
+    """
+    found: dict[str, list[str]] = {}
+    for pair in pairs or ():
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint=name)
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def given_metadata(pairs: Sequence[str] | None) -> dict[str, str]:
-    """Read metadata.
-
-    Raises:
-        BadParameter: a pair has no sign between its parts.
-    """
-    metadata = {}
-    for pair in pairs or ():
-        key, sign, value = pair.partition("=")
-        if not sign:
-            hint = "--metadata"
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint=hint)
-        metadata[key] = value
-    return metadata
+    """Read metadata, the last value of each key."""
+    return {key: each[-1] for key, each in given_pairs(pairs, "--metadata").items()}

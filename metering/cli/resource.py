@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     import metering
 
 ROWS_OF_A_TABLE = 20
-PAGE = 100
-"""How many resources of a list are read at a time."""
 
 LimitOption = Annotated[
     int | None,

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from metering.cli.options import FieldOption
 from metering.cli.targets import CacheOption, SegmentsOption, StoreOption, StoreTarget
 
 Options = ParamSpec("Options")
@@ -119,4 +120,13 @@ def _own_parameters(function: Callable[..., object]) -> list[Parameter]:
         __annotations__={each.name: each.annotation for each in own}
     )
     hints = get_type_hints(named, function.__globals__, include_extras=True)
-    return [each.replace(annotation=hints[each.name]) for each in own]
+    return [_read(each.replace(annotation=hints[each.name])) for each in own]
+
+
+def _read(parameter: Parameter) -> Parameter:
+    """Return a parameter as Typer reads it, where it stands for a field."""
+    match getattr(parameter.annotation, "__metadata__", None):
+        case (FieldOption() as option,):
+            return option.declared(parameter)
+        case _:
+            return parameter

@@ -20,9 +20,17 @@ AMOUNT_MAX = 999_999_999_999
 PRICES_MAX = 20
 PRIORITY_MAX = 100
 
+CategoryName = Literal["paid", "promotional"]
+"""Whether the customer paid for credits."""
+
 
 class MonetaryParams(TypedDict):
-    """An amount in minor units of a currency."""
+    """An amount in minor units of a currency.
+
+    Attributes:
+        currency: ISO 4217 code, such as usd.
+        value: in minor units.
+    """
 
     currency: Currency
     value: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
@@ -36,13 +44,22 @@ class CreditAmountParams(TypedDict):
 
 
 class ScopePriceParams(TypedDict):
-    """A price that credits may be used for."""
+    """A price that credits may be used for.
+
+    Attributes:
+        id: of a price that others keep.
+    """
 
     id: OthersId
 
 
 class CreditScopeParams(TypedDict):
-    """What credits may be used for: every metered price, or those listed."""
+    """What credits may be used for: every metered price, or those listed.
+
+    Attributes:
+        price_type: usable for every price of this type.
+        prices: usable for these prices only.
+    """
 
     price_type: NotRequired[Literal["metered"] | None]
     prices: NotRequired[
@@ -58,7 +75,12 @@ class ApplicabilityConfigParams(TypedDict):
 
 
 class CreditFilterParams(TypedDict):
-    """Which grants count; see `CreditBalanceSummaries.retrieve`."""
+    """Which grants count; see `CreditBalanceSummaries.retrieve`.
+
+    Attributes:
+        applicability_scope: only credits usable for these prices.
+        credit_grant: only those of this grant.
+    """
 
     type: Literal["applicability_scope", "credit_grant"]
     applicability_scope: NotRequired[CreditScopeParams | None]
@@ -66,7 +88,14 @@ class CreditFilterParams(TypedDict):
 
 
 class InvoiceLineParams(TypedDict):
-    """A line of an invoice; without a price, it draws credits for every one."""
+    """A line of an invoice; without a price, it draws credits for every one.
+
+    Attributes:
+        amount: in minor units of the currency.
+        currency: ISO 4217 code, such as usd.
+        id: of the line, unique on its invoice.
+        price: of the line; if left out, credits for every metered price are drawn.
+    """
 
     amount: Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
     currency: Currency
@@ -75,12 +104,25 @@ class InvoiceLineParams(TypedDict):
 
 
 class CreditGrantCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """What credits are granted with."""
+    """What credits are granted with.
+
+    Attributes:
+        customer: whose credits.
+        amount: how much is granted.
+        applicability_config: what it can be used for.
+        category: whether the customer paid for them; promotional credits are used
+            first.
+        priority: lower priorities are used first.
+        name: for people.
+        effective_at: usable from then on; from now if left out.
+        expires_at: usable before then; for ever if left out.
+        metadata: pairs of your own.
+    """
 
     customer: Customer
     amount: CreditAmountParams
     applicability_config: ApplicabilityConfigParams
-    category: Literal["paid", "promotional"] = "paid"
+    category: CategoryName = "paid"
     priority: Annotated[int, Meta(ge=0, le=PRIORITY_MAX)] = 50
     name: Name | None = None
     effective_at: Time | None = None
@@ -89,34 +131,60 @@ class CreditGrantCreate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreditGrantUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a grant can be changed."""
+    """What of a grant can be changed.
+
+    Attributes:
+        expires_at: usable before then; for ever if empty.
+        metadata: pairs that are added or replaced; an empty value removes its key.
+    """
 
     expires_at: Time | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
 
 
 class CreditGrantList(PageRequest, frozen=True, kw_only=True):
-    """Which grants are listed."""
+    """Which grants are listed.
+
+    Attributes:
+        customer: only those of this customer.
+    """
 
     customer: Customer | None = None
 
 
 class CreditTransactionList(PageRequest, frozen=True, kw_only=True):
-    """Which credit transactions are listed."""
+    """Which credit transactions are listed.
+
+    Attributes:
+        customer: only those of this customer.
+        credit_grant: only those of this grant.
+    """
 
     customer: Customer | None = None
     credit_grant: Id | None = None
 
 
 class CreditBalanceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose credits are added up, and which."""
+    """Whose credits are added up, and which.
+
+    Attributes:
+        customer: whose credits.
+        filter: which grants count; all if left out.
+    """
 
     customer: Customer
     filter: CreditFilterParams | None = None
 
 
 class InvoiceApply(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice that draws credits."""
+    """An invoice that draws credits.
+
+    Attributes:
+        invoice: id of the invoice.
+        customer: whose credits.
+        period_end: when the credits must be usable.
+        lines: what is invoiced.
+    """
 
     invoice: OthersId
     customer: Customer
@@ -125,6 +193,10 @@ class InvoiceApply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvoiceReinstate(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice that gives its credits back."""
+    """An invoice that gives its credits back.
+
+    Attributes:
+        invoice: id of the invoice.
+    """
 
     invoice: OthersId

@@ -19,7 +19,21 @@ Filters = Mapping[Name, _FilterValue | Collection[_FilterValue]]
 
 
 class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recomputed."""
+    """What is recomputed.
+
+    Attributes:
+        as_of: as known at this position of the log, or at this time.
+        end_time: exclusive; after the last event if left out.
+        filters: payload keys, each with the value or values that an event must have
+            there.
+        formula: another formula than the meters have.
+        group_by: payload key or keys to split usage by.
+        meters: id or event name, of one or several; all if left out.
+        start_time: inclusive; the first event if left out.
+        timezone: IANA name of the windows' zone.
+        value_key: another payload key for the value than the meters have.
+        window: length of the windows.
+    """
 
     as_of: Time | None = None
     end_time: Time | None = None
@@ -28,6 +42,6 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
     group_by: str | Iterable[str] | None = None
     meters: str | Iterable[str] | None = None
     start_time: Time | None = None
-    timezone: Name | None = None
+    timezone: Name | None = "UTC"
     value_key: Name | None = None
-    window: WindowName | None = None
+    window: WindowName = "day"

@@ -33,13 +33,24 @@ LogPosition = Annotated[int, Meta(ge=0, le=POSITION_MAX)]
 
 
 class CancelParams(TypedDict):
-    """Which event an adjustment cancels."""
+    """Which event an adjustment cancels.
+
+    Attributes:
+        identifier: of the event.
+    """
 
     identifier: Name
 
 
 class MeterEventCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """A meter event to be recorded."""
+    """A meter event to be recorded.
+
+    Attributes:
+        event_name: of the meter that measures it.
+        identifier: unique for the event name; made up if left out.
+        payload: the customer, the value and dimensions, under the keys of the meter.
+        timestamp: when it happened; now if left out.
+    """
 
     event_name: Name
     identifier: Name | None = None
@@ -48,7 +59,12 @@ class MeterEventCreate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeterEventAdjustmentCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """A meter event to be cancelled."""
+    """A meter event to be cancelled.
+
+    Attributes:
+        event_name: of the event.
+        cancel: which event.
+    """
 
     event_name: Name
     type: Literal["cancel"]
@@ -56,7 +72,16 @@ class MeterEventAdjustmentCreate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeterEventList(msgspec.Struct, frozen=True, kw_only=True):
-    """Which meter events are listed, in the order of the log."""
+    """Which meter events are listed, in the order of the log.
+
+    Attributes:
+        event_name: only those of this name.
+        customer: only those of this customer.
+        start_time: only those at this time or later.
+        end_time: only those before this time.
+        starting_after: position behind which to begin.
+        limit: how many.
+    """
 
     event_name: Name | None = None
     customer: Customer | None = None

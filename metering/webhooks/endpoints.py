@@ -53,7 +53,7 @@ from projections.webhooks.queries import EndpointQueries
 
 ENDPOINTS_MAX = 16
 OVERLAP = timedelta(hours=24)
-_OVERLAP_MAX = timedelta(days=30)
+OVERLAP_MAX = timedelta(days=30)
 
 
 class WebhookEndpoints:
@@ -199,8 +199,8 @@ class WebhookEndpoints:
             InvalidRequestError: the overlap is malformed.
         """
         is_length = isinstance(overlap, timedelta)
-        if not is_length or not timedelta(0) <= overlap <= _OVERLAP_MAX:
-            raise invalid("overlap", overlap, f"a timedelta of up to {_OVERLAP_MAX}")
+        if not is_length or not timedelta(0) <= overlap <= OVERLAP_MAX:
+            raise invalid("overlap", overlap, f"a timedelta of up to {OVERLAP_MAX}")
         length = overlap // MICROSECOND
         secret = new_secret()
 

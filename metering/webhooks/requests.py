@@ -19,19 +19,40 @@ TYPES_MAX = 20
 Description = Annotated[str, Meta(min_length=1, max_length=LONGEST_DESCRIPTION)]
 EnabledEvents = Annotated[Sequence[str], Meta(min_length=1)]
 
+SignatureName = Literal["stripe", "standard"]
+"""How events are signed: as by Stripe, or as in Standard Webhooks."""
+
 
 class WebhookEndpointCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint is created with."""
+    """What an endpoint is created with.
+
+    Attributes:
+        url: where to send events.
+        enabled_events: types of the events to send, such as billing.alert.triggered; *
+            is all.
+        description: for people.
+        metadata: pairs of your own.
+        signature: how events are signed: as by Stripe, or as in Standard Webhooks.
+    """
 
     url: str
     enabled_events: EnabledEvents
     description: Description | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
-    signature: Literal["stripe", "standard"] = "stripe"
+    signature: SignatureName = "stripe"
 
 
 class WebhookEndpointUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an endpoint can be changed."""
+    """What of an endpoint can be changed.
+
+    Attributes:
+        url: where to send events.
+        enabled_events: types of the events to send, such as billing.alert.triggered; *
+            is all.
+        description: for people.
+        metadata: pairs that are added or replaced; an empty value removes its key.
+        disabled: whether to stop sending events.
+    """
 
     url: str | UnsetType = UNSET
     enabled_events: EnabledEvents | UnsetType = UNSET
@@ -41,7 +62,14 @@ class WebhookEndpointUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventList(PageRequest, frozen=True, kw_only=True):
-    """Which events are listed."""
+    """Which events are listed.
+
+    Attributes:
+        created: only those that happened then, or within these bounds.
+        delivery_success: only those that reached every endpoint, or that did not.
+        type: only those of this type, in which * stands for anything.
+        types: only those of these types.
+    """
 
     created: Time | CreatedBounds | None = None
     delivery_success: bool | None = None

@@ -7,10 +7,19 @@ from typing import Annotated
 import typer
 
 import metering
+from metering.alerts.requests import (
+    AlertCreate,
+    AlertFilterParams,
+    AlertList,
+    MoneyLeftParams,
+    UsageThresholdParams,
+)
 from metering.alerts.resources import RecurrenceName
-from metering.cli.options import OnlyCustomerOption, argument, option
-from metering.cli.resource import PAGE, Listing, Resource
-from metering.cli.screens.money import money_text, option_amount, option_currency
+from metering.arguments.pages import LIMIT_MAX
+from metering.arguments.schema import field_at
+from metering.cli.options import FieldOption, OnlyCustomerOption, argument, option
+from metering.cli.resource import Listing, Resource
+from metering.cli.screens.money import money_text, option_amount
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import number
 from metering.cli.targets import find_meter
@@ -31,12 +40,12 @@ ALERTS = Resource(
 def alerts(
     m: metering.Metering,
     *,
-    meter: Annotated[str | None, option("METER", "Only those on this meter.")] = None,
+    meter: Annotated[str | None, FieldOption(AlertList)],
 ) -> Listing[metering.Alert]:
     """List alerts that are not archived; or create one, and see what has triggered."""
     of_meter = None if meter is None else find_meter(m, meter).id
     return Listing(
-        m.alerts.list(meter=of_meter, limit=PAGE).auto_paging_iter(),
+        m.alerts.list(meter=of_meter, limit=LIMIT_MAX).auto_paging_iter(),
         lambda _: _columns(m),
         none="No alerts; make one with alerts create.",
     )
@@ -49,29 +58,22 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     meter: Annotated[
         str | None, option("METER", "Watch usage: the meter's id or event name.")
     ] = None,
-    gte: Annotated[int | None, option("N", "Usage of N or more.", min=1)] = None,
+    gte: Annotated[int | None, FieldOption(UsageThresholdParams, metavar="N")] = None,
     credits_lte: Annotated[
         str | None,
         option("AMOUNT", "Watch credits: available credits of AMOUNT or less."),
     ] = None,
     currency: Annotated[
-        str | None, option("CODE", "Of the credits, such as usd.")
+        str | None, FieldOption(MoneyLeftParams, metavar="CODE")
     ] = None,
     title: Annotated[
-        str | None, option("TEXT", "For people; made of the rest if left out.")
+        str | None, FieldOption(AlertCreate, more="Made of the rest if left out.")
     ] = None,
-    customer: Annotated[
-        str | None, option("CUSTOMER", "Only this one; each if left out.")
-    ] = None,
+    customer: Annotated[str | None, FieldOption(AlertFilterParams)] = None,
     recurrence: Annotated[
-        RecurrenceName | None,
-        typer.Option(
-            help="Count usage from the start of each month or day; of all time if left out."
-        ),
+        RecurrenceName | None, FieldOption(UsageThresholdParams)
     ] = None,
-    timezone: Annotated[
-        str | None, option("ZONE", "Whose months or days; UTC if left out.")
-    ] = None,
+    timezone: Annotated[str | None, FieldOption(UsageThresholdParams, metavar="ZONE")],
 ) -> metering.Alert:
     """Watch the usage on a meter, or available credits.
 
@@ -86,14 +88,14 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         _refuse(meter=meter, gte=gte, recurrence=recurrence, timezone=timezone)
         if currency is None:
             raise typer.BadParameter("--credits-lte needs --currency")
-        code = option_currency(currency, "--currency")
-        lte = option_amount(credits_lte, code, "--credits-lte", least=0)
+        within = field_at(MoneyLeftParams, "value").kind
+        lte = option_amount(credits_lte, currency, "--credits-lte", within)
         money: metering.CreditBalanceLimitParams = {
             "balance_type": "monetary",
-            "monetary": {"currency": code, "value": lte},
+            "monetary": {"currency": currency, "value": lte},
         }
         return m.alerts.create(
-            title=f"Credits at {money_text(lte, code)}" if title is None else title,
+            title=f"Credits at {money_text(lte, currency)}" if title is None else title,
             alert_type="credit_balance_threshold",
             credit_balance_threshold={"lte": money, "filters": filters},
         )
@@ -127,7 +129,7 @@ def triggered(
     m: metering.Metering,
     *,
     alert: Annotated[str | None, option("ALERT", "Only this alert.")] = None,
-    customer: OnlyCustomerOption = None,
+    customer: OnlyCustomerOption,
 ) -> Listing[metering.AlertTriggered]:
     """Evaluate the alerts, and list what has triggered, oldest first."""
     m.catch_up()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 import metering
+from metering.arguments.pages import LIMIT_MAX
+from metering.arguments.schema import field_at
 from metering.cli.options import (
+    FieldOption,
     MetadataOption,
     OnlyCustomerOption,
     argument,
@@ -17,7 +20,7 @@ from metering.cli.options import (
     option,
     time_option,
 )
-from metering.cli.resource import PAGE, ROWS_OF_A_TABLE, Done, Listing, Resource
+from metering.cli.resource import ROWS_OF_A_TABLE, Done, Listing, Resource
 from metering.cli.screens.arrow_tables import print_rows
 from metering.cli.screens.credits import (
     balance_columns,
@@ -27,22 +30,24 @@ from metering.cli.screens.credits import (
     transaction_columns,
 )
 from metering.cli.screens.history import show_history
-from metering.cli.screens.money import option_amount, option_currency
+from metering.cli.screens.money import option_amount
 from metering.cli.screens.screen import print_document, show, show_table
 from metering.cli.screens.text import second
 from metering.cli.signatures import JsonOption
 from metering.cli.targets import StoreTarget
+from metering.credits.requests import (
+    CategoryName,
+    CreditGrantCreate,
+    CreditTransactionList,
+    MonetaryParams,
+)
 
 _USUAL_TIME = timedelta(days=30)
 
-_CustomerOption = Annotated[str, option("CUSTOMER", "Whose credits.")]
+_CustomerOption = Annotated[str, FieldOption(CreditGrantCreate)]
 _GrantArgument = Annotated[str, argument("GRANT", "Its id.")]
-_ExpiresAtOption = Annotated[
-    datetime | None,
-    time_option("--expires-at", "Usable before then; for ever if left out."),
-]
 _OnlyGrantOption = Annotated[
-    str | None, option("GRANT", "Only those of this grant.", "--grant")
+    str | None, FieldOption(CreditTransactionList, "credit_grant", "GRANT")
 ]
 _OnlyPriceOption = Annotated[
     list[str] | None,
@@ -63,7 +68,7 @@ CREDITS = Resource(
 
 @CREDITS.lists
 def credit_grants(
-    m: metering.Metering, *, customer: OnlyCustomerOption = None
+    m: metering.Metering, *, customer: OnlyCustomerOption
 ) -> Listing[metering.CreditGrant]:
     """List credit grants, newest first; or grant credits, and see their balance.
 
@@ -72,7 +77,7 @@ def credit_grants(
     """
     of = "" if customer is None else f" of {customer}"
     return Listing(
-        m.credit_grants.list(customer, limit=PAGE).auto_paging_iter(),
+        m.credit_grants.list(customer, limit=LIMIT_MAX).auto_paging_iter(),
         lambda shown: grant_columns(m, customer, shown),
         none=f"No credit grants{of}; make one with credits grant.",
         title=f"Credit grants{of}" if of else None,
@@ -88,7 +93,7 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
     amount: Annotated[
         str, option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY.")
     ],
-    currency: Annotated[str, option("CODE", "ISO 4217, such as usd.")],
+    currency: Annotated[str, FieldOption(MonetaryParams, metavar="CODE")],
     price: Annotated[
         list[str] | None,
         option(
@@ -97,28 +102,25 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
             " price if left out.",
         ),
     ] = None,
-    category: Annotated[
-        Literal["paid", "promotional"],
-        typer.Option(help="Promotional credits are used before paid ones."),
-    ] = "paid",
-    priority: Annotated[int, option("0..100", "Lower priorities are used first.")] = 50,
-    name: Annotated[str | None, option("TEXT", "For people.")] = None,
-    effective_at: Annotated[
-        datetime | None,
-        time_option("--effective-at", "Usable from then on; from now if left out."),
-    ] = None,
-    expires_at: _ExpiresAtOption = None,
-    metadata: MetadataOption = None,
+    category: Annotated[CategoryName, FieldOption(CreditGrantCreate)],
+    priority: Annotated[int, FieldOption(CreditGrantCreate, metavar="N")],
+    name: Annotated[str | None, FieldOption(CreditGrantCreate)],
+    effective_at: Annotated[datetime | None, FieldOption(CreditGrantCreate)],
+    expires_at: Annotated[datetime | None, FieldOption(CreditGrantCreate)],
+    metadata: MetadataOption,
     json: JsonOption = False,
 ) -> None:
     """Grant credits to a customer, and create the store if there is none."""
-    code = option_currency(currency, "--currency")
-    value = option_amount(amount, code, "--amount")
+    within = field_at(MonetaryParams, "value").kind
+    value = option_amount(amount, currency, "--amount", within)
     own = given_metadata(metadata)
     with target.open(create=True) as m:
         granted = m.credit_grants.create(
             customer=customer,
-            amount={"type": "monetary", "monetary": {"currency": code, "value": value}},
+            amount={
+                "type": "monetary",
+                "monetary": {"currency": currency, "value": value},
+            },
             applicability_config={"scope": _scope(price)},
             category=category,
             priority=priority,
@@ -160,7 +162,7 @@ def forfeited_of(
     Its last transactions may be others: of an invoice that was reinstated since.
     """
     transactions = m.credit_balance_transactions.list(
-        credit_grant=expired.id, limit=PAGE
+        credit_grant=expired.id, limit=LIMIT_MAX
     )
     for each in transactions.auto_paging_iter():
         if each.debit is None or each.created != expired.expires_at:
@@ -178,7 +180,7 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
     at: Annotated[
         datetime | None, time_option("--at", "Past or future; now if left out.")
     ] = None,
-    grant: _OnlyGrantOption = None,
+    grant: _OnlyGrantOption,
     price: _OnlyPriceOption = None,
     metered: _OnlyMeteredOption = False,
     json: JsonOption = False,
@@ -223,7 +225,7 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
         datetime | None,
         time_option("--end", "Exclusive, and may be in the future; now if left out."),
     ] = None,
-    grant: _OnlyGrantOption = None,
+    grant: _OnlyGrantOption,
     price: _OnlyPriceOption = None,
     metered: _OnlyMeteredOption = False,
     limit: Annotated[
@@ -267,8 +269,8 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
 def transactions(
     m: metering.Metering,
     *,
-    customer: OnlyCustomerOption = None,
-    grant: _OnlyGrantOption = None,
+    customer: OnlyCustomerOption,
+    grant: _OnlyGrantOption,
 ) -> Listing[metering.CreditBalanceTransaction]:
     """Explain each cent that came or went, newest first.
 
@@ -278,7 +280,7 @@ def transactions(
     of = grant or customer
     if of is None:
         raise typer.BadParameter("give --customer or --grant")
-    found = m.credit_balance_transactions.list(customer, grant, limit=PAGE)
+    found = m.credit_balance_transactions.list(customer, grant, limit=LIMIT_MAX)
     return Listing(
         found.auto_paging_iter(),
         lambda shown: transaction_columns(shown, of),

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Annotated
 
 import metering
-from metering.cli.options import OnlyCustomerOption, argument, option, time_option
+from metering.cli.options import FieldOption, OnlyCustomerOption, argument
 from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.screen import Column
 from metering.cli.targets import find_meter
+from metering.usage.requests import MeterEventList
 
 EVENTS = Resource()
 
@@ -19,16 +20,10 @@ EVENTS = Resource()
 def events(  # a command's options are its arguments
     m: metering.Metering,
     *,
-    event_name: Annotated[
-        str | None, option("NAME", "Only those of this name.")
-    ] = None,
-    customer: OnlyCustomerOption = None,
-    start: Annotated[
-        datetime | None, time_option("--start", "Only those at this time or later.")
-    ] = None,
-    end: Annotated[
-        datetime | None, time_option("--end", "Only those before this time.")
-    ] = None,
+    event_name: Annotated[str | None, FieldOption(MeterEventList, metavar="NAME")],
+    customer: OnlyCustomerOption,
+    start: Annotated[datetime | None, FieldOption(MeterEventList, "start_time")],
+    end: Annotated[datetime | None, FieldOption(MeterEventList, "end_time")],
 ) -> Listing[metering.MeterEvent]:
     """List events as they were recorded; or cancel one.
 

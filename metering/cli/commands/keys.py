@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import metering
-from metering.cli.options import argument, option
+from metering.access.api_keys import ApiKeyCreate
+from metering.cli.options import FieldOption, argument
 from metering.cli.resource import Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import second
@@ -43,14 +44,8 @@ def keys(m: metering.Metering) -> Listing[metering.ApiKey]:
 def create(
     m: metering.Metering,
     *,
-    name: Annotated[str, option("TEXT", "For people.")] = "default",
-    scope: Annotated[
-        list[str] | None,
-        option(
-            "SCOPE",
-            "Restrict the key to this scope: ingest, read or admin; may be repeated.",
-        ),
-    ] = None,
+    name: Annotated[str, FieldOption(ApiKeyCreate)] = "default",
+    scope: Annotated[list[str] | None, FieldOption(ApiKeyCreate, "scopes")],
 ) -> metering.ApiKey:
     """Create a key for metering serve. Its secret is shown this once."""
     return m.api_keys.create(name=name, scopes=scope or None)

@@ -5,35 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
-
 import metering
 from metering.arguments.words import FormulaName, GroupingWindowName
-from metering.cli.options import argument, option
+from metering.cli.options import FieldOption, argument
 from metering.cli.resource import Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import moment
 from metering.cli.targets import find_meter
+from metering.meters.requests import (
+    CustomerMappingParams,
+    DefaultAggregationParams,
+    MeterCreate,
+    ValueSettingsParams,
+)
 
 _CUSTOMER_KEY = "stripe_customer_id"
 _VALUE_KEY = "value"
 _USUAL_KEYS = (_CUSTOMER_KEY, _VALUE_KEY)
 
 MeterArgument = Annotated[str, argument("METER", "Its id or event name.")]
-EventNameOption = Annotated[str, option("NAME", "The events that it measures.")]
-FormulaOption = Annotated[
-    FormulaName, typer.Option(help="How values become one number.")
-]
+EventNameOption = Annotated[str, FieldOption(MeterCreate, metavar="NAME")]
+FormulaOption = Annotated[FormulaName, FieldOption(DefaultAggregationParams)]
 DisplayNameOption = Annotated[
-    str | None, option("TEXT", "For people; the event name if left out.")
+    str | None, FieldOption(MeterCreate, more="The event name if left out.")
 ]
-CustomerKeyOption = Annotated[str, option("KEY", "Payload key of the customer.")]
-ValueKeyOption = Annotated[str, option("KEY", "Payload key of the value.")]
+CustomerKeyOption = Annotated[
+    str, FieldOption(CustomerMappingParams, "event_payload_key", "KEY")
+]
+ValueKeyOption = Annotated[
+    str, FieldOption(ValueSettingsParams, "event_payload_key", "KEY")
+]
 WindowOption = Annotated[
-    GroupingWindowName | None,
-    typer.Option(
-        help="Count only the last event of each customer and UTC hour or day."
-    ),
+    GroupingWindowName | None, FieldOption(MeterCreate, "event_time_window")
 ]
 
 
@@ -75,7 +78,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     display_name: DisplayNameOption = None,
     customer_key: CustomerKeyOption = _CUSTOMER_KEY,
     value_key: ValueKeyOption = _VALUE_KEY,
-    window: WindowOption = None,
+    window: WindowOption,
 ) -> metering.Meter:
     """Create a meter, and the store if there is none."""
     return m.meters.create(
@@ -97,7 +100,7 @@ def ensure(  # noqa: PLR0913  # a command's options are its arguments
     display_name: DisplayNameOption = None,
     customer_key: CustomerKeyOption = _CUSTOMER_KEY,
     value_key: ValueKeyOption = _VALUE_KEY,
-    window: WindowOption = None,
+    window: WindowOption,
 ) -> metering.Meter:
     """Create a meter where there is none, as a deployment does each time.
 
@@ -121,7 +124,7 @@ def update(
     m: metering.Metering,
     meter: MeterArgument,
     *,
-    display_name: Annotated[str, option("TEXT", "For people.")],
+    display_name: Annotated[str, FieldOption(MeterCreate)],
 ) -> metering.Meter:
     """Give a meter another display name; nothing else of it can change."""
     return m.meters.update(find_meter(m, meter).id, display_name=display_name)

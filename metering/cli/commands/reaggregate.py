@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -11,10 +11,11 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
+from metering.arguments.schema import field_at
 from metering.arguments.words import FormulaName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
-from metering.cli.options import option, option_time, time_option
+from metering.cli.options import FieldOption, given_pairs, option, option_time
 from metering.cli.screens.arrow_tables import check_output, give_rows, show_rows
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import show
@@ -22,6 +23,7 @@ from metering.cli.screens.text import counted, quantities
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
+from metering.reaggregation.requests import Reaggregate
 
 _SAFE = "Interrupted; recomputing changes nothing"
 
@@ -30,43 +32,21 @@ _SAFE = "Interrupted; recomputing changes nothing"
 def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
-    meter: Annotated[
-        list[str] | None,
-        option("METER", "Its id or event name; may be repeated. All if left out."),
-    ] = None,
-    start: Annotated[
-        datetime | None,
-        time_option("--start", "Inclusive; the first event if left out."),
-    ] = None,
-    end: Annotated[
-        datetime | None,
-        time_option("--end", "Exclusive; after the last event if left out."),
-    ] = None,
-    window: Annotated[WindowName, typer.Option(help="Length of the windows.")] = "day",
-    by: Annotated[
-        list[str] | None,
-        option("KEY", "Split usage by this payload key; may be repeated."),
-    ] = None,
+    meter: Annotated[list[str] | None, FieldOption(Reaggregate, "meters", "METER")],
+    start: Annotated[datetime | None, FieldOption(Reaggregate, "start_time")],
+    end: Annotated[datetime | None, FieldOption(Reaggregate, "end_time")],
+    window: Annotated[WindowName, FieldOption(Reaggregate)],
+    by: Annotated[list[str] | None, FieldOption(Reaggregate, "group_by", "KEY")],
     where: Annotated[
-        list[str] | None,
-        option(
-            "KEY=VALUE",
-            "Only events with this in the payload; several values of one key are"
-            " alternatives.",
-        ),
-    ] = None,
-    timezone: Annotated[str, option("ZONE", "Time zone of the windows.")] = "UTC",
+        list[str] | None, FieldOption(Reaggregate, "filters", "KEY=VALUE")
+    ],
+    timezone: Annotated[str, FieldOption(Reaggregate, metavar="ZONE")],
     as_of: Annotated[
         str | None,
-        option("POSITION|TIME", "As known at a position of the log, or at a time."),
+        option("POSITION|TIME", field_at(Reaggregate, "as_of").description),
     ] = None,
-    formula: Annotated[
-        FormulaName | None,
-        typer.Option(help="Try another formula than the meters have."),
-    ] = None,
-    value_key: Annotated[
-        str | None, option("KEY", "Try another payload key for the value.")
-    ] = None,
+    formula: Annotated[FormulaName | None, FieldOption(Reaggregate)],
+    value_key: Annotated[str | None, FieldOption(Reaggregate, metavar="KEY")],
     diff: Annotated[
         bool,
         typer.Option(
@@ -87,7 +67,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     known = _as_of(as_of)
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
-    filters = _filters(where or ())
+    filters = given_pairs(where, "--where")
     with saying_what_is_safe(_SAFE), target.open() as m:
         ask = partial(
             m.reaggregate,
@@ -131,13 +111,3 @@ def _as_of(text: str | None) -> int | datetime | None:
     if text is None:
         return None
     return int(text) if text.isdecimal() else option_time(text, "--as-of")
-
-
-def _filters(where: Sequence[str]) -> dict[str, list[str]]:
-    filters: dict[str, list[str]] = {}
-    for each in where:
-        key, equals, text = each.partition("=")
-        if not equals or not key:
-            raise typer.BadParameter(f"give --where KEY=VALUE, not {each!r}")
-        filters.setdefault(key, []).append(text)
-    return filters

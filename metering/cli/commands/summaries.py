@@ -12,7 +12,7 @@ import typer
 
 import metering
 from metering.arguments.words import GroupingWindowName
-from metering.cli.options import argument, option, time_option
+from metering.cli.options import FieldOption, argument
 from metering.cli.screens.screen import (
     Column,
     can_draw,
@@ -23,6 +23,7 @@ from metering.cli.screens.screen import (
 from metering.cli.screens.text import bar, moment, number, quantities
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget, find_meter
+from metering.meters.requests import EventSummaryList
 
 _USUAL_TIME = timedelta(days=30)
 _AHEAD = timedelta(minutes=5)
@@ -34,21 +35,23 @@ def summaries(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     meter: Annotated[str, argument("METER", "Its id or event name.")],
     *,
-    customer: Annotated[str, option("CUSTOMER", "Whose usage.")],
+    customer: Annotated[str, FieldOption(EventSummaryList)],
     start: Annotated[
         datetime | None,
-        time_option("--start", "Inclusive; 30 days before the end if left out."),
+        FieldOption(
+            EventSummaryList, "start_time", more="30 days before the end if left out."
+        ),
     ] = None,
     end: Annotated[
         datetime | None,
-        time_option("--end", "Exclusive; just ahead of now if left out."),
+        FieldOption(
+            EventSummaryList, "end_time", more="Just ahead of now if left out."
+        ),
     ] = None,
     by: Annotated[
         GroupingWindowName | None,
-        typer.Option(
-            help="Split the usage by UTC hour or day; those without usage are left out."
-        ),
-    ] = None,
+        FieldOption(EventSummaryList, "value_grouping_window"),
+    ],
     fill: Annotated[
         bool, typer.Option("--fill", help="Include hours or days without usage.")
     ] = False,

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from msgspec import UNSET
 
 import metering
-from metering.cli.options import MetadataOption, argument, given_metadata, option
-from metering.cli.resource import PAGE, Done, Listing, Resource
+from metering.arguments.pages import LIMIT_MAX
+from metering.cli.options import (
+    FieldOption,
+    MetadataOption,
+    argument,
+    given_metadata,
+    option,
+)
+from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import counted, moment, number
+from metering.webhooks.endpoints import OVERLAP, OVERLAP_MAX
+from metering.webhooks.requests import SignatureName, WebhookEndpointCreate
 from metering.webhooks.resources import EventType
 
 _ALLOW_PRIVATE = ["allow_private_webhooks"]
-# The library lists no more.
-_DELIVERIES = 100
+_HOUR = timedelta(hours=1)
 
 _EndpointArgument = Annotated[str, argument("ENDPOINT", "Its id.")]
-_UrlOption = option("URL", "Where to send events.")
-_DescriptionOption = Annotated[str | None, option("TEXT", "For people.")]
+_UrlOption = FieldOption(WebhookEndpointCreate)
+_DescriptionOption = Annotated[
+    str | None, FieldOption(WebhookEndpointCreate, metavar="TEXT")
+]
 _TypesOption = Annotated[
-    list[str] | None,
-    option(
-        "TYPE",
-        "Only events of this type, such as billing.alert.triggered; * for all;"
-        " may be repeated.",
-        "--event",
-    ),
+    list[str] | None, FieldOption(WebhookEndpointCreate, "enabled_events", "TYPE")
 ]
 
 
@@ -60,7 +64,7 @@ def webhooks(m: metering.Metering) -> Listing[metering.WebhookEndpoint]:
     """
     none = "No endpoints; make one with webhooks create."
     return Listing(
-        m.webhook_endpoints.list(limit=PAGE).auto_paging_iter(),
+        m.webhook_endpoints.list(limit=LIMIT_MAX).auto_paging_iter(),
         _endpoint_columns,
         none=none,
     )
@@ -72,14 +76,9 @@ def create(  # a command's options are its arguments
     *,
     url: Annotated[str, _UrlOption],
     event: _TypesOption = None,
-    description: _DescriptionOption = None,
-    metadata: MetadataOption = None,
-    signature: Annotated[
-        Literal["stripe", "standard"],
-        typer.Option(
-            help="How events are signed: as by Stripe, or as in Standard Webhooks."
-        ),
-    ] = "stripe",
+    description: _DescriptionOption,
+    metadata: MetadataOption,
+    signature: Annotated[SignatureName, FieldOption(WebhookEndpointCreate)],
 ) -> metering.WebhookEndpoint:
     """Send events to a URL from now on. The secret that signs them is shown this once."""
     return m.webhook_endpoints.create(
@@ -101,8 +100,8 @@ def update(  # noqa: PLR0913  # a command's options are its arguments
     *,
     url: Annotated[str | None, _UrlOption] = None,
     event: _TypesOption = None,
-    description: _DescriptionOption = None,
-    metadata: MetadataOption = None,
+    description: _DescriptionOption,
+    metadata: MetadataOption,
     disabled: Annotated[
         bool | None,
         typer.Option("--disable/--enable", help="Stop sending events, or start again."),
@@ -125,12 +124,17 @@ def rotate(
     endpoint: _EndpointArgument,
     *,
     overlap: Annotated[
-        int, option("HOURS", "How long the old secret signs as well.", min=0, max=720)
-    ] = 24,
+        int,
+        option(
+            "HOURS",
+            "How long the old secret signs as well.",
+            min=0,
+            max=OVERLAP_MAX // _HOUR,
+        ),
+    ] = OVERLAP // _HOUR,
 ) -> metering.WebhookEndpoint:
     """Give an endpoint another secret, which is shown this once."""
-    hours = timedelta(hours=overlap)
-    return m.webhook_endpoints.rotate_secret(endpoint, overlap=hours)
+    return m.webhook_endpoints.rotate_secret(endpoint, overlap=overlap * _HOUR)
 
 
 @WEBHOOKS.command()
@@ -145,7 +149,7 @@ def deliveries(
     m: metering.Metering, endpoint: _EndpointArgument
 ) -> Listing[metering.WebhookDelivery]:
     """List the last 100 deliveries to an endpoint, newest first, with each attempt."""
-    found = m.webhook_endpoints.deliveries(endpoint, limit=_DELIVERIES)
+    found = m.webhook_endpoints.deliveries(endpoint, limit=LIMIT_MAX)
     return Listing(found, _delivery_columns, none="Nothing was to be sent.")
 
 
@@ -159,7 +163,7 @@ def events(
 ) -> Listing[metering.Event]:
     """List what happened, as endpoints receive it, newest first."""
     m.catch_up()
-    found = m.events.list(type=of_type, limit=PAGE).auto_paging_iter()
+    found = m.events.list(type=of_type, limit=LIMIT_MAX).auto_paging_iter()
     return Listing(found, _event_columns, none="Nothing happened.")
 
 

@@ -19,7 +19,9 @@ from metering.cli.screens.screen import print_line, show
 from metering.cli.screens.text import counted, number, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
+from metering.connection import LONGEST_POLL, POLL
 
+_MILLISECOND = timedelta(milliseconds=1)
 _SECONDS_BETWEEN_LINES = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -34,9 +36,9 @@ def worker(
             "MS",
             "How often to look for what others recorded, in milliseconds.",
             min=1,
-            max=1_000,
+            max=LONGEST_POLL // _MILLISECOND,
         ),
-    ] = 50,
+    ] = POLL // _MILLISECOND,
     allow_private: AllowPrivateOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -52,7 +54,7 @@ def worker(
         complaining(),
         target.open(allow_private_webhooks=allow_private) as m,
         _stopped_by_a_signal(),
-        m.worker(poll=timedelta(milliseconds=poll), progress=done.put) as working,
+        m.worker(poll=poll * _MILLISECOND, progress=done.put) as working,
     ):
         if not json:
             show(f"Working on {target.name}; Ctrl-C stops it")

@@ -13,10 +13,10 @@ from typing import Literal
 
 import metering
 from metering.arguments.clock import microseconds
+from metering.arguments.pages import LIMIT_MAX
 from metering.cli.demo.stages import DemoStage
 from metering.cli.demo.traffic import Traffic
 from metering.cli.demo.usage import total
-from metering.cli.resource import PAGE
 from metering.cli.screens.credits import balance_columns, grant_columns, money_of
 from metering.cli.screens.history import show_plot, steps_by_currency
 from metering.cli.screens.screen import Column, show, show_table
@@ -140,7 +140,7 @@ def _grants(
     """Find or create the grants; those that are usable now pay for older usage too."""
     found = {
         grant.name: grant
-        for grant in m.credit_grants.list(customer, limit=PAGE).auto_paging_iter()
+        for grant in m.credit_grants.list(customer, limit=LIMIT_MAX).auto_paging_iter()
     }
     now = m.now()
     for name, offer in _OFFERS.items():
@@ -185,7 +185,7 @@ def _apply(
     except metering.InvalidRequestError as error:
         if error.code not in _ALREADY:
             raise
-    transactions = m.credit_balance_transactions.list(customer, limit=PAGE)
+    transactions = m.credit_balance_transactions.list(customer, limit=LIMIT_MAX)
     found = transactions.auto_paging_iter()
     return [each for each in found if _is_of(each, invoice)][::-1]
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import metering
+from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.words import FormulaName
 from metering.cli.commands.alerts import triggered_columns
 from metering.cli.demo.stages import DemoStage, Progress
 from metering.cli.demo.traffic import Traffic
-from metering.cli.resource import PAGE
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import Column, levels, show, show_pairs, show_table
 from metering.cli.screens.text import (
@@ -56,7 +56,7 @@ class CustomerUsage:
 def watch(m: metering.Metering, rows: int) -> metering.Alert:
     """Find or create an alert on customers that send ten tokens for each row."""
     meter, gte = find_meter(m, FIRST_METER).id, rows * _THRESHOLD_PER_ROW
-    for alert in m.alerts.list(meter=meter, limit=PAGE).auto_paging_iter():
+    for alert in m.alerts.list(meter=meter, limit=LIMIT_MAX).auto_paging_iter():
         threshold = alert.usage_threshold
         if threshold is not None and threshold.gte == gte:
             return alert

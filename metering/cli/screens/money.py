@@ -6,8 +6,8 @@ Inside, an amount is an integer of minor units: 1000 is 10.00 USD, 1,000 JPY, 1.
 import re
 
 import metering
-from metering.arguments.currencies import currency_of, minor_unit_digits
-from metering.credits.requests import AMOUNT_MAX
+from metering.arguments.currencies import minor_unit_digits
+from metering.arguments.kinds import IntegerKind, Kind
 
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 
@@ -26,22 +26,15 @@ def money_text(amount: int, currency: str) -> str:
     return f"{amount_text(amount, currency)} {currency.upper()}"
 
 
-def option_currency(text: str, option: str) -> str:
-    """Read the currency that an option gives, in either case.
-
-    Raises:
-        InvalidRequestError: there is none of that code; names the option.
-    """
-    return currency_of(text, option)
-
-
-def option_amount(text: str, currency: str, option: str, *, least: int = 1) -> int:
+def option_amount(text: str, currency: str, option: str, within: Kind) -> int:
     """Read the amount that an option gives, exactly, in minor units.
 
     Raises:
-        InvalidRequestError: it is no amount, or one of fewer minor units than `least`,
-            or has more fraction digits than the currency; names the option.
+        InvalidRequestError: it is no amount, or not within the bounds of the field that
+            it stands for, or has more fraction digits than the currency; names the
+            option.
     """
+    assert isinstance(within, IntegerKind), "amounts are whole minor units"
     parts = _AMOUNT.fullmatch(text)
     digits = minor_unit_digits(currency)
     example = amount_text(10 ** (digits + 1), currency)
@@ -55,10 +48,10 @@ def option_amount(text: str, currency: str, option: str, *, least: int = 1) -> i
         raise _invalid(option, f"{reason}; give one such as {example}")
     # Of one too large, however long, the first digits are enough.
     amount = int((whole.lstrip("0") + fraction.ljust(digits, "0"))[:20] or "0")
-    if amount > AMOUNT_MAX:
-        most = money_text(AMOUNT_MAX, currency)
+    if amount > within.most:
+        most = money_text(within.most, currency)
         raise _invalid(option, f"{text[:60]!r} is more than {most}")
-    if amount < least:
+    if amount < within.least:
         raise _invalid(option, f"{text[:60]!r} is not above zero")
     return amount
 

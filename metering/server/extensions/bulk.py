@@ -49,7 +49,17 @@ _ColumnName = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
 
 
 class BulkIngest(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows are recorded, and which columns they have."""
+    """How rows are recorded, and which columns they have.
+
+    Attributes:
+        backfill: take any past time.
+        event_name_column: name of the column of event names.
+        identifier_column: name of the column of identifiers.
+        timestamp_column: name of the column of timestamps.
+        customer_column: name of the column of customers.
+        value_column: name of the column of values.
+        payload_column: name of the column of payloads.
+    """
 
     backfill: bool = False
     event_name_column: _ColumnName | None = None

@@ -46,7 +46,11 @@ def schema_of_all(fields: Fields) -> Schema:
 def schema_of_field(field: RequestField) -> Schema:
     """Return the schema of a field; an empty string takes a nullable one away."""
     schema = schema_of(field.kind)
-    return {"anyOf": [schema, _EMPTY]} if field.is_nullable else schema
+    if field.is_nullable:
+        schema = {"anyOf": [schema, _EMPTY]}
+    if field.description:
+        return {**schema, "description": field.description}
+    return schema
 
 
 def schema_of(kind: Kind) -> Schema:

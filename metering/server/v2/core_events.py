@@ -24,7 +24,15 @@ _PAGE = "page"
 
 
 class ThinEventList(msgspec.Struct, frozen=True, kw_only=True):
-    """Which thin events are listed."""
+    """Which thin events are listed.
+
+    Attributes:
+        created: only those made within these bounds.
+        limit: how many a page has.
+        object_id: only those about this meter.
+        page: id that next_page_url names.
+        types: only those of these types.
+    """
 
     created: CreatedBounds | None = None
     limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = LIMIT

@@ -101,7 +101,12 @@ def test_a_key_that_is_not_there_cannot_be_revoked(store: metering.Metering) -> 
         store.api_keys.revoke("key_none")
 
 
-@pytest.mark.parametrize("scopes", [[], ["write"], "read"])
-def test_scopes_are_some_of_three(store: metering.Metering, scopes: list[str]) -> None:
-    with refused(param="scopes"):
+@pytest.mark.parametrize(
+    ("scopes", "param"),
+    [([], "scopes"), (["write"], "scopes[0]"), ("read", "scopes"), (True, "scopes")],
+)
+def test_scopes_are_some_of_three(
+    store: metering.Metering, scopes: list[str], param: str
+) -> None:
+    with refused(param=param):
         store.api_keys.create(name="billing", scopes=scopes)

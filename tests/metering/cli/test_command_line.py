@@ -118,6 +118,7 @@ GRANT = "credits grant --customer c --amount 1"
         (GRANT, ["--currency"]),
         (f"{GRANT} --currency=usd --metadata=x", ["KEY=VALUE"]),
         (f"{GRANT} --currency=usd --category=free", ["--category"]),
+        (f"{GRANT} --currency=usd --priority=101", ["--priority"]),
         ("credits --customer c void credgr_1", ["give --customer after void"]),
         ("credits void", ["GRANT"]),
         ("credits balance", ["--customer"]),

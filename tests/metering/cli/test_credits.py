@@ -176,7 +176,6 @@ def test_grant_that_cannot_be_read_is_refused_before_a_store_is_made(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--priority", "101"], "priority"),
         (["--expires-at", "2020-01-01"], "expires_at"),
         (["--price", ""], "[prices][0][id]"),
         (["--price=p"] * 21, "1 to 20 elements"),

@@ -202,6 +202,24 @@ def test_the_document_says_in_what_extensions_are_asked_and_answer(
     assert metrics["responses"]["200"]["content"].keys() == {"text/plain"}
 
 
+def test_the_document_explains_parameters_in_the_words_of_their_schemas(
+    document: Node,
+) -> None:
+    path = document["paths"]["/v1/billing/credit_grants"]
+    form = path["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    queried = {each.get("name"): each for each in path["get"]["parameters"]}
+
+    properties = form["schema"]["properties"]
+    assert properties["priority"] == {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 100,
+        "description": "Lower priorities are used first.",
+    }
+    words = "Only those of this customer."
+    assert queried["customer"]["schema"]["description"] == words
+
+
 def test_a_body_of_rows_leaves_the_query_to_the_parameters() -> None:
     rows = RowsBody(
         media_types=("application/x-ndjson", "application/cloudevents-batch+json"),
