@@ -188,7 +188,7 @@ class SegmentMissingError(SegmentStoreError):
     def __init__(self, url: str, name: str) -> None:
         super().__init__(
             f"The segment {name} is missing from the segment store {url}; restore it"
-            " from a backup, or name the segment store that has it"
+            " from a backup, or name the segment store that has it with segments="
         )
         self.url = url
         self.name = name

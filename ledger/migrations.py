@@ -133,6 +133,11 @@ def _keep(connection: Connection) -> None:
     del connection
 
 
-STEPS: tuple[Migration, ...] = (_add_sealing, _keep)
+def _keep_segments(connection: Connection) -> None:
+    """Format 3 had no table for segments; a release that knew none of it finds none."""
+    del connection
+
+
+STEPS: tuple[Migration, ...] = (_add_sealing, _keep, _keep_segments)
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

@@ -1,13 +1,16 @@
 """Where a store keeps what: its log, its segments, and what is derived from them."""
 
 import os
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.database.addresses import open_database
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
-from ledger.segments.absent import AbsentStore
+from ledger.segments.in_database import DatabaseStore
+from ledger.segments.moving import MovingStore
 from ledger.segments.store import SegmentStore, open_segment_store
 
 SEGMENTS = "segments"
@@ -44,8 +47,8 @@ def open_place(
         address: a directory, the URL of a PostgreSQL database, or ``:memory:``.
         schema: of a PostgreSQL database, for the tables; see `open_database`.
         creates: whether to make the database where it is absent.
-        segments: a directory or the URL of an object store; beside an embedded
-            database where it is left out.
+        segments: a directory or the URL of an object store; where it is left out,
+            beside an embedded database, else in the database.
         cache: a local directory; beside an embedded database where it is left out, else
             in the user's cache directory.
 
@@ -56,17 +59,41 @@ def open_place(
     """
     database = open_database(address, creates=creates, schema=schema)
     beside = database.directory if isinstance(database, SQLiteDatabase) else None
-    if segments is not None:
-        store = open_segment_store(segments)
-    else:
-        store = open_segment_store(beside / SEGMENTS) if beside else AbsentStore()
-    if cache is not None:
-        runs = Path(cache)
-    else:
-        runs = (beside or _user_cache() / "metering") / RUNS
-    return Place(database=database, segments=store, runs=runs)
+    store = _segment_store(database, beside, segments)
+    return Place(
+        database=database,
+        segments=store,
+        runs=Path(cache) if cache is not None else (beside or _own_cache()) / RUNS,
+    )
 
 
-def _user_cache() -> Path:
+def _segment_store(
+    database: Database, beside: Path | None, given: str | Path | None
+) -> SegmentStore:
+    if beside is not None:
+        return open_segment_store(beside / SEGMENTS if given is None else given)
+    inside = DatabaseStore(database)
+    return inside if given is None else MovingStore(open_segment_store(given), inside)
+
+
+def _own_cache() -> Path:
+    """Find a directory in the user's cache, or where there is none, a temporary one."""
     # https://specifications.freedesktop.org/basedir-spec/latest/
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(cache) / "metering"
+    if _is_ours(directory):
+        return directory
+    temporary = Path(tempfile.gettempdir()) / f"metering-{os.getuid()}"
+    return temporary if _is_ours(temporary) else directory
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether this user alone can write to a directory, made where it is absent."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.stat()
+    except OSError:
+        return False
+    # What another user wrote there could become an answer.
+    is_private = found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH
+    return is_private and os.access(directory, os.W_OK)

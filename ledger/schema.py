@@ -71,11 +71,23 @@ log_commit = Table(
     CheckConstraint("entry_count > 0", name="log_commit_not_empty"),
 )
 
-# Bodies are compressed already; trying again would cost more than writing them.
-event.listen(
-    log_commit,
-    "after_create",
-    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-        "ALTER TABLE log_commit ALTER COLUMN body SET STORAGE EXTERNAL"
-    ).execute_if(dialect="postgresql"),
+# Some rows a file of a log on PostgreSQL that was given no segment store. A file is
+# inserted and deleted as a whole, and never updated.
+log_segment_chunk = Table(
+    "log_segment_chunk",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
 )
+
+# Both are compressed already; trying again would cost more than writing them, and a part
+# of a chunk could not be read without the rest.
+for _table, _column in ((log_commit, "body"), (log_segment_chunk, "content")):
+    event.listen(
+        _table,
+        "after_create",
+        DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+            f"ALTER TABLE {_table.name} ALTER COLUMN {_column} SET STORAGE EXTERNAL"
+        ).execute_if(dialect="postgresql"),
+    )

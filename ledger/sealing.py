@@ -30,8 +30,9 @@ from ledger.segments.catalog import (
     last_segment,
     read_segments,
 )
-from ledger.segments.entry import Segment, segment_name
+from ledger.segments.entry import Segment, name_prefix, segment_name
 from ledger.segments.layout import encode_segment, segment_table
+from ledger.segments.moving import MovingStore
 from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import SegmentStore
@@ -95,6 +96,7 @@ class Sealing:
                     progress(segment.up_to, end)
             if made:
                 self._reclaim()
+            self._move()
         return made
 
     def _reclaim(self) -> None:
@@ -146,6 +148,17 @@ class Sealing:
         self, connection: Connection, after: Head, end: int
     ) -> Iterator[tuple[Commit, Head]]:
         return read_commits(connection, after, end, (), self._reader)
+
+    def _move(self) -> None:
+        """Move segments out of the database, where the log was given a store since."""
+        if not isinstance(self._store, MovingStore):
+            return
+        with self._database.read() as connection:
+            segments = read_segments(connection)
+            left = self._store.left(name_prefix(read_head(connection).epoch))
+        moved = [self._store.move(each) for each in segments if each.name in left]
+        if moved:
+            _LOG.info("%d segments moved to %s", len(moved), self._store.url)
 
     def _sweep(self) -> None:
         """Remove what sealings of this log that were killed left behind.

@@ -46,10 +46,11 @@ def connect(  # noqa: PLR0913  # settings have names
         create: whether to create the store where it is absent.
         segments: where sealed usage lies: a directory, or the URL of an object store
             (``s3://bucket/prefix``), the same for every process. By default it is
-            beside an embedded store; a PostgreSQL store without it is not sealed.
+            beside an embedded store; a PostgreSQL store keeps it in its database until
+            it is given one.
         cache: a local directory for what is derived from segments, rebuilt where it is
             lost. By default it is beside an embedded store, else in the user's cache
-            directory.
+            directory, or a temporary one where that cannot be used.
         schema: of a PostgreSQL database, for all tables, created where it is absent;
             None is what the URL says as ``?schema=``, else ``metering``.
         seal_events: how many events may gather before they are sealed in the background,

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TypedDict
 
-_PARENT = Path(tempfile.gettempdir()) / "metering-test-segments"
+INSIDE = "inside"
+"""The schema of a store on PostgreSQL whose segments lie in its database."""
 
 
 class Places(TypedDict, total=False):
@@ -21,6 +22,8 @@ def places_of(target: str) -> Places:
     if "://" not in target:
         return {}
     own = _own(target)
+    if f"schema={INSIDE}" in target:
+        return Places(cache=str(own / "runs"))
     return Places(segments=str(own / "segments"), cache=str(own / "runs"))
 
 
@@ -40,4 +43,6 @@ def clear_places_of(target: str) -> None:
 
 
 def _own(target: str) -> Path:
-    return _PARENT / hashlib.sha256(target.encode()).hexdigest()[:16]
+    # Asked for when it is needed: a profile keeps temporary files in memory.
+    parent = Path(tempfile.gettempdir()) / "metering-test-segments"
+    return parent / hashlib.sha256(target.encode()).hexdigest()[:16]

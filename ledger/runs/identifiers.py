@@ -33,9 +33,7 @@ class SealedIdentifiers:
     def __init__(self, sealed: Sealed) -> None:
         self._lock = threading.Lock()
         self._sealed = sealed
-        self._files = (
-            None if sealed.runs is None else RunSet(sealed.runs, IdentifierRuns())
-        )
+        self._files = RunSet(sealed.runs, IdentifierRuns())
         self._runs: Sequence[IdentifierRun] | None = None
 
     def restart(self, sealed: Sealed) -> None:
@@ -61,8 +59,7 @@ class SealedIdentifiers:
         """Remove all runs; they are made anew when next needed."""
         with self._lock:
             self._runs = None
-            if self._files is not None:
-                self._files.clear()
+            self._files.clear()
 
     def find(self, hashes: np.ndarray) -> Candidates:
         """Find where hashes (uint64) of identifiers were recorded."""
@@ -73,12 +70,8 @@ class SealedIdentifiers:
     def _cover(
         self, progress: Callable[[int, int], None] | None
     ) -> Sequence[IdentifierRun]:
-        if self._files is None:
-            assert not self._sealed.segments, "segments have a place for runs"
-            self._runs = ()
-        else:
-            segments = self._sealed.segments
-            self._runs = self._files.cover(segments, self._build, progress)
+        segments = self._sealed.segments
+        self._runs = self._files.cover(segments, self._build, progress)
         return self._runs
 
     def _build(self, segment: Segment) -> RunColumns:

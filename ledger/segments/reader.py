@@ -30,7 +30,7 @@ from ledger.segments.layout import (
     usage_of_commits,
 )
 from ledger.segments.parts import LocalFile, PartsFile, checksums_of, read_metadata
-from ledger.segments.store import SegmentStore, open_segment_store
+from ledger.segments.store import SegmentStore
 from ledger.usage.columns import take_rows, timestamps_of
 from ledger.usage.rows import UsageEvents
 
@@ -57,8 +57,8 @@ class SegmentReader:
         self._rows: OrderedDict[str, RowMap] = OrderedDict()
 
     def __reduce__(self) -> tuple[type["SegmentReader"], tuple[SegmentStore]]:
-        """Pickle as the URL of the store."""
-        return _reader_of, (self._store.url,)  # type: ignore[return-value]  # a function, as pickle wants
+        """Pickle as the store, which opens itself again."""
+        return SegmentReader, (self._store,)
 
     @property
     def url(self) -> str:
@@ -83,6 +83,14 @@ class SegmentReader:
         """
         with self._reading(segment) as file:
             return file.read(columns)
+
+    def is_local(self, segment: Segment) -> bool:
+        """Whether the file of a segment is on this machine.
+
+        Raises:
+            SegmentMissingError: the file is not there.
+        """
+        return self._store.path(segment.name) is not None
 
     def local_file(self, segment: Segment) -> LocalFile | None:
         """Find the file of a segment on this machine; None where it is elsewhere.
@@ -281,10 +289,6 @@ def check_content(segment: Segment, content: pa.Buffer) -> None:
     """
     if checksums_of(content) != segment.checksums:
         raise SegmentDamagedError(segment.name, "what is stored is not what was sealed")
-
-
-def _reader_of(url: str) -> SegmentReader:
-    return SegmentReader(open_segment_store(url))
 
 
 def _keep(kept: OrderedDict[str, _KeptT], name: str, value: _KeptT, most: int) -> None:

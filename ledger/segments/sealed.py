@@ -14,13 +14,12 @@ class Sealed:
     Attributes:
         segments: in the order of the log; they tile it from its beginning.
         reader: reads them.
-        runs: the directory for runs of this log; None where there is no segment store,
-            and so no segment.
+        runs: the directory for runs of this log.
     """
 
     segments: tuple[Segment, ...]
     reader: SegmentReader
-    runs: Path | None
+    runs: Path
 
     @property
     def position(self) -> int:

@@ -125,7 +125,6 @@ class HourlyUsage:
     ) -> tuple[UsageRun, ...]:
         if not sealed.segments:
             return ()
-        assert sealed.runs is not None, "segments have a place for runs"
         with self._lock:
             if self._files is None:
                 self._files = RunSet(sealed.runs, UsageRuns())

@@ -43,7 +43,8 @@ def _copy_directory(original: Path, copy: Path) -> None:
 def _copied_database(url: str) -> Iterator[str]:
     original = make_url(url)
     name = f"metering_{uuid.uuid4().hex}"
-    server = original.set(database="postgres").render_as_string(hide_password=False)
+    maintenance = original.set(database="postgres").difference_update_query(["schema"])
+    server = maintenance.render_as_string(hide_password=False)
     names = sql.Identifier(name), sql.Identifier(str(original.database))
     with psycopg.connect(server, autocommit=True) as connection:
         # A process that was killed may not have left the original yet.

@@ -30,16 +30,21 @@ OpenLog = Callable[..., Log]
     scope="session",
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
 )
-def store_targets(request: pytest.FixtureRequest) -> Iterator[StoreTargets]:
+def store_targets(request: pytest.FixtureRequest) -> StoreTargets:
     """Make empty stores; on PostgreSQL schemas of one database.
 
     A schema costs a tenth of a database, and these tests open many stores.
     """
     if request.param == "sqlite":
-        yield fresh_directory
-        return
-    server_url = request.getfixturevalue("postgresql_server")
-    with fresh_database(server_url) as url:
+        return fresh_directory
+    schemas: StoreTargets = request.getfixturevalue("schemas")
+    return schemas
+
+
+@pytest.fixture(scope="session")
+def schemas(postgresql_server: str) -> Iterator[StoreTargets]:
+    """Make empty stores on PostgreSQL, in schemas of one database."""
+    with fresh_database(postgresql_server) as url:
         yield partial(_fresh_schema, url)
 
 

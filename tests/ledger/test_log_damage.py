@@ -17,7 +17,7 @@ from ledger.errors import LogDamagedError
 from ledger.facts.union import encode_facts
 from ledger.log import Log
 from ledger.schema import log_commit, log_head
-from ledger.segments.absent import AbsentStore
+from ledger.segments.store import open_segment_store
 from ledger.usage.columns import encode, usage_batch
 from projections.folds import FactTables
 from tests.conftest import Connect
@@ -313,7 +313,7 @@ def log_of(database: Database) -> Log:
         fold=FactTables(),
         usage=Recorder(),
         epoch="epoch-1",
-        segments=AbsentStore(),
+        segments=open_segment_store("absent"),
         runs=Path("runs"),
         identifier_retention=None,
     )

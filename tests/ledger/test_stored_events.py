@@ -8,14 +8,16 @@ import pytest
 
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
-from ledger.segments.absent import AbsentStore
 from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
+from ledger.segments.store import open_segment_store
 from ledger.stored_events import StoredEvents
 from ledger.usage.columns import usage_batch, usage_rows
 from tests.ledger.drafts import NOW, meter_created, row
 
-NOTHING_SEALED = Sealed(segments=(), reader=SegmentReader(AbsentStore()), runs=Path())
+NOTHING_SEALED = Sealed(
+    segments=(), reader=SegmentReader(open_segment_store("absent")), runs=Path()
+)
 
 
 class FactShelf:

@@ -15,7 +15,6 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import EventTimeWindow, Formula, MeterCreated
 from ledger.facts.union import Fact
 from ledger.log import Log
-from ledger.segments.absent import AbsentStore
 from ledger.segments.store import open_segment_store
 from ledger.usage.columns import UsageRow
 from projections.folds import FactTables
@@ -83,7 +82,7 @@ def fact_log(database: Database) -> Log:
         fold=FactTables(),
         usage=HourlyUsage(),
         epoch=EPOCH,
-        segments=AbsentStore(),
+        segments=open_segment_store("absent"),
         runs=Path(),
         identifier_retention=None,
     )

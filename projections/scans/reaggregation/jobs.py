@@ -98,7 +98,7 @@ def _partials(
     cancelled, reader = recorded.cancelled, recorded.reader
     if executor is not None:
         yield from _elsewhere(question, recorded, segments, executor, advance)
-    elif segments and reader.local_file(segments[0]) is None:
+    elif not all(map(reader.is_local, segments)):
         with ThreadPoolExecutor(_THREADS, "reaggregation") as pool:
             yield from _elsewhere(question, recorded, segments, pool, advance)
     else:

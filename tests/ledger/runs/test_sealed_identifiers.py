@@ -43,7 +43,7 @@ def tables() -> Tables:
     return Tables()
 
 
-def sealed(tables: Tables, runs: Path | None, count: int) -> Sealed:
+def sealed(tables: Tables, runs: Path, count: int) -> Sealed:
     return Sealed(segments=tuple(SEGMENTS[:count]), reader=tables, runs=runs)
 
 
@@ -84,8 +84,10 @@ def test_nothing_is_read_before_something_is_looked_for(
     assert len(tables.read) == 9
 
 
-def test_without_a_place_for_runs_nothing_is_sealed(tables: Tables) -> None:
-    identifiers = SealedIdentifiers(sealed(tables, None, 0))
+def test_where_nothing_is_sealed_nothing_is_found(
+    tables: Tables, tmp_path: Path
+) -> None:
+    identifiers = SealedIdentifiers(sealed(tables, tmp_path, 0))
 
     identifiers.clear_runs()
     identifiers.make_runs()

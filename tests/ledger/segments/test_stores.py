@@ -10,6 +10,7 @@ import pytest
 
 from ledger.errors import SegmentDamagedError, SegmentMissingError
 from ledger.segments.store import SegmentStore, open_segment_store
+from tests.ledger.segments.conftest import OpenSegments
 
 NAME = "epoch-000000000000000-000000000000012-0123456789abcdef.parquet"
 # Larger than what an object store takes in one request.
@@ -30,12 +31,14 @@ def content_of(store: SegmentStore, name: str) -> bytes:
     return content
 
 
-def test_what_was_put_is_there(store: SegmentStore, place: str) -> None:
+def test_what_was_put_is_there(
+    store: SegmentStore, open_segments: OpenSegments
+) -> None:
     store.put(NAME, pa.py_buffer(b"content"))
 
     assert content_of(store, NAME) == b"content"
     assert store.size(NAME) == 7
-    assert content_of(open_segment_store(place), NAME) == b"content"
+    assert content_of(open_segments(), NAME) == b"content"
 
 
 @pytest.mark.parametrize("content", [b"", PARTS], ids=["nothing", "several_parts"])
@@ -147,7 +150,7 @@ def test_a_name_that_leads_elsewhere_is_refused(store: SegmentStore, name: str) 
 
 
 # Not in fsspec's memory, which takes a file away while it replaces it.
-@pytest.mark.parametrize("place", ["directory", "s3"], indirect=True)
+@pytest.mark.parametrize("open_segments", ["directory", "s3"], indirect=True)
 def test_files_are_put_and_read_by_many_threads(store: SegmentStore) -> None:
     names = [f"segment-{number % 20:02}" for number in range(60)]
 
@@ -163,7 +166,8 @@ def test_files_are_put_and_read_by_many_threads(store: SegmentStore) -> None:
     assert store.names("") == sorted(set(names))
 
 
-def test_a_url_opens_the_same_store(store: SegmentStore) -> None:
+def test_a_url_opens_the_same_store(place: str) -> None:
+    store = open_segment_store(place)
     store.put(NAME, pa.py_buffer(b"content"))
 
     again = open_segment_store(store.url)
@@ -185,8 +189,9 @@ def test_a_store_can_be_sent_to_another_process(store: SegmentStore) -> None:
 
 @pytest.mark.parametrize("place", ["directory", "s3"], indirect=True)
 def test_another_process_opens_the_store_by_its_url(
-    store: SegmentStore, monkeypatch: pytest.MonkeyPatch
+    place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = open_segment_store(place)
     store.put(NAME, pa.py_buffer(b"content"))
     # Another machine has credentials, but need not know of endpoints.
     for variable in ("AWS_ENDPOINT_URL", "AWS_REGION"):

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import metering
-from ledger.segments.absent import AbsentStore
 from ledger.segments.reader import SegmentReader
+from ledger.segments.store import open_segment_store
 from projections.errors import QueryError
 from projections.scans.recorded import RECORDED, RecordedEvents
 from projections.scans.sql import run_query
@@ -310,7 +310,7 @@ def nothing_recorded() -> RecordedEvents:
     return RecordedEvents(
         position=0,
         segments=(),
-        reader=SegmentReader(AbsentStore()),
+        reader=SegmentReader(open_segment_store("absent")),
         tail=RECORDED.empty_table(),
         cancelled=np.zeros(0, np.int64),
         definitions={},

@@ -123,21 +123,6 @@ def test_segments_may_lie_elsewhere(tmp_path: Path) -> None:
         assert total(store, meter) == expected
 
 
-@pytest.mark.postgresql
-def test_a_database_without_a_place_for_segments_says_what_to_give(
-    postgresql_url: str,
-) -> None:
-    clock = metering.FixedClock(NOW)
-    with metering.connect(postgresql_url, clock=clock, seal_events=10) as store:
-        create_meter(store)
-        store.meter_events.ingest(batch(0, 100))
-
-        with pytest.raises(metering.SegmentStoreUnavailableError, match="segments="):
-            store.seal()
-
-        assert segments_in(store) == 0
-
-
 def test_a_store_seals_itself_when_enough_has_gathered(connect: Connect) -> None:
     store = open_store(connect, seal_events=50)
     meter = create_meter(store)
