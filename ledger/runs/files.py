@@ -19,6 +19,7 @@ import pyarrow as pa
 from xxhash import xxh3_128
 
 from ledger.errors import RunsDirectoryError
+from ledger.usage.columns import numbers_of
 
 RunColumns: TypeAlias = Mapping[str, np.ndarray | pa.Array]
 """Arrays of any lengths and Arrow types, by name."""
@@ -87,9 +88,7 @@ class MappedRun:
 
     def numbers(self, column: str) -> np.ndarray:
         """View a column of numbers without nulls; it cannot be written to."""
-        # Arrow's own conversion loads pandas, where that is installed.
-        numbers: np.ndarray = np.from_dlpack(self.array(column))
-        return numbers
+        return numbers_of(self.array(column))
 
 
 def write_run(directory: Path, identity: RunIdentity, columns: RunColumns) -> MappedRun:

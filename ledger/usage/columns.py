@@ -5,14 +5,14 @@ unused words, and payload keys in byte order; two batches of equal events then h
 equal columns, whatever they were built from.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from ledger.usage.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY, quantities_of
 
 WORD = pa.dictionary(pa.int32(), pa.string())
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -61,7 +61,7 @@ def usage_batch(rows: Sequence[UsageRow]) -> pa.RecordBatch:
         identifiers=identifiers,
         customers=customers,
         timestamps=timestamps,
-        values=pa.array(values, QUANTITY),
+        values=quantities_of(values),
         payloads=payloads,
     )
 
@@ -79,11 +79,11 @@ def usage_batch_of(
     return pa.RecordBatch.from_arrays(
         [
             _words_of_few(event_names),
-            pa.array(identifiers, pa.string()),
+            strings_of(identifiers),
             _words_of_few(customers),
-            pa.array(timestamps, pa.int64()).view(TIMESTAMP),
+            column_of(np.asarray(timestamps, np.int64)).view(TIMESTAMP),
             values,
-            pa.array(payloads, PAYLOAD),
+            _payloads_of(payloads),
         ],
         schema=USAGE,
     )
@@ -103,6 +103,17 @@ def usage_rows(batch: pa.RecordBatch) -> list[UsageRow]:
             strict=True,
         )
     ]
+
+
+def strings_of(values: Sequence[str]) -> pa.StringArray:
+    """Build a column of strings.
+
+    Arrow's own conversion is as fast, but loads pandas first; see `numbers_of`.
+    """
+    encoded = [value.encode() for value in values]
+    return pa.StringArray.from_buffers(
+        len(encoded), pa.py_buffer(_ends_of(encoded)), pa.py_buffer(b"".join(encoded))
+    )
 
 
 def words(values: pa.Array) -> pa.DictionaryArray:
@@ -185,16 +196,34 @@ def decode(body: bytes) -> pa.RecordBatch:
     return batch
 
 
+def numbers_of(column: pa.Array) -> np.ndarray:
+    """View a column of numbers without nulls.
+
+    Arrow's own conversion first loads pandas, where that is installed: a third of a
+    second, for which a first answer would wait.
+    """
+    numbers: np.ndarray = np.from_dlpack(column)
+    return numbers
+
+
+def column_of(numbers: np.ndarray) -> pa.Array:
+    """View numbers as a column without nulls; the inverse of `numbers_of`."""
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(numbers.dtype),
+        len(numbers),
+        [None, pa.py_buffer(np.ascontiguousarray(numbers))],
+    )
+
+
 def timestamps_of(batch: pa.RecordBatch) -> np.ndarray:
     """View the timestamps as int64 microseconds since 1970 UTC."""
-    counts: np.ndarray = batch.column("timestamp").view(pa.int64()).to_numpy()
-    return counts
+    return numbers_of(batch.column("timestamp").view(pa.int64()))
 
 
 def codes_of(batch: pa.RecordBatch, column: str) -> tuple[np.ndarray, Iterable[str]]:
     """View a dictionary column as int32 codes and the words they stand for."""
     encoded = batch.column(column)
-    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    return numbers_of(encoded.indices), encoded.dictionary.to_pylist()
 
 
 def _words_of_few(values: Sequence[str]) -> pa.DictionaryArray:
@@ -202,8 +231,25 @@ def _words_of_few(values: Sequence[str]) -> pa.DictionaryArray:
     codes: dict[str, int] = {}
     indices = [codes.setdefault(value, len(codes)) for value in values]
     return pa.DictionaryArray.from_arrays(
-        pa.array(indices, pa.int32()), pa.array(codes, pa.string())
+        column_of(np.array(indices, np.int32)), strings_of(list(codes))
     )
+
+
+def _payloads_of(payloads: Sequence[tuple[tuple[str, str], ...]]) -> pa.MapArray:
+    entries = [entry for payload in payloads for entry in payload]
+    return pa.MapArray.from_arrays(
+        column_of(_ends_of(payloads)),
+        strings_of([key for key, _ in entries]),
+        strings_of([value for _, value in entries]),
+    )
+
+
+def _ends_of(values: Sequence[Sized]) -> np.ndarray:
+    """Return where each value ends among all, after a 0 (int32)."""
+    ends = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=ends[1:])
+    assert ends[-1] < 1 << 31, "a batch is small enough for Arrow's strings"
+    return ends.astype(np.int32)
 
 
 def _with_new_words(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -7,8 +7,10 @@ which takes blanks, underscores, NaN and the digits of other scripts.
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
+import numpy as np
 import pyarrow as pa
 
 INTEGER_DIGITS = 26
@@ -16,6 +18,8 @@ FRACTION_DIGITS = 12
 UNITS_PER_ONE = 10**FRACTION_DIGITS
 QUANTITY = pa.decimal128(INTEGER_DIGITS + FRACTION_DIGITS, FRACTION_DIGITS)
 
+_BYTES = 16
+_NOTHING = bytes(_BYTES)
 _GRAMMAR = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?", re.ASCII)
 _LONGEST_TEXT = 100
 # Any sum of 2**63 quantities fits, and anything inexact raises; dropping zeros is exact.
@@ -53,8 +57,44 @@ def quantity_from_units(units: int) -> Decimal:
 
 
 def units_from_quantity(value: Decimal) -> int:
-    """Count the 10**-12 units of a stored quantity."""
-    return int(value.scaleb(FRACTION_DIGITS, context=_EXACT))
+    """Count the 10**-12 units of a stored quantity.
+
+    Raises:
+        ValueError, ArithmeticError: it has more fraction digits than are stored.
+    """
+    scaled = value.scaleb(FRACTION_DIGITS, context=_EXACT)
+    units = int(scaled)
+    if units != scaled:
+        raise ValueError(f"{value} has more than {FRACTION_DIGITS} fraction digits")
+    return units
+
+
+def bytes_of_quantity(value: Decimal) -> bytes:
+    """Return a quantity as it is stored: its units in 128 bits, the lowest first.
+
+    Raises:
+        ValueError, ArithmeticError: it has more digits than are stored.
+    """
+    # Before all its digits are written: an exponent may stand for very many.
+    if value.adjusted() >= INTEGER_DIGITS:
+        raise ValueError(f"{value} has more than {INTEGER_DIGITS} integer digits")
+    return units_from_quantity(value).to_bytes(_BYTES, "little", signed=True)
+
+
+def quantities_of(values: Sequence[Decimal | None]) -> pa.Array:
+    """Return stored quantities as a column.
+
+    Raises:
+        ValueError, ArithmeticError: one has more digits than are stored.
+    """
+    words = b"".join(
+        _NOTHING if value is None else bytes_of_quantity(value) for value in values
+    )
+    validity = None
+    if None in values:
+        are_given = [value is not None for value in values]
+        validity = pa.py_buffer(np.packbits(are_given, bitorder="little"))
+    return pa.Array.from_buffers(QUANTITY, len(values), [validity, pa.py_buffer(words)])
 
 
 def shortest(value: Decimal) -> Decimal:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from ledger.usage.columns import timestamps_of
+from ledger.usage.columns import numbers_of, timestamps_of
 from projections.kernels.usage.decimals import narrowed, words_of
 
 _CODES_OF_TWO_BYTES = 1 << 16
@@ -89,13 +89,13 @@ def pieces_by_meter(
     names: list[str] = encoded.dictionary.to_pylist()
     if not any(name in event_names for name in names):
         return {}
-    codes = encoded.indices.to_numpy()
+    codes = numbers_of(encoded.indices)
     # NumPy sorts two bytes by counting, which is many times faster.
     narrow = codes.astype(np.uint16) if len(names) <= _CODES_OF_TWO_BYTES else codes
     order = np.argsort(narrow, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     customers = customer.dictionary
-    code, timestamp = _narrow(customer.indices.to_numpy()), timestamps_of(batch)
+    code, timestamp = _narrow(numbers_of(customer.indices)), timestamps_of(batch)
     words = narrowed(words_of(batch.column("value")))
     pieces = {}
     for name, rows in zip(names, np.split(order, ends[:-1]), strict=True):

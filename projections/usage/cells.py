@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.adjustments import MeterEventCancelled
+from ledger.usage.columns import numbers_of
 from projections.kernels.usage.dictionaries import merged_words, sorted_words
 from projections.kernels.usage.folding import (
     Coded,
@@ -150,4 +151,4 @@ def _coded(
 
 
 def _used(encoded: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:
-    return sorted_words(encoded.dictionary, encoded.indices.to_numpy())
+    return sorted_words(encoded.dictionary, numbers_of(encoded.indices))

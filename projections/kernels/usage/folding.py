@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.usage.columns import TIMESTAMP, WORD, timestamps_of
+from ledger.usage.columns import TIMESTAMP, WORD, numbers_of, timestamps_of
 from ledger.usage.quantities import QUANTITY
 from projections.kernels.usage.keys import customer_keys, meter_keys
 from projections.kernels.usage.lasts import Lasts
@@ -52,7 +52,7 @@ class Coded:
             meters: the code of each event name in its dictionary.
             customers: the code of each customer in its dictionary.
         """
-        names = batch.column("event_name").indices.to_numpy()
+        names = numbers_of(batch.column("event_name").indices)
         timestamp = timestamps_of(batch)
         begins = timestamp
         if any(shape.length != HOUR for shape in shapes):
@@ -60,7 +60,7 @@ class Coded:
             begins = timestamp - timestamp % lengths
         key = (begins // HOUR).view(np.uint64)
         key |= meter_keys(meters, [shape.is_windowed for shape in shapes])[names]
-        key |= customer_keys(customers)[batch.column("customer").indices.to_numpy()]
+        key |= customer_keys(customers)[numbers_of(batch.column("customer").indices)]
         has_lasts = np.array([shape.has_lasts for shape in shapes], bool)[names]
         return cls(
             key=key,
