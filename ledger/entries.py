@@ -8,10 +8,24 @@ over all, so that nothing before a digest that was kept elsewhere can change uns
 import enum
 import hashlib
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.alerts import WatchingFact
+from ledger.facts.meters import MeterFact
 from ledger.facts.union import Fact
-from ledger.usage.rows import UsageEvents
+from ledger.usage.columns import UsageRow, empty_batch, usage_batch
+from ledger.usage.rows import FewEvents, UsageEvents
+
+_COMMITS_AT_MOST = 1 << 10
+# Fewer cost as much as columns as they do one by one.
+_COMMITS_AT_LEAST = 16
+# They say what the events after them mean, so they are part of no passage.
+_APART = (*MeterFact.__args__, *WatchingFact.__args__)
 
 
 class CommitKind(enum.Enum):
@@ -71,6 +85,49 @@ class Commit:
     def last_position(self) -> int:
         """Position of the last entry."""
         return self.first_position + len(self.content) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """Consecutive small commits, together.
+
+    A backend that records one event a request makes a commit of each. Folding it by
+    itself would cost many times what its event does.
+
+    Attributes:
+        first_position: where the passage begins.
+        last_position: where it ends.
+        commit_count: of usage and of facts.
+        first_positions: int64, of the commits of usage, ascending.
+        entry_counts: int64, of the commits of usage.
+        recorded_at: int64, of the commits of usage, microseconds since 1970 UTC.
+        events: of all commits of usage, in their order and in canonical form.
+        facts: the other entries, each with its position and when it was recorded; none
+            is about a meter or an alert.
+    """
+
+    first_position: int
+    last_position: int
+    commit_count: int
+    first_positions: np.ndarray
+    entry_counts: np.ndarray
+    recorded_at: np.ndarray
+    events: pa.RecordBatch
+    facts: tuple[tuple[int, int, Fact], ...]
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Index of the first event of each commit of usage (int64)."""
+        starts: np.ndarray = np.cumsum(self.entry_counts) - self.entry_counts
+        return starts
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """Position of each event (int64)."""
+        shifts: np.ndarray = np.repeat(
+            self.first_positions - self.starts, self.entry_counts
+        )
+        return shifts + np.arange(self.events.num_rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,3 +231,75 @@ def next_commit(
             sealed_position=known.sealed_position,
         ),
     )
+
+
+def in_passages(
+    commits: Iterable[tuple[Commit, Head]],
+) -> Iterator[tuple[Commit | Passage, Head]]:
+    """Put small commits together, as far as they follow each other.
+
+    Args:
+        commits: in the order of the log, each with the head that it makes.
+
+    Returns:
+        Passages, and the commits that are part of none, each with the head that it
+        makes.
+    """
+    gathered: list[tuple[Commit, Head]] = []
+    for commit, head in commits:
+        is_part = _may_be_part(commit)
+        if not is_part or len(gathered) == _COMMITS_AT_MOST:
+            yield from _together(gathered)
+            gathered = []
+        if is_part:
+            gathered.append((commit, head))
+        else:
+            yield commit, head
+    yield from _together(gathered)
+
+
+def _together(
+    gathered: list[tuple[Commit, Head]],
+) -> Iterator[tuple[Commit | Passage, Head]]:
+    if len(gathered) < _COMMITS_AT_LEAST:
+        yield from gathered
+    else:
+        yield passage_of([commit for commit, _ in gathered]), gathered[-1][1]
+
+
+def passage_of(commits: list[Commit]) -> Passage:
+    """Return consecutive small commits as a passage."""
+    rows: list[UsageRow] = []
+    of_usage: list[tuple[int, int, int]] = []
+    facts: list[tuple[int, int, Fact]] = []
+    for commit in commits:
+        content, first, recorded_at = (
+            commit.content,
+            commit.first_position,
+            commit.recorded_at,
+        )
+        if isinstance(content, FewEvents):
+            of_usage.append((first, len(content), recorded_at))
+            rows += content.rows
+        elif isinstance(content, tuple):
+            facts += ((at, recorded_at, fact) for at, fact in enumerate(content, first))
+    first_positions, entry_counts, times = (
+        np.array(of_usage, np.int64).reshape(-1, 3).T.copy()
+    )
+    return Passage(
+        first_position=commits[0].first_position,
+        last_position=commits[-1].last_position,
+        commit_count=len(commits),
+        first_positions=first_positions,
+        entry_counts=entry_counts,
+        recorded_at=times,
+        events=usage_batch(rows) if rows else empty_batch(),
+        facts=tuple(facts),
+    )
+
+
+def _may_be_part(commit: Commit) -> bool:
+    content = commit.content
+    if isinstance(content, tuple):
+        return not any(isinstance(fact, _APART) for fact in content)
+    return isinstance(content, FewEvents)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage
 from ledger.facts.union import Fact
 from ledger.segments.sealed import Sealed
 
@@ -39,7 +39,7 @@ class FactFold(Protocol):
 class UsageFold(Protocol):
     """Usage of the whole log: in memory for the tail, in runs for what is sealed.
 
-    The log calls it with every commit, in order and once each since the last restart,
+    The log calls it with every commit, alone or in a passage, in order and once each since the last restart,
     and by one thread at a time.
     """
 
@@ -56,6 +56,9 @@ class UsageFold(Protocol):
 
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
+
+    def take_in_passage(self, passage: Passage) -> None:
+        """Take in the next commits together."""
 
     def clear_runs(self) -> None:
         """Remove all runs; the next restart makes them anew."""

@@ -17,11 +17,11 @@ from ledger.reading import (
     find_commit_holding,
     find_commits_at,
     read_facts,
+    sealed_commit,
 )
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment, segment_holding
 from ledger.segments.reader import SegmentReader
-from ledger.usage.rows import events_digest
 
 
 class History:
@@ -107,11 +107,4 @@ class History:
 
     def _sealed(self, segment: Segment) -> Iterator[Commit]:
         for first_position, recorded_at, events in self._reader.commits(segment):
-            yield Commit(
-                first_position=first_position,
-                recorded_at=recorded_at,
-                content=events,
-                content_digest=events_digest(events),
-                # What comes before would have to be read to know it.
-                digest=b"",
-            )
+            yield sealed_commit(first_position, recorded_at, events)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ledger.appending.deduplication import Candidates
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.commits import read_head
-from ledger.entries import Commit, Head, TailSize
+from ledger.entries import Commit, Head, Passage, TailSize, in_passages
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.meters import MeterFact
 from ledger.folds import UsageFold
@@ -152,10 +152,14 @@ class Intake:
             if self.must_restart(head):
                 self._restart(connection)
             if head.position > self._head.position:
-                for commit, reached in read_commits(
+                commits = read_commits(
                     connection, self._head, head.position, (), self._sealed.reader
-                ):
-                    self.take_in(commit, reached)
+                )
+                for part, reached in in_passages(commits):
+                    if isinstance(part, Passage):
+                        self._take_in_passage(part, reached)
+                    else:
+                        self.take_in(part, reached)
                     if progress is not None:
                         progress(reached.position, head.position)
 
@@ -186,13 +190,29 @@ class Intake:
                 self._meters_position = commit.last_position
             self._tail_commits += 1
             self._usage.take_in(commit)
-            sealed = self._head.sealed_position
-            if head.sealed_position != sealed:
-                # Sealed further, but not begun anew from there yet.
-                head = replace(head, sealed_position=sealed)
             assert head.position == commit.last_position, "the commit makes the head"
-            self._head = head
+            self._move(head)
             self._is_torn = False
+
+    def _take_in_passage(self, passage: Passage, head: Head) -> None:
+        assert passage.first_position == self._head.position + 1, "it is the next one"
+        assert not self._is_torn, "it began anew"
+        self._is_torn = True
+        self._identifiers.add_at(identifier_hashes(passage.events), passage.positions)
+        self._tail_events += passage.events.num_rows
+        self._tail_bytes += content_bytes(passage.events)
+        self._tail_commits += passage.commit_count
+        self._usage.take_in_passage(passage)
+        assert head.position == passage.last_position, "the passage makes the head"
+        self._move(head)
+        self._is_torn = False
+
+    def _move(self, head: Head) -> None:
+        # More may have been sealed, without that this began anew from there.
+        sealed = self._head.sealed_position
+        if head.sealed_position != sealed:
+            head = replace(head, sealed_position=sealed)
+        self._head = head
 
     def must_restart(self, head: Head) -> bool:
         """Whether commits to be taken in were sealed, or one was taken in by half."""

@@ -6,8 +6,9 @@ Where a commit lies, in a row of the database or in a segment, makes no differen
 """
 
 import heapq
+import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import msgspec
 import pyarrow as pa
@@ -25,28 +26,18 @@ from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.facts.union import Fact, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
-from ledger.usage.digest import facts_digest, usage_digest
-from ledger.usage.rows import UsageEvents, decode_events, events_digest
+from ledger.usage.digest import facts_digest
+from ledger.usage.rows import UsageEvents, decode_as_stored, events_digest
 
 # What decoding bytes that were changed may raise.
 _UNREADABLE = (
     pa.ArrowException,
     msgspec.DecodeError,
+    struct.error,
     OSError,
-    OverflowError,
+    ArithmeticError,
     ValueError,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredCommit:
-    """A commit as it is stored: in a segment it has no digest of its own."""
-
-    first_position: int
-    recorded_at: int
-    content: UsageEvents | tuple[Fact, ...]
-    content_digest: bytes
-    digest: bytes | None
 
 
 def read_commits(
@@ -72,11 +63,11 @@ def read_commits(
     """
     head = after
     ends = {segment.up_to: segment for segment in segments}
-    for stored in _merged(connection, after.position, up_to, segments, reader):
+    for stored, is_row in _stored(connection, after.position, up_to, segments, reader):
         if stored.first_position != head.position + 1:
             reason = f"the next commit begins at {stored.first_position}"
             raise LogDamagedError(head.position + 1, reason)
-        commit, head = _chained(head, stored)
+        commit, head = _chained(head, stored, is_row=is_row)
         segment = ends.get(head.position)
         if segment is not None and segment.digest != head.digest:
             reason = "the hash chain does not lead where it did when it was sealed"
@@ -106,74 +97,70 @@ def read_facts(
             yield position, commit.recorded_at, fact
 
 
-def _merged(
+def _stored(
     connection: Connection,
     after: int,
     up_to: int,
     segments: Sequence[Segment],
     reader: SegmentReader,
-) -> Iterator[_StoredCommit]:
-    """Read what is stored in segments and in rows, in the order of the log."""
-    return heapq.merge(
-        _of_segments(after, up_to, segments, reader),
-        map(_of_row, commits_between(connection, after, up_to)),
-        key=lambda stored: stored.first_position,
+) -> Iterator[tuple[Commit, bool]]:
+    """Read commits in the order of the log, each with whether it is a row."""
+    rows = (
+        (decode_commit(row), True) for row in commits_between(connection, after, up_to)
     )
+    if not segments or segments[-1].up_to <= after:
+        return rows
+    sealed = ((each, False) for each in _sealed(after, up_to, segments, reader))
+    return heapq.merge(sealed, rows, key=lambda stored: stored[0].first_position)
 
 
-def _of_segments(
+def _sealed(
     after: int, up_to: int, segments: Sequence[Segment], reader: SegmentReader
-) -> Iterator[_StoredCommit]:
+) -> Iterator[Commit]:
     for segment in segments:
         if segment.up_to <= after or segment.after >= up_to:
             continue
         for first_position, recorded_at, events in reader.commits(segment):
             if after < first_position <= up_to:
-                yield _StoredCommit(
-                    first_position=first_position,
-                    recorded_at=recorded_at,
-                    content=events,
-                    content_digest=events_digest(events),
-                    digest=None,
-                )
+                yield sealed_commit(first_position, recorded_at, events)
 
 
-def _of_row(row: CommitRow) -> _StoredCommit:
-    commit = decode_commit(row)
-    return _StoredCommit(
-        first_position=commit.first_position,
-        recorded_at=commit.recorded_at,
-        content=commit.content,
-        content_digest=commit.content_digest,
-        digest=commit.digest,
+def sealed_commit(first_position: int, recorded_at: int, events: UsageEvents) -> Commit:
+    """Return a commit of a segment, without a digest.
+
+    What comes before would have to be read to know it.
+    """
+    return Commit(
+        first_position=first_position,
+        recorded_at=recorded_at,
+        content=events,
+        content_digest=events_digest(events),
+        digest=b"",
     )
 
 
-def _chained(head: Head, stored: _StoredCommit) -> tuple[Commit, Head]:
+def _chained(head: Head, commit: Commit, *, is_row: bool) -> tuple[Commit, Head]:
     """Find a commit's place in the chain."""
-    is_facts = isinstance(stored.content, tuple)
+    is_facts = isinstance(commit.content, tuple)
+    count = len(commit.content)
     digest = chain_digest(
         head.digest,
-        first_position=stored.first_position,
-        entry_count=len(stored.content),
-        recorded_at=stored.recorded_at,
+        first_position=commit.first_position,
+        entry_count=count,
+        recorded_at=commit.recorded_at,
         kind=CommitKind.FACTS if is_facts else CommitKind.USAGE,
-        content=stored.content_digest,
+        content=commit.content_digest,
     )
-    if stored.digest not in (None, digest):
+    if not is_row:
+        commit = replace(commit, digest=digest)
+    elif commit.digest != digest:
         raise LogDamagedError(
-            stored.first_position, "its hash chain does not match what is stored"
+            commit.first_position, "its hash chain does not match what is stored"
         )
-    commit = Commit(
-        first_position=stored.first_position,
-        recorded_at=stored.recorded_at,
-        content=stored.content,
-        content_digest=stored.content_digest,
-        digest=digest,
-    )
+    position = head.position + count
     return commit, Head(
-        position=commit.last_position,
-        facts_position=commit.last_position if is_facts else head.facts_position,
+        position=position,
+        facts_position=position if is_facts else head.facts_position,
         recorded_at=commit.recorded_at,
         digest=digest,
         epoch=head.epoch,
@@ -228,8 +215,8 @@ def decode_commit(row: CommitRow) -> Commit:
 
 def _decode_body(
     kind: CommitKind, body: bytes
-) -> tuple[pa.RecordBatch | tuple[Fact, ...], bytes]:
+) -> tuple[UsageEvents | tuple[Fact, ...], bytes]:
     if kind is CommitKind.FACTS:
         return decode_facts(body), facts_digest(body)
-    events = decode_events(body)
-    return events, usage_digest(events)
+    events = decode_as_stored(body)
+    return events, events_digest(events)

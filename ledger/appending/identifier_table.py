@@ -43,18 +43,27 @@ class IdentifierTable:
 
         The positions must be greater than all that were added before.
         """
-        first = first_position - self._after
-        assert first > self._end, "entries are added in the order of the log"
-        last = first + len(hashes) - 1
+        self.add_at(hashes, np.arange(first_position, first_position + len(hashes)))
+
+    def add_at(self, hashes: np.ndarray, positions: np.ndarray) -> None:
+        """Add the hashes (uint64) of entries at ascending positions (int64).
+
+        The positions must be greater than all that were added before.
+        """
+        if not len(hashes):
+            return
+        entries = positions - self._after
+        assert entries[0] > self._end, "entries are added in the order of the log"
+        last = int(entries[-1])
         self._make_room(last, self._count + len(hashes))
-        self._hashes[first - 1 : last] = hashes
+        self._hashes[entries - 1] = hashes
         self._count += len(hashes)
         self._end = last
         if len(hashes) < _FEW:
-            for entry, value in enumerate(hashes.tolist(), first):
+            for value, entry in zip(hashes.tolist(), entries.tolist(), strict=True):
                 self._place_one(value, entry)
         else:
-            self._place(np.arange(first, last + 1, dtype=np.uint32))
+            self._place(entries.astype(np.uint32))
 
     def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find where hashes (uint64) were recorded.

@@ -132,3 +132,13 @@ class CreditAlertTriggered(
     value: int
     instant: int
     cause_position: int
+
+
+WatchingFact = (
+    UsageAlertCreated
+    | CreditAlertCreated
+    | AlertActivated
+    | AlertDeactivated
+    | AlertArchived
+)
+"""What is watched from then on, and not what was triggered."""

@@ -8,8 +8,9 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TypeAlias
 
 import msgspec
@@ -25,15 +26,23 @@ from ledger.usage.columns import (
     usage_batch,
 )
 from ledger.usage.digest import usage_digest
-from ledger.usage.quantities import units_from_quantity
+from ledger.usage.quantities import bytes_of_quantity
 
 FEW = 32
 # Of an event as columns, without its identifier and its payload.
 _BYTES_OF_A_ROW = 64
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
-_DECODER = msgspec.json.Decoder(list[UsageRow])
+_DECODER = msgspec.json.Decoder(tuple[UsageRow, ...])
 _OPENING = b"["
+
+# Of one event: counts, ends, and the index of its only word.
+_NAME_OF_ONE = struct.Struct("<qqi").pack
+_IDENTIFIER_OF_ONE = struct.Struct("<iqi").pack
+_CUSTOMER_OF_ONE = struct.Struct("<qi").pack
+_TIMESTAMP_OF_ONE = struct.Struct("<iqq").pack
+_NO_VALUE = bytes(1)
+_NO_ENTRIES = bytes(20)
 
 
 @dataclass(frozen=True)
@@ -100,13 +109,24 @@ def encode_events(events: UsageEvents) -> bytes:
 
 
 def decode_events(body: bytes) -> pa.RecordBatch:
-    """Decode what `encode_events` wrote, trusting nothing of it.
+    """Decode what `encode_events` wrote, as columns, trusting nothing of it.
+
+    Raises:
+        msgspec.DecodeError, pyarrow.ArrowInvalid, OSError: it is something else.
+    """
+    return batch_of(decode_as_stored(body))
+
+
+def decode_as_stored(body: bytes) -> UsageEvents:
+    """Decode what `encode_events` wrote, few events as rows.
+
+    Only their digest shows that rows are what was written.
 
     Raises:
         msgspec.DecodeError, pyarrow.ArrowInvalid, OSError: it is something else.
     """
     if body.startswith(_OPENING):
-        return usage_batch(_DECODER.decode(body))
+        return FewEvents(_DECODER.decode(body))
     return decode(body)
 
 
@@ -114,27 +134,70 @@ def events_digest(events: UsageEvents) -> bytes:
     """Digest of events; the same for rows and for columns."""
     if not isinstance(events, FewEvents):
         return usage_digest(events)
+    rows = events.rows
+    if len(rows) == 1:
+        return _digest_of_one(*rows[0])
     names, identifiers, customers, timestamps, values, payloads = zip(
-        *events.rows, strict=True
+        *rows, strict=True
     )
     entries = [entry for payload in payloads for entry in payload]
     return hashlib.sha256(
         b"".join(
             (
-                struct.pack("<q", len(events)),
+                struct.pack("<q", len(rows)),
                 _words(names),
                 _strings(identifiers),
                 _words(customers),
                 struct.pack(f"<{len(timestamps)}q", *timestamps),
-                _quantities(
-                    [None if v is None else units_from_quantity(v) for v in values]
-                ),
+                _quantities(values),
                 _ends([len(payload) for payload in payloads]),
                 _strings([key for key, _ in entries]),
                 _strings([value for _, value in entries]),
             )
         )
     ).digest()
+
+
+def _digest_of_one(
+    event_name: str,
+    identifier: str,
+    customer: str,
+    timestamp: int,
+    value: Decimal | None,
+    payload: Sequence[tuple[str, str]],
+) -> bytes:
+    """Digest of one event: most commits have no more, and each is hashed by itself."""
+    name, who, whose = event_name.encode(), identifier.encode(), customer.encode()
+    quantity = _NO_VALUE if value is None else bytes_of_quantity(value)
+    return hashlib.sha256(
+        b"".join(
+            (
+                _NAME_OF_ONE(1, 1, len(name)),
+                name,
+                _IDENTIFIER_OF_ONE(0, 1, len(who)),
+                who,
+                _CUSTOMER_OF_ONE(1, len(whose)),
+                whose,
+                _TIMESTAMP_OF_ONE(0, timestamp, value is None),
+                quantity,
+                _entries_of_one(payload) if payload else _NO_ENTRIES,
+            )
+        )
+    ).digest()
+
+
+def _entries_of_one(payload: Sequence[tuple[str, str]]) -> bytes:
+    count = len(payload)
+    keys = [key.encode() for key, _ in payload]
+    values = [value.encode() for _, value in payload]
+    return b"".join(
+        (
+            struct.pack(f"<iq{count}i", count, count, *accumulate(map(len, keys))),
+            *keys,
+            struct.pack(f"<q{count}i", count, *accumulate(map(len, values))),
+            *values,
+        )
+    )
 
 
 def _words(values: Sequence[str]) -> bytes:
@@ -157,12 +220,10 @@ def _ends(lengths: Sequence[int]) -> bytes:
     return struct.pack(f"<{len(ends)}i", *ends)
 
 
-def _quantities(units: Sequence[int | None]) -> bytes:
-    given = [
-        each.to_bytes(16, "little", signed=True) for each in units if each is not None
-    ]
-    count = struct.pack("<q", len(units) - len(given))
-    if len(given) == len(units):
+def _quantities(values: Sequence[Decimal | None]) -> bytes:
+    given = [bytes_of_quantity(each) for each in values if each is not None]
+    count = struct.pack("<q", len(values) - len(given))
+    if len(given) == len(values):
         return count + b"".join(given)
-    is_valid = np.packbits([each is not None for each in units])
+    is_valid = np.packbits([each is not None for each in values])
     return count + is_valid.tobytes() + b"".join(given)

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection
 
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.alerts import AlertActivated, CreditAlertCreated, UsageAlertCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.segments.sealed import Sealed
-from ledger.usage.rows import FewEvents, UsageEvents, batch_of
+from ledger.usage.rows import FewEvents, UsageEvents
 from projections.alerts.pieces import PendingPiece, pieces_by_meter
 from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts.book import UsageAlert
@@ -27,7 +28,7 @@ from projections.usage.hourly import HourlyUsage
 from projections.usage.view import UsageView
 
 Held = FewEvents | Mapping[str, PendingPiece]
-"""Events of one commit: few of them as they are, many as pieces by event name."""
+"""Events of one commit, few of them as they are, or of many, as pieces by event name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,15 @@ class PendingUsage:
                 self._hold(commit.first_position, commit.content)
             self._usage.take_in(commit)
 
+    def take_in_passage(self, passage: Passage) -> None:
+        """Take in the next commits together."""
+        with self._lock:
+            for position, _, fact in passage.facts:
+                self._hold_fact(position, fact)
+            if self._before:
+                self._hold_columns(passage.events, passage.positions)
+            self._usage.take_in_passage(passage)
+
     def clear_runs(self) -> None:
         """Remove the runs of usage; the next restart makes them anew."""
         self._usage.clear_runs()
@@ -189,13 +199,14 @@ class PendingUsage:
             self._before[event_name] = self._usage.taken_in()
 
     def _hold(self, first_position: int, events: UsageEvents) -> None:
-        held: Held
         if isinstance(events, FewEvents):
-            held = events
-            has_alerts = any(row.event_name in self._before for row in events.rows)
+            if any(row.event_name in self._before for row in events.rows):
+                self._events.append((first_position, events))
         else:
             position = np.arange(first_position, first_position + len(events))
-            held = pieces_by_meter(batch_of(events), position, self._before)
-            has_alerts = bool(held)
-        if has_alerts:
-            self._events.append((first_position, held))
+            self._hold_columns(events, position)
+
+    def _hold_columns(self, batch: pa.RecordBatch, position: np.ndarray) -> None:
+        held = pieces_by_meter(batch, position, self._before)
+        if held:
+            self._events.append((int(position[0]), held))

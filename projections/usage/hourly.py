@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.reading import read_facts
 from ledger.runs.files import RunColumns
@@ -111,6 +111,12 @@ class HourlyUsage:
         """Take in the next commit."""
         with self._lock:
             self._next.tail.take_in(commit)
+            self._show_what_is_known()
+
+    def take_in_passage(self, passage: Passage) -> None:
+        """Take in the next commits together."""
+        with self._lock:
+            self._next.tail.take_in_passage(passage)
             self._show_what_is_known()
 
     def clear_runs(self) -> None:

@@ -4,13 +4,13 @@ Commits wait until there are enough of them, or until a reader asks, and are fol
 together. Only cells are kept, and no event.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
@@ -179,6 +179,23 @@ class Tail:
         if self._waiting_events >= _EVENTS_WORTH_FOLDING:
             self._fold()
 
+    def take_in_passage(self, passage: Passage) -> None:
+        """Take in the next commits together."""
+        assert passage.first_position == self._position + 1, "commits come in order"
+        # In the order of the log, which codes and commit times have.
+        self._fold()
+        if passage.events.num_rows:
+            self._fold_events(
+                passage.events,
+                passage.first_positions,
+                passage.starts,
+                lambda: passage.positions,
+            )
+        for position, _, fact in passage.facts:
+            if isinstance(fact, _USAGE_FACTS):
+                self._take_in_fact(position, fact)
+        self._position = passage.last_position
+
     def view(self) -> TailView:
         """Return the tail as it is now."""
         self._fold()
@@ -223,29 +240,38 @@ class Tail:
 
     def _fold(self) -> None:
         if self._waiting:
-            self._fold_events()
+            self._fold_waiting()
             self._waiting, self._waiting_events = [], 0
         if self._waiting_cancellations:
             coded = self._coded(cancellation_batch(self._waiting_cancellations))
             self._add(*fold_cancellations(coded))
             self._waiting_cancellations = []
 
-    def _fold_events(self) -> None:
+    def _fold_waiting(self) -> None:
         batch = concatenate_events([events for _, events in self._waiting])
-        timestamps = timestamps_of(batch)
         counts = np.array([len(events) for _, events in self._waiting])
         starts = np.cumsum(counts) - counts
         first_positions = np.array([position for position, _ in self._waiting])
+
+        def positions() -> np.ndarray:
+            shifts: np.ndarray = np.repeat(first_positions - starts, counts)
+            return shifts + np.arange(batch.num_rows)
+
+        self._fold_events(batch, first_positions, starts, positions)
+
+    def _fold_events(
+        self,
+        batch: pa.RecordBatch,
+        first_positions: np.ndarray,
+        starts: np.ndarray,
+        positions: Callable[[], np.ndarray],
+    ) -> None:
+        timestamps = timestamps_of(batch)
         self._commits.extend(
             first_positions,
             np.minimum.reduceat(timestamps, starts),
             np.maximum.reduceat(timestamps, starts),
         )
-
-        def positions() -> np.ndarray:
-            shifts: np.ndarray = np.repeat(first_positions - starts, counts)
-            return shifts + np.arange(len(timestamps))
-
         self._add(*fold_events(self._coded(batch), positions))
 
     def _coded(self, batch: pa.RecordBatch) -> Coded:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.commits import read_head
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage
 from ledger.facts.meters import Formula, MeterCreated
 from ledger.log import Log
 from ledger.segments.sealed import Sealed
@@ -134,6 +134,31 @@ def rows_of(commits: Iterable[Commit]) -> list[tuple[int, UsageRow]]:
     ]
 
 
+def commits_of(passage: Passage) -> list[Commit]:
+    """The commits of a passage, without the digests that it does not have."""
+    found = [
+        (at, recorded_at, passage.events.slice(start, count))
+        for at, recorded_at, start, count in zip(
+            passage.first_positions.tolist(),
+            passage.recorded_at.tolist(),
+            passage.starts.tolist(),
+            passage.entry_counts.tolist(),
+            strict=True,
+        )
+    ]
+    found += [(at, recorded_at, (fact,)) for at, recorded_at, fact in passage.facts]
+    return [
+        Commit(
+            first_position=at,
+            recorded_at=recorded_at,
+            content=content,
+            content_digest=b"",
+            digest=b"",
+        )
+        for at, recorded_at, content in sorted(found, key=lambda each: each[0])
+    ]
+
+
 @dataclass
 class Recorder:
     """A fold of usage that keeps the commits it took in."""
@@ -151,6 +176,9 @@ class Recorder:
 
     def take_in(self, commit: Commit) -> None:
         self.commits.append(commit)
+
+    def take_in_passage(self, passage: Passage) -> None:
+        self.commits += commits_of(passage)
 
     def clear_runs(self) -> None:
         """There are none."""

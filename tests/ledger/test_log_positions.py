@@ -3,12 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from ledger.errors import LogDamagedError
 from ledger.log import Log
 from ledger.usage.columns import USAGE, usage_rows
+from ledger.usage.rows import batch_of
 from tests.ledger.conftest import OpenLog
 from tests.ledger.drafts import (
     NOW,
@@ -220,6 +220,6 @@ def test_batches_and_rows_are_stored_alike(open_log: OpenLog) -> None:
     log.append_usage(draft(events[1], is_batch=True))
 
     contents = [commit.content for commit, _ in log.commits()]
-    batches = [each for each in contents if isinstance(each, pa.RecordBatch)]
+    batches = [batch_of(each) for each in contents if not isinstance(each, tuple)]
     assert [batch.schema for batch in batches] == [USAGE, USAGE]
     assert [each for _, each in stored_rows(log)] == [*events[0], *events[1]]
