@@ -5,10 +5,10 @@ that it is about, what happened, and which draw; so it can be retrieved, and sta
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from metering.arguments.clock import at_microseconds
-from metering.arguments.pages import LIMIT, ListObject, listed, within_page
+from metering.arguments.pages import LIMIT, ListObject, check_cursors, listed
 from metering.arguments.refusals import missing
 from metering.arguments.schema import checked
 from metering.credits.grants import grant_of
@@ -23,12 +23,15 @@ from metering.credits.resources import (
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
+from projections.credits.transactions import TransactionPage, TransactionReader
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
     application_transactions,
-    transactions,
+    grant_transactions,
 )
+
+_KIND = "credit balance transaction"
 
 _ID = re.compile(
     r"cbtxn_(?:test_)?([1-9a-f][0-9a-f]{0,14})([gsrtxv])(0|[1-9a-f][0-9a-f]{0,7})",
@@ -83,15 +86,43 @@ class CreditBalanceTransactions:
         if asked.customer is None and asked.credit_grant is None:
             raise missing("customer")
         with self._engine.credits() as (seen, now):
-            found = _newest_first(seen, now, asked.customer, asked.credit_grant)
+            found = self._found(asked, seen, now)
         livemode = self._engine.settings.livemode
-        ids = [id_of(each, livemode=livemode) for each in found]
-        kind = "credit balance transaction"
-        made = [
-            transaction_resource(each, livemode=livemode)
-            for each in within_page(asked, found, ids, kind)
-        ]
+        made = [transaction_resource(each, livemode=livemode) for each in found]
         return listed(asked, made, self._page)
+
+    def _found(
+        self, asked: CreditTransactionList, seen: CreditQueries, now: int
+    ) -> Sequence[CreditTransaction]:
+        """Return the transactions of a page, and one beyond it, newest first."""
+        grant = None
+        if asked.credit_grant is not None:
+            grant = grant_of(seen, asked.credit_grant, "credit_grant")
+        check_cursors(asked)
+        assert asked.limit is not None, "transactions are read by pages"
+
+        def cursor(name: str) -> CreditTransaction | None:
+            transaction_id = getattr(asked, name)
+            if transaction_id is None:
+                return None
+            found = self._find(seen, now, transaction_id)
+            if found is None or not _is_listed(found, asked):
+                raise ResourceMissingError(_KIND, transaction_id, param=name)
+            return found
+
+        page = TransactionPage(
+            limit=asked.limit + 1,
+            now=now,
+            before=cursor("starting_after"),
+            after=cursor("ending_before"),
+        )
+        reader = TransactionReader(seen, page)
+        if grant is None:
+            assert asked.customer is not None, "a customer or a grant was given"
+            return reader.of_customer(asked.customer)
+        if asked.customer not in {None, grant.customer}:
+            return ()
+        return reader.of_grant(grant)
 
     def retrieve(self, transaction_id: str) -> CreditBalanceTransaction:
         """Return a transaction by its id.
@@ -99,18 +130,33 @@ class CreditBalanceTransactions:
         Raises:
             ResourceMissingError: there is no such transaction.
         """
-        found, parts = None, _ID.fullmatch(str(transaction_id))
-        if parts is not None:
-            anchor, kind, index = parts.groups()
-            with self._engine.credits() as (seen, now):
-                found = _find(
-                    seen, now, int(anchor, 16), TransactionKind(kind), int(index, 16)
+        with self._engine.credits() as (seen, now):
+            found = self._find(seen, now, transaction_id)
+        if found is None:
+            raise ResourceMissingError(_KIND, transaction_id)
+        return transaction_resource(found, livemode=self._engine.settings.livemode)
+
+    def _find(
+        self, seen: CreditQueries, now: int, transaction_id: object
+    ) -> CreditTransaction | None:
+        """Return the transaction of an id; None where there is none by now."""
+        parts = _ID.fullmatch(str(transaction_id))
+        if parts is None:
+            return None
+        anchor, kind, index = (
+            int(parts[1], 16),
+            TransactionKind(parts[2]),
+            int(parts[3], 16),
+        )
+        for each in _anchored(seen, anchor, kind):
+            is_it = (each.kind, each.index) == (kind, index)
+            if is_it and each.instant <= now:
+                # An id of the other mode belongs to another store.
+                livemode = self._engine.settings.livemode
+                return (
+                    each if id_of(each, livemode=livemode) == transaction_id else None
                 )
-        livemode = self._engine.settings.livemode
-        # An id of the other mode belongs to another store.
-        if found is None or transaction_id != id_of(found, livemode=livemode):
-            raise ResourceMissingError("credit balance transaction", transaction_id)
-        return transaction_resource(found, livemode=livemode)
+        return None
 
 
 def id_of(transaction: CreditTransaction, *, livemode: bool) -> str:
@@ -176,43 +222,23 @@ def _line_item(transaction: CreditTransaction) -> InvoiceLineItem:
     return InvoiceLineItem(invoice=application.invoice, invoice_line_item=line.id)
 
 
-def _newest_first(
-    seen: CreditQueries, now: int, customer: str | None, grant_id: str | None
-) -> Sequence[CreditTransaction]:
-    grant = None if grant_id is None else grant_of(seen, grant_id, "credit_grant")
-    if grant is not None and customer not in {None, grant.customer}:
-        return []
-    owner = customer if grant is None else grant.customer
-    assert owner is not None, "a customer or a grant was given"
-    found = transactions(
-        seen.grants_by_position(owner), seen.applications_of(owner), now
-    )
-    return [
-        each
-        for each in reversed(found)
-        if grant is None or each.grant.position == grant.position
-    ]
+def _is_listed(found: CreditTransaction, asked: CreditTransactionList) -> bool:
+    """Whether a transaction is of the customer and of the grant that are asked for."""
+    grant = found.grant
+    return asked.customer in {None, grant.customer} and asked.credit_grant in {
+        None,
+        grant.grant_id,
+    }
 
 
-def _find(
-    seen: CreditQueries, now: int, anchor: int, kind: TransactionKind, index: int
-) -> CreditTransaction | None:
+def _anchored(
+    seen: CreditQueries, anchor: int, kind: TransactionKind
+) -> Iterable[CreditTransaction]:
+    """Return the transactions of an invoice, or of a grant, by the position of its fact."""
     if kind.is_of_invoice:
         application = seen.application_at(anchor)
         if application is None:
-            return None
-        grants = seen.grants_drawn(application)
-        made = application_transactions(application, grants)
-    else:
-        grant = seen.grant_at(anchor)
-        if grant is None:
-            return None
-        # Only of an expiry the amount depends on what was drawn.
-        is_expiry = kind is TransactionKind.EXPIRED
-        applications = seen.applications_of(grant.customer) if is_expiry else []
-        made = transactions(seen.grants_by_position(grant.customer), applications, now)
-    for each in made:
-        is_wanted = (each.anchor, each.kind, each.index) == (anchor, kind, index)
-        if is_wanted and each.instant <= now:
-            return each
-    return None
+            return ()
+        return application_transactions(application, seen.grants_drawn(application))
+    grant = seen.grant_at(anchor)
+    return () if grant is None else grant_transactions(grant, grant.left_at_its_end)

@@ -21,7 +21,6 @@ from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
-from projections.kernels.credits.timeline import TransactionKind, transactions
 from projections.kernels.endpoints import Endpoint
 from projections.schema import RecordedFact
 from projections.webhooks.queries import (
@@ -68,7 +67,7 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
     with engine.writing() as writing:
         connection, now = writing.connection, writing.now
         found = expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME)
-        writing.record(_lapsed(CreditQueries(connection), found, now))
+        writing.record(_lapsed(found))
     if len(found) < _LAPSES_AT_A_TIME:
         return None
     last = found[-1]
@@ -76,24 +75,15 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
     return last.expires_at, last.position
 
 
-def _lapsed(
-    seen: CreditQueries, found: Sequence[Grant], now: int
-) -> list[CreditGrantLapsed]:
+def _lapsed(found: Sequence[Grant]) -> list[CreditGrantLapsed]:
     """Return those of the grants that had credit left when they expired.
 
     Invoices may have given it back since.
     """
-    expired: set[int] = set()
-    for customer in dict.fromkeys(grant.customer for grant in found):
-        grants = seen.grants_by_position(customer)
-        made = transactions(grants, seen.applications_of(customer), now)
-        expired |= {
-            each.grant.position for each in made if each.kind is TransactionKind.EXPIRED
-        }
     return [
         CreditGrantLapsed(grant_id=grant.grant_id)
         for grant in found
-        if grant.position in expired
+        if grant.left_at_its_end
     ]
 
 

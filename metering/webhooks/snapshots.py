@@ -5,7 +5,7 @@ of the fact. It is the same in every process and at any time.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -44,7 +44,6 @@ from projections.kernels.credits.timeline import (
     applied_transactions,
     grant_transactions,
     reinstated_transactions,
-    transactions,
 )
 from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
@@ -242,16 +241,8 @@ class Snapshots:
         assert isinstance(fact, caused), "by its rule"
         grant = self._seen.grant(fact.grant_id)
         assert grant is not None, "grants stay"
-        made: Iterable[CreditTransaction] = grant_transactions(grant, ())
-        if kind is TransactionKind.EXPIRED:
-            # Only here does it matter what invoices drew, and there may be many.
-            made = transactions(
-                self._seen.grants_by_position(grant.customer),
-                self._seen.applications_of(grant.customer),
-                2**62,
-            )
-        for each in made:
-            if each.grant.position == grant.position and each.kind is kind:
+        for each in grant_transactions(grant, grant.left_at_its_end):
+            if each.kind is kind:
                 yield each
 
     def _application(self, invoice: str) -> tuple[Application, dict[int, Grant]]:

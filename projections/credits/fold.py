@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, get_args
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, tuple_, update
 
 from ledger.database.bulk import add_at_positions, insert_rows, is_among
 from ledger.facts.credits import (
@@ -28,6 +28,7 @@ from projections.credits.tables import (
     application_row,
     credit_application,
     credit_grant,
+    credit_movement,
 )
 from projections.kernels.credits.grants import GrantFact, changes, drawn, granted
 from projections.schema import RecordedFact, TableFold
@@ -39,6 +40,29 @@ _REINSTATE = (
         reinstated_at=bindparam("instant"), reinstated_position=bindparam("at_position")
     )
 )
+_DRAWN = select(
+    credit_application.c.position,
+    credit_application.c.draws,
+    credit_application.c.reinstated_at,
+    credit_application.c.reinstated_position,
+)
+_END = case(
+    (credit_grant.c.voided_at.is_not(None), credit_grant.c.voided_at),
+    else_=credit_grant.c.expires_at,
+)
+_ENDED_AT = case(
+    (credit_grant.c.voided_at.is_not(None), credit_grant.c.voided_position),
+    else_=func.coalesce(credit_grant.c.expired_position, 0),
+)
+_REINSTATE_LATE = (
+    update(credit_grant)
+    .where(
+        credit_grant.c.position == bindparam("of_grant"),
+        tuple_(_END, _ENDED_AT)
+        < tuple_(bindparam("instant"), bindparam("at_position")),
+    )
+    .values(reinstated_late=credit_grant.c.reinstated_late + bindparam("of_amount"))
+)
 
 
 def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
@@ -47,12 +71,12 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     applications: list[tuple[Any, ...]] = []
     changed: list[tuple[int, int, GrantFact]] = []
     undone: dict[str, tuple[int, int]] = {}
-    draws: list[tuple[Draw, ...]] = []
+    draws: list[tuple[int, int, tuple[Draw, ...]]] = []
     for position, recorded_at, fact in facts:
         match fact:
             case CreditsApplied():
                 applications.append(application_row(fact, position, recorded_at))
-                draws.append(fact.draws)
+                draws.append((recorded_at, position, fact.draws))
             case CreditGrantCreated():
                 grants.append(GRANTS.row(granted(fact, position, recorded_at)))
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
@@ -65,15 +89,22 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     for each in changed:
         _change_grant(connection, *each)
     insert_rows(connection, credit_application, applications)
-    amounts = Counter(drawn(chain.from_iterable(draws)))
+    # In the order of the key, so that those of one page are added together.
+    moved = {
+        (draw.grant_position, recorded_at, position, position)
+        for recorded_at, position, drew in draws
+        for draw in drew
+    }
+    insert_rows(connection, credit_movement, sorted(moved))
+    amounts = Counter(drawn(chain.from_iterable(drew for _, _, drew in draws)))
     amounts.subtract(_reinstate(connection, undone))
     add_at_positions(connection, credit_grant.c.applied, amounts)
 
 
 CREDITS = TableFold(
     name="credit",
-    version=3,
-    tables=(credit_grant, credit_application),
+    version=4,
+    tables=(credit_grant, credit_application, credit_movement),
     kinds=(*get_args(GrantFact), CreditGrantCreated, CreditsApplied, CreditsReinstated),
     fold=fold_credits,
 )
@@ -106,5 +137,24 @@ def _reinstate(
         ],
     )
     is_undone = is_among(connection, credit_application.c.invoice, list(undone))
-    rows = connection.execute(select(credit_application.c.draws).where(is_undone))
-    return drawn(draw for (draws,) in rows for draw in DRAWS.decode(draws))
+    rows = connection.execute(_DRAWN.where(is_undone)).all()
+    moved: list[tuple[int, int, int, int]] = []
+    late: list[dict[str, int]] = []
+    amounts: Counter[int] = Counter()
+    for row in rows:
+        place = row.reinstated_at, row.reinstated_position
+        for grant, amount in drawn(DRAWS.decode(row.draws)).items():
+            moved.append((grant, *place, row.position))
+            amounts[grant] += amount
+            late.append(
+                {
+                    "of_grant": grant,
+                    "of_amount": amount,
+                    "instant": place[0],
+                    "at_position": place[1],
+                }
+            )
+    insert_rows(connection, credit_movement, moved)
+    if late:
+        connection.execute(_REINSTATE_LATE, late)
+    return dict(amounts)

@@ -13,6 +13,7 @@ from projections.credits.tables import (
     APPLICATIONS,
     GRANTS,
     HAS_CREDIT,
+    HAS_DRAWN,
     IS_LIVE,
     PRICES,
     credit_application,
@@ -79,27 +80,27 @@ _APPLICATION = _APPLICATIONS.where(credit_application.c.invoice == bindparam("in
 _APPLICATION_AT = _APPLICATIONS.where(
     credit_application.c.position == bindparam("position")
 )
-_APPLICATIONS_FOR = _APPLICATIONS.where(
-    credit_application.c.customer == bindparam("customer")
-)
-_APPLICATIONS_OF = _APPLICATIONS_FOR.order_by(
+_DRAWN = _APPLICATIONS.where(HAS_DRAWN)
+_DRAWN_BY = _DRAWN.where(credit_application.c.customer == bindparam("customer"))
+_APPLICATIONS_OF = _DRAWN_BY.order_by(
     credit_application.c.recorded_at, credit_application.c.position
 )
 # One search of an index each: an OR of both would go through all of a customer's.
 _SINCE = (
-    _APPLICATIONS.where(credit_application.c.recorded_at > bindparam("instant")),
+    _DRAWN.where(credit_application.c.recorded_at > bindparam("instant")),
     _APPLICATIONS.where(
         credit_application.c.reinstated_at > bindparam("instant"),
         credit_application.c.recorded_at <= bindparam("instant"),
     ),
 )
-_RECORDED_SINCE = _APPLICATIONS_FOR.where(
+_RECORDED_SINCE = _DRAWN_BY.where(
     credit_application.c.recorded_at > bindparam("instant")
 ).order_by(credit_application.c.recorded_at, credit_application.c.position)
-_REINSTATED_SINCE = _APPLICATIONS_FOR.where(
+_REINSTATED_SINCE = _APPLICATIONS.where(
+    credit_application.c.customer == bindparam("customer"),
     credit_application.c.reinstated_at > bindparam("instant"),
     credit_application.c.recorded_at <= bindparam("instant"),
-).order_by(credit_application.c.reinstated_at, credit_application.c.position)
+).order_by(credit_application.c.reinstated_at, credit_application.c.reinstated_position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,11 +221,11 @@ class CreditQueries:
         return self._application(_APPLICATION_AT, {"position": position})
 
     def applications_of(self, customer: str) -> list[Application]:
-        """Return all applications of a customer's credits, in the order of the log."""
+        """Return the applications that drew a customer's credits, in log order."""
         return self._applications(_APPLICATIONS_OF, {"customer": customer})
 
     def applications_since(self, customer: str, instant: int) -> list[Application]:
-        """Return a customer's applications recorded or reinstated after an instant."""
+        """Return a customer's draws that were recorded or reinstated after an instant."""
         given = {"customer": customer, "instant": instant}
         return [
             *self._applications(_REINSTATED_SINCE, given),

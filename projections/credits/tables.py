@@ -1,6 +1,8 @@
 """The tables of credits: a row a grant, and a row an invoice credits were applied to.
 
-What time does to a grant is in neither: see `projections.kernels.credits.grants`.
+What time does to a grant is in neither: see `projections.kernels.credits.grants`. Credit
+transactions are not stored: each follows from one row, which an index finds in the order
+in which they happened; see `projections.credits.transactions`.
 """
 
 from typing import Any
@@ -21,7 +23,12 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import RowFormat, enum_codec, packed_codec
-from ledger.facts.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
+from ledger.facts.credits import (
+    CreditsApplied,
+    Draw,
+    GrantCategory,
+    InvoiceLine,
+)
 from projections.kernels.credits.grants import Application, Grant
 from projections.schema import POSITION, metadata
 
@@ -29,6 +36,14 @@ from projections.schema import POSITION, metadata
 MAY_EXPIRE = text(
     "expires_at IS NOT NULL AND voided_at IS NULL AND expired_position IS NULL"
 )
+
+IS_VOIDED = text("voided_at IS NOT NULL")
+IS_ENDED = text("expired_position IS NOT NULL AND voided_at IS NULL")
+IS_REINSTATED = text("reinstated_at IS NOT NULL")
+
+# Written out in statements as well: a database must see that an index is of use.
+HAS_DRAWN = text("draw_count > 0")
+"""Whether an invoice drew anything."""
 
 credit_grant = Table(
     "credit_grant",
@@ -51,8 +66,34 @@ credit_grant = Table(
     Column("voided_at", BigInteger, nullable=True),
     Column("voided_position", BigInteger, nullable=True),
     Column("applied", BigInteger, nullable=False),
+    Column("reinstated_late", BigInteger, nullable=False),
     CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
     Index("credit_grant_customer", "customer", "position"),
+    Index("credit_grant_created", "customer", "created", "position"),
+    Index(
+        "credit_grant_voided",
+        "customer",
+        "voided_at",
+        "voided_position",
+        sqlite_where=IS_VOIDED,
+        postgresql_where=IS_VOIDED,
+    ),
+    Index(
+        "credit_grant_ended",
+        "customer",
+        "expires_at",
+        "expired_position",
+        sqlite_where=IS_ENDED,
+        postgresql_where=IS_ENDED,
+    ),
+    Index(
+        "credit_grant_expiring",
+        "customer",
+        "expires_at",
+        "position",
+        sqlite_where=MAY_EXPIRE,
+        postgresql_where=MAY_EXPIRE,
+    ),
     Index(
         "credit_grant_expiry",
         "expires_at",
@@ -77,15 +118,36 @@ credit_application = Table(
     Column("draws", LargeBinary, nullable=False),
     Column("reinstated_at", BigInteger, nullable=True),
     Column("reinstated_position", BigInteger, nullable=True),
-    # Times ascend with positions. Few invoices are ever reinstated.
-    Index("credit_application_customer", "customer", "recorded_at"),
+    Column("draw_count", Integer, nullable=False),
+    # Times ascend with positions. Once credits are used up, most invoices draw nothing.
+    Index(
+        "credit_application_customer",
+        "customer",
+        "recorded_at",
+        "position",
+        sqlite_where=HAS_DRAWN,
+        postgresql_where=HAS_DRAWN,
+    ),
+    # Few invoices are ever reinstated.
     Index(
         "credit_application_reinstated",
         "customer",
         "reinstated_at",
-        sqlite_where=text("reinstated_at IS NOT NULL"),
-        postgresql_where=text("reinstated_at IS NOT NULL"),
+        "reinstated_position",
+        sqlite_where=IS_REINSTATED,
+        postgresql_where=IS_REINSTATED,
     ),
+)
+
+# One row for each fact about an invoice and each grant that it moved credits of.
+credit_movement = Table(
+    "credit_movement",
+    metadata,
+    Column("grant_position", BigInteger, primary_key=True, autoincrement=False),
+    Column("instant", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("application_position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
@@ -133,4 +195,5 @@ def application_row(
         _ENCODE(fact.draws),
         None,
         None,
+        len(fact.draws),
     )

@@ -38,6 +38,7 @@ class Grant:
         expires_at: exclusive; None is never.
         expired_position: of the fact that made it expire; None where time does.
         applied: what invoices hold of it, without reinstated credits.
+        reinstated_late: what came back to it after its end, and expired again.
     """
 
     position: int
@@ -58,11 +59,29 @@ class Grant:
     voided_at: int | None = None
     voided_position: int | None = None
     applied: int = 0
+    reinstated_late: int = 0
 
     @property
     def remaining(self) -> int:
         """What invoices left of it, usable or not."""
         return self.amount - self.applied
+
+    @property
+    def left_at_its_end(self) -> int:
+        """What expired of it at its end; nothing is drawn from it after that."""
+        return self.remaining - self.reinstated_late
+
+    @property
+    def end(self) -> tuple[int, int] | None:
+        """When and at which position it ends, 0 where time ends it; None is never."""
+        end, position = self.expires_at, self.expired_position
+        if self.voided_at is not None:
+            end, position = self.voided_at, self.voided_position
+        return None if end is None else (end, position or 0)
+
+    def is_over(self, instant: int, position: int) -> bool:
+        """Whether it had ended before what was recorded at a position."""
+        return self.end is not None and self.end < (instant, position)
 
     def is_pending(self, instant: int) -> bool:
         """Whether it is not effective yet."""
@@ -139,12 +158,17 @@ class CreditAccounts:
         self._positions: dict[str, int] = {}
         # Kept apart: very many invoices may draw from one frozen grant.
         self._applied: Counter[int] = Counter()
+        self._reinstated_late: Counter[int] = Counter()
 
     @property
     def grants(self) -> dict[int, Grant]:
         """The grants, by the position of their creation."""
         return {
-            at: replace(grant, applied=self._applied[at])
+            at: replace(
+                grant,
+                applied=self._applied[at],
+                reinstated_late=self._reinstated_late[at],
+            )
             for at, grant in self._grants.items()
         }
 
@@ -163,7 +187,11 @@ class CreditAccounts:
                     reinstated_position=position,
                 )
                 self.applications[fact.invoice] = application
-                self._applied.subtract(drawn(application.draws))
+                amounts = drawn(application.draws)
+                self._applied.subtract(amounts)
+                for at, amount in amounts.items():
+                    if self._grants[at].is_over(recorded_at, position):
+                        self._reinstated_late[at] += amount
             case CreditGrantCreated():
                 self._grants[position] = granted(fact, position, recorded_at)
                 self._positions[fact.grant_id] = position

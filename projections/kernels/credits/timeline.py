@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from ledger.facts.credits import InvoiceLine
 from projections.kernels.credits.grants import Application, Grant
 
+TransactionOrder = tuple[int, int, int, bool, int]
+"""The key of a transaction in the order in which transactions happened."""
+
 
 class TransactionKind(enum.Enum):
     """What happened to credits; the value is part of ids."""
@@ -80,7 +83,7 @@ class CreditTransaction:
         return application.lines[application.draws[self.index].line]
 
     @property
-    def order(self) -> tuple[int, int, int, bool, int]:
+    def order(self) -> TransactionOrder:
         """Its key in the order in which transactions happened."""
         is_last = self.kind is TransactionKind.EXPIRED_AGAIN
         return self.instant, self.position, self.index, is_last, self.grant.position
@@ -105,7 +108,7 @@ def reinstated_transactions(
     for index, draw in enumerate(application.draws):
         place = at, position, index
         yield _of_draw(TransactionKind.REINSTATED, place, application, grants)
-        if _is_over(grants[draw.grant_position], at, position):
+        if grants[draw.grant_position].is_over(at, position):
             yield _of_draw(TransactionKind.EXPIRED_AGAIN, place, application, grants)
 
 
@@ -119,35 +122,46 @@ def application_transactions(
     ]
 
 
-def grant_transactions(
-    grant: Grant, drawn: Iterable[CreditTransaction]
-) -> Iterator[CreditTransaction]:
+def grant_transactions(grant: Grant, left: int) -> Iterator[CreditTransaction]:
     """Yield the transactions of a grant that no invoice caused, future ones too.
 
     Args:
         grant: at the head of the log.
-        drawn: the transactions of the grant that invoices caused.
+        left: what was left of it at its end.
     """
-    kind, instant, position = TransactionKind.GRANTED, grant.created, grant.position
-    yield _of_grant(kind, grant, instant, position, grant.amount)
-    if grant.voided_at is not None and grant.voided_position is not None:
-        kind, instant, position = (
-            TransactionKind.VOIDED,
-            grant.voided_at,
-            grant.voided_position,
-        )
+    yield granted_transaction(grant)
+    ended = ended_transaction(grant, left)
+    if ended is not None:
+        yield ended
+
+
+def granted_transaction(grant: Grant) -> CreditTransaction:
+    """Return the transaction that made a grant."""
+    place = grant.created, grant.position
+    return _of_grant(TransactionKind.GRANTED, grant, place, grant.amount)
+
+
+def ended_transaction(grant: Grant, left: int) -> CreditTransaction | None:
+    """Return the transaction that ends a grant; None where none does.
+
+    Args:
+        grant: at the head of the log.
+        left: what was left of it at its end.
+    """
+    place = grant.end
+    if place is None:
+        return None
+    if grant.voided_at is not None:
         # A grant is voided only while no invoice holds any of it.
-        yield _of_grant(kind, grant, instant, position, grant.amount)
-    elif grant.expires_at is not None:
-        kind, instant = TransactionKind.EXPIRED, grant.expires_at
-        position = grant.expired_position or 0
-        left = grant.amount + sum(
-            each.signed_amount
-            for each in drawn
-            if (each.instant, each.position) < (instant, position)
-        )
-        if left:
-            yield _of_grant(kind, grant, instant, position, left)
+        return _of_grant(TransactionKind.VOIDED, grant, place, grant.amount)
+    return _of_grant(TransactionKind.EXPIRED, grant, place, left) if left else None
+
+
+def end_order(grant: Grant) -> TransactionOrder:
+    """Return where the transaction that ends a grant is, or would be, in order."""
+    end = grant.end
+    assert end is not None, "the grant ends"
+    return *end, 0, False, grant.position
 
 
 def transactions(
@@ -167,11 +181,21 @@ def transactions(
     made = [
         each
         for at, grant in grants.items()
-        for each in (*drawn[at], *grant_transactions(grant, drawn[at]))
+        for each in (*drawn[at], *grant_transactions(grant, _left(grant, drawn[at])))
         if each.instant <= up_to
     ]
     made.sort(key=lambda each: each.order)
     return made
+
+
+def _left(grant: Grant, drawn: Iterable[CreditTransaction]) -> int:
+    """Return what was left of a grant at its end, given all that invoices caused."""
+    end = grant.expires_at, grant.expired_position or 0
+    return grant.amount + sum(
+        each.signed_amount
+        for each in drawn
+        if end[0] is not None and (each.instant, each.position) < (end[0], end[1])
+    )
 
 
 def _of_draw(
@@ -194,22 +218,14 @@ def _of_draw(
 
 
 def _of_grant(
-    kind: TransactionKind, grant: Grant, instant: int, position: int, amount: int
+    kind: TransactionKind, grant: Grant, place: tuple[int, int], amount: int
 ) -> CreditTransaction:
     return CreditTransaction(
         kind=kind,
-        instant=instant,
-        position=position,
+        instant=place[0],
+        position=place[1],
         index=0,
         grant=grant,
         amount=amount,
         application=None,
     )
-
-
-def _is_over(grant: Grant, instant: int, position: int) -> bool:
-    """Whether a grant had ended before what was recorded at a position."""
-    end = grant.expires_at, grant.expired_position or 0
-    if grant.voided_at is not None:
-        end = grant.voided_at, grant.voided_position or 0
-    return end[0] is not None and (end[0], end[1]) < (instant, position)
