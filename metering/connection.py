@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from datetime import datetime, timedelta
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from weakref import WeakSet
 
 import pyarrow as pa
 
@@ -25,6 +27,17 @@ from metering.internals import Internals
 from metering.meters.meters import Meters
 from metering.reaggregation.questions import reaggregated
 from metering.reaggregation.requests import Filters, Reaggregate
+from metering.recording.buffer import WhenFull
+from metering.recording.events import UnrecordedEvent
+from metering.recording.recorder import Recorder
+from metering.recording.recording import (
+    CLOSE_TIMEOUT,
+    MAX_AGE,
+    MAX_EVENTS,
+    Recording,
+    RecordingSettings,
+    open_recording,
+)
 from metering.store.engine import Engine, Settings, now_of
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
@@ -104,6 +117,7 @@ class Metering:
             evaluator=evaluator,
             sealing=BackgroundSealing(log, seal_events, evaluator.evaluate),
         )
+        self._recordings: WeakSet[Recording] = WeakSet()
         self.meters = Meters(self._engine)
         self.meter_events = MeterEvents(self._engine)
         self.meter_event_adjustments = MeterEventAdjustments(self._engine)
@@ -174,6 +188,48 @@ class Metering:
 
         seconds = duration(poll, "poll", LONGEST_POLL).total_seconds()
         return Worker(self._engine, poll_seconds=seconds, progress=progress)
+
+    def recorder(  # settings have names
+        self,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_age: timedelta = MAX_AGE,
+        when_full: WhenFull = "block",
+        on_refused: Callable[[UnrecordedEvent], None] | None = None,
+        spool: str | PathLike[str] | None = None,
+        exits_on_sigterm: bool = True,
+    ) -> Recorder:
+        """Record events without waiting for the log, which gets many at a time.
+
+        They are written by a thread: when half of `max_events` are held, when the oldest
+        is `max_age` old, and at a flush, a close, or an exit of the process. A kill can
+        lose those that are not written, `max_events` at most; with a spool, none.
+
+        Args:
+            max_events: how many may be held in memory, with those that are being written.
+            max_age: how long an event is held, up to an hour, while the store is well.
+            when_full: whether `Recorder.record` waits for room, or raises.
+            on_refused: is called, in that thread, with each event that is refused.
+            spool: a directory on this machine where events are held instead. Each is
+                durable when `Recorder.record` returns. What a killed process left there is
+                taken in by the next one that opens it, once.
+            exits_on_sigterm: whether SIGTERM exits in order, where its default would end
+                the process at once. A handler that the process has is left as it is.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+            StoreError: the store or the spool cannot be used.
+        """
+        settings = RecordingSettings(
+            max_events=max_events,
+            max_age=max_age,
+            when_full=when_full,
+            on_refused=on_refused,
+            exits_on_sigterm=exits_on_sigterm,
+        )
+        recording = open_recording(self._engine, settings, spool)
+        self._recordings.add(recording)
+        return Recorder(recording)
 
     def seal(self, progress: StepCallback | None = None) -> int:
         """Move the usage recorded so far into segments, and return how many were made.
@@ -296,7 +352,9 @@ class Metering:
         return verify(self._engine, checkpoint, progress)
 
     def close(self) -> None:
-        """Close the connection; using it afterwards is an error."""
+        """Close the connection, after its recorders; using it afterwards is an error."""
+        for recording in list(self._recordings):
+            recording.close(CLOSE_TIMEOUT)
         self._engine.sealing.stop()
         self._engine.log.close()
 

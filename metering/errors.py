@@ -10,7 +10,10 @@ MeteringError                    root of all, also of the log's own (`StoreError
 │   ├── IdentifierConflictError  the identifier belongs to an event of other content
 │   ├── InvoiceConflictError     the invoice was settled with other content
 │   └── MeterConflictError       the meter of the event name measures otherwise
-└── SourceError                  what was to be ingested cannot be read
+├── SourceError                  what was to be ingested cannot be read
+├── RecorderFullError            a recorder holds as many events as it may
+├── RecorderClosedError          a recorder was used after it had been closed
+└── EventsUnrecordedError        a recorder was closed, and could not write its events
 """
 
 from collections.abc import Sequence
@@ -151,6 +154,48 @@ class SourceError(MeteringError):
     """What was to be ingested cannot be read, or lacks what every event needs."""
 
     code = "source_invalid"
+
+
+class RecorderFullError(MeteringError):
+    """A recorder holds as many events as it may. The event was not recorded."""
+
+    code = "recorder_full"
+
+    def __init__(self, max_events: int) -> None:
+        super().__init__(
+            f"The recorder holds {max_events} events that are not in the store yet, as"
+            " many as it may; record the event again, or let the recorder block"
+        )
+        self.max_events = max_events
+
+
+class RecorderClosedError(MeteringError):
+    """A recorder was used after it had been closed. The event was not recorded."""
+
+    code = "recorder_closed"
+
+    def __init__(self) -> None:
+        super().__init__("The recorder is closed; record with another one")
+
+
+class EventsUnrecordedError(MeteringError):
+    """A recorder was closed, and its last events could not be written to the store.
+
+    Attributes:
+        count: how many they are.
+        reason: what kept them from being written.
+    """
+
+    code = "events_unrecorded"
+
+    def __init__(self, count: int, reason: str) -> None:
+        super().__init__(
+            f"The recorder is closed, and {count} events could not be written to the"
+            f" store: {reason}; they are among `unrecorded`, create them again with"
+            " their identifiers"
+        )
+        self.count = count
+        self.reason = reason
 
 
 def conflict_message(identifier: str, fields: Sequence[str], position: int) -> str:

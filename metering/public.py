@@ -69,12 +69,15 @@ from metering.credits.resources import (
 from metering.credits.settlement.receipts import CreditsProgress, CreditsReceipt
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.errors import (
+    EventsUnrecordedError,
     IdentifierConflictError,
     InvalidRequestError,
     InvoiceConflictError,
     MeterConflictError,
     MeterEventInvalidError,
     NoMeterError,
+    RecorderClosedError,
+    RecorderFullError,
     ResourceMissingError,
     SourceError,
     TimestampOutOfRangeError,
@@ -95,6 +98,8 @@ from metering.meters.resources import (
     ValueSettings,
 )
 from metering.opening import connect
+from metering.recording.events import UnrecordedEvent
+from metering.recording.recorder import Recorder
 from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions
@@ -174,6 +179,7 @@ __all__ = [
     "Event",
     "EventData",
     "Events",
+    "EventsUnrecordedError",
     "FixedClock",
     "IdentifierConflictError",
     "IngestProgress",
@@ -202,6 +208,9 @@ __all__ = [
     "NoMeterError",
     "QueryError",
     "ReaggregationError",
+    "Recorder",
+    "RecorderClosedError",
+    "RecorderFullError",
     "ResourceMissingError",
     "ResourceObject",
     "RunsDirectoryError",
@@ -226,6 +235,7 @@ __all__ = [
     "SystemClock",
     "Time",
     "TimestampOutOfRangeError",
+    "UnrecordedEvent",
     "UnsafeDurabilityError",
     "UsageThreshold",
     "UsageThresholdParams",

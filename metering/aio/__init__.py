@@ -14,5 +14,6 @@ the connection. Events that tasks create at the same time share commits.
 
 from metering.aio.connection import AsyncMetering, connect
 from metering.aio.lists import AsyncListObject
+from metering.aio.recorder import AsyncRecorder
 
-__all__ = ["AsyncListObject", "AsyncMetering", "connect"]
+__all__ = ["AsyncListObject", "AsyncMetering", "AsyncRecorder", "connect"]

@@ -1,16 +1,15 @@
 """The facade for asyncio: one connection to one store, every call of it awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial, wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from metering import opening
-from metering.aio.calls import THREADS, AsyncGroup, Calls, awaited
+from metering.aio.calls import THREADS, AsyncGroup, Calls, DerivedMethod, awaited
 from metering.aio.groups import (
     AsyncAlerts,
     AsyncApiKeys,
@@ -26,13 +25,33 @@ from metering.aio.groups import (
     AsyncMeters,
     AsyncWebhookEndpoints,
 )
+from metering.aio.opening import Opening
+from metering.aio.recorder import AsyncRecorder
 from metering.connection import POLL, Metering
+from metering.recording.recorder import Recorder
 from metering.upkeep.status import WorkReceipt
 
 if TYPE_CHECKING:
     from metering.upkeep.worker import Worker
 
 P = ParamSpec("P")
+
+
+def _recorded(
+    open_recorder: Callable[Concatenate[Any, P], Recorder],
+) -> DerivedMethod[P, Opening[Recorder, AsyncRecorder]]:
+    """Derive a method whose recorder is awaited."""
+
+    def bind(group: AsyncGroup[Any]) -> Callable[P, Opening[Recorder, AsyncRecorder]]:
+        def call(*args: P.args, **kwargs: P.kwargs) -> Opening[Recorder, AsyncRecorder]:
+            return Opening(
+                partial(open_recorder, group.sync, *args, **kwargs),
+                partial(AsyncRecorder, group.calls),
+            )
+
+        return call
+
+    return DerivedMethod(open_recorder, bind)
 
 
 class AsyncMetering(AsyncGroup[Metering]):
@@ -82,6 +101,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     sql = awaited(Metering.sql, is_heavy=True)
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)
+    recorder = _recorded(Metering.recorder)
 
     @property
     def position(self) -> Coroutine[Any, Any, int]:
@@ -134,53 +154,12 @@ class AsyncMetering(AsyncGroup[Metering]):
         await self.close()
 
 
-class Connecting:
-    """A connection that is about to be opened: awaited, or in an async with statement."""
-
-    def __init__(self, open_store: Callable[[], Metering]) -> None:
-        self._open_store = open_store
-        self._opened: AsyncMetering | None = None
-
-    def __await__(self) -> Generator[Any, None, AsyncMetering]:
-        """Open the connection."""
-        return self._open().__await__()
-
-    async def __aenter__(self) -> AsyncMetering:
-        """Open the connection, which the async with statement closes."""
-        self._opened = await self._open()
-        return self._opened
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
-        assert self._opened is not None, "it was entered"
-        await self._opened.close()
-
-    async def _open(self) -> AsyncMetering:
-        pool = ThreadPoolExecutor(1, "metering-aio-connect")
-        opening = pool.submit(self._open_store)
-        pool.shutdown(wait=False)
-        try:
-            return AsyncMetering(await asyncio.wrap_future(opening))
-        except asyncio.CancelledError:
-            # It may be opened all the same, for nobody who could close it.
-            opening.add_done_callback(_close)
-            raise
-
-
-def _close(opened: Future[Metering]) -> None:
-    if not opened.cancelled() and opened.exception() is None:
-        opened.result().close()
-
-
-def _connecting(open_store: Callable[P, Metering]) -> Callable[P, Connecting]:
+def _connecting(
+    open_store: Callable[P, Metering],
+) -> Callable[P, Opening[Metering, AsyncMetering]]:
     @wraps(open_store)
-    def connect(*args: P.args, **kwargs: P.kwargs) -> Connecting:
-        return Connecting(partial(open_store, *args, **kwargs))
+    def connect(*args: P.args, **kwargs: P.kwargs) -> Opening[Metering, AsyncMetering]:
+        return Opening(partial(open_store, *args, **kwargs), AsyncMetering)
 
     return connect
 

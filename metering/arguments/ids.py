@@ -1,6 +1,7 @@
 """Ids: the source of names for what is new, and what has the id that a caller gave."""
 
 import hashlib
+import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Ids(Protocol):
 class RandomIds:
     """Names made of the time and of random bits."""
 
+    def __init__(self) -> None:
+        # Identifiers are unique and no secret. Each draw from the system would let go of
+        # the interpreter, and under many threads wait to get it back.
+        self._generator = random.Random(secrets.randbits(256))  # noqa: S311  # as said
+
     def resource(self, prefix: str) -> str:
         """Make the id of a resource: its prefix and 96 random bits."""
         return f"{prefix}_{secrets.token_hex(12)}"
@@ -68,7 +74,7 @@ class RandomIds:
         Source: RFC 9562, section 5.7.
         """
         milliseconds = (now // 1000) & (2**48 - 1)
-        chance = int.from_bytes(secrets.token_bytes(10))
+        chance = self._generator.getrandbits(80)
         number = (
             (milliseconds << 80)
             | (0x7 << 76)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import UsageRow
@@ -132,13 +132,7 @@ def check_event(
         MeterEventInvalidError: the event breaks a rule.
     """
     meter = active_meter(arrival.definitions, event_name)
-    checked_identifier = _checked_text(identifier, "identifier", LONGEST_NAME)
-    if not checked_identifier:
-        raise MeterEventInvalidError(
-            "The identifier is empty; give one of 1 to 100 characters, or none at all",
-            code="parameter_invalid_string_empty",
-            param="identifier",
-        )
+    checked_identifier = _checked_identifier(identifier)
     at = arrival.now if timestamp is None else _checked_timestamp(arrival, timestamp)
     texts = _checked_payload(payload)
     customer = texts.pop(meter.customer_payload_key, "")
@@ -161,6 +155,40 @@ def check_event(
     )
 
 
+class EventForm(NamedTuple):
+    """What of an event can be checked without its meter, in the form that is recorded.
+
+    Attributes:
+        timestamp: microseconds since 1970 UTC.
+    """
+
+    event_name: str
+    identifier: str
+    timestamp: int
+    payload: dict[str, str]
+
+
+def check_form(
+    arrival: Arrival,
+    *,
+    event_name: object,
+    identifier: object,
+    timestamp: Time | None,
+    payload: object,
+) -> EventForm:
+    """Check what of an event can be checked without its meter; see `check_event`.
+
+    Raises:
+        MeterEventInvalidError: the event breaks a rule, whatever its meter.
+    """
+    return EventForm(
+        _checked_text(event_name, "event_name", LONGEST_NAME),
+        _checked_identifier(identifier),
+        arrival.now if timestamp is None else _checked_timestamp(arrival, timestamp),
+        _checked_payload(payload),
+    )
+
+
 def active_meter(definitions: Definitions, event_name: object) -> MeterDefinition:
     """Find the active meter of an event name.
 
@@ -179,6 +207,17 @@ def active_meter(definitions: Definitions, event_name: object) -> MeterDefinitio
             param="event_name",
         )
     return meter
+
+
+def _checked_identifier(identifier: object) -> str:
+    checked = _checked_text(identifier, "identifier", LONGEST_NAME)
+    if not checked:
+        raise MeterEventInvalidError(
+            "The identifier is empty; give one of 1 to 100 characters, or none at all",
+            code="parameter_invalid_string_empty",
+            param="identifier",
+        )
+    return checked
 
 
 def _checked_text(value: object, param: str, longest: int) -> str:

@@ -23,22 +23,23 @@ PROMISED = """
     CreditScope CreditScopeParams CreditTransactionCredit CreditTransactionDebit
     CreditsProgress CreditsReceipt CustomerMapping CustomerMappingParams
     DefaultAggregation DefaultAggregationParams DeliveryReceipt ErrorReport
-    ErrorReports ErrorType Event EventData Events FixedClock IdentifierConflictError
-    IngestProgress IngestReceipt InvalidRequestError InvoiceConflictError
-    InvoiceLineItem InvoiceLineParams ListObject LogDamagedError Meter MeterConflictError
-    MeterEvent MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
-    MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
-    MeteringError Meters Monetary MonetaryParams NoMeterError QueryError
-    ReaggregationError ResourceMissingError ResourceObject RunsDirectoryError
-    ScopePrice SegmentDamagedError SegmentMissingError SegmentStoreError
-    SegmentStoreUnavailableError SourceError StatusTransitions StoreBehindError
-    StoreBusyError StoreClosedError StoreError StoreForkedError StoreFullError
-    StoreMissingError StoreStatus StoreUnavailableError StoreVersionError
-    SummaryTooLargeError SystemClock Time TimestampOutOfRangeError
-    UnsafeDurabilityError UsageThreshold UsageThresholdParams ValueMissingError
-    ValueSettings ValueSettingsParams ValueUnreadableError VerifyReport
-    WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt
-    Worker connect
+    ErrorReports ErrorType Event EventData Events EventsUnrecordedError FixedClock
+    IdentifierConflictError IngestProgress IngestReceipt InvalidRequestError
+    InvoiceConflictError InvoiceLineItem InvoiceLineParams ListObject
+    LogDamagedError Meter MeterConflictError MeterEvent MeterEventAdjustment
+    MeterEventAdjustments MeterEventInvalidError MeterEventSession
+    MeterEventSessions MeterEventSummary MeterEvents Metering MeteringError Meters
+    Monetary MonetaryParams NoMeterError QueryError ReaggregationError Recorder
+    RecorderClosedError RecorderFullError ResourceMissingError ResourceObject
+    RunsDirectoryError ScopePrice SegmentDamagedError SegmentMissingError
+    SegmentStoreError SegmentStoreUnavailableError SourceError StatusTransitions
+    StoreBehindError StoreBusyError StoreClosedError StoreError StoreForkedError
+    StoreFullError StoreMissingError StoreStatus StoreUnavailableError
+    StoreVersionError SummaryTooLargeError SystemClock Time TimestampOutOfRangeError
+    UnrecordedEvent UnsafeDurabilityError UsageThreshold UsageThresholdParams
+    ValueMissingError ValueSettings ValueSettingsParams ValueUnreadableError
+    VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints
+    WorkReceipt Worker connect
 """
 NAMES = PROMISED.split()
 
@@ -50,10 +51,15 @@ PARAMETERS = {
     "Metering.close": "self",
     "Metering.deliver": "self",
     "Metering.rebuild": "self progress",
+    "Metering.recorder": "self max_events max_age when_full on_refused spool"
+    " exits_on_sigterm",
     "Metering.seal": "self progress",
     "Metering.sql": "self query",
     "Metering.reaggregate": "self meters start_time end_time window group_by timezone"
     " as_of executor filters formula value_key progress",
+    "Recorder.record": "self event_name payload identifier timestamp",
+    "Recorder.flush": "self timeout",
+    "Recorder.close": "self timeout",
     "Metering.verify": "self progress checkpoint",
     "meters.create": "display_name event_name default_aggregation customer_mapping"
     " value_settings event_time_window",
@@ -195,6 +201,21 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         metering.SourceError("There is no file usage.csv"),
         "source_invalid",
         "There is no file usage.csv",
+    ),
+    (
+        metering.RecorderFullError(100),
+        "recorder_full",
+        "holds 100 events that are not in the store yet",
+    ),
+    (
+        metering.RecorderClosedError(),
+        "recorder_closed",
+        "The recorder is closed; record with another one",
+    ),
+    (
+        metering.EventsUnrecordedError(7, "it is gone"),
+        "events_unrecorded",
+        "7 events could not be written to the store: it is gone; they are among",
     ),
     (metering.StoreError("It is gone"), "store_error", "It is gone"),
     (

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event
 
 import metering
 from metering import aio
+from metering.aio.opening import Opening
 from tests.metering.usual_usage import NOW, PAYLOAD, create_meter, identifiers
 
 
@@ -221,7 +222,7 @@ def test_a_connection_whose_opening_is_cancelled_is_closed(tmp_path: Path) -> No
         return store
 
     async def give_up() -> None:
-        opening = asyncio.ensure_future(_opened(aio.connection.Connecting(open_late)))
+        opening = asyncio.ensure_future(_opened(Opening(open_late, aio.AsyncMetering)))
         await asyncio.to_thread(is_opening.wait)
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -237,7 +238,9 @@ def test_a_connection_whose_opening_is_cancelled_is_closed(tmp_path: Path) -> No
     asyncio.run(asyncio.wait_for(give_up(), 60))
 
 
-async def _opened(opening: aio.connection.Connecting) -> aio.AsyncMetering:
+async def _opened(
+    opening: Opening[metering.Metering, aio.AsyncMetering],
+) -> aio.AsyncMetering:
     return await opening
 
 

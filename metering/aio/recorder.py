@@ -1,0 +1,120 @@
+"""The recorder for asyncio: the event loop waits neither for the log nor for the disk."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from metering.aio.calls import Calls
+from metering.aio.lanes import Lane
+from metering.arguments.times import Time
+from metering.recording.buffer import EventBuffer
+from metering.recording.events import HeldEvent, UnrecordedEvent
+from metering.recording.recorder import Recorder
+from metering.recording.recording import CLOSE_TIMEOUT
+from metering.recording.spool import Spool
+from metering.usage.event_rules import PayloadValue
+
+_RECORDED_TOGETHER_MAX = 1_024
+_RECORDED_IN_A_ROW_MAX = 256
+"""How many events tasks record before others get their turn."""
+
+
+class AsyncRecorder:
+    """Records events at once, and writes them many at a time; see `Metering.recorder`.
+
+    Args:
+        calls: the threads of the connection.
+        recorder: what it records with.
+    """
+
+    def __init__(self, calls: Calls, recorder: Recorder) -> None:
+        self._calls = calls
+        self._recorder = recorder
+        self._recording = recorder.recording
+        self._recording.exit_on_sigterm()
+        holding = recorder.recording.holding
+        self._lane = _spooling_lane(holding) if isinstance(holding, Spool) else None
+        self._room: asyncio.Future[None] | None = None
+        self._in_a_row = 0
+
+    @property
+    def unrecorded(self) -> Sequence[UnrecordedEvent]:
+        """What could not be written when the recorder was closed, the oldest first."""
+        return self._recorder.unrecorded
+
+    async def record(
+        self,
+        *,
+        event_name: str,
+        payload: Mapping[str, PayloadValue],
+        identifier: str | None = None,
+        timestamp: Time | None = None,
+    ) -> str:
+        """Record one event, and return its identifier; see `Recorder.record`.
+
+        It waits for room where as many events are held as may be, and, with a spool,
+        until the event is durable, in one write with those of other tasks.
+        """
+        recording = self._recording
+        event = recording.form(event_name, payload, identifier, timestamp)
+        if self._lane is not None:
+            await self._lane.submit(event)
+            recording.added()
+        elif isinstance(recording.holding, EventBuffer):
+            while not recording.holding.add_if_room(event):
+                await self._wait_for_room(recording.holding)
+            recording.added()
+            await self._give_others_a_turn()
+        return event.identifier
+
+    async def flush(self, timeout: timedelta | None = None) -> bool:
+        """Wait until everything recorded before is written; see `Recorder.flush`."""
+        return await self._calls.run(lambda: self._recorder.flush(timeout))
+
+    async def close(self, timeout: timedelta = CLOSE_TIMEOUT) -> None:
+        """Write what is held, and end; see `Recorder.close`."""
+
+        def close() -> None:
+            if self._lane is not None:
+                self._lane.stop()
+            self._recorder.close(timeout)
+
+        await asyncio.to_thread(close)
+
+    async def __aenter__(self) -> Self:
+        """Use the recorder in an async with statement, which closes it."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the recorder."""
+        await self.close()
+
+    async def _wait_for_room(self, buffer: EventBuffer) -> None:
+        """Wait on one thread for all tasks."""
+        loop = asyncio.get_running_loop()
+        room = self._room
+        if room is None or room.done() or room.get_loop() is not loop:
+            room = asyncio.ensure_future(self._calls.run(buffer.wait_for_room))
+            self._room = room
+        await asyncio.shield(room)
+
+    async def _give_others_a_turn(self) -> None:
+        self._in_a_row += 1
+        if self._in_a_row >= _RECORDED_IN_A_ROW_MAX:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
+
+
+def _spooling_lane(spool: Spool) -> Lane[HeldEvent, bool]:
+    def hold(events: Sequence[HeldEvent]) -> Sequence[bool]:
+        spool.add_together(events)
+        return [True] * len(events)
+
+    return Lane(hold, name="metering-aio-spool", most=_RECORDED_TOGETHER_MAX)

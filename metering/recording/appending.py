@@ -1,0 +1,146 @@
+"""Appending held events: as rows where they are few, as columns where they are many."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.appending.drafts import Outcome
+from ledger.usage.columns import PAYLOAD, TIMESTAMP
+from ledger.usage.rows import FEW, FewEvents
+from metering.arguments.ids import NamingByTime
+from metering.errors import IdentifierConflictError, conflict_message
+from metering.recording.events import HeldEvent, UnrecordedEvent
+from metering.store.engine import CheckedEvents, Engine
+from metering.usage.event_rules import Arrival, check_each
+from metering.usage.ingest.layout import LocatedColumns
+from metering.usage.ingest.piece_rules import check_columns
+from projections.meters.catalog import Definitions
+
+
+class _Refusal(Protocol):
+    """Why an event was refused."""
+
+    @property
+    def code(self) -> str:
+        """A word for programs."""
+
+    @property
+    def message(self) -> str:
+        """A sentence."""
+
+
+def append_held(engine: Engine, events: Sequence[HeldEvent]) -> list[UnrecordedEvent]:
+    """Append events in one commit, and return those that were refused.
+
+    Appending the same events again, after whatever failure, records nothing twice.
+
+    Raises:
+        LedgerError: nothing was recorded, or it is not known; append them again.
+    """
+    assert events, "there is something to append"
+    check = _check_few if len(events) <= FEW else _check_many
+    checked, outcome = engine.append(partial(check, engine, events))
+    refused = dict(checked.refusals)
+    if outcome is not None:
+        refused |= _conflicts(events, checked, outcome)
+    return [refused[number] for number in sorted(refused)]
+
+
+def _check_few(
+    engine: Engine, events: Sequence[HeldEvent], definitions: Definitions
+) -> CheckedEvents[UnrecordedEvent]:
+    rows, refusals = check_each(
+        _arrival(engine, events, definitions),
+        range(len(events)),
+        events,
+        [event.identifier for event in events],
+    )
+    numbers = np.array(list(rows), np.int64)
+    return CheckedEvents(
+        events=FewEvents(tuple(rows.values())),
+        numbers=numbers,
+        has_own_timestamp=_have_own_timestamps(events)[numbers],
+        refusals=_unrecorded(events, refusals),
+    )
+
+
+def _check_many(
+    engine: Engine, events: Sequence[HeldEvent], definitions: Definitions
+) -> CheckedEvents[UnrecordedEvent]:
+    arrival = _arrival(engine, events, definitions)
+    # Each has an identifier, so none is named.
+    naming = NamingByTime(engine.ids, arrival.now)
+    checked = check_columns(_columns_of(events), arrival, naming)
+    return CheckedEvents(
+        events=checked.events,
+        numbers=checked.numbers,
+        has_own_timestamp=_have_own_timestamps(events)[checked.numbers],
+        refusals=_unrecorded(events, checked.refusals),
+    )
+
+
+def _arrival(
+    engine: Engine, events: Sequence[HeldEvent], definitions: Definitions
+) -> Arrival:
+    """Return when events arrived: their timestamps were checked when they did."""
+    recorded_at = max(event.recorded_at for event in events)
+    return Arrival(
+        now=max(engine.now(), recorded_at), definitions=definitions, takes_any_past=True
+    )
+
+
+def _columns_of(events: Sequence[HeldEvent]) -> LocatedColumns:
+    names, identifiers, instants, _, _, payloads = zip(*events, strict=True)
+    offsets = np.zeros(len(events) + 1, np.int32)
+    np.cumsum([len(payload) for payload in payloads], out=offsets[1:])
+    payload = pa.MapArray.from_arrays(
+        pa.array(offsets),
+        pa.array(list(chain.from_iterable(payloads)), pa.string()),
+        pa.array(
+            list(chain.from_iterable(each.values() for each in payloads)), pa.string()
+        ),
+        type=PAYLOAD,
+    )
+    return LocatedColumns(
+        numbers=np.arange(len(events)),
+        event_name=pa.array(names, pa.string()),
+        identifier=pa.array(identifiers, pa.string()),
+        timestamp=pa.array(instants, pa.int64()).view(TIMESTAMP),
+        customer=None,
+        value=None,
+        payload=payload,
+    )
+
+
+def _have_own_timestamps(events: Sequence[HeldEvent]) -> np.ndarray:
+    return np.array([event.has_own_timestamp for event in events], np.bool_)
+
+
+def _unrecorded(
+    events: Sequence[HeldEvent], refusals: Mapping[int, _Refusal]
+) -> dict[int, UnrecordedEvent]:
+    return {
+        number: UnrecordedEvent.of(events[number], refusal.code, refusal.message)
+        for number, refusal in refusals.items()
+    }
+
+
+def _conflicts(
+    events: Sequence[HeldEvent],
+    checked: CheckedEvents[UnrecordedEvent],
+    outcome: Outcome,
+) -> dict[int, UnrecordedEvent]:
+    conflicts: dict[int, UnrecordedEvent] = {}
+    for row, fields in outcome.conflicts.items():
+        event = events[int(checked.numbers[row])]
+        message = conflict_message(
+            event.identifier, fields, int(outcome.positions[row])
+        )
+        conflicts[int(checked.numbers[row])] = UnrecordedEvent.of(
+            event, IdentifierConflictError.code, message
+        )
+    return conflicts

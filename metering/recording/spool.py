@@ -1,0 +1,209 @@
+"""The spool: events held on the disk, so that recording one makes it durable.
+
+Threads that record at the same time share a write, as they share commits of the log. A
+round sets the file at hand aside, and takes in the files that were set aside and those of
+processes that died. A file is removed once its events are in the log. If the process dies
+in between, they are appended again, and their identifiers keep them from counting twice.
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from ledger.appending.group_commit import GroupCommit
+from ledger.errors import StoreClosedError, StoreError, StoreFullError
+from metering.recording.buffer import TAKEN_AT_A_TIME
+from metering.recording.events import HeldEvent, UnrecordedEvent
+from metering.recording.spool_files import (
+    SpoolFile,
+    SpoolUnreadableError,
+    files_of,
+    line_of,
+    refusal_of,
+    remove_nameless,
+    sync_directory,
+)
+
+_REFUSED = ".refused.ndjson"
+
+_logger = logging.getLogger(__name__)
+
+
+class Spool:
+    """A directory of events for one log, shared with other processes.
+
+    Args:
+        directory: made where it is absent. It must be on a local file system.
+        epoch: of the log.
+
+    Raises:
+        StoreError: the directory cannot be used.
+    """
+
+    def __init__(self, directory: Path, epoch: str) -> None:
+        self._directory = directory
+        self._epoch = epoch
+        self._group = GroupCommit(self._write)
+        self._set_aside: deque[SpoolFile] = deque()
+        self._reading: Iterator[HeldEvent] | None = None
+        self._taken: Sequence[HeldEvent] = ()
+        self._left_alone: set[Path] = set()
+        self._is_closed = False
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            sync_directory(directory.parent)
+        except OSError as error:
+            raise refusal_of(error, directory) from error
+        self._file: SpoolFile | None = SpoolFile.create(directory, epoch)
+
+    @property
+    def waiting(self) -> int:
+        """How many events were added since the last round began."""
+        file = self._file
+        return 0 if file is None else file.count
+
+    def add(self, event: HeldEvent) -> None:
+        """Hold an event, durably.
+
+        Raises:
+            StoreError: it is not held.
+        """
+        self._group.submit((line_of(event),))
+
+    def add_together(self, events: Sequence[HeldEvent]) -> None:
+        """Hold events, durably, all or none.
+
+        Raises:
+            StoreError: they are not held.
+        """
+        self._group.submit(tuple(map(line_of, events)))
+
+    def begin(self) -> None:
+        """Begin a round: what was added so far can be taken, and what the dead left.
+
+        Raises:
+            StoreError: the directory cannot be read.
+        """
+        try:
+            self._adopt()
+        except OSError as error:
+            raise refusal_of(error, self._directory) from error
+        if self._file is None or self._file.count == 0:
+            return
+        following = None
+        with suppress(StoreError):  # It is made when it is needed, or refused then.
+            following = SpoolFile.create(self._directory, self._epoch)
+        with self._group.leading:
+            current, self._file = self._file, following
+        if current is not None:
+            self._set_aside.append(current)
+
+    def take(self) -> Sequence[HeldEvent]:
+        """Return the next events of the round, the same ones until they are dropped.
+
+        Raises:
+            StoreError: a file cannot be read; the next time it is read from the beginning.
+        """
+        try:
+            while not self._taken and self._set_aside:
+                if self._reading is None:
+                    self._reading = self._set_aside[0].events()
+                self._taken = list(islice(self._reading, TAKEN_AT_A_TIME))
+                if not self._taken:
+                    self._remove(self._set_aside[0])
+                    self._reading = None
+                    self._set_aside.popleft()
+        except OSError as error:
+            self._reading = None
+            raise refusal_of(error, self._directory) from error
+        return self._taken
+
+    def drop(self, refused: Sequence[UnrecordedEvent]) -> None:
+        """Let go of the events that were taken; what was refused is kept beside.
+
+        Raises:
+            StoreError: it cannot be kept; nothing was let go of.
+        """
+        if refused:
+            kept = self._set_aside[0].path.with_suffix(_REFUSED)
+            try:
+                with kept.open("ab") as file:
+                    file.writelines(
+                        msgspec.json.encode(each) + b"\n" for each in refused
+                    )
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise refusal_of(error, self._directory) from error
+        self._taken = ()
+
+    def refuse_more(self) -> None:
+        """Let no more be added; what was is still taken."""
+        self._is_closed = True
+
+    def close(self) -> Sequence[HeldEvent]:
+        """Let go of the files: what they hold is taken in by whoever comes next."""
+        self._is_closed = True
+        with self._group.leading:
+            current, self._file = self._file, None
+        if current is not None and current.count == 0:
+            current.remove()
+        for file in (*self._set_aside, *([current] if current else [])):
+            file.close()
+        return ()
+
+    def _write(self, drafts: Sequence[Sequence[bytes]]) -> Sequence[bool]:
+        """Write the lines of those who recorded at the same time."""
+        if self._is_closed:
+            raise StoreClosedError(str(self._directory))
+        if self._file is None:
+            self._file = SpoolFile.create(self._directory, self._epoch)
+        try:
+            self._file.append([line for lines in drafts for line in lines])
+        except OSError as error:
+            refusal = refusal_of(error, self._directory)
+            if not isinstance(refusal, StoreFullError):
+                # After a failed fsync nobody knows what later ones would make durable.
+                self._set_aside.append(self._file)
+                self._file = None
+            raise refusal from error
+        return [True] * len(drafts)
+
+    def _adopt(self) -> None:
+        """Take the files of the dead that are for this log."""
+        remove_nameless(self._directory)
+        for path in files_of(self._directory):
+            if path in self._left_alone:
+                continue
+            file = SpoolFile.adopt(path)
+            if file is None:
+                continue
+            try:
+                epoch = file.header().epoch
+            except SpoolUnreadableError as error:
+                self._leave_alone(file, f"it cannot be read: {error}")
+                continue
+            if epoch == self._epoch:
+                self._set_aside.append(file)
+            else:
+                self._leave_alone(file, "its events are for another store")
+
+    def _leave_alone(self, file: SpoolFile, reason: str) -> None:
+        _logger.warning("The spool file %s is left alone: %s", file.path, reason)
+        self._left_alone.add(file.path)
+        file.close()
+
+    def _remove(self, file: SpoolFile) -> None:
+        if file.damaged_lines:
+            _logger.error(
+                "The spool file %s has %d damaged lines; it is set aside",
+                file.path,
+                file.damaged_lines,
+            )
+        file.remove()
