@@ -7,10 +7,12 @@ ONLY ?=
 SIZE ?= full
 
 BIN := .venv/bin
-# Twice quiet: errors only.
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
+# Twice quiet: errors only. What is imported is compiled then, most never is.
+INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check \
+  --editable
 RUNTIME := .venv/.installed-runtime
 DEVELOPMENT := .venv/.installed-development
+PEERS := .venv/.installed-peers
 NODE := .venv/.installed-node
 JOBS ?= 2
 # Which of the steps are taken where only some are: others with the next commit.
@@ -18,6 +20,8 @@ TURN ?= $(shell git rev-list --count HEAD 2>/dev/null)
 PYTEST = METERING_TEST_TURN=$(or $(TURN),0) $(BIN)/python -m pytest --quiet \
   -p no:benchmark --numprocesses=$(JOBS) --dist=worksteal
 BENCHMARKS = METERING_BENCH_SIZE=smoke $(BIN)/python -m pytest --quiet --benchmark-quiet bench
+# Tests start dozens of interpreters, which would each compile all that they import.
+unexport PYTHONDONTWRITEBYTECODE
 RESULTS := .benchmarks/$(or $(ONLY),all)-$(SIZE).json
 
 .DEFAULT_GOAL := help
@@ -37,13 +41,13 @@ demo: $(RUNTIME) ## meter a day of traffic and show it (STORE=path or URL, EVENT
 test: $(DEVELOPMENT) $(NODE) ## run the tests (FAST=1 in two minutes, JOBS=processes, ARGS=for pytest)
 	@METERING_TEST_PROFILE=$(if $(FAST),fast,test) $(PYTEST) $(ARGS)
 
-check: $(DEVELOPMENT) ## check formatting, lint, types and the direction of imports
+check: $(PEERS) ## check formatting, lint, types and the direction of imports
 	@$(BIN)/ruff format --check --quiet || { echo "run: $(BIN)/ruff format"; exit 1; }
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(DEVELOPMENT) ## measure and print the ratios (ONLY=append, SIZE=smoke or full)
+bench: $(PEERS) ## measure and print the ratios (ONLY=append, SIZE=smoke or full)
 	@case "$(SIZE)" in smoke|full) ;; *) echo "SIZE is smoke or full, not $(SIZE)" >&2; exit 2;; esac
 	@test -z "$(ONLY)" || ls bench/bench_$(ONLY)*.py >/dev/null 2>&1 || { \
 	  echo "no benchmark named $(ONLY); there are:" bench/bench_*.py >&2; exit 2; }
@@ -55,7 +59,7 @@ bench: $(DEVELOPMENT) ## measure and print the ratios (ONLY=append, SIZE=smoke o
 	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \
 	exit $$status
 
-prove: $(DEVELOPMENT) $(NODE) ## run the rest: both databases, every step, long searches (PART=rest: bounded)
+prove: $(PEERS) $(NODE) ## run the rest: both databases, every step, long searches (PART=rest: bounded)
 	@METERING_TEST_PROFILE=$(or $(PART),prove) $(PYTEST) $(ARGS)
 	@$(if $(ARGS),:,$(BENCHMARKS))
 
@@ -73,8 +77,13 @@ $(RUNTIME): pyproject.toml | $(BIN)/python
 
 $(DEVELOPMENT): pyproject.toml | $(BIN)/python
 	@echo "Installing metering and its development tools into .venv"
-	@$(INSTALL) '.[dev,bench]'
+	@$(INSTALL) '.[dev]'
 	@touch $(RUNTIME) $@
+
+$(PEERS): pyproject.toml | $(BIN)/python
+	@echo "Installing metering, its development tools and its benchmarks' peers into .venv"
+	@$(INSTALL) '.[dev,bench]'
+	@touch $(RUNTIME) $(DEVELOPMENT) $@
 
 # Nothing depends on it but tests, which say so where they are skipped for want of it.
 $(NODE): tests/server/npm/package.json tests/server/npm/package-lock.json | $(BIN)/python
