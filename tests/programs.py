@@ -16,14 +16,20 @@ class Program:
 
     It has an interpreter, streams and signals of its own, like one that a shell starts;
     only its imports were done before.
+
+    Args:
+        arguments: of the command line.
+        terminal: the device that it reads and prints on; None is a pipe.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, terminal: str | None = None) -> None:
         processes = warm_processes()
         streams = [processes.Pipe(duplex=False) for _ in range(2)]
         written = [theirs for _, theirs in streams]
         place = dict(os.environ), os.getcwd()  # noqa: PTH109  # pickled as it is
-        self._process = processes.Process(target=_run, args=(arguments, place, written))
+        self._process = processes.Process(
+            target=_run, args=(arguments, place, written, terminal)
+        )
         self._process.start()
         for theirs in written:
             # With the only other end in the process, its end is theirs.
@@ -71,6 +77,7 @@ def _run(
     arguments: tuple[str, ...],
     place: tuple[dict[str, str], str],
     streams: list[Connection],
+    terminal: str | None,
 ) -> None:
     environment, directory = place
     os.environ.clear()
@@ -79,6 +86,10 @@ def _run(
     for descriptor, pipe in enumerate(streams, 1):
         os.dup2(pipe.fileno(), descriptor)
         pipe.close()
+    if terminal is not None:
+        device = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+        for descriptor in (0, 1):
+            os.dup2(device, descriptor)
     sys.stdout, sys.stderr = (open(each, "w", closefd=False) for each in (1, 2))  # noqa: SIM115  # as long as the process
     sys.argv = ["metering", *arguments]
     main()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import metering
-from tests.server.running import Answered, Server
+from tests.server.running import Answered, Askable, Server
 from tests.server.usage import unique
 
 PATH = "/metering/v1/meter_events"
@@ -95,7 +95,7 @@ def cloud_event(name: str, event_id: str, **fields: object) -> dict[str, object]
 
 
 def send(
-    server: Server, kind: str, body: bytes, query: str = "", **headers: str
+    server: Askable, kind: str, body: bytes, query: str = "", **headers: str
 ) -> Answered:
     return server.ask("POST", f"{PATH}{query}", body, Content_Type=kind, **headers)
 

@@ -3,8 +3,6 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from metering.cli.screens.charts import (
 )
 from tests.metering.cli.running import lines, run, run_program
 from tests.metering.usual_credits import apply, grant, line
+from tests.programs import Program
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 ALL_DAYS = ["--start", "2025-03-01", "--end", "2025-03-11"]
@@ -150,7 +149,14 @@ def test_history_on_a_screen_without_blocks_is_drawn_in_ascii(store: None) -> No
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_screens_fit_the_terminal(width: int, store: None) -> None:
+def test_screens_fit_the_terminal(
+    width: int, store: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("TERM", "xterm"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
     for arguments in (HISTORY + ALL_DAYS, ["credits"]):
         rows = on_terminal(width, *arguments)
 
@@ -166,17 +172,9 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
     """Run the program on a terminal, and give what it shows without colours."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
-    environment |= {"TERM": "xterm", "NO_COLOR": "1"}
     try:
-        subprocess.run(
-            [sys.executable, "-m", "metering", *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            check=True,
-            env=environment,
-        )
+        with Program(*arguments, terminal=os.ttyname(theirs)) as program:
+            assert program.wait() == 0
         shown = os.read(ours, 1 << 16).decode()
     finally:
         os.close(theirs)

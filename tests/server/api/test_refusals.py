@@ -232,8 +232,8 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server) -> None:
 
 
 def test_a_length_of_thousands_of_digits_is_too_large(server: Server) -> None:
-    length = b"Content-Length: %s3\r\n" % (b"0" * 5_000)
-    sent = b"POST /v1/billing/meters HTTP/1.1\r\nHost: localhost\r\n" + length
+    fields = b"Connection: close\r\nContent-Length: %s3\r\n" % (b"0" * 5_000)
+    sent = b"POST /v1/billing/meters HTTP/1.1\r\nHost: localhost\r\n" + fields
 
     head, _, _ = told(server, sent + b"\r\na=b").partition(b"\r\n\r\n")
 

@@ -19,12 +19,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from metering.server.table import ROUTES
+from tests.profiles import PROFILE
 from tests.server.forms import form_of
 from tests.server.running import FORM, Answered
 from tests.server.usage import one_of_each
 from tests.server.witness import Witness, witnessed_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 
 CHECKS = [
     not_a_server_error,
@@ -117,7 +118,8 @@ def test_what_is_asked_by_the_document_is_answered_as_it_says(
     operation = described[path][method]
 
     @settings(
-        max_examples=max(5, settings().max_examples // 4),
+        # Drawing from a schema takes long: where all steps are taken, more are drawn.
+        max_examples=max(6 // PROFILE.stride, settings().max_examples // 4),
         suppress_health_check=list(HealthCheck),
     )
     @given(operation.as_strategy(generation_mode=mode))

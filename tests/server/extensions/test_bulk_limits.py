@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from metering.server.extensions.bulk import ROUTES
+from tests.empty_stores import empty_store
 from tests.server.bulk import (
     ARROW,
     NDJSON,
@@ -24,6 +25,7 @@ from tests.server.bulk import (
     send,
     table_of,
 )
+from tests.server.in_process import served
 from tests.server.running import Server
 
 pytestmark = pytest.mark.slow
@@ -136,13 +138,17 @@ def test_batches_that_ask_for_more_memory_than_is_allowed_are_refused(
     assert recorded(server, name) == []
 
 
-def test_a_body_of_nothing_but_bad_rows_is_given_up(server: Server) -> None:
-    body = gzip.compress(b"0\n" * 1_200_000)
+def test_a_body_of_nothing_but_bad_rows_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("metering.server.extensions.bulk._REJECTED_MAX", 100_000)
+    body = gzip.compress(b"0\n" * 200_000)
 
-    answered = send(server, NDJSON, body, Content_Encoding="gzip")
+    with empty_store() as store, served(store) as application:
+        answered = send(application, NDJSON, body, Content_Encoding="gzip")
 
     assert answered.status == 400
     assert answered.error["message"] == (
-        "More than 1000000 rows were rejected. The first 1050000 rows were taken before"
-        " that: 0 recorded, 0 recorded earlier, 1050000 rejected."
+        "More than 100000 rows were rejected. The first 150000 rows were taken before"
+        " that: 0 recorded, 0 recorded earlier, 150000 rejected."
     )

@@ -134,7 +134,7 @@ def test_a_body_counts_once_when_the_server_was_stopped_amid_it(
     tmp_path_factory: pytest.TempPathFactory, stop: signal.Signals
 ) -> None:
     target = str(tmp_path_factory.mktemp("stopped") / "usage")
-    rows = 300_000
+    rows = 150_000
     with running_server(target, *OPTIONS) as server:
         name, key = new_event_name(server, "tokens"), server.key
         body = arrow_of(table_of(name, [1] * rows).drop_columns("identifier"))
