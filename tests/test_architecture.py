@@ -31,7 +31,7 @@ def _path_from_root(path: Path) -> str:
 
 def test_imports_keep_their_contracts() -> None:
     # Not in this process, where it would disable every logger that there is.
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
 
     finished = subprocess.run(
         command, cwd=ROOT, check=False, capture_output=True, text=True
