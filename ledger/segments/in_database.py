@@ -2,10 +2,13 @@
 
 A file is a few rows, its chunks, which are inserted in one database transaction: others
 see all of it or nothing. Nothing here waits for the write lock or holds it, so appends
-go on meanwhile. Reads take of a chunk only what is asked for.
+go on meanwhile. Reads take of a large file only what is asked for. A small one is taken
+whole, since each request takes longer than a chunk, and a few of them are kept.
 """
 
 import functools
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from io import SEEK_CUR, SEEK_END, SEEK_SET
 from typing import NoReturn
@@ -21,6 +24,7 @@ from ledger.segments.names import check_name
 
 # What of a file is in memory once more while it is put or compared.
 CHUNK_BYTES = 1 << 20
+_CHUNKS_KEPT = 32
 
 _NAMES = select(log_segment_chunk.c.name).where(log_segment_chunk.c.number == 0)
 _SIZE = select(func.sum(func.length(log_segment_chunk.c.content))).where(
@@ -51,6 +55,9 @@ class DatabaseStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()
+        # Files of one chunk, by name.
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
 
     def __reduce__(self) -> tuple[Callable[[str], "DatabaseStore"], tuple[str]]:
         """Pickle as the address of the database, without its password."""
@@ -72,6 +79,8 @@ class DatabaseStore:
             for number, chunk in enumerate(_chunks(content)):
                 row = {"name": name, "number": number, "content": chunk.to_pybytes()}
                 connection.execute(insert(log_segment_chunk), row)
+        with self._lock:
+            self._kept.pop(name, None)
         if not self._holds(name, content):
             self.remove(name)
             reason = f"of {name} something else was read back than was written"
@@ -93,7 +102,8 @@ class DatabaseStore:
         size = self.size(name)
         if size is None:
             self._missing(name)
-        return pa.PythonFile(_ChunksFile(self._database, name, size, elsewhere), "r")
+        between = functools.partial(self._between, name, size)
+        return pa.PythonFile(_ChunksFile(between, size, elsewhere), "r")
 
     def path(self, name: str) -> None:
         """There are no local files."""
@@ -117,9 +127,44 @@ class DatabaseStore:
         check_name(name)
         with self._database.write_beside() as connection:
             connection.execute(_DELETE, {"wanted": name})
+        with self._lock:
+            self._kept.pop(name, None)
 
     def sweep(self) -> None:
         """Nothing that is visible is ever left behind."""
+
+    def _between(self, name: str, size: int, start: int, end: int) -> bytes:
+        """Read ``[start, end)`` of a file; less where it is not there."""
+        if size > CHUNK_BYTES:
+            return self._of_chunks(name, start, end)
+        with self._lock:
+            content = self._kept.get(name)
+        if content is None:
+            content = self._of_chunks(name, 0, size)
+            if len(content) < size:
+                return b""
+        with self._lock:
+            self._kept[name] = content
+            self._kept.move_to_end(name)
+            if len(self._kept) > _CHUNKS_KEPT:
+                self._kept.popitem(last=False)
+        return content[start:end]
+
+    def _of_chunks(self, name: str, start: int, end: int) -> bytes:
+        """Read ``[start, end)``, chunk by chunk, as one snapshot has them."""
+        pieces = []
+        with self._database.read() as connection:
+            for number in range(start // CHUNK_BYTES, -(-end // CHUNK_BYTES)):
+                begins = number * CHUNK_BYTES
+                first, last = max(start - begins, 0), min(end - begins, CHUNK_BYTES)
+                place = {"wanted": name, "at": number}
+                # The first byte has the number 1.
+                bounds = {"first": first + 1, "byte_count": last - first}
+                piece = connection.execute(_PIECE, place | bounds).scalar()
+                if piece is None:
+                    break
+                pieces.append(bytes(piece))
+        return b"".join(pieces)
 
     def _missing(self, name: str) -> NoReturn:
         raise SegmentMissingError(self.url, name)
@@ -147,13 +192,11 @@ class _ChunksFile:
 
     def __init__(
         self,
-        database: Database,
-        name: str,
+        between: Callable[[int, int], bytes],
         size: int,
         elsewhere: Callable[[], pa.NativeFile],
     ) -> None:
-        self._database = database
-        self._name = name
+        self._between = between
         self._size = size
         self._elsewhere = elsewhere
         self._at = 0
@@ -163,7 +206,7 @@ class _ChunksFile:
         """Read bytes, to the end where their number is left out or negative."""
         is_all = byte_count is None or byte_count < 0
         end = self._size if is_all else min(self._at + (byte_count or 0), self._size)
-        content = self._between(self._at, end)
+        content = self._of_either(self._at, end) if self._at < end else b""
         self._at += len(content)
         return content
 
@@ -181,31 +224,13 @@ class _ChunksFile:
         """Close the file; there is nothing to let go of."""
         self.closed = True
 
-    def _between(self, start: int, end: int) -> bytes:
-        """Read ``[start, end)``, chunk by chunk, as one snapshot has them."""
-        if start >= end:
-            return b""
+    def _of_either(self, start: int, end: int) -> bytes:
         if self._moved is None:
-            content = self._of_chunks(start, end)
+            content = self._between(start, end)
             if len(content) == end - start:
                 return content
             self._moved = self._elsewhere()
         return bytes(self._moved.read_at(end - start, start))
-
-    def _of_chunks(self, start: int, end: int) -> bytes:
-        pieces = []
-        with self._database.read() as connection:
-            for number in range(start // CHUNK_BYTES, -(-end // CHUNK_BYTES)):
-                begins = number * CHUNK_BYTES
-                first, last = max(start - begins, 0), min(end - begins, CHUNK_BYTES)
-                place = {"wanted": self._name, "at": number}
-                # The first byte has the number 1.
-                bounds = {"first": first + 1, "byte_count": last - first}
-                piece = connection.execute(_PIECE, place | bounds).scalar()
-                if piece is None:
-                    break
-                pieces.append(bytes(piece))
-        return b"".join(pieces)
 
 
 # A pool of connections is not made anew for every job that reads a segment.

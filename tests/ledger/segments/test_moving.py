@@ -17,10 +17,18 @@ from ledger.schema import log_segment_chunk
 from ledger.segments.catalog import begin_segment
 from ledger.segments.in_database import CHUNK_BYTES, DatabaseStore
 from ledger.segments.moving import MovingStore
-from ledger.segments.store import open_segment_store
+from ledger.segments.store import SegmentStore, open_segment_store
+from projections.folds import FactTables
 from tests.conftest import StoreTargets
 from tests.ledger.conftest import OpenLog
-from tests.ledger.drafts import append, meter_created, record, row, stored_rows
+from tests.ledger.drafts import (
+    Recorder,
+    append,
+    meter_created,
+    record,
+    row,
+    stored_rows,
+)
 
 pytestmark = [pytest.mark.dialect, pytest.mark.postgresql]
 
@@ -32,6 +40,24 @@ CONTENT = pa.py_buffer(bytes(range(251)) * (3 * CHUNK_BYTES // 251 + 1))
 def database(schemas: StoreTargets) -> Iterator[Database]:
     with schemas() as target, closing(open_database(target, creates=True)) as opened:
         yield opened
+
+
+@pytest.fixture
+def open_log(tmp_path: Path) -> OpenLog:
+    """Open the log of a database; each one stands for another process."""
+
+    def open_one(*, database: Database, segments: SegmentStore) -> Log:
+        return Log(
+            database,
+            fold=FactTables(),
+            usage=Recorder(),
+            epoch="epoch-1",
+            segments=segments,
+            runs=tmp_path / "runs",
+            identifier_retention=None,
+        )
+
+    return open_one
 
 
 def sealed_inside(open_log: OpenLog, database: Database, segments: int = 2) -> Log:
@@ -159,8 +185,8 @@ def test_a_damaged_file_does_not_move(
 def test_a_process_that_was_given_no_store_misses_what_has_moved(
     open_log: OpenLog, database: Database, tmp_path: Path
 ) -> None:
-    log = sealed_inside(open_log, database)
-    (first, _) = log.history.segments()
+    (first, _) = sealed_inside(open_log, database).history.segments()
+    log = open_log(database=database, segments=DatabaseStore(database))
     moving_log = open_log(
         database=database, segments=moving(database, tmp_path / "far")
     )
