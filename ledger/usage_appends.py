@@ -136,10 +136,11 @@ class UsageAppends:
     def _settle(self, draft: Draft) -> _SettledDraft:
         """Settle a draft against all that was taken in."""
         known, candidates = self._intake.find(draft.hashes)
-        live_since = None
+        live_since: int | np.ndarray | None = None
         if self._retention is not None:
             now = max(known.recorded_at, draft.now())
-            live_since = now - self._retention // timedelta(microseconds=1)
+            retention = self._retention // timedelta(microseconds=1)
+            live_since = draft.sent_by(now) - retention
         outcome = settle(draft, candidates, self._stored_at, live_since=live_since)
         return known, outcome, draft.take(outcome.are_new)
 

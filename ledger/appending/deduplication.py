@@ -110,7 +110,7 @@ def settle(
     known: Candidates,
     stored: ReadEvents,
     *,
-    live_since: int | None,
+    live_since: int | np.ndarray | None,
 ) -> Outcome:
     """Compare a draft with the events recorded before, and with itself.
 
@@ -119,7 +119,8 @@ def settle(
         known: what the draft may repeat.
         stored: reads those candidates that are not proven equal without it.
         live_since: identifiers recorded before this instant (microseconds since 1970
-            UTC) may be used again; None keeps them for ever.
+            UTC), or before that of each event, may be used again; None keeps them for
+            ever.
 
     Returns:
         The outcome before the new events are recorded.
@@ -163,7 +164,7 @@ def _settle_stored(
     draft: Draft,
     known: Candidates,
     stored: ReadEvents,
-    live_since: int | None,
+    live_since: int | np.ndarray | None,
     originals: _Originals,
 ) -> None:
     rows, positions = known.rows, known.positions
@@ -181,7 +182,9 @@ def _settle_stored(
     is_same = is_proven.copy()
     is_same[read] = _is_same(drafted, events)
     if live_since is not None:
-        is_same[read] &= recorded_at >= live_since
+        is_same[read] &= (
+            recorded_at >= np.broadcast_to(live_since, len(draft))[rows[read]]
+        )
     originals.positions[rows[is_same]] = positions[is_same]
     is_original = is_same & (originals.positions[rows] == positions)
     compared = np.flatnonzero(is_original[read])

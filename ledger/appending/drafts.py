@@ -47,6 +47,8 @@ class Draft:
             lock, so that nothing is recorded at a time before what another process saw.
         requests: requests to write down in the same database transaction, each with the
             index of the event that has to be new.
+        sent_at: when each event was first sent, microseconds since 1970 UTC (int64), at
+            which its identifier was used; None is now.
     """
 
     events: UsageEvents
@@ -55,6 +57,7 @@ class Draft:
     facts_position: int
     now: Callable[[], int]
     requests: Sequence[tuple[int, Request]]
+    sent_at: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""
@@ -70,6 +73,7 @@ class Draft:
         facts_position: int,
         now: Callable[[], int],
         requests: Sequence[tuple[int, Request]] = (),
+        sent_at: np.ndarray | None = None,
     ) -> "Draft":
         """Make a draft; see the attributes."""
         return cls(
@@ -79,6 +83,7 @@ class Draft:
             facts_position=facts_position,
             now=now,
             requests=requests,
+            sent_at=sent_at,
         )
 
     @classmethod
@@ -100,6 +105,7 @@ class Draft:
                 for start, draft in zip(starts, drafts, strict=False)
                 for row, request in draft.requests
             ],
+            sent_at=_together_sent_at(drafts),
         )
 
     def __len__(self) -> int:
@@ -122,7 +128,12 @@ class Draft:
                 for row, request in self.requests
                 if row in number
             ],
+            sent_at=None if self.sent_at is None else self.sent_at[rows],
         )
+
+    def sent_by(self, now: int) -> int | np.ndarray:
+        """Return when its events were first sent, all or each, at the latest now."""
+        return now if self.sent_at is None else np.minimum(self.sent_at, now)
 
     @cached_property
     def encoded(self) -> tuple[bytes, bytes]:
@@ -224,4 +235,16 @@ def _in_form(parts: Sequence[UsageEvents]) -> UsageEvents:
         return concatenate_events(parts)
     return (
         few[0] if len(few) == 1 else FewEvents([r for part in few for r in part.rows])
+    )
+
+
+def _together_sent_at(drafts: Sequence[Draft]) -> np.ndarray | None:
+    if all(draft.sent_at is None for draft in drafts):
+        return None
+    now = np.iinfo(np.int64).max
+    return np.concatenate(
+        [
+            np.full(len(draft), now) if draft.sent_at is None else draft.sent_at
+            for draft in drafts
+        ]
     )

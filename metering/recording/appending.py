@@ -64,6 +64,7 @@ def _check_few(
         events=FewEvents(tuple(rows.values())),
         numbers=numbers,
         has_own_timestamp=_have_own_timestamps(events)[numbers],
+        sent_at=_sent_at(events)[numbers],
         refusals=_unrecorded(events, refusals),
     )
 
@@ -79,6 +80,7 @@ def _check_many(
         events=checked.events,
         numbers=checked.numbers,
         has_own_timestamp=_have_own_timestamps(events)[checked.numbers],
+        sent_at=_sent_at(events)[checked.numbers],
         refusals=_unrecorded(events, checked.refusals),
     )
 
@@ -118,6 +120,10 @@ def _columns_of(events: Sequence[HeldEvent]) -> LocatedColumns:
 
 def _have_own_timestamps(events: Sequence[HeldEvent]) -> np.ndarray:
     return np.array([event.has_own_timestamp for event in events], np.bool_)
+
+
+def _sent_at(events: Sequence[HeldEvent]) -> np.ndarray:
+    return np.array([event.recorded_at for event in events], np.int64)
 
 
 def _unrecorded(

@@ -89,6 +89,7 @@ class CheckedEvents(Generic[RefusalT]):
         has_own_timestamp: which of them carry their sender's timestamp (bool).
         refusals: the others, by number.
         requests: the index of an event, and the request to write down if it is new.
+        sent_at: when each was first sent (int64), see `Draft`; None is now.
     """
 
     events: UsageEvents
@@ -96,6 +97,7 @@ class CheckedEvents(Generic[RefusalT]):
     has_own_timestamp: np.ndarray
     refusals: Mapping[int, RefusalT]
     requests: Sequence[tuple[int, Request]] = ()
+    sent_at: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""
@@ -181,6 +183,7 @@ class Engine:
             facts_position=definitions.facts_position,
             now=self.now,
             requests=checked.requests,
+            sent_at=checked.sent_at,
         )
         return checked, draft
 

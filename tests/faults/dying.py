@@ -41,7 +41,7 @@ _LONGEST_LIFE_SECONDS = 0.05
 _READ_ONLY = ("SELECT", "PRAGMA", "BEGIN", "SHOW", "SET")
 
 
-class _Countdown:
+class Countdown:
     """Steps left to live."""
 
     def __init__(self, steps: int) -> None:
@@ -79,7 +79,7 @@ def die_before(
 ) -> None:
     """Do something to a store, and die before some step of it; or say that it is done."""
     with open_store(target) as store:
-        _Countdown(steps)
+        Countdown(steps)
         deed(store)
         pipe.send("done")
 
@@ -88,7 +88,7 @@ def die_opening(
     opening: Callable[[str], None], target: str, steps: int, pipe: Connection
 ) -> None:
     """Open a store, and die before some step of it; or say that it is done."""
-    _Countdown(steps)
+    Countdown(steps)
     opening(target)
     pipe.send("done")
 

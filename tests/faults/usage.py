@@ -43,6 +43,15 @@ def create(store: metering.Metering, number: int) -> metering.MeterEvent:
     )
 
 
+def record(recorder: metering.Recorder, number: int) -> None:
+    recorder.record(
+        event_name="tokens",
+        identifier=_identifier(number),
+        timestamp=_timestamp(number),
+        payload={"stripe_customer_id": _customer(number), "value": _value(number)},
+    )
+
+
 def table(numbers: Sequence[int]) -> pa.Table:
     return pa.table(
         {
