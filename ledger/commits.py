@@ -1,39 +1,53 @@
 """The statements on the log's tables, one function each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
-    Row,
-    Select,
     bindparam,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
 
+from ledger.database.store import DriverStatement
 from ledger.entries import Commit, CommitKind, Head
 from ledger.schema import log_commit, log_head
 
-CommitRow = Row[int, int, str, int, bytes, bytes, bytes]
+
+class CommitRow(NamedTuple):
+    """A commit as it is stored."""
+
+    first_position: int
+    entry_count: int
+    kind: str
+    recorded_at: int
+    content_digest: bytes
+    digest: bytes
+    body: bytes
+
 
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
+_ONE_TRIP_BYTES = 64 << 10
 
-_HEAD = select(
-    log_head.c.position,
-    log_head.c.facts_position,
-    log_head.c.sealed_position,
-    log_head.c.recorded_at,
-    log_head.c.digest,
-    log_head.c.epoch,
+_HEAD = DriverStatement(
+    select(
+        log_head.c.position,
+        log_head.c.facts_position,
+        log_head.c.sealed_position,
+        log_head.c.recorded_at,
+        log_head.c.digest,
+        log_head.c.epoch,
+    )
 )
-_MOVE_HEAD = (
+_MOVING_HEAD = (
     update(log_head)
     .where(
-        log_head.c.log_id == 1,
+        log_head.c.log_id == literal_column("1"),
         log_head.c.position == bindparam("known_position"),
         log_head.c.digest == bindparam("known_digest"),
     )
@@ -44,7 +58,16 @@ _MOVE_HEAD = (
         digest=bindparam("new_digest"),
     )
 )
-_INSERT_COMMIT = insert(log_commit)
+_MOVE_HEAD = DriverStatement(_MOVING_HEAD)
+_INSERT_COMMIT = DriverStatement(insert(log_commit))
+_APPEND = DriverStatement(
+    insert(log_commit).from_select(
+        log_commit.c.keys(),
+        select(
+            *(bindparam(each.name, type_=each.type) for each in log_commit.c)
+        ).select_from(_MOVING_HEAD.returning(log_head.c.log_id).cte("moved")),
+    )
+)
 _COMMITS = select(
     log_commit.c.first_position,
     log_commit.c.entry_count,
@@ -54,7 +77,7 @@ _COMMITS = select(
     log_commit.c.digest,
     log_commit.c.body,
 )
-_COMMITS_BETWEEN = (
+_COMMITS_BETWEEN = DriverStatement(
     _COMMITS.where(
         log_commit.c.first_position > bindparam("after"),
         log_commit.c.first_position <= bindparam("up_to"),
@@ -62,9 +85,9 @@ _COMMITS_BETWEEN = (
     .order_by(log_commit.c.first_position)
     .limit(bindparam("at_most"))
 )
-_FACTS_BETWEEN = (
+_FACTS_BETWEEN = DriverStatement(
     _COMMITS.where(
-        log_commit.c.kind == CommitKind.FACTS.value,
+        log_commit.c.kind == literal_column(f"'{CommitKind.FACTS.value}'"),
         log_commit.c.first_position > bindparam("after"),
         log_commit.c.first_position <= bindparam("up_to"),
     )
@@ -106,50 +129,54 @@ def insert_head(
 
 def read_head(connection: Connection) -> Head:
     """Read where the log ends."""
-    row = connection.execute(_HEAD).one()
+    [row] = _HEAD.run(connection, {}).fetchall()
+    position, facts_position, sealed_position, recorded_at, digest, epoch = row
     return Head(
-        position=row.position,
-        facts_position=row.facts_position,
-        recorded_at=row.recorded_at,
-        digest=bytes(row.digest),
-        epoch=row.epoch,
-        sealed_position=row.sealed_position,
+        position=position,
+        facts_position=facts_position,
+        recorded_at=recorded_at,
+        digest=digest,
+        epoch=epoch,
+        sealed_position=sealed_position,
     )
 
 
-def move_head(connection: Connection, known: Head, new: Head) -> bool:
-    """Advance the head, unless it is not where it was known to be."""
-    result = connection.execute(
-        _MOVE_HEAD,
-        {
-            "known_position": known.position,
-            "known_digest": known.digest,
-            "new_position": new.position,
-            "new_facts_position": new.facts_position,
-            "new_recorded_at": new.recorded_at,
-            "new_digest": new.digest,
-        },
-    )
-    return result.rowcount == 1
+def append_commit(
+    connection: Connection, known: Head, new: Head, commit: Commit, body: bytes
+) -> bool:
+    """Store a commit and advance the head, unless it is not where it was known to be.
 
-
-def insert_commit(
-    connection: Connection, commit: Commit, head: Head, body: bytes
-) -> None:
-    """Store the commit that brought the log to a head."""
+    Args:
+        connection: holds the write lock.
+        known: the head that the commit was made for.
+        new: the head that it makes.
+        commit: the commit.
+        body: what it holds, encoded.
+    """
     is_facts = isinstance(commit.content, tuple)
-    connection.execute(
-        _INSERT_COMMIT,
-        {
-            "first_position": commit.first_position,
-            "entry_count": commit.entry_count,
-            "kind": (CommitKind.FACTS if is_facts else CommitKind.USAGE).value,
-            "recorded_at": head.recorded_at,
-            "content_digest": commit.content_digest,
-            "digest": head.digest,
-            "body": body,
-        },
-    )
+    values = {
+        "known_position": known.position,
+        "known_digest": known.digest,
+        "new_position": new.position,
+        "new_facts_position": new.facts_position,
+        "new_recorded_at": new.recorded_at,
+        "new_digest": new.digest,
+        "first_position": commit.first_position,
+        "entry_count": commit.entry_count,
+        "kind": (CommitKind.FACTS if is_facts else CommitKind.USAGE).value,
+        "recorded_at": new.recorded_at,
+        "content_digest": commit.content_digest,
+        "digest": new.digest,
+        "body": body,
+    }
+    is_small = len(body) <= _ONE_TRIP_BYTES
+    if is_small and connection.dialect.name == "postgresql":
+        # In one round trip. A large body is sent when it is sure to be wanted.
+        return bool(_APPEND.run(connection, values).rowcount == 1)
+    if _MOVE_HEAD.run(connection, values).rowcount != 1:
+        return False
+    _INSERT_COMMIT.run(connection, values)
+    return True
 
 
 def commits_between(
@@ -173,14 +200,14 @@ def commits_at(
     connection: Connection, first_positions: Sequence[int]
 ) -> Sequence[CommitRow]:
     """Read the commits that begin at some positions, in the order of the log."""
-    return connection.execute(
-        _COMMITS_AT, {"first_positions": list(first_positions)}
-    ).all()
+    rows = connection.execute(_COMMITS_AT, {"first_positions": list(first_positions)})
+    return [CommitRow(*row) for row in rows]
 
 
 def commit_holding(connection: Connection, position: int) -> CommitRow | None:
     """Read the commit with the greatest first position up to a position."""
-    return connection.execute(_COMMIT_HOLDING, {"position": position}).first()
+    row = connection.execute(_COMMIT_HOLDING, {"position": position}).first()
+    return None if row is None else CommitRow(*row)
 
 
 def position_at(connection: Connection, instant: int) -> int:
@@ -189,13 +216,14 @@ def position_at(connection: Connection, instant: int) -> int:
 
 
 def _in_portions(
-    connection: Connection, commits: Select[Any], after: int, up_to: int
+    connection: Connection, commits: DriverStatement, after: int, up_to: int
 ) -> Iterator[CommitRow]:
     portion = 1
-    while rows := connection.execute(
-        commits, {"after": after, "up_to": up_to, "at_most": portion}
-    ).all():
-        yield from rows
-        after = rows[-1].first_position
-        largest = max(len(row.body) for row in rows)
+    while rows := commits.run(
+        connection, {"after": after, "up_to": up_to, "at_most": portion}
+    ).fetchall():
+        read = [CommitRow(*row) for row in rows]
+        yield from read
+        after = read[-1].first_position
+        largest = max(len(row.body) for row in read)
         portion = max(1, min(_ROWS_AT_A_TIME, _BODY_BYTES_AT_A_TIME // largest))

@@ -100,6 +100,7 @@ class StoreBusyError(StoreError):
             f" {reason}; nothing was written, try again"
         )
         self.store = store
+        self.reason = reason
 
 
 class StoreFullError(StoreError):

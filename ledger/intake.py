@@ -102,12 +102,16 @@ class Intake:
             self._sealed.position,
         )
 
-    def find(self, hashes: np.ndarray) -> tuple[Head, Candidates]:
-        """Find where identifiers' hashes were recorded, up to the head returned."""
+    def find(self, hashes: np.ndarray) -> tuple[Head, Candidates | None]:
+        """Find where identifiers' hashes were recorded, up to the head returned.
+
+        None says without much ado that none was.
+        """
         with self._lock:
             in_tail = self._identifiers.find(hashes)
             if not self._sealed.segments:
-                return self._head, Candidates.in_tail(*in_tail)
+                is_found = len(in_tail[0]) > 0
+                return self._head, Candidates.in_tail(*in_tail) if is_found else None
             return self._head, self._sealed_identifiers.find(hashes).with_tail(*in_tail)
 
     def holds_any_after(self, position: int, hashes: np.ndarray) -> tuple[Head, bool]:

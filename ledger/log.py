@@ -172,9 +172,9 @@ class Log:
         """Find the position of the latest event under an identifier taken in so far."""
         needle = np.array([identifier_hash(event_name, identifier)], np.uint64)
         _, candidates = self._intake.find(needle)
-        positions = candidates.positions
-        if len(positions) == 0:
+        if candidates is None or len(candidates) == 0:
             return None
+        positions = candidates.positions
         events, _ = self.events_at(positions)
         rows = usage_rows(events)
         for row, position in zip(reversed(rows), reversed(positions), strict=True):

@@ -15,9 +15,9 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import attempting
-from ledger.appending.deduplication import settle
+from ledger.appending.deduplication import NO_CANDIDATES, settle
 from ledger.appending.drafts import Draft, Outcome
-from ledger.commits import move_head, read_head
+from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import CommitKind, Head, next_commit
 from ledger.errors import LogDamagedError
@@ -99,7 +99,7 @@ class UsageAppends:
                 commit, head = next_commit(
                     known, new.events, CommitKind.USAGE, digest, draft.now()
                 )
-                if move_head(attempt.connection, known, head):
+                if attempt.append(known, head, commit, body):
                     break
                 # Others committed since: what they recorded may be in this draft.
                 self._take_in(attempt.connection, known)
@@ -107,7 +107,6 @@ class UsageAppends:
                 if len(new) == 0:
                     return outcome
                 body, digest = new.encoded
-            attempt.insert(commit, head, body)
             if new.requests:
                 requests = [request for _, request in new.requests]
                 Requests(attempt.connection).claim(requests, commit.recorded_at)
@@ -136,6 +135,10 @@ class UsageAppends:
     def _settle(self, draft: Draft) -> _SettledDraft:
         """Settle a draft against all that was taken in."""
         known, candidates = self._intake.find(draft.hashes)
+        if candidates is None:
+            if len(draft) == 1:
+                return known, Outcome.of_new(1), draft
+            candidates = NO_CANDIDATES
         live_since: int | np.ndarray | None = None
         if self._retention is not None:
             now = max(known.recorded_at, draft.now())

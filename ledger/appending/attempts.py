@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from ledger.commits import commit_holding, insert_commit
+from ledger.commits import append_commit, commit_holding
 from ledger.database.store import Database
 from ledger.entries import Commit, Head
 from ledger.errors import CommitOutcomeUnknownError, StoreError, StoreFullError
@@ -20,10 +20,12 @@ class Attempt:
         self.connection = connection
         self.commit: Commit | None = None
 
-    def insert(self, commit: Commit, head: Head, body: bytes) -> None:
-        """Insert a commit, for which the head was moved."""
-        insert_commit(self.connection, commit, head, body)
+    def append(self, known: Head, new: Head, commit: Commit, body: bytes) -> bool:
+        """Append a commit, unless the head is not where it was known to be."""
+        if not append_commit(self.connection, known, new, commit, body):
+            return False
         self.commit = commit
+        return True
 
 
 @contextmanager

@@ -90,6 +90,11 @@ class Candidates:
         )
 
 
+_NONE = np.zeros(0, np.int64)
+NO_CANDIDATES = Candidates.in_tail(_NONE, _NONE)
+"""Where nothing was recorded that a draft may repeat."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Originals:
     """What each event of a draft repeats, as far as it was found out.

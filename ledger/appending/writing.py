@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt
-from ledger.commits import move_head
 from ledger.entries import Commit, CommitKind, Head, next_commit, recording_instant
 from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
@@ -64,9 +63,8 @@ class Writing:
         self.commit, self.head = next_commit(
             known, tuple(facts), CommitKind.FACTS, facts_digest(body), self.now
         )
-        is_moved = move_head(self.connection, known, self.head)
-        assert is_moved, "the head was read under the write lock"
-        self._attempt.insert(self.commit, self.head, body)
+        is_appended = self._attempt.append(known, self.head, self.commit, body)
+        assert is_appended, "the head was read under the write lock"
         self._fold.fold(self.connection, self.commit)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ledger.database.postgresql import DEFAULT_SCHEMA, PostgreSQLDatabase
+from ledger.database.postgresql import PostgreSQLDatabase
+from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.errors import StoreMissingError, StoreUnavailableError
@@ -20,7 +21,11 @@ _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 
 
 def open_database(
-    address: str | Path, *, creates: bool, schema: str | None = None
+    address: str | Path,
+    *,
+    creates: bool,
+    schema: str | None = None,
+    settings: DatabaseSettings = DEFAULT_SETTINGS,
 ) -> Database:
     """Open the database at an address.
 
@@ -30,19 +35,20 @@ def open_database(
         schema: of a PostgreSQL database, for the tables; None is what the URL says as
             ``?schema=``, else ``metering``.
         creates: whether to make the file, and its directory, where it is absent.
+        settings: how long to wait, and with how many connections.
 
     Raises:
         StoreMissingError: the file is absent, and was not to be made.
         StoreUnavailableError: there is no such database, or it cannot be used.
     """
     if str(address) == ":memory:":
-        return _TemporaryDatabase()
+        return _TemporaryDatabase(settings)
     if not str(address):
         raise StoreUnavailableError("''", "its address is empty")
     if "://" in str(address):
         url = _postgresql_url(str(address))
         return PostgreSQLDatabase(
-            url.difference_update_query(["schema"]), _schema(url, schema)
+            url.difference_update_query(["schema"]), _schema(url, schema), settings
         )
     if schema is not None:
         raise StoreUnavailableError(str(address), "only PostgreSQL has schemas")
@@ -50,7 +56,7 @@ def open_database(
     if not creates and not file.is_file():
         raise StoreMissingError(str(address))
     _make_directory(Path(address))
-    return SQLiteDatabase(file)
+    return SQLiteDatabase(file, settings)
 
 
 def _make_directory(directory: Path) -> None:
@@ -93,8 +99,10 @@ def _postgresql_url(address: str) -> URL:
     return url
 
 
-def _schema(url: URL, given: str | None) -> str:
-    schema = url.query.get("schema", DEFAULT_SCHEMA) if given is None else given
+def _schema(url: URL, given: str | None) -> str | None:
+    schema = url.query.get("schema") if given is None else given
+    if schema is None:
+        return None
     if not isinstance(schema, str) or not _SCHEMA.fullmatch(schema):
         reason = (
             f"its schema {schema!r} is no name; give 1 to 63 lower-case letters, digits"
@@ -107,12 +115,12 @@ def _schema(url: URL, given: str | None) -> str:
 class _TemporaryDatabase(SQLiteDatabase):
     """A SQLite database in a directory of its own, removed when it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: DatabaseSettings) -> None:
         self._temporary = contextlib.ExitStack()
         path = self._temporary.enter_context(
             tempfile.TemporaryDirectory(prefix="metering-")
         )
-        super().__init__(Path(path) / LOG_FILE, is_durable=False)
+        super().__init__(Path(path) / LOG_FILE, settings, is_durable=False)
 
     def close(self) -> None:
         super().close()

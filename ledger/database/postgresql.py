@@ -10,15 +10,24 @@ a snapshot exists (a stale head would be read).
 All tables lie in one schema, which is the whole search path of every connection: names
 need no qualification, and a table of the application is never taken for ours. Stores in
 two schemas of a database are strangers to each other, with locks of their own.
+
+Between us and the server may be PgBouncer in transaction mode, or another pooler that
+gives a connection another session with each database transaction. What is set for a
+session is then set for each transaction, statements are not prepared, and no lock is a
+session's.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import (
     URL,
     Connection,
+    Engine,
+    NullPool,
     create_engine,
     event,
     func,
@@ -26,84 +35,104 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
-from ledger.database.relocation import move_store
-from ledger.database.store import HeldConnection, close_connections, translated
+from ledger.database.relocation import move_store, schema_of_another_store
+from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
+from ledger.database.store import (
+    HeldConnection,
+    close_connections,
+    lent_driver,
+    translated,
+)
 from ledger.errors import StoreError, StoreUnavailableError, UnsafeDurabilityError
 
-LOCK_TIMEOUT_SECONDS = 60
 DEFAULT_SCHEMA = "metering"
-# "meter" in ASCII: the write lock of releases that knew no schema.
+# "meter" in ASCII: the write lock of releases that knew no schema. They used what is
+# `public` as a rule, so that a store opened there is locked against their processes too.
 _LOCK_KEY_WITHOUT_SCHEMA = 0x6D65746572
+_SCHEMA_OF_OLD = "public"
 
-_SESSION_SETTINGS = {
-    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-    # A reader of the whole log may take long over a part of it.
-    "idle_in_transaction_session_timeout": "1h",
-    "statement_timeout": "10min",
-    "timezone": "UTC",
-}
+# A writer that hangs must not stop the others for ever. A reader of the whole log may
+# take long over a part of it.
+_IDLE_WRITER, _IDLE_READER, _NEVER = "60s", "1h", "0"
+_IDLE = "idle_in_transaction_session_timeout"
 _DURABLE_IF_ON = ("fsync", "full_page_writes", "synchronous_commit")
 _DRIVER_MISSING = (
     "its driver is not installed; pip install 'metering-engine[postgresql]'"
 )
-# A writer that hangs must not stop the others for ever.
-_ENDS_IF_IT_HANGS = func.set_config(
-    "idle_in_transaction_session_timeout",
-    f"{LOCK_TIMEOUT_SECONDS}s",
-    literal(True),  # noqa: FBT003 (for the database transaction)
-)
 _HAS_SCHEMA = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
+_IS_POOLED = "is_pooled"
 
 
 class PostgreSQLDatabase:
     """A log in a PostgreSQL database, written and read by many processes."""
 
-    def __init__(self, url: URL, schema: str = DEFAULT_SCHEMA) -> None:
+    def __init__(
+        self,
+        url: URL,
+        schema: str | None = None,
+        settings: DatabaseSettings = DEFAULT_SETTINGS,
+    ) -> None:
         """Connect to the database.
 
         Args:
             url: of the database.
-            schema: in which the tables lie; an identifier that needs no quotes.
+            schema: in which the tables lie; an identifier that needs no quotes. None is
+                `DEFAULT_SCHEMA`, unless the search path leads to a store that is not
+                there.
+            settings: how long to wait, and with how many connections.
 
         Raises:
-            StoreUnavailableError: the driver is not installed, or the server cannot be
-                reached or refuses us.
+            StoreUnavailableError: the driver is not installed, the server cannot be
+                reached or refuses us, or the schema must be named.
             UnsafeDurabilityError: the server acknowledges before it is safe to.
         """
         self._url = url.set(drivername="postgresql+psycopg")
-        self._schema = schema
-        self._take_lock = select(
-            func.pg_advisory_xact_lock(_lock_key("writing", schema)), _ENDS_IF_IT_HANGS
+        self._schema = schema or DEFAULT_SCHEMA
+        self._session_settings: Mapping[str, str] = {
+            "lock_timeout": _milliseconds(settings.lock_timeout),
+            _IDLE: _IDLE_READER,
+            "statement_timeout": _milliseconds(settings.statement_timeout),
+            "timezone": "UTC",
+            "search_path": self._schema,
+        }
+        key = _lock_key("writing", self._schema)
+        self._begin_writing = (
+            f"BEGIN; SET LOCAL {_IDLE} = '{_IDLE_WRITER}';"
+            f" SELECT pg_advisory_xact_lock({key})"
         )
-        self._sealing_key = _lock_key("sealing", schema)
+        self._try_sealing = select(
+            # Another thread puts a segment away meanwhile, which takes its time.
+            _set_local(_IDLE, _NEVER),
+            func.pg_try_advisory_xact_lock(_lock_key("sealing", self._schema)).label(
+                "is_ours"
+            ),
+        )
+        size, wait = settings.pool_size, settings.lock_timeout.total_seconds()
+        pool: dict[str, Any] = {"max_overflow": -1}
+        if size is not None:
+            pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": wait}
         try:
-            self._engine = create_engine(
-                self._url,
-                isolation_level="READ COMMITTED",
-                max_overflow=-1,
-                hide_parameters=True,
-            )
+            self._engine = self._new_engine(**pool)
         except ModuleNotFoundError as error:
             raise StoreUnavailableError(self.address, _DRIVER_MISSING) from error
         # A reader's several statements must see one state of the log.
         self._reader = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-
-        # The lock of sealing is a session's: a transaction would be idle for too long.
-        self._sealing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._writing = HeldConnection(self._engine)
-        self._watching = HeldConnection(self._sealing)
-
-        @event.listens_for(self._engine, "connect")
-        def _(driver: object, _: ConnectionPoolEntry) -> None:
-            self._set_up(driver)
-
+        # What is held is not taken from the pool, which readers may exhaust.
+        held = self._engine if size is None else self._new_engine(poolclass=NullPool)
+        self._held = held
+        by_statement = held.execution_options(isolation_level="AUTOCOMMIT")
+        self._writing = HeldConnection(by_statement)
+        self._watching = HeldConnection(by_statement)
         try:
             self._check_durability()
+            if schema is None:
+                self._check_schema()
         except StoreError:
             self._engine.dispose()
             raise
@@ -119,35 +148,44 @@ class PostgreSQLDatabase:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""
-        with translated(self.address), self._reader.connect() as connection:
+        # There is nothing to commit. But after a rollback the driver drops its prepared
+        # statements, and each would be planned again.
+        with (
+            translated(self.address, is_waiting=False),
+            self._reader.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
-            # There is nothing to commit. But after a rollback the driver drops its
-            # prepared statements, and each would be planned again.
-            connection.commit()
 
     @contextmanager
     def watch(self) -> Iterator[Connection]:
         """Borrow a connection for one small statement on the latest commit."""
-        with translated(self.address), self._watching.borrowed() as connection:
-            yield connection
+        with (
+            translated(self.address, is_waiting=False),
+            self._watching.borrowed() as connection,
+        ):
+            if not connection.info.get(_IS_POOLED):
+                yield connection
+                return
+            with _transaction(connection, "BEGIN" + self._set_locally()):
+                yield connection
 
     @contextmanager
     def write(self, body_bytes: int = 0) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
         del body_bytes  # The server looks after its own write-ahead log.
-        with (
-            translated(self.address),
-            self._writing.borrowed() as connection,
-            connection.begin(),
-        ):
-            connection.execute(self._take_lock)
-            yield connection
+        with translated(self.address), self._writing.borrowed() as connection:
+            begin = self._begin_writing
+            if connection.info.get(_IS_POOLED):
+                begin = begin.replace("BEGIN", "BEGIN" + self._set_locally(), 1)
+            with _transaction(connection, begin):
+                yield connection
 
     @contextmanager
     def write_beside(self) -> Iterator[Connection]:
         """Open a database transaction that takes no lock but those of its rows."""
         with translated(self.address), self._engine.begin() as connection:
-            connection.execute(select(_ENDS_IF_IT_HANGS))
+            connection.execute(select(_set_local(_IDLE, _IDLE_WRITER)))
             yield connection
 
     def make_place(self, connection: Connection) -> None:
@@ -165,15 +203,14 @@ class PostgreSQLDatabase:
     @contextmanager
     def sealing(self) -> Iterator[bool]:
         """Take the lock of sealing; yield whether it was free."""
-        with translated(self.address), self._sealing.connect() as connection:
-            begin = select(func.pg_try_advisory_lock(self._sealing_key))
-            is_ours = bool(connection.execute(begin).scalar_one())
+        with translated(self.address), self._engine.connect() as connection:
+            is_ours = connection.execute(self._try_sealing).one().is_ours
             try:
-                yield is_ours
+                yield bool(is_ours)
             finally:
-                if is_ours:
-                    end = select(func.pg_advisory_unlock(self._sealing_key))
-                    connection.execute(end)
+                # What was sealed is sealed, and the lock ends with the connection.
+                with suppress(SQLAlchemyError):
+                    connection.commit()
 
     def reclaim(self) -> None:
         """Do nothing: the server's autovacuum reuses the space."""
@@ -182,15 +219,55 @@ class PostgreSQLDatabase:
         """Close all connections."""
         self._watching.close()
         self._writing.close()
-        close_connections(self._engine)
+        for engine in {self._held, self._engine}:
+            close_connections(engine)
 
-    def _set_up(self, driver: object) -> None:
-        cursor = driver.cursor()  # type: ignore[attr-defined]  # DB-API, untyped
-        settings = _SESSION_SETTINGS | {"search_path": self._schema}
-        for name, value in settings.items():
-            cursor.execute(f"SET {name} = '{value}'")
-        cursor.close()
-        driver.commit()  # type: ignore[attr-defined]  # DB-API, untyped
+    def _new_engine(self, **pool: Any) -> Engine:
+        engine = create_engine(
+            self._url, isolation_level="READ COMMITTED", hide_parameters=True, **pool
+        )
+
+        @event.listens_for(engine, "connect")
+        def _(driver: Any, entry: ConnectionPoolEntry) -> None:
+            entry.info[_IS_POOLED] = self._set_up(driver)
+
+        @event.listens_for(engine, "begin")
+        def _(connection: Connection) -> None:
+            if connection.info.get(_IS_POOLED):
+                with lent_driver(connection) as driver:
+                    driver.execute(self._set_locally().removeprefix(";"))
+
+        return engine
+
+    def _set_up(self, driver: Any) -> bool:
+        """Set up a session, and return whether a pooler may change it under us."""
+        with driver.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            # A pooler answers for the server with a number of its own.
+            is_pooled: bool = cursor.fetchone()[0] != driver.info.backend_pid
+            if is_pooled:
+                driver.prepare_threshold = None
+            else:
+                for name, value in self._session_settings.items():
+                    cursor.execute(f"SET {name} = '{value}'")
+        driver.commit()
+        return is_pooled
+
+    def _set_locally(self) -> str:
+        """Return the statements that set for a transaction what a session should have."""
+        settings = self._session_settings.items()
+        return "".join(f"; SET LOCAL {name} = '{value}'" for name, value in settings)
+
+    def _check_schema(self) -> None:
+        """Check that a search path by which releases found a store is not ignored."""
+        with translated(self.address), self._engine.begin() as connection:
+            found = schema_of_another_store(connection, self._schema)
+        if found is not None:
+            raise StoreUnavailableError(
+                self.address,
+                f"its search path leads to a store in the schema {found}, and the schema"
+                f" {self._schema} has another one; say which by ?schema=",
+            )
 
     def _check_durability(self) -> None:
         with translated(self.address), self._engine.connect() as connection:
@@ -200,7 +277,41 @@ class PostgreSQLDatabase:
                     raise UnsafeDurabilityError(self.address, name, found, "on")
 
 
+@contextmanager
+def _transaction(connection: Connection, begin: str) -> Iterator[None]:
+    """Begin and commit by the driver, in one round trip each.
+
+    Args:
+        connection: commits each statement by itself, as SQLAlchemy knows it.
+        begin: what begins the transaction, and is done first in it.
+    """
+    with lent_driver(connection) as driver:
+        is_done = False
+        try:
+            driver.execute(begin)
+            yield
+            # As SQLAlchemy's own commit, for those who listen to the engine.
+            connection.dispatch.commit(connection)
+            driver.execute("COMMIT")
+            is_done = True
+        finally:
+            connection.rollback()
+            if not is_done and not driver.closed:
+                driver.rollback()
+
+
+def _set_local(name: str, value: str) -> Any:
+    is_local = literal(True)  # noqa: FBT003 (for the database transaction)
+    return func.set_config(name, value, is_local)
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return f"{duration // timedelta(milliseconds=1)}ms"
+
+
 def _lock_key(purpose: str, schema: str) -> int:
     """Return the number of a lock, one that every process agrees on."""
+    if (purpose, schema) == ("writing", _SCHEMA_OF_OLD):
+        return _LOCK_KEY_WITHOUT_SCHEMA
     digest = hashlib.sha256(f"metering {purpose} {schema}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

@@ -55,6 +55,7 @@ _FIND_HEAD = text("""
     FROM pg_class AS head JOIN pg_namespace AS namespace ON namespace.oid = head.relnamespace
     WHERE head.relname = 'log_head' AND head.relkind = 'r' AND pg_table_is_visible(head.oid)
 """)
+_IS_THERE = text("SELECT to_regclass(:table)::text")
 _COLUMNS = text("""
     SELECT found.relname AS name,
         array_agg(attribute.attname::text) AS columns
@@ -66,6 +67,26 @@ _COLUMNS = text("""
     GROUP BY found.relname
     ORDER BY found.relname
 """)
+
+
+def schema_of_another_store(connection: Connection, schema: str) -> str | None:
+    """Return the schema of a store that the search path leads to, but is elsewhere.
+
+    Args:
+        connection: in a database transaction.
+        schema: of the store that is to be opened; None is returned where it has none
+            yet, since the other one may be moved there.
+    """
+    connection.exec_driver_sql("SET LOCAL search_path TO DEFAULT")
+    ours = f"{schema}.{_HEAD}"
+    if connection.execute(_IS_THERE, {"table": ours}).scalar() is None:
+        return None
+    found = connection.execute(_FIND_HEAD).scalar()
+    if found is None or found == schema:
+        return None
+    rows = connection.execute(_COLUMNS, {"schema": found})
+    columns = {row.name: frozenset(row.columns) for row in rows}
+    return found if columns.get(_HEAD, frozenset()) >= _SIGN_OF_A_STORE else None
 
 
 def move_store(connection: Connection, schema: str, lock_key: int) -> None:

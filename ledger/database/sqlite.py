@@ -1,5 +1,7 @@
 """The log in one SQLite file, for a store embedded in its application.
 
+One process writes at a time, in the order in which they came (`ledger.database.turns`).
+
 Durability is asked for and then checked, since SQLite ignores what it cannot do:
 write-ahead log, `synchronous=FULL` (an acknowledged commit survives a power cut), no
 automatic checkpoints (they swallow errors of fsync, and versions before 3.51.3 can
@@ -8,26 +10,31 @@ only while the write lock is held. Source: https://sqlite.org/wal.html
 """
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.store import (
     HeldConnection,
     close_connections,
     lent_driver,
     translated,
 )
-from ledger.errors import StoreUnavailableError
+from ledger.database.turns import Turn, Turns
+from ledger.errors import StoreBusyError, StoreError, StoreUnavailableError
 
 LIBRARY_VERSION = sqlite3.sqlite_version
 """Of the SQLite library in use, such as ``3.51.3``."""
-BUSY_TIMEOUT_SECONDS = 60
+# A turn that came sooner leaves SQLite's lock the whole time-out.
+_PUNCTUAL_SECONDS = 0.1
 # The write-ahead log is folded back into the file beyond this. Small, so that its blocks
 # are written over and over: growing the file makes every fsync dearer, and measured at
 # 64 MB a single create took a third longer and a bulk load a tenth.
@@ -36,9 +43,14 @@ _BYTES_OF_A_SMALL_COMMIT = 16 << 10
 # Facts fold into rows of tables, which a commit's body says nothing of. Many, since a
 # billing run changes a row for each invoice, and folding costs more than writing them.
 _ROWS_BETWEEN_CHECKPOINTS = 1 << 17
+# While others wait for their turn, folding waits for a quiet moment, but not for ever.
+_TIMES_LONGER_WHILE_OTHERS_WAIT = 4
 
 # Next to the database, since opening the file itself would drop SQLite's own locks.
 _SEALING_SUFFIX = ".sealing"
+_TURNS_SUFFIX = ".turns"
+
+_logger = logging.getLogger(__name__)
 
 _PRAGMAS = {
     "journal_mode": "wal",
@@ -52,11 +64,18 @@ _PRAGMAS = {
 class SQLiteDatabase:
     """A log in one file, written by one process at a time and read by many."""
 
-    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: DatabaseSettings = DEFAULT_SETTINGS,
+        *,
+        is_durable: bool = True,
+    ) -> None:
         """Open or create the file.
 
         Args:
             path: the database file; its directory must exist.
+            settings: of which it heeds the time-out for locks.
             is_durable: whether a commit must survive a power cut; False only for a
                 store that does not outlive its process.
 
@@ -67,13 +86,16 @@ class SQLiteDatabase:
         self._synchronous = "2" if is_durable else "0"
         self._unfolded_bytes = 0
         self._unfolded_rows = 0
-        self._writer = self._engine(begin="BEGIN IMMEDIATE", query_only="0")
+        self._has_failed_to_fold = False
+        self._lock_timeout_seconds = settings.lock_timeout.total_seconds()
+        self._writer = self._engine(begin=None, query_only="0")
         self._reader = self._engine(begin="BEGIN", query_only="1")
         self._watched = self._engine(begin=None, query_only="1")
         self._watching = HeldConnection(self._watched)
         self._writing = HeldConnection(self._writer)
         with translated(self.address), self._writer.connect():
             pass
+        self._turns = Turns(path.with_name(path.name + _TURNS_SUFFIX))
 
     @property
     def address(self) -> str:
@@ -88,7 +110,11 @@ class SQLiteDatabase:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""
-        with translated(self.address), self._reader.connect() as connection:
+        with (
+            translated(self.address),
+            self._reader.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -100,19 +126,21 @@ class SQLiteDatabase:
     @contextmanager
     def write(self, body_bytes: int = 0) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
-        with translated(self.address):
-            with self._writing.borrowed() as connection:
-                driver = _driver_of(connection)
-                rows_before = driver.total_changes
-                with connection.begin():
-                    yield connection
-                self._unfolded_rows += driver.total_changes - rows_before
+        with (
+            self._translated(),
+            self._writing.borrowed() as connection,
+            self._turns.taken(self._lock_timeout_seconds) as turn,
+        ):
+            driver = _driver_of(connection)
+            if self._has_failed_to_fold:
+                self._checkpoint(connection)
+            rows_before = driver.total_changes
+            with self._transaction(connection, turn):
+                yield connection
+            self._unfolded_rows += driver.total_changes - rows_before
             self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
-            if (
-                self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
-                or self._unfolded_rows > _ROWS_BETWEEN_CHECKPOINTS
-            ):
-                self._checkpoint()
+            if self._is_due_to_fold(turn):
+                self._checkpoint_after_commit(connection)
 
     @contextmanager
     def write_beside(self) -> Iterator[Connection]:
@@ -144,14 +172,15 @@ class SQLiteDatabase:
 
     def reclaim(self) -> None:
         """Give space back to the file system, after much was deleted."""
-        with translated(self.address):
-            with (
-                self._writing.borrowed() as connection,
-                lent_driver(connection) as driver,
-            ):
-                # As a script: the statement stops at each page, and a cursor with it.
+        with (
+            self._translated(),
+            self._writing.borrowed() as connection,
+            self._turns.taken(self._lock_timeout_seconds),
+        ):
+            # As a script: the statement stops at each page, and a cursor with it.
+            with lent_driver(connection) as driver:
                 driver.executescript("PRAGMA incremental_vacuum")
-            self._checkpoint()
+            self._checkpoint(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -159,29 +188,103 @@ class SQLiteDatabase:
         self._writing.close()
         for engine in (self._watched, self._reader, self._writer):
             close_connections(engine)
+        self._turns.close()
 
-    def _checkpoint(self) -> None:
+    @contextmanager
+    def _transaction(self, connection: Connection, turn: Turn) -> Iterator[None]:
+        """Begin and commit by the driver, which costs a tenth of SQLAlchemy's way."""
+        with lent_driver(connection) as driver:
+            self._begin(driver, turn)
+            try:
+                yield
+                # As SQLAlchemy's own commit, for those who listen to the engine.
+                connection.dispatch.commit(connection)
+                driver.execute("COMMIT")
+            finally:
+                # SQLAlchemy may have begun one of its own, which SQLite knows nothing of.
+                connection.rollback()
+                if driver.in_transaction:
+                    driver.rollback()
+
+    def _begin(self, driver: sqlite3.Connection, turn: Turn) -> None:
+        """Take SQLite's write lock, within what is left of the time-out."""
+        left = self._lock_timeout_seconds - turn.waited_seconds
+        is_late = turn.waited_seconds > _PUNCTUAL_SECONDS
+        if is_late:
+            driver.execute(f"PRAGMA busy_timeout={max(0, int(1000 * left))}").fetchone()
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        finally:
+            if is_late:
+                whole = int(1000 * self._lock_timeout_seconds)
+                driver.execute(f"PRAGMA busy_timeout={whole}").fetchone()
+        turn.begin()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Translate errors, and say of a lock that was not given who holds it."""
+        try:
+            with translated(self.address):
+                yield
+        except StoreBusyError as error:
+            if (holder := self._turns.holder()) is None:
+                raise
+            held = f"{error.reason}; process {holder.process} began to write"
+            reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
+            raise StoreBusyError(self.address, reason) from error
+
+    def _is_due_to_fold(self, turn: Turn) -> bool:
+        """Whether the write-ahead log has grown long, for writers that wait too long."""
+        times = _TIMES_LONGER_WHILE_OTHERS_WAIT
+        return (
+            self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
+            or self._unfolded_rows > _ROWS_BETWEEN_CHECKPOINTS
+        ) and (
+            not turn.is_awaited
+            or self._unfolded_bytes > times * _BYTES_BETWEEN_CHECKPOINTS
+            or self._unfolded_rows > times * _ROWS_BETWEEN_CHECKPOINTS
+        )
+
+    def _checkpoint_after_commit(self, connection: Connection) -> None:
+        """Fold the write-ahead log; a failure is the next write's to raise.
+
+        What was just committed is durable in the write-ahead log, and its writer must
+        not be told otherwise.
+        """
+        try:
+            with translated(self.address):
+                self._checkpoint(connection)
+        except StoreError as error:
+            self._has_failed_to_fold = True
+            _logger.warning("The write-ahead log is kept: %s", error.message)
+
+    def _checkpoint(self, writer: Connection) -> None:
         """Fold the write-ahead log into the file, as far as readers allow.
 
         One connection holds the write lock, another folds: no other can commit or
-        checkpoint meanwhile. An error is raised to the caller, whose own commit is
-        durable in the write-ahead log already.
+        checkpoint meanwhile.
         """
-        with self._writer.begin() as lock, self._reader.connect() as connection:
-            assert lock.in_transaction(), "checkpoints run under the write lock"
-            driver = _driver_of(connection)
+        with self._reader.connect() as connection, lent_driver(writer) as lock:
             connection.rollback()
+            lock.execute("BEGIN IMMEDIATE")
             try:
-                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                fold = "PRAGMA wal_checkpoint(PASSIVE)"
+                _driver_of(connection).execute(fold).fetchone()
             except sqlite3.Error as error:
                 reason = f"its write-ahead log cannot be folded into it: {error}"
                 raise StoreUnavailableError(self.address, reason) from error
+            finally:
+                lock.rollback()
         self._unfolded_bytes = self._unfolded_rows = 0
+        self._has_failed_to_fold = False
 
     def _engine(self, *, begin: str | None, query_only: str) -> Engine:
         engine = create_engine(
             URL.create("sqlite", database=str(self._path)),
-            connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+            connect_args={
+                "timeout": self._lock_timeout_seconds,
+                "check_same_thread": False,
+            },
             max_overflow=-1,
             hide_parameters=True,
         )

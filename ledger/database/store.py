@@ -7,13 +7,17 @@ that commit order is position order. Errors of the drivers leave translated.
 
 import errno
 import sqlite3
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import (
@@ -32,9 +36,11 @@ _LOCK_NOT_AVAILABLE, _QUERY_CANCELED, _DEADLOCK = "55P03", "57014", "40P01"
 _SQLITE_PRIMARY = 0xFF
 _FULL = {_DISK_FULL, sqlite3.SQLITE_FULL}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+STATEMENT = "metering.statement"
+"""The audit event of a statement that a driver runs; its argument is the statement."""
+
 _BUSY = {
     _LOCK_NOT_AVAILABLE,
-    _QUERY_CANCELED,
     _DEADLOCK,
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -89,15 +95,22 @@ class Database(Protocol):
 
 
 @contextmanager
-def translated(address: str) -> Iterator[None]:
-    """Turn every error of SQLAlchemy and the drivers into one of ours."""
+def translated(address: str, *, is_waiting: bool = True) -> Iterator[None]:
+    """Turn every error of SQLAlchemy and the drivers into one of ours.
+
+    Args:
+        address: of the database.
+        is_waiting: whether a statement that ran into its time-out waited for a lock.
+    """
     try:
         yield
     except SQLAlchemyError as error:
-        raise store_error(address, error) from error
+        raise store_error(address, error, is_waiting=is_waiting) from error
 
 
-def store_error(address: str, error: SQLAlchemyError) -> StoreError:
+def store_error(
+    address: str, error: SQLAlchemyError, *, is_waiting: bool = True
+) -> StoreError:
     """Make the error of ours that says what a database refused."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     reason = " ".join(str(cause).split()) or type(cause).__name__
@@ -105,7 +118,8 @@ def store_error(address: str, error: SQLAlchemyError) -> StoreError:
     is_full = isinstance(cause, OSError) and cause.errno in _NO_ROOM
     if is_full or code in _FULL:
         return StoreFullError(address, reason)
-    if code in _BUSY:
+    is_exhausted = isinstance(error, PoolTimeoutError)
+    if is_exhausted or code in _BUSY or (code == _QUERY_CANCELED and is_waiting):
         return StoreBusyError(address, reason)
     return StoreUnavailableError(address, reason)
 
@@ -151,6 +165,57 @@ def lent_driver(connection: Connection) -> Iterator[Any]:
             connection_invalidated=is_lost,
             dialect=dialect,
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    text: str
+    arguments: Callable[[Mapping[str, Any]], Any]
+
+
+class DriverStatement:
+    """A statement that the driver runs, for what every append does.
+
+    SQLAlchemy takes longer to run one than SQLite takes to execute it. It is written in
+    SQLAlchemy Core, compiled for each database when it is first run, and given to the
+    driver as text from then on. SQLAlchemy's events do not see it; the audit event
+    `STATEMENT` announces it. No value of it may need a conversion.
+
+    Args:
+        statement: in SQLAlchemy Core; `bindparam` names its parameters.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """Run the statement, and return the driver's cursor.
+
+        Args:
+            connection: in whose database transaction it runs.
+            values: of the parameters, by name.
+        """
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        sys.audit(STATEMENT, compiled.text)
+        with lent_driver(connection) as driver:
+            return driver.execute(compiled.text, compiled.arguments(values))
+
+    def _compile(self, dialect: Dialect) -> _Compiled:
+        compiled = self._statement.compile(dialect=dialect)
+        # SQLAlchemy adds some of its own, such as an offset of none.
+        own = {
+            name: value for name, value in compiled.params.items() if value is not None
+        }
+        names = getattr(compiled, "positiontup", None)
+        in_order = itemgetter(*names) if names else dict
+
+        def arguments(values: Mapping[str, Any]) -> Any:
+            return in_order({**own, **values} if own else values)
+
+        self._compiled[dialect.name] = _Compiled(str(compiled), arguments)
+        return self._compiled[dialect.name]
 
 
 class HeldConnection:

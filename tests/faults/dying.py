@@ -19,6 +19,7 @@ from random import Random
 from sqlalchemy import Engine, event
 
 import metering
+from ledger.database.store import STATEMENT
 from tests.faults.copying import copied
 from tests.faults.usage import open_store
 from tests.faults.writing import Task
@@ -57,6 +58,8 @@ class Countdown:
                 self._on_step()
         elif name in _FILE_STEPS:
             self._on_step()
+        elif name == STATEMENT:
+            self._on_statement(None, None, str(arguments[0]))
 
     def _on_statement(
         self, connection: object, cursor: object, statement: str, *_: object

@@ -1,10 +1,12 @@
 """Databases that hold a log: durable, snapshot reads, and one writer at a time."""
 
+import resource
 import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -12,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from ledger.database.addresses import LOG_FILE, open_database
+from ledger.database.settings import DatabaseSettings
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.errors import (
@@ -229,11 +232,9 @@ def test_the_write_ahead_log_is_folded_as_far_as_readers_allow(
         assert numbers(connection) == [1, 2]
 
 
-def test_space_that_cannot_be_given_back_is_an_error_of_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ledger.database.sqlite.BUSY_TIMEOUT_SECONDS", 0)
-    with closing(SQLiteDatabase(tmp_path / LOG_FILE)) as database:
+def test_space_that_cannot_be_given_back_is_an_error_of_ours(tmp_path: Path) -> None:
+    settings = DatabaseSettings(lock_timeout=timedelta(milliseconds=1))
+    with closing(SQLiteDatabase(tmp_path / LOG_FILE, settings)) as database:
         with database.write() as connection:
             connection.execute(text("CREATE TABLE number (value blob)"))
             connection.execute(text("INSERT INTO number VALUES (zeroblob(1000000))"))
@@ -247,6 +248,38 @@ def test_space_that_cannot_be_given_back_is_an_error_of_ours(
 
         database.reclaim()
     assert (tmp_path / LOG_FILE).stat().st_size < 1_000_000
+
+
+def test_a_write_is_written_though_it_cannot_be_folded_which_the_next_one_raises(
+    sqlite_database: SQLiteDatabase,
+) -> None:
+    def insert_large(body_bytes: int = 0) -> None:
+        with sqlite_database.write(body_bytes) as connection:
+            connection.execute(text("INSERT INTO large VALUES (zeroblob(2000000))"))
+
+    def count() -> int:
+        with sqlite_database.read() as connection:
+            counted = text("SELECT count(*) FROM large")
+            return int(connection.execute(counted).scalar_one())
+
+    with sqlite_database.write() as connection:
+        connection.execute(text("CREATE TABLE large (value blob)"))
+    insert_large(body_bytes=64 << 20)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+    try:
+        # The write-ahead log has room for it, the file has not.
+        insert_large(body_bytes=64 << 20)
+        assert count() == 2
+        with pytest.raises(StoreError):
+            insert_large()
+        assert count() == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+    insert_large()
+
+    assert count() == 3
 
 
 def test_an_address_without_a_scheme_is_a_directory(tmp_path: Path) -> None:

@@ -196,6 +196,25 @@ def test_tables_of_the_application_are_neither_used_nor_touched(
 
 @pytest.mark.postgresql
 @pytest.mark.dialect
+def test_a_search_path_to_another_store_is_not_ignored(postgresql_url: str) -> None:
+    for schema in ("metering", "one"):
+        metering.connect(postgresql_url, schema=schema).close()
+    separator = "&" if "?" in postgresql_url else "?"
+    with_path = f"{postgresql_url}{separator}options=-csearch_path%3Done"
+
+    with pytest.raises(metering.StoreUnavailableError) as caught:
+        metering.connect(with_path)
+    metering.connect(with_path, schema="one").close()
+    metering.connect(postgresql_url).close()
+
+    assert caught.value.message.endswith(
+        " cannot be used: its search path leads to a store in the schema one, and the"
+        " schema metering has another one; say which by ?schema="
+    )
+
+
+@pytest.mark.postgresql
+@pytest.mark.dialect
 def test_a_table_of_another_shape_is_left_where_it_is(
     postgresql_url: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,226 @@
+"""Turns: the processes that write to one file, one after the other as they came.
+
+SQLite lets a writer that finds the file locked sleep and try again, ever later, so that
+one that never sleeps takes the lock for seconds on end. Here each writer joins a queue
+before it asks SQLite: it locks the byte of the next number in a side file and waits
+until the byte of the number before is free. The kernel frees the bytes of a process
+that ends, however it ends.
+
+The queue decides the order and nothing else. What keeps writers apart is SQLite's own
+lock, taken after. So a writer passes a queue in which nothing moves, because a process
+in it was stopped, and one that cannot open the side file goes without. Source: the queue
+of Craig, and of Magnusson, Landin and Hagersten, which waits for the one before.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+# Locks of an open file, not of a process: two connections of one process queue as well,
+# and closing one of them leaves the other its place.
+_LOCK = struct.Struct("hhqqi0q")
+_NUMBER, _HOLDER = struct.Struct("q"), struct.Struct("qqd")
+_HOLDER_AT = _NUMBER.size
+_FIRST_PLACE = 1 << 32
+"""Beyond what the file holds, so that a place is never one of its bytes."""
+
+_NO_PLACE = 0
+_TAKEN = {errno.EACCES, errno.EAGAIN}
+
+_PATIENCE_SECONDS = 1.0
+_SHORTEST_PAUSE_SECONDS = 0.0001
+_LONGEST_PAUSE_SECONDS = 0.002
+_PAUSES_IN_A_TURN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The writer that began the last turn.
+
+    Attributes:
+        number: its place in the queue.
+        process: its id.
+        began: when, by the machine's monotonic clock, in seconds.
+    """
+
+    number: int
+    process: int
+    began: float
+
+
+class Turn:
+    """A place in the queue whose turn it is.
+
+    Attributes:
+        waited_seconds: how long it took to come.
+    """
+
+    def __init__(self, turns: "Turns", number: int, waited_seconds: float) -> None:
+        self._turns = turns
+        self._number = number
+        self.waited_seconds = waited_seconds
+
+    def begin(self) -> None:
+        """Note who holds the write lock from now on."""
+        self._turns.note(self._number)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether another writer has joined the queue since."""
+        return self._turns.last_number() > self._number
+
+
+class Turns:
+    """The queue of the writers of one file.
+
+    Args:
+        path: of the side file; made where it is absent.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        if hasattr(fcntl, "F_OFD_SETLK"):  # Linux has them, other systems may not.
+            with suppress(OSError):
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _OPENED.add(self)
+
+    @contextmanager
+    def taken(self, timeout_seconds: float) -> Iterator[Turn]:
+        """Wait for a turn, which ends with the block.
+
+        Args:
+            timeout_seconds: after how long the queue is passed. Where no turn begins
+                or ends it is passed after a second.
+        """
+        with self._lock:
+            began = monotonic()
+            number = self._join(began + min(timeout_seconds, _PATIENCE_SECONDS))
+            try:
+                self._wait_for(number - 1, began + timeout_seconds)
+                yield Turn(self, number, monotonic() - began)
+            finally:
+                self._free(number)
+
+    def holder(self) -> Holder | None:
+        """Return the writer whose turn it is, None where it is nobody's."""
+        holder = self._last_holder()
+        is_held = holder is not None and self._is_taken(holder.number)
+        return holder if is_held else None
+
+    def note(self, number: int) -> None:
+        """Write down that the turn of a number begins."""
+        if self._file is not None and number != _NO_PLACE:
+            written = _HOLDER.pack(number, os.getpid(), monotonic())
+            with suppress(OSError):
+                os.pwrite(self._file, written, _HOLDER_AT)
+
+    def last_number(self) -> int:
+        """Return the number of the last writer that joined."""
+        if self._file is None:
+            return _NO_PLACE
+        read = os.pread(self._file, _NUMBER.size, 0)
+        return int(_NUMBER.unpack(read)[0]) if len(read) == _NUMBER.size else _NO_PLACE
+
+    def close(self) -> None:
+        """Close the side file; later turns come without a queue."""
+        with self._lock:
+            self.forget()
+
+    def forget(self) -> None:
+        """Close the side file without a look at who uses it."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def _join(self, until: float) -> int:
+        """Take a place, or none where that cannot be done in time, or at all."""
+        try:
+            return self._next_place(until)
+        except OSError:
+            # No room for the side file, or a file system without these locks.
+            self.forget()
+            return _NO_PLACE
+
+    def _next_place(self, until: float) -> int:
+        while self._file is not None and monotonic() < until:
+            last = self.last_number()
+            number = last + 1
+            if self._take(number):
+                # Another one may have had this number, and be done with it.
+                if self.last_number() == last:
+                    os.pwrite(self._file, _NUMBER.pack(number), 0)
+                    return number
+                self._free(number)
+            else:
+                sleep(_SHORTEST_PAUSE_SECONDS)
+        return _NO_PLACE
+
+    def _wait_for(self, before: int, until: float) -> None:
+        """Wait until the turn before has ended."""
+        if before < 1 or not self._is_taken(before):
+            return
+        holder, moved = self._last_holder(), monotonic()
+        while self._is_taken(before):
+            now, seen = monotonic(), self._last_holder()
+            if seen != holder:
+                holder, moved = seen, now
+            elif now > min(until, moved + _PATIENCE_SECONDS):
+                return
+            # The longer a turn lasts, the less it matters to see its end at once.
+            pause = max(_SHORTEST_PAUSE_SECONDS, (now - moved) / _PAUSES_IN_A_TURN)
+            sleep(min(pause, _LONGEST_PAUSE_SECONDS))
+
+    def _last_holder(self) -> Holder | None:
+        if self._file is None:
+            return None
+        read = os.pread(self._file, _HOLDER.size, _HOLDER_AT)
+        return Holder(*_HOLDER.unpack(read)) if len(read) == _HOLDER.size else None
+
+    def _take(self, number: int) -> bool:
+        """Lock the byte of a number, and return whether it was free."""
+        assert self._file is not None, "there is a queue"
+        try:
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, number))
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            return False
+        return True
+
+    def _is_taken(self, number: int) -> bool:
+        """Whether another one has locked the byte of a number."""
+        if self._file is None:
+            return False
+        asked = _lock(fcntl.F_WRLCK, number)
+        answer = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, asked)
+        return bool(_LOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+    def _free(self, number: int) -> None:
+        if self._file is not None and number != _NO_PLACE:
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, number))
+
+
+def _lock(kind: int, number: int) -> bytes:
+    """Return the argument that names the lock of a number's byte."""
+    return _LOCK.pack(kind, os.SEEK_SET, _FIRST_PLACE + number, 1, 0)
+
+
+_OPENED = weakref.WeakSet[Turns]()
+
+
+def _forget_in_child() -> None:
+    # A copy of the file would keep the locks of a parent that was killed.
+    for turns in list(_OPENED):
+        turns.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
