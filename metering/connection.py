@@ -54,6 +54,7 @@ from projections.alerts.pending import PendingUsage
 from projections.folds import FactTables
 from projections.meters.catalog import Catalog
 from projections.usage.hourly import HourlyUsage
+from projections.usage.series_events import SeriesEvents
 from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Metering:
             runs=place.runs,
             identifier_retention=identifier_retention,
         )
-        summaries = Summaries(usage, log.commits_at)
+        summaries = Summaries(usage, SeriesEvents())
         evaluator = Evaluator(log, watched, catalog, summaries, lambda: now_of(clock))
         self._engine = Engine(
             log=log,

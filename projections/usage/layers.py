@@ -13,7 +13,18 @@ import numpy as np
 _LAYERS_IN_A_LEVEL = 8
 
 
-class Cells(Protocol):
+class Layer(Protocol):
+    """What can be merged."""
+
+    @classmethod
+    def combine(cls, parts: Sequence[Self]) -> Self:
+        """Return everything that parts hold."""
+
+    def __len__(self) -> int:
+        """Return how much it holds."""
+
+
+class Cells(Layer, Protocol):
     """Cells that add up: totals or lasts."""
 
     @property
@@ -25,32 +36,26 @@ class Cells(Protocol):
         """Events less cancellations (int64)."""
 
     @classmethod
-    def combine(cls, parts: Sequence[Self]) -> Self:
-        """Add up cells of equal keys, sorted by key."""
-
-    @classmethod
     def none(cls) -> Self:
         """Return no cells."""
-
-    def __len__(self) -> int:
-        """Return how many cells there are."""
 
     def between(self, low: int, high: int) -> Self:
         """Return the cells with keys in ``[low, high)``."""
 
 
+LayerT = TypeVar("LayerT", bound=Layer)
 CellsT = TypeVar("CellsT", bound=Cells)
 
 
-class Levels(Generic[CellsT]):
-    """All cells of one kind."""
+class Levels(Generic[LayerT]):
+    """All layers of one kind."""
 
-    def __init__(self, kind: type[CellsT]) -> None:
+    def __init__(self, kind: type[LayerT]) -> None:
         self._kind = kind
-        self._levels: list[list[CellsT]] = [[]]
+        self._levels: list[list[LayerT]] = [[]]
 
-    def add(self, layer: CellsT) -> None:
-        """Add cells, one a key, sorted by key."""
+    def add(self, layer: LayerT) -> None:
+        """Add a layer."""
         if not len(layer):
             return
         for level in self._levels:
@@ -61,8 +66,8 @@ class Levels(Generic[CellsT]):
             level.clear()
         self._levels.append([layer])
 
-    def layers(self) -> tuple[CellsT, ...]:
-        """Return the layers, the oldest first; together they are all cells."""
+    def layers(self) -> tuple[LayerT, ...]:
+        """Return the layers, the oldest first; together they are all there is."""
         return tuple(layer for level in reversed(self._levels) for layer in level)
 
 

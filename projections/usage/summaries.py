@@ -1,6 +1,6 @@
 """Summaries: the usage of one customer on one meter in a window.
 
-Whole hours come from cells. Events are read for the two partial hours at the edges, for
+Whole hours come from cells. Events are read where a bound cuts an hour's in two, for
 windows whose last event was cancelled, and for formulas that do not add up by the hour.
 So every formula is exact for every ``[start, end)``.
 """
@@ -23,7 +23,6 @@ from projections.usage.former_lasts import FormerLasts
 from projections.usage.hourly import HourlyUsage
 from projections.usage.series_events import (
     PAYLOADS,
-    Fetch,
     SeriesEvents,
     as_lasts,
     timestamps_in,
@@ -61,12 +60,12 @@ class Summaries:
 
     Args:
         usage: hourly usage.
-        fetch: reads commits of the tail.
+        events: reads events.
     """
 
-    def __init__(self, usage: HourlyUsage, fetch: Fetch) -> None:
+    def __init__(self, usage: HourlyUsage, events: SeriesEvents) -> None:
         self._usage = usage
-        self._events = SeriesEvents(fetch)
+        self._events = events
         self._former = FormerLasts(self._events)
 
     def between(
@@ -142,19 +141,20 @@ class Summaries:
             survivors = self._survivors(view, series, start, end)
             hours = (survivors.timestamp // HOUR).astype(np.uint64)
             return Totals.combine([Totals.of_words(hours, survivors.words)])
-        first, after = _whole_hours(start, end)
+        first, after = _whole_hours(view, series, start, end)
         parts = [view.totals_of(series, first // HOUR, after // HOUR)]
         for low, high in ((start, first), (after, end)):
             if low < high:
-                events = as_lasts(self._events.read(view, series, low, high))
-                parts.append(Totals.of_words(events.key, events.words))
+                # Within one hour, as all hours between the edges are whole.
+                values = self._events.read(view, series, low, high).column("value")
+                parts.append(Totals.of_one(low // HOUR, values.combine_chunks()))
         return Totals.combine(parts)
 
     def _lasts(self, view: UsageView, series: Series, start: int, end: int) -> Lasts:
         """Return the last event that counts of every hour with usage."""
         if series.is_windowed:
             return self._survivors(view, series, start, end)
-        first, after = _whole_hours(start, end)
+        first, after = _whole_hours(view, series, start, end)
         lasts = view.lasts_of(series, first // HOUR, after // HOUR)
         parts = [self._without_cancelled(view, series, lasts)]
         for low, high in ((start, first), (after, end)):
@@ -214,9 +214,19 @@ class Summaries:
         return Lasts.concatenate(parts)
 
 
-def _whole_hours(start: int, end: int) -> tuple[int, int]:
-    """Return the span of whole hours in ``[start, end)``, empty at `end` without any."""
-    first, after = ceil_to(start, HOUR), floor_to(end, HOUR)
+def _whole_hours(
+    view: UsageView, series: Series, start: int, end: int
+) -> tuple[int, int]:
+    """Return the span of hours in ``[start, end)``, empty at `end` without any.
+
+    An hour counts as whole where the bounds cut off no event of the series: "so far"
+    needs no event of the hour that is not over.
+    """
+    first, after = floor_to(start, HOUR), ceil_to(end, HOUR)
+    if not view.has_none_between(series, first, start):
+        first = ceil_to(start, HOUR)
+    if not view.has_none_between(series, end, after):
+        after = floor_to(end, HOUR)
     return (first, after) if first <= after else (end, end)
 
 

@@ -1,10 +1,10 @@
 """The tail: hourly usage after the last segment, in memory.
 
 Commits wait until there are enough of them, or until a reader asks, and are folded
-together. Only cells are kept, and no event.
+together. Cells are kept, and of the events what an answer about part of an hour needs.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
-from ledger.usage.columns import timestamps_of
+from ledger.usage.columns import column_of, numbers_of, timestamps_of
 from ledger.usage.rows import UsageEvents, concatenate_events
 from projections.kernels.usage.folding import (
     Coded,
@@ -34,6 +34,7 @@ from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
 from projections.usage.layers import Levels, cells_between, cells_together
+from projections.usage.tail_events import Positions, TailEvents
 
 _EVENTS_WORTH_FOLDING = 1 << 14
 _COMMITS_AT_FIRST = 64
@@ -75,6 +76,8 @@ class TailView:
         cancelled: positions of events with those of their cancellations, later ones
             included.
         cancellations: how many there are up to the position.
+        values: events with their values, later ones included.
+        payloads: of meters that count distinct values, later ones included.
     """
 
     position: int
@@ -85,6 +88,27 @@ class TailView:
     last_layers: tuple[Lasts, ...]
     cancelled: Mapping[int, int]
     cancellations: int
+    values: TailEvents
+    payloads: TailEvents
+
+    def events_of(
+        self, series: Series, start: int, end: int, *, payloads: bool
+    ) -> pa.Table | None:
+        """Return the events of a series in ``[start, end)``, cancelled ones included.
+
+        Returns:
+            The columns position, timestamp, and value or payload; None without usage.
+        """
+        key = self._key(series)
+        if key is None:
+            return None
+        events = self.payloads if payloads else self.values
+        return events.between(key, start, end, self.position)
+
+    def has_none_between(self, series: Series, start: int, end: int) -> bool:
+        """Whether a series has no event in ``[start, end)``, not even a later one."""
+        key = self._key(series)
+        return key is None or self.values.are_none_between(key, start, end)
 
     def totals_of(self, series: Series, first_hour: int, end_hour: int) -> Totals:
         """Return a series in the hours ``[first_hour, end_hour)``; the key is the hour."""
@@ -126,8 +150,13 @@ class TailView:
         if not self.cancellations:
             return np.zeros(len(events), bool)
         later = self.position + 1
-        at = [self.cancelled.get(event, later) for event in events.tolist()]
-        return np.array(at, np.int64) < later
+        if len(events) <= self.cancellations:
+            at = [self.cancelled.get(event, later) for event in events.tolist()]
+            return np.array(at, np.int64) < later
+        # At once, as others may be added meanwhile.
+        pairs = np.array(list(self.cancelled.items()), np.int64)
+        are_cancelled: np.ndarray = np.isin(events, pairs[pairs[:, 1] < later, 0])
+        return are_cancelled
 
     def _key(self, series: Series) -> int | None:
         """Return the key of hour 0 of a series; None without usage."""
@@ -159,6 +188,8 @@ class Tail:
         self._waiting_cancellations: list[MeterEventCancelled] = []
         self._cancelled: dict[int, int] = {}
         self._commits = _GrowingCommitTimes()
+        self._values = TailEvents("value")
+        self._payloads = TailEvents("payload")
 
     @property
     def position(self) -> int:
@@ -208,6 +239,8 @@ class Tail:
             last_layers=self._lasts.layers(),
             cancelled=self._cancelled,
             cancellations=len(self._cancelled),
+            values=self._values,
+            payloads=self._payloads,
         )
 
     def cells(self) -> UsageCells:
@@ -264,7 +297,7 @@ class Tail:
         batch: pa.RecordBatch,
         first_positions: np.ndarray,
         starts: np.ndarray,
-        positions: Callable[[], np.ndarray],
+        positions: Positions,
     ) -> None:
         timestamps = timestamps_of(batch)
         self._commits.extend(
@@ -272,7 +305,27 @@ class Tail:
             np.minimum.reduceat(timestamps, starts),
             np.maximum.reduceat(timestamps, starts),
         )
-        self._add(*fold_events(self._coded(batch), positions))
+        coded = self._coded(batch)
+        self._add(*fold_events(coded, positions))
+        series = coded.key & ~HOURS
+        self._values.add(series, timestamps, positions, coded.value)
+        self._keep_payloads(batch, series, positions)
+
+    def _keep_payloads(
+        self, batch: pa.RecordBatch, series: np.ndarray, positions: Positions
+    ) -> None:
+        names = batch.column("event_name")
+        are_kept = [
+            self._shapes[name].counts_distinct for name in names.dictionary.to_pylist()
+        ]
+        if any(are_kept):
+            rows = np.flatnonzero(np.array(are_kept)[numbers_of(names.indices)])
+            self._payloads.add(
+                series[rows],
+                timestamps_of(batch)[rows],
+                lambda: positions()[rows],
+                batch.column("payload").take(column_of(rows)),
+            )
 
     def _coded(self, batch: pa.RecordBatch) -> Coded:
         names, customers = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ledger.segments.entry import overlapping
 from ledger.segments.sealed import Sealed
 from projections.kernels.usage.keys import HOURS
 from projections.kernels.usage.lasts import Lasts
@@ -84,6 +85,15 @@ class UsageView:
         parts = [part.lasts_of(series, first_hour, end_hour) for part in self._parts]
         lasts = cells_together(Lasts, parts)
         return lasts.with_key(lasts.key & HOURS)
+
+    def has_none_between(self, series: Series, start: int, end: int) -> bool:
+        """Whether it is known, without reading, that a series has no event in a span."""
+        if start >= end:
+            return True
+        segments = () if self.sealed is None else self.sealed.segments
+        return not any(overlapping(segments, start, end)) and (
+            self.tail.has_none_between(series, start, end)
+        )
 
     def are_cancelled(self, events: np.ndarray) -> np.ndarray:
         """Return (bool) which events (int64 positions) are cancelled."""

@@ -3,20 +3,22 @@
 The expectation is made here, of plain loops over the events and of fractions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
 
+import pyarrow as pa
 from hypothesis import strategies as st
 
-from ledger.entries import Commit
 from ledger.facts.meters import EventTimeWindow, Formula
 from ledger.usage.columns import UsageRow
 from projections.kernels.usage.series import Series
 from projections.meters.tables import read_definitions
+from projections.usage.series_events import VALUES, SeriesEvents
 from projections.usage.summaries import GroupingWindow, Summaries
+from projections.usage.view import UsageView
 from projections.windows import DAY, HOUR
 from tests.ledger.usage_rows import decimal_of, units
 from tests.projections.cells import units_of
@@ -62,21 +64,36 @@ class Known:
     counts: bool = True
 
 
+class NotedReads(SeriesEvents):
+    """Reads events, and notes the positions of those that were read."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+
+    def read(
+        self,
+        view: UsageView,
+        series: Series,
+        start: int,
+        end: int,
+        columns: tuple[str, str, str] = VALUES,
+    ) -> pa.Table:
+        events = super().read(view, series, start, end, columns)
+        self.positions += events.column("position").to_pylist()
+        return events
+
+
 class History:
     """A log with its summaries, and everything recorded as a list."""
 
     def __init__(self, opened: OpenUsage) -> None:
         self.opened = opened
-        self.fetched: list[int] = []
-        self.summaries = Summaries(opened.usage, self.fetch)
+        self.read = NotedReads()
+        self.summaries = Summaries(opened.usage, self.read)
         self.events: list[Known] = []
         opened.record(*(created(name, *kind) for name, kind in METERS.items()))
         with opened.log.read() as connection:
             self.definitions = read_definitions(connection)
-
-    def fetch(self, first_positions: Sequence[int]) -> Iterator[Commit]:
-        self.fetched += first_positions
-        return self.opened.log.commits_at(first_positions)
 
     def record(self, *events: UsageRow) -> None:
         first = self.opened.append(events)

@@ -33,11 +33,14 @@ class CellShape:
         is_windowed: whether the meter is pre-aggregated, and a cell is one of its
             windows and not an hour.
         length: of a cell, in microseconds.
+        counts_distinct: whether the meter's values are strings that are told apart, and
+            no quantities.
     """
 
     has_lasts: bool
     is_windowed: bool
     length: int
+    counts_distinct: bool
 
     @classmethod
     def of(cls, formula: Formula, window: EventTimeWindow | None) -> "CellShape":
@@ -46,4 +49,5 @@ class CellShape:
             has_lasts=formula is Formula.LAST or window is not None,
             is_windowed=window is not None,
             length=HOUR if window is None else LENGTHS[window],
+            counts_distinct=formula is Formula.UNIQUE_COUNT,
         )

@@ -16,6 +16,7 @@ from projections.kernels.usage.decimals import (
     gather_limbs,
     limbs_of,
     number_of_limbs,
+    word_sums_of_neighbours,
     words_of,
 )
 from projections.kernels.usage.keys import groups
@@ -45,6 +46,18 @@ class Totals:
     def of_words(cls, key: np.ndarray, words: np.ndarray) -> "Totals":
         """Return a total for each event, given the words of its value."""
         return cls(key=key, count=np.ones(len(key), np.int64), limbs=limbs_of(words))
+
+    @classmethod
+    def of_one(cls, key: int, values: pa.Array) -> "Totals":
+        """Return the one total of events of one key, none without any."""
+        if not len(values):
+            return cls.none()
+        limbs = word_sums_of_neighbours(words_of(values), np.zeros(1, np.int64))
+        return cls(
+            key=np.array([key], np.uint64),
+            count=np.array([len(values)], np.int64),
+            limbs=np.stack(limbs),
+        )
 
     @classmethod
     def of_cancellations(cls, key: np.ndarray, values: pa.Array) -> "Totals":

@@ -7,7 +7,6 @@ import pytest
 
 from projections.kernels.usage.series import Series
 from projections.usage.former_lasts import FormerLasts
-from projections.usage.series_events import SeriesEvents
 from tests.projections.histories import FIRST_DAY, History, event
 from tests.projections.usage_logs import log_directory, open_usage
 
@@ -40,18 +39,18 @@ def found(history: History, former: FormerLasts) -> list[int]:
 
 
 def test_only_so_many_windows_are_remembered(history: History) -> None:
-    former = FormerLasts(SeriesEvents(history.fetch), windows_kept=2)
+    former = FormerLasts(history.read, windows_kept=2)
 
     found(history, former)
-    history.fetched.clear()
+    history.read.positions.clear()
     assert found(history, former) == [0, 1, 2, 3, 4]
 
-    # Two of the five hours are remembered, the commits of three are read again.
-    assert len(history.fetched) == 6
+    # Two of the five hours are remembered, what is left of three is read again.
+    assert len(history.read.positions) == 3
 
 
 def test_an_older_view_is_answered_as_of_then(history: History) -> None:
-    former = FormerLasts(SeriesEvents(history.fetch))
+    former = FormerLasts(history.read)
     series = Series(meter=history.definitions[NAME], customer="cus_1")
     hour = FIRST_DAY * 24
     history.record(event(NAME, "50", offset=0))

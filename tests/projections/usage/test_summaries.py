@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.usage.quantities import UNITS_PER_ONE
+from projections.kernels.usage.series import Series
 from projections.windows import DAY, HOUR
 from tests.projections.histories import (
     BOUNDS,
@@ -93,7 +94,51 @@ def test_whole_hours_are_answered_without_reading_events(history: History) -> No
 
     assert value_of(history, "sum plain") == 1
     assert value_of(history, "last plain") == 2
-    assert history.fetched == []
+    assert history.read.positions == []
+
+
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["in the tail", "sealed"])
+def test_an_hour_of_which_no_event_is_cut_off_counts_as_whole(
+    history: History, *, is_sealed: bool
+) -> None:
+    for name in ("sum plain", "last plain"):
+        history.record(event(name, "1", offset=5), event(name, "2", offset=7))
+    if is_sealed:
+        history.opened.log.seal()
+        history.record(event("sum plain", "4", offset=6))
+    start = WHOLE_DAY[0]
+
+    # So far: nothing was recorded from the end of the bounds on.
+    assert value_of(history, "sum plain", [start, start + 8]) == (7 if is_sealed else 3)
+    assert value_of(history, "last plain", [start, start + 8]) == 2
+    assert history.read.positions == []
+    assert value_of(history, "sum plain", [start + 5, start + 7]) == (
+        5 if is_sealed else 1
+    )
+    assert value_of(history, "last plain", [start + 5, start + 7]) == 1
+    assert history.read.positions != []
+
+
+def test_events_after_a_view_are_not_part_of_its_partial_hours(
+    history: History,
+) -> None:
+    series = Series(meter=history.definitions["sum plain"], customer="cus_1")
+    distinct = Series(meter=history.definitions["unique_count plain"], customer="cus_1")
+    history.record(event("sum plain", "1", offset=3), event("sum plain", "2", offset=9))
+    history.record(event("unique_count plain", "1", offset=3))
+    view = history.opened.usage.view()
+
+    for number in range(20):
+        history.record(event("sum plain", "4", offset=number))
+        history.record(event("unique_count plain", "1", offset=3, text=f"{number}"))
+    history.cancel(history.events[0])
+
+    start = WHOLE_DAY[0]
+    units = [
+        history.summaries.units(view, each, start, start + 5)
+        for each in (series, distinct)
+    ]
+    assert units == [UNITS_PER_ONE, UNITS_PER_ONE]
 
 
 def test_what_was_last_before_a_cancelled_event_is_looked_for_once(
@@ -103,11 +148,11 @@ def test_what_was_last_before_a_cancelled_event_is_looked_for_once(
     history.cancel(history.events[1])
 
     assert value_of(history, "last plain") == 1
-    fetched = list(history.fetched)
+    read = list(history.read.positions)
     assert value_of(history, "last plain") == 1
 
-    assert fetched != []
-    assert history.fetched == fetched
+    assert read != []
+    assert history.read.positions == read
 
 
 def test_what_was_last_is_looked_for_again_whatever_happens_to_its_hour(
@@ -142,7 +187,8 @@ def test_many_cancelled_hours_are_read_together(history: History) -> None:
     found = history.summarised("last plain", "cus_1", WHOLE_DAY, "hour")
 
     assert [units // UNITS_PER_ONE for _, _, units in found] == list(range(24))
-    assert len(history.fetched) == len(set(history.fetched)) == 24
+    positions = history.read.positions
+    assert len(positions) == len(set(positions)) == 24
 
 
 def test_a_cancelled_event_outside_the_bounds_restores_the_one_before_inside(
