@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +18,8 @@ from metering.recording.spool import Spool
 from metering.usage.event_rules import PayloadValue
 
 _RECORDED_TOGETHER_MAX = 1_024
-_RECORDED_IN_A_ROW_MAX = 256
-"""How many events tasks record before others get their turn."""
+_TURN_SECONDS = 0.001
+"""How long tasks that record keep the event loop before it looks at what else is due."""
 
 
 class AsyncRecorder:
@@ -37,7 +38,8 @@ class AsyncRecorder:
         holding = recorder.recording.holding
         self._lane = _spooling_lane(holding) if isinstance(holding, Spool) else None
         self._room: asyncio.Future[None] | None = None
-        self._in_a_row = 0
+        self._turn_began = 0.0
+        self._turn_ends = False
 
     @property
     def unrecorded(self) -> Sequence[UnrecordedEvent]:
@@ -106,10 +108,22 @@ class AsyncRecorder:
         await asyncio.shield(room)
 
     async def _give_others_a_turn(self) -> None:
-        self._in_a_row += 1
-        if self._in_a_row >= _RECORDED_IN_A_ROW_MAX:
-            self._in_a_row = 0
-            await asyncio.sleep(0)
+        """Let the event loop go on where it has been kept for long.
+
+        A record that need not wait would never let it, and many tasks that each record
+        for a while, one after the other, would keep it for all that time together.
+        """
+        if monotonic() - self._turn_began < _TURN_SECONDS:
+            return
+        if not self._turn_ends:
+            self._turn_ends = True
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        await asyncio.sleep(0)
+        if self._turn_ends:  # An event loop ended before it began its next turn.
+            self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self._turn_began, self._turn_ends = monotonic(), False
 
 
 def _spooling_lane(spool: Spool) -> Lane[HeldEvent, bool]:

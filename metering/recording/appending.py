@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.appending.drafts import Outcome
-from ledger.usage.columns import PAYLOAD, TIMESTAMP
+from ledger.usage.columns import PAYLOAD, TIMESTAMP, column_of, strings_of
 from ledger.usage.rows import FEW, FewEvents
 from metering.arguments.ids import NamingByTime
 from metering.errors import IdentifierConflictError, conflict_message
@@ -100,18 +100,16 @@ def _columns_of(events: Sequence[HeldEvent]) -> LocatedColumns:
     offsets = np.zeros(len(events) + 1, np.int32)
     np.cumsum([len(payload) for payload in payloads], out=offsets[1:])
     payload = pa.MapArray.from_arrays(
-        pa.array(offsets),
-        pa.array(list(chain.from_iterable(payloads)), pa.string()),
-        pa.array(
-            list(chain.from_iterable(each.values() for each in payloads)), pa.string()
-        ),
+        column_of(offsets),
+        strings_of(list(chain.from_iterable(payloads))),
+        strings_of(list(chain.from_iterable(each.values() for each in payloads))),
         type=PAYLOAD,
     )
     return LocatedColumns(
         numbers=np.arange(len(events)),
-        event_name=pa.array(names, pa.string()),
-        identifier=pa.array(identifiers, pa.string()),
-        timestamp=pa.array(instants, pa.int64()).view(TIMESTAMP),
+        event_name=strings_of(names),
+        identifier=strings_of(identifiers),
+        timestamp=column_of(np.array(instants, np.int64)).view(TIMESTAMP),
         customer=None,
         value=None,
         payload=payload,

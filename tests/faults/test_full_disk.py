@@ -15,6 +15,7 @@ from tests.faults.usage import (
     create_meter,
     numbers_by_position,
     open_store,
+    record,
     table,
 )
 from tests.faults.writing import fill, write_until_full
@@ -131,6 +132,35 @@ def test_a_single_event_on_a_full_disk_is_refused_clearly(small_disk: Path) -> N
 
         assert set(refused) == {"store_full"}
         assert_holds(store, range(acknowledged + 200 - len(refused)))
+
+
+def test_a_spool_on_a_full_disk_refuses_events_and_keeps_those_before(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    target, spool = str(tmp_path / "usage"), small_disk / "spool"
+    create_meter(target)
+
+    with open_store(target) as store:
+        recorder = store.recorder(spool=spool, max_events=1_000_000)
+        recorder.flush()
+        fill_up(small_disk)
+        kept = list[int]()
+        refusal: metering.MeteringError | None = None
+        while refusal is None:
+            try:
+                record(recorder, len(kept))
+                kept.append(len(kept))
+            except metering.MeteringError as error:
+                refusal = error
+        assert refusal.code == "store_full"
+        assert str(spool) in refusal.message
+        (small_disk / "filler").unlink()
+        for number in range(len(kept), len(kept) + 100):
+            record(recorder, number)
+        recorder.close()
+
+        assert_holds(store, range(len(kept) + 100))
+    assert list(spool.iterdir()) == []
 
 
 def fill_up(disk: Path) -> None:
