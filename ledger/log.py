@@ -262,7 +262,7 @@ class Log:
         progress: StepCallback | None = None,
         is_wanted: Callable[[TailSize], bool] | None = None,
     ) -> int:
-        """Move usage recorded so far into segments, and return how many were made.
+        """Move usage recorded so far into segments, and return how many were put.
 
         Safe against a kill at any step, and while others append and read. Where another
         process is sealing, nothing is done.

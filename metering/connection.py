@@ -233,10 +233,11 @@ class Metering:
         return Recorder(recording)
 
     def seal(self, progress: StepCallback | None = None) -> int:
-        """Move the usage recorded so far into segments, and return how many were made.
+        """Move the usage recorded so far into segments, and return how many were put.
 
-        Safe against a kill at any step, and while others append and read. Does nothing
-        while another process seals. Alerts are evaluated first.
+        Segments that lie in the database move to the segment store as well. Safe against
+        a kill at any step, and while others append and read. Does nothing while another
+        process seals. Alerts are evaluated first.
 
         Args:
             progress: is called with the position reached and the last one.

@@ -4,9 +4,10 @@ A tail is long by its events, by its commits or by its bytes: a process that beg
 all of it, and each commit costs something, however few events it holds.
 
 It waits for a quiet moment, so as not to compete with a bulk load for processors, but
-not for ever: a tail of several times the length is sealed whatever else goes on, which
-bounds what a process holds in memory and reads when it opens a store. Processes that
-never live to see a quiet moment seal such a tail when they close the store.
+not for ever: a tail of ten times the length is sealed whatever else goes on, which
+bounds what a process holds in memory and reads when it opens a store. Many commits are
+no bulk load, and wait for nothing. Processes that never live to see a quiet moment seal
+such a tail when they close the store.
 """
 
 import logging
@@ -23,11 +24,9 @@ SEAL_EVENTS = 500_000
 
 # Read in about the time of that many events in batches.
 _SEAL_COMMITS = 20_000
-_SEAL_BYTES = 256 << 20
+_SEAL_BYTES = 128 << 20
 
 _QUIET_SECONDS = 1.0
-# Segments of singles should not be small for ever; those of batches are large at once.
-_TIMES_TOO_MANY_COMMITS = 3
 _TIMES_TOO_LONG = 10
 _SECONDS_WITHOUT_EFFECT = 60.0
 _SECONDS_AFTER_A_FAULT = 600.0
@@ -132,19 +131,19 @@ class BackgroundSealing:
         self._last_complaint = message
 
     def _is_long(self, tail: TailSize) -> bool:
-        return self._exceeds(tail, 1, 1)
+        return self._exceeds(tail, 1)
 
     def _is_too_long(self, tail: TailSize) -> bool:
-        return self._exceeds(tail, _TIMES_TOO_LONG, _TIMES_TOO_MANY_COMMITS)
+        return self._exceeds(tail, _TIMES_TOO_LONG)
 
-    def _exceeds(self, tail: TailSize, times: int, times_commits: int) -> bool:
+    def _exceeds(self, tail: TailSize, times: int) -> bool:
         if self._due_events is None or not tail.events:
             # Facts alone cannot be sealed.
             return False
         return (
             tail.events >= times * self._due_events
-            or tail.commits >= times_commits * _SEAL_COMMITS
-            or tail.content_bytes >= times_commits * _SEAL_BYTES
+            or tail.commits >= _SEAL_COMMITS
+            or tail.content_bytes >= times * _SEAL_BYTES
         )
 
     def _waited(self, seconds: float) -> bool:
