@@ -1,7 +1,6 @@
 """What every test may ask for: databases, a store on each backend, an open engine."""
 
 import signal
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import metering
+from tests.empty_stores import empty_directory
 from tests.object_server import ObjectServer
 from tests.postgresql_server import fresh_database, running_server
 from tests.profiles import PROFILE, use_memory
@@ -71,13 +71,6 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_directory() -> Iterator[str]:
-    """Yield where an embedded store can be made."""
-    with tempfile.TemporaryDirectory(prefix="metering-store-") as parent:
-        yield str(Path(parent) / "usage")
-
-
-@contextmanager
 def _fresh_store(server_url: str) -> Iterator[str]:
     with fresh_database(server_url) as url:
         yield url
@@ -94,7 +87,7 @@ def store_targets(request: pytest.FixtureRequest) -> StoreTargets:
     Outlives the single test, so that a law can take a new store for each example.
     """
     if request.param == "sqlite":
-        return fresh_directory
+        return empty_directory
     return partial(_fresh_store, request.getfixturevalue("postgresql_server"))
 
 

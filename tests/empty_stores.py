@@ -26,11 +26,24 @@ def empty_store(**settings: Any) -> Iterator[metering.Metering]:
         with metering.connect(":memory:", **settings) as store:
             yield store
         return
+    with empty_directory() as copy, metering.connect(copy, **settings) as store:
+        yield store
+
+
+@contextmanager
+def empty_directory() -> Iterator[str]:
+    """Yield where an empty embedded store is, or can be made."""
     with tempfile.TemporaryDirectory(prefix="metering-store-") as parent:
         copy = Path(parent) / "usage"
-        shutil.copytree(_template().name, copy)
-        with metering.connect(copy, **settings) as store:
-            yield store
+        if not PROFILE.is_on_disk:
+            shutil.copytree(_template().name, copy)
+        yield str(copy)
+
+
+def without_store(target: str) -> str:
+    """Return a target where there is no store yet, for a test of its making."""
+    shutil.rmtree(target, ignore_errors=True)
+    return target
 
 
 @cache

@@ -1,5 +1,6 @@
 """Logs on each backend in turn, with nothing above them but the tables of facts."""
 
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -18,7 +19,7 @@ from ledger.folds import UsageFold
 from ledger.log import Log
 from ledger.segments.store import SegmentStore, open_segment_store
 from projections.folds import FactTables
-from tests.conftest import StoreTargets, fresh_directory
+from tests.conftest import StoreTargets
 from tests.ledger.drafts import Recorder
 from tests.postgresql_server import fresh_database
 
@@ -36,7 +37,7 @@ def store_targets(request: pytest.FixtureRequest) -> StoreTargets:
     A schema costs a tenth of a database, and these tests open many stores.
     """
     if request.param == "sqlite":
-        return fresh_directory
+        return _fresh_directory
     schemas: StoreTargets = request.getfixturevalue("schemas")
     return schemas
 
@@ -89,6 +90,12 @@ def open_log(open_store: OpenDatabase, tmp_path: Path) -> OpenLog:
 def log(open_log: OpenLog) -> Log:
     """An empty log."""
     return open_log()
+
+
+@contextmanager
+def _fresh_directory() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="metering-store-") as parent:
+        yield str(Path(parent) / "usage")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from tests.empty_stores import without_store
 from tests.faults.sealing import Sealed, wander
 from tests.faults.usage import assert_holds, create_meter, open_store
 from tests.faults.writing import Acknowledged, Task, read_along, write
@@ -65,7 +66,8 @@ def test_processes_that_open_a_new_store_at_once_make_one(
     store_target: str, processes: ForkServerContext
 ) -> None:
     # Without a meter every event is refused: only the opening is raced.
-    children = [Child(processes, write, store_target, [], seed) for seed in range(6)]
+    target = without_store(store_target)
+    children = [Child(processes, write, target, [], seed) for seed in range(6)]
 
     assert list(said(*children)) == []
 

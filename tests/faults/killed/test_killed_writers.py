@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.conftest import StoreTargets
+from tests.empty_stores import without_store
 from tests.faults.dying import killed_again_and_again
 from tests.faults.usage import (
     assert_holds,
@@ -58,7 +59,7 @@ def test_a_store_whose_making_was_killed_can_be_opened(
 
     for _ in range(6):
         with store_targets() as target:
-            child = Child(processes, write, target, [], 0)
+            child = Child(processes, write, without_store(target), [], 0)
             death = time.monotonic() + generator.uniform(0.01, 0.1)
             list(said(child, until=death))
             child.kill()
