@@ -13,10 +13,10 @@ from typer.core import TyperGroup
 
 from ledger.errors import MeteringError
 from metering.cli.errors import CommandInterruptedError
+from metering.cli.interrupts import INTERRUPTED
 from metering.cli.screens.text import printable
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 class Door(TyperGroup):
@@ -58,6 +58,5 @@ def complain(message: str) -> None:
 
 
 def _named(error: OSError) -> str:
-    if error.filename is None or error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}"
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"

@@ -15,6 +15,7 @@ import typer
 
 import metering
 from metering.cli.errors import NoStoreError
+from metering.cli.interrupts import raise_again
 from metering.environment import CACHE, SEGMENTS, STORE
 
 StoreOption = Annotated[
@@ -76,8 +77,10 @@ class StoreTarget:
         Raises:
             NoStoreError: there is none, and none is to be created.
         """
+        connect = metering.connect  # All that is needed loads here.
+        raise_again()
         try:
-            return metering.connect(
+            return connect(
                 self.store,
                 create=create,
                 segments=self.segments,

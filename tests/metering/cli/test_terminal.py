@@ -104,6 +104,67 @@ main()
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("loaded", ["typer", "sqlalchemy", "numpy"])
+def test_control_c_is_one_line_whatever_loads(loaded: str, store: None) -> None:
+    """What loads may turn the exception of an interrupt into another one."""
+    program = f"""
+import signal, sys
+class Interrupted:
+    def find_spec(self, name, path, target=None):
+        if name == {loaded!r}:
+            try: signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt: raise ImportError("half a module") from None
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["metering", "sql", "SELECT 1"]
+from metering.cli.entry import main
+main()
+"""
+
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True
+    )
+
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "metering: Interrupted\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize(
+    "arguments", ["--version", "--help", "meters", "meters --json"]
+)
+def test_output_that_cannot_be_written_is_one_line(arguments: str, store: None) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "metering", *arguments.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+
+    assert result.returncode == 1
+    assert result.stderr == "metering: No space left on device\n"
+
+
+def test_output_that_was_closed_is_one_line() -> None:
+    command = f"exec {sys.executable} -m metering --version"
+
+    closed = subprocess.run(
+        ["sh", "-c", f"{command} >&-"], stderr=subprocess.PIPE, check=False, text=True
+    )
+    quiet = subprocess.run(["sh", "-c", f"{command} >&- 2>&-"], check=False)
+    unheard = subprocess.run(
+        ["sh", "-c", f"{command} 2>&-"], stdout=subprocess.PIPE, check=False, text=True
+    )
+
+    assert (closed.returncode, closed.stderr) == (
+        1,
+        "metering: There is no standard output\n",
+    )
+    assert quiet.returncode == 1
+    assert (unheard.returncode, unheard.stdout[:9]) == (0, "metering ")
+
+
 def test_help_and_version_load_no_store() -> None:
     program = (
         "import sys; sys.argv = ['metering', *sys.argv[1:]]\n"
