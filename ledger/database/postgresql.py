@@ -198,7 +198,7 @@ class PostgreSQLDatabase:
         if connection.execute(_HAS_SCHEMA, {"schema": self._schema}).first() is None:
             connection.execute(CreateSchema(self._schema))
         if self._schema == DEFAULT_SCHEMA:
-            move_store(connection, self._schema, _LOCK_KEY_WITHOUT_SCHEMA)
+            move_store(connection, self._schema, self.address, _LOCK_KEY_WITHOUT_SCHEMA)
 
     @contextmanager
     def sealing(self) -> Iterator[bool]:

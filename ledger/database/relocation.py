@@ -89,13 +89,16 @@ def schema_of_another_store(connection: Connection, schema: str) -> str | None:
     return found if columns.get(_HEAD, frozenset()) >= _SIGN_OF_A_STORE else None
 
 
-def move_store(connection: Connection, schema: str, lock_key: int) -> None:
+def move_store(
+    connection: Connection, schema: str, address: str, lock_key: int
+) -> None:
     """Move the tables of an earlier release into a schema that has none.
 
     Args:
         connection: holds the write lock of that schema; its database transaction makes
             the whole move, or none of it.
         schema: is the search path afterwards.
+        address: of the database, for a refusal.
         lock_key: of the earlier release's write lock.
 
     Raises:
@@ -118,9 +121,7 @@ def move_store(connection: Connection, schema: str, lock_key: int) -> None:
             for name in (_HEAD, _COMMITS):
                 if name not in ours:
                     raise StoreUnavailableError(
-                        connection.engine.url.set(
-                            drivername="postgresql"
-                        ).render_as_string(),
+                        address,
                         f"the schema {found} has a store of an earlier release whose"
                         f" table {name} is absent or lacks columns",
                     )

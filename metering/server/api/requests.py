@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from metering.server.api.errors import BodyTooLargeError, BodyUnreadableError
 
+LENGTH_DIGITS_MAX = 18
+"""Of a length that is read: Python refuses numbers of thousands of digits."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -73,7 +75,9 @@ def media_type_named(headers: Mapping[str, str]) -> str:
 def check_length(headers: Mapping[str, str], limits: BodyLimits) -> None:
     """Check the length that a body's header gives."""
     length = headers.get("content-length", "0")
-    if length.isdecimal() and (len(length) > 18 or int(length) > limits.sent_max):
+    if not length.isdecimal():
+        return
+    if len(length) > LENGTH_DIGITS_MAX or int(length) > limits.sent_max:
         raise BodyTooLargeError(limits.sent_max)
 
 

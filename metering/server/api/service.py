@@ -36,6 +36,7 @@ from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
 from metering.server.grammar.forms import decode_form
 from metering.server.grammar.json_bodies import decode_json
 from metering.server.grammar.media_types import JSON
+from metering.usage.requests import POSITION_MAX
 
 ServiceOutcome = HttpResponse | PositionNotReachedError
 """A response, or that the log has not reached the position the request asks for."""
@@ -230,7 +231,8 @@ class Service:
         text = asked.headers.get(MIN_POSITION)
         if text is None:
             return
-        if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        digits_max = len(str(POSITION_MAX))
+        if not text.isascii() or not text.isdecimal() or len(text) > digits_max:
             raise InvalidRequestError(
                 f"Invalid {MIN_POSITION}: {text[:60]}; must be a position of the log"
             )

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from metering.server.api.error_responses import response_to_failure
 from metering.server.api.errors import BodyUnreadableError
+from metering.server.api.requests import LENGTH_DIGITS_MAX
 from metering.server.grammar.dialects import V2
 from metering.server.http.receiving import (
     AsgiApplication,
@@ -28,7 +29,6 @@ HEAD_MAX = 64 << 10
 _AHEAD_MAX = 512 << 10
 # Of a body without a length that nobody reads.
 _UNREAD_MAX = 8 << 20
-_LENGTH_DIGITS_MAX = 18
 _END_OF_HEAD = b"\r\n\r\n"
 _TOO_LARGE = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
@@ -134,8 +134,7 @@ class BoundedConnection:
         self._stop_waiting()
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
-        # Python refuses to read numbers of thousands of digits.
-        is_told = length.isdigit() and len(length) <= _LENGTH_DIGITS_MAX
+        is_told = length.isdigit() and len(length) <= LENGTH_DIGITS_MAX
         is_chunked = b"transfer-encoding" in headers or not is_told
         self._bytes_left = _AHEAD_MAX + (_UNREAD_MAX if is_chunked else int(length))
 
