@@ -59,7 +59,11 @@ def open_place(
     """
     database = open_database(address, creates=creates, schema=schema)
     beside = database.directory if isinstance(database, SQLiteDatabase) else None
-    store = _segment_store(database, beside, segments)
+    try:
+        store = _segment_store(database, beside, segments)
+    except BaseException:
+        database.close()
+        raise
     return Place(
         database=database,
         segments=store,

@@ -17,6 +17,7 @@ from metering.access.api_keys import ApiKeys
 from metering.alerts.alerts import Alerts
 from metering.arguments.clock import Clock
 from metering.arguments.ids import RandomIds
+from metering.arguments.strings import check_path
 from metering.arguments.times import Time, duration
 from metering.arguments.words import FormulaName, WindowName
 from metering.credits.applications import CreditApplications
@@ -228,7 +229,8 @@ class Metering:
             on_refused=on_refused,
             exits_on_sigterm=exits_on_sigterm,
         )
-        recording = open_recording(self._engine, settings, spool)
+        place = None if spool is None else check_path(spool, "spool")
+        recording = open_recording(self._engine, settings, place)
         self._recordings.add(recording)
         return Recorder(recording)
 
@@ -350,6 +352,9 @@ class Metering:
             checkpoint: from an earlier report, kept elsewhere: the log must still
                 lead there.
             progress: is called with the position reached and the last one.
+
+        Raises:
+            InvalidRequestError: the checkpoint is none.
         """
         return verify(self._engine, checkpoint, progress)
 

@@ -16,10 +16,13 @@ MeteringError                    root of all, also of the log's own (`StoreError
 └── EventsUnrecordedError        a recorder was closed, and could not write its events
 """
 
+import reprlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.errors import MeteringError
+
+_SHOWN_MAX = 60
 
 
 class InvalidRequestError(MeteringError):
@@ -33,8 +36,8 @@ class ResourceMissingError(InvalidRequestError):
 
     code = "resource_missing"
 
-    def __init__(self, kind: str, key: str, *, param: str = "id") -> None:
-        super().__init__(f"No such {kind}: {key!r}", param=param)
+    def __init__(self, kind: str, key: object, *, param: str = "id") -> None:
+        super().__init__(f"No such {kind}: {shown(key)}", param=param)
         self.key = key
 
 
@@ -205,3 +208,31 @@ def conflict_message(identifier: str, fields: Sequence[str], position: int) -> s
         f" and differs in {', '.join(fields)}; send other usage under another"
         " identifier"
     )
+
+
+class _Shown(reprlib.Repr):
+    """Writes values as Python does, and little of those that are long or deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxlong = self.maxother = _SHOWN_MAX
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write an integer: Python refuses those of thousands of digits."""
+        if x.bit_length() > 4 * _SHOWN_MAX:
+            return f"an integer of {x.bit_length()} bits"
+        return super().repr_int(x, level)
+
+    def repr_str(self, x: str, level: int) -> str:
+        """Write the beginning of a string."""
+        del level
+        return repr(x[:_SHOWN_MAX])
+
+
+_SHOWN = _Shown()
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: as Python writes it, in 60 characters."""
+    return _SHOWN.repr(value)[:_SHOWN_MAX]

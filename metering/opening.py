@@ -2,12 +2,18 @@
 
 import os
 from datetime import timedelta
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from ledger.places import open_place
 from metering.alerts.alerts import ALERTS_MAX
 from metering.arguments.clock import Clock, SystemClock
+from metering.arguments.schema import checked
+from metering.arguments.strings import check_path
 from metering.arguments.times import duration
 from metering.connection import Metering
 from metering.credits.grants import CREDIT_GRANTS_MAX
@@ -16,6 +22,20 @@ from metering.store.engine import WEBHOOK_TIMEOUT, Settings
 from metering.store.sealing import SEAL_EVENTS
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
+
+
+CountSetting = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a connection that are numbers, or true or false."""
+
+    create: bool
+    seal_events: CountSetting | None = None
+    livemode: bool | None = None
+    credit_grants_max: CountSetting
+    alerts_max: CountSetting
+    allow_private_webhooks: bool | None = None
 
 
 def connect(  # noqa: PLR0913  # settings have names
@@ -76,6 +96,21 @@ def connect(  # noqa: PLR0913  # settings have names
         SegmentStoreError: the segment store cannot be used, or does not belong to it.
     """
     duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
+    for name, length in (
+        ("identifier_retention", identifier_retention),
+        ("cancel_window", cancel_window),
+    ):
+        if length is not None:
+            duration(length, name, timedelta.max)
+    checked(
+        StoreSettings,
+        create=create,
+        seal_events=seal_events,
+        livemode=livemode,
+        credit_grants_max=credit_grants_max,
+        alerts_max=alerts_max,
+        allow_private_webhooks=allow_private_webhooks,
+    )
     if target is None:
         found = EnvironmentSettings.of(os.environ)
         target = found.store
@@ -84,11 +119,12 @@ def connect(  # noqa: PLR0913  # settings have names
         livemode = found.livemode if livemode is None else livemode
         if allow_private_webhooks is None:
             allow_private_webhooks = found.allow_private_webhooks
+    named = check_path(target, "target")
     place = open_place(
-        target if isinstance(target, str) else Path(target),
+        named if isinstance(target, str) else Path(named),
         creates=create,
-        segments=_as_text(segments),
-        cache=_as_text(cache),
+        segments=None if segments is None else check_path(segments, "segments"),
+        cache=None if cache is None else check_path(cache, "cache"),
         schema=schema,
     )
     return Metering(
@@ -106,7 +142,3 @@ def connect(  # noqa: PLR0913  # settings have names
         ),
         identifier_retention=identifier_retention,
     )
-
-
-def _as_text(place: str | PathLike[str] | None) -> str | None:
-    return None if place is None else fspath(place)

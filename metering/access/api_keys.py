@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from ledger.records.keys import StoredKey, StoredKeys
 from metering.arguments.clock import at_microseconds, at_or_none
+from metering.arguments.ids import found_by_id
 from metering.arguments.pages import (
     ListObject,
     WholeListRequest,
@@ -24,7 +25,6 @@ from metering.arguments.pages import (
 from metering.arguments.schema import checked
 from metering.arguments.strings import Name
 from metering.bodies import ResourceObject
-from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 
 ScopeName = Literal["ingest", "read", "admin"]
@@ -147,12 +147,14 @@ class ApiKeys:
         Raises:
             ResourceMissingError: there is no such key.
         """
-        if key_id not in {each.key_id for each in _stored(self._engine)}:
-            raise ResourceMissingError("API key", str(key_id))
+        found_by_id(self._stored, key_id, "API key")
         with self._engine.writing() as writing:
             StoredKeys(writing.connection).revoke(key_id, writing.now)
-        [revoked] = [each for each in _stored(self._engine) if each.key_id == key_id]
-        return _resource(revoked)
+        return _resource(found_by_id(self._stored, key_id, "API key"))
+
+    def _stored(self, key_id: str) -> StoredKey | None:
+        keys = {each.key_id: each for each in _stored(self._engine)}
+        return keys.get(key_id)
 
 
 def keys_by_digest(engine: Engine) -> Mapping[bytes, ApiKey]:

@@ -39,7 +39,7 @@ def found_by_id(
     if isinstance(resource_id, str) and is_storable(resource_id):
         found = find(resource_id)
     if found is None:
-        raise ResourceMissingError(kind, str(resource_id), param=param)
+        raise ResourceMissingError(kind, resource_id, param=param)
     return found
 
 

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from metering.arguments.refusals import empty, invalid, missing, unknown
 from metering.arguments.strings import is_storable
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, shown
 
 Given = dict[str, Any]
 """What a request gave, read and checked; what it did not give is not in it."""
@@ -99,7 +99,7 @@ class StringKind:
             raise invalid(path, value, allowed)
         if not self.spelled and not is_storable(value):
             raise InvalidRequestError(
-                f"Invalid {path}: {value[:60]!r} holds a NUL or half a surrogate pair",
+                f"Invalid {path}: {shown(value)} holds a NUL or half a surrogate pair",
                 code="invalid_characters",
                 param=path,
             )
@@ -307,7 +307,7 @@ class EitherKind:
         return (self.nested if is_nested else self.single).read(value, path)
 
 
-def read_fields(fields: Fields, given: Mapping[str, Any], path: str = "") -> Given:
+def read_fields(fields: Fields, given: Mapping[Any, Any], path: str = "") -> Given:
     """Read what was given for some fields.
 
     Args:
@@ -320,7 +320,7 @@ def read_fields(fields: Fields, given: Mapping[str, Any], path: str = "") -> Giv
     """
     for name in given:
         if name not in fields:
-            raise unknown(within(path, str(name)))
+            raise unknown(within(path, name if isinstance(name, str) else shown(name)))
     read: Given = {}
     for name, field in fields.items():
         value = given.get(name, UNSET)

@@ -5,9 +5,7 @@ Source: https://docs.stripe.com/error-codes
 
 from collections.abc import Mapping
 
-from metering.errors import InvalidRequestError
-
-_SHOWN_MAX = 60
+from metering.errors import InvalidRequestError, shown
 
 
 def missing(param: str) -> InvalidRequestError:
@@ -49,7 +47,7 @@ def invalid(
 ) -> InvalidRequestError:
     """Return the refusal of a value, which says what was given and what is allowed."""
     return InvalidRequestError(
-        f"Invalid {param}: {repr(value)[:_SHOWN_MAX]}; must be {allowed}",
+        f"Invalid {param}: {shown(value)}; must be {allowed}",
         code=code,
         param=param,
     )

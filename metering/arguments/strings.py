@@ -1,10 +1,11 @@
 """Strings that callers give: which of them a database can store, and how long they may be."""
 
+from os import PathLike, fspath
 from typing import Annotated
 
 from msgspec import Meta
 
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, shown
 
 LONGEST_NAME = 100
 """Most characters of an event name, an identifier or a payload key."""
@@ -43,8 +44,22 @@ def check_word(value: object, param: str) -> str:
     """
     if not isinstance(value, str) or not value or not is_storable(value):
         raise InvalidRequestError(
-            f"Invalid {param}: {value!r:.60}; must be a string that is not empty and"
+            f"Invalid {param}: {shown(value)}; must be a string that is not empty and"
             " holds no NUL",
             param=param,
         )
     return value
+
+
+def check_path(place: object, param: str) -> str:
+    """Check an argument that is a path or a URL, and return it as a string.
+
+    Raises:
+        InvalidRequestError: it is neither.
+    """
+    text = fspath(place) if isinstance(place, PathLike) else place
+    if not isinstance(text, str) or not is_storable(text):
+        raise InvalidRequestError(
+            f"Invalid {param}: {shown(place)}; must be a path or a URL", param=param
+        )
+    return text

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from metering.arguments.clock import microseconds
 from metering.arguments.refusals import invalid
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, shown
 
 Time = datetime | int | str
 
@@ -42,14 +42,14 @@ def instant(time: object, param: str) -> int:
             raise _invalid(f"{time} is not a time", param)
         case int():
             if not _EARLIEST_SECONDS <= time <= _LATEST_SECONDS:
-                reason = f"{time} is in no year from 1 to 9999, give seconds since 1970"
+                reason = f"{shown(time)} is in no year from 1 to 9999, give seconds since 1970"
                 raise _invalid(reason, param)
             return time * 1_000_000
         case str():
             return _instant_of_text(time, param)
         case _:
             reason = (
-                f"{time!r} is not a time, give an aware datetime, whole seconds since"
+                f"{shown(time)} is not a time, give an aware datetime, whole seconds since"
                 " 1970 or an ISO 8601 string"
             )
             raise _invalid(reason, param)
@@ -129,16 +129,18 @@ def _instant_of_text(text: str, param: str) -> int:
         return instant(int(text), param)
     parts = _ISO.fullmatch(text)
     if parts is None:
-        reason = f"{text[:60]!r} is not an ISO 8601 time such as 2026-01-31T12:00:00Z"
+        reason = f"{shown(text)} is not an ISO 8601 time such as 2026-01-31T12:00:00Z"
         raise _invalid(reason, param)
     day, clock, fraction, zone = parts.groups(default="")
     if fraction[6:].strip("0"):
-        reason = f"{text!r} has digits beyond the microsecond, which cannot be kept"
+        reason = (
+            f"{shown(text)} has digits beyond the microsecond, which cannot be kept"
+        )
         raise _invalid(reason, param)
     try:
         time = datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone}")
     except ValueError as error:
-        raise _invalid(f"{text!r} is not a time: {error}", param) from error
+        raise _invalid(f"{shown(text)} is not a time: {error}", param) from error
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     at = microseconds(time) + int(fraction[:6].ljust(6, "0") or 0)

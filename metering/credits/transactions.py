@@ -140,7 +140,9 @@ class CreditBalanceTransactions:
         self, seen: CreditQueries, now: int, transaction_id: object
     ) -> CreditTransaction | None:
         """Return the transaction of an id; None where there is none by now."""
-        parts = _ID.fullmatch(str(transaction_id))
+        if not isinstance(transaction_id, str):
+            return None
+        parts = _ID.fullmatch(transaction_id)
         if parts is None:
             return None
         anchor, kind, index = (

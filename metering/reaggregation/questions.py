@@ -16,7 +16,7 @@ from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant, not_after
 from metering.arguments.words import FormulaName, WindowName
 from metering.arguments.zones import zone_of
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, shown
 from metering.reaggregation.requests import Filters, Reaggregate
 from metering.store.engine import Engine
 from projections.calendar import Windows, WindowUnit, windows_between
@@ -68,7 +68,7 @@ def _position(engine: Engine, as_of: Time | None) -> int | None:
     if isinstance(as_of, int) and not isinstance(as_of, bool):
         if not 0 <= as_of <= last:
             raise InvalidRequestError(
-                f"Invalid as_of: {as_of} is no position of the log, which goes from 0"
+                f"Invalid as_of: {shown(as_of)} is no position of the log, which goes from 0"
                 f" to {last}; give one, or a time with its zone such as"
                 " 2026-01-31T12:00:00Z",
                 param="as_of",
@@ -199,17 +199,18 @@ def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
     checked: dict[str, frozenset[str]] = {}
     if not isinstance(filters or {}, Mapping):
         raise InvalidRequestError(
-            f"Invalid filters: {filters!r:.60}; must be keys of the payload, each with"
+            f"Invalid filters: {shown(filters)}; must be keys of the payload, each with"
             " a string or several",
             param="filters",
         )
     for key, values in (filters or {}).items():
+        check_word(key, "filters")
         allowed = _several(values, f"filters[{key}]")
         if not all(isinstance(value, str) for value in allowed):
             raise InvalidRequestError(
                 f"Invalid filters[{key}]: give a string or several", param="filters"
             )
-        checked[check_word(key, "filters")] = frozenset(allowed)
+        checked[key] = frozenset(allowed)
     return checked
 
 
@@ -219,7 +220,7 @@ def _several(given: object, param: str) -> list[Any]:
         return [given]
     if not isinstance(given, Iterable):
         raise InvalidRequestError(
-            f"Invalid {param}: {given!r:.60}; must be a string or several",
+            f"Invalid {param}: {shown(given)}; must be a string or several",
             param=param.partition("[")[0],
         )
     return list(given)

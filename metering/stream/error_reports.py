@@ -27,6 +27,7 @@ from ledger.records.requests import Requests
 from metering.arguments.ids import found_by_id, identifier_of
 from metering.arguments.pages import ListObject, check_cursors, listed
 from metering.arguments.schema import checked
+from metering.arguments.strings import check_word
 from metering.arguments.times import CreatedBounds, bounds_of
 from metering.bodies import encoded
 from metering.store.engine import Engine
@@ -114,6 +115,8 @@ class ErrorReports:
 
     def _page(self, asked: ErrorReportList) -> ListObject[ErrorReport]:
         check_cursors(asked)
+        if asked.meter is not None:
+            check_word(asked.meter, "meter")
         assert asked.limit is not None, "reports are read by pages"
         wanted = set(REPORT_TYPES).intersection(asked.types or REPORT_TYPES)
         if not wanted:

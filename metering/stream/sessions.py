@@ -15,6 +15,7 @@ from ledger.records.keys import StoredKeys
 from ledger.records.sessions import StoredSession, StoredSessions
 from metering.access.api_keys import digest_of
 from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.strings import check_word
 from metering.bodies import ResourceObject
 from metering.store.engine import Engine
 
@@ -54,13 +55,16 @@ class MeterEventSessions:
 
         Returns:
             The session with its token, which no other call returns.
+
+        Raises:
+            InvalidRequestError: the id is no string that can be stored.
         """
         now, livemode = self._engine.now(), self._engine.settings.livemode
         mode = "live" if livemode else "test"
         token = f"mes_token_{mode}_{secrets.token_hex(_TOKEN_BYTES)}"
         stored = StoredSession(
             session_id=self._engine.ids.resource(f"mes_{mode}"),
-            key_id=key_id,
+            key_id=check_word(key_id, "key_id"),
             livemode=livemode,
             digest=digest_of(token),
             created=now,

@@ -13,6 +13,7 @@ from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from ledger.usage.columns import timestamps_of
 from ledger.usage.rows import batch_of
+from metering.arguments.refusals import invalid
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
 from projections.credits.queries import CreditQueries, StoredCredits
@@ -75,7 +76,13 @@ class VerifyReport:
 def verify(
     engine: Engine, checkpoint: Checkpoint | None, progress: StepCallback | None
 ) -> VerifyReport:
-    """Read the whole log, check its chain, and fold it anew to compare."""
+    """Read the whole log, check its chain, and fold it anew to compare.
+
+    Raises:
+        InvalidRequestError: the checkpoint is none.
+    """
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise invalid("checkpoint", checkpoint, "the checkpoint of a VerifyReport")
     # Read before more is taken in, so that the replay passes this position.
     stored = _stored(engine)
     head, segments = stored.head, engine.log.history.segments()

@@ -11,6 +11,7 @@ from ledger.usage.columns import UsageRow, usage_rows
 from ledger.usage.quantities import format_quantity
 from ledger.usage.rows import FewEvents
 from metering.arguments.clock import at_microseconds
+from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
@@ -120,12 +121,15 @@ class MeterEvents:
             columns: which columns of the source mean what, where they have other names.
 
         Raises:
+            InvalidRequestError: `columns` are none.
             SourceError: the source cannot be read; batches before the fault are kept.
             StoreError: the batch at hand was not recorded; those before it are kept.
         """
-        ingestion = Ingestion(
-            self._engine, takes_any_past=backfill, columns=columns or Columns()
-        )
+        if columns is None:
+            columns = Columns()
+        elif not isinstance(columns, Columns):
+            raise invalid("columns", columns, "metering.Columns")
+        ingestion = Ingestion(self._engine, takes_any_past=backfill, columns=columns)
         return ingestion.run(source, progress)
 
     def list(

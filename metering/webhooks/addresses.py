@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, shown
 
 LONGEST_URL = 2048
 _PORTS = (443, 8443)
@@ -155,7 +155,6 @@ def _embedded(address: _Address) -> Iterator[_Address]:
 
 
 def _invalid(url: object, allowed: str) -> InvalidRequestError:
-    found = repr(url)[:60]
     return InvalidRequestError(
-        f"Invalid url: {found}; must be {allowed}", code="url_invalid", param="url"
+        f"Invalid url: {shown(url)}; must be {allowed}", code="url_invalid", param="url"
     )

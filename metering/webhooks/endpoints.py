@@ -7,6 +7,7 @@ Source: https://docs.stripe.com/api/webhook_endpoints/object
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -36,7 +37,7 @@ from metering.arguments.pages import (
 )
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
-from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
@@ -311,10 +312,10 @@ class WebhookEndpoints:
             seen = Deliveries(connection)
 
             def place(event_id: str | None, param: str) -> tuple[int, int] | None:
-                found = event_id and seen.place_of(endpoint_id, event_id)
-                if event_id is not None and not found:
-                    raise ResourceMissingError("event", event_id, param=param)
-                return found or None
+                if event_id is None:
+                    return None
+                find = partial(seen.place_of, endpoint_id)
+                return found_by_id(find, event_id, "event", param)
 
             found = seen.latest(
                 endpoint_id,

@@ -5,7 +5,6 @@ Source: https://docs.stripe.com/api/events/list
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
 import msgspec
@@ -128,7 +127,7 @@ class Events:
         for at, event in made:
             if at == place:
                 return at, event
-        raise ResourceMissingError("event", str(event_id), param=param)
+        raise ResourceMissingError("event", event_id, param=param)
 
     def _made(
         self,
@@ -251,7 +250,7 @@ def _types(asked: EventList) -> frozenset[str]:
 
 
 def _bounds(created: Time | CreatedBounds | None) -> tuple[int, int]:
-    if isinstance(created, datetime | int | str):
+    if created is not None and not isinstance(created, Mapping):
         # A time is given to the second, and what happened within it is meant.
         start = instant(created, "created")
         is_whole = start % 1_000_000 == 0

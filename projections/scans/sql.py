@@ -78,6 +78,8 @@ def run_query(
         QueryError: the query is not one SELECT, fails, or exceeds its memory.
         SegmentMissingError, SegmentDamagedError: a segment cannot be read.
     """
+    if not isinstance(query, str):
+        raise QueryError(f"it is of type {type(query).__name__}; give a string")
     with _translated(recorded, memory), ThreadPoolExecutor(1) as pool:
         # DuckDB works in a thread of its own: in the main thread it loses Ctrl-C.
         settings = _SETTINGS | {"memory_limit": memory}

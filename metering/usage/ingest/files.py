@@ -81,7 +81,9 @@ def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
     Raises:
         SourceError: there is no such file, or it is not of that format.
     """
-    if not path.exists():
+    with readable(path):
+        exists = path.exists()
+    if not exists:
         raise SourceError(f"There is no file {path}")
     ending = path.suffix.lower()
     compression = _COMPRESSION.get(ending)

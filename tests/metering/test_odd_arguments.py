@@ -1,0 +1,187 @@
+"""What no caller should pass is refused by the product's own errors, whatever it is.
+
+Every public method is called with each odd value for each of its parameters, and in the
+place of each value inside one; the others are such as it takes. It may take the value or
+refuse it. What comes out must be no error of Python's, of the database's or of Arrow's.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice, product
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import metering
+from tests.documentation.doors import library_methods
+from tests.metering.usual_credits import METERED, grant, money
+from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
+
+Given = dict[str, Any]
+
+DEEP: Any = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+ODD: Mapping[str, Any] = {
+    "None": None,
+    "True": True,
+    "empty list": [],
+    "empty mapping": {},
+    "huge integer": 10**5_000,
+    "huge negative integer": -(10**5_000),
+    "long string": "x" * 300,
+    "NaN": float("nan"),
+    "half a surrogate pair": "\ud800",
+    "NUL": "\0",
+    "bytes": b"\xff",
+    "deep list": DEEP,
+    "deep mapping": {"a": DEEP},
+    "list of None": [None],
+    "mapping of integers": {1: 10**5_000},
+    "set": {"a", "b"},
+    "object": object(),
+}
+# What runs, or is run, is no argument of a request.
+RUN = {"progress", "on_refused", "executor", "clock", "self"}
+LONGEST_MESSAGE = 1_000
+
+
+@pytest.fixture(scope="module")
+def usual() -> Iterator[tuple[metering.Metering, dict[str, Given]]]:
+    """A store, and arguments of its methods that they take, where they need any."""
+    with metering.connect(":memory:") as m:
+        meter = create_meter(m)
+        event = create_event(m)
+        threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
+        alert: Given = {"title": "a", "usage_threshold": threshold}
+        endpoint: Given = {"url": "https://example.com", "enabled_events": ["*"]}
+        invoice = {
+            "invoice": "in_1",
+            "customer": "cus_1",
+            "period_end": m.now(),
+            "lines": [{"id": "il_1", "amount": 1, "currency": "usd"}],
+        }
+        metered = {
+            "display_name": "a",
+            "event_name": "calls",
+            "default_aggregation": {"formula": "sum"},
+        }
+        span = {"customer": "cus_1", "start_time": 0, "end_time": 60}
+        given: dict[str, Given] = {
+            "alerts.create": alert,
+            "api_keys.create": {"name": "a", "scopes": ["read"]},
+            "credit_balance_summary.history": span,
+            "credit_balance_summary.retrieve": {
+                "customer": "cus_1",
+                "filter": {"type": "credit_grant", "credit_grant": "credgr_1"},
+            },
+            "credit_grants.create": {
+                "customer": "cus_1",
+                "amount": money(),
+                "applicability_config": METERED,
+                "metadata": {"a": "b"},
+            },
+            "credits.apply": invoice,
+            "credits.apply_many": {"source": [invoice]},
+            "credits.preview": invoice,
+            "credits.reinstate": {"invoice": "in_1"},
+            "error_reports.list": {"created": {"gte": 0}},
+            "events.list": {"created": {"gte": 0}},
+            "meter_event_adjustments.create": {
+                "event_name": "tokens",
+                "type": "cancel",
+                "cancel": {"identifier": event.identifier},
+            },
+            "meter_events.create": {"event_name": "tokens", "payload": PAYLOAD},
+            "meter_events.ingest": {"source": [{"event_name": "tokens", **PAYLOAD}]},
+            "meters.create": metered,
+            "meters.ensure": metered,
+            "meters.event_summaries": {"meter_id": meter.id, **span},
+            "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
+            "sql": {"query": "SELECT 1"},
+            "webhook_endpoints.create": endpoint,
+        }
+        ids = {
+            "alert_id": m.alerts.create(**alert).id,
+            "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
+            "grant_id": grant(m, 1_000).id,
+            "key_id": m.api_keys.create(name="a").id,
+            "meter_id": meter.id,
+        }
+        yield m, {"ids": ids, **given}
+
+
+def methods() -> list[str]:
+    return [each for each in library_methods() if each != "close"]
+
+
+def settings() -> list[str]:
+    known = inspect.signature(metering.connect).parameters
+    return [name for name in known if name not in RUN]
+
+
+def varied(value: object, odd: object) -> Iterator[object]:
+    """An odd value itself, and what is given with each value within it being odd."""
+    yield odd
+    match value:
+        case Mapping():
+            for key, each in value.items():
+                yield from ({**value, key: other} for other in varied(each, odd))
+        case list():
+            for at, each in enumerate(value):
+                yield from (
+                    [*value[:at], other, *value[at + 1 :]]
+                    for other in varied(each, odd)
+                )
+        case _:
+            pass
+
+
+def called(method: Callable[..., Any], given: Given) -> str:
+    """What came of a call, some of whose answer is read: a message, or nothing."""
+    try:
+        answer = method(**given)
+        if isinstance(answer, Iterator):
+            list(islice(answer, 3))
+    except metering.MeteringError as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize("path", methods())
+def test_odd_arguments_are_taken_or_refused_in_so_many_words(
+    path: str,
+    usual: tuple[metering.Metering, dict[str, Given]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    m, given = usual
+    method = attrgetter(path)(m)
+    known = inspect.signature(method).parameters
+    needed = [name for name, each in known.items() if each.default is each.empty]
+    base = {name: given["ids"].get(name, "x") for name in needed}
+    base |= given.get(path, {})
+
+    for name, (word, odd) in product(set(known) - RUN, ODD.items()):
+        for value in varied(base.get(name), odd):
+            message = called(method, {**base, name: value})
+
+            assert len(message) < LONGEST_MESSAGE, (name, word)
+
+
+@pytest.mark.parametrize("name", settings())
+def test_odd_settings_of_a_store_are_taken_or_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def opened(**given: Any) -> None:
+        metering.connect(**given).close()
+
+    for word, odd in ODD.items():
+        message = called(opened, {"target": ":memory:", name: odd})
+
+        assert len(message) < LONGEST_MESSAGE, word
