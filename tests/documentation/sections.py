@@ -33,6 +33,7 @@ from tests.documentation.benchmarks import benchmarks
 from tests.documentation.codes import codes, errors
 from tests.documentation.commands import command_help, commands, environment
 from tests.documentation.completeness import completeness, limits, request_limits
+from tests.documentation.pages import ROOT
 from tests.documentation.tables import first_sentence, table
 
 
@@ -128,6 +129,12 @@ def _size(count: int) -> str:
     return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
 
 
+def example(name: str) -> str:
+    """Show a backend that the tests run as processes."""
+    path = ROOT / "tests/metering/integrations/examples" / f"{name}.py"
+    return f"\n```python\n{path.read_text(encoding='utf-8')}```\n\n"
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "benchmarks": benchmarks,
@@ -137,6 +144,9 @@ SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "completeness": completeness,
         "environment": environment,
         "errors": errors,
+        "example_celery": lambda: example("celery_backend"),
+        "example_fastapi": lambda: example("fastapi_backend"),
+        "example_flask": lambda: example("flask_backend"),
         "event_codes": event_codes,
         "failures": failures,
         "http_limits": http_limits,

@@ -20,11 +20,13 @@ class Application(Askable):
     app: Any
     key: str
     loop: asyncio.AbstractEventLoop
+    state: Mapping[str, Any]
 
     def _answered(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str]
     ) -> Answered:
-        asked = _answered(self.app, method, target, body, headers)
+        scope = _scope(method, target, headers, self.state)
+        asked = _answered(self.app, scope, body)
         return asyncio.run_coroutine_threadsafe(asked, self.loop).result(
             PATIENCE_SECONDS
         )
@@ -35,15 +37,23 @@ def served(store: metering.Metering, app: Any = None) -> Iterator[Application]:
     """Serve a store on an event loop of its own; `app` is `create_app(store)`."""
     key = store.api_keys.create(name="tests").secret
     assert key is not None
-    app = create_app(store) if app is None else app
+    with running(create_app(store) if app is None else app, key) as application:
+        yield application
+
+
+@contextmanager
+def running(app: Any, key: str = "") -> Iterator[Application]:
+    """Run any application on an event loop of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         began, ending = asyncio.Event(), asyncio.Event()
-        life = asyncio.run_coroutine_threadsafe(_live(app, began, ending), loop)
+        state: dict[str, Any] = {}
+        living = _live(app, state, began, ending)
+        life = asyncio.run_coroutine_threadsafe(living, loop)
         asyncio.run_coroutine_threadsafe(began.wait(), loop).result(PATIENCE_SECONDS)
-        yield Application(app=app, key=key, loop=loop)
+        yield Application(app=app, key=key, loop=loop, state=state)
         loop.call_soon_threadsafe(ending.set)
         life.result(PATIENCE_SECONDS)
     finally:
@@ -52,7 +62,9 @@ def served(store: metering.Metering, app: Any = None) -> Iterator[Application]:
         loop.close()
 
 
-async def _live(app: Any, began: asyncio.Event, ending: asyncio.Event) -> None:
+async def _live(
+    app: Any, state: dict[str, Any], began: asyncio.Event, ending: asyncio.Event
+) -> None:
     """Take an application through its lifespan."""
     events = iter(("startup", "shutdown"))
 
@@ -67,15 +79,15 @@ async def _live(app: Any, began: asyncio.Event, ending: asyncio.Event) -> None:
         began.set()
 
     await app(
-        {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send
+        {"type": "lifespan", "asgi": {"version": "3.0"}, "state": state}, receive, send
     )
 
 
-async def _answered(
-    app: Any, method: str, target: str, body: bytes, headers: Mapping[str, str]
-) -> Answered:
+def _scope(
+    method: str, target: str, headers: Mapping[str, str], state: Mapping[str, Any]
+) -> dict[str, Any]:
     path, _, query = target.partition("?")
-    scope = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -90,7 +102,11 @@ async def _answered(
         ],
         "client": None,
         "server": None,
+        "state": dict(state),
     }
+
+
+async def _answered(app: Any, scope: Any, body: bytes) -> Answered:
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
     head: dict[str, Any] = {}
     parts: list[bytes] = []
@@ -106,7 +122,12 @@ async def _answered(
         else:
             parts.append(message.get("body", b""))
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        # A server logs what is raised after the response has begun.
+        if not head:
+            raise
     return Answered(
         status=head["status"],
         headers={name.decode(): value.decode() for name, value in head["headers"]},
