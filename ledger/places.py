@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.database.addresses import open_database
+from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.segments.in_database import DatabaseStore
@@ -40,6 +41,7 @@ def open_place(
     segments: str | Path | None,
     cache: str | Path | None,
     schema: str | None = None,
+    settings: DatabaseSettings = DEFAULT_SETTINGS,
 ) -> Place:
     """Open a store's parts.
 
@@ -51,13 +53,14 @@ def open_place(
             beside an embedded database, else in the database.
         cache: a local directory; beside an embedded database where it is left out, else
             in the user's cache directory.
+        settings: of the connections to the database.
 
     Raises:
         StoreMissingError: the database is absent, and was not to be made.
         StoreUnavailableError: there is no such database, or it cannot be used.
         SegmentStoreUnavailableError: there is no such segment store.
     """
-    database = open_database(address, creates=creates, schema=schema)
+    database = open_database(address, creates=creates, schema=schema, settings=settings)
     beside = database.directory if isinstance(database, SQLiteDatabase) else None
     try:
         store = _segment_store(database, beside, segments)

@@ -4,8 +4,10 @@
 variable that is empty is not set.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
 from metering.errors import InvalidRequestError
@@ -15,6 +17,9 @@ SEGMENTS = "METERING_SEGMENTS"
 CACHE = "METERING_CACHE"
 LIVEMODE = "METERING_LIVEMODE"
 ALLOW_PRIVATE_WEBHOOKS = "METERING_ALLOW_PRIVATE_WEBHOOKS"
+LOCK_TIMEOUT = "METERING_LOCK_TIMEOUT"
+STATEMENT_TIMEOUT = "METERING_STATEMENT_TIMEOUT"
+POOL_SIZE = "METERING_POOL_SIZE"
 
 # What the command line takes for these options.
 _FLAGS = {
@@ -22,23 +27,32 @@ _FLAGS = {
     **dict.fromkeys(("0", "false", "f", "no", "n", "off", ""), False),
 }
 
+_NUMBER = re.compile("[1-9][0-9]{0,5}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
-    """What the environment says of a store; see `metering.connect`."""
+    """What the environment says of a store; see `metering.connect`.
+
+    Time-outs are whole seconds there.
+    """
 
     store: str
     segments: str | None
     cache: str | None
     livemode: bool
     allow_private_webhooks: bool
+    lock_timeout: timedelta | None
+    statement_timeout: timedelta | None
+    pool_size: int | None
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Self:
         """Read the variables of an environment.
 
         Raises:
-            InvalidRequestError: no store is named, or a flag is neither on nor off.
+            InvalidRequestError: no store is named, a flag is neither on nor off, or a
+                number is none.
         """
         if not variables.get(STORE):
             raise InvalidRequestError(
@@ -53,6 +67,9 @@ class EnvironmentSettings:
             cache=variables.get(CACHE) or None,
             livemode=_flag(variables, LIVEMODE),
             allow_private_webhooks=_flag(variables, ALLOW_PRIVATE_WEBHOOKS),
+            lock_timeout=_seconds(variables, LOCK_TIMEOUT),
+            statement_timeout=_seconds(variables, STATEMENT_TIMEOUT),
+            pool_size=_number(variables, POOL_SIZE),
         )
 
 
@@ -64,3 +81,20 @@ def _flag(variables: Mapping[str, str], name: str) -> bool:
             f"Invalid {name}: {value!r}; must be 1 or 0", param=name
         )
     return flag
+
+
+def _number(variables: Mapping[str, str], name: str) -> int | None:
+    value = variables.get(name, "").strip()
+    if not value:
+        return None
+    if not _NUMBER.fullmatch(value):
+        raise InvalidRequestError(
+            f"Invalid {name}: {value!r}; must be a whole number from 1 to 999999",
+            param=name,
+        )
+    return int(value)
+
+
+def _seconds(variables: Mapping[str, str], name: str) -> timedelta | None:
+    number = _number(variables, name)
+    return None if number is None else timedelta(seconds=number)

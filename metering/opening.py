@@ -9,6 +9,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from ledger.database.settings import (
+    LOCK_TIMEOUT,
+    STATEMENT_TIMEOUT,
+    DatabaseSettings,
+)
 from ledger.places import open_place
 from metering.alerts.alerts import ALERTS_MAX
 from metering.arguments.clock import Clock, SystemClock
@@ -22,6 +27,8 @@ from metering.store.engine import WEBHOOK_TIMEOUT, Settings
 from metering.store.sealing import SEAL_EVENTS
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
+_LONGEST_LOCK_TIMEOUT = timedelta(hours=1)
+_LONGEST_STATEMENT_TIMEOUT = timedelta(days=1)
 
 
 CountSetting = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
@@ -36,6 +43,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     credit_grants_max: CountSetting
     alerts_max: CountSetting
     allow_private_webhooks: bool | None = None
+    pool_size: CountSetting | None = None
 
 
 def connect(  # noqa: PLR0913  # settings have names
@@ -54,6 +62,9 @@ def connect(  # noqa: PLR0913  # settings have names
     alerts_max: int = ALERTS_MAX,
     allow_private_webhooks: bool | None = None,
     webhook_timeout: timedelta = WEBHOOK_TIMEOUT,
+    lock_timeout: timedelta | None = None,
+    statement_timeout: timedelta | None = None,
+    pool_size: int | None = None,
 ) -> Metering:
     """Open a store, creating it where it is absent.
 
@@ -62,7 +73,8 @@ def connect(  # noqa: PLR0913  # settings have names
             PostgreSQL database, for one that several machines write to; or
             ``:memory:``, for one that is gone when it is closed. Left out, it is what
             METERING_STORE names, and what else is left out is what METERING_SEGMENTS,
-            METERING_CACHE, METERING_LIVEMODE and METERING_ALLOW_PRIVATE_WEBHOOKS say.
+            METERING_CACHE, METERING_LIVEMODE, METERING_ALLOW_PRIVATE_WEBHOOKS,
+            METERING_LOCK_TIMEOUT, METERING_STATEMENT_TIMEOUT and METERING_POOL_SIZE say.
         create: whether to create the store where it is absent.
         segments: where sealed usage lies: a directory, or the URL of an object store
             (``s3://bucket/prefix``), the same for every process. By default it is
@@ -87,6 +99,13 @@ def connect(  # noqa: PLR0913  # settings have names
             public, and without TLS; for one machine, and for tests. By default false.
         webhook_timeout: how long to wait for an endpoint's address, for a connection,
             and for each part of its response; up to five minutes.
+        lock_timeout: how long a write waits for the writers before it until it raises
+            `StoreBusyError`; by default a minute, up to an hour.
+        statement_timeout: how long one statement may run on PostgreSQL; by default ten
+            minutes, up to a day.
+        pool_size: how many connections to PostgreSQL may be in use at a time, beside
+            the two that are held; others wait as long as for a lock. By default there
+            is no limit, and five are kept.
 
     Raises:
         InvalidRequestError: a setting is malformed.
@@ -110,6 +129,7 @@ def connect(  # noqa: PLR0913  # settings have names
         credit_grants_max=credit_grants_max,
         alerts_max=alerts_max,
         allow_private_webhooks=allow_private_webhooks,
+        pool_size=pool_size,
     )
     if target is None:
         found = EnvironmentSettings.of(os.environ)
@@ -119,6 +139,9 @@ def connect(  # noqa: PLR0913  # settings have names
         livemode = found.livemode if livemode is None else livemode
         if allow_private_webhooks is None:
             allow_private_webhooks = found.allow_private_webhooks
+        lock_timeout = lock_timeout or found.lock_timeout
+        statement_timeout = statement_timeout or found.statement_timeout
+        pool_size = found.pool_size if pool_size is None else pool_size
     named = check_path(target, "target")
     place = open_place(
         named if isinstance(target, str) else Path(named),
@@ -126,6 +149,7 @@ def connect(  # noqa: PLR0913  # settings have names
         segments=None if segments is None else check_path(segments, "segments"),
         cache=None if cache is None else check_path(cache, "cache"),
         schema=schema,
+        settings=_database_settings(lock_timeout, statement_timeout, pool_size),
     )
     return Metering(
         place,
@@ -142,3 +166,28 @@ def connect(  # noqa: PLR0913  # settings have names
         ),
         identifier_retention=identifier_retention,
     )
+
+
+def _database_settings(
+    lock_timeout: timedelta | None,
+    statement_timeout: timedelta | None,
+    pool_size: int | None,
+) -> DatabaseSettings:
+    return DatabaseSettings(
+        lock_timeout=_timeout(
+            LOCK_TIMEOUT if lock_timeout is None else lock_timeout,
+            "lock_timeout",
+            _LONGEST_LOCK_TIMEOUT,
+        ),
+        statement_timeout=_timeout(
+            STATEMENT_TIMEOUT if statement_timeout is None else statement_timeout,
+            "statement_timeout",
+            _LONGEST_STATEMENT_TIMEOUT,
+        ),
+        pool_size=pool_size,
+    )
+
+
+def _timeout(value: timedelta, param: str, longest: timedelta) -> timedelta:
+    """Check a time-out; databases count milliseconds, and none of them is for ever."""
+    return max(duration(value, param, longest), timedelta(milliseconds=1))

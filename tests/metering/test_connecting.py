@@ -1,5 +1,8 @@
 """Where a connection without a target finds its settings."""
 
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +97,56 @@ def test_a_flag_that_is_neither_on_nor_off_is_refused(
         metering.connect()
 
     assert not (tmp_path / "usage").exists()
+
+
+def test_the_environment_says_how_long_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERING_STORE", str(tmp_path / "usage"))
+    monkeypatch.setenv("METERING_LOCK_TIMEOUT", "1")
+    monkeypatch.setenv("METERING_STATEMENT_TIMEOUT", " ")
+    monkeypatch.setenv("METERING_POOL_SIZE", "3")
+
+    with (
+        metering.connect() as store,
+        closing(sqlite3.connect(tmp_path / "usage" / "log.db")) as another,
+    ):
+        another.execute("BEGIN IMMEDIATE")
+        with pytest.raises(metering.StoreBusyError):
+            create_meter(store)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "soon", "1000000"])
+@pytest.mark.parametrize(
+    "name",
+    ["METERING_LOCK_TIMEOUT", "METERING_STATEMENT_TIMEOUT", "METERING_POOL_SIZE"],
+)
+def test_a_number_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("METERING_STORE", str(tmp_path / "usage"))
+    monkeypatch.setenv(name, value)
+
+    with refused("parameter_invalid", name, "from 1 to 999999"):
+        metering.connect()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lock_timeout", timedelta(0)),
+        ("lock_timeout", timedelta(hours=2)),
+        ("lock_timeout", 60),
+        ("statement_timeout", timedelta(days=2)),
+        ("pool_size", 0),
+        ("pool_size", True),
+        ("pool_size", 1.0),
+    ],
+)
+def test_a_setting_out_of_bounds_is_refused(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    given: dict[str, Any] = {name: value}
+
+    with refused("parameter_invalid", name):
+        metering.connect(tmp_path / "usage", **given)

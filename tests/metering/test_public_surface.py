@@ -46,7 +46,7 @@ NAMES = PROMISED.split()
 PARAMETERS = {
     "connect": "target create segments cache schema seal_events clock livemode"
     " identifier_retention cancel_window credit_grants_max alerts_max"
-    " allow_private_webhooks webhook_timeout",
+    " allow_private_webhooks webhook_timeout lock_timeout statement_timeout pool_size",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",
