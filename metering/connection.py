@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
@@ -32,7 +33,6 @@ from metering.recording.buffer import WhenFull
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
 from metering.recording.recording import (
-    CLOSE_TIMEOUT,
     MAX_AGE,
     MAX_EVENTS,
     Recording,
@@ -359,11 +359,16 @@ class Metering:
         return verify(self._engine, checkpoint, progress)
 
     def close(self) -> None:
-        """Close the connection, after its recorders; using it afterwards is an error."""
-        for recording in list(self._recordings):
-            recording.close(CLOSE_TIMEOUT)
-        self._engine.sealing.stop()
-        self._engine.log.close()
+        """Close the connection, after its recorders; using it afterwards is an error.
+
+        Raises:
+            EventsUnrecordedError: a recorder could not write what it held.
+        """
+        with ExitStack() as closing:  # All of it, in the reverse order.
+            closing.callback(self._engine.log.close)
+            closing.callback(self._engine.sealing.stop)
+            for recording in list(self._recordings):
+                closing.callback(recording.close)
 
     def __enter__(self) -> Self:
         """Use the connection in a with statement, which closes it."""

@@ -9,13 +9,16 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial, wraps
 from itertools import islice
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from weakref import WeakSet
 
 from ledger.errors import MeteringError
 from metering.aio.lanes import Lane
 from metering.aio.lists import AsyncListObject
+from metering.aio.opening import Closable
 from metering.arguments.pages import ListedResource, ListObject
 from metering.connection import Metering
 from metering.usage.meter_events import NewMeterEvent
@@ -46,6 +49,7 @@ class Calls:
         self._m = m
         self._light = ThreadPoolExecutor(threads, "metering-aio")
         self._heavy = ThreadPoolExecutor(HEAVY_THREADS, "metering-aio-heavy")
+        self._closables: WeakSet[Closable] = WeakSet()
         self._events = Lane(
             self._record, name="metering-aio-events", most=_EVENTS_TOGETHER_MAX
         )
@@ -64,11 +68,18 @@ class Calls:
         self._m.internals.check_usable()
         return await self._events.submit(event)
 
+    def close_before(self, closable: Closable) -> None:
+        """Have something closed before the threads end, which may wait for it."""
+        self._closables.add(closable)
+
     def close(self) -> None:
         """End the threads, once they have done what they were given."""
-        self._events.stop()
-        for pool in (self._light, self._heavy):
-            pool.shutdown()
+        with ExitStack() as closing:  # All of it, in the reverse order.
+            closing.callback(self._heavy.shutdown)
+            closing.callback(self._light.shutdown)
+            closing.callback(self._events.stop)
+            for closable in list(self._closables):
+                closing.callback(closable.close)
 
     async def _run(
         self, pool: ThreadPoolExecutor, call: Callable[[], ReturnT]

@@ -135,8 +135,10 @@ class AsyncMetering(AsyncGroup[Metering]):
         """Close the connection when its calls have ended; then using it is an error."""
 
         def close() -> None:
-            self.calls.close()
-            self.sync.close()
+            try:
+                self.calls.close()
+            finally:
+                self.sync.close()
 
         await asyncio.to_thread(close)
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 
-class _Closable(Protocol):
+class Closable(Protocol):
     """What blocks while it is closed."""
 
     def close(self) -> None:
@@ -21,7 +21,7 @@ class _AsyncClosable(Protocol):
         """Close it."""
 
 
-ClosableT = TypeVar("ClosableT", bound=_Closable)
+ClosableT = TypeVar("ClosableT", bound=Closable)
 AsyncClosableT = TypeVar("AsyncClosableT", bound=_AsyncClosable)
 
 

@@ -35,6 +35,7 @@ class AsyncRecorder:
         self._recorder = recorder
         self._recording = recorder.recording
         self._recording.exit_on_sigterm()
+        calls.close_before(recorder)
         holding = recorder.recording.holding
         self._lane = _spooling_lane(holding) if isinstance(holding, Spool) else None
         self._room: asyncio.Future[None] | None = None

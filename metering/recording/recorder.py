@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Self
 
 from metering.arguments.times import Time
-from metering.errors import EventsUnrecordedError
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recording import CLOSE_TIMEOUT, Recording
 from metering.usage.event_rules import PayloadValue
@@ -85,10 +84,7 @@ class Recorder:
             EventsUnrecordedError: events could not be written; they are in `unrecorded`.
                 Those of a spool stay there and are no error.
         """
-        was_open = not self.recording.is_closed
-        failure = self.recording.close(timeout)
-        if was_open and self.unrecorded:
-            raise EventsUnrecordedError(len(self.unrecorded), str(failure))
+        self.recording.close(timeout)
 
     def __enter__(self) -> Self:
         """Use the recorder in a with statement, which closes it."""

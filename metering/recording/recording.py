@@ -113,10 +113,11 @@ class Recording:
         self._gives_up_at: float | None = None
         self._has_ended = False
         self._looks = _SECONDS_BETWEEN_LOOKS if spool is not None else None
-        atexit.register(self._close_at_exit)
-        threading.Thread(
+        atexit.register(self.close)
+        self._thread = threading.Thread(
             target=self._run, name="metering-recorder", daemon=True
-        ).start()
+        )
+        self._thread.start()
 
     def exit_on_sigterm(self) -> None:
         """Let SIGTERM exit in order; to be called in the main thread."""
@@ -197,34 +198,34 @@ class Recording:
                 self._changed.wait(left)
         return True
 
-    def close(self, timeout: timedelta) -> Exception | None:
-        """Write what is held and hold no more; return what kept it from being written.
+    def close(self, timeout: timedelta = CLOSE_TIMEOUT) -> None:
+        """Write what is held and hold no more. Closing again does nothing.
 
         Args:
             timeout: how long to try.
+
+        Raises:
+            EventsUnrecordedError: events could not be written; they are in `unrecorded`.
         """
         if os.getpid() != self._process:
-            return None  # What the child of a fork has is its parent's to write.
+            return  # What the child of a fork has is its parent's to write.
+        was_open = not self._has_ended
         with self._changed:
             self._gives_up_at = monotonic() + timeout.total_seconds()
             self._changed.notify_all()
+            if threading.current_thread() is self._thread:
+                return  # A callback of a refusal closes it: it ends after that.
             while not self._has_ended:
                 self._changed.wait()
-        atexit.unregister(self._close_at_exit)
+        atexit.unregister(self.close)
         stop_exiting_on_sigterm(self)
-        return self._failure
+        if was_open and self.unrecorded:
+            raise EventsUnrecordedError(len(self.unrecorded), str(self._failure))
 
     def _check_open(self) -> None:
         self._engine.log.check_usable()
         if self.is_closed:
             raise RecorderClosedError
-
-    def _close_at_exit(self) -> None:
-        failure = self.close(CLOSE_TIMEOUT)
-        if self.unrecorded:
-            _logger.error(
-                "%d recorded events are lost: %s", len(self.unrecorded), failure
-            )
 
     # In the thread.
 
@@ -315,6 +316,8 @@ class Recording:
 
     def _end(self) -> None:
         lost = self.holding.close()
+        if lost:
+            _logger.error("%d events were not recorded: %s", len(lost), self._failure)
         with self._changed:
             code = getattr(self._failure, "code", EventsUnrecordedError.code)
             self.unrecorded = [

@@ -13,6 +13,7 @@ such a tail when they close the store.
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 from ledger.entries import TailSize
@@ -85,10 +86,13 @@ class BackgroundSealing:
     def _start(self) -> None:
         with self._changed:
             if self._thread is None and not self._is_stopping:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name="metering-sealing", daemon=True
                 )
-                self._thread.start()
+                # None starts while the interpreter ends, in which recorders still write.
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def _run(self) -> None:
         self._seal_while_due()

@@ -5,17 +5,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 
 import metering
 from metering import aio
+from metering.recording.recording import Recording
 from tests.conftest import Connect
+from tests.metering.recording.failing import store_that_fails
 from tests.metering.refusals import refused
 from tests.metering.usual_usage import (
     NOW,
@@ -30,22 +30,6 @@ from tests.metering.usual_usage import (
 from tests.waiting import eventually
 
 HOUR = timedelta(hours=1)
-
-
-@contextmanager
-def store_that_fails() -> Iterator[None]:
-    """Let no statement through that would record usage."""
-
-    def fail(_: object, __: object, statement: str, *___: object) -> None:
-        if statement.lstrip().upper().startswith("INSERT"):
-            reason = "usage"
-            raise metering.StoreUnavailableError(reason, "it is being tested")
-
-    event.listen(Engine, "before_cursor_execute", fail)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "before_cursor_execute", fail)
 
 
 def record(recorder: metering.Recorder, identifier: str, value: str = "1") -> str:
@@ -298,6 +282,57 @@ def test_closing_the_connection_writes_what_its_recorders_hold(tmp_path: Path) -
         assert identifiers(store) == ["one"]
 
 
+def test_a_connection_that_loses_events_says_so_when_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = (timedelta(milliseconds=10),)
+    monkeypatch.setattr(Recording.close, "__defaults__", defaults)
+    store = metering.connect(tmp_path / "usage")
+    create_meter(store)
+    recorders = [store.recorder(max_age=HOUR) for _ in range(2)]
+    for recorder in recorders:
+        record(recorder, "one")
+
+    with store_that_fails(), pytest.raises(metering.EventsUnrecordedError):
+        store.close()
+
+    assert [len(recorder.unrecorded) for recorder in recorders] == [1, 1]
+    with pytest.raises(metering.StoreClosedError):
+        store.catch_up()
+
+
+def test_a_callback_may_close_the_recorder(store: metering.Metering) -> None:
+    create_meter(store)
+    recorder = store.recorder(max_age=HOUR, on_refused=lambda _: recorder.close())
+    record(recorder, "odd", "a lot")
+
+    recorder.flush()
+    eventually(lambda: recorder.recording.is_closed)
+    recorder.close()
+
+
+def test_a_connection_is_closed_while_a_task_waits_for_room(
+    store: metering.Metering,
+) -> None:
+    create_meter(store)
+
+    async def wait_for_room() -> None:
+        m = aio.AsyncMetering(store)
+        recorder = await m.recorder(max_events=1, max_age=HOUR)
+        with store_that_fails():
+            await recorder.record(event_name="tokens", payload=PAYLOAD)
+            waiting = asyncio.create_task(
+                recorder.record(event_name="tokens", payload=PAYLOAD)
+            )
+            with pytest.raises(metering.StoreUnavailableError):
+                await recorder.flush()
+        await m.close()
+        await asyncio.wait([waiting])
+        assert isinstance(waiting.exception(), metering.RecorderClosedError | None)
+
+    asyncio.run(asyncio.wait_for(wait_for_room(), 60))
+
+
 def test_threads_record_at_once(store: metering.Metering) -> None:
     meter = create_meter(store)
 
@@ -380,20 +415,32 @@ for number in range(20):
 {ending}
 """
 ENDINGS = {
-    "returns": ("", 0),
     "exits": ("sys.exit(3)", 3),
     "raises": ("raise KeyboardInterrupt", -2),
-    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 143),
-    "SIGTERM of another thread": (
+    "is terminated": (
         """
 threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
 threading.Event().wait(60)
 """,
         143,
     ),
-    "forks": (
-        "if os.fork() == 0: sys.exit(0)\nos.wait()",
-        0,
+    "is terminated in an event loop": (
+        """
+import asyncio
+from metering import aio
+
+recorder.close()
+
+async def record() -> None:
+    async with aio.AsyncMetering(m) as awaited, awaited.recorder() as recorder:
+        await recorder.record(event_name="tokens", identifier="e-19",
+            payload={"stripe_customer_id": "cus_1", "value": "1"})
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(60)
+
+asyncio.run(record())
+""",
+        143,
     ),
     "has a child that records": (
         """

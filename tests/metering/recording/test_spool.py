@@ -14,7 +14,8 @@ import pytest
 
 import metering
 from tests.conftest import Connect
-from tests.metering.recording.test_recorder import HOUR, record, store_that_fails
+from tests.metering.recording.failing import store_that_fails
+from tests.metering.recording.test_recorder import HOUR, record
 from tests.metering.usual_usage import (
     NOW,
     PAYLOAD,
