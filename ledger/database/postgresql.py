@@ -203,7 +203,7 @@ class PostgreSQLDatabase:
     @contextmanager
     def sealing(self) -> Iterator[bool]:
         """Take the lock of sealing; yield whether it was free."""
-        with translated(self.address), self._engine.connect() as connection:
+        with translated(self.address), self._held.connect() as connection:
             is_ours = connection.execute(self._try_sealing).one().is_ours
             try:
                 yield bool(is_ours)

@@ -16,7 +16,8 @@ class DatabaseSettings:
         statement_timeout: how long one statement may run, on PostgreSQL.
         pool_size: how many connections may read, or write beside the log, at a time, on
             PostgreSQL; others wait for one as long as for a lock. None is no limit.
-            Two more are held for appends and for looking where the log ends.
+            Two more are held for appends and for looking where the log ends, and one
+            while this process seals.
     """
 
     lock_timeout: timedelta = LOCK_TIMEOUT

@@ -112,13 +112,13 @@ class DatabaseStore:
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent."""
         check_name(name)
-        with self._database.read() as connection:
+        with self._database.watch() as connection:
             size = connection.execute(_SIZE, {"wanted": name}).scalar_one()
         return None if size is None else int(size)
 
     def names(self, prefix: str) -> list[str]:
         """List the names with a prefix, sorted."""
-        with self._database.read() as connection:
+        with self._database.watch() as connection:
             found = connection.execute(_NAMES).scalars().all()
         return sorted(name for name in found if name.startswith(prefix))
 
@@ -151,19 +151,20 @@ class DatabaseStore:
         return content[start:end]
 
     def _of_chunks(self, name: str, start: int, end: int) -> bytes:
-        """Read ``[start, end)``, chunk by chunk, as one snapshot has them."""
+        """Read ``[start, end)``, chunk by chunk; a file never changes."""
         pieces = []
-        with self._database.read() as connection:
-            for number in range(start // CHUNK_BYTES, -(-end // CHUNK_BYTES)):
-                begins = number * CHUNK_BYTES
-                first, last = max(start - begins, 0), min(end - begins, CHUNK_BYTES)
-                place = {"wanted": name, "at": number}
-                # The first byte has the number 1.
-                bounds = {"first": first + 1, "byte_count": last - first}
+        for number in range(start // CHUNK_BYTES, -(-end // CHUNK_BYTES)):
+            begins = number * CHUNK_BYTES
+            first, last = max(start - begins, 0), min(end - begins, CHUNK_BYTES)
+            place = {"wanted": name, "at": number}
+            # The first byte has the number 1.
+            bounds = {"first": first + 1, "byte_count": last - first}
+            # Who reads a segment may hold the last connection of the pool.
+            with self._database.watch() as connection:
                 piece = connection.execute(_PIECE, place | bounds).scalar()
-                if piece is None:
-                    break
-                pieces.append(bytes(piece))
+            if piece is None:
+                break
+            pieces.append(bytes(piece))
         return b"".join(pieces)
 
     def _missing(self, name: str) -> NoReturn:

@@ -95,6 +95,12 @@ def files_in(directory: Path) -> list[Path]:
 def test_sealings_can_be_killed_while_others_write(
     store_target: str, processes: ForkServerContext
 ) -> None:
+    kill_sealings_while_others_write(store_target, processes)
+
+
+def kill_sealings_while_others_write(
+    store_target: str, processes: ForkServerContext
+) -> None:
     create_meter(store_target)
     generator = Random(20261121)
     writer = Child(processes, write, store_target, range(1_000_000), 5)

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 import metering
 from tests.faults.dying import die_opening, killed_at_each_step, seal
+from tests.faults.killed.test_killed_sealing import kill_sealings_while_others_write
 from tests.faults.killed.test_killed_writers import assert_is_whole
 from tests.faults.usage import NOW, assert_holds, create_meter, open_store, table
 from tests.postgresql_server import fresh_database
@@ -26,11 +27,7 @@ EVENTS = EVENTS_EACH * (SEGMENTS + 1)
 def sealed_inside(postgresql_server: str) -> Iterator[str]:
     """A store with two segments in its database, and events to be sealed."""
     with fresh_database(postgresql_server) as url:
-        target = (
-            make_url(url)
-            .update_query_dict({"schema": INSIDE})
-            .render_as_string(hide_password=False)
-        )
+        target = inside_of(url)
         create_meter(target)
         with open_store(target) as store:
             for part in range(SEGMENTS + 1):
@@ -40,6 +37,12 @@ def sealed_inside(postgresql_server: str) -> Iterator[str]:
                     store.seal()
         yield target
         clear_places_of(target)
+
+
+def inside_of(url: str) -> str:
+    """The address of a store whose segments lie in its database."""
+    target = make_url(url).update_query_dict({"schema": INSIDE})
+    return target.render_as_string(hide_password=False)
 
 
 def far(target: str) -> Path:
@@ -81,6 +84,18 @@ def test_a_process_that_seals_can_be_killed_at_every_step(
             assert names_inside(target) == names_of(store)
             assert len(names_of(store)) == SEGMENTS + 1
         assert_is_whole(target)
+
+
+def test_sealings_can_be_killed_while_others_write(
+    postgresql_url: str, processes: ForkServerContext
+) -> None:
+    target = inside_of(postgresql_url)
+
+    kill_sealings_while_others_write(target, processes)
+
+    with open_store(target) as store:
+        assert names_inside(target) == names_of(store)
+    clear_places_of(target)
 
 
 def test_a_process_that_moves_segments_can_be_killed_at_every_step(

@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from sqlalchemy import func, select, update
 
+from ledger.appending.drafts import Status
 from ledger.database.addresses import open_database
+from ledger.database.settings import DatabaseSettings
 from ledger.database.store import Database
 from ledger.errors import SegmentDamagedError, SegmentMissingError
 from ledger.log import Log
@@ -27,6 +30,7 @@ from tests.ledger.drafts import (
     meter_created,
     record,
     row,
+    statuses,
     stored_rows,
 )
 
@@ -107,6 +111,24 @@ def test_a_log_is_sealed_in_its_database(open_log: OpenLog, database: Database) 
     assert stored_rows(reopened) == before
     assert len(reopened.history.segments()) == 2
     assert chunks_in(database) == 2
+
+
+def test_one_connection_of_a_pool_is_enough(
+    open_log: OpenLog, schemas: StoreTargets
+) -> None:
+    settings = DatabaseSettings(pool_size=1, lock_timeout=timedelta(seconds=5))
+    with (
+        schemas() as target,
+        closing(open_database(target, creates=True, settings=settings)) as database,
+    ):
+        log = sealed_inside(open_log, database)
+        before = stored_rows(log)
+        reopened = open_log(database=database, segments=DatabaseStore(database))
+
+        outcome = append(reopened, row("event-0"), row("event-9"))
+        assert statuses(outcome) == [Status.DUPLICATE, Status.APPENDED]
+        assert len(stored_rows(reopened)) == len(before) + 1
+        assert reopened.seal() == 1
 
 
 def test_what_a_killed_sealing_left_is_removed_by_the_next(

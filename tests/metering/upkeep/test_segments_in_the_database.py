@@ -85,7 +85,7 @@ def test_a_store_seals_itself(connected: partial[metering.Metering]) -> None:
 
 
 @pytest.mark.slow
-def test_several_processes_re_aggregate_what_lies_in_the_database(
+def test_another_process_re_aggregates_what_lies_in_the_database(
     connected: partial[metering.Metering],
 ) -> None:
     with connected() as store:
@@ -93,7 +93,7 @@ def test_several_processes_re_aggregate_what_lies_in_the_database(
         expected = store.reaggregate(group_by=["model"])
 
         spawned = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(2, mp_context=spawned) as executor:
+        with ProcessPoolExecutor(1, mp_context=spawned) as executor:
             found = store.reaggregate(group_by=["model"], executor=executor)
 
     assert found.equals(expected)
