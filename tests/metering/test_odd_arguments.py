@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import metering
+from tests.conftest import StoreTargets
 from tests.documentation.doors import library_methods
 from tests.metering.usual_credits import METERED, grant, money
 from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
@@ -49,9 +50,11 @@ LONGEST_MESSAGE = 1_000
 
 
 @pytest.fixture(scope="module")
-def usual() -> Iterator[tuple[metering.Metering, dict[str, Given]]]:
+def usual(
+    store_targets: StoreTargets,
+) -> Iterator[tuple[metering.Metering, dict[str, Given]]]:
     """A store, and arguments of its methods that they take, where they need any."""
-    with metering.connect(":memory:") as m:
+    with store_targets() as target, metering.connect(target) as m:
         meter = create_meter(m)
         event = create_event(m)
         threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
@@ -150,6 +153,7 @@ def called(method: Callable[..., Any], given: Given) -> str:
     return ""
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("path", methods())
 def test_odd_arguments_are_taken_or_refused_in_so_many_words(
     path: str,
