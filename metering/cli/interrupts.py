@@ -6,6 +6,7 @@ modules behind that are loaded by half. Nothing is open yet that has to be close
 
 import os
 import signal
+from importlib import import_module
 from types import FrameType
 
 INTERRUPTED = 130
@@ -21,6 +22,11 @@ def raise_again() -> None:
     """Let Ctrl-C raise an exception again: there is something to be closed now."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def load_queries() -> None:
+    """Load DuckDB, which takes a while, where Ctrl-C still ends this process."""
+    import_module("projections.scans.sql")
 
 
 def _end(number: int, frame: FrameType | None) -> None:

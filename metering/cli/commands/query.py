@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from metering.cli.door import saying_what_is_safe
+from metering.cli.interrupts import load_queries
 from metering.cli.options import argument, option
 from metering.cli.screens.arrow_tables import check_output, give_rows
 from metering.cli.signatures import JsonOption, on_target
@@ -47,6 +48,7 @@ def sql(
     if json and output is not None:
         raise typer.BadParameter("give --json or --output, not both")
     check_output(output)
+    load_queries()
     with saying_what_is_safe(_SAFE), target.open() as m:
         table = m.sql(query)
     give_rows(table, output, limit, is_json=json)

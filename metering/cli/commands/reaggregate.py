@@ -15,6 +15,7 @@ from metering.arguments.schema import field_at
 from metering.arguments.words import FormulaName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
+from metering.cli.interrupts import load_queries
 from metering.cli.options import FieldOption, given_pairs, option, option_time
 from metering.cli.screens.arrow_tables import check_output, give_rows, show_rows
 from metering.cli.screens.progress import progress_bar
@@ -68,6 +69,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
     filters = given_pairs(where, "--where")
+    load_queries()
     with saying_what_is_safe(_SAFE), target.open() as m:
         ask = partial(
             m.reaggregate,

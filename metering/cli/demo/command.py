@@ -44,38 +44,12 @@ HOURS = 36
 _BATCH = 500_000
 _CONFLICTS = 5
 _ROWS_PER_CONFLICT = 1_000
-_NAMES = [
-    "amber",
-    "ash",
-    "birch",
-    "cedar",
-    "cobalt",
-    "coral",
-    "delta",
-    "ember",
-    "fern",
-    "flint",
-    "garnet",
-    "harbor",
-    "hazel",
-    "iris",
-    "juniper",
-    "lark",
-    "linden",
-    "maple",
-    "marble",
-    "mesa",
-    "north",
-    "onyx",
-    "opal",
-    "pine",
-    "quartz",
-    "river",
-    "sage",
-    "slate",
-    "summit",
-    "thistle",
-]
+_NAMES = (
+    *("amber", "ash", "birch", "cedar", "cobalt", "coral", "delta", "ember", "fern"),
+    *("flint", "garnet", "harbor", "hazel", "iris", "juniper", "lark", "linden"),
+    *("maple", "marble", "mesa", "north", "onyx", "opal", "pine", "quartz", "river"),
+    *("sage", "slate", "summit", "thistle"),
+)
 _DemoStoreOption = Annotated[
     str, option("PATH|URL", "A store of its own, never that of METERING_STORE.")
 ]

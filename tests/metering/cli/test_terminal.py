@@ -104,7 +104,7 @@ main()
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("loaded", ["typer", "sqlalchemy", "numpy"])
+@pytest.mark.parametrize("loaded", ["typer", "sqlalchemy", "numpy", "duckdb"])
 def test_control_c_is_one_line_whatever_loads(loaded: str, store: None) -> None:
     """What loads may turn the exception of an interrupt into another one."""
     program = f"""
