@@ -1,16 +1,16 @@
 """The spool: events held on the disk, so that recording one makes it durable.
 
 Threads that record at the same time share a write, as they share commits of the log. A
-round sets the file at hand aside, and takes in the files that were set aside and those of
-processes that died. A file is removed once its events are in the log. If the process dies
-in between, they are appended again, and their identifiers keep them from counting twice.
+round takes in the files that dead processes left, and the one at hand. A file is removed
+once its events are in the log. If the process dies in between, they are appended again,
+and their identifiers keep them from counting twice.
 """
 
 import logging
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from metering.recording.spool_files import (
 )
 
 _REFUSED = ".refused.ndjson"
+_SET_ASIDE_MAX = 64
+"""How many files are open at a time. What is left is for the next round, or for others."""
 
 _logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Spool:
         self._set_aside: deque[SpoolFile] = deque()
         self._reading: Iterator[HeldEvent] | None = None
         self._taken: Sequence[HeldEvent] = ()
+        self._takes_current = False
         self._left_alone: set[Path] = set()
         self._is_closed = False
         try:
@@ -90,28 +93,21 @@ class Spool:
         Raises:
             StoreError: the directory cannot be read.
         """
-        try:
+        self._takes_current = True
+        with self._translated():
             self._adopt()
-        except OSError as error:
-            raise refusal_of(error, self._directory) from error
-        if self._file is None or self._file.count == 0:
-            return
-        following = None
-        with suppress(StoreError):  # It is made when it is needed, or refused then.
-            following = SpoolFile.create(self._directory, self._epoch)
-        with self._group.leading:
-            current, self._file = self._file, following
-        if current is not None:
-            self._set_aside.append(current)
 
     def take(self) -> Sequence[HeldEvent]:
         """Return the next events of the round, the same ones until they are dropped.
 
+        The file at hand is set aside once all that were before are taken in: while the
+        store cannot be used there is one that grows, and not many that are open.
+
         Raises:
             StoreError: a file cannot be read; the next time it is read from the beginning.
         """
-        try:
-            while not self._taken and self._set_aside:
+        with self._translated():
+            while not self._taken and self._has_file():
                 if self._reading is None:
                     self._reading = self._set_aside[0].events()
                 self._taken = list(islice(self._reading, TAKEN_AT_A_TIME))
@@ -119,9 +115,6 @@ class Spool:
                     self._remove(self._set_aside[0])
                     self._reading = None
                     self._set_aside.popleft()
-        except OSError as error:
-            self._reading = None
-            raise refusal_of(error, self._directory) from error
         return self._taken
 
     def drop(self, refused: Sequence[UnrecordedEvent]) -> None:
@@ -132,15 +125,10 @@ class Spool:
         """
         if refused:
             kept = self._set_aside[0].path.with_suffix(_REFUSED)
-            try:
-                with kept.open("ab") as file:
-                    file.writelines(
-                        msgspec.json.encode(each) + b"\n" for each in refused
-                    )
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise refusal_of(error, self._directory) from error
+            with self._translated(), kept.open("ab") as file:
+                file.writelines(msgspec.json.encode(each) + b"\n" for each in refused)
+                file.flush()
+                os.fsync(file.fileno())
         self._taken = ()
 
     def refuse_more(self) -> None:
@@ -175,10 +163,38 @@ class Spool:
             raise refusal from error
         return [True] * len(drafts)
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._reading = None
+            raise refusal_of(error, self._directory) from error
+
+    def _has_file(self) -> bool:
+        """Whether a file is set aside, the one at hand if need be."""
+        if not self._set_aside and self._takes_current:
+            self._takes_current = False
+            self._set_current_aside()
+        return bool(self._set_aside)
+
+    def _set_current_aside(self) -> None:
+        if self._file is None or self._file.count == 0:
+            return
+        following = None
+        with suppress(StoreError):  # It is made when it is needed, or refused then.
+            following = SpoolFile.create(self._directory, self._epoch)
+        with self._group.leading:
+            current, self._file = self._file, following
+        if current is not None:
+            self._set_aside.append(current)
+
     def _adopt(self) -> None:
-        """Take the files of the dead that are for this log."""
+        """Take some of the files of the dead that are for this log."""
         remove_nameless(self._directory)
         for path in files_of(self._directory):
+            if len(self._set_aside) >= _SET_ASIDE_MAX:
+                return
             if path in self._left_alone:
                 continue
             file = SpoolFile.adopt(path)

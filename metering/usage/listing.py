@@ -18,7 +18,7 @@ from ledger.stored_events import usage_of
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from projections.usage.view import UsageView
 
-_ROWS_AT_A_TIME = 4096
+_ROWS_AT_A_TIME = 512
 
 _FoundEvents = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
 """Events, with their positions and when they were recorded (int64)."""

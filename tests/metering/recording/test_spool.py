@@ -245,6 +245,11 @@ def test_recording_goes_on_while_the_store_cannot_be_used(
         recorder = store.recorder(spool=spool, max_events=2, when_full="raise")
         for number in range(20):
             record(recorder, f"e-{number}")
+            if number % 4 == 0:
+                with pytest.raises(metering.StoreUnavailableError):
+                    recorder.flush()
+        # However often it was tried: each file is open, and a process may not have many.
+        assert len(list(spool.iterdir())) <= 2
         recorder.close(timedelta(milliseconds=10))
     assert identifiers(store) == []
     assert not recorder.unrecorded
