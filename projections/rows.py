@@ -1,13 +1,12 @@
 """Pages: which rows of many a list shows."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    # Requests name pages, and the help of commands is written without a database.
-    from sqlalchemy import Connection, Row, Select, Table
+from sqlalchemy import Connection, Row, Select, Table
+
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,12 +14,12 @@ class Page:
     """Which rows to read of many, newest first.
 
     Attributes:
-        limit: how many at most.
+        limit: how many at most; None is all of them.
         before: only rows at smaller positions; None is no bound.
         after: only rows at greater positions, and the oldest of them.
     """
 
-    limit: int
+    limit: int | None = None
     before: int | None = None
     after: int | None = None
 
@@ -35,5 +34,15 @@ class Page:
             ordered = wanted.order_by(position.desc())
         else:
             ordered = wanted.where(position > self.after).order_by(position)
-        rows = list(connection.execute(ordered.limit(self.limit)))
+        if self.limit is not None:
+            ordered = ordered.limit(self.limit)
+        rows = list(connection.execute(ordered))
         return rows if self.after is None else rows[::-1]
+
+    def within(self, oldest_first: Sequence[ItemT]) -> list[ItemT]:
+        """Return what is on the page of items read from several tables, oldest first."""
+        if self.limit is None:
+            return list(oldest_first)
+        if self.after is None:
+            return list(oldest_first[-self.limit :])
+        return list(oldest_first[: self.limit])

@@ -21,6 +21,7 @@ from metering.alerts.requests import (
     AlertFilters,
     AlertList,
     CreditBalanceThresholdParams,
+    TriggerList,
     UsageThresholdParams,
 )
 from metering.alerts.resources import (
@@ -40,6 +41,7 @@ from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts import book as kernel
 from projections.meters.catalog import Definitions
+from projections.rows import Page
 
 ALERTS_MAX = 25
 _ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
@@ -194,7 +196,13 @@ class Alerts:
         return listed(asked, alerts, self._page)
 
     def triggered(
-        self, alert: str | None = None, customer: str | None = None
+        self,
+        alert: str | None = None,
+        customer: str | None = None,
+        *,
+        limit: int | None = None,
+        starting_after: int | None = None,
+        ending_before: int | None = None,
     ) -> Sequence[AlertTriggered]:
         """Return what has triggered so far, in the order of the log.
 
@@ -203,17 +211,31 @@ class Alerts:
         Args:
             alert: id of the alert; None is every one.
             customer: for whom; None is every customer.
+            limit: how many at most, 1 to 100: the last ones, or the first ones of those
+                that follow `starting_after`; None is all of them.
+            starting_after: position of the trigger before the first one to list.
+            ending_before: position of the trigger behind the last one to list.
 
         Raises:
             ResourceMissingError: there is no such alert.
+            InvalidRequestError: an argument is malformed.
         """
         of_customer = None if customer is None else checked_customer(customer)
+        asked = checked(
+            TriggerList,
+            limit=limit,
+            starting_after=starting_after,
+            ending_before=ending_before,
+        )
+        page = Page(
+            limit=asked.limit, before=asked.ending_before, after=asked.starting_after
+        )
         with self._engine.log.read() as connection:
             seen = AlertQueries(connection)
             if alert is not None:
                 alert_of(seen, alert, "alert")
-            alerts = {each.alert_id: each for each in seen.all()}
-            triggers = seen.triggers(alert, of_customer)
+            triggers = seen.triggers(alert, of_customer, page)
+            alerts = seen.named({each.fact.alert_id for each in triggers})
         livemode = self._engine.settings.livemode
         return [
             triggered_resource(each, alerts[each.fact.alert_id], livemode=livemode)

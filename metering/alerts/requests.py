@@ -11,9 +11,10 @@ from msgspec import Meta
 
 from metering.alerts.resources import AlertTypeName, RecurrenceName
 from metering.arguments.currencies import Currency
-from metering.arguments.pages import PageRequest
+from metering.arguments.pages import PageLimit, PageRequest
 from metering.arguments.strings import Customer, Id
 from metering.arguments.zones import ZoneName
+from metering.usage.requests import LogPosition
 
 GTE_MAX = 999_999_999_999_999_999
 LONGEST_TITLE = 256
@@ -108,3 +109,17 @@ class AlertList(PageRequest, frozen=True, kw_only=True):
 
     alert_type: AlertTypeName | None = None
     meter: Id | None = None
+
+
+class TriggerList(msgspec.Struct, frozen=True, kw_only=True):
+    """Which triggers are listed.
+
+    Attributes:
+        limit: how many; None is all.
+        starting_after: position of the trigger before the first one.
+        ending_before: position of the trigger behind the last one.
+    """
+
+    limit: PageLimit | None = None
+    starting_after: LogPosition | None = None
+    ending_before: LogPosition | None = None

@@ -72,7 +72,7 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 ALERTS = TableFold(
     name="alert",
-    version=2,
+    version=3,
     tables=(alert, alert_period, alert_trigger, credit_alert_trigger),
     kinds=get_args(AlertFact),
     fold=fold_alerts,

@@ -1,15 +1,17 @@
 """Queries of alerts, as one database transaction sees them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from ledger.database.bulk import is_among
-from ledger.facts.alerts import AlertStatus
 from projections.alerts.tables import (
     CREDIT_ALERTS,
     CREDIT_TRIGGERS,
+    IS_LISTED,
+    IS_ON_CREDITS,
+    IS_ON_USAGE,
     USAGE_ALERTS,
     USAGE_TRIGGERS,
     alert,
@@ -25,6 +27,7 @@ from projections.alerts.tables import (
 from projections.kernels.alerts.book import (
     AlertBook,
     AlertDefinition,
+    CreditAlert,
     CreditWatch,
     Period,
     Trigger,
@@ -36,8 +39,7 @@ from projections.rows import Page
 
 _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
-_NOT_ARCHIVED = alert.c.status != AlertStatus.ARCHIVED.value
-_CUSTOMERS = select(alert.c.customer, func.count()).where(_NOT_ARCHIVED)
+_CUSTOMERS = select(alert.c.customer, func.count()).where(IS_LISTED)
 _OF_METER = _CUSTOMERS.where(alert.c.meter_id == bindparam("meter_id"))
 _OF_CURRENCY = _CUSTOMERS.where(alert.c.currency == bindparam("currency"))
 _PERIODS = (
@@ -67,6 +69,7 @@ _TRIGGERS = (
     (alert_trigger, USAGE_TRIGGERS),
     (credit_alert_trigger, CREDIT_TRIGGERS),
 )
+_IS_OF_CLASS = {None: IS_LISTED, UsageAlert: IS_ON_USAGE, CreditAlert: IS_ON_CREDITS}
 
 Fired = tuple[int, str, int | None]
 """A period, a customer and the start of a window, which trigger once together."""
@@ -90,6 +93,12 @@ class AlertQueries:
         rows = self.connection.execute(_ALERTS.order_by(alert.c.position))
         return [alert_of(row) for row in rows]
 
+    def named(self, alert_ids: Collection[str]) -> dict[str, AlertDefinition]:
+        """Return alerts by their ids."""
+        is_wanted = is_among(self.connection, alert.c.alert_id, sorted(alert_ids))
+        rows = self.connection.execute(_ALERTS.where(is_wanted))
+        return {row.alert_id: alert_of(row) for row in rows}
+
     def stored(self) -> AlertBook:
         """Return every alert, period and trigger."""
         return AlertBook(
@@ -112,11 +121,7 @@ class AlertQueries:
             meter_id: only alerts on a meter; None is all.
             alert_class: only alerts on usage, or on credits; None is all.
         """
-        wanted = _ALERTS.where(_NOT_ARCHIVED)
-        if alert_class is not None:
-            is_on_usage = alert_class is UsageAlert
-            kind = alert.c.meter_id if is_on_usage else alert.c.currency
-            wanted = wanted.where(kind.is_not(None))
+        wanted = _ALERTS.where(_IS_OF_CLASS[alert_class])
         if meter_id is not None:
             wanted = wanted.where(alert.c.meter_id == meter_id)
         rows = page.read(self.connection, alert, wanted)
@@ -189,21 +194,28 @@ class AlertQueries:
         }
 
     def triggers(
-        self, alert_id: str | None = None, customer: str | None = None
+        self,
+        alert_id: str | None = None,
+        customer: str | None = None,
+        page: Page | None = None,
     ) -> list[Trigger]:
-        """Return triggers of one alert or all, of one customer or all, in log order."""
-        found: list[Trigger] = []
+        """Return triggers of one alert or all, of one customer or all, in log order.
+
+        Args:
+            alert_id: of the alert; None is every one.
+            customer: for whom; None is everybody.
+            page: which of them; None is all.
+        """
+        page, found = page or Page(), list[Trigger]()
         for table, form in _TRIGGERS:
-            wanted = select(table).order_by(table.c.position)
+            wanted = select(table)
             if alert_id is not None:
                 wanted = wanted.where(table.c.alert_id == alert_id)
             if customer is not None:
                 wanted = wanted.where(table.c.customer == customer)
-            found += [
-                trigger_of(row, form.read(row))
-                for row in self.connection.execute(wanted)
-            ]
-        return sorted(found, key=lambda each: each.position)
+            rows = page.read(self.connection, table, wanted)
+            found += [trigger_of(row, form.read(row)) for row in rows]
+        return page.within(sorted(found, key=lambda each: each.position))
 
     def checkpoint(self) -> int | None:
         """Return the position up to which triggers are recorded; None without alerts."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     func,
     literal_column,
+    text,
 )
 
 from ledger.database.rows import Codec, RowFormat, enum_codec
@@ -39,6 +40,11 @@ from projections.kernels.alerts.book import (
 from projections.kernels.credits.falls import Occurrence
 from projections.schema import POSITION, metadata
 
+# Written out in statements as well: a database must see that an index is of use.
+IS_LISTED = text("status <> 'archived'")
+IS_ON_USAGE = text("status <> 'archived' AND meter_id IS NOT NULL")
+IS_ON_CREDITS = text("status <> 'archived' AND currency IS NOT NULL")
+
 alert = Table(
     "alert",
     metadata,
@@ -54,7 +60,16 @@ alert = Table(
     Column("currency", String(3), nullable=True),
     Column("status", String(16), nullable=False),
     Column("period", BigInteger, nullable=True),
-    Index("alert_meter", "meter_id", "position"),
+    # Archived alerts stay for ever, and no list shows them.
+    *(
+        Index(f"alert_{name}", *columns, sqlite_where=which, postgresql_where=which)
+        for name, columns, which in (
+            ("listed", ("position",), IS_LISTED),
+            ("on_usage", ("position",), IS_ON_USAGE),
+            ("on_credits", ("position",), IS_ON_CREDITS),
+            ("meter", ("meter_id", "position"), IS_LISTED),
+        )
+    ),
 )
 
 alert_period = Table(
@@ -80,6 +95,8 @@ alert_trigger = Table(
     Column("timestamp", BigInteger, nullable=False),
     Column("window_start", BigInteger, nullable=True),
     Column("recorded_at", BigInteger, nullable=False),
+    Index("alert_trigger_alert", "alert_id", "position"),
+    Index("alert_trigger_customer", "customer", "position"),
 )
 # Whatever an evaluator does, no alert triggers twice. The literal stands for all time;
 # no window begins then.
@@ -110,6 +127,8 @@ credit_alert_trigger = Table(
         "customer",
         unique=True,
     ),
+    Index("credit_alert_trigger_alert", "alert_id", "position"),
+    Index("credit_alert_trigger_customer", "customer", "position"),
 )
 
 alert_checkpoint = Table(

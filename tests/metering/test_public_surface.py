@@ -98,7 +98,7 @@ PARAMETERS = {
     "alerts.activate": "alert_id",
     "alerts.deactivate": "alert_id",
     "alerts.archive": "alert_id",
-    "alerts.triggered": "alert customer",
+    "alerts.triggered": "alert customer limit starting_after ending_before",
     "webhook_endpoints.create": "url enabled_events description metadata signature",
     "webhook_endpoints.update": "endpoint_id url enabled_events description metadata"
     " disabled",

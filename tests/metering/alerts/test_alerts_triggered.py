@@ -6,11 +6,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import metering
 from tests.metering.alerts.test_alerts import create_alert
+from tests.metering.refusals import refused
 from tests.metering.usual_usage import (
     NOW,
     cancel_event,
@@ -358,3 +360,34 @@ def test_a_lost_checkpoint_is_made_good_from_the_whole_log(
         use(store, "5")
         store.seal()
         assert triggered(store) == expected
+
+
+def test_triggers_are_read_by_pages_in_both_directions(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    alerts = [create_alert(store, tokens, 2), create_alert(store, tokens, 3)]
+    for customer in ("cus_1", "cus_2", "cus_3"):
+        use(store, "5", customer)
+    store.catch_up()
+    every = list(store.alerts.triggered())
+    positions = [each.position for each in every]
+
+    def page(**keywords: Any) -> list[metering.AlertTriggered]:
+        return list(store.alerts.triggered(**keywords))
+
+    assert len(every) == 6
+    assert page(limit=100) == every
+    assert page(limit=2) == every[-2:]
+    assert page(limit=2, ending_before=positions[4]) == every[2:4]
+    assert page(limit=2, starting_after=positions[0]) == every[1:3]
+    assert page(limit=2, starting_after=0) == every[:2]
+    assert page(starting_after=positions[4]) == every[5:]
+    assert page(starting_after=positions[0], ending_before=positions[3]) == every[1:3]
+    assert page(limit=2, starting_after=positions[5]) == []
+    for alert in alerts:
+        its = [each for each in every if each.alert == alert]
+        assert page(alert=alert.id, limit=2) == its[1:]
+    assert [each.customer for each in page(customer="cus_2", limit=1)] == ["cus_2"]
+    for wrong in ({"limit": 0}, {"limit": 101}, {"starting_after": -1}):
+        with refused(param=next(iter(wrong))):
+            page(**wrong)
