@@ -1,13 +1,17 @@
 """The statements on the log's tables, one function each."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
+    Select,
     bindparam,
+    case,
     func,
     insert,
+    literal,
     literal_column,
     select,
     update,
@@ -102,6 +106,34 @@ _POSITION_AT = select(
         func.max(log_commit.c.first_position + log_commit.c.entry_count - 1), 0
     )
 ).where(log_commit.c.recorded_at <= bindparam("instant"))
+
+
+def _bisection() -> Select[Any]:
+    """Bisect the positions up to `end`, in which commits lie in the order of time."""
+    bounds = select(
+        literal(0, BigInteger()).label("low"),
+        bindparam("end", type_=BigInteger()).label("high"),
+    ).cte("bounds", recursive=True)
+    middle = (bounds.c.low + bounds.c.high + 1) // 2
+    recorded_at = (
+        select(log_commit.c.recorded_at)
+        .where(log_commit.c.first_position <= middle)
+        .order_by(log_commit.c.first_position.desc())
+        .limit(1)
+        .correlate(bounds)
+        .scalar_subquery()
+    )
+    is_by_then = recorded_at <= bindparam("instant", type_=BigInteger())
+    bounds = bounds.union_all(
+        select(
+            case((is_by_then, middle), else_=bounds.c.low),
+            case((is_by_then, bounds.c.high), else_=middle - 1),
+        ).where(bounds.c.low < bounds.c.high)
+    )
+    return select(bounds.c.low).where(bounds.c.low == bounds.c.high)
+
+
+_FACTS_BY = _bisection()
 _COMMIT_HOLDING = (
     _COMMITS.where(log_commit.c.first_position <= bindparam("position"))
     .order_by(log_commit.c.first_position.desc())
@@ -213,6 +245,15 @@ def commit_holding(connection: Connection, position: int) -> CommitRow | None:
 def position_at(connection: Connection, instant: int) -> int:
     """Find the last position recorded by an instant among the commits that are rows."""
     return int(connection.execute(_POSITION_AT, {"instant": instant}).scalar_one())
+
+
+def facts_recorded_by(connection: Connection, instant: int) -> int:
+    """Return a position up to which facts were recorded by an instant, and none behind.
+
+    Rows of facts stay, so it does not matter which usage lies in segments.
+    """
+    given = {"instant": instant, "end": read_head(connection).position}
+    return int(connection.execute(_FACTS_BY, given).scalar_one())
 
 
 def _in_portions(

@@ -24,6 +24,7 @@ from ledger.errors import StoreMissingError, StoreVersionError
 from ledger.records import tables
 from ledger.records.keys import api_key
 from ledger.records.outbox_tables import (
+    undelivered_index,
     webhook_attempt,
     webhook_delivery,
     webhook_event,
@@ -138,6 +139,17 @@ def _keep_segments(connection: Connection) -> None:
     del connection
 
 
-STEPS: tuple[Migration, ...] = (_add_sealing, _keep, _keep_segments)
+def _index_deliveries(connection: Connection) -> None:
+    """Format 4 had no index of what is not delivered."""
+    if inspect(connection).has_table(webhook_delivery.name):
+        undelivered_index.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Migration, ...] = (
+    _add_sealing,
+    _keep,
+    _keep_segments,
+    _index_deliveries,
+)
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

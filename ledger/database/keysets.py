@@ -5,9 +5,23 @@ An offset would be counted from the beginning, and a sort would read every row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, bindparam
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    TextClause,
+    bindparam,
+    literal_column,
+    select,
+    union_all,
+)
 
 
 class Keyset:
@@ -71,3 +85,52 @@ class Keyset:
             if len(rows) < at_a_time:
                 return
             place = tuple(getattr(rows[-1], name) for name in self._place_of)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionColumn:
+    """A column of positions, in the rows that fulfil some conditions.
+
+    An index of those rows keeps the order of the column.
+    """
+
+    column: Column[Any]
+    conditions: tuple[ColumnElement[bool] | TextClause, ...] = ()
+
+
+class MergedPositions:
+    """Reads the positions of several columns in one order, in one statement.
+
+    Args:
+        columns: of positions.
+    """
+
+    def __init__(self, columns: Sequence[PositionColumn]) -> None:
+        place = bindparam("place", type_=BigInteger())
+        most: BindParameter[int] = bindparam("row_limit")
+        older, newer = [], []
+        for number, each in enumerate(columns):
+            column = each.column
+            found = select(
+                literal_column(str(number)).label("number"), column.label("position")
+            ).where(*each.conditions)
+            before = found.where(column < place).order_by(column.desc()).limit(most)
+            after = found.where(column > place).order_by(column).limit(most)
+            older.append(select(before.subquery(f"older_{number}")))
+            newer.append(select(after.subquery(f"newer_{number}")))
+        position: ColumnElement[int] = literal_column("position")
+        self._older = union_all(*older).order_by(position.desc()).limit(most)
+        self._newer = union_all(*newer).order_by(position).limit(most)
+
+    def rows(
+        self, connection: Connection, place: int, at_most: int, *, newest_first: bool
+    ) -> Sequence[tuple[int, int]]:
+        """Return the positions before a place, newest first, or after it, oldest first.
+
+        Returns:
+            For each the number of its column, and the position.
+        """
+        statement = self._older if newest_first else self._newer
+        given = {"place": place, "row_limit": at_most}
+        rows = connection.execute(statement, given)
+        return [(row.number, row.position) for row in rows]

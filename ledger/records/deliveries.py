@@ -6,15 +6,19 @@ of the outbox; see `ledger.records.outbox`.
 
 import enum
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from ledger.database.bulk import is_among
+from ledger.database.keysets import MergedPositions, PositionColumn
 from ledger.database.rows import RowFormat, enum_codec, newest_first
 from ledger.records.outbox_tables import (
     IS_FIRST,
     IS_PENDING,
+    IS_UNDELIVERED,
     webhook_attempt,
     webhook_delivery,
     webhook_event,
@@ -70,6 +74,18 @@ DELIVERIES = RowFormat(webhook_delivery, Delivery, {"state": enum_codec(Delivery
 _ATTEMPTS = RowFormat(webhook_attempt, DeliveryAttempt)
 
 
+@cache
+def _undelivered(event_types: tuple[str, ...]) -> MergedPositions:
+    return MergedPositions(
+        [
+            PositionColumn(
+                _delivery.position, (_delivery.event_type == each, IS_UNDELIVERED)
+            )
+            for each in event_types
+        ]
+    )
+
+
 class Deliveries:
     """Deliveries, as one database transaction sees them."""
 
@@ -117,14 +133,6 @@ class Deliveries:
         if known.rowcount == 1:
             self._connection.execute(insert(webhook_attempt), _ATTEMPTS.named(attempt))
 
-    def pending_count(self, event_id: str) -> int:
-        """Return how many endpoints an event is still to be delivered to."""
-        wanted = select(func.count()).where(
-            _delivery.event_id == event_id,
-            _delivery.state == DeliveryState.PENDING.value,
-        )
-        return int(self._connection.execute(wanted).scalar_one())
-
     def backlog(self) -> tuple[int, int | None]:
         """Return how much is to be delivered, and when the oldest of it was enqueued."""
         wanted = select(func.count(), func.min(_delivery.enqueued_at)).where(IS_PENDING)
@@ -133,28 +141,55 @@ class Deliveries:
         ).one()
         return count, since
 
-    def undelivered(self, after: int, up_to: int) -> dict[int, set[int]]:
-        """Return the events between two positions that not every endpoint has taken.
+    def pending_counts(self, event_ids: Sequence[str]) -> dict[str, int]:
+        """Return to how many endpoints events are still to be delivered, if to any."""
+        rows = self._connection.execute(
+            select(_delivery.event_id, func.count().label("pending"))
+            .where(
+                is_among(self._connection, _delivery.event_id, event_ids), IS_PENDING
+            )
+            .group_by(_delivery.event_id)
+        )
+        return {row.event_id: row.pending for row in rows}
+
+    def undelivered(self, positions: Sequence[int]) -> dict[int, set[int]]:
+        """Return the events at some positions that not every endpoint has taken.
 
         Returns:
-            Their numbers by position, after the first and up to the second; pending
-            ones and failed ones.
+            Their numbers by position; pending ones and failed ones.
         """
-        # By endpoint, as the key of deliveries is.
         rows = self._connection.execute(
-            select(_delivery.position, _delivery.number)
-            .where(
+            select(_delivery.position, _delivery.number).where(
+                # By endpoint, as the key of deliveries is.
                 _delivery.endpoint_id.in_(select(webhook_outbox.c.endpoint_id)),
-                _delivery.position > after,
-                _delivery.position <= up_to,
-                _delivery.state != DeliveryState.DELIVERED.value,
+                is_among(self._connection, _delivery.position, positions),
+                IS_UNDELIVERED,
             )
-            .order_by(_delivery.position, _delivery.number)
         )
         found: dict[int, set[int]] = defaultdict(set)
         for row in rows:
             found[row.position].add(row.number)
         return dict(found)
+
+    def undelivered_next_to(
+        self,
+        event_types: Collection[str],
+        place: int,
+        at_most: int,
+        *,
+        newest_first: bool,
+    ) -> list[int]:
+        """Return positions of events of some types that not every endpoint has taken.
+
+        Args:
+            event_types: of the events; at least one.
+            place: a position, exclusive: of events before it, or after it.
+            at_most: how many deliveries are looked at.
+            newest_first: the direction.
+        """
+        merged = _undelivered(tuple(sorted(event_types)))
+        rows = merged.rows(self._connection, place, at_most, newest_first=newest_first)
+        return list(dict.fromkeys(position for _, position in rows))
 
     def place_of(self, endpoint_id: str, event_id: str) -> tuple[int, int] | None:
         """Return the place of an event among the deliveries to an endpoint."""

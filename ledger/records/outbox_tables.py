@@ -42,6 +42,7 @@ webhook_event = Table(
 # Written out in statements as well: a database must see that an index is of use.
 IS_PENDING = text("state = 'pending'")
 IS_FIRST = text("state = 'pending' AND attempts = 0")
+IS_UNDELIVERED = text("state <> 'delivered'")
 
 webhook_delivery = Table(
     "webhook_delivery",
@@ -73,6 +74,13 @@ webhook_delivery = Table(
         postgresql_where=IS_FIRST,
     ),
     Index("webhook_delivery_event", "event_id"),
+)
+undelivered_index = Index(
+    "webhook_delivery_undelivered",
+    webhook_delivery.c.event_type,
+    webhook_delivery.c.position,
+    sqlite_where=IS_UNDELIVERED,
+    postgresql_where=IS_UNDELIVERED,
 )
 
 webhook_attempt = Table(

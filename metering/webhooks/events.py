@@ -9,6 +9,7 @@ from itertools import islice
 
 import msgspec
 
+from ledger.facts.union import Fact
 from ledger.records.deliveries import Deliveries
 from metering.arguments.pages import LIMIT, ListObject, check_cursors, listed
 from metering.arguments.refusals import exclusive, invalid
@@ -23,8 +24,9 @@ from projections.credits.queries import CreditQueries
 from projections.schema import RecordedFact
 from projections.webhooks.queries import Past
 
-_POSITIONS_AT_A_TIME = 1_000
+_FACTS_AT_A_TIME = 1_000
 _TIMES_MORE = 8
+_LAST = 2**62
 
 
 class Events:
@@ -40,8 +42,8 @@ class Events:
             ResourceMissingError: there is no such event.
         """
         with self._engine.log.read() as connection:
-            _, found = self._found(Past(connection), event_id)
-            return _with_pending(found, Deliveries(connection))
+            _, found = self._found(self._reading(Past(connection)), event_id)
+            return _with_pending([found], Deliveries(connection))[0]
 
     def list(  # noqa: PLR0913  # Stripe's filters have names
         self,
@@ -94,82 +96,40 @@ class Events:
             bounds=_bounds(asked.created),
             is_delivered=asked.delivery_success,
         )
-        head, after, before = self._engine.log.head(), None, None
+        newest_first = asked.ending_before is None
         with self._engine.log.read() as connection:
-            past = Past(connection)
-            if asked.ending_before is not None:
-                after, _ = self._found(past, asked.ending_before, "ending_before")
-                events = self._made(
-                    past, after, head.position, wanted, newest_first=False
-                )
-            else:
-                if asked.starting_after is not None:
-                    before, _ = self._found(
-                        past, asked.starting_after, "starting_after"
-                    )
-                events = self._made(
-                    past, before, head.position, wanted, newest_first=True
-                )
+            reading = self._reading(Past(connection))
+            place = None
+            for name in ("starting_after", "ending_before"):
+                if (cursor := getattr(asked, name)) is not None:
+                    place, _ = self._found(reading, cursor, name)
+            # With the fact of the cursor, which may have other events.
+            at_a_time = asked.limit + 2
+            events = reading.events(wanted, place, at_a_time, newest_first=newest_first)
             found = list(islice(events, asked.limit + 1))
-            if after is not None:
+            if not newest_first:
                 found.reverse()
-            deliveries = Deliveries(connection)
-            found = [_with_pending(event, deliveries) for event in found]
+            found = _with_pending(found, Deliveries(connection))
         return listed(asked, found, self._page)
 
     def _found(
-        self, past: Past, event_id: object, param: str = "id"
+        self, reading: "_Reading", event_id: object, param: str = "id"
     ) -> tuple[EventPlace, Event]:
         """Return an event with its place, or refuse the parameter that holds its id."""
         place = EventPlace.of_id(event_id, self._engine.log.head().epoch)
-        recorded = None if place is None else past.fact(place.position)
-        made = [] if recorded is None else self._snapshots(past).of(recorded)
-        for at, event in made:
+        for at, event in [] if place is None else reading.events_at(place.position):
             if at == place:
                 return at, event
         raise ResourceMissingError("event", event_id, param=param)
 
-    def _made(
-        self,
-        past: Past,
-        place: EventPlace | None,
-        end: int,
-        wanted: "_Wanted",
-        *,
-        newest_first: bool,
-    ) -> Iterator[Event]:
-        """Yield the events before a place, or those after it where the oldest is first.
-
-        The log is read in ever longer pieces, as facts may be rare in it.
-        """
-        made = _Made(self._snapshots(past), Deliveries(past.connection), wanted)
-        start, piece = 0, _POSITIONS_AT_A_TIME
-        if place is not None:
-            start, end = (
-                (0, place.position) if newest_first else (place.position - 1, end)
-            )
-        while start < end:
-            after = max(start, end - piece) if newest_first else start
-            up_to = end if newest_first else min(start + piece, end)
-            facts = list(past.facts(after, up_to))
-            for at, event in made.of(facts, after, up_to, newest_first=newest_first):
-                if place is None or (at < place if newest_first else at > place):
-                    yield event
-            if newest_first:
-                if facts and wanted.is_before(facts[0]):
-                    return
-                end = after
-            else:
-                start = up_to
-            piece *= _TIMES_MORE
-
-    def _snapshots(self, past: Past) -> Snapshots:
-        return Snapshots(
+    def _reading(self, past: Past) -> "_Reading":
+        snapshots = Snapshots(
             past,
             CreditQueries(past.connection),
             epoch=self._engine.log.head().epoch,
             livemode=self._engine.settings.livemode,
         )
+        return _Reading(past, Deliveries(past.connection), snapshots)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,50 +144,116 @@ class _Wanted:
     bounds: tuple[int, int]
     is_delivered: bool | None
 
-    def may_be(self, recorded: RecordedFact) -> bool:
-        """Whether a fact may have events that are wanted."""
-        _, recorded_at, fact = recorded
-        earliest, latest = self.bounds
-        has_types = not self.types.isdisjoint(TYPES_OF.get(type(fact), ()))
-        return has_types and earliest <= recorded_at <= latest
-
-    def is_before(self, recorded: RecordedFact) -> bool:
-        """Whether nothing before a fact can be wanted."""
-        return recorded[1] < self.bounds[0]
+    @property
+    def facts(self) -> frozenset[type[Fact]]:
+        """Classes of the facts that have such events."""
+        return frozenset(
+            fact for fact, types in TYPES_OF.items() if not self.types.isdisjoint(types)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """Makes the wanted events of facts."""
+class _Reading:
+    """Reads events in one database transaction."""
 
-    snapshots: Snapshots
+    past: Past
     deliveries: Deliveries
-    wanted: _Wanted
+    snapshots: Snapshots
 
-    def of(
+    def events_at(self, position: int) -> list[tuple[EventPlace, Event]]:
+        """Return the events of the fact at a position."""
+        found = self.past.event_facts(
+            frozenset(TYPES_OF), position + 1, 1, newest_first=True
+        )
+        return [
+            made
+            for recorded in found
+            if recorded[0] == position
+            for made in self.snapshots.of(recorded)
+        ]
+
+    def events(
         self,
-        facts: Sequence[RecordedFact],
-        after: int,
-        up_to: int,
+        wanted: _Wanted,
+        place: EventPlace | None,
+        at_a_time: int,
         *,
-        newest_first: bool = False,
-    ) -> Iterator[tuple[EventPlace, Event]]:
-        """Yield the events of the facts between two positions, in order."""
-        is_delivered = self.wanted.is_delivered
-        undelivered: Mapping[int, set[int]] = {}
-        if is_delivered is not None:
-            undelivered = self.deliveries.undelivered(after, up_to)
-        for recorded in reversed(facts) if newest_first else facts:
-            numbers = undelivered.get(recorded[0], set())
-            # Most are delivered, and it costs something to make them.
-            is_none = is_delivered is False and not numbers
-            if is_none or not self.wanted.may_be(recorded):
-                continue
-            made = self.snapshots.of(recorded)
-            for at, event in reversed(made) if newest_first else made:
-                is_so = is_delivered in {None, at.number not in numbers}
-                if is_so and event.type in self.wanted.types:
-                    yield at, event
+        newest_first: bool,
+    ) -> Iterator[Event]:
+        """Yield the events before a place, or those after it where the oldest is first.
+
+        Args:
+            wanted: which events.
+            place: exclusive; None is no bound.
+            at_a_time: how many facts are read first, and ever more are later.
+            newest_first: the direction.
+        """
+        for facts in self._facts(wanted, place, at_a_time, newest_first=newest_first):
+            numbers: Mapping[int, set[int]] = {}
+            if wanted.is_delivered is not None:
+                positions = [position for position, _, _ in facts]
+                numbers = self.deliveries.undelivered(positions)
+            self.snapshots.read_ahead(facts)
+            for recorded in facts:
+                made = self.snapshots.of(recorded)
+                for at, event in reversed(made) if newest_first else made:
+                    is_delivered = at.number not in numbers.get(at.position, ())
+                    is_beyond = place is None or (
+                        at < place if newest_first else at > place
+                    )
+                    if (
+                        is_beyond
+                        and event.type in wanted.types
+                        and wanted.is_delivered in {None, is_delivered}
+                    ):
+                        yield event
+
+    def _facts(
+        self,
+        wanted: _Wanted,
+        place: EventPlace | None,
+        at_a_time: int,
+        *,
+        newest_first: bool,
+    ) -> Iterator[Sequence[RecordedFact]]:
+        """Yield the facts that may have wanted events, some at a time."""
+        earliest, latest = wanted.bounds
+        start = self._start(wanted.bounds, place, newest_first=newest_first)
+        while wanted.types:
+            if wanted.is_delivered is False:
+                positions = self.deliveries.undelivered_next_to(
+                    wanted.types, start, at_a_time, newest_first=newest_first
+                )
+                facts = self.past.event_facts_at(wanted.facts, positions)
+                facts = facts[::-1] if newest_first else facts
+            else:
+                facts = self.past.event_facts(
+                    wanted.facts, start, at_a_time, newest_first=newest_first
+                )
+            if not facts:
+                return
+            yield [each for each in facts if earliest <= each[1] <= latest]
+            start, recorded_at, _ = facts[-1]
+            if recorded_at < earliest if newest_first else recorded_at > latest:
+                return
+            at_a_time = min(at_a_time * _TIMES_MORE, _FACTS_AT_A_TIME)
+
+    def _start(
+        self, bounds: tuple[int, int], place: EventPlace | None, *, newest_first: bool
+    ) -> int:
+        """Return the position beyond which facts are read, exclusive."""
+        earliest, latest = bounds
+        if newest_first:
+            # The fact of the place may have other events.
+            start = _LAST if place is None else place.position + 1
+            if latest < _LAST - 1:
+                start = min(start, self.past.facts_recorded_by(latest) + 1)
+            return start
+        assert place is not None, "something is listed after it"
+        start = place.position - 1
+        if earliest > -_LAST:
+            start = max(start, self.past.facts_recorded_by(earliest - 1))
+        return start
 
 
 def _types(asked: EventList) -> frozenset[str]:
@@ -259,6 +285,10 @@ def _bounds(created: Time | CreatedBounds | None) -> tuple[int, int]:
     return start, end - 1
 
 
-def _with_pending(event: Event, deliveries: Deliveries) -> Event:
-    pending = deliveries.pending_count(event.id)
-    return msgspec.structs.replace(event, pending_webhooks=pending)
+def _with_pending(events: Sequence[Event], deliveries: Deliveries) -> list[Event]:
+    """Return events with the number of endpoints that each is still to be sent to."""
+    pending = deliveries.pending_counts([each.id for each in events])
+    return [
+        msgspec.structs.replace(each, pending_webhooks=pending.get(each.id, 0))
+        for each in events
+    ]

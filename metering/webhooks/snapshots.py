@@ -154,11 +154,25 @@ class Snapshots:
 
         A billing run settles a hundred thousand invoices in one commit.
         """
-        invoices = [
-            fact.invoice
-            for _, _, fact in facts
-            if isinstance(fact, CreditsApplied | CreditsReinstated)
-        ]
+        invoices: list[str] = []
+        grant_ids, alert_ids = set[str](), set[str]()
+        for _, _, fact in facts:
+            match fact:
+                case CreditsApplied() | CreditsReinstated():
+                    invoices.append(fact.invoice)
+                case UsageAlertTriggered() | CreditAlertTriggered():
+                    alert_ids.add(fact.alert_id)
+                case (
+                    CreditGrantCreated()
+                    | CreditGrantUpdated()
+                    | CreditGrantExpired()
+                    | CreditGrantVoided()
+                    | CreditGrantLapsed()
+                ):
+                    grant_ids.add(fact.grant_id)
+                case _:
+                    pass
+        self._past.read_ahead(grant_ids, alert_ids)
         self._applications = self._seen.applications_to(invoices)
         positions = {
             draw.grant_position
@@ -239,8 +253,7 @@ class Snapshots:
             return
         caused = CreditGrantCreated | GrantFact | CreditGrantLapsed
         assert isinstance(fact, caused), "by its rule"
-        grant = self._seen.grant(fact.grant_id)
-        assert grant is not None, "grants stay"
+        grant = self._past.grant_now(fact.grant_id)
         for each in grant_transactions(grant, grant.left_at_its_end):
             if each.kind is kind:
                 yield each

@@ -140,6 +140,12 @@ class CreditQueries:
         found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
         return {grant.position: grant for grant in found}
 
+    def grants_named(self, grant_ids: Sequence[str]) -> dict[str, Grant]:
+        """Return any number of grants by their ids."""
+        is_wanted = is_among(self.connection, credit_grant.c.grant_id, grant_ids)
+        found = self._grants(_GRANTS.where(is_wanted), {})
+        return {grant.grant_id: grant for grant in found}
+
     def grants_at(self, positions: Sequence[int]) -> dict[int, Grant]:
         """Return any number of grants by the positions of their creation."""
         is_wanted = is_among(self.connection, credit_grant.c.position, positions)

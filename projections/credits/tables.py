@@ -128,7 +128,19 @@ credit_application = Table(
         sqlite_where=HAS_DRAWN,
         postgresql_where=HAS_DRAWN,
     ),
+    Index(
+        "credit_application_drawn",
+        "position",
+        sqlite_where=HAS_DRAWN,
+        postgresql_where=HAS_DRAWN,
+    ),
     # Few invoices are ever reinstated.
+    Index(
+        "credit_application_undone",
+        "reinstated_position",
+        sqlite_where=IS_REINSTATED,
+        postgresql_where=IS_REINSTATED,
+    ),
     Index(
         "credit_application_reinstated",
         "customer",

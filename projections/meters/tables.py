@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     String,
     Table,
     insert,
@@ -34,6 +35,7 @@ meter = Table(
     Column("updated", BigInteger, nullable=False),
     Column("deactivated_at", BigInteger, nullable=True),
     Column("position", BigInteger, nullable=False),
+    Index("meter_position", "position"),
 )
 
 _METERS = RowFormat(
@@ -67,7 +69,7 @@ def fold_meters(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 METERS = TableFold(
     name="meter",
-    version=1,
+    version=2,
     tables=(meter,),
     kinds=get_args(MeterFact),
     fold=fold_meters,

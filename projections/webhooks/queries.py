@@ -1,16 +1,18 @@
 """Queries of webhook endpoints and of earlier states of resources."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import dropwhile, takewhile
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
-from ledger.commits import commit_holding
+from ledger.commits import commit_holding, facts_recorded_by
+from ledger.database.bulk import is_among
 from ledger.entries import CommitKind
 from ledger.facts.alerts import AlertStatus
 from ledger.facts.credits import CreditGrantCreated
-from ledger.facts.union import decode_facts
+from ledger.facts.union import Fact, decode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, read_facts
 from projections.alerts.queries import AlertQueries
@@ -24,6 +26,7 @@ from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.tables import read_definitions
 from projections.rows import Page
 from projections.schema import RecordedFact
+from projections.webhooks.event_facts import facts_at, facts_next_to
 from projections.webhooks.tables import (
     ENDPOINT_ROWS,
     grant_lapse,
@@ -116,6 +119,35 @@ class Past:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._grants: dict[str, Grant] = {}
+        self._alerts: dict[str, AlertDefinition] = {}
+        self._changes_of: dict[str, list[RecordedFact]] = {}
+
+    def read_ahead(
+        self, grant_ids: Collection[str], alert_ids: Collection[str]
+    ) -> None:
+        """Read grants and alerts, and all their changes, in few statements."""
+        wanted = sorted({*grant_ids, *alert_ids} - self._changes_of.keys())
+        if not wanted:
+            return
+        grants = CreditQueries(self.connection).grants_named(sorted(grant_ids))
+        self._grants |= grants
+        if alert_ids:
+            self._alerts |= AlertQueries(self.connection).named(alert_ids)
+        is_among_them = is_among(self.connection, resource_change.c.resource_id, wanted)
+        changes = select(resource_change).where(is_among_them)
+        self._changes_of |= {each: [] for each in wanted}
+        for row in self.connection.execute(
+            changes.order_by(resource_change.c.position)
+        ).all():
+            self._changes_of[row.resource_id].append(_change_of(row))
+
+    def grant_now(self, grant_id: str) -> Grant:
+        """Return a grant as it is."""
+        known = self._grants.get(grant_id)
+        grant = known or CreditQueries(self.connection).grant(grant_id)
+        assert grant is not None, "grants stay"
+        return grant
 
     def facts(self, after: int, up_to: int) -> Iterator[RecordedFact]:
         """Yield the facts of ``(after, up_to]``, which may begin and end within commits."""
@@ -127,6 +159,29 @@ class Past:
         )
         # The last commit may go on beyond it.
         return takewhile(lambda each: each[0] <= up_to, found)
+
+    def event_facts(
+        self,
+        kinds: frozenset[type[Fact]],
+        place: int,
+        at_most: int,
+        *,
+        newest_first: bool,
+    ) -> list[RecordedFact]:
+        """Return facts that have events, next to a position; see `event_facts`."""
+        return facts_next_to(
+            self.connection, kinds, place, at_most, newest_first=newest_first
+        )
+
+    def event_facts_at(
+        self, kinds: frozenset[type[Fact]], positions: Sequence[int]
+    ) -> list[RecordedFact]:
+        """Return those of the facts that are at some positions, in log order."""
+        return facts_at(self.connection, kinds, positions)
+
+    def facts_recorded_by(self, instant: int) -> int:
+        """Return a position up to which facts were recorded by an instant."""
+        return facts_recorded_by(self.connection, instant)
 
     def fact(self, position: int) -> RecordedFact | None:
         """Return the fact at a position; None where there is no fact."""
@@ -189,8 +244,9 @@ class Past:
 
     def grant(self, grant_id: str, at: int) -> Grant:
         """Return a grant as it was after the entry at a position, draws left out."""
-        now = CreditQueries(self.connection).grant(grant_id)
-        assert now is not None, "grants stay"
+        now = self.grant_now(grant_id)
+        if self._changes_of.get(grant_id) == []:
+            return replace(now, applied=0, reinstated_late=0)
         grant = now
         for position, recorded_at, fact in self._facts_about(
             grant_id, now.position, at
@@ -203,7 +259,8 @@ class Past:
 
     def alert(self, alert_id: str, at: int) -> AlertDefinition:
         """Return an alert as it was after the entry at a position."""
-        now = AlertQueries(self.connection).alert(alert_id)
+        known = self._alerts.get(alert_id)
+        now = known or AlertQueries(self.connection).alert(alert_id)
         assert now is not None, "alerts stay"
         alert = replace(now, status=AlertStatus.ACTIVE, period=now.position)
         for position, _, fact in self._changes(alert_id, at):
@@ -221,7 +278,13 @@ class Past:
         yield from self._changes(resource_id, at)
 
     def _changes(self, resource_id: str, at: int) -> Iterator[RecordedFact]:
+        known = self._changes_of.get(resource_id)
+        if known is not None:
+            return takewhile(lambda each: each[0] <= at, known)
         given = {"resource_id": resource_id, "up_to": at}
-        for row in self.connection.execute(_CHANGES, given).all():
-            (fact,) = decode_facts(bytes(row.fact))
-            yield row.position, row.recorded_at, fact
+        return map(_change_of, self.connection.execute(_CHANGES, given).all())
+
+
+def _change_of(row: Row[Any]) -> RecordedFact:
+    (fact,) = decode_facts(bytes(row.fact))
+    return row.position, row.recorded_at, fact

@@ -67,9 +67,11 @@ resource_change = Table(
     metadata,
     Column("position", POSITION, primary_key=True, autoincrement=False),
     Column("resource_id", String(255), nullable=False),
+    Column("kind", String(64), nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("fact", LargeBinary, nullable=False),
     Index("resource_change_resource", "resource_id", "position"),
+    Index("resource_change_kind", "kind", "position"),
 )
 
 grant_lapse = Table(
@@ -77,6 +79,7 @@ grant_lapse = Table(
     metadata,
     Column("position", POSITION, primary_key=True, autoincrement=False),
     Column("grant_id", String(255), nullable=False, unique=True),
+    Column("recorded_at", BigInteger, nullable=False),
 )
 
 ENDPOINT_ROWS = RowFormat(
@@ -89,6 +92,13 @@ ENDPOINT_ROWS = RowFormat(
         "status": enum_codec(EndpointStatus),
     },
 )
+
+
+def kind_of(fact_class: type[Fact]) -> str:
+    """Return the name under which changes of a class are kept."""
+    tag = fact_class.__struct_config__.tag
+    assert isinstance(tag, str), "facts are a tagged union"
+    return tag
 
 
 def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> None:
@@ -110,7 +120,13 @@ def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> Non
 def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Keep the next facts that change resources."""
     rows = [
-        (position, _resource_id(fact), recorded_at, encode_facts([fact]))
+        (
+            position,
+            _resource_id(fact),
+            kind_of(type(fact)),
+            recorded_at,
+            encode_facts([fact]),
+        )
         for position, recorded_at, fact in facts
     ]
     insert_rows(connection, resource_change, rows)
@@ -119,8 +135,8 @@ def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next expiries that were noticed."""
     rows = [
-        (position, fact.grant_id)
-        for position, _, fact in facts
+        (position, fact.grant_id, recorded_at)
+        for position, recorded_at, fact in facts
         if isinstance(fact, CreditGrantLapsed)
     ]
     insert_rows(connection, grant_lapse, rows)
@@ -135,7 +151,7 @@ ENDPOINTS = TableFold(
 )
 CHANGES = TableFold(
     name="resource_change",
-    version=2,
+    version=3,
     tables=(resource_change,),
     kinds=(
         MeterUpdated,
@@ -154,7 +170,7 @@ CHANGES = TableFold(
 
 LAPSES = TableFold(
     name="grant_lapse",
-    version=1,
+    version=2,
     tables=(grant_lapse,),
     kinds=(CreditGrantLapsed,),
     fold=fold_lapses,

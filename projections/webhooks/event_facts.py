@@ -1,0 +1,234 @@
+"""The facts that have events, next to a place in the log, whatever lies between them.
+
+Facts of a kind lie in a table that keeps their positions in order. Where the row says
+all that the fact said, the fact is made of it: the commit of a billing run holds tens of
+thousands.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import Connection, select
+
+from ledger.commits import commit_holding, commits_at
+from ledger.database.bulk import is_among
+from ledger.database.keysets import MergedPositions, PositionColumn
+from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
+from ledger.facts.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantLapsed,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+)
+from ledger.facts.meters import (
+    MeterCreated,
+    MeterDeactivated,
+    MeterReactivated,
+    MeterUpdated,
+)
+from ledger.facts.union import Fact, decode_facts
+from ledger.reading import decode_commit
+from projections.alerts.tables import (
+    CREDIT_TRIGGERS,
+    USAGE_TRIGGERS,
+    alert_trigger,
+    credit_alert_trigger,
+)
+from projections.credits.tables import (
+    APPLICATIONS,
+    HAS_DRAWN,
+    IS_REINSTATED,
+    credit_application,
+    credit_grant,
+)
+from projections.meters.tables import meter
+from projections.schema import RecordedFact
+from projections.webhooks.tables import grant_lapse, kind_of, resource_change
+
+_ReadFacts = Callable[[Connection, Sequence[int]], Iterator[RecordedFact]]
+
+
+@dataclass(frozen=True, slots=True)
+class _FactSource:
+    """Where the facts of a class lie.
+
+    Attributes:
+        places: their positions.
+        read: reads those at some positions.
+    """
+
+    places: PositionColumn
+    read: _ReadFacts
+
+
+def facts_next_to(
+    connection: Connection,
+    kinds: frozenset[type[Fact]],
+    place: int,
+    at_most: int,
+    *,
+    newest_first: bool,
+) -> list[RecordedFact]:
+    """Return the facts before a position, newest first, or after it, oldest first.
+
+    Args:
+        connection: to the tables.
+        kinds: classes of facts; those that have no events are left out.
+        place: a position, exclusive.
+        at_most: how many.
+        newest_first: the direction.
+    """
+    sources = [kind for kind in _SOURCES if kind in kinds]
+    if not sources:
+        return []
+    merged = _merged(tuple(sources))
+    found = merged.rows(connection, place, at_most, newest_first=newest_first)
+    by_kind: dict[type[Fact], list[int]] = {}
+    for number, position in found:
+        by_kind.setdefault(sources[number], []).append(position)
+    facts = [
+        fact
+        for kind, positions in by_kind.items()
+        for fact in _SOURCES[kind].read(connection, positions)
+    ]
+    return sorted(facts, key=lambda each: each[0], reverse=newest_first)
+
+
+def facts_at(
+    connection: Connection, kinds: Iterable[type[Fact]], positions: Sequence[int]
+) -> list[RecordedFact]:
+    """Return those facts of some classes that are at some positions, in log order."""
+    facts: list[RecordedFact] = []
+    for source in (_SOURCES[kind] for kind in kinds if kind in _SOURCES):
+        column = source.places.column
+        are_there = is_among(connection, column, positions)
+        found = select(column).where(*source.places.conditions, are_there)
+        its = connection.execute(found).scalars().all()
+        if its:
+            facts += source.read(connection, its)
+    return sorted(facts, key=lambda each: each[0])
+
+
+@cache
+def _merged(kinds: tuple[type[Fact], ...]) -> MergedPositions:
+    return MergedPositions([_SOURCES[kind].places for kind in kinds])
+
+
+def _of_commits(kind: type[Fact]) -> _ReadFacts:
+    """Return how facts that come in small commits are read."""
+
+    def read(
+        connection: Connection, positions: Sequence[int]
+    ) -> Iterator[RecordedFact]:
+        rows = {row.first_position: row for row in commits_at(connection, positions)}
+        for position in positions:
+            row = rows.get(position) or commit_holding(connection, position)
+            commit = None if row is None else decode_commit(row)
+            if commit is None or not isinstance(commit.content, tuple):
+                continue
+            number = position - commit.first_position
+            if number < len(commit.content) and isinstance(
+                commit.content[number], kind
+            ):
+                yield position, commit.recorded_at, commit.content[number]
+
+    return read
+
+
+def _changes(kind: type[Fact]) -> _FactSource:
+    is_kind = resource_change.c.kind == kind_of(kind)
+
+    def read(
+        connection: Connection, positions: Sequence[int]
+    ) -> Iterator[RecordedFact]:
+        is_there = is_among(connection, resource_change.c.position, positions)
+        wanted = select(resource_change).where(is_kind, is_there)
+        for row in connection.execute(wanted):
+            (fact,) = decode_facts(bytes(row.fact))
+            yield row.position, row.recorded_at, fact
+
+    return _FactSource(PositionColumn(resource_change.c.position, (is_kind,)), read)
+
+
+def _applied(
+    connection: Connection, positions: Sequence[int]
+) -> Iterator[RecordedFact]:
+    is_there = is_among(connection, credit_application.c.position, positions)
+    for row in connection.execute(select(credit_application).where(is_there)):
+        made = APPLICATIONS.read(row)
+        names = CreditsApplied.__struct_fields__
+        fact = CreditsApplied(**{name: getattr(made, name) for name in names})
+        yield made.position, made.recorded_at, fact
+
+
+def _reinstated(
+    connection: Connection, positions: Sequence[int]
+) -> Iterator[RecordedFact]:
+    column = credit_application.c
+    is_there = is_among(connection, column.reinstated_position, positions)
+    wanted = select(column.reinstated_position, column.reinstated_at, column.invoice)
+    for position, recorded_at, invoice in connection.execute(
+        wanted.where(IS_REINSTATED, is_there)
+    ):
+        yield position, recorded_at, CreditsReinstated(invoice=invoice)
+
+
+def _lapsed(connection: Connection, positions: Sequence[int]) -> Iterator[RecordedFact]:
+    is_there = is_among(connection, grant_lapse.c.position, positions)
+    for row in connection.execute(select(grant_lapse).where(is_there)):
+        yield row.position, row.recorded_at, CreditGrantLapsed(grant_id=row.grant_id)
+
+
+def _usage_triggers(
+    connection: Connection, positions: Sequence[int]
+) -> Iterator[RecordedFact]:
+    is_there = is_among(connection, alert_trigger.c.position, positions)
+    for row in connection.execute(select(alert_trigger).where(is_there)):
+        yield row.position, row.recorded_at, USAGE_TRIGGERS.read(row)
+
+
+def _credit_triggers(
+    connection: Connection, positions: Sequence[int]
+) -> Iterator[RecordedFact]:
+    is_there = is_among(connection, credit_alert_trigger.c.position, positions)
+    for row in connection.execute(select(credit_alert_trigger).where(is_there)):
+        yield row.position, row.recorded_at, CREDIT_TRIGGERS.read(row)
+
+
+_SOURCES: dict[type[Fact], _FactSource] = {
+    MeterCreated: _FactSource(
+        PositionColumn(meter.c.position), _of_commits(MeterCreated)
+    ),
+    CreditGrantCreated: _FactSource(
+        PositionColumn(credit_grant.c.position), _of_commits(CreditGrantCreated)
+    ),
+    CreditsApplied: _FactSource(
+        PositionColumn(credit_application.c.position, (HAS_DRAWN,)), _applied
+    ),
+    CreditsReinstated: _FactSource(
+        PositionColumn(credit_application.c.reinstated_position, (IS_REINSTATED,)),
+        _reinstated,
+    ),
+    CreditGrantLapsed: _FactSource(PositionColumn(grant_lapse.c.position), _lapsed),
+    UsageAlertTriggered: _FactSource(
+        PositionColumn(alert_trigger.c.position), _usage_triggers
+    ),
+    CreditAlertTriggered: _FactSource(
+        PositionColumn(credit_alert_trigger.c.position), _credit_triggers
+    ),
+    **{
+        kind: _changes(kind)
+        for kind in (
+            MeterUpdated,
+            MeterDeactivated,
+            MeterReactivated,
+            CreditGrantUpdated,
+            CreditGrantExpired,
+            CreditGrantVoided,
+        )
+    },
+}
