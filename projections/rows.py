@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, Table
 
-ItemT = TypeVar("ItemT")
+PagedT = TypeVar("PagedT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Page:
         rows = list(connection.execute(ordered))
         return rows if self.after is None else rows[::-1]
 
-    def within(self, oldest_first: Sequence[ItemT]) -> list[ItemT]:
+    def within(self, oldest_first: Sequence[PagedT]) -> list[PagedT]:
         """Return what is on the page of items read from several tables, oldest first."""
         if self.limit is None:
             return list(oldest_first)
