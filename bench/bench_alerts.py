@@ -36,6 +36,7 @@ from bench.measures import (
 )
 from bench.report.targets import ALERTS, PROJECT, WITHOUT_ALERTS
 from bench.stores import project
+from bench.usage import usage_of
 from metering.cli.demo.traffic import (
     CUSTOMERS,
     EVENT_NAMES,
@@ -163,7 +164,7 @@ def _create_alert(
 
 
 def _question(traffic: Traffic) -> Question:
-    usage = traffic.usage()
+    usage = usage_of(traffic)
     random = np.random.default_rng(SEED)
     on_one = ALERTS_IN_ALL - ALERTS_ON_EVERYBODY * len(EVENT_NAMES)
     thresholds = []

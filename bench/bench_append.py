@@ -45,6 +45,7 @@ from bench.report.targets import (
 )
 from bench.stores import project
 from bench.stores.row_tables import PostgresqlRowTable, SqliteRowTable, postgresql_bytes
+from bench.usage import without_duplicates
 from metering.cli.demo.traffic import SCHEMA, Traffic
 
 EVENTS: Final = Parameter(smoke=20_000, full=5_000_000)
@@ -158,7 +159,7 @@ def test_row_table_on_postgresql(
     name: str,
 ) -> None:
     """Insert or copy into the row table, in the three ways it has."""
-    taken = traffic.without_duplicates() if name == COPY else traffic
+    taken = without_duplicates(traffic) if name == COPY else traffic
     batches = list(taken.batches())
     url = make_database()
     empty_bytes = postgresql_bytes(url)

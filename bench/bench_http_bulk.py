@@ -94,7 +94,7 @@ class Bulk:
 
     def _checked(self, store: Path, receipt: dict[str, int], seconds: float) -> Took:
         assert receipt["rejected"] == 0
-        assert receipt["duplicates"] == self.traffic.duplicates
+        assert receipt["duplicates"] == self.traffic.events - self.traffic.distinct
         with metering.connect(store) as engine:
             meters = engine.meters.list()
             answers = project.answers(engine, meters, events=receipt["accepted"])

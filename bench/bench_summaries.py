@@ -32,6 +32,7 @@ from bench.stores.summarisers import (
     Summariser,
     drawn_customers,
 )
+from bench.usage import hourly_totals, total, usage_of
 from metering.cli.demo.traffic import START, Traffic, Usage
 
 EVENTS: Final = {
@@ -50,7 +51,7 @@ class Stores:
     def __init__(self, name: str, traffic: Traffic, directory: Path) -> None:
         self.name = name
         self.events = traffic.distinct
-        self.usage = traffic.usage()
+        self.usage = usage_of(traffic)
         self.summarisers: dict[str, Summariser] = {
             PROJECT: Project(directory / "usage", traffic),
             INDEXED_ROW_TABLE: IndexedRowTable(directory / "rows.db", self.usage),
@@ -118,6 +119,6 @@ def test_summary(
 
 def _expected(usage: Usage, question: Question) -> Answer:
     if question.hourly:
-        totals = usage.hourly_totals(question.event_name, question.customer)
+        totals = hourly_totals(usage, question.event_name, question.customer)
         return list(totals.items())
-    return [(START, usage.total(question.event_name, question.customer))]
+    return [(START, total(usage, question.event_name, question.customer))]

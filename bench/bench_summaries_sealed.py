@@ -41,6 +41,7 @@ from bench.processes.running import output_of
 from bench.report.targets import OPENING, PROJECT, sealed_summary_group
 from bench.stores.sealed_stores import SealedStore
 from bench.stores.summarisers import RANKS, drawn_customers
+from bench.usage import total, usage_of
 from metering.cli.demo.traffic import END, EVENT_NAMES, START, Usage, customer_id
 
 SMALL_EVENTS: Final = Parameter(smoke=20_000, full=1_000_000)
@@ -66,9 +67,8 @@ class Question:
 
     def expected(self, usage: Usage) -> Decimal:
         """Answer from the numbers."""
-        return usage.total(
-            self.event_name, self.customer, START + self.cut, END - self.cut
-        )
+        bounds = START + self.cut, END - self.cut
+        return total(usage, self.event_name, self.customer, *bounds)
 
 
 Round = tuple[float, Question, Decimal]
@@ -81,7 +81,7 @@ class Asked:
     def __init__(self, store: SealedStore) -> None:
         ranks = {rank for each in RANKS.values() for rank in each}
         self.events = store.traffic.events
-        self.usage = store.traffic.usage_of(ranks)
+        self.usage = usage_of(store.traffic, ranks)
         self._engine = store.connect()
         self._meters = {each.event_name: each.id for each in self._engine.meters.list()}
 
@@ -195,7 +195,7 @@ def test_first_answer_of_a_fresh_process(
 
     measure(benchmark, open_and_ask, rounds=OPENINGS.at(size))
 
-    right = store.traffic.usage_of({0}).total(EVENT_NAMES[0], 0)
+    right = total(usage_of(store.traffic, {0}), EVENT_NAMES[0], 0)
     assert {opening.value for opening in told} == {right}
     record(
         benchmark,

@@ -21,6 +21,7 @@ import pyarrow as pa
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.report.targets import role_of
+from bench.usage import total, usage_of
 from metering.cli.demo.traffic import EVENT_NAMES, Traffic, customer_id
 
 _DISTRIBUTIONS: Final = (
@@ -77,14 +78,14 @@ class Answers:
 
 def expected_answers(traffic: Traffic) -> Answers:
     """Compute what every store must answer after it took the traffic."""
-    usage = traffic.usage_of(SAMPLED_CUSTOMERS)
+    usage = usage_of(traffic, SAMPLED_CUSTOMERS)
     return Answers(
         events=traffic.distinct,
         totals={
-            (event_name, customer_id(customer)): total
+            (event_name, customer_id(customer)): used
             for event_name in EVENT_NAMES
             for customer in SAMPLED_CUSTOMERS
-            if (total := usage.total(event_name, customer))
+            if (used := total(usage, event_name, customer))
         },
     )
 

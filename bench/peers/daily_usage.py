@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.peers.result import COLUMNS, MICROSECONDS_PER_DAY
+from bench.usage import usage_in_parts
 from metering.cli.demo.traffic import (
     CUSTOMERS,
     END,
@@ -40,7 +41,7 @@ def expected_daily_usage(traffic: Traffic) -> pa.Table:
     cells = len(_NAMES) * CUSTOMERS * _DAYS
     thousandths, counts = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
     ranks = np.array([_NAMES.index(name) for name in EVENT_NAMES])
-    for part in traffic.usage_in_parts():
+    for part in usage_in_parts(traffic):
         days = part.timestamp // MICROSECONDS_PER_DAY - _FIRST_DAY
         cell = (ranks[part.meter] * CUSTOMERS + part.customer) * _DAYS + days
         # Sums of a million integers of this size are exact as floats.

@@ -15,6 +15,7 @@ import pyarrow as pa
 import metering
 from bench.measures import reader
 from bench.stores import project
+from bench.usage import without_duplicates
 from metering.cli.demo.traffic import (
     END,
     EVENT_NAMES,
@@ -144,7 +145,7 @@ class DuckdbParquet:
     def __init__(self, path: Path, traffic: Traffic) -> None:
         self._connection = duckdb.connect()
         self._connection.execute("SET parquet_metadata_cache = true")
-        batches = traffic.without_duplicates().batches()
+        batches = without_duplicates(traffic).batches()
         self._connection.register("usage", pa.Table.from_batches(list(batches)))
         sorted_usage = self._connection.sql(_SORTED)
         sorted_usage.write_parquet(str(path), compression="zstd")

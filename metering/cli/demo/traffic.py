@@ -8,16 +8,17 @@ Customers follow Zipf's law. Timestamps move forward, some events are hours late
 known share of the events repeats an earlier one exactly.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from metering.arguments.clock import MICROSECOND, microseconds
 
 VALUE_TYPE: Final = pa.decimal128(18, 3)
 SCHEMA: Final = pa.schema(
@@ -36,15 +37,12 @@ CUSTOMERS: Final = 10_000
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 END: Final = START + timedelta(days=30)
 
-_PART_EVENTS: Final = 1_000_000
 _ZIPF_EXPONENT: Final = 1.1
 _LATE_SHARE: Final = 0.02
 _LATE_HOURS_MAX: Final = 6
 _RECENT_EVENTS: Final = 10_000
 _HOUR: Final = 3_600_000_000
 _DAY: Final = 24 * _HOUR
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _NIGHT: Final = 3 * _HOUR
 # The busiest hour of a day has four times the events of the quietest.
 _NIGHT_DEPTH: Final = 0.6
@@ -67,7 +65,7 @@ _CUMULATIVE_SHARES: Final = np.cumsum(_SHARES) / _SHARES.sum()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The distinct events of a traffic as parallel arrays, in order of number.
+    """Some events of a traffic as parallel arrays, in order of number.
 
     Attributes:
         meter: Index into `EVENT_NAMES`.
@@ -80,57 +78,6 @@ class Usage:
     customer: Integers
     timestamp: Integers
     thousandths: Integers
-
-    def total(
-        self,
-        event_name: str,
-        customer: int,
-        start: datetime = START,
-        end: datetime = END,
-    ) -> Decimal:
-        """Add up what a customer used on a meter; over thirty days if left out."""
-        is_within = (self.timestamp >= _microseconds(start)) & (
-            self.timestamp < _microseconds(end)
-        )
-        chosen = self._of(event_name, customer) & is_within
-        return _decimal(self.thousandths[chosen].sum())
-
-    @classmethod
-    def joined(cls, parts: Iterable[Self]) -> Self:
-        """Put parts of a traffic together."""
-        found = list(parts)
-        names = [field.name for field in fields(cls)]
-        return cls(
-            **{
-                name: np.concatenate([getattr(p, name) for p in found])
-                for name in names
-            }
-        )
-
-    def of_customers(self, ranks: Collection[int]) -> Self:
-        """Keep the events of some customers."""
-        chosen = np.isin(self.customer, np.array(list(ranks)))
-        arrays = {each.name: getattr(self, each.name)[chosen] for each in fields(self)}
-        return type(self)(**arrays)
-
-    def hourly_totals(self, event_name: str, customer: int) -> dict[datetime, Decimal]:
-        """Add up a customer's usage by UTC hour, newest first, empty hours left out."""
-        chosen = self._of(event_name, customer)
-        hours = self.timestamp[chosen] // _HOUR
-        starts, places = np.unique(hours, return_inverse=True)
-        sums = np.zeros(len(starts), dtype=np.int64)
-        np.add.at(sums, places, self.thousandths[chosen])
-        return {
-            datetime.fromtimestamp(int(hour) * 3600, tz=UTC): _decimal(total)
-            for hour, total in zip(starts[::-1], sums[::-1], strict=True)
-        }
-
-    def _of(self, event_name: str, customer: int) -> npt.NDArray[np.bool_]:
-        meter = EVENT_NAMES.index(event_name)
-        chosen: npt.NDArray[np.bool_] = (self.meter == meter) & (
-            self.customer == customer
-        )
-        return chosen
 
 
 @dataclass(frozen=True)
@@ -160,19 +107,10 @@ class Traffic:
     has_nights: bool = False
     customer_of: Callable[[int], str] = customer_id
 
-    @property
-    def duplicates(self) -> int:
-        """Return how many events repeat an earlier one."""
-        return self.events - self.distinct
-
     @cached_property
     def distinct(self) -> int:
         """Return how many events are left when the repeated ones are dropped."""
         return sum(self._fresh(size) for size in self._batch_sizes())
-
-    def without_duplicates(self) -> "Traffic":
-        """Keep every event once; numbers, and so all columns, stay the same."""
-        return replace(self, events=self.distinct, duplicate_share=0.0)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Make the batches in order, each of `SCHEMA` and at most `batch_events`."""
@@ -180,22 +118,6 @@ class Traffic:
         for index, size in enumerate(self._batch_sizes()):
             yield self._batch(self._numbers(index, first, size))
             first += self._fresh(size)
-
-    def usage(self) -> Usage:
-        """Compute the distinct events without going through the batches."""
-        return Usage.joined(self.usage_in_parts())
-
-    def usage_of(self, customers: Collection[int]) -> Usage:
-        """Compute the distinct events of some customers."""
-        return Usage.joined(
-            part.of_customers(customers) for part in self.usage_in_parts()
-        )
-
-    def usage_in_parts(self) -> Iterator[Usage]:
-        """Compute the distinct events a million at a time, since all may not fit."""
-        for first in range(0, self.distinct, _PART_EVENTS):
-            last = min(first + _PART_EVENTS, self.distinct)
-            yield self._usage(np.arange(first, last, dtype=np.int64))
 
     @cached_property
     def _customers(self) -> pa.StringArray:
@@ -223,7 +145,8 @@ class Traffic:
         numbers[slots] = before - 1 - (random.random(repeated) * reach).astype(np.int64)
         return numbers.astype(np.int64)
 
-    def _usage(self, numbers: Integers) -> Usage:
+    def usage(self, numbers: Integers) -> Usage:
+        """Compute events by their numbers, from 0 to what is distinct."""
         draws = self._uniform(numbers, 1)
         customer = np.searchsorted(_CUMULATIVE_SHARES, draws, side="right")
         meter = np.searchsorted((0.4, 0.8), self._uniform(numbers, 2), side="right")
@@ -238,7 +161,7 @@ class Traffic:
         )
 
     def _timestamps(self, numbers: Integers) -> Integers:
-        start, span = _microseconds(self.start), (self.end - self.start) // _MICROSECOND
+        start, span = microseconds(self.start), (self.end - self.start) // MICROSECOND
         step = span / self.distinct
         offset = ((numbers + self._uniform(numbers, 4)) * step).astype(np.int64)
         if self.has_nights:
@@ -253,7 +176,7 @@ class Traffic:
         return start + np.clip(offset, 0, span - 1)
 
     def _batch(self, numbers: Integers) -> pa.RecordBatch:
-        usage = self._usage(numbers)
+        usage = self.usage(numbers)
         model = (self._uniform(numbers, 6) ** 2 * len(MODELS)).astype(np.int64)
         moments = pa.array(usage.timestamp, type=pa.int64())
         columns = [
@@ -304,10 +227,6 @@ def decimals(thousandths: Integers) -> pa.Decimal128Array:
     )
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def _night_shift(moments: Integers) -> npt.NDArray[np.float64]:
     """Move what is spread evenly away from the night, in microseconds."""
     angles = (moments - _NIGHT) % _DAY * (2 * np.pi / _DAY)
@@ -315,7 +234,3 @@ def _night_shift(moments: Integers) -> npt.NDArray[np.float64]:
         _NIGHT_DEPTH * _DAY / (2 * np.pi)
     )
     return shifts
-
-
-def _decimal(thousandths: int) -> Decimal:
-    return Decimal(int(thousandths)).scaleb(-3)
