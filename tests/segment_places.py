@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TypedDict
 
+from sqlalchemy import make_url
+
 INSIDE = "inside"
 """The schema of a store on PostgreSQL whose segments lie in its database."""
 
@@ -25,6 +27,12 @@ def places_of(target: str) -> Places:
     if f"schema={INSIDE}" in target:
         return Places(cache=str(own / "runs"))
     return Places(segments=str(own / "segments"), cache=str(own / "runs"))
+
+
+def inside_of(url: str) -> str:
+    """The address of a store whose segments lie in its database."""
+    target = make_url(url).update_query_dict({"schema": INSIDE})
+    return target.render_as_string(hide_password=False)
 
 
 def segments_of(target: str) -> Path:

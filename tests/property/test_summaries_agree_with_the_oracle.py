@@ -5,17 +5,19 @@ every event, every summary in many windows and the log itself are compared. The 
 tests show that the comparison is able to fail.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, example, given
 
 from tests.conftest import StoreTargets
 from tests.oracles.usage import OracleEvent, OracleMeter, Row
+from tests.postgresql_server import fresh_database
 from tests.property.operations import (
     CHANGES,
     Advance,
@@ -34,6 +36,7 @@ from tests.property.operations import (
 )
 from tests.property.side_by_side import SideBySide
 from tests.property.two_connections import Upkeep
+from tests.segment_places import clear_places_of, inside_of
 from tests.strategies import MICROSECOND, MIDNIGHT, histories
 
 HOUR = timedelta(hours=1)
@@ -130,6 +133,24 @@ def test_a_history_of_every_outcome_agrees_with_the_oracle(
     store_targets: StoreTargets,
 ) -> None:
     assert outcomes_of(EVENTFUL, store_targets) >= EVERY_OUTCOME
+
+
+@pytest.mark.postgresql
+def test_segments_in_the_database_agree_with_the_oracle_after_any_history(
+    postgresql_server: str,
+) -> None:
+    @contextmanager
+    def targets() -> Iterator[str]:
+        with fresh_database(postgresql_server) as url:
+            yield inside_of(url)
+            clear_places_of(inside_of(url))
+
+    @given(histories())
+    @example(EVENTFUL)
+    def agree(history: History) -> None:
+        outcomes_of(history, targets)
+
+    agree()
 
 
 def outcomes_of(history: History, store_targets: StoreTargets) -> set[str]:

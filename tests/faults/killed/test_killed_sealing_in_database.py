@@ -14,7 +14,7 @@ from tests.faults.killed.test_killed_sealing import kill_sealings_while_others_w
 from tests.faults.killed.test_killed_writers import assert_is_whole
 from tests.faults.usage import NOW, assert_holds, create_meter, open_store, table
 from tests.postgresql_server import fresh_database
-from tests.segment_places import INSIDE, clear_places_of, runs_of
+from tests.segment_places import INSIDE, clear_places_of, inside_of, runs_of
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow, pytest.mark.sweep]
 
@@ -37,12 +37,6 @@ def sealed_inside(postgresql_server: str) -> Iterator[str]:
                     store.seal()
         yield target
         clear_places_of(target)
-
-
-def inside_of(url: str) -> str:
-    """The address of a store whose segments lie in its database."""
-    target = make_url(url).update_query_dict({"schema": INSIDE})
-    return target.render_as_string(hide_password=False)
 
 
 def far(target: str) -> Path:
