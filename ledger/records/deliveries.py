@@ -93,8 +93,18 @@ class Deliveries:
         self._connection = connection
 
     def next_due(self, endpoint_id: str, now: int) -> Delivery | None:
-        """Return what to send next: first attempts in the order of the log, then others."""
-        its = select(webhook_delivery).where(_delivery.endpoint_id == endpoint_id)
+        """Return what to send next: first attempts in the order of the log, then others.
+
+        What is held back is not sent yet; see `ledger.records.outbox`.
+        """
+        cursor = (
+            select(webhook_outbox.c.position)
+            .where(webhook_outbox.c.endpoint_id == endpoint_id)
+            .scalar_subquery()
+        )
+        its = select(webhook_delivery).where(
+            _delivery.endpoint_id == endpoint_id, _delivery.position <= cursor
+        )
         first = its.where(IS_FIRST)
         again = its.where(IS_PENDING, _delivery.next_attempt_at <= now)
         for wanted, *order in (

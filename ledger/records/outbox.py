@@ -6,6 +6,9 @@ records facts, it holds the log's write lock before; without facts it needs no s
 and on PostgreSQL takes none. So nothing waits in a circle, appends do not wait for
 deliveries, and deliveries to one endpoint do not wait for those to another.
 
+Nothing is sent before what was recorded before it is enqueued: a delivery beyond the
+endpoint's cursor is held back until the cursor has reached it.
+
 A process sends to an endpoint while it holds the endpoint's lease. A process that dies
 lets it expire. Each process judges expiry by its own clock: where clocks differ by
 minutes, two processes may send the same event, or one is sent late. Nothing worse
@@ -23,6 +26,7 @@ from ledger.commits import read_head
 from ledger.database.bulk import insert_rows, is_among
 from ledger.records.deliveries import DELIVERIES, Delivery, DeliveryState
 from ledger.records.outbox_tables import (
+    IS_FIRST,
     IS_PENDING,
     webhook_attempt,
     webhook_delivery,
@@ -85,7 +89,11 @@ class Outbox:
         # PostgreSQL goes through all that is pending.
         earliest = (
             select(func.min(_delivery.next_attempt_at))
-            .where(_delivery.endpoint_id == _outbox.endpoint_id, IS_PENDING)
+            .where(
+                _delivery.endpoint_id == _outbox.endpoint_id,
+                IS_PENDING,
+                _delivery.position <= _outbox.position,
+            )
             .correlate(webhook_outbox)
             .scalar_subquery()
         )
@@ -176,8 +184,8 @@ class Outbox:
     def enqueue_apart(self, events: Iterable[OutgoingEvent], now: int) -> int:
         """Add deliveries of events of no fact; return how many.
 
-        They are sent behind what is recorded so far, and before what will be. Called
-        under the log's write lock.
+        They are sent behind what is recorded so far, and before what will be: not before
+        `enqueue` has come so far. Called under the log's write lock.
         """
         position = read_head(self.connection).position
         number = self._first_free_number(position)
@@ -188,6 +196,21 @@ class Outbox:
         return self._add(
             [(to, each) for each in placed for to in each.endpoint_ids], now
         )
+
+    def is_holding_back(self) -> bool:
+        """Whether a delivery waits until `enqueue` has come so far."""
+        is_beyond = (
+            select(_delivery.event_id)
+            .where(
+                _delivery.endpoint_id == _outbox.endpoint_id,
+                IS_FIRST,
+                _delivery.position > _outbox.position,
+            )
+            .correlate(webhook_outbox)
+            .exists()
+        )
+        wanted = select(_outbox.endpoint_id).where(is_beyond).limit(1)
+        return self.connection.execute(wanted).first() is not None
 
     # Forgetting.
 

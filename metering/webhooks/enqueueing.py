@@ -42,7 +42,9 @@ def enqueue_all(engine: Engine) -> int:
     stream refused.
     """
     record_lapses(engine)
-    return enqueue(engine) + make_reports(engine)
+    enqueued, reports = enqueue(engine), make_reports(engine)
+    # Reports are sent behind what was recorded before them.
+    return enqueued + reports + (enqueue(engine) if reports else 0)
 
 
 def record_lapses(engine: Engine) -> None:
@@ -100,7 +102,8 @@ def enqueue(engine: Engine) -> int:
         }
         after = min(starts.values(), default=head.position)
         if after >= head.facts_position:
-            return 0
+            is_behind = Outbox(connection).is_holding_back()
+            return _add(engine, [], head.position) if is_behind else 0
         past = Past(connection)
         wanted = _Wanting(
             [

@@ -1,6 +1,7 @@
 """Every event arrives at least once, signed, in order, however receivers behave."""
 
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import standardwebhooks
 import stripe
 
 import metering
+from metering.stream.error_reports import RefusedEvent
 from tests.conftest import Connect
 from tests.metering.usual_credits import apply, grant, line
 from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
@@ -19,6 +21,8 @@ from tests.webhook_receiver import (
     resetting,
     talking_much,
 )
+
+REPORT = "v1.billing.meter.error_report_triggered"
 
 
 @pytest.fixture
@@ -355,3 +359,38 @@ def test_every_kind_of_event_arrives(
     assert [each.id for each in sending.events.list()] == [
         each["id"] for each in reversed(told)
     ]
+
+
+@pytest.mark.dialect
+def test_a_report_is_sent_behind_what_was_recorded_before_it(
+    connect: Connect, clock: metering.FixedClock, receiver: Receiver
+) -> None:
+    store = connect(clock=clock, allow_private_webhooks=True)
+    add_endpoint(store, receiver, enabled_events=["*", REPORT])
+    create_meter(store, "first")
+    store.internals.add_refused(
+        [
+            RefusedEvent(
+                event_name="first",
+                code="meter_event_invalid_value",
+                message="It is no number",
+                identifier="request_1",
+                request=None,
+            )
+        ]
+    )
+
+    def recording_and_reporting(handler: BaseHTTPRequestHandler) -> None:
+        """Do what another process may do while an event is being sent."""
+        receiver.behaviours.clear()
+        create_meter(store, "second")
+        clock.advance(timedelta(seconds=10))
+        assert len(store.error_reports.list()) == 1
+        answering(204)(handler)
+
+    receiver.behaviours["/"] = recording_and_reporting
+    store.deliver()
+    store.deliver()
+
+    types = [each["type"] for each in bodies(receiver)]
+    assert types == ["billing.meter.created"] * 2 + [REPORT]
