@@ -8,9 +8,11 @@ over all, so that nothing before a digest that was kept elsewhere can change uns
 import enum
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +20,28 @@ import pyarrow as pa
 from ledger.facts.alerts import WatchingFact
 from ledger.facts.meters import MeterFact
 from ledger.facts.union import Fact
-from ledger.usage.columns import UsageRow, empty_batch, usage_batch
-from ledger.usage.rows import FewEvents, UsageEvents
+from ledger.usage.columns import (
+    UsageRow,
+    concatenate,
+    empty_batch,
+    take_rows,
+    usage_batch,
+)
+from ledger.usage.rows import FewEvents, UsageEvents, content_bytes
+
+SPAN = 1 << 12
+"""Passages of any process begin and end where a span of so many positions does."""
+BYTES_AT_MOST = 64 << 20
+"""About how much memory the events of a passage may take."""
 
 _COMMITS_AT_MOST = 1 << 10
 # Fewer cost as much as columns as they do one by one.
 _COMMITS_AT_LEAST = 16
 # They say what the events after them mean, so they are part of no passage.
 _APART = (*MeterFact.__args__, *WatchingFact.__args__)
+
+
+HeadT = TypeVar("HeadT", bound="Head | None")
 
 
 class CommitKind(enum.Enum):
@@ -86,6 +102,12 @@ class Commit:
         """Position of the last entry."""
         return self.first_position + len(self.content) - 1
 
+    @property
+    def content_bytes(self) -> int:
+        """About how much memory its events take as columns."""
+        content = self.content
+        return 0 if isinstance(content, tuple) else content_bytes(content)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Passage:
@@ -128,6 +150,37 @@ class Passage:
             self.first_positions - self.starts, self.entry_counts
         )
         return shifts + np.arange(self.events.num_rows)
+
+    @property
+    def content_bytes(self) -> int:
+        """How much memory its events take."""
+        return content_bytes(self.events)
+
+    @property
+    def times(self) -> np.ndarray:
+        """When each event was recorded (int64 microseconds since 1970 UTC)."""
+        times: np.ndarray = np.repeat(self.recorded_at, self.entry_counts)
+        return times
+
+    def after(self, position: int) -> "Passage":
+        """Return the part after the last position of a commit."""
+        if position < self.first_position:
+            return self
+        first = int(self.first_positions.searchsorted(position, "right"))
+        facts = tuple(each for each in self.facts if each[0] > position)
+        row = int(self.entry_counts[:first].sum())
+        left = np.arange(row, self.events.num_rows)
+        return Passage(
+            first_position=position + 1,
+            last_position=self.last_position,
+            # Facts of one commit cannot be told from those of several.
+            commit_count=len(self.first_positions) - first + len(facts),
+            first_positions=self.first_positions[first:],
+            entry_counts=self.entry_counts[first:],
+            recorded_at=self.recorded_at[first:],
+            events=take_rows(self.events, left),
+            facts=facts,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,23 +287,30 @@ def next_commit(
 
 
 def in_passages(
-    commits: Iterable[tuple[Commit, Head]],
-) -> Iterator[tuple[Commit | Passage, Head]]:
+    commits: Iterable[tuple[Commit, HeadT]],
+) -> Iterator[tuple[Commit | Passage, HeadT]]:
     """Put small commits together, as far as they follow each other.
 
     Args:
         commits: in the order of the log, each with the head that it makes.
 
     Returns:
-        Passages, and the commits that are part of none, each with the head that it
-        makes.
+        Passages, none of which goes on into another `SPAN`, and the commits that are
+        part of none, each with the head that it makes.
     """
-    gathered: list[tuple[Commit, Head]] = []
+    gathered: list[tuple[Commit, HeadT]] = []
+    size = 0
     for commit, head in commits:
-        is_part = _may_be_part(commit)
-        if not is_part or len(gathered) == _COMMITS_AT_MOST:
+        is_part = may_be_part(commit)
+        size += commit.content_bytes
+        if gathered and (
+            not is_part
+            or len(gathered) == _COMMITS_AT_MOST
+            or size > BYTES_AT_MOST
+            or commit.first_position // SPAN != gathered[0][0].first_position // SPAN
+        ):
             yield from _together(gathered)
-            gathered = []
+            gathered, size = [], commit.content_bytes
         if is_part:
             gathered.append((commit, head))
         else:
@@ -259,8 +319,8 @@ def in_passages(
 
 
 def _together(
-    gathered: list[tuple[Commit, Head]],
-) -> Iterator[tuple[Commit | Passage, Head]]:
+    gathered: list[tuple[Commit, HeadT]],
+) -> Iterator[tuple[Commit | Passage, HeadT]]:
     if len(gathered) < _COMMITS_AT_LEAST:
         yield from gathered
     else:
@@ -298,7 +358,32 @@ def passage_of(commits: list[Commit]) -> Passage:
     )
 
 
-def _may_be_part(commit: Commit) -> bool:
+def joined(parts: Sequence[Commit | Passage]) -> Passage:
+    """Return consecutive passages and small commits as one passage."""
+    passages: list[Passage] = []
+    for is_passage, group in groupby(parts, lambda part: isinstance(part, Passage)):
+        if is_passage:
+            passages += (part for part in group if isinstance(part, Passage))
+        else:
+            commits = [part for part in group if isinstance(part, Commit)]
+            passages.append(passage_of(commits))
+    if len(passages) == 1:
+        return passages[0]
+    with_events = [each.events for each in passages if each.events.num_rows]
+    return Passage(
+        first_position=passages[0].first_position,
+        last_position=passages[-1].last_position,
+        commit_count=sum(each.commit_count for each in passages),
+        first_positions=np.concatenate([each.first_positions for each in passages]),
+        entry_counts=np.concatenate([each.entry_counts for each in passages]),
+        recorded_at=np.concatenate([each.recorded_at for each in passages]),
+        events=concatenate(with_events) if with_events else empty_batch(),
+        facts=tuple(fact for each in passages for fact in each.facts),
+    )
+
+
+def may_be_part(commit: Commit) -> bool:
+    """Whether a commit may be part of a passage."""
     content = commit.content
     if isinstance(content, tuple):
         return not any(isinstance(fact, _APART) for fact in content)

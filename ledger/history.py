@@ -7,13 +7,12 @@ meanwhile. Both places are read in one snapshot.
 import bisect
 from collections.abc import Iterator, Sequence
 
-from ledger.commits import commits_between, position_at
+from ledger.commits import position_at
 from ledger.database.store import Database
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
 from ledger.facts.union import Fact
 from ledger.reading import (
-    decode_commit,
     find_commit_holding,
     find_commits_at,
     read_facts,
@@ -96,14 +95,6 @@ class History:
         """Read all facts up to a position; see `ledger.reading.read_facts`."""
         with self._database.read() as connection:
             yield from read_facts(connection, 0, up_to)
-
-    def segments_and_tail(self, up_to: int) -> tuple[tuple[Segment, ...], list[Commit]]:
-        """Read the catalog, and the commits after the last segment, up to a position."""
-        with self._database.read() as connection:
-            segments = read_segments(connection)
-            after = segments[-1].up_to if segments else 0
-            rows = commits_between(connection, after, up_to)
-            return segments, [decode_commit(row) for row in rows]
 
     def _sealed(self, segment: Segment) -> Iterator[Commit]:
         for first_position, recorded_at, events in self._reader.commits(segment):

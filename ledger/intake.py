@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 from ledger.appending.deduplication import Candidates
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.commits import read_head
-from ledger.entries import Commit, Head, Passage, TailSize, in_passages
+from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.meters import MeterFact
 from ledger.folds import UsageFold
-from ledger.reading import read_commits
 from ledger.runs.identifiers import SealedIdentifiers
+from ledger.runs.passages import KeptPassages
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
@@ -39,6 +39,7 @@ class Intake:
         reader: reads segments.
         runs: the directory for runs of this log.
         usage: takes in every commit, in order.
+        kept: keeps small commits of the tail.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Intake:
         reader: SegmentReader,
         runs: Path,
         usage: UsageFold,
+        kept: KeptPassages,
     ) -> None:
+        self._kept = kept
         self._lock = threading.RLock()
         self._usage = usage
         self._genesis = genesis
@@ -133,6 +136,19 @@ class Intake:
         )
         return len(np.unique(found.rows[is_it])) == len(hashes)
 
+    def knows_identifiers_at(self, positions: np.ndarray, hashes: np.ndarray) -> bool:
+        """Whether those of some identifiers that are not sealed are known as they are.
+
+        Args:
+            positions: int64, where the identifiers were recorded.
+            hashes: uint64, of the identifiers.
+        """
+        with self._lock:
+            are_in_tail = positions > self._sealed.position
+            positions, hashes = positions[are_in_tail], hashes[are_in_tail]
+            rows, found = self._identifiers.find(hashes)
+            return len(np.unique(rows[found == positions[rows]])) == len(hashes)
+
     def take_in_up_to(
         self,
         connection: Connection,
@@ -156,10 +172,9 @@ class Intake:
             if self.must_restart(head):
                 self._restart(connection)
             if head.position > self._head.position:
-                commits = read_commits(
-                    connection, self._head, head.position, (), self._sealed.reader
-                )
-                for part, reached in in_passages(commits):
+                for part, reached in self._kept.read(
+                    connection, self._head, head.position
+                ):
                     if isinstance(part, Passage):
                         self._take_in_passage(part, reached)
                     else:
@@ -197,6 +212,7 @@ class Intake:
             assert head.position == commit.last_position, "the commit makes the head"
             self._move(head)
             self._is_torn = False
+            self._kept.take_in(commit, head)
 
     def _take_in_passage(self, passage: Passage, head: Head) -> None:
         assert passage.first_position == self._head.position + 1, "it is the next one"
@@ -210,6 +226,7 @@ class Intake:
         assert head.position == passage.last_position, "the passage makes the head"
         self._move(head)
         self._is_torn = False
+        self._kept.take_in(passage, head)
 
     def _move(self, head: Head) -> None:
         # More may have been sealed, without that this began anew from there.
@@ -252,6 +269,7 @@ class Intake:
         """Forget the tail, and make all that is kept of the sealed part anew."""
         with self._lock:
             self._sealed_identifiers.clear_runs()
+            self._kept.clear()
             self._usage.clear_runs()
             self._restart(connection)
 
@@ -276,6 +294,7 @@ class Intake:
         self._usage.restart(connection, sealed)
         self._sealed_identifiers.restart(sealed)
         self._identifiers = IdentifierTable(after=sealed.position)
+        self._kept.restart(sealed.position)
         self._tail_events = self._tail_commits = self._tail_bytes = 0
         self._head = segments[-1].head(self._head.epoch) if segments else self._genesis
         # Which facts came before the tail is not looked at: any may be about meters.

@@ -23,7 +23,7 @@ from ledger.appending.group_commit import GroupCommit
 from ledger.appending.writing import Writing
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, Head, TailSize, genesis_head
+from ledger.entries import Commit, Head, Passage, TailSize, genesis_head
 from ledger.errors import (
     LedgerError,
     StoreClosedError,
@@ -35,6 +35,7 @@ from ledger.intake import Intake
 from ledger.opening import open_log, rebuild_tables
 from ledger.reading import read_commits
 from ledger.records.idempotency import Request
+from ledger.runs.passages import KeptPassages
 from ledger.sealing import Sealing, StepCallback
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
@@ -89,7 +90,8 @@ class Log:
         try:
             genesis = open_log(database, fold, epoch, segments)
             own_runs = runs / genesis.epoch
-            self._intake = Intake(genesis, self._reader, own_runs, usage)
+            self._kept = KeptPassages(own_runs, self._reader)
+            self._intake = Intake(genesis, self._reader, own_runs, usage, self._kept)
         except LedgerError:
             database.close()
             raise
@@ -134,6 +136,18 @@ class Log:
         """Read the commits that begin at some positions, ascending."""
         self.check_usable()
         yield from self._stored.commits_by_portions(first_positions)
+
+    def segments_and_tail(
+        self, up_to: int
+    ) -> tuple[tuple[Segment, ...], list[Commit | Passage]]:
+        """Read the catalog, and the commits after the last segment, up to a position.
+
+        The last passage may go further.
+        """
+        with self.read() as connection:
+            segments = read_segments(connection)
+            after = segments[-1].up_to if segments else 0
+            return segments, list(self._kept.tail(connection, after, up_to))
 
     @property
     def history(self) -> History:
@@ -186,6 +200,11 @@ class Log:
         """Whether every identifier of a segment is known where it was recorded."""
         self.check_usable()
         return self._intake.knows_identifiers_of(segment)
+
+    def knows_identifiers_at(self, positions: np.ndarray, hashes: np.ndarray) -> bool:
+        """Whether identifiers are known where they were recorded, or are sealed."""
+        self.check_usable()
+        return self._intake.knows_identifiers_at(positions, hashes)
 
     # Appends.
 
@@ -312,6 +331,7 @@ class Log:
         if not self._is_closed:
             self._is_closed = True
             if os.getpid() == self._process:
+                self._kept.flush()
                 self._database.close()
 
     def check_usable(self) -> None:

@@ -36,6 +36,7 @@ _UNREADABLE = (
     struct.error,
     OSError,
     ArithmeticError,
+    TypeError,
     ValueError,
 )
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from xxhash import xxh3_128
 
 from ledger.errors import RunsDirectoryError
-from ledger.usage.columns import numbers_of
+from ledger.usage.columns import column_of, numbers_of
 
 RunColumns: TypeAlias = Mapping[str, np.ndarray | pa.Array]
 """Arrays of any lengths and Arrow types, by name."""
@@ -170,8 +170,10 @@ def _write(path: Path, identity: RunIdentity, columns: RunColumns) -> None:
 
 
 def _cell(values: np.ndarray | pa.Array) -> pa.Array:
-    array = values if isinstance(values, pa.Array) else pa.array(values)
-    return pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), array)
+    array = values if isinstance(values, pa.Array) else column_of(values)
+    return pa.LargeListArray.from_arrays(
+        column_of(np.array([0, len(array)], np.int64)), array
+    )
 
 
 def _checksum(path: Path) -> str:

@@ -237,12 +237,12 @@ class Engine:
         last = self.log.catch_up().position
         position = last if as_of is None else as_of
         assert 0 <= position <= last, "the position was recorded"
-        segments, commits = self.log.history.segments_and_tail(position)
+        segments, tail = self.log.segments_and_tail(position)
         return RecordedEvents(
             position=position,
             segments=segments,
             reader=self.log.sealed.reader,
-            tail=tail_table(commits),
+            tail=tail_table(tail),
             cancelled=self.usage.cancelled(position),
             definitions=self._definitions_at(position),
         )

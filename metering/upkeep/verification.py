@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
+import numpy as np
 
 from ledger.commits import read_head
 from ledger.entries import Commit, Head, genesis_head
@@ -12,6 +13,7 @@ from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreErro
 from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from ledger.usage.columns import timestamps_of
+from ledger.usage.identifiers import identifier_hashes
 from ledger.usage.rows import batch_of
 from metering.arguments.refusals import invalid
 from metering.store.engine import Engine
@@ -96,7 +98,7 @@ def verify(
             fresh.take_in(commit, reached)
             if progress is not None:
                 progress(reached.position, known.position)
-        problems += _problems_of_identifiers(engine)
+        problems += _problems_of_identifiers(engine, *fresh.identifiers())
     except SegmentDamagedError as error:
         # A file that differs as a whole is named already.
         if not any(error.name in problem for problem in problems):
@@ -142,9 +144,13 @@ def _problems_of_file(engine: Engine, segment: Segment) -> list[str]:
     return [SegmentDamagedError(segment.name, reason).message]
 
 
-def _problems_of_identifiers(engine: Engine) -> list[str]:
-    """Compare the known identifiers with those of the segments."""
-    return [
+def _problems_of_identifiers(
+    engine: Engine, positions: np.ndarray, hashes: np.ndarray
+) -> list[str]:
+    """Compare the known identifiers with those of the segments and of the tail."""
+    is_tail_known = engine.log.knows_identifiers_at(positions, hashes)
+    of_tail = [] if is_tail_known else ["Identifiers of the tail are not known"]
+    return of_tail + [
         f"Identifiers of the segment {segment.name} are not known as they were sealed"
         for segment in engine.log.sealed.segments
         if not engine.log.knows_identifiers_of(segment)
@@ -205,6 +211,7 @@ class _Replay:
         self._digest_there: str | None = None
         self._ends = {segment.up_to: segment for segment in segments}
         self._timestamps: list[int] = []
+        self._hashes: list[tuple[int, np.ndarray]] = []
         self._mislabelled: list[Segment] = []
         self._stored = stored
         self._of_tables: list[str] = []
@@ -224,6 +231,10 @@ class _Replay:
                 self.accounts.take_in(fact, position, recorded_at)
                 self.book.take_in(fact, position, recorded_at)
         else:
+            # Of the tail: those of segments are compared with the segments.
+            if commit.first_position > max(self._ends, default=0):
+                hashes = identifier_hashes(commit.content)
+                self._hashes.append((commit.first_position, hashes))
             timestamps = timestamps_of(batch_of(commit.content))
             self._timestamps += [int(timestamps.min()), int(timestamps.max())]
         self.head = head
@@ -235,6 +246,14 @@ class _Replay:
             self._compare(self._ends[head.position], head)
         if head.position == self._stored.head.position:
             self._compare_tables()
+
+    def identifiers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions (int64) and hashes (uint64) of the tail's identifiers."""
+        positions = [np.arange(at, at + len(each)) for at, each in self._hashes]
+        return (
+            np.concatenate([np.zeros(0, np.int64), *positions]),
+            np.concatenate([np.zeros(0, np.uint64), *(h for _, h in self._hashes)]),
+        )
 
     def _compare_tables(self) -> None:
         """Compare the tables and the head with what the log adds up to."""

@@ -4,18 +4,19 @@ Segments are read where they are; the tail becomes one table with the same colum
 may hold events after the position and cancelled events, which the scan leaves out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage
 from ledger.segments.entry import Segment
 from ledger.segments.files import EVENTS
 from ledger.segments.layout import SEGMENT
 from ledger.segments.reader import SegmentReader
-from ledger.usage.columns import TIMESTAMP
-from ledger.usage.rows import batch_of
+from ledger.usage.columns import TIMESTAMP, column_of
+from ledger.usage.rows import UsageEvents, batch_of
 from projections.kernels.meters import MeterDefinition
 
 RECORDED = pa.schema([SEGMENT.field(name) for name in EVENTS])
@@ -43,28 +44,36 @@ class RecordedEvents:
     definitions: dict[str, MeterDefinition]
 
 
-def tail_table(commits: list[Commit]) -> pa.Table:
-    """Return the events of some commits as one table, in the order of the log."""
-    parts = [
-        _with_positions(commit)
-        for commit in commits
-        if not isinstance(commit.content, tuple)
+def tail_table(parts: Sequence[Commit | Passage]) -> pa.Table:
+    """Return the events of consecutive parts of the log as one table, in its order."""
+    batches = [
+        _recorded(part.events, part.positions, part.times)
+        if isinstance(part, Passage)
+        else _of_commit(part, part.content)
+        for part in parts
+        if isinstance(part, Passage) or not isinstance(part.content, tuple)
     ]
-    if not parts:
+    if not batches:
         return pa.Table.from_batches([], schema=RECORDED)
-    return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
+    return pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
 
 
-def _with_positions(commit: Commit) -> pa.RecordBatch:
-    assert not isinstance(commit.content, tuple), "only usage was picked"
-    batch = batch_of(commit.content)
-    count = batch.num_rows
-    positions = np.arange(commit.first_position, commit.first_position + count)
-    recorded_at = np.full(count, commit.recorded_at, np.int64)
+def _of_commit(commit: Commit, events: UsageEvents) -> pa.RecordBatch:
+    count = len(events)
+    return _recorded(
+        batch_of(events),
+        np.arange(commit.first_position, commit.first_position + count),
+        np.full(count, commit.recorded_at, np.int64),
+    )
+
+
+def _recorded(
+    batch: pa.RecordBatch, positions: np.ndarray, recorded_at: np.ndarray
+) -> pa.RecordBatch:
     columns = {
         **dict(zip(batch.schema.names, batch.columns, strict=True)),
-        "position": pa.array(positions, pa.int64()),
-        "recorded_at": pa.array(recorded_at).view(TIMESTAMP),
+        "position": column_of(positions),
+        "recorded_at": column_of(recorded_at).view(TIMESTAMP),
     }
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in RECORDED.names], schema=RECORDED

@@ -216,3 +216,24 @@ def test_all_damaged_segments_are_named_at_once(target: str) -> None:
 
     assert all(any(file.name in problem for problem in problems) for file in files)
     assert len(problems) == len(set(problems))
+
+
+def test_a_row_that_is_kept_as_columns_is_read_again(target: str) -> None:
+    with connected(target) as store:
+        for number in range(520):
+            create_event(store, identifier=f"small-{number}")
+    # An answer is given from what was read and checked before.
+    with connected(target) as store:
+        assert store.verify().ok
+    with closing(sqlite3.connect(Path(target) / "log.db")) as log:
+        log.execute(
+            "UPDATE log_commit SET body = replace(body, 'small-9', 'small-8')"
+            " WHERE first_position = 185"
+        )
+        log.commit()
+
+    with connected(target) as store:
+        assert store.position == 695
+        (problem,) = store.verify().problems
+
+    assert "position 185" in problem
