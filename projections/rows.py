@@ -1,10 +1,14 @@
 """Pages: which rows of many a list shows."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table
+if TYPE_CHECKING:
+    # Requests name pages, and the help of commands is written without a database.
+    from sqlalchemy import Connection, Row, Select, Table
 
 PagedT = TypeVar("PagedT")
 
