@@ -28,8 +28,6 @@ RFC_3339 = (
     r"(Z|[+-][0-9]{2}:[0-9]{2})"
 )
 """A pattern for the times of v2."""
-LATEST_SECONDS = 253_402_300_799
-"""The last second of the year 9999."""
 
 _RFC_3339 = re.compile(RFC_3339)
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)

@@ -46,7 +46,6 @@ import msgspec
 from msgspec import NODEFAULT, UNSET, Meta, UnsetType
 
 from metering.arguments.kinds import (
-    LATEST_SECONDS,
     AnyTimeKind,
     BooleanKind,
     ChoiceKind,
@@ -66,12 +65,13 @@ from metering.arguments.kinds import (
 )
 from metering.arguments.refusals import missing
 from metering.arguments.strings import Customer
+from metering.arguments.times import LATEST_SECONDS
 
 AskedStruct = TypeVar("AskedStruct", bound=msgspec.Struct)
 
 ELEMENTS_MAX = 10_000
 """Of a list without a limit of its own, over HTTP."""
-_LONGEST_SPELLED = 5_000
+LONGEST_SPELLED = 5_000
 _LISTS = {Collection, Iterable, Sequence}
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n     +.+)*)", re.MULTILINE)
 
@@ -257,7 +257,7 @@ class _SchemaReading:
 
     def _string(self, meta: Meta, check: Check | None) -> Kind:
         if meta.max_length is None:
-            return StringKind(most=_LONGEST_SPELLED) if self._spelled else IdKind()
+            return StringKind(most=LONGEST_SPELLED) if self._spelled else IdKind()
         return StringKind(
             least=meta.min_length or 0,
             most=meta.max_length,

@@ -22,7 +22,8 @@ _ISO = re.compile(
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 # What a datetime can hold.
 _EARLIEST_SECONDS = -62_135_596_800
-_LATEST_SECONDS = 253_402_300_799
+LATEST_SECONDS = 253_402_300_799
+"""The last second of the year 9999."""
 
 
 def instant(time: object, param: str) -> int:
@@ -41,7 +42,7 @@ def instant(time: object, param: str) -> int:
         case bool():
             raise _invalid(f"{time} is not a time", param)
         case int():
-            if not _EARLIEST_SECONDS <= time <= _LATEST_SECONDS:
+            if not _EARLIEST_SECONDS <= time <= LATEST_SECONDS:
                 reason = f"{shown(time)} is in no year from 1 to 9999, give seconds since 1970"
                 raise _invalid(reason, param)
             return time * 1_000_000
@@ -149,7 +150,7 @@ def _instant_of_text(text: str, param: str) -> int:
 
 def _within(at: int, time: object, param: str) -> int:
     """Check that a datetime in UTC can hold a time: an offset may carry it beyond."""
-    if not _EARLIEST_SECONDS * 1_000_000 <= at < (_LATEST_SECONDS + 1) * 1_000_000:
+    if not _EARLIEST_SECONDS * 1_000_000 <= at < (LATEST_SECONDS + 1) * 1_000_000:
         raise _invalid(f"{time} is in no year from 1 to 9999 in UTC", param)
     return at
 

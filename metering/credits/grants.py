@@ -5,7 +5,6 @@ follows from the grant, from what was applied of it, and from the instant.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,6 +24,7 @@ from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.credits.requests import (
     ApplicabilityConfigParams,
+    CategoryName,
     CreditAmountParams,
     CreditGrantCreate,
     CreditGrantList,
@@ -58,7 +58,7 @@ class CreditGrants:
         customer: str,
         amount: CreditAmountParams,
         applicability_config: ApplicabilityConfigParams,
-        category: Literal["paid", "promotional"] = "paid",
+        category: CategoryName = "paid",
         priority: int = 50,
         name: str | None = None,
         effective_at: Time | None = None,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from metering.bodies import ResourceObject
+from metering.credits.requests import CategoryName
 
 
 class Monetary(ResourceObject, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ class CreditGrant(ResourceObject, frozen=True, kw_only=True):
     object: Literal["billing.credit_grant"] = "billing.credit_grant"
     amount: CreditAmount
     applicability_config: ApplicabilityConfig
-    category: Literal["paid", "promotional"]
+    category: CategoryName
     created: datetime
     updated: datetime
     customer: str

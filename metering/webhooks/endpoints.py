@@ -8,7 +8,6 @@ Source: https://docs.stripe.com/api/webhook_endpoints/object
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -41,7 +40,11 @@ from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
-from metering.webhooks.requests import WebhookEndpointCreate, WebhookEndpointUpdate
+from metering.webhooks.requests import (
+    SignatureName,
+    WebhookEndpointCreate,
+    WebhookEndpointUpdate,
+)
 from metering.webhooks.resources import (
     WebhookDelivery,
     WebhookEndpoint,
@@ -70,7 +73,7 @@ class WebhookEndpoints:
         enabled_events: Sequence[str],
         description: str | None = None,
         metadata: Mapping[str, str] | None = None,
-        signature: Literal["stripe", "standard"] = "stripe",
+        signature: SignatureName = "stripe",
     ) -> WebhookEndpoint:
         """Create an endpoint: events are sent to its URL from now on.
 

@@ -13,6 +13,7 @@ from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
+from metering.webhooks.requests import SignatureName
 
 API_VERSION = "2026-10-28.endive"
 """Whose shapes events have."""
@@ -89,7 +90,7 @@ class WebhookEndpoint(ResourceObject, frozen=True, kw_only=True):
     livemode: bool
     metadata: dict[str, str]
     secret: str | None = None
-    signature: Literal["stripe", "standard"]
+    signature: SignatureName
     status: Literal["enabled", "disabled"]
     url: str
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Literal
 
 import metering
 from metering.arguments.clock import microseconds
@@ -20,6 +19,7 @@ from metering.cli.demo.usage import total
 from metering.cli.screens.credits import balance_columns, grant_columns, money_of
 from metering.cli.screens.history import show_plot, steps_by_currency
 from metering.cli.screens.screen import Column, show, show_table
+from metering.credits.requests import CategoryName
 
 _CURRENCY = "usd"
 _DAYS_AHEAD = 90
@@ -36,7 +36,7 @@ class _Offer:
     """Credits that the demo grants, usable within some days from now, in cents."""
 
     cents: int
-    category: Literal["paid", "promotional"]
+    category: CategoryName
     starts_in_days: int = 0
     ends_in_days: int
     price: str | None = None

@@ -15,7 +15,7 @@ from ledger.records.idempotency import Request
 from metering import MeteringError
 from metering.access.api_keys import ScopeName
 from metering.arguments.kinds import Fields, Given, ListKind, RequestField, StringKind
-from metering.arguments.schema import ELEMENTS_MAX, fields_of
+from metering.arguments.schema import ELEMENTS_MAX, LONGEST_SPELLED, fields_of
 from metering.bodies import Body
 from metering.connection import Metering
 from metering.server.api.expansion import Expansions
@@ -31,7 +31,7 @@ class TakesNothing(msgspec.Struct, frozen=True):
 
 _EXPAND: Fields = {
     "expand": RequestField(
-        kind=ListKind(kind=StringKind(most=5_000), most=ELEMENTS_MAX)
+        kind=ListKind(kind=StringKind(most=LONGEST_SPELLED), most=ELEMENTS_MAX)
     )
 }
 

@@ -21,6 +21,7 @@ from metering.arguments.schema import ELEMENTS_MAX
 from metering.server.api.error_responses import MEANINGS
 from metering.server.api.expansion import ITEM
 from metering.server.api.routes import Route
+from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
 from metering.server.documents.open_routes import OpenRoute
 from metering.server.grammar.dialects import ErrorShape
 from metering.server.grammar.leaves import Leaf, leaves_of
@@ -75,7 +76,7 @@ _PARAMETERS: Node = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "A retry under the same key has no second effect.",
-        "schema": {"type": "string", "maxLength": 255},
+        "schema": {"type": "string", "maxLength": LONGEST_IDEMPOTENCY_KEY},
     },
     "MinPosition": {
         "name": "Metering-Min-Position",

@@ -21,7 +21,11 @@ from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
 from metering.server.api.requests import HttpRequest, HttpResponse, decompressed
 from metering.server.api.routes import Route
-from metering.server.api.service import IDEMPOTENCY_KEY, Service
+from metering.server.api.service import (
+    IDEMPOTENCY_KEY,
+    LONGEST_IDEMPOTENCY_KEY,
+    Service,
+)
 from metering.server.documents.open_routes import OPEN_ROUTES, OpenRoute
 from metering.server.documents.site import Site
 from metering.server.grammar.dialects import dialect_at
@@ -274,7 +278,7 @@ class _Sending:
         if response.pieces is None:
             headers["content-length"] = str(len(response.body))
         if idempotency_key := asked.get(IDEMPOTENCY_KEY):
-            headers["idempotency-key"] = idempotency_key[:255]
+            headers["idempotency-key"] = idempotency_key[:LONGEST_IDEMPOTENCY_KEY]
         return {
             "type": "http.response.start",
             "status": response.status,

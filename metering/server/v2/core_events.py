@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from metering.arguments.kinds import Given
-from metering.arguments.pages import LIMIT_MAX
+from metering.arguments.pages import PageLimit
 from metering.arguments.times import CreatedBounds
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V2
@@ -35,7 +35,7 @@ class ThinEventList(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     created: CreatedBounds | None = None
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = LIMIT
+    limit: PageLimit = LIMIT
     object_id: str | None = None
     page: str | None = None
     types: Annotated[Sequence[str], Meta(max_length=_TYPES_MAX)] | None = None
