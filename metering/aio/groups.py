@@ -55,9 +55,8 @@ class AsyncMeterEvents(AsyncGroup[MeterEvents]):
         """Record one event, durably, in one commit with those of other tasks.
 
         Whether the event of a cancelled task was recorded is not known. Sent again with
-        the same identifier, it counts once.
-
-        Args, errors: see `metering.MeterEvents.create`.
+        the same identifier, it counts once. Parameters and errors are those of
+        `metering.MeterEvents.create`.
         """
         return await self.calls.record(
             NewMeterEvent(

@@ -43,9 +43,7 @@ class Recorder:
         What can be checked without the meter is checked at once. The rest is checked when
         the event is written: what is refused then goes to `on_refused` and to the log of
         the process. With a spool the event is durable when this returns; without one,
-        when it was written.
-
-        Args: see `MeterEvents.create`.
+        when it was written. The parameters are those of `MeterEvents.create`.
 
         Raises:
             MeterEventInvalidError: the event breaks a rule, whatever its meter.

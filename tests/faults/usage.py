@@ -7,6 +7,7 @@ follows from which numbers were acknowledged.
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,22 +35,22 @@ def create_meter(target: str) -> None:
         )
 
 
+def event_fields(number: int) -> dict[str, Any]:
+    """What creates and recorders take."""
+    return {
+        "event_name": "tokens",
+        "identifier": _identifier(number),
+        "timestamp": _timestamp(number),
+        "payload": {"stripe_customer_id": _customer(number), "value": _value(number)},
+    }
+
+
 def create(store: metering.Metering, number: int) -> metering.MeterEvent:
-    return store.meter_events.create(
-        event_name="tokens",
-        identifier=_identifier(number),
-        timestamp=_timestamp(number),
-        payload={"stripe_customer_id": _customer(number), "value": _value(number)},
-    )
+    return store.meter_events.create(**event_fields(number))
 
 
 def record(recorder: metering.Recorder, number: int) -> None:
-    recorder.record(
-        event_name="tokens",
-        identifier=_identifier(number),
-        timestamp=_timestamp(number),
-        payload={"stripe_customer_id": _customer(number), "value": _value(number)},
-    )
+    recorder.record(**event_fields(number))
 
 
 def table(numbers: Sequence[int]) -> pa.Table:

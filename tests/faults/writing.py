@@ -4,14 +4,23 @@ Each function runs in a process of its own, which may be killed at any moment; w
 has done, it says through a pipe, after the fact.
 """
 
+import asyncio
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from random import Random
 
 import metering
-from tests.faults.usage import create, numbers_by_position, open_store, table
+from metering import aio
+from tests.faults.usage import (
+    create,
+    event_fields,
+    numbers_by_position,
+    open_store,
+    table,
+)
 
 SIZES = (1, 30, 200)
 WEIGHTS = (20, 2, 1)
@@ -54,6 +63,39 @@ def write(target: str, numbers: Sequence[int], seed: float, pipe: Connection) ->
             done = Acknowledged(numbers=part, accepted=accepted, duplicates=duplicates)
             pipe.send(done)
             start += size
+
+
+def write_awaited(
+    target: str, numbers: Sequence[int], seed: float, pipe: Connection
+) -> None:
+    """Send events from tasks of an event loop, of which some are cancelled."""
+    generator = Random(seed)
+
+    async def send_some(m: aio.AsyncMetering, upcoming: Iterator[int]) -> None:
+        for number in upcoming:
+            task = asyncio.create_task(
+                m.meter_events.create(**event_fields(number)),
+            )
+            if generator.random() < 0.1:
+                await asyncio.sleep(0)
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                event = await task
+                pipe.send(
+                    Acknowledged(
+                        numbers=[number],
+                        accepted=1 - event.duplicate,
+                        duplicates=int(event.duplicate),
+                    )
+                )
+
+    async def send_all() -> None:
+        upcoming = iter(numbers)
+        with open_store(target) as store:
+            m = aio.AsyncMetering(store)
+            await asyncio.gather(*(send_some(m, upcoming) for _ in range(8)))
+
+    asyncio.run(send_all())
 
 
 def read_along(target: str, pipe: Connection) -> None:

@@ -19,7 +19,7 @@ from tests.faults.usage import (
     open_store,
     table,
 )
-from tests.faults.writing import write
+from tests.faults.writing import write, write_awaited
 from tests.processes import Child, said
 from tests.profiles import PROFILE
 
@@ -49,6 +49,23 @@ def test_killed_writers_keep_what_they_acknowledged(
 
         assert (receipt.accepted, receipt.duplicates) == (1_000, len(kept))
         assert_holds(store, everything)
+
+
+@pytest.mark.slow
+def test_killed_tasks_keep_what_they_acknowledged(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    create_meter(store_target)
+    acknowledged: set[int] = set()
+
+    for _ in killed_again_and_again(
+        write_awaited, store_target, processes, acknowledged, kills=KILLS // 2
+    ):
+        with open_store(store_target) as store:
+            # Those that were cancelled need not be there.
+            kept = set(numbers_by_position(store).values())
+            assert acknowledged <= kept
+            assert_holds(store, kept)
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Every call of the library is there, awaited, with its parameters and its words."""
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -80,3 +82,19 @@ def test_an_awaited_group_has_no_method_of_its_own(awaited: AsyncMetering) -> No
         }
 
         assert theirs == {name for name, _ in _methods(kind)}
+
+
+def test_the_promised_names_are_these() -> None:
+    names = ["AsyncListObject", "AsyncMetering", "AsyncRecorder", "connect"]
+
+    assert metering.aio.__all__ == names
+    assert all(inspect.getdoc(getattr(metering.aio, name)) for name in names)
+
+
+@pytest.mark.parametrize(
+    "use", ["metering.aio.connect", "metering.connect; metering.aio.connect"]
+)
+def test_it_is_there_once_the_library_is_imported(use: str) -> None:
+    program = f"import metering; {use}; metering.Recorder"
+
+    subprocess.run([sys.executable, "-c", program], check=True)
