@@ -14,6 +14,7 @@ import metering
 from metering.credits.settlement import sources
 from projections.kernels.credits import burn_down_many
 from tests.conftest import Connect
+from tests.empty_stores import empty_store
 from tests.metering.refusals import refused
 from tests.metering.usual_credits import DAY, balance, for_prices, grant, run
 from tests.metering.usual_usage import NOW
@@ -395,8 +396,8 @@ def test_a_run_is_equal_to_applying_one_by_one(
     clock = metering.FixedClock(NOW)
     with (
         pytest.MonkeyPatch.context() as patch,
-        metering.connect(":memory:", clock=clock) as together,
-        metering.connect(":memory:", clock=clock) as apart,
+        empty_store(clock=clock) as together,
+        empty_store(clock=clock) as apart,
     ):
         patch.setattr(sources, "_ROWS_AT_A_TIME", at_a_time)
         patch.setattr(burn_down_many, "_ROUNDS_AT_MOST", rounds)

@@ -26,10 +26,10 @@ def connected(target: str) -> metering.Metering:
     return metering.connect(target, clock=clock, seal_events=None)
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store of two segments, with facts in and after each, and a tail."""
-    target = str(tmp_path / "usage")
+    target = str(tmp_path_factory.mktemp("verified") / "usage")
     with connected(target) as store:
         create_meter(store)
         store.meter_events.ingest(batch(0, 100))
@@ -42,6 +42,13 @@ def target(tmp_path: Path) -> str:
         cancel_event(store, "event-120")
         store.meter_events.ingest(batch(150, 20))
     return target
+
+
+@pytest.fixture
+def target(made: str) -> Iterator[str]:
+    """A copy of that store, to be damaged."""
+    with copied(made) as copy:
+        yield copy
 
 
 def test_everything_is_counted(target: str) -> None:

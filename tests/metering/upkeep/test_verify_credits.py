@@ -11,6 +11,7 @@ import pytest
 
 import metering
 from tests.conftest import Connect
+from tests.faults.copying import copied
 from tests.metering.usual_credits import (
     DAY,
     apply,
@@ -23,10 +24,10 @@ from tests.metering.usual_credits import (
 from tests.metering.usual_usage import NOW, create_event, create_meter
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with grants, of which some was applied and given back."""
-    target = str(tmp_path / "usage")
+    target = str(tmp_path_factory.mktemp("credits") / "usage")
     with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
         create_meter(store)
         grant(store, 500, applicability_config=for_prices("price_1"), name="Gift")
@@ -38,6 +39,13 @@ def target(tmp_path: Path) -> str:
         store.credits.reinstate(invoice="in_1")
         store.credits.apply_many(run({"invoice": "in_2"}, {"invoice": "in_3"}))
     return target
+
+
+@pytest.fixture
+def target(made: str) -> Iterator[str]:
+    """A copy of that store, to be tampered with."""
+    with copied(made) as copy:
+        yield copy
 
 
 def test_what_was_recorded_is_what_is_stored(target: str) -> None:

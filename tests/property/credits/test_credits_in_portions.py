@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import metering
+from tests.empty_stores import empty_store
 from tests.property.credits.answers import RUN, balances_of
 from tests.property.credits.strategies import HOUR, PRICES, START
 
@@ -119,7 +120,7 @@ def test_a_run_of_several_commits_sees_what_happens_between_them(
     run = billing_run()
 
     clock = metering.FixedClock(START)
-    with metering.connect(":memory:", clock=clock) as store:
+    with empty_store(clock=clock) as store:
         numbers = with_grants(store)
         first = store.credits.apply_many(run.slice(0, PORTION))
         meanwhile(store, clock)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import metering
 from metering import Columns
+from tests.empty_stores import empty_store
 from tests.metering.usage.ingest.spellings import (
     IDENTIFIERS,
     Batch,
@@ -38,7 +39,7 @@ class Outcome:
 
 def outcome(batch: Batch, *sources: object, is_cut: bool = False) -> Outcome:
     """What becomes of a batch; where it is cut, each source is one row of it."""
-    with metering.connect(":memory:", clock=metering.FixedClock(NOW)) as store:
+    with empty_store(clock=metering.FixedClock(NOW)) as store:
         prepare(store)
         receipts = [
             store.meter_events.ingest(
@@ -128,7 +129,7 @@ def test_json_text_in_a_column_and_in_a_dict_have_one_outcome(batch: Batch) -> N
 def test_rows_of_a_batch_have_the_outcome_of_single_events(batch: Batch) -> None:
     """Design, section 7: the rules are those of `create`."""
     own = ("event_name", "identifier", "timestamp")
-    with metering.connect(":memory:", clock=metering.FixedClock(NOW)) as store:
+    with empty_store(clock=metering.FixedClock(NOW)) as store:
         prepare(store)
         codes = []
         for row in batch.dicts:
