@@ -203,6 +203,31 @@ def test_a_damaged_file_does_not_move(
     assert not (tmp_path / "far").exists()
 
 
+def test_a_flipped_bit_in_the_database_is_an_error_and_never_a_number(
+    open_log: OpenLog, database: Database
+) -> None:
+    log = sealed_inside(open_log, database, segments=1)
+    expected = stored_rows(log)
+    (segment,) = log.history.segments()
+    with database.read() as connection:
+        content = connection.execute(select(log_segment_chunk.c.content)).scalar_one()
+    found = 0
+
+    for place in range(3, segment.byte_count, segment.byte_count // 40):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        with database.write() as connection:
+            connection.execute(update(log_segment_chunk).values(content=bytes(flipped)))
+        damaged = open_log(database=database, segments=DatabaseStore(database))
+        try:
+            assert stored_rows(damaged) == expected
+        except SegmentDamagedError as error:
+            assert error.name == segment.name  # noqa: PT017  # it may as well be right
+            found += 1
+
+    assert found > 20
+
+
 def test_a_process_that_was_given_no_store_misses_what_has_moved(
     open_log: OpenLog, database: Database, tmp_path: Path
 ) -> None:
