@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from metering.errors import RecorderClosedError, RecorderFullError
 from metering.recording.events import HeldEvent, UnrecordedEvent
@@ -15,37 +15,11 @@ TAKEN_AT_A_TIME = 10_000
 the interpreter, and with it every other thread, for as long as it is large."""
 
 
-class Holding(Protocol):
-    """Events that are held. Any thread adds; one thread takes, round by round.
-
-    A round takes what was there when it began.
-    """
-
-    @property
-    def waiting(self) -> int:
-        """How many events were added since the last round began."""
-
-    def add(self, event: HeldEvent) -> None:
-        """Hold an event."""
-
-    def begin(self) -> None:
-        """Begin a round: what was added so far can be taken."""
-
-    def take(self) -> Sequence[HeldEvent]:
-        """Return the next events of the round, the same ones until they are dropped."""
-
-    def drop(self, refused: Sequence[UnrecordedEvent]) -> None:
-        """Let go of the events that were taken: they are in the log, or were refused."""
-
-    def refuse_more(self) -> None:
-        """Let no more be added; what was is still taken."""
-
-    def close(self) -> Sequence[HeldEvent]:
-        """Let go of all, and return what is lost with it, the oldest first."""
-
-
 class EventBuffer:
     """Events that are held in memory, up to a number.
+
+    Any thread adds to them. One thread takes them, round by round: a round takes what was
+    there when it began.
 
     Args:
         max_events: how many, with those that are being written.

@@ -104,7 +104,8 @@ class Recording:
         self._has_some = False
         self._has_enough = False
         self._oldest = 0.0
-        self._wanted = 1 if spool is not None else 0  # the dead may have left something
+        # A spool is looked through at once: a process may have died with it.
+        self._wanted = 1 if spool is not None else 0
         # What flushes and closes wait for.
         self._begun = 0
         self._done = 0
@@ -297,6 +298,8 @@ class Recording:
         """Wait before the next try, and return whether there is to be none."""
         with self._changed:
             asked = self._wanted, self._gives_up_at
+            if self._gives_up_at is not None:
+                pause = min(pause, self._gives_up_at - monotonic())
             self._changed.wait_for(
                 lambda: asked != (self._wanted, self._gives_up_at), pause
             )

@@ -40,6 +40,8 @@ _logger = logging.getLogger(__name__)
 class Spool:
     """A directory of events for one log, shared with other processes.
 
+    Any thread adds to it. One thread takes, as from an `EventBuffer`.
+
     Args:
         directory: made where it is absent. It must be on a local file system.
         epoch: of the log.
