@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Select,
+    Update,
     bindparam,
     case,
     func,
@@ -36,7 +37,7 @@ class CommitRow(NamedTuple):
 
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
-_ONE_TRIP_BYTES = 64 << 10
+ONE_TRIP_BYTES = 64 << 10
 
 _HEAD = DriverStatement(
     select(
@@ -64,14 +65,26 @@ _MOVING_HEAD = (
 )
 _MOVE_HEAD = DriverStatement(_MOVING_HEAD)
 _INSERT_COMMIT = DriverStatement(insert(log_commit))
-_APPEND = DriverStatement(
-    insert(log_commit).from_select(
-        log_commit.c.keys(),
-        select(
-            *(bindparam(each.name, type_=each.type) for each in log_commit.c)
-        ).select_from(_MOVING_HEAD.returning(log_head.c.log_id).cte("moved")),
+
+
+def _inserting_once(head_moves: Update) -> DriverStatement:
+    """Insert a commit if the head moves, which SQLite cannot do in one statement."""
+    given = (bindparam(each.name, type_=each.type) for each in log_commit.c)
+    moved = head_moves.returning(log_head.c.log_id).cte("moved")
+    return DriverStatement(
+        insert(log_commit).from_select(
+            log_commit.c.keys(), select(*given).select_from(moved)
+        )
     )
-)
+
+
+_APPEND = _inserting_once(_MOVING_HEAD)
+# The lock is taken after the statement's snapshot. What is committed in between moves the
+# head, whose row PostgreSQL reads anew before it changes it.
+_LOCKED = select(
+    func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)).label("is_ours")
+).cte("locked")
+_APPEND_AT_ONCE = _inserting_once(_MOVING_HEAD.where(_LOCKED.c.is_ours))
 _COMMITS = select(
     log_commit.c.first_position,
     log_commit.c.entry_count,
@@ -185,8 +198,44 @@ def append_commit(
         commit: the commit.
         body: what it holds, encoded.
     """
+    values = _values(known, new, commit, body)
+    is_small = len(body) <= ONE_TRIP_BYTES
+    if is_small and connection.dialect.name == "postgresql":
+        # In one round trip. A large body is sent when it is sure to be wanted.
+        return bool(_APPEND.run(connection, values).rowcount == 1)
+    if _MOVE_HEAD.run(connection, values).rowcount != 1:
+        return False
+    _INSERT_COMMIT.run(connection, values)
+    return True
+
+
+def append_commit_at_once(
+    connection: Connection,
+    known: Head,
+    new: Head,
+    commit: Commit,
+    body: bytes,
+    lock: int,
+) -> bool:
+    """Store a commit as `append_commit` does, in one statement that takes the write lock.
+
+    It waits for nobody: nothing is stored where another one holds the lock.
+
+    Args:
+        connection: to PostgreSQL, in no database transaction.
+        known: the head that the commit was made for.
+        new: the head that it makes.
+        commit: the commit.
+        body: what it holds, encoded.
+        lock: the key of the write lock.
+    """
+    values = _values(known, new, commit, body) | {"lock": lock}
+    return bool(_APPEND_AT_ONCE.run(connection, values).rowcount == 1)
+
+
+def _values(known: Head, new: Head, commit: Commit, body: bytes) -> dict[str, Any]:
     is_facts = isinstance(commit.content, tuple)
-    values = {
+    return {
         "known_position": known.position,
         "known_digest": known.digest,
         "new_position": new.position,
@@ -201,14 +250,6 @@ def append_commit(
         "digest": new.digest,
         "body": body,
     }
-    is_small = len(body) <= _ONE_TRIP_BYTES
-    if is_small and connection.dialect.name == "postgresql":
-        # In one round trip. A large body is sent when it is sure to be wanted.
-        return bool(_APPEND.run(connection, values).rowcount == 1)
-    if _MOVE_HEAD.run(connection, values).rowcount != 1:
-        return False
-    _INSERT_COMMIT.run(connection, values)
-    return True
 
 
 def commits_between(

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from ledger.appending.attempts import attempting
+from ledger.appending.attempts import append_at_once, attempting
 from ledger.appending.deduplication import NO_CANDIDATES, settle
 from ledger.appending.drafts import Draft, Outcome
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import CommitKind, Head, next_commit
+from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import LogDamagedError
 from ledger.intake import Intake
 from ledger.records.requests import Requests
@@ -88,9 +88,29 @@ class UsageAppends:
                 self._catch_up()
 
     def _commit(self, draft: Draft) -> Outcome:
-        known, outcome, new = settled = self._settle(draft)
+        _, outcome, new = settled = self._settle(draft)
         if len(new) == 0:
             return outcome
+        return self._commit_at_once(draft, settled) or self._commit_in_turn(
+            draft, settled
+        )
+
+    def _commit_at_once(self, draft: Draft, settled: _SettledDraft) -> Outcome | None:
+        """Commit if nobody else writes and nothing was recorded since; None if not."""
+        known, _, new = settled
+        body, digest = new.encoded
+        if new.requests or self._intake.meters_position > draft.facts_position:
+            return None
+        commit, head = next_commit(
+            known, new.events, CommitKind.USAGE, digest, draft.now()
+        )
+        if not append_at_once(self._database, known, head, commit, body):
+            return None
+        return self._recorded(settled, commit, head)
+
+    def _commit_in_turn(self, draft: Draft, settled: _SettledDraft) -> Outcome:
+        """Wait for the write lock, take in what others recorded, and commit."""
+        known, outcome, new = settled
         body, digest = new.encoded
         with attempting(self._database, len(body)) as attempt:
             while True:
@@ -110,6 +130,11 @@ class UsageAppends:
             if new.requests:
                 requests = [request for _, request in new.requests]
                 Requests(attempt.connection).claim(requests, commit.recorded_at)
+        return self._recorded(settled, commit, head)
+
+    def _recorded(self, settled: _SettledDraft, commit: Commit, head: Head) -> Outcome:
+        """Take in a commit that was made, and return what became of its draft."""
+        _, outcome, new = settled
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit)

@@ -5,7 +5,12 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from ledger.commits import append_commit, commit_holding
+from ledger.commits import (
+    ONE_TRIP_BYTES,
+    append_commit,
+    append_commit_at_once,
+    commit_holding,
+)
 from ledger.database.store import Database
 from ledger.entries import Commit, Head
 from ledger.errors import CommitOutcomeUnknownError, StoreError, StoreFullError
@@ -45,6 +50,32 @@ def attempting(database: Database, body_bytes: int = 0) -> Iterator[Attempt]:
     except StoreError as error:
         if attempt is None or not _is_recorded(database, attempt.commit, error):
             raise
+
+
+def append_at_once(
+    database: Database, known: Head, new: Head, commit: Commit, body: bytes
+) -> bool:
+    """Append a commit in one round trip, where the database can and nobody writes.
+
+    Returns:
+        Whether it was made; if not, it wants an `Attempt`.
+
+    Raises:
+        StoreError: nothing was recorded.
+        CommitOutcomeUnknownError: it may have been, and the store cannot be asked.
+    """
+
+    def append(connection: Connection, lock: int) -> bool:
+        return append_commit_at_once(connection, known, new, commit, body, lock)
+
+    if len(body) > ONE_TRIP_BYTES:
+        return False
+    try:
+        return database.write_at_once(append)
+    except StoreError as error:
+        if not _is_recorded(database, commit, error):
+            raise
+        return True
 
 
 def _is_recorded(database: Database, commit: Commit | None, error: StoreError) -> bool:

@@ -18,7 +18,7 @@ session's.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -99,10 +99,10 @@ class PostgreSQLDatabase:
             "timezone": "UTC",
             "search_path": self._schema,
         }
-        key = _lock_key("writing", self._schema)
+        self._write_key = _lock_key("writing", self._schema)
         self._begin_writing = (
             f"BEGIN; SET LOCAL {_IDLE} = '{_IDLE_WRITER}';"
-            f" SELECT pg_advisory_xact_lock({key})"
+            f" SELECT pg_advisory_xact_lock({self._write_key})"
         )
         self._try_sealing = select(
             # Another thread puts a segment away meanwhile, which takes its time.
@@ -180,6 +180,14 @@ class PostgreSQLDatabase:
                 begin = begin.replace("BEGIN", "BEGIN" + self._set_locally(), 1)
             with _transaction(connection, begin):
                 yield connection
+
+    def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
+        """Run an append that is one statement, and takes the write lock if it is free."""
+        with translated(self.address), self._writing.borrowed() as connection:
+            if connection.info.get(_IS_POOLED):
+                # A statement by itself would not find the tables.
+                return False
+            return append(connection, self._write_key)
 
     @contextmanager
     def write_beside(self) -> Iterator[Connection]:

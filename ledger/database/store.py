@@ -67,6 +67,17 @@ class Database(Protocol):
             body_bytes: how much is about to be written, for the upkeep afterwards.
         """
 
+    def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
+        """Run an append that is one statement, and takes the write lock if it is free.
+
+        Args:
+            append: runs the statement, given a connection and the key of the lock, and
+                returns whether it had an effect.
+
+        Returns:
+            Whether it had; false where there is no such statement.
+        """
+
     def write_beside(self) -> AbstractContextManager[Connection]:
         """Open a database transaction that writes beside the log, and not to it.
 

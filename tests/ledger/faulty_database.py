@@ -20,12 +20,15 @@ class FaultyDatabase:
     Attributes:
         fault: what befalls the next append that holds the write lock; None is nothing.
         is_unreachable: whether reads fail.
+        loses_what_is_made_at_once: whether the connection breaks when an append in one
+            statement was made.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.fault: Callable[[], AbstractContextManager[Connection]] | None = None
         self.is_unreachable = False
+        self.loses_what_is_made_at_once = False
         self._unfinished = ExitStack()
 
     @property
@@ -56,6 +59,14 @@ class FaultyDatabase:
         opened = fault() if fault else self._database.write(body_bytes)
         with opened as connection:
             yield connection
+
+    def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
+        if self.fault is not None or self.is_unreachable:
+            return False
+        is_made = self._database.write_at_once(append)
+        if self.loses_what_is_made_at_once and is_made:
+            raise self._lost()
+        return is_made
 
     @contextmanager
     def write_beside(self) -> Iterator[Connection]:
@@ -115,6 +126,10 @@ class GatedDatabase(FaultyDatabase):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.gate = threading.Event()
+
+    def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
+        del append
+        return False
 
     @contextmanager
     def write(self, body_bytes: int = 0) -> Iterator[Connection]:

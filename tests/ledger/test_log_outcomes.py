@@ -51,6 +51,21 @@ def test_a_commit_whose_acknowledgement_was_lost_is_found(
     assert positions(append(log, row("d"), row("b"))) == [4, 2]
 
 
+def test_an_append_in_one_statement_whose_acknowledgement_was_lost_is_found(
+    database: FaultyDatabase, open_log: OpenLog
+) -> None:
+    log = open_log(database=database)
+    append(log, row("a"))
+
+    database.loses_what_is_made_at_once = True
+    outcome = append(log, row("b"), row("c"))
+
+    assert statuses(outcome) == [Status.APPENDED] * 2
+    assert positions(outcome) == [2, 3]
+    assert [position for position, _ in stored_rows(open_log())] == [1, 2, 3]
+    assert positions(append(log, row("d"), row("b"))) == [4, 2]
+
+
 def test_facts_whose_acknowledgement_was_lost_are_found(
     database: FaultyDatabase, open_log: OpenLog
 ) -> None:
