@@ -27,7 +27,7 @@ from ledger.usage.columns import (
     take_rows,
     usage_batch,
 )
-from ledger.usage.rows import FewEvents, UsageEvents, content_bytes
+from ledger.usage.rows import FEW, FewEvents, UsageEvents, content_bytes
 
 SPAN = 1 << 12
 """Passages of any process begin and end where a span of so many positions does."""
@@ -386,5 +386,6 @@ def may_be_part(commit: Commit) -> bool:
     """Whether a commit may be part of a passage."""
     content = commit.content
     if isinstance(content, tuple):
-        return not any(isinstance(fact, _APART) for fact in content)
+        are_few = len(content) <= FEW
+        return are_few and not any(isinstance(fact, _APART) for fact in content)
     return isinstance(content, FewEvents)

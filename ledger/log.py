@@ -142,7 +142,7 @@ class Log:
     ) -> tuple[tuple[Segment, ...], list[Commit | Passage]]:
         """Read the catalog, and the commits after the last segment, up to a position.
 
-        The last passage may go further.
+        The last passage may go further. Facts may be left out.
         """
         with self.read() as connection:
             segments = read_segments(connection)

@@ -15,7 +15,7 @@ What cannot be written is kept in memory.
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +133,7 @@ class KeptPassages:
                 head = kept.head
                 with self._lock:
                     self._waiting, self._waiting_bytes = [], 0
-                    self._kept.append(_Kept(passage, head))
+                    self._kept.append(_without_facts(_Kept(passage, head)))
                 yield passage, head
         yield from self._rows(connection, head, up_to)
 
@@ -142,7 +142,7 @@ class KeptPassages:
     ) -> Iterator[Commit | Passage]:
         """Read the commits that begin after a position and up to another, in order.
 
-        The last passage may go further.
+        The last passage may go further. Facts are left out of what is kept.
         """
         with self._lock:
             if len(self._waiting) > 1:
@@ -175,15 +175,16 @@ class KeptPassages:
         for path in runs_in(self._directory, _KIND):
             identity = identity_of(path.name)
             if (
-                identity is not None
-                and identity.version == _VERSION
-                and after.position < identity.up_to <= up_to
-                and _digest_at(connection, identity.up_to)[: len(identity.digest)]
-                == identity.digest
+                identity is None
+                or identity.version != _VERSION
+                or not after.position < identity.up_to <= up_to
             ):
-                run = open_run(path)
-                kept = None if run is None else _kept_in(run, after)
-                if kept and kept.head.digest == _digest_at(connection, identity.up_to):
+                continue
+            digest = _digest_at(connection, identity.up_to)
+            run = open_run(path) if digest.startswith(identity.digest) else None
+            if run is not None:
+                kept = _kept_in(run, after)
+                if kept.head.digest == digest:
                     found.append(kept)
         # Of those that begin together, the longest.
         return sorted(
@@ -226,7 +227,7 @@ class KeptPassages:
         )
         if commits >= _COMMITS_WORTH_KEEPING:
             passage, head = joined([part for part, _ in waiting]), waiting[-1][1]
-            self._kept.append(self._written(passage, head))
+            self._kept.append(_without_facts(self._written(passage, head)))
 
     def _written(self, passage: Passage, head: Head) -> _Kept:
         if self._directory is None:
@@ -268,6 +269,11 @@ class KeptPassages:
                 path.unlink(missing_ok=True)
         for path in unfinished_in(self._directory, _KIND):
             path.unlink(missing_ok=True)
+
+
+def _without_facts(kept: _Kept) -> _Kept:
+    # They are taken in once; scans want events alone.
+    return _Kept(replace(kept.passage, facts=()), kept.head)
 
 
 def _stored(

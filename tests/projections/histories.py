@@ -4,6 +4,7 @@ The expectation is made here, of plain loops over the events and of fractions.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -94,6 +95,13 @@ class History:
         opened.record(*(created(name, *kind) for name, kind in METERS.items()))
         with opened.log.read() as connection:
             self.definitions = read_definitions(connection)
+
+    def seen_by(self, opened: OpenUsage) -> "History":
+        """The same history, as another process that opened the log sees it."""
+        other = copy(self)
+        other.opened = opened
+        other.summaries = Summaries(opened.usage, other.read)
+        return other
 
     def record(self, *events: UsageRow) -> None:
         first = self.opened.append(events)

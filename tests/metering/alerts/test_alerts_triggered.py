@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import metering
+from tests.conftest import Connect
 from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.refusals import refused
 from tests.metering.usual_usage import (
@@ -40,6 +41,34 @@ def triggered(store: metering.Metering) -> list[tuple[str, int | None, Decimal]]
         (each.customer, each.event_position, each.value)
         for each in store.alerts.triggered()
     ]
+
+
+def test_an_alert_triggers_among_small_commits_that_another_process_reads_together(
+    connect: Connect,
+) -> None:
+    store = connect(clock=metering.FixedClock(NOW))
+    alert = create_alert(store, create_meter(store), 30)
+    calls = create_meter(store, "calls", "count")
+    for number in range(58):
+        use(store, customer=f"cus_{number % 2}")
+    reaching = use(store, "7", "cus_1", identifier="cancelled")
+    cancel_event(store, "cancelled")
+    later = create_alert(store, calls, 2)
+    reaching_later = [use(store, customer=f"cus_{number % 2}") for number in range(6)]
+    counted = [use(store, event_name="calls") for _ in range(20)]
+
+    other = connect(clock=metering.FixedClock(NOW))
+    other.catch_up()
+
+    found = {
+        (each.alert.id, each.customer, each.event_position, each.value)
+        for each in other.alerts.triggered()
+    }
+    assert found == {
+        (alert.id, "cus_0", reaching_later[0], Decimal(30)),
+        (alert.id, "cus_1", reaching, Decimal(36)),
+        (later.id, "cus_1", counted[1], Decimal(2)),
+    }
 
 
 def test_an_alert_triggers_at_the_event_that_reaches_it(

@@ -21,7 +21,7 @@ from tests.projections.histories import (
     event,
     events_on,
 )
-from tests.projections.usage_logs import log_directory, open_usage
+from tests.projections.usage_logs import log_directory, open_usage, refolded
 
 
 @pytest.fixture
@@ -55,6 +55,30 @@ def test_every_formula_is_exact_for_all_bounds_and_cuts(data: st.DataObject) -> 
             assert found == history.expected(name, customer, bounds, grouping)
             # What was remembered of the first answer says the same.
             assert history.summarised(name, customer, bounds, grouping) == found
+
+
+@given(data=st.data())
+def test_small_commits_that_are_read_together_answer_as_those_taken_in_one_by_one(
+    data: st.DataObject,
+) -> None:
+    names = data.draw(
+        st.lists(st.sampled_from(list(METERS)), min_size=1, max_size=3, unique=True)
+    )
+    with log_directory() as directory, open_usage(directory) as opened:
+        history = History(opened)
+        for one in data.draw(st.lists(events_on(names), min_size=17, max_size=40)):
+            history.record(one)
+            if history.events[-1].counts and data.draw(st.integers(0, 5)) == 0:
+                history.cancel(history.events[-1])
+        with open_usage(directory) as other:
+            there = history.seen_by(other)
+
+            assert other.usage.contents().equals(refolded(opened).contents())
+            for name, customer, grouping in product(names, CUSTOMERS, GROUPINGS):
+                bounds = data.draw(BOUNDS)
+                expected = history.expected(name, customer, bounds, grouping)
+
+                assert there.summarised(name, customer, bounds, grouping) == expected
 
 
 WHOLE_DAY = [FIRST_DAY * DAY, (FIRST_DAY + 1) * DAY]
