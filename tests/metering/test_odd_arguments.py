@@ -7,6 +7,7 @@ refuse it. What comes out must be no error of Python's, of the database's or of 
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from itertools import islice, product
 from operator import attrgetter
 from pathlib import Path
@@ -18,7 +19,7 @@ import metering
 from tests.conftest import StoreTargets
 from tests.documentation.doors import library_methods
 from tests.metering.usual_credits import METERED, grant, money
-from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
+from tests.metering.usual_usage import PAYLOAD, create_event, create_meter, table
 
 Given = dict[str, Any]
 
@@ -174,6 +175,27 @@ def test_odd_arguments_are_taken_or_refused_in_so_many_words(
             message = called(method, {**base, name: value})
 
             assert len(message) < LONGEST_MESSAGE, (name, word)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(metering.Columns)])
+def test_odd_columns_are_taken_or_refused(
+    name: str, usual: tuple[metering.Metering, dict[str, Given]]
+) -> None:
+    m, _ = usual
+    source = [{"event_name": "tokens", **PAYLOAD}]
+
+    def ingested(given: object) -> None:
+        named = metering.Columns(**{name: given})  # type: ignore[arg-type]  # odd
+        m.meter_events.ingest(source, columns=named)
+        m.meter_events.ingest(table(source), columns=named)
+
+    for odd in ODD.values():
+        for given in (odd, (odd,)):
+            assert len(called(ingested, {"given": given})) < LONGEST_MESSAGE
+        constant = {"text": odd}
+        assert len(called(lambda text: ingested(metering.Constant(text)), constant)) < (
+            LONGEST_MESSAGE
+        )
 
 
 @pytest.mark.parametrize("name", settings())

@@ -25,6 +25,7 @@ from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
 from metering.reaggregation.requests import Reaggregate
+from metering.usage.requests import POSITION_MAX
 
 _SAFE = "Interrupted; recomputing changes nothing"
 
@@ -112,4 +113,5 @@ def _show_difference(table: pa.Table, limit: int | None) -> None:
 def _as_of(text: str | None) -> int | datetime | None:
     if text is None:
         return None
-    return int(text) if text.isdecimal() else option_time(text, "--as-of")
+    is_position = text.isdecimal() and len(text) <= len(str(POSITION_MAX))
+    return int(text) if is_position else option_time(text, "--as-of")

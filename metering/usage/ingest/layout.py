@@ -2,19 +2,32 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import NoneType
 
 import numpy as np
 import pyarrow as pa
 
 from metering.arguments.arrow_types import as_string
-from metering.errors import SourceError
+from metering.arguments.refusals import invalid
+from metering.arguments.strings import is_storable
+from metering.errors import SourceError, shown
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A string that stands in every row."""
+    """A string that stands in every row.
+
+    Raises:
+        InvalidRequestError: it is no string, or has half a surrogate pair or a NUL.
+    """
 
     text: str
+
+    def __post_init__(self) -> None:
+        """Check the string."""
+        given: object = self.text
+        if not isinstance(given, str) or not is_storable(given):
+            raise invalid("columns", given, "a string that can be stored")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +43,9 @@ class Columns:
         payload: a map, a struct or JSON of all payload keys; where the source has no
             such column, every column not named here is a payload key.
         payload_keys: the only columns that are payload keys; None is all others.
+
+    Raises:
+        InvalidRequestError: one of them is neither a string nor what else it can be.
     """
 
     event_name: str | Constant = "event_name"
@@ -39,6 +55,24 @@ class Columns:
     value: str | Constant | None = None
     payload: str = "payload"
     payload_keys: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each is of its type."""
+        for kinds, names in _KINDS.items():
+            for name in names:
+                if not isinstance(given := getattr(self, name), kinds):
+                    raise invalid("columns", given, f"the name of the {name} column")
+        for key in self.payload_keys or ():
+            if not isinstance(key, str):
+                raise invalid("columns", key, "the name of a payload key's column")
+
+
+_KINDS = {
+    (str,): ("identifier", "timestamp", "payload"),
+    (str, Constant): ("event_name",),
+    (str, Constant, NoneType): ("customer", "value"),
+    (tuple, NoneType): ("payload_keys",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +208,7 @@ def _check_found(needed: Iterable[str | Constant | None], names: list[str]) -> N
     for name in needed:
         if isinstance(name, str) and name not in names:
             raise SourceError(
-                f"The source has no column {name!r}; it has {', '.join(names) or 'none'}",
+                f"The source has no column {shown(name)}; it has {', '.join(names) or 'none'}",
                 param=name,
             )
 
