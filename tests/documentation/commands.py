@@ -32,7 +32,7 @@ def command_help() -> str:
     A command that takes nothing but an id is in the help of its group.
     """
     written = []
-    for name, command in _all_commands():
+    for name, command in all_commands():
         of_a_group = name.count(" ") > 1
         own = [each for each in command.params if each.name not in _SHARED]
         if of_a_group and not any(each.param_type_name == "option" for each in own):
@@ -46,7 +46,7 @@ def environment() -> str:
     """List the variables that stand for options."""
     options = {
         option.envvar: (option.opts[0], option.help)
-        for _, command in _all_commands()
+        for _, command in all_commands()
         for option in command.params
         if isinstance(option, TyperOption) and option.envvar
     }
@@ -59,7 +59,7 @@ def environment() -> str:
     )
 
 
-def _all_commands() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+def all_commands() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
     root = get_command(app)
     assert isinstance(root, TyperGroup), "it has commands"
     context = typer.Context(root)

@@ -154,7 +154,6 @@ def called(method: Callable[..., Any], given: Given) -> str:
     return ""
 
 
-@pytest.mark.dialect
 @pytest.mark.parametrize("path", methods())
 def test_odd_arguments_are_taken_or_refused_in_so_many_words(
     path: str,
