@@ -24,7 +24,7 @@ from tests.faults.usage import (
 from tests.processes import Child, said
 from tests.profiles import PROFILE, steps
 
-KILLS = 40 if PROFILE.is_thorough else 10
+KILLS = 40 if PROFILE.is_thorough else 6
 STEPS_MIN = 15
 
 
@@ -58,7 +58,7 @@ def test_a_kill_loses_no_more_than_may_be_held(
 ) -> None:
     create_meter(store_target)
 
-    for _ in range(3):
+    for _ in range(2):
         child = Child(processes, record_held, store_target, range(100_000), 0.0)
         recorded = 0
         for answer in said(child):

@@ -312,6 +312,7 @@ def test_a_worker_that_ends_with_an_error_raises_it_where_it_is_left(
         asyncio.run(asyncio.wait_for(work(), 60))
 
 
+@pytest.mark.slow
 def test_a_child_of_a_fork_is_refused_and_does_not_hang(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os, sys, warnings

@@ -416,7 +416,6 @@ for number in range(20):
 """
 ENDINGS = {
     "exits": ("sys.exit(3)", 3),
-    "raises": ("raise KeyboardInterrupt", -2),
     "is terminated": (
         """
 threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
