@@ -58,7 +58,7 @@ RULES: list[tuple[dict[str, Any], tuple[str, str], str, str]] = [
         "The event timestamp cannot be more than 35 days in past.",
     ),
     (
-        {"timestamp": now() + 600},
+        {"timestamp": now() + 36 * DAY},
         ("timestamp_in_future", "timestamp"),
         "timestamp_in_future",
         "The event timestamp cannot be more than 5 minutes in the future.",
