@@ -86,7 +86,7 @@ def connect(  # noqa: PLR0913  # settings have names
         schema: of a PostgreSQL database, for all tables, created where it is absent;
             None is what the URL says as ``?schema=``, else ``metering``.
         seal_events: how many events may gather before they are sealed in the background,
-            as 20,000 commits or 128 MB are; None seals when `Metering.seal` is called.
+            as 50,000 commits or 128 MB are; None seals when `Metering.seal` is called.
         clock: the system's by default.
         livemode: the `livemode` of all resources; by default false.
         identifier_retention: after how long another event may use an identifier; None

@@ -32,7 +32,7 @@ _REPORTED = (
 def seal(target: StoreTarget, *, json: JsonOption = False) -> None:
     """Move recorded usage into segments: Parquet files that any engine reads.
 
-    Stores seal by themselves when half a million events, 20,000 commits or 128 MB have
+    Stores seal by themselves when half a million events, 50,000 commits or 128 MB have
     gathered.
     """
     safe = "Interrupted; the log is as it was, and the next sealing makes up the rest"
