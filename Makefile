@@ -20,6 +20,9 @@ JOBS ?= 3
 TURN ?= $(shell git rev-list --count HEAD 2>/dev/null)
 PYTEST = METERING_TEST_TURN=$(or $(TURN),0) $(BIN)/python -m pytest --quiet \
   -p no:benchmark --numprocesses=$(JOBS) --dist=worksteal
+# Those of the everyday path lie in a folder, and go by its name: everyday, everyday_reads.
+QUESTIONS = $(wildcard bench/bench_$(ONLY)*.py $(if $(filter everyday%,$(ONLY)), \
+  bench/everyday/bench_$(patsubst everyday_%,%,$(patsubst everyday,,$(ONLY)))*.py))
 BENCHMARKS = METERING_BENCH_SIZE=smoke $(BIN)/python -m pytest --quiet --benchmark-quiet bench
 # Tests start dozens of interpreters, which would each compile all that they import.
 unexport PYTHONDONTWRITEBYTECODE
@@ -50,13 +53,14 @@ check: $(PEERS) ## check formatting, lint, types and the direction of imports
 
 bench: $(PEERS) ## measure and print the ratios (ONLY=append, SIZE=smoke or full)
 	@case "$(SIZE)" in smoke|full) ;; *) echo "SIZE is smoke or full, not $(SIZE)" >&2; exit 2;; esac
-	@test -z "$(ONLY)" || ls bench/bench_$(ONLY)*.py >/dev/null 2>&1 || { \
-	  echo "no benchmark named $(ONLY); there are:" bench/bench_*.py >&2; exit 2; }
+	@test -n "$(QUESTIONS)" || { \
+	  echo "no benchmark named $(ONLY); there are:" bench/bench_*.py \
+	    bench/everyday/bench_*.py >&2; exit 2; }
 	@mkdir -p .benchmarks && rm -f "$(RESULTS)"
 	@status=0; \
 	METERING_BENCH_SIZE=$(SIZE) $(BIN)/python -m pytest --quiet --benchmark-quiet \
 	  --benchmark-json="$(RESULTS)" $(ARGS) \
-	  $(if $(ONLY),bench/bench_$(ONLY)*.py,bench) || status=$$?; \
+	  $(if $(ONLY),$(QUESTIONS),bench) || status=$$?; \
 	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \
 	exit $$status
 

@@ -36,7 +36,7 @@ from bench.measures import (
 )
 from bench.report.targets import ALERTS, PROJECT, WITHOUT_ALERTS
 from bench.stores import project
-from bench.usage import usage_of
+from bench.stores.usage import usage_of
 from metering.cli.demo.traffic import (
     CUSTOMERS,
     EVENT_NAMES,

@@ -45,7 +45,7 @@ from bench.report.targets import (
 )
 from bench.stores import project
 from bench.stores.row_tables import PostgresqlRowTable, SqliteRowTable, postgresql_bytes
-from bench.usage import without_duplicates
+from bench.stores.usage import without_duplicates
 from metering.cli.demo.traffic import SCHEMA, Traffic
 
 EVENTS: Final = Parameter(smoke=20_000, full=5_000_000)

@@ -32,7 +32,7 @@ from bench.stores.summarisers import (
     Summariser,
     drawn_customers,
 )
-from bench.usage import hourly_totals, total, usage_of
+from bench.stores.usage import hourly_totals, total, usage_of
 from metering.cli.demo.traffic import START, Traffic, Usage
 
 EVENTS: Final = {

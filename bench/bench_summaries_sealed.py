@@ -41,7 +41,7 @@ from bench.processes.running import output_of
 from bench.report.targets import OPENING, PROJECT, sealed_summary_group
 from bench.stores.sealed_stores import SealedStore
 from bench.stores.summarisers import RANKS, drawn_customers
-from bench.usage import total, usage_of
+from bench.stores.usage import total, usage_of
 from metering.cli.demo.traffic import END, EVENT_NAMES, START, Usage, customer_id
 
 SMALL_EVENTS: Final = Parameter(smoke=20_000, full=1_000_000)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.report.targets import role_of
-from bench.usage import total, usage_of
+from bench.stores.usage import total, usage_of
 from metering.cli.demo.traffic import EVENT_NAMES, Traffic, customer_id
 
 _DISTRIBUTIONS: Final = (

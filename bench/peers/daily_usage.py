@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.peers.result import COLUMNS, MICROSECONDS_PER_DAY
-from bench.usage import usage_in_parts
+from bench.stores.usage import usage_in_parts
 from metering.cli.demo.traffic import (
     CUSTOMERS,
     END,

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from bench.measures import Size
 from bench.report.chart import Bar, chart
+from bench.report.everyday import EVERYDAY_TARGETS
 from bench.report.targets import TARGETS, Role, Target
 
 
@@ -37,7 +38,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     first_answer_seconds: float | None = None
     growth: float | None = None
     p99_seconds: float | None = None
+    p99_turns: float | None = None
     peak_memory_bytes: int | None = None
+    worst_seconds: float | None = None
+    worst_turns: float | None = None
     stored_events: int | None = None
 
 
@@ -167,7 +171,7 @@ def _remarks(record: Record, project: Record | None) -> Iterator[str]:
 
 def _target_grids(size: Size, groups: dict[str, list[Record]]) -> Iterator[Grid]:
     rows = []
-    for target in TARGETS:
+    for target in (*TARGETS, *EVERYDAY_TARGETS):
         outcome = judge(target, groups.get(target.group, []))
         if outcome is not None:
             is_met, measured, wanted = outcome
@@ -259,6 +263,9 @@ def _size(size: float) -> str:
 _REMARKS: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "stored_events": ("{:,}".format, "{} events stored"),
     "p99_seconds": (_time, "99th percentile {}"),
+    "p99_turns": (_times, "{} a fair turn"),
+    "worst_seconds": (_time, "worst {}"),
+    "worst_turns": (_times, "{} a fair turn"),
     "growth": (_times, "{} the time of the small store"),
     "peak_memory_bytes": (_size, "peak memory {}"),
     "first_answer_seconds": (_time, "{} from opening to the answer"),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import metering
 from bench.measures import reader
 from bench.stores import project
-from bench.usage import without_duplicates
+from bench.stores.usage import without_duplicates
 from metering.cli.demo.traffic import (
     END,
     EVENT_NAMES,

@@ -17,13 +17,15 @@ def benchmarks() -> str:
         ["`ONLY=`", "Question", "Last full run"],
         [
             [f"`{_name_of(module)}`", _question(module), _run(_name_of(module))]
-            for module in sorted(_BENCH.glob("bench_*.py"))
+            for module in sorted(_BENCH.rglob("bench_*.py"))
         ],
     )
 
 
 def _name_of(module: Path) -> str:
-    return module.stem.removeprefix("bench_")
+    """Return what `ONLY=` selects; of a module in a folder, with the folder's name."""
+    folders = module.parent.relative_to(_BENCH).parts
+    return "_".join([*folders, module.stem.removeprefix("bench_")])
 
 
 def _question(module: Path) -> str:
@@ -35,7 +37,10 @@ def _question(module: Path) -> str:
 def _run(name: str) -> str:
     """Describe the run in the file of a benchmark's own name, or of its first words."""
     stems = [path.stem for path in (_BENCH / "results").glob("*.md")]
-    stem = max((each for each in stems if name.startswith(each)), key=len)
+    fitting = [each for each in stems if name.startswith(each)]
+    if not fitting:
+        return "none yet"
+    stem = max(fitting, key=len)
     line = (_BENCH / "results" / f"{stem}.md").read_text(encoding="utf-8")
     found = _PROVENANCE.search(line)
     assert found is not None, "a result says what was measured, when and where"
