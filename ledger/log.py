@@ -102,6 +102,7 @@ class Log:
             identifier_retention,
             self.catch_up,
         )
+        self._appends = appends
         self._group = GroupCommit(appends.commit)
 
     # What is recorded.
@@ -207,6 +208,11 @@ class Log:
         return self._intake.knows_identifiers_at(positions, hashes)
 
     # Appends.
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes have lately appended between this one's appends."""
+        return self._appends.is_shared
 
     def append_usage(self, draft: Draft) -> Outcome:
         """Record the new events of a draft, durably, and return what became of each.

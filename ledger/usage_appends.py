@@ -9,6 +9,8 @@ and the draft settled against that. Only then the commit is inserted.
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import compress
+from math import inf
+from time import monotonic
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +27,8 @@ from ledger.intake import Intake
 from ledger.records.requests import Requests
 from ledger.stored_events import StoredEvents
 from ledger.usage.rows import FewEvents
+
+_LATELY_SECONDS = 5.0
 
 _SettledDraft = tuple[Head, Outcome, Draft]
 """The head up to which a draft is settled, what becomes of it, and its new events."""
@@ -55,6 +59,12 @@ class UsageAppends:
         self._stored = stored
         self._retention = identifier_retention
         self._catch_up = catch_up
+        self._met_others = -inf
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether an append of this process lately came after another process's."""
+        return monotonic() - self._met_others < _LATELY_SECONDS
 
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit what is new in some drafts together, and return an outcome for each.
@@ -147,6 +157,7 @@ class UsageAppends:
         if actual.position <= known.position:
             reason = "the store was replaced by an older one; connect again"
             raise LogDamagedError(actual.position, reason)
+        self._met_others = monotonic()
         if self._intake.must_restart(actual):
             raise _SealedMeanwhileError
         self._intake.take_in_up_to(connection, actual)

@@ -185,7 +185,7 @@ class Outcome:
     @property
     def is_stale(self) -> bool:
         """Whether the meters changed since the events were checked: check them again."""
-        return bool(self.statuses[0] == Status.STALE)
+        return int(self.statuses[0]) == Status.STALE
 
     @property
     def are_new(self) -> np.ndarray:

@@ -5,6 +5,7 @@ spend most of their time in code that lets other threads run. The source itself 
 by the caller's thread alone.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,9 @@ from metering.usage.ingest.receipts import (
 )
 from metering.usage.ingest.sources import Piece, open_source
 from projections.meters.catalog import Definitions
+
+ROWS_AMONG_OTHERS = 4_000
+"""How many rows go into one commit while other processes record events, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Ingestion:
         upcoming: Future[_Prepared] | None = None
         with ThreadPoolExecutor(1, "metering-ingest") as second:
             try:
-                for piece in opened.pieces:
+                for piece in self._portions(opened.pieces):
                     previous = upcoming
                     upcoming = second.submit(self._prepare, piece)
                     if previous is not None:
@@ -75,6 +79,16 @@ class Ingestion:
                 if upcoming is not None:
                     commit(upcoming)
         return tally.receipt()
+
+    def _portions(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Cut pieces small while other processes write, whom a large commit holds up."""
+        for piece in pieces:
+            start = 0
+            while start < len(piece):
+                is_shared = self._engine.log.is_shared
+                end = start + ROWS_AMONG_OTHERS if is_shared else len(piece)
+                yield _part(piece, start, min(end, len(piece)))
+                start = end
 
     def _prepare(self, piece: Piece) -> _Prepared:
         # Read, not remembered: a meter may have come since, and a row is refused once.
@@ -104,6 +118,14 @@ class Ingestion:
         tally.rejections.extend(checked.refusals.values())
         if outcome is not None:
             _count(checked, outcome, tally)
+
+
+def _part(piece: Piece, start: int, end: int) -> Piece:
+    if (start, end) == (0, len(piece)):
+        return piece
+    if isinstance(piece, LocatedColumns):
+        return piece.take(np.arange(start, end))
+    return piece[start:end]
 
 
 def _count(

@@ -1,0 +1,57 @@
+"""A bulk ingest commits little at a time while other processes record events, too."""
+
+from itertools import pairwise
+
+import pyarrow as pa
+
+import metering
+from metering.usage.ingest.ingestion import ROWS_AMONG_OTHERS
+from metering.usage.ingest.sources import ROWS_PER_PIECE
+from tests.conftest import Connect
+from tests.metering.usual_usage import create_event, create_meter
+
+PIECES = 5
+ROWS = PIECES * ROWS_PER_PIECE
+
+
+def usage() -> pa.Table:
+    return pa.table(
+        {
+            "event_name": pa.array(["tokens"] * ROWS),
+            "identifier": pa.array([f"row {number}" for number in range(ROWS)]),
+            "stripe_customer_id": pa.array(["cus_1"] * ROWS),
+            "value": pa.array(["1"] * ROWS),
+        }
+    )
+
+
+def test_single_events_come_between_small_commits(connect: Connect) -> None:
+    store, other = connect(), connect()
+    create_meter(store)
+    positions = list[int]()
+
+    def send(_: metering.IngestProgress) -> None:
+        event = create_event(other, identifier=f"single {len(positions)}")
+        positions.append(event.position)
+
+    receipt = store.meter_events.ingest(usage(), progress=send)
+
+    assert (receipt.accepted, receipt.duplicates) == (ROWS, 0)
+    assert store.position == 1 + ROWS + len(positions)
+    between = [later - earlier - 1 for earlier, later in pairwise(positions)]
+    # One commit has met another process when the next piece is prepared already.
+    assert between[:2] == [ROWS_PER_PIECE] * 2
+    assert max(between[2:]) == ROWS_AMONG_OTHERS
+    assert store.verify().ok
+
+
+def test_an_ingest_alone_commits_whole_pieces(connect: Connect) -> None:
+    store = connect()
+    create_meter(store)
+    positions = list[int]()
+
+    store.meter_events.ingest(
+        usage(), progress=lambda _: positions.append(store.position)
+    )
+
+    assert positions == [1 + ROWS_PER_PIECE * piece for piece in range(1, PIECES + 1)]
