@@ -48,7 +48,8 @@ def sql(
     if json and output is not None:
         raise typer.BadParameter("give --json or --output, not both")
     check_output(output)
-    load_queries()
-    with saying_what_is_safe(_SAFE), target.open() as m:
-        table = m.sql(query)
+    with saying_what_is_safe(_SAFE):
+        load_queries()
+        with target.open() as m:
+            table = m.sql(query)
     give_rows(table, output, limit, is_json=json)

@@ -70,22 +70,23 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
     filters = given_pairs(where, "--where")
-    load_queries()
-    with saying_what_is_safe(_SAFE), target.open() as m:
-        ask = partial(
-            m.reaggregate,
-            meters=meter or None,
-            start_time=start,
-            end_time=end,
-            window=window,
-            group_by=by or (),
-            timezone=timezone,
-            filters=filters,
-        )
-        trial = partial(ask, as_of=known, formula=formula, value_key=value_key)
-        table = _asked(trial, "Recomputing")
-        if diff:
-            table = differences(_asked(ask, "Comparing"), table)
+    with saying_what_is_safe(_SAFE):
+        load_queries()
+        with target.open() as m:
+            ask = partial(
+                m.reaggregate,
+                meters=meter or None,
+                start_time=start,
+                end_time=end,
+                window=window,
+                group_by=by or (),
+                timezone=timezone,
+                filters=filters,
+            )
+            trial = partial(ask, as_of=known, formula=formula, value_key=value_key)
+            table = _asked(trial, "Recomputing")
+            if diff:
+                table = differences(_asked(ask, "Comparing"), table)
     if diff and output is None and not json:
         _show_difference(table, limit)
     else:
