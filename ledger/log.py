@@ -8,6 +8,7 @@ the log, once each.
 """
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,7 +24,7 @@ from ledger.appending.group_commit import GroupCommit
 from ledger.appending.writing import Writing
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, Head, Passage, TailSize, genesis_head
+from ledger.entries import Commit, Head, Passage, TailSize, genesis_head, in_passages
 from ledger.errors import (
     LedgerError,
     StoreClosedError,
@@ -137,6 +138,26 @@ class Log:
         """Read the commits that begin at some positions, ascending."""
         self.check_usable()
         yield from self._stored.commits_by_portions(first_positions)
+
+    def parts_at(self, first_positions: Sequence[int]) -> Iterator[Commit | Passage]:
+        """Read the commits of usage that begin at some positions, ascending.
+
+        Small ones come in passages, with others that are kept between them.
+        """
+        at = 0
+        for passage in self._kept.kept():
+            start = bisect_left(first_positions, passage.first_position)
+            end = bisect_right(first_positions, passage.last_position)
+            if start < end:
+                yield from self._together(first_positions[at:start])
+                yield passage
+                at = end
+        yield from self._together(first_positions[at:])
+
+    def _together(self, first_positions: Sequence[int]) -> Iterator[Commit | Passage]:
+        commits = self.commits_at(first_positions)
+        for part, _ in in_passages((commit, None) for commit in commits):
+            yield part
 
     def segments_and_tail(
         self, up_to: int

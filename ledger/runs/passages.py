@@ -137,6 +137,11 @@ class KeptPassages:
                 yield passage, head
         yield from self._rows(connection, head, up_to)
 
+    def kept(self) -> list[Passage]:
+        """Return what is kept, in the order of the log, without facts."""
+        with self._lock:
+            return [kept.passage for kept in self._kept]
+
     def tail(
         self, connection: Connection, after: int, up_to: int
     ) -> Iterator[Commit | Passage]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ledger.entries import Commit, Passage
 from ledger.log import Log
 from ledger.segments.entry import overlapping
 from ledger.segments.files import EVENTS
@@ -80,12 +81,21 @@ def _found(log: Log, view: UsageView, wanted: EventQuery) -> Iterator[_FoundEven
     commits = view.tail.commits.between(wanted.start, wanted.end)
     # The last one that begins before it may go beyond.
     first = max(0, bisect_right(commits, wanted.after) - 1)
-    for commit in log.commits_at(commits[first:]):
-        batch = usage_of(commit)
+    for part in log.parts_at(commits[first:]):
+        batch, positions, recorded_at = _columns(part)
         rows = row_numbers(batch, timestamps_of(batch), *bounds)
-        rows = rows[commit.first_position + rows > wanted.after]
-        recorded_at = np.full(len(rows), commit.recorded_at)
-        yield take_rows(batch, rows), commit.first_position + rows, recorded_at
+        at = positions[rows]
+        rows = rows[(at > wanted.after) & (at <= view.position)]
+        if len(rows):
+            yield take_rows(batch, rows), positions[rows], recorded_at[rows]
+
+
+def _columns(part: Commit | Passage) -> _FoundEvents:
+    if isinstance(part, Passage):
+        return part.events, part.positions, part.times
+    batch = usage_of(part)
+    positions = part.first_position + np.arange(batch.num_rows)
+    return batch, positions, np.full(batch.num_rows, part.recorded_at)
 
 
 def _in_order_of_the_log(table: pa.Table, after: int) -> _FoundEvents:

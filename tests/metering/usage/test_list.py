@@ -12,6 +12,7 @@ from tests.metering.usual_usage import (
     NOW,
     PAYLOAD,
     cancel_event,
+    columns,
     create_event,
     create_meter,
     identifiers,
@@ -251,3 +252,31 @@ def test_events_of_an_inactive_meter_are_still_listed(
     events = listed.meter_events.list(event_name="tokens")
 
     assert [event.identifier for event in events] == ["a", "c", "late"]
+
+
+def test_small_commits_are_listed_as_they_were_recorded(connect: Connect) -> None:
+    store = connect(clock=metering.FixedClock(NOW))
+    create_meter(store)
+    payloads = [
+        {"stripe_customer_id": f"cus_{number % 3}", "value": "1"}
+        for number in range(620)
+    ]
+    events = [
+        create_event(store, payload=payload, identifier=f"event-{number}")
+        for number, payload in enumerate(payloads[:560])
+    ]
+    store.meter_events.ingest(columns(40))
+    events += [
+        create_event(store, payload=payload, identifier=f"event-{number}")
+        for number, payload in enumerate(payloads[560:], 560)
+    ]
+    # The first ones are kept as columns by now; a batch and the last ones are not.
+    for each in (store, connect(clock=metering.FixedClock(NOW))):
+        listed = list(each.meter_events.list())
+
+        assert [event.position for event in listed] == list(range(2, 662))
+        assert [event for event in listed if event.identifier.startswith("event-")] == (
+            events
+        )
+        of_one = list(each.meter_events.list(customer="cus_2"))
+        assert of_one == events[2::3]
