@@ -307,6 +307,8 @@ class Log:
         self,
         progress: StepCallback | None = None,
         is_wanted: Callable[[TailSize], bool] | None = None,
+        *,
+        is_brief: bool = False,
     ) -> int:
         """Move usage recorded so far into segments, and return how many were put.
 
@@ -317,6 +319,7 @@ class Log:
             progress: is called with the position reached and the last one.
             is_wanted: is asked whether to seal a tail of a size, once no other process
                 can seal it: one that waited may find it sealed by then.
+            is_brief: whether to make one segment at most, which takes some seconds.
 
         Raises:
             SegmentStoreError: the segment store cannot be used; the log is as it was.
@@ -329,7 +332,7 @@ class Log:
             self.catch_up()
             return is_wanted(self.tail_size)
 
-        made = self._sealing.seal(progress, is_wanted_now)
+        made = self._sealing.seal(progress, is_wanted_now, is_brief=is_brief)
         if made:
             with self.read() as connection:
                 sealed = self._intake.make_runs(connection)

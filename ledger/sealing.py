@@ -11,6 +11,7 @@ after leaves nothing to do.
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -72,12 +73,19 @@ class Sealing:
         self._reader = reader
         self._fold = fold
 
-    def seal(self, progress: StepCallback | None, is_wanted: Callable[[], bool]) -> int:
+    def seal(
+        self,
+        progress: StepCallback | None,
+        is_wanted: Callable[[], bool],
+        *,
+        is_brief: bool,
+    ) -> int:
         """Seal the usage recorded so far that may be, unless another process is sealing.
 
         Args:
             progress: is called after each segment.
             is_wanted: is asked once nobody else can seal, before anything is done.
+            is_brief: whether to make one segment at most, and to move none.
 
         Returns:
             How many segments were made, or moved out of the database.
@@ -91,13 +99,14 @@ class Sealing:
                 end = read_head(connection).position
                 limit = self._fold.sealable_position(connection)
                 end = end if limit is None else min(end, limit)
-            for segment in iter(lambda: self._seal_stretch(end), None):
+            stretches = iter(lambda: self._seal_stretch(end), None)
+            for segment in islice(stretches, 1 if is_brief else None):
                 made += 1
                 if progress is not None:
                     progress(segment.up_to, end)
             if made:
                 self._reclaim()
-            moved = self._move(progress)
+            moved = 0 if is_brief else self._move(progress)
         return made + moved
 
     def _reclaim(self) -> None:

@@ -82,7 +82,8 @@ class BackgroundSealing:
             thread.join()
         if self._last_append is not None and self._is_too_long(self._log.tail_size):
             self._last_append = None
-            self._seal(self._is_too_long)
+            # One segment, should the tail be that of years.
+            self._seal(self._is_too_long, is_brief=True)
 
     def _start(self) -> None:
         with self._changed:
@@ -111,11 +112,13 @@ class BackgroundSealing:
             if seconds <= 0 or self._is_too_long(self._log.tail_size):
                 seconds = self._seal(self._is_long)
 
-    def _seal(self, is_wanted: Callable[[TailSize], bool]) -> float:
+    def _seal(
+        self, is_wanted: Callable[[TailSize], bool], *, is_brief: bool = False
+    ) -> float:
         """Seal, and return in how many seconds to look again."""
         try:
             self._evaluate()
-            has_sealed = self._log.seal(is_wanted=is_wanted) > 0
+            made = self._log.seal(is_wanted=is_wanted, is_brief=is_brief)
         except LedgerError as error:
             # Appends go on: the log is as it was, only longer.
             self._complain(error.message)
@@ -127,7 +130,7 @@ class BackgroundSealing:
             return _SECONDS_AFTER_A_FAULT
         self._last_complaint = ""
         # Where another process is sealing, nothing is.
-        return _QUIET_SECONDS if has_sealed else _SECONDS_WITHOUT_EFFECT
+        return _QUIET_SECONDS if made else _SECONDS_WITHOUT_EFFECT
 
     def _complain(self, message: str) -> None:
         """Log what is wrong, once, however often it is tried."""

@@ -187,6 +187,28 @@ def test_processes_that_live_too_short_to_seal_leave_a_bounded_tail(
     assert tails == [2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
 
 
+def test_a_process_that_closes_seals_one_segment_of_a_long_tail(
+    store_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = places_of(store_target)
+    clock = metering.FixedClock(NOW)
+    with metering.connect(
+        store_target, clock=clock, seal_events=None, **places
+    ) as store:
+        create_meter(store)
+        for number in range(9):
+            create_event(store, identifier=f"event-{number}")
+    monkeypatch.setattr("ledger.sealing._COMMITS_AT_MOST", 4)
+    monkeypatch.setattr("metering.store.sealing._SEAL_COMMITS", 3)
+
+    with metering.connect(store_target, clock=clock, **places) as store:
+        create_event(store, identifier="last")
+
+    with metering.connect(store_target, clock=clock, **places) as store:
+        assert segments_in(store) == 1
+        assert store._engine.log.tail_size.events == 6  # noqa: SLF001 (nothing else shows it)
+
+
 def test_sealing_goes_on_after_a_fault(
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
