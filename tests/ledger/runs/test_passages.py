@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import delete, update
 
 from ledger.appending.drafts import Status
-from ledger.entries import SPAN, Passage
+from ledger.database.store import Database
+from ledger.entries import SPAN, Head, Passage
 from ledger.errors import LogDamagedError
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.log import Log
@@ -178,6 +179,21 @@ def test_a_file_that_is_spoilt_is_not_used(
     assert file in files(tmp_path)
 
 
+def put_back(database: Database, older: Head) -> None:
+    """What a restored backup is: the log as it was."""
+    with database.write() as connection:
+        connection.execute(
+            delete(log_commit).where(log_commit.c.first_position > older.position)
+        )
+        connection.execute(
+            update(log_head).values(
+                position=older.position,
+                recorded_at=older.recorded_at,
+                digest=older.digest,
+            )
+        )
+
+
 def test_a_restored_log_that_went_on_differently_is_read_from_its_rows(
     open_log: OpenLog, open_store: OpenDatabase, tmp_path: Path
 ) -> None:
@@ -187,15 +203,7 @@ def test_a_restored_log_that_went_on_differently_is_read_from_its_rows(
     singles(log, MANY, "lost")
     log.close()
     assert len(files(tmp_path)) == 1
-    with open_store().write() as connection:
-        connection.execute(delete(log_commit).where(log_commit.c.first_position > 100))
-        connection.execute(
-            update(log_head).values(
-                position=older.position,
-                recorded_at=older.recorded_at,
-                digest=older.digest,
-            )
-        )
+    put_back(open_store(), older)
 
     singles(open_log(), MANY, "other")
 
@@ -205,6 +213,25 @@ def test_a_restored_log_that_went_on_differently_is_read_from_its_rows(
     assert told.stored_rows() == tail_of(other) == stored_rows(other)
     assert other.find_event("tokens", "lost-0") is None
     assert other.find_event("tokens", "other-0") == 101
+
+
+def test_a_log_restored_under_a_process_is_not_gone_on_with(
+    open_log: OpenLog, open_store: OpenDatabase, tmp_path: Path
+) -> None:
+    log, other = open_log(), open_log()
+    singles(log, 100)
+    older = log.head()
+    singles(log, 10, "lost")
+    put_back(open_store(), older)
+    singles(other, 2 * MANY, "other")
+    other.close()
+    assert len(files(tmp_path)) == 1
+
+    # What is kept goes on from what this process never saw.
+    for _ in range(2):
+        with pytest.raises(LogDamagedError) as caught:
+            append(log, row("other-0"))
+        assert caught.value.position == 111
 
 
 def test_what_was_sealed_of_a_passage_is_not_taken_in_again(
