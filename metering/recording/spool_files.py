@@ -128,10 +128,14 @@ class SpoolFile:
             OSError: nothing was written; the file must not be written to any more where
                 it is not a lack of room.
         """
+        # What an interrupt broke off, nobody was told of. Left there, it would make the
+        # file longer than is known, and another truncation would cut too much off.
+        if os.fstat(self._descriptor).st_size != self._size:
+            os.ftruncate(self._descriptor, self._size)
         try:
             self._write(b"".join(lines))
         except OSError:
-            # Part of it may be there, which nobody was told.
+            # Part of it may be there, which nobody was told either.
             os.ftruncate(self._descriptor, self._size)
             raise
         self.count += len(lines)

@@ -160,6 +160,56 @@ def test_a_line_that_was_being_written_is_no_event(
     assert list(spool.iterdir()) == []
 
 
+def test_an_interrupt_and_then_a_full_disk_lose_nothing_that_was_recorded(
+    tmp_path: Path, spool: Path
+) -> None:
+    target = str(tmp_path / "usage")
+    program = f"""
+import os, resource, signal
+from datetime import timedelta
+import metering
+
+def sync_and_interrupt(descriptor):
+    os.fsync = sync
+    sync(descriptor)
+    os.kill(os.getpid(), signal.SIGINT)
+
+def record(identifier):
+    recorder.record(event_name="tokens", identifier=identifier, payload={PAYLOAD!r})
+
+m = metering.connect({target!r})
+recorder = m.recorder(spool={str(spool)!r}, max_age=timedelta(hours=1))
+recorder.flush()
+record("before")
+sync, os.fsync = os.fsync, sync_and_interrupt
+try:
+    record("interrupted")
+except KeyboardInterrupt:
+    print("interrupted")
+record("after")
+[file] = os.scandir({str(spool)!r})
+room = file.stat().st_size + 5
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+try:
+    record("no room")
+except metering.StoreFullError:
+    print("full", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with metering.connect(target) as store:
+        create_meter(store)
+        ran = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        assert ran.stdout.split() == ["interrupted", "full"], ran.stderr
+
+        take_in(store, spool)
+
+        assert set(identifiers(store)) == {"before", "after"}
+    assert list(spool.iterdir()) == []
+
+
 def test_a_line_that_is_damaged_is_kept_and_said(
     store: metering.Metering, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
