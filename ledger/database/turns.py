@@ -33,6 +33,7 @@ _FIRST_PLACE = 1 << 32
 """Beyond what the file holds, so that a place is never one of its bytes."""
 
 _NO_PLACE = 0
+_LAST_NUMBER = 1 << 62
 _TAKEN = {errno.EACCES, errno.EAGAIN}
 
 _PATIENCE_SECONDS = 1.0
@@ -128,7 +129,9 @@ class Turns:
         if self._file is None:
             return _NO_PLACE
         read = os.pread(self._file, _NUMBER.size, 0)
-        return int(_NUMBER.unpack(read)[0]) if len(read) == _NUMBER.size else _NO_PLACE
+        number = int(_NUMBER.unpack(read)[0]) if len(read) == _NUMBER.size else 0
+        # Whatever a fault or a stranger wrote there, no write may fail for it.
+        return number if 0 < number < _LAST_NUMBER else _NO_PLACE
 
     def close(self) -> None:
         """Close the side file; later turns come without a queue."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -187,3 +188,16 @@ def test_a_writer_that_knows_of_no_queue_is_waited_for(tmp_path: Path) -> None:
         stranger.execute("ROLLBACK")
         with database.write() as connection:
             connection.execute(text("CREATE TABLE number (value integer)"))
+
+
+@pytest.mark.parametrize("number", [-(1 << 63), -1, 1 << 62, (1 << 63) - 1])
+def test_whatever_the_side_file_says_turns_come(
+    turns: Turns, tmp_path: Path, number: int
+) -> None:
+    (tmp_path / "turns").write_bytes(struct.pack("q", number))
+
+    for _ in range(3):
+        with turns.taken(LONG):
+            pass
+
+    assert turns.last_number() == 3
