@@ -3,7 +3,8 @@
 Everything that can be is prepared before the write lock is taken: duplicates are settled
 against what this process has taken in, and the new events encoded. Under the lock the
 head is moved. If it is not where it was known to be, what others committed is taken in
-and the draft settled against that. Only then the commit is inserted.
+and the draft settled against that. Only then the commit is inserted. Where a database can
+do all of it in one statement, that is tried first, and does nothing where it would wait.
 """
 
 from collections.abc import Callable, Sequence

@@ -44,7 +44,8 @@ class Draft:
             were given the time of arrival, which a repetition cannot repeat.
         facts_position: position of the last fact the events were checked against.
         now: returns the time, microseconds since 1970 UTC. It is called under the write
-            lock, so that nothing is recorded at a time before what another process saw.
+            lock, or right before an append that waits for no lock, so that nothing is
+            recorded at a time before what another process recorded.
         requests: requests to write down in the same database transaction, each with the
             index of the event that has to be new.
         sent_at: when each event was first sent, microseconds since 1970 UTC (int64), at

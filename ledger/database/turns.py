@@ -36,7 +36,7 @@ _NO_PLACE = 0
 _LAST_NUMBER = 1 << 62
 _TAKEN = {errno.EACCES, errno.EAGAIN}
 
-_PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.0001
 _LONGEST_PAUSE_SECONDS = 0.002
 _PAUSES_IN_A_TURN = 8
@@ -84,10 +84,13 @@ class Turns:
 
     Args:
         path: of the side file; made where it is absent.
+        patience_seconds: after how long without any turn that begins or ends the queue
+            is passed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._lock = threading.Lock()
+        self._patience = patience_seconds
         self._file: int | None = None
         if hasattr(fcntl, "F_OFD_SETLK"):  # Linux has them, other systems may not.
             with suppress(OSError):
@@ -99,12 +102,11 @@ class Turns:
         """Wait for a turn, which ends with the block.
 
         Args:
-            timeout_seconds: after how long the queue is passed. Where no turn begins
-                or ends it is passed after a second.
+            timeout_seconds: after how long the queue is passed in any case.
         """
         with self._lock:
             began = monotonic()
-            number = self._join(began + min(timeout_seconds, _PATIENCE_SECONDS))
+            number = self._join(began + min(timeout_seconds, self._patience))
             try:
                 self._wait_for(number - 1, began + timeout_seconds)
                 yield Turn(self, number, monotonic() - began)
@@ -176,7 +178,7 @@ class Turns:
             now, seen = monotonic(), self._last_holder()
             if seen != holder:
                 holder, moved = seen, now
-            elif now > min(until, moved + _PATIENCE_SECONDS):
+            elif now > min(until, moved + self._patience):
                 return
             # The longer a turn lasts, the less it matters to see its end at once.
             pause = max(_SHORTEST_PAUSE_SECONDS, (now - moved) / _PAUSES_IN_A_TURN)

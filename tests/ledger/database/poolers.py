@@ -95,6 +95,8 @@ class _Pooler:
         with suppress(OSError):
             while True:
                 client, _ = door.accept()
+                # The server's messages are passed on one by one.
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(
                     target=self._attend, args=(client,), daemon=True
                 ).start()

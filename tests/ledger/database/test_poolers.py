@@ -101,7 +101,7 @@ def test_time_outs_hold_behind_a_pooler_and_directly(
 ) -> None:
     settings = DatabaseSettings(
         lock_timeout=timedelta(milliseconds=20),
-        statement_timeout=timedelta(milliseconds=200),
+        statement_timeout=timedelta(milliseconds=500),
     )
     for url in (pooled_url, postgresql_url):
         with (

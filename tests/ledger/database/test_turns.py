@@ -28,7 +28,7 @@ WRITERS = 6
 
 @pytest.fixture
 def turns(tmp_path: Path) -> Iterator[Turns]:
-    opened = Turns(tmp_path / "turns")
+    opened = Turns(tmp_path / "turns", LONG)
     yield opened
     opened.close()
 
@@ -44,7 +44,7 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for(
     came = list[int]()
 
     def write(number: int) -> None:
-        with closing(Turns(tmp_path / "turns")) as own, own.taken(LONG):
+        with closing(Turns(tmp_path / "turns", LONG)) as own, own.taken(LONG):
             came.append(number)
 
     with turns.taken(LONG) as turn:
@@ -106,13 +106,16 @@ def test_a_process_killed_in_its_turn_or_in_the_queue_holds_up_nobody(
 
 
 def test_a_process_that_was_stopped_in_its_turn_is_passed(
-    turns: Turns, tmp_path: Path, processes: ForkServerContext
+    tmp_path: Path, processes: ForkServerContext
 ) -> None:
     stopped = Child(processes, take_a_turn, tmp_path / "turns")
     process = next(said(stopped))
     os.kill(process, signal.SIGSTOP)
     try:
-        with turns.taken(LONG) as turn:
+        with (
+            closing(Turns(tmp_path / "turns", patience_seconds=0.01)) as turns,
+            turns.taken(LONG) as turn,
+        ):
             assert turn.waited_seconds < LONG
     finally:
         stopped.kill()
