@@ -99,7 +99,10 @@ def write_awaited(
 
 
 def read_along(target: str, pipe: Connection) -> None:
-    """Read everything again and again, and check that nothing came in behind."""
+    """Read everything again and again, and check that nothing came in behind.
+
+    Says so when it first sees something, and at the end what it saw.
+    """
     looks = changes = 0
     seen: dict[int, int] = {}
     with open_store(target) as store:
@@ -114,7 +117,10 @@ def read_along(target: str, pipe: Connection) -> None:
                 "what was read before has changed"
             )
             looks += 1
-            changes += len(stored) > len(seen)
+            if len(stored) > len(seen):
+                changes += 1
+                if changes == 1:
+                    pipe.send(len(stored))
             seen = stored
     pipe.send(ReadAlong(looks=looks, changes=changes, positions=len(seen)))
 

@@ -10,12 +10,13 @@ from tests.empty_stores import without_store
 from tests.faults.sealing import Sealed, wander
 from tests.faults.usage import assert_holds, create_meter, open_store
 from tests.faults.writing import Acknowledged, Task, read_along, write
-from tests.processes import Child, said
+from tests.processes import PATIENCE_SECONDS, Child, said
 from tests.profiles import PROFILE
 from tests.segment_places import runs_of, segments_of
 
 WRITERS = 4
 EVENTS = 20_000 if PROFILE.is_thorough else 800
+SENT_BY_MOST = EVENTS * 3 // 4
 
 
 @pytest.mark.slow
@@ -26,17 +27,17 @@ def test_four_processes_lose_nothing_double_nothing_and_no_reader_skips(
     """Whether they only write, or seal, make anew and read between."""
     create_meter(store_target)
     reader = Child(processes, read_along, store_target)
-    # Every writer sends every event, in an order of its own.
-    writers = [
-        Child(
-            processes,
-            task,
-            store_target,
-            Random(seed).sample(range(EVENTS), EVENTS),
-            seed,
-        )
-        for seed in range(WRITERS)
-    ]
+
+    def writer(seed: int, events: int) -> Child:
+        """Send events, in an order of its own."""
+        numbers = Random(seed).sample(range(events), events)
+        return Child(processes, task, store_target, numbers, seed)
+
+    writers = [writer(seed, SENT_BY_MOST) for seed in range(WRITERS - 1)]
+    # However busy the machine is, the reader sees some before it can see all.
+    assert reader.pipe.poll(PATIENCE_SECONDS), "the reader hangs"
+    reader.pipe.recv()
+    writers.append(writer(WRITERS, EVENTS))
 
     answers = list(said(*writers))
     reader.pipe.send("stop")
@@ -46,7 +47,7 @@ def test_four_processes_lose_nothing_double_nothing_and_no_reader_skips(
     acknowledged = [each for each in answers if isinstance(each, Acknowledged)]
     segments = sum(each.segments for each in answers if isinstance(each, Sealed))
     assert sum(each.accepted for each in acknowledged) == EVENTS
-    assert sum(each.duplicates for each in acknowledged) == (WRITERS - 1) * EVENTS
+    assert sum(each.duplicates for each in acknowledged) == (WRITERS - 1) * SENT_BY_MOST
     assert seen.positions == EVENTS
     assert seen.changes >= 2
     assert segments >= 2 or task is write
