@@ -77,7 +77,7 @@ class Calls:
         with ExitStack() as closing:  # All of it, in the reverse order.
             closing.callback(self._heavy.shutdown)
             closing.callback(self._light.shutdown)
-            closing.callback(self._events.stop)
+            closing.callback(self._events.close)
             for closable in list(self._closables):
                 closing.callback(closable.close)
 

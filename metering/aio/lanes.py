@@ -99,11 +99,11 @@ class Lane(Generic[ItemT, LaneDoneT]):
         return await future
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Nothing stops it but `stop`."""
+        """Start the thread, unless it runs. Nothing ends it but `close`."""
         with self._lock:
             self._started()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the thread once it has done what was submitted."""
         with self._lock:
             running, self._running = self._running, None

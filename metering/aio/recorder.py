@@ -38,6 +38,8 @@ class AsyncRecorder:
         calls.close_before(recorder)
         holding = recorder.recording.holding
         self._lane = _spooling_lane(holding) if isinstance(holding, Spool) else None
+        if self._lane is not None:
+            calls.close_before(self._lane)
         self._room: asyncio.Future[None] | None = None
         self._turn_began = 0.0
         self._turn_ends = False
@@ -81,7 +83,7 @@ class AsyncRecorder:
 
         def close() -> None:
             if self._lane is not None:
-                self._lane.stop()
+                self._lane.close()
             self._recorder.close(timeout)
 
         await asyncio.to_thread(close)

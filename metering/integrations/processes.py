@@ -36,8 +36,10 @@ class ProcessConnection:
 
     def close(self) -> None:
         """Make durable what was recorded, and close the connection."""
-        self.awaited.calls.close()
-        self.m.close()
+        try:
+            self.awaited.calls.close()
+        finally:
+            self.m.close()
 
 
 class ProcessStore:

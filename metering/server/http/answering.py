@@ -91,7 +91,7 @@ class Answering:
     def stop(self) -> None:
         """End the threads when they have answered what they were given."""
         for lane in self._lanes.values():
-            lane.stop()
+            lane.close()
         if not self._threads:
             return
         self._inbox.put(None)

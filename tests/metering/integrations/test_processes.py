@@ -1,9 +1,12 @@
 """A store of several processes: each has its own connection, whatever forks when."""
 
+import asyncio
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -13,12 +16,15 @@ import pytest
 import metering
 from metering.integrations.processes import ProcessStore
 from tests.metering.integrations.backends import assert_once, recorded
+from tests.metering.recording.failing import store_that_fails
 from tests.processes import Child, said, warm_processes
 from tests.segment_places import places_of
+from tests.waiting import eventually
 
 EACH = 40
 THREADS = 3
 FORKS = 3
+PAYLOAD = {"stripe_customer_id": "cus_1", "value": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +99,57 @@ def test_what_was_recorded_is_durable_once_the_store_is_closed(tmp_path: Path) -
     assert recorded(target, "tokens") == {f"event-{number}": 1 for number in range(100)}
 
 
+def test_a_store_is_closed_whatever_its_recorder_says(tmp_path: Path) -> None:
+    usage = store_at(str(tmp_path / "usage"))
+    opened = usage.open()
+    unrecorded = list[metering.EventsUnrecordedError]()
+
+    def close() -> None:
+        try:
+            usage.close()
+        except metering.EventsUnrecordedError as error:
+            unrecorded.append(error)
+
+    with store_that_fails():
+        record_soon(usage, "event")
+        closing = threading.Thread(target=close)
+        closing.start()
+        eventually(lambda: opened.recorder.recording.is_closed)
+        # Sooner than the close that waits would.
+        with pytest.raises(metering.EventsUnrecordedError):
+            opened.recorder.close(timedelta(0))
+        closing.join()
+
+    assert [error.code for error in unrecorded] == ["events_unrecorded"]
+    with pytest.raises(metering.StoreClosedError):
+        opened.m.status()
+
+
+def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path) -> None:
+    target = str(tmp_path / "usage")
+    usage = ProcessStore(
+        partial(metering.connect, target),
+        recorder=partial(metering.Metering.recorder, spool=tmp_path / "spool"),
+    )
+    usage.m.meters.create(
+        display_name="Tokens",
+        event_name="tokens",
+        default_aggregation={"formula": "sum"},
+    )
+
+    async def record() -> None:
+        opened = usage.open()
+        await opened.awaited_recorder.record(event_name="tokens", payload=PAYLOAD)
+        await opened.awaited.meter_events.create(event_name="tokens", payload=PAYLOAD)
+        await opened.awaited.status()
+
+    asyncio.run(record())
+    usage.close()
+
+    names = [thread.name for thread in threading.enumerate()]
+    assert [name for name in names if name.startswith("metering")] == []
+
+
 @pytest.mark.slow
 @pytest.mark.dialect
 def test_a_process_that_forks_under_load_records_each_event_once(
@@ -143,7 +200,7 @@ def record_both(usage: ProcessStore, name: str, names: list[str]) -> None:
         event = usage.m.meter_events.create(
             event_name="tokens",
             identifier=f"{name}-waited-{number}",
-            payload={"stripe_customer_id": "cus_1", "value": "1"},
+            payload=PAYLOAD,
         )
         names.append(event.identifier)
         record_soon(usage, f"{name}-{number}")
@@ -153,7 +210,7 @@ def record_soon(usage: ProcessStore, identifier: str) -> None:
     usage.recorder.record(
         event_name="tokens",
         identifier=identifier,
-        payload={"stripe_customer_id": "cus_1", "value": "1"},
+        payload=PAYLOAD,
     )
 
 
