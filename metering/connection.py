@@ -216,7 +216,9 @@ class Metering:
                 durable when `Recorder.record` returns. What a killed process left there is
                 taken in by the next one that opens it, once.
             exits_on_sigterm: whether SIGTERM exits in order, where its default would end
-                the process at once. A handler that the process has is left as it is.
+                the process at once. A handler that the process has is left as it is. It
+                must not call the recorder, whose lock the code that it interrupts may
+                hold: let it raise SystemExit, or set a flag for the main thread.
 
         Raises:
             InvalidRequestError: an argument is malformed.
