@@ -7,6 +7,10 @@ positions have no gaps and commit order is position order. The lock must
 never be taken inside a savepoint (rolling back to it would release the lock), nor after
 a snapshot exists (a stale head would be read).
 
+An append in one statement tries for the lock within it, after its snapshot was taken, and
+never waits. It does nothing unless the head's row, which PostgreSQL reads anew before it
+changes it, is the one that the append was made for.
+
 All tables lie in one schema, which is the whole search path of every connection: names
 need no qualification, and a table of the application is never taken for ours. Stores in
 two schemas of a database are strangers to each other, with locks of their own.
