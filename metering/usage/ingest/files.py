@@ -205,9 +205,11 @@ def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
     )
     reading = pyarrow.csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME)
     if len(block) == _BYTES_AT_A_TIME:
-        with pa.input_stream(str(path), compression=compression) as file:
-            reader = pyarrow.csv.open_csv(file, reading, parsing)
-            return list(reader.schema.names), True
+        # Not closed here: it is read ahead in another thread, which after a close could
+        # read on from the next file that gets its number.
+        stream = pa.input_stream(str(path), compression=compression)
+        reader = pyarrow.csv.open_csv(stream, reading, parsing)
+        return list(reader.schema.names), True
     # The parser takes a line of names that does not end for no file at all.
     table = pyarrow.csv.read_csv(pa.BufferReader(block + b"\n"), reading, parsing)
     has_rows = bool(table.num_rows or skipped)
