@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -103,6 +104,26 @@ class SegmentFile:
         shifts = self._starts[wanted] - (np.cumsum(sizes) - sizes)
         return table.take(pa.array(rows - shifts[np.searchsorted(wanted, groups)]))
 
+    def rows_of(self, groups: Sequence[int]) -> np.ndarray:
+        """Return the numbers (int64, ascending) of the rows of some groups, in order."""
+        starts = self._starts.tolist()
+        parts = [np.arange(starts[group], starts[group + 1]) for group in groups]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    def groups_of(self, rows: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Return which groups hold some rows.
+
+        Returns:
+            For each group its number, the indexes of its rows in `rows`, and the numbers
+            of these rows in the group.
+        """
+        groups = np.searchsorted(self._starts, rows, side="right") - 1
+        found = []
+        for group in np.unique(groups).tolist():
+            at = np.flatnonzero(groups == group)
+            found.append((group, at, rows[at] - int(self._starts[group])))
+        return found
+
     @property
     def _group_count(self) -> int:
         return int(self.metadata.num_row_groups)
@@ -146,3 +167,21 @@ class RowMap:
             raise LogDamagedError(position, "no meter event is there")
         rows: np.ndarray = self._order[at].astype(np.int64)
         return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRows:
+    """Rows of a segment in the order of the log: columns (int64) of equal length.
+
+    Attributes:
+        positions: ascending.
+        rows: the number of each in the segment.
+    """
+
+    positions: np.ndarray
+    rows: np.ndarray
+
+    def after(self, position: int) -> "SegmentRows":
+        """Return those at later positions."""
+        start = int(np.searchsorted(self.positions, position, side="right"))
+        return SegmentRows(positions=self.positions[start:], rows=self.rows[start:])

@@ -20,7 +20,7 @@ from ledger.errors import (
 )
 from ledger.segments.directory import DirectoryStore
 from ledger.segments.entry import Segment, overlapping
-from ledger.segments.files import EVENTS, RowMap, SegmentFile
+from ledger.segments.files import EVENTS, KEYS, RowMap, SegmentFile, SegmentRows
 from ledger.segments.layout import (
     SEGMENT,
     Boundaries,
@@ -38,9 +38,15 @@ SERIES = ("position", "timestamp", "value")
 
 _FILES_KEPT_OPEN = 256
 _ROW_MAPS_KEPT = 16
+_ROWS_FOUND_KEPT = 16
+_GROUPS_KEPT = 8
+_NameT = TypeVar("_NameT")
 _KeptT = TypeVar("_KeptT")
 # What reading a file that was changed may raise.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+
+
+_RowsAsked = tuple[str, str | None, str | None, tuple[int, int]]
 
 
 class SegmentReader:
@@ -55,6 +61,8 @@ class SegmentReader:
         self._lock = threading.Lock()
         self._files: OrderedDict[str, SegmentFile] = OrderedDict()
         self._rows: OrderedDict[str, RowMap] = OrderedDict()
+        self._found: OrderedDict[_RowsAsked, SegmentRows] = OrderedDict()
+        self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
 
     def __reduce__(self) -> tuple[type["SegmentReader"], tuple[SegmentStore]]:
         """Pickle as the store, which opens itself again."""
@@ -170,6 +178,66 @@ class SegmentReader:
         (batch,) = table.unify_dictionaries().combine_chunks().to_batches()
         rows = row_numbers(batch, timestamps_of(batch), event_name, customer, times)
         return pa.Table.from_batches([batch.take(pa.array(rows))]).select(list(columns))
+
+    def rows_where(
+        self,
+        segment: Segment,
+        event_name: str | None,
+        customer: str | None,
+        times: tuple[int, int],
+    ) -> SegmentRows:
+        """Find which rows `where` reads; those found last are kept for the next page."""
+        wanted = segment.name, event_name, customer, times
+        with self._lock:
+            found = self._found.get(wanted)
+        if found is None:
+            found = self._find_rows(segment, event_name, customer, times)
+        with self._lock:
+            _keep(self._found, wanted, found, _ROWS_FOUND_KEPT)
+        return found
+
+    def _find_rows(
+        self,
+        segment: Segment,
+        event_name: str | None,
+        customer: str | None,
+        times: tuple[int, int],
+    ) -> SegmentRows:
+        with self._reading(segment) as file:
+            groups = file.groups_that_may_hold(event_name, customer, times)
+            numbers = file.rows_of(groups)
+            table = file.read(("position", *KEYS), groups)
+        if not groups:
+            return SegmentRows(positions=numbers, rows=numbers)
+        (batch,) = table.unify_dictionaries().combine_chunks().to_batches()
+        rows = row_numbers(batch, timestamps_of(batch), event_name, customer, times)
+        positions = batch.column("position").to_numpy()[rows]
+        order = np.argsort(positions, kind="stable")
+        return SegmentRows(positions=positions[order], rows=numbers[rows[order]])
+
+    def at_rows(
+        self, segment: Segment, rows: np.ndarray
+    ) -> tuple[pa.RecordBatch, np.ndarray]:
+        """Read few rows of a segment, in the order given, and when each was recorded.
+
+        The groups of rows that were read last are kept: the next page is likely there.
+        """
+        parts, places = [], []
+        with self._reading(segment) as file:
+            for group, at, within in file.groups_of(rows):
+                kept = segment.name, group
+                with self._lock:
+                    table = self._groups.get(kept)
+                if table is None:
+                    table = file.read(EVENTS, [group])
+                with self._lock:
+                    _keep(self._groups, kept, table, _GROUPS_KEPT)
+                parts.append(table.take(pa.array(within)))
+                places.append(at)
+        order = np.argsort(np.concatenate(places), kind="stable")
+        found = pa.concat_tables(parts).unify_dictionaries().take(pa.array(order))
+        recorded_at = found.column("recorded_at").cast(pa.int64()).to_numpy()
+        return usage_batch_of(found), recorded_at
 
     def at_positions(
         self, segment: Segment, positions: np.ndarray
@@ -291,7 +359,9 @@ def check_content(segment: Segment, content: pa.Buffer) -> None:
         raise SegmentDamagedError(segment.name, "what is stored is not what was sealed")
 
 
-def _keep(kept: OrderedDict[str, _KeptT], name: str, value: _KeptT, most: int) -> None:
+def _keep(
+    kept: OrderedDict[_NameT, _KeptT], name: _NameT, value: _KeptT, most: int
+) -> None:
     kept[name] = value
     kept.move_to_end(name)
     if len(kept) > most:

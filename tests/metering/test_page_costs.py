@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,6 +19,8 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import Engine
 
 import metering
+from ledger.segments.layout import ROWS_IN_A_GROUP
+from ledger.segments.parts import PartsFile
 from metering.webhooks.enqueueing import enqueue
 from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import NOW, create_meter
@@ -209,3 +213,61 @@ def test_a_page_reads_as_much_of_a_long_list_as_of_a_short_one(
         if work > MOST * max(few[name], 30)
     }
     assert more == {}
+
+
+def rows_decoded(target: str, customers: int) -> list[int]:
+    """How many rows of a segment each page of a customer's events decodes, in turn."""
+    with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
+        create_meter(store)
+        count = 70_000
+        numbers = range(count)
+        store.meter_events.ingest(
+            pa.table(
+                {
+                    "event_name": ["tokens"] * count,
+                    "identifier": [f"event_{number}" for number in numbers],
+                    "timestamp": pa.array([NOW] * count, pa.timestamp("us", "UTC")),
+                    "stripe_customer_id": [f"cus_{n % customers}" for n in numbers],
+                    "value": ["1"] * count,
+                }
+            )
+        )
+        store.seal()
+    decoded = []
+    with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
+        after, rows = 0, list[int]()
+
+        def on_read(found: pa.Table) -> pa.Table:
+            rows.append(found.num_rows)
+            return found
+
+        with reads_of_parts(on_read):
+            for _ in range(3):
+                rows.clear()
+                page = list(
+                    islice(
+                        store.meter_events.list(customer="cus_1", starting_after=after),
+                        10,
+                    )
+                )
+                assert len(page) == 10
+                after = page[-1].position
+                decoded.append(sum(rows))
+    return decoded
+
+
+@contextmanager
+def reads_of_parts(on_read: Callable[[pa.Table], pa.Table]) -> Iterator[None]:
+    """See every table that is decoded of a segment's file."""
+    read = PartsFile.read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PartsFile, "read", lambda *given: on_read(read(*given)))
+        yield
+
+
+def test_a_page_of_sealed_events_decodes_a_group_of_rows_once(tmp_path: Path) -> None:
+    first, *next_pages = rows_decoded(str(tmp_path / "usage"), customers=2)
+
+    # Where the customer's rows are, and one group of them; the next pages are there.
+    assert first <= 70_000 + ROWS_IN_A_GROUP
+    assert next_pages == [0, 0]
