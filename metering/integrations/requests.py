@@ -4,8 +4,7 @@ What a framework calls a request is its module's; this is the same for all of th
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypedDict, TypeVar
 
@@ -61,23 +60,27 @@ class RequestMetering(Generic[RequestT]):
 
     def record(self, usage: ProcessStore, request: RequestT, status: int) -> None:
         """Record the event of a request, and wait for the log where `waits`."""
-        with self._failing():
-            event, own = self._event_of(request, status), usage.open()
+        try:
+            event = self._event_of(request, status)
             if event is not None and self.waits:
-                own.m.meter_events.create(**event)
+                usage.m.meter_events.create(**event)
             elif event is not None:
-                own.recorder.record(**event)
+                usage.recorder.record(**event)
+        except Exception as error:  # noqa: BLE001  # of the application's functions too
+            self.failed(error)
 
     async def record_awaited(
         self, usage: ProcessStore, request: RequestT, status: int
     ) -> None:
         """Do the same in an event loop, which goes on meanwhile."""
-        with self._failing():
-            event, own = self._event_of(request, status), usage.open()
+        try:
+            event = self._event_of(request, status)
             if event is not None and self.waits:
-                await own.awaited.meter_events.create(**event)
+                await usage.open().awaited.meter_events.create(**event)
             elif event is not None:
-                await own.awaited_recorder.record(**event)
+                await usage.open().awaited_recorder.record(**event)
+        except Exception as error:  # noqa: BLE001  # of the application's functions too
+            self.failed(error)
 
     def _event_of(self, request: RequestT, status: int) -> RequestEvent | None:
         payload = self.payload(request, status)
@@ -88,10 +91,3 @@ class RequestMetering(Generic[RequestT]):
             payload=payload,
             identifier=self.identifier(request),
         )
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001  # of the application's functions too
-            self.failed(error)
