@@ -86,15 +86,20 @@ class CreditApplications:
     ) -> CreditsReceipt:
         """Settle the invoices of a billing run, as if applied one by one in order.
 
-        They are committed in portions of some 50,000 lines. An invoice that breaks a
-        rule does not fail the others; one that was settled before is answered and
-        draws nothing, so that a run that broke off can be repeated whole.
+        The rows of an invoice may lie anywhere. Invoices are settled in the order of
+        their first rows, and their lines draw in the order of theirs. An invoice that
+        comes again with all its lines is a repetition.
+
+        They are committed in portions of some 50,000 lines, after the source was read
+        whole. An invoice that breaks a rule does not fail the others; one that was
+        settled before is answered and draws nothing, so that a run that broke off can
+        be repeated whole.
 
         Args:
             source: an Arrow table, or any Arrow stream; a row a line with the columns
                 invoice, customer, period_end, line, amount, currency and price (null,
                 or left out, for a line without one). Timestamps have a time zone. The
-                rows of an invoice are neighbours, in the order in which they draw.
+                rows of an invoice have one customer, currency and period end.
             progress: is called after each commit with how far the run has come.
 
         Raises:

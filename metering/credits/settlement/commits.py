@@ -113,24 +113,16 @@ def _sort_out(batch: InvoiceBatch, seen: CreditQueries) -> _SortedOut:
         try:
             check_same(before, batch.invoice(at))
         except InvalidRequestError as error:
-            is_torn = invoice_id in first
-            found.rejections.append(_rejection(batch, at, error, is_torn=is_torn))
+            row = int(batch.rows[at])
+            found.rejections.append(
+                InvoiceRejection(row, invoice_id, error.code, error.message)
+            )
         else:
             if invoice_id in first:
                 found.copies[at] = first[invoice_id]
             else:
                 found.repeated[at] = before
     return _SortedOut([*first.values()], found.repeated, found.copies, found.rejections)
-
-
-def _rejection(
-    batch: InvoiceBatch, at: int, error: InvalidRequestError, *, is_torn: bool
-) -> InvoiceRejection:
-    message = error.message
-    if is_torn:
-        # What is taken for two invoices may be one, whose rows are apart.
-        message += "; the rows of one invoice must be neighbours"
-    return InvoiceRejection(int(batch.rows[at]), batch.ids[at], error.code, message)
 
 
 def _as_settled(invoice: Invoice) -> Application:

@@ -18,8 +18,8 @@ from metering.arguments.strings import LONGEST_ID, LONGEST_TEXT
 from metering.credits.invoices import Invoice, check_invoice
 from metering.credits.requests import AMOUNT_MAX
 from metering.credits.settlement.receipts import InvoiceRejection
-from metering.credits.settlement.sources import first_rows
-from metering.errors import InvalidRequestError
+from metering.credits.settlement.sources import InvoicePortion
+from metering.errors import InvalidRequestError, shown
 from projections.windows import END
 
 
@@ -28,7 +28,7 @@ class InvoiceBatch:
     """Invoices that obey the rules, in the order of the source, and those that do not.
 
     Attributes:
-        rows: number of the first row of each invoice (int64).
+        rows: number in the source of the first row of each invoice (int64).
         ids, customers, currencies: of each invoice.
         period_ends: of each invoice (int64).
         first_line: of each invoice, and the number of lines behind the last (int64).
@@ -61,21 +61,17 @@ class InvoiceBatch:
         )
 
 
-def check_invoices(portion: pa.Table, first_row: int) -> InvoiceBatch:
-    """Check the invoices of a portion of a source.
-
-    Args:
-        portion: whole invoices, in the columns of `metering.credits.settlement.sources`.
-        first_row: number of the portion's first row in its source.
-    """
-    columns = _InvoiceColumns(portion)
-    firsts = first_rows(portion)
-    bounds = np.append(firsts, portion.num_rows)
-    names = _Texts(portion.column("invoice").take(pa.array(firsts)), LONGEST_ID)
+def check_invoices(portion: InvoicePortion) -> InvoiceBatch:
+    """Check the invoices of a portion of a source."""
+    table = portion.rows
+    columns = _InvoiceColumns(table)
+    firsts = np.flatnonzero(np.diff(portion.begins, prepend=-1))
+    bounds = np.append(firsts, table.num_rows)
+    names = _Texts(table.column("invoice").take(pa.array(firsts)), LONGEST_ID)
     is_plain = names.is_plain & columns.plain_invoices(firsts)
     period_ends = columns.period_end[firsts]
     batch = InvoiceBatch(
-        rows=firsts + first_row,
+        rows=portion.begins[firsts],
         ids=names.at(np.arange(len(firsts))),
         customers=columns.customer.at(firsts),
         currencies=[each.lower() for each in columns.currency.at(firsts)],
@@ -89,7 +85,7 @@ def check_invoices(portion: pa.Table, first_row: int) -> InvoiceBatch:
     accepted: dict[int, Invoice] = {}
     rejections = []
     for at in np.flatnonzero(~is_plain).tolist():
-        rows = portion.slice(bounds[at], bounds[at + 1] - bounds[at])
+        rows = table.slice(bounds[at], bounds[at + 1] - bounds[at])
         try:
             accepted[at] = _check_one_by_one(rows)
         except InvalidRequestError as error:
@@ -230,9 +226,11 @@ def _check_one_by_one(rows: pa.Table) -> Invoice:
         lines=lines,
     )
     for name, values in (("customer", texts["customer"]), ("period_end", times)):
-        if values != values[:1] * len(values):
+        others = [value for value in values if value != values[0]]
+        if others:
             raise InvalidRequestError(
-                f"Invalid {name}: the rows of invoice {checked.id} have different ones",
+                f"Invalid {name}: the rows of invoice {checked.id} have different ones,"
+                f" {shown(values[0])} and {shown(others[0])}",
                 param=name,
             )
     return checked

@@ -25,11 +25,11 @@ def run_billing(
     opened = open_invoices(source)
     tally, spendable = SettlementTally(), Spendable()
     for portion in opened.portions:
-        batch = check_invoices(portion, tally.rows)
+        batch = check_invoices(portion)
         tally.rejections.extend(batch.rejections)
         if len(batch):
             _commit(engine, batch, spendable, tally)
-        tally.rows += portion.num_rows
+        tally.rows += portion.rows.num_rows
         if progress is not None:
             progress(tally.progress(opened.total_rows))
     return tally.receipt()

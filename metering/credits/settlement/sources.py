@@ -1,6 +1,7 @@
 """Sources of a billing run: Arrow tables and streams, cut between invoices.
 
-A portion has whole invoices: the rows of one are neighbours.
+A portion has whole invoices. The last row of a source may belong to the first invoice,
+so that a source is read whole before the first portion.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metering.arguments.arrow_types import is_text, is_word, require_type
+from metering.credits.settlement.gathering import are_together, invoices_of
 from metering.errors import SourceError
 
 _ROWS_AT_A_TIME = 50_000
@@ -19,20 +21,33 @@ _NAMES = (*_TEXTS, "period_end", "amount")
 
 
 @dataclass(frozen=True, slots=True)
+class InvoicePortion:
+    """Some invoices of a source.
+
+    Attributes:
+        rows: of whole invoices, those of each one behind the other.
+        begins: of each row, the number in the source of its invoice's first (int64).
+    """
+
+    rows: pa.Table
+    begins: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceSource:
     """A source that is being read.
 
     Attributes:
         total_rows: how many rows it has, or None where it does not say.
-        portions: tables of whole invoices in order.
+        portions: its invoices, in the order in which they begin.
     """
 
     total_rows: int | None
-    portions: Iterator[pa.Table]
+    portions: Iterator[InvoicePortion]
 
 
 def open_invoices(source: object) -> InvoiceSource:
-    """Begin to read a source.
+    """Open a source; a stream is read whole.
 
     Raises:
         SourceError: it is no Arrow data, lacks a column, or has one of a wrong type.
@@ -40,8 +55,7 @@ def open_invoices(source: object) -> InvoiceSource:
     match source:
         case pa.Table():
             _check_schema(source.schema)
-            batches = iter(source.to_batches(max_chunksize=_ROWS_AT_A_TIME))
-            return InvoiceSource(source.num_rows, _portions(batches, source.schema))
+            return InvoiceSource(source.num_rows, _portions(source))
         case pa.RecordBatch():
             return open_invoices(pa.Table.from_batches([source]))
         case _ if hasattr(source, "__arrow_c_stream__"):
@@ -50,18 +64,20 @@ def open_invoices(source: object) -> InvoiceSource:
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(error) from error
             _check_schema(reader.schema)
-            return InvoiceSource(None, _portions(_batches(reader), reader.schema))
+            return InvoiceSource(None, _portions(_read(reader)))
         case _:
             raise SourceError(
                 f"Cannot settle {type(source).__name__}: give an Arrow table or stream"
             )
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _read(reader: pa.RecordBatchReader) -> pa.Table:
+    names = [name for name in _NAMES if name in reader.schema.names]
     try:
-        yield from reader
+        batches = [batch.select(names) for batch in reader]
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error) from error
+    return pa.Table.from_batches(batches, pa.schema(map(reader.schema.field, names)))
 
 
 def _unreadable(error: Exception) -> SourceError:
@@ -69,33 +85,34 @@ def _unreadable(error: Exception) -> SourceError:
     return SourceError(f"Cannot read the stream: {reason}")
 
 
-def _portions(
-    batches: Iterator[pa.RecordBatch], schema: pa.Schema
-) -> Iterator[pa.Table]:
-    """Cut a stream of batches of any size between invoices."""
-    waiting = _plain(schema.empty_table())
-    for batch in batches:
-        waiting = pa.concat_tables(
-            [waiting, _plain(pa.Table.from_batches([batch], schema))]
+def _portions(source: pa.Table) -> Iterator[InvoicePortion]:
+    """Cut a source between invoices."""
+    begins = invoices_of(_texts(source, "invoice"), _texts(source, "line"))
+    rows, order = source, None
+    if not are_together(begins):
+        order = np.argsort(begins, kind="stable")
+        begins, rows = begins[order], _plain(source).combine_chunks()
+    start = 0
+    while start < len(begins):
+        end = _end_of_portion(begins, start)
+        portion = (
+            _plain(rows.slice(start, end - start))
+            if order is None
+            else rows.take(pa.array(order[start:end]))
         )
-        if waiting.num_rows >= _ROWS_AT_A_TIME:
-            waiting = waiting.combine_chunks()
-            cut = int(first_rows(waiting)[-1])
-            if cut:
-                yield waiting.slice(0, cut)
-                waiting = waiting.slice(cut)
-    if waiting.num_rows:
-        yield waiting.combine_chunks()
+        yield InvoicePortion(portion.combine_chunks(), begins[start:end])
+        start = end
 
 
-def first_rows(table: pa.Table) -> np.ndarray:
-    """Return the rows at which the invoices of a table begin (int64)."""
-    names = table.column("invoice").combine_chunks().fill_null("")
-    # A row that names no invoice has no neighbours: it is refused by itself.
-    others = pc.or_(pc.not_equal(names[1:], names[:-1]), pc.equal(names[1:], ""))
-    is_first = np.ones(len(names), bool)
-    is_first[1:] = others.to_numpy(zero_copy_only=False)
-    return np.flatnonzero(is_first)
+def _end_of_portion(begins: np.ndarray, start: int) -> int:
+    """Return the row behind a portion: as many invoices as fit, and at least one."""
+    end = start + _ROWS_AT_A_TIME
+    if end >= len(begins):
+        return len(begins)
+    cut = int(np.searchsorted(begins, begins[end]))
+    if cut > start:
+        return cut
+    return int(np.searchsorted(begins, begins[end], side="right"))
 
 
 def _plain(table: pa.Table) -> pa.Table:
@@ -111,6 +128,10 @@ def _plain(table: pa.Table) -> pa.Table:
         ],
         _NAMES,
     )
+
+
+def _texts(source: pa.Table, name: str) -> pa.ChunkedArray:
+    return source.column(name).cast(pa.string())
 
 
 def _undictionaried(column: pa.ChunkedArray) -> pa.ChunkedArray:

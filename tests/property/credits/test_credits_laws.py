@@ -7,11 +7,12 @@ and names where the law is from.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from operator import ne
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import event, example, given
+from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 
 import metering
@@ -123,6 +124,8 @@ def test_a_billing_run_rejects_what_applying_refuses_for_the_same_reason(
         name = data.draw(st.sampled_from(sorted(FAULTS)))
         if row and (name != "invoice" or row["line"] == "il_0"):
             row[name] = data.draw(st.sampled_from(FAULTS[name]))
+    named = [name for name, _ in groupby(row["invoice"] for row in table) if name]
+    assume(len(set(named)) == len(named))
     invoices: list[list[dict[str, Any]]] = []
     for row in table:
         if not invoices or (invoices[-1][0]["invoice"] or "") != (row["invoice"] or ""):
@@ -184,9 +187,7 @@ def test_a_billing_run_that_is_repeated_changes_nothing(run: Run) -> None:
 
         assert (again.applied, again.repeated) == (0, first.applied + first.repeated)
         assert again.transactions == first.transactions
-        # Only the first time it may be one invoice that was torn, which is told.
-        named = ["row", "invoice", "code"]
-        assert again.rejections.select(named) == first.rejections.select(named)
+        assert again.rejections == first.rejections
         assert (settled.history(), settled.balances(), settled.store.position) == before
 
 
