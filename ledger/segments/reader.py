@@ -385,5 +385,7 @@ def row_numbers(
         if word is not None:
             encoded = batch.column(column)
             code = pc.index(encoded.dictionary, word).as_py()
+            if code < 0:
+                return np.zeros(0, np.int64)
             matches &= encoded.indices.to_numpy() == code
     return np.flatnonzero(matches)
