@@ -32,6 +32,7 @@ from ledger.segments.catalog import (
     read_segments,
 )
 from ledger.segments.entry import Segment, name_prefix, segment_name
+from ledger.segments.in_database import DatabaseStore
 from ledger.segments.layout import encode_segment, segment_table
 from ledger.segments.moving import MovingStore
 from ledger.segments.parts import checksums_of
@@ -132,9 +133,14 @@ class Sealing:
         self._store.put(segment.name, content)
         with self._database.write() as connection:
             # Another process may have swept the file away as left behind.
-            if self._store.size(segment.name) != segment.byte_count:
+            if self._size(connection, segment.name) != segment.byte_count:
                 raise SegmentMissingError(self._store.url, segment.name)
             return segment if add_segment(connection, segment) else None
+
+    def _size(self, connection: Connection, name: str) -> int | None:
+        if isinstance(self._store, DatabaseStore):
+            return self._store.size_within(connection, name)
+        return self._store.size(name)
 
     def _stretch(
         self, connection: Connection, after: Head, end: int

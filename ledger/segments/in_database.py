@@ -14,7 +14,16 @@ from io import SEEK_CUR, SEEK_END, SEEK_SET
 from typing import NoReturn
 
 import pyarrow as pa
-from sqlalchemy import URL, bindparam, delete, func, insert, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    make_url,
+    select,
+)
 
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
@@ -111,9 +120,16 @@ class DatabaseStore:
 
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent."""
-        check_name(name)
         with self._database.watch() as connection:
-            size = connection.execute(_SIZE, {"wanted": name}).scalar_one()
+            return self.size_within(connection, name)
+
+    def size_within(self, connection: Connection, name: str) -> int | None:
+        """Find the size in a database transaction, for one that holds the write lock.
+
+        Behind a pooler, those who wait for the lock may have every other session.
+        """
+        check_name(name)
+        size = connection.execute(_SIZE, {"wanted": name}).scalar_one()
         return None if size is None else int(size)
 
     def names(self, prefix: str) -> list[str]:

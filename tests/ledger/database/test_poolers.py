@@ -1,8 +1,9 @@
 """A store lives behind a pooler that gives each transaction another session."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ import metering
 from ledger.database.addresses import open_database
 from ledger.database.settings import DatabaseSettings
 from ledger.errors import StoreBusyError, StoreUnavailableError
-from tests.ledger.database.poolers import PGBOUNCER, pgbouncer, transaction_pooler
+from tests.ledger.database.poolers import (
+    PGBOUNCER,
+    SESSIONS,
+    pgbouncer,
+    transaction_pooler,
+)
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.dialect]
 
@@ -121,6 +128,53 @@ def test_time_outs_hold_behind_a_pooler_and_directly(
                 connection.execute(text("SELECT pg_sleep(10)"))
             with second.write() as connection:
                 connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.slow
+def test_sealing_wants_no_second_session_while_it_holds_the_write_lock(
+    pooled_url: str, tmp_path: Path
+) -> None:
+    def connected(name: str) -> metering.Metering:
+        return metering.connect(
+            pooled_url,
+            cache=tmp_path / name,
+            lock_timeout=timedelta(seconds=10),
+            seal_events=None,
+        )
+
+    with ExitStack() as closing_all:
+        sealer, *writers = (
+            closing_all.enter_context(connected(f"cache-{number}"))
+            for number in range(1 + SESSIONS)
+        )
+        sealer.meters.create(
+            display_name="Tokens",
+            event_name="tokens",
+            default_aggregation={"formula": "sum"},
+        )
+        is_sealed = threading.Event()
+
+        def write(writer: metering.Metering) -> int:
+            count = 0
+            while not (is_sealed.is_set() and count):
+                writer.meter_events.create(
+                    event_name="tokens",
+                    payload={"stripe_customer_id": "cus_1", "value": "2"},
+                )
+                count += 1
+            return count
+
+        with ThreadPoolExecutor(SESSIONS) as threads:
+            counts = [threads.submit(write, writer) for writer in writers]
+            try:
+                for _ in range(5):
+                    start = sealer.position
+                    eventually(lambda start=start: sealer.position > start)  # type: ignore[misc]  # a default is no argument
+                    assert sealer.seal() > 0
+            finally:
+                is_sealed.set()
+        # Nobody gave up: the others waited with every session there is.
+        assert sealer.position == 1 + sum(count.result() for count in counts)
 
 
 def test_a_pool_gives_no_more_connections_than_it_has(postgresql_url: str) -> None:
