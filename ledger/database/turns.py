@@ -128,9 +128,7 @@ class Turns:
 
     def last_number(self) -> int:
         """Return the number of the last writer that joined."""
-        if self._file is None:
-            return _NO_PLACE
-        read = os.pread(self._file, _NUMBER.size, 0)
+        read = self._read(_NUMBER.size, 0)
         number = int(_NUMBER.unpack(read)[0]) if len(read) == _NUMBER.size else 0
         # Whatever a fault or a stranger wrote there, no write may fail for it.
         return number if 0 < number < _LAST_NUMBER else _NO_PLACE
@@ -144,7 +142,8 @@ class Turns:
         """Close the side file without a look at who uses it."""
         file, self._file = self._file, None
         if file is not None:
-            os.close(file)
+            with suppress(OSError):
+                os.close(file)
 
     def _join(self, until: float) -> int:
         """Take a place, or none where that cannot be done in time, or at all."""
@@ -185,10 +184,15 @@ class Turns:
             sleep(min(pause, _LONGEST_PAUSE_SECONDS))
 
     def _last_holder(self) -> Holder | None:
-        if self._file is None:
-            return None
-        read = os.pread(self._file, _HOLDER.size, _HOLDER_AT)
+        read = self._read(_HOLDER.size, _HOLDER_AT)
         return Holder(*_HOLDER.unpack(read)) if len(read) == _HOLDER.size else None
+
+    def _read(self, size: int, start: int) -> bytes:
+        """Read what the side file holds; nothing where it cannot be read."""
+        if self._file is not None:
+            with suppress(OSError):
+                return os.pread(self._file, size, start)
+        return b""
 
     def _take(self, number: int) -> bool:
         """Lock the byte of a number, and return whether it was free."""
@@ -206,12 +210,18 @@ class Turns:
         if self._file is None:
             return False
         asked = _lock(fcntl.F_WRLCK, number)
-        answer = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, asked)
+        try:
+            answer = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, asked)
+        except OSError:  # Nobody is waited for who cannot be seen.
+            return False
         return bool(_LOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
     def _free(self, number: int) -> None:
         if self._file is not None and number != _NO_PLACE:
-            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, number))
+            try:
+                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, number))
+            except OSError:  # What was written in the turn is written all the same.
+                self.forget()
 
 
 def _lock(kind: int, number: int) -> bytes:

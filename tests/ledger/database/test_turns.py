@@ -204,3 +204,26 @@ def test_whatever_the_side_file_says_turns_come(
             pass
 
     assert turns.last_number() == 3
+
+
+def test_a_side_file_that_fails_in_a_turn_fails_no_writer(
+    turns: Turns, tmp_path: Path
+) -> None:
+    with turns.taken(LONG) as turn:
+        # As a network file system may take it away.
+        os.close(descriptor_of(tmp_path / "turns"))
+        assert not turn.is_awaited
+        turn.begin()
+        assert turns.holder() is None
+
+    with turns.taken(LONG) as turn:
+        assert not turn.is_awaited
+
+
+def descriptor_of(path: Path) -> int:
+    [found] = [
+        int(entry.name)
+        for entry in Path("/proc/self/fd").iterdir()
+        if entry.is_symlink() and entry.readlink() == path
+    ]
+    return found
