@@ -75,7 +75,7 @@ class Metering:
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
         credit_grants: create, update, retrieve, list, expire, void.
-        credits: apply, apply_many, preview, reinstate.
+        credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.
         alerts: create, retrieve, list, activate, deactivate, archive, triggered.

@@ -104,6 +104,7 @@ class AsyncCreditApplications(AsyncGroup[CreditApplications]):
     apply = awaited(CreditApplications.apply)
     apply_many = awaited(CreditApplications.apply_many, is_heavy=True)
     preview = awaited(CreditApplications.preview)
+    preview_many = awaited(CreditApplications.preview_many, is_heavy=True)
     reinstate = awaited(CreditApplications.reinstate)
 
 

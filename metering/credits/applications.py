@@ -16,7 +16,7 @@ from metering.credits.invoices import (
 from metering.credits.requests import InvoiceLineParams
 from metering.credits.resources import CreditBalanceTransaction
 from metering.credits.settlement.receipts import CreditsProgressCallback, CreditsReceipt
-from metering.credits.settlement.run import run_billing
+from metering.credits.settlement.run import preview_billing, run_billing
 from metering.credits.transactions import transaction_resource
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
@@ -142,6 +142,22 @@ class CreditApplications:
             replace(each, id=f"cbtxn_tmp_{number}")
             for number, each in enumerate(made, 1)
         ]
+
+    def preview_many(self, source: object) -> CreditsReceipt:
+        """Answer what `apply_many` would at this instant, and record nothing.
+
+        Args:
+            source: as for `apply_many`.
+
+        Returns:
+            Its receipt: `applied` counts the invoices that would be settled. Their
+            transactions have the ids ``cbtxn_tmp_1`` and so on, in their order; those
+            of invoices that are settled already, their own.
+
+        Raises:
+            SourceError: as `apply_many`.
+        """
+        return preview_billing(self._engine, source)
 
     def reinstate(self, *, invoice: str) -> list[CreditBalanceTransaction]:
         """Return the credits that an invoice drew to their grants: it was voided.

@@ -90,6 +90,7 @@ def usual(
             "credits.apply": invoice,
             "credits.apply_many": {"source": [invoice]},
             "credits.preview": invoice,
+            "credits.preview_many": {"source": [invoice]},
             "credits.reinstate": {"invoice": "in_1"},
             "error_reports.list": {"created": {"gte": 0}},
             "events.list": {"created": {"gte": 0}},

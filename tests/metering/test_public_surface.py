@@ -86,6 +86,7 @@ PARAMETERS = {
     "credits.apply": "invoice customer period_end lines",
     "credits.apply_many": "source progress",
     "credits.preview": "invoice customer period_end lines",
+    "credits.preview_many": "source",
     "credits.reinstate": "invoice",
     "credit_balance_summary.retrieve": "customer filter at",
     "credit_balance_summary.history": "customer start_time end_time filter",

@@ -4,15 +4,17 @@ Each portion is one commit, at one instant, and stays if the run breaks off. A r
 run draws nothing for invoices that are settled.
 """
 
-from metering.credits.settlement.commits import settle
+from collections.abc import Sequence
+
+from metering.credits.settlement.commits import Settled, settle
 from metering.credits.settlement.invoices import InvoiceBatch, check_invoices
 from metering.credits.settlement.receipts import (
     CreditsProgressCallback,
     CreditsReceipt,
     SettlementTally,
 )
-from metering.credits.settlement.sources import open_invoices
-from metering.credits.settlement.transactions import transactions_of
+from metering.credits.settlement.sources import open_invoices, together
+from metering.credits.settlement.transactions import ids_of, transactions_of
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
@@ -35,6 +37,25 @@ def run_billing(
     return tally.receipt()
 
 
+def preview_billing(engine: Engine, source: object) -> CreditsReceipt:
+    """Answer what a run would; see `CreditApplications.preview_many`.
+
+    All is one portion: no commit between two would make a repetition known.
+    """
+    tally, spendable = SettlementTally(), Spendable()
+    portion = together(open_invoices(source).portions)
+    if portion is None:
+        return tally.receipt()
+    batch = check_invoices(portion)
+    tally.rejections.extend(batch.rejections)
+    if len(batch):
+        with engine.credits() as (seen, now):
+            settled = settle(batch, spendable, seen, now)
+        ids = [f"cbtxn_tmp_{n}" for n in range(1, len(settled.draws.amount) + 1)]
+        _count(engine, batch, spendable, settled, ids, tally)
+    return tally.receipt()
+
+
 def _commit(
     engine: Engine, batch: InvoiceBatch, spendable: Spendable, tally: SettlementTally
 ) -> None:
@@ -48,10 +69,22 @@ def _commit(
         first_position = commit.first_position
         draws = settled.draws
         spendable.draw(draws.grant, draws.amount, commit.last_position)
+    ids = ids_of(settled.draws, first_position, livemode=engine.settings.livemode)
+    _count(engine, batch, spendable, settled, ids, tally)
+
+
+def _count(
+    engine: Engine,
+    batch: InvoiceBatch,
+    spendable: Spendable,
+    settled: Settled,
+    ids: Sequence[str],
+    tally: SettlementTally,
+) -> None:
     tally.applied += len(settled.facts)
     tally.repeated += len(settled.repeated) + len(settled.copies)
     tally.rejections.extend(settled.rejections)
     livemode = engine.settings.livemode
     tally.transactions.append(
-        transactions_of(batch, settled, spendable, first_position, livemode=livemode)
+        transactions_of(batch, settled, spendable, ids, livemode=livemode)
     )

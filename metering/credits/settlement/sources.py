@@ -4,7 +4,7 @@ A portion has whole invoices. The last row of a source may belong to the first i
 so that a source is read whole before the first portion.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,16 @@ def open_invoices(source: object) -> InvoiceSource:
             raise SourceError(
                 f"Cannot settle {type(source).__name__}: give an Arrow table or stream"
             )
+
+
+def together(portions: Iterable[InvoicePortion]) -> InvoicePortion | None:
+    """Join the portions of a source; return None where there is none."""
+    joined = [*portions]
+    if not joined:
+        return None
+    rows = pa.concat_tables([each.rows for each in joined])
+    begins = np.concatenate([each.begins for each in joined])
+    return InvoicePortion(rows.combine_chunks(), begins)
 
 
 def _read(reader: pa.RecordBatchReader) -> pa.Table:

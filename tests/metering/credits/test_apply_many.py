@@ -417,6 +417,45 @@ def test_an_empty_run_settles_nothing(store: metering.Metering) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.dialect
+def test_a_preview_answers_what_the_run_would_and_records_nothing(
+    connect: Connect, clock: metering.FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_ROWS_AT_A_TIME", 1)
+    store = connect(clock=clock)
+    grant(store, 350)
+    settled = store.credits.apply_many(run({"invoice": "in_2"}))
+    rows = run({}, {"invoice": "in_2"}, {"line": "il_2"},
+               {"invoice": "in_3"}, {}, {"line": "il_2"}, {"invoice": ""})  # fmt: skip
+    position = store.position
+
+    receipt = store.credits.preview_many(rows)
+
+    assert store.position == position
+    assert counted(receipt) == (2, 2, 1)
+    (known,) = settled.transactions.column("id").to_pylist()
+    assert receipt.transactions.column("id").to_pylist() == [
+        "cbtxn_tmp_1", "cbtxn_tmp_2", known, "cbtxn_tmp_3", "cbtxn_tmp_1",
+        "cbtxn_tmp_2",
+    ]  # fmt: skip
+    assert receipt.transactions.column("amount").to_pylist() == [
+        100, 100, 100, 50, 100, 100,
+    ]  # fmt: skip
+    applied = store.credits.apply_many(rows)
+    assert counted(applied) == counted(receipt)
+    assert applied.rejections == receipt.rejections
+    assert applied.transactions.drop_columns("id") == receipt.transactions.drop_columns(
+        "id"
+    )
+
+
+def test_a_preview_of_an_empty_run_answers_nothing(store: metering.Metering) -> None:
+    receipt = store.credits.preview_many(run({}).slice(1))
+
+    assert counted(receipt) == (0, 0, 0)
+    assert receipt.transactions.num_rows == 0
+
+
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -460,6 +499,7 @@ def test_a_run_is_equal_to_applying_one_by_one(
             listed = store.credit_grants.list(limit=100)
             numbers |= {each.id: number for number, each in enumerate(listed)}
 
+        previewed = together.credits.preview_many(run(*rows))
         receipt = together.credits.apply_many(run(*rows))
         drawn, refused = one_by_one(apart, rows)
 
@@ -469,6 +509,10 @@ def test_a_run_is_equal_to_applying_one_by_one(
             for row in receipt.transactions.to_pylist()
         ] == [(*each[:3], numbers[each[3]], each[4]) for each in drawn]  # fmt: skip
         assert rejected(receipt) == refused
+        assert counted(previewed) == counted(receipt)
+        assert previewed.rejections == receipt.rejections
+        unnamed = previewed.transactions.drop_columns("id")
+        assert unnamed == receipt.transactions.drop_columns("id")
         assert together.verify().ok
 
 
