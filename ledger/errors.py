@@ -140,13 +140,20 @@ class StoreClosedError(StoreError):
 
 
 class StoreForkedError(StoreError):
-    """A handle opened before a fork was used in the child process."""
+    """A handle opened before a fork was used in the child process.
+
+    Or a store is opened there that its parent was using while it forked, which SQLite
+    does not survive.
+    """
 
     code = "store_forked"
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, *, was_in_use: bool = False) -> None:
         super().__init__(
-            f"The store {store} was opened before this process was forked; connect"
+            f"The store {store} was in use when this process was forked; fork when no"
+            " call is going on, or start the process by another way than a fork"
+            if was_in_use
+            else f"The store {store} was opened before this process was forked; connect"
             " again in the child"
         )
 

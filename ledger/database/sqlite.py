@@ -21,6 +21,7 @@ from time import monotonic
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ledger.database.forks import ForkGate, is_left_to_parent
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.store import (
     HeldConnection,
@@ -29,7 +30,12 @@ from ledger.database.store import (
     translated,
 )
 from ledger.database.turns import Turn, Turns
-from ledger.errors import StoreBusyError, StoreError, StoreUnavailableError
+from ledger.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreForkedError,
+    StoreUnavailableError,
+)
 
 LIBRARY_VERSION = sqlite3.sqlite_version
 """Of the SQLite library in use, such as ``3.51.3``."""
@@ -81,7 +87,10 @@ class SQLiteDatabase:
 
         Raises:
             StoreUnavailableError: the file cannot be opened, or is not a database.
+            StoreForkedError: it was in use when this process was forked.
         """
+        if is_left_to_parent(path):
+            raise StoreForkedError(str(path), was_in_use=True)
         self._path = path
         self._synchronous = "2" if is_durable else "0"
         self._unfolded_bytes = 0
@@ -93,7 +102,12 @@ class SQLiteDatabase:
         self._watched = self._engine(begin=None, query_only="1")
         self._watching = HeldConnection(self._watched)
         self._writing = HeldConnection(self._writer)
-        with translated(self.address), self._writer.connect():
+        self._gate = ForkGate(path, self._disconnect)
+        with (
+            self._gate.passed(),
+            translated(self.address),
+            self._writer.connect(),
+        ):
             pass
         self._turns = Turns(path.with_name(path.name + _TURNS_SUFFIX))
 
@@ -111,6 +125,7 @@ class SQLiteDatabase:
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""
         with (
+            self._gate.passed(),
             translated(self.address),
             self._reader.connect() as connection,
             connection.begin(),
@@ -120,13 +135,18 @@ class SQLiteDatabase:
     @contextmanager
     def watch(self) -> Iterator[Connection]:
         """Borrow a connection for one small statement on the latest commit."""
-        with translated(self.address), self._watching.borrowed() as connection:
+        with (
+            self._gate.passed(),
+            translated(self.address),
+            self._watching.borrowed() as connection,
+        ):
             yield connection
 
     @contextmanager
     def write(self, body_bytes: int = 0) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
         with (
+            self._gate.passed(),
             self._translated(),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds) as turn,
@@ -172,12 +192,15 @@ class SQLiteDatabase:
                 yield False
             else:
                 yield True
+                # The child of a fork has the file open as well.
+                fcntl.flock(file, fcntl.LOCK_UN)
         finally:
             os.close(file)
 
     def reclaim(self) -> None:
         """Give space back to the file system, after much was deleted."""
         with (
+            self._gate.passed(),
             self._translated(),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds),
@@ -189,11 +212,19 @@ class SQLiteDatabase:
 
     def close(self) -> None:
         """Close all connections."""
-        self._watching.close()
-        self._writing.close()
+        with self._gate.passed():
+            self._watching.close()
+            self._writing.close()
+            for engine in (self._watched, self._reader, self._writer):
+                close_connections(engine)
+            self._turns.close()
+
+    def _disconnect(self) -> None:
+        """Close all connections, of which none is in use; the next use opens others."""
+        for held in (self._watching, self._writing):
+            held.release()
         for engine in (self._watched, self._reader, self._writer):
-            close_connections(engine)
-        self._turns.close()
+            engine.dispose()
 
     @contextmanager
     def _transaction(self, connection: Connection, turn: Turn) -> Iterator[None]:

@@ -259,6 +259,11 @@ class HeldConnection:
                 if self._is_closed:
                     self._close()
 
+    def release(self) -> None:
+        """Close the connection; the next borrower opens another."""
+        with self._lock:
+            self._close()
+
     def close(self) -> None:
         """Close the connection; a later borrower gets one for that use alone."""
         with self._lock:
