@@ -60,13 +60,14 @@ class AsyncRecorder:
         """Record one event, and return its identifier; see `Recorder.record`.
 
         It waits for room where as many events are held as may be, and, with a spool,
-        until the event is durable, in one write with those of other tasks.
+        until the event is durable, in one write with those of other tasks. With a spool
+        the event of a task that is cancelled is recorded all the same.
         """
         recording = self._recording
         event = recording.form(event_name, payload, identifier, timestamp)
         if self._lane is not None:
-            await self._lane.submit(event)
-            recording.added()
+            # What it counts has happened, though whoever asked for it may be gone.
+            await asyncio.shield(self._spool(self._lane, event))
         elif isinstance(recording.holding, EventBuffer):
             while not recording.holding.add_if_room(event):
                 await self._wait_for_room(recording.holding)
@@ -100,6 +101,10 @@ class AsyncRecorder:
     ) -> None:
         """Close the recorder."""
         await self.close()
+
+    async def _spool(self, lane: Lane[HeldEvent, bool], event: HeldEvent) -> None:
+        await lane.submit(event)
+        self._recording.added()
 
     async def _wait_for_room(self, buffer: EventBuffer) -> None:
         """Wait on one thread for all tasks."""

@@ -1,6 +1,7 @@
 """Tasks that are cancelled while they create: nothing acknowledged is lost or doubled."""
 
 import asyncio
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -76,3 +77,31 @@ def test_a_call_whose_turn_has_not_come_is_not_made(store: metering.Metering) ->
 
     assert asyncio.run(cancel_one_that_waits()) == ["first"]
     assert [each.event_name for each in store.meters.list()] == ["first"]
+
+
+def test_spooled_events_of_cancelled_tasks_count(
+    store: metering.Metering, tmp_path: Path
+) -> None:
+    """A client that has gone has used what it asked for."""
+    create_meter(store)
+    names = [f"e-{number}" for number in range(TASKS)]
+
+    async def cancel_all(m: aio.AsyncMetering) -> None:
+        recorder = await m.recorder(spool=tmp_path / "spool")
+        tasks = [
+            asyncio.create_task(
+                recorder.record(event_name="tokens", identifier=name, payload=PAYLOAD)
+            )
+            for name in names
+        ]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await recorder.close()
+
+    m = aio.AsyncMetering(store)
+    asyncio.run(cancel_all(m))
+    m.calls.close()
+
+    assert sorted(identifiers(store)) == sorted(names)
