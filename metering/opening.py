@@ -139,8 +139,10 @@ def connect(  # noqa: PLR0913  # settings have names
         livemode = found.livemode if livemode is None else livemode
         if allow_private_webhooks is None:
             allow_private_webhooks = found.allow_private_webhooks
-        lock_timeout = lock_timeout or found.lock_timeout
-        statement_timeout = statement_timeout or found.statement_timeout
+        if lock_timeout is None:
+            lock_timeout = found.lock_timeout
+        if statement_timeout is None:
+            statement_timeout = found.statement_timeout
         pool_size = found.pool_size if pool_size is None else pool_size
     named = check_path(target, "target")
     place = open_place(
