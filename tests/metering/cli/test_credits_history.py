@@ -4,6 +4,7 @@ import pty
 import re
 import struct
 import termios
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -172,13 +173,17 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
     """Run the program on a terminal, and give what it shows without colours."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    try:
-        with Program(*arguments, terminal=os.ttyname(theirs)) as program:
-            assert program.wait() == 0
-        shown = os.read(ours, 1 << 16).decode()
-    finally:
-        os.close(theirs)
-        os.close(ours)
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        try:
+            with Program(*arguments, terminal=os.ttyname(theirs)) as program:
+                assert program.wait() == 0
+        finally:
+            os.close(theirs)
+        written = b""
+        with suppress(OSError):  # Everything was read, and nobody else writes.
+            while part := screen.read(1 << 16):
+                written += part
+    shown = written.decode()
     bare = shown.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
     assert "\x1b" not in bare
     return bare.splitlines()
