@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database.store import DriverStatement
+from ledger.database.connections import DriverStatement
 from ledger.entries import Commit, CommitKind, Head
 from ledger.schema import log_commit, log_head
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database.store import lent_driver
+from ledger.database.connections import lent_driver
 
 _POSTGRESQL = "postgresql"
 

@@ -43,14 +43,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
-from ledger.database.relocation import move_store, schema_of_another_store
-from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
-from ledger.database.store import (
+from ledger.database.connections import (
     HeldConnection,
     close_connections,
     lent_driver,
     translated,
 )
+from ledger.database.relocation import move_store, schema_of_another_store
+from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.errors import StoreError, StoreUnavailableError, UnsafeDurabilityError
 
 DEFAULT_SCHEMA = "metering"

@@ -21,14 +21,15 @@ from time import monotonic
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ledger.database.forks import ForkGate, is_left_to_parent
-from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
-from ledger.database.store import (
+from ledger.database.connections import (
+    ForkGate,
     HeldConnection,
     close_connections,
+    is_left_to_parent,
     lent_driver,
     translated,
 )
+from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.turns import Turn, Turns
 from ledger.errors import (
     StoreBusyError,

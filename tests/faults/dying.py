@@ -19,7 +19,7 @@ from random import Random
 from sqlalchemy import Engine, event
 
 import metering
-from ledger.database.store import STATEMENT
+from ledger.database.connections import STATEMENT
 from tests.faults.copying import copied
 from tests.faults.usage import open_store
 from tests.faults.writing import Task

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from ledger import errors
-from ledger.database.store import store_error, translated
+from ledger.database.connections import store_error, translated
 from ledger.errors import (
     CommitOutcomeUnknownError,
     LedgerError,

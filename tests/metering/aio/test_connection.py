@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 import metering
-from ledger.database.store import STATEMENT
+from ledger.database.connections import STATEMENT
 from metering import aio
 from metering.aio.opening import Opening
 from tests.metering.usual_usage import NOW, PAYLOAD, create_meter, identifiers

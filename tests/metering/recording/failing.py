@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import metering
-from ledger.database.store import STATEMENT
+from ledger.database.connections import STATEMENT
 
 
 class _Fault:

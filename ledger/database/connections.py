@@ -1,0 +1,329 @@
+"""Connections: their errors translated, held by one thread, lent by SQLAlchemy, forked.
+
+While this process forks, it has no connection to a SQLite file. SQLite notes in memory
+what this process has locked, by file. A child inherits the notes and not the locks: what
+it opens then takes none, so another process may take itself for the last one and remove
+the write-ahead log, and what the child acknowledges after that is lost. So a fork waits
+for those who use a file, keeps others out, and has the connections closed before it goes
+on. Where that takes too long, or where the thread that forks uses the file itself, the
+child refuses to open it.
+Source: https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_
+"""
+
+# Both hold a lock of theirs while a process forks. Imported before, they take it after
+# the connections are closed, and no thread waits for it that is waited for here.
+import concurrent.futures.thread  # noqa: F401
+import errno
+import logging  # noqa: F401
+import os
+import sqlite3
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.errors import (
+    MeteringError,
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+
+# By code, since a server words its messages in the language of its locale.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_DISK_FULL = "53100"
+_LOCK_NOT_AVAILABLE, _QUERY_CANCELED, _DEADLOCK = "55P03", "57014", "40P01"
+# https://sqlite.org/rescode.html; what is beyond the lowest byte says where it happened.
+_SQLITE_PRIMARY = 0xFF
+_FULL = {_DISK_FULL, sqlite3.SQLITE_FULL}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+STATEMENT = "metering.statement"
+"""The audit event of a statement that a driver runs; its argument is the statement."""
+
+_BUSY = {
+    _LOCK_NOT_AVAILABLE,
+    _DEADLOCK,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}
+
+_PATIENCE_SECONDS = 5.0
+
+
+@contextmanager
+def translated(address: str, *, is_waiting: bool = True) -> Iterator[None]:
+    """Turn every error of SQLAlchemy and the drivers into one of ours.
+
+    Args:
+        address: of the database.
+        is_waiting: whether a statement that ran into its time-out waited for a lock.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise store_error(address, error, is_waiting=is_waiting) from error
+
+
+def store_error(
+    address: str, error: SQLAlchemyError, *, is_waiting: bool = True
+) -> StoreError:
+    """Make the error of ours that says what a database refused."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    reason = " ".join(str(cause).split()) or type(cause).__name__
+    code = _code_of(cause)
+    is_full = isinstance(cause, OSError) and cause.errno in _NO_ROOM
+    if is_full or code in _FULL:
+        return StoreFullError(address, reason)
+    is_exhausted = isinstance(error, PoolTimeoutError)
+    if is_exhausted or code in _BUSY or (code == _QUERY_CANCELED and is_waiting):
+        return StoreBusyError(address, reason)
+    return StoreUnavailableError(address, reason)
+
+
+def _code_of(cause: BaseException | None) -> str | int | None:
+    """Return the SQLSTATE or the primary result code, None where there is neither."""
+    result = getattr(cause, "sqlite_errorcode", None)
+    if isinstance(result, int):
+        return result & _SQLITE_PRIMARY
+    state = getattr(cause, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def close_connections(engine: Engine) -> None:
+    """Close an engine's connections, those in use as soon as they are given back."""
+
+    @event.listens_for(engine, "checkin")
+    def _(_: object, entry: ConnectionPoolEntry) -> None:
+        entry.invalidate()
+
+    engine.dispose()
+
+
+@contextmanager
+def lent_driver(connection: Connection) -> Iterator[Any]:
+    """Lend the driver's own connection, for what SQLAlchemy does not offer.
+
+    The driver's errors become those that SQLAlchemy makes of them, so that one handler
+    covers both, and a connection that was lost is not used again.
+    """
+    pooled, dialect = connection.connection, connection.dialect
+    try:
+        yield pooled.driver_connection
+    except dialect.loaded_dbapi.Error as error:
+        is_lost = dialect.is_disconnect(error, pooled.dbapi_connection, None)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            connection_invalidated=is_lost,
+            dialect=dialect,
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    text: str
+    arguments: Callable[[Mapping[str, Any]], Any]
+
+
+class DriverStatement:
+    """A statement that the driver runs, for what every append does.
+
+    SQLAlchemy takes longer to run one than SQLite takes to execute it. It is written in
+    SQLAlchemy Core, compiled for each database when it is first run, and given to the
+    driver as text from then on. SQLAlchemy's events do not see it; the audit event
+    `STATEMENT` announces it. No value of it may need a conversion.
+
+    Args:
+        statement: in SQLAlchemy Core; `bindparam` names its parameters.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """Run the statement, and return the driver's cursor.
+
+        Args:
+            connection: in whose database transaction it runs.
+            values: of the parameters, by name.
+        """
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        sys.audit(STATEMENT, compiled.text)
+        with lent_driver(connection) as driver:
+            return driver.execute(compiled.text, compiled.arguments(values))
+
+    def _compile(self, dialect: Dialect) -> _Compiled:
+        compiled = self._statement.compile(dialect=dialect)
+        # SQLAlchemy adds some of its own, such as an offset of none.
+        own = {
+            name: value for name, value in compiled.params.items() if value is not None
+        }
+        names = getattr(compiled, "positiontup", None)
+        in_order = itemgetter(*names) if names else dict
+
+        def arguments(values: Mapping[str, Any]) -> Any:
+            return in_order({**own, **values} if own else values)
+
+        self._compiled[dialect.name] = _Compiled(str(compiled), arguments)
+        return self._compiled[dialect.name]
+
+
+class HeldConnection:
+    """A connection for one thread at a time, opened again after an error.
+
+    It is for what is done so often that a pool would cost more than the statement: every
+    answer asks where the log ends, and one thread at a time appends.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._is_closed = False
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Connection]:
+        """Borrow the connection."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                yield self._connection
+            except BaseException as error:
+                # An interrupt may have left a database transaction open.
+                if not isinstance(error, MeteringError):
+                    self._close()
+                raise
+            finally:
+                if self._is_closed:
+                    self._close()
+
+    def release(self) -> None:
+        """Close the connection; the next borrower opens another."""
+        with self._lock:
+            self._close()
+
+    def close(self) -> None:
+        """Close the connection; a later borrower gets one for that use alone."""
+        with self._lock:
+            self._is_closed = True
+            self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class _File(NamedTuple):
+    device: int
+    number: int
+
+
+class ForkGate:
+    """What every use of a file passes. Thread-safe.
+
+    Args:
+        path: of the file.
+        disconnect: closes all connections to it, none of which is in use.
+    """
+
+    def __init__(self, path: Path, disconnect: Callable[[], None]) -> None:
+        self._path = path
+        self._disconnect = disconnect
+        self._is_disconnected = False
+        self._changed = threading.Condition(threading.Lock())
+        self._users: list[int] = []
+        self._is_shut = False
+        _GATES.add(self)
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Use the file; a use within another one passes at once."""
+        user = threading.get_ident()
+        with self._changed:
+            while self._is_shut and user not in self._users:
+                self._changed.wait()
+            self._users.append(user)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._users.remove(user)
+                if self._is_shut:
+                    self._changed.notify_all()
+
+    def shut(self) -> None:
+        """Close the connections, once nobody uses the file; keep others out until then."""
+        with self._changed:
+            if threading.get_ident() in self._users:
+                return
+            self._is_shut = True
+            if self._changed.wait_for(lambda: not self._users, _PATIENCE_SECONDS):
+                self._disconnect()
+                self._is_disconnected = True
+
+    def open(self) -> None:
+        """Let users pass again."""
+        with self._changed:
+            self._is_shut = self._is_disconnected = False
+            self._changed.notify_all()
+
+    def leave_to_parent(self) -> None:
+        """Note in a child whose file its parent was using."""
+        if not self._is_disconnected and self._path.exists():
+            _LEFT.add(_file_at(self._path))
+
+
+def is_left_to_parent(path: Path) -> bool:
+    """Whether a file was in use when this process was forked."""
+    return bool(_LEFT) and path.exists() and _file_at(path) in _LEFT
+
+
+def _file_at(path: Path) -> _File:
+    found = path.stat()
+    return _File(found.st_dev, found.st_ino)
+
+
+def _before_fork() -> None:
+    for gate in list(_GATES):
+        gate.shut()
+
+
+def _after_fork() -> None:
+    for gate in list(_GATES):
+        gate.open()
+
+
+def _after_fork_in_child() -> None:
+    for gate in list(_GATES):
+        gate.leave_to_parent()
+    # What is open of them is the parent's, to be closed by nobody else.
+    _GATES.clear()
+
+
+_GATES = weakref.WeakSet[ForkGate]()
+_LEFT: set[_File] = set()
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork,
+    after_in_child=_after_fork_in_child,
+)
