@@ -137,14 +137,17 @@ class Intake:
         return len(np.unique(found.rows[is_it])) == len(hashes)
 
     def knows_identifiers_at(self, positions: np.ndarray, hashes: np.ndarray) -> bool:
-        """Whether those of some identifiers that are not sealed are known as they are.
+        """Whether the identifiers that were taken in of the tail are known as they are.
+
+        Others are passed over: another thread may be taking them in anew.
 
         Args:
             positions: int64, where the identifiers were recorded.
             hashes: uint64, of the identifiers.
         """
         with self._lock:
-            are_in_tail = positions > self._sealed.position
+            after, up_to = self._sealed.position, self._head.position
+            are_in_tail = (positions > after) & (positions <= up_to)
             positions, hashes = positions[are_in_tail], hashes[are_in_tail]
             rows, found = self._identifiers.find(hashes)
             return len(np.unique(rows[found == positions[rows]])) == len(hashes)
