@@ -24,6 +24,7 @@ from ledger.usage.columns import (
     UsageRow,
     concatenate,
     empty_batch,
+    positions_of,
     take_rows,
     usage_batch,
 )
@@ -146,10 +147,7 @@ class Passage:
     @cached_property
     def positions(self) -> np.ndarray:
         """Position of each event (int64)."""
-        shifts: np.ndarray = np.repeat(
-            self.first_positions - self.starts, self.entry_counts
-        )
-        return shifts + np.arange(self.events.num_rows)
+        return positions_of(self.first_positions, self.entry_counts)
 
     @property
     def content_bytes(self) -> int:

@@ -26,6 +26,7 @@ from ledger.usage.columns import (
     TIMESTAMP,
     USAGE,
     codes_of,
+    positions_of,
     take_rows,
     timestamps_of,
     usage_rows,
@@ -109,11 +110,7 @@ class Boundaries:
     @property
     def positions(self) -> np.ndarray:
         """Position of each event (int64), in the log's order."""
-        ends = np.cumsum(self.entry_counts)
-        shifts = self.first_positions - (ends - self.entry_counts)
-        count = int(ends[-1]) if len(ends) else 0
-        positions: np.ndarray = np.arange(count) + np.repeat(shifts, self.entry_counts)
-        return positions
+        return positions_of(self.first_positions, self.entry_counts)
 
 
 def segment_table(commits: Sequence[Commit]) -> pa.Table:

@@ -226,6 +226,20 @@ def codes_of(batch: pa.RecordBatch, column: str) -> tuple[np.ndarray, Iterable[s
     return numbers_of(encoded.indices), encoded.dictionary.to_pylist()
 
 
+def positions_of(first_positions: np.ndarray, entry_counts: np.ndarray) -> np.ndarray:
+    """Return the position of each entry of commits (int64), in their order.
+
+    Args:
+        first_positions: int64, of the commits.
+        entry_counts: int64, as long.
+    """
+    ends = np.cumsum(entry_counts)
+    shifts = first_positions - (ends - entry_counts)
+    count = int(ends[-1]) if len(ends) else 0
+    positions: np.ndarray = np.arange(count) + np.repeat(shifts, entry_counts)
+    return positions
+
+
 def _words_of_few(values: Sequence[str]) -> pa.DictionaryArray:
     """Encode as `words` does, without the cost of setting up for many."""
     codes: dict[str, int] = {}

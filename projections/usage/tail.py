@@ -14,7 +14,7 @@ from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
-from ledger.usage.columns import column_of, numbers_of, timestamps_of
+from ledger.usage.columns import column_of, numbers_of, positions_of, timestamps_of
 from ledger.usage.rows import UsageEvents, concatenate_events
 from projections.kernels.usage.folding import (
     Coded,
@@ -285,12 +285,12 @@ class Tail:
         counts = np.array([len(events) for _, events in self._waiting])
         starts = np.cumsum(counts) - counts
         first_positions = np.array([position for position, _ in self._waiting])
-
-        def positions() -> np.ndarray:
-            shifts: np.ndarray = np.repeat(first_positions - starts, counts)
-            return shifts + np.arange(batch.num_rows)
-
-        self._fold_events(batch, first_positions, starts, positions)
+        self._fold_events(
+            batch,
+            first_positions,
+            starts,
+            lambda: positions_of(first_positions, counts),
+        )
 
     def _fold_events(
         self,
