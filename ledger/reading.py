@@ -27,7 +27,7 @@ from ledger.facts.union import Fact, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.usage.digest import facts_digest
-from ledger.usage.rows import UsageEvents, decode_as_stored, events_digest
+from ledger.usage.rows import UsageEvents, decode_events, events_digest
 
 # What decoding bytes that were changed may raise.
 _UNREADABLE = (
@@ -219,5 +219,5 @@ def _decode_body(
 ) -> tuple[UsageEvents | tuple[Fact, ...], bytes]:
     if kind is CommitKind.FACTS:
         return decode_facts(body), facts_digest(body)
-    events = decode_as_stored(body)
+    events = decode_events(body)
     return events, events_digest(events)

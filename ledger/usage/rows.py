@@ -109,16 +109,7 @@ def encode_events(events: UsageEvents) -> bytes:
     return encode(events)
 
 
-def decode_events(body: bytes) -> pa.RecordBatch:
-    """Decode what `encode_events` wrote, as columns, trusting nothing of it.
-
-    Raises:
-        msgspec.DecodeError, pyarrow.ArrowInvalid, OSError: it is something else.
-    """
-    return batch_of(decode_as_stored(body))
-
-
-def decode_as_stored(body: bytes) -> UsageEvents:
+def decode_events(body: bytes) -> UsageEvents:
     """Decode what `encode_events` wrote, few events as rows.
 
     Only their digest shows that rows are what was written.

@@ -45,7 +45,7 @@ def test_rows_and_columns_have_the_same_digest(events: list[UsageRow]) -> None:
 @example(rows(40))
 def test_encoded_events_come_back_as_columns(events: list[UsageRow]) -> None:
     for same in both(events):
-        decoded = decode_events(encode_events(same))
+        decoded = batch_of(decode_events(encode_events(same)))
 
         assert decoded.equals(usage_batch(events))
         assert usage_rows(decoded) == events
@@ -107,4 +107,4 @@ def test_events_are_counted() -> None:
 )
 def test_rows_that_are_none_are_refused(body: bytes) -> None:
     with pytest.raises((msgspec.DecodeError, pa.ArrowException, ValueError)):
-        decode_events(body)
+        batch_of(decode_events(body))
