@@ -8,8 +8,9 @@ thousands.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Table, select
 
 from ledger.commits import commit_holding, commits_at
 from ledger.database.bulk import is_among
@@ -177,26 +178,17 @@ def _reinstated(
         yield position, recorded_at, CreditsReinstated(invoice=invoice)
 
 
-def _lapsed(connection: Connection, positions: Sequence[int]) -> Iterator[RecordedFact]:
-    is_there = is_among(connection, grant_lapse.c.position, positions)
-    for row in connection.execute(select(grant_lapse).where(is_there)):
-        yield row.position, row.recorded_at, CreditGrantLapsed(grant_id=row.grant_id)
+def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
+    """Return the source of facts that have a row each."""
 
+    def read(
+        connection: Connection, positions: Sequence[int]
+    ) -> Iterator[RecordedFact]:
+        is_there = is_among(connection, table.c.position, positions)
+        for row in connection.execute(select(table).where(is_there)):
+            yield row.position, row.recorded_at, fact_of(row)
 
-def _usage_triggers(
-    connection: Connection, positions: Sequence[int]
-) -> Iterator[RecordedFact]:
-    is_there = is_among(connection, alert_trigger.c.position, positions)
-    for row in connection.execute(select(alert_trigger).where(is_there)):
-        yield row.position, row.recorded_at, USAGE_TRIGGERS.read(row)
-
-
-def _credit_triggers(
-    connection: Connection, positions: Sequence[int]
-) -> Iterator[RecordedFact]:
-    is_there = is_among(connection, credit_alert_trigger.c.position, positions)
-    for row in connection.execute(select(credit_alert_trigger).where(is_there)):
-        yield row.position, row.recorded_at, CREDIT_TRIGGERS.read(row)
+    return _FactSource(PositionColumn(table.c.position), read)
 
 
 _SOURCES: dict[type[Fact], _FactSource] = {
@@ -213,13 +205,11 @@ _SOURCES: dict[type[Fact], _FactSource] = {
         PositionColumn(credit_application.c.reinstated_position, (IS_REINSTATED,)),
         _reinstated,
     ),
-    CreditGrantLapsed: _FactSource(PositionColumn(grant_lapse.c.position), _lapsed),
-    UsageAlertTriggered: _FactSource(
-        PositionColumn(alert_trigger.c.position), _usage_triggers
+    CreditGrantLapsed: _of_rows(
+        grant_lapse, lambda row: CreditGrantLapsed(grant_id=row.grant_id)
     ),
-    CreditAlertTriggered: _FactSource(
-        PositionColumn(credit_alert_trigger.c.position), _credit_triggers
-    ),
+    UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read),
+    CreditAlertTriggered: _of_rows(credit_alert_trigger, CREDIT_TRIGGERS.read),
     **{
         kind: _changes(kind)
         for kind in (
