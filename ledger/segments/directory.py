@@ -73,7 +73,7 @@ class DirectoryStore:
                     temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync(self._directory)
+            sync_directory(self._directory)
 
     def open(self, name: str) -> pa.NativeFile:
         """Open a file for reading anywhere in it."""
@@ -147,7 +147,7 @@ class DirectoryStore:
         ]
         self._directory.mkdir(parents=True, exist_ok=True)
         for each in made:
-            _sync(each.parent)
+            sync_directory(each.parent)
 
     def _begin(self, name: str) -> tuple[Path, BufferedWriter]:
         """Create an empty file that no sweep removes before it is closed."""
@@ -202,7 +202,7 @@ def _remove_unless_locked(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Bring to disk which files a directory has."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

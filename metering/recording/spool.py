@@ -18,6 +18,7 @@ import msgspec
 
 from ledger.appending.group_commit import GroupCommit
 from ledger.errors import StoreClosedError, StoreError, StoreFullError
+from ledger.segments.directory import sync_directory
 from metering.recording.buffer import TAKEN_AT_A_TIME
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.recording.spool_files import (
@@ -27,7 +28,6 @@ from metering.recording.spool_files import (
     line_of,
     refusal_of,
     remove_nameless,
-    sync_directory,
 )
 
 _REFUSED = ".refused.ndjson"

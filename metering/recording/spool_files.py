@@ -22,6 +22,7 @@ from weakref import WeakSet
 import msgspec
 
 from ledger.errors import StoreFullError, StoreUnavailableError
+from ledger.segments.directory import sync_directory
 from metering.recording.events import HeldEvent
 
 SUFFIX = ".spool"
@@ -210,15 +211,6 @@ def remove_nameless(directory: Path) -> None:
         if file is not None:
             file.path.unlink()
             file.close()
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def refusal_of(
