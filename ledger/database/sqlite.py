@@ -193,9 +193,9 @@ class SQLiteDatabase:
                 yield False
             else:
                 yield True
-                # The child of a fork has the file open as well.
-                fcntl.flock(file, fcntl.LOCK_UN)
         finally:
+            # The child of a fork has the file open as well.
+            fcntl.flock(file, fcntl.LOCK_UN)
             os.close(file)
 
     def reclaim(self) -> None:
