@@ -1,6 +1,7 @@
 """Own the life of the other processes: started, listened to, killed, waited for."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -64,3 +65,16 @@ def said(*children: Child, until: float | None = None) -> Iterator[Any]:
                 except (EOFError, ConnectionResetError):
                     # Killed while it spoke, or done.
                     pipes = [each for each in pipes if each is not pipe]
+
+
+def forked(run: Callable[[], None]) -> int:
+    """Fork this process, and return the id of the child, which ends when it has run."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            run()
+            status = 0
+        finally:
+            os._exit(status)
+    return child

@@ -1,7 +1,6 @@
 """A store on SQLite outlives forks: what parent and child acknowledge is there."""
 
 import os
-from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -12,7 +11,7 @@ import pytest
 import metering
 from ledger.database.sqlite import SQLiteDatabase
 from metering import StoreForkedError
-from tests.processes import Child, said, warm_processes
+from tests.processes import Child, forked, said, warm_processes
 
 
 @pytest.fixture
@@ -96,15 +95,3 @@ def record(m: metering.Metering, identifier: str, pipe: Connection) -> None:
         payload={"stripe_customer_id": "cus_1", "value": "1"},
     )
     pipe.send(identifier)
-
-
-def forked(run: Callable[[], None]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            run()
-            status = 0
-        finally:
-            os._exit(status)
-    return child

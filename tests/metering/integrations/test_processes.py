@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
@@ -17,7 +16,7 @@ import metering
 from metering.integrations.processes import ProcessStore
 from tests.metering.integrations.backends import assert_once, recorded
 from tests.metering.recording.failing import store_that_fails
-from tests.processes import Child, said, warm_processes
+from tests.processes import Child, forked, said, warm_processes
 from tests.segment_places import places_of
 from tests.waiting import eventually
 
@@ -177,7 +176,7 @@ def fork_under_load(target: str, pipe: Connection) -> None:
     ]
     for thread in threads:
         thread.start()
-    children = [_forked(lambda: in_child(usage, pipe)) for _ in range(FORKS)]
+    children = [forked(lambda: in_child(usage, pipe)) for _ in range(FORKS)]
     for thread in threads:
         thread.join()
     assert [os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]) for each in children] == (
@@ -212,15 +211,3 @@ def record_soon(usage: ProcessStore, identifier: str) -> None:
         identifier=identifier,
         payload=PAYLOAD,
     )
-
-
-def _forked(run: Callable[[], None]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            run()
-            status = 0
-        finally:
-            os._exit(status)
-    return child
