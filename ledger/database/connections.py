@@ -1,4 +1,6 @@
-"""Connections: their errors translated, held by one thread, lent by SQLAlchemy, forked.
+"""Connections to a database: kept, lent to statements, and closed before a fork.
+
+The errors of the drivers are translated here.
 
 While this process forks, it has no connection to a SQLite file. SQLite notes in memory
 what this process has locked, by file. A child inherits the notes and not the locks: what
