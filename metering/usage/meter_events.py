@@ -12,7 +12,7 @@ from ledger.usage.quantities import format_quantity
 from ledger.usage.rows import FewEvents
 from metering.arguments.clock import at_microseconds
 from metering.arguments.refusals import invalid
-from metering.arguments.schema import checked_value
+from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
@@ -20,6 +20,7 @@ from metering.store.engine import CheckedEvents, Engine
 from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
 from metering.usage.listing import EventQuery, recorded_events
 from metering.usage.requests import LogPosition
@@ -121,7 +122,8 @@ class MeterEvents:
             columns: which columns of the source mean what, where they have other names.
 
         Raises:
-            InvalidRequestError: `columns` are none.
+            InvalidRequestError: `columns` are none, or another argument is of another
+                type.
             SourceError: the source cannot be read; batches before the fault are kept.
             StoreError: the batch at hand was not recorded; those before it are kept.
         """
@@ -129,7 +131,8 @@ class MeterEvents:
             columns = Columns()
         elif not isinstance(columns, Columns):
             raise invalid("columns", columns, "metering.Columns")
-        ingestion = Ingestion(self._engine, takes_any_past=backfill, columns=columns)
+        options = checked(IngestOptions, backfill=backfill)
+        ingestion = Ingestion(self._engine, columns, options)
         return ingestion.run(source, progress)
 
     def list(

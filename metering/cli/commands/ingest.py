@@ -7,11 +7,12 @@ from time import perf_counter
 from typing import Annotated, Literal
 
 import typer
+from msgspec.structs import asdict
 
 import metering
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import MeterDiffersError
-from metering.cli.options import argument, option
+from metering.cli.options import FieldOption, argument, option
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.reports import (
     FileReport,
@@ -24,6 +25,7 @@ from metering.cli.screens.reports import (
 from metering.cli.screens.text import number
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.sources import open_source
 
 _CreatableFormula = Literal["sum", "count", "last"]
@@ -85,13 +87,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
             " kept if left out.",
         ),
     ] = None,
-    backfill: Annotated[
-        bool,
-        typer.Option(
-            "--backfill/--no-backfill",
-            help="Take any past time, not just the last 35 days.",
-        ),
-    ] = False,
+    backfill: Annotated[bool, FieldOption(IngestOptions)] = False,
     create_meter: Annotated[
         _CreatableFormula | None,
         typer.Option(help="Create the meter of --event-name, if there is none."),
@@ -116,19 +112,18 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     )
     if create_meter is not None and event_name is None:
         raise typer.BadParameter("--create-meter needs --event-name")
+    options = IngestOptions(backfill=backfill)
     check_rejections_path(rejections)
     for file in files:
         # Before a store is made: it can be read, and has the columns that are named.
-        open_source(file, columns)
+        open_source(file, columns, options)
     reports: list[FileReport] = []
     try:
         with target.open(create=True) as m:
             if create_meter is not None and event_name is not None:
                 _need_meter(m, event_name, create_meter)
             # One by one, so that those before a failure stay in the list.
-            reports.extend(
-                _ingest_file(m, file, columns, backfill=backfill) for file in files
-            )
+            reports.extend(_ingest_file(m, file, columns, options) for file in files)
     finally:
         # What was recorded before a failure is reported as well.
         if reports:
@@ -170,7 +165,7 @@ def _need_meter(
 
 
 def _ingest_file(
-    m: metering.Metering, file: Path, columns: metering.Columns, *, backfill: bool
+    m: metering.Metering, file: Path, columns: metering.Columns, options: IngestOptions
 ) -> FileReport:
     rows = 0
 
@@ -190,7 +185,7 @@ def _ingest_file(
 
         try:
             receipt = m.meter_events.ingest(
-                file, backfill=backfill, progress=tell, columns=columns
+                file, progress=tell, columns=columns, **asdict(options)
             )
         except metering.SourceError as error:
             if not rows:

@@ -9,7 +9,6 @@ answer to a repetition counts duplicates.
 
 from typing import Annotated, Any
 
-import msgspec
 import pyarrow as pa
 from msgspec import Meta
 
@@ -25,6 +24,7 @@ from metering.server.grammar.media_types import ARROW, prefers_arrow
 from metering.usage.ingest.bodies import EventsBody, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 
 REJECTIONS_MAX = 1_000
@@ -48,11 +48,10 @@ _COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "paylo
 _ColumnName = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
 
 
-class BulkIngest(msgspec.Struct, frozen=True, kw_only=True):
+class BulkIngest(IngestOptions, frozen=True, kw_only=True):
     """How rows are recorded, and which columns they have.
 
     Attributes:
-        backfill: take any past time.
         event_name_column: name of the column of event names.
         identifier_column: name of the column of identifiers.
         timestamp_column: name of the column of timestamps.
@@ -61,7 +60,6 @@ class BulkIngest(msgspec.Struct, frozen=True, kw_only=True):
         payload_column: name of the column of payloads.
     """
 
-    backfill: bool = False
     event_name_column: _ColumnName | None = None
     identifier_column: _ColumnName | None = None
     timestamp_column: _ColumnName | None = None
@@ -86,9 +84,9 @@ def _ingest(call: Call) -> Answer:
             _check_size(body)
             receipt = call.m.meter_events.ingest(
                 body,
-                backfill=call.given.get("backfill", False),
                 columns=columns,
                 progress=watch,
+                **_options(call),
             )
     except SourceError as error:
         raise RowsUnreadableError(error, reached[-1] if reached else None) from error
@@ -132,6 +130,11 @@ def _columns(call: Call, kind: Format) -> Columns:
             f"Invalid {param}: CloudEvents have no columns", param=param
         )
     return Columns(**named)
+
+
+def _options(call: Call) -> dict[str, Any]:
+    names = IngestOptions.__struct_fields__
+    return {name: call.given[name] for name in names if name in call.given}
 
 
 def _numbers_of(receipt: IngestReceipt) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from metering.errors import conflict_message
 from metering.store.engine import CheckedEvents, Engine
 from metering.usage.event_rules import Arrival
 from metering.usage.ingest.layout import Columns, LocatedColumns
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.piece_rules import check_columns, check_rows
 from metering.usage.ingest.receipts import (
     IngestReceipt,
@@ -45,16 +46,16 @@ class Ingestion:
     """One source on its way into the log."""
 
     def __init__(
-        self, engine: Engine, *, takes_any_past: bool, columns: Columns
+        self, engine: Engine, columns: Columns, options: IngestOptions
     ) -> None:
         self._engine = engine
-        self._takes_any_past = takes_any_past
         self._columns = columns
+        self._options = options
         self._naming: Naming | None = None
 
     def run(self, source: object, progress: ProgressCallback | None) -> IngestReceipt:
         """Append all pieces of a source, and report what became of its rows."""
-        opened = open_source(source, self._columns)
+        opened = open_source(source, self._columns, self._options)
         self._naming = opened.naming
         tally = ReceiptTally()
 
@@ -102,7 +103,9 @@ class Ingestion:
     ) -> CheckedEvents[Rejection]:
         now = self._engine.now()
         arrival = Arrival(
-            now=now, definitions=definitions, takes_any_past=self._takes_any_past
+            now=now,
+            definitions=definitions,
+            takes_any_past=self._options.backfill,
         )
         naming = self._naming or NamingByTime(self._engine.ids, now)
         if isinstance(piece, LocatedColumns):

@@ -40,6 +40,7 @@ from metering.usage.ingest.layout import (
     locate,
     named_columns,
 )
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import Rejection
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
 
@@ -64,7 +65,7 @@ class Source:
     naming: Naming | None = None
 
 
-def open_source(source: object, columns: Columns) -> Source:
+def open_source(source: object, columns: Columns, options: IngestOptions) -> Source:
     """Begin to read a source.
 
     Raises:
