@@ -282,7 +282,9 @@ class Metering:
             executor: does the work, part by part, on other threads, processes or
                 machines; they must reach the segments. None is this process.
             filters: payload keys, each with the string or strings that an event must have
-                there to count.
+                there to count. Under `customer` stand customers, under `meter` ids or
+                event names of meters. These, and the names of the other columns of
+                events, never mean a payload key of that name: ask with `sql`.
             formula: in place of the meters' own: sum, count, last, min, max, avg or
                 unique_count. The meters stay as they are.
             value_key: payload key of the value, in place of the meters' own.

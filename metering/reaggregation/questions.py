@@ -17,13 +17,18 @@ from metering.arguments.times import Time, instant, not_after
 from metering.arguments.words import FormulaName, WindowName
 from metering.arguments.zones import zone_of
 from metering.errors import InvalidRequestError, shown
+from metering.reaggregation.names import (
+    CUSTOMER,
+    METER,
+    check_no_column,
+    check_payload_keys,
+)
 from metering.reaggregation.requests import Filters, Reaggregate
 from metering.store.engine import Engine
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.jobs import ScanProgress, reaggregate
 from projections.scans.reaggregation.question import (
-    RESULT_COLUMNS,
     Measure,
     Question,
     measure_of,
@@ -43,9 +48,13 @@ def reaggregated(
     zone = zone_of("UTC" if request.timezone is None else request.timezone, "timezone")
     recorded = engine.recorded(_position(engine, request.as_of))
     dimensions, filters = _dimensions(request.group_by or ()), _filters(request.filters)
-    meters = _meters(recorded.definitions, request.meters)
-    _check_keys(meters, "group_by", dimensions)
-    _check_keys(meters, "filters", filters)
+    meters = _meters(recorded.definitions, request.meters, "meters")
+    if METER in filters:
+        wanted = _meters(recorded.definitions, sorted(filters.pop(METER)), "filters")
+        meters = [meter for meter in meters if meter in wanted]
+    customers = filters.pop(CUSTOMER, None)
+    check_payload_keys(meters, "group_by", dimensions)
+    check_payload_keys(meters, "filters", filters)
     measures = tuple(_measures(meters, request))
     start, end, windows = _times(recorded, request, unit, zone)
     question = Question(
@@ -54,6 +63,7 @@ def reaggregated(
         end=end,
         windows=windows,
         dimensions=dimensions,
+        customers=customers,
         filters=filters,
         up_to=recorded.position,
     )
@@ -84,22 +94,6 @@ def _position(engine: Engine, as_of: Time | None) -> int | None:
     return engine.log.history.position_at(moment)
 
 
-def _check_keys(
-    meters: Iterable[MeterDefinition], param: str, keys: Iterable[str]
-) -> None:
-    """Refuse payload keys that hold a customer or a value: they are columns already."""
-    for meter in meters:
-        for key in keys:
-            is_value = meter.needs_value and key == meter.value_payload_key
-            if key == meter.customer_payload_key or is_value:
-                what = "value" if is_value else "customer"
-                raise InvalidRequestError(
-                    f"Invalid {param}: {key!r} holds the {what} of meter"
-                    f" {meter.meter_id}; name another key of the payload",
-                    param=param,
-                )
-
-
 def _measures(
     meters: Iterable[MeterDefinition], request: Reaggregate
 ) -> Iterable[Measure]:
@@ -121,15 +115,17 @@ def _measures(
 
 
 def _meters(
-    definitions: Mapping[str, MeterDefinition], names: str | Iterable[str] | None
+    definitions: Mapping[str, MeterDefinition],
+    names: str | Iterable[str] | None,
+    param: str,
 ) -> Sequence[MeterDefinition]:
     if names is None:
         return list(definitions.values())
     by_event_name = {meter.event_name: meter for meter in definitions.values()}
     meters = {**by_event_name, **definitions}
     wanted: dict[str, MeterDefinition] = {}
-    for name in _several(names, "meters"):
-        meter = found_by_id(meters.get, name, "billing meter", "meters")
+    for name in _several(names, param):
+        meter = found_by_id(meters.get, name, "billing meter", param)
         wanted[meter.meter_id] = meter
     return list(wanted.values())
 
@@ -181,12 +177,7 @@ def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:
     keys = tuple(_several(group_by, "group_by"))
     for key in keys:
         check_word(key, "group_by")
-        if key in RESULT_COLUMNS:
-            raise InvalidRequestError(
-                f"Invalid group_by: {key!r} is a column of every result already; name"
-                " keys of the payload",
-                param="group_by",
-            )
+        check_no_column(key, "group_by")
     if len(set(keys)) < len(keys):
         raise InvalidRequestError(
             f"Invalid group_by: a key is named twice in {', '.join(keys)}",
@@ -199,13 +190,20 @@ def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
     checked: dict[str, frozenset[str]] = {}
     if not isinstance(filters or {}, Mapping):
         raise InvalidRequestError(
-            f"Invalid filters: {shown(filters)}; must be keys of the payload, each with"
-            " a string or several",
+            f"Invalid filters: {shown(filters)}; must be keys of the payload, customer or"
+            " meter, each with a string or several",
             param="filters",
         )
     for key, values in (filters or {}).items():
         check_word(key, "filters")
+        check_no_column(key, "filters")
         allowed = _several(values, f"filters[{key}]")
+        if not allowed:
+            raise InvalidRequestError(
+                f"Invalid filters[{key}]: it has no string, so that no event would"
+                " count; give one or several, or leave the filter out",
+                param="filters",
+            )
         if not all(isinstance(value, str) for value in allowed):
             raise InvalidRequestError(
                 f"Invalid filters[{key}]: give a string or several", param="filters"

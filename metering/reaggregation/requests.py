@@ -15,7 +15,7 @@ FILTERS_MAX = 100
 _FilterValue = Annotated[str, Meta(max_length=5_000)]
 
 Filters = Mapping[Name, _FilterValue | Collection[_FilterValue]]
-"""Payload keys, each with the string or strings that an event must have there."""
+"""Payload keys, or customer or meter, each with the strings of which one must be there."""
 
 
 class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +24,8 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         as_of: as known at this position of the log, or at this time.
         end_time: exclusive; after the last event if left out.
-        filters: payload keys, each with the value or values that an event must have
-            there.
+        filters: payload keys, or customer or meter, each with the value or values that
+            an event must have there.
         formula: another formula than the meters have.
         group_by: payload key or keys to split usage by.
         meters: id or event name, of one or several; all if left out.

@@ -138,8 +138,10 @@ class _Group:
         }
 
     def may_count(self, question: Question) -> bool:
-        """Whether an event in it may have a name and a time that are asked for."""
+        """Whether an event in it may have a name, customer and time asked for."""
         if self.rows == 0:
+            return False
+        if not self._has_customer(question.customers):
             return False
         names, times = self._known["event_name"], self._known["timestamp"]
         least, greatest = names.min, names.max
@@ -151,6 +153,11 @@ class _Group:
             for measure in question.measures
             for start, end in [bounds_of(question, measure)]
         )
+
+    def _has_customer(self, wanted: frozenset[str] | None) -> bool:
+        """Whether a customer of an event in it may be among some; None is everybody."""
+        known = self._known["customer"]
+        return wanted is None or any(known.min <= each <= known.max for each in wanted)
 
     def may_be_excluded(self, question: Question, cancelled: np.ndarray) -> bool:
         """Whether an event in it may be cancelled or too late."""

@@ -127,12 +127,15 @@ def _cells(
 def _counts(
     question: Question, measure: Measure, part: Arrays, cancelled: np.ndarray
 ) -> np.ndarray | None:
-    """Return (bool) which events may count by time and position; None is all."""
+    """Return (bool) which may count by time, customer and position; None is all."""
     start, end = bounds_of(question, measure)
     timestamps = numbers(part["timestamp"])
     counts = None
     if timestamps.min() < start or timestamps.max() >= end:
         counts = (timestamps >= start) & (timestamps < end)
+    if question.customers is not None:
+        is_asked_for = are_allowed(part["customer"], question.customers)
+        counts = is_asked_for if counts is None else counts & is_asked_for
     if "position" in part:
         positions = numbers(part["position"])
         is_there = (positions <= question.up_to) & ~_are_among(positions, cancelled)

@@ -65,6 +65,7 @@ class Question:
         start: microseconds since 1970 UTC; earlier events do not count.
         end: exclusive; later events do not count.
         windows: cover ``[start, end)``.
+        customers: whose events count; None is everybody.
         dimensions: payload keys by whose strings usage is split as well.
         filters: payload keys with the strings that make an event count.
         up_to: position after which events do not count.
@@ -74,6 +75,7 @@ class Question:
     start: int
     end: int
     windows: Windows
+    customers: frozenset[str] | None = None
     dimensions: tuple[str, ...] = ()
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     up_to: int

@@ -96,3 +96,22 @@ def test_nothing_would_change(store: Path) -> None:
     result = run("reaggregate", "--formula", "sum", "--diff")
 
     assert result.stdout == "Nothing would change.\n"
+
+
+def test_customers_and_meters_are_filters(store: Path) -> None:
+    result = run(
+        "reaggregate", "--window", "month", "--json",
+        "--where", "customer=cus_1", "--where", "meter=tokens",
+    )  # fmt: skip
+
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {row["customer"] for row in rows} == {"cus_1"}
+    assert sum(row["event_count"] for row in rows) == 4
+
+
+def test_a_column_that_is_no_filter_says_what_to_use(store: Path) -> None:
+    result = run("reaggregate", "--where", "timestamp=2025-03-01")
+
+    assert result.exit_code == 1
+    assert "start_time" in result.stderr

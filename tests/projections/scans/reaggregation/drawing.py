@@ -116,6 +116,7 @@ def questions(draw: st.DrawFn) -> tuple[Asked, list[Event]]:
         end=end,
         unit=draw(st.sampled_from(UNITS)),
         zone=zone,
+        customers=draw(st.none() | st.frozensets(st.sampled_from(CUSTOMERS))),
         dimensions=draw(
             st.lists(st.sampled_from(["model", "região", "none"]), unique=True)
         ),

@@ -48,6 +48,7 @@ class Asked:
     end: datetime
     unit: str
     zone: str
+    customers: frozenset[str] | None = None
     dimensions: Sequence[str] = ()
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     up_to: int = 10**9
@@ -111,6 +112,7 @@ def counting(asked: Asked, meter: Meter, events: Sequence[Event]) -> list[Event]
         event
         for event in ours
         if asked.start <= event.timestamp < asked.end
+        and (asked.customers is None or event.customer in asked.customers)
         and all(event.payload.get(k) in allowed for k, allowed in asked.filters.items())
         and (meter.key is None or meter.key in event.payload)
     ]

@@ -55,6 +55,7 @@ def question_of(asked: Asked) -> Question:
         start=start,
         end=end,
         windows=windows_between(WindowUnit(asked.unit), zone, start, end),
+        customers=asked.customers,
         dimensions=tuple(asked.dimensions),
         filters=asked.filters,
         up_to=asked.up_to,
