@@ -31,6 +31,7 @@ from metering.alerts.resources import (
     alert_resource,
     triggered_resource,
 )
+from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.refusals import check_only, invalid
@@ -297,6 +298,8 @@ def _created(
     )
     if credit is not None:
         money = credit["lte"]["monetary"]
+        param = "credit_balance_threshold[lte][monetary][value]"
+        check_amount(money["value"], money["currency"], param)
         return CreditAlertCreated(
             alert_id=alert_id,
             title=asked.title,

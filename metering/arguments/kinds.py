@@ -78,7 +78,7 @@ class StringKind:
 
     Attributes:
         check: judges it in place of its length, given the string and its path, and
-            returns it in its canonical form; of spelled ones only the length is judged.
+            returns it in its canonical form; an empty one that is spelled comes first.
     """
 
     least: int = 1
@@ -88,7 +88,8 @@ class StringKind:
 
     def read(self, value: Any, path: str) -> str:
         """Read a string."""
-        if isinstance(value, str) and self.check is not None and not self.spelled:
+        is_judged = value != "" or not self.spelled
+        if isinstance(value, str) and self.check is not None and is_judged:
             return self.check(value, path)
         if not isinstance(value, str) or not self.least <= len(value) <= self.most:
             if value == "" and self.spelled:

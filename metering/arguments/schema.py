@@ -16,6 +16,7 @@ How annotations are read:
     str                         an id that is looked up
     Annotated[str, Meta(…)]     a string of bounded length, which the store can hold
     Annotated[str, Meta(…), f]  f(value, path) refuses more, and makes it canonical
+    Annotated[…, f, g]          g does for the forms of v1 what f does for callers
     Time                        spelled as the dialect spells times
     A | TypedDict, A | list     the one or the other, by what was given
 """
@@ -225,14 +226,14 @@ class _SchemaReading:
             return EitherKind(single=single, nested=nested)
         [hint] = types
         if get_origin(hint) is not Annotated:
-            return self._one(hint, Meta(), None, path)
+            return self._one(hint, Meta(), (), path)
         meta, *checks = hint.__metadata__
-        return self._one(hint.__origin__, meta, checks[0] if checks else None, path)
+        return self._one(hint.__origin__, meta, checks, path)
 
-    def _one(self, hint: Any, meta: Meta, check: Check | None, path: str) -> Kind:
+    def _one(self, hint: Any, meta: Meta, checks: Sequence[Check], path: str) -> Kind:
         spelled, origin = self._spelled, get_origin(hint)
         if hint is str:
-            return self._string(meta, check)
+            return self._string(meta, checks)
         if hint is int:
             least, most = _bound(meta.ge), _bound(meta.le)
             return IntegerKind(least=least, most=most, spelled=spelled)
@@ -255,15 +256,25 @@ class _SchemaReading:
             )
         return ObjectKind(fields=self.fields(hint, path))
 
-    def _string(self, meta: Meta, check: Check | None) -> Kind:
+    def _string(self, meta: Meta, checks: Sequence[Check]) -> Kind:
         if meta.max_length is None:
             return StringKind(most=LONGEST_SPELLED) if self._spelled else IdKind()
         return StringKind(
             least=meta.min_length or 0,
             most=meta.max_length,
             spelled=self._spelled,
-            check=check,
+            check=self._check(checks),
         )
+
+    def _check(self, checks: Sequence[Check]) -> Check | None:
+        """Return what judges a string here; one that is spelled is judged later too."""
+        match self._spelling:
+            case Spelling.PYTHON:
+                return checks[0] if checks else None
+            case Spelling.V1:
+                return checks[1] if len(checks) > 1 else None
+            case _:
+                return None
 
     def _mapping(self, hint: Any, meta: Meta, path: str) -> Kind:
         key, value = get_args(hint)

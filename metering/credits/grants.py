@@ -17,6 +17,7 @@ from ledger.facts.credits import (
     GrantCategory,
 )
 from metering.arguments.clock import at_microseconds, at_or_none
+from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
@@ -98,6 +99,7 @@ class CreditGrants:
             metadata=metadata,
         )
         money = asked.amount["monetary"]
+        check_amount(money["value"], money["currency"], "amount[monetary][value]")
         scope = asked.applicability_config["scope"]
         wanted = CreditGrantCreated(
             grant_id=self._engine.new_id("credgr"),

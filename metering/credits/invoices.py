@@ -7,6 +7,7 @@ first rule broken is reported: invoice, customer, period end, then line by line.
 from dataclasses import dataclass
 
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
+from metering.arguments.currencies import check_amount
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
 from metering.arguments.times import instant
@@ -63,6 +64,7 @@ def check_invoice(
         if line["id"] in by_id:
             reason = "another id than the lines before it"
             raise invalid(f"{param}[id]", line["id"], reason)
+        check_amount(line["amount"], currency, f"{param}[amount]")
         by_id[line["id"]] = InvoiceLine(line["id"], line["amount"], line.get("price"))
     return Invoice(
         id=asked.invoice,

@@ -1,12 +1,13 @@
 """Money as people write it: whole units, a point, and as many digits as the currency has.
 
-Inside, an amount is an integer of minor units: 1000 is 10.00 USD, 1,000 JPY, 1.000 KWD.
+Inside, an amount is an integer of minor units: 1000 is 10.00 USD, 1,000 JPY, 1.000 KWD,
+10.00 ISK.
 """
 
 import re
 
 import metering
-from metering.arguments.currencies import minor_unit_digits
+from metering.arguments.currencies import amount_step, minor_unit_digits
 from metering.arguments.kinds import IntegerKind, Kind
 
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
@@ -31,8 +32,8 @@ def option_amount(text: str, currency: str, option: str, within: Kind) -> int:
 
     Raises:
         InvalidRequestError: it is no amount, or not within the bounds of the field that
-            it stands for, or has more fraction digits than the currency; names the
-            option.
+            it stands for, or has more fraction digits than amounts of the currency;
+            names the option.
     """
     assert isinstance(within, IntegerKind), "amounts are whole minor units"
     parts = _AMOUNT.fullmatch(text)
@@ -48,6 +49,10 @@ def option_amount(text: str, currency: str, option: str, within: Kind) -> int:
         raise _invalid(option, f"{reason}; give one such as {example}")
     # Of one too large, however long, the first digits are enough.
     amount = int((whole.lstrip("0") + fraction.ljust(digits, "0"))[:20] or "0")
+    step = amount_step(currency)
+    if amount % step:
+        least = money_text(step, currency)
+        raise _invalid(option, f"{text[:60]!r} is no multiple of {least}")
     if amount > within.most:
         most = money_text(within.most, currency)
         raise _invalid(option, f"{text[:60]!r} is more than {most}")

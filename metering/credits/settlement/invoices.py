@@ -13,7 +13,7 @@ import pyarrow as pa
 from ledger.facts.credits import InvoiceLine
 from metering.arguments.arrow_types import texts_of
 from metering.arguments.columns import plain_timestamps, plain_words, times_of
-from metering.arguments.currencies import currency_of
+from metering.arguments.currencies import amount_step, currency_of
 from metering.arguments.strings import LONGEST_ID, LONGEST_TEXT
 from metering.credits.invoices import Invoice, check_invoice
 from metering.credits.requests import AMOUNT_MAX
@@ -154,7 +154,9 @@ class _InvoiceColumns:
         period_end = portion.column("period_end").combine_chunks()
         self.period_end, has_time = plain_timestamps(period_end, 0, END - 1)
         self.amount, has_amount = _amounts(portion.column("amount").combine_chunks())
-        is_known = np.array([_is_currency(each) for each in self.currency.names], bool)
+        names = self.currency.names
+        is_known = np.array([_is_currency(each) for each in names], bool)
+        steps = np.array([amount_step(each.lower()) for each in names], np.int64)
         has_price = portion.column("price").is_valid().to_numpy()
         self.is_plain = (
             self.customer.is_plain
@@ -163,6 +165,7 @@ class _InvoiceColumns:
             & (self.price.is_plain | ~has_price)
             & has_time
             & has_amount
+            & (self.amount % steps[self.currency.codes] == 0)
         )
         self._has_price = has_price
 

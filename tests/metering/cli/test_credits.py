@@ -31,7 +31,7 @@ def ids(place: Path) -> dict[str, str]:
             "used-up": grant(1_000, expires_at="2026-01-01"),
             "dollars": grant(123_456, expires_at="9000-01-01"),
             "yen": grant(5_000, currency="jpy", effective_at="9000-01-01"),
-            "dinars": grant(1_234, currency="kwd", customer="cus_2"),
+            "dinars": grant(1_230, currency="kwd", customer="cus_2"),
         }
         clock.advance(HOUR)
         drawn = line(400), line(700, id="il_2")
@@ -98,7 +98,11 @@ def test_granted_credits_are_shown(place: Path) -> None:
         ("0.29", "usd", 29),  # 28.999999999999996 in floats.
         ("9999999999.99", "usd", 999_999_999_999),
         ("1000", "jpy", 1_000),
-        ("1.234", "kwd", 1_234),
+        ("1.23", "kwd", 1_230),
+        ("1.230", "kwd", 1_230),
+        ("50", "isk", 5_000),
+        ("50.00", "ugx", 5_000),
+        ("5", "mga", 5),
         ("1", "clf", 10_000),
     ],
 )
@@ -117,7 +121,7 @@ def test_grants_are_a_table_with_what_is_left(ids: dict[str, str]) -> None:
     assert without_ids(everybody, ids) == [
         "customer    amount      left       status   expires (UTC)  grant",
         "─" * 95,
-        "cus_2        1.234     1.234  KWD  granted                 dinars",
+        "cus_2        1.230     1.230  KWD  granted                 dinars",
         "cus_1        5,000     5,000  JPY  pending                 yen",
         "cus_1     1,234.56  1,233.56  USD  granted  9000-01-01     dollars",
         "cus_1        10.00      0.00  USD  expired  2026-01-01     used-up",
@@ -146,6 +150,9 @@ AMOUNTS_THAT_ARE_NONE = [
     ("1.000", "usd", "'1.000' has 3 fraction digits, and USD has 2"),
     ("1.5", "jpy", "'1.5' has a fraction digit, and JPY has none"),
     ("1.2345", "kwd", "'1.2345' has 4 fraction digits, and KWD has 3"),
+    ("1.234", "kwd", "'1.234' is no multiple of 0.010 KWD"),
+    ("50.25", "isk", "'50.25' is no multiple of 1.00 ISK"),
+    ("1.5", "mga", "'1.5' has a fraction digit, and MGA has none"),
     ("10000000000", "usd", "is more than 9,999,999,999.99 USD"),
     ("9" * 10_000, "usd", "is more than 9,999,999,999.99 USD"),
 ]

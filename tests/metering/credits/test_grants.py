@@ -55,7 +55,7 @@ def test_a_grant_has_the_settings_it_was_given(connect: Connect) -> None:
     made = grant(
         store,
         customer="größe 🚕",
-        amount=money(1, "KWD"),
+        amount=money(10, "KWD"),
         applicability_config=for_prices("price_1", "price_2"),
         category="promotional",
         priority=0,
@@ -67,7 +67,7 @@ def test_a_grant_has_the_settings_it_was_given(connect: Connect) -> None:
 
     assert store.credit_grants.retrieve(made.id) == made
     assert made.customer == "größe 🚕"
-    assert made.amount.monetary == metering.Monetary(currency="kwd", value=1)
+    assert made.amount.monetary == metering.Monetary(currency="kwd", value=10)
     assert made.applicability_config.scope == metering.CreditScope(
         price_type=None,
         prices=(metering.ScopePrice(id="price_1"), metering.ScopePrice(id="price_2")),
@@ -88,7 +88,7 @@ def test_a_live_store_names_its_grants_without_test(clock: metering.FixedClock) 
 
 
 @pytest.mark.parametrize(
-    ("currency", "value"), [("jpy", 1), ("kwd", 1_005), ("usd", 999_999_999_999)]
+    ("currency", "value"), [("jpy", 1), ("kwd", 1_010), ("usd", 999_999_999_999)]
 )
 def test_an_amount_is_in_the_minor_units_of_its_currency(
     store: metering.Metering, currency: str, value: int

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import stripe
 
 from tests.server.running import Server
@@ -158,3 +159,42 @@ def test_transactions_tell_of_all_that_happened_to_credits(
     assert applied["credits_applied"]["invoice_line_item"] == "il_1"
     one = transactions.retrieve(plain["data"][1]["id"])
     assert check_shape(one, TRANSACTION) == plain["data"][1]
+
+
+@pytest.mark.parametrize("currency", ["iqd", "clf", "xau", "ISK9", "syp"])
+def test_a_currency_that_stripe_does_not_take_is_refused(
+    client: stripe.StripeClient, currency: str
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as grant:
+        create_grant(client, amount=money(1_000, currency))
+    with pytest.raises(stripe.InvalidRequestError) as alert:
+        client.raw_request("post", "/v1/billing/alerts", **low(currency))
+
+    assert grant.value.param == "amount[monetary][currency]"
+    assert "usd" in str(grant.value)
+    assert alert.value.param == "credit_balance_threshold[lte][monetary][currency]"
+
+
+def test_amounts_follow_the_currency(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as odd:
+        create_grant(client, amount=money(1_050, "ISK"))
+    grant = create_grant(client, amount=money(1_100, "ISK"))
+
+    assert odd.value.param == "amount[monetary][value]"
+    assert grant.amount.monetary is not None
+    assert grant.amount.monetary.currency == "isk"
+
+
+def money(value: int, currency: str) -> Any:
+    return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
+
+
+def low(currency: str) -> Any:
+    threshold = "credit_balance_threshold[lte]"
+    return {
+        "title": "Low",
+        "alert_type": "credit_balance_threshold",
+        f"{threshold}[balance_type]": "monetary",
+        f"{threshold}[monetary][currency]": currency,
+        f"{threshold}[monetary][value]": 1_000,
+    }
