@@ -14,6 +14,7 @@ from metering.connection import Metering
 from metering.server.api.errors import (
     NotAuthenticatedError,
     NotPermittedError,
+    OtherAccountError,
     SessionExpiredError,
 )
 from metering.stream.sessions import MeterEventSession
@@ -93,6 +94,17 @@ def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
     if session.is_expired:
         raise SessionExpiredError
     return session
+
+
+def check_account(headers: Mapping[str, str]) -> None:
+    """Check that a request is for no account in particular, as a store has one.
+
+    To record the usage of a connected account as that of the store would bill the wrong
+    customers.
+    """
+    for name in ("Stripe-Account", "Stripe-Context"):
+        if account := headers.get(name.lower(), "").strip():
+            raise OtherAccountError(name, account)
 
 
 def check_scope(key: ApiKey, scope: ScopeName) -> None:

@@ -26,6 +26,7 @@ from metering.server.api.errors import (
     NotAuthenticatedError,
     NotPermittedError,
     PositionNotReachedError,
+    OtherAccountError,
     RateLimitedError,
     RequestDiffersError,
     RequestRefusedError,
@@ -69,6 +70,7 @@ RULES: Mapping[type[MeteringError], Rule] = {
     MeterEventExistsError: Rule(status=400, v2_code="duplicate_meter_event"),
     ReaggregationError: Rule(status=400),
     RequestRefusedError: Rule(status=400),
+    OtherAccountError: Rule(status=400),
     RequestDiffersError: Rule(status=400, type=IDEMPOTENCY),
     NotAuthenticatedError: Rule(status=401),
     SessionExpiredError: Rule(

@@ -8,6 +8,7 @@ MeteringError
     ├── NotAuthenticatedError     no key, or none that opens this server
     ├── SessionExpiredError       the session of the stream has expired
     ├── NotPermittedError         the key's scopes do not allow the request
+    ├── OtherAccountError         the request is for an account that is not this store
     ├── UnknownRouteError         nothing is served at the URL
     ├── BodyUnreadableError       the body is not what its headers say
     │   └── BodyTooLargeError
@@ -27,7 +28,7 @@ import math
 from collections.abc import Sequence
 
 from metering import MeteringError
-from metering.errors import SourceError
+from metering.errors import SourceError, shown
 from metering.usage.ingest.receipts import IngestProgress
 
 
@@ -57,6 +58,18 @@ class NotPermittedError(RequestRefusedError):
         super().__init__(
             f"The provided key 'rk_***{last_four}' does not have the required"
             f" permissions for this endpoint: its scopes do not have {scope}."
+        )
+
+
+class OtherAccountError(RequestRefusedError):
+    """The request is for an account that is not this store, which has none to name."""
+
+    code = "account_invalid"
+
+    def __init__(self, header: str, account: str) -> None:
+        super().__init__(
+            f"Invalid {header}: {shown(account)}; this server has one account, which has"
+            " no id, so leave the header out"
         )
 
 

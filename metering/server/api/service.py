@@ -17,7 +17,13 @@ from metering.arguments.kinds import read_fields
 from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
-from metering.server.api.authentication import Keys, check_scope, key_of, session_of
+from metering.server.api.authentication import (
+    Keys,
+    check_account,
+    check_scope,
+    key_of,
+    session_of,
+)
 from metering.server.api.error_responses import log_failure, response_to_failure
 from metering.server.api.errors import MediaTypeRefusedError, PositionNotReachedError
 from metering.server.api.expansion import check_paths, expand
@@ -118,6 +124,7 @@ class Service:
         """Return a refusal that is due before a body of rows is read, or None."""
         try:
             key = key_of(keys, asked.headers.get("authorization"))
+            check_account(asked.headers)
             self._rates.take(key.id)
             check_scope(key, route.scope)
             read_fields(route.accepted, _tree(route, asked))
@@ -178,6 +185,7 @@ class Service:
         else:
             key = key_of(keys, authorization)
             key_id = key.id
+        check_account(asked.headers)
         self._check_position(asked)
         if route.rows is None:
             self._rates.take(key_id)
