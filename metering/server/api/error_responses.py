@@ -21,12 +21,13 @@ from metering.errors import (
 from metering.server.api.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
+    EncodingRefusedError,
     MediaTypeRefusedError,
     MeterEventExistsError,
     NotAuthenticatedError,
     NotPermittedError,
-    PositionNotReachedError,
     OtherAccountError,
+    PositionNotReachedError,
     RateLimitedError,
     RequestDiffersError,
     RequestRefusedError,
@@ -69,8 +70,8 @@ RULES: Mapping[type[MeteringError], Rule] = {
     ValueMissingError: Rule(status=400, v2_code="payload_no_value_defined"),
     MeterEventExistsError: Rule(status=400, v2_code="duplicate_meter_event"),
     ReaggregationError: Rule(status=400),
-    RequestRefusedError: Rule(status=400),
     OtherAccountError: Rule(status=400),
+    RequestRefusedError: Rule(status=400),
     RequestDiffersError: Rule(status=400, type=IDEMPOTENCY),
     NotAuthenticatedError: Rule(status=401),
     SessionExpiredError: Rule(
@@ -86,6 +87,7 @@ RULES: Mapping[type[MeteringError], Rule] = {
     PositionNotReachedError: Rule(status=409, should_retry=True),
     BodyTooLargeError: Rule(status=413),
     MediaTypeRefusedError: Rule(status=415),
+    EncodingRefusedError: Rule(status=415),
     RateLimitedError: Rule(status=429, should_retry=None),
     StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),
 }
@@ -106,7 +108,7 @@ MEANINGS = {
     408: "The body stalled.",
     409: "Another request is in the way, or the log has not reached the position.",
     413: "The body is too large.",
-    415: "The route does not take the body's media type.",
+    415: "The route does not take the body's media type, or its compression.",
     429: "The key makes more requests than it may, or the store is busy.",
     500: "The server is at fault.",
 }
@@ -253,6 +255,8 @@ def _headers(error: Exception, rule: Rule) -> dict[str, str]:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, StoreBusyError):
         headers["Retry-After"] = "1"
+    elif isinstance(error, EncodingRefusedError):
+        headers["Accept-Encoding"] = ", ".join(error.taken)
     if rule.closes:
         headers["Connection"] = "close"
     if rule.status == 401:

@@ -14,6 +14,7 @@ MeteringError
     │   └── BodyTooLargeError
     ├── BodyTooSlowError          the body stalls
     ├── MediaTypeRefusedError     the route does not take the body's media type
+    ├── EncodingRefusedError      nor how it is compressed
     ├── RowsUnreadableError       the body of rows is broken
     ├── RateLimitedError          the key makes more requests than it may
     ├── RequestRunningError       a request under the same key is being answered
@@ -112,6 +113,21 @@ class MediaTypeRefusedError(RequestRefusedError):
             f"Unsupported Content-Type: {named[:100] or 'none'}; must be one of"
             f" {', '.join(taken)}."
         )
+
+
+class EncodingRefusedError(RequestRefusedError):
+    """The route does not take how the body is compressed.
+
+    Attributes:
+        taken: the codings that it takes.
+    """
+
+    def __init__(self, named: str, taken: Sequence[str]) -> None:
+        super().__init__(
+            f"Unsupported Content-Encoding: {named[:60]}; must be"
+            f" {' or '.join(taken)}, or left out."
+        )
+        self.taken = tuple(taken)
 
 
 class RowsUnreadableError(RequestRefusedError):

@@ -3,23 +3,40 @@
 Nothing here waits for a socket: `metering.server.http.receiving` reads bodies.
 """
 
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from metering.server.api.errors import BodyTooLargeError, BodyUnreadableError
+from metering.compression import Compression
+from metering.compression import decompressed as pieces_of
+from metering.server.api.errors import (
+    BodyTooLargeError,
+    BodyUnreadableError,
+    EncodingRefusedError,
+)
 
 LENGTH_DIGITS_MAX = 18
 """Of a length that is read: Python refuses numbers of thousands of digits."""
-_GZIP = 16 + zlib.MAX_WBITS
+_CODINGS = {
+    "gzip": Compression.GZIP,
+    "x-gzip": Compression.GZIP,
+    "zstd": Compression.ZSTD,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyLimits:
-    """How large a body may be, in bytes: as sent, and decompressed."""
+    """What a body may be.
+
+    Attributes:
+        sent_max: how many bytes may be sent.
+        decoded_max: how many bytes they may unpack to.
+        compressions: how it may be compressed.
+    """
 
     sent_max: int
     decoded_max: int
+    # A zstd frame may ask for a window of 128 MiB, which is too much for a small body.
+    compressions: tuple[Compression, ...] = (Compression.GZIP,)
 
 
 FORM_LIMITS = BodyLimits(sent_max=1 << 20, decoded_max=4 << 20)
@@ -81,29 +98,41 @@ def check_length(headers: Mapping[str, str], limits: BodyLimits) -> None:
         raise BodyTooLargeError(limits.sent_max)
 
 
-def check_encoding(headers: Mapping[str, str]) -> str:
-    """Return how a body is compressed: ``gzip``, or ``identity`` where it is not."""
-    encoding = headers.get("content-encoding", "").strip().lower() or "identity"
-    if encoding not in {"gzip", "identity"}:
-        raise BodyUnreadableError(
-            f"Unsupported Content-Encoding: {encoding[:60]}; use gzip or none."
-        )
-    return encoding
+def check_encoding(
+    headers: Mapping[str, str], limits: BodyLimits
+) -> Compression | None:
+    """Return how a body is compressed, or None where it is not.
+
+    Raises:
+        EncodingRefusedError: in a way that is not taken, or in several.
+    """
+    named = headers.get("content-encoding", "")
+    codings = [each.strip().lower() for each in named.split(",")]
+    applied = [each for each in codings if each not in {"", "identity"}]
+    if not applied:
+        return None
+    compression = _CODINGS.get(applied[0])
+    if compression not in limits.compressions or len(applied) > 1:
+        raise EncodingRefusedError(named, [each.value for each in limits.compressions])
+    return compression
 
 
 def decompressed(body: bytes, headers: Mapping[str, str], limits: BodyLimits) -> bytes:
     """Decompress a body that is compressed, and never more of it than is allowed."""
-    if check_encoding(headers) != "gzip":
+    compression = check_encoding(headers, limits)
+    if compression is None:
         return body
-    decompressor, most = zlib.decompressobj(_GZIP), limits.decoded_max
+    parts: list[bytes] = []
+    length = 0
     try:
-        decoded = decompressor.decompress(body, most + 1)
-    except zlib.error as error:
+        for piece in pieces_of(body, compression):
+            parts.append(piece)
+            length += len(piece)
+            if length > limits.decoded_max:
+                raise BodyTooLargeError(limits.decoded_max)
+    except OSError as error:
         raise BodyUnreadableError(
-            "The request's body is not the gzip that its header says."
+            f"The request's body is not the {compression.value} that its header says:"
+            f" {error}."
         ) from error
-    if len(decoded) > most:
-        raise BodyTooLargeError(most)
-    if not decompressor.eof or decompressor.unused_data:
-        raise BodyUnreadableError("The request's body is not one whole gzip stream.")
-    return decoded
+    return b"".join(parts)

@@ -130,7 +130,7 @@ class Service:
             read_fields(route.accepted, _tree(route, asked))
             if route.rows is not None:
                 _media_type(route.rows, asked)
-                check_encoding(asked.headers)
+                check_encoding(asked.headers, route.rows.limits)
                 check_length(asked.headers, route.rows.limits)
         except Exception as error:  # noqa: BLE001  # as above
             outcome = _failed(error, route, asked)

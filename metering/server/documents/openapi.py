@@ -278,7 +278,6 @@ def _responses(route: Route) -> Node:
     can_be = {
         403: route.credential == "key",
         404: "{" in route.path,
-        415: route.rows is not None,
     }
     statuses = [each for each in MEANINGS if can_be.get(each, True)]
     shape = route.dialect.errors

@@ -15,6 +15,7 @@ from msgspec import Meta
 from metering.arguments.ids import NamingByText, identifier_of
 from metering.arguments.strings import LONGEST_TEXT
 from metering.bodies import encoded
+from metering.compression import Compression
 from metering.errors import InvalidRequestError, SourceError
 from metering.server.api.errors import BodyTooLargeError, RowsUnreadableError
 from metering.server.api.requests import BodyLimits
@@ -41,7 +42,11 @@ _FORMATS = {
 _CLOUD_EVENTS_MAX = 2 << 20
 # Each is held until the answer; so many are one mistake that all rows share.
 _REJECTED_MAX = 1_000_000
-_LIMITS = BodyLimits(sent_max=64 << 20, decoded_max=512 << 20)
+_LIMITS = BodyLimits(
+    sent_max=64 << 20,
+    decoded_max=512 << 20,
+    compressions=(Compression.GZIP, Compression.ZSTD),
+)
 _OBJECT = "metering.ingest_receipt"
 _COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "payload")
 

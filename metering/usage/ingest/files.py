@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from metering.arguments.ids import NamingByText
+from metering.compression import Compression, open_decompressed
 from metering.errors import SourceError
 from metering.usage.ingest.source_rows import parse_object
 
@@ -25,7 +26,7 @@ NumberedBatch = tuple[pa.RecordBatch, np.ndarray, list[tuple[int, str]]]
 """Rows, the number of each in the file, and number and fault of malformed rows."""
 
 BLANK = object()
-_COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+_COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 _BYTES_AT_A_TIME = 8 << 20
 _LONGEST_LINE = 1 << 20
 _DIGITS_OF_CONTENT = 16
@@ -86,7 +87,7 @@ def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
     if not exists:
         raise SourceError(f"There is no file {path}")
     ending = path.suffix.lower()
-    compression = _COMPRESSION.get(ending)
+    compression = _COMPRESSIONS.get(ending)
     if compression is not None:
         ending = Path(path.stem).suffix.lower()
     opener = _OPENERS.get((ending, compression is not None))
@@ -109,7 +110,7 @@ def readable(name: object) -> Iterator[None]:
         raise SourceError(f"Cannot read {name}: {reason}") from error
 
 
-def _open_parquet(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
+def _open_parquet(path: Path, _: Compression | None, rows_at_a_time: int) -> ColumnFile:
     # Mapped or read ahead, the file would count in full as this process's memory.
     file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_A_TIME)
     return ColumnFile(
@@ -119,7 +120,7 @@ def _open_parquet(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
     )
 
 
-def _open_arrow(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
+def _open_arrow(path: Path, _: Compression | None, rows_at_a_time: int) -> ColumnFile:
     del rows_at_a_time
     source = pa.memory_map(str(path))
     try:
@@ -142,7 +143,9 @@ def _open_arrow(path: Path, _: str | None, rows_at_a_time: int) -> ColumnFile:
     )
 
 
-def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> ColumnFile:
+def _open_csv(
+    path: Path, compression: Compression | None, rows_at_a_time: int
+) -> ColumnFile:
     del rows_at_a_time
     names, has_rows = _header(path, compression)
     if not has_rows:
@@ -157,7 +160,7 @@ def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> Colum
         return "skip"
 
     reader = pyarrow.csv.open_csv(
-        pa.input_stream(str(path), compression=compression),
+        open_decompressed(str(path), compression),
         # Rows are numbered only when one thread parses them.
         pyarrow.csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME),
         pyarrow.csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
@@ -177,22 +180,22 @@ def _open_csv(path: Path, compression: str | None, rows_at_a_time: int) -> Colum
     )
 
 
-def _open_ndjson(path: Path, compression: str | None, rows_at_a_time: int) -> LineFile:
+def _open_ndjson(
+    path: Path, compression: Compression | None, rows_at_a_time: int
+) -> LineFile:
     del rows_at_a_time
     return LineFile(
-        objects=lines_of(
-            path, lambda: pa.input_stream(str(path), compression=compression)
-        )
+        objects=lines_of(path, lambda: open_decompressed(str(path), compression))
     )
 
 
-def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
+def _header(path: Path, compression: Compression | None) -> tuple[list[str], bool]:
     """Read the names in a CSV file's first row.
 
     Returns:
         The names, and whether anything follows them.
     """
-    with pa.input_stream(str(path), compression=compression) as file:
+    with open_decompressed(str(path), compression) as file:
         block = file.read(_BYTES_AT_A_TIME)
     skipped: list[pyarrow.csv.InvalidRow] = []
 
@@ -207,7 +210,7 @@ def _header(path: Path, compression: str | None) -> tuple[list[str], bool]:
     if len(block) == _BYTES_AT_A_TIME:
         # Not closed here: it is read ahead in another thread, which after a close could
         # read on from the next file that gets its number.
-        stream = pa.input_stream(str(path), compression=compression)
+        stream = open_decompressed(str(path), compression)
         reader = pyarrow.csv.open_csv(stream, reading, parsing)
         return list(reader.schema.names), True
     # The parser takes a line of names that does not end for no file at all.
@@ -272,7 +275,7 @@ def _skip_line(lines: io.BufferedReader) -> None:
 
 
 _OPENERS: dict[
-    tuple[str, bool], Callable[[Path, str | None, int], ColumnFile | LineFile]
+    tuple[str, bool], Callable[[Path, Compression | None, int], ColumnFile | LineFile]
 ] = {
     (".parquet", False): _open_parquet,
     (".arrow", False): _open_arrow,

@@ -39,8 +39,18 @@ FORMATS: list[tuple[str, Callable[[pa.Table], bytes]]] = [
 every_format = pytest.mark.parametrize(("kind", "written"), FORMATS)
 
 
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "x-gzip": lambda body: (
+        gzip.compress(body[:9]) + gzip.compress(body[9:]) + bytes(99)
+    ),
+    "zstd": lambda body: bytes(pa.Codec("zstd").compress(body, asbytes=True)),
+}
+
+
 @every_format
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("encoding", COMPRESSIONS)
 def test_rows_are_recorded_with_all_their_digits(
     server: Server, kind: str, written: Callable[[pa.Table], bytes], encoding: str
 ) -> None:
@@ -50,7 +60,7 @@ def test_rows_are_recorded_with_all_their_digits(
     answered = send(
         server,
         kind,
-        gzip.compress(body) if encoding == "gzip" else body,
+        COMPRESSIONS[encoding](body),
         Content_Encoding=encoding,
     )
 
@@ -334,11 +344,26 @@ def test_any_other_media_type_is_refused_with_those_that_are_taken(
         assert each in answered.error["message"]
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd"])
+@pytest.mark.parametrize("encoding", ["br", "zstd, gzip"])
 def test_a_body_that_is_compressed_otherwise_is_refused(
     server: Server, encoding: str
 ) -> None:
-    assert send(server, NDJSON, b"{}", Content_Encoding=encoding).status == 400
+    answered = send(server, NDJSON, b"{}", Content_Encoding=encoding)
+
+    assert answered.status == 415
+    assert answered.headers["accept-encoding"] == "gzip, zstd"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_bytes_behind_a_compressed_body_are_not_lost_in_silence(
+    server: Server, encoding: str
+) -> None:
+    body = COMPRESSIONS[encoding](b"{}") + b"{}"
+
+    answered = send(server, NDJSON, body, Content_Encoding=encoding)
+
+    assert answered.status == 400
+    assert encoding in answered.error["message"]
 
 
 def test_a_media_type_may_have_parameters(server: Server) -> None:

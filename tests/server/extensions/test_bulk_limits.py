@@ -73,6 +73,18 @@ def test_a_body_is_bounded_decompressed(server: Server) -> None:
     assert str(most) in answered.error["message"]
 
 
+def test_a_zstd_body_is_bounded_decompressed(server: Server) -> None:
+    _, most = limits()
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        for _ in range((most >> 20) + 1):
+            stream.write(bytes(1 << 20))
+
+    answered = send(server, PARQUET, bytes(sink.getvalue()), Content_Encoding="zstd")
+
+    assert answered.status == 413
+
+
 @pytest.mark.parametrize(
     ("scope", "status"), [("read", 403), ("admin", 403), ("ingest", 415)]
 )

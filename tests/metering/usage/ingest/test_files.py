@@ -93,6 +93,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "usage.csv.gz": lambda path: path.write_bytes(gzip.compress(CSV)),
     "usage.CSV.GZ": lambda path: path.write_bytes(gzip.compress(CSV)),
     "members.csv.gz": lambda path: path.write_bytes(gzip_in_members(CSV)),
+    "padded.csv.gz": lambda path: path.write_bytes(
+        gzip_in_members(CSV) + bytes(3_000_000)
+    ),
     "usage.csv.zst": lambda path: path.write_bytes(zstd(CSV)),
     "usage.ndjson": lambda path: path.write_bytes(NDJSON),
     "usage.jsonl": lambda path: path.write_bytes(NDJSON),
@@ -102,6 +105,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "open-ended.ndjson": lambda path: path.write_bytes(NDJSON.rstrip()),
     "usage.ndjson.gz": lambda path: path.write_bytes(gzip.compress(NDJSON)),
     "members.jsonl.gz": lambda path: path.write_bytes(gzip_in_members(NDJSON)),
+    "padded.ndjson.gz": lambda path: path.write_bytes(gzip.compress(NDJSON) + bytes(9)),
     "usage.jsonl.zst": lambda path: path.write_bytes(zstd(NDJSON)),
     "usage.parquet": lambda path: pq.write_table(rows(), path),
     "groups.parquet": lambda path: pq.write_table(
