@@ -249,6 +249,15 @@ class Log:
         assert len(draft), "there is something to append"
         return self._group.submit(draft)
 
+    def settle(self, draft: Draft) -> Outcome:
+        """Return what would become of a draft, were it appended, and record nothing.
+
+        A duplicate or a conflict stays one for good: nothing is ever unrecorded.
+        """
+        assert len(draft), "there is something to settle"
+        self.catch_up()
+        return self._appends.settle(draft)
+
     @contextmanager
     def writing(
         self,

@@ -67,6 +67,11 @@ class UsageAppends:
         """Whether an append of this process lately came after another process's."""
         return monotonic() - self._met_others < _LATELY_SECONDS
 
+    def settle(self, draft: Draft) -> Outcome:
+        """Return what becomes of a draft by what was taken in, without recording it."""
+        _, outcome, _ = self._settle(draft)
+        return outcome
+
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit what is new in some drafts together, and return an outcome for each.
 

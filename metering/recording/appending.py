@@ -14,10 +14,11 @@ from ledger.usage.rows import FEW, FewEvents
 from metering.arguments.ids import NamingByTime
 from metering.errors import IdentifierConflictError, conflict_message
 from metering.recording.events import HeldEvent, UnrecordedEvent
-from metering.store.engine import CheckedEvents, Engine
+from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.event_rules import Arrival, check_each
 from metering.usage.ingest.layout import LocatedColumns
 from metering.usage.ingest.piece_rules import check_columns
+from metering.usage.ingest.receipts import Rejection
 from projections.meters.catalog import Definitions
 
 
@@ -50,22 +51,35 @@ def append_held(engine: Engine, events: Sequence[HeldEvent]) -> list[UnrecordedE
     return [refused[number] for number in sorted(refused)]
 
 
+def is_recorded(engine: Engine, event: HeldEvent) -> bool:
+    """Whether the identifier of an event was recorded, whatever the event's time is.
+
+    Raises:
+        StoreError: it cannot be known.
+    """
+    definitions = engine.definitions()
+    _, draft = engine.checked(partial(_check_few, engine, [event]), definitions)
+    return len(draft) > 0 and not engine.log.settle(draft).are_here[0]
+
+
 def _check_few(
     engine: Engine, events: Sequence[HeldEvent], definitions: Definitions
 ) -> CheckedEvents[UnrecordedEvent]:
-    rows, refusals = check_each(
+    checked = check_each(
         _arrival(engine, events, definitions),
         range(len(events)),
         events,
         [event.identifier for event in events],
     )
-    numbers = np.array(list(rows), np.int64)
+    rows = list(checked.rows)
+    numbers = np.array(rows, np.int64)
     return CheckedEvents(
-        events=FewEvents(tuple(rows.values())),
+        events=FewEvents(tuple(checked.rows.values())),
         numbers=numbers,
         has_own_timestamp=_have_own_timestamps(events)[numbers],
         sent_at=_sent_at(events)[numbers],
-        refusals=_unrecorded(events, refusals),
+        refusals=_unrecorded(events, checked.refusals),
+        doubts=Doubts.of(_unrecorded(events, checked.doubts), rows),
     )
 
 
@@ -82,6 +96,17 @@ def _check_many(
         has_own_timestamp=_have_own_timestamps(events)[checked.numbers],
         sent_at=_sent_at(events)[checked.numbers],
         refusals=_unrecorded(events, checked.refusals),
+        doubts=_of_unrecorded(events, checked.doubts),
+    )
+
+
+def _of_unrecorded(
+    events: Sequence[HeldEvent], doubts: Doubts[Rejection] | None
+) -> Doubts[UnrecordedEvent] | None:
+    if doubts is None:
+        return None
+    return Doubts(
+        doubts.rows, lambda refused: _unrecorded(events, doubts.refuse(refused))
     )
 
 

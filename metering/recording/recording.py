@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -25,8 +25,13 @@ from ledger.errors import LedgerError
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked_value
 from metering.arguments.times import Time, duration
-from metering.errors import EventsUnrecordedError, RecorderClosedError
-from metering.recording.appending import append_held
+from metering.errors import (
+    EventsUnrecordedError,
+    MeterEventInvalidError,
+    RecorderClosedError,
+    TimestampOutOfRangeError,
+)
+from metering.recording.appending import append_held, is_recorded
 from metering.recording.buffer import EventBuffer, WhenFull
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.recording.signals import exit_on_sigterm, stop_exiting_on_sigterm
@@ -139,27 +144,43 @@ class Recording:
         Raises:
             MeterEventInvalidError: it breaks a rule.
             RecorderClosedError: no more events are held.
-            StoreError: the store is closed, or this is the child of a fork.
+            StoreError: the store is closed, this is the child of a fork, or the event is
+                too old or too new and the store cannot be asked whether it repeats one.
         """
         self._check_open()
         engine = self._engine
         now = engine.now()
         arrival = Arrival(now=now, definitions=_NO_METERS, takes_any_past=False)
-        checked = check_form(
-            arrival,
-            event_name=event_name,
-            identifier=engine.ids.identifier(now) if identifier is None else identifier,
-            timestamp=timestamp,
-            payload=payload,
-        )
-        return HeldEvent(
-            checked.event_name,
-            checked.identifier,
-            checked.timestamp,
-            now,
-            timestamp is not None,
-            checked.payload,
-        )
+
+        def formed(arrival: Arrival) -> HeldEvent:
+            checked = check_form(
+                arrival,
+                event_name=event_name,
+                identifier=engine.ids.identifier(now)
+                if identifier is None
+                else identifier,
+                timestamp=timestamp,
+                payload=payload,
+            )
+            return HeldEvent(
+                checked.event_name,
+                checked.identifier,
+                checked.timestamp,
+                now,
+                timestamp is not None,
+                checked.payload,
+            )
+
+        try:
+            return formed(arrival)
+        except TimestampOutOfRangeError as refusal:
+            try:
+                event = formed(replace(arrival, ignores_the_moment=True))
+            except MeterEventInvalidError:
+                raise refusal from None
+            if identifier is None or not is_recorded(engine, event):
+                raise
+            return event
 
     @property
     def is_closed(self) -> bool:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -16,7 +16,7 @@ from ledger.entries import Head
 from ledger.log import Log
 from ledger.records.idempotency import Request
 from ledger.records.outbox import Outbox
-from ledger.usage.rows import UsageEvents
+from ledger.usage.rows import UsageEvents, take_events
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.evaluation import Evaluator
@@ -79,6 +79,42 @@ class ExpiriesSeen:
 RefusalT = TypeVar("RefusalT")
 
 
+@dataclass(frozen=True, slots=True)
+class Doubts(Generic[RefusalT]):
+    """Events that are refused unless they repeat what is recorded.
+
+    They obey every rule but those of the clock and of the state of their meter, which an
+    event obeyed when it was recorded.
+
+    Attributes:
+        rows: their indices among the checked events (int64, ascending).
+        refuse: returns why some of them are refused, by number, given their indices.
+    """
+
+    rows: np.ndarray
+    refuse: Callable[[np.ndarray], Mapping[int, RefusalT]]
+
+    @classmethod
+    def of(
+        cls, refusals: Mapping[int, RefusalT], numbers: Sequence[int]
+    ) -> "Doubts[RefusalT] | None":
+        """Keep why events are refused; None where none are.
+
+        Args:
+            refusals: by number.
+            numbers: of all checked events.
+        """
+        if not refusals:
+            return None
+        rows = [row for row, number in enumerate(numbers) if number in refusals]
+
+        def refuse(refused: np.ndarray) -> Mapping[int, RefusalT]:
+            at = [numbers[row] for row in refused.tolist()]
+            return {number: refusals[number] for number in at}
+
+        return cls(np.array(rows, np.int64), refuse)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedEvents(Generic[RefusalT]):
     """Which of some events may be recorded, and why the others may not.
@@ -88,6 +124,7 @@ class CheckedEvents(Generic[RefusalT]):
         numbers: the number of each among all that were checked (int64, ascending).
         has_own_timestamp: which of them carry their sender's timestamp (bool).
         refusals: the others, by number.
+        doubts: which events are refused all the same, unless they repeat others.
         requests: the index of an event, and the request to write down if it is new.
         sent_at: when each was first sent (int64), see `Draft`; None is now.
     """
@@ -96,12 +133,34 @@ class CheckedEvents(Generic[RefusalT]):
     numbers: np.ndarray
     has_own_timestamp: np.ndarray
     refusals: Mapping[int, RefusalT]
+    doubts: Doubts[RefusalT] | None = None
     requests: Sequence[tuple[int, Request]] = ()
     sent_at: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""
         assert len(self.events) == len(self.numbers), "each event has a number"
+
+    def without(
+        self, refused: np.ndarray, refusals: Mapping[int, RefusalT]
+    ) -> "CheckedEvents[RefusalT]":
+        """Refuse some events, given by their indices, and doubt none of the others."""
+        rows = np.setdiff1d(np.arange(len(self.events)), refused)
+        row_of = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        return replace(
+            self,
+            events=take_events(self.events, rows),
+            numbers=self.numbers[rows],
+            has_own_timestamp=self.has_own_timestamp[rows],
+            refusals={**self.refusals, **refusals},
+            doubts=None,
+            requests=[
+                (row_of[row], request)
+                for row, request in self.requests
+                if row in row_of
+            ],
+            sent_at=None if self.sent_at is None else self.sent_at[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,15 +236,22 @@ class Engine:
         A caller may do this ahead, on another thread than the one that appends.
         """
         checked = check(definitions)
-        draft = Draft.of(
+        if checked.doubts is not None and checked.sent_at is None:
+            # Were an identifier forgotten after it was looked up and before the append,
+            # a repetition would be recorded.
+            sent_at = np.full(len(checked.events), self.now())
+            checked = replace(checked, sent_at=sent_at)
+        return checked, self._draft(checked, definitions.facts_position)
+
+    def _draft(self, checked: CheckedEvents[RefusalT], facts_position: int) -> Draft:
+        return Draft.of(
             checked.events,
             has_own_timestamp=checked.has_own_timestamp,
-            facts_position=definitions.facts_position,
+            facts_position=facts_position,
             now=self.now,
             requests=checked.requests,
             sent_at=checked.sent_at,
         )
-        return checked, draft
 
     def append(
         self,
@@ -206,17 +272,46 @@ class Engine:
             StoreError: nothing was recorded; append them again.
         """
         checked, draft = ahead or self.checked(check, self.known_definitions())
-        if checked.refusals:
+        if checked.refusals or checked.doubts is not None:
             # Another process may have created or reactivated a meter since.
             latest = self.definitions()
             if latest.facts_position != draft.facts_position:
                 checked, draft = self.checked(check, latest)
         while len(draft):
+            if checked.doubts is not None:
+                checked, draft, settled = self._without_doubts(
+                    checked, checked.doubts, draft
+                )
+                if not len(draft):
+                    break
+                if not settled.are_new.any():
+                    return checked, settled
             outcome = self._append(draft)
             if not outcome.is_stale:
                 return checked, outcome
             checked, draft = self.checked(check, self.definitions())
         return checked, None
+
+    def _without_doubts(
+        self,
+        checked: CheckedEvents[RefusalT],
+        doubts: Doubts[RefusalT],
+        draft: Draft,
+    ) -> tuple[CheckedEvents[RefusalT], Draft, Outcome]:
+        """Refuse those events in doubt that repeat nothing.
+
+        What is recorded stays so: no lock is needed to know that an event repeats it.
+
+        Returns:
+            The events and the draft without them, and the outcome of the whole draft by
+            what is recorded.
+        """
+        settled = self.log.settle(draft)
+        unknown = doubts.rows[settled.are_here[doubts.rows]]
+        if len(unknown):
+            checked = checked.without(unknown, doubts.refuse(unknown))
+            draft = self._draft(checked, draft.facts_position)
+        return checked, draft, settled
 
     def _append(self, draft: Draft) -> Outcome:
         outcome = self.log.append_usage(draft)

@@ -7,18 +7,31 @@ False costs time and never changes an outcome, and what one event comes to does 
 depend on how many it came with.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from ledger.usage.columns import in_order, take_rows
 from ledger.usage.rows import batch_of
-from metering.store.engine import CheckedEvents, RefusalT
+from metering.store.engine import CheckedEvents, Doubts, RefusalT
 
-ColumnPart = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
-"""Events built from columns, the number of each (int64, ascending), and which of them
-plainly obey the rules (bool); the others mean nothing."""
+
+class ColumnPart(NamedTuple):
+    """Events built from columns.
+
+    Attributes:
+        numbers: the number of each (int64, ascending).
+        is_plain: which of them plainly obey the rules that hold at any time (bool); the
+            others mean nothing.
+        is_in_doubt: which of the plain ones break a rule of the moment (bool).
+    """
+
+    events: pa.RecordBatch
+    numbers: np.ndarray
+    is_plain: np.ndarray
+    is_in_doubt: np.ndarray
 
 
 def passed_or_checked(
@@ -34,9 +47,11 @@ def passed_or_checked(
         check_alone: checks the events of some numbers one by one.
     """
     passed = np.zeros(len(has_own_timestamp), bool)
+    is_in_doubt = np.zeros(len(has_own_timestamp), bool)
     batches: list[pa.RecordBatch] = []
     numbers: list[np.ndarray] = []
-    for events, at, is_plain in parts:
+    for events, at, is_plain, in_doubt in parts:
+        is_in_doubt[at] = is_plain & in_doubt
         if not is_plain.all():
             events, at = take_rows(events, np.flatnonzero(is_plain)), at[is_plain]  # noqa: PLW2901  # only those
         batches.append(events)
@@ -48,15 +63,36 @@ def passed_or_checked(
             numbers=numbers[0],
             has_own_timestamp=has_own_timestamp,
             refusals={},
+            doubts=_doubts(numbers[0], is_in_doubt, check_alone),
         )
     others = check_alone(np.flatnonzero(~passed))
     events, at = in_order(
         [*batches, batch_of(others.events)], [*numbers, others.numbers]
     )
     assert len(at) + len(others.refusals) == len(passed), "each event is judged once"
+    if others.doubts is not None:
+        is_in_doubt[others.numbers[others.doubts.rows]] = True
     return CheckedEvents(
         events=events,
         numbers=at,
         has_own_timestamp=has_own_timestamp[at],
         refusals=others.refusals,
+        doubts=_doubts(at, is_in_doubt, check_alone),
     )
+
+
+def _doubts(
+    numbers: np.ndarray,
+    is_in_doubt: np.ndarray,
+    check_alone: Callable[[np.ndarray], CheckedEvents[RefusalT]],
+) -> Doubts[RefusalT] | None:
+    """Say why events in doubt are refused only where they are: that takes time."""
+
+    def refuse(refused: np.ndarray) -> Mapping[int, RefusalT]:
+        alone = check_alone(numbers[refused])
+        assert alone.doubts is not None, "they break a rule of the moment"
+        assert len(alone.doubts.rows) == len(refused), "and no other rule"
+        return alone.doubts.refuse(alone.doubts.rows)
+
+    rows = np.flatnonzero(is_in_doubt[numbers])
+    return Doubts(rows, refuse) if len(rows) else None

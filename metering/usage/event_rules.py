@@ -6,7 +6,7 @@ event name and meter, identifier, timestamp, payload, customer, value.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -32,6 +32,10 @@ OLDEST = timedelta(days=35) // MICROSECOND
 NEWEST = timedelta(minutes=5) // MICROSECOND
 
 _MOST_BITS = 4 * LONGEST_TEXT
+_OF_THE_MOMENT = frozenset(
+    {"archived_meter", "timestamp_too_far_in_past", "timestamp_in_future"}
+)
+"""Codes of the rules that an event may break today and did not when it was recorded."""
 
 PayloadValue = str | int | Decimal
 
@@ -44,21 +48,25 @@ class Arrival:
         now: microseconds since 1970 UTC.
         definitions: the meters.
         takes_any_past: whether timestamps may be older than 35 days.
+        ignores_the_moment: whether timestamps may also lie in the future, and meters be
+            inactive, as is right for an event that is recorded already.
     """
 
     now: int
     definitions: Definitions
     takes_any_past: bool
+    ignores_the_moment: bool = False
 
     @property
     def earliest(self) -> int:
         """The earliest timestamp that is taken, inclusive."""
-        return 0 if self.takes_any_past else max(0, self.now - OLDEST)
+        takes_any = self.takes_any_past or self.ignores_the_moment
+        return 0 if takes_any else max(0, self.now - OLDEST)
 
     @property
     def latest(self) -> int:
         """The latest timestamp that is taken, inclusive."""
-        return min(self.now + NEWEST, END - 1)
+        return END - 1 if self.ignores_the_moment else min(self.now + NEWEST, END - 1)
 
 
 class UncheckedEvent(Protocol):
@@ -77,12 +85,26 @@ class UncheckedEvent(Protocol):
         """See `check_event`."""
 
 
+class CheckedEach(NamedTuple):
+    """What some of many events came to, by their numbers.
+
+    Attributes:
+        rows: what is to be recorded, if that is not in doubt.
+        doubts: why some of `rows` are refused, unless they repeat what is recorded.
+        refusals: why the other events are refused.
+    """
+
+    rows: dict[int, UsageRow]
+    doubts: dict[int, MeterEventInvalidError]
+    refusals: dict[int, MeterEventInvalidError]
+
+
 def check_each(
     arrival: Arrival,
     numbers: Iterable[int],
     events: Sequence[UncheckedEvent],
     identifiers: Sequence[str],
-) -> tuple[dict[int, UsageRow], dict[int, MeterEventInvalidError]]:
+) -> CheckedEach:
     """Check some of many events one by one; one that is refused does not fail the others.
 
     Args:
@@ -90,16 +112,12 @@ def check_each(
         numbers: which of the events.
         events: all of them.
         identifiers: that each has or was given.
-
-    Returns:
-        What is to be recorded, and why the others are not, by their numbers.
     """
-    rows: dict[int, UsageRow] = {}
-    refusals: dict[int, MeterEventInvalidError] = {}
+    checked = CheckedEach({}, {}, {})
     for number in numbers:
         event = events[number]
         try:
-            rows[number] = check_event(
+            checked.rows[number], doubt = check_sent_event(
                 arrival,
                 event_name=event.event_name,
                 identifier=identifiers[number],
@@ -107,8 +125,53 @@ def check_each(
                 payload=event.payload,
             )
         except MeterEventInvalidError as refusal:
-            refusals[number] = refusal
-    return rows, refusals
+            checked.refusals[number] = refusal
+        else:
+            if doubt is not None:
+                checked.doubts[number] = doubt
+    return checked
+
+
+def check_sent_event(
+    arrival: Arrival,
+    *,
+    event_name: object,
+    identifier: object,
+    timestamp: Time | None,
+    payload: object,
+) -> tuple[UsageRow, MeterEventInvalidError | None]:
+    """Check one event that may have been recorded before; see `check_event`.
+
+    Returns:
+        The event, and why it is refused unless it repeats what is recorded: it obeys
+        all rules but those of the clock and of the state of its meter. None otherwise.
+
+    Raises:
+        MeterEventInvalidError: the event breaks a rule that holds at any time.
+    """
+    try:
+        row = check_event(
+            arrival,
+            event_name=event_name,
+            identifier=identifier,
+            timestamp=timestamp,
+            payload=payload,
+        )
+    except MeterEventInvalidError as refusal:
+        if refusal.code not in _OF_THE_MOMENT:
+            raise
+        try:
+            row = check_event(
+                replace(arrival, ignores_the_moment=True),
+                event_name=event_name,
+                identifier=identifier,
+                timestamp=timestamp,
+                payload=payload,
+            )
+        except MeterEventInvalidError:
+            raise refusal from None
+        return row, refusal
+    return row, None
 
 
 def check_event(
@@ -131,7 +194,7 @@ def check_event(
     Raises:
         MeterEventInvalidError: the event breaks a rule.
     """
-    meter = active_meter(arrival.definitions, event_name)
+    meter = _meter(arrival, event_name)
     checked_identifier = _checked_identifier(identifier)
     at = arrival.now if timestamp is None else _checked_timestamp(arrival, timestamp)
     texts = _checked_payload(payload)
@@ -189,17 +252,12 @@ def check_form(
     )
 
 
-def active_meter(definitions: Definitions, event_name: object) -> MeterDefinition:
-    """Find the active meter of an event name.
-
-    Raises:
-        MeterEventInvalidError: there is none, or it is inactive.
-    """
+def _meter(arrival: Arrival, event_name: object) -> MeterDefinition:
     name = _checked_text(event_name, "event_name", LONGEST_NAME)
-    meter = definitions.by_event_name.get(name)
+    meter = arrival.definitions.by_event_name.get(name)
     if meter is None:
         raise NoMeterError(name)
-    if meter.status is MeterStatus.INACTIVE:
+    if meter.status is MeterStatus.INACTIVE and not arrival.ignores_the_moment:
         raise MeterEventInvalidError(
             f"The meter for event name {name!r} is inactive; reactivate it to record"
             " its events",

@@ -16,7 +16,7 @@ from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
-from metering.store.engine import CheckedEvents, Engine
+from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
@@ -193,14 +193,16 @@ def record_events(
 
     def check(definitions: Definitions) -> CheckedEvents[MeterEventInvalidError]:
         arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
-        rows, refusals = check_each(arrival, range(len(events)), events, names)
+        found = check_each(arrival, range(len(events)), events, names)
+        rows = found.rows
         return CheckedEvents(
             events=FewEvents(tuple(rows.values())),
             numbers=np.array(list(rows), np.int64),
             has_own_timestamp=np.array(
                 [events[number].timestamp is not None for number in rows], np.bool_
             ),
-            refusals=refusals,
+            refusals=found.refusals,
+            doubts=Doubts.of(found.doubts, list(rows)),
             requests=[
                 (row, request)
                 for row, number in enumerate(rows)

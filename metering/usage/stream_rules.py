@@ -13,7 +13,7 @@ from ledger.usage.columns import empty_batch, usage_batch, usage_batch_of
 from metering.arguments.columns import plain_timestamps, plain_values
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Name, is_storable
 from metering.errors import MeterEventInvalidError
-from metering.store.engine import CheckedEvents
+from metering.store.engine import CheckedEvents, Doubts
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_each
 from metering.usage.requests import PAYLOAD_KEYS_MAX
@@ -49,13 +49,15 @@ def check_stream(
     """Check events, each under the identifier that it has or was given."""
 
     def check_alone(numbers: np.ndarray) -> CheckedEvents[MeterEventInvalidError]:
-        rows, refusals = check_each(arrival, numbers.tolist(), events, identifiers)
+        checked = check_each(arrival, numbers.tolist(), events, identifiers)
+        rows = checked.rows
         own = [events[number].timestamp is not None for number in rows]
         return CheckedEvents(
             events=usage_batch(list(rows.values())) if rows else empty_batch(),
             numbers=np.array(list(rows), np.int64),
             has_own_timestamp=np.array(own, np.bool_),
-            refusals=refusals,
+            refusals=checked.refusals,
+            doubts=Doubts.of(checked.doubts, list(rows)),
         )
 
     gathered = list(_gathered(events, arrival.definitions))
@@ -153,4 +155,10 @@ def _part(
         values=quantities,
         payloads=rests,
     )
-    return batch, np.array(numbers, np.int64), in_time & have_value
+    return ColumnPart(
+        batch,
+        np.array(numbers, np.int64),
+        is_plain=in_time & have_value,
+        # What is not in time is checked alone.
+        is_in_doubt=np.zeros(len(numbers), bool),
+    )

@@ -61,6 +61,9 @@ class OracleEvent:
     cancelled: bool = False
 
 
+OF_THE_MOMENT = {"timestamp_in_future", "timestamp_too_far_in_past", "archived_meter"}
+
+
 @dataclass(kw_only=True)
 class Oracle:
     """Everything that happened, in order; saying False or None, nothing happens."""
@@ -86,10 +89,12 @@ class Oracle:
 
     def create_event(self, row: Row, now: datetime, *, backfill: bool) -> Outcome:
         codes = self._broken_rules(row, now, backfill=backfill)
-        if codes:
+        earlier = self.find(row.event_name, row.identifier)
+        # It was new once, and is not judged by the clock and its meter's state again.
+        is_repetition = earlier is not None and codes <= OF_THE_MOMENT
+        if codes and not is_repetition:
             return Outcome(kind="rejected", names=frozenset(codes))
         event = self._read(row, now)
-        earlier = self.find(row.event_name, row.identifier)
         if earlier is None:
             self.position += 1
             self.accepted.append(event)

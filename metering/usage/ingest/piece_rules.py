@@ -27,9 +27,9 @@ from metering.arguments.columns import (
 from metering.arguments.ids import Naming
 from metering.arguments.strings import LONGEST_TEXT
 from metering.errors import MeterEventInvalidError
-from metering.store.engine import CheckedEvents
+from metering.store.engine import CheckedEvents, Doubts
 from metering.usage.column_rules import ColumnPart, passed_or_checked
-from metering.usage.event_rules import Arrival, check_event
+from metering.usage.event_rules import Arrival, check_sent_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
 from metering.usage.ingest.payloads import (
     have_key,
@@ -49,6 +49,7 @@ def check_rows(
     numbers: list[int] = []
     own: list[bool] = []
     rejections: dict[int, Rejection] = {}
+    doubts: dict[int, Rejection] = {}
     for row in rows:
         if isinstance(row, Rejection):
             rejections[row.row] = row
@@ -57,7 +58,7 @@ def check_rows(
         if identifier is None:
             identifier = naming.identifier(row.number)
         try:
-            event = check_event(
+            event, doubt = check_sent_event(
                 arrival,
                 event_name=row.event_name,
                 identifier=identifier,
@@ -65,20 +66,25 @@ def check_rows(
                 payload=row.payload_for(arrival.definitions),
             )
         except MeterEventInvalidError as error:
-            text = row.identifier if isinstance(row.identifier, str) else None
-            rejections[row.number] = Rejection(
-                row.number, _printable(text), error.code, error.message
-            )
+            rejections[row.number] = _rejection(row, error)
         else:
             accepted.append(event)
             numbers.append(row.number)
             own.append(row.timestamp is not None)
+            if doubt is not None:
+                doubts[row.number] = _rejection(row, doubt)
     return CheckedEvents(
         events=usage_batch(accepted) if accepted else empty_batch(),
         numbers=np.array(numbers, np.int64),
         has_own_timestamp=np.array(own, bool),
         refusals=rejections,
+        doubts=Doubts.of(doubts, numbers),
     )
+
+
+def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
+    text = row.identifier if isinstance(row.identifier, str) else None
+    return Rejection(row.number, _printable(text), error.code, error.message)
 
 
 def check_columns(
@@ -103,8 +109,9 @@ def _parts(
 ) -> Iterator[ColumnPart]:
     for meter, alike in _by_shape(columns, arrival):
         part = columns if len(alike) == len(columns) else columns.take(alike)
-        events, is_plain = _events(part, meter, arrival, naming)
-        yield events, alike, is_plain
+        events, is_plain, is_in_time = _events(part, meter, arrival, naming)
+        is_in_doubt = ~is_in_time | (meter.status is not MeterStatus.ACTIVE)
+        yield ColumnPart(events, alike, is_plain, is_in_doubt)
 
 
 def _by_shape(
@@ -113,13 +120,13 @@ def _by_shape(
     """Split rows by where their meter looks for the customer and the value.
 
     Yields:
-        One of the meters that look there, and the indices of the rows. Rows without an
-        active meter are in no group.
+        One of the meters that look there, and the indices of the rows. All of its meters
+        are active, or none. Rows without a meter are in no group.
     """
     by_name = arrival.definitions.by_event_name
     if isinstance(columns.event_name, Constant):
         meter = by_name.get(columns.event_name.text)
-        if meter is not None and meter.status is MeterStatus.ACTIVE:
+        if meter is not None:
             yield meter, np.arange(len(columns))
         return
     encoded = words(columns.event_name)
@@ -127,7 +134,7 @@ def _by_shape(
     meters = [
         (code, meter)
         for code, name in enumerate(texts_of(encoded.dictionary))
-        if (meter := by_name.get(name or "")) and meter.status is MeterStatus.ACTIVE
+        if (meter := by_name.get(name or ""))
     ]
     meters.sort(key=lambda each: _shape(each[1]))
     for _, group in groupby(meters, key=lambda each: _shape(each[1])):
@@ -139,8 +146,9 @@ def _by_shape(
             yield alike[0][1], np.flatnonzero(belongs)
 
 
-def _shape(meter: MeterDefinition) -> tuple[str, str, bool, bool]:
+def _shape(meter: MeterDefinition) -> tuple[str, str, str, bool, bool]:
     return (
+        meter.status.value,
         meter.customer_payload_key,
         meter.value_payload_key,
         meter.needs_value,
@@ -150,18 +158,25 @@ def _shape(meter: MeterDefinition) -> tuple[str, str, bool, bool]:
 
 def _events(
     columns: LocatedColumns, meter: MeterDefinition, arrival: Arrival, naming: Naming
-) -> tuple[pa.RecordBatch, np.ndarray]:
-    """Build events of all rows, and find which of them plainly obey the rules (bool)."""
+) -> tuple[pa.RecordBatch, np.ndarray, np.ndarray]:
+    """Build events of all rows.
+
+    Returns:
+        The events, which of them plainly obey the rules that hold at any time, and which
+        obey the clock (bool).
+    """
     length = len(columns)
     identifiers, is_plain = _identifiers(columns, naming)
     timestamps = np.full(length, arrival.now)
     if columns.timestamp is not None:
-        instants, in_time = plain_timestamps(
-            columns.timestamp, arrival.earliest, arrival.latest
+        any_time = replace(arrival, ignores_the_moment=True)
+        instants, is_time = plain_timestamps(
+            columns.timestamp, any_time.earliest, any_time.latest
         )
         absent = columns.timestamp.is_null().to_numpy(zero_copy_only=False)
         timestamps = np.where(absent, timestamps, instants)
-        is_plain &= in_time | absent
+        is_plain &= is_time | absent
+    is_in_time = (timestamps >= arrival.earliest) & (timestamps <= arrival.latest)
     customer, value, rest, is_plain_payload = _payload(columns, meter)
     is_plain &= is_plain_payload
     if meter.needs_string:
@@ -184,7 +199,7 @@ def _events(
         ],
         schema=USAGE,
     )
-    return events, is_plain
+    return events, is_plain, is_in_time
 
 
 def _identifiers(

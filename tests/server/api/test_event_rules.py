@@ -1,5 +1,6 @@
 """A rule of meter events holds at every door: forms of v1 and JSON of v2."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import stripe
 
 from metering.arguments.times import time_of
+from tests.server.bulk import CLOUD_EVENT, cloud_event, numbers_of, send
 from tests.server.forms import form_of
 from tests.server.running import Server
 from tests.server.usage import DAY, create_meter, now
@@ -113,3 +115,42 @@ def test_an_event_of_an_inactive_meter_is_refused_at_every_door(
         server.post_json(JSONS, event),
     ):
         assert (refused.status, refused.error["code"]) == (400, "archived_meter")
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_a_repetition_is_a_duplicate_at_every_door_whatever_its_age_and_its_meter(
+    server: Server, client: stripe.StripeClient, *, is_active: bool
+) -> None:
+    meter, old = create_meter(client), now() - 400 * DAY
+    event = cloud_event(
+        meter.event_name,
+        "1",
+        source="a",
+        time=time_of(datetime.fromtimestamp(old, UTC)),
+    )
+    body = json.dumps(event).encode()
+    assert numbers_of(send(server, CLOUD_EVENT, body, "?backfill=true")) == (1, 0, 0)
+    if not is_active:
+        client.v1.billing.meters.deactivate(meter.id)
+    again = {"event_name": meter.event_name, "identifier": "a/1", **valued("1.0")}
+    in_v2 = {**again, "timestamp": event["time"]}
+    token = client.v2.billing.meter_event_session.create().authentication_token
+
+    by_form = server.ask("POST", FORMS, form_of({**again, "timestamp": old}))
+    by_json = server.post_json(JSONS, in_v2)
+    streamed = server.post_json(
+        "/v2/billing/meter_event_stream",
+        {"events": [in_v2]},
+        Authorization=f"Bearer {token}",
+    )
+
+    assert by_form.status == by_json.status == 400
+    for refused in (by_form, by_json):
+        assert (
+            refused.error["message"] == "An event already exists with identifier a/1."
+        )
+    assert streamed.status == 200
+    assert numbers_of(send(server, CLOUD_EVENT, body)) == (0, 1, 0)
+    with server.store() as store:
+        [found] = store.meter_events.list(event_name=meter.event_name)
+    assert found.identifier == "a/1"
