@@ -1,0 +1,1 @@
+"""Own the rules: each in a module of its own, its cases in order."""
