@@ -36,10 +36,12 @@ class Case(Sending):
         empty: why there is no such case at a door.
         left_out: how many values of a key are left out.
         rounded: how many values are rounded.
-        source: why nothing is read; `right` is empty then.
+        source: why nothing is taken: the whole source, or each event where it is sent
+            alone.
         statuses: what HTTP answers each request with, where that matters.
-        meanwhile: what happens before the same is sent once more.
+        meanwhile: what happens before the same is sent once more; the clock may move.
         again: the fate of each event then; empty where it is not sent again.
+        again_options: of the ingestion then, where they are others.
         formula: of the meter.
     """
 
@@ -53,6 +55,7 @@ class Case(Sending):
     statuses: Mapping[str, int] = field(default_factory=dict)
     meanwhile: Meanwhile | None = None
     again: tuple[Fate, ...] = ()
+    again_options: Mapping[str, object] | None = None
     formula: str = "sum"
 
     def __post_init__(self) -> None:
@@ -135,23 +138,35 @@ def check_cell(door: Door, place: Place, case: Case) -> None:
     _check(door, found, case, case.but.get(door.name, case.right))
     if not case.again:
         return
-    if case.meanwhile is not None:
-        case.meanwhile(place, meter)
-    repeated = outcome(door, place, meter, case)
+    once_more: Sending = case
+    if case.again_options is not None:
+        once_more = replace(case, options=case.again_options)
+    with place.at(place.clock.now()):
+        if case.meanwhile is not None:
+            case.meanwhile(place, meter)
+        repeated = outcome(door, place, meter, once_more)
     assert _seen(door, repeated.events, case.again) == case.again
 
 
 def _check(door: Door, found: Outcome, case: Case, right: tuple[Fate, ...]) -> None:
     taken = found.taken
     if case.source is not None and door.name not in case.but:
-        assert taken.source is not None, f"it was read: {found.events}"
-        _check_refused(door, taken.source, case.source)
+        reasons = [*taken.refused.values()] if taken.source is None else [taken.source]
+        assert reasons, f"it was taken: {found.events}"
+        for each in reasons:
+            _check_refused(door, each, case.source)
+        assert all(isinstance(each, Refused) for each in found.events)
+        _check_statuses(door, found, case)
         return
     assert taken.source is None, taken.source
     assert _seen(door, found.events, right) == right
     assert (dict(taken.left_out), taken.rounded) == (dict(case.left_out), case.rounded)
+    _check_statuses(door, found, case)
+
+
+def _check_statuses(door: Door, found: Outcome, case: Case) -> None:
     if (status := case.statuses.get(door.name)) is not None:
-        assert set(taken.statuses) == {status}
+        assert set(found.taken.statuses) == {status}
 
 
 def _seen(
@@ -178,6 +193,9 @@ def _as_written(found: Fate, right: Fate, door: Door) -> Fate:
 
 
 def _check_refused(door: Door, found: Refused, right: Refused) -> None:
+    assert right.words in found.code + " " + found.words, found
+    if not right.code:
+        return
     codes = {
         "v1": right.v1 or right.code,
         "v2": right.v2 or right.code,
@@ -188,7 +206,6 @@ def _check_refused(door: Door, found: Refused, right: Refused) -> None:
     }
     expected = codes.get(door.name, right.code)
     assert (found.code or expected) == expected, found
-    assert right.words in found.code + " " + found.words, found
 
 
 def _found(event: Event, new: list[metering.MeterEvent]) -> metering.MeterEvent | None:

@@ -115,6 +115,7 @@ class Refused:
     """An event or a source that was refused.
 
     Attributes:
+        code: empty where every door has its own.
         words: some of the message.
         v2: the code in v2, where it has another.
         v1: that in v1.
