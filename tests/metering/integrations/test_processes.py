@@ -125,6 +125,7 @@ def test_a_store_is_closed_whatever_its_recorder_says(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
     target = str(tmp_path / "usage")
     usage = ProcessStore(
         partial(metering.connect, target),
@@ -145,8 +146,8 @@ def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path) -> None:
     asyncio.run(record())
     usage.close()
 
-    names = [thread.name for thread in threading.enumerate()]
-    assert [name for name in names if name.startswith("metering")] == []
+    began = [each.name for each in threading.enumerate() if each not in before]
+    assert [name for name in began if name.startswith("metering")] == []
 
 
 @pytest.mark.slow
