@@ -26,12 +26,12 @@ EVENT_NAME = "requests"
 
 
 def _payload(request: Request, status: int) -> dict[str, str] | None:
-    if request.url.path != V1_PATH:
+    if request["path"] != V1_PATH:
         return None
     return {
         "stripe_customer_id": request.headers["Authorization"],
         "value": "1",
-        "path": request.url.path,
+        "path": request["path"],
         "status": str(status),
     }
 

@@ -19,7 +19,7 @@ from metering.usage.event_rules import PayloadValue
 
 _RECORDED_TOGETHER_MAX = 1_024
 _TURN_SECONDS = 0.001
-"""How long tasks that record keep the event loop before it looks at what else is due."""
+"""How long records together keep the event loop before it looks at what else is due."""
 
 
 class AsyncRecorder:
@@ -41,8 +41,7 @@ class AsyncRecorder:
         if self._lane is not None:
             calls.close_before(self._lane)
         self._room: asyncio.Future[None] | None = None
-        self._turn_began = 0.0
-        self._turn_ends = False
+        self._kept_seconds = 0.0
 
     @property
     def unrecorded(self) -> Sequence[UnrecordedEvent]:
@@ -63,7 +62,7 @@ class AsyncRecorder:
         until the event is durable, in one write with those of other tasks. With a spool
         the event of a task that is cancelled is recorded all the same.
         """
-        recording = self._recording
+        recording, began = self._recording, monotonic()
         event = recording.form(event_name, payload, identifier, timestamp)
         if self._lane is not None:
             # What it counts has happened, though whoever asked for it may be gone.
@@ -71,8 +70,14 @@ class AsyncRecorder:
         elif isinstance(recording.holding, EventBuffer):
             while not recording.holding.add_if_room(event):
                 await self._wait_for_room(recording.holding)
+                began = monotonic()
             recording.added()
-            await self._give_others_a_turn()
+            # A record that need not wait would never let the event loop go on, and many
+            # tasks that each record for a while would keep it for all that time together.
+            self._kept_seconds += monotonic() - began
+            if self._kept_seconds >= _TURN_SECONDS:
+                self._kept_seconds = 0.0
+                await asyncio.sleep(0)
         return event.identifier
 
     async def flush(self, timeout: timedelta | None = None) -> bool:
@@ -114,24 +119,6 @@ class AsyncRecorder:
             room = asyncio.ensure_future(self._calls.run(buffer.wait_for_room))
             self._room = room
         await asyncio.shield(room)
-
-    async def _give_others_a_turn(self) -> None:
-        """Let the event loop go on where it has been kept for long.
-
-        A record that need not wait would never let it, and many tasks that each record
-        for a while, one after the other, would keep it for all that time together.
-        """
-        if monotonic() - self._turn_began < _TURN_SECONDS:
-            return
-        if not self._turn_ends:
-            self._turn_ends = True
-            asyncio.get_running_loop().call_soon(self._begin_turn)
-        await asyncio.sleep(0)
-        if self._turn_ends:  # An event loop ended before it began its next turn.
-            self._begin_turn()
-
-    def _begin_turn(self) -> None:
-        self._turn_began, self._turn_ends = monotonic(), False
 
 
 def _spooling_lane(spool: Spool) -> Lane[HeldEvent, bool]:

@@ -82,10 +82,8 @@ class RandomIds:
             | (0b10 << 62)
             | (chance & (2**62 - 1))
         )
-        digits = f"{number:032x}"
-        return "-".join(
-            (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-        )
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def epoch(self) -> str:
         """Make the identity of a log: 128 random bits."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated, get_args
 
+import pyarrow as pa
 from msgspec import Meta
 
 from ledger.errors import LedgerError
@@ -83,6 +84,9 @@ def open_recording(
     duration(settings.max_age, "max_age", _LONGEST_MAX_AGE)
     if settings.when_full not in get_args(WhenFull):
         raise invalid("when_full", settings.when_full, "block or raise")
+    # Arrow looks for pandas when it makes its first column, for a quarter of a second
+    # where it is installed: better here than while events are recorded.
+    pa.array([], pa.string())
     opened = None if spool is None else Spool(Path(spool), engine.log.head().epoch)
     return Recording(engine, settings, opened)
 
