@@ -13,6 +13,7 @@ import msgspec
 
 import metering
 from metering.cli.errors import CheckpointFileError, FileUnusableError
+from metering.decoding.json_parsing import JsonInvalidError, parse_json
 
 
 def check_place(path: Path, error: type[FileUnusableError]) -> None:
@@ -53,13 +54,13 @@ def read_checkpoint(path: Path | None) -> metering.Checkpoint | None:
     if path is None:
         return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=metering.Checkpoint)
+        return msgspec.convert(parse_json(path.read_bytes()), metering.Checkpoint)
     except FileNotFoundError:
         check_place(path, CheckpointFileError)
         return None
     except OSError as error:
         raise CheckpointFileError(path, _reason(error)) from error
-    except msgspec.DecodeError as error:
+    except (JsonInvalidError, msgspec.ValidationError) as error:
         reason = f"it holds no checkpoint that verify saved: {error}"
         raise CheckpointFileError(path, reason) from error
 

@@ -17,6 +17,7 @@ from ledger.usage.quantities import parse_quantity
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.arguments.times import Time, instant
+from metering.decoding.json_parsing import JsonInvalidError
 from metering.errors import (
     InvalidRequestError,
     MeterEventInvalidError,
@@ -330,10 +331,11 @@ def _checked_timestamp(arrival: Arrival, timestamp: Time) -> int:
 
 def _checked_payload(payload: object) -> dict[str, str]:
     if not isinstance(payload, Mapping):
+        reason = f"expected keys and values, found {type(payload).__name__}"
+        if isinstance(payload, JsonInvalidError):
+            reason = f"it cannot be read as JSON: {payload}"
         raise MeterEventInvalidError(
-            f"Invalid payload: expected keys and values, found {type(payload).__name__}",
-            code="payload_invalid",
-            param="payload",
+            f"Invalid payload: {reason}", code="payload_invalid", param="payload"
         )
     if type(payload) is dict and _are_short_texts(payload):
         return payload.copy()

@@ -7,6 +7,7 @@ in `SECTIONS`. `make docs` rewrites it, and a test fails where it is stale.
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from metering.decoding.json_parsing import DEPTH_MAX
 from metering.errors import ResourceMissingError
 from metering.server.api.error_responses import (
     MISSING_IN_PATH,
@@ -107,6 +108,7 @@ def http_limits() -> str:
             ["Speed of a body", f"{_size(BYTES_PER_SECOND_MIN)}/s at the least"],
             ["Body as sent, and decompressed", _sizes(FORM_LIMITS)],
             ["Body of rows as sent, and decompressed", _sizes(rows.limits)],
+            ["Depth of JSON", str(DEPTH_MAX)],
             ["Bodies of rows in memory", str(BODIES_MAX)],
             ["Requests answered at once", str(THREADS)],
             ["Re-aggregations answered at once", str(HEAVY_THREADS)],

@@ -6,8 +6,8 @@ Nothing here waits for a socket: `metering.server.http.receiving` reads bodies.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from metering.compression import Compression
-from metering.compression import decompressed as pieces_of
+from metering.decoding.compression import Compression
+from metering.decoding.compression import decompressed as pieces_of
 from metering.server.api.errors import (
     BodyTooLargeError,
     BodyUnreadableError,

@@ -15,7 +15,7 @@ from msgspec import Meta
 from metering.arguments.ids import NamingByText, identifier_of
 from metering.arguments.strings import LONGEST_TEXT
 from metering.bodies import encoded
-from metering.compression import Compression
+from metering.decoding.compression import Compression
 from metering.errors import InvalidRequestError, SourceError
 from metering.server.api.errors import BodyTooLargeError, RowsUnreadableError
 from metering.server.api.requests import BodyLimits

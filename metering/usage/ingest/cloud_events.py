@@ -10,9 +10,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from metering.arguments.strings import LONGEST_NAME
+from metering.decoding.json_parsing import (
+    JsonInvalidError,
+    parse_json,
+    parse_json_list,
+)
 from metering.errors import SourceError
 from metering.usage.ingest.layout import Columns
-from metering.usage.ingest.source_rows import parse_object
 
 CLOUD_EVENT_COLUMNS = Columns(customer="subject")
 """Where the rows have what."""
@@ -33,16 +37,13 @@ def events_of(content: bytes, *, is_batch: bool) -> Iterator[object]:
         SourceError: it is not.
     """
     try:
-        found = parse_object(content)
-    except ValueError as error:
-        raise SourceError(f"Cannot read the body as JSON: {error}") from error
-    if is_batch and not isinstance(found, list):
-        raise SourceError(
-            "Cannot read the body as a batch of CloudEvents: it is not a list"
-        )
-    for each in found if isinstance(found, list) and is_batch else [found]:
+        found = parse_json_list(content) if is_batch else [parse_json(content)]
+    except JsonInvalidError as error:
+        name = "a batch of CloudEvents" if is_batch else "a CloudEvent"
+        raise SourceError(f"Cannot read the body as {name}: {error}") from error
+    for each in found:
         try:
-            yield _row_of(each)
+            yield each if isinstance(each, JsonInvalidError) else _row_of(each)
         except ValueError as error:
             yield error
 

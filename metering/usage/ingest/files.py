@@ -18,9 +18,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from metering.arguments.ids import NamingByText
-from metering.compression import Compression, open_decompressed
+from metering.decoding.compression import Compression, open_decompressed
+from metering.decoding.encodings import LOOKED_AT_BYTES, UTF_16, is_utf_16
+from metering.decoding.json_parsing import parse_json
 from metering.errors import SourceError
-from metering.usage.ingest.source_rows import parse_object
 
 NumberedBatch = tuple[pa.RecordBatch, np.ndarray, list[tuple[int, str]]]
 """Rows, the number of each in the file, and number and fault of malformed rows."""
@@ -197,6 +198,7 @@ def _header(path: Path, compression: Compression | None) -> tuple[list[str], boo
     """
     with open_decompressed(str(path), compression) as file:
         block = file.read(_BYTES_AT_A_TIME)
+    _check_encoding(path, block)
     skipped: list[pyarrow.csv.InvalidRow] = []
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
@@ -217,6 +219,11 @@ def _header(path: Path, compression: Compression | None) -> tuple[list[str], boo
     table = pyarrow.csv.read_csv(pa.BufferReader(block + b"\n"), reading, parsing)
     has_rows = bool(table.num_rows or skipped)
     return list(table.schema.names), has_rows
+
+
+def _check_encoding(name: object, start: bytes) -> None:
+    if is_utf_16(start):
+        raise SourceError(f"Cannot read {name}: {UTF_16}")
 
 
 def numbered(
@@ -258,13 +265,14 @@ def lines_of(name: object, read: Callable[[], pa.NativeFile]) -> Iterator[object
     """
     with readable(name), read() as file:
         lines = io.BufferedReader(file, _BYTES_AT_A_TIME)
+        _check_encoding(name, lines.peek(LOOKED_AT_BYTES))
         while line := lines.readline(_LONGEST_LINE):
             if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
                 _skip_line(lines)
                 yield ValueError(f"the line is longer than {_LONGEST_LINE} bytes")
                 continue
             try:
-                yield parse_object(line) if line.strip() else BLANK
+                yield parse_json(line) if line.strip() else BLANK
             except ValueError as error:
                 yield error
 

@@ -1,9 +1,7 @@
 """Rows of a source as the check of one event wants them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +9,7 @@ import pyarrow as pa
 from metering.arguments.arrow_types import is_text, texts_of
 from metering.arguments.columns import times_of
 from metering.arguments.times import Time
+from metering.decoding.json_parsing import JsonInvalidError, parse_json
 from metering.usage.ingest.layout import (
     Columns,
     Constant,
@@ -21,10 +20,6 @@ from metering.usage.ingest.receipts import Rejection
 from projections.meters.catalog import Definitions
 
 _MOST_NUMBER = 1 << 64
-
-
-class DuplicateKeyError(ValueError):
-    """A JSON object names a key twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,34 +79,12 @@ def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
 def row_of_dict(number: int, row: object, columns: Columns) -> SourceRow | Rejection:
     """Read a dict, nested or flat, as a row; anything else is rejected."""
     if isinstance(row, ValueError):
-        return Rejection(number, None, "row_invalid", f"Invalid row: {row}")
+        code = row.code if isinstance(row, JsonInvalidError) else None
+        return Rejection(number, None, code or "row_invalid", f"Invalid row: {row}")
     if not isinstance(row, Mapping):
         reason = f"expected an object with keys and values, found {type(row).__name__}"
         return Rejection(number, None, "row_invalid", f"Invalid row: {reason}")
     return _row_of_dict(number, row, columns)
-
-
-def parse_object(text: str | bytes) -> object:
-    """Parse JSON with every digit of its numbers.
-
-    Raises:
-        ValueError: the text is not JSON, nested too deeply, has a number whose exponent
-            is too long, or an object names a key twice.
-    """
-    try:
-        # Left as bytes, their encoding would be guessed.
-        return json.loads(
-            text.decode("utf-8-sig") if isinstance(text, bytes) else text,
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_without_duplicates,
-        )
-    except RecursionError as error:
-        reason = "the text is nested too deeply"
-        raise ValueError(reason) from error
-    except InvalidOperation as error:
-        reason = "a number has an exponent that is too long"
-        raise ValueError(reason) from error
 
 
 def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> SourceRow:
@@ -157,12 +130,13 @@ def _named(value: object) -> object:
 
 
 def _parsed(payload: object) -> object:
+    """Parse a payload in JSON; an error stands for one that cannot be."""
     if not isinstance(payload, str):
         return payload
     try:
-        return parse_object(payload)
-    except ValueError:
-        return payload
+        return parse_json(payload)
+    except JsonInvalidError as error:
+        return error
 
 
 def _payloads(payload: pa.Array | Mapping[str, pa.Array], length: int) -> list[object]:
@@ -216,16 +190,3 @@ def _words(column: pa.Array | Constant | None, length: int) -> list[object]:
 
 def _times(column: pa.Array | None, length: int) -> list[Time | None]:
     return [None] * length if column is None else times_of(column)
-
-
-def _refuse_constant(name: str) -> object:
-    reason = f"{name} is not a number"
-    raise ValueError(reason)
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        reason = "an object names a key twice"
-        raise DuplicateKeyError(reason)
-    return mapping

@@ -76,6 +76,18 @@ def test_a_missing_segment_is_named(store: Path) -> None:
     )
 
 
+def test_a_checkpoint_that_names_a_key_twice_is_none(
+    store: Path, checkpoint: Path
+) -> None:
+    run("verify", "--checkpoint", checkpoint)
+    text = checkpoint.read_text()
+    checkpoint.write_text(text.replace('"position"', '"position": 1, "position"'))
+
+    refused = run("verify", "--checkpoint", checkpoint)
+
+    assert_only_fails(refused, "names the key 'position' twice")
+
+
 def test_a_checkpoint_is_kept_and_renewed(store: Path, checkpoint: Path) -> None:
     first = run("verify", "--checkpoint", checkpoint)
     saved = json.loads(checkpoint.read_bytes())

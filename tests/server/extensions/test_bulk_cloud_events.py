@@ -131,6 +131,23 @@ def test_what_is_no_cloud_event_in_a_batch_is_rejected_alone(server: Server) -> 
     assert "found list" in answered.json["rejections"][0]["message"]
 
 
+def test_an_event_that_cannot_be_read_is_rejected_alone(server: Server) -> None:
+    name = new_event_name(server)
+    good = json.dumps(cloud_event(name, name)).encode()
+    twice = good.replace(b'"value": "1"', b'"value": "1", "value": "2"')
+    half = good.replace(b"cus_1", b"\\ud800")
+
+    answered = send(server, CLOUD_EVENTS, b"[%s]" % b",".join([twice, good, half]))
+
+    assert numbers_of(answered) == (1, 0, 2)
+    rejections = answered.json["rejections"]
+    assert [(each["row"], each["code"]) for each in rejections] == [
+        (0, "row_invalid"),
+        (2, "invalid_characters"),
+    ]
+    assert "data names the key 'value' twice" in rejections[0]["message"]
+
+
 def test_one_event_and_a_batch_are_not_taken_for_each_other(server: Server) -> None:
     name = new_event_name(server)
     event = cloud_event(name, name)

@@ -87,3 +87,40 @@ def test_numbers_are_refused_where_none_are_taken() -> None:
         read(b'{"count": 1}', takes_wholes=False)
 
     assert refused.value.message == "Invalid count: 1; must be a string"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"name": "a", "name": "a"}', "an object names the key 'name' twice"),
+        (b'{"name": 1, "n\\u0061me": "a"}', "an object names the key 'name' twice"),
+        (
+            b'{"lines": [{"id": "a"}, {"id": "b", "id": "c"}]}',
+            "lines[1] names the key 'id' twice",
+        ),
+        (b'{"name": "\\ud800"}', "a string in name has half a surrogate pair"),
+        (b'{"lines": [{"\\ude00": ""}]}', "a string in lines[0] has half a surrogate"),
+        (b'{"name": "\xed\xa0\x80"}', "byte 10 is no UTF-8"),
+        ('{"name": "a"}'.encode("utf-16"), "the text is UTF-16; send UTF-8"),
+        ('{"name": "a"}'.encode("utf-16-be"), "the text is UTF-16; send UTF-8"),
+        (b'{"name":' + b"[" * 64 + b"]" * 64 + b"}", "more than 64 levels deep"),
+        (b'{"name":' * 100_000, "more than 64 levels deep"),
+        (b'{"count": 1e%s}' % (b"9" * 30), "a number or its exponent is too long"),
+        (b'{"name": ', "line 1 column 10"),
+    ],
+)
+def test_json_that_has_no_one_meaning_is_refused_with_its_place(
+    body: bytes, reason: str
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(body)
+
+    assert reason in refused.value.message
+
+
+def test_a_byte_order_mark_and_whole_surrogate_pairs_are_taken() -> None:
+    assert read(b'\xef\xbb\xbf{"name": "\\ud83d\\ude95"}') == {"name": "🚕"}
+    # As deep as is allowed: the parameters refuse it, by its name.
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(b'{"name":' + b"[" * 63 + b"]" * 63 + b"}")
+    assert refused.value.param == "name"

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metering.arguments.kinds import read_fields
 from metering.errors import InvalidRequestError
@@ -80,3 +82,46 @@ def test_a_body_is_taken_by_both_or_by_none(
 
     assert taken_by_decoder(encoded) is is_taken
     assert taken_by_parameters(encoded) is is_taken
+
+
+TEXT = st.sampled_from(["a", "b", "value", 'a"b', "\\", '\\"', "ä", "🚕", ""])
+OBJECT = st.lists(st.tuples(TEXT, TEXT), max_size=4)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[str, bool]:
+    """A body whose keys may be named twice, and whether one is."""
+    is_ascii, blank = draw(st.booleans()), draw(st.sampled_from(["", " "]))
+    has_twice = False
+
+    def written(pairs: list[tuple[str, str]]) -> str:
+        nonlocal has_twice
+        has_twice |= len(dict(pairs)) != len(pairs)
+        members = [
+            f"{json.dumps(key, ensure_ascii=is_ascii)}:{blank}{value}"
+            for key, value in pairs
+        ]
+        return f"{{{f',{blank}'.join(members)}}}"
+
+    def string(value: str) -> str:
+        return json.dumps(value, ensure_ascii=is_ascii)
+
+    events = []
+    for _ in range(draw(st.integers(1, 3))):
+        payload = written([(key, string(value)) for key, value in draw(OBJECT)])
+        fields = [("event_name", string("a")), ("payload", payload)]
+        more = [("identifier", "null"), ("identifier", '"i"'), ("event_name", '"b"')]
+        fields += draw(st.lists(st.sampled_from(more), max_size=2))
+        events.append(written(draw(st.permutations(fields))))
+    lists = [("events", f"[{','.join(events)}]")] * draw(st.sampled_from([1, 1, 1, 2]))
+    return written(lists), has_twice
+
+
+@given(bodies())
+def test_a_body_that_names_a_key_twice_is_taken_by_none(
+    drawn: tuple[str, bool],
+) -> None:
+    text, has_twice = drawn
+
+    assert taken_by_decoder(text.encode()) is not has_twice
+    assert taken_by_parameters(text.encode()) is not has_twice

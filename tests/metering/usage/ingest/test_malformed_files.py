@@ -147,3 +147,30 @@ def test_text_of_a_parquet_file_that_is_not_utf8_rejects_its_row_only(
         (1, "invalid_characters")
     ]
     assert identifiers(store) == ["a", "b"]
+
+
+def test_a_payload_in_json_that_has_no_one_meaning_is_rejected_with_the_reason(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    good = '{""stripe_customer_id"":""cus_1"",""value"":1}'
+    payloads = {
+        good: None,
+        good.replace("1}", '1,""value"":2}'): "an object names the key 'value' twice",
+        good.replace("cus_1", "\\ud800"): "has half a surrogate pair",
+        good.replace("1}", '{""a"":[{""b"":1,""b"":1}]}}'): "value[a][0] names the key",
+        good[:-1]: "Expecting ',' delimiter",
+    }
+    path = tmp_path / "usage.csv"
+    lines = [f'tokens,"{each}"' for each in payloads]
+    path.write_text("\n".join(["event_name,payload", *lines]))
+
+    receipt = store.meter_events.ingest(path)
+
+    assert (receipt.accepted, receipt.rejected) == (1, 4)
+    for reason, message in zip(
+        filter(None, payloads.values()),
+        receipt.rejections["message"].to_pylist(),
+        strict=True,
+    ):
+        assert message.startswith("Invalid payload: it cannot be read as JSON: ")
+        assert reason in message

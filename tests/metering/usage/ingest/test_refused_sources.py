@@ -232,6 +232,27 @@ UNREADABLE: list[tuple[str, bytes | str | None]] = [
 ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["usage.csv", "usage.ndjson", "usage.csv.gz"])
+def test_a_file_in_utf_16_is_named_as_such(
+    store: metering.Metering,
+    tokens: metering.Meter,
+    tmp_path: Path,
+    name: str,
+    encoding: str,
+) -> None:
+    path = tmp_path / name
+    content = ('{"a": 1}\n' if "json" in name else ROWS.decode()).encode(encoding)
+    path.write_bytes(gzip.compress(content) if ".gz" in name else content)
+
+    with pytest.raises(metering.SourceError) as refusal:
+        store.meter_events.ingest(path)
+
+    assert refusal.value.message == (
+        f"Cannot read {path}: the text is UTF-16; send UTF-8"
+    )
+
+
 @pytest.mark.parametrize(("name", "content"), UNREADABLE)
 def test_a_file_that_cannot_be_read_is_named(
     store: metering.Metering,

@@ -1,0 +1,1 @@
+"""What others sent or wrote, as bytes, made values: decompressed, decoded, parsed."""
