@@ -116,6 +116,9 @@ def _cell(value: object) -> str:
             return ""
         case Bare(text):
             return text
+        case Json():
+            reason = "a cell of CSV is text, not JSON"
+            raise CannotWriteError(reason)
         case str():
             return _quoted(value)
         case datetime():
