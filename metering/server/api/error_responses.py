@@ -22,6 +22,7 @@ from metering.server.api.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     EncodingRefusedError,
+    EventRejectedError,
     MediaTypeRefusedError,
     MeterEventExistsError,
     NotAuthenticatedError,
@@ -87,6 +88,8 @@ RULES: Mapping[type[MeteringError], Rule] = {
     PositionNotReachedError: Rule(status=409, should_retry=True),
     BodyTooLargeError: Rule(status=413),
     MediaTypeRefusedError: Rule(status=415),
+    # No other status: senders of CloudEvents send again what is answered with 404 or 409.
+    EventRejectedError: Rule(status=400),
     EncodingRefusedError: Rule(status=415),
     RateLimitedError: Rule(status=429, should_retry=None),
     StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),

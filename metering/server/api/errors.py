@@ -16,6 +16,7 @@ MeteringError
     ├── MediaTypeRefusedError     the route does not take the body's media type
     ├── EncodingRefusedError      nor how it is compressed
     ├── RowsUnreadableError       the body of rows is broken
+    ├── EventRejectedError        the one event of a body was not recorded
     ├── RateLimitedError          the key makes more requests than it may
     ├── RequestRunningError       a request under the same key is being answered
     ├── RequestDiffersError       the idempotency key was used for another request
@@ -143,6 +144,13 @@ class RowsUnreadableError(RequestRefusedError):
             )
         message = f"{error.message.rstrip('.')}. {kept}."
         super().__init__(message, code=error.code, param=error.param)
+
+
+class EventRejectedError(RequestRefusedError):
+    """The one event of a body was not recorded; the code is that of its rejection."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message, code=code)
 
 
 class RateLimitedError(RequestRefusedError):

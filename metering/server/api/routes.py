@@ -43,18 +43,28 @@ class RowsBody:
     Attributes:
         media_types: one of which the request has to name.
         limits: how large the body may be.
+        takes_binary_mode: whether a body of JSON may be the data of a CloudEvent, whose
+            attributes are headers.
     """
 
     media_types: tuple[str, ...]
     limits: BodyLimits
+    takes_binary_mode: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRows:
-    """A body of rows: one of the route's media types, and the decompressed bytes."""
+    """A body of rows.
+
+    Attributes:
+        media_type: one of the route's.
+        content: the decompressed bytes.
+        attributes: of a CloudEvent in binary mode, whose data the content is.
+    """
 
     media_type: str
     content: bytes
+    attributes: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,9 +39,10 @@ from metering.server.api.requests import (
     media_type_named,
 )
 from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
+from metering.server.grammar.cloud_events import attributes_in, is_in_binary_mode
 from metering.server.grammar.forms import decode_form
 from metering.server.grammar.json_bodies import decode_json
-from metering.server.grammar.media_types import JSON
+from metering.server.grammar.media_types import CLOUD_EVENT, JSON
 from metering.usage.requests import POSITION_MAX
 
 ServiceOutcome = HttpResponse | PositionNotReachedError
@@ -129,7 +130,7 @@ class Service:
             check_scope(key, route.scope)
             read_fields(route.accepted, _tree(route, asked))
             if route.rows is not None:
-                _media_type(route.rows, asked)
+                _rows(route.rows, asked)
                 check_encoding(asked.headers, route.rows.limits)
                 check_length(asked.headers, route.rows.limits)
         except Exception as error:  # noqa: BLE001  # as above
@@ -153,9 +154,7 @@ class Service:
         key_id = self._admit(route, asked, keys)
         given = rows = None
         if route.rows is not None:
-            rows = SentRows(
-                media_type=_media_type(route.rows, asked), content=asked.body
-            )
+            rows = _rows(route.rows, asked)
         elif route.decode is not None and not asked.query:
             given = route.decode(asked.body)
         if given is None:
@@ -169,7 +168,7 @@ class Service:
             given=given,
             key_id=key_id,
             request_id=asked.request_id,
-            request=_request(route, key_id, asked),
+            request=_request(route, key_id, asked, rows),
             accept=asked.headers.get("accept", ""),
             metrics=self._metrics,
             rows=rows,
@@ -287,16 +286,25 @@ def _tree(route: Route, asked: HttpRequest) -> Mapping[str, Any]:
     return decode_form(b"&".join(both))
 
 
-def _media_type(taken: RowsBody, asked: HttpRequest) -> str:
-    """Return which of the media types of a route a body of rows is in."""
+def _rows(taken: RowsBody, asked: HttpRequest) -> SentRows:
+    """Return a body of rows, of one of the media types that a route takes."""
     kind = media_type_named(asked.headers)
-    if kind not in taken.media_types:
-        named = asked.headers.get("content-type", "")
-        raise MediaTypeRefusedError(named, taken.media_types)
-    return kind
+    if kind in taken.media_types:
+        return SentRows(media_type=kind, content=asked.body)
+    if taken.takes_binary_mode and is_in_binary_mode(kind, asked.headers):
+        attributes = attributes_in(asked.headers)
+        return SentRows(
+            media_type=CLOUD_EVENT, content=asked.body, attributes=attributes
+        )
+    named, kinds = asked.headers.get("content-type", ""), list(taken.media_types)
+    if taken.takes_binary_mode:
+        kinds.append(f"{JSON} with the ce- headers of a CloudEvent")
+    raise MediaTypeRefusedError(named, kinds)
 
 
-def _request(route: Route, key_id: str, asked: HttpRequest) -> Request | None:
+def _request(
+    route: Route, key_id: str, asked: HttpRequest, rows: SentRows | None
+) -> Request | None:
     """Return the name of a request that has an idempotency key."""
     idempotency_key = asked.headers.get(IDEMPOTENCY_KEY)
     if route.method != "POST" or not idempotency_key:
@@ -310,6 +318,8 @@ def _request(route: Route, key_id: str, asked: HttpRequest) -> Request | None:
     digest = hashlib.sha256(asked.path.encode())
     for each in (b"\n", asked.query, b"\n", asked.body):
         digest.update(each)
+    if rows is not None and rows.attributes is not None:
+        digest.update(repr(sorted(rows.attributes.items())).encode())
     return Request(
         key_id=key_id,
         idempotency_key=idempotency_key,

@@ -23,6 +23,7 @@ from metering.server.api.expansion import ITEM
 from metering.server.api.routes import Route
 from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
 from metering.server.documents.open_routes import OpenRoute
+from metering.server.grammar.cloud_events import ATTRIBUTES, HEADER_PREFIX
 from metering.server.grammar.dialects import ErrorShape
 from metering.server.grammar.leaves import Leaf, leaves_of
 from metering.server.grammar.media_types import FORM, JSON
@@ -176,6 +177,8 @@ def _operation(route: Route) -> Node:
         operation["requestBody"] = _request_body(route)
     if route.method != "POST" or route.rows is not None:
         parameters += map(_query_parameter, leaves_of(taken_by(route)))
+    if route.rows is not None and route.rows.takes_binary_mode:
+        parameters += map(_attribute_parameter, ATTRIBUTES)
     return operation
 
 
@@ -233,11 +236,21 @@ def _query_parameter(leaf: Leaf) -> Node:
     return parameter
 
 
+def _attribute_parameter(attribute: str) -> Node:
+    return {
+        "name": f"{HEADER_PREFIX}{attribute}",
+        "in": "header",
+        "description": f"Attribute of a CloudEvent whose data is a body in {JSON}.",
+        "schema": _TEXT,
+    }
+
+
 def _request_body(route: Route) -> Node:
     """Return the bodies that a route takes, by their media types."""
     if route.rows is not None:
         # Bytes: JSON Schema cannot describe what they hold.
-        content: Node = {each: {} for each in route.rows.media_types}
+        binary_mode = [JSON] if route.rows.takes_binary_mode else []
+        content: Node = {each: {} for each in (*route.rows.media_types, *binary_mode)}
         return {"required": True, "content": content}
     parameters = taken_by(route)
     schema = schema_of_all(parameters)

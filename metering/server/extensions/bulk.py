@@ -17,11 +17,15 @@ from metering.arguments.strings import LONGEST_TEXT
 from metering.bodies import encoded
 from metering.decoding.compression import Compression
 from metering.errors import InvalidRequestError, SourceError
-from metering.server.api.errors import BodyTooLargeError, RowsUnreadableError
+from metering.server.api.errors import (
+    BodyTooLargeError,
+    EventRejectedError,
+    RowsUnreadableError,
+)
 from metering.server.api.requests import BodyLimits
 from metering.server.api.routes import Answer, Call, Content, Route, RowsBody
 from metering.server.grammar.dialects import EXTENSION
-from metering.server.grammar.media_types import ARROW, prefers_arrow
+from metering.server.grammar.media_types import ARROW, CLOUD_EVENT, prefers_arrow
 from metering.usage.ingest.bodies import EventsBody, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns
@@ -35,7 +39,7 @@ _FORMATS = {
     ARROW: Format.ARROW,
     "application/vnd.apache.parquet": Format.PARQUET,
     "application/x-ndjson": Format.NDJSON,
-    "application/cloudevents+json": Format.CLOUD_EVENT,
+    CLOUD_EVENT: Format.CLOUD_EVENT,
     "application/cloudevents-batch+json": Format.CLOUD_EVENTS,
 }
 # Parsed as a whole, JSON takes many times its length, and the interpreter meanwhile.
@@ -95,6 +99,10 @@ def _ingest(call: Call) -> Answer:
             )
     except SourceError as error:
         raise RowsUnreadableError(error, reached[-1] if reached else None) from error
+    if body.format is Format.CLOUD_EVENT and receipt.rejected:
+        # Its senders read nothing but the status: any other one would lose it.
+        [rejection] = receipt.rejections.to_pylist()
+        raise EventRejectedError(rejection["code"], rejection["message"])
     if prefers_arrow(call.accept):
         return Answer(content=Content(media_type=ARROW, body=_stream_of(receipt)))
     return Answer(
@@ -108,12 +116,17 @@ def _ingest(call: Call) -> Answer:
 
 def _body(call: Call) -> EventsBody:
     assert call.rows is not None, "the route takes rows"
-    kind, content = _FORMATS[call.rows.media_type], call.rows.content
+    rows = call.rows
     # Not of what is in the body: rows that were kept before a fault are the same ones
     # when it is mended.
     request = call.request
     naming = None if request is None else NamingByText(identifier_of(request))
-    return EventsBody(content=content, format=kind, naming=naming)
+    return EventsBody(
+        content=rows.content,
+        format=_FORMATS[rows.media_type],
+        attributes=rows.attributes,
+        naming=naming,
+    )
 
 
 def _check_size(body: EventsBody) -> None:
@@ -173,6 +186,8 @@ ROUTES = (
         handler=_ingest,
         takes=BulkIngest,
         keeps_answers=False,
-        rows=RowsBody(media_types=tuple(_FORMATS), limits=_LIMITS),
+        rows=RowsBody(
+            media_types=tuple(_FORMATS), limits=_LIMITS, takes_binary_mode=True
+        ),
     ),
 )

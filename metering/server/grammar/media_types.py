@@ -4,6 +4,12 @@ ARROW = "application/vnd.apache.arrow.stream"
 FORM = "application/x-www-form-urlencoded"
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+CLOUD_EVENT = "application/cloudevents+json"
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type is JSON, or built upon it."""
+    return media_type == JSON or media_type.endswith("+json")
 
 
 def prefers_arrow(accept: str) -> bool:

@@ -4,7 +4,7 @@ They are read in place. A wire is not to be trusted: batches of an Arrow stream 
 before anything looks into them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,7 +16,11 @@ from metering.arguments.arrow_types import is_text
 from metering.arguments.ids import Naming
 from metering.errors import SourceError
 from metering.usage.ingest.arrow_sizes import unpacked_bytes
-from metering.usage.ingest.cloud_events import events_of
+from metering.usage.ingest.cloud_events import (
+    event_in,
+    event_of_data,
+    events_in,
+)
 from metering.usage.ingest.files import (
     ColumnFile,
     LineFile,
@@ -48,11 +52,13 @@ class EventsBody:
     """Events in memory, to be ingested.
 
     Attributes:
+        attributes: of a CloudEvent in binary mode, whose data the content is.
         naming: names for rows without an identifier; None where they are made up.
     """
 
     content: bytes
     format: Format
+    attributes: Mapping[str, str] | None = None
     naming: Naming | None = None
 
     @property
@@ -104,9 +110,12 @@ def open_body(
             return LineFile(
                 objects=lines_of(body.name, lambda: pa.BufferReader(buffer))
             )
-        case Format.CLOUD_EVENT | Format.CLOUD_EVENTS:
-            is_batch = body.format is Format.CLOUD_EVENTS
-            return LineFile(objects=events_of(body.content, is_batch=is_batch))
+        case Format.CLOUD_EVENTS:
+            return LineFile(objects=events_in(body.content))
+        case Format.CLOUD_EVENT if body.attributes is not None:
+            return LineFile(objects=event_of_data(body.attributes, body.content))
+        case Format.CLOUD_EVENT:
+            return LineFile(objects=event_in(body.content))
 
 
 def _open_arrow(body: EventsBody, buffer: pa.Buffer) -> pa.RecordBatchReader:
