@@ -6,6 +6,7 @@ from tests.metering.doors.http import (
     BULK_ARROW,
     BULK_NDJSON,
     BULK_PARQUET,
+    BinaryCloudEvent,
     CloudEvent,
     CloudEvents,
     Form,
@@ -38,6 +39,7 @@ DOORS: tuple[Door, ...] = (
     BULK_PARQUET,
     BULK_NDJSON,
     CloudEvent(),
+    BinaryCloudEvent(),
     CloudEvents(),
 )
 BY_NAME = {door.name: door for door in DOORS}
@@ -51,5 +53,7 @@ MANY = tuple(name for name in BY_NAME if name not in SINGLE)
 FILES = ("arrow", "parquet", "csv", "ndjson", "command")
 COLUMNS = ("table", "arrow", "parquet", "bulk-arrow", "bulk-parquet")
 """What has a type for each column."""
-CLOUD_EVENTS = ("cloudevent", "cloudevents")
+CLOUD_EVENT = ("cloudevent", "cloudevent-binary")
+"""One CloudEvent a request."""
+CLOUD_EVENTS = (*CLOUD_EVENT, "cloudevents")
 HTTP = (*STRIPE, "bulk-arrow", "bulk-parquet", "bulk-ndjson", *CLOUD_EVENTS)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import metering
 from tests.metering.doors.door import packed, refuse_options, refuse_wire
@@ -13,6 +13,7 @@ from tests.metering.doors.sending import ABSENT, Event, Refused, Sending, Taken
 from tests.metering.doors.writing import (
     CannotWriteError,
     Row,
+    encoded,
     flat_rows,
     form_text,
     json_text,
@@ -21,6 +22,7 @@ from tests.metering.doors.writing import (
     payload_of,
     stream_bytes,
     table_of,
+    time_text,
 )
 from tests.server.running import FORM, JSON, Answered
 
@@ -136,6 +138,37 @@ class CloudEvent:
 
 
 @dataclass(frozen=True)
+class BinaryCloudEvent:
+    """A CloudEvent in the binary mode: its attributes are headers, its data the body."""
+
+    name: str = "cloudevent-binary"
+
+    def write(
+        self, event_name: str, sending: Sending
+    ) -> list[tuple[dict[str, str], bytes]]:
+        _refuse_columns(sending)
+        written = []
+        for event in sending.events:
+            attributes = _cloud_event(event, event_name)
+            data = packed(sending, json_text(attributes.pop("data")).encode())
+            written.append((_headers(attributes), data))
+        return written
+
+    def send(
+        self,
+        place: Place,
+        sending: Sending,
+        written: list[tuple[dict[str, str], bytes]],
+    ) -> Taken:
+        return _each_alone(
+            [
+                _posted_in_bulk(place, JSON, body, sending, headers)
+                for headers, body in written
+            ]
+        )
+
+
+@dataclass(frozen=True)
 class CloudEvents:
     """CloudEvents in the batched mode."""
 
@@ -236,12 +269,33 @@ def _cloud_event(event: Event, event_name: str) -> Row:
     return {key: each for key, each in envelope.items() if each is not ABSENT}
 
 
-def _posted_in_bulk(place: Place, kind: str, content: bytes, sending: Sending) -> Taken:
+def _headers(attributes: Row) -> dict[str, str]:
+    """Write attributes in headers, as an SDK does; one that is null is none."""
+    headers = {}
+    for name, each in attributes.items():
+        text = time_text(each) if isinstance(each, datetime) else each
+        if text is None:
+            continue
+        if not isinstance(text, str) or not text:
+            reason = "a header holds text"
+            raise CannotWriteError(reason)
+        encoded(text)
+        headers[f"ce_{name}"] = quote(text)
+    return headers
+
+
+def _posted_in_bulk(
+    place: Place,
+    kind: str,
+    content: bytes,
+    sending: Sending,
+    headers: Mapping[str, str] | None = None,
+) -> Taken:
     query = {name: _query_text(given) for name, given in sending.options.items()} | {
         f"{role}_column": column for role, column in sending.columns.items()
     }
     path = f"{BULK}?{urlencode(query, doseq=True)}" if query else BULK
-    answered = _post(place, path, kind, content, sending)
+    answered = _post(place, path, kind, content, sending, headers)
     statuses = (answered.status,)
     if answered.status != 200:
         return Taken(source=_refusal(answered), statuses=statuses)

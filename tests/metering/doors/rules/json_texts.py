@@ -1,7 +1,7 @@
 """Own the cells of JSON: one parser, that keeps no last key and guesses nothing."""
 
 from tests.metering.doors.cells import Case, Rule
-from tests.metering.doors.doors import BY_NAME
+from tests.metering.doors.doors import BY_NAME, CLOUD_EVENTS
 from tests.metering.doors.sending import Event, Json, Refused, Right, Wire
 
 NO_JSON = "it takes values, columns, cells or a form, not JSON"
@@ -11,8 +11,7 @@ READERS = (
     "v2",
     "stream",
     "bulk-ndjson",
-    "cloudevent",
-    "cloudevents",
+    *CLOUD_EVENTS,
 )
 BOM = Wire(pack=b"\xef\xbb\xbf".__add__)
 
