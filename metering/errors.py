@@ -6,6 +6,7 @@ MeteringError                    root of all, also of the log's own (`StoreError
 │   ├── MeterEventInvalidError   a meter event was refused; its identifier stays free
 │   │   ├── NoMeterError         no meter has its event name
 │   │   ├── ValueMissingError    its payload lacks the meter's value key
+│   │   ├── ValueTooLargeError   its value has too many integer digits
 │   │   └── TimestampOutOfRangeError
 │   ├── IdentifierConflictError  the identifier belongs to an event of other content
 │   ├── InvoiceConflictError     the invoice was settled with other content
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.errors import MeteringError
+from ledger.usage.quantities import INTEGER_DIGITS
 
 _SHOWN_MAX = 60
 
@@ -72,6 +74,24 @@ class ValueMissingError(MeterEventInvalidError):
         super().__init__(
             f"Value key {key} not found in payload", param=f"payload[{key}]"
         )
+
+
+class ValueTooLargeError(MeterEventInvalidError):
+    """The value has more integer digits than a value may have.
+
+    Attributes:
+        digits: how many it has.
+    """
+
+    code = "meter_event_invalid_value"
+
+    def __init__(self, key: str, text: str, digits: int) -> None:
+        super().__init__(
+            f"Invalid value {text[:60]!r}: it has {digits} integer digits, and at most"
+            f" {INTEGER_DIGITS} are recorded; measure in a larger unit",
+            param=f"payload[{key}]",
+        )
+        self.digits = digits
 
 
 class TimestampOutOfRangeError(MeterEventInvalidError):

@@ -82,6 +82,7 @@ from metering.errors import (
     SourceError,
     TimestampOutOfRangeError,
     ValueMissingError,
+    ValueTooLargeError,
 )
 from metering.meters.meters import Meters
 from metering.meters.requests import (
@@ -242,6 +243,7 @@ __all__ = [
     "ValueMissingError",
     "ValueSettings",
     "ValueSettingsParams",
+    "ValueTooLargeError",
     "ValueUnreadableError",
     "VerifyReport",
     "WebhookAttempt",

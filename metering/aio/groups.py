@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from metering.access.api_keys import ApiKeys
 from metering.aio.calls import AsyncGroup, awaited, listed, streamed
 from metering.alerts.alerts import Alerts
+from metering.arguments.schema import checked_value
 from metering.arguments.times import Time
+from metering.arguments.words import RoundingName
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
@@ -51,6 +53,7 @@ class AsyncMeterEvents(AsyncGroup[MeterEvents]):
         payload: Mapping[str, PayloadValue],
         identifier: str | None = None,
         timestamp: Time | None = None,
+        rounding: RoundingName | None = None,
     ) -> MeterEvent:
         """Record one event, durably, in one commit with those of other tasks.
 
@@ -58,12 +61,15 @@ class AsyncMeterEvents(AsyncGroup[MeterEvents]):
         the same identifier, it counts once. Parameters and errors are those of
         `metering.MeterEvents.create`.
         """
+        if rounding is not None:
+            rounding = checked_value(RoundingName, rounding, "rounding")
         return await self.calls.record(
             NewMeterEvent(
                 event_name=event_name,
                 payload=payload,
                 identifier=identifier,
                 timestamp=timestamp,
+                rounding=rounding,
             )
         )
 

@@ -1,9 +1,16 @@
-"""Which Arrow types a column of a source may have: those that are exact."""
+"""Which Arrow types a column of a source may have, and its values as strings.
 
-from collections.abc import Callable
+A floating-point number stands for its shortest decimal that reads back to it, in the
+precision of its column.
+"""
 
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+import numpy as np
 import pyarrow as pa
 
+from metering.arguments.numbers import number_text
 from metering.errors import SourceError
 
 
@@ -34,17 +41,17 @@ def as_string(column: pa.Array) -> pa.Array:
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Write strings and exact numbers as strings, a decimal with all its digits.
+    """Write strings and numbers as strings, a number with all its digits.
 
-    Arrow would write a small decimal with an exponent, unlike the check of one event.
+    Arrow would write a small number with an exponent, unlike the check of one event.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if not pa.types.is_decimal(column.type):
-        return column.cast(pa.string())
-    encoded = column.dictionary_encode()
-    texts = [f"{number:f}" for number in encoded.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(encoded.indices)
+    if pa.types.is_floating(column.type):
+        return _spelled(column, lambda numbers: map(_shortest, numbers.to_numpy()))
+    if pa.types.is_decimal(column.type):
+        return _spelled(column, lambda numbers: map(number_text, numbers.to_pylist()))
+    return column.cast(pa.string())
 
 
 def texts_of(column: pa.Array) -> list[str | None]:
@@ -67,14 +74,19 @@ def is_text(kind: pa.DataType) -> bool:
     )
 
 
+def is_float(kind: pa.DataType) -> bool:
+    """Whether values are floating-point numbers, or words of a dictionary of them."""
+    return bool(pa.types.is_floating(_value_type(kind)))
+
+
 def is_word(kind: pa.DataType) -> bool:
     """Whether values can name something."""
     return is_text(kind) or pa.types.is_integer(kind)
 
 
-def is_exact(kind: pa.DataType) -> bool:
-    """Whether values are strings or exact numbers."""
-    return is_word(kind) or pa.types.is_decimal(kind)
+def is_value(kind: pa.DataType) -> bool:
+    """Whether values are strings or numbers."""
+    return is_word(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -85,16 +97,26 @@ def is_time(kind: pa.DataType) -> bool:
 def is_payload(kind: pa.DataType) -> bool:
     """Whether values are keys and values: a map, a struct, or JSON."""
     if pa.types.is_map(kind):
-        return is_text(_value_type(kind.key_type)) and is_exact(
+        return is_text(_value_type(kind.key_type)) and is_value(
             _value_type(kind.item_type)
         )
     if pa.types.is_struct(kind):
         names = [field.name for field in kind]
         return len(set(names)) == len(names) and all(
-            is_exact(_value_type(field.type)) for field in kind
+            is_value(_value_type(field.type)) for field in kind
         )
     return is_text(kind)
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _spelled(column: pa.Array, spell: Callable[[pa.Array], Iterable[str]]) -> pa.Array:
+    encoded = column.dictionary_encode()
+    return pa.array(spell(encoded.dictionary), pa.string()).take(encoded.indices)
+
+
+def _shortest(number: np.floating) -> str:
+    # As its own type writes it: as a double, 0.1 in 32 bits has 17 digits.
+    return number_text(Decimal(str(number)))

@@ -6,14 +6,25 @@ err on the side of False.
 """
 
 import re
+from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.usage.columns import words
-from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
-from metering.arguments.arrow_types import as_text, texts_of
+from ledger.usage.quantities import (
+    FRACTION_DIGITS,
+    INTEGER_DIGITS,
+    QUANTITY,
+    can_be_recorded,
+    fit_quantity,
+    parse_number,
+    quantities_of,
+    round_half_even,
+)
+from metering.arguments.arrow_types import as_text, is_text, texts_of
 from metering.arguments.strings import LONGEST_NAME
 from metering.arguments.times import Time
 
@@ -60,22 +71,50 @@ def plain_timestamps(
     return instants, is_plain
 
 
-def plain_values(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Take quantities that are written without an exponent, or are numbers already."""
+class PlainValues(NamedTuple):
+    """A column of quantities.
+
+    Attributes:
+        quantities: null where the row is not plain.
+        is_plain: bool.
+        is_rounded: which have fewer fraction digits than they were given (bool).
+    """
+
+    quantities: pa.Array
+    is_plain: np.ndarray
+    is_rounded: np.ndarray
+
+
+def plain_values(column: pa.Array, *, rounds: bool = False) -> PlainValues:
+    """Take quantities that may be recorded.
+
+    Args:
+        column: strings or numbers.
+        rounds: whether to round what has too many fraction digits, half to even.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        matches = pc.match_substring_regex(column, _PLAIN_VALUE).fill_null(
-            pa.scalar(value=False)
-        )
-        if not pc.all(matches).as_py():
-            column = pc.if_else(matches, column, pa.scalar(None, column.type))
-    try:
-        values = column.cast(QUANTITY)
-    except pa.ArrowInvalid:
-        # At least one number has too many digits; the check of one event finds which.
-        return pa.nulls(len(column), QUANTITY), np.zeros(len(column), bool)
-    return values, values.is_valid().to_numpy(zero_copy_only=False)
+    is_rounded = np.zeros(len(column), bool)
+    if not is_text(column.type):
+        quantities = _exact_numbers(column)
+        if quantities is not None:
+            return PlainValues(quantities, ~are_null(quantities), is_rounded)
+        column = _digits(column)
+    matches = pc.match_substring_regex(column, _PLAIN_VALUE)
+    if pc.all(matches).as_py() and not matches.null_count:
+        quantities = column.cast(QUANTITY)
+        return PlainValues(quantities, np.ones(len(column), bool), is_rounded)
+    is_usual = matches.fill_null(pa.scalar(value=False))
+    quantities = pc.if_else(is_usual, column, None).cast(QUANTITY)
+    # Such as exponents, one by one: the grammar of one value decides.
+    others = np.flatnonzero(~is_usual.to_numpy(zero_copy_only=False))
+    found = [_value(text, rounds=rounds) for text in texts_of(column.take(others))]
+    is_rounded[others] = [rounded for _, rounded in found]
+    at = np.arange(len(column))
+    at[others] = len(column) + np.arange(len(others))
+    both = [quantities, quantities_of([value for value, _ in found])]
+    quantities = pa.concat_arrays(both).take(pa.array(at))
+    return PlainValues(quantities, ~are_null(quantities), is_rounded)
 
 
 def times_of(column: pa.Array) -> list[Time | None]:
@@ -109,6 +148,50 @@ def are_null(column: pa.Array) -> np.ndarray:
         return np.zeros(len(column), bool)
     is_null: np.ndarray = column.is_null().to_numpy(zero_copy_only=False)
     return is_null
+
+
+def _exact_numbers(column: pa.Array) -> pa.Array | None:
+    """Return integers or decimals as quantities, null where one may not be recorded.
+
+    None stands for a column that holds more fraction digits, or is of another type.
+    """
+    kind = column.type
+    if pa.types.is_decimal(kind):
+        integer_digits = kind.precision - kind.scale
+    elif pa.types.is_integer(kind):
+        integer_digits = len(str(2**kind.bit_width))
+    else:
+        return None
+    if integer_digits > INTEGER_DIGITS:
+        limit = pa.scalar(10**INTEGER_DIGITS, pa.decimal128(38)).cast(kind)
+        is_small = pc.and_(pc.less(column, limit), pc.greater(column, pc.negate(limit)))
+        if pc.any(pc.invert(is_small)).as_py():
+            column = pc.if_else(is_small, column, None)
+    try:
+        return column.cast(QUANTITY)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _digits(column: pa.Array) -> pa.Array:
+    """Write numbers as strings, with an exponent or without one."""
+    # Arrow writes the shortest digits of floats, but of 16 bits those of 64.
+    is_short = pa.types.is_floating(column.type) and not pa.types.is_float16(
+        column.type
+    )
+    return column.cast(pa.string()) if is_short else as_text(column)
+
+
+def _value(text: str | None, *, rounds: bool) -> tuple[Decimal | None, bool]:
+    """Read a value that may be recorded, and whether it was rounded."""
+    number = None if text is None else parse_number(text)
+    if number is None:
+        return None, False
+    rounded = round_half_even(number) if rounds else number
+    value = fit_quantity(rounded)
+    if value is None or not can_be_recorded(value):
+        return None, False
+    return value, rounded is not number
 
 
 def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -10,3 +10,6 @@ GroupingWindowName = Literal["day", "hour"]
 
 WindowName = Literal["minute", "hour", "day", "week", "month"]
 """A calendar window, of any time zone."""
+
+RoundingName = Literal["half_even"]
+"""How a value of more fraction digits than are recorded is rounded."""

@@ -17,6 +17,7 @@ from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.event_rules import Arrival, check_each
 from metering.usage.ingest.layout import LocatedColumns
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.piece_rules import check_columns
 from metering.usage.ingest.receipts import Rejection
 from projections.meters.catalog import Definitions
@@ -89,7 +90,7 @@ def _check_many(
     arrival = _arrival(engine, events, definitions)
     # Each has an identifier, so none is named.
     naming = NamingByTime(engine.ids, arrival.now)
-    checked = check_columns(_columns_of(events), arrival, naming)
+    checked = check_columns(_columns_of(events), arrival, naming, IngestOptions())
     return CheckedEvents(
         events=checked.events,
         numbers=checked.numbers,

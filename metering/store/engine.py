@@ -127,6 +127,7 @@ class CheckedEvents(Generic[RefusalT]):
         doubts: which events are refused all the same, unless they repeat others.
         requests: the index of an event, and the request to write down if it is new.
         sent_at: when each was first sent (int64), see `Draft`; None is now.
+        is_rounded: which of them have a rounded value (bool); None is none of them.
     """
 
     events: UsageEvents
@@ -136,6 +137,7 @@ class CheckedEvents(Generic[RefusalT]):
     doubts: Doubts[RefusalT] | None = None
     requests: Sequence[tuple[int, Request]] = ()
     sent_at: np.ndarray | None = None
+    is_rounded: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""
@@ -160,6 +162,7 @@ class CheckedEvents(Generic[RefusalT]):
                 if row in row_of
             ],
             sent_at=None if self.sent_at is None else self.sent_at[rows],
+            is_rounded=None if self.is_rounded is None else self.is_rounded[rows],
         )
 
 

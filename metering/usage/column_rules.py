@@ -26,12 +26,14 @@ class ColumnPart(NamedTuple):
         is_plain: which of them plainly obey the rules that hold at any time (bool); the
             others mean nothing.
         is_in_doubt: which of the plain ones break a rule of the moment (bool).
+        is_rounded: which of them have a rounded value (bool); None is none of them.
     """
 
     events: pa.RecordBatch
     numbers: np.ndarray
     is_plain: np.ndarray
     is_in_doubt: np.ndarray
+    is_rounded: np.ndarray | None = None
 
 
 def passed_or_checked(
@@ -48,12 +50,17 @@ def passed_or_checked(
     """
     passed = np.zeros(len(has_own_timestamp), bool)
     is_in_doubt = np.zeros(len(has_own_timestamp), bool)
+    is_rounded = np.zeros(len(has_own_timestamp), bool)
     batches: list[pa.RecordBatch] = []
     numbers: list[np.ndarray] = []
-    for events, at, is_plain, in_doubt in parts:
-        is_in_doubt[at] = is_plain & in_doubt
-        if not is_plain.all():
-            events, at = take_rows(events, np.flatnonzero(is_plain)), at[is_plain]  # noqa: PLW2901  # only those
+    for part in parts:
+        events, at = part.events, part.numbers
+        is_in_doubt[at] = part.is_plain & part.is_in_doubt
+        if part.is_rounded is not None:
+            is_rounded[at] = part.is_rounded
+        if not part.is_plain.all():
+            plain = np.flatnonzero(part.is_plain)
+            events, at = take_rows(events, plain), at[plain]
         batches.append(events)
         numbers.append(at)
         passed[at] = True
@@ -62,10 +69,13 @@ def passed_or_checked(
             events=batches[0],
             numbers=numbers[0],
             has_own_timestamp=has_own_timestamp,
+            is_rounded=is_rounded,
             refusals={},
             doubts=_doubts(numbers[0], is_in_doubt, check_alone),
         )
     others = check_alone(np.flatnonzero(~passed))
+    if others.is_rounded is not None:
+        is_rounded[others.numbers] = others.is_rounded
     events, at = in_order(
         [*batches, batch_of(others.events)], [*numbers, others.numbers]
     )
@@ -76,6 +86,7 @@ def passed_or_checked(
         events=events,
         numbers=at,
         has_own_timestamp=has_own_timestamp[at],
+        is_rounded=is_rounded[at],
         refusals=others.refusals,
         doubts=_doubts(at, is_in_doubt, check_alone),
     )

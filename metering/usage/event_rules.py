@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import UsageRow
-from ledger.usage.quantities import parse_quantity
 from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.numbers import number_text
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.arguments.times import Time, instant
 from metering.decoding.json_parsing import JsonInvalidError
@@ -24,7 +24,9 @@ from metering.errors import (
     NoMeterError,
     TimestampOutOfRangeError,
     ValueMissingError,
+    ValueTooLargeError,
 )
+from metering.usage.values import value_of_text
 from projections.kernels.meters import MeterDefinition
 from projections.meters.catalog import Definitions
 from projections.windows import END
@@ -32,13 +34,12 @@ from projections.windows import END
 OLDEST = timedelta(days=35) // MICROSECOND
 NEWEST = timedelta(minutes=5) // MICROSECOND
 
-_MOST_BITS = 4 * LONGEST_TEXT
 _OF_THE_MOMENT = frozenset(
     {"archived_meter", "timestamp_too_far_in_past", "timestamp_in_future"}
 )
 """Codes of the rules that an event may break today and did not when it was recorded."""
 
-PayloadValue = str | int | Decimal
+PayloadValue = str | int | Decimal | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,9 @@ class Arrival:
         now: microseconds since 1970 UTC.
         definitions: the meters.
         takes_any_past: whether timestamps may be older than 35 days.
-        ignores_the_moment: whether timestamps may also lie in the future, and meters be
-            inactive, as is right for an event that is recorded already.
+        ignores_the_moment: whether timestamps may also lie in the future, meters be
+            inactive and values have as many digits as the stored type, as is right for
+            an event that is recorded already.
     """
 
     now: int
@@ -159,7 +161,9 @@ def check_sent_event(
             payload=payload,
         )
     except MeterEventInvalidError as refusal:
-        if refusal.code not in _OF_THE_MOMENT:
+        is_of_the_moment = refusal.code in _OF_THE_MOMENT
+        # Values had 26 integer digits once.
+        if not is_of_the_moment and not isinstance(refusal, ValueTooLargeError):
             raise
         try:
             row = check_event(
@@ -190,7 +194,7 @@ def check_event(
         event_name: that of an active meter.
         identifier: of 1 to 100 characters.
         timestamp: when the usage happened; None is the time of arrival.
-        payload: a flat mapping of strings to strings, whole numbers or decimals.
+        payload: a flat mapping of strings to strings or numbers.
 
     Raises:
         MeterEventInvalidError: the event breaks a rule.
@@ -206,9 +210,14 @@ def check_event(
             code="meter_event_no_customer_defined",
             param=f"payload[{meter.customer_payload_key}]",
         )
+    _check_names_customer(meter, payload)
     if meter.needs_value or meter.needs_string:
         _check_value_is_there(meter, texts)
-    value = _checked_value(meter, texts) if meter.needs_value else None
+    value = None
+    if meter.needs_value:
+        key = meter.value_payload_key
+        is_recorded = arrival.ignores_the_moment
+        value = value_of_text(texts.pop(key), key, is_recorded=is_recorded)
     return UsageRow(
         meter.event_name,
         checked_identifier,
@@ -363,37 +372,28 @@ def _are_short_texts(payload: dict[Any, Any]) -> bool:
 def _as_text(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        # Python refuses to write very long numbers, with an error of its own.
-        return (
-            str(value) if value.bit_length() < _MOST_BITS else "9" * (LONGEST_TEXT + 1)
-        )
-    if isinstance(value, Decimal):
-        return f"{value:f}" if abs(value.adjusted()) < LONGEST_TEXT else str(value)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return number_text(value)
     found = "nothing" if value is None else type(value).__name__
     raise MeterEventInvalidError(
-        f"Invalid payload[{name}]: expected a string, a whole number or a Decimal,"
-        f" found {found}",
+        f"Invalid payload[{name}]: expected a string or a number, found {found}",
         code="payload_invalid",
         param=f"payload[{name}]",
     )
+
+
+def _check_names_customer(meter: MeterDefinition, payload: object) -> None:
+    """Refuse a float: a customer whose number is 5 would be another one, named 5.0."""
+    key = meter.customer_payload_key
+    if isinstance(payload, Mapping) and isinstance(payload[key], float):
+        raise MeterEventInvalidError(
+            f"Invalid payload[{key}]: expected a string or a whole number, found float",
+            code="payload_invalid",
+            param=f"payload[{key}]",
+        )
 
 
 def _check_value_is_there(meter: MeterDefinition, texts: Mapping[str, str]) -> None:
     key = meter.value_payload_key
     if key not in texts:
         raise ValueMissingError(key)
-
-
-def _checked_value(meter: MeterDefinition, texts: dict[str, str]) -> Decimal:
-    key = meter.value_payload_key
-    text = texts.pop(key)
-    value = parse_quantity(text)
-    if value is None:
-        raise MeterEventInvalidError(
-            f"Invalid value {text[:60]!r}: expected a decimal such as 12 or -0.5, with"
-            " at most 26 integer and 12 fraction digits",
-            code="meter_event_invalid_value",
-            param=f"payload[{key}]",
-        )
-    return value

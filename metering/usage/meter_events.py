@@ -1,6 +1,7 @@
 """Meter events: recording them one by one, together or in bulk, and listing them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
+from metering.arguments.words import RoundingName
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
 from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.event_rules import Arrival, PayloadValue, check_each
@@ -26,6 +28,7 @@ from metering.usage.listing import EventQuery, recorded_events
 from metering.usage.requests import LogPosition
 from metering.usage.resources import MeterEvent
 from metering.usage.stream_rules import StreamedEvent, check_stream
+from metering.usage.values import with_rounded_value
 from projections.meters.catalog import Definitions
 
 
@@ -40,7 +43,16 @@ class NewMeterEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: Mapping[str, PayloadValue]
     identifier: str | None
     timestamp: Time | None
+    rounding: RoundingName | None = None
     request: Request | None = None
+
+    def rounded(self, definitions: Definitions) -> "NewMeterEvent":
+        """Return the event with its value rounded, if that is asked for."""
+        if self.rounding is None:
+            return self
+        meter = definitions.by_event_name.get(str(self.event_name))
+        payload: Any = with_rounded_value(self.payload, meter)
+        return msgspec.structs.replace(self, payload=payload)
 
 
 Recorded = MeterEvent | MeterEventInvalidError | IdentifierConflictError
@@ -60,6 +72,7 @@ class MeterEvents:
         payload: Mapping[str, PayloadValue],
         identifier: str | None = None,
         timestamp: Time | None = None,
+        rounding: RoundingName | None = None,
     ) -> MeterEvent:
         """Record one event, durably.
 
@@ -68,18 +81,23 @@ class MeterEvents:
 
         Args:
             event_name: that of an active meter.
-            payload: strings, whole numbers or decimals by key; holds the customer, and
-                the value unless the meter only counts.
+            payload: strings or numbers by key, a float as its shortest decimal; holds
+                the customer, and the value unless the meter only counts.
             identifier: 1 to 100 characters, unique within the event name; made up where
                 absent, and then a repetition is another event.
             timestamp: when the usage happened, from 35 days ago to 5 minutes from now;
                 now where absent, and then a repetition does not compare it.
+            rounding: ``"half_even"`` rounds a value of more than 12 fraction digits,
+                which is refused otherwise.
 
         Raises:
+            InvalidRequestError: `rounding` is something else.
             MeterEventInvalidError: the event breaks a rule.
             IdentifierConflictError: the identifier has an event of other content.
             StoreError: nothing was recorded; send it again.
         """
+        if rounding is not None:
+            rounding = checked_value(RoundingName, rounding, "rounding")
         (recorded,) = record_events(
             self._engine,
             [
@@ -88,6 +106,7 @@ class MeterEvents:
                     payload=payload,
                     identifier=identifier,
                     timestamp=timestamp,
+                    rounding=rounding,
                 )
             ],
         )
@@ -100,6 +119,7 @@ class MeterEvents:
         source: object,
         *,
         backfill: bool = False,
+        rounding: RoundingName | None = None,
         progress: ProgressCallback | None = None,
         columns: Columns | None = None,
     ) -> IngestReceipt:
@@ -118,6 +138,8 @@ class MeterEvents:
                 column for each payload key. Rows of a file without identifiers get
                 ones made of the file's content and the row number.
             backfill: take timestamps of any past time, from 1970 on.
+            rounding: ``"half_even"`` rounds values of more than 12 fraction digits, and
+                the receipt counts them; they are refused otherwise.
             progress: is called after each batch.
             columns: which columns of the source mean what, where they have other names.
 
@@ -131,7 +153,7 @@ class MeterEvents:
             columns = Columns()
         elif not isinstance(columns, Columns):
             raise invalid("columns", columns, "metering.Columns")
-        options = checked(IngestOptions, backfill=backfill)
+        options = checked(IngestOptions, backfill=backfill, rounding=rounding)
         ingestion = Ingestion(self._engine, columns, options)
         return ingestion.run(source, progress)
 
@@ -193,7 +215,8 @@ def record_events(
 
     def check(definitions: Definitions) -> CheckedEvents[MeterEventInvalidError]:
         arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
-        found = check_each(arrival, range(len(events)), events, names)
+        to_record = [event.rounded(definitions) for event in events]
+        found = check_each(arrival, range(len(events)), to_record, names)
         rows = found.rows
         return CheckedEvents(
             events=FewEvents(tuple(rows.values())),

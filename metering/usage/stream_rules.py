@@ -143,7 +143,7 @@ def _part(
         timestamps = np.where(is_absent, arrival.now, timestamps)
         in_time |= is_absent
     written = pa.array(values, pa.string())
-    quantities, have_value = plain_values(written)
+    quantities, have_value, _ = plain_values(written)
     if written.null_count:
         # Where no value is needed, none was gathered.
         have_value = have_value | written.is_null().to_numpy(zero_copy_only=False)

@@ -5,9 +5,9 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from ledger.usage.columns import UsageRow
-from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
+from ledger.usage.quantities import FRACTION_DIGITS, STORED_INTEGER_DIGITS
 
-UNITS_AT_MOST = 10 ** (INTEGER_DIGITS + FRACTION_DIGITS) - 1
+UNITS_AT_MOST = 10 ** (STORED_INTEGER_DIGITS + FRACTION_DIGITS) - 1
 # Half a surrogate pair and NUL are refused before anything reaches the ledger.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 WORDS = st.sampled_from(["tokens", "requests", "größe", "🚕", "'; --"]) | TEXTS.filter(

@@ -37,8 +37,8 @@ PROMISED = """
     StoreFullError StoreMissingError StoreStatus StoreUnavailableError
     StoreVersionError SummaryTooLargeError SystemClock Time TimestampOutOfRangeError
     UnrecordedEvent UnsafeDurabilityError UsageThreshold UsageThresholdParams
-    ValueMissingError ValueSettings ValueSettingsParams ValueUnreadableError
-    VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints
+    ValueMissingError ValueSettings ValueSettingsParams ValueTooLargeError
+    ValueUnreadableError VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints
     WorkReceipt Worker connect
 """
 NAMES = PROMISED.split()
@@ -72,8 +72,8 @@ PARAMETERS = {
     "meters.reactivate": "meter_id",
     "meters.event_summaries": "meter_id customer start_time end_time"
     " value_grouping_window fill limit starting_after ending_before",
-    "meter_events.create": "event_name payload identifier timestamp",
-    "meter_events.ingest": "source backfill progress columns",
+    "meter_events.create": "event_name payload identifier timestamp rounding",
+    "meter_events.ingest": "source backfill rounding progress columns",
     "meter_events.list": "event_name customer start_time end_time starting_after",
     "meter_event_adjustments.create": "event_name type cancel",
     "credit_grants.create": "customer amount applicability_config category priority"
@@ -168,6 +168,14 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         metering.ValueMissingError("value"),
         "meter_event_invalid_value",
         "Value key value not found in payload",
+    ),
+    (
+        metering.ValueTooLargeError("value", "1e18", 19),
+        "meter_event_invalid_value",
+        (
+            "Invalid value '1e18': it has 19 integer digits, and at most 18 are recorded;"
+            " measure in a larger unit"
+        ),
     ),
     (
         metering.TimestampOutOfRangeError(

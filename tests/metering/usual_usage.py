@@ -30,7 +30,7 @@ def create_meter(
 def create_event(
     store: metering.Metering,
     event_name: str = "tokens",
-    payload: Mapping[str, str | int | Decimal] = PAYLOAD,
+    payload: Mapping[str, str | float | Decimal] = PAYLOAD,
     **keywords: Any,
 ) -> metering.MeterEvent:
     return store.meter_events.create(event_name=event_name, payload=payload, **keywords)

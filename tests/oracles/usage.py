@@ -21,7 +21,7 @@ class Row:
     """An event as its sender writes it; without a timestamp it means now."""
 
     event_name: str
-    payload: Mapping[str, str | int | Decimal]
+    payload: Mapping[str, str | float | Decimal]
     identifier: str | None = None
     timestamp: datetime | None = None
 
@@ -187,7 +187,9 @@ class Oracle:
         return codes
 
 
-def text_of(value: str | int | Decimal) -> str:
+def text_of(value: str | float | Decimal) -> str:
+    if isinstance(value, float):
+        value = Decimal(repr(value))
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -234,7 +236,7 @@ def windows(span: Span, grouping: str) -> list[Span]:
 def parse_value(text: str) -> Decimal | None:
     """Read `-?digits[.digits][e[+-]digits]`; None if it is, or holds, anything else.
 
-    At most 26 digits before the point and 12 after, zeros that change nothing aside.
+    At most 18 digits before the point and 12 after, zeros that change nothing aside.
     """
     mantissa, mark, power = text.removeprefix("-").replace("E", "e").partition("e")
     whole, point, fraction = mantissa.partition(".")
@@ -249,6 +251,6 @@ def parse_value(text: str) -> Decimal | None:
     after = len(digits) - before
     if digits == "":
         return Decimal(0)
-    if before > 26 or after > 12:
+    if before > 18 or after > 12:
         return None
     return Decimal((text[0] == "-", tuple(int(each) for each in digits), -after))

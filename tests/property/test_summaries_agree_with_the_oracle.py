@@ -72,7 +72,7 @@ def history_of(*operations: Operation) -> History:
 
 A_BATCH = Ingest(
     items=(
-        sent("tokens", "1e26", 0),
+        sent("tokens", "1e18", 0),
         sent("latest", "5", 0.5, "first"),
         sent("latest", "7", 0.25, "second"),
         Again(back=0, change="nothing"),
@@ -89,8 +89,8 @@ A_BATCH = Ingest(
     backfill=False,
 )
 EVENTFUL = history_of(
-    Create(item=sent("tokens", "9" * 26 + "." + "9" * 12, 1, "large")),
-    Create(item=sent("tokens", "9" * 26, 1, "larger")),
+    Create(item=sent("tokens", "9" * 18 + "." + "9" * 12, 1, "large")),
+    Create(item=sent("tokens", "9" * 18, 1, "larger")),
     *(Create(item=Again(back=0, change=change)) for change in CHANGES),
     A_BATCH,
     Define(meter=CALLS),

@@ -19,8 +19,8 @@ PARQUET = "application/vnd.apache.parquet"
 NDJSON = "application/x-ndjson"
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
-# All digits that a value can have: 26 before the point, 12 behind it.
-LONGEST_VALUE = Decimal("12345678901234567890123456.123456789012")
+# All digits that a value can have: 18 before the point, 12 behind it.
+LONGEST_VALUE = Decimal("123456789012345678.123456789012")
 
 
 def new_event_name(server: Server, name: str | None = None) -> str:

@@ -10,6 +10,7 @@ import typer
 from msgspec.structs import asdict
 
 import metering
+from metering.arguments.words import RoundingName
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import MeterDiffersError
 from metering.cli.options import FieldOption, argument, option
@@ -88,6 +89,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         ),
     ] = None,
     backfill: Annotated[bool, FieldOption(IngestOptions)] = False,
+    rounding: Annotated[RoundingName | None, FieldOption(IngestOptions)] = None,
     create_meter: Annotated[
         _CreatableFormula | None,
         typer.Option(help="Create the meter of --event-name, if there is none."),
@@ -112,7 +114,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     )
     if create_meter is not None and event_name is None:
         raise typer.BadParameter("--create-meter needs --event-name")
-    options = IngestOptions(backfill=backfill)
+    options = IngestOptions(backfill=backfill, rounding=rounding)
     check_rejections_path(rejections)
     for file in files:
         # Before a store is made: it can be read, and has the columns that are named.

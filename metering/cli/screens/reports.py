@@ -10,15 +10,16 @@ from typing import Any
 import pyarrow as pa
 
 import metering
+from ledger.usage.quantities import FRACTION_DIGITS
 from metering.cli.errors import RejectionsFileError
 from metering.cli.files import check_place
 from metering.cli.screens.arrow_tables import WRITERS, write_table
 from metering.cli.screens.screen import Column, print_document, show, show_table
-from metering.cli.screens.text import number, rate
+from metering.cli.screens.text import counted, number, rate
 
 _REJECTIONS_SHOWN = 5
 _COUNTED = (
-    *("accepted", "duplicates", "rejected"),
+    *("accepted", "duplicates", "rejected", "rounded"),
     *("first_position", "last_position"),
 )
 _REMEDIES = {
@@ -112,11 +113,18 @@ def show_reports(reports: Sequence[FileReport]) -> None:
         reports,
     )
     for report in reports:
+        _show_rounded(report)
         _show_rejections(report)
 
 
 def _rate(report: FileReport) -> str:
     return rate(report.rows, report.seconds)
+
+
+def _show_rounded(report: FileReport) -> None:
+    if rounded := report.receipt.rounded:
+        values = counted(rounded, "value")
+        show(f"{report.file.name}: {values} rounded to {FRACTION_DIGITS} digits")
 
 
 def _show_rejections(report: FileReport) -> None:

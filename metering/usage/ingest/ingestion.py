@@ -109,8 +109,8 @@ class Ingestion:
         )
         naming = self._naming or NamingByTime(self._engine.ids, now)
         if isinstance(piece, LocatedColumns):
-            return check_columns(piece, arrival, naming)
-        return check_rows(piece, arrival, naming)
+            return check_columns(piece, arrival, naming, self._options)
+        return check_rows(piece, arrival, naming, self._options)
 
     def _commit(self, prepared: _Prepared, tally: ReceiptTally) -> None:
         piece = prepared.piece
@@ -134,8 +134,11 @@ def _part(piece: Piece, start: int, end: int) -> Piece:
 def _count(
     checked: CheckedEvents[Rejection], outcome: Outcome, tally: ReceiptTally
 ) -> None:
-    appended = outcome.positions[outcome.statuses == Status.APPENDED]
+    is_new = outcome.statuses == Status.APPENDED
+    appended = outcome.positions[is_new]
     tally.accepted += len(appended)
+    if checked.is_rounded is not None:
+        tally.rounded += int(np.count_nonzero(checked.is_rounded & is_new))
     tally.duplicates += int(np.count_nonzero(outcome.statuses == Status.DUPLICATE))
     if len(appended):
         if tally.first_position is None:

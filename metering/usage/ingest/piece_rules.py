@@ -17,7 +17,7 @@ from ledger.usage.columns import (
     words,
 )
 from ledger.usage.quantities import QUANTITY
-from metering.arguments.arrow_types import texts_of
+from metering.arguments.arrow_types import is_float, texts_of
 from metering.arguments.columns import (
     plain_identifiers,
     plain_timestamps,
@@ -31,6 +31,7 @@ from metering.store.engine import CheckedEvents, Doubts
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_sent_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.payloads import (
     have_key,
     plain_flat_payload,
@@ -38,16 +39,21 @@ from metering.usage.ingest.payloads import (
 )
 from metering.usage.ingest.receipts import Rejection
 from metering.usage.ingest.source_rows import SourceRow, rows_of
+from metering.usage.values import with_rounded_value
 from projections.kernels.meters import MeterDefinition
 
 
 def check_rows(
-    rows: Iterable[SourceRow | Rejection], arrival: Arrival, naming: Naming
+    rows: Iterable[SourceRow | Rejection],
+    arrival: Arrival,
+    naming: Naming,
+    options: IngestOptions,
 ) -> CheckedEvents[Rejection]:
     """Check rows one by one."""
     accepted: list[UsageRow] = []
     numbers: list[int] = []
     own: list[bool] = []
+    are_rounded: list[bool] = []
     rejections: dict[int, Rejection] = {}
     doubts: dict[int, Rejection] = {}
     for row in rows:
@@ -57,13 +63,17 @@ def check_rows(
         identifier = row.identifier
         if identifier is None:
             identifier = naming.identifier(row.number)
+        payload = given = row.payload_for(arrival.definitions)
+        if options.rounding is not None:
+            meter = arrival.definitions.by_event_name.get(str(row.event_name))
+            payload = with_rounded_value(given, meter)
         try:
             event, doubt = check_sent_event(
                 arrival,
                 event_name=row.event_name,
                 identifier=identifier,
                 timestamp=row.timestamp,
-                payload=row.payload_for(arrival.definitions),
+                payload=payload,
             )
         except MeterEventInvalidError as error:
             rejections[row.number] = _rejection(row, error)
@@ -73,10 +83,12 @@ def check_rows(
             own.append(row.timestamp is not None)
             if doubt is not None:
                 doubts[row.number] = _rejection(row, doubt)
+            are_rounded.append(payload is not given)
     return CheckedEvents(
         events=usage_batch(accepted) if accepted else empty_batch(),
         numbers=np.array(numbers, np.int64),
         has_own_timestamp=np.array(own, bool),
+        is_rounded=np.array(are_rounded, bool),
         refusals=rejections,
         doubts=Doubts.of(doubts, numbers),
     )
@@ -88,30 +100,32 @@ def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
 
 
 def check_columns(
-    columns: LocatedColumns, arrival: Arrival, naming: Naming
+    columns: LocatedColumns, arrival: Arrival, naming: Naming, options: IngestOptions
 ) -> CheckedEvents[Rejection]:
     """Check a piece of a source column by column, and what is not plain row by row."""
 
     def check_alone(at: np.ndarray) -> CheckedEvents[Rejection]:
-        checked = check_rows(rows_of(columns, at), arrival, naming)
+        checked = check_rows(rows_of(columns, at), arrival, naming, options)
         return replace(
             checked, numbers=np.searchsorted(columns.numbers, checked.numbers)
         )
 
     checked = passed_or_checked(
-        _parts(columns, arrival, naming), _has_own_timestamp(columns), check_alone
+        _parts(columns, arrival, naming, options),
+        _has_own_timestamp(columns),
+        check_alone,
     )
     return replace(checked, numbers=columns.numbers[checked.numbers])
 
 
 def _parts(
-    columns: LocatedColumns, arrival: Arrival, naming: Naming
+    columns: LocatedColumns, arrival: Arrival, naming: Naming, options: IngestOptions
 ) -> Iterator[ColumnPart]:
     for meter, alike in _by_shape(columns, arrival):
         part = columns if len(alike) == len(columns) else columns.take(alike)
-        events, is_plain, is_in_time = _events(part, meter, arrival, naming)
-        is_in_doubt = ~is_in_time | (meter.status is not MeterStatus.ACTIVE)
-        yield ColumnPart(events, alike, is_plain, is_in_doubt)
+        made = _events(part, meter, arrival, naming, options)
+        is_in_doubt = made.is_in_doubt | (meter.status is not MeterStatus.ACTIVE)
+        yield made._replace(numbers=alike, is_in_doubt=is_in_doubt)
 
 
 def _by_shape(
@@ -157,14 +171,13 @@ def _shape(meter: MeterDefinition) -> tuple[str, str, str, bool, bool]:
 
 
 def _events(
-    columns: LocatedColumns, meter: MeterDefinition, arrival: Arrival, naming: Naming
-) -> tuple[pa.RecordBatch, np.ndarray, np.ndarray]:
-    """Build events of all rows.
-
-    Returns:
-        The events, which of them plainly obey the rules that hold at any time, and which
-        obey the clock (bool).
-    """
+    columns: LocatedColumns,
+    meter: MeterDefinition,
+    arrival: Arrival,
+    naming: Naming,
+    options: IngestOptions,
+) -> ColumnPart:
+    """Build events of all rows, numbered from 0; those out of time are in doubt."""
     length = len(columns)
     identifiers, is_plain = _identifiers(columns, naming)
     timestamps = np.full(length, arrival.now)
@@ -179,13 +192,18 @@ def _events(
     is_in_time = (timestamps >= arrival.earliest) & (timestamps <= arrival.latest)
     customer, value, rest, is_plain_payload = _payload(columns, meter)
     is_plain &= is_plain_payload
+    if isinstance(customer, pa.Array) and is_float(customer.type):
+        is_plain[:] = False
     if meter.needs_string:
         is_plain &= have_key(rest, meter.value_payload_key)
     customers, has_customer = plain_words(_column(customer, length), LONGEST_TEXT)
     is_plain &= has_customer
-    values = pa.nulls(length, QUANTITY)
+    values, is_rounded = pa.nulls(length, QUANTITY), None
     if meter.needs_value:
-        values, has_value = plain_values(_column(value, length))
+        rounds = options.rounding is not None
+        values, has_value, is_rounded = plain_values(
+            _column(value, length), rounds=rounds
+        )
         is_plain &= has_value
     names = _column(columns.event_name, length)
     events = pa.RecordBatch.from_arrays(
@@ -199,7 +217,9 @@ def _events(
         ],
         schema=USAGE,
     )
-    return events, is_plain, is_in_time
+    return ColumnPart(
+        events, np.arange(length), is_plain, ~is_in_time, is_rounded=is_rounded
+    )
 
 
 def _identifiers(
@@ -238,6 +258,7 @@ def _payload(
         return customer, value, gathered.rest, gathered.is_plain
     if (
         not pa.types.is_map(columns.payload.type)
+        or is_float(columns.payload.type.item_type)
         or customer is not None
         or value is not None
     ):

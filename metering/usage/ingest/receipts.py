@@ -55,6 +55,7 @@ class IngestReceipt:
         last_position: that of the last; events of others may lie between.
         rejections: row (from 0), identifier, code and message of each rejected row,
             in the order of the rows.
+        rounded: how many of the accepted rows have a value that was rounded.
     """
 
     accepted: int
@@ -63,6 +64,7 @@ class IngestReceipt:
     first_position: int | None
     last_position: int | None
     rejections: pa.Table
+    rounded: int = 0
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class ReceiptTally:
     duplicates: int = 0
     first_position: int | None = None
     last_position: int | None = None
+    rounded: int = 0
     rejections: list[Rejection] = field(default_factory=list)
 
     def progress(self, total_rows: int | None) -> IngestProgress:
@@ -98,6 +101,7 @@ class ReceiptTally:
             rejected=len(rejections),
             first_position=self.first_position,
             last_position=self.last_position,
+            rounded=self.rounded,
             rejections=pa.table(
                 [
                     pa.array(column, declared.type)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from metering.arguments.arrow_types import is_text, texts_of
+from metering.arguments.arrow_types import as_text, is_float, is_text, texts_of
 from metering.arguments.columns import times_of
 from metering.arguments.times import Time
 from metering.decoding.json_parsing import JsonInvalidError, parse_json
@@ -179,6 +179,10 @@ def _objects(column: pa.Array | Constant | None, length: int) -> list[object]:
         case _:
             if is_text(column.type):
                 return list(texts_of(column))
+            if is_float(column.type):
+                # By its digits: cast to a double, 0.1 in 32 bits would have 17 of them.
+                digits = as_text(column).to_pylist()
+                return [None if each is None else float(each) for each in digits]
             return list(column.to_pylist())
 
 

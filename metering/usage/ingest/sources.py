@@ -1,7 +1,7 @@
 """Sources: tables, streams, dicts and files, cut into pieces of one size.
 
-A piece is either columns or rows. Columns of a type that cannot be exact are refused as
-a whole, before anything is recorded.
+A piece is either columns or rows. A column of a type that cannot hold what it is for is
+refused as a whole, before anything is recorded.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from metering.arguments.arrow_types import (
-    is_exact,
     is_payload,
     is_time,
+    is_value,
     is_word,
     require_type,
 )
@@ -209,7 +209,7 @@ def _check_schema(schema: pa.Schema, columns: Columns) -> None:
             hint = "give a timestamp, a date, whole seconds since 1970 or a string"
             require_type(field, "timestamps", is_time, hint)
         elif field.name == columns.payload:
-            hint = "give a map or a struct of strings, integers or decimals, or JSON"
+            hint = "give a map or a struct of strings or numbers, or JSON"
             require_type(field, "payloads", is_payload, hint)
         elif field.name in (columns.event_name, columns.identifier, columns.customer):
             require_type(field, "names", is_word, "give strings or integers")
@@ -218,5 +218,5 @@ def _check_schema(schema: pa.Schema, columns: Columns) -> None:
             and not has_payload
             and (columns.payload_keys is None or field.name in columns.payload_keys)
         ):
-            hint = "give strings, integers or decimals, nothing is ever rounded"
-            require_type(field, "payload values", is_exact, hint)
+            hint = "give strings or numbers"
+            require_type(field, "payload values", is_value, hint)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ledger.facts.meters import Formula
 from ledger.usage.columns import TIMESTAMP
-from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
+from ledger.usage.quantities import FRACTION_DIGITS, QUANTITY, STORED_INTEGER_DIGITS
 from projections.kernels.usage.decimals import (
     average_units,
     decimals_of,
@@ -40,7 +40,7 @@ from projections.scans.reaggregation.columns import (
 from projections.scans.reaggregation.errors import SummaryTooLargeError
 from projections.scans.reaggregation.question import Measure, Question
 
-_GREATEST = 10 ** (INTEGER_DIGITS + FRACTION_DIGITS) - 1
+_GREATEST = 10 ** (STORED_INTEGER_DIGITS + FRACTION_DIGITS) - 1
 # One array of strings holds two gigabytes.
 _ROWS_IN_A_PIECE = 1 << 20
 

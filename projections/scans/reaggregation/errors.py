@@ -7,7 +7,7 @@ MeteringError
 """
 
 from ledger.errors import MeteringError
-from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
+from ledger.usage.quantities import FRACTION_DIGITS, STORED_INTEGER_DIGITS
 
 
 class ReaggregationError(MeteringError):
@@ -29,7 +29,7 @@ class SummaryTooLargeError(ReaggregationError):
     def __init__(self, meter_id: str, customer: str) -> None:
         super().__init__(
             f"The usage of customer {customer!r} on meter {meter_id} adds up to more"
-            f" than {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits can"
+            f" than {STORED_INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits can"
             " say; ask for shorter windows"
         )
         self.meter_id = meter_id
@@ -55,7 +55,7 @@ class ValueUnreadableError(ReaggregationError):
         super().__init__(
             f"The event at position {position} has {text[:60]!r} under payload key"
             f" {key!r}; expected a decimal such as 12 or -0.5, with at most"
-            f" {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits",
+            f" {STORED_INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits",
             param="value_key",
         )
         self.position = position

@@ -8,20 +8,24 @@ from hypothesis import example, given
 
 from ledger.usage.quantities import (
     QUANTITY,
+    can_be_recorded,
     fit_quantity,
     format_quantity,
+    fraction_digits,
+    parse_number,
     parse_quantity,
     quantity_from_units,
+    round_half_even,
     shortest,
     units_from_quantity,
 )
 from tests.ledger.usage_rows import UNITS_AT_MOST, units
-from tests.strategies import INVALID_VALUES
+from tests.strategies import NO_QUANTITIES, TOO_LARGE_VALUES
 
 NINES = "9" * 26 + "." + "9" * 12
 
 REFUSED = (
-    *INVALID_VALUES, NINES + "1", "1e9999", "1e-9999", "+1", " 1", "1 ", "1\n", "-inf",
+    *NO_QUANTITIES, NINES + "1", "1e9999", "1e-9999", "+1", " 1", "1 ", "1\n", "-inf",
     "\u0661", "\uff11", "1" * 101, "1e" + "0" * 50,
 )  # fmt: skip
 # The text, the quantity in units of 10**-12 or None where refused, and the shortest
@@ -65,6 +69,52 @@ def test_a_text_is_read_exactly_or_refused(
         assert units_from_quantity(value) == count
         assert value.as_tuple().exponent == -12
         assert format_quantity(value) == short
+
+
+@pytest.mark.parametrize("text", TOO_LARGE_VALUES)
+def test_what_the_stored_type_holds_may_be_too_large_to_be_recorded(text: str) -> None:
+    value = parse_quantity(text)
+
+    assert value is not None
+    assert not can_be_recorded(value)
+
+
+@pytest.mark.parametrize("text", ["0", "-0e99", "9" * 18 + "." + "9" * 12, "-1e17"])
+def test_a_value_of_18_integer_digits_can_be_recorded(text: str) -> None:
+    value = parse_quantity(text)
+
+    assert value is not None
+    assert can_be_recorded(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "rounded"),
+    [
+        ("0", 0, "0"),
+        ("1500", 0, "1500"),
+        ("1.50", 1, "1.5"),
+        ("1e-12", 12, "0.000000000001"),
+        ("0.0000000000010", 12, "0.000000000001"),
+        ("0.0016150000000000001", 19, "0.001615"),
+        ("9.999999999999999e-06", 21, "0.00001"),
+        ("0.0000000000005", 13, "0"),
+        ("0.0000000000015", 13, "0.000000000002"),
+        ("-0.0000000000025", 13, "-0.000000000002"),
+        ("0.00000000000250000001", 20, "0.000000000003"),
+        ("1e-9999", 9999, "0"),
+        ("9" * 26 + ".9999999999995", 13, "1" + "0" * 26),
+        ("1e26", 0, "1" + "0" * 26),
+    ],
+)
+def test_digits_are_counted_and_rounded_half_to_even(
+    text: str, digits: int, rounded: str
+) -> None:
+    number = parse_number(text)
+
+    assert number is not None
+    assert fraction_digits(number) == digits
+    assert round_half_even(number) == Decimal(rounded)
+    assert (round_half_even(number) is number) == (digits <= 12)
 
 
 @pytest.mark.parametrize(

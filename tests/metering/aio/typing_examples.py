@@ -71,5 +71,5 @@ async def refused_by_mypy(m: aio.AsyncMetering) -> None:
     """What the library would refuse, the type checker refuses first."""
     await m.meters.create(display_name="Tokens", event_name="tokens")  # type: ignore[call-arg]  # no formula
     await m.meters.list(status="gone")  # type: ignore[arg-type]  # no status
-    await m.meter_events.create(event_name="tokens", payload={"value": 1.5})  # type: ignore[dict-item]  # a float
+    await m.meter_events.create(event_name="tokens", payload={"value": [1.5]})  # type: ignore[dict-item]  # a list
     m.meters.retrieve("mtr_1").event_name  # type: ignore[attr-defined]  # not awaited  # noqa: B018

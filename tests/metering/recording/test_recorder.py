@@ -153,7 +153,7 @@ def test_a_retry_without_a_timestamp_counts_once(
     [
         ({"event_name": None}, "parameter_missing"),
         ({"identifier": ""}, "parameter_invalid_string_empty"),
-        ({"payload": {"value": 1.5}}, "payload_invalid"),
+        ({"payload": {"value": [1.5]}}, "payload_invalid"),
         ({"timestamp": NOW + timedelta(minutes=6)}, "timestamp_in_future"),
         ({"timestamp": NOW - timedelta(days=36)}, "timestamp_too_far_in_past"),
     ],

@@ -107,9 +107,14 @@ def test_events_without_identifiers_all_count(
         ("1e3", "1000"),
         ("1.5E-7", "0.00000015"),
         ("0.000000000001", "0.000000000001"),
-        ("9" * 26 + "." + "9" * 12, "9" * 26 + "." + "9" * 12),
+        ("9" * 18 + "." + "9" * 12, "9" * 18 + "." + "9" * 12),
         (7, "7"),
-        (-(10**26) + 1, "-" + "9" * 26),
+        (-(10**18) + 1, "-" + "9" * 18),
+        (0.1, "0.1"),
+        (1e-7, "0.0000001"),
+        (123456789012345.67, "123456789012345.67"),
+        (1e17, "1" + "0" * 17),
+        (-0.0, "0"),
         (Decimal("1.50"), "1.5"),
         (Decimal("1E+3"), "1000"),
         (Decimal("1E-12"), "0.000000000001"),
@@ -119,7 +124,7 @@ def test_events_without_identifiers_all_count(
 def test_a_value_is_kept_exactly_and_written_the_shortest_way(
     store: metering.Metering,
     tokens: metering.Meter,
-    value: str | int | Decimal,
+    value: str | float | Decimal,
     kept: str,
 ) -> None:
     event = create_event(store, payload={"stripe_customer_id": "cus_1", "value": value})

@@ -39,7 +39,7 @@ EVENTFUL: History = [
     (0, used("4", "5")),
     (0, alert()),
     (1, alert(gte=12)),
-    (0, used("-2", "5", "1e24", "-1e24")),
+    (0, used("-2", "5", "1e17", "-1e17")),
     (1, Upkeep(verb="seal")),
     (1, Upkeep(verb="catch_up")),
     (0, used("4", "1")),

@@ -205,7 +205,7 @@ HEADER = b"event_name,stripe_customer_id,value"
 LINE = b'{"event_name": "tokens", "stripe_customer_id": "cus_1", "value": 1}\n'
 LONG_LINE = LINE.replace(b"cus_1", b"c" * 3_000_000)
 ONE = {"stripe_customer_id": "cus_1", "value": "1"}
-EXACT = "12345678901234567890123456.123456789012"
+EXACT = "123456789012345678.123456789012"
 
 Rejected = list[tuple[int, str | None, str]]
 """Row, identifier and code of each."""

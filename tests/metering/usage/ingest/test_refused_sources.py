@@ -18,15 +18,10 @@ from tests.metering.usual_usage import columns, total
 @pytest.mark.parametrize(
     ("column", "cells", "kind"),
     [
-        ("value", pa.array([1.5]), "double"),
-        ("value", pa.array([1.5], pa.float32()), "float"),
         ("value", pa.array([True]), "bool"),
         ("value", pa.array([b"1"]), "binary"),
-        ("stripe_customer_id", pa.array([1.5]), "double"),
-        ("model", pa.array([1.5]), "double"),
         ("model", pa.array([["a"]]), "list"),
         ("model", pa.array([{"a": "b"}]), "struct"),
-        ("model", pa.array([1.5]).dictionary_encode(), "double"),
         ("identifier", pa.array([1.5]), "double"),
         ("identifier", pa.array([Decimal(1)]), "decimal"),
         ("event_name", pa.array([True]), "bool"),
@@ -35,13 +30,7 @@ from tests.metering.usual_usage import columns, total
         ("timestamp", pa.array([1], pa.duration("us")), "duration"),
         ("payload", pa.array([1]), "int64"),
         ("payload", pa.array([["a"]]), "list"),
-        ("payload", pa.array([{"value": 1.5}]), "double"),
         ("payload", pa.array([{"value": {"of": "1"}}]), "struct"),
-        (
-            "payload",
-            pa.array([[("value", 1.5)]], pa.map_(pa.string(), pa.float64())),
-            "double",
-        ),
         (
             "payload",
             pa.array([[(1, "1")]], pa.map_(pa.int64(), pa.string())),
@@ -50,7 +39,7 @@ from tests.metering.usual_usage import columns, total
     ],
 )
 @pytest.mark.parametrize("is_stream", [True, False])
-def test_a_column_of_a_type_that_is_not_exact_is_refused_by_name(
+def test_a_column_of_a_type_that_it_cannot_have_is_refused_by_name(
     store: metering.Metering,
     tokens: metering.Meter,
     column: str,

@@ -226,7 +226,7 @@ def test_a_row_that_is_no_dict_is_rejected(
         ("[" * 100_000, "payload_invalid"),
         ('{"stripe_customer_id": "cus_1", "value": NaN}', "payload_invalid"),
         ('{"value": 1, "stripe_customer_id": "c", "value": 1}', "payload_invalid"),
-        ({**PAYLOAD, "value": 1.5}, "payload_invalid"),
+        ({**PAYLOAD, "value": [1.5]}, "payload_invalid"),
         ({**PAYLOAD, "value": True}, "payload_invalid"),
         ({**PAYLOAD, "value": None}, "payload_invalid"),
         ({**PAYLOAD, "model": {"name": "large"}}, "payload_invalid"),
