@@ -145,11 +145,17 @@ def _index_deliveries(connection: Connection) -> None:
         undelivered_index.create(connection, checkfirst=True)
 
 
+def _keep_invoices(connection: Connection) -> None:
+    """Format 5 settled an invoice once; a release that does cannot fold a second time."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
     _keep_segments,
     _index_deliveries,
+    _keep_invoices,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

@@ -127,7 +127,10 @@ class CreditsApplied(
     tag="credits.applied",
     gc=False,
 ):
-    """An invoice drew credits down, or found none: it is not settled another time."""
+    """An invoice drew credits down, or found none.
+
+    It is not settled another time, unless it gave back first what it had drawn.
+    """
 
     invoice: str
     customer: str
@@ -144,6 +147,9 @@ class CreditsReinstated(
     tag_field="fact",
     tag="credits.reinstated",
 ):
-    """A voided invoice gave back what it had drawn."""
+    """An invoice gave back what it had drawn: it was voided, or is drawn anew.
+
+    In the latter case its next application follows in the same commit.
+    """
 
     invoice: str

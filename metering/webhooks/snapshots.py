@@ -146,7 +146,7 @@ class Snapshots:
         self._seen = seen
         self._epoch = epoch
         self._livemode = livemode
-        self._applications: dict[str, Application] = {}
+        self._applications: dict[int, Application] = {}
         self._grants: dict[int, Grant] = {}
 
     def read_ahead(self, facts: Sequence[RecordedFact]) -> None:
@@ -154,12 +154,15 @@ class Snapshots:
 
         A billing run settles a hundred thousand invoices in one commit.
         """
-        invoices: list[str] = []
+        applied: list[int] = []
+        reinstated: list[int] = []
         grant_ids, alert_ids = set[str](), set[str]()
-        for _, _, fact in facts:
+        for position, _, fact in facts:
             match fact:
-                case CreditsApplied() | CreditsReinstated():
-                    invoices.append(fact.invoice)
+                case CreditsApplied():
+                    applied.append(position)
+                case CreditsReinstated():
+                    reinstated.append(position)
                 case UsageAlertTriggered() | CreditAlertTriggered():
                     alert_ids.add(fact.alert_id)
                 case (
@@ -173,7 +176,9 @@ class Snapshots:
                 case _:
                     pass
         self._past.read_ahead(grant_ids, alert_ids)
-        self._applications = self._seen.applications_to(invoices)
+        self._applications = self._seen.applications_at(applied)
+        if reinstated:
+            self._applications |= self._seen.reinstated_at(reinstated)
         positions = {
             draw.grant_position
             for application in self._applications.values()
@@ -210,7 +215,7 @@ class Snapshots:
             data = EventData(object=resource, previous_attributes=before)
             yield rule.event_type, data
         if rule.transactions is not None:
-            for each in self._transactions(fact, rule.transactions):
+            for each in self._transactions(recorded, rule.transactions):
                 transaction = transaction_resource(each, livemode=self._livemode)
                 yield _TRANSACTION, EventData(object=transaction)
 
@@ -240,16 +245,17 @@ class Snapshots:
                 return grant_resource(grant, livemode=self._livemode)
 
     def _transactions(
-        self, fact: Fact, kind: TransactionKind
+        self, recorded: RecordedFact, kind: TransactionKind
     ) -> Iterator[CreditTransaction]:
         """Yield the transactions that a fact causes, of a kind where it is of a grant."""
+        position, _, fact = recorded
         if isinstance(fact, CreditsApplied | CreditsReinstated):
             of_invoice = (
                 applied_transactions
                 if isinstance(fact, CreditsApplied)
                 else reinstated_transactions
             )
-            yield from of_invoice(*self._application(fact.invoice))
+            yield from of_invoice(*self._application(position))
             return
         caused = CreditGrantCreated | GrantFact | CreditGrantLapsed
         assert isinstance(fact, caused), "by its rule"
@@ -258,12 +264,13 @@ class Snapshots:
             if each.kind is kind:
                 yield each
 
-    def _application(self, invoice: str) -> tuple[Application, dict[int, Grant]]:
-        """Return what an invoice drew, and the grants that it drew from."""
-        if invoice in self._applications:
-            return self._applications[invoice], self._grants
-        application = self._seen.application(invoice)
-        assert application is not None, "applications stay"
+    def _application(self, position: int) -> tuple[Application, dict[int, Grant]]:
+        """Return what an invoice drew or gave back, and the grants that it drew from."""
+        if position in self._applications:
+            return self._applications[position], self._grants
+        at = [position]
+        found = self._seen.applications_at(at) or self._seen.reinstated_at(at)
+        application = found[position]
         return application, self._seen.grants_drawn(application)
 
 

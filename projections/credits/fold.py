@@ -1,11 +1,13 @@
 """The fold of facts about credits, in few statements however many facts there are.
 
 Facts about grants and facts about invoices change different columns, and invoices only
-add to what is applied. So each kind is folded at once.
+add to what is applied. So each kind is folded at once; facts about an invoice that is
+settled anew are folded in rounds.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, get_args
 
@@ -24,6 +26,8 @@ from ledger.facts.credits import (
 from projections.credits.tables import (
     DRAWS,
     GRANTS,
+    IS_HELD,
+    IS_REINSTATED,
     METADATA,
     application_row,
     credit_application,
@@ -35,7 +39,7 @@ from projections.schema import RecordedFact, TableFold
 
 _REINSTATE = (
     update(credit_application)
-    .where(credit_application.c.invoice == bindparam("of_invoice"))
+    .where(credit_application.c.invoice == bindparam("of_invoice"), IS_HELD)
     .values(
         reinstated_at=bindparam("instant"), reinstated_position=bindparam("at_position")
     )
@@ -68,46 +72,90 @@ _REINSTATE_LATE = (
 def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about credits."""
     grants: list[tuple[Any, ...]] = []
-    applications: list[tuple[Any, ...]] = []
     changed: list[tuple[int, int, GrantFact]] = []
-    undone: dict[str, tuple[int, int]] = {}
-    draws: list[tuple[int, int, tuple[Draw, ...]]] = []
+    rounds = _Rounds()
     for position, recorded_at, fact in facts:
         match fact:
             case CreditsApplied():
-                applications.append(application_row(fact, position, recorded_at))
-                draws.append((recorded_at, position, fact.draws))
+                settled = rounds.of(fact.invoice)
+                settled.rows.append(application_row(fact, position, recorded_at))
+                settled.draws.append((recorded_at, position, fact.draws))
             case CreditGrantCreated():
                 grants.append(GRANTS.row(granted(fact, position, recorded_at)))
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
                 changed.append((position, recorded_at, fact))
             case CreditsReinstated():
-                undone[fact.invoice] = position, recorded_at
+                rounds.of(fact.invoice).undone[fact.invoice] = position, recorded_at
+                rounds.end(fact.invoice)
             case _:
                 pass
     insert_rows(connection, credit_grant, grants)
     for each in changed:
         _change_grant(connection, *each)
-    insert_rows(connection, credit_application, applications)
-    # In the order of the key, so that those of one page are added together.
-    moved = {
-        (draw.grant_position, recorded_at, position, position)
-        for recorded_at, position, drew in draws
-        for draw in drew
-    }
-    insert_rows(connection, credit_movement, sorted(moved))
-    amounts = Counter(drawn(chain.from_iterable(drew for _, _, drew in draws)))
-    amounts.subtract(_reinstate(connection, undone))
+    amounts: Counter[int] = Counter()
+    for each in rounds:
+        amounts.update(_settle(connection, each))
+        amounts.subtract(_reinstate(connection, each.undone))
     add_at_positions(connection, credit_grant.c.applied, amounts)
 
 
 CREDITS = TableFold(
     name="credit",
-    version=4,
+    version=5,
     tables=(credit_grant, credit_application, credit_movement),
     kinds=(*get_args(GrantFact), CreditGrantCreated, CreditsApplied, CreditsReinstated),
     fold=fold_credits,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Invoices that are settled, and then invoices that give back; each invoice once.
+
+    Attributes:
+        rows: of the applications.
+        draws: when and at which position each drew, and what.
+        undone: by invoice, at which position and when it gave back.
+    """
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    draws: list[tuple[int, int, tuple[Draw, ...]]] = field(default_factory=list)
+    undone: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class _Rounds:
+    """Facts about invoices, of which those about one stay in their order."""
+
+    def __init__(self) -> None:
+        self._rounds = [_Round()]
+        self._number: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[_Round]:
+        """Iterate over the rounds, in the order in which they are folded."""
+        return iter(self._rounds)
+
+    def of(self, invoice: str) -> _Round:
+        """Return the round of the next fact about an invoice."""
+        return self._rounds[self._number.get(invoice, 0)]
+
+    def end(self, invoice: str) -> None:
+        """Move to the next round with an invoice that gave back."""
+        number = self._number[invoice] = self._number.get(invoice, 0) + 1
+        if number == len(self._rounds):
+            self._rounds.append(_Round())
+
+
+def _settle(connection: Connection, settled: _Round) -> dict[int, int]:
+    """Insert applications; return what they draw of each grant."""
+    insert_rows(connection, credit_application, settled.rows)
+    # In the order of the key, so that those of one page are added together.
+    moved = {
+        (draw.grant_position, recorded_at, position, position)
+        for recorded_at, position, drew in settled.draws
+        for draw in drew
+    }
+    insert_rows(connection, credit_movement, sorted(moved))
+    return drawn(chain.from_iterable(drew for _, _, drew in settled.draws))
 
 
 def _change_grant(
@@ -136,8 +184,10 @@ def _reinstate(
             for invoice, (position, instant) in undone.items()
         ],
     )
-    is_undone = is_among(connection, credit_application.c.invoice, list(undone))
-    rows = connection.execute(_DRAWN.where(is_undone)).all()
+    positions = [position for position, _ in undone.values()]
+    column = credit_application.c.reinstated_position
+    is_undone = is_among(connection, column, positions)
+    rows = connection.execute(_DRAWN.where(IS_REINSTATED, is_undone)).all()
     moved: list[tuple[int, int, int, int]] = []
     late: list[dict[str, int]] = []
     amounts: Counter[int] = Counter()

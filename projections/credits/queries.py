@@ -14,7 +14,9 @@ from projections.credits.tables import (
     GRANTS,
     HAS_CREDIT,
     HAS_DRAWN,
+    IS_HELD,
     IS_LIVE,
+    IS_REINSTATED,
     PRICES,
     credit_application,
     credit_grant,
@@ -76,7 +78,15 @@ _NEXT_TURNS = [
 ]
 
 _APPLICATIONS = select(credit_application)
-_APPLICATION = _APPLICATIONS.where(credit_application.c.invoice == bindparam("invoice"))
+# Each has an index of its own.
+_HELD, _GIVEN_BACK = (_APPLICATIONS.where(each) for each in (IS_HELD, IS_REINSTATED))
+_IS_OF_INVOICE = credit_application.c.invoice == bindparam("invoice")
+_HELD_BY = _HELD.where(_IS_OF_INVOICE)
+_LAST_GIVEN_BACK_BY = (
+    _GIVEN_BACK.where(_IS_OF_INVOICE)
+    .order_by(credit_application.c.position.desc())
+    .limit(1)
+)
 _APPLICATION_AT = _APPLICATIONS.where(
     credit_application.c.position == bindparam("position")
 )
@@ -109,11 +119,11 @@ class StoredCredits:
 
     Attributes:
         grants: by the position of their creation.
-        applications: by invoice.
+        applications: by position.
     """
 
     grants: dict[int, Grant]
-    applications: dict[str, Application]
+    applications: dict[int, Application]
 
 
 class CreditQueries:
@@ -219,12 +229,32 @@ class CreditQueries:
         return [GRANTS.read(row) for row in rows]
 
     def application(self, invoice: str) -> Application | None:
-        """Return the application of credits to an invoice."""
-        return self._application(_APPLICATION, {"invoice": invoice})
+        """Return the last application of credits to an invoice."""
+        given = {"invoice": invoice}
+        return self._application(_HELD_BY, given) or self._application(
+            _LAST_GIVEN_BACK_BY, given
+        )
 
     def application_at(self, position: int) -> Application | None:
         """Return an application by its position."""
         return self._application(_APPLICATION_AT, {"position": position})
+
+    def applications_at(self, positions: Sequence[int]) -> dict[int, Application]:
+        """Return applications by the positions of the facts that recorded them."""
+        is_wanted = is_among(self.connection, credit_application.c.position, positions)
+        found = self._applications(_APPLICATIONS.where(is_wanted), {})
+        return {each.position: each for each in found}
+
+    def reinstated_at(self, positions: Sequence[int]) -> dict[int, Application]:
+        """Return applications by the positions of the facts that gave them back."""
+        column = credit_application.c.reinstated_position
+        is_wanted = is_among(self.connection, column, positions)
+        found = self._applications(_GIVEN_BACK.where(is_wanted), {})
+        return {
+            each.reinstated_position: each
+            for each in found
+            if each.reinstated_position is not None
+        }
 
     def applications_of(self, customer: str) -> list[Application]:
         """Return the applications that drew a customer's credits, in log order."""
@@ -239,9 +269,13 @@ class CreditQueries:
         ]
 
     def applications_to(self, invoices: Sequence[str]) -> dict[str, Application]:
-        """Return the applications to some invoices, by invoice; others are left out."""
+        """Return the last applications to some invoices; others are left out."""
         is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
-        found = self._applications(_APPLICATIONS.where(is_wanted), {})
+        in_order = credit_application.c.position
+        found = [
+            *self._applications(_GIVEN_BACK.where(is_wanted).order_by(in_order), {}),
+            *self._applications(_HELD.where(is_wanted), {}),
+        ]
         return {each.invoice: each for each in found}
 
     def turning(self, after: int, up_to: int) -> list[str]:
@@ -263,17 +297,18 @@ class CreditQueries:
         return min((each for each in found if each is not None), default=None)
 
     def customers_of(self, grants: Sequence[str], invoices: Sequence[str]) -> set[str]:
-        """Return the customers of some grants, by id, and of some settled invoices."""
+        """Return the customers of some grants, by id, and of invoices that gave back."""
+        of_grants = select(credit_grant.c.customer)
+        of_invoices = select(credit_application.c.customer).where(IS_REINSTATED)
         found: set[str] = set()
-        for named, customer, names in (
-            (credit_grant.c.grant_id, credit_grant.c.customer, grants),
-            (credit_application.c.invoice, credit_application.c.customer, invoices),
+        for named, wanted, names in (
+            (credit_grant.c.grant_id, of_grants, grants),
+            (credit_application.c.invoice, of_invoices, invoices),
         ):
             if names:
                 is_wanted = is_among(self.connection, named, names)
-                found.update(
-                    self.connection.execute(select(customer).where(is_wanted)).scalars()
-                )
+                rows = self.connection.execute(wanted.where(is_wanted))
+                found.update(rows.scalars())
         return found
 
     def grants_of_many(self, customers: Sequence[str]) -> dict[str, list[Grant]]:
@@ -303,7 +338,7 @@ class CreditQueries:
         applications = self._applications(_APPLICATIONS, {})
         return StoredCredits(
             grants={each.position: each for each in grants},
-            applications={each.invoice: each for each in applications},
+            applications={each.position: each for each in applications},
         )
 
     def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:

@@ -1,4 +1,4 @@
-"""The tables of credits: a row a grant, and a row an invoice credits were applied to.
+"""The tables of credits: a row a grant, and a row each time an invoice was settled.
 
 What time does to a grant is in neither: see `projections.kernels.credits.grants`. Credit
 transactions are not stored: each follows from one row, which an index finds in the order
@@ -40,6 +40,8 @@ MAY_EXPIRE = text(
 IS_VOIDED = text("voided_at IS NOT NULL")
 IS_ENDED = text("expired_position IS NOT NULL AND voided_at IS NULL")
 IS_REINSTATED = text("reinstated_at IS NOT NULL")
+IS_HELD = text("reinstated_at IS NULL")
+"""Whether an invoice still holds what it drew; one that is settled anew holds the last."""
 
 # Written out in statements as well: a database must see that an index is of use.
 HAS_DRAWN = text("draw_count > 0")
@@ -109,7 +111,7 @@ credit_application = Table(
     "credit_application",
     metadata,
     Column("position", POSITION, primary_key=True, autoincrement=False),
-    Column("invoice", Text, nullable=False, unique=True),
+    Column("invoice", Text, nullable=False),
     Column("customer", Text, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("period_end", BigInteger, nullable=False),
@@ -119,6 +121,21 @@ credit_application = Table(
     Column("reinstated_at", BigInteger, nullable=True),
     Column("reinstated_position", BigInteger, nullable=True),
     Column("draw_count", Integer, nullable=False),
+    # An invoice holds one settlement at a time, and few ever gave one back.
+    Index(
+        "credit_application_held",
+        "invoice",
+        unique=True,
+        sqlite_where=IS_HELD,
+        postgresql_where=IS_HELD,
+    ),
+    Index(
+        "credit_application_given_back",
+        "invoice",
+        "position",
+        sqlite_where=IS_REINSTATED,
+        postgresql_where=IS_REINSTATED,
+    ),
     # Times ascend with positions. Once credits are used up, most invoices draw nothing.
     Index(
         "credit_application_customer",
@@ -134,7 +151,6 @@ credit_application = Table(
         sqlite_where=HAS_DRAWN,
         postgresql_where=HAS_DRAWN,
     ),
-    # Few invoices are ever reinstated.
     Index(
         "credit_application_undone",
         "reinstated_position",

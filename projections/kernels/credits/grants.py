@@ -149,11 +149,13 @@ class CreditAccounts:
     """All grants and applications, folded fact by fact.
 
     Attributes:
-        applications: by invoice.
+        applications: by position. An invoice is settled anew once its last application
+            was reinstated.
     """
 
     def __init__(self) -> None:
-        self.applications: dict[str, Application] = {}
+        self.applications: dict[int, Application] = {}
+        self._settled: dict[str, int] = {}
         self._grants: dict[int, Grant] = {}
         self._positions: dict[str, int] = {}
         # Kept apart: very many invoices may draw from one frozen grant.
@@ -177,16 +179,18 @@ class CreditAccounts:
         match fact:
             case CreditsApplied():
                 application = applied(fact, position, recorded_at)
-                self.applications[fact.invoice] = application
+                self.applications[position] = application
+                self._settled[fact.invoice] = position
                 for draw in application.draws:
                     self._applied[draw.grant_position] += draw.amount
             case CreditsReinstated():
+                settled = self._settled[fact.invoice]
                 application = replace(
-                    self.applications[fact.invoice],
+                    self.applications[settled],
                     reinstated_at=recorded_at,
                     reinstated_position=position,
                 )
-                self.applications[fact.invoice] = application
+                self.applications[settled] = application
                 amounts = drawn(application.draws)
                 self._applied.subtract(amounts)
                 for at, amount in amounts.items():
