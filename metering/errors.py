@@ -143,10 +143,12 @@ class InvoiceConflictError(InvalidRequestError):
     code = "invoice_conflict"
 
     def __init__(self, invoice: str, fields: Sequence[str]) -> None:
+        cure = "replace it, or send other content under another id"
+        if "customer" in fields:
+            cure = "reinstate it and send other content under another id"
         super().__init__(
             f"Credits were applied to invoice {invoice} already, and it differs in"
-            f" {', '.join(fields)}; reinstate it and send other content under another"
-            " id",
+            f" {', '.join(fields)}; {cure}",
             param="invoice",
         )
         self.invoice = invoice

@@ -66,7 +66,11 @@ from metering.credits.resources import (
     Monetary,
     ScopePrice,
 )
-from metering.credits.settlement.receipts import CreditsProgress, CreditsReceipt
+from metering.credits.settlement.receipts import (
+    CreditsProgress,
+    CreditsReceipt,
+    ReinstatementReceipt,
+)
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.errors import (
     EventsUnrecordedError,
@@ -212,6 +216,7 @@ __all__ = [
     "Recorder",
     "RecorderClosedError",
     "RecorderFullError",
+    "ReinstatementReceipt",
     "ResourceMissingError",
     "ResourceObject",
     "RunsDirectoryError",

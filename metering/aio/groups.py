@@ -112,6 +112,7 @@ class AsyncCreditApplications(AsyncGroup[CreditApplications]):
     preview = awaited(CreditApplications.preview)
     preview_many = awaited(CreditApplications.preview_many, is_heavy=True)
     reinstate = awaited(CreditApplications.reinstate)
+    reinstate_many = awaited(CreditApplications.reinstate_many, is_heavy=True)
 
 
 class AsyncCreditBalanceSummaries(AsyncGroup[CreditBalanceSummaries]):

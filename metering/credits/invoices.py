@@ -15,6 +15,9 @@ from metering.credits.requests import InvoiceApply, InvoiceReinstate
 from metering.errors import InvalidRequestError, InvoiceConflictError
 from projections.kernels.credits.grants import Application
 
+SETTLED_INVOICE = "invoice with credits applied"
+"""What an invoice is called that credits were never applied to, where it is missing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
@@ -39,7 +42,12 @@ class Invoice:
 
 
 def check_invoice(
-    *, invoice: object, customer: object, period_end: object, lines: object
+    *,
+    invoice: object,
+    customer: object,
+    period_end: object,
+    lines: object,
+    replace: object = False,
 ) -> Invoice:
     """Check an invoice; see `CreditApplications.apply` for its parts.
 
@@ -52,6 +60,7 @@ def check_invoice(
         customer=customer,
         period_end=period_end,
         lines=lines,
+        replace=replace,
     )
     end = instant(asked.period_end, "period_end")
     currency = asked.lines[0]["currency"]
@@ -80,12 +89,18 @@ def check_invoice_id(invoice: object) -> str:
     return checked(InvoiceReinstate, invoice=invoice).invoice
 
 
-def check_same(known: Application, invoice: Invoice) -> None:
-    """Check that an invoice is what was settled under its id, and still is.
+def is_settled(known: Application, invoice: Invoice, *, replace: bool) -> bool:
+    """Whether an invoice is what was settled under its id, and not to be replaced.
+
+    Args:
+        known: the last settlement.
+        invoice: as it comes again.
+        replace: whether other content takes the place of what was settled.
 
     Raises:
-        InvoiceConflictError: it differs.
-        InvalidRequestError: its credits were given back.
+        InvoiceConflictError: it differs and is not to be replaced, or is of another
+            customer.
+        InvalidRequestError: its credits were given back for good.
     """
     fields = ("customer", "period_end", "lines")
     differing = [
@@ -93,7 +108,7 @@ def check_same(known: Application, invoice: Invoice) -> None:
     ]
     if known.currency != invoice.currency and "lines" not in differing:
         differing.append("lines")
-    if differing:
+    if differing and (not replace or "customer" in differing):
         raise InvoiceConflictError(invoice.id, differing)
     if known.reinstated_at is not None:
         raise InvalidRequestError(
@@ -102,3 +117,4 @@ def check_same(known: Application, invoice: Invoice) -> None:
             code="invoice_reinstated",
             param="invoice",
         )
+    return not differing

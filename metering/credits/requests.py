@@ -184,12 +184,15 @@ class InvoiceApply(msgspec.Struct, frozen=True, kw_only=True):
         customer: whose credits.
         period_end: when the credits must be usable.
         lines: what is invoiced.
+        replace: whether an invoice that was settled with other content gives back what
+            it drew, and is settled anew.
     """
 
     invoice: OthersId
     customer: Customer
     period_end: Time
     lines: Annotated[Sequence[InvoiceLineParams], Meta(min_length=1)]
+    replace: bool = False
 
 
 class InvoiceReinstate(msgspec.Struct, frozen=True, kw_only=True):

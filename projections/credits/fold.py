@@ -77,9 +77,9 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     for position, recorded_at, fact in facts:
         match fact:
             case CreditsApplied():
-                settled = rounds.of(fact.invoice)
-                settled.rows.append(application_row(fact, position, recorded_at))
-                settled.draws.append((recorded_at, position, fact.draws))
+                at = rounds.of(fact.invoice)
+                at.rows.append(application_row(fact, position, recorded_at))
+                at.draws.append((recorded_at, position, fact.draws))
             case CreditGrantCreated():
                 grants.append(GRANTS.row(granted(fact, position, recorded_at)))
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
@@ -93,9 +93,9 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     for each in changed:
         _change_grant(connection, *each)
     amounts: Counter[int] = Counter()
-    for each in rounds:
-        amounts.update(_settle(connection, each))
-        amounts.subtract(_reinstate(connection, each.undone))
+    for settled in rounds:
+        amounts.update(_settle(connection, settled))
+        amounts.subtract(_reinstate(connection, settled.undone))
     add_at_positions(connection, credit_grant.c.applied, amounts)
 
 

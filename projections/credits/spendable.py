@@ -5,7 +5,7 @@ here too. So a run over many invoices reads the grants of a customer once and no
 commit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -40,7 +40,8 @@ _COLUMNS = (
     # As the driver gives them: to look at each value would take longer than to read it.
     type_coerce(credit_grant.c.prices, NullType()),
 )
-_SPENDABLE = select(*_COLUMNS).where(IS_LIVE, HAS_CREDIT)
+_LIVE = select(*_COLUMNS).where(IS_LIVE)
+_SPENDABLE = _LIVE.where(HAS_CREDIT)
 
 
 class Codes:
@@ -78,13 +79,18 @@ class Codes:
 class Spendable:
     """The grants that customers can spend, kept up to date during a run.
 
+    Args:
+        with_used_up: whether grants of which nothing is left are among them, since
+            credits may come back to them.
+
     Attributes:
         prices: numbers of prices.
         grant_ids: of each grant.
         positions: of each grant's creation (int64).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_used_up: bool = False) -> None:
+        self._wanted = _LIVE if with_used_up else _SPENDABLE
         self._facts_position = -1
         self._forget()
 
@@ -118,7 +124,7 @@ class Spendable:
         if not unknown:
             return
         self._customers.of_all(unknown)
-        statement = _SPENDABLE.where(
+        statement = self._wanted.where(
             is_among(connection, credit_grant.c.customer, unknown)
         )
         rows = connection.execute(statement, {"instant": instant}).all()
@@ -196,7 +202,23 @@ class Spendable:
         )
         return grants, at
 
-    def draw(self, at: np.ndarray, amounts: np.ndarray, position: int) -> None:
-        """Take off what a commit of this run drew; `position` is its last."""
+    def draw(self, at: np.ndarray, amounts: np.ndarray) -> None:
+        """Take off what the commit in hand draws; `recorded` follows."""
         np.subtract.at(self._columns[2], at, amounts)
+
+    def give_back(self, amounts: Mapping[int, int]) -> None:
+        """Add what the commit in hand gives back, by the position of the grant.
+
+        What comes back to a grant that is not live expires at once.
+        """
+        given = np.array(sorted(amounts.items()), np.int64).reshape(-1, 2)
+        order = np.argsort(self.positions)
+        at = np.searchsorted(self.positions, given[:, 0], sorter=order)
+        is_within = at < len(order)
+        at, given = order[at[is_within]], given[is_within]
+        is_known = self.positions[at] == given[:, 0]
+        np.add.at(self._columns[2], at[is_known], given[is_known, 1])
+
+    def recorded(self, position: int) -> None:
+        """Go on from a commit of this run; `position` is its last."""
         self._facts_position = position

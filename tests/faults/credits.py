@@ -5,7 +5,7 @@ each of its lines is paid in full: an invoice that is paid in part was torn.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from random import Random
@@ -72,6 +72,12 @@ def invoice(number: int) -> Invoice:
             for line in range(3)
         ),
     )
+
+
+def corrected(number: int) -> Invoice:
+    """The invoice with other lines, of which the store is to have one or the other."""
+    asked = invoice(number)
+    return replace(asked, lines=(replace(asked.lines[0], amount=11), *asked.lines[2:]))
 
 
 def total(number: int) -> int:

@@ -30,8 +30,8 @@ PROMISED = """
     MeterEventAdjustments MeterEventInvalidError MeterEventSession
     MeterEventSessions MeterEventSummary MeterEvents Metering MeteringError Meters
     Monetary MonetaryParams NoMeterError QueryError ReaggregationError Recorder
-    RecorderClosedError RecorderFullError ResourceMissingError ResourceObject
-    RunsDirectoryError ScopePrice SegmentDamagedError SegmentMissingError
+    RecorderClosedError RecorderFullError ReinstatementReceipt
+    ResourceMissingError ResourceObject RunsDirectoryError ScopePrice SegmentDamagedError SegmentMissingError
     SegmentStoreError SegmentStoreUnavailableError SourceError StatusTransitions
     StoreBehindError StoreBusyError StoreClosedError StoreError StoreForkedError
     StoreFullError StoreMissingError StoreStatus StoreUnavailableError
@@ -83,11 +83,12 @@ PARAMETERS = {
     "credit_grants.list": "customer limit starting_after ending_before",
     "credit_grants.expire": "grant_id",
     "credit_grants.void": "grant_id",
-    "credits.apply": "invoice customer period_end lines",
-    "credits.apply_many": "source progress",
-    "credits.preview": "invoice customer period_end lines",
-    "credits.preview_many": "source",
+    "credits.apply": "invoice customer period_end lines replace",
+    "credits.apply_many": "source progress replace",
+    "credits.preview": "invoice customer period_end lines replace",
+    "credits.preview_many": "source replace",
     "credits.reinstate": "invoice",
+    "credits.reinstate_many": "source progress",
     "credit_balance_summary.retrieve": "customer filter at",
     "credit_balance_summary.history": "customer start_time end_time filter",
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"

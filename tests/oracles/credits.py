@@ -7,6 +7,7 @@ went back. Rules: https://docs.stripe.com/billing/subscriptions/usage-based/bill
 and its neighbours, made exact.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -147,6 +148,8 @@ class CreditsOracle:
     latest: datetime = LONG_AGO
     grants: dict[str, OracleGrant] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    replaced: set[int] = field(default_factory=set)
     reinstated: dict[str, int] = field(default_factory=dict)
     happened: list[Movement] = field(default_factory=list)
 
@@ -210,29 +213,38 @@ class CreditsOracle:
         grant.voided_at = grant.updated = now
         self._record("voided", grant, grant.asked.amount)
 
-    def apply(self, invoice: Invoice, now: datetime) -> list[Movement]:
+    def apply(
+        self, invoice: Invoice, now: datetime, *, replaces: bool = False
+    ) -> list[Movement]:
+        """Settle an invoice; in place of what it was, if it may be another."""
         now = max(now, self.latest)
-        planned = self.preview(invoice, now)
-        if invoice.id not in self.invoices:
+        if not self._is_known(invoice, replaces=replaces):
+            if invoice.id in self.invoices:
+                self.replaced.add(self._accept(now))
+                self._give_back(invoice.id)
+            planned = self._plan(invoice, now)
             self.invoices[invoice.id] = invoice
-            self._accept(now)
+            self.settled[invoice.id] = self._accept(now)
             self.happened += planned
-        return planned
-
-    def preview(self, invoice: Invoice, now: datetime) -> list[Movement]:
-        now = max(now, self.latest)
-        if len({line.currency for line in invoice.lines}) > 1:
-            raise RefusedError("currencies")
-        known = self.invoices.get(invoice.id)
-        if known is None:
-            return self._plan(invoice, now)
-        names = {"customer", "period_end", "lines"}
-        names = {name for name in names if vars(known)[name] != vars(invoice)[name]}
-        if names:
-            raise RefusedError("conflict", frozenset(names))
-        if invoice.id in self.reinstated:
-            raise RefusedError("reinstated")
         return self.drawn(invoice.id)
+
+    def preview(
+        self, invoice: Invoice, now: datetime, *, replaces: bool = False
+    ) -> list[Movement]:
+        return deepcopy(self).apply(invoice, now, replaces=replaces)
+
+    def in_one_commit(self, start: int) -> None:
+        """Let the invoices that were replaced since a position give back before others."""
+        since = range(start + 1, self.position + 1)
+        order = sorted(since, key=lambda each: each not in self.replaced)
+        moved = dict(zip(order, since, strict=True))
+        self.happened = [
+            replace(each, position=moved.get(each.position, each.position))
+            for each in self.happened
+        ]
+        for places in (self.settled, self.reinstated):
+            places |= {name: moved.get(at, at) for name, at in places.items()}
+        self.replaced = {moved.get(at, at) for at in self.replaced}
 
     def reinstate(self, invoice_id: str, now: datetime) -> list[Movement]:
         now = max(now, self.latest)
@@ -258,7 +270,9 @@ class CreditsOracle:
         return [
             each
             for each in self.happened
-            if each.invoice == invoice_id and each.kind == "applied"
+            if each.invoice == invoice_id
+            and each.kind == "applied"
+            and each.position == self.settled[invoice_id]
         ]
 
     def applied(self, grant: OracleGrant) -> int:
@@ -340,6 +354,21 @@ class CreditsOracle:
             raise RefusedError("voided")
         if grant.is_expired(now):
             raise RefusedError("expired")
+
+    def _is_known(self, invoice: Invoice, *, replaces: bool) -> bool:
+        """Whether it was settled so; whether it must not be settled is found first."""
+        if len({line.currency for line in invoice.lines}) > 1:
+            raise RefusedError("currencies")
+        known = self.invoices.get(invoice.id)
+        if known is None:
+            return False
+        names = {"customer", "period_end", "lines"}
+        names = {name for name in names if vars(known)[name] != vars(invoice)[name]}
+        if names and not (replaces and "customer" not in names):
+            raise RefusedError("conflict", frozenset(names))
+        if invoice.id in self.reinstated:
+            raise RefusedError("reinstated")
+        return not names
 
     def _plan(self, invoice: Invoice, now: datetime) -> list[Movement]:
         grants = [

@@ -1,20 +1,27 @@
-"""The commits of a billing run: which invoices are new, and what they draw."""
+"""The commits of a billing run: which invoices are new, and what they draw.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+An invoice that is replaced gives back first what it drew. A customer's invoices from
+there on draw in a later round than those before it; customers do not matter to each
+other.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from dataclasses import replace as replace_fields
 from itertools import pairwise
 
 import numpy as np
 
-from ledger.facts.credits import CreditsApplied, Draw
-from metering.credits.invoices import Invoice, check_same
+from ledger.facts.credits import CreditsApplied, CreditsReinstated, Draw
+from metering.credits.invoices import Invoice, is_settled
 from metering.credits.settlement.invoices import InvoiceBatch
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.errors import InvalidRequestError
 from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
 from projections.kernels.credits.burn_down_many import InvoiceLines, burn_down_many
-from projections.kernels.credits.grants import Application, applied
+from projections.kernels.credits.grants import Application, applied, drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,8 @@ class Settled:
     """What was decided on the invoices of a batch.
 
     Attributes:
-        facts: of the new invoices, in their order.
+        given_back: of the invoices that are replaced, in their order.
+        facts: of the new invoices and of those, in their order.
         draws: what they draw.
         repeated: by index in the batch, what invoices drew that were settled before.
         copies: by index in the batch, the index of an equal new invoice before it.
@@ -51,6 +59,7 @@ class Settled:
         rejections: the invoices that contradict what was settled before.
     """
 
+    given_back: list[CreditsReinstated]
     facts: list[CreditsApplied]
     draws: BatchDraws
     repeated: dict[int, Application]
@@ -59,26 +68,54 @@ class Settled:
     rejections: list[InvoiceRejection]
 
 
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """Which invoices a run settles anew: those that others settled, and not itself.
+
+    Attributes:
+        is_asked_for: whether it replaces any.
+        own: positions of what it has settled already.
+    """
+
+    is_asked_for: bool
+    own: list[range] = field(default_factory=list)
+
+    def may_replace(self, known: Application) -> bool:
+        """Whether it may settle an invoice anew."""
+        is_own = any(known.position in each for each in self.own)
+        return self.is_asked_for and not is_own
+
+
 def settle(
-    batch: InvoiceBatch, spendable: Spendable, seen: CreditQueries, now: int
+    batch: InvoiceBatch,
+    spendable: Spendable,
+    seen: CreditQueries,
+    now: int,
+    replacing: Replacing,
 ) -> Settled:
     """Decide what becomes of the invoices of a batch, one by one in their order.
 
     Args:
         batch: the invoices.
-        spendable: the grants of the run, which the draws are not yet taken from.
+        spendable: the grants of the run, which the draws are taken from.
         seen: under the write lock.
         now: the instant of the commit.
+        replacing: which invoices are settled anew.
     """
-    sorted_out = _sort_out(batch, seen)
+    sorted_out = _sort_out(batch, seen, replacing)
     new = np.array(sorted_out.new, np.int64)
-    draws = _draw(batch, new, spendable, seen, now)
+    spendable.read(seen.connection, [batch.customers[at] for at in sorted_out.new], now)
+    draws = _draw_in_rounds(batch, sorted_out, new, spendable, now)
     facts = _facts(batch, new, draws, spendable)
     before = [each.draws for each in sorted_out.repeated.values()]
     if sorted_out.copies:
         before += [fact.draws for fact in facts]
     positions = {draw.grant_position for each in before for draw in each}
     return Settled(
+        given_back=[
+            CreditsReinstated(invoice=each.invoice)
+            for each in sorted_out.replaced.values()
+        ],
         facts=facts,
         draws=draws,
         repeated=sorted_out.repeated,
@@ -91,50 +128,100 @@ def settle(
 @dataclass(frozen=True, slots=True)
 class _SortedOut:
     new: Sequence[int]
+    replaced: dict[int, Application]
     repeated: dict[int, Application]
     copies: dict[int, int]
     rejections: list[InvoiceRejection]
 
 
-def _sort_out(batch: InvoiceBatch, seen: CreditQueries) -> _SortedOut:
-    """Return which invoices are new, and which were settled before."""
+def _sort_out(
+    batch: InvoiceBatch, seen: CreditQueries, replacing: Replacing
+) -> _SortedOut:
+    """Return which invoices are to be settled, and which were settled before."""
     known = seen.applications_to(batch.ids)
     if not known and len(set(batch.ids)) == len(batch):
-        return _SortedOut(range(len(batch)), {}, {}, [])
-    found = _SortedOut([], {}, {}, [])
+        return _SortedOut(range(len(batch)), {}, {}, {}, [])
     first: dict[str, int] = {}
+    found = _SortedOut([], {}, {}, {}, [])
     for at, invoice_id in enumerate(batch.ids):
+        is_again = invoice_id in first
         before = known.get(invoice_id)
-        if before is None and invoice_id in first:
+        if is_again:
             before = _as_settled(batch.invoice(first[invoice_id]))
         if before is None:
             first[invoice_id] = at
             continue
+        replace = not is_again and replacing.may_replace(before)
         try:
-            check_same(before, batch.invoice(at))
+            is_same = is_settled(before, batch.invoice(at), replace=replace)
         except InvalidRequestError as error:
             row = int(batch.rows[at])
             found.rejections.append(
                 InvoiceRejection(row, invoice_id, error.code, error.message)
             )
+            continue
+        if is_again:
+            found.copies[at] = first[invoice_id]
+        elif is_same:
+            found.repeated[at] = before
         else:
-            if invoice_id in first:
-                found.copies[at] = first[invoice_id]
-            else:
-                found.repeated[at] = before
-    return _SortedOut([*first.values()], found.repeated, found.copies, found.rejections)
+            first[invoice_id], found.replaced[at] = at, before
+    return replace_fields(found, new=[*first.values()])
 
 
 def _as_settled(invoice: Invoice) -> Application:
     return applied(invoice.settled(()), 0, 0)
 
 
-def _draw(
+def _draw_in_rounds(
     batch: InvoiceBatch,
+    sorted_out: _SortedOut,
     new: np.ndarray,
     spendable: Spendable,
-    seen: CreditQueries,
     now: int,
+) -> BatchDraws:
+    """Return what invoices draw, after those that are replaced gave back."""
+    rounds = []
+    for invoices in _rounds(batch, sorted_out):
+        given_back: Counter[int] = Counter()
+        for at in invoices:
+            if at in sorted_out.replaced:
+                given_back.update(drawn(sorted_out.replaced[at].draws))
+        if given_back:
+            spendable.give_back(given_back)
+        draws = _draw(batch, np.array(invoices, np.int64), spendable, now)
+        spendable.draw(draws.grant, draws.amount)
+        rounds.append(draws)
+    if len(rounds) == 1:
+        return rounds[0]
+    arrays = {
+        each.name: np.concatenate([getattr(draws, each.name) for draws in rounds])
+        for each in fields(BatchDraws)
+    }
+    order = np.argsort(arrays["invoice"], kind="stable")
+    arrays = {name: array[order] for name, array in arrays.items()}
+    return BatchDraws(**{**arrays, "fact": np.searchsorted(new, arrays["invoice"])})
+
+
+def _rounds(batch: InvoiceBatch, sorted_out: _SortedOut) -> Iterator[Sequence[int]]:
+    """Yield the invoices to be settled; each that is replaced begins its customer's next."""
+    if not sorted_out.replaced:
+        yield sorted_out.new
+        return
+    number: Counter[str] = Counter()
+    rounds: list[list[int]] = [[]]
+    for at in sorted_out.new:
+        customer = batch.customers[at]
+        if at in sorted_out.replaced:
+            number[customer] += 1
+            if number[customer] == len(rounds):
+                rounds.append([])
+        rounds[number[customer]].append(at)
+    yield from rounds
+
+
+def _draw(
+    batch: InvoiceBatch, new: np.ndarray, spendable: Spendable, now: int
 ) -> BatchDraws:
     counts = np.diff(batch.first_line)
     is_new = np.zeros(len(batch), bool)
@@ -144,7 +231,6 @@ def _draw(
     invoice = of_line[line]
     customers = [batch.customers[each] for each in new.tolist()]
     currencies = [batch.currencies[each] for each in new.tolist()]
-    spendable.read(seen.connection, customers, now)
     accounts = spendable.accounts(customers, currencies)
     grants, at = spendable.credits(accounts, now)
     lines = [batch.lines[each] for each in line.tolist()]

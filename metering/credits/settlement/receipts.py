@@ -1,6 +1,6 @@
-"""What a billing run reports: while it goes on, and when it is done."""
+"""What a billing run and a reinstatement report: on their way, and when they are done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
@@ -26,10 +26,11 @@ TRANSACTIONS = pa.schema(
         pa.field("amount", pa.int64(), nullable=False),
     ]
 )
+REINSTATED = TRANSACTIONS.append(pa.field("type", pa.string(), nullable=False))
 
 
 class InvoiceRejection(NamedTuple):
-    """An invoice that was not settled, and why; rows count from 0."""
+    """An invoice that nothing was done with, and why; rows count from 0."""
 
     row: int
     invoice: str | None
@@ -49,6 +50,7 @@ class CreditsProgress:
     applied: int
     repeated: int
     rejected: int
+    replaced: int = 0
     total_rows: int | None
 
 
@@ -62,14 +64,41 @@ class CreditsReceipt:
     Attributes:
         applied: invoices that were settled, also those that found no credit.
         repeated: invoices that had been settled, equal in content.
+        replaced: invoices that had been settled with other content, and were settled
+            anew.
         rejected: invoices that break a rule, or contradict what was settled.
         transactions: id, invoice, line, credit_grant, customer, currency and amount of
-            every draw of the invoices applied and repeated, in the order of the source.
+            every draw of the invoices applied, replaced and repeated, in the order of
+            the source.
         rejections: row (from 0, the first of the invoice), invoice, code and message of
             each rejected invoice, in the order of the rows.
     """
 
     applied: int
+    repeated: int
+    replaced: int = 0
+    rejected: int
+    transactions: pa.Table
+    rejections: pa.Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinstatementReceipt:
+    """What became of invoices whose credits were to be given back.
+
+    Attributes:
+        reinstated: invoices that gave back what they held, also those that held none.
+        repeated: invoices that had given it back before.
+        rejected: invoices that credits were never applied to, or names of none.
+        transactions: id, invoice, line, credit_grant, customer, currency, amount and
+            type (``credits_application_invoice_voided``, or ``credits_expired`` for what
+            expired at once) of the invoices reinstated and repeated, in the order of the
+            source.
+        rejections: row (from 0, the first of the invoice), invoice, code and message of
+            each rejected invoice, in the order of the rows.
+    """
+
+    reinstated: int
     repeated: int
     rejected: int
     transactions: pa.Table
@@ -83,6 +112,7 @@ class SettlementTally:
     rows: int = 0
     applied: int = 0
     repeated: int = 0
+    replaced: int = 0
     transactions: list[pa.Table] = field(default_factory=list)
     rejections: list[InvoiceRejection] = field(default_factory=list)
 
@@ -93,25 +123,36 @@ class SettlementTally:
             applied=self.applied,
             repeated=self.repeated,
             rejected=len(self.rejections),
+            replaced=self.replaced,
             total_rows=total_rows,
         )
 
     def receipt(self) -> CreditsReceipt:
         """Return the receipt."""
-        rejections = sorted(self.rejections, key=attrgetter("row"))
-        columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
+        rejections = rejections_table(self.rejections)
         return CreditsReceipt(
             applied=self.applied,
             repeated=self.repeated,
-            rejected=len(rejections),
+            replaced=self.replaced,
+            rejected=rejections.num_rows,
             transactions=pa.concat_tables(
                 [TRANSACTIONS.empty_table(), *self.transactions]
             ),
-            rejections=pa.table(
-                [
-                    pa.array(column, declared.type)
-                    for column, declared in zip(columns, REJECTIONS, strict=True)
-                ],
-                schema=REJECTIONS,
-            ),
+            rejections=rejections,
         )
+
+
+def rejections_table(rejections: Iterable[InvoiceRejection]) -> pa.Table:
+    """Return rejections in the order of the rows."""
+    ordered = sorted(rejections, key=attrgetter("row"))
+    return rows_table(ordered, REJECTIONS)
+
+
+def rows_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    arrays = [
+        pa.array(column, declared.type)
+        for column, declared in zip(columns, schema, strict=True)
+    ]
+    return pa.table(arrays, schema=schema)

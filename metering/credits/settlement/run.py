@@ -6,7 +6,7 @@ run draws nothing for invoices that are settled.
 
 from collections.abc import Sequence
 
-from metering.credits.settlement.commits import Settled, settle
+from metering.credits.settlement.commits import Replacing, Settled, settle
 from metering.credits.settlement.invoices import InvoiceBatch, check_invoices
 from metering.credits.settlement.receipts import (
     CreditsProgressCallback,
@@ -21,28 +21,35 @@ from projections.credits.spendable import Spendable
 
 
 def run_billing(
-    engine: Engine, source: object, progress: CreditsProgressCallback | None
+    engine: Engine,
+    source: object,
+    progress: CreditsProgressCallback | None,
+    *,
+    replaces: bool,
 ) -> CreditsReceipt:
     """Settle all invoices of a source; see `CreditApplications.apply_many`."""
     opened = open_invoices(source)
-    tally, spendable = SettlementTally(), Spendable()
+    tally, spendable = SettlementTally(), Spendable(with_used_up=replaces)
+    replacing = Replacing(replaces)
     for portion in opened.portions:
         batch = check_invoices(portion)
         tally.rejections.extend(batch.rejections)
         if len(batch):
-            _commit(engine, batch, spendable, tally)
+            _commit(engine, batch, spendable, tally, replacing)
         tally.rows += portion.rows.num_rows
         if progress is not None:
             progress(tally.progress(opened.total_rows))
     return tally.receipt()
 
 
-def preview_billing(engine: Engine, source: object) -> CreditsReceipt:
+def preview_billing(
+    engine: Engine, source: object, *, replaces: bool
+) -> CreditsReceipt:
     """Answer what a run would; see `CreditApplications.preview_many`.
 
     All is one portion: no commit between two would make a repetition known.
     """
-    tally, spendable = SettlementTally(), Spendable()
+    tally, spendable = SettlementTally(), Spendable(with_used_up=replaces)
     portion = together(open_invoices(source).portions)
     if portion is None:
         return tally.receipt()
@@ -50,25 +57,28 @@ def preview_billing(engine: Engine, source: object) -> CreditsReceipt:
     tally.rejections.extend(batch.rejections)
     if len(batch):
         with engine.credits() as (seen, now):
-            settled = settle(batch, spendable, seen, now)
+            settled = settle(batch, spendable, seen, now, Replacing(replaces))
         ids = [f"cbtxn_tmp_{n}" for n in range(1, len(settled.draws.amount) + 1)]
         _count(engine, batch, spendable, settled, ids, tally)
     return tally.receipt()
 
 
 def _commit(
-    engine: Engine, batch: InvoiceBatch, spendable: Spendable, tally: SettlementTally
+    engine: Engine,
+    batch: InvoiceBatch,
+    spendable: Spendable,
+    tally: SettlementTally,
+    replacing: Replacing,
 ) -> None:
     with engine.writing() as writing:
-        settled = settle(
-            batch, spendable, CreditQueries(writing.connection), writing.now
-        )
-        writing.record(settled.facts)
+        seen = CreditQueries(writing.connection)
+        settled = settle(batch, spendable, seen, writing.now, replacing)
+        writing.record([*settled.given_back, *settled.facts])
     first_position, commit = 0, writing.commit
     if commit is not None:
-        first_position = commit.first_position
-        draws = settled.draws
-        spendable.draw(draws.grant, draws.amount, commit.last_position)
+        first_position = commit.first_position + len(settled.given_back)
+        replacing.own.append(range(first_position, commit.last_position + 1))
+        spendable.recorded(commit.last_position)
     ids = ids_of(settled.draws, first_position, livemode=engine.settings.livemode)
     _count(engine, batch, spendable, settled, ids, tally)
 
@@ -81,7 +91,8 @@ def _count(
     ids: Sequence[str],
     tally: SettlementTally,
 ) -> None:
-    tally.applied += len(settled.facts)
+    tally.applied += len(settled.facts) - len(settled.given_back)
+    tally.replaced += len(settled.given_back)
     tally.repeated += len(settled.repeated) + len(settled.copies)
     tally.rejections.extend(settled.rejections)
     livemode = engine.settings.livemode

@@ -1,22 +1,30 @@
-"""Sources of a billing run: Arrow tables and streams, cut between invoices.
+"""Sources of billing runs and of reinstatements: Arrow tables and streams.
+
+A billing run is cut between invoices.
 
 A portion has whole invoices. The last row of a source may belong to the first invoice,
 so that a source is read whole before the first portion.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metering.arguments.arrow_types import is_text, is_word, require_type
+from metering.arguments.arrow_types import (
+    is_text,
+    is_word,
+    require_type,
+    texts_of,
+)
 from metering.credits.settlement.gathering import are_together, invoices_of
 from metering.errors import SourceError
 
 _ROWS_AT_A_TIME = 50_000
-_TEXTS = ("invoice", "customer", "line", "currency", "price")
+_INVOICE = "invoice"
+_TEXTS = (_INVOICE, "customer", "line", "currency", "price")
 _NAMES = (*_TEXTS, "period_end", "amount")
 
 
@@ -52,23 +60,51 @@ def open_invoices(source: object) -> InvoiceSource:
     Raises:
         SourceError: it is no Arrow data, lacks a column, or has one of a wrong type.
     """
+    opened = _opened(source)
+    if opened is None:
+        raise SourceError(
+            f"Cannot settle {type(source).__name__}: give an Arrow table or stream"
+        )
+    _check_schema(opened.schema)
+    if isinstance(opened, pa.Table):
+        return InvoiceSource(opened.num_rows, _portions(opened))
+    return InvoiceSource(None, _portions(_read(opened, _NAMES)))
+
+
+def read_names(source: object) -> Sequence[object]:
+    """Read the names of invoices: a column of Arrow data, or anything in a list.
+
+    Raises:
+        SourceError: it is neither, lacks the column, or has one of a wrong type.
+    """
+    opened = _opened(source)
+    if opened is not None:
+        _check_columns(opened.schema, (_INVOICE,))
+        if not isinstance(opened, pa.Table):
+            opened = _read(opened, (_INVOICE,))
+        return texts_of(_texts(opened, _INVOICE).combine_chunks())
+    if isinstance(source, Iterable) and not isinstance(source, str | bytes | Mapping):
+        return list(source)
+    raise SourceError(
+        f"Cannot reinstate {type(source).__name__}: give an Arrow table or stream with"
+        f" the column {_INVOICE}, or a list of their ids"
+    )
+
+
+def _opened(source: object) -> pa.Table | pa.RecordBatchReader | None:
+    """Open Arrow data; return None for anything else."""
     match source:
         case pa.Table():
-            _check_schema(source.schema)
-            return InvoiceSource(source.num_rows, _portions(source))
+            return source
         case pa.RecordBatch():
-            return open_invoices(pa.Table.from_batches([source]))
+            return pa.Table.from_batches([source])
         case _ if hasattr(source, "__arrow_c_stream__"):
             try:
-                reader = pa.RecordBatchReader.from_stream(source)
+                return pa.RecordBatchReader.from_stream(source)
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(error) from error
-            _check_schema(reader.schema)
-            return InvoiceSource(None, _portions(_read(reader)))
         case _:
-            raise SourceError(
-                f"Cannot settle {type(source).__name__}: give an Arrow table or stream"
-            )
+            return None
 
 
 def together(portions: Iterable[InvoicePortion]) -> InvoicePortion | None:
@@ -81,8 +117,8 @@ def together(portions: Iterable[InvoicePortion]) -> InvoicePortion | None:
     return InvoicePortion(rows.combine_chunks(), begins)
 
 
-def _read(reader: pa.RecordBatchReader) -> pa.Table:
-    names = [name for name in _NAMES if name in reader.schema.names]
+def _read(reader: pa.RecordBatchReader, wanted: Sequence[str]) -> pa.Table:
+    names = [name for name in wanted if name in reader.schema.names]
     try:
         batches = [batch.select(names) for batch in reader]
     except (pa.ArrowException, OSError) as error:
@@ -157,14 +193,18 @@ def _is_instant(kind: pa.DataType) -> bool:
 
 
 def _check_schema(schema: pa.Schema) -> None:
-    for name in _NAMES:
-        found = schema.get_all_field_indices(name)
-        if len(found) > 1 or (not found and name != "price"):
-            number = "no" if not found else "more than one"
-            raise SourceError(f"There is {number} column {name!r}", param=name)
-    for name in set(_TEXTS) & set(schema.names):
-        require_type(schema.field(name), "names", is_text, "give strings")
+    _check_columns(schema, _NAMES)
     hint = "give timestamps with a time zone, whole seconds since 1970, or strings"
     require_type(schema.field("period_end"), "instants", _is_instant, hint)
     hint = "give integers, in minor units of the currency"
     require_type(schema.field("amount"), "amounts", pa.types.is_integer, hint)
+
+
+def _check_columns(schema: pa.Schema, names: Sequence[str]) -> None:
+    for name in names:
+        found = schema.get_all_field_indices(name)
+        if len(found) > 1 or (not found and name != "price"):
+            number = "no" if not found else "more than one"
+            raise SourceError(f"There is {number} column {name!r}", param=name)
+        if found and name in _TEXTS:
+            require_type(schema.field(name), "names", is_text, "give strings")

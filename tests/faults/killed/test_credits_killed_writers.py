@@ -10,7 +10,9 @@ from tests.faults.copying import copied
 from tests.faults.credits import (
     apply,
     apply_many,
+    corrected,
     create_grants,
+    invoice,
     ledger,
     paid,
     settle,
@@ -19,6 +21,7 @@ from tests.faults.credits import (
 from tests.faults.dying import killed_again_and_again, killed_at_each_step
 from tests.faults.usage import open_store
 from tests.profiles import PROFILE
+from tests.property.credits.answers import invoice_fields, run_of
 
 KILLS = 40 if PROFILE.is_thorough else 8
 AMOUNT = 1_000_000
@@ -60,9 +63,25 @@ def give_back(store: metering.Metering) -> None:
     store.credits.reinstate(invoice="in_100")
 
 
+def give_many_back(store: metering.Metering) -> None:
+    store.credits.reinstate_many([f"in_{number}" for number in range(90, 110)])
+
+
+def replace_one(store: metering.Metering) -> None:
+    store.credits.apply(**invoice_fields(corrected(100)), replace=True)
+
+
+def replace_a_run(store: metering.Metering) -> None:
+    run = run_of([invoice(3), corrected(100), invoice(4)])
+    assert store.credits.apply_many(run, replace=True).rejected == 0
+
+
 @pytest.mark.slow
 @pytest.mark.sweep
-@pytest.mark.parametrize("deed", [apply_one, apply_a_run, give_back])
+@pytest.mark.parametrize(
+    "deed",
+    [apply_one, apply_a_run, give_back, give_many_back, replace_one, replace_a_run],
+)
 def test_a_process_killed_at_any_step_can_do_it_again_once(
     store_target: str, processes: ForkServerContext, deed: Deed
 ) -> None:

@@ -143,6 +143,10 @@ class Granted:
         answer = self.store.credits.apply(**invoice_fields(invoice))
         return [self._drawn(told(each)) for each in answer]
 
+    def replace(self, invoice: Invoice) -> list[Drawn]:
+        answer = self.store.credits.apply(**invoice_fields(invoice), replace=True)
+        return [self._drawn(told(each)) for each in answer]
+
     def apply_many(self, invoices: Sequence[Invoice]) -> list[Drawn]:
         """Apply new invoices at once, all of which are accepted."""
         receipt = self.store.credits.apply_many(run_of(invoices))

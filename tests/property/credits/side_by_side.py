@@ -101,14 +101,14 @@ class CreditsSideBySide(TwoConnections):
         )
 
     def apply(
-        self, connection: int, invoice: Invoice
+        self, connection: int, invoice: Invoice, *, replaces: bool = False
     ) -> Sequence[metering.CreditBalanceTransaction] | None:
-        """Apply; return the answer where it is a new invoice's."""
+        """Apply; return the answer where it is a new invoice's, or of one replaced."""
         store = self.connections[connection]
-        is_known = invoice.id in self.oracle.invoices
+        before = self.oracle.invoices.get(invoice.id)
         agreed = self._agree(
-            lambda: store.credits.apply(**invoice_fields(invoice)),
-            lambda _: self.oracle.apply(invoice, self.now),
+            lambda: store.credits.apply(**invoice_fields(invoice), replace=replaces),
+            lambda _: self.oracle.apply(invoice, self.now, replaces=replaces),
         )
         if agreed is None:
             return None
@@ -117,29 +117,38 @@ class CreditsSideBySide(TwoConnections):
         for answer in answers:
             stored = self.connections[1 - connection].credit_balance_transactions
             assert stored.retrieve(answer.id) == answer
-        self.reached["applied again" if is_known else "applied"] += 1
-        return None if is_known else answers
+        outcome = "applied again" if before == invoice else "replaced"
+        self.reached["applied" if before is None else outcome] += 1
+        return None if before == invoice else answers
 
-    def preview(self, connection: int, invoice: Invoice) -> None:
+    def preview(
+        self, connection: int, invoice: Invoice, *, replaces: bool = False
+    ) -> None:
         store = self.connections[connection]
         agreed = self._agree(
-            lambda: store.credits.preview(**invoice_fields(invoice)),
-            lambda _: self.oracle.preview(invoice, self.now),
+            lambda: store.credits.preview(**invoice_fields(invoice), replace=replaces),
+            lambda _: self.oracle.preview(invoice, self.now, replaces=replaces),
         )
         if agreed is not None:
             self.compare_transactions(*agreed)
             self.reached["previewed"] += 1
 
-    def apply_many(self, connection: int, invoices: Sequence[Invoice]) -> None:
-        receipt = self.connections[connection].credits.apply_many(run_of(invoices))
+    def apply_many(
+        self, connection: int, invoices: Sequence[Invoice], *, replaces: bool = False
+    ) -> None:
+        settle = self.connections[connection].credits
+        expected = settle.preview_many(run_of(invoices), replace=replaces)
+        receipt = settle.apply_many(run_of(invoices), replace=replaces)
+        self.compare_previewed(expected, receipt)
+        start = self.oracle.position
         drawn: list[Movement] = []
         kinds: Counter[str] = Counter()
         refused: list[int] = []
         row = 0
         for invoice in invoices:
-            kind = "repeated" if invoice.id in self.oracle.invoices else "applied"
+            kind = self._kind(invoice)
             try:
-                drawn += self.oracle.apply(invoice, self.now)
+                drawn += self.oracle.apply(invoice, self.now, replaces=replaces)
             except RefusedError as error:
                 kind = "rejected"
                 refused.append(row)
@@ -147,13 +156,34 @@ class CreditsSideBySide(TwoConnections):
             kinds[kind] += 1
             row += len(invoice.lines)
 
+        self.oracle.in_one_commit(start)
         assert receipt.applied == kinds["applied"]
+        assert receipt.replaced == kinds["replaced"]
         assert receipt.repeated == kinds["repeated"]
         assert receipt.rejected == kinds["rejected"]
         rejections = receipt.rejections.to_pylist()
         assert [each["row"] for each in rejections] == refused
         assert all(each["code"] and each["message"] for each in rejections)
         self.compare_drawn(receipt.transactions, drawn)
+        self.compare_position()
+        self.reached.update(f"many {kind}" for kind in kinds)
+
+    def reinstate_many(self, connection: int, names: Sequence[str]) -> None:
+        receipt = self.connections[connection].credits.reinstate_many(names)
+        moved: list[Movement] = []
+        kinds: Counter[str] = Counter()
+        for name in dict.fromkeys(names):
+            kind = "repeated" if name in self.oracle.reinstated else "reinstated"
+            try:
+                moved += self.oracle.reinstate(name, self.now)
+            except RefusedError:
+                kind = "rejected"
+            kinds[kind] += 1
+
+        assert receipt.reinstated == kinds["reinstated"]
+        assert receipt.repeated == kinds["repeated"]
+        assert receipt.rejected == kinds["rejected"]
+        self.compare_given_back(receipt.transactions, moved)
         self.compare_position()
         self.reached.update(f"many {kind}" for kind in kinds)
 
@@ -290,6 +320,32 @@ class CreditsSideBySide(TwoConnections):
             self._told(movement) for movement in movements
         ]
 
+    def compare_previewed(
+        self, expected: metering.CreditsReceipt, receipt: metering.CreditsReceipt
+    ) -> None:
+        """What was said beforehand is what came, but for the names of what was new."""
+        assert expected.transactions.drop_columns(["id"]) == (
+            receipt.transactions.drop_columns(["id"])
+        )
+        assert expected.rejections == receipt.rejections
+        assert (expected.applied, expected.replaced, expected.repeated) == (
+            (receipt.applied, receipt.replaced, receipt.repeated)
+        )
+
+    def compare_given_back(self, table: pa.Table, moved: Sequence[Movement]) -> None:
+        store = self.connections[0].credit_balance_transactions
+        rows = table.to_pylist()
+        found = [told(store.retrieve(row["id"])) for row in rows]
+        assert found == [self._told(each) for each in moved]
+        for row, each in zip(rows, found, strict=True):
+            assert (row["credit_grant"], row["amount"]) == (each.grant, each.amount)
+            assert row["currency"] == each.currency
+            assert row["type"] == (
+                "credits_expired"
+                if each.kind == "expired"
+                else "credits_application_invoice_voided"
+            )
+
     def compare_drawn(self, table: pa.Table, drawn: Sequence[Movement]) -> None:
         expected = [
             {
@@ -341,6 +397,13 @@ class CreditsSideBySide(TwoConnections):
         return max(self.now, self.oracle.latest)
 
     # Steps of the above.
+
+    def _kind(self, invoice: Invoice) -> str:
+        """What becomes of an invoice that is not refused."""
+        known = self.oracle.invoices.get(invoice.id)
+        if known is None:
+            return "applied"
+        return "repeated" if known == invoice else "replaced"
 
     def _change(
         self,

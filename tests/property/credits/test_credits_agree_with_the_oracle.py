@@ -61,6 +61,7 @@ STRIDE = 5
 EVERY_OUTCOME = {
     "applied", "applied again", "previewed", "reinstated", "reinstated again",
     "many applied", "many repeated", "many rejected", "rejected: conflict",
+    "replaced", "many replaced", "many reinstated",
     "rejected: currencies", "rejected: reinstated", "refused: conflict",
     "refused: currencies", "refused: reinstated", "refused: unknown",
     "refused: expires_at", "refused: expired", "refused: voided", "refused: used",
@@ -114,21 +115,39 @@ class CreditsMachine(RuleBasedStateMachine):
             store = self.both.connections[connection]
             assert_drawn_in_order(store, invoice, self.both.present, answer)
 
-    @rule(connection=CONNECTIONS, attempts=st.lists(attempts(), max_size=6))
-    def apply_many(self, connection: int, attempts: list[InvoiceDraft | Again]) -> None:
+    @rule(
+        connection=CONNECTIONS,
+        attempts=st.lists(attempts(), max_size=6),
+        replaces=st.booleans(),
+    )
+    def apply_many(
+        self, connection: int, attempts: list[InvoiceDraft | Again], *, replaces: bool
+    ) -> None:
         invoices: dict[str, Invoice] = {}
         for attempt in attempts:
             invoice = self._invoice(attempt)
             if invoice is not None:
                 invoices.setdefault(invoice.id, invoice)
-        self.both.apply_many(connection, list(invoices.values()))
+        sent = list(invoices.values())
+        self.both.apply_many(connection, sent, replaces=replaces)
 
-    @rule(connection=CONNECTIONS, again=agains())
-    def apply_again(self, connection: int, again: Again) -> None:
+    @rule(connection=CONNECTIONS, again=agains(), replaces=st.booleans())
+    def apply_again(self, connection: int, again: Again, *, replaces: bool) -> None:
         invoice = self._invoice(again)
         if invoice is not None:
-            self.both.preview(connection, invoice)
-            self.both.apply(connection, invoice)
+            self.both.preview(connection, invoice, replaces=replaces)
+
+            answer = self.both.apply(connection, invoice, replaces=replaces)
+
+            if answer is not None:
+                store = self.both.connections[connection]
+                assert_drawn_in_order(store, invoice, self.both.present, answer)
+
+    @rule(connection=CONNECTIONS, backs=st.lists(RECENT, max_size=4))
+    def reinstate_many(self, connection: int, backs: list[int]) -> None:
+        known = [*self.both.oracle.invoices, "in_unknown"]
+        names = [known[-1 - back % len(known)] for back in backs]
+        self.both.reinstate_many(connection, names)
 
     @rule(connection=CONNECTIONS, back=RECENT)
     def reinstate(self, connection: int, back: int) -> None:
@@ -297,6 +316,15 @@ def live_through_every_outcome(both: CreditsSideBySide) -> None:
     both.apply(0, mixed)
     both.apply_many(0, [second, first, mixed, third])
     both.apply_many(1, [changed(third, "line"), second, fourth])
+    both.apply(0, changed(second, "amount"), replaces=True)
+    both.apply(0, changed(first, "amount"), replaces=True)
+    both.apply_many(
+        1,
+        [changed(third, "line"), second, changed(fourth, "period_end")],
+        replaces=True,
+    )
+    both.apply_many(0, [changed(third, "customer")], replaces=True)
+    both.reinstate_many(1, ["in_3", "in_1", "in_3", "in_unknown", "in_4"])
     both.expire(0, lasting)
     for _ in range(UNUSED_AT_MOST + 1):
         both.create(0, NewGrant(customer=CUSTOMERS[0], currency="jpy", amount=1))

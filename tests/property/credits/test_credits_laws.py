@@ -26,7 +26,7 @@ from tests.property.credits.runs import (
     repetitive_runs,
     runs,
 )
-from tests.property.credits.strategies import CUSTOMERS, HOUR, START
+from tests.property.credits.strategies import CUSTOMERS, HOUR, START, changed
 
 DOCUMENTED = "https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits"
 
@@ -264,11 +264,81 @@ def test_reinstating_every_invoice_in_any_order_gives_everything_back(
         names = [invoice.id for invoice in run.invoices]
         random.shuffle(names)
 
-        for name in names:
+        for name in names[::2]:
             settled.store.credits.reinstate(invoice=name)
+        receipt = settled.store.credits.reinstate_many(names)
 
+        assert receipt.repeated == len(names[::2])
+        assert receipt.reinstated == len(names) - len(names[::2])
         assert settled.balances() == before
         assert settled.store.verify().problems == ()
+
+
+@given(runs(), st.integers(0, 9))
+def test_the_last_invoice_replaced_is_as_if_it_had_come_so(
+    run: Run, amount: int
+) -> None:
+    """Given back and drawn again, it takes what it had taken and nothing else.
+
+    Source: a voided invoice returns its credits, documentation of billing credits.
+    """
+    assume(run.invoices)
+    *others, last = run.invoices
+    first, *more = last.lines
+    wrong = replace(last, lines=(replace(first, amount=amount), *more))
+
+    with granted(run) as corrected, granted(run) as right:
+        corrected.apply_many([*others, wrong])
+        drawn = corrected.replace(last)
+        balances = corrected.balances()
+        position = corrected.store.position
+
+        assert drawn == [d for d in right.apply_many(run.invoices) if d[0] == last.id]
+        assert balances == right.balances()
+        assert corrected.replace(last) == drawn
+        corrected.replace(wrong)
+        assert corrected.replace(last) == drawn
+        assert corrected.balances() == balances
+        added = 0 if last == wrong else 4
+        assert corrected.store.position == position + added
+        assert corrected.store.verify().problems == ()
+
+
+@given(runs(), st.data())
+def test_a_run_that_replaces_equals_its_invoices_replaced_one_by_one(
+    run: Run, data: st.DataObject
+) -> None:
+    """Settling anew at once, cut anywhere, equals settling anew in the given order.
+
+    Source: Gray et al., Data Cube, 1997: distributive aggregates.
+    """
+    changes = st.sampled_from([None, "amount", "price", "line", "order", "customer"])
+    sent = [
+        each if change is None else changed(each, change)
+        for each in run.invoices
+        for change in [data.draw(changes)]
+    ]
+    cuts = data.draw(CUTS)
+    with granted(run) as bulk, granted(run) as single:
+        bulk.apply_many(run.invoices)
+        single.apply_many(run.invoices)
+
+        drawn: list[Drawn] = []
+        for invoices in pieces(sent, cuts):
+            receipt = bulk.store.credits.apply_many(run_of(invoices), replace=True)
+            drawn += bulk.drawn_in(receipt)
+            event(f"{receipt.replaced} replaced")
+
+        expected: list[Drawn] = []
+        for invoice in sent:
+            try:
+                expected += single.replace(invoice)
+            except metering.InvoiceConflictError:
+                event("refused")
+        assert drawn == expected
+        assert bulk.balances() == single.balances()
+        assert sorted(bulk.history(), key=repr) == sorted(single.history(), key=repr)
+        assert bulk.store.position == single.store.position
 
 
 def test_long_runs_have_customers_with_many_grants_and_many_changes_of_price() -> None:

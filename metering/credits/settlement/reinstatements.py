@@ -1,0 +1,142 @@
+"""Giving back the credits of many invoices, in commits of some thousand invoices.
+
+Each commit stays if the next one fails. Where all is repeated, the invoices that gave
+back already are answered and change nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ledger.facts.credits import CreditsReinstated
+from ledger.sealing import StepCallback
+from metering.credits.invoices import SETTLED_INVOICE, check_invoice_id
+from metering.credits.settlement.receipts import (
+    REINSTATED,
+    InvoiceRejection,
+    ReinstatementReceipt,
+    rejections_table,
+    rows_table,
+)
+from metering.credits.settlement.sources import read_names
+from metering.credits.transactions import id_of
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.store.engine import Engine
+from projections.credits.queries import CreditQueries
+from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.credits.timeline import (
+    CreditTransaction,
+    TransactionKind,
+    reinstated_transactions,
+)
+
+_INVOICES_AT_A_TIME = 50_000
+_TYPES = {
+    TransactionKind.REINSTATED: "credits_application_invoice_voided",
+    TransactionKind.EXPIRED_AGAIN: "credits_expired",
+}
+
+
+@dataclass(slots=True)
+class _ReinstatementTally:
+    """A receipt in the making."""
+
+    reinstated: int = 0
+    repeated: int = 0
+    transactions: list[tuple[object, ...]] = field(default_factory=list)
+    rejections: list[InvoiceRejection] = field(default_factory=list)
+
+    def reject(self, row: int, name: object, error: InvalidRequestError) -> None:
+        shown = name if isinstance(name, str) else None
+        shown = shown and shown.encode(errors="replace").decode()
+        rejection = InvoiceRejection(row, shown, error.code, error.message)
+        self.rejections.append(rejection)
+
+    def receipt(self) -> ReinstatementReceipt:
+        return ReinstatementReceipt(
+            reinstated=self.reinstated,
+            repeated=self.repeated,
+            rejected=len(self.rejections),
+            transactions=rows_table(self.transactions, REINSTATED),
+            rejections=rejections_table(self.rejections),
+        )
+
+
+def reinstate_invoices(
+    engine: Engine, source: object, progress: StepCallback | None
+) -> ReinstatementReceipt:
+    """Give back the credits of invoices; see `CreditApplications.reinstate_many`."""
+    tally = _ReinstatementTally()
+    first_rows: dict[str, int] = {}
+    for row, name in enumerate(read_names(source)):
+        # Rows are lines, as a rule: the same name comes again and again.
+        if isinstance(name, str) and name in first_rows:
+            continue
+        try:
+            first_rows[check_invoice_id(name)] = row
+        except InvalidRequestError as error:
+            tally.reject(row, name, error)
+    invoices = [*first_rows]
+    for start in range(0, len(invoices), _INVOICES_AT_A_TIME):
+        portion = invoices[start : start + _INVOICES_AT_A_TIME]
+        _commit(engine, portion, first_rows, tally)
+        if progress is not None:
+            progress(start + len(portion), len(invoices))
+    return tally.receipt()
+
+
+def _commit(
+    engine: Engine,
+    invoices: Sequence[str],
+    rows: dict[str, int],
+    tally: _ReinstatementTally,
+) -> None:
+    with engine.writing() as writing:
+        seen = CreditQueries(writing.connection)
+        known = seen.applications_to(invoices)
+        held = [name for name in invoices if name in known and _is_held(known[name])]
+        writing.record([CreditsReinstated(invoice=name) for name in held])
+        drawn = {draw.grant_position for each in known.values() for draw in each.draws}
+        grants = seen.grants_at(sorted(drawn))
+    if commit := writing.commit:
+        for position, name in enumerate(held, commit.first_position):
+            known[name] = replace(
+                known[name],
+                reinstated_at=commit.recorded_at,
+                reinstated_position=position,
+            )
+    tally.reinstated += len(held)
+    tally.repeated += len(known) - len(held)
+    for name in invoices:
+        if name in known:
+            _tell(known[name], grants, tally, livemode=engine.settings.livemode)
+        else:
+            error = ResourceMissingError(SETTLED_INVOICE, name, param="invoice")
+            tally.reject(rows[name], name, error)
+
+
+def _is_held(application: Application) -> bool:
+    return application.reinstated_at is None
+
+
+def _tell(
+    application: Application,
+    grants: dict[int, Grant],
+    tally: _ReinstatementTally,
+    *,
+    livemode: bool,
+) -> None:
+    made: CreditTransaction
+    for made in reinstated_transactions(application, grants):
+        assert made.line is not None, "a line of the invoice drew it"
+        tally.transactions.append(
+            (
+                id_of(made, livemode=livemode),
+                application.invoice,
+                made.line.id,
+                made.grant.grant_id,
+                application.customer,
+                application.currency,
+                made.amount,
+                _TYPES[made.kind],
+            )
+        )
