@@ -9,6 +9,7 @@ from tests.metering.doors.cells import Case, Rule, all_rules, check_cell, why_em
 from tests.metering.doors.door import Door
 from tests.metering.doors.doors import DOORS
 from tests.metering.doors.place import Place, served_place
+from tests.metering.doors.questions import ASKED_AT, QUESTIONS, Question, check_answer
 
 RULES = all_rules()
 EMPTY = {
@@ -49,3 +50,23 @@ def test_a_rule_is_seen_at_every_door_that_can_have_it(rule: Rule) -> None:
     for door in DOORS:
         reasons = [EMPTY[rule.name, name, door.name] for name in names]
         assert None in reasons or door.name in rule.nowhere, set(reasons)
+
+
+@pytest.mark.parametrize(
+    ("question", "door"),
+    [
+        pytest.param(each, door, id=f"{each.rule}: {each.name} [{door}]")
+        for each in QUESTIONS
+        for door in each.ask
+    ],
+)
+def test_a_door_of_asking_answers_as_the_rule_says(
+    place: Place, question: Question, door: str
+) -> None:
+    check_answer(question, door, place)
+
+
+def test_no_question_is_left_out_at_a_door_without_a_reason() -> None:
+    for each in QUESTIONS:
+        assert each.ask.keys() | each.empty.keys() == set(ASKED_AT), each.name
+        assert all(each.empty.values()), each.name
