@@ -173,7 +173,7 @@ class BooleanKind:
         """Read a boolean."""
         if self.spelled and isinstance(value, str) and value in {"true", "false"}:
             return bool(value == "true")
-        if self.spelled or not isinstance(value, bool):
+        if not isinstance(value, bool):
             raise invalid(path, value, "true or false")
         return value
 
@@ -196,7 +196,8 @@ class TimestampKind:
 
     def read(self, value: Any, path: str) -> int | str:
         """Read seconds as a number and anything else as a string."""
-        if self.takes_seconds and isinstance(value, int):
+        is_boolean = isinstance(value, bool)
+        if self.takes_seconds and isinstance(value, int) and not is_boolean:
             return value
         text = value if isinstance(value, str) else ""
         if self.takes_seconds and _WHOLE.fullmatch(text):

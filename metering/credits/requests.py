@@ -17,6 +17,8 @@ from metering.arguments.times import Time
 
 AMOUNT_MAX = 999_999_999_999
 """Of a grant and of a line: a billing run adds up a million of them in 64 bits."""
+INVOICES_MAX = 10_000
+"""Of one request over HTTP."""
 PRICES_MAX = 20
 PRIORITY_MAX = 100
 
@@ -193,6 +195,16 @@ class InvoiceApply(msgspec.Struct, frozen=True, kw_only=True):
     period_end: Time
     lines: Annotated[Sequence[InvoiceLineParams], Meta(min_length=1)]
     replace: bool = False
+
+
+class InvoicesReinstate(msgspec.Struct, frozen=True, kw_only=True):
+    """Invoices that give their credits back.
+
+    Attributes:
+        invoices: their ids.
+    """
+
+    invoices: Annotated[Sequence[OthersId], Meta(min_length=1, max_length=INVOICES_MAX)]
 
 
 class InvoiceReinstate(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,16 +7,21 @@ given again, and without one the invoice itself is found.
 from collections.abc import Sequence
 
 from metering.bodies import Body, body_of
-from metering.credits.requests import InvoiceApply, InvoiceReinstate
+from metering.credits.requests import (
+    InvoiceApply,
+    InvoiceReinstate,
+    InvoicesReinstate,
+)
 from metering.credits.resources import CreditBalanceTransaction
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import EXTENSION
 
 CREDITS = "/metering/v1/credits"
-_APPLY, _PREVIEW, _REINSTATE = (
-    f"{CREDITS}/{verb}" for verb in ("apply", "preview", "reinstate")
+_APPLY, _PREVIEW, _REINSTATE, _REINSTATE_MANY = (
+    f"{CREDITS}/{verb}" for verb in ("apply", "preview", "reinstate", "reinstate_many")
 )
+_RECEIPT = "metering.reinstatement_receipt"
 _EXPANSIONS = {"credit_grant": "credit_grant", "test_clock": "test_clock"}
 
 
@@ -33,6 +38,20 @@ def _preview(call: Call) -> Answer:
 
 def _reinstate(call: Call) -> Answer:
     return Answer(body=_list(call.m.credits.reinstate(**call.given), _REINSTATE))
+
+
+def _reinstate_many(call: Call) -> Answer:
+    receipt = call.m.credits.reinstate_many(call.given["invoices"])
+    return Answer(
+        body={
+            "object": _RECEIPT,
+            "reinstated": receipt.reinstated,
+            "repeated": receipt.repeated,
+            "rejected": receipt.rejected,
+            "transactions": receipt.transactions.to_pylist(),
+            "rejections": receipt.rejections.to_pylist(),
+        }
+    )
 
 
 def _list(made: Sequence[CreditBalanceTransaction], url: str) -> Body:
@@ -74,5 +93,14 @@ ROUTES = (
         expansions=_EXPANSIONS,
         is_list=True,
         takes=InvoiceReinstate,
+    ),
+    Route(
+        method="POST",
+        dialect=EXTENSION,
+        path=_REINSTATE_MANY,
+        scope="admin",
+        summary="Give back the credits that many invoices drew; one bad one fails none.",
+        handler=_reinstate_many,
+        takes=InvoicesReinstate,
     ),
 )

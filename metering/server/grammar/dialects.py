@@ -31,7 +31,7 @@ class Dialect:
         spelling: how values are spelled, times above all.
         body_types: media types of request bodies; the first is assumed where a request
             names none.
-        takes_whole_numbers: whether a JSON body may hold whole numbers.
+        takes_whole_numbers: whether a JSON body may hold whole numbers and booleans.
         expands: whether `expand` is a parameter.
         errors: how error bodies are written.
     """

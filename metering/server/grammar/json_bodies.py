@@ -1,4 +1,4 @@
-"""JSON bodies: plain values, of which v2 takes strings and the extensions whole numbers.
+"""JSON bodies: plain values, of which v2 takes strings and the extensions some others.
 
 A number that is written with a fraction or an exponent may have lost digits on its way
 here, so none is taken. Nulls are left out.
@@ -18,12 +18,12 @@ def decode_json(body: bytes, *, takes_wholes: bool = False) -> dict[str, Any]:
 
     Args:
         body: as it was sent, decompressed.
-        takes_wholes: whether it may hold numbers, written without a fraction and an
-            exponent.
+        takes_wholes: whether it may hold booleans, and numbers that are written without
+            a fraction and an exponent.
 
     Raises:
         InvalidRequestError: it is not a JSON object that `parse_json` takes, or holds
-            another number or a boolean.
+            another number or a boolean that it may not.
     """
     try:
         found = parse_json(body)
@@ -51,11 +51,13 @@ class _JsonReading:
     def _value(self, value: Any, path: str) -> Any:
         if isinstance(value, str):
             return value
-        if self.takes_wholes and isinstance(value, int) and not isinstance(value, bool):
+        if self.takes_wholes and isinstance(value, int):
             return value
         if isinstance(value, dict):
             return self.object(value, path)
         if isinstance(value, list):
             return [self._value(each, f"{path}[{at}]") for at, each in enumerate(value)]
-        wanted = "a string or a whole number" if self.takes_wholes else "a string"
+        wanted = "a string"
+        if self.takes_wholes:
+            wanted = "a string, a whole number or a boolean"
         raise invalid(path[:100], value, wanted)

@@ -65,6 +65,7 @@ ALLOWED = {
         ("DELETE", "/v1/webhook_endpoints/{id}"),
         ("POST", "/metering/v1/credits/apply"),
         ("POST", "/metering/v1/credits/reinstate"),
+        ("POST", "/metering/v1/credits/reinstate_many"),
     },
 }
 

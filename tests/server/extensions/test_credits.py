@@ -245,3 +245,87 @@ def test_a_grant_pays_an_invoice_of_its_own_second(
     applied = raw(client, APPLY, invoice)
 
     assert amounts(applied) == [100]
+
+
+@pytest.mark.parametrize("replace", [True, "true"])
+def test_an_invoice_is_corrected(
+    server: Server, client: stripe.StripeClient, customer: str, replace: object
+) -> None:
+    wrong = invoice_of(customer, 300, 500)
+    raw(client, APPLY, wrong)
+    right = {**wrong, "lines": wrong["lines"][:1], "replace": replace}
+
+    previewed = server.post_json(PREVIEW, right)
+    replaced = server.post_json(APPLY, right, Idempotency_Key=unique("key"))
+
+    assert differences(replaced.json, list_of(TRANSACTION)) == []
+    assert amounts(previewed.json) == amounts(replaced.json) == [300]
+    assert server.post_json(APPLY, right).json == replaced.json
+    assert raw(client, APPLY, {**right, "replace": "false"}) == replaced.json
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        raw(client, APPLY, wrong)
+    assert refused.value.code == "invoice_conflict"
+    listed = client.v1.billing.credit_balance_transactions.list({"customer": customer})
+    types = [
+        (each.credit or each.debit).type  # type: ignore[union-attr]  # it is one of the two
+        for each in listed.data
+    ]
+    assert types == [
+        "credits_applied",
+        *["credits_application_invoice_voided"] * 2,
+        *["credits_applied"] * 2,
+        "credits_granted",
+    ]
+
+
+@pytest.mark.parametrize("replace", [1, 0, "yes", "", [], {}])
+def test_whether_an_invoice_is_replaced_is_true_or_false(
+    server: Server, replace: object
+) -> None:
+    refused = server.post_json(APPLY, invoice_of("cus_1", 1, replace=replace))
+
+    assert refused.status == 400
+    assert refused.error["param"] == "replace"
+
+
+@pytest.mark.parametrize("name", ["invoice", "customer", "period_end", "lines"])
+def test_a_boolean_is_nothing_else(server: Server, name: str) -> None:
+    refused = server.post_json(APPLY, {**invoice_of("cus_1", 1), name: True})
+
+    assert refused.status == 400
+    assert refused.error["param"] == name
+
+
+def test_many_invoices_give_their_credits_back(
+    server: Server, client: stripe.StripeClient, customer: str
+) -> None:
+    invoices = [invoice_of(customer, 100), invoice_of(customer, 200)]
+    applied = [raw(client, APPLY, each)["data"][0] for each in invoices]
+    names = [each["invoice"] for each in invoices]
+    unknown = unique("in")
+
+    answered = server.post_json(
+        f"{CREDITS}/reinstate_many", {"invoices": [*names, unknown, names[0]]}
+    )
+
+    receipt = answered.json
+    assert answered.status == 200
+    assert receipt["object"] == "metering.reinstatement_receipt"
+    assert (receipt["reinstated"], receipt["repeated"], receipt["rejected"]) == (
+        2,
+        0,
+        1,
+    )
+    assert [
+        (each["invoice"], each["amount"], each["credit_grant"], each["type"])
+        for each in receipt["transactions"]
+    ] == [
+        (name, amount, drew["credit_grant"], "credits_application_invoice_voided")
+        for name, amount, drew in zip(names, (100, 200), applied, strict=True)
+    ]
+    [rejection] = receipt["rejections"]
+    assert (rejection["row"], rejection["invoice"]) == (2, unknown)
+    assert rejection["code"] == "resource_missing"
+    again = raw(client, f"{CREDITS}/reinstate_many", {"invoices": names})
+    assert (again["reinstated"], again["repeated"]) == (0, 2)
+    assert again["transactions"] == receipt["transactions"]
