@@ -40,7 +40,7 @@ from metering.server.api.requests import (
 )
 from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
 from metering.server.grammar.cloud_events import attributes_in, is_in_binary_mode
-from metering.server.grammar.forms import decode_form
+from metering.server.grammar.forms import decode_form, given_twice
 from metering.server.grammar.json_bodies import decode_json
 from metering.server.grammar.media_types import CLOUD_EVENT, JSON
 from metering.usage.requests import POSITION_MAX
@@ -281,7 +281,10 @@ def _tree(route: Route, asked: HttpRequest) -> Mapping[str, Any]:
         )
     if kind == JSON:
         body = decode_json(asked.body, takes_wholes=route.dialect.takes_whole_numbers)
-        return {**decode_form(asked.query), **body}
+        query = decode_form(asked.query)
+        if twice := sorted(query.keys() & body.keys()):
+            raise given_twice(twice[0])
+        return {**query, **body}
     both = (asked.query, asked.body) if asked.query else (asked.body,)
     return decode_form(b"&".join(both))
 

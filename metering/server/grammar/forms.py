@@ -54,10 +54,19 @@ def decode_form(text: bytes) -> Tree:
     return tree
 
 
+def given_twice(key: str) -> InvalidRequestError:
+    """Return the refusal of a parameter that a request has twice."""
+    return InvalidRequestError(
+        f"Received parameter twice: {key[:60]}",
+        code="parameter_invalid",
+        param=key[:100],
+    )
+
+
 def _put(tree: Tree, key: str, value: str) -> None:
     if "[" not in key:
         if key in tree:
-            raise _said_twice(key)
+            raise given_twice(key)
         tree[key] = value
         return
     parts = _KEY.fullmatch(key)
@@ -71,12 +80,12 @@ def _put(tree: Tree, key: str, value: str) -> None:
         step = name if name or at == 0 else _element(node, rest)
         if not rest:
             if step in node:
-                raise _said_twice(key)
+                raise given_twice(key)
             node[step] = value
             return
         child = node.setdefault(step, {})
         if isinstance(child, str):
-            raise _said_twice(key)
+            raise given_twice(key)
         node = child
 
 
@@ -100,11 +109,3 @@ def _holds(element: Tree, path: list[str]) -> bool:
             return False
         node = node[name]
     return True
-
-
-def _said_twice(key: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"Received parameter twice: {key[:60]}",
-        code="parameter_invalid",
-        param=key[:100],
-    )

@@ -110,6 +110,19 @@ def test_parameters_of_a_post_may_be_in_the_url(server: Server) -> None:
     assert answered.json["event_name"] == name
 
 
+@pytest.mark.parametrize("query", ["event_name=a", "payload[value]=2"])
+def test_a_parameter_is_not_taken_from_the_url_and_from_json(
+    server: Server, query: str
+) -> None:
+    event = {"event_name": "b", "payload": {"value": "1"}}
+
+    answered = server.post_json(f"/v2/billing/meter_events?{query}", event)
+
+    name = query.partition("=")[0].partition("[")[0]
+    assert answered.status == 400
+    assert answered.error["message"] == f"Received parameter twice: {name}"
+
+
 def test_a_body_is_a_form(server: Server) -> None:
     answered = server.ask(
         "POST", METERS, json.dumps(meter_form()), Content_Type="application/json"
