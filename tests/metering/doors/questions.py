@@ -8,12 +8,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import metering
 from tests.metering.cli.running import run
 from tests.metering.doors.place import NOW, Place
-from tests.metering.usual_credits import METERED, money
+from tests.metering.usual_credits import METERED, balance, grant, line, money
+from tests.metering.usual_credits import run as billing_run
 from tests.metering.usual_usage import create_event
 
 ASKED_AT = ("library", "http", "command")
@@ -157,8 +159,61 @@ def _granted(currency: str, minor_units: int, units: str) -> dict[str, Ask]:
     return {"library": in_library, "http": over_http, "command": by_command}
 
 
+def _rows_apart(place: Place, meter: metering.Meter) -> object:
+    """Settle two invoices whose rows alternate; answer with what they drew."""
+    customer, settle = f"of_{meter.event_name}", place.store.credits.apply_many
+    grant(place.store, 1_000, customer=customer)
+    rows = [
+        {
+            "invoice": f"{meter.event_name}_{number % 2}",
+            "line": f"il_{number}",
+            "customer": customer,
+            "amount": 10 + number,
+        }
+        for number in range(4)
+    ]
+    drawn = settle(billing_run(*rows)).transactions.to_pylist()
+    again = settle(billing_run(*sorted(rows, key=itemgetter("invoice"))))
+    assert (again.applied, again.repeated, again.rejected) == (0, 2, 0)
+    return sorted((each["invoice"][-1], each["amount"]) for each in drawn)
+
+
+def _corrected(place: Place, meter: metering.Meter) -> object:
+    """Settle an invoice, and correct it; answer with what is left of the credits."""
+    customer = f"of_{meter.event_name}"
+    grant(place.store, 1_000, customer=customer)
+    for amount, replace in ((300, False), (200, True)):
+        place.store.credits.apply(
+            invoice=meter.event_name,
+            customer=customer,
+            period_end=NOW,
+            lines=[line(amount)],
+            replace=replace,
+        )
+    return balance(place.store, customer)
+
+
+def _corrected_over_http(place: Place, meter: metering.Meter) -> object:
+    """Settle an invoice, and correct it, over HTTP."""
+    customer = f"of_{meter.event_name}"
+    grant(place.store, 1_000, customer=customer)
+    for amount, replace in ((300, "false"), (200, "true")):
+        asked = {
+            "invoice": meter.event_name,
+            "customer": customer,
+            "period_end": int(NOW.timestamp()),
+            "lines": [line(amount)],
+            "replace": replace,
+        }
+        answered = place.http.post_json("/metering/v1/credits/apply", asked)
+        assert answered.status == 200, answered.body
+    return balance(place.store, customer)
+
+
 FILTERS = "filters of a re-aggregation"
 CURRENCIES = "currencies are Stripe's"
+RUNS = "a billing run's rows come in any order"
+NO_COMMAND = "invoices are settled by the system that makes them, by no command"
 BOTH = {"cus_1": "4", "cus_2": "2"}
 QUESTIONS = (
     Question(
@@ -241,5 +296,19 @@ QUESTIONS = (
             "library": "it takes the other currencies of ISO 4217 too",
             "command": "it takes the other currencies of ISO 4217 too",
         },
+    ),
+    Question(
+        rule=RUNS,
+        name="rows of an invoice that lie apart are one invoice",
+        ask={"library": _rows_apart},
+        right=[("0", 10), ("0", 12), ("1", 11), ("1", 13)],
+        empty={"http": "an invoice is a request of its own", "command": NO_COMMAND},
+    ),
+    Question(
+        rule=RUNS,
+        name="an invoice is given back and drawn again at once",
+        ask={"library": _corrected, "http": _corrected_over_http},
+        right={"usd": (800, 800)},
+        empty={"command": NO_COMMAND},
     ),
 )
