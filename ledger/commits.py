@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from ledger.database.connections import DriverStatement
 from ledger.entries import Commit, CommitKind, Head
-from ledger.schema import log_commit, log_head
+from ledger.schema import log_commit, log_head, log_upgrade
 
 
 class CommitRow(NamedTuple):
@@ -286,6 +286,14 @@ def commit_holding(connection: Connection, position: int) -> CommitRow | None:
 def position_at(connection: Connection, instant: int) -> int:
     """Find the last position recorded by an instant among the commits that are rows."""
     return int(connection.execute(_POSITION_AT, {"instant": instant}).scalar_one())
+
+
+def position_before(connection: Connection, format_version: int) -> int:
+    """Return where the log ended before it had a format, 0 where it began with it."""
+    chosen = select(log_upgrade.c.position).where(
+        log_upgrade.c.format_version == format_version
+    )
+    return int(connection.execute(chosen).scalar() or 0)
 
 
 def facts_recorded_by(connection: Connection, instant: int) -> int:

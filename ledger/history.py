@@ -7,7 +7,7 @@ meanwhile. Both places are read in one snapshot.
 import bisect
 from collections.abc import Iterator, Sequence
 
-from ledger.commits import position_at
+from ledger.commits import position_at, position_before
 from ledger.database.store import Database
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
@@ -85,6 +85,11 @@ class History:
             ends = boundaries.first_positions + boundaries.entry_counts - 1
             position = max(position, int(ends[before].max(initial=0)))
         return position
+
+    def position_before(self, format_version: int) -> int:
+        """Return where the log ended before it had a format, 0 where it began with it."""
+        with self._database.read() as connection:
+            return position_before(connection, format_version)
 
     def segments(self) -> tuple[Segment, ...]:
         """Read the catalog of segments, in the order of the log."""

@@ -14,10 +14,10 @@ before that creates it.
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Column, Connection, inspect, select, update
+from sqlalchemy import Column, Connection, insert, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
-from ledger.commits import insert_head
+from ledger.commits import insert_head, read_head
 from ledger.database.store import Database
 from ledger.entries import genesis_digest
 from ledger.errors import StoreMissingError, StoreVersionError
@@ -34,9 +34,12 @@ from ledger.records.refusals import error_report, stream_error
 from ledger.records.requests import idempotent_request
 from ledger.records.sessions import meter_event_session
 from ledger.records.signing_secrets import webhook_secret
-from ledger.schema import log_head, metadata
+from ledger.schema import log_head, log_upgrade, metadata
 
 Migration = Callable[[Connection], None]
+
+FORMAT_OF_ROW_NAMES = 7
+"""From this format on, identifiers of rows of files are made as they are now."""
 
 BESIDE_THE_LOG = (
     api_key,
@@ -150,12 +153,21 @@ def _keep_invoices(connection: Connection) -> None:
     del connection
 
 
+def _note_position(connection: Connection) -> None:
+    """Format 6 had rows of files whose identifiers were made in another way."""
+    log_upgrade.create(connection, checkfirst=True)
+    position = read_head(connection).position
+    values = {"format_version": FORMAT_OF_ROW_NAMES, "position": position}
+    connection.execute(insert(log_upgrade).values(values))
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
     _keep_segments,
     _index_deliveries,
     _keep_invoices,
+    _note_position,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

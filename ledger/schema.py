@@ -30,6 +30,15 @@ log_head = Table(
     CheckConstraint("log_id = 1", name="log_head_one_row"),
 )
 
+# One row a format that the store was brought up to, and where the log ended then; none
+# of formats that came before this table.
+log_upgrade = Table(
+    "log_upgrade",
+    metadata,
+    Column("format_version", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+
 # One row a segment. Nothing here is ever updated.
 log_segment = Table(
     "log_segment",

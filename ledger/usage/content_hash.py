@@ -4,14 +4,20 @@ The hash is XXH3-64 over the event's strings, joined by NUL, which none of them 
 many for every event, the payload last, so that no two contents share an encoding. It
 does not cover the timestamp: an event may have been given it on arrival, and a
 repetition cannot repeat it. It is kept in segments and is the same in every release.
+
+Identifiers that are made of an event's content are made of the same encoding without an
+identifier, and with the timestamp where the sender gave one.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
+
+from ledger.usage.columns import timestamps_of
 
 # Strings are made of some rows at a time, since they take more memory than columns.
 _ROWS_AT_A_TIME = 1 << 16
@@ -22,20 +28,47 @@ def content_hashes(batch: pa.RecordBatch) -> np.ndarray:
 
     Equal events have equal hashes, however their columns are encoded or sliced.
     """
-    return np.fromiter(_hashes(batch), np.uint64, batch.num_rows)
+    spelled = _spelled(batch, batch.column("identifier"))
+    return np.fromiter(map(xxh3_64_intdigest, spelled), np.uint64, batch.num_rows)
 
 
-def _hashes(batch: pa.RecordBatch) -> Iterator[int]:
-    for start in range(0, batch.num_rows, _ROWS_AT_A_TIME):
-        texts = _texts(batch.slice(start, _ROWS_AT_A_TIME))
-        yield from map(xxh3_64_intdigest, texts.cast(pa.large_binary()).to_pylist())
+def hash_contents(batch: pa.RecordBatch, has_own_timestamp: np.ndarray) -> np.ndarray:
+    """Hash the contents of events that have no identifier yet, as uint64.
+
+    Args:
+        batch: of usage; its identifiers mean nothing.
+        has_own_timestamp: which events carry their sender's timestamp (bool); that of
+            the others is not part of the hash.
+    """
+    spelled = spelled_contents(batch, has_own_timestamp)
+    return np.fromiter(map(xxh3_64_intdigest, spelled), np.uint64, batch.num_rows)
 
 
-def _texts(batch: pa.RecordBatch) -> pa.Array:
+def spelled_contents(
+    batch: pa.RecordBatch, has_own_timestamp: np.ndarray
+) -> Iterator[bytes]:
+    """Encode the contents of events that have no identifier yet; see `hash_contents`."""
+    timestamps = pa.array(timestamps_of(batch)).cast(pa.string())
+    given = pc.if_else(pa.array(has_own_timestamp), timestamps, "")
+    return _spelled(batch, given)
+
+
+def _spelled(batch: pa.RecordBatch, second: pa.Array) -> Iterator[bytes]:
+    parts = (
+        slice(start, start + _ROWS_AT_A_TIME)
+        for start in range(0, batch.num_rows, _ROWS_AT_A_TIME)
+    )
+    return chain.from_iterable(
+        _texts(batch[part], second[part]).cast(pa.large_binary()).to_pylist()
+        for part in parts
+    )
+
+
+def _texts(batch: pa.RecordBatch, second: pa.Array) -> pa.Array:
     low, high = _words_of_values(batch.column("value"))
     return pc.binary_join_element_wise(
         _text(batch.column("event_name")),
-        _text(batch.column("identifier")),
+        _text(second),
         _text(batch.column("customer")),
         low,
         high,

@@ -4,12 +4,7 @@ import hashlib
 import random
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger.records.idempotency import Request
 from metering.arguments.strings import is_storable
@@ -99,46 +94,3 @@ def identifier_of(request: Request, *parts: bytes) -> str:
     named = (request.key_id.encode(), request.idempotency_key.encode(), *parts)
     digest = hashlib.sha256(b"\n".join(named)).hexdigest()
     return f"idmp_{digest[:32]}"
-
-
-class Naming(Protocol):
-    """A source of identifiers for rows that came without one."""
-
-    def identifier(self, number: int) -> str:
-        """Make an identifier for the row of a number."""
-
-    def identifiers(self, numbers: np.ndarray) -> pa.Array:
-        """Make identifiers for the rows of some numbers (int64)."""
-
-
-class NamingByTime:
-    """Identifiers made of the time: the same row again gets another."""
-
-    def __init__(self, ids: Ids, now: int) -> None:
-        self._ids = ids
-        self._now = now
-
-    def identifier(self, number: int) -> str:
-        """Make an identifier that nothing else has."""
-        del number
-        return self._ids.identifier(self._now)
-
-    def identifiers(self, numbers: np.ndarray) -> pa.Array:
-        """Make identifiers that nothing else has."""
-        return pa.array([self.identifier(0) for _ in numbers], pa.string())
-
-
-@dataclass(frozen=True, slots=True)
-class NamingByText:
-    """Identifiers made of a string and the row's number: the same row gets the same."""
-
-    text: str
-
-    def identifier(self, number: int) -> str:
-        """Make the identifier of a row."""
-        return f"{self.text}-{number}"
-
-    def identifiers(self, numbers: np.ndarray) -> pa.Array:
-        """Make the identifiers of rows."""
-        texts = pa.array(numbers).cast(pa.string())
-        return pc.binary_join_element_wise(self.text, texts, "-")

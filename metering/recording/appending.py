@@ -11,7 +11,6 @@ import pyarrow as pa
 from ledger.appending.drafts import Outcome
 from ledger.usage.columns import PAYLOAD, TIMESTAMP, column_of, strings_of
 from ledger.usage.rows import FEW, FewEvents
-from metering.arguments.ids import NamingByTime
 from metering.errors import IdentifierConflictError, conflict_message
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.store.engine import CheckedEvents, Doubts, Engine
@@ -88,9 +87,7 @@ def _check_many(
     engine: Engine, events: Sequence[HeldEvent], definitions: Definitions
 ) -> CheckedEvents[UnrecordedEvent]:
     arrival = _arrival(engine, events, definitions)
-    # Each has an identifier, so none is named.
-    naming = NamingByTime(engine.ids, arrival.now)
-    checked = check_columns(_columns_of(events), arrival, naming, IngestOptions())
+    checked = check_columns(_columns_of(events), arrival, IngestOptions())
     return CheckedEvents(
         events=checked.events,
         numbers=checked.numbers,

@@ -22,7 +22,7 @@ from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
-from metering.usage.ingest.options import IngestOptions
+from metering.usage.ingest.options import Identity, IngestOptions
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
 from metering.usage.listing import EventQuery, recorded_events
 from metering.usage.requests import LogPosition
@@ -120,6 +120,7 @@ class MeterEvents:
         *,
         backfill: bool = False,
         rounding: RoundingName | None = None,
+        identity: Identity = "file",
         progress: ProgressCallback | None = None,
         columns: Columns | None = None,
     ) -> IngestReceipt:
@@ -135,11 +136,18 @@ class MeterEvents:
                 ``.parquet``, ``.csv``, ``.ndjson`` or ``.arrow`` file, the text formats
                 also as ``.gz`` or ``.zst``. Rows hold `event_name`, `identifier`,
                 `timestamp` and either `payload` (map, struct or JSON) or, flat, a
-                column for each payload key. Rows of a file without identifiers get
-                ones made of the file's content and the row number.
+                column for each payload key.
             backfill: take timestamps of any past time, from 1970 on.
             rounding: ``"half_even"`` rounds values of more than 12 fraction digits, and
                 the receipt counts them; they are refused otherwise.
+            identity: what identifiers are made of for rows that have none. By ``file``
+                they are made of the file's content, decompressed, the row's number and
+                what the row says as it was mapped: the same file counts once, and with
+                other columns it is other usage. Rows that come in no file are new each
+                time. By ``row`` they are made of what the row says and its number among
+                equal rows of the source: rows count once in whatever file and order they
+                come. Both are for all files of one kind: a row that was named by one is
+                another event by the other.
             progress: is called after each batch.
             columns: which columns of the source mean what, where they have other names.
 
@@ -153,7 +161,9 @@ class MeterEvents:
             columns = Columns()
         elif not isinstance(columns, Columns):
             raise invalid("columns", columns, "metering.Columns")
-        options = checked(IngestOptions, backfill=backfill, rounding=rounding)
+        options = checked(
+            IngestOptions, backfill=backfill, rounding=rounding, identity=identity
+        )
         ingestion = Ingestion(self._engine, columns, options)
         return ingestion.run(source, progress)
 

@@ -26,7 +26,7 @@ from metering.cli.screens.reports import (
 from metering.cli.screens.text import number
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
-from metering.usage.ingest.options import IngestOptions
+from metering.usage.ingest.options import Identity, IngestOptions
 from metering.usage.ingest.sources import open_source
 
 _CreatableFormula = Literal["sum", "count", "last"]
@@ -74,11 +74,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     ] = "timestamp",
     identifier_column: Annotated[
         str,
-        option(
-            "COLUMN",
-            "Without this column identifiers are made of the file's content and the row"
-            " number.",
-        ),
+        option("COLUMN", "Rows without one are told apart as --identity says."),
     ] = "identifier",
     payload_column: Annotated[
         list[str] | None,
@@ -90,6 +86,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     backfill: Annotated[bool, FieldOption(IngestOptions)] = False,
     rounding: Annotated[RoundingName | None, FieldOption(IngestOptions)] = None,
+    identity: Annotated[Identity, FieldOption(IngestOptions)] = "file",
     create_meter: Annotated[
         _CreatableFormula | None,
         typer.Option(help="Create the meter of --event-name, if there is none."),
@@ -114,7 +111,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     )
     if create_meter is not None and event_name is None:
         raise typer.BadParameter("--create-meter needs --event-name")
-    options = IngestOptions(backfill=backfill, rounding=rounding)
+    options = IngestOptions(backfill=backfill, rounding=rounding, identity=identity)
     check_rejections_path(rejections)
     for file in files:
         # Before a store is made: it can be read, and has the columns that are named.
@@ -129,7 +126,10 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     finally:
         # What was recorded before a failure is reported as well.
         if reports:
-            (print_reports if json else show_reports)(reports)
+            if json:
+                print_reports(reports)
+            else:
+                show_reports(reports, identity)
             write_rejections(reports, rejections)
     if is_all_rejected(reports):
         raise typer.Exit(FAILED)

@@ -16,6 +16,7 @@ from metering.cli.files import check_place
 from metering.cli.screens.arrow_tables import WRITERS, write_table
 from metering.cli.screens.screen import Column, print_document, show, show_table
 from metering.cli.screens.text import counted, number, rate
+from metering.usage.ingest.options import Identity
 
 _REJECTIONS_SHOWN = 5
 _COUNTED = (
@@ -28,6 +29,14 @@ _REMEDIES = {
     "meter_event_no_customer_defined": "Name the customer with --customer-column or"
     " --customer.",
     "timestamp_too_far_in_past": "Take older timestamps with --backfill.",
+}
+
+
+_MEANINGS: dict[Identity, str] = {
+    "file": "by the file and their place in it (--identity file): the same file counts"
+    " once, and a row that comes in another file counts again.",
+    "row": "by what they say (--identity row): a row counts once in whatever file it"
+    " comes, and equal rows as often as one file has them.",
 }
 
 
@@ -100,8 +109,13 @@ def print_reports(reports: Sequence[FileReport]) -> None:
     )
 
 
-def show_reports(reports: Sequence[FileReport]) -> None:
-    """Show a row of counts for each file, and the first rejections."""
+def show_reports(reports: Sequence[FileReport], identity: Identity) -> None:
+    """Show a row of counts for each file, and the first rejections.
+
+    Args:
+        reports: of the files, in their order.
+        identity: what told apart rows without an identifier.
+    """
     show_table(
         [
             Column("file", lambda report: report.file.name),
@@ -115,6 +129,10 @@ def show_reports(reports: Sequence[FileReport]) -> None:
     for report in reports:
         _show_rounded(report)
         _show_rejections(report)
+    unnamed = sum(report.receipt.unnamed for report in reports)
+    if unnamed:
+        rows = counted(unnamed, "row")
+        show(f"{rows} without an identifier told apart {_MEANINGS[identity]}")
 
 
 def _rate(report: FileReport) -> str:

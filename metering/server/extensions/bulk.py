@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from msgspec import Meta
 
-from metering.arguments.ids import NamingByText, identifier_of
+from metering.arguments.ids import identifier_of
 from metering.arguments.strings import LONGEST_TEXT
 from metering.bodies import encoded
 from metering.decoding.compression import Compression
@@ -29,6 +29,7 @@ from metering.server.grammar.media_types import ARROW, CLOUD_EVENT, prefers_arro
 from metering.usage.ingest.bodies import EventsBody, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns
+from metering.usage.ingest.naming import NamingByText
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metering.arguments.arrow_types import is_text
-from metering.arguments.ids import Naming
 from metering.errors import SourceError
 from metering.usage.ingest.arrow_sizes import unpacked_bytes
 from metering.usage.ingest.cloud_events import (
@@ -28,6 +27,7 @@ from metering.usage.ingest.files import (
     numbered,
     readable,
 )
+from metering.usage.ingest.naming import Naming
 
 _LONGEST_WORD = 4 << 10
 

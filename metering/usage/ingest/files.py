@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from metering.arguments.ids import NamingByText
 from metering.decoding.compression import Compression, open_decompressed
 from metering.decoding.encodings import LOOKED_AT_BYTES, UTF_16, is_utf_16
 from metering.decoding.json_parsing import parse_json
@@ -30,32 +28,6 @@ BLANK = object()
 _COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 _BYTES_AT_A_TIME = 8 << 20
 _LONGEST_LINE = 1 << 20
-_DIGITS_OF_CONTENT = 16
-
-
-class NamingByFile:
-    """Identifiers made of a file's content and the row number.
-
-    The same row of the same file gets the same again, so that ingesting the file twice
-    counts it once.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def identifier(self, number: int) -> str:
-        """Make the identifier of a row."""
-        return self._by_content.identifier(number)
-
-    def identifiers(self, numbers: np.ndarray) -> pa.Array:
-        """Make the identifiers of rows."""
-        return self._by_content.identifiers(numbers)
-
-    @cached_property
-    def _by_content(self) -> NamingByText:
-        with readable(self._path), self._path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return NamingByText(digest[:_DIGITS_OF_CONTENT])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +71,32 @@ def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
         )
     with readable(path):
         return opener(path, compression, rows_at_a_time)
+
+
+def digest_of_content(path: Path) -> str:
+    """Return the SHA-256, in hexadecimal, of what a file holds, decompressed.
+
+    What Parquet and Arrow compress lies within a file, and counts as it lies there.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    compression = _COMPRESSIONS.get(path.suffix.lower())
+    with readable(path), open_decompressed(str(path), compression) as file:
+        while block := file.read(_BYTES_AT_A_TIME):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256, in hexadecimal, of a file as it lies there.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -248,7 +246,8 @@ def numbered(
             ):
                 skipped.append(malformed.pop(0))
             numbers = np.arange(first, first + batch.num_rows + len(skipped))
-            numbers = np.setdiff1d(numbers, [number for number, _ in skipped])
+            if skipped:
+                numbers = np.setdiff1d(numbers, [number for number, _ in skipped])
             first += batch.num_rows + len(skipped)
             yield batch, numbers, skipped
         if malformed:

@@ -13,21 +13,34 @@ from functools import partial
 import numpy as np
 
 from ledger.appending.drafts import Draft, Outcome, Status
+from ledger.migrations import FORMAT_OF_ROW_NAMES
 from ledger.usage.rows import batch_of
-from metering.arguments.ids import Naming, NamingByTime
 from metering.errors import conflict_message
 from metering.store.engine import CheckedEvents, Engine
 from metering.usage.event_rules import Arrival
+from metering.usage.ingest.files import digest_of_file
 from metering.usage.ingest.layout import Columns, LocatedColumns
+from metering.usage.ingest.naming import (
+    Naming,
+    NamingAsBefore,
+    NamingByRow,
+    NamingByTime,
+    PieceNames,
+    with_identifiers,
+)
 from metering.usage.ingest.options import IngestOptions
-from metering.usage.ingest.piece_rules import check_columns, check_rows
+from metering.usage.ingest.piece_rules import (
+    check_columns,
+    check_rows,
+    numbers_without_identifier,
+)
 from metering.usage.ingest.receipts import (
     IngestReceipt,
     ProgressCallback,
     ReceiptTally,
     Rejection,
 )
-from metering.usage.ingest.sources import Piece, open_source
+from metering.usage.ingest.sources import Piece, Source, open_source
 from projections.meters.catalog import Definitions
 
 ROWS_AMONG_OTHERS = 4_000
@@ -39,6 +52,8 @@ class _Prepared:
     """A piece that was checked, and the draft of the events that obey the rules."""
 
     piece: Piece
+    unnamed: np.ndarray
+    names: PieceNames
     ahead: tuple[CheckedEvents[Rejection], Draft]
 
 
@@ -51,12 +66,12 @@ class Ingestion:
         self._engine = engine
         self._columns = columns
         self._options = options
-        self._naming: Naming | None = None
+        self._naming: Naming = NamingByTime(engine.ids, engine.now)
 
     def run(self, source: object, progress: ProgressCallback | None) -> IngestReceipt:
         """Append all pieces of a source, and report what became of its rows."""
         opened = open_source(source, self._columns, self._options)
-        self._naming = opened.naming
+        self._naming = self._naming_for(opened)
         tally = ReceiptTally()
 
         def commit(upcoming: Future[_Prepared]) -> None:
@@ -81,6 +96,17 @@ class Ingestion:
                     commit(upcoming)
         return tally.receipt()
 
+    def _naming_for(self, source: Source) -> Naming:
+        naming = self._naming if source.naming is None else source.naming
+        if self._options.identity == "row":
+            naming = NamingByRow()
+        history = self._engine.log.history
+        if source.path is None or not history.position_before(FORMAT_OF_ROW_NAMES):
+            return naming
+        return NamingAsBefore(
+            naming, partial(digest_of_file, source.path), self._engine
+        )
+
     def _portions(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Cut pieces small while other processes write, whom a large commit holds up."""
         for piece in pieces:
@@ -94,30 +120,36 @@ class Ingestion:
     def _prepare(self, piece: Piece) -> _Prepared:
         # Read, not remembered: a meter may have come since, and a row is refused once.
         definitions = self._engine.definitions()
-        return _Prepared(
-            piece, self._engine.checked(partial(self._check, piece), definitions)
-        )
+        unnamed, names = numbers_without_identifier(piece), PieceNames(self._naming)
+        check = partial(self._check, piece, unnamed, names)
+        ahead = self._engine.checked(check, definitions)
+        return _Prepared(piece, unnamed, names, ahead)
 
     def _check(
-        self, piece: Piece, definitions: Definitions
+        self,
+        piece: Piece,
+        unnamed: np.ndarray,
+        names: PieceNames,
+        definitions: Definitions,
     ) -> CheckedEvents[Rejection]:
-        now = self._engine.now()
         arrival = Arrival(
-            now=now,
+            now=self._engine.now(),
             definitions=definitions,
             takes_any_past=self._options.backfill,
         )
-        naming = self._naming or NamingByTime(self._engine.ids, now)
-        if isinstance(piece, LocatedColumns):
-            return check_columns(piece, arrival, naming, self._options)
-        return check_rows(piece, arrival, naming, self._options)
+        checked = (
+            check_columns(piece, arrival, self._options)
+            if isinstance(piece, LocatedColumns)
+            else check_rows(piece, arrival, self._options)
+        )
+        return with_identifiers(checked, unnamed, names)
 
     def _commit(self, prepared: _Prepared, tally: ReceiptTally) -> None:
         piece = prepared.piece
-        checked, outcome = self._engine.append(
-            partial(self._check, piece), prepared.ahead
-        )
+        check = partial(self._check, piece, prepared.unnamed, prepared.names)
+        checked, outcome = self._engine.append(check, prepared.ahead)
         tally.rows += len(piece)
+        tally.unnamed += len(prepared.unnamed)
         tally.rejections.extend(checked.refusals.values())
         if outcome is not None:
             _count(checked, outcome, tally)

@@ -1,4 +1,8 @@
-"""The event rules over pieces of a source, which are columns or rows."""
+"""The event rules over pieces of a source, which are columns or rows.
+
+Rows without an identifier are checked as if they had one, and named afterwards: names are
+made of what the rows come to.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -19,18 +23,19 @@ from ledger.usage.columns import (
 from ledger.usage.quantities import QUANTITY
 from metering.arguments.arrow_types import is_float, texts_of
 from metering.arguments.columns import (
+    are_null,
     plain_identifiers,
     plain_timestamps,
     plain_values,
     plain_words,
 )
-from metering.arguments.ids import Naming
 from metering.arguments.strings import LONGEST_TEXT
 from metering.errors import MeterEventInvalidError
 from metering.store.engine import CheckedEvents, Doubts
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import Arrival, check_sent_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
+from metering.usage.ingest.naming import UNNAMED
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.payloads import (
     have_key,
@@ -44,10 +49,7 @@ from projections.kernels.meters import MeterDefinition
 
 
 def check_rows(
-    rows: Iterable[SourceRow | Rejection],
-    arrival: Arrival,
-    naming: Naming,
-    options: IngestOptions,
+    rows: Iterable[SourceRow | Rejection], arrival: Arrival, options: IngestOptions
 ) -> CheckedEvents[Rejection]:
     """Check rows one by one."""
     accepted: list[UsageRow] = []
@@ -60,9 +62,7 @@ def check_rows(
         if isinstance(row, Rejection):
             rejections[row.row] = row
             continue
-        identifier = row.identifier
-        if identifier is None:
-            identifier = naming.identifier(row.number)
+        identifier = UNNAMED if row.identifier is None else row.identifier
         payload = given = row.payload_for(arrival.definitions)
         if options.rounding is not None:
             meter = arrival.definitions.by_event_name.get(str(row.event_name))
@@ -99,31 +99,46 @@ def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
     return Rejection(row.number, _printable(text), error.code, error.message)
 
 
+def numbers_without_identifier(
+    piece: LocatedColumns | Iterable[SourceRow | Rejection],
+) -> np.ndarray:
+    """Return the numbers of the rows that came without an identifier (int64)."""
+    if isinstance(piece, LocatedColumns):
+        if piece.identifier is None:
+            return piece.numbers
+        unnamed: np.ndarray = piece.numbers[are_null(piece.identifier)]
+        return unnamed
+    numbers = [
+        row.number
+        for row in piece
+        if isinstance(row, SourceRow) and row.identifier is None
+    ]
+    return np.array(numbers, np.int64)
+
+
 def check_columns(
-    columns: LocatedColumns, arrival: Arrival, naming: Naming, options: IngestOptions
+    columns: LocatedColumns, arrival: Arrival, options: IngestOptions
 ) -> CheckedEvents[Rejection]:
     """Check a piece of a source column by column, and what is not plain row by row."""
 
     def check_alone(at: np.ndarray) -> CheckedEvents[Rejection]:
-        checked = check_rows(rows_of(columns, at), arrival, naming, options)
+        checked = check_rows(rows_of(columns, at), arrival, options)
         return replace(
             checked, numbers=np.searchsorted(columns.numbers, checked.numbers)
         )
 
     checked = passed_or_checked(
-        _parts(columns, arrival, naming, options),
-        _has_own_timestamp(columns),
-        check_alone,
+        _parts(columns, arrival, options), _has_own_timestamp(columns), check_alone
     )
     return replace(checked, numbers=columns.numbers[checked.numbers])
 
 
 def _parts(
-    columns: LocatedColumns, arrival: Arrival, naming: Naming, options: IngestOptions
+    columns: LocatedColumns, arrival: Arrival, options: IngestOptions
 ) -> Iterator[ColumnPart]:
     for meter, alike in _by_shape(columns, arrival):
         part = columns if len(alike) == len(columns) else columns.take(alike)
-        made = _events(part, meter, arrival, naming, options)
+        made = _events(part, meter, arrival, options)
         is_in_doubt = made.is_in_doubt | (meter.status is not MeterStatus.ACTIVE)
         yield made._replace(numbers=alike, is_in_doubt=is_in_doubt)
 
@@ -174,12 +189,11 @@ def _events(
     columns: LocatedColumns,
     meter: MeterDefinition,
     arrival: Arrival,
-    naming: Naming,
     options: IngestOptions,
 ) -> ColumnPart:
     """Build events of all rows, numbered from 0; those out of time are in doubt."""
     length = len(columns)
-    identifiers, is_plain = _identifiers(columns, naming)
+    identifiers, is_plain = _identifiers(columns)
     timestamps = np.full(length, arrival.now)
     if columns.timestamp is not None:
         any_time = replace(arrival, ignores_the_moment=True)
@@ -222,17 +236,15 @@ def _events(
     )
 
 
-def _identifiers(
-    columns: LocatedColumns, naming: Naming
-) -> tuple[pa.Array, np.ndarray]:
-    if columns.identifier is not None and not columns.identifier.null_count:
-        return plain_identifiers(columns.identifier)
-    made = naming.identifiers(columns.numbers)
+def _identifiers(columns: LocatedColumns) -> tuple[pa.Array, np.ndarray]:
+    unnamed = pa.scalar(UNNAMED)
     if columns.identifier is None:
-        return made, np.ones(len(columns), bool)
+        return pa.repeat(unnamed, len(columns)), np.ones(len(columns), bool)
     given, is_plain = plain_identifiers(columns.identifier)
+    if not columns.identifier.null_count:
+        return given, is_plain
     absent = columns.identifier.is_null()
-    identifiers = pa.compute.if_else(absent, made, given)
+    identifiers = pa.compute.if_else(absent, unnamed, given)
     return identifiers, is_plain | absent.to_numpy(zero_copy_only=False)
 
 

@@ -53,6 +53,7 @@ class IngestReceipt:
         rejected: rows that broke a rule, or contradict an event recorded before.
         first_position: position of the first event recorded, None where there is none.
         last_position: that of the last; events of others may lie between.
+        unnamed: how many of all these rows came without an identifier.
         rejections: row (from 0), identifier, code and message of each rejected row,
             in the order of the rows.
         rounded: how many of the accepted rows have a value that was rounded.
@@ -63,6 +64,7 @@ class IngestReceipt:
     rejected: int
     first_position: int | None
     last_position: int | None
+    unnamed: int
     rejections: pa.Table
     rounded: int = 0
 
@@ -77,6 +79,7 @@ class ReceiptTally:
     first_position: int | None = None
     last_position: int | None = None
     rounded: int = 0
+    unnamed: int = 0
     rejections: list[Rejection] = field(default_factory=list)
 
     def progress(self, total_rows: int | None) -> IngestProgress:
@@ -102,6 +105,7 @@ class ReceiptTally:
             first_position=self.first_position,
             last_position=self.last_position,
             rounded=self.rounded,
+            unnamed=self.unnamed,
             rejections=pa.table(
                 [
                     pa.array(column, declared.type)

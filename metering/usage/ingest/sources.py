@@ -5,7 +5,8 @@ refused as a whole, before anything is recorded.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,6 @@ from metering.arguments.arrow_types import (
     is_word,
     require_type,
 )
-from metering.arguments.ids import Naming
 from metering.errors import SourceError
 from metering.usage.ingest.bodies import EventsBody, open_body
 from metering.usage.ingest.cloud_events import CLOUD_EVENT_COLUMNS
@@ -28,7 +28,7 @@ from metering.usage.ingest.files import (
     BLANK,
     ColumnFile,
     LineFile,
-    NamingByFile,
+    digest_of_content,
     open_file,
     readable,
 )
@@ -40,6 +40,7 @@ from metering.usage.ingest.layout import (
     locate,
     named_columns,
 )
+from metering.usage.ingest.naming import Naming, NamingByFile
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import Rejection
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
@@ -58,11 +59,13 @@ class Source:
         total_rows: how many rows it has, or None where it does not say.
         pieces: its rows in order.
         naming: names for rows without an identifier; None where they are made up.
+        path: of a file.
     """
 
     total_rows: int | None
     pieces: Iterator[Piece]
     naming: Naming | None = None
+    path: Path | None = None
 
 
 def open_source(source: object, columns: Columns, options: IngestOptions) -> Source:
@@ -118,7 +121,9 @@ def _of_batches(
 
 
 def _of_file(path: Path, columns: Columns) -> Source:
-    return _of_opened(open_file(path, ROWS_PER_PIECE), columns, NamingByFile(path))
+    naming = NamingByFile(partial(digest_of_content, path))
+    opened = _of_opened(open_file(path, ROWS_PER_PIECE), columns, naming)
+    return replace(opened, path=path)
 
 
 def _of_body(body: EventsBody, columns: Columns) -> Source:

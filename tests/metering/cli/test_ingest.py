@@ -142,11 +142,38 @@ def test_fault_in_the_middle_of_a_file_keeps_what_came_before(
 ) -> None:
     named = ("--event-name", "calls", "--customer", "cus_1", "--value-column", "times")
 
-    result = ingest(truncated, *named, "--create-meter", "sum")
+    result = ingest(truncated, *named, "--create-meter", "sum", "--identity", "row")
 
     assert_fails(result, "calls.ndjson.gz", "the first 50,000 rows are done and kept")
     with metering.connect(place) as m:
         assert m.position == 50_001
+
+
+def test_rows_that_are_known_by_a_file_that_cannot_be_read_whole_are_not_recorded(
+    place: Path, truncated: Path
+) -> None:
+    named = ("--event-name", "calls", "--customer", "cus_1", "--value-column", "times")
+
+    result = ingest(truncated, *named, "--create-meter", "sum")
+
+    assert_fails(result, "calls.ndjson.gz")
+    with metering.connect(place) as m:
+        assert list(m.meter_events.list()) == []
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        ("file", "4 rows without an identifier told apart by the file and their place"),
+        ("row", "4 rows without an identifier told apart by what they say"),
+    ],
+)
+def test_screen_says_how_rows_without_identifiers_are_told_apart(
+    place: Path, events_csv: Path, identity: str, words: str
+) -> None:
+    result = ingest(events_csv, *NAMED, "--identity", identity)
+
+    assert words in " ".join(result.stdout.split())
 
 
 def test_report_of_one_file_survives_the_failure_of_the_next(
