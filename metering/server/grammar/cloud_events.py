@@ -15,7 +15,9 @@ ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time")
 """The attributes that matter here; any other is an extension, and ignored."""
 HEADER_PREFIX = "ce-"
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+# Matches a string without an end as well, and leaves it as it is: to look for the end at
+# each quote of a long header would take seconds.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.?)*)("|\Z)')
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -48,7 +50,9 @@ def attributes_in(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _unescaped(name: str, value: str) -> str:
     """Undo what a sender did to write any text in a header, in the order of the source."""
-    plain = _QUOTED.sub(lambda quoted: _ESCAPED.sub(r"\1", quoted[1]), value)
+    plain = _QUOTED.sub(
+        lambda found: _ESCAPED.sub(r"\1", found[1]) if found[2] else found[0], value
+    )
     try:
         # Headers are bytes: some senders leave UTF-8 in them as it is.
         return unquote_to_bytes(plain.encode("latin-1")).decode()

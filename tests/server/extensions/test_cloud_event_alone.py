@@ -126,6 +126,9 @@ def test_attributes_are_read_in_any_case_and_spelling_of_a_header(
 
     assert numbers_of(binary(server, event)) == (1, 0, 0)
     assert numbers_of(binary(server, event, **as_before_1_0_2)) == (0, 1, 0)
+    with_a_quote = {"ce_subject": 'a "b', "ce_id": "2"}
+    assert numbers_of(binary(server, event, **with_a_quote)) == (1, 0, 0)
+    assert recorded(server, name)[1].payload["stripe_customer_id"] == 'a "b'
     for kind in ("", "application/json; charset=utf-8", "application/vnd.usage+json"):
         answered = send(server, kind, b'{"value":"1"}', **in_capitals)
         assert numbers_of(answered) == (0, 1, 0)
