@@ -11,6 +11,7 @@ import typer
 import metering
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.schema import field_at
+from metering.cli.commands.settlement import apply, reinstate
 from metering.cli.options import (
     FieldOption,
     MetadataOption,
@@ -263,6 +264,10 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
     show_history(
         table, bounds, starts_late=start is None, limit=limit or ROWS_OF_A_TABLE
     )
+
+
+CREDITS.add(apply)
+CREDITS.add(reinstate)
 
 
 @CREDITS.command(lists=True)

@@ -25,7 +25,7 @@ from metering.errors import SourceError
 _ROWS_AT_A_TIME = 50_000
 _INVOICE = "invoice"
 _TEXTS = (_INVOICE, "customer", "line", "currency", "price")
-_NAMES = (*_TEXTS, "period_end", "amount")
+INVOICE_COLUMNS = (*_TEXTS, "period_end", "amount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def open_invoices(source: object) -> InvoiceSource:
     _check_schema(opened.schema)
     if isinstance(opened, pa.Table):
         return InvoiceSource(opened.num_rows, _portions(opened))
-    return InvoiceSource(None, _portions(_read(opened, _NAMES)))
+    return InvoiceSource(None, _portions(_read(opened, INVOICE_COLUMNS)))
 
 
 def read_names(source: object) -> Sequence[object]:
@@ -165,14 +165,14 @@ def _plain(table: pa.Table) -> pa.Table:
     """Take the columns in our order; a price may be left out."""
     columns = [
         table.column(name) if name in table.schema.names else pa.nulls(table.num_rows)
-        for name in _NAMES
+        for name in INVOICE_COLUMNS
     ]
     return pa.table(
         [
             column.cast(pa.string()) if name in _TEXTS else _undictionaried(column)
-            for name, column in zip(_NAMES, columns, strict=True)
+            for name, column in zip(INVOICE_COLUMNS, columns, strict=True)
         ],
-        _NAMES,
+        INVOICE_COLUMNS,
     )
 
 
@@ -193,7 +193,7 @@ def _is_instant(kind: pa.DataType) -> bool:
 
 
 def _check_schema(schema: pa.Schema) -> None:
-    _check_columns(schema, _NAMES)
+    _check_columns(schema, INVOICE_COLUMNS)
     hint = "give timestamps with a time zone, whole seconds since 1970, or strings"
     require_type(schema.field("period_end"), "instants", _is_instant, hint)
     hint = "give integers, in minor units of the currency"
