@@ -266,6 +266,7 @@ class Metering:
         filters: Filters | None = None,
         formula: FormulaName | None = None,
         value_key: str | None = None,
+        skip_too_large: bool = False,
         progress: StepCallback | None = None,
     ) -> pa.Table:
         """Recompute summaries of all customers from the events alone.
@@ -288,6 +289,8 @@ class Metering:
             formula: in place of the meters' own: sum, count, last, min, max, avg or
                 unique_count. The meters stay as they are.
             value_key: payload key of the value, in place of the meters' own.
+            skip_too_large: answer with null where a sum has too many digits, and with all
+                the others.
             progress: is called with the events read and how many there are.
 
         Returns:
@@ -300,8 +303,8 @@ class Metering:
 
         Raises:
             InvalidRequestError: an argument breaks a rule.
-            ReaggregationError: a sum has too many digits, or an event has no quantity
-                where `value_key` says.
+            ReaggregationError: a sum has too many digits, of which it names the meters
+                and customers, or an event has no quantity where `value_key` says.
             SegmentStoreError: a segment cannot be read.
         """
         request = Reaggregate(
@@ -315,6 +318,7 @@ class Metering:
             filters=filters,
             formula=formula,
             value_key=value_key,
+            skip_too_large=skip_too_large,
         )
         return reaggregated(self._engine, request, executor, progress)
 

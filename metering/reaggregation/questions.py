@@ -66,6 +66,7 @@ def reaggregated(
         customers=customers,
         filters=filters,
         up_to=recorded.position,
+        skips_too_large=checked_value(bool, request.skip_too_large, "skip_too_large"),
     )
     return reaggregate(question, recorded, executor, progress)
 

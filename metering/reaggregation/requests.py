@@ -29,6 +29,8 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
         formula: another formula than the meters have.
         group_by: payload key or keys to split usage by.
         meters: id or event name, of one or several; all if left out.
+        skip_too_large: leave the value out where a sum has more digits than can be
+            stored; an error otherwise.
         start_time: inclusive; the first event if left out.
         timezone: IANA name of the windows' zone.
         value_key: another payload key for the value than the meters have.
@@ -41,6 +43,7 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
     formula: FormulaName | None = None
     group_by: str | Iterable[str] | None = None
     meters: str | Iterable[str] | None = None
+    skip_too_large: bool = False
     start_time: Time | None = None
     timezone: Name | None = "UTC"
     value_key: Name | None = None

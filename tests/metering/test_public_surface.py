@@ -56,7 +56,7 @@ PARAMETERS = {
     "Metering.seal": "self progress",
     "Metering.sql": "self query",
     "Metering.reaggregate": "self meters start_time end_time window group_by timezone"
-    " as_of executor filters formula value_key progress",
+    " as_of executor filters formula value_key skip_too_large progress",
     "Recorder.record": "self event_name payload identifier timestamp",
     "Recorder.flush": "self timeout",
     "Recorder.close": "self timeout",
@@ -315,11 +315,12 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
     ),
     (metering.ReaggregationError("No answer"), "reaggregation_error", "No answer"),
     (
-        metering.SummaryTooLargeError("mtr_1", "cus_1"),
+        metering.SummaryTooLargeError([("mtr_1", "cus_1")], 1),
         "summary_too_large",
         (
             "The usage of customer 'cus_1' on meter mtr_1 adds up to more than 26 integer"
-            " and 12 fraction digits can say; ask for shorter windows"
+            " and 12 fraction digits can say; ask for shorter windows, or with"
+            " skip_too_large for all others"
         ),
     ),
     (

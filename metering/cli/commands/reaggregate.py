@@ -49,6 +49,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     formula: Annotated[FormulaName | None, FieldOption(Reaggregate)],
     value_key: Annotated[str | None, FieldOption(Reaggregate, metavar="KEY")],
+    skip_too_large: Annotated[bool, FieldOption(Reaggregate)],
     diff: Annotated[
         bool,
         typer.Option(
@@ -69,6 +70,8 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     known = _as_of(as_of)
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
+    if diff and skip_too_large:
+        raise typer.BadParameter("--diff needs every sum; leave --skip-too-large out")
     filters = given_pairs(where, "--where")
     with saying_what_is_safe(_SAFE):
         load_queries()
@@ -82,6 +85,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
                 group_by=by or (),
                 timezone=timezone,
                 filters=filters,
+                skip_too_large=skip_too_large,
             )
             trial = partial(ask, as_of=known, formula=formula, value_key=value_key)
             table = _asked(trial, "Recomputing")
@@ -91,6 +95,11 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         _show_difference(table, limit)
     else:
         give_rows(table, output, limit, is_json=json)
+        skipped = table.column("value").null_count
+        if skipped and not json:
+            show(
+                f"{counted(skipped, 'sum')} left out, of too many digits", style="bold"
+            )
 
 
 def _asked(ask: Callable[..., pa.Table], description: str) -> pa.Table:

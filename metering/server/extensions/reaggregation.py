@@ -82,7 +82,7 @@ def _objects(batch: pa.RecordBatch, times: dict[int, str]) -> list[dict[str, Any
 
 def _plain(name: str, column: pa.Array, times: dict[int, str]) -> list[Any]:
     if name == _VALUE:
-        return [_number(each) for each in column.to_pylist()]
+        return [None if each is None else _number(each) for each in column.to_pylist()]
     if name in _TIMES:
         instants: list[int] = column.cast(pa.int64()).to_pylist()
         # Many rows, and few windows.

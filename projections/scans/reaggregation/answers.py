@@ -1,9 +1,13 @@
-"""Answers: cells of all events as the table that was asked for."""
+"""Answers: cells of all events as the table that was asked for.
+
+Of all values only a sum can be null: one of more digits than the stored type.
+"""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
 from ledger.usage.columns import TIMESTAMP
@@ -41,6 +45,8 @@ from projections.scans.reaggregation.errors import SummaryTooLargeError
 from projections.scans.reaggregation.question import Measure, Question
 
 _GREATEST = 10 ** (STORED_INTEGER_DIGITS + FRACTION_DIGITS) - 1
+# Of an error, which has to be read.
+_NAMED = 10
 # One array of strings holds two gigabytes.
 _ROWS_IN_A_PIECE = 1 << 20
 
@@ -52,9 +58,6 @@ def answer(question: Question, measure: Measure, cells: pa.Table) -> Iterator[pa
         question: what is asked.
         measure: whose cells.
         cells: one for each key, sorted by key.
-
-    Raises:
-        SummaryTooLargeError: a sum does not fit the stored type.
     """
     known = arrays_of(cells)
     if measure.formula is Formula.UNIQUE_COUNT:
@@ -63,6 +66,26 @@ def answer(question: Question, measure: Measure, cells: pa.Table) -> Iterator[pa
         end = start + _ROWS_IN_A_PIECE
         piece = {name: values[start:end] for name, values in known.items()}
         yield _answer(question, measure, piece)
+
+
+def check_sums(answer: pa.Table) -> None:
+    """Check that no sum of an answer is too large.
+
+    Raises:
+        SummaryTooLargeError: one is.
+    """
+    values = answer.column("value")
+    if not values.null_count:
+        return
+    too_large = answer.filter(values.is_null()).group_by(
+        ["meter", "customer"], use_threads=False
+    )
+    series = too_large.aggregate([])
+    first = series.slice(0, _NAMED)
+    raise SummaryTooLargeError(
+        list(zip(*(column.to_pylist() for column in first.columns), strict=True)),
+        series.num_rows,
+    )
 
 
 def no_answer(question: Question) -> pa.Table:
@@ -116,28 +139,30 @@ def _values(measure: Measure, cells: Arrays) -> pa.Array:
         case Formula.COUNT:
             return cells[COUNT].cast(QUANTITY)
         case Formula.SUM:
-            return _sums(measure, cells)
+            return _sums(cells)
         case Formula.AVG:
             return _averages(cells)
         case Formula.MIN | Formula.MAX | Formula.LAST | Formula.UNIQUE_COUNT:
             return cells[VALUE]
 
 
-def _sums(measure: Measure, cells: Arrays) -> pa.Array:
+def _sums(cells: Arrays) -> pa.Array:
     limbs = np.stack(limbs_in(cells))
     words = words_of_limbs(limbs)
-    if len(words) > 1:
-        # Only sums near the greatest number have to be looked at one by one.
-        high = words[1]
-        is_near = (high >= _GREATEST >> 64) | (high <= -(_GREATEST >> 64))
-        for word in words[2:]:
-            is_near |= word != high >> 63
-        for at in np.flatnonzero(is_near).tolist():
-            if abs(number_of_limbs(limbs[:, at])) > _GREATEST:
-                raise SummaryTooLargeError(
-                    measure.meter_id, cells[CUSTOMER][at].as_py()
-                )
-    return decimals_of(widened(words[:2], 2))
+    sums = decimals_of(widened(words[:2], 2))
+    if len(words) == 1:
+        return sums
+    # Only sums near the greatest number have to be looked at one by one.
+    high = words[1]
+    is_near = (high >= _GREATEST >> 64) | (high <= -(_GREATEST >> 64))
+    for word in words[2:]:
+        is_near |= word != high >> 63
+    is_too_large = np.zeros(len(high), bool)
+    for at in np.flatnonzero(is_near).tolist():
+        is_too_large[at] = abs(number_of_limbs(limbs[:, at])) > _GREATEST
+    if not is_too_large.any():
+        return sums
+    return pc.if_else(pa.array(is_too_large), None, sums)
 
 
 def _averages(cells: Arrays) -> pa.Array:

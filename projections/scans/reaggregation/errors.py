@@ -6,6 +6,8 @@ MeteringError
     └── ValueUnreadableError
 """
 
+from collections.abc import Sequence
+
 from ledger.errors import MeteringError
 from ledger.usage.quantities import FRACTION_DIGITS, STORED_INTEGER_DIGITS
 
@@ -17,27 +19,36 @@ class ReaggregationError(MeteringError):
 
 
 class SummaryTooLargeError(ReaggregationError):
-    """A sum has more digits than a value can have.
+    """Sums have more digits than the stored type.
 
     Attributes:
-        meter_id: the meter.
-        customer: the customer.
+        series: meter id and customer of the first of them, in that order; at most 10.
+        count: how many customers on meters there are.
     """
 
     code = "summary_too_large"
 
-    def __init__(self, meter_id: str, customer: str) -> None:
+    def __init__(self, series: Sequence[tuple[str, str]], count: int) -> None:
+        assert series, "there is a sum that is too large"
+        named = [
+            f"customer {customer!r} on meter {meter}" for meter, customer in series
+        ]
+        if count > len(named):
+            named.append(f"{count - len(named)} more")
+        verb = "adds" if count == 1 else "add"
         super().__init__(
-            f"The usage of customer {customer!r} on meter {meter_id} adds up to more"
-            f" than {STORED_INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits can"
-            " say; ask for shorter windows"
+            f"The usage of {', '.join(named)} {verb} up to more than"
+            f" {STORED_INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits can"
+            " say; ask for shorter windows, or with skip_too_large for all others"
         )
-        self.meter_id = meter_id
-        self.customer = customer
+        self.series = tuple(series)
+        self.count = count
 
-    def __reduce__(self) -> tuple[type["SummaryTooLargeError"], tuple[str, str]]:
-        """Pickle the arguments: partials are made in other processes."""
-        return type(self), (self.meter_id, self.customer)
+    def __reduce__(
+        self,
+    ) -> tuple[type["SummaryTooLargeError"], tuple[Sequence[tuple[str, str]], int]]:
+        """Pickle the arguments: answers may be made in other processes."""
+        return type(self), (self.series, self.count)
 
 
 class ValueUnreadableError(ReaggregationError):

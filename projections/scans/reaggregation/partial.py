@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.segments.parts import LocalFile
-from projections.scans.reaggregation.answers import answer, no_answer
+from projections.scans.reaggregation.answers import answer, check_sums, no_answer
 from projections.scans.reaggregation.batches import Portion, pieces_of
 from projections.scans.reaggregation.cells import (
     COUNT,
@@ -110,10 +110,11 @@ def combine(
         `window_start`, `window_end`, `value` and `event_count`; sorted by meter,
         customer, dimensions (null first) and window. Each window in which an event
         counts has a row, cut to the bounds of the question. Equal events give equal
-        tables, however they were cut into partials.
+        tables, however they were cut into partials. A value is null where the question
+        skips sums that do not fit a decimal(38, 12).
 
     Raises:
-        SummaryTooLargeError: a sum does not fit a decimal(38, 12).
+        SummaryTooLargeError: one does not, and the question does not skip it.
         ValueUnreadableError: see `partial`.
     """
     gatherings = _gatherings(question)
@@ -137,7 +138,10 @@ def combine(
         for answers in _in_threads(answer_of, by_meter_id, threads)
         for piece in answers
     ]
-    return pa.concat_tables(pieces) if pieces else no_answer(question)
+    found = pa.concat_tables(pieces) if pieces else no_answer(question)
+    if not question.skips_too_large:
+        check_sums(found)
+    return found
 
 
 class _Gathering:

@@ -69,6 +69,8 @@ class Question:
         dimensions: payload keys by whose strings usage is split as well.
         filters: payload keys with the strings that make an event count.
         up_to: position after which events do not count.
+        skips_too_large: whether a sum of more digits than the stored type is null; it
+            is an error otherwise.
     """
 
     measures: tuple[Measure, ...]
@@ -79,6 +81,7 @@ class Question:
     dimensions: tuple[str, ...] = ()
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     up_to: int
+    skips_too_large: bool = False
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""

@@ -115,3 +115,40 @@ def test_a_column_that_is_no_filter_says_what_to_use(store: Path) -> None:
 
     assert result.exit_code == 1
     assert "start_time" in result.stderr
+
+
+@pytest.fixture
+def large(store: Path) -> Path:
+    """The same store, in which the sizes of cus_1 are too large to be added up."""
+    with metering.connect(store, clock=metering.FixedClock(DAY)) as m:
+        payload = {"stripe_customer_id": "cus_1", "value": "1", "size": "9" * 26}
+        for _ in range(2):
+            create_event(m, payload=payload)
+    return store
+
+
+def test_a_sum_that_is_too_large_is_one_line(large: Path) -> None:
+    result = run("reaggregate", "--value-key", "size")
+
+    assert result.exit_code == 1
+    assert "The usage of customer 'cus_1' on meter mtr_" in result.stderr
+
+
+def test_a_sum_that_is_too_large_can_be_left_out(large: Path) -> None:
+    words = ["reaggregate", "--value-key", "size", "--skip-too-large"]
+
+    on_screen = run(*words, "--start", "2025-03-01")
+    in_json = run(*words, "--start", "2025-03-01", "--json")
+
+    assert "1 sum left out, of too many digits" in on_screen.stdout
+    [line] = [
+        json.loads(line) for line in in_json.stdout.splitlines() if "cus_1" in line
+    ]
+    assert (line["value"], line["event_count"]) == (None, 2)
+
+
+def test_a_comparison_needs_every_sum(large: Path) -> None:
+    result = run("reaggregate", "--value-key", "size", "--diff", "--skip-too-large")
+
+    assert result.exit_code == 2
+    assert "--skip-too-large" in result.stderr

@@ -139,6 +139,27 @@ def test_answers_are_those_of_the_library(
     assert differences(json.loads(rows.body, parse_float=Decimal), shape) == []
 
 
+def test_a_sum_that_is_too_large_is_named_or_null(
+    server: Server, client: stripe.StripeClient, library: metering.Metering
+) -> None:
+    meter = create_meter(client)
+    for customer in ("cus_1", "cus_1", "cus_2"):
+        payload = {"stripe_customer_id": customer, "value": "1", "size": "9" * 26}
+        create_event(client, meter, payload=payload)
+    asked = {"meters": [meter.id], "value_key": "size", "window": "month"}
+
+    refused = send(server, asked, JSON)
+    rows = rows_of(send(server, {**asked, "skip_too_large": True}, JSON))
+    query = urlencode({**asked, "meters": meter.id, "skip_too_large": "true"})
+    by_query = rows_of(server.ask("GET", f"{PATH}?{query}"))
+
+    error = json.loads(refused.body)["error"]
+    assert (refused.status, error["code"]) == (400, "summary_too_large")
+    assert f"customer 'cus_1' on meter {meter.id} adds up" in error["message"]
+    assert [row["value"] for row in rows] == [None, Decimal("9" * 26)]
+    assert by_query == rows
+
+
 def test_a_query_a_form_and_json_ask_the_same(
     server: Server, library: metering.Metering, event_name: str
 ) -> None:

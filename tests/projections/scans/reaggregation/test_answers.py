@@ -211,6 +211,48 @@ def test_a_sum_may_be_the_greatest_number_and_no_greater(most: Decimal) -> None:
         ask(question(), event(1, most), event(2, unit))
 
 
+@pytest.mark.parametrize("most", [MOST, MOST.copy_negate()])
+def test_a_sum_that_is_too_large_can_be_null_beside_the_others(most: Decimal) -> None:
+    asked = question(measure(), skips_too_large=True)
+    events = [
+        event(1, most),
+        event(2, most),
+        event(3, most, customer="cus_2"),
+        event(4, 5, customer="cus_3"),
+    ]
+
+    answer = ask(asked, *events)
+
+    assert answer["customer"].to_pylist() == ["cus_1", "cus_2", "cus_3"]
+    assert values(answer) == [None, most, 5]
+    assert answer["event_count"].to_pylist() == [2, 1, 1]
+    assert answer.schema == ask(asked).schema
+
+
+def test_all_series_whose_sum_is_too_large_are_counted_and_the_first_named() -> None:
+    asked = question(
+        measure(),
+        measure(meter_id="mtr_2", event_name="calls"),
+        dimensions=("model",),
+    )
+    names = [(name, f"cus_{n:02}") for name in ("calls", "tokens") for n in range(7)]
+    events = [
+        event(at, MOST, event_name=name, customer=customer, payload={"model": model})
+        for at, (name, customer, model) in enumerate(
+            [(*each, model) for each in names for model in "aabb"], 1
+        )
+    ]
+
+    with pytest.raises(SummaryTooLargeError) as raised:
+        ask(asked, *events, event(100, 1, customer="cus_99"))
+
+    expected = [("mtr_1", f"cus_{n:02}") for n in range(7)]
+    expected += [("mtr_2", f"cus_{n:02}") for n in range(3)]
+    assert raised.value.series == tuple(expected)
+    assert raised.value.count == 14
+    assert "customer 'cus_02' on meter mtr_2, 4 more add up to" in raised.value.message
+
+
 def test_a_text_that_is_no_number_is_named_with_its_position() -> None:
     asked = question(measure(payload_key="amount"))
     events = [event(at, payload={"amount": text}) for at, text in [(7, "1_0"), (3, "")]]
@@ -224,7 +266,10 @@ def test_a_text_that_is_no_number_is_named_with_its_position() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [SummaryTooLargeError("mtr_1", "cus_1"), ValueUnreadableError(3, "amount", "1_0")],
+    [
+        SummaryTooLargeError([("mtr_1", "cus_1")], 5),
+        ValueUnreadableError(3, "amount", "1_0"),
+    ],
 )
 def test_errors_can_be_sent(error: Exception) -> None:
     sent = pickle.loads(pickle.dumps(error))
