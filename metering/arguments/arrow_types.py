@@ -22,13 +22,18 @@ def require_type(
     Raises:
         SourceError: it is not allowed; names the column and what would be right.
     """
-    kind_of_values = _value_type(field.type)
-    if not is_allowed(kind_of_values) and not pa.types.is_null(kind_of_values):
+    if not holds(field.type, is_allowed):
         raise SourceError(
             f"Column {field.name!r} has type {field.type}, which cannot hold {kind};"
             f" {hint}",
             param=field.name,
         )
+
+
+def holds(kind: pa.DataType, is_allowed: Callable[[pa.DataType], bool]) -> bool:
+    """Whether a type, or that of its dictionary, is allowed; null always is."""
+    kind_of_values = _value_type(kind)
+    return is_allowed(kind_of_values) or pa.types.is_null(kind_of_values)
 
 
 def as_string(column: pa.Array) -> pa.Array:
@@ -84,9 +89,14 @@ def is_word(kind: pa.DataType) -> bool:
     return is_text(kind) or pa.types.is_integer(kind)
 
 
+def is_exact(kind: pa.DataType) -> bool:
+    """Whether values are strings or exact numbers."""
+    return is_word(kind) or pa.types.is_decimal(kind)
+
+
 def is_value(kind: pa.DataType) -> bool:
     """Whether values are strings or numbers."""
-    return is_word(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
+    return is_exact(kind) or pa.types.is_floating(kind)
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -97,14 +107,10 @@ def is_time(kind: pa.DataType) -> bool:
 def is_payload(kind: pa.DataType) -> bool:
     """Whether values are keys and values: a map, a struct, or JSON."""
     if pa.types.is_map(kind):
-        return is_text(_value_type(kind.key_type)) and is_value(
-            _value_type(kind.item_type)
-        )
+        return is_text(_value_type(kind.key_type))
     if pa.types.is_struct(kind):
-        names = [field.name for field in kind]
-        return len(set(names)) == len(names) and all(
-            is_value(_value_type(field.type)) for field in kind
-        )
+        names: list[str] = kind.names
+        return len(set(names)) == len(names)
     return is_text(kind)
 
 

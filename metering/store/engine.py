@@ -128,6 +128,8 @@ class CheckedEvents(Generic[RefusalT]):
         requests: the index of an event, and the request to write down if it is new.
         sent_at: when each was first sent (int64), see `Draft`; None is now.
         is_rounded: which of them have a rounded value (bool); None is none of them.
+        left_out: names of what was left out of payloads, and the numbers of the events
+            that lack it.
     """
 
     events: UsageEvents
@@ -138,6 +140,7 @@ class CheckedEvents(Generic[RefusalT]):
     requests: Sequence[tuple[int, Request]] = ()
     sent_at: np.ndarray | None = None
     is_rounded: np.ndarray | None = None
+    left_out: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""

@@ -19,9 +19,10 @@ from metering.cli.screens.text import counted, number, rate
 from metering.usage.ingest.options import Identity
 
 _REJECTIONS_SHOWN = 5
+_KEYS_SHOWN = 5
 _COUNTED = (
     *("accepted", "duplicates", "rejected", "rounded"),
-    *("first_position", "last_position"),
+    *("first_position", "last_position", "left_out"),
 )
 _REMEDIES = {
     "no_meter": "Create the meter with meters create, or here with --create-meter.",
@@ -128,11 +129,22 @@ def show_reports(reports: Sequence[FileReport], identity: Identity) -> None:
     )
     for report in reports:
         _show_rounded(report)
+        _show_left_out(report)
         _show_rejections(report)
     unnamed = sum(report.receipt.unnamed for report in reports)
     if unnamed:
         rows = counted(unnamed, "row")
         show(f"{rows} without an identifier told apart {_MEANINGS[identity]}")
+
+
+def _show_left_out(report: FileReport) -> None:
+    left_out = list(report.receipt.left_out.items())
+    if not left_out:
+        return
+    first = [f"{name} ({number(rows)})" for name, rows in left_out[:_KEYS_SHOWN]]
+    more = len(left_out) - len(first)
+    named = ", ".join([*first, *([f"{number(more)} more keys"] if more else [])])
+    show(f"{report.file.name}: left out of payloads, rows by key: {named}")
 
 
 def _rate(report: FileReport) -> str:

@@ -7,6 +7,7 @@ contradict what was recorded, and are refused one by one. An answer is not kept:
 answer to a repetition counts duplicates.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -53,7 +54,15 @@ _LIMITS = BodyLimits(
     compressions=(Compression.GZIP, Compression.ZSTD),
 )
 _OBJECT = "metering.ingest_receipt"
-_COLUMNS = ("event_name", "identifier", "timestamp", "customer", "value", "payload")
+_COLUMNS = {
+    "event_name_column": "event_name",
+    "identifier_column": "identifier",
+    "timestamp_column": "timestamp",
+    "customer_column": "customer",
+    "value_column": "value",
+    "payload_column": "payload",
+    "payload_columns": "payload_keys",
+}
 
 _ColumnName = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
 
@@ -68,6 +77,8 @@ class BulkIngest(IngestOptions, frozen=True, kw_only=True):
         customer_column: name of the column of customers.
         value_column: name of the column of values.
         payload_column: name of the column of payloads.
+        payload_columns: names of the only columns that are payload keys; all others are
+            if left out.
     """
 
     event_name_column: _ColumnName | None = None
@@ -76,6 +87,7 @@ class BulkIngest(IngestOptions, frozen=True, kw_only=True):
     customer_column: _ColumnName | None = None
     value_column: _ColumnName | None = None
     payload_column: _ColumnName | None = None
+    payload_columns: Sequence[_ColumnName] | None = None
 
 
 def _ingest(call: Call) -> Answer:
@@ -138,17 +150,15 @@ def _check_size(body: EventsBody) -> None:
 
 
 def _columns(call: Call, kind: Format) -> Columns:
-    named = {
-        name: call.given[f"{name}_column"]
-        for name in _COLUMNS
-        if f"{name}_column" in call.given
-    }
+    named = {param: call.given[param] for param in _COLUMNS if param in call.given}
     if named and kind.is_cloud_events:
-        param = f"{next(iter(named))}_column"
+        param = next(iter(named))
         raise InvalidRequestError(
             f"Invalid {param}: CloudEvents have no columns", param=param
         )
-    return Columns(**named)
+    if (kept := named.get("payload_columns")) is not None:
+        named["payload_columns"] = tuple(kept)
+    return Columns(**{_COLUMNS[param]: given for param, given in named.items()})
 
 
 def _options(call: Call) -> dict[str, Any]:
@@ -165,6 +175,7 @@ def _numbers_of(receipt: IngestReceipt) -> dict[str, Any]:
         "rounded": receipt.rounded,
         "first_position": receipt.first_position,
         "last_position": receipt.last_position,
+        "left_out": dict(receipt.left_out),
     }
 
 

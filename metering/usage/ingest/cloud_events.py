@@ -22,8 +22,8 @@ from metering.decoding.json_parsing import (
 from metering.errors import SourceError
 from metering.usage.ingest.layout import Columns
 
-CLOUD_EVENT_COLUMNS = Columns(customer="subject")
-"""Where the rows have what."""
+_COLUMNS = Columns(customer="subject")
+_COLUMNS_WITHOUT_SUBJECT = Columns()
 
 _VERSION = "1.0"
 _REQUIRED = ("id", "source", "type")
@@ -73,6 +73,12 @@ def _rows_of(events: Iterable[object]) -> Iterator[object]:
             yield each if isinstance(each, JsonInvalidError) else _row_of(each)
         except ValueError as error:
             yield error
+
+
+def cloud_event_columns(row: object) -> Columns:
+    """Return where a row has what; one without a subject has its customer in its data."""
+    is_without = isinstance(row, Mapping) and row.get("subject") is None
+    return _COLUMNS_WITHOUT_SUBJECT if is_without else _COLUMNS
 
 
 def _row_of(event: object) -> Mapping[str, object]:

@@ -40,6 +40,7 @@ from metering.usage.ingest.receipts import (
     ReceiptTally,
     Rejection,
 )
+from metering.usage.ingest.schemas import check_fit
 from metering.usage.ingest.sources import Piece, Source, open_source
 from projections.meters.catalog import Definitions
 
@@ -71,6 +72,8 @@ class Ingestion:
     def run(self, source: object, progress: ProgressCallback | None) -> IngestReceipt:
         """Append all pieces of a source, and report what became of its rows."""
         opened = open_source(source, self._columns, self._options)
+        if opened.schema is not None:
+            check_fit(opened.schema, self._columns, self._engine.definitions())
         self._naming = self._naming_for(opened)
         tally = ReceiptTally()
 
@@ -176,6 +179,9 @@ def _count(
         if tally.first_position is None:
             tally.first_position = int(appended[0])
         tally.last_position = int(appended[-1])
+    for name, numbers in sorted(checked.left_out.items()):
+        rows = np.count_nonzero(np.isin(numbers, checked.numbers[is_new]))
+        tally.leave_out(name, int(rows))
     identifiers = batch_of(checked.events).column("identifier")
     for row, fields in outcome.conflicts.items():
         identifier = identifiers[row].as_py()

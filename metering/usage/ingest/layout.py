@@ -127,12 +127,11 @@ def locate(
         if not pa.types.is_null(column.type)
     }
 
-    def find(column: str | Constant | None) -> pa.Array | Constant | None:
-        return by_name.get(column) if isinstance(column, str) else column
+    nothing = pa.nulls(batch.num_rows, pa.string())
 
-    event_name = find(columns.event_name)
-    if event_name is None:
-        event_name = pa.nulls(batch.num_rows, pa.string())
+    def find(column: str | Constant | None) -> pa.Array | Constant | None:
+        return by_name.get(column, nothing) if isinstance(column, str) else column
+
     payload = by_name.get(columns.payload)
     if payload is None:
         payload = {
@@ -146,7 +145,7 @@ def locate(
         payload = dict(zip(payload.type.names, fields, strict=True))
     return LocatedColumns(
         numbers=numbers,
-        event_name=event_name,
+        event_name=find(columns.event_name),
         identifier=by_name.get(columns.identifier),
         timestamp=by_name.get(columns.timestamp),
         customer=find(columns.customer),
@@ -180,7 +179,7 @@ def check_keys(columns: Columns, rows: Iterable[object]) -> None:
     keys: dict[str, None] = {}
     for row in rows:
         if isinstance(row, Mapping):
-            keys.update(dict.fromkeys(map(str, row)))
+            keys.update(dict.fromkeys(key for key in row if isinstance(key, str)))
     if not keys:
         return
     event_name = columns.event_name

@@ -21,7 +21,7 @@ from ledger.usage.columns import (
     words,
 )
 from ledger.usage.quantities import QUANTITY
-from metering.arguments.arrow_types import is_float, texts_of
+from metering.arguments.arrow_types import holds, is_exact, is_value, texts_of
 from metering.arguments.columns import (
     are_null,
     plain_identifiers,
@@ -38,7 +38,9 @@ from metering.usage.ingest.layout import Constant, LocatedColumns
 from metering.usage.ingest.naming import UNNAMED
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.payloads import (
+    PlainPayload,
     have_key,
+    no_plain_payload,
     plain_flat_payload,
     plain_map_payload,
 )
@@ -58,16 +60,15 @@ def check_rows(
     are_rounded: list[bool] = []
     rejections: dict[int, Rejection] = {}
     doubts: dict[int, Rejection] = {}
+    left_out: dict[str, list[int]] = {}
     for row in rows:
         if isinstance(row, Rejection):
             rejections[row.row] = row
             continue
         identifier = UNNAMED if row.identifier is None else row.identifier
-        payload = given = row.payload_for(arrival.definitions)
-        if options.rounding is not None:
-            meter = arrival.definitions.by_event_name.get(str(row.event_name))
-            payload = with_rounded_value(given, meter)
         try:
+            given, lost = row.payload_for(arrival.definitions)
+            payload = _rounded(given, row, arrival, options)
             event, doubt = check_sent_event(
                 arrival,
                 event_name=row.event_name,
@@ -84,6 +85,8 @@ def check_rows(
             if doubt is not None:
                 doubts[row.number] = _rejection(row, doubt)
             are_rounded.append(payload is not given)
+            for name in lost:
+                left_out.setdefault(name, []).append(row.number)
     return CheckedEvents(
         events=usage_batch(accepted) if accepted else empty_batch(),
         numbers=np.array(numbers, np.int64),
@@ -91,7 +94,16 @@ def check_rows(
         is_rounded=np.array(are_rounded, bool),
         refusals=rejections,
         doubts=Doubts.of(doubts, numbers),
+        left_out={name: np.array(each) for name, each in left_out.items()},
     )
+
+
+def _rounded(
+    payload: object, row: SourceRow, arrival: Arrival, options: IngestOptions
+) -> object:
+    if options.rounding is None:
+        return payload
+    return with_rounded_value(payload, row.meter(arrival.definitions))
 
 
 def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
@@ -120,27 +132,32 @@ def check_columns(
     columns: LocatedColumns, arrival: Arrival, options: IngestOptions
 ) -> CheckedEvents[Rejection]:
     """Check a piece of a source column by column, and what is not plain row by row."""
+    left_out: dict[str, list[np.ndarray]] = {}
+
+    def parts() -> Iterator[ColumnPart]:
+        for meter, alike in _by_shape(columns, arrival):
+            part = columns if len(alike) == len(columns) else columns.take(alike)
+            made, lost = _events(part, meter, arrival, options)
+            for name, rows in lost.items():
+                lost_by = part.numbers[rows[made.is_plain[rows]]]
+                left_out.setdefault(name, []).append(lost_by)
+            is_in_doubt = made.is_in_doubt | (meter.status is not MeterStatus.ACTIVE)
+            yield made._replace(numbers=alike, is_in_doubt=is_in_doubt)
 
     def check_alone(at: np.ndarray) -> CheckedEvents[Rejection]:
         checked = check_rows(rows_of(columns, at), arrival, options)
+        for name, numbers in checked.left_out.items():
+            left_out.setdefault(name, []).append(numbers)
         return replace(
             checked, numbers=np.searchsorted(columns.numbers, checked.numbers)
         )
 
-    checked = passed_or_checked(
-        _parts(columns, arrival, options), _has_own_timestamp(columns), check_alone
+    checked = passed_or_checked(parts(), _has_own_timestamp(columns), check_alone)
+    return replace(
+        checked,
+        numbers=columns.numbers[checked.numbers],
+        left_out={name: np.concatenate(each) for name, each in left_out.items()},
     )
-    return replace(checked, numbers=columns.numbers[checked.numbers])
-
-
-def _parts(
-    columns: LocatedColumns, arrival: Arrival, options: IngestOptions
-) -> Iterator[ColumnPart]:
-    for meter, alike in _by_shape(columns, arrival):
-        part = columns if len(alike) == len(columns) else columns.take(alike)
-        made = _events(part, meter, arrival, options)
-        is_in_doubt = made.is_in_doubt | (meter.status is not MeterStatus.ACTIVE)
-        yield made._replace(numbers=alike, is_in_doubt=is_in_doubt)
 
 
 def _by_shape(
@@ -190,8 +207,12 @@ def _events(
     meter: MeterDefinition,
     arrival: Arrival,
     options: IngestOptions,
-) -> ColumnPart:
-    """Build events of all rows, numbered from 0; those out of time are in doubt."""
+) -> tuple[ColumnPart, Mapping[str, np.ndarray]]:
+    """Build events of all rows, numbered from 0; those out of time are in doubt.
+
+    Returns:
+        Also, by name, the indices of the rows that lack a label.
+    """
     length = len(columns)
     identifiers, is_plain = _identifiers(columns)
     timestamps = np.full(length, arrival.now)
@@ -204,20 +225,18 @@ def _events(
         timestamps = np.where(absent, timestamps, instants)
         is_plain &= is_time | absent
     is_in_time = (timestamps >= arrival.earliest) & (timestamps <= arrival.latest)
-    customer, value, rest, is_plain_payload = _payload(columns, meter)
-    is_plain &= is_plain_payload
-    if isinstance(customer, pa.Array) and is_float(customer.type):
-        is_plain[:] = False
+    payload = _payload(columns, meter)
+    is_plain &= payload.is_plain
     if meter.needs_string:
-        is_plain &= have_key(rest, meter.value_payload_key)
-    customers, has_customer = plain_words(_column(customer, length), LONGEST_TEXT)
+        is_plain &= have_key(payload.rest, meter.value_payload_key)
+    customer = _column(_first(columns.customer, payload.customer), length)
+    customers, has_customer = plain_words(customer, LONGEST_TEXT)
     is_plain &= has_customer
     values, is_rounded = pa.nulls(length, QUANTITY), None
     if meter.needs_value:
+        value = _column(_first(columns.value, payload.value), length)
         rounds = options.rounding is not None
-        values, has_value, is_rounded = plain_values(
-            _column(value, length), rounds=rounds
-        )
+        values, has_value, is_rounded = plain_values(value, rounds=rounds)
         is_plain &= has_value
     names = _column(columns.event_name, length)
     events = pa.RecordBatch.from_arrays(
@@ -227,13 +246,14 @@ def _events(
             customers,
             pa.array(timestamps).view(TIMESTAMP),
             values,
-            rest,
+            payload.rest,
         ],
         schema=USAGE,
     )
-    return ColumnPart(
+    part = ColumnPart(
         events, np.arange(length), is_plain, ~is_in_time, is_rounded=is_rounded
     )
+    return part, payload.left_out
 
 
 def _identifiers(columns: LocatedColumns) -> tuple[pa.Array, np.ndarray]:
@@ -248,37 +268,47 @@ def _identifiers(columns: LocatedColumns) -> tuple[pa.Array, np.ndarray]:
     return identifiers, is_plain | absent.to_numpy(zero_copy_only=False)
 
 
-def _payload(
-    columns: LocatedColumns, meter: MeterDefinition
-) -> tuple[
-    pa.Array | Constant | None, pa.Array | Constant | None, pa.Array, np.ndarray
-]:
-    """Find the customer, the value, and the rest of the payload."""
-    customer_key = meter.customer_payload_key
-    value_key = meter.value_payload_key if meter.needs_value else None
-    customer, value = columns.customer, columns.value
-    if isinstance(columns.payload, Mapping):
-        flat = dict(columns.payload)
-        found = flat.pop(customer_key, None)
-        customer = found if customer is None else customer
-        if value_key is not None:
-            found = flat.pop(value_key, None)
-            value = found if value is None else value
-        elif value is not None:
-            flat[meter.value_payload_key] = _column(value, len(columns))
-        gathered = plain_flat_payload(flat, len(columns))
-        return customer, value, gathered.rest, gathered.is_plain
+def _payload(columns: LocatedColumns, meter: MeterDefinition) -> PlainPayload:
+    """Take payloads apart; a customer and a value in named columns go before theirs."""
+    payload, rows = columns.payload, len(columns)
+    is_label = columns.value is not None and not meter.needs_value
+    if isinstance(payload, Mapping):
+        if not all(_are_fit(payload, columns, meter)):
+            return no_plain_payload(rows)
+        if is_label:
+            label = _column(columns.value, rows)
+            payload = {**payload, meter.value_payload_key: label}
+        return plain_flat_payload(payload, rows, *_keys(meter))
     if (
-        not pa.types.is_map(columns.payload.type)
-        or is_float(columns.payload.type.item_type)
-        or customer is not None
-        or value is not None
+        not pa.types.is_map(payload.type)
+        or not holds(payload.type.item_type, is_exact)
+        or is_label
     ):
         # Strings to be parsed, or a mixture: every row is checked alone.
-        nothing = plain_flat_payload({}, len(columns))
-        return None, None, nothing.rest, np.zeros(len(columns), bool)
-    mapped = plain_map_payload(columns.payload, customer_key, value_key)
-    return mapped.customer, mapped.value, mapped.rest, mapped.is_plain
+        return no_plain_payload(rows)
+    return plain_map_payload(payload, *_keys(meter))
+
+
+def _keys(meter: MeterDefinition) -> tuple[str, str | None]:
+    value_key = meter.value_payload_key if meter.needs_value else None
+    return meter.customer_payload_key, value_key
+
+
+def _are_fit(
+    payload: Mapping[str, pa.Array], columns: LocatedColumns, meter: MeterDefinition
+) -> Iterator[bool]:
+    """Return whether columns can hold the customer and the value, if they have to."""
+    if columns.customer is None and meter.customer_payload_key in payload:
+        yield holds(payload[meter.customer_payload_key].type, is_exact)
+    needs_any = meter.needs_value or meter.needs_string
+    if needs_any and columns.value is None and meter.value_payload_key in payload:
+        yield holds(payload[meter.value_payload_key].type, is_value)
+
+
+def _first(
+    named: pa.Array | Constant | None, found: pa.Array | None
+) -> pa.Array | Constant | None:
+    return found if named is None else named
 
 
 def _column(column: pa.Array | Constant | None, length: int) -> pa.Array:

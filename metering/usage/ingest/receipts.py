@@ -1,11 +1,19 @@
 """What an ingestion reports: while it goes on, and when it is done."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
 import pyarrow as pa
+
+from metering.arguments.strings import LONGEST_NAME
+
+NAMES_MAX = 100
+"""Names of labels that a receipt tells apart, the rest are counted under `OTHER_NAMES`."""
+
+OTHER_NAMES = "…"
 
 REJECTIONS = pa.schema(
     [
@@ -57,6 +65,9 @@ class IngestReceipt:
         rejections: row (from 0), identifier, code and message of each rejected row,
             in the order of the rows.
         rounded: how many of the accepted rows have a value that was rounded.
+        left_out: payload keys, and from how many of the accepted rows each was left out,
+            since its value is too long or has no string, or it is no key. The most
+            frequent first, else by name; all beyond 100 are counted under ``…``.
     """
 
     accepted: int
@@ -66,7 +77,8 @@ class IngestReceipt:
     last_position: int | None
     unnamed: int
     rejections: pa.Table
-    rounded: int = 0
+    rounded: int
+    left_out: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -81,6 +93,16 @@ class ReceiptTally:
     rounded: int = 0
     unnamed: int = 0
     rejections: list[Rejection] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def leave_out(self, name: str, rows: int) -> None:
+        """Count rows from which a label was left out."""
+        shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        shown = shown.encode(errors="replace").decode()
+        if shown not in self.left_out and len(self.left_out) >= NAMES_MAX:
+            shown = OTHER_NAMES
+        if rows:
+            self.left_out[shown] += rows
 
     def progress(self, total_rows: int | None) -> IngestProgress:
         """Return how far it has come."""
@@ -112,5 +134,8 @@ class ReceiptTally:
                     for column, declared in zip(columns, REJECTIONS, strict=True)
                 ],
                 schema=REJECTIONS,
+            ),
+            left_out=dict(
+                sorted(self.left_out.items(), key=lambda each: (-each[1], each[0]))
             ),
         )

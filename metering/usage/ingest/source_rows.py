@@ -1,15 +1,26 @@
 """Rows of a source as the check of one event wants them."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+from msgspec import UNSET
 
-from metering.arguments.arrow_types import as_text, is_float, is_text, texts_of
+from metering.arguments.arrow_types import (
+    as_text,
+    holds,
+    is_exact,
+    is_float,
+    is_text,
+    is_value,
+    texts_of,
+)
 from metering.arguments.columns import times_of
 from metering.arguments.times import Time
 from metering.decoding.json_parsing import JsonInvalidError, parse_json
+from metering.errors import MeterEventInvalidError
+from metering.usage.ingest.labels import UNWRITABLE, labels_of, split_labels
 from metering.usage.ingest.layout import (
     Columns,
     Constant,
@@ -17,6 +28,7 @@ from metering.usage.ingest.layout import (
     named_columns,
 )
 from metering.usage.ingest.receipts import Rejection
+from projections.kernels.meters import MeterDefinition
 from projections.meters.catalog import Definitions
 
 _MOST_NUMBER = 1 << 64
@@ -26,8 +38,11 @@ _MOST_NUMBER = 1 << 64
 class SourceRow:
     """One row of a source, unchecked.
 
-    `customer` and `value` are given where a column was named for them: they belong
-    under the payload keys of the meter, whatever those are.
+    Attributes:
+        customer: where a column was named for it, else UNSET. It belongs under the
+            payload key of the meter, whatever that is, and so does the value.
+        value: the same of the value.
+        unfit: payload keys whose column holds no customers, each with its type.
     """
 
     number: int
@@ -35,22 +50,56 @@ class SourceRow:
     identifier: object
     timestamp: Time | None
     payload: object
-    customer: object = None
-    value: object = None
+    customer: object = UNSET
+    value: object = UNSET
+    unfit: Mapping[str, pa.DataType] = field(default_factory=dict)
 
-    def payload_for(self, definitions: Definitions) -> object:
-        """Put the customer and the value where the row's meter looks for them."""
-        if self.customer is None and self.value is None:
-            return self.payload
-        meter = definitions.by_event_name.get(str(self.event_name))
+    def meter(self, definitions: Definitions) -> MeterDefinition | None:
+        """Return the row's meter, None where there is none."""
+        name = self.event_name
+        return definitions.by_event_name.get(name) if isinstance(name, str) else None
+
+    def payload_for(self, definitions: Definitions) -> tuple[object, Sequence[str]]:
+        """Return the payload as the row's meter wants it.
+
+        The customer and the value are where the meter looks for them, and what lies
+        beside them are labels.
+
+        Returns:
+            The payload, and the names of the labels that were left out.
+
+        Raises:
+            MeterEventInvalidError: the customer or the value lies in a column of a type
+                that cannot hold it.
+        """
+        meter = self.meter(definitions)
         if meter is None or not isinstance(self.payload, Mapping):
-            return self.payload
+            return self.payload, ()
         payload = dict(self.payload)
-        if self.customer is not None:
-            payload[meter.customer_payload_key] = self.customer
-        if self.value is not None:
-            payload[meter.value_payload_key] = self.value
-        return payload
+        strict = {meter.customer_payload_key}
+        if meter.needs_value or meter.needs_string:
+            strict.add(meter.value_payload_key)
+        for key, given in (
+            (meter.customer_payload_key, self.customer),
+            (meter.value_payload_key, self.value),
+        ):
+            if given is not UNSET:
+                # Null in a column that was named: there is none, wherever else one is.
+                payload.pop(key, None)
+                if given is not None:
+                    payload[key] = given
+            elif key in strict and key in payload:
+                self._check_fit(key, is_customer=key == meter.customer_payload_key)
+        return split_labels(payload, strict)
+
+    def _check_fit(self, key: str, *, is_customer: bool) -> None:
+        kind = self.unfit.get(key)
+        if kind is not None and (is_customer or not holds(kind, is_value)):
+            raise MeterEventInvalidError(
+                f"Invalid payload[{key}]: expected a string or a number, found {kind}",
+                code="payload_invalid",
+                param=f"payload[{key}]",
+            )
 
 
 def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
@@ -61,9 +110,9 @@ def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
     names = _words(part.event_name, len(rows))
     identifiers = _words(part.identifier, len(rows))
     timestamps = _times(part.timestamp, len(rows))
-    customers = _words(part.customer, len(rows))
-    values = _objects(part.value, len(rows))
-    payloads = _payloads(part.payload, len(rows))
+    customers = _words(part.customer, len(rows), UNSET)
+    values = _objects(part.value, len(rows), UNSET)
+    payloads, unfit = _payloads(part.payload, len(rows))
     for at in range(len(rows)):
         yield SourceRow(
             number=int(part.numbers[at]),
@@ -73,6 +122,7 @@ def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
             payload=payloads[at],
             customer=customers[at],
             value=values[at],
+            unfit=unfit,
         )
 
 
@@ -100,7 +150,8 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
     event_name = _named(take(columns.event_name))
     identifier = _named(take(columns.identifier))
     timestamp = take(columns.timestamp)
-    customer, value = take(columns.customer), take(columns.value)
+    customer = UNSET if columns.customer is None else take(columns.customer)
+    value = UNSET if columns.value is None else take(columns.value)
     payload = row.get(columns.payload)
     if payload is None:
         named = named_columns(columns)
@@ -139,9 +190,17 @@ def _parsed(payload: object) -> object:
         return error
 
 
-def _payloads(payload: pa.Array | Mapping[str, pa.Array], length: int) -> list[object]:
+def _payloads(
+    payload: pa.Array | Mapping[str, pa.Array], length: int
+) -> tuple[list[object], Mapping[str, pa.DataType]]:
+    """Read payloads, and which of their columns hold no customers, with their types."""
     if isinstance(payload, Mapping):
-        columns = {name: _objects(column, length) for name, column in payload.items()}
+        unfit = {
+            name: column.type
+            for name, column in payload.items()
+            if not holds(column.type, is_exact)
+        }
+        columns = {name: _cells(column) for name, column in payload.items()}
         return [
             {
                 name: column[at]
@@ -149,16 +208,16 @@ def _payloads(payload: pa.Array | Mapping[str, pa.Array], length: int) -> list[o
                 if column[at] is not None
             }
             for at in range(length)
-        ]
+        ], unfit
     if pa.types.is_map(payload.type):
-        return _mappings(payload)
-    return [_parsed(text) for text in texts_of(payload)]
+        return _mappings(payload), {}
+    return [_parsed(text) for text in texts_of(payload)], {}
 
 
 def _mappings(payload: pa.MapArray) -> list[object]:
     offsets = payload.offsets.to_pylist()
     keys = _objects(payload.keys, len(payload.keys))
-    items = _objects(payload.items, len(payload.items))
+    items = _cells(payload.items)
     mappings: list[object] = []
     for at, is_there in enumerate(payload.is_valid().to_pylist()):
         entries = slice(offsets[at], offsets[at + 1])
@@ -170,10 +229,24 @@ def _mappings(payload: pa.MapArray) -> list[object]:
     return mappings
 
 
-def _objects(column: pa.Array | Constant | None, length: int) -> list[object]:
+def _cells(column: pa.Array) -> list[object]:
+    """Read a column of a payload: strings and numbers as they are, all else as labels."""
+    if holds(column.type, is_value):
+        return _objects(column, len(column))
+    labels = labels_of(column)
+    cells: list[object] = list(texts_of(labels.texts))
+    if labels.are_left_out is not None:
+        for at in np.flatnonzero(labels.are_left_out):
+            cells[at] = UNWRITABLE
+    return cells
+
+
+def _objects(
+    column: pa.Array | Constant | None, length: int, absent: object = None
+) -> list[object]:
     match column:
         case None:
-            return [None] * length
+            return [absent] * length
         case Constant(text):
             return [text] * length
         case _:
@@ -186,10 +259,12 @@ def _objects(column: pa.Array | Constant | None, length: int) -> list[object]:
             return list(column.to_pylist())
 
 
-def _words(column: pa.Array | Constant | None, length: int) -> list[object]:
+def _words(
+    column: pa.Array | Constant | None, length: int, absent: object = None
+) -> list[object]:
     if isinstance(column, pa.Array):
         return _objects(column.cast(pa.string()), length)
-    return _objects(column, length)
+    return _objects(column, length, absent)
 
 
 def _times(column: pa.Array | None, length: int) -> list[Time | None]:

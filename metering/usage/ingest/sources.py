@@ -1,10 +1,9 @@
 """Sources: tables, streams, dicts and files, cut into pieces of one size.
 
-A piece is either columns or rows. A column of a type that cannot hold what it is for is
-refused as a whole, before anything is recorded.
+A piece is either columns or rows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -14,16 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from metering.arguments.arrow_types import (
-    is_payload,
-    is_time,
-    is_value,
-    is_word,
-    require_type,
-)
 from metering.errors import SourceError
 from metering.usage.ingest.bodies import EventsBody, open_body
-from metering.usage.ingest.cloud_events import CLOUD_EVENT_COLUMNS
+from metering.usage.ingest.cloud_events import cloud_event_columns
 from metering.usage.ingest.files import (
     BLANK,
     ColumnFile,
@@ -36,13 +28,12 @@ from metering.usage.ingest.layout import (
     Columns,
     LocatedColumns,
     check_keys,
-    check_names,
     locate,
-    named_columns,
 )
 from metering.usage.ingest.naming import Naming, NamingByFile
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import Rejection
+from metering.usage.ingest.schemas import check_schema
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
 
 ROWS_PER_PIECE = 50_000
@@ -58,12 +49,14 @@ class Source:
     Attributes:
         total_rows: how many rows it has, or None where it does not say.
         pieces: its rows in order.
+        schema: of its columns; None where it has rows.
         naming: names for rows without an identifier; None where they are made up.
         path: of a file.
     """
 
     total_rows: int | None
     pieces: Iterator[Piece]
+    schema: pa.Schema | None = None
     naming: Naming | None = None
     path: Path | None = None
 
@@ -86,8 +79,7 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
         case _ if hasattr(source, "__arrow_c_stream__"):
             with readable(_STREAM):
                 reader = pa.RecordBatchReader.from_stream(source)
-            pieces = _of_batches(reader, columns, _STREAM)
-            return Source(total_rows=None, pieces=pieces)
+            return _of_reader(reader, columns, _STREAM, None)
         case Iterable() if not isinstance(source, bytes | Mapping):
             return Source(total_rows=None, pieces=_of_objects(source, columns))
         case _:
@@ -98,20 +90,31 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
 
 
 def _of_table(table: pa.Table, columns: Columns) -> Source:
-    _check_schema(table.schema, columns)
+    check_schema(table.schema, columns)
     table = table.unify_dictionaries()
     pieces = (
         locate(columns, _one_batch(part), np.arange(start, start + part.num_rows))
         for start in range(0, table.num_rows, ROWS_PER_PIECE)
         for part in [table.slice(start, ROWS_PER_PIECE)]
     )
-    return Source(total_rows=table.num_rows, pieces=pieces)
+    return Source(total_rows=table.num_rows, pieces=pieces, schema=table.schema)
+
+
+def _of_reader(
+    reader: pa.RecordBatchReader, columns: Columns, name: str, naming: Naming | None
+) -> Source:
+    check_schema(reader.schema, columns)
+    return Source(
+        total_rows=None,
+        pieces=_of_batches(reader, columns, name),
+        schema=reader.schema,
+        naming=naming,
+    )
 
 
 def _of_batches(
     reader: pa.RecordBatchReader, columns: Columns, name: str
 ) -> Iterator[LocatedColumns]:
-    _check_schema(reader.schema, columns)
     first = 0
     with readable(name):
         for table in _portions(reader, reader.schema):
@@ -129,11 +132,10 @@ def _of_file(path: Path, columns: Columns) -> Source:
 def _of_body(body: EventsBody, columns: Columns) -> Source:
     opened = open_body(body, ROWS_PER_PIECE)
     if isinstance(opened, pa.RecordBatchReader):
-        pieces = _of_batches(opened, columns, body.name)
-        return Source(total_rows=None, pieces=pieces, naming=body.naming)
+        return _of_reader(opened, columns, body.name, body.naming)
     if isinstance(opened, LineFile) and body.format.is_cloud_events:
         # They need not have all that a CloudEvent can have.
-        rows = _of_rows(enumerate(opened.objects), CLOUD_EVENT_COLUMNS)
+        rows = _of_rows(enumerate(opened.objects), cloud_event_columns)
         return Source(total_rows=None, pieces=rows, naming=body.naming)
     return _of_opened(opened, columns, body.naming)
 
@@ -142,11 +144,15 @@ def _of_opened(
     file: ColumnFile | LineFile, columns: Columns, naming: Naming | None
 ) -> Source:
     if isinstance(file, LineFile):
-        pieces, total_rows = _of_objects(file.objects, columns), None
-    else:
-        _check_schema(file.schema, columns)
-        pieces, total_rows = _of_numbered_batches(file, columns), file.total_rows
-    return Source(total_rows=total_rows, pieces=pieces, naming=naming)
+        pieces = _of_objects(file.objects, columns)
+        return Source(total_rows=None, pieces=pieces, naming=naming)
+    check_schema(file.schema, columns)
+    return Source(
+        total_rows=file.total_rows,
+        pieces=_of_numbered_batches(file, columns),
+        schema=file.schema,
+        naming=naming,
+    )
 
 
 def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
@@ -154,15 +160,15 @@ def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
     first = list(islice(numbered, ROWS_PER_PIECE))
     # A name that is misspelled is absent from the beginning.
     check_keys(columns, (row for _, row in first))
-    yield from _of_rows(chain(first, numbered), columns)
+    yield from _of_rows(chain(first, numbered), lambda _: columns)
 
 
 def _of_rows(
-    numbered: Iterator[tuple[int, object]], columns: Columns
+    numbered: Iterator[tuple[int, object]], columns_of: Callable[[object], Columns]
 ) -> Iterator[Piece]:
     while portion := list(islice(numbered, ROWS_PER_PIECE)):
         yield [
-            row_of_dict(number, row, columns)
+            row_of_dict(number, row, columns_of(row))
             for number, row in portion
             # A blank line is no row, but has a number.
             if row is not BLANK
@@ -203,25 +209,3 @@ def _portions(
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     return table.unify_dictionaries().combine_chunks().to_batches()[0]
-
-
-def _check_schema(schema: pa.Schema, columns: Columns) -> None:
-    check_names(columns, schema.names)
-    named = named_columns(columns)
-    has_payload = columns.payload in schema.names
-    for field in schema:
-        if field.name == columns.timestamp:
-            hint = "give a timestamp, a date, whole seconds since 1970 or a string"
-            require_type(field, "timestamps", is_time, hint)
-        elif field.name == columns.payload:
-            hint = "give a map or a struct of strings or numbers, or JSON"
-            require_type(field, "payloads", is_payload, hint)
-        elif field.name in (columns.event_name, columns.identifier, columns.customer):
-            require_type(field, "names", is_word, "give strings or integers")
-        elif field.name == columns.value or (
-            field.name not in named
-            and not has_payload
-            and (columns.payload_keys is None or field.name in columns.payload_keys)
-        ):
-            hint = "give strings or numbers"
-            require_type(field, "payload values", is_value, hint)

@@ -74,6 +74,7 @@ def test_rows_are_recorded_with_all_their_digits(
         "rounded": 0,
         "first_position": last - 1,
         "last_position": first + 1,
+        "left_out": {},
         "rejections": [],
         "has_more_rejections": False,
     }
@@ -178,6 +179,7 @@ def test_rejections_come_all_of_them_in_arrow(server: Server) -> None:
         "rounded": 0,
         "first_position": None,
         "last_position": None,
+        "left_out": {},
     }
 
 

@@ -20,8 +20,10 @@ from tests.metering.usual_usage import columns, total
     [
         ("value", pa.array([True]), "bool"),
         ("value", pa.array([b"1"]), "binary"),
-        ("model", pa.array([["a"]]), "list"),
-        ("model", pa.array([{"a": "b"}]), "struct"),
+        ("stripe_customer_id", pa.array([True]), "bool"),
+        ("stripe_customer_id", pa.array([["a"]]), "list"),
+        ("value", pa.array([{"a": "b"}]), "struct"),
+        ("value", pa.array([True]).dictionary_encode(), "bool"),
         ("identifier", pa.array([1.5]), "double"),
         ("identifier", pa.array([Decimal(1)]), "decimal"),
         ("event_name", pa.array([True]), "bool"),
