@@ -68,7 +68,9 @@ class Alerts:
         customer's usage is at the threshold or above it; usage recorded before counts.
         `Metering.catch_up` finds it. Once triggered for a customer, it does not trigger
         for that customer again, or not before another month or day, unless it is
-        deactivated and activated.
+        deactivated and activated. The event counts as it did when it was recorded: one
+        that is cancelled later, even before alerts are evaluated, triggers all the
+        same, so that an alert may name an event that counts no more.
 
         An alert on credits triggers each time that a customer's available credits fall
         from above the threshold to it or below: by a fact recorded after this call, or
@@ -207,7 +209,8 @@ class Alerts:
     ) -> Sequence[AlertTriggered]:
         """Return what has triggered so far, in the order of the log.
 
-        `Metering.catch_up` evaluates what was recorded since.
+        `Metering.catch_up` evaluates what was recorded since. The event that is named may
+        have been cancelled, before or after it was evaluated.
 
         Args:
             alert: id of the alert; None is every one.

@@ -102,8 +102,8 @@ class AlertTriggered(ResourceObject, frozen=True, kw_only=True):
         value: the usage with the event that reached the threshold, exact; or the
             credits that were available after they fell, in minor units.
         position: its place in the log.
-        event_position: that of the event; of credits that of what drew them down, or
-            ended them, and None where they expired by time.
+        event_position: that of the event, which may be cancelled by now; of credits that
+            of what drew them down, or ended them, and None where they expired by time.
         timestamp: when the event happened, or when credits fell.
         window_start: where the month or day began that the usage lies in; None where
             all usage counts, and for credits.

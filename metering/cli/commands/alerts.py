@@ -131,7 +131,11 @@ def triggered(
     alert: Annotated[str | None, option("ALERT", "Only this alert.")] = None,
     customer: OnlyCustomerOption,
 ) -> Listing[metering.AlertTriggered]:
-    """Evaluate the alerts, and list what has triggered, oldest first."""
+    """Evaluate the alerts, and list what has triggered, oldest first.
+
+    The event at a position counted when it was recorded; it may have been cancelled
+    since, even before the alert was evaluated.
+    """
     m.catch_up()
     found = m.alerts.triggered(alert, customer)
     none = "Nothing has triggered."

@@ -20,6 +20,7 @@ from tests.metering.usual_usage import (
     columns,
     create_event,
     create_meter,
+    total,
 )
 
 
@@ -167,6 +168,21 @@ def test_a_cancellation_takes_usage_out_and_arms_nothing(
     use(store, "50")
 
     assert triggered(store) == expected
+
+
+@pytest.mark.parametrize("cancels", ["before", "after"])
+def test_an_event_triggers_that_was_cancelled_before_it_was_evaluated(
+    store: metering.Metering, tokens: metering.Meter, cancels: str
+) -> None:
+    create_alert(store, tokens, 10)
+    use(store, "8")
+    reaching = use(store, "5", identifier="b")
+    if cancels == "after":
+        store.catch_up()
+    cancel_event(store, "b")
+
+    assert total(store, tokens) == Decimal(8)
+    assert triggered(store) == [("cus_1", reaching, Decimal(13))]
 
 
 def test_a_cancellation_alone_triggers_nothing(

@@ -239,6 +239,39 @@ def test_a_period_must_end_while_a_grant_is_effective(
     assert told(within) == [("credits_applied", -100)]
 
 
+def test_a_grant_pays_nothing_that_expired_before_the_invoice_is_applied(
+    store: metering.Metering, clock: metering.FixedClock
+) -> None:
+    grant(store, expires_at=NOW + DAY)
+    invoice: dict[str, Any] = {
+        "customer": "cus_1",
+        "period_end": NOW,
+        "lines": [line(100)],
+    }
+    expected = store.credits.preview(invoice="in_1", **invoice)
+    last = store.credits.preview(invoice="in_0", **invoice)
+    clock.advance(DAY)
+
+    drew = store.credits.apply(invoice="in_1", **invoice)
+
+    assert told(expected) == told(last) == [("credits_applied", -100)]
+    assert drew == store.credits.preview(invoice="in_2", **invoice) == []
+
+
+def test_a_grant_pays_nothing_that_becomes_effective_after_the_period_or_now(
+    store: metering.Metering, clock: metering.FixedClock
+) -> None:
+    grant(store, effective_at=NOW + DAY)
+
+    before = apply(store, "in_1", period_end=NOW + 2 * DAY)
+    clock.advance(DAY)
+    late = apply(store, "in_2", period_end=NOW + 2 * DAY)
+    of_the_past = apply(store, "in_3", period_end=NOW)
+
+    assert (before, of_the_past) == ([], [])
+    assert told(late) == [("credits_applied", -100)]
+
+
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"invoice": ""}, "parameter_invalid", "invoice"),
     ({"invoice": None}, "parameter_missing", "invoice"),
