@@ -9,11 +9,12 @@ import enum
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -52,8 +53,7 @@ class CommitKind(enum.Enum):
     FACTS = "facts"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where the log ends.
 
     Attributes:
@@ -71,11 +71,15 @@ class Head:
     recorded_at: int
     digest: bytes
     epoch: str
-    sealed_position: int = field(compare=False)
+    sealed_position: int
+
+    def has_entries_of(self, other: "Head") -> bool:
+        """Whether the log holds the same entries up to both, wherever they are stored."""
+        sealed_position = other.sealed_position
+        return msgspec.structs.replace(self, sealed_position=sealed_position) == other
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one append added to the log.
 
     Attributes:
@@ -181,8 +185,7 @@ class Passage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TailSize:
+class TailSize(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How much of a log lies after its last segment.
 
     Attributes:

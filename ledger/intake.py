@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
@@ -235,7 +236,7 @@ class Intake:
         # More may have been sealed, without that this began anew from there.
         sealed = self._head.sealed_position
         if head.sealed_position != sealed:
-            head = replace(head, sealed_position=sealed)
+            head = msgspec.structs.replace(head, sealed_position=sealed)
         self._head = head
 
     def must_restart(self, head: Head) -> bool:

@@ -8,7 +8,6 @@ Where a commit lies, in a row of the database or in a segment, makes no differen
 import heapq
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import msgspec
 import pyarrow as pa
@@ -153,7 +152,7 @@ def _chained(head: Head, commit: Commit, *, is_row: bool) -> tuple[Commit, Head]
         content=commit.content_digest,
     )
     if not is_row:
-        commit = replace(commit, digest=digest)
+        commit = msgspec.structs.replace(commit, digest=digest)
     elif commit.digest != digest:
         raise LogDamagedError(
             commit.first_position, "its hash chain does not match what is stored"

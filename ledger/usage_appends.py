@@ -107,16 +107,18 @@ class UsageAppends:
         _, outcome, new = settled = self._settle(draft)
         if len(new) == 0:
             return outcome
-        return self._commit_at_once(draft, settled) or self._commit_in_turn(
-            draft, settled
-        )
+        if self._database.can_write_at_once and not new.requests:
+            at_once = self._commit_at_once(draft, settled)
+            if at_once is not None:
+                return at_once
+        return self._commit_in_turn(draft, settled)
 
     def _commit_at_once(self, draft: Draft, settled: _SettledDraft) -> Outcome | None:
         """Commit if nobody else writes and nothing was recorded since; None if not."""
         known, _, new = settled
-        body, digest = new.encoded
-        if new.requests or self._intake.meters_position > draft.facts_position:
+        if self._intake.meters_position > draft.facts_position:
             return None
+        body, digest = new.encoded
         commit, head = next_commit(
             known, new.events, CommitKind.USAGE, digest, draft.now()
         )

@@ -68,6 +68,7 @@ def append_at_once(
     def append(connection: Connection, lock: int) -> bool:
         return append_commit_at_once(connection, known, new, commit, body, lock)
 
+    assert database.can_write_at_once, "its lock can be taken by a statement"
     if len(body) > ONE_TRIP_BYTES:
         return False
     try:

@@ -2,9 +2,9 @@
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
+import msgspec
 import numpy as np
 
 from ledger.records.idempotency import Request
@@ -13,6 +13,7 @@ from ledger.usage.rows import (
     FEW,
     FewEvents,
     UsageEvents,
+    batch_of,
     concatenate_events,
     encode_events,
     events_digest,
@@ -30,8 +31,7 @@ class Status(enum.IntEnum):
     """The meters changed since the event was checked: check it again."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Checked meter events on their way into the log.
 
     Made by `of`, which hashes the identifiers: a caller that prepares a draft on another
@@ -78,7 +78,7 @@ class Draft:
     ) -> "Draft":
         """Make a draft; see the attributes."""
         return cls(
-            events=_in_form([events]),
+            events=events if _are_few(events) else batch_of(events),
             hashes=identifier_hashes(events),
             has_own_timestamp=has_own_timestamp,
             facts_position=facts_position,
@@ -119,7 +119,7 @@ class Draft:
             return self
         rows = np.flatnonzero(are_wanted)
         number = dict(zip(rows.tolist(), range(len(rows)), strict=True))
-        return replace(
+        return msgspec.structs.replace(
             self,
             events=take_events(self.events, rows),
             hashes=self.hashes[rows],
@@ -142,8 +142,7 @@ class Draft:
         return encode_events(self.events), events_digest(self.events)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a draft, event by event.
 
     Attributes:
@@ -166,6 +165,8 @@ class Outcome:
     @classmethod
     def of_new(cls, count: int) -> "Outcome":
         """Return the outcome of a draft in which every event is new."""
+        if count == 1:
+            return _ONE_NEW
         return cls(
             statuses=np.zeros(count, np.uint8),
             positions=np.arange(count),
@@ -227,6 +228,18 @@ class Outcome:
             start = end
         assert start == len(self.statuses), "every event has its outcome"
         return outcomes
+
+
+_ONE_NEW = Outcome(
+    statuses=np.zeros(1, np.uint8),
+    positions=np.zeros(1, np.int64),
+    are_here=np.ones(1, np.bool_),
+    conflicts={},
+)
+
+
+def _are_few(events: UsageEvents) -> bool:
+    return isinstance(events, FewEvents) and len(events.rows) <= FEW
 
 
 def _in_form(parts: Sequence[UsageEvents]) -> UsageEvents:

@@ -124,7 +124,8 @@ class GroupCommit(Generic[DraftT, OutcomeT]):
                     waiter.error = error
                 raise
             finally:
-                self._dismiss(others)
+                if others:
+                    self._dismiss(others)
             return outcomes[0]
 
     def _next_group(self, entries: int) -> list[_Waiter[DraftT, OutcomeT]]:

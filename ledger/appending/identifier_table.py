@@ -43,6 +43,9 @@ class IdentifierTable:
 
         The positions must be greater than all that were added before.
         """
+        if len(hashes) == 1:
+            self._add_one(hashes, first_position - self._after)
+            return
         self.add_at(hashes, np.arange(first_position, first_position + len(hashes)))
 
     def add_at(self, hashes: np.ndarray, positions: np.ndarray) -> None:
@@ -65,6 +68,14 @@ class IdentifierTable:
         else:
             self._place(entries.astype(np.uint32))
 
+    def _add_one(self, hashes: np.ndarray, entry: int) -> None:
+        assert entry > self._end, "entries are added in the order of the log"
+        self._make_room(entry, self._count + 1)
+        self._hashes[entry - 1] = hashes[0]
+        self._count += 1
+        self._end = entry
+        self._place_one(int(hashes[0]), entry)
+
     def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find where hashes (uint64) were recorded.
 
@@ -80,7 +91,7 @@ class IdentifierTable:
         if len(index) > 1:
             ascending = np.lexsort((entries, index))
             index, entries = index[ascending], entries[ascending]
-        return index, entries + self._after
+        return index, entries + self._after if len(entries) else entries
 
     def holds_any_after(self, position: int, hashes: np.ndarray) -> bool:
         """Whether any of some hashes (uint64) was recorded after a position."""
@@ -113,6 +124,8 @@ class IdentifierTable:
                 if int(self._hashes[entry - 1]) == value:
                     found.append((index, entry))
                 at = (at + 1) & mask
+        if not found:
+            return _NONE, _NONE
         pairs = np.array(found, np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 

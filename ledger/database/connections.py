@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
+from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -63,18 +64,31 @@ _BUSY = {
 _PATIENCE_SECONDS = 5.0
 
 
-@contextmanager
-def translated(address: str, *, is_waiting: bool = True) -> Iterator[None]:
-    """Turn every error of SQLAlchemy and the drivers into one of ours.
+class translated:  # noqa: N801  # read as a verb after `with`
+    """Turns every error of SQLAlchemy and the drivers into one of ours.
+
+    A class, as is `lent_driver`: every append passes them several times, and a generator
+    takes three times as long to enter and to leave.
 
     Args:
         address: of the database.
         is_waiting: whether a statement that ran into its time-out waited for a lock.
     """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise store_error(address, error, is_waiting=is_waiting) from error
+
+    __slots__ = ("_address", "_is_waiting")
+
+    def __init__(self, address: str, *, is_waiting: bool = True) -> None:
+        self._address = address
+        self._is_waiting = is_waiting
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise ours where it was one of theirs."""
+        if isinstance(error, SQLAlchemyError):
+            waits = self._is_waiting
+            raise store_error(self._address, error, is_waiting=waits) from error
 
 
 def store_error(
@@ -112,28 +126,46 @@ def close_connections(engine: Engine) -> None:
     engine.dispose()
 
 
-@contextmanager
-def lent_driver(connection: Connection) -> Iterator[Any]:
-    """Lend the driver's own connection, for what SQLAlchemy does not offer.
+class lent_driver:  # noqa: N801  # read as a participle after `with`
+    """Lends the driver's own connection, for what SQLAlchemy does not offer.
 
     The driver's errors become those that SQLAlchemy makes of them, so that one handler
     covers both, and a connection that was lost is not used again.
     """
-    pooled, dialect = connection.connection, connection.dialect
-    try:
-        yield pooled.driver_connection
-    except dialect.loaded_dbapi.Error as error:
-        is_lost = dialect.is_disconnect(error, pooled.dbapi_connection, None)
-        if is_lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            None,
-            None,
-            error,
-            dialect.loaded_dbapi.Error,
-            connection_invalidated=is_lost,
-            dialect=dialect,
-        ) from error
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Any:
+        """Return the driver's connection."""
+        return self._connection.connection.driver_connection
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise what SQLAlchemy makes of an error of the driver."""
+        connection = self._connection
+        if isinstance(error, connection.dialect.loaded_dbapi.Error):
+            raise _as_of_sqlalchemy(connection, error) from error
+
+
+def _as_of_sqlalchemy(
+    connection: Connection, error: DBAPIModule.Error
+) -> BaseException:
+    """Return what SQLAlchemy makes of a driver's error."""
+    dialect = connection.dialect
+    driver = connection.connection.dbapi_connection
+    is_lost = dialect.is_disconnect(error, driver, None)
+    if is_lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        connection_invalidated=is_lost,
+        dialect=dialect,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +200,12 @@ class DriverStatement:
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         sys.audit(STATEMENT, compiled.text)
-        with lent_driver(connection) as driver:
+        # None of our drivers is an adapter, so it is the driver's own connection.
+        driver: Any = connection.connection.dbapi_connection
+        try:
             return driver.execute(compiled.text, compiled.arguments(values))
+        except dialect.loaded_dbapi.Error as error:
+            raise _as_of_sqlalchemy(connection, error) from error
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         compiled = self._statement.compile(dialect=dialect)

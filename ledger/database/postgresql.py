@@ -185,6 +185,11 @@ class PostgreSQLDatabase:
             with _transaction(connection, begin):
                 yield connection
 
+    @property
+    def can_write_at_once(self) -> bool:
+        """True: a statement can take an advisory lock."""
+        return True
+
     def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
         """Run an append that is one statement, and takes the write lock if it is free."""
         with translated(self.address), self._writing.borrowed() as connection:

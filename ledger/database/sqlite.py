@@ -92,7 +92,7 @@ class SQLiteDatabase:
         """
         if is_left_to_parent(path):
             raise StoreForkedError(str(path), was_in_use=True)
-        self._path = path
+        self._path, self._address = path, str(path)
         self._synchronous = "2" if is_durable else "0"
         self._unfolded_bytes = 0
         self._unfolded_rows = 0
@@ -115,7 +115,7 @@ class SQLiteDatabase:
     @property
     def address(self) -> str:
         """The file's path."""
-        return str(self._path)
+        return self._address
 
     @property
     def directory(self) -> Path:
@@ -148,23 +148,38 @@ class SQLiteDatabase:
         """Open a database transaction that holds the write lock from its start."""
         with (
             self._gate.passed(),
-            self._translated(),
+            _naming_holder(self.address, self._turns),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds) as turn,
+            lent_driver(connection) as driver,
         ):
-            driver = _driver_of(connection)
             if self._has_failed_to_fold:
                 self._checkpoint(connection)
             rows_before = driver.total_changes
-            with self._transaction(connection, turn):
+            # By the driver, which costs a tenth of SQLAlchemy's way.
+            self._begin(driver, turn)
+            try:
                 yield connection
+                # As SQLAlchemy's own commit, for those who listen to the engine.
+                connection.dispatch.commit(connection)
+                driver.execute("COMMIT")
+            finally:
+                # SQLAlchemy may have begun one of its own, which SQLite knows nothing of.
+                connection.rollback()
+                if driver.in_transaction:
+                    driver.rollback()
             self._unfolded_rows += driver.total_changes - rows_before
             self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
             if self._is_due_to_fold(turn):
                 self._checkpoint_after_commit(connection)
 
+    @property
+    def can_write_at_once(self) -> bool:
+        """False: in a file, no statement takes a lock of ours."""
+        return False
+
     def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
-        """Do nothing: in a file, no statement takes a lock of ours."""
+        """Do nothing; see `can_write_at_once`."""
         del append
         return False
 
@@ -202,7 +217,7 @@ class SQLiteDatabase:
         """Give space back to the file system, after much was deleted."""
         with (
             self._gate.passed(),
-            self._translated(),
+            _naming_holder(self.address, self._turns),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds),
         ):
@@ -227,22 +242,6 @@ class SQLiteDatabase:
         for engine in (self._watched, self._reader, self._writer):
             engine.dispose()
 
-    @contextmanager
-    def _transaction(self, connection: Connection, turn: Turn) -> Iterator[None]:
-        """Begin and commit by the driver, which costs a tenth of SQLAlchemy's way."""
-        with lent_driver(connection) as driver:
-            self._begin(driver, turn)
-            try:
-                yield
-                # As SQLAlchemy's own commit, for those who listen to the engine.
-                connection.dispatch.commit(connection)
-                driver.execute("COMMIT")
-            finally:
-                # SQLAlchemy may have begun one of its own, which SQLite knows nothing of.
-                connection.rollback()
-                if driver.in_transaction:
-                    driver.rollback()
-
     def _begin(self, driver: sqlite3.Connection, turn: Turn) -> None:
         """Take SQLite's write lock, within what is left of the time-out."""
         left = self._lock_timeout_seconds - turn.waited_seconds
@@ -256,19 +255,6 @@ class SQLiteDatabase:
                 whole = int(1000 * self._lock_timeout_seconds)
                 driver.execute(f"PRAGMA busy_timeout={whole}").fetchone()
         turn.begin()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Translate errors, and say of a lock that was not given who holds it."""
-        try:
-            with translated(self.address):
-                yield
-        except StoreBusyError as error:
-            if (holder := self._turns.holder()) is None:
-                raise
-            held = f"{error.reason}; process {holder.process} began to write"
-            reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
-            raise StoreBusyError(self.address, reason) from error
 
     def _is_due_to_fold(self, turn: Turn) -> bool:
         """Whether the write-ahead log has grown long, for writers that wait too long."""
@@ -350,6 +336,28 @@ class SQLiteDatabase:
             if found != value:
                 reason = f"SQLite keeps {name} at {found}, {value} is needed"
                 raise StoreUnavailableError(self.address, reason)
+
+
+class _naming_holder(translated):  # noqa: N801  # as what it derives from
+    """Translates errors, and says of a lock that was not given who holds it."""
+
+    __slots__ = ("_turns",)
+
+    def __init__(self, address: str, turns: Turns) -> None:
+        super().__init__(address)
+        self._turns = turns
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        try:
+            super().__exit__(_, error, __)
+        except StoreBusyError as busy:
+            if (holder := self._turns.holder()) is None:
+                raise
+            held = f"{busy.reason}; process {holder.process} began to write"
+            reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
+            raise StoreBusyError(self._address, reason) from busy
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

@@ -32,6 +32,10 @@ class Database(Protocol):
             body_bytes: how much is about to be written, for the upkeep afterwards.
         """
 
+    @property
+    def can_write_at_once(self) -> bool:
+        """Whether there are statements that `write_at_once` runs."""
+
     def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
         """Run an append that is one statement, and takes the write lock if it is free.
 
@@ -40,7 +44,7 @@ class Database(Protocol):
                 returns whether it had an effect.
 
         Returns:
-            Whether it had; false where there is no such statement.
+            Whether it had.
         """
 
     def write_beside(self) -> AbstractContextManager[Connection]:

@@ -28,6 +28,7 @@ from time import monotonic, sleep
 # and closing one of them leaves the other its place.
 _LOCK = struct.Struct("hhqqi0q")
 _NUMBER, _HOLDER = struct.Struct("q"), struct.Struct("qqd")
+_BOTH = struct.Struct("qqqd")
 _HOLDER_AT = _NUMBER.size
 _FIRST_PLACE = 1 << 32
 """Beyond what the file holds, so that a place is never one of its bytes."""
@@ -64,14 +65,18 @@ class Turn:
         waited_seconds: how long it took to come.
     """
 
-    def __init__(self, turns: "Turns", number: int, waited_seconds: float) -> None:
+    def __init__(
+        self, turns: "Turns", number: int, waited_seconds: float, *, is_noted: bool
+    ) -> None:
         self._turns = turns
         self._number = number
+        self._is_noted = is_noted
         self.waited_seconds = waited_seconds
 
     def begin(self) -> None:
         """Note who holds the write lock from now on."""
-        self._turns.note(self._number)
+        if not self._is_noted:
+            self._turns.note(self._number)
 
     @property
     def is_awaited(self) -> bool:
@@ -106,10 +111,12 @@ class Turns:
         """
         with self._lock:
             began = monotonic()
-            number = self._join(began + min(timeout_seconds, self._patience))
+            number, is_first = self._join(began + min(timeout_seconds, self._patience))
             try:
-                self._wait_for(number - 1, began + timeout_seconds)
-                yield Turn(self, number, monotonic() - began)
+                if not is_first:
+                    self._wait_for(number - 1, began + timeout_seconds)
+                waited = monotonic() - began
+                yield Turn(self, number, waited, is_noted=is_first)
             finally:
                 self._free(number)
 
@@ -145,32 +152,40 @@ class Turns:
             with suppress(OSError):
                 os.close(file)
 
-    def _join(self, until: float) -> int:
-        """Take a place, or none where that cannot be done in time, or at all."""
+    def _join(self, until: float) -> tuple[int, bool]:
+        """Take a place, or none where that cannot be done in time, or at all.
+
+        Returns:
+            Its number, and whether it is the first, whose turn begins at once.
+        """
         try:
             return self._next_place(until)
         except OSError:
             # No room for the side file, or a file system without these locks.
             self.forget()
-            return _NO_PLACE
+            return _NO_PLACE, False
 
-    def _next_place(self, until: float) -> int:
-        while self._file is not None and monotonic() < until:
+    def _next_place(self, until: float) -> tuple[int, bool]:
+        while self._file is not None and (now := monotonic()) < until:
             last = self.last_number()
             number = last + 1
             if self._take(number):
                 # Another one may have had this number, and be done with it.
                 if self.last_number() == last:
-                    os.pwrite(self._file, _NUMBER.pack(number), 0)
-                    return number
+                    is_first = not self._is_taken(last)
+                    written = _NUMBER.pack(number)
+                    if is_first:
+                        written = _BOTH.pack(number, number, os.getpid(), now)
+                    os.pwrite(self._file, written, 0)
+                    return number, is_first
                 self._free(number)
             else:
                 sleep(_SHORTEST_PAUSE_SECONDS)
-        return _NO_PLACE
+        return _NO_PLACE, False
 
     def _wait_for(self, before: int, until: float) -> None:
         """Wait until the turn before has ended."""
-        if before < 1 or not self._is_taken(before):
+        if not self._is_taken(before):
             return
         holder, moved = self._last_holder(), monotonic()
         while self._is_taken(before):
@@ -189,10 +204,12 @@ class Turns:
 
     def _read(self, size: int, start: int) -> bytes:
         """Read what the side file holds; nothing where it cannot be read."""
-        if self._file is not None:
-            with suppress(OSError):
-                return os.pread(self._file, size, start)
-        return b""
+        if self._file is None:
+            return b""
+        try:
+            return os.pread(self._file, size, start)
+        except OSError:
+            return b""
 
     def _take(self, number: int) -> bool:
         """Lock the byte of a number, and return whether it was free."""
@@ -207,7 +224,7 @@ class Turns:
 
     def _is_taken(self, number: int) -> bool:
         """Whether another one has locked the byte of a number."""
-        if self._file is None:
+        if self._file is None or number <= _NO_PLACE:
             return False
         asked = _lock(fcntl.F_WRLCK, number)
         try:

@@ -206,11 +206,12 @@ class KeptPassages:
     def take_in(self, part: Commit | Passage, head: Head) -> None:
         """Keep what was made or read next, unless it is kept already."""
         with self._lock:
-            if self._kept and part.last_position <= self._kept[-1].head.position:
+            if self._kept and head.position <= self._kept[-1].head.position:
                 return
-            if self._waiting and not self._goes_on(part):
+            is_small = isinstance(part, Passage) or may_be_part(part)
+            if self._waiting and not (is_small and self._goes_on(part)):
                 self._keep()
-            if isinstance(part, Passage) or may_be_part(part):
+            if is_small:
                 self._waiting.append((part, head))
                 self._waiting_bytes += part.content_bytes
                 if self._waiting_bytes > BYTES_AT_MOST:
@@ -222,11 +223,11 @@ class KeptPassages:
             self._keep()
 
     def _goes_on(self, part: Commit | Passage) -> bool:
-        first, last = self._waiting[0][0], self._waiting[-1][0]
+        """Whether a part follows what waits, and is of its span."""
+        first, reached = self._waiting[0][0].first_position, self._waiting[-1][1]
         return (
-            part.first_position == last.last_position + 1
-            and part.first_position // SPAN == first.first_position // SPAN
-            and (isinstance(part, Passage) or may_be_part(part))
+            part.first_position == reached.position + 1
+            and part.first_position // SPAN == first // SPAN
         )
 
     def _keep(self) -> None:

@@ -155,4 +155,4 @@ def shortest(value: Decimal) -> Decimal:
 
 def format_quantity(value: Decimal) -> str:
     """Write a stored quantity in the shortest form of the grammar, never an exponent."""
-    return f"{shortest(value):f}"
+    return "0" if value.is_zero() else f"{value.normalize(_EXACT):f}"

@@ -7,7 +7,6 @@ same events as columns: what a commit holds does not depend on how it is stored.
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, groupby
@@ -45,8 +44,7 @@ _NO_VALUE = bytes(1)
 _NO_ENTRIES = bytes(20)
 
 
-@dataclass(frozen=True)
-class FewEvents:
+class FewEvents(msgspec.Struct, frozen=True, dict=True):
     """Meter events as rows, of which there is at least one."""
 
     rows: Sequence[UsageRow]

@@ -12,13 +12,14 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, get_args
 
+import msgspec
 import pyarrow as pa
 from msgspec import Meta
 
@@ -179,7 +180,9 @@ class Recording:
             return formed(arrival)
         except TimestampOutOfRangeError as refusal:
             try:
-                event = formed(replace(arrival, ignores_the_moment=True))
+                event = formed(
+                    msgspec.structs.replace(arrival, ignores_the_moment=True)
+                )
             except MeterEventInvalidError:
                 raise refusal from None
             if identifier is None or not is_recorded(engine, event):

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
 
+import msgspec
 import numpy as np
 
 from ledger.appending.drafts import Draft, Outcome
@@ -115,8 +116,7 @@ class Doubts(Generic[RefusalT]):
         return cls(np.array(rows, np.int64), refuse)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedEvents(Generic[RefusalT]):
+class CheckedEvents(msgspec.Struct, Generic[RefusalT], frozen=True, kw_only=True):
     """Which of some events may be recorded, and why the others may not.
 
     Attributes:
@@ -152,7 +152,7 @@ class CheckedEvents(Generic[RefusalT]):
         """Refuse some events, given by their indices, and doubt none of the others."""
         rows = np.setdiff1d(np.arange(len(self.events)), refused)
         row_of = dict(zip(rows.tolist(), range(len(rows)), strict=True))
-        return replace(
+        return msgspec.structs.replace(
             self,
             events=take_events(self.events, rows),
             numbers=self.numbers[rows],
@@ -246,7 +246,7 @@ class Engine:
             # Were an identifier forgotten after it was looked up and before the append,
             # a repetition would be recorded.
             sent_at = np.full(len(checked.events), self.now())
-            checked = replace(checked, sent_at=sent_at)
+            checked = msgspec.structs.replace(checked, sent_at=sent_at)
         return checked, self._draft(checked, definitions.facts_position)
 
     def _draft(self, checked: CheckedEvents[RefusalT], facts_position: int) -> Draft:
@@ -322,7 +322,8 @@ class Engine:
     def _append(self, draft: Draft) -> Outcome:
         outcome = self.log.append_usage(draft)
         self.sealing.appended()
-        self.news.set()
+        if not self.news.is_set():
+            self.news.set()
         return outcome
 
     def is_cancelled(self, position: int) -> bool:

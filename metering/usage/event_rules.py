@@ -6,10 +6,11 @@ event name and meter, identifier, timestamp, payload, customer, value.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import UsageRow
@@ -42,8 +43,7 @@ _OF_THE_MOMENT = frozenset(
 PayloadValue = str | int | Decimal | float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """When events arrived, and what was known then.
 
     Attributes:
@@ -167,7 +167,7 @@ def check_sent_event(
             raise
         try:
             row = check_event(
-                replace(arrival, ignores_the_moment=True),
+                msgspec.structs.replace(arrival, ignores_the_moment=True),
                 event_name=event_name,
                 identifier=identifier,
                 timestamp=timestamp,
@@ -339,6 +339,8 @@ def _checked_timestamp(arrival: Arrival, timestamp: Time) -> int:
 
 
 def _checked_payload(payload: object) -> dict[str, str]:
+    if type(payload) is dict and _are_short_texts(payload):
+        return payload.copy()
     if not isinstance(payload, Mapping):
         reason = f"expected keys and values, found {type(payload).__name__}"
         if isinstance(payload, JsonInvalidError):
@@ -346,8 +348,6 @@ def _checked_payload(payload: object) -> dict[str, str]:
         raise MeterEventInvalidError(
             f"Invalid payload: {reason}", code="payload_invalid", param="payload"
         )
-    if type(payload) is dict and _are_short_texts(payload):
-        return payload.copy()
     texts: dict[str, str] = {}
     for key, value in payload.items():
         name = _checked_text(key, "payload", LONGEST_NAME)

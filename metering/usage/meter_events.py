@@ -55,6 +55,7 @@ class NewMeterEvent(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, payload=payload)
 
 
+_Checked = CheckedEvents[MeterEventInvalidError]
 Recorded = MeterEvent | MeterEventInvalidError | IdentifierConflictError
 """An event that was recorded, or why it was not."""
 
@@ -223,7 +224,7 @@ def record_events(
     now = engine.now()
     names = _identifiers(engine, events, now)
 
-    def check(definitions: Definitions) -> CheckedEvents[MeterEventInvalidError]:
+    def check(definitions: Definitions) -> _Checked:
         arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
         to_record = [event.rounded(definitions) for event in events]
         found = check_each(arrival, range(len(events)), to_record, names)
@@ -271,7 +272,7 @@ def accept_events(
     now = engine.now()
     identifiers = _identifiers(engine, events, now)
 
-    def check(definitions: Definitions) -> CheckedEvents[MeterEventInvalidError]:
+    def check(definitions: Definitions) -> _Checked:
         arrival = Arrival(now=now, definitions=definitions, takes_any_past=False)
         return check_stream(events, identifiers, arrival)
 
@@ -318,7 +319,7 @@ def _identifiers(
 
 
 def _recorded(
-    engine: Engine, checked: CheckedEvents[MeterEventInvalidError], outcome: Outcome
+    engine: Engine, checked: _Checked, outcome: Outcome
 ) -> Mapping[int, Recorded]:
     """Return the events of an outcome as callers get them, by number."""
     assert isinstance(checked.events, FewEvents), "they were checked one by one"

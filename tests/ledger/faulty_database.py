@@ -60,6 +60,10 @@ class FaultyDatabase:
         with opened as connection:
             yield connection
 
+    @property
+    def can_write_at_once(self) -> bool:
+        return self._database.can_write_at_once
+
     def write_at_once(self, append: Callable[[Connection, int], bool]) -> bool:
         if self.fault is not None or self.is_unreachable:
             return False

@@ -1,6 +1,5 @@
 """Facts are decided under the write lock, and fold into their tables with it."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -126,9 +125,7 @@ def test_a_writer_that_waited_for_the_lock_records_when_it_got_it(
         with log.writing(lambda: told[-1]) as writing:
             writing.record([meter_created("tokens")])
         database.fault = waiting
-        usage = dataclasses.replace(
-            draft([row("a")], facts_position=1), now=lambda: told[-1]
-        )
+        usage = replace(draft([row("a")], facts_position=1), now=lambda: told[-1])
         outcome = log.append_usage(usage)
 
     assert writing.commit is not None

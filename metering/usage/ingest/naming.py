@@ -12,13 +12,14 @@ again under another name counts twice.
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from ledger.appending.drafts import Draft
 from ledger.usage.columns import take_rows

@@ -5,11 +5,11 @@ made of what the rows come to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import (

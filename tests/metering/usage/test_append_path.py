@@ -18,7 +18,7 @@ def test_an_event_passes_few_modules_on_its_way_to_disk(
     def note(frame: FrameType, what: str, called: object) -> None:
         nonlocal is_on_disk
         module = frame.f_globals.get("__name__", "")
-        if what == "c_return" and frame.f_code.co_name == "_transaction":
+        if what == "c_return" and frame.f_code.co_name == "write":
             # All that this function has SQLite execute is COMMIT.
             is_on_disk |= getattr(called, "__name__", "") == "execute"
         if what != "call" or is_on_disk or module in passed:
