@@ -14,7 +14,16 @@ before that creates it.
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Column, Connection, insert, inspect, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.schema import CreateColumn
 
 from ledger.commits import insert_head, read_head
@@ -34,7 +43,7 @@ from ledger.records.refusals import error_report, stream_error
 from ledger.records.requests import idempotent_request
 from ledger.records.sessions import meter_event_session
 from ledger.records.signing_secrets import webhook_secret
-from ledger.schema import log_head, log_upgrade, metadata
+from ledger.schema import log_commit, log_head, log_upgrade, metadata
 
 Migration = Callable[[Connection], None]
 
@@ -161,6 +170,22 @@ def _note_position(connection: Connection) -> None:
     connection.execute(insert(log_upgrade).values(values))
 
 
+def _keep_commits_by_position(connection: Connection) -> None:
+    """Format 7 kept commits in a SQLite file by a number of their own, with an index."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("ALTER TABLE log_commit RENAME TO former_commit")
+        log_commit.create(connection)
+        former = Table(
+            "former_commit", MetaData(), *(Column(c.name, c.type) for c in log_commit.c)
+        )
+        connection.execute(
+            insert(log_commit).from_select(
+                former.c.keys(), select(former).order_by(former.c.first_position)
+            )
+        )
+        connection.exec_driver_sql("DROP TABLE former_commit")
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -168,6 +193,7 @@ STEPS: tuple[Migration, ...] = (
     _index_deliveries,
     _keep_invoices,
     _note_position,
+    _keep_commits_by_position,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

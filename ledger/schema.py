@@ -65,12 +65,16 @@ log_sealing = Table(
     Column("name", String(128), primary_key=True),
 )
 
+# SQLite keeps a table by a key of this type, and one of any other type in an index beside
+# the table, which each commit would write and sync as well.
+_POSITION = BigInteger().with_variant(Integer(), "sqlite")
+
 # One row a commit. Nothing here is ever updated; commits of usage that lie in a segment
 # are deleted in the database transaction that adds the segment.
 log_commit = Table(
     "log_commit",
     metadata,
-    Column("first_position", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_position", _POSITION, primary_key=True, autoincrement=False),
     Column("entry_count", BigInteger, nullable=False),
     Column("kind", String(8), nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
