@@ -100,7 +100,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 [draft.has_own_timestamp for draft in drafts]
             ),
             facts_position=min(draft.facts_position for draft in drafts),
-            now=lambda: max(draft.now() for draft in drafts),
+            # Each looks at the same clock.
+            now=drafts[0].now,
             requests=[
                 (start + row, request)
                 for start, draft in zip(starts, drafts, strict=False)
@@ -212,16 +213,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         outcomes, start = [], 0
         for draft in drafts:
             end = start + len(draft)
+            conflicts: dict[int, tuple[str, ...]] = {}
+            if self.conflicts:
+                conflicts = {
+                    row - start: fields
+                    for row, fields in self.conflicts.items()
+                    if start <= row < end
+                }
             outcomes.append(
                 Outcome(
                     statuses=self.statuses[start:end],
                     positions=self.positions[start:end],
                     are_here=self.are_here[start:end],
-                    conflicts={
-                        row - start: fields
-                        for row, fields in self.conflicts.items()
-                        if start <= row < end
-                    },
+                    conflicts=conflicts,
                     recorded_at=self.recorded_at,
                 )
             )

@@ -27,7 +27,9 @@ from ledger.usage.columns import (
 from ledger.usage.digest import usage_digest
 from ledger.usage.quantities import bytes_of_quantity
 
-FEW = 32
+FEW = 64
+"""Up to so many, rows take less to prepare, to store and to read than columns."""
+
 # Of an event as columns, without its identifier and its payload.
 _BYTES_OF_A_ROW = 64
 
