@@ -309,9 +309,11 @@ def _in_portions(
     connection: Connection, commits: DriverStatement, after: int, up_to: int
 ) -> Iterator[CommitRow]:
     portion = 1
-    while rows := commits.run(
-        connection, {"after": after, "up_to": up_to, "at_most": portion}
-    ).fetchall():
+    while after < up_to and (
+        rows := commits.run(
+            connection, {"after": after, "up_to": up_to, "at_most": portion}
+        ).fetchall()
+    ):
         read = [CommitRow(*row) for row in rows]
         yield from read
         after = read[-1].first_position

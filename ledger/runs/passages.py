@@ -54,6 +54,8 @@ _KIND = "passage"
 _VERSION = 1
 # Fewer are decoded as fast as a file is opened.
 _COMMITS_WORTH_KEEPING = 512
+# Made columns at once, so that no append waits for thousands of others.
+_COMMITS_TOGETHER = 256
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,13 +81,16 @@ class KeptPassages:
         self._after = 0
         self._kept: list[_Kept] = []
         self._waiting: list[tuple[Commit | Passage, Head]] = []
+        self._passages_waiting = 0
+        """How many of them, from the first on, were put together."""
         self._waiting_bytes = 0
 
     def restart(self, after: int) -> None:
         """Forget everything, and begin after a position; files stay."""
         with self._lock:
             self._after = after
-            self._kept, self._waiting, self._waiting_bytes = [], [], 0
+            self._kept = []
+            self._forget_waiting()
 
     def clear(self) -> None:
         """Forget everything, and remove the files.
@@ -94,7 +99,8 @@ class KeptPassages:
             RunsDirectoryError: one of them cannot be removed.
         """
         with self._lock:
-            self._kept, self._waiting, self._waiting_bytes = [], [], 0
+            self._kept = []
+            self._forget_waiting()
             if self._directory is not None:
                 try:
                     for path in runs_in(self._directory, _KIND):
@@ -132,7 +138,7 @@ class KeptPassages:
                     passage = passage.after(head.position)
                 head = kept.head
                 with self._lock:
-                    self._waiting, self._waiting_bytes = [], 0
+                    self._forget_waiting()
                     self._kept.append(_without_facts(_Kept(passage, head)))
                 yield passage, head
         yield from self._rows(connection, head, up_to)
@@ -152,8 +158,7 @@ class KeptPassages:
         with self._lock:
             if len(self._waiting) > 1:
                 # Put together once, however often it is asked for.
-                parts = [part for part, _ in self._waiting]
-                self._waiting = [(joined(parts), self._waiting[-1][1])]
+                self._put_together(since=0)
             known = [kept.passage for kept in self._kept]
             known += [p for p, _ in self._waiting if isinstance(p, Passage)]
         position = after
@@ -213,6 +218,8 @@ class KeptPassages:
                 self._keep()
             if is_small:
                 self._waiting.append((part, head))
+                if len(self._waiting) - self._passages_waiting >= _COMMITS_TOGETHER:
+                    self._put_together(since=self._passages_waiting)
                 self._waiting_bytes += part.content_bytes
                 if self._waiting_bytes > BYTES_AT_MOST:
                     self._keep()
@@ -230,8 +237,17 @@ class KeptPassages:
             and part.first_position // SPAN == first // SPAN
         )
 
+    def _put_together(self, since: int) -> None:
+        parts = [part for part, _ in self._waiting[since:]]
+        self._waiting[since:] = [(joined(parts), self._waiting[-1][1])]
+        self._passages_waiting = len(self._waiting)
+
+    def _forget_waiting(self) -> None:
+        self._waiting, self._passages_waiting, self._waiting_bytes = [], 0, 0
+
     def _keep(self) -> None:
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        waiting = self._waiting
+        self._forget_waiting()
         commits = sum(
             part.commit_count if isinstance(part, Passage) else 1 for part, _ in waiting
         )

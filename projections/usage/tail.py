@@ -37,6 +37,8 @@ from projections.usage.layers import Levels, cells_between, cells_together
 from projections.usage.tail_events import Positions, TailEvents
 
 _EVENTS_WORTH_FOLDING = 1 << 14
+# Of one event each, they take a millisecond: no append waits much longer.
+_COMMITS_WORTH_FOLDING = 1 << 9
 _COMMITS_AT_FIRST = 64
 # The facts that usage depends on; a billing run makes very many of other kinds.
 _USAGE_FACTS = (MeterCreated, MeterEventCancelled)
@@ -207,7 +209,10 @@ class Tail:
             self._waiting.append((commit.first_position, commit.content))
             self._waiting_events += commit.entry_count
         self._position = commit.last_position
-        if self._waiting_events >= _EVENTS_WORTH_FOLDING:
+        if (
+            self._waiting_events >= _EVENTS_WORTH_FOLDING
+            or len(self._waiting) >= _COMMITS_WORTH_FOLDING
+        ):
             self._fold()
 
     def take_in_passage(self, passage: Passage) -> None:
