@@ -44,14 +44,13 @@ LIBRARY_VERSION = sqlite3.sqlite_version
 _PUNCTUAL_SECONDS = 0.1
 # The write-ahead log is folded back into the file beyond this. Small, so that its blocks
 # are written over and over: growing the file makes every fsync dearer, and measured at
-# 64 MB a single create took a third longer and a bulk load a tenth.
+# 64 MB a single create took a third longer and a bulk load a tenth. Others that wait for
+# their turn wait for the fold as well, which is one more reason.
 _BYTES_BETWEEN_CHECKPOINTS = 4 << 20
 _BYTES_OF_A_SMALL_COMMIT = 16 << 10
 # Facts fold into rows of tables, which a commit's body says nothing of. Many, since a
 # billing run changes a row for each invoice, and folding costs more than writing them.
 _ROWS_BETWEEN_CHECKPOINTS = 1 << 17
-# While others wait for their turn, folding waits for a quiet moment, but not for ever.
-_TIMES_LONGER_WHILE_OTHERS_WAIT = 4
 
 # Next to the database, since opening the file itself would drop SQLite's own locks.
 _SEALING_SUFFIX = ".sealing"
@@ -170,7 +169,10 @@ class SQLiteDatabase:
                     driver.rollback()
             self._unfolded_rows += driver.total_changes - rows_before
             self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
-            if self._is_due_to_fold(turn):
+            if (
+                self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
+                or self._unfolded_rows > _ROWS_BETWEEN_CHECKPOINTS
+            ):
                 self._checkpoint_after_commit(connection)
 
     @property
@@ -255,18 +257,6 @@ class SQLiteDatabase:
                 whole = int(1000 * self._lock_timeout_seconds)
                 driver.execute(f"PRAGMA busy_timeout={whole}").fetchone()
         turn.begin()
-
-    def _is_due_to_fold(self, turn: Turn) -> bool:
-        """Whether the write-ahead log has grown long, for writers that wait too long."""
-        times = _TIMES_LONGER_WHILE_OTHERS_WAIT
-        return (
-            self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
-            or self._unfolded_rows > _ROWS_BETWEEN_CHECKPOINTS
-        ) and (
-            not turn.is_awaited
-            or self._unfolded_bytes > times * _BYTES_BETWEEN_CHECKPOINTS
-            or self._unfolded_rows > times * _ROWS_BETWEEN_CHECKPOINTS
-        )
 
     def _checkpoint_after_commit(self, connection: Connection) -> None:
         """Fold the write-ahead log; a failure is the next write's to raise.

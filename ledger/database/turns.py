@@ -4,7 +4,9 @@ SQLite lets a writer that finds the file locked sleep and try again, ever later,
 one that never sleeps takes the lock for seconds on end. Here each writer joins a queue
 before it asks SQLite: it locks the byte of the next number in a side file and waits
 until the byte of the number before is free. The kernel frees the bytes of a process
-that ends, however it ends.
+that ends, however it ends. Who ends a turn rings for the next one: it sends a message to
+a socket that is named by the number. Nothing depends on it, since a bell can be lost, or
+the next one live where it is not heard: who waits looks by itself as well.
 
 The queue decides the order and nothing else. What keeps writers apart is SQLite's own
 lock, taken after. So a writer passes a queue in which nothing moves, because a process
@@ -15,12 +17,14 @@ of Craig, and of Magnusson, Landin and Hagersten, which waits for the one before
 import errno
 import fcntl
 import os
+import socket
 import struct
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -40,7 +44,6 @@ _TAKEN = {errno.EACCES, errno.EAGAIN}
 PATIENCE_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.0001
 _LONGEST_PAUSE_SECONDS = 0.002
-_PAUSES_IN_A_TURN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,11 @@ class Turn:
         waited_seconds: how long it took to come.
     """
 
-    def __init__(
-        self, turns: "Turns", number: int, waited_seconds: float, *, is_noted: bool
-    ) -> None:
+    def __init__(self, turns: "Turns", number: int, *, is_noted: bool) -> None:
         self._turns = turns
         self._number = number
         self._is_noted = is_noted
-        self.waited_seconds = waited_seconds
+        self.waited_seconds = 0.0
 
     def begin(self) -> None:
         """Note who holds the write lock from now on."""
@@ -97,6 +98,7 @@ class Turns:
         self._lock = threading.Lock()
         self._patience = patience_seconds
         self._file: int | None = None
+        self._ringing: socket.socket | None = None
         if hasattr(fcntl, "F_OFD_SETLK"):  # Linux has them, other systems may not.
             with suppress(OSError):
                 self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -112,13 +114,16 @@ class Turns:
         with self._lock:
             began = monotonic()
             number, is_first = self._join(began + min(timeout_seconds, self._patience))
+            turn = Turn(self, number, is_noted=is_first)
             try:
                 if not is_first:
                     self._wait_for(number - 1, began + timeout_seconds)
-                waited = monotonic() - began
-                yield Turn(self, number, waited, is_noted=is_first)
+                turn.waited_seconds = monotonic() - began
+                yield turn
             finally:
                 self._free(number)
+                if turn.is_awaited:
+                    self._ring(number + 1)
 
     def holder(self) -> Holder | None:
         """Return the writer whose turn it is, None where it is nobody's."""
@@ -151,6 +156,9 @@ class Turns:
         if file is not None:
             with suppress(OSError):
                 os.close(file)
+        if self._ringing is not None:
+            self._ringing.close()
+            self._ringing = None
 
     def _join(self, until: float) -> tuple[int, bool]:
         """Take a place, or none where that cannot be done in time, or at all.
@@ -187,16 +195,43 @@ class Turns:
         """Wait until the turn before has ended."""
         if not self._is_taken(before):
             return
-        holder, moved = self._last_holder(), monotonic()
-        while self._is_taken(before):
-            now, seen = monotonic(), self._last_holder()
-            if seen != holder:
-                holder, moved = seen, now
-            elif now > min(until, moved + self._patience):
-                return
-            # The longer a turn lasts, the less it matters to see its end at once.
-            pause = max(_SHORTEST_PAUSE_SECONDS, (now - moved) / _PAUSES_IN_A_TURN)
-            sleep(min(pause, _LONGEST_PAUSE_SECONDS))
+        with self._bell_of(before + 1) as pause:
+            holder, moved = self._last_holder(), monotonic()
+            while self._is_taken(before):
+                now, seen = monotonic(), self._last_holder()
+                if seen != holder:
+                    holder, moved = seen, now
+                elif now > min(until, moved + self._patience):
+                    return
+                pause()
+
+    @contextmanager
+    def _bell_of(self, number: int) -> Iterator[Callable[[], None]]:
+        """Hear when a number is rung for; yield what waits for it, for a short while."""
+        with ExitStack() as opened:
+            pause = partial(sleep, _SHORTEST_PAUSE_SECONDS)
+            # No bell is heard where there is no room for one more socket.
+            with suppress(OSError):
+                bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                opened.enter_context(bell)
+                bell.bind(self._address_of(number))
+                bell.settimeout(_LONGEST_PAUSE_SECONDS)
+                pause = partial(_heard, bell)
+            yield pause
+
+    def _ring(self, number: int) -> None:
+        """Wake the writer of a number, if it waits."""
+        with suppress(OSError):
+            if self._ringing is None:
+                self._ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            address = self._address_of(number)
+            self._ringing.sendto(b"\0", socket.MSG_DONTWAIT, address)
+
+    def _address_of(self, number: int) -> bytes:
+        """Return a name in Linux's abstract namespace, which needs no file."""
+        assert self._file is not None, "there is a queue"
+        found = os.fstat(self._file)
+        return f"\0metering turn {found.st_dev} {found.st_ino} {number}".encode()
 
     def _last_holder(self) -> Holder | None:
         read = self._read(_HOLDER.size, _HOLDER_AT)
@@ -239,6 +274,11 @@ class Turns:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, number))
             except OSError:  # What was written in the turn is written all the same.
                 self.forget()
+
+
+def _heard(bell: socket.socket) -> None:
+    with suppress(TimeoutError):
+        bell.recv(1)
 
 
 def _lock(kind: int, number: int) -> bytes:
