@@ -235,6 +235,14 @@ class Log:
         """Whether other processes have lately appended between this one's appends."""
         return self._appends.is_shared
 
+    def look_around(self, now: int) -> None:
+        """Look whether another process has just recorded events; see `is_shared`.
+
+        Args:
+            now: microseconds since 1970 UTC.
+        """
+        self._appends.look_around(self.head(), now)
+
     def append_usage(self, draft: Draft) -> Outcome:
         """Record the new events of a draft, durably, and return what became of each.
 

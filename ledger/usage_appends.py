@@ -30,6 +30,7 @@ from ledger.stored_events import StoredEvents
 from ledger.usage.rows import FewEvents
 
 _LATELY_SECONDS = 5.0
+_JUST_NOW = timedelta(seconds=1) // timedelta(microseconds=1)
 
 _SettledDraft = tuple[Head, Outcome, Draft]
 """The head up to which a draft is settled, what becomes of it, and its new events."""
@@ -61,6 +62,7 @@ class UsageAppends:
         self._retention = identifier_retention
         self._catch_up = catch_up
         self._met_others = -inf
+        self._own_position = 0
 
     @property
     def is_shared(self) -> bool:
@@ -71,6 +73,17 @@ class UsageAppends:
         """Return what becomes of a draft by what was taken in, without recording it."""
         _, outcome, _ = self._settle(draft)
         return outcome
+
+    def look_around(self, head: Head, now: int) -> None:
+        """Look whether another process has just recorded events.
+
+        Args:
+            head: of the log, just read.
+            now: microseconds since 1970 UTC.
+        """
+        is_event = head.position > max(self._own_position, head.facts_position)
+        if is_event and now - head.recorded_at < _JUST_NOW:
+            self._met_others = monotonic()
 
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit what is new in some drafts together, and return an outcome for each.
@@ -156,6 +169,7 @@ class UsageAppends:
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit)
+        self._own_position = head.position
         self._intake.take_in(commit, head, new.hashes)
         return outcome.recorded(commit.first_position, commit.recorded_at)
 

@@ -112,6 +112,7 @@ class Ingestion:
 
     def _portions(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Cut pieces small while other processes write, whom a large commit holds up."""
+        self._engine.log.look_around(self._engine.now())
         for piece in pieces:
             start = 0
             while start < len(piece):

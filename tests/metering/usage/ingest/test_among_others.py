@@ -45,6 +45,21 @@ def test_single_events_come_between_small_commits(connect: Connect) -> None:
     assert store.verify().ok
 
 
+def test_commits_are_small_at_once_where_another_process_has_just_recorded(
+    connect: Connect,
+) -> None:
+    store, other = connect(), connect()
+    create_meter(store)
+    create_event(other, identifier="just now")
+    positions: list[int] = []
+
+    store.meter_events.ingest(
+        usage(), progress=lambda _: positions.append(store.position)
+    )
+
+    assert positions[:2] == [2 + ROWS_AMONG_OTHERS, 2 + 2 * ROWS_AMONG_OTHERS]
+
+
 def test_an_ingest_alone_commits_whole_pieces(connect: Connect) -> None:
     store = connect()
     create_meter(store)
