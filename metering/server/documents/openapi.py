@@ -87,6 +87,10 @@ _PARAMETERS: Node = {
     },
 }
 _HEADERS: Node = {
+    "AcceptEncoding": {
+        "description": "How the body may be compressed, where that was wrong.",
+        "schema": _TEXT,
+    },
     "Position": {
         "description": "The position of the log that the response is current to.",
         "schema": {"type": "integer", "minimum": 0},
@@ -315,6 +319,8 @@ def _failed_responses() -> Iterator[tuple[str, Node]]:
         }
         if status == 429:
             headers["Retry-After"] = _reference("headers", "RetryAfter")
+        elif status == 415:
+            headers["Accept-Encoding"] = _reference("headers", "AcceptEncoding")
         for shape in ErrorShape:
             content = {JSON: {"schema": _reference("schemas", shape.value)}}
             response = {"description": meaning, "headers": headers, "content": content}
