@@ -17,8 +17,9 @@ from metering.errors import shown
 
 DEPTH_MAX = 64
 """How deep objects and lists may lie in each other."""
+LONGEST_PATH = 100
+"""How much of a path is kept. A long key would be copied for each value below it."""
 _BYTE_ORDER_MARK = "\ufeff"
-_LONGEST_PATH = 100
 
 
 class JsonInvalidError(ValueError):
@@ -127,9 +128,13 @@ def _marked_object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     mapping = dict(pairs)
     if len(mapping) == len(pairs):
         return mapping
-    names = [name for name, _ in pairs]
     repeating = _RepeatingObject(mapping)
-    repeating.key = next(name for name in mapping if names.count(name) > 1)
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            repeating.key = name
+            break
+        names.add(name)
     return repeating
 
 
@@ -155,7 +160,7 @@ def _check(value: object, path: str, depth: int) -> None:
             if not depth:
                 raise _too_deep()
             for at, each in enumerate(value):
-                _check(each, f"{path}[{at}]", depth - 1)
+                _check(each, f"{path}[{at}]"[:LONGEST_PATH], depth - 1)
         case _:
             pass
 
@@ -164,18 +169,18 @@ def _check_object(value: dict[str, object], path: str, depth: int) -> None:
     if not depth:
         raise _too_deep()
     if isinstance(value, _RepeatingObject):
-        place = path[:_LONGEST_PATH] or "an object"
+        place = path or "an object"
         raise JsonInvalidError(f"{place} names the key {shown(value.key)} twice")
     for name, each in value.items():
         _check_string(name, path)
-        _check(each, f"{path}[{name}]" if path else name, depth - 1)
+        inner = f"{path}[{name}]" if path else name
+        _check(each, inner[:LONGEST_PATH], depth - 1)
 
 
 def _check_string(value: str, path: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        path = path[:_LONGEST_PATH]
         place = f"a string in {path}" if path else "a string"
         raise HalfPairError(
             f"{place} has half a surrogate pair: {shown(value)}", path or None

@@ -9,7 +9,11 @@ from typing import Any
 
 from metering.arguments.kinds import within
 from metering.arguments.refusals import invalid
-from metering.decoding.json_parsing import JsonInvalidError, parse_json
+from metering.decoding.json_parsing import (
+    LONGEST_PATH,
+    JsonInvalidError,
+    parse_json,
+)
 from metering.errors import InvalidRequestError
 
 
@@ -43,7 +47,7 @@ class _JsonReading:
 
     def object(self, found: dict[str, Any], path: str) -> dict[str, Any]:
         return {
-            name: self._value(value, within(path, name))
+            name: self._value(value, within(path, name)[:LONGEST_PATH])
             for name, value in found.items()
             if value is not None
         }
@@ -56,8 +60,11 @@ class _JsonReading:
         if isinstance(value, dict):
             return self.object(value, path)
         if isinstance(value, list):
-            return [self._value(each, f"{path}[{at}]") for at, each in enumerate(value)]
+            return [
+                self._value(each, f"{path}[{at}]"[:LONGEST_PATH])
+                for at, each in enumerate(value)
+            ]
         wanted = "a string"
         if self.takes_wholes:
             wanted = "a string, a whole number or a boolean"
-        raise invalid(path[:100], value, wanted)
+        raise invalid(path, value, wanted)

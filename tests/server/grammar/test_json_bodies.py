@@ -124,3 +124,13 @@ def test_a_byte_order_mark_and_whole_surrogate_pairs_are_taken() -> None:
     with pytest.raises(metering.InvalidRequestError) as refused:
         read(b'{"name":' + b"[" * 63 + b"]" * 63 + b"}")
     assert refused.value.param == "name"
+
+
+def test_a_long_key_is_not_copied_for_each_value_below_it() -> None:
+    # Copied, it would take minutes: 600 GB.
+    body = b'{"%s":[%s]}' % (b"a" * 2_000_000, b",".join([b'""'] * 300_000))
+
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(body)
+
+    assert refused.value.param == "a" * 100
