@@ -24,7 +24,7 @@ def read_invoices(path: Path) -> pa.Table:
     Raises:
         SourceError: it cannot be read, or a row of it.
     """
-    opened = open_file(path, _ROWS_AT_A_TIME)
+    opened = open_file(path, _ROWS_AT_A_TIME, null_values=())
     with readable(path):
         if isinstance(opened, ColumnFile):
             table = pa.Table.from_batches(_batches(path, opened), opened.schema)

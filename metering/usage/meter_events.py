@@ -22,7 +22,7 @@ from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.event_rules import Arrival, PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
-from metering.usage.ingest.options import Identity, IngestOptions
+from metering.usage.ingest.options import NULL_VALUES, Identity, IngestOptions
 from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
 from metering.usage.listing import EventQuery, recorded_events
 from metering.usage.requests import LogPosition
@@ -115,13 +115,14 @@ class MeterEvents:
             return recorded
         raise recorded
 
-    def ingest(
+    def ingest(  # noqa: PLR0913  # a source's options are its arguments
         self,
         source: object,
         *,
         backfill: bool = False,
         rounding: RoundingName | None = None,
         identity: Identity = "file",
+        null_values: Sequence[str] = NULL_VALUES,
         progress: ProgressCallback | None = None,
         columns: Columns | None = None,
     ) -> IngestReceipt:
@@ -149,6 +150,9 @@ class MeterEvents:
                 equal rows of the source: rows count once in whatever file and order they
                 come. Both are for all files of one kind: a row that was named by one is
                 another event by the other.
+            null_values: what stands for null in a cell of CSV without quotes, as an empty
+                one does. No customer is spelled so, nor in upper or lower case, whatever
+                holds it: that row is rejected for want of a customer.
             progress: is called after each batch.
             columns: which columns of the source mean what, where they have other names.
 
@@ -163,7 +167,11 @@ class MeterEvents:
         elif not isinstance(columns, Columns):
             raise invalid("columns", columns, "metering.Columns")
         options = checked(
-            IngestOptions, backfill=backfill, rounding=rounding, identity=identity
+            IngestOptions,
+            backfill=backfill,
+            rounding=rounding,
+            identity=identity,
+            null_values=null_values,
         )
         ingestion = Ingestion(self._engine, columns, options)
         return ingestion.run(source, progress)

@@ -26,7 +26,7 @@ from metering.cli.screens.reports import (
 from metering.cli.screens.text import number
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
-from metering.usage.ingest.options import Identity, IngestOptions
+from metering.usage.ingest.options import NULL_VALUES, Identity, IngestOptions
 from metering.usage.ingest.sources import open_source
 
 _CreatableFormula = Literal["sum", "count", "last"]
@@ -87,6 +87,10 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     backfill: Annotated[bool, FieldOption(IngestOptions)] = False,
     rounding: Annotated[RoundingName | None, FieldOption(IngestOptions)] = None,
     identity: Annotated[Identity, FieldOption(IngestOptions)] = "file",
+    null: Annotated[
+        list[str] | None,
+        FieldOption(IngestOptions, "null_values", metavar="TEXT", name="--null"),
+    ] = None,
     create_meter: Annotated[
         _CreatableFormula | None,
         typer.Option(help="Create the meter of --event-name, if there is none."),
@@ -111,7 +115,12 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     )
     if create_meter is not None and event_name is None:
         raise typer.BadParameter("--create-meter needs --event-name")
-    options = IngestOptions(backfill=backfill, rounding=rounding, identity=identity)
+    options = IngestOptions(
+        backfill=backfill,
+        rounding=rounding,
+        identity=identity,
+        null_values=null or NULL_VALUES,
+    )
     check_rejections_path(rejections)
     for file in files:
         # Before a store is made: it can be read, and has the columns that are named.

@@ -1,15 +1,17 @@
 """Files of events: Parquet, Arrow, CSV and newline-delimited JSON.
 
 Everything is read in bounded memory. Text formats may be compressed, and every cell of a
-CSV file is read as text, so that no digit is lost on the way.
+CSV file is read as text, so that no digit is lost on the way. What stands in quotes is
+never null.
 """
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -49,8 +51,24 @@ class LineFile:
     objects: Iterator[object]
 
 
-def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
+class _Manner(NamedTuple):
+    """How a file is read; see `open_file`."""
+
+    compression: Compression | None
+    rows_at_a_time: int
+    null_values: Sequence[str]
+
+
+def open_file(
+    path: Path, rows_at_a_time: int, *, null_values: Sequence[str]
+) -> ColumnFile | LineFile:
     """Begin to read a file in the format that its name ends in.
+
+    Args:
+        path: where it is.
+        rows_at_a_time: how many rows a batch has at most, where the format lets choose.
+        null_values: what stands for null in a cell of CSV without quotes, as an empty
+            one does.
 
     Raises:
         SourceError: there is no such file, or it is not of that format.
@@ -70,7 +88,7 @@ def open_file(path: Path, rows_at_a_time: int) -> ColumnFile | LineFile:
             " .csv, .ndjson or .jsonl, the last three also in .gz or .zst after that"
         )
     with readable(path):
-        return opener(path, compression, rows_at_a_time)
+        return opener(path, _Manner(compression, rows_at_a_time, null_values))
 
 
 def digest_of_content(path: Path) -> str:
@@ -109,18 +127,17 @@ def readable(name: object) -> Iterator[None]:
         raise SourceError(f"Cannot read {name}: {reason}") from error
 
 
-def _open_parquet(path: Path, _: Compression | None, rows_at_a_time: int) -> ColumnFile:
+def _open_parquet(path: Path, manner: _Manner) -> ColumnFile:
     # Mapped or read ahead, the file would count in full as this process's memory.
     file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_A_TIME)
     return ColumnFile(
         schema=file.schema_arrow,
         total_rows=file.metadata.num_rows,
-        batches=numbered(path, lambda: file.iter_batches(rows_at_a_time)),
+        batches=numbered(path, lambda: file.iter_batches(manner.rows_at_a_time)),
     )
 
 
-def _open_arrow(path: Path, _: Compression | None, rows_at_a_time: int) -> ColumnFile:
-    del rows_at_a_time
+def _open_arrow(path: Path, _: _Manner) -> ColumnFile:
     source = pa.memory_map(str(path))
     try:
         file = pa.ipc.open_file(source)
@@ -142,11 +159,8 @@ def _open_arrow(path: Path, _: Compression | None, rows_at_a_time: int) -> Colum
     )
 
 
-def _open_csv(
-    path: Path, compression: Compression | None, rows_at_a_time: int
-) -> ColumnFile:
-    del rows_at_a_time
-    names, has_rows = _header(path, compression)
+def _open_csv(path: Path, manner: _Manner) -> ColumnFile:
+    names, has_rows = _header(path, manner.compression)
     if not has_rows:
         schema = pa.schema([(name, pa.string()) for name in names])
         return ColumnFile(schema=schema, total_rows=0, batches=iter(()))
@@ -159,13 +173,13 @@ def _open_csv(
         return "skip"
 
     reader = pyarrow.csv.open_csv(
-        open_decompressed(str(path), compression),
+        open_decompressed(str(path), manner.compression),
         # Rows are numbered only when one thread parses them.
         pyarrow.csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME),
         pyarrow.csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
         pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
-            null_values=[""],
+            null_values=["", *manner.null_values],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             # Looked at row by row, so that a bad one does not fail the others.
@@ -179,10 +193,8 @@ def _open_csv(
     )
 
 
-def _open_ndjson(
-    path: Path, compression: Compression | None, rows_at_a_time: int
-) -> LineFile:
-    del rows_at_a_time
+def _open_ndjson(path: Path, manner: _Manner) -> LineFile:
+    compression = manner.compression
     return LineFile(
         objects=lines_of(path, lambda: open_decompressed(str(path), compression))
     )
@@ -281,9 +293,7 @@ def _skip_line(lines: io.BufferedReader) -> None:
         pass
 
 
-_OPENERS: dict[
-    tuple[str, bool], Callable[[Path, Compression | None, int], ColumnFile | LineFile]
-] = {
+_OPENERS: dict[tuple[str, bool], Callable[[Path, _Manner], ColumnFile | LineFile]] = {
     (".parquet", False): _open_parquet,
     (".arrow", False): _open_arrow,
     **{

@@ -4,11 +4,12 @@ Rows without an identifier are checked as if they had one, and named afterwards:
 made of what the rows come to.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from ledger.facts.meters import MeterStatus
@@ -61,6 +62,7 @@ def check_rows(
     rejections: dict[int, Rejection] = {}
     doubts: dict[int, Rejection] = {}
     left_out: dict[str, list[int]] = {}
+    nobodies = options.nobodies
     for row in rows:
         if isinstance(row, Rejection):
             rejections[row.row] = row
@@ -76,6 +78,7 @@ def check_rows(
                 timestamp=row.timestamp,
                 payload=payload,
             )
+            _check_is_somebody(event.customer, nobodies)
         except MeterEventInvalidError as error:
             rejections[row.number] = _rejection(row, error)
         else:
@@ -104,6 +107,16 @@ def _rounded(
     if options.rounding is None:
         return payload
     return with_rounded_value(payload, row.meter(arrival.definitions))
+
+
+def _check_is_somebody(customer: str, nobodies: Collection[str]) -> None:
+    if customer in nobodies:
+        raise MeterEventInvalidError(
+            f"Invalid customer {customer!r}: null is spelled so; give the customer, or"
+            " name other spellings of null",
+            code="meter_event_no_customer_defined",
+            param="customer",
+        )
 
 
 def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
@@ -231,7 +244,7 @@ def _events(
         is_plain &= have_key(payload.rest, meter.value_payload_key)
     customer = _column(_first(columns.customer, payload.customer), length)
     customers, has_customer = plain_words(customer, LONGEST_TEXT)
-    is_plain &= has_customer
+    is_plain &= has_customer & _are_somebody(customers, options.nobodies)
     values, is_rounded = pa.nulls(length, QUANTITY), None
     if meter.needs_value:
         value = _column(_first(columns.value, payload.value), length)
@@ -254,6 +267,16 @@ def _events(
         events, np.arange(length), is_plain, ~is_in_time, is_rounded=is_rounded
     )
     return part, payload.left_out
+
+
+def _are_somebody(
+    customers: pa.DictionaryArray, nobodies: Collection[str]
+) -> np.ndarray:
+    """Return which customers are no spelling of null (bool)."""
+    is_nobody = pc.is_in(customers.dictionary, pa.array(sorted(nobodies), pa.string()))
+    codes = customers.indices.to_numpy()
+    is_somebody: np.ndarray = ~is_nobody.to_numpy(zero_copy_only=False)[codes]
+    return is_somebody
 
 
 def _identifiers(columns: LocatedColumns) -> tuple[pa.Array, np.ndarray]:

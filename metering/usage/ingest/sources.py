@@ -75,7 +75,7 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
         case EventsBody():
             return _of_body(source, columns)
         case str() | PathLike():
-            return _of_file(Path(source), columns)
+            return _of_file(Path(source), columns, options)
         case _ if hasattr(source, "__arrow_c_stream__"):
             with readable(_STREAM):
                 reader = pa.RecordBatchReader.from_stream(source)
@@ -123,10 +123,10 @@ def _of_batches(
             first += table.num_rows
 
 
-def _of_file(path: Path, columns: Columns) -> Source:
+def _of_file(path: Path, columns: Columns, options: IngestOptions) -> Source:
     naming = NamingByFile(partial(digest_of_content, path))
-    opened = _of_opened(open_file(path, ROWS_PER_PIECE), columns, naming)
-    return replace(opened, path=path)
+    file = open_file(path, ROWS_PER_PIECE, null_values=options.null_values)
+    return replace(_of_opened(file, columns, naming), path=path)
 
 
 def _of_body(body: EventsBody, columns: Columns) -> Source:

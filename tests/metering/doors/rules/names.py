@@ -39,12 +39,12 @@ RULE = Rule(
             right=(Right(customer="🚕" * 500),),
         ),
         Case(
-            name="a customer that is a null's spelling",
+            name="a customer that no file spells null by",
             events=(
-                Event(customer="NULL"),
+                Event(customer="Null"),
                 Event(customer="nan", identifier="sender/2"),
             ),
-            right=(Right(customer="NULL"), Right(customer="nan")),
+            right=(Right(customer="Null"), Right(customer="nan")),
         ),
         Case(
             name="no customer",

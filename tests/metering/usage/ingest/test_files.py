@@ -3,13 +3,16 @@
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import metering
+from tests.metering.refusals import refused
 from tests.metering.usual_usage import (
+    columns,
     counted,
     identifiers,
     payloads,
@@ -314,7 +317,7 @@ def test_no_cell_of_a_csv_file_is_taken_for_a_number_or_for_nothing(
     path.write_bytes(
         b"event_name,identifier,stripe_customer_id,value,a,b,c\n"
         b"tokens,007,0012,1.50,NA,null,1.10\n"
-        b"tokens,null,NULL,1,nan,true,0x10\n"
+        b"tokens,null,nobody,1,nan,true,0x10\n"
     )
 
     store.meter_events.ingest(path)
@@ -322,8 +325,90 @@ def test_no_cell_of_a_csv_file_is_taken_for_a_number_or_for_nothing(
     assert identifiers(store) == ["007", "null"]
     assert payloads(store) == [
         {"stripe_customer_id": "0012", "value": "1.5", "a": "NA", "b": "null", "c": "1.10"},
-        {"stripe_customer_id": "NULL", "value": "1", "a": "nan", "b": "true", "c": "0x10"},
+        {"stripe_customer_id": "nobody", "value": "1", "a": "nan", "b": "true", "c": "0x10"},
     ]  # fmt: skip
+
+
+NULLS = (
+    b"event_name,stripe_customer_id,value,a,b,c\n"
+    b'tokens,cus_1,1,NULL,\\N,""\n'
+    b'tokens,cus_1,1,"NULL","\\N",\n'
+    b"tokens,cus_1,1,-,null,NA\n"
+    b"tokens,NULL,1,,,\n"
+    b'tokens,"NULL",1,,,\n'
+    b'tokens,"null",1,,,\n'
+    b"tokens,cus_1,NULL,,,\n"
+)
+NO_CUSTOMER = "meter_event_no_customer_defined"
+
+
+def test_null_is_spelled_without_quotes_in_csv_and_names_no_customer(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(NULLS)
+
+    receipt = store.meter_events.ingest(path)
+
+    assert rejections(receipt) == [
+        (3, None, NO_CUSTOMER),
+        (4, None, NO_CUSTOMER),
+        (5, None, NO_CUSTOMER),
+        (6, None, "meter_event_invalid_value"),
+    ]
+    messages = receipt.rejections["message"].to_pylist()
+    assert messages[0] == "Customer mapping key stripe_customer_id not found in payload"
+    assert messages[1].startswith("Invalid customer 'NULL': null is spelled so")
+    assert payloads(store) == [
+        {**ONE, "c": ""},
+        {**ONE, "a": "NULL", "b": "\\N"},
+        {**ONE, "a": "-", "b": "null", "c": "NA"},
+    ]
+    assert receipt.left_out == {}
+
+
+def test_other_spellings_of_null_take_the_place_of_the_usual_ones(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(NULLS)
+
+    receipt = store.meter_events.ingest(path, null_values=["-", "NA"])
+
+    assert rejections(receipt) == [(6, None, "meter_event_invalid_value")]
+    assert [each["stripe_customer_id"] for each in payloads(store)[3:]] == [
+        "NULL",
+        "NULL",
+        "null",
+    ]
+    assert payloads(store)[:3] == [
+        {**ONE, "a": "NULL", "b": "\\N", "c": ""},
+        {**ONE, "a": "NULL", "b": "\\N"},
+        {**ONE, "b": "null"},
+    ]
+
+
+@pytest.mark.parametrize("value", ["1", "1e0"])
+def test_a_customer_is_no_spelling_of_null_in_rows_and_columns(
+    store: metering.Metering, tokens: metering.Meter, value: str
+) -> None:
+    customers = ["NULL", "cus_1", "\\N", "Null", "null"]
+    rows = columns(5, stripe_customer_id=customers, value=[value] * 5)
+
+    for source in (rows, rows.to_pylist()):
+        receipt = store.meter_events.ingest(source)
+
+        assert rejections(receipt) == [(at, None, NO_CUSTOMER) for at in (0, 2, 4)]
+    receipt = store.meter_events.ingest(rows, null_values=())
+    assert receipt.accepted == 5
+
+
+@pytest.mark.parametrize("given", ["NULL", [5], ["x" * 501], None])
+def test_spellings_of_null_that_are_none_are_refused(
+    store: metering.Metering, tokens: metering.Meter, given: Any
+) -> None:
+    with refused(None, None, "null_values"):
+        store.meter_events.ingest([], null_values=given)
 
 
 @pytest.mark.parametrize("name", ["usage.parquet", "file.arrow", "stream.arrow"])
