@@ -21,7 +21,7 @@ from metering.usage.ingest.options import Identity
 _REJECTIONS_SHOWN = 5
 _KEYS_SHOWN = 5
 _COUNTED = (
-    *("accepted", "duplicates", "rejected", "rounded"),
+    *("accepted", "duplicates", "rejected", "cancelled", "rounded"),
     *("first_position", "last_position", "left_out"),
 )
 _REMEDIES = {
@@ -53,7 +53,8 @@ class FileReport:
     def rows(self) -> int:
         """Return how many rows there were."""
         receipt = self.receipt
-        return receipt.accepted + receipt.duplicates + receipt.rejected
+        taken = receipt.accepted + receipt.duplicates
+        return taken + receipt.rejected + receipt.cancelled
 
 
 def check_rejections_path(path: Path | None) -> None:
@@ -130,6 +131,7 @@ def show_reports(reports: Sequence[FileReport], identity: Identity) -> None:
     for report in reports:
         _show_rounded(report)
         _show_left_out(report)
+        _show_cancelled(report)
         _show_rejections(report)
     unnamed = sum(report.receipt.unnamed for report in reports)
     if unnamed:
@@ -145,6 +147,12 @@ def _show_left_out(report: FileReport) -> None:
     more = len(left_out) - len(first)
     named = ", ".join([*first, *([f"{number(more)} more keys"] if more else [])])
     show(f"{report.file.name}: left out of payloads, rows by key: {named}")
+
+
+def _show_cancelled(report: FileReport) -> None:
+    if cancelled := report.receipt.cancelled:
+        rows = counted(cancelled, "row")
+        show(f"{report.file.name}: {rows} of cancelled events left aside")
 
 
 def _rate(report: FileReport) -> str:

@@ -172,6 +172,7 @@ def _numbers_of(receipt: IngestReceipt) -> dict[str, Any]:
         "accepted": receipt.accepted,
         "duplicates": receipt.duplicates,
         "rejected": receipt.rejected,
+        "cancelled": receipt.cancelled,
         "rounded": receipt.rounded,
         "first_position": receipt.first_position,
         "last_position": receipt.last_position,

@@ -35,6 +35,7 @@ from metering.usage.ingest.piece_rules import (
     numbers_without_identifier,
 )
 from metering.usage.ingest.receipts import (
+    CancelledRow,
     IngestReceipt,
     ProgressCallback,
     ReceiptTally,
@@ -73,7 +74,7 @@ class Ingestion:
         """Append all pieces of a source, and report what became of its rows."""
         opened = open_source(source, self._columns, self._options)
         if opened.schema is not None:
-            check_fit(opened.schema, self._columns, self._engine.definitions())
+            check_fit(opened.schema, opened.columns, self._engine.definitions())
         self._naming = self._naming_for(opened)
         tally = ReceiptTally()
 
@@ -154,6 +155,8 @@ class Ingestion:
         checked, outcome = self._engine.append(check, prepared.ahead)
         tally.rows += len(piece)
         tally.unnamed += len(prepared.unnamed)
+        if not isinstance(piece, LocatedColumns):
+            tally.cancelled += sum(isinstance(row, CancelledRow) for row in piece)
         tally.rejections.extend(checked.refusals.values())
         if outcome is not None:
             _count(checked, outcome, tally)

@@ -82,6 +82,9 @@ class LocatedColumns:
     Attributes:
         numbers: number of each row in the source, from 0 (int64, ascending).
         payload: one column of all keys (map, struct or JSON), or a column a key.
+        left_out: the names of other columns, which are left out and counted.
+        may_lack_value: whether a null in the column of values says nothing, so that
+            a value may be in the payload.
     """
 
     numbers: np.ndarray
@@ -91,6 +94,8 @@ class LocatedColumns:
     customer: pa.Array | Constant | None
     value: pa.Array | Constant | None
     payload: pa.Array | Mapping[str, pa.Array]
+    left_out: tuple[str, ...] = ()
+    may_lack_value: bool = False
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -113,6 +118,8 @@ class LocatedColumns:
             payload=self.payload.take(at)
             if isinstance(self.payload, pa.Array)
             else {name: column.take(at) for name, column in self.payload.items()},
+            left_out=self.left_out,
+            may_lack_value=self.may_lack_value,
         )
 
 

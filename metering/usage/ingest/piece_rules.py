@@ -45,14 +45,16 @@ from metering.usage.ingest.payloads import (
     plain_flat_payload,
     plain_map_payload,
 )
-from metering.usage.ingest.receipts import Rejection
+from metering.usage.ingest.receipts import CancelledRow, Rejection
 from metering.usage.ingest.source_rows import SourceRow, rows_of
 from metering.usage.values import with_rounded_value
 from projections.kernels.meters import MeterDefinition
 
 
 def check_rows(
-    rows: Iterable[SourceRow | Rejection], arrival: Arrival, options: IngestOptions
+    rows: Iterable[SourceRow | Rejection | CancelledRow],
+    arrival: Arrival,
+    options: IngestOptions,
 ) -> CheckedEvents[Rejection]:
     """Check rows one by one."""
     accepted: list[UsageRow] = []
@@ -66,6 +68,8 @@ def check_rows(
     for row in rows:
         if isinstance(row, Rejection):
             rejections[row.row] = row
+            continue
+        if isinstance(row, CancelledRow):
             continue
         identifier = UNNAMED if row.identifier is None else row.identifier
         try:
@@ -125,7 +129,7 @@ def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
 
 
 def numbers_without_identifier(
-    piece: LocatedColumns | Iterable[SourceRow | Rejection],
+    piece: LocatedColumns | Iterable[SourceRow | Rejection | CancelledRow],
 ) -> np.ndarray:
     """Return the numbers of the rows that came without an identifier (int64)."""
     if isinstance(piece, LocatedColumns):
@@ -154,6 +158,8 @@ def check_columns(
             for name, rows in lost.items():
                 lost_by = part.numbers[rows[made.is_plain[rows]]]
                 left_out.setdefault(name, []).append(lost_by)
+            for name in columns.left_out:
+                left_out.setdefault(name, []).append(part.numbers[made.is_plain])
             is_in_doubt = made.is_in_doubt | (meter.status is not MeterStatus.ACTIVE)
             yield made._replace(numbers=alike, is_in_doubt=is_in_doubt)
 
@@ -294,7 +300,7 @@ def _identifiers(columns: LocatedColumns) -> tuple[pa.Array, np.ndarray]:
 def _payload(columns: LocatedColumns, meter: MeterDefinition) -> PlainPayload:
     """Take payloads apart; a customer and a value in named columns go before theirs."""
     payload, rows = columns.payload, len(columns)
-    is_label = columns.value is not None and not meter.needs_value
+    is_label = _is_given(columns) and not meter.needs_value
     if isinstance(payload, Mapping):
         if not all(_are_fit(payload, columns, meter)):
             return no_plain_payload(rows)
@@ -310,6 +316,13 @@ def _payload(columns: LocatedColumns, meter: MeterDefinition) -> PlainPayload:
         # Strings to be parsed, or a mixture: every row is checked alone.
         return no_plain_payload(rows)
     return plain_map_payload(payload, *_keys(meter))
+
+
+def _is_given(columns: LocatedColumns) -> bool:
+    """Whether a column was named for the value, and says something."""
+    value = columns.value
+    is_null = isinstance(value, pa.Array) and value.null_count == len(value)
+    return value is not None and not (columns.may_lack_value and is_null)
 
 
 def _keys(meter: MeterDefinition) -> tuple[str, str | None]:

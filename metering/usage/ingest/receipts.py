@@ -34,6 +34,12 @@ class Rejection(NamedTuple):
     message: str
 
 
+class CancelledRow(NamedTuple):
+    """A row of an export that was left aside, as its event had been cancelled."""
+
+    row: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestProgress:
     """How far an ingestion has come, all of it durable.
@@ -59,6 +65,7 @@ class IngestReceipt:
         accepted: rows recorded as new events.
         duplicates: rows whose event had been recorded, equal in content.
         rejected: rows that broke a rule, or contradict an event recorded before.
+        cancelled: rows of an export whose event had been cancelled. They were left aside.
         first_position: position of the first event recorded, None where there is none.
         last_position: that of the last; events of others may lie between.
         unnamed: how many of all these rows came without an identifier.
@@ -66,13 +73,15 @@ class IngestReceipt:
             in the order of the rows.
         rounded: how many of the accepted rows have a value that was rounded.
         left_out: payload keys, and from how many of the accepted rows each was left out,
-            since its value is too long or has no string, or it is no key. The most
-            frequent first, else by name; all beyond 100 are counted under ``…``.
+            since its value is too long or has no string, it is no key, or a store wrote
+            it when it exported the event. The most frequent first, else by name; all
+            beyond 100 are counted under ``…``.
     """
 
     accepted: int
     duplicates: int
     rejected: int
+    cancelled: int
     first_position: int | None
     last_position: int | None
     unnamed: int
@@ -88,6 +97,7 @@ class ReceiptTally:
     rows: int = 0
     accepted: int = 0
     duplicates: int = 0
+    cancelled: int = 0
     first_position: int | None = None
     last_position: int | None = None
     rounded: int = 0
@@ -116,7 +126,8 @@ class ReceiptTally:
 
     def receipt(self) -> IngestReceipt:
         """Close the receipt."""
-        accounted_for = self.accepted + self.duplicates + len(self.rejections)
+        taken = self.accepted + self.duplicates
+        accounted_for = taken + len(self.rejections) + self.cancelled
         assert accounted_for == self.rows, "every row has one outcome"
         rejections = sorted(self.rejections, key=attrgetter("row"))
         columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
@@ -124,6 +135,7 @@ class ReceiptTally:
             accepted=self.accepted,
             duplicates=self.duplicates,
             rejected=len(rejections),
+            cancelled=self.cancelled,
             first_position=self.first_position,
             last_position=self.last_position,
             rounded=self.rounded,

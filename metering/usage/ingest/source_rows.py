@@ -43,6 +43,7 @@ class SourceRow:
             payload key of the meter, whatever that is, and so does the value.
         value: the same of the value.
         unfit: payload keys whose column holds no customers, each with its type.
+        left_out: names of what else the row has, which is left out and counted.
     """
 
     number: int
@@ -53,6 +54,7 @@ class SourceRow:
     customer: object = UNSET
     value: object = UNSET
     unfit: Mapping[str, pa.DataType] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
     def meter(self, definitions: Definitions) -> MeterDefinition | None:
         """Return the row's meter, None where there is none."""
@@ -90,7 +92,8 @@ class SourceRow:
                     payload[key] = given
             elif key in strict and key in payload:
                 self._check_fit(key, is_customer=key == meter.customer_payload_key)
-        return split_labels(payload, strict)
+        labelled, left_out = split_labels(payload, strict)
+        return labelled, [*left_out, *self.left_out]
 
     def _check_fit(self, key: str, *, is_customer: bool) -> None:
         kind = self.unfit.get(key)
@@ -112,6 +115,8 @@ def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
     timestamps = _times(part.timestamp, len(rows))
     customers = _words(part.customer, len(rows), UNSET)
     values = _objects(part.value, len(rows), UNSET)
+    if part.may_lack_value:
+        values = [UNSET if value is None else value for value in values]
     payloads, unfit = _payloads(part.payload, len(rows))
     for at in range(len(rows)):
         yield SourceRow(
@@ -123,6 +128,7 @@ def rows_of(columns: LocatedColumns, rows: np.ndarray) -> Iterator[SourceRow]:
             customer=customers[at],
             value=values[at],
             unfit=unfit,
+            left_out=part.left_out,
         )
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from metering.errors import SourceError
 from metering.usage.ingest.bodies import EventsBody, open_body
 from metering.usage.ingest.cloud_events import cloud_event_columns
+from metering.usage.ingest.exports import Layout, row_of_any
 from metering.usage.ingest.files import (
     BLANK,
     ColumnFile,
@@ -28,18 +29,16 @@ from metering.usage.ingest.layout import (
     Columns,
     LocatedColumns,
     check_keys,
-    locate,
 )
 from metering.usage.ingest.naming import Naming, NamingByFile
 from metering.usage.ingest.options import IngestOptions
-from metering.usage.ingest.receipts import Rejection
-from metering.usage.ingest.schemas import check_schema
+from metering.usage.ingest.receipts import CancelledRow, Rejection
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
 
 ROWS_PER_PIECE = 50_000
 _STREAM = "the stream"
 
-Piece = LocatedColumns | list[SourceRow | Rejection]
+Piece = LocatedColumns | list[SourceRow | Rejection | CancelledRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +48,7 @@ class Source:
     Attributes:
         total_rows: how many rows it has, or None where it does not say.
         pieces: its rows in order.
+        columns: where its rows have what.
         schema: of its columns; None where it has rows.
         naming: names for rows without an identifier; None where they are made up.
         path: of a file.
@@ -56,6 +56,7 @@ class Source:
 
     total_rows: int | None
     pieces: Iterator[Piece]
+    columns: Columns
     schema: pa.Schema | None = None
     naming: Naming | None = None
     path: Path | None = None
@@ -81,7 +82,8 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
                 reader = pa.RecordBatchReader.from_stream(source)
             return _of_reader(reader, columns, _STREAM, None)
         case Iterable() if not isinstance(source, bytes | Mapping):
-            return Source(total_rows=None, pieces=_of_objects(source, columns))
+            pieces = _of_objects(source, columns)
+            return Source(total_rows=None, pieces=pieces, columns=columns)
         case _:
             raise SourceError(
                 f"Cannot ingest {type(source).__name__}: give an Arrow table or stream,"
@@ -90,36 +92,43 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
 
 
 def _of_table(table: pa.Table, columns: Columns) -> Source:
-    check_schema(table.schema, columns)
+    layout = Layout.of(columns, table.schema)
     table = table.unify_dictionaries()
     pieces = (
-        locate(columns, _one_batch(part), np.arange(start, start + part.num_rows))
+        piece
         for start in range(0, table.num_rows, ROWS_PER_PIECE)
-        for part in [table.slice(start, ROWS_PER_PIECE)]
+        for part in [_one_batch(table.slice(start, ROWS_PER_PIECE))]
+        for piece in layout.pieces(part, np.arange(start, start + part.num_rows))
     )
-    return Source(total_rows=table.num_rows, pieces=pieces, schema=table.schema)
+    return Source(
+        total_rows=table.num_rows,
+        pieces=pieces,
+        columns=layout.columns,
+        schema=table.schema,
+    )
 
 
 def _of_reader(
     reader: pa.RecordBatchReader, columns: Columns, name: str, naming: Naming | None
 ) -> Source:
-    check_schema(reader.schema, columns)
+    layout = Layout.of(columns, reader.schema)
     return Source(
         total_rows=None,
-        pieces=_of_batches(reader, columns, name),
+        pieces=_of_batches(reader, layout, name),
+        columns=layout.columns,
         schema=reader.schema,
         naming=naming,
     )
 
 
 def _of_batches(
-    reader: pa.RecordBatchReader, columns: Columns, name: str
-) -> Iterator[LocatedColumns]:
+    reader: pa.RecordBatchReader, layout: Layout, name: str
+) -> Iterator[Piece]:
     first = 0
     with readable(name):
         for table in _portions(reader, reader.schema):
             numbers = np.arange(first, first + table.num_rows)
-            yield locate(columns, _one_batch(table), numbers)
+            yield from layout.pieces(_one_batch(table), numbers)
             first += table.num_rows
 
 
@@ -135,8 +144,11 @@ def _of_body(body: EventsBody, columns: Columns) -> Source:
         return _of_reader(opened, columns, body.name, body.naming)
     if isinstance(opened, LineFile) and body.format.is_cloud_events:
         # They need not have all that a CloudEvent can have.
-        rows = _of_rows(enumerate(opened.objects), cloud_event_columns)
-        return Source(total_rows=None, pieces=rows, naming=body.naming)
+        rows = _of_rows(
+            enumerate(opened.objects),
+            lambda number, row: row_of_dict(number, row, cloud_event_columns(row)),
+        )
+        return Source(total_rows=None, pieces=rows, columns=columns, naming=body.naming)
     return _of_opened(opened, columns, body.naming)
 
 
@@ -145,11 +157,12 @@ def _of_opened(
 ) -> Source:
     if isinstance(file, LineFile):
         pieces = _of_objects(file.objects, columns)
-        return Source(total_rows=None, pieces=pieces, naming=naming)
-    check_schema(file.schema, columns)
+        return Source(total_rows=None, pieces=pieces, columns=columns, naming=naming)
+    layout = Layout.of(columns, file.schema)
     return Source(
         total_rows=file.total_rows,
-        pieces=_of_numbered_batches(file, columns),
+        pieces=_of_numbered_batches(file, layout),
+        columns=layout.columns,
         schema=file.schema,
         naming=naming,
     )
@@ -160,22 +173,23 @@ def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
     first = list(islice(numbered, ROWS_PER_PIECE))
     # A name that is misspelled is absent from the beginning.
     check_keys(columns, (row for _, row in first))
-    yield from _of_rows(chain(first, numbered), lambda _: columns)
+    yield from _of_rows(chain(first, numbered), partial(row_of_any, columns))
 
 
 def _of_rows(
-    numbered: Iterator[tuple[int, object]], columns_of: Callable[[object], Columns]
+    numbered: Iterator[tuple[int, object]],
+    row_of: Callable[[int, object], SourceRow | Rejection | CancelledRow],
 ) -> Iterator[Piece]:
     while portion := list(islice(numbered, ROWS_PER_PIECE)):
         yield [
-            row_of_dict(number, row, columns_of(row))
+            row_of(number, row)
             for number, row in portion
             # A blank line is no row, but has a number.
             if row is not BLANK
         ]
 
 
-def _of_numbered_batches(file: ColumnFile, columns: Columns) -> Iterator[Piece]:
+def _of_numbered_batches(file: ColumnFile, layout: Layout) -> Iterator[Piece]:
     for batch, numbers, malformed in file.batches:
         if malformed:
             yield [
@@ -184,7 +198,7 @@ def _of_numbered_batches(file: ColumnFile, columns: Columns) -> Iterator[Piece]:
             ]
         for start in range(0, batch.num_rows, ROWS_PER_PIECE):
             part = slice(start, start + ROWS_PER_PIECE)
-            yield locate(columns, batch[part], numbers[part])
+            yield from layout.pieces(batch[part], numbers[part])
 
 
 def _portions(
