@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metering.arguments.kinds import read_fields
@@ -117,6 +117,14 @@ def bodies(draw: st.DrawFn) -> tuple[str, bool]:
     return written(lists), has_twice
 
 
+PLAIN = '{"event_name":"a","payload":{}}'
+
+
+@example(('{"events":[{"event_name":"a","payload":{"a":"","a":""}}]}', True))
+@example((f'{{"events":[{PLAIN[:-1]},"identifier":null,"identifier":"i"}}]}}', True))
+@example((f'{{"events":[{PLAIN[:-1]},"identifier":"i","identifier":null}}]}}', True))
+@example((f'{{"events":null,"events":[{PLAIN}]}}', True))
+@example((f'{{"events":[{PLAIN[:-1]},"timestamp":null}}]}}', False))
 @given(bodies())
 def test_a_body_that_names_a_key_twice_is_taken_by_none(
     drawn: tuple[str, bool],
