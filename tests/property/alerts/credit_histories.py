@@ -63,6 +63,14 @@ class Undo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Redo:
+    """Settle one of the last invoices anew, for another amount."""
+
+    back: int
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class End:
     """Expire, void or postpone a grant, if that is allowed."""
 
@@ -83,7 +91,7 @@ class Wait:
     minutes: int
 
 
-Deed = Grant | Bill | Undo | End | Watch | Change | Wait
+Deed = Grant | Bill | Undo | Redo | End | Watch | Change | Wait
 History = list[tuple[int, Deed | Upkeep]]
 """The number of a connection, and what it does."""
 
@@ -116,6 +124,7 @@ _DEEDS = st.one_of(
     _BILLS,
     _BILLS,
     st.builds(Undo, back=st.integers(0, 3)),
+    st.builds(Redo, back=st.integers(0, 3), amount=st.integers(0, 7)),
     st.builds(
         End,
         back=st.integers(0, 3),
@@ -146,7 +155,7 @@ class LivedOnCredits(TwoConnections):
         self.oracle = CreditAlertOracle()
         self._alerts: list[str] = []
         self._grants: dict[str, SeenGrant] = {}
-        self._invoices: list[str] = []
+        self._invoices: list[dict[str, Any]] = []
 
     def act(self, number: int, deed: Deed) -> None:
         m = self.connections[number]
@@ -155,8 +164,8 @@ class LivedOnCredits(TwoConnections):
                 self._grant(m, deed)
             case Bill():
                 self._bill(m, deed)
-            case Undo():
-                self._undo(m, deed.back)
+            case Undo() | Redo():
+                self._correct(m, deed)
             case End():
                 self._end(m, deed)
             case Watch():
@@ -209,29 +218,49 @@ class LivedOnCredits(TwoConnections):
     def _bill(self, m: metering.Metering, deed: Bill) -> None:
         customers = [0, 1] if deed.both else [deed.customer]
         for customer in customers:
-            invoice = f"in_{len(self._invoices)}"
-            drawn = m.credits.apply(
-                invoice=invoice,
-                customer=f"cus_{customer}",
-                period_end=self.now,
-                lines=[
-                    {
-                        "id": "il_1",
-                        "amount": deed.amount,
-                        "currency": CURRENCIES[deed.currency],
-                    }
-                ],
-            )
+            line = {"amount": deed.amount, "currency": CURRENCIES[deed.currency]}
+            invoice: dict[str, Any] = {
+                "invoice": f"in_{len(self._invoices)}",
+                "customer": f"cus_{customer}",
+                "period_end": self.now,
+                "lines": [{"id": "il_1", **line}],
+            }
+            drawn = m.credits.apply(**invoice)
             self._invoices.append(invoice)
             self._note(m, drawn)
 
-    def _undo(self, m: metering.Metering, back: int) -> None:
-        if back >= len(self._invoices):
+    def _correct(self, m: metering.Metering, deed: Undo | Redo) -> None:
+        if deed.back >= len(self._invoices):
             return
-        invoice, before = self._invoices[-1 - back], m.position
+        if isinstance(deed, Redo):
+            self._redo(m, deed)
+        else:
+            self._undo(m, deed.back)
+
+    def _undo(self, m: metering.Metering, back: int) -> None:
+        invoice, before = self._invoices[-1 - back]["invoice"], m.position
         given_back = m.credits.reinstate(invoice=invoice)
         if m.position > before:
             self._note(m, given_back)
+
+    def _redo(self, m: metering.Metering, deed: Redo) -> None:
+        """Give back at one position what the invoice holds, and draw at the next."""
+        invoice, before = self._invoices[-1 - deed.back], m.position
+        [line] = invoice["lines"]
+        right = {**invoice, "lines": [{**line, "amount": deed.amount}]}
+        try:
+            held = m.credits.apply(**invoice)
+            drawn = m.credits.apply(**right, replace=True)
+        except metering.InvalidRequestError:
+            return
+        self._invoices[-1 - deed.back] = right
+        if m.position > before:
+            for each in held:
+                assert each.debit is not None
+                amount = each.debit.amount.monetary.value
+                seen = self._grants[each.credit_grant]
+                seen.draws.append((self._moment(m, back=1), -amount))
+            self._note(m, drawn)
 
     def _note(
         self,
