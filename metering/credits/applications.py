@@ -66,7 +66,8 @@ class CreditApplications:
         To correct an invoice, apply it with its new content and `replace`: it gives back
         what it drew and is settled anew, in one commit. What goes back to a grant that
         is expired by now expires at once, and the new lines cannot draw it again;
-        preview shows what they would. The same content again changes nothing.
+        preview shows what they would. An alert on credits sees them rise and fall. The
+        same content again changes nothing.
 
         Args:
             invoice: its id.
