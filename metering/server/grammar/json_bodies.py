@@ -5,16 +5,16 @@ here, so none is taken. Nulls are left out.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from metering.arguments.kinds import within
-from metering.arguments.refusals import invalid
 from metering.decoding.json_parsing import (
     LONGEST_PATH,
     JsonInvalidError,
     parse_json,
 )
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, shown
 
 
 def decode_json(body: bytes, *, takes_wholes: bool = False) -> dict[str, Any]:
@@ -67,4 +67,7 @@ class _JsonReading:
         wanted = "a string"
         if self.takes_wholes:
             wanted = "a string, a whole number or a boolean"
-        raise invalid(path, value, wanted)
+        found = str(value)[:60] if isinstance(value, Decimal) else shown(value)
+        raise InvalidRequestError(
+            f"Invalid {path}: {found}; must be {wanted}", param=path
+        )

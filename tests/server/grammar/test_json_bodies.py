@@ -87,6 +87,9 @@ def test_numbers_are_refused_where_none_are_taken() -> None:
         read(b'{"count": 1}', takes_wholes=False)
 
     assert refused.value.message == "Invalid count: 1; must be a string"
+    with pytest.raises(metering.InvalidRequestError) as refused:
+        read(b'{"count": 1.50}', takes_wholes=False)
+    assert refused.value.message == "Invalid count: 1.50; must be a string"
 
 
 @pytest.mark.parametrize(
