@@ -6,7 +6,6 @@ err on the side of False.
 """
 
 import re
-from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -14,21 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.usage.columns import words
-from ledger.usage.quantities import (
-    FRACTION_DIGITS,
-    INTEGER_DIGITS,
-    QUANTITY,
-    can_be_recorded,
-    fit_quantity,
-    parse_number,
-    quantities_of,
-    round_half_even,
-)
+from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
 from metering.arguments.arrow_types import as_text, is_text, texts_of
 from metering.arguments.strings import LONGEST_NAME
 from metering.arguments.times import Time
 
 _PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"
+# What a decimal of 76 digits holds, however it is written, and Arrow reads.
+_LONG = pa.decimal256(76, 40)
+_LONG_VALUE = (
+    rf"^-?([0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,40}})?"
+    r"|[0-9]{1,16}(\.[0-9]{1,20})?[eE][+-]?[01]?[0-9])$"
+)
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$"
 _OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -94,26 +90,13 @@ def plain_values(column: pa.Array, *, rounds: bool = False) -> PlainValues:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    is_rounded = np.zeros(len(column), bool)
-    if not is_text(column.type):
-        quantities = _exact_numbers(column)
-        if quantities is not None:
-            return PlainValues(quantities, ~are_null(quantities), is_rounded)
+    if pa.types.is_floating(column.type):
         column = _digits(column)
-    matches = pc.match_substring_regex(column, _PLAIN_VALUE)
-    if pc.all(matches).as_py() and not matches.null_count:
-        quantities = column.cast(QUANTITY)
-        return PlainValues(quantities, np.ones(len(column), bool), is_rounded)
-    is_usual = matches.fill_null(pa.scalar(value=False))
-    quantities = pc.if_else(is_usual, column, None).cast(QUANTITY)
-    # Such as exponents, one by one: the grammar of one value decides.
-    others = np.flatnonzero(~is_usual.to_numpy(zero_copy_only=False))
-    found = [_value(text, rounds=rounds) for text in texts_of(column.take(others))]
-    is_rounded[others] = [rounded for _, rounded in found]
-    at = np.arange(len(column))
-    at[others] = len(column) + np.arange(len(others))
-    both = [quantities, quantities_of([value for value, _ in found])]
-    quantities = pa.concat_arrays(both).take(pa.array(at))
+    quantities, is_rounded = (
+        _read(column, rounds=rounds)
+        if is_text(column.type)
+        else _exact(column, rounds=rounds)
+    )
     return PlainValues(quantities, ~are_null(quantities), is_rounded)
 
 
@@ -150,48 +133,69 @@ def are_null(column: pa.Array) -> np.ndarray:
     return is_null
 
 
-def _exact_numbers(column: pa.Array) -> pa.Array | None:
-    """Return integers or decimals as quantities, null where one may not be recorded.
-
-    None stands for a column that holds more fraction digits, or is of another type.
-    """
-    kind = column.type
-    if pa.types.is_decimal(kind):
-        integer_digits = kind.precision - kind.scale
-    elif pa.types.is_integer(kind):
-        integer_digits = len(str(2**kind.bit_width))
-    else:
-        return None
-    if integer_digits > INTEGER_DIGITS:
-        limit = pa.scalar(10**INTEGER_DIGITS, pa.decimal128(38)).cast(kind)
-        is_small = pc.and_(pc.less(column, limit), pc.greater(column, pc.negate(limit)))
-        if pc.any(pc.invert(is_small)).as_py():
-            column = pc.if_else(is_small, column, None)
-    try:
-        return column.cast(QUANTITY)
-    except pa.ArrowInvalid:
-        return None
-
-
 def _digits(column: pa.Array) -> pa.Array:
-    """Write numbers as strings, with an exponent or without one."""
-    # Arrow writes the shortest digits of floats, but of 16 bits those of 64.
-    is_short = pa.types.is_floating(column.type) and not pa.types.is_float16(
-        column.type
-    )
+    """Write floats as strings, with an exponent or without one."""
+    # Arrow writes the shortest digits, but of 16 bits those of more.
+    is_short = not pa.types.is_float16(column.type)
     return column.cast(pa.string()) if is_short else as_text(column)
 
 
-def _value(text: str | None, *, rounds: bool) -> tuple[Decimal | None, bool]:
-    """Read a value that may be recorded, and whether it was rounded."""
-    number = None if text is None else parse_number(text)
-    if number is None:
-        return None, False
-    rounded = round_half_even(number) if rounds else number
-    value = fit_quantity(rounded)
-    if value is None or not can_be_recorded(value):
-        return None, False
-    return value, rounded is not number
+def _read(texts: pa.Array, *, rounds: bool) -> tuple[pa.Array, np.ndarray]:
+    """Return strings as quantities, null where one is not plain; and which are rounded."""
+    is_usual = _match(texts, _PLAIN_VALUE)
+    if pc.all(is_usual).as_py():
+        return texts.cast(QUANTITY), np.zeros(len(texts), bool)
+    is_long = pc.and_not(_match(texts, _LONG_VALUE), is_usual)
+    long = pc.if_else(is_long, texts, None).cast(_LONG)
+    found, is_rounded = _nearest(long, rounds=rounds)
+    usual = pc.if_else(is_usual, texts, None).cast(QUANTITY)
+    return pc.coalesce(usual, found), is_rounded
+
+
+def _exact(numbers: pa.Array, *, rounds: bool) -> tuple[pa.Array, np.ndarray]:
+    """Return integers or decimals as `_read` returns strings."""
+    try:
+        return _small(numbers).cast(QUANTITY), np.zeros(len(numbers), bool)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _nearest(numbers, rounds=rounds)
+
+
+def _nearest(numbers: pa.Array, *, rounds: bool) -> tuple[pa.Array, np.ndarray]:
+    """Return decimals as quantities, rounded half to even where that is asked for."""
+    try:
+        wide = _small(numbers).cast(pa.decimal256(76, numbers.type.scale))
+        nearest = pc.round(wide, FRACTION_DIGITS, "half_to_even")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        # Of 76 digits or a scale of -20: the check of one event takes any number.
+        return pa.nulls(len(numbers), QUANTITY), np.zeros(len(numbers), bool)
+    changes = pc.not_equal(nearest, wide).fill_null(pa.scalar(value=False))
+    if not rounds:
+        nearest = pc.if_else(changes, None, nearest)
+    is_rounded = changes.to_numpy(zero_copy_only=False)
+    # Rounded up, a number may have a digit more.
+    return _small(nearest).cast(QUANTITY), is_rounded
+
+
+def _small(numbers: pa.Array) -> pa.Array:
+    """Return integers or decimals, null where one has too many integer digits."""
+    kind = numbers.type
+    if pa.types.is_decimal(kind):
+        digits = kind.precision - kind.scale
+    else:
+        digits = len(str(2**kind.bit_width))
+    if digits <= INTEGER_DIGITS:
+        return numbers
+    limit = pa.scalar(10**INTEGER_DIGITS, pa.decimal128(38)).cast(kind)
+    is_small = pc.less(numbers, limit)
+    if not pa.types.is_unsigned_integer(kind):
+        is_small = pc.and_(is_small, pc.greater(numbers, pc.negate(limit)))
+    if pc.all(is_small).as_py():
+        return numbers
+    return pc.if_else(is_small, numbers, None)
+
+
+def _match(texts: pa.Array, pattern: str) -> pa.Array:
+    return pc.match_substring_regex(texts, pattern).fill_null(pa.scalar(value=False))
 
 
 def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -217,7 +217,7 @@ def decimal_columns(draw: st.DrawFn) -> tuple[pa.DataType, list[Decimal]]:
     """Decimal columns of any scale, also finer and wider than what is stored."""
     wide = draw(st.booleans())
     precision = draw(st.integers(1, 76 if wide else 38))
-    scale = draw(st.integers(0, precision))
+    scale = draw(st.integers(-25, precision))
     kind = pa.decimal256(precision, scale) if wide else pa.decimal128(precision, scale)
     limit = 10**precision - 1
     powers = st.builds(
