@@ -11,12 +11,15 @@ zeros behind them; RFC 8878, section 3 (frames follow one another).
 import enum
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 
 PIECE_BYTES = 1 << 20
+# What zlib leaves of its input it copies: after each piece, and after each member, of
+# which a thousand may lie in so many bytes.
+_INPUT_BYTES = 16 << 10
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
@@ -35,7 +38,7 @@ def decompressed(content: bytes, compression: Compression) -> Iterator[bytes]:
     """
     match compression:
         case Compression.GZIP:
-            yield from _gunzipped(iter([content]))
+            yield from _gunzipped(_slices_of([content]))
         case Compression.ZSTD:
             yield from _pieces_of(
                 pa.CompressedInputStream(pa.BufferReader(content), "zstd")
@@ -48,7 +51,7 @@ def open_decompressed(
     """Open a file to read what it unpacks to; reading raises as `decompressed` does."""
     if compression is Compression.GZIP:
         # Arrow's reader takes the zeros that pad an archive for a broken member.
-        pieces = _gunzipped(_pieces_of(pa.OSFile(path)))
+        pieces = _gunzipped(_slices_of(_pieces_of(pa.OSFile(path))))
         return io.BufferedReader(_PieceReader(pieces), PIECE_BYTES)
     name = None if compression is None else compression.value
     return pa.input_stream(path, compression=name)
@@ -87,6 +90,12 @@ def _without_padding(ahead: bytes, pieces: Iterator[bytes]) -> bytes:
         if not ahead:
             return b""
     return rest
+
+
+def _slices_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), _INPUT_BYTES):
+            yield piece[start : start + _INPUT_BYTES]
 
 
 def _pieces_of(file: pa.NativeFile) -> Iterator[bytes]:

@@ -103,3 +103,11 @@ def test_a_sum_that_is_wrong_is_an_error() -> None:
         unpacked(bytes(content))
     with pytest.raises(OSError, match="it is not gzip"):
         unpacked(zlib.compress(b"usage"))
+
+
+def test_many_small_members_are_read_in_linear_time() -> None:
+    # What follows was copied for each of them: 400,000 times 8 MiB.
+    member = gzip.compress(b"{}\n", mtime=0)
+    count = (8 << 20) // len(member)
+
+    assert len(unpacked(member * count)) == 3 * count
