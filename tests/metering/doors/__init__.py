@@ -19,7 +19,8 @@ Adding the cells of a rule:
 * What the same sender sends once more, after something happened, stands in `again`, with
   what happened in `meanwhile`.
 
-Each cell has a meter of its own, so that identifiers may be plain. The clock of the served
+Cells are kept apart, so that identifiers may be plain: those that begin with ``sender/`` get
+the number of their cell, and a cell with others has a meter of its own. The clock of the served
 store stands at `NOW`; of the command line, which reads the machine's, nothing is asked
 that depends on it, and so it backfills unless a case says otherwise.
 """

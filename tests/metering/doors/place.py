@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import count
@@ -51,6 +51,7 @@ class Place:
         target: the directory of the store, for the command line.
         scratch: a directory for files.
         http: the served store.
+        shared: meters that cells share, by their formulas.
     """
 
     store: metering.Metering
@@ -59,6 +60,7 @@ class Place:
     target: str
     scratch: Path
     http: Askable
+    shared: dict[str, metering.Meter] = field(default_factory=dict)
 
     def meter(self, formula: str = "sum") -> metering.Meter:
         """Create a meter of its own for a cell."""
@@ -68,6 +70,12 @@ class Place:
             event_name=name,
             default_aggregation={"formula": formula},  # type: ignore[typeddict-item]  # one of three
         )
+
+    def shared_meter(self, formula: str) -> metering.Meter:
+        """Return the one meter of a formula for cells that need none of their own."""
+        if formula not in self.shared:
+            self.shared[formula] = self.meter(formula)
+        return self.shared[formula]
 
     def events(self, event_name: str, after: int = 0) -> list[metering.MeterEvent]:
         """List what was recorded after a position, in the order of the log."""
