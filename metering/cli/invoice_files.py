@@ -5,6 +5,7 @@ such a row is refused.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ def read_invoices(path: Path) -> pa.Table:
         if isinstance(opened, ColumnFile):
             table = pa.Table.from_batches(_batches(path, opened), opened.schema)
         else:
-            table = _table([*_objects(path, opened.objects)])
+            table = _table(_objects(path, opened.objects))
     return _with_amounts(path, table)
 
 
@@ -52,10 +53,19 @@ def _objects(path: Path, objects: Iterator[object]) -> Iterator[dict[str, object
         yield found
 
 
-def _table(rows: list[dict[str, object]]) -> pa.Table:
+def _table(objects: Iterator[dict[str, object]]) -> pa.Table:
     """Return objects as columns; one that none has is left out."""
-    names = [name for name in INVOICE_COLUMNS if any(name in row for row in rows)]
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
+    seen: set[str] = set()
+    parts = []
+    while rows := list(islice(objects, _ROWS_AT_A_TIME)):
+        seen.update(*rows)
+        columns = {name: [row.get(name) for row in rows] for name in INVOICE_COLUMNS}
+        parts.append(pa.table(columns))
+    if not parts:
+        return pa.table({})
+    # A column of nothing is of no type yet.
+    table = pa.concat_tables(parts, promote_options="default")
+    return table.select([name for name in INVOICE_COLUMNS if name in seen])
 
 
 def _with_amounts(path: Path, table: pa.Table) -> pa.Table:

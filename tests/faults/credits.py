@@ -97,6 +97,26 @@ def settle(target: str, numbers: Sequence[int], seed: float, pipe: Connection) -
             start += size
 
 
+def correct(target: str, numbers: Sequence[int], seed: float, pipe: Connection) -> None:
+    """Replace invoices by what is right, one by one and in runs, as a seed decides."""
+    generator = Random(seed)
+    with open_store(target) as store:
+        start = 0
+        while start < len(numbers):
+            (size,) = generator.choices(_SIZES, _WEIGHTS)
+            part = numbers[start : start + size]
+            right = [corrected(number) for number in part]
+            if size == 1:
+                fields = invoice_fields(right[0])
+                ids = [each.id for each in store.credits.apply(**fields, replace=True)]
+            else:
+                receipt = store.credits.apply_many(run_of(right), replace=True)
+                assert receipt.replaced + receipt.repeated == len(part)
+                ids = receipt.transactions["id"].to_pylist()
+            pipe.send(Settled(numbers=part, transactions=ids))
+            start += size
+
+
 def apply(store: metering.Metering, number: int) -> list[str]:
     """Apply one invoice, and tell the ids of its transactions."""
     asked = invoice(number)

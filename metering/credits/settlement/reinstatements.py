@@ -4,8 +4,10 @@ Each commit stays if the next one fails. Where all is repeated, the invoices tha
 back already are answered and change nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
 
 from ledger.facts.credits import CreditsReinstated
 from ledger.sealing import StepCallback
@@ -24,7 +26,6 @@ from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.timeline import (
-    CreditTransaction,
     TransactionKind,
     reinstated_transactions,
 )
@@ -42,7 +43,7 @@ class _ReinstatementTally:
 
     reinstated: int = 0
     repeated: int = 0
-    transactions: list[tuple[object, ...]] = field(default_factory=list)
+    transactions: list[pa.Table] = field(default_factory=list)
     rejections: list[InvoiceRejection] = field(default_factory=list)
 
     def reject(self, row: int, name: object, error: InvalidRequestError) -> None:
@@ -56,7 +57,9 @@ class _ReinstatementTally:
             reinstated=self.reinstated,
             repeated=self.repeated,
             rejected=len(self.rejections),
-            transactions=rows_table(self.transactions, REINSTATED),
+            transactions=pa.concat_tables(
+                [REINSTATED.empty_table(), *self.transactions]
+            ),
             rejections=rejections_table(self.rejections),
         )
 
@@ -106,37 +109,34 @@ def _commit(
             )
     tally.reinstated += len(held)
     tally.repeated += len(known) - len(held)
+    made: list[tuple[object, ...]] = []
     for name in invoices:
         if name in known:
-            _tell(known[name], grants, tally, livemode=engine.settings.livemode)
+            livemode = engine.settings.livemode
+            made += _transactions(known[name], grants, livemode=livemode)
         else:
             error = ResourceMissingError(SETTLED_INVOICE, name, param="invoice")
             tally.reject(rows[name], name, error)
+    tally.transactions.append(rows_table(made, REINSTATED))
 
 
 def _is_held(application: Application) -> bool:
     return application.reinstated_at is None
 
 
-def _tell(
-    application: Application,
-    grants: dict[int, Grant],
-    tally: _ReinstatementTally,
-    *,
-    livemode: bool,
-) -> None:
-    made: CreditTransaction
+def _transactions(
+    application: Application, grants: dict[int, Grant], *, livemode: bool
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of what an invoice gave back."""
     for made in reinstated_transactions(application, grants):
         assert made.line is not None, "a line of the invoice drew it"
-        tally.transactions.append(
-            (
-                id_of(made, livemode=livemode),
-                application.invoice,
-                made.line.id,
-                made.grant.grant_id,
-                application.customer,
-                application.currency,
-                made.amount,
-                _TYPES[made.kind],
-            )
+        yield (
+            id_of(made, livemode=livemode),
+            application.invoice,
+            made.line.id,
+            made.grant.grant_id,
+            application.customer,
+            application.currency,
+            made.amount,
+            _TYPES[made.kind],
         )

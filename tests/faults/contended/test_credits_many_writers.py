@@ -11,7 +11,10 @@ from random import Random
 import pytest
 
 from tests.faults.credits import (
+    apply_many,
     as_if_one_had,
+    correct,
+    corrected,
     create_grants,
     drawn,
     ids_of_draws,
@@ -24,6 +27,7 @@ from tests.faults.usage import open_store
 from tests.processes import Child, said
 
 INVOICES = 120
+CORRECTED = 30
 
 
 @pytest.mark.slow
@@ -85,4 +89,38 @@ def test_processes_that_apply_the_same_invoices_get_the_same_transactions(
         told_ids = Counter(each for answer in answers for each in answer.transactions)
         assert told_ids == dict.fromkeys(ids_of_draws(store), 4)
         assert store.position == len(grants) + INVOICES
+        assert store.verify().problems == ()
+
+
+@pytest.mark.dialect
+@pytest.mark.slow
+def test_processes_that_correct_the_same_invoices_correct_each_once(
+    store_target: str, processes: ForkServerContext
+) -> None:
+    """Each invoice gives back and draws again once, whoever comes first."""
+    grants = create_grants(store_target, 1_000_000)
+    with open_store(store_target) as store:
+        apply_many(store, range(CORRECTED))
+        wrong = set(ids_of_draws(store))
+    children = [
+        Child(
+            processes,
+            correct,
+            store_target,
+            Random(seed).sample(range(CORRECTED), CORRECTED),
+            seed,
+        )
+        for seed in range(3)
+    ]
+
+    answers = list(said(*children))
+
+    assert [child.exit_code() for child in children] == [0] * 3
+    with open_store(store_target) as store:
+        right = [corrected(number) for number in range(CORRECTED)]
+        asked = sum(line.amount for each in right for line in each.lines)
+        assert ledger(store) == 3 * 1_000_000 - asked
+        told_ids = Counter(each for answer in answers for each in answer.transactions)
+        assert told_ids == dict.fromkeys({*ids_of_draws(store)} - wrong, 3)
+        assert store.position == len(grants) + 3 * CORRECTED
         assert store.verify().problems == ()
