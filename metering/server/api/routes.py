@@ -77,7 +77,7 @@ class Call:
         key_id: of the API key on whose behalf it is made.
         request_id: of the request.
         request: its name, where the client sent an idempotency key.
-        accept: the header of that name.
+        accept, prefer: the headers of these names.
         metrics: what the server has counted.
         rows: the body, where the route takes one of rows.
     """
@@ -89,6 +89,7 @@ class Call:
     request_id: str
     request: Request | None
     accept: str
+    prefer: str
     metrics: Metrics
     rows: SentRows | None = None
 

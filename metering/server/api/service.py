@@ -170,6 +170,7 @@ class Service:
             request_id=asked.request_id,
             request=_request(route, key_id, asked, rows),
             accept=asked.headers.get("accept", ""),
+            prefer=asked.headers.get("prefer", ""),
             metrics=self._metrics,
             rows=rows,
         )

@@ -25,8 +25,9 @@ from metering.server.api.errors import (
 )
 from metering.server.api.requests import BodyLimits
 from metering.server.api.routes import Answer, Call, Content, Route, RowsBody
+from metering.server.grammar.cloud_events import takes_body_for_event
 from metering.server.grammar.dialects import EXTENSION
-from metering.server.grammar.media_types import ARROW, CLOUD_EVENT, prefers_arrow
+from metering.server.grammar.media_types import ARROW, CLOUD_EVENT, JSON, prefers_arrow
 from metering.usage.ingest.bodies import EventsBody, Format
 from metering.usage.ingest.files import readable
 from metering.usage.ingest.layout import Columns
@@ -112,10 +113,10 @@ def _ingest(call: Call) -> Answer:
             )
     except SourceError as error:
         raise RowsUnreadableError(error, reached[-1] if reached else None) from error
-    if body.format is Format.CLOUD_EVENT and receipt.rejected:
-        # Its senders read nothing but the status: any other one would lose it.
-        [rejection] = receipt.rejections.to_pylist()
-        raise EventRejectedError(rejection["code"], rejection["message"])
+    if body.format is Format.CLOUD_EVENT:
+        _check_recorded(receipt)
+        if takes_body_for_event(call.prefer):
+            return Answer(content=Content(media_type=JSON, body=b""))
     if prefers_arrow(call.accept):
         return Answer(content=Content(media_type=ARROW, body=_stream_of(receipt)))
     return Answer(
@@ -125,6 +126,17 @@ def _ingest(call: Call) -> Answer:
             "has_more_rejections": receipt.rejected > REJECTIONS_MAX,
         }
     )
+
+
+def _check_recorded(receipt: IngestReceipt) -> None:
+    """Refuse the one event of a body: its sender reads nothing but the status.
+
+    Raises:
+        EventRejectedError: it was rejected.
+    """
+    if receipt.rejected:
+        [rejection] = receipt.rejections.to_pylist()
+        raise EventRejectedError(rejection["code"], rejection["message"])
 
 
 def _body(call: Call) -> EventsBody:

@@ -34,6 +34,19 @@ def is_in_binary_mode(media_type: str, headers: Mapping[str, str]) -> bool:
     return has_attributes and (not media_type or is_json(media_type))
 
 
+def takes_body_for_event(prefer: str) -> bool:
+    """Whether the sender of a CloudEvent would take any body for an event in reply.
+
+    Brokers of Knative say by ``Prefer: reply`` that they do, and send the event again
+    where they find another body. ``return=minimal`` asks for none as well.
+
+    Args:
+        prefer: the header of that name (RFC 7240).
+    """
+    preferences = {each.strip().lower() for each in prefer.split(",")}
+    return not preferences.isdisjoint({"reply", "return=minimal"})
+
+
 def attributes_in(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes that headers have.
 

@@ -21,18 +21,18 @@ from tests.server.running import Answered, Server
 
 JSON = "application/json"
 TIME = metering.SystemClock().now().replace(microsecond=123_456)
-Send = Callable[[Server, dict[str, object]], Answered]
+Send = Callable[..., Answered]
 
 
 def structured(server: Server, event: dict[str, object], **headers: str) -> Answered:
     return send(server, CLOUD_EVENT, json.dumps(event).encode(), **headers)
 
 
-def in_base64(server: Server, event: dict[str, object]) -> Answered:
+def in_base64(server: Server, event: dict[str, object], **headers: str) -> Answered:
     """As the SDK for Python writes data that are bytes."""
     data = base64.b64encode(json.dumps(event["data"]).encode()).decode()
     others = {key: each for key, each in event.items() if key != "data"}
-    return structured(server, {**others, "data_base64": data})
+    return structured(server, {**others, "data_base64": data}, **headers)
 
 
 def binary(
@@ -107,6 +107,22 @@ def test_an_event_that_is_not_recorded_is_refused_with_its_code(
         server, refused["no_meter"], Accept="application/vnd.apache.arrow.stream"
     )
     assert (arrow.status, arrow.error["code"]) == (400, "no_meter")
+
+
+@every_mode
+@pytest.mark.parametrize("prefer", ["reply", "respond-async, Return=Minimal"])
+def test_a_broker_that_takes_a_body_for_an_event_gets_none(
+    server: Server, post: Send, prefer: str
+) -> None:
+    event = event_of(new_event_name(server))
+
+    recorded_now = post(server, event, Prefer=prefer)
+    again = post(server, event, Prefer=prefer)
+    refused = post(server, {**event, "type": "nothing"}, Prefer=prefer)
+
+    assert (recorded_now.status, recorded_now.body) == (200, b"")
+    assert (again.status, again.body) == (200, b"")
+    assert (refused.status, refused.error["code"]) == (400, "no_meter")
 
 
 def test_attributes_are_read_in_any_case_and_spelling_of_a_header(
