@@ -8,7 +8,6 @@ the log, once each.
 """
 
 import os
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -139,23 +138,23 @@ class Log:
         self.check_usable()
         yield from self._stored.commits_by_portions(first_positions)
 
-    def parts_at(self, first_positions: Sequence[int]) -> Iterator[Commit | Passage]:
-        """Read the commits of usage that begin at some positions, ascending.
+    def parts_at(self, first_positions: np.ndarray) -> Iterator[Commit | Passage]:
+        """Read the commits of usage that begin at some positions (int64), ascending.
 
         Small ones come in passages, with others that are kept between them.
         """
         at = 0
         for passage in self._kept.kept():
-            start = bisect_left(first_positions, passage.first_position)
-            end = bisect_right(first_positions, passage.last_position)
+            start = int(first_positions.searchsorted(passage.first_position))
+            end = int(first_positions.searchsorted(passage.last_position, "right"))
             if start < end:
                 yield from self._together(first_positions[at:start])
                 yield passage
                 at = end
         yield from self._together(first_positions[at:])
 
-    def _together(self, first_positions: Sequence[int]) -> Iterator[Commit | Passage]:
-        commits = self.commits_at(first_positions)
+    def _together(self, first_positions: np.ndarray) -> Iterator[Commit | Passage]:
+        commits = self.commits_at(first_positions.tolist())
         for part, _ in in_passages((commit, None) for commit in commits):
             yield part
 

@@ -8,7 +8,6 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cached_property
 from itertools import accumulate, groupby
 from typing import TypeAlias
 
@@ -40,13 +39,14 @@ _OPENING = b"["
 # Of one event: counts, ends, and the index of its only word.
 _NAME_OF_ONE = struct.Struct("<qqi").pack
 _IDENTIFIER_OF_ONE = struct.Struct("<iqi").pack
-_CUSTOMER_OF_ONE = struct.Struct("<qi").pack
+_KEY_OF_ONE = struct.Struct("<iqi").pack
+_WORD_OF_ONE = struct.Struct("<qi").pack
 _TIMESTAMP_OF_ONE = struct.Struct("<iqq").pack
 _NO_VALUE = bytes(1)
 _NO_ENTRIES = bytes(20)
 
 
-class FewEvents(msgspec.Struct, frozen=True, dict=True):
+class FewEvents(msgspec.Struct, frozen=True, gc=False):
     """Meter events as rows, of which there is at least one."""
 
     rows: Sequence[UsageRow]
@@ -55,7 +55,7 @@ class FewEvents(msgspec.Struct, frozen=True, dict=True):
         """Count the events."""
         return len(self.rows)
 
-    @cached_property
+    @property
     def batch(self) -> pa.RecordBatch:
         """The same events as columns."""
         return usage_batch(self.rows)
@@ -168,7 +168,7 @@ def _digest_of_one(
                 name,
                 _IDENTIFIER_OF_ONE(0, 1, len(who)),
                 who,
-                _CUSTOMER_OF_ONE(1, len(whose)),
+                _WORD_OF_ONE(1, len(whose)),
                 whose,
                 _TIMESTAMP_OF_ONE(0, timestamp, value is None),
                 quantity,
@@ -179,6 +179,10 @@ def _digest_of_one(
 
 
 def _entries_of_one(payload: Sequence[tuple[str, str]]) -> bytes:
+    if len(payload) == 1:
+        ((only_key, only_value),) = payload
+        key, value = only_key.encode(), only_value.encode()
+        return _KEY_OF_ONE(1, 1, len(key)) + key + _WORD_OF_ONE(1, len(value)) + value
     count = len(payload)
     keys = [key.encode() for key, _ in payload]
     values = [value.encode() for _, value in payload]

@@ -1,6 +1,5 @@
 """Listing: recorded events in the order of the log, in segments and in the tail."""
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -88,7 +87,7 @@ def _found(log: Log, view: UsageView, wanted: EventQuery) -> Iterator[_FoundEven
                 yield from _sealed(view.sealed.reader, segment, wanted)
     commits = view.tail.commits.between(wanted.start, wanted.end)
     # The last one that begins before it may go beyond.
-    first = max(0, bisect_right(commits, wanted.after) - 1)
+    first = max(0, int(commits.searchsorted(wanted.after, "right")) - 1)
     for part in log.parts_at(commits[first:]):
         batch = part.events if isinstance(part, Passage) else usage_of(part)
         for start, end in pairwise((0, _LOOKED_AT_FIRST, batch.num_rows)):

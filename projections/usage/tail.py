@@ -58,10 +58,11 @@ class CommitTimes:
     earliest: np.ndarray
     latest: np.ndarray
 
-    def between(self, start: int, end: int) -> list[int]:
+    def between(self, start: int, end: int) -> np.ndarray:
         """Return the first positions of commits that may have events in a span."""
         found = (self.earliest < end) & (self.latest >= start)
-        return list(self.first_position[found].tolist())
+        first_positions: np.ndarray = self.first_position[found]
+        return first_positions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

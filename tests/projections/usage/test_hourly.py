@@ -153,7 +153,7 @@ class UsageModel(RuleBasedStateMachine):
     def find_commits(self, bounds: tuple[int, int]) -> None:
         sealed = self.opened.log.sealed.position
 
-        found = self.usage.view().tail.commits.between(*bounds)
+        found = self.usage.view().tail.commits.between(*bounds).tolist()
 
         assert found == sorted(found)
         held = {
@@ -330,7 +330,7 @@ def test_a_view_stays_as_it_is_whatever_happens(opened: OpenUsage) -> None:
     assert contents_of_totals(totals) == {FIRST_HOUR: (1, 10**12)}
     assert len(view.totals_of(series_of("sum", "new"), 0, 1 << 21)) == 0
     assert not view.are_cancelled(np.array([position])).any()
-    first_positions = view.tail.commits.between(0, EVERYTHING)
+    first_positions = view.tail.commits.between(0, EVERYTHING).tolist()
     assert first_positions == [position, position + 1]
     # They have been sealed since, and are found where they are now.
     commits = list(opened.log.commits_at(first_positions))
