@@ -96,6 +96,11 @@ class PostgreSQLDatabase:
         """
         self._url = url.set(drivername="postgresql+psycopg")
         self._schema = schema or DEFAULT_SCHEMA
+        named = url.set(drivername="postgresql")
+        if self._schema != DEFAULT_SCHEMA:
+            named = named.update_query_dict({"schema": self._schema})
+        # Every append is ready to name it in an error.
+        self._address = named.render_as_string()
         self._session_settings: Mapping[str, str] = {
             "lock_timeout": _milliseconds(settings.lock_timeout),
             _IDLE: _IDLE_READER,
@@ -144,10 +149,7 @@ class PostgreSQLDatabase:
     @property
     def address(self) -> str:
         """The URL, its password masked, with the schema where it is not the usual one."""
-        url = self._url.set(drivername="postgresql")
-        if self._schema != DEFAULT_SCHEMA:
-            url = url.update_query_dict({"schema": self._schema})
-        return url.render_as_string()
+        return self._address
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
