@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
+from time import sleep
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,6 +48,10 @@ ROWS_AT_MOST = 1 << 20
 _BYTES_AT_MOST = 128 << 20
 # Each is a row to delete under the write lock, and some kilobytes while it is read.
 _COMMITS_AT_MOST = 1 << 16
+# Small commits are decoded by the interpreter. A thread that records meanwhile asks for it
+# several times an event, and would wait each time until it is taken away, for 5 ms.
+_COMMITS_BETWEEN_PAUSES = 64
+_PAUSE_SECONDS = 0.00005
 
 StepCallback = Callable[[int, int], None]
 """Receives the position reached and the last position."""
@@ -158,6 +163,8 @@ class Sealing:
                 break
             commits.append(commit)
             reached = head
+            if len(commits) % _COMMITS_BETWEEN_PAUSES == 0:
+                sleep(_PAUSE_SECONDS)
         return commits, reached
 
     def _tail(
