@@ -112,7 +112,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def __len__(self) -> int:
         """Count the events."""
-        return len(self.events)
+        return len(self.hashes)
 
     def take(self, are_wanted: np.ndarray) -> "Draft":
         """Pick some events (bool)."""
@@ -198,9 +198,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def recorded(self, first_position: int, recorded_at: int) -> "Outcome":
         """Return the outcome once the new events are recorded, from a position on."""
+        if self is _ONE_NEW:
+            positions = np.array([first_position])
+        else:
+            positions = self.positions + first_position * self.are_here
         return Outcome(
             statuses=self.statuses,
-            positions=self.positions + first_position * self.are_here,
+            positions=positions,
             are_here=self.are_here,
             conflicts=self.conflicts,
             recorded_at=recorded_at,
