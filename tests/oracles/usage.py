@@ -6,7 +6,7 @@ Rules: https://docs.stripe.com/api/billing/meter and its neighbours, made exact.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
 from typing import Literal
@@ -86,6 +86,22 @@ class Oracle:
         self.inactive ^= {event_name}
         self.position += 1
         return True
+
+    def among_many(self, row: Row) -> Row:
+        """The row as it is recorded among many: without labels that cannot be kept."""
+        meter = self.meters.get(row.event_name)
+        if meter is None:
+            return row
+        strict = {meter.customer_key}
+        if meter.formula != "count":
+            strict.add(meter.value_key)
+        kept = {
+            key: value
+            for key, value in row.payload.items()
+            if key in strict
+            or not broken_text_rules(Row(event_name="", payload={key: value}))
+        }
+        return replace(row, payload=kept)
 
     def create_event(self, row: Row, now: datetime, *, backfill: bool) -> Outcome:
         codes = self._broken_rules(row, now, backfill=backfill)

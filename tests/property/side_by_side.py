@@ -270,7 +270,10 @@ class SideBySide(TwoConnections):
             as_source(rows, operation.form, operation.cuts),
             backfill=operation.backfill,
         )
-        outcomes = [self._expect(row, backfill=operation.backfill) for row in rows]
+        outcomes = [
+            self._expect(self.oracle.among_many(row), backfill=operation.backfill)
+            for row in rows
+        ]
 
         kinds = Counter(outcome.kind for outcome in outcomes)
         assert receipt.accepted == kinds["accepted"]
