@@ -275,3 +275,59 @@ def test_file_that_cannot_be_used_is_named_before_a_store_is_made(
 
     assert_fails(ingest(*arguments), *words)
     assert not place.exists()
+
+
+EXPORT = """\
+ChargePeriodStart,SubAccountId,AvailabilityZone,BilledCost,Tags
+2025-03-01T00:00:00Z,sub-1,NULL,0.5,"{""team"": ""a""}"
+2025-03-01T00:00:00Z,sub-1,zone-1,-0.25,"%s"
+2025-03-01T00:00:00Z,NULL,-,1,NULL
+""" % ("x" * 900)  # It has enough braces.
+COSTS = (
+    *("--event-name", "cost", "--create-meter", "sum", "--backfill"),
+    *("--timestamp-column", "ChargePeriodStart", "--customer-column", "SubAccountId"),
+    *("--value-column", "BilledCost"),
+)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """A cut of an export of costs: nulls, JSON in quotes, and a cell that is too long."""
+    path = tmp_path / "export.csv"
+    path.write_text(EXPORT, encoding="utf-8")
+    return path
+
+
+def test_what_was_left_out_is_said_in_a_line(place: Path, export: Path) -> None:
+    result = ingest(export, *COSTS)
+
+    assert result.exit_code == 0
+    said = "export.csv: left out of payloads, rows by key: Tags (1)"
+    assert said in result.stdout.splitlines()
+    with metering.connect(place) as m:
+        assert payloads(m) == [
+            {"stripe_customer_id": "sub-1", "value": "0.5", "Tags": '{"team": "a"}'},
+            {
+                "stripe_customer_id": "sub-1",
+                "value": "-0.25",
+                "AvailabilityZone": "zone-1",
+            },
+        ]
+
+
+def test_what_was_left_out_is_in_the_document(place: Path, export: Path) -> None:
+    (report,) = document("ingest", export, *COSTS)
+
+    assert (report["accepted"], report["rejected"]) == (2, 1)
+    assert report["left_out"] == {"Tags": 1}
+    (first,) = report["first_rejections"]
+    assert first["code"] == "meter_event_no_customer_defined"
+
+
+def test_null_may_be_spelled_otherwise(place: Path, export: Path) -> None:
+    (report,) = document("ingest", export, *COSTS, "--null", "-", "--null", "n/a")
+
+    assert (report["accepted"], report["rejected"]) == (3, 0)
+    with metering.connect(place) as m:
+        *_, last = payloads(m)
+    assert last == {"stripe_customer_id": "NULL", "value": "1", "Tags": "NULL"}
