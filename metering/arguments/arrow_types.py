@@ -100,8 +100,21 @@ def is_value(kind: pa.DataType) -> bool:
 
 
 def is_time(kind: pa.DataType) -> bool:
-    """Whether values are instants, dates, whole seconds or strings of them."""
-    return is_word(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+    """Whether values are instants, local times, dates, numbers or strings of them."""
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            is_value,
+            pa.types.is_timestamp,
+            pa.types.is_date,
+        )
+    )
+
+
+def is_local_time(kind: pa.DataType) -> bool:
+    """Whether values are times or dates that say no zone."""
+    kind = _value_type(kind)
+    return pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None)
 
 
 def is_payload(kind: pa.DataType) -> bool:

@@ -5,7 +5,6 @@ the column holds nothing of meaning, and the row has to be checked by itself: th
 err on the side of False.
 """
 
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +13,8 @@ import pyarrow.compute as pc
 
 from ledger.usage.columns import words
 from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
-from metering.arguments.arrow_types import as_text, is_text, texts_of
+from metering.arguments.arrow_types import as_text, is_text
 from metering.arguments.strings import LONGEST_NAME
-from metering.arguments.times import Time
 
 _PLAIN_VALUE = rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$"
 # What a decimal of 76 digits holds, however it is written, and Arrow reads.
@@ -25,11 +23,6 @@ _LONG_VALUE = (
     rf"^-?([0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,40}})?"
     r"|[0-9]{1,16}(\.[0-9]{1,20})?[eE][+-]?[01]?[0-9])$"
 )
-_PLAIN_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$"
-_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
-_PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
-# Beyond these, multiplying seconds would leave the range of int64.
-_MOST_SECONDS = 1 << 42
 
 
 def plain_words(
@@ -56,15 +49,6 @@ def plain_identifiers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     is_plain = are_storable(texts, LONGEST_NAME)
     is_plain &= pc.binary_length(texts).fill_null(0).to_numpy() > 0
     return texts.fill_null(""), is_plain
-
-
-def plain_timestamps(
-    column: pa.Array, earliest: int, latest: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Take timestamps in ``[earliest, latest]``, as int64 microseconds since 1970."""
-    instants, is_plain = _instants(column)
-    is_plain &= (instants >= earliest) & (instants <= latest)
-    return instants, is_plain
 
 
 class PlainValues(NamedTuple):
@@ -98,16 +82,6 @@ def plain_values(column: pa.Array, *, rounds: bool = False) -> PlainValues:
         else _exact(column, rounds=rounds)
     )
     return PlainValues(quantities, ~are_null(quantities), is_rounded)
-
-
-def times_of(column: pa.Array) -> list[Time | None]:
-    """Read times as strings with all their digits, or as whole seconds."""
-    if pa.types.is_integer(column.type):
-        return list(column.to_pylist())
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        # In UTC, since the last hours of the year 9999 are in no year of other zones.
-        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
-    return list(texts_of(column.cast(pa.string())))
 
 
 def are_storable(texts: pa.Array, longest: int) -> np.ndarray:
@@ -196,51 +170,6 @@ def _small(numbers: pa.Array) -> pa.Array:
 
 def _match(texts: pa.Array, pattern: str) -> pa.Array:
     return pc.match_substring_regex(texts, pattern).fill_null(pa.scalar(value=False))
-
-
-def _instants(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    nothing = np.zeros(len(column), np.int64), np.zeros(len(column), bool)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        parsed = _parsed(column)
-        if parsed is None:
-            return nothing
-        column = parsed
-    is_plain = ~are_null(column)
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    if pa.types.is_integer(column.type):
-        seconds = column.cast(pa.int64(), safe=False).fill_null(0).to_numpy()
-        is_plain &= (seconds >= 0) & (seconds < _MOST_SECONDS)
-        return np.where(is_plain, seconds, 0) * 1_000_000, is_plain
-    counts = column.view(pa.int64()).fill_null(0).to_numpy()
-    if column.type.unit == "ns":
-        is_plain &= counts % 1000 == 0
-        return counts // 1000, is_plain
-    factor = _PER_MICROSECOND[column.type.unit]
-    is_plain &= (counts >= 0) & (counts < _MOST_SECONDS * (1_000_000 // factor))
-    return np.where(is_plain, counts, 0) * factor, is_plain
-
-
-def _parsed(texts: pa.Array) -> pa.Array | None:
-    """Parse ISO 8601 strings that are all in UTC, or all carry an offset."""
-    # Arrow reads more than the check of one event does, such as an hour without minutes.
-    is_usual = pc.match_substring_regex(texts, _PLAIN_TIME).fill_null(
-        pa.scalar(value=False)
-    )
-    if not pc.all(is_usual).as_py():
-        texts = pc.if_else(is_usual, texts, pa.scalar(None, pa.string()))
-    kinds = [pa.timestamp("ns"), pa.timestamp("ns", "UTC")]
-    # A cast that fails takes ten times as long as one that does not.
-    if len(texts) and _OFFSET.search(texts[0].as_py() or ""):
-        kinds.reverse()
-    for kind in kinds:
-        try:
-            return texts.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-    return None
 
 
 def _is_utf8(texts: pa.Array) -> bool:

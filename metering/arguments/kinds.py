@@ -18,18 +18,13 @@ from msgspec import UNSET
 
 from metering.arguments.refusals import empty, invalid, missing, unknown
 from metering.arguments.strings import is_storable
+from metering.arguments.times import ZONED_TIME
 from metering.errors import InvalidRequestError, shown
 
 Given = dict[str, Any]
 """What a request gave, read and checked; what it did not give is not in it."""
 
-RFC_3339 = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})"
-)
-"""A pattern for the times of v2."""
-
-_RFC_3339 = re.compile(RFC_3339)
+_ZONED_TIME = re.compile(ZONED_TIME)
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 
@@ -202,7 +197,7 @@ class TimestampKind:
         text = value if isinstance(value, str) else ""
         if self.takes_seconds and _WHOLE.fullmatch(text):
             return int(text)
-        if not _RFC_3339.fullmatch(text):
+        if not _ZONED_TIME.fullmatch(text):
             seconds = "whole seconds since 1970, or " if self.takes_seconds else ""
             raise invalid(
                 path,

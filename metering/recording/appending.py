@@ -14,7 +14,8 @@ from ledger.usage.rows import FEW, FewEvents
 from metering.errors import IdentifierConflictError, conflict_message
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.store.engine import CheckedEvents, Doubts, Engine
-from metering.usage.event_rules import Arrival, check_each
+from metering.usage.arrivals import Arrival
+from metering.usage.event_rules import check_each
 from metering.usage.ingest.layout import LocatedColumns
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.piece_rules import check_columns

@@ -5,7 +5,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from metering.arguments.times import Time
+from metering.arguments.times import UsageTime
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recording import CLOSE_TIMEOUT, Recording
 from metering.usage.event_rules import PayloadValue
@@ -36,7 +36,7 @@ class Recorder:
         event_name: str,
         payload: Mapping[str, PayloadValue],
         identifier: str | None = None,
-        timestamp: Time | None = None,
+        timestamp: UsageTime | None = None,
     ) -> str:
         """Record one event, and return its identifier, made up where it is absent.
 

@@ -26,7 +26,7 @@ from msgspec import Meta
 from ledger.errors import LedgerError
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked_value
-from metering.arguments.times import Time, duration
+from metering.arguments.times import UsageTime, duration
 from metering.errors import (
     EventsUnrecordedError,
     MeterEventInvalidError,
@@ -39,7 +39,8 @@ from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.recording.signals import exit_on_sigterm, stop_exiting_on_sigterm
 from metering.recording.spool import Spool
 from metering.store.engine import Engine
-from metering.usage.event_rules import Arrival, check_form
+from metering.usage.arrivals import Arrival
+from metering.usage.event_rules import check_form
 from projections.meters.catalog import Definitions
 
 MAX_EVENTS = 10_000
@@ -142,7 +143,7 @@ class Recording:
         event_name: object,
         payload: object,
         identifier: object,
-        timestamp: Time | None,
+        timestamp: UsageTime | None,
     ) -> HeldEvent:
         """Check an event as far as it can be without its meter, and name it.
 

@@ -6,7 +6,6 @@ event name and meter, identifier, timestamp, payload, customer, value.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -14,26 +13,19 @@ import msgspec
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import UsageRow
-from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.numbers import number_text
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
-from metering.arguments.times import Time, instant
+from metering.arguments.times import UsageTime
 from metering.decoding.json_parsing import JsonInvalidError
 from metering.errors import (
-    InvalidRequestError,
     MeterEventInvalidError,
     NoMeterError,
-    TimestampOutOfRangeError,
     ValueMissingError,
     ValueTooLargeError,
 )
+from metering.usage.arrivals import Arrival
 from metering.usage.values import value_of_text
 from projections.kernels.meters import MeterDefinition
-from projections.meters.catalog import Definitions
-from projections.windows import END
-
-OLDEST = timedelta(days=35) // MICROSECOND
-NEWEST = timedelta(minutes=5) // MICROSECOND
 
 _OF_THE_MOMENT = frozenset(
     {"archived_meter", "timestamp_too_far_in_past", "timestamp_in_future"}
@@ -41,35 +33,6 @@ _OF_THE_MOMENT = frozenset(
 """Codes of the rules that an event may break today and did not when it was recorded."""
 
 PayloadValue = str | int | Decimal | float
-
-
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """When events arrived, and what was known then.
-
-    Attributes:
-        now: microseconds since 1970 UTC.
-        definitions: the meters.
-        takes_any_past: whether timestamps may be older than 35 days.
-        ignores_the_moment: whether timestamps may also lie in the future, meters be
-            inactive and values have as many digits as the stored type, as is right for
-            an event that is recorded already.
-    """
-
-    now: int
-    definitions: Definitions
-    takes_any_past: bool
-    ignores_the_moment: bool = False
-
-    @property
-    def earliest(self) -> int:
-        """The earliest timestamp that is taken, inclusive."""
-        takes_any = self.takes_any_past or self.ignores_the_moment
-        return 0 if takes_any else max(0, self.now - OLDEST)
-
-    @property
-    def latest(self) -> int:
-        """The latest timestamp that is taken, inclusive."""
-        return END - 1 if self.ignores_the_moment else min(self.now + NEWEST, END - 1)
 
 
 class UncheckedEvent(Protocol):
@@ -80,7 +43,7 @@ class UncheckedEvent(Protocol):
         """See `check_event`."""
 
     @property
-    def timestamp(self) -> Time | None:
+    def timestamp(self) -> UsageTime | None:
         """See `check_event`."""
 
     @property
@@ -140,7 +103,7 @@ def check_sent_event(
     *,
     event_name: object,
     identifier: object,
-    timestamp: Time | None,
+    timestamp: UsageTime | None,
     payload: object,
 ) -> tuple[UsageRow, MeterEventInvalidError | None]:
     """Check one event that may have been recorded before; see `check_event`.
@@ -184,7 +147,7 @@ def check_event(
     *,
     event_name: object,
     identifier: object,
-    timestamp: Time | None,
+    timestamp: UsageTime | None,
     payload: object,
 ) -> UsageRow:
     """Check one event, and bring it into the form in which it is recorded.
@@ -193,7 +156,7 @@ def check_event(
         arrival: when it came, and the meters known then.
         event_name: that of an active meter.
         identifier: of 1 to 100 characters.
-        timestamp: when the usage happened; None is the time of arrival.
+        timestamp: when the usage happened; None is the time of arrival, if that may be.
         payload: a flat mapping of strings to strings or numbers.
 
     Raises:
@@ -201,7 +164,9 @@ def check_event(
     """
     meter = _meter(arrival, event_name)
     checked_identifier = _checked_identifier(identifier)
-    at = arrival.now if timestamp is None else _checked_timestamp(arrival, timestamp)
+    # What most events come without costs no call.
+    is_now = timestamp is None and arrival.takes_now
+    at = arrival.now if is_now else arrival.instant(timestamp)
     texts = _checked_payload(payload)
     customer = texts.pop(meter.customer_payload_key, "")
     if not customer:
@@ -246,7 +211,7 @@ def check_form(
     *,
     event_name: object,
     identifier: object,
-    timestamp: Time | None,
+    timestamp: UsageTime | None,
     payload: object,
 ) -> EventForm:
     """Check what of an event can be checked without its meter; see `check_event`.
@@ -257,7 +222,7 @@ def check_form(
     return EventForm(
         _checked_text(event_name, "event_name", LONGEST_NAME),
         _checked_identifier(identifier),
-        arrival.now if timestamp is None else _checked_timestamp(arrival, timestamp),
+        arrival.instant(timestamp),
         _checked_payload(payload),
     )
 
@@ -311,31 +276,6 @@ def _checked_text(value: object, param: str, longest: int) -> str:
             param=param,
         )
     return value
-
-
-def _checked_timestamp(arrival: Arrival, timestamp: Time) -> int:
-    try:
-        at = instant(timestamp, "timestamp")
-    except InvalidRequestError as error:
-        raise MeterEventInvalidError(
-            error.message, code=error.code, param=error.param
-        ) from error
-    if at < arrival.earliest:
-        limit = "before 1970" if arrival.takes_any_past else "more than 35 days in past"
-        raise TimestampOutOfRangeError(
-            f"The event timestamp cannot be {limit}. Expected a timestamp greater than"
-            " or equal to",
-            at_microseconds(arrival.earliest),
-            is_too_early=True,
-        )
-    if at > arrival.latest:
-        raise TimestampOutOfRangeError(
-            "The event timestamp cannot be more than 5 minutes in the future. Expected"
-            " a timestamp less than or equal to",
-            at_microseconds(arrival.latest),
-            is_too_early=False,
-        )
-    return at
 
 
 def _checked_payload(payload: object) -> dict[str, str]:

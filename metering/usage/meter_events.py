@@ -15,11 +15,12 @@ from metering.arguments.clock import at_microseconds
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import check_word
-from metering.arguments.times import Time, instant
+from metering.arguments.times import Time, TimeUnit, UsageTime, instant
 from metering.arguments.words import RoundingName
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
 from metering.store.engine import CheckedEvents, Doubts, Engine
-from metering.usage.event_rules import Arrival, PayloadValue, check_each
+from metering.usage.arrivals import Arrival
+from metering.usage.event_rules import PayloadValue, check_each
 from metering.usage.ingest.ingestion import Ingestion
 from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.options import NULL_VALUES, Identity, IngestOptions
@@ -42,7 +43,7 @@ class NewMeterEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_name: str
     payload: Mapping[str, PayloadValue]
     identifier: str | None
-    timestamp: Time | None
+    timestamp: UsageTime | None
     rounding: RoundingName | None = None
     request: Request | None = None
 
@@ -72,7 +73,7 @@ class MeterEvents:
         event_name: str,
         payload: Mapping[str, PayloadValue],
         identifier: str | None = None,
-        timestamp: Time | None = None,
+        timestamp: UsageTime | None = None,
         rounding: RoundingName | None = None,
     ) -> MeterEvent:
         """Record one event, durably.
@@ -120,6 +121,9 @@ class MeterEvents:
         source: object,
         *,
         backfill: bool = False,
+        now: bool = False,
+        timestamp_unit: TimeUnit = "s",
+        timezone: str | None = None,
         rounding: RoundingName | None = None,
         identity: Identity = "file",
         null_values: Sequence[str] = NULL_VALUES,
@@ -140,6 +144,11 @@ class MeterEvents:
                 `timestamp` and either `payload` (map, struct or JSON) or, flat, a
                 column for each payload key.
             backfill: take timestamps of any past time, from 1970 on.
+            now: take rows without a timestamp as happening now; a source without the
+                column, and a row without a timestamp, are refused otherwise.
+            timestamp_unit: what timestamps that are numbers count, since 1970 UTC.
+            timezone: where timestamps without a zone are local, by its IANA name, such
+                as ``UTC``; where absent they are refused.
             rounding: ``"half_even"`` rounds values of more than 12 fraction digits, and
                 the receipt counts them; they are refused otherwise.
             identity: what identifiers are made of for rows that have none. By ``file``
@@ -169,6 +178,9 @@ class MeterEvents:
         options = checked(
             IngestOptions,
             backfill=backfill,
+            now=now,
+            timestamp_unit=timestamp_unit,
+            timezone=timezone,
             rounding=rounding,
             identity=identity,
             null_values=null_values,

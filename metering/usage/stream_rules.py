@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import empty_batch, usage_batch, usage_batch_of
-from metering.arguments.columns import plain_timestamps, plain_values
+from metering.arguments.columns import plain_values
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Name, is_storable
+from metering.arguments.time_columns import plain_timestamps
 from metering.errors import MeterEventInvalidError
 from metering.store.engine import CheckedEvents, Doubts
+from metering.usage.arrivals import Arrival
 from metering.usage.column_rules import ColumnPart, passed_or_checked
-from metering.usage.event_rules import Arrival, check_each
+from metering.usage.event_rules import check_each
 from metering.usage.requests import PAYLOAD_KEYS_MAX
 from projections.meters.catalog import Definitions
 
@@ -137,7 +139,9 @@ def _part(
 ) -> ColumnPart:
     numbers, names, customers, values, rests = zip(*gathered, strict=True)
     times = pa.array([events[number].timestamp for number in numbers], pa.string())
-    timestamps, in_time = plain_timestamps(times, arrival.earliest, arrival.latest)
+    timestamps, in_time = plain_timestamps(
+        times, arrival.earliest, arrival.latest, arrival.times
+    )
     if times.null_count:
         is_absent = times.is_null().to_numpy(zero_copy_only=False)
         timestamps = np.where(is_absent, arrival.now, timestamps)

@@ -132,10 +132,10 @@ def used(connect: Connect) -> metering.Metering:
     """A store, filled through the front door."""
     store = connect(clock=metering.FixedClock(NOW))
     meter(store, "tokens")
-    store.meter_events.ingest([usage("a"), usage("b")])
-    store.meter_events.ingest([usage(f"{number}") for number in range(100)])
+    store.meter_events.ingest([usage("a"), usage("b")], now=True)
+    store.meter_events.ingest([usage(f"{number}") for number in range(100)], now=True)
     meter(store, "requests")
-    store.meter_events.ingest([usage("c")])
+    store.meter_events.ingest([usage("c")], now=True)
     return store
 
 

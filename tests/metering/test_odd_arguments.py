@@ -186,8 +186,8 @@ def test_odd_columns_are_taken_or_refused(
 
     def ingested(given: object) -> None:
         named = metering.Columns(**{name: given})  # type: ignore[arg-type]  # odd
-        m.meter_events.ingest(source, columns=named)
-        m.meter_events.ingest(table(source), columns=named)
+        m.meter_events.ingest(source, columns=named, now=True)
+        m.meter_events.ingest(table(source), columns=named, now=True)
 
     for odd in ODD.values():
         for given in (odd, (odd,)):

@@ -73,7 +73,8 @@ PARAMETERS = {
     "meters.event_summaries": "meter_id customer start_time end_time"
     " value_grouping_window fill limit starting_after ending_before",
     "meter_events.create": "event_name payload identifier timestamp rounding",
-    "meter_events.ingest": "source backfill rounding identity null_values progress columns",
+    "meter_events.ingest": "source backfill now timestamp_unit timezone rounding identity"
+    " null_values progress columns",
     "meter_events.list": "event_name customer start_time end_time starting_after",
     "meter_event_adjustments.create": "event_name type cancel",
     "credit_grants.create": "customer amount applicability_config category priority"

@@ -76,6 +76,7 @@ def batch(first: int, count: int, value: str = "1") -> pa.Table:
     return table(
         {
             "event_name": "tokens",
+            "timestamp": "2026-03-01T12:00:00Z",
             "identifier": f"event-{number}",
             "stripe_customer_id": f"cus_{number % 3}",
             "value": value.format(number),
@@ -90,7 +91,7 @@ def columns(length: int = 1, **given: object) -> pa.Table:
         length = len(column) if isinstance(column, list | pa.Array) else length
     usual: dict[str, object] = {
         name: [text] * length
-        for name, text in {"event_name": "tokens", **PAYLOAD}.items()
+        for name, text in {"event_name": "tokens", "timestamp": NOW, **PAYLOAD}.items()
     }
     return pa.table({**usual, **given})
 

@@ -60,7 +60,7 @@ def create_meter(store: metering.Metering, meter: OracleMeter) -> metering.Meter
 
 
 def ingest(store: metering.Metering, rows: Sequence[Row]) -> metering.IngestReceipt:
-    return store.meter_events.ingest(as_source(rows, "dicts", ()))
+    return store.meter_events.ingest(as_source(rows, "dicts", ()), now=True)
 
 
 def create(store: metering.Metering, row: Row) -> metering.MeterEvent:

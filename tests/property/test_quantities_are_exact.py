@@ -166,7 +166,7 @@ def test_a_value_of_another_type_is_refused(value: object) -> None:
     with store_of([TOKENS]) as store:
         with pytest.raises(metering.MeteringError) as caught:
             store.meter_events.create(event_name="tokens", payload=payload)
-        receipt = store.meter_events.ingest([row])
+        receipt = store.meter_events.ingest([row], now=True)
 
         refusals = {"payload_invalid", "meter_event_invalid_value"}
         assert caught.value.code in refusals

@@ -10,6 +10,7 @@ import typer
 from msgspec.structs import asdict
 
 import metering
+from metering.arguments.times import TimeUnit
 from metering.arguments.words import RoundingName
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.errors import MeterDiffersError
@@ -39,8 +40,8 @@ A trace of another system becomes a meter like this:
 
 \b
   metering ingest trace.csv --event-name tokens --create-meter sum
-    --timestamp-column TIMESTAMP --value-column Tokens --customer cus_1
-    --backfill
+    --timestamp-column TIMESTAMP --timezone UTC --value-column Tokens
+    --customer cus_1 --backfill
 """
 
 
@@ -69,9 +70,14 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     customer_column: _MeterColumnOption = None,
     value: Annotated[str | None, option("VALUE", "The same for all events.")] = None,
     value_column: _MeterColumnOption = None,
+    timestamp: Annotated[str | None, option("TIME", "The same for all events.")] = None,
     timestamp_column: Annotated[
-        str, option("COLUMN", "Without this column events happen now.")
-    ] = "timestamp",
+        str | None,
+        option("COLUMN", "Column of the timestamp; timestamp if left out."),
+    ] = None,
+    timestamp_unit: Annotated[TimeUnit, FieldOption(IngestOptions)] = "s",
+    timezone: Annotated[str | None, FieldOption(IngestOptions)] = None,
+    now: Annotated[bool, FieldOption(IngestOptions)] = False,
     identifier_column: Annotated[
         str,
         option("COLUMN", "Rows without one are told apart as --identity says."),
@@ -108,7 +114,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     columns = metering.Columns(
         event_name=_either("event-name", event_name, event_name_column) or "event_name",
         identifier=identifier_column,
-        timestamp=timestamp_column,
+        timestamp=_either("timestamp", timestamp, timestamp_column) or "timestamp",
         customer=_either("customer", customer, customer_column),
         value=_either("value", value, value_column),
         payload_keys=tuple(payload_column) if payload_column else None,
@@ -117,6 +123,9 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("--create-meter needs --event-name")
     options = IngestOptions(
         backfill=backfill,
+        now=now,
+        timestamp_unit=timestamp_unit,
+        timezone=timezone,
         rounding=rounding,
         identity=identity,
         null_values=null or NULL_VALUES,
@@ -135,10 +144,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
     finally:
         # What was recorded before a failure is reported as well.
         if reports:
-            if json:
-                print_reports(reports)
-            else:
-                show_reports(reports, identity)
+            (print_reports if json else show_reports)(reports, options)
             write_rejections(reports, rejections)
     if is_all_rejected(reports):
         raise typer.Exit(FAILED)

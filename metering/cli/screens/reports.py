@@ -11,12 +11,13 @@ import pyarrow as pa
 
 import metering
 from ledger.usage.quantities import FRACTION_DIGITS
+from metering.arguments.times import UNIT_NAMES
 from metering.cli.errors import RejectionsFileError
 from metering.cli.files import check_place
 from metering.cli.screens.arrow_tables import WRITERS, write_table
 from metering.cli.screens.screen import Column, print_document, show, show_table
 from metering.cli.screens.text import counted, number, rate
-from metering.usage.ingest.options import Identity
+from metering.usage.ingest.options import Identity, IngestOptions
 
 _REJECTIONS_SHOWN = 5
 _KEYS_SHOWN = 5
@@ -29,6 +30,8 @@ _REMEDIES = {
     "archived_meter": "Reactivate the meter with meters reactivate.",
     "meter_event_no_customer_defined": "Name the customer with --customer-column or"
     " --customer.",
+    "timestamp_invalid": "Say what numbers count with --timestamp-unit, and where times"
+    " without a zone are local with --timezone.",
     "timestamp_too_far_in_past": "Take older timestamps with --backfill.",
 }
 
@@ -93,7 +96,7 @@ def is_all_rejected(reports: Sequence[FileReport]) -> bool:
     return rejected > 0 and rejected == sum(report.rows for report in reports)
 
 
-def print_reports(reports: Sequence[FileReport]) -> None:
+def print_reports(reports: Sequence[FileReport], options: IngestOptions) -> None:
     """Print a JSON list of one object for each file.
 
     The first rejections stand for all.
@@ -103,6 +106,8 @@ def print_reports(reports: Sequence[FileReport]) -> None:
             {
                 "file": str(report.file),
                 **{name: getattr(report.receipt, name) for name in _COUNTED},
+                "timestamp_unit": options.timestamp_unit,
+                "timezone": options.timezone,
                 "seconds": round(report.seconds, 3),
                 "first_rejections": _first_rejections(report),
             }
@@ -111,13 +116,8 @@ def print_reports(reports: Sequence[FileReport]) -> None:
     )
 
 
-def show_reports(reports: Sequence[FileReport], identity: Identity) -> None:
-    """Show a row of counts for each file, and the first rejections.
-
-    Args:
-        reports: of the files, in their order.
-        identity: what told apart rows without an identifier.
-    """
+def show_reports(reports: Sequence[FileReport], options: IngestOptions) -> None:
+    """Show a row of counts for each file, the first rejections, and how times were read."""
     show_table(
         [
             Column("file", lambda report: report.file.name),
@@ -136,7 +136,17 @@ def show_reports(reports: Sequence[FileReport], identity: Identity) -> None:
     unnamed = sum(report.receipt.unnamed for report in reports)
     if unnamed:
         rows = counted(unnamed, "row")
-        show(f"{rows} without an identifier told apart {_MEANINGS[identity]}")
+        meaning = _MEANINGS[options.identity]
+        show(f"{rows} without an identifier told apart {meaning}")
+    show(_reading_of_times(options), style="dim")
+
+
+def _reading_of_times(options: IngestOptions) -> str:
+    unit = UNIT_NAMES[options.timestamp_unit]
+    zone = options.timezone
+    local = "refused without a zone" if zone is None else f"in {zone} without a zone"
+    now = "; now where a row has none" if options.now else ""
+    return f"Times: {unit} since 1970 where they are numbers, {local}{now}."
 
 
 def _show_left_out(report: FileReport) -> None:

@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from ledger.facts.credits import InvoiceLine
 from metering.arguments.arrow_types import texts_of
-from metering.arguments.columns import plain_timestamps, plain_words, times_of
+from metering.arguments.columns import plain_words
 from metering.arguments.currencies import amount_step, currency_of
 from metering.arguments.strings import LONGEST_ID, LONGEST_TEXT
+from metering.arguments.time_columns import plain_timestamps, times_of
+from metering.arguments.times import ARGUMENT
 from metering.credits.invoices import Invoice, check_invoice
 from metering.credits.requests import AMOUNT_MAX
 from metering.credits.settlement.receipts import InvoiceRejection
@@ -152,7 +154,7 @@ class _InvoiceColumns:
         self.currency = _Texts(portion.column("currency"), LONGEST_ID)
         self.price = _Texts(portion.column("price"), LONGEST_ID)
         period_end = portion.column("period_end").combine_chunks()
-        self.period_end, has_time = plain_timestamps(period_end, 0, END - 1)
+        self.period_end, has_time = plain_timestamps(period_end, 0, END - 1, ARGUMENT)
         self.amount, has_amount = _amounts(portion.column("amount").combine_chunks())
         names = self.currency.names
         is_known = np.array([_is_currency(each) for each in names], bool)

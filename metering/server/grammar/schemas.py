@@ -6,7 +6,6 @@ Source: https://json-schema.org/draft/2020-12, the dialect of OpenAPI 3.1.
 from typing import Any
 
 from metering.arguments.kinds import (
-    RFC_3339,
     BooleanKind,
     ChoiceKind,
     EitherKind,
@@ -20,6 +19,7 @@ from metering.arguments.kinds import (
     StringKind,
     TimestampKind,
 )
+from metering.arguments.times import ZONED_TIME
 
 Schema = dict[str, Any]
 
@@ -27,7 +27,7 @@ _EMPTY: Schema = {"type": "string", "maxLength": 0}
 _TIME: Schema = {
     "type": "string",
     "format": "date-time",
-    "pattern": f"^(?:{RFC_3339})$",
+    "pattern": f"^(?:{ZONED_TIME})$",
 }
 
 

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from metering import MeteringError
 from metering.arguments.ids import identifier_of
-from metering.arguments.kinds import RFC_3339, Given
+from metering.arguments.kinds import Given
+from metering.arguments.times import ZONED_TIME
 from metering.connection import Metering
 from metering.decoding.json_parsing import JsonInvalidError, parse_json
 from metering.errors import InvalidRequestError
@@ -44,7 +45,7 @@ class EventStream(msgspec.Struct, frozen=True, kw_only=True):
 class _SentEvent(StreamedEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `MeterEventCreate` for a decoder, which is many times faster."""
 
-    timestamp: Annotated[str, Meta(pattern=rf"\A(?:{RFC_3339})\Z")] | None = None
+    timestamp: Annotated[str, Meta(pattern=rf"\A(?:{ZONED_TIME})\Z")] | None = None
 
 
 class _SentEvents(

@@ -7,7 +7,7 @@ out. An event that was cancelled does not come to life: its row is left aside. A
 file cannot say which those are, as it was written before.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 from metering.arguments.arrow_types import texts_of
 from metering.errors import shown
 from metering.usage.ingest.layout import Columns, LocatedColumns, locate, named_columns
+from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import CancelledRow, Rejection
 from metering.usage.ingest.schemas import check_schema
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
@@ -55,19 +56,27 @@ class Layout:
     says_cancelled: bool = False
 
     @classmethod
-    def of(cls, columns: Columns, schema: pa.Schema) -> "Layout":
+    def of(
+        cls,
+        columns: Columns,
+        schema: pa.Schema,
+        options: IngestOptions,
+        read_some: Callable[[], pa.RecordBatch | pa.Table | None],
+    ) -> "Layout":
         """Return the layout of a source.
 
         Args:
             columns: as the caller named them.
             schema: of the source.
+            options: how rows are read.
+            read_some: reads some rows, which only a refusal looks at.
 
         Raises:
             SourceError: a column is absent, occurs twice, or is of a type that cannot
                 hold what it is for.
         """
         layout = _layout(columns, tuple(schema.names))
-        check_schema(schema, layout.columns)
+        check_schema(schema, layout.columns, options, read_some)
         return layout
 
     def pieces(

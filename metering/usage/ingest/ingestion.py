@@ -17,7 +17,7 @@ from ledger.migrations import FORMAT_OF_ROW_NAMES
 from ledger.usage.rows import batch_of
 from metering.errors import conflict_message
 from metering.store.engine import CheckedEvents, Engine
-from metering.usage.event_rules import Arrival
+from metering.usage.arrivals import Arrival
 from metering.usage.ingest.files import digest_of_file
 from metering.usage.ingest.layout import Columns, LocatedColumns
 from metering.usage.ingest.naming import (
@@ -41,7 +41,7 @@ from metering.usage.ingest.receipts import (
     ReceiptTally,
     Rejection,
 )
-from metering.usage.ingest.schemas import check_fit
+from metering.usage.ingest.schemas import check_fit, check_meter_keys
 from metering.usage.ingest.sources import Piece, Source, open_source
 from projections.meters.catalog import Definitions
 
@@ -69,6 +69,7 @@ class Ingestion:
         self._columns = columns
         self._options = options
         self._naming: Naming = NamingByTime(engine.ids, engine.now)
+        self._takes_now = options.now
 
     def run(self, source: object, progress: ProgressCallback | None) -> IngestReceipt:
         """Append all pieces of a source, and report what became of its rows."""
@@ -76,6 +77,9 @@ class Ingestion:
         if opened.schema is not None:
             check_fit(opened.schema, opened.columns, self._engine.definitions())
         self._naming = self._naming_for(opened)
+        # A CloudEvent need not say when it happened; a past one should.
+        self._takes_now |= not (opened.has_columns or self._options.backfill)
+        pieces = self._checked_pieces(opened)
         tally = ReceiptTally()
 
         def commit(upcoming: Future[_Prepared]) -> None:
@@ -86,7 +90,7 @@ class Ingestion:
         upcoming: Future[_Prepared] | None = None
         with ThreadPoolExecutor(1, "metering-ingest") as second:
             try:
-                for piece in self._portions(opened.pieces):
+                for piece in self._portions(pieces):
                     previous = upcoming
                     upcoming = second.submit(self._prepare, piece)
                     if previous is not None:
@@ -99,6 +103,16 @@ class Ingestion:
                 if upcoming is not None:
                     commit(upcoming)
         return tally.receipt()
+
+    def _checked_pieces(self, opened: Source) -> Iterator[Piece]:
+        """Read the first piece, before anything is recorded, and check its names."""
+        first = next(opened.pieces, None)
+        if first is None:
+            return
+        if opened.has_columns:
+            check_meter_keys(first, opened.columns, self._engine.definitions())
+        yield first
+        yield from opened.pieces
 
     def _naming_for(self, source: Source) -> Naming:
         naming = self._naming if source.naming is None else source.naming
@@ -141,6 +155,8 @@ class Ingestion:
             now=self._engine.now(),
             definitions=definitions,
             takes_any_past=self._options.backfill,
+            times=self._options.times,
+            takes_now=self._takes_now,
         )
         checked = (
             check_columns(piece, arrival, self._options)

@@ -1,6 +1,6 @@
 """Which columns of a source mean what: sources are seldom made for us."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType
 
@@ -10,7 +10,6 @@ import pyarrow as pa
 from metering.arguments.arrow_types import as_string
 from metering.arguments.refusals import invalid
 from metering.arguments.strings import is_storable
-from metering.errors import SourceError, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Columns:
     Attributes:
         event_name: the event name.
         identifier: the identifier; need not exist.
-        timestamp: the timestamp; need not exist, then events happen on arrival.
+        timestamp: the timestamp; need not exist where rows without one happen now.
         customer: the customer; None is the payload key that the meter names.
         value: the value; None is the payload key that the meter names.
         payload: a map, a struct or JSON of all payload keys; where the source has no
@@ -50,7 +49,7 @@ class Columns:
 
     event_name: str | Constant = "event_name"
     identifier: str = "identifier"
-    timestamp: str = "timestamp"
+    timestamp: str | Constant = "timestamp"
     customer: str | Constant | None = None
     value: str | Constant | None = None
     payload: str = "payload"
@@ -68,8 +67,8 @@ class Columns:
 
 
 _KINDS = {
-    (str,): ("identifier", "timestamp", "payload"),
-    (str, Constant): ("event_name",),
+    (str,): ("identifier", "payload"),
+    (str, Constant): ("event_name", "timestamp"),
     (str, Constant, NoneType): ("customer", "value"),
     (tuple, NoneType): ("payload_keys",),
 }
@@ -90,7 +89,7 @@ class LocatedColumns:
     numbers: np.ndarray
     event_name: pa.Array | Constant
     identifier: pa.Array | None
-    timestamp: pa.Array | None
+    timestamp: pa.Array | Constant | None
     customer: pa.Array | Constant | None
     value: pa.Array | Constant | None
     payload: pa.Array | Mapping[str, pa.Array]
@@ -154,69 +153,11 @@ def locate(
         numbers=numbers,
         event_name=find(columns.event_name),
         identifier=by_name.get(columns.identifier),
-        timestamp=by_name.get(columns.timestamp),
+        timestamp=find(columns.timestamp),
         customer=find(columns.customer),
         value=find(columns.value),
         payload=payload,
     )
-
-
-def check_names(columns: Columns, names: list[str]) -> None:
-    """Check that a source has the columns that are named.
-
-    Raises:
-        SourceError: one is absent, or occurs twice.
-    """
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        reason = f"The source has several columns named {', '.join(repeated)}"
-        raise SourceError(f"{reason}; rename all but one")
-    needed = [columns.event_name, *_renamed(columns)]
-    _check_found(needed, names)
-
-
-def check_keys(columns: Columns, rows: Iterable[object]) -> None:
-    """Check that rows have the keys that are named, at least one of them each.
-
-    What is named as usual need not be there: each row is judged for that by itself.
-
-    Raises:
-        SourceError: one is absent from all rows.
-    """
-    keys: dict[str, None] = {}
-    for row in rows:
-        if isinstance(row, Mapping):
-            keys.update(dict.fromkeys(key for key in row if isinstance(key, str)))
-    if not keys:
-        return
-    event_name = columns.event_name
-    is_renamed = event_name != Columns().event_name
-    _check_found(
-        [*([event_name] if is_renamed else []), *_renamed(columns)], list(keys)
-    )
-
-
-def _renamed(columns: Columns) -> list[str | Constant | None]:
-    standard = Columns()
-    renamed = [columns.customer, columns.value]
-    for given, usual in (
-        (columns.identifier, standard.identifier),
-        (columns.timestamp, standard.timestamp),
-        (columns.payload, standard.payload),
-    ):
-        if given != usual:
-            renamed.append(given)
-    renamed.extend(columns.payload_keys or ())
-    return renamed
-
-
-def _check_found(needed: Iterable[str | Constant | None], names: list[str]) -> None:
-    for name in needed:
-        if isinstance(name, str) and name not in names:
-            raise SourceError(
-                f"The source has no column {shown(name)}; it has {', '.join(names) or 'none'}",
-                param=name,
-            )
 
 
 def named_columns(columns: Columns) -> set[str]:

@@ -7,7 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from metering.arguments.strings import LONGEST_TEXT
+from metering.arguments.times import TimeReading, TimeUnit
 from metering.arguments.words import RoundingName
+from metering.arguments.zones import ZoneName, zone_of
 
 Identity = Literal["file", "row"]
 
@@ -21,6 +23,11 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         backfill: take any past time, not just the last 35 days.
+        now: take rows without a timestamp as happening now; if left out they are
+            refused.
+        timestamp_unit: what timestamps that are numbers count, since 1970 UTC.
+        timezone: where timestamps without a zone are local, by its IANA name, such as
+            UTC; if left out they are refused.
         rounding: round values of more than 12 fraction digits to 12; they are refused if
             left out.
         identity: what tells apart rows that have no identifier. file is the content of
@@ -31,6 +38,9 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     backfill: bool = False
+    now: bool = False
+    timestamp_unit: TimeUnit = "s"
+    timezone: ZoneName | None = None
     rounding: RoundingName | None = None
     identity: Identity = "file"
     null_values: Sequence[_NullSpelling] = NULL_VALUES
@@ -42,4 +52,14 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
             spelled
             for each in self.null_values
             for spelled in (each, each.upper(), each.lower())
+        )
+
+    @property
+    def times(self) -> TimeReading:
+        """Return how timestamps are read."""
+        zone = self.timezone
+        return TimeReading(
+            unit=self.timestamp_unit,
+            zone=None if zone is None else zone_of(zone, "timezone"),
+            is_of_source=True,
         )

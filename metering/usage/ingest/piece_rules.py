@@ -26,15 +26,16 @@ from metering.arguments.arrow_types import holds, is_exact, is_value, texts_of
 from metering.arguments.columns import (
     are_null,
     plain_identifiers,
-    plain_timestamps,
     plain_values,
     plain_words,
 )
 from metering.arguments.strings import LONGEST_TEXT
+from metering.arguments.time_columns import plain_timestamps
 from metering.errors import MeterEventInvalidError
 from metering.store.engine import CheckedEvents, Doubts
+from metering.usage.arrivals import Arrival
 from metering.usage.column_rules import ColumnPart, passed_or_checked
-from metering.usage.event_rules import Arrival, check_sent_event
+from metering.usage.event_rules import check_sent_event
 from metering.usage.ingest.layout import Constant, LocatedColumns
 from metering.usage.ingest.naming import UNNAMED
 from metering.usage.ingest.options import IngestOptions
@@ -234,15 +235,9 @@ def _events(
     """
     length = len(columns)
     identifiers, is_plain = _identifiers(columns)
-    timestamps = np.full(length, arrival.now)
-    if columns.timestamp is not None:
-        any_time = replace(arrival, ignores_the_moment=True)
-        instants, is_time = plain_timestamps(
-            columns.timestamp, any_time.earliest, any_time.latest
-        )
-        absent = columns.timestamp.is_null().to_numpy(zero_copy_only=False)
-        timestamps = np.where(absent, timestamps, instants)
-        is_plain &= is_time | absent
+    any_time = replace(arrival, ignores_the_moment=True)
+    timestamps, is_time = _timestamps(columns, any_time)
+    is_plain &= is_time
     is_in_time = (timestamps >= arrival.earliest) & (timestamps <= arrival.latest)
     payload = _payload(columns, meter)
     is_plain &= payload.is_plain
@@ -283,6 +278,29 @@ def _are_somebody(
     codes = customers.indices.to_numpy()
     is_somebody: np.ndarray = ~is_nobody.to_numpy(zero_copy_only=False)[codes]
     return is_somebody
+
+
+def _timestamps(
+    columns: LocatedColumns, arrival: Arrival
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the timestamps, and which of them are plainly there (bool)."""
+    length, column = len(columns), columns.timestamp
+    if isinstance(column, Constant):
+        one = _column(column, 1)
+        instants, is_time = plain_timestamps(
+            one, arrival.earliest, arrival.latest, arrival.times
+        )
+        return instants.repeat(length), is_time.repeat(length)
+    if column is None:
+        return np.full(length, arrival.now), np.full(length, arrival.takes_now)
+    instants, is_time = plain_timestamps(
+        column, arrival.earliest, arrival.latest, arrival.times
+    )
+    if column.null_count and arrival.takes_now:
+        absent = column.is_null().to_numpy(zero_copy_only=False)
+        instants = np.where(absent, arrival.now, instants)
+        is_time |= absent
+    return instants, is_time
 
 
 def _identifiers(columns: LocatedColumns) -> tuple[pa.Array, np.ndarray]:
@@ -358,8 +376,8 @@ def _column(column: pa.Array | Constant | None, length: int) -> pa.Array:
 
 
 def _has_own_timestamp(columns: LocatedColumns) -> np.ndarray:
-    if columns.timestamp is None:
-        return np.zeros(len(columns), bool)
+    if not isinstance(columns.timestamp, pa.Array):
+        return np.full(len(columns), columns.timestamp is not None)
     is_given: np.ndarray = columns.timestamp.is_valid().to_numpy(zero_copy_only=False)
     return is_given
 

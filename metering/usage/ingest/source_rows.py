@@ -16,8 +16,8 @@ from metering.arguments.arrow_types import (
     is_value,
     texts_of,
 )
-from metering.arguments.columns import times_of
-from metering.arguments.times import Time
+from metering.arguments.time_columns import times_of
+from metering.arguments.times import UsageTime
 from metering.decoding.json_parsing import JsonInvalidError, parse_json
 from metering.errors import MeterEventInvalidError
 from metering.usage.ingest.labels import UNWRITABLE, labels_of, split_labels
@@ -49,7 +49,7 @@ class SourceRow:
     number: int
     event_name: object
     identifier: object
-    timestamp: Time | None
+    timestamp: UsageTime | None
     payload: object
     customer: object = UNSET
     value: object = UNSET
@@ -273,5 +273,11 @@ def _words(
     return _objects(column, length, absent)
 
 
-def _times(column: pa.Array | None, length: int) -> list[Time | None]:
-    return [None] * length if column is None else times_of(column)
+def _times(column: pa.Array | Constant | None, length: int) -> list[UsageTime | None]:
+    match column:
+        case None:
+            return [None] * length
+        case Constant(text):
+            return [text] * length
+        case _:
+            return times_of(column)

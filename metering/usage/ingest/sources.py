@@ -27,12 +27,13 @@ from metering.usage.ingest.files import (
 )
 from metering.usage.ingest.layout import (
     Columns,
+    Constant,
     LocatedColumns,
-    check_keys,
 )
 from metering.usage.ingest.naming import Naming, NamingByFile
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.receipts import CancelledRow, Rejection
+from metering.usage.ingest.schemas import check_keys
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
 
 ROWS_PER_PIECE = 50_000
@@ -52,6 +53,7 @@ class Source:
         schema: of its columns; None where it has rows.
         naming: names for rows without an identifier; None where they are made up.
         path: of a file.
+        has_columns: whether senders chose their names; CloudEvents name their own.
     """
 
     total_rows: int | None
@@ -60,6 +62,7 @@ class Source:
     schema: pa.Schema | None = None
     naming: Naming | None = None
     path: Path | None = None
+    has_columns: bool = True
 
 
 def open_source(source: object, columns: Columns, options: IngestOptions) -> Source:
@@ -67,22 +70,25 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
 
     Raises:
         SourceError: it cannot be read, lacks a column, or has one of a wrong type.
+        InvalidRequestError: a constant timestamp is no time.
     """
+    if isinstance(columns.timestamp, Constant):
+        options.times.instant(columns.timestamp.text, "timestamp")
     match source:
         case pa.Table():
-            return _of_table(source, columns)
+            return _of_table(source, columns, options)
         case pa.RecordBatch():
-            return _of_table(pa.Table.from_batches([source]), columns)
+            return _of_table(pa.Table.from_batches([source]), columns, options)
         case EventsBody():
-            return _of_body(source, columns)
+            return _of_body(source, columns, options)
         case str() | PathLike():
             return _of_file(Path(source), columns, options)
         case _ if hasattr(source, "__arrow_c_stream__"):
             with readable(_STREAM):
                 reader = pa.RecordBatchReader.from_stream(source)
-            return _of_reader(reader, columns, _STREAM, None)
+            return _of_reader(reader, columns, options, _STREAM, None)
         case Iterable() if not isinstance(source, bytes | Mapping):
-            pieces = _of_objects(source, columns)
+            pieces = _of_objects(source, columns, options)
             return Source(total_rows=None, pieces=pieces, columns=columns)
         case _:
             raise SourceError(
@@ -91,8 +97,8 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
             )
 
 
-def _of_table(table: pa.Table, columns: Columns) -> Source:
-    layout = Layout.of(columns, table.schema)
+def _of_table(table: pa.Table, columns: Columns, options: IngestOptions) -> Source:
+    layout = Layout.of(columns, table.schema, options, lambda: table)
     table = table.unify_dictionaries()
     pieces = (
         piece
@@ -109,9 +115,14 @@ def _of_table(table: pa.Table, columns: Columns) -> Source:
 
 
 def _of_reader(
-    reader: pa.RecordBatchReader, columns: Columns, name: str, naming: Naming | None
+    reader: pa.RecordBatchReader,
+    columns: Columns,
+    options: IngestOptions,
+    name: str,
+    naming: Naming | None,
 ) -> Source:
-    layout = Layout.of(columns, reader.schema)
+    with readable(name):
+        layout = Layout.of(columns, reader.schema, options, lambda: next(reader, None))
     return Source(
         total_rows=None,
         pieces=_of_batches(reader, layout, name),
@@ -135,30 +146,43 @@ def _of_batches(
 def _of_file(path: Path, columns: Columns, options: IngestOptions) -> Source:
     naming = NamingByFile(partial(digest_of_content, path))
     file = open_file(path, ROWS_PER_PIECE, null_values=options.null_values)
-    return replace(_of_opened(file, columns, naming), path=path)
+    return replace(_of_opened(file, columns, options, naming), path=path)
 
 
-def _of_body(body: EventsBody, columns: Columns) -> Source:
+def _of_body(body: EventsBody, columns: Columns, options: IngestOptions) -> Source:
     opened = open_body(body, ROWS_PER_PIECE)
     if isinstance(opened, pa.RecordBatchReader):
-        return _of_reader(opened, columns, body.name, body.naming)
+        return _of_reader(opened, columns, options, body.name, body.naming)
     if isinstance(opened, LineFile) and body.format.is_cloud_events:
         # They need not have all that a CloudEvent can have.
         rows = _of_rows(
             enumerate(opened.objects),
             lambda number, row: row_of_dict(number, row, cloud_event_columns(row)),
         )
-        return Source(total_rows=None, pieces=rows, columns=columns, naming=body.naming)
-    return _of_opened(opened, columns, body.naming)
+        return Source(
+            total_rows=None,
+            pieces=rows,
+            columns=columns,
+            naming=body.naming,
+            has_columns=False,
+        )
+    return _of_opened(opened, columns, options, body.naming)
 
 
 def _of_opened(
-    file: ColumnFile | LineFile, columns: Columns, naming: Naming | None
+    file: ColumnFile | LineFile,
+    columns: Columns,
+    options: IngestOptions,
+    naming: Naming | None,
 ) -> Source:
     if isinstance(file, LineFile):
-        pieces = _of_objects(file.objects, columns)
+        pieces = _of_objects(file.objects, columns, options)
         return Source(total_rows=None, pieces=pieces, columns=columns, naming=naming)
-    layout = Layout.of(columns, file.schema)
+
+    def some_rows() -> pa.RecordBatch | None:
+        return next((batch for batch, _, _ in file.batches), None)
+
+    layout = Layout.of(columns, file.schema, options, some_rows)
     return Source(
         total_rows=file.total_rows,
         pieces=_of_numbered_batches(file, layout),
@@ -168,11 +192,13 @@ def _of_opened(
     )
 
 
-def _of_objects(objects: Iterable[object], columns: Columns) -> Iterator[Piece]:
+def _of_objects(
+    objects: Iterable[object], columns: Columns, options: IngestOptions
+) -> Iterator[Piece]:
     numbered = enumerate(objects)
     first = list(islice(numbered, ROWS_PER_PIECE))
     # A name that is misspelled is absent from the beginning.
-    check_keys(columns, (row for _, row in first))
+    check_keys(columns, (row for _, row in first), takes_now=options.now)
     yield from _of_rows(chain(first, numbered), partial(row_of_any, columns))
 
 

@@ -156,7 +156,7 @@ def test_a_stream_of_events_has_all_of_them_in_order(store: metering.Metering) -
     rows = [
         {"event_name": "tokens", "identifier": f"{n}", **PAYLOAD} for n in range(600)
     ]
-    store.meter_events.ingest(rows)
+    store.meter_events.ingest(rows, now=True)
 
     async def listed() -> list[str]:
         m = aio.AsyncMetering(store)

@@ -23,7 +23,7 @@ when,who,how much,model
 """
 NAMED = (
     *("--event-name", "tokens", "--create-meter", "sum", "--backfill"),
-    *("--timestamp-column", "when", "--customer-column", "who"),
+    *("--timestamp-column", "when", "--timezone", "UTC", "--customer-column", "who"),
     *("--value-column", "how much"),
 )
 
@@ -51,7 +51,10 @@ def truncated(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(not TRACE.exists(), reason="the trace is not part of the project")
 def test_trace_becomes_a_meter_for_each_value_column(place: Path) -> None:
-    shared = ("--timestamp-column", "TIMESTAMP", "--customer", "cus_1", "--backfill")
+    shared = (
+        *("--timestamp-column", "TIMESTAMP", "--timezone", "UTC"),
+        *("--customer", "cus_1", "--backfill"),
+    )
     totals = {"context_tokens": "ContextTokens", "generated_tokens": "GeneratedTokens"}
 
     for expected in (8819, 0), (0, 8819):
@@ -95,7 +98,7 @@ def test_good_rows_are_kept_and_bad_rows_told(place: Path, events_csv: Path) -> 
 def test_everything_rejected_is_a_failure_with_a_remedy(
     place: Path, events_csv: Path
 ) -> None:
-    unknown = ingest(events_csv, "--event-name", "other")
+    unknown = ingest(events_csv, "--event-name", "other", "--now")
     recent = [each for each in NAMED if each != "--backfill"]
     too_old = ingest(events_csv, *recent)
 
@@ -142,7 +145,8 @@ def test_fault_in_the_middle_of_a_file_keeps_what_came_before(
 ) -> None:
     named = ("--event-name", "calls", "--customer", "cus_1", "--value-column", "times")
 
-    result = ingest(truncated, *named, "--create-meter", "sum", "--identity", "row")
+    options = ("--now", "--identity", "row")
+    result = ingest(truncated, *named, "--create-meter", "sum", *options)
 
     assert_fails(result, "calls.ndjson.gz", "the first 50,000 rows are done and kept")
     with metering.connect(place) as m:
@@ -154,7 +158,7 @@ def test_rows_that_are_known_by_a_file_that_cannot_be_read_whole_are_not_recorde
 ) -> None:
     named = ("--event-name", "calls", "--customer", "cus_1", "--value-column", "times")
 
-    result = ingest(truncated, *named, "--create-meter", "sum")
+    result = ingest(truncated, *named, "--create-meter", "sum", "--now")
 
     assert_fails(result, "calls.ndjson.gz")
     with metering.connect(place) as m:
@@ -233,7 +237,7 @@ def test_constants_stand_for_columns_and_only_named_ones_are_kept(
     constants = ("--event-name", "calls", "--customer", "cus_1", "--value", "0.25")
     named = ("--identifier-column", "n", "--payload-column", "host")
 
-    result = ingest(path, *constants, *named, "--create-meter", "sum")
+    result = ingest(path, *constants, *named, "--create-meter", "sum", "--now")
 
     assert result.exit_code == 0
     with metering.connect(place) as m:

@@ -1,6 +1,6 @@
 """Events that break a rule: which code, which field, and nothing recorded."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -55,14 +55,16 @@ REFUSED_EVENTS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"timestamp": "yesterday"}, "timestamp_invalid", "timestamp", "ISO 8601"),
     ({"timestamp": ""}, "timestamp_invalid", "timestamp", "ISO 8601"),
     ({"timestamp": "2026-02-30"}, "timestamp_invalid", "timestamp", "2026-02-30"),
+    ({"timestamp": 10**30}, "timestamp_invalid", "timestamp", "seconds since 1970"),
+    ({"timestamp": 1.5}, "timestamp_too_far_in_past", "timestamp", "35 days"),
+    ({"timestamp": float("inf")}, "timestamp_invalid", "timestamp", "no year"),
     (
-        {"timestamp": "2026-03-01T11:00:00.0000001Z"},
+        {"timestamp": 1_772_359_200_000},
         "timestamp_invalid",
         "timestamp",
-        "beyond the microsecond",
+        "in milliseconds it is 2026-03-01T10:00:00.000Z; give seconds",
     ),
-    ({"timestamp": 10**30}, "timestamp_invalid", "timestamp", "seconds since 1970"),
-    ({"timestamp": 1.5}, "timestamp_invalid", "timestamp", "1.5"),
+    ({"timestamp": date(2026, 3, 1)}, "timestamp_invalid", "timestamp", "not a time"),
     ({"timestamp": True}, "timestamp_invalid", "timestamp", "True"),
     ({"payload": None}, "payload_invalid", "payload", "keys and values"),
     ({"payload": [("value", "1")]}, "payload_invalid", "payload", "found list"),
@@ -178,7 +180,7 @@ def test_a_float_names_no_customer(
 
     with refused("payload_invalid", f"payload[{key}]", "found float"):
         create_event(store, payload={key: customer, "value": "1"})
-    receipts = [store.meter_events.ingest(source) for source in sources]
+    receipts = [store.meter_events.ingest(source, now=True) for source in sources]
 
     assert [receipt.rejections["code"].to_pylist() for receipt in receipts] == [
         ["payload_invalid"]

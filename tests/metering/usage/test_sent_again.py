@@ -221,7 +221,8 @@ def test_in_one_batch_the_first_row_wins_and_others_repeat_or_contradict_it(
             row,
             {**row, "value": "1.0", "timestamp": NOW},
             {**row, "stripe_customer_id": "cus_2", "timestamp": AN_HOUR_AGO},
-        ]
+        ],
+        now=True,
     )
 
     assert counted(receipt) == (1, 2, 3)
@@ -245,7 +246,7 @@ def test_a_batch_compares_with_what_was_recorded_before_in_any_way(
     meter = create_meter(store)
     create_event(store, identifier="single", timestamp=NOW)
     other.meter_events.ingest(
-        [{"event_name": "tokens", "identifier": "batch", **PAYLOAD}]
+        [{"event_name": "tokens", "identifier": "batch", **PAYLOAD}], now=True
     )
     rows = [
         {"event_name": "tokens", "identifier": name, "payload": {**PAYLOAD, **more}}
@@ -258,7 +259,7 @@ def test_a_batch_compares_with_what_was_recorded_before_in_any_way(
         )
     ]
 
-    receipt = store.meter_events.ingest(rows)
+    receipt = store.meter_events.ingest(rows, now=True)
 
     assert counted(receipt) == (1, 2, 2)
     assert rejections(receipt) == [

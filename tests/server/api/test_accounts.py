@@ -54,7 +54,8 @@ def test_rows_for_another_account_are_refused_and_none_is_recorded(
 
     def post(**headers: str) -> Answered:
         kind = {"Content_Type": "application/x-ndjson", "Content_Encoding": "gzip"}
-        return server.ask("POST", "/metering/v1/meter_events", body, **kind, **headers)
+        path = "/metering/v1/meter_events?now=true"
+        return server.ask("POST", path, body, **kind, **headers)
 
     assert post(Stripe_Account=OTHER).status == 400
     assert summed(client, meter) == 0

@@ -107,7 +107,7 @@ def test_the_receipt_is_that_of_the_library(
             event_name=name,
             default_aggregation={"formula": "sum"},
         )
-        expected = store.meter_events.ingest(table)
+        expected = store.meter_events.ingest(table, now=True)
 
     answered = send(server, kind, written(table))
 
@@ -199,7 +199,7 @@ def test_columns_may_have_other_names(server: Server) -> None:
     table = table_of(name, [5]).rename_columns(["meter", "key", "who", "much"])
     query = (
         "?event_name_column=meter&identifier_column=key"
-        "&customer_column=who&value_column=much"
+        "&customer_column=who&value_column=much&now=true"
     )
 
     assert numbers_of(send(server, ARROW, arrow_of(table), query)) == (1, 0, 0)

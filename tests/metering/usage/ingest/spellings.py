@@ -6,7 +6,7 @@ missing, empty, too long, or written in ways that some parsers take and others d
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -42,7 +42,9 @@ TIMESTAMP_TEXTS = (
     "2026-03-01T12:05:00.000001Z", "1969-12-31T23:59:59Z", "1970-01-01", "0001-01-01",
     "9999-12-31T23:59:59Z", "1500-01-01", "2300-01-01", "2026-02-30", "2026-03-01T24:00:00",
     "2026-03-01T11:30:60", "2026-03-01T11:30:00+24:00", "2026-03-01T11:30:00-23:59",
-    "1772364600", "-1", "20260301", "2026-3-1", "", " ", "\0", "now", "2026-03-01T",
+    "2026-03-01T11:30:00.1234567890123Z", "2026-03-01 11:30:00 UTC", "2026-02-28T23:59:60Z",
+    "2026-03-01T00:59:60", "2025-10-26 02:30:00", "2025-03-30 02:30:00", "1772364600.25",
+    "1772364600000", "1772364600000.5", "1772364600", "-1", "20260301", "2026-3-1", "", " ", "\0", "now", "2026-03-01T",
     " 2026-03-01", "2026-03-01 ", "٢٠٢٦-03-01", "2026-03-01T11:30:00z",
 )  # fmt: skip
 INSTANTS = (
@@ -75,10 +77,10 @@ class Batch:
     table: pa.Table
     dicts: list[dict[str, Any]]
     columns: Columns
-    backfill: bool
+    options: dict[str, Any]
 
     def __repr__(self) -> str:
-        return f"{self.dicts}\n{self.table.schema}\n{self.columns}, {self.backfill=}"
+        return f"{self.dicts}\n{self.table.schema}\n{self.columns}, {self.options}"
 
 
 def some(texts: Sequence[str]) -> st.SearchStrategy[str | None]:
@@ -134,7 +136,7 @@ def timestamp_columns(draw: st.DrawFn, rows: int) -> tuple[pa.Array, Cells]:
     kind = draw(st.sampled_from(["s", "ms", "us", "ns", "date", "seconds"]))
     if kind == "date":
         days = [each and each.date() for each in cells]
-        return pa.array(days, pa.date32()), [each and midnight(each) for each in days]
+        return pa.array(days, pa.date32()), days
     if kind == "seconds":
         seconds = [each and int(each.timestamp()) for each in cells]
         return pa.array(seconds, pa.int64()), seconds
@@ -145,13 +147,10 @@ def timestamp_columns(draw: st.DrawFn, rows: int) -> tuple[pa.Array, Cells]:
         if kind != "ns" or each is None or 1678 <= each.year < 2262
     ]
     cells += [None] * (rows - len(cells))
-    return pa.array(cells, pa.timestamp("us", "UTC")).cast(
-        pa.timestamp(kind, zone)
-    ), cells
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    column = pa.array(cells, pa.timestamp("us", "UTC")).cast(pa.timestamp(kind, zone))
+    if zone is None:
+        cells = [each and each.replace(tzinfo=None) for each in cells]
+    return column, cells
 
 
 def as_texts(cells: Cells, kind: pa.DataType) -> pa.Array:
@@ -223,9 +222,20 @@ class BatchInTheMaking:
 
     def finish(self, draw: st.DrawFn, columns: Columns) -> Batch:
         event(f"{self.rows} rows of {', '.join(sorted(self.arrays))}"[:60])
-        return Batch(
-            pa.table(self.arrays), self.dicts, columns, backfill=draw(st.booleans())
+        times = self.arrays.get("timestamp", pa.nulls(0))
+        kind = times.type
+        is_local = pa.types.is_date(kind) or (
+            pa.types.is_timestamp(kind) and not kind.tz
         )
+        zones = [*([] if is_local else [None]), "UTC", "Europe/Berlin"]
+        options = {
+            "backfill": draw(st.booleans()),
+            # A source without any time would be refused as a whole.
+            "now": draw(st.booleans()) or times.null_count == len(times),
+            "timestamp_unit": draw(st.sampled_from(["s", "s", "ms"])),
+            "timezone": draw(st.sampled_from(zones)),
+        }
+        return Batch(pa.table(self.arrays), self.dicts, columns, options)
 
 
 @st.composite

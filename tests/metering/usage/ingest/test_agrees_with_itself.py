@@ -6,7 +6,8 @@ it was, nor on what the neighbours of a row look like.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,9 +43,7 @@ def outcome(batch: Batch, *sources: object, is_cut: bool = False) -> Outcome:
     with empty_store(clock=metering.FixedClock(NOW)) as store:
         prepare(store)
         receipts = [
-            store.meter_events.ingest(
-                source, columns=batch.columns, backfill=batch.backfill
-            )
+            store.meter_events.ingest(source, columns=batch.columns, **batch.options)
             for source in sources
         ]
         rejected = [
@@ -125,6 +124,17 @@ def test_json_text_in_a_column_and_in_a_dict_have_one_outcome(batch: Batch) -> N
     assert columnar.rejections == row_by_row.rejections
 
 
+def in_utc(cell: Any) -> Any:
+    """Say the zone of what a column may be without, and a single event may not."""
+    match cell:
+        case datetime(tzinfo=None):
+            return cell.replace(tzinfo=UTC)
+        case date() if not isinstance(cell, datetime):
+            return datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
+        case _:
+            return cell
+
+
 @given(batch=flat_batches().filter(lambda each: each.columns == Columns()))
 def test_rows_of_a_batch_have_the_outcome_of_single_events(batch: Batch) -> None:
     """Design, section 7: the rules of usage are those of `create`."""
@@ -138,7 +148,7 @@ def test_rows_of_a_batch_have_the_outcome_of_single_events(batch: Batch) -> None
                 for key, cell in row.items()
                 if key not in own and not is_left_out(row.get("event_name"), key, cell)
             }
-            given_fields = {key: cell for key, cell in row.items() if key in own}
+            given_fields = {key: in_utc(row[key]) for key in own if key in row}
             try:
                 store.meter_events.create(
                     **{"event_name": None, **given_fields}, payload=payload
@@ -147,7 +157,9 @@ def test_rows_of_a_batch_have_the_outcome_of_single_events(batch: Batch) -> None
                 codes.append(error.code)
         events = [(each.timestamp, each.payload) for each in store.meter_events.list()]
 
-    ingested = outcome(replace(batch, backfill=False), batch.table)
+    ingested = outcome(
+        replace(batch, options={"now": True, "timezone": "UTC"}), batch.table
+    )
     assert [each[3:] for each in ingested.events] == events
     assert [code for _, _, code in ingested.rejections] == codes
 

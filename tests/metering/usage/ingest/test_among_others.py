@@ -34,7 +34,7 @@ def test_single_events_come_between_small_commits(connect: Connect) -> None:
         event = create_event(other, identifier=f"single {len(positions)}")
         positions.append(event.position)
 
-    receipt = store.meter_events.ingest(usage(), progress=send)
+    receipt = store.meter_events.ingest(usage(), progress=send, now=True)
 
     assert (receipt.accepted, receipt.duplicates) == (ROWS, 0)
     assert store.position == 1 + ROWS + len(positions)
@@ -54,7 +54,7 @@ def test_commits_are_small_at_once_where_another_process_has_just_recorded(
     positions: list[int] = []
 
     store.meter_events.ingest(
-        usage(), progress=lambda _: positions.append(store.position)
+        usage(), progress=lambda _: positions.append(store.position), now=True
     )
 
     assert positions[:2] == [2 + ROWS_AMONG_OTHERS, 2 + 2 * ROWS_AMONG_OTHERS]
@@ -66,7 +66,7 @@ def test_an_ingest_alone_commits_whole_pieces(connect: Connect) -> None:
     positions = list[int]()
 
     store.meter_events.ingest(
-        usage(), progress=lambda _: positions.append(store.position)
+        usage(), progress=lambda _: positions.append(store.position), now=True
     )
 
     assert positions == [1 + ROWS_PER_PIECE * piece for piece in range(1, PIECES + 1)]

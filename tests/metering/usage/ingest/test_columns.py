@@ -37,7 +37,8 @@ def test_a_column_of_nothing_is_a_column_without_cells(
     store: metering.Metering, tokens: metering.Meter
 ) -> None:
     receipt = store.meter_events.ingest(
-        columns(2, timestamp=pa.nulls(2), identifier=pa.nulls(2), model=pa.nulls(2))
+        columns(2, timestamp=pa.nulls(2), identifier=pa.nulls(2), model=pa.nulls(2)),
+        now=True,
     )
 
     assert counted(receipt) == (2, 0, 0)
@@ -73,7 +74,7 @@ def test_numbers_may_name_things_in_columns(
         }
     )
 
-    receipt = store.meter_events.ingest(rows)
+    receipt = store.meter_events.ingest(rows, now=True)
 
     assert rejections(receipt) == []
     assert identifiers(store) == ["1", "2"]
@@ -156,7 +157,7 @@ def test_other_columns_are_payload_only_where_there_is_no_payload_column(
     given = {"stripe_customer_id": "cus_1", "value": "1"}
     rows = [{"event_name": "tokens", "payload": given, "model": 1.5, "value": "9"}]
 
-    from_dicts = store.meter_events.ingest(rows)
+    from_dicts = store.meter_events.ingest(rows, now=True)
     from_table = store.meter_events.ingest(
         pa.table(
             {
@@ -167,7 +168,8 @@ def test_other_columns_are_payload_only_where_there_is_no_payload_column(
                 "model": [1.5],
                 "value": ["9"],
             }
-        )
+        ),
+        now=True,
     )
 
     assert counted(from_dicts) == counted(from_table) == (1, 0, 0)
@@ -202,6 +204,7 @@ def test_columns_of_other_names_and_constants_are_told(
                 value=value,
                 payload_keys=("id",),
             ),
+            timezone="UTC",
         )
 
     assert total(store, tokens, "acme") == 770
@@ -229,8 +232,10 @@ def test_customer_and_value_may_be_constants(
             identifier="id",
             customer=Constant("cus_1"),
             value=Constant("2.5"),
+            timestamp="TIMESTAMP",
             payload_keys=(),
         ),
+        timezone="UTC",
     )
 
     assert total(store, tokens) == 5
@@ -249,6 +254,7 @@ def test_a_column_may_have_several_meanings(
         columns=Columns(
             event_name=Constant("tokens"), identifier="id", customer="id", value="id"
         ),
+        now=True,
     )
 
     assert identifiers(store) == ["42"]
@@ -262,9 +268,9 @@ def test_a_payload_column_may_have_another_name(
         {"event_name": "tokens", "what": {"stripe_customer_id": "cus_1", "value": "1"}}
     ]
 
-    store.meter_events.ingest(rows, columns=Columns(payload="what"))
+    store.meter_events.ingest(rows, columns=Columns(payload="what"), now=True)
     store.meter_events.ingest(
-        pa.Table.from_pylist(rows), columns=Columns(payload="what")
+        pa.Table.from_pylist(rows), columns=Columns(payload="what"), now=True
     )
 
     assert total(store, tokens) == 2

@@ -248,7 +248,7 @@ def test_a_column_named_cancelled_is_a_payload_key_elsewhere(
         }
     ]
 
-    receipt = store.meter_events.ingest(rows)
+    receipt = store.meter_events.ingest(rows, now=True)
 
     assert (counted(receipt), receipt.cancelled) == ((1, 0, 0), 0)
     assert payloads(store)[1]["cancelled"] == "true"

@@ -126,8 +126,8 @@ def test_a_file_of_any_format_brings_the_same_events(
     path = tmp_path / name
     WRITERS[name](path)
 
-    receipt = store.meter_events.ingest(path)
-    again = store.meter_events.ingest(str(path))
+    receipt = store.meter_events.ingest(path, now=True)
+    again = store.meter_events.ingest(str(path), now=True)
 
     assert rejections(receipt) == [(2, "c", "meter_event_invalid_value")]
     assert counted(receipt) == (3, 0, 1)
@@ -170,8 +170,8 @@ def test_a_file_without_identifiers_ingested_twice_counts_once(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / name).write_bytes(content)
 
-    first = store.meter_events.ingest(tmp_path / name)
-    again = store.meter_events.ingest(tmp_path / "elsewhere" / name)
+    first = store.meter_events.ingest(tmp_path / name, now=True)
+    again = store.meter_events.ingest(tmp_path / "elsewhere" / name, now=True)
 
     assert counted(first) == (3, 0, 0)
     assert counted(again) == (0, 3, 0)
@@ -186,8 +186,8 @@ def test_a_parquet_file_without_identifiers_ingested_twice_counts_once(
     anonymous = rows().drop_columns(["identifier"])
     pq.write_table(anonymous, path)
 
-    store.meter_events.ingest(path)
-    again = store.meter_events.ingest(path)
+    store.meter_events.ingest(path, now=True)
+    again = store.meter_events.ingest(path, now=True)
 
     assert counted(again) == (0, 3, 1)
     assert total(store, tokens) == 3.5
@@ -199,7 +199,7 @@ def test_another_file_without_identifiers_is_other_usage(
     for turn in range(2):
         path = tmp_path / f"{turn}.csv"
         path.write_bytes(ANONYMOUS + b"tokens,cus_2,%d\n" % turn)
-        store.meter_events.ingest(path)
+        store.meter_events.ingest(path, now=True)
 
     assert total(store, tokens) == 6
 
@@ -286,7 +286,7 @@ def test_every_row_of_a_file_is_an_event_or_is_rejected(
     path = tmp_path / f"usage.{ending}"
     path.write_bytes(content)
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert rejections(receipt) == rejected
     assert counted(receipt) == (len(kept), 0, len(rejected))
@@ -303,7 +303,7 @@ def test_an_empty_csv_cell_is_no_cell_and_a_quoted_one_is_an_empty_text(
         b'tokens,,cus_1,1,\ntokens,named,cus_1,1,""\ntokens,"",cus_1,1,\n'
     )
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert rejections(receipt) == [(2, "", "parameter_invalid_string_empty")]
     assert [each.get("model") for each in payloads(store)] == [None, ""]
@@ -320,7 +320,7 @@ def test_no_cell_of_a_csv_file_is_taken_for_a_number_or_for_nothing(
         b"tokens,null,nobody,1,nan,true,0x10\n"
     )
 
-    store.meter_events.ingest(path)
+    store.meter_events.ingest(path, now=True)
 
     assert identifiers(store) == ["007", "null"]
     assert payloads(store) == [
@@ -348,7 +348,7 @@ def test_null_is_spelled_without_quotes_in_csv_and_names_no_customer(
     path = tmp_path / "usage.csv"
     path.write_bytes(NULLS)
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert rejections(receipt) == [
         (3, None, NO_CUSTOMER),
@@ -373,7 +373,7 @@ def test_other_spellings_of_null_take_the_place_of_the_usual_ones(
     path = tmp_path / "usage.csv"
     path.write_bytes(NULLS)
 
-    receipt = store.meter_events.ingest(path, null_values=["-", "NA"])
+    receipt = store.meter_events.ingest(path, null_values=["-", "NA"], now=True)
 
     assert rejections(receipt) == [(6, None, "meter_event_invalid_value")]
     assert [each["stripe_customer_id"] for each in payloads(store)[3:]] == [
@@ -424,4 +424,4 @@ def test_a_columnar_file_without_rows_is_no_error(
         with pa.OSFile(str(path), "wb") as sink, opener(sink, empty.schema) as writer:
             writer.write_table(empty)
 
-    assert counted(store.meter_events.ingest(path)) == (0, 0, 0)
+    assert counted(store.meter_events.ingest(path, now=True)) == (0, 0, 0)

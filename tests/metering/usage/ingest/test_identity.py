@@ -113,12 +113,16 @@ def test_a_wrong_mapping_that_was_cancelled_is_mended(
             event_name=metering.Constant("tokens"), customer="who", value="more"
         ),
     )
-    store.meter_events.ingest(path, columns=wrong, identity=identity)
+    store.meter_events.ingest(path, columns=wrong, identity=identity, now=True)
     for identifier in identifiers(store):
         cancel_event(store, identifier)
 
-    mended = store.meter_events.ingest(path, columns=MAPPED, identity=identity)
-    wrong_again = store.meter_events.ingest(path, columns=wrong, identity=identity)
+    mended = store.meter_events.ingest(
+        path, columns=MAPPED, identity=identity, now=True
+    )
+    wrong_again = store.meter_events.ingest(
+        path, columns=wrong, identity=identity, now=True
+    )
 
     assert counted(mended) == (3, 0, 0)
     assert counted(wrong_again) == (0, 3, 0)
@@ -138,7 +142,9 @@ def test_another_customer_and_another_meter_of_a_file_are_other_usage(
         for name, customer in SEVERAL
     ]
     for columns in mapped:
-        receipt = store.meter_events.ingest(path, columns=columns, identity=identity)
+        receipt = store.meter_events.ingest(
+            path, columns=columns, identity=identity, now=True
+        )
         assert counted(receipt) == (3, 0, 0)
 
     for customer in ("cus_1", "cus_2", "cus_3"):
@@ -181,10 +187,10 @@ def test_a_row_without_a_time_is_the_same_at_another_time(
     store = connect(clock=clock)
     meter = create_meter(store)
     path = file("usage.csv", UNMAPPED)
-    store.meter_events.ingest(path, columns=MAPPED, identity=identity)
+    store.meter_events.ingest(path, columns=MAPPED, identity=identity, now=True)
     clock.advance(timedelta(hours=1))
 
-    again = store.meter_events.ingest(path, columns=MAPPED, identity=identity)
+    again = store.meter_events.ingest(path, columns=MAPPED, identity=identity, now=True)
 
     assert counted(again) == (0, 3, 0)
     assert total(store, meter) == 3
@@ -233,9 +239,9 @@ def test_equal_rows_are_counted_over_all_pieces_of_a_source(
     more = pa.concat_tables([rows.slice(350), rows])
 
     monkeypatch.setattr(sources, "ROWS_PER_PIECE", 64)
-    first = store.meter_events.ingest(form(rows), identity="row")
+    first = store.meter_events.ingest(form(rows), identity="row", now=True)
     monkeypatch.setattr(sources, "ROWS_PER_PIECE", 1_000)
-    second = store.meter_events.ingest(form(more), identity="row")
+    second = store.meter_events.ingest(form(more), identity="row", now=True)
 
     assert counted(first) == (700, 0, 0)
     assert counted(second) == (350, 700, 0)
@@ -259,8 +265,8 @@ def test_a_meter_that_comes_meanwhile_loses_no_equal_row(
                 "value": "1",
             }
 
-    receipt = store.meter_events.ingest(rows(), identity="row")
-    again = store.meter_events.ingest(rows_again(), identity="row")
+    receipt = store.meter_events.ingest(rows(), identity="row", now=True)
+    again = store.meter_events.ingest(rows_again(), identity="row", now=True)
 
     assert receipt.accepted == len(set(identifiers(store))) - again.accepted
     assert counted(again)[1:] == (receipt.accepted, 0)
@@ -283,7 +289,9 @@ def test_a_parquet_file_of_other_compression_is_the_same_by_row(
     for compression in ("zstd", "snappy"):
         path = tmp_path / f"{compression}.parquet"
         pq.write_table(rows, path, compression=compression)
-        receipts.append(counted(store.meter_events.ingest(path, identity="row")))
+        receipts.append(
+            counted(store.meter_events.ingest(path, identity="row", now=True))
+        )
 
     assert receipts == [(3, 0, 0), (0, 3, 0)]
     assert total(store, tokens) == 4
@@ -318,12 +326,18 @@ def test_rows_that_release_0_1_0_named_count_once(
                 },
             )
 
-        first = store.meter_events.ingest(path, columns=TRACE, identity=identity)
-        again = store.meter_events.ingest(path, columns=TRACE, identity=identity)
+        first = store.meter_events.ingest(
+            path, columns=TRACE, identity=identity, now=True
+        )
+        again = store.meter_events.ingest(
+            path, columns=TRACE, identity=identity, now=True
+        )
         other = metering.Columns(
             event_name=metering.Constant("trace"), customer="other", value="much"
         )
-        others = store.meter_events.ingest(path, columns=other, identity=identity)
+        others = store.meter_events.ingest(
+            path, columns=other, identity=identity, now=True
+        )
 
         assert counted(first) == (1, 2, 0)
         assert counted(again) == (0, 3, 0)
@@ -344,10 +358,10 @@ def test_a_wrong_mapping_by_release_0_1_0_is_mended_once_it_is_cancelled(
                 payload={"stripe_customer_id": "cus_1", "value": "10"},
             )
 
-        wrong = store.meter_events.ingest(path, columns=TRACE)
+        wrong = store.meter_events.ingest(path, columns=TRACE, now=True)
         for number in range(3):
             cancel_event(store, named_by_0_1_0(path, number), "trace")
-        mended = store.meter_events.ingest(path, columns=TRACE)
+        mended = store.meter_events.ingest(path, columns=TRACE, now=True)
 
         assert counted(wrong) == (0, 0, 3)
         assert counted(mended) == (3, 0, 0)

@@ -178,9 +178,9 @@ def test_an_interrupted_ingestion_keeps_its_batches_and_can_be_run_again(
         raise KeyboardInterrupt(reason)
 
     with pytest.raises(KeyboardInterrupt, match="the program was stopped"):
-        store.meter_events.ingest(interrupted())
+        store.meter_events.ingest(interrupted(), now=True)
     assert total(store, meter) == 50_000
-    receipt = store.meter_events.ingest(rows)
+    receipt = store.meter_events.ingest(rows, now=True)
 
     assert counted(receipt) == (10, 50_000, 0)
     assert (receipt.first_position, receipt.last_position) == (50_002, 50_011)
@@ -195,9 +195,9 @@ def test_an_error_of_the_progress_callback_keeps_the_batches_before(
         raise InterruptedError(reason)
 
     with pytest.raises(InterruptedError, match="no longer wanted"):
-        store.meter_events.ingest(many, progress=stop)
+        store.meter_events.ingest(many, progress=stop, now=True)
     assert total(store, tokens) == 49_999
-    receipt = store.meter_events.ingest(many)
+    receipt = store.meter_events.ingest(many, now=True)
 
     assert receipt.accepted == 49_999
     assert total(store, tokens) == 99_998

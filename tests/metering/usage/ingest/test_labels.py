@@ -263,7 +263,7 @@ def test_every_shape_of_a_payload_leaves_out_the_same(
         "": "a key like any other",
     }
 
-    receipt = store.meter_events.ingest(spelled(payload))
+    receipt = store.meter_events.ingest(spelled(payload), now=True)
 
     assert counted(receipt) == (1, 0, 0)
     assert receipt.left_out == {"k" * 99 + "…": 1, "prompt": 1}
@@ -390,7 +390,9 @@ def test_null_in_a_named_column_is_not_looked_for_elsewhere(
     ]
 
     receipt = store.meter_events.ingest(
-        pa.Table.from_pylist(rows) if is_columnar else rows, columns=Columns(**named)
+        pa.Table.from_pylist(rows) if is_columnar else rows,
+        columns=Columns(**named),
+        now=True,
     )
 
     assert rejections(receipt) == [(1, None, code), (2, None, code)]

@@ -31,7 +31,7 @@ def test_malformed_csv_rows_are_rejected_and_the_rows_between_are_kept(
         b"six\n"
     )
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert rejections(receipt) == [
         (1, None, "row_invalid"),
@@ -59,7 +59,7 @@ def test_rows_of_a_large_csv_file_keep_their_numbers_around_malformed_ones(
         b"event_name,stripe_customer_id,value,pad\n" + b"\n".join(lines) + b"\n"
     )
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert rejections(receipt) == [
         (10, None, "row_invalid"),
@@ -80,7 +80,7 @@ def test_a_csv_line_longer_than_what_is_parsed_at_a_time_ends_in_one_clear_error
     path.write_bytes(ANONYMOUS + b"tokens,cus_1," + b"1" * 20_000_000 + b"\n")
 
     with pytest.raises(metering.SourceError, match="Cannot read"):
-        store.meter_events.ingest(path)
+        store.meter_events.ingest(path, now=True)
 
 
 def test_malformed_json_lines_are_rejected_and_the_lines_between_are_kept(
@@ -112,7 +112,7 @@ def test_malformed_json_lines_are_rejected_and_the_lines_between_are_kept(
     path = tmp_path / "usage.ndjson"
     path.write_bytes(b"".join(good + b"\n" + line + b"\n" for line in bad))
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert rejections(receipt) == [
         (2 * turn + 1, None, code) for turn, code in enumerate(bad.values())
@@ -141,7 +141,7 @@ def test_text_of_a_parquet_file_that_is_not_utf8_rejects_its_row_only(
         path,
     )
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert [(row, code) for row, _, code in rejections(receipt)] == [
         (1, "invalid_characters")
@@ -164,7 +164,7 @@ def test_a_payload_in_json_that_has_no_one_meaning_is_rejected_with_the_reason(
     lines = [f'tokens,"{each}"' for each in payloads]
     path.write_text("\n".join(["event_name,payload", *lines]))
 
-    receipt = store.meter_events.ingest(path)
+    receipt = store.meter_events.ingest(path, now=True)
 
     assert (receipt.accepted, receipt.rejected) == (1, 4)
     for reason, message in zip(

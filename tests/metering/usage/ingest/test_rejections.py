@@ -29,8 +29,8 @@ BAD_CELLS: list[tuple[str, str | None, str]] = [
     ("identifier", "i" * 101, "parameter_too_long"),
     ("identifier", "a\0", "invalid_characters"),
     ("timestamp", "soon", "timestamp_invalid"),
-    ("timestamp", "2020-01-01", "timestamp_too_far_in_past"),
-    ("timestamp", "2030-01-01", "timestamp_in_future"),
+    ("timestamp", "2020-01-01T00:00:00Z", "timestamp_too_far_in_past"),
+    ("timestamp", "2030-01-01T00:00:00Z", "timestamp_in_future"),
     ("stripe_customer_id", None, "meter_event_no_customer_defined"),
     ("stripe_customer_id", "", "meter_event_no_customer_defined"),
     ("stripe_customer_id", "c" * 501, "parameter_too_long"),
@@ -169,7 +169,7 @@ def test_the_first_broken_rule_is_the_one_reported(
 ) -> None:
     names = ["event_name", "identifier", "timestamp", "stripe_customer_id", "value"]
     broken = dict(zip(names, ["nothing", "", "soon", "", "x"], strict=True))
-    good = {"event_name": "tokens", "identifier": "a", "timestamp": None, **PAYLOAD}
+    good = {**GOOD, "identifier": "a"}
     rows: list[dict[str, object]] = [
         {**broken, **{name: good[name] for name in names[:turn]}} for turn in range(5)
     ]
@@ -236,7 +236,9 @@ def test_a_payload_that_breaks_a_rule_rejects_its_row_only(
 ) -> None:
     good = {"event_name": "tokens", "payload": PAYLOAD}
 
-    receipt = store.meter_events.ingest([good, {**good, "payload": payload}, good])
+    receipt = store.meter_events.ingest(
+        [good, {**good, "payload": payload}, good], now=True
+    )
 
     assert rejections(receipt) == [(1, None, code)]
     assert receipt.accepted == 2
@@ -262,7 +264,8 @@ def test_a_map_that_names_a_key_twice_is_rejected(
                     kind,
                 ),
             }
-        )
+        ),
+        now=True,
     )
 
     assert rejections(receipt) == [

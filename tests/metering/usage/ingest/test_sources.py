@@ -247,7 +247,7 @@ def test_the_same_rows_become_the_same_events_whatever_holds_them(
 ) -> None:
     create_meter(store, "words", formula="count")
 
-    receipt = store.meter_events.ingest(SOURCES[source]())
+    receipt = store.meter_events.ingest(SOURCES[source](), now=True)
 
     assert counted(receipt) == (3, 0, 0)
     assert rejections(receipt) == []
@@ -266,8 +266,8 @@ def test_ingested_events_are_stored_and_summed_on_every_database(
     store, other = connect(clock=clock), connect(clock=clock)
     tokens, words = create_meter(store), create_meter(store, "words", formula="count")
 
-    store.meter_events.ingest(SOURCES[source]())
-    again = other.meter_events.ingest(SOURCES[source]())
+    store.meter_events.ingest(SOURCES[source](), now=True)
+    again = other.meter_events.ingest(SOURCES[source](), now=True)
 
     assert counted(again) == (0, 3, 0)
     assert (again.first_position, again.last_position) == (None, None)
@@ -301,7 +301,7 @@ def test_several_meters_with_keys_and_formulas_of_their_own_share_a_table(
         {"event_name": "counts", "stripe_customer_id": "cus_1"},
     ]  # fmt: skip
 
-    receipt = store.meter_events.ingest(table(rows))
+    receipt = store.meter_events.ingest(table(rows), now=True)
 
     assert rejections(receipt) == [
         (3, None, "meter_event_invalid_value"),

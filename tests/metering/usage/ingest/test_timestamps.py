@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 import metering
-from tests.metering.usual_usage import NOW, columns, rejections, timestamps
+from tests.metering.usual_usage import NOW, columns, counted, rejections, timestamps
 
 AT_NINE = datetime(2026, 3, 1, 9, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 ZONES = [None, "UTC", "+02:00", "-03:30", "America/St_Johns", "Asia/Kathmandu"]
 
 
@@ -22,7 +23,7 @@ def test_a_timestamp_column_of_any_unit_and_zone_is_understood(
 
     # The second row is not plain, and so is checked by itself.
     receipt = store.meter_events.ingest(
-        columns(timestamp=column, value=["1", "1e0", "1"])
+        columns(timestamp=column, value=["1", "1e0", "1"]), now=True, timezone="UTC"
     )
 
     assert rejections(receipt) == []
@@ -41,29 +42,30 @@ def test_microseconds_are_kept(
     assert timestamps(store) == [at]
 
 
-def test_nanoseconds_are_refused_and_not_rounded(
+def test_nanoseconds_are_floored_to_microseconds(
     store: metering.Metering, tokens: metering.Meter
 ) -> None:
     nine = int(AT_NINE.timestamp()) * 10**9
-    column = pa.array([nine + 1000, nine + 1, nine + 999, nine], pa.timestamp("ns"))
+    counts = [nine + 1000, nine + 1, nine + 999, nine, nine - 1]
+    column = pa.array(counts, pa.timestamp("ns", "UTC"))
 
     receipt = store.meter_events.ingest(columns(timestamp=column))
+    again = store.meter_events.ingest(columns(timestamp=column.cast(pa.string())))
 
-    assert rejections(receipt) == [
-        (1, None, "timestamp_invalid"),
-        (2, None, "timestamp_invalid"),
-    ]
-    assert "beyond the microsecond" in receipt.rejections["message"][0].as_py()
-    assert timestamps(store) == [AT_NINE + timedelta(microseconds=1), AT_NINE]
+    assert counted(receipt) == counted(again) == (5, 0, 0)
+    after, before = AT_NINE + MICROSECOND, AT_NINE - MICROSECOND
+    assert timestamps(store) == [after, AT_NINE, AT_NINE, AT_NINE, before] * 2
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
-def test_a_date_is_its_midnight_in_utc(
+def test_a_date_is_its_midnight_in_the_zone_that_is_named(
     store: metering.Metering, tokens: metering.Meter, kind: pa.DataType
 ) -> None:
     column = pa.array([date(2026, 2, 28), None, date(1900, 1, 1)], kind)
 
-    receipt = store.meter_events.ingest(columns(timestamp=column))
+    receipt = store.meter_events.ingest(
+        columns(timestamp=column), now=True, timezone="UTC"
+    )
 
     assert rejections(receipt) == [(2, None, "timestamp_too_far_in_past")]
     assert timestamps(store) == [datetime(2026, 2, 28, tzinfo=UTC), NOW]
@@ -75,7 +77,7 @@ def test_an_integer_counts_seconds_since_1970(
 ) -> None:
     column = pa.array([1772355600, None, 0], kind)
 
-    receipt = store.meter_events.ingest(columns(timestamp=column))
+    receipt = store.meter_events.ingest(columns(timestamp=column), now=True)
 
     assert rejections(receipt) == [(2, None, "timestamp_too_far_in_past")]
     assert timestamps(store) == [AT_NINE, NOW]
@@ -99,24 +101,31 @@ def test_an_integer_counts_seconds_since_1970(
 def test_a_text_with_or_without_an_offset_is_understood_in_columns_and_dicts(
     store: metering.Metering, tokens: metering.Meter, text: str
 ) -> None:
-    store.meter_events.ingest(columns(timestamp=[text]))
-    store.meter_events.ingest(columns(timestamp=pa.array([text]).dictionary_encode()))
-    # One that is understood in another way, one that is not understood at all.
-    store.meter_events.ingest(columns(timestamp=[text, "1772355600", "never"]))
-    store.meter_events.ingest(columns(timestamp=[text]).to_pylist())
+    for times in (
+        [text],
+        pa.array([text]).dictionary_encode(),
+        # One that is understood in another way, one that is not understood at all.
+        [text, "1772355600", "never"],
+    ):
+        store.meter_events.ingest(columns(timestamp=times), timezone="UTC")
+    dicts = columns(timestamp=[text]).to_pylist()
+    store.meter_events.ingest(dicts, timezone="UTC")
 
     assert timestamps(store) == [AT_NINE] * 5
 
 
-def test_seven_fraction_digits_are_taken_while_the_last_is_zero(
+def test_a_constant_is_the_time_of_every_row(
     store: metering.Metering, tokens: metering.Meter
 ) -> None:
-    texts = ["2026-03-01 09:00:00.6805900", "2026-03-01 09:00:00.6805901"]
+    at_nine = metering.Columns(timestamp=metering.Constant("2026-03-01 10:00"))
+    rows = columns(value=["1", "1e0"]).drop_columns("timestamp")
 
-    receipt = store.meter_events.ingest(columns(timestamp=texts))
+    for source in (rows, rows.to_pylist()):
+        store.meter_events.ingest(source, columns=at_nine, timezone="Europe/Berlin")
+    with pytest.raises(metering.InvalidRequestError, match="no time zone"):
+        store.meter_events.ingest(rows, columns=at_nine)
 
-    assert rejections(receipt) == [(1, None, "timestamp_invalid")]
-    assert timestamps(store) == [AT_NINE.replace(microsecond=680590)]
+    assert timestamps(store) == [AT_NINE] * 4
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,6 @@ def test_a_text_that_is_no_instant_rejects_its_row_only(
     assert timestamps(store) == [AT_NINE, AT_NINE + timedelta(hours=1)] * 2
 
 
-MICROSECOND = timedelta(microseconds=1)
 EDGES = [
     NOW - timedelta(days=35) - MICROSECOND,
     NOW - timedelta(days=35),
@@ -187,7 +195,9 @@ def test_a_count_that_no_calendar_has_is_rejected(
     counts = [2**62, -(2**62), 2**63 - 1, -(2**63), -1]
     column = pa.array(counts, pa.timestamp(unit, zone))
 
-    receipt = store.meter_events.ingest(columns(timestamp=column), backfill=True)
+    receipt = store.meter_events.ingest(
+        columns(timestamp=column), backfill=True, timezone="UTC"
+    )
 
     assert receipt.accepted == 0
     assert [row for row, _, _ in rejections(receipt)] == [0, 1, 2, 3, 4]
@@ -209,7 +219,7 @@ def test_integers_beyond_the_calendar_are_rejected(
         datetime(2026, 3, 1, 9),  # noqa: DTZ001  # Naive on purpose.
         date(2026, 3, 1),
         time(9),
-        1772355600.0,
+        float("nan"),
         True,
         b"2026-03-01",
         ["2026-03-01"],
@@ -231,6 +241,6 @@ def test_the_time_of_arrival_is_that_of_the_clock(
 ) -> None:
     clock.advance(timedelta(days=100))
 
-    store.meter_events.ingest(columns(timestamp=[None, clock.now()]))
+    store.meter_events.ingest(columns(timestamp=[None, clock.now()]), now=True)
 
     assert timestamps(store) == [NOW + timedelta(days=100)] * 2
