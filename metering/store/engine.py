@@ -95,6 +95,22 @@ class Doubts(Generic[RefusalT]):
     rows: np.ndarray
     refuse: Callable[[np.ndarray], Mapping[int, RefusalT]]
 
+    def rows_without_original(self, settled: Outcome) -> np.ndarray:
+        """Return which of them repeat neither what is recorded nor an event before them.
+
+        Args:
+            settled: what becomes of all checked events by what is recorded.
+        """
+        here = np.flatnonzero(settled.are_here)
+        doubted = here[np.isin(here, self.rows)]
+        certain = np.setdiff1d(here, doubted, assume_unique=True)
+        # Events here are new, or repeat the new one of a place among these.
+        originals = np.full(len(settled.positions), len(settled.positions))
+        np.minimum.at(originals, settled.positions[certain], certain)
+        first: np.ndarray = originals[settled.positions[doubted]]
+        unknown: np.ndarray = doubted[doubted < first]
+        return unknown
+
     @classmethod
     def of(
         cls, refusals: Mapping[int, RefusalT], numbers: Sequence[int]
@@ -313,7 +329,7 @@ class Engine:
             what is recorded.
         """
         settled = self.log.settle(draft)
-        unknown = doubts.rows[settled.are_here[doubts.rows]]
+        unknown = doubts.rows_without_original(settled)
         if len(unknown):
             checked = checked.without(unknown, doubts.refuse(unknown))
             draft = self._draft(checked, draft.facts_position)

@@ -257,3 +257,30 @@ def test_an_identifier_that_is_forgotten_is_new(
 
     with refused("timestamp_too_far_in_past"):
         create_event(store, **SENT)
+
+
+def test_a_doubted_event_repeats_a_certain_one_before_it_in_its_batch(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    store = connect(clock=clock)
+    create_meter(store)
+    times = ("2020-01-01", "2020-01-01", "2026-03-01", "2020-01-01", "2026-03-01")
+    rows = [
+        {
+            "event_name": "tokens",
+            "identifier": "a",
+            "timestamp": f"{day}T00:00:00Z",
+            "stripe_customer_id": "cus_1",
+            "value": "1",
+        }
+        for day in times
+    ]
+
+    receipt = store.meter_events.ingest(table(rows))
+
+    assert counted(receipt) == (1, 1, 3)
+    assert rejections(receipt) == [
+        (0, "a", "timestamp_too_far_in_past"),
+        (1, "a", "timestamp_too_far_in_past"),
+        (3, "a", "identifier_conflict"),
+    ]
