@@ -58,7 +58,12 @@ def check_answer(question: Question, door: str, place: Place) -> None:
     """Ask a question of a store with usage of two customers, and check the answer."""
     meter = place.meter()
     for number, customer in enumerate(("cus_1", "cus_2", "cus_1")):
-        payload = {"stripe_customer_id": customer, "value": str(number + 1)}
+        # No value may be as large as the size of each, of which two do not add up.
+        payload = {
+            "stripe_customer_id": customer,
+            "value": str(number + 1),
+            "size": "9" * 26,
+        }
         create_event(place.store, meter.event_name, payload, timestamp=NOW)
     found = question.ask[door](place, meter)
     if isinstance(question.right, No):
@@ -68,8 +73,8 @@ def check_answer(question: Question, door: str, place: Place) -> None:
         assert found == question.right, found
 
 
-def _reaggregated(filters: Mapping[str, Any]) -> dict[str, Ask]:
-    """Sum up a meter by customer, with filters, at each door."""
+def _reaggregated(filters: Mapping[str, Any], **more: Any) -> dict[str, Ask]:
+    """Sum up a meter by customer, with filters and more of the question, at each door."""
 
     def of(meter: metering.Meter) -> dict[str, Any]:
         return {
@@ -80,18 +85,28 @@ def _reaggregated(filters: Mapping[str, Any]) -> dict[str, Ask]:
     def in_library(place: Place, meter: metering.Meter) -> object:
         try:
             table = place.store.reaggregate(
-                meters=meter.id, window="month", filters=of(meter)
+                meters=meter.id, window="month", filters=of(meter), **more
             )
         except metering.MeteringError as error:
             return No(error.message)
         return _sums(table.to_pylist())
 
     def over_http(place: Place, meter: metering.Meter) -> object:
-        asked = {"meters": [meter.id], "window": "month", "filters": of(meter)}
+        asked = {
+            "meters": [meter.id],
+            "window": "month",
+            "filters": of(meter),
+            **more,
+        }
         answered = place.http.post_json("/metering/v1/reaggregate", asked)
         if answered.status != 200:
             return No(answered.error["message"])
         return _sums(json.loads(answered.body, parse_float=Decimal)["data"])
+
+    words = [
+        f"--{name.replace('_', '-')}" + ("" if given is True else f"={given}")
+        for name, given in more.items()
+    ]
 
     def by_command(place: Place, meter: metering.Meter) -> object:
         wheres = [
@@ -101,7 +116,7 @@ def _reaggregated(filters: Mapping[str, Any]) -> dict[str, Ask]:
         ]
         found = run(
             *("reaggregate", "--meter", meter.id, "--window", "month", "--json"),
-            *("--store", place.target, *wheres),
+            *("--store", place.target, *wheres, *words),
         )
         if found.exit_code:
             return No(found.stderr)
@@ -115,8 +130,11 @@ def _reaggregated(filters: Mapping[str, Any]) -> dict[str, Ask]:
     return {"library": in_library, "http": over_http, "command": by_command}
 
 
-def _sums(rows: list[dict[str, Any]]) -> dict[str, str]:
-    return {row["customer"]: str(int(row["value"])) for row in rows}
+def _sums(rows: list[dict[str, Any]]) -> dict[str, str | None]:
+    return {
+        row["customer"]: None if row["value"] is None else str(int(row["value"]))
+        for row in rows
+    }
 
 
 def _granted(currency: str, minor_units: int, units: str) -> dict[str, Ask]:
@@ -259,7 +277,20 @@ FILTERS = "filters of a re-aggregation"
 CURRENCIES = "currencies are Stripe's"
 RUNS = "a billing run's rows come in any order"
 BOTH = {"cus_1": "4", "cus_2": "2"}
+SUMS = "one sum that is too large stops no other"
 QUESTIONS = (
+    Question(
+        rule=SUMS,
+        name="it is refused, and named",
+        ask=_reaggregated({}, value_key="size"),
+        right=No("customer 'cus_1' on meter mtr_"),
+    ),
+    Question(
+        rule=SUMS,
+        name="it is null beside the others, where that is asked for",
+        ask=_reaggregated({}, value_key="size", skip_too_large=True),
+        right={"cus_1": None, "cus_2": "9" * 26},
+    ),
     Question(
         rule=FILTERS,
         name="a customer filters by the column",
