@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import count
+from datetime import datetime, timedelta
+from itertools import chain, count
 from urllib.parse import quote, urlencode
 
-import metering
 from tests.metering.doors.door import packed, refuse_options, refuse_wire
 from tests.metering.doors.place import Place
 from tests.metering.doors.sending import ABSENT, Event, Refused, Sending, Taken
@@ -94,7 +93,7 @@ class Stream:
             answers.append(_post(place, path, JSON, body, sending, headers))
         taken = _taken_one_by_one(answers)
         return Taken(
-            refused={**taken.refused, **_reported(place.ahead, keys)},
+            refused={**taken.refused, **_reported(place, keys)},
             statuses=taken.statuses,
         )
 
@@ -359,12 +358,18 @@ def _is_repeated(answered: Answered) -> bool:
     return "already exists" in answered.error["message"]
 
 
-def _reported(ahead: metering.Metering, keys: Mapping[str, int]) -> dict[int, Refused]:
-    """Return what the stream refused, found by the names of its requests."""
-    reports = ahead.error_reports.list(limit=10)
+def _reported(place: Place, keys: Mapping[str, int]) -> dict[int, Refused]:
+    """Return what the stream refused, found by the names of its requests.
+
+    Reports are of the log's time: that of the store, or the machine's once the command
+    line has recorded something. One clock finds them too old, the other yet to come.
+    """
+    with place.at(place.clock.now() + timedelta(hours=1)):
+        reports = [place.store.error_reports.list(limit=10).data]
+    reports.append(place.ahead.error_reports.list(limit=10).data)
     return {
         keys[request]: Refused(errors.code, message)
-        for report in reports.data
+        for report in chain.from_iterable(reports)
         for errors in report.error_types
         for message, request in errors.samples
         if request in keys
