@@ -86,7 +86,9 @@ def times(draw: st.DrawFn) -> tuple[str, tuple[object, ...]]:
     at = NOW - timedelta(seconds=seconds) + timedelta(microseconds=micros)
     at = min(at, NOW)
     stored = at.isoformat().replace("+00:00", "Z")
-    ways: list[object] = [at, stored]
+    text = at.isoformat(timespec="microseconds").removesuffix("+00:00")
+    ways: list[object] = [at, stored, f"{text}789Z", f"{text} UTC"]
+    ways += [f"{text}z".replace("T", "t"), f"{text}+00:00".replace("T", " ")]
     if not at.microsecond:
         ways.append(int(at.timestamp()))
     return stored, tuple(ways)
