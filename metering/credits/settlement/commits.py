@@ -223,12 +223,13 @@ def _rounds(batch: InvoiceBatch, sorted_out: _SortedOut) -> Iterator[Sequence[in
 def _draw(
     batch: InvoiceBatch, new: np.ndarray, spendable: Spendable, now: int
 ) -> BatchDraws:
-    counts = np.diff(batch.first_line)
-    is_new = np.zeros(len(batch), bool)
-    is_new[new] = True
-    of_line = np.repeat(np.arange(len(batch)), counts)
-    line = np.flatnonzero(is_new[of_line])
-    invoice = of_line[line]
+    # Nothing here is as long as the batch: a round may have few of its invoices.
+    first = batch.first_line[new]
+    counts = batch.first_line[new + 1] - first
+    invoice = np.repeat(new, counts)
+    line = np.arange(len(invoice)) + np.repeat(
+        first - (counts.cumsum() - counts), counts
+    )
     customers = [batch.customers[each] for each in new.tolist()]
     currencies = [batch.currencies[each] for each in new.tolist()]
     accounts = spendable.accounts(customers, currencies)
@@ -236,7 +237,7 @@ def _draw(
     lines = [batch.lines[each] for each in line.tolist()]
     drawn = burn_down_many(
         InvoiceLines(
-            account=np.repeat(accounts, counts[new]),
+            account=np.repeat(accounts, counts),
             amount=np.array([each.amount for each in lines], np.int64),
             period_end=batch.period_ends[invoice],
             price=spendable.price_codes([each.price for each in lines]),
