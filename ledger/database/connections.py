@@ -287,7 +287,8 @@ class ForkGate:
         self._path = path
         self._disconnect = disconnect
         self._is_disconnected = False
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._users: list[int] = []
         self._is_shut = False
         _GATES.add(self)
@@ -296,14 +297,14 @@ class ForkGate:
     def passed(self) -> Iterator[None]:
         """Use the file; a use within another one passes at once."""
         user = threading.get_ident()
-        with self._changed:
+        with self._lock:
             while self._is_shut and user not in self._users:
                 self._changed.wait()
             self._users.append(user)
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._users.remove(user)
                 if self._is_shut:
                     self._changed.notify_all()

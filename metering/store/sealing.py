@@ -65,7 +65,7 @@ class BackgroundSealing:
     def appended(self) -> None:
         """Note an append."""
         self._last_append = monotonic()
-        if self.is_due:
+        if self._exceeds(self._log.tail_size, 1):
             self._start()
 
     def stop(self) -> None:

@@ -325,7 +325,8 @@ def _as_text(name: str, value: object) -> str:
 def _check_names_customer(meter: MeterDefinition, payload: object) -> None:
     """Refuse a float: a customer whose number is 5 would be another one, named 5.0."""
     key = meter.customer_payload_key
-    if isinstance(payload, Mapping) and isinstance(payload[key], float):
+    assert type(payload) is dict or isinstance(payload, Mapping), "it was checked"
+    if isinstance(payload[key], float):
         raise MeterEventInvalidError(
             f"Invalid payload[{key}]: expected a string or a whole number, found float",
             code="payload_invalid",
