@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import NoneType
 
 import numpy as np
@@ -160,9 +161,10 @@ def locate(
     )
 
 
-def named_columns(columns: Columns) -> set[str]:
-    """Name the columns that are no payload keys."""
-    return {
+@lru_cache(maxsize=64)
+def named_columns(columns: Columns) -> frozenset[str]:
+    """Name the columns that are no payload keys; each row of a source asks."""
+    return frozenset(
         name
         for name in (
             columns.event_name,
@@ -173,4 +175,4 @@ def named_columns(columns: Columns) -> set[str]:
             columns.payload,
         )
         if isinstance(name, str)
-    }
+    )

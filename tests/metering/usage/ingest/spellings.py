@@ -6,7 +6,7 @@ missing, empty, too long, or written in ways that some parsers take and others d
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -160,6 +160,7 @@ def as_texts(cells: Cells, kind: pa.DataType) -> pa.Array:
 
 
 PAYLOAD_KEYS = ("stripe_customer_id", "value", "account", "größe", "model")
+LABEL_NAMES = ("model", "account", "größe", "k" * 101)
 UNUSUAL_KEYS = ("k" * 100, "k" * 101, "nul\0", "", "Model")
 
 
@@ -267,6 +268,47 @@ def flat_batches(draw: st.DrawFn) -> Batch:
             payload_keys=draw(st.sampled_from([None, (), ("value", "who")])),
         )
     return batch.finish(draw, columns)
+
+
+LABELS: tuple[tuple[pa.DataType, tuple[object, ...]], ...] = (
+    (pa.bool_(), (True, False)),
+    (pa.float64(), (0.1, 200.0, -0.0, 1e-7, 1e22, 5e-324, float("nan"), float("inf"))),
+    (pa.decimal128(9, 3), (Decimal("1.500"), Decimal("-0.001"), Decimal("0.000"))),
+    (pa.date32(), (date(1970, 1, 1), date(9999, 12, 31))),
+    (pa.timestamp("us", "UTC"), INSTANTS),
+    (pa.duration("us"), (timedelta(0), timedelta(microseconds=-1), timedelta(days=9))),
+    (pa.binary(), (b"", b"bytes")),
+    (pa.list_(pa.float64()), ([], [0.1, None, 1e22], [float("nan")], [1.0] * 126)),
+    (pa.list_(pa.binary()), ([], [None], [b"bytes"])),
+    (
+        pa.struct([("b", pa.string()), ("a", pa.list_(pa.bool_()))]),
+        (
+            {"b": None, "a": None},
+            {"b": 'é "\n\0', "a": [True, None]},
+            {"b": "x" * 501, "a": []},
+        ),
+    ),
+)
+
+
+@st.composite
+def label_columns(draw: st.DrawFn, rows: int) -> tuple[pa.Array, Cells]:
+    """A column of any type, as what lies beside the usage has."""
+    kind, values = draw(st.sampled_from(LABELS))
+    cells = draw(
+        st.lists(st.none() | st.sampled_from(values), min_size=rows, max_size=rows)
+    )
+    return pa.array(cells, kind), cells
+
+
+@st.composite
+def label_batches(draw: st.DrawFn) -> Batch:
+    batch = draw(beginnings())
+    batch.add("stripe_customer_id", draw(text_columns(batch.rows, CUSTOMERS)))
+    batch.add("value", draw(value_columns(batch.rows)))
+    for name in draw(st.lists(st.sampled_from(LABEL_NAMES), unique=True, min_size=1)):
+        batch.add(name, draw(label_columns(batch.rows)))
+    return batch.finish(draw, Columns())
 
 
 @st.composite

@@ -4,6 +4,7 @@ Columns are checked as columns, dicts one by one. Nothing may depend on which of
 it was, nor on what the neighbours of a row look like.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,7 @@ from tests.metering.usage.ingest.spellings import (
     Batch,
     flat_batches,
     json_batches,
+    label_batches,
     map_batches,
     struct_batches,
 )
@@ -35,6 +37,7 @@ class Outcome:
     duplicates: int
     rejections: list[tuple[int, str | None, str]]
     messages: list[str]
+    left_out: dict[str, int]
     events: list[tuple[object, ...]]
 
 
@@ -59,6 +62,9 @@ def outcome(batch: Batch, *sources: object, is_cut: bool = False) -> Outcome:
                 (row, each["identifier"], each["code"]) for row, each in rejected
             ],
             messages=[each["message"] for _, each in rejected],
+            left_out=dict(
+                sum((Counter(each.left_out) for each in receipts), Counter())
+            ),
             events=[
                 (
                     each.position,
@@ -88,7 +94,9 @@ def prepare(store: metering.Metering) -> None:
     create_event(store, identifier="taken too", timestamp=NOW - timedelta(hours=1))
 
 
-@pytest.mark.parametrize("batches", [flat_batches, map_batches, struct_batches])
+@pytest.mark.parametrize(
+    "batches", [flat_batches, map_batches, struct_batches, label_batches]
+)
 @given(data=st.data())
 def test_columns_and_dicts_have_one_outcome(
     batches: Callable[[], st.SearchStrategy[Batch]], data: st.DataObject
@@ -101,6 +109,7 @@ def test_columns_and_dicts_have_one_outcome(
     assert columnar.events == row_by_row.events
     assert columnar.rejections == row_by_row.rejections
     assert columnar.duplicates == row_by_row.duplicates
+    assert columnar.left_out == row_by_row.left_out
 
 
 @pytest.mark.parametrize("batches", [flat_batches, map_batches])
