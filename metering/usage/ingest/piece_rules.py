@@ -31,7 +31,7 @@ from metering.arguments.columns import (
 )
 from metering.arguments.strings import LONGEST_TEXT
 from metering.arguments.time_columns import plain_timestamps
-from metering.errors import MeterEventInvalidError
+from metering.errors import MeterEventInvalidError, ValueMissingError
 from metering.store.engine import CheckedEvents, Doubts
 from metering.usage.arrivals import Arrival
 from metering.usage.column_rules import ColumnPart, passed_or_checked
@@ -126,7 +126,11 @@ def _check_is_somebody(customer: str, nobodies: Collection[str]) -> None:
 
 def _rejection(row: SourceRow, error: MeterEventInvalidError) -> Rejection:
     text = row.identifier if isinstance(row.identifier, str) else None
-    return Rejection(row.number, _printable(text), error.code, error.message)
+    message = error.message
+    is_null = row.customer is None and error.code == "meter_event_no_customer_defined"
+    if is_null or (row.value is None and isinstance(error, ValueMissingError)):
+        message += ": the column that was named for it is null in this row"
+    return Rejection(row.number, _printable(text), error.code, message)
 
 
 def numbers_without_identifier(

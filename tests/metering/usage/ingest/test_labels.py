@@ -396,6 +396,8 @@ def test_null_in_a_named_column_is_not_looked_for_elsewhere(
     )
 
     assert rejections(receipt) == [(1, None, code), (2, None, code)]
+    for message in receipt.rejections["message"].to_pylist():
+        assert message.endswith("the column that was named for it is null in this row")
 
 
 def test_a_named_column_of_nothing_rejects_every_row(
