@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,8 @@ class Sender(threading.Thread):
                 answered = self._server.ask("POST", EVENTS, form)
             except ConnectionRefusedError:
                 return
-            except OSError:
+            except (OSError, HTTPException):
+                # Also where the head of an answer came, and its body no more.
                 self.unanswered.append(identifier)
                 return
             assert answered.status == 200, answered.body
