@@ -366,3 +366,21 @@ def test_a_wrong_mapping_by_release_0_1_0_is_mended_once_it_is_cancelled(
         assert counted(wrong) == (0, 0, 3)
         assert counted(mended) == (3, 0, 0)
         assert total(store, meter) == 3
+
+
+def test_names_of_rows_are_the_same_in_every_release(
+    store: metering.Metering, tokens: metering.Meter, file: Write
+) -> None:
+    path = file("usage.csv", GROWN_2)
+
+    store.meter_events.ingest(path)
+    store.meter_events.ingest(path, identity="row")
+
+    assert identifiers(store) == [
+        "502f1244b59b5b81-09c18a4789-0",
+        "502f1244b59b5b81-0868e0f417-1",
+        "502f1244b59b5b81-0868e0f417-2",
+        "row-7d7fbd22fcfd8e5e4e1ff03b455a15f0-0",
+        "row-e5a53d917b2ea53f54ff475d2bafb34f-0",
+        "row-e5a53d917b2ea53f54ff475d2bafb34f-1",
+    ]
