@@ -24,6 +24,7 @@ from tests.metering.doors.library import (
 )
 
 DOORS: tuple[Door, ...] = (
+    Command(),
     Create(),
     Dicts(),
     Table(),
@@ -31,7 +32,6 @@ DOORS: tuple[Door, ...] = (
     PARQUET,
     CSV,
     NDJSON,
-    Command(),
     Form(),
     JsonBody(),
     Stream(),
