@@ -46,7 +46,9 @@ def plain_timestamps(
 
 def times_of(column: pa.Array) -> list[UsageTime | None]:
     """Read times as strings with all their digits, or as numbers."""
-    if not pa.types.is_dictionary(column.type) and _is_number(column.type):
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if _is_number(column.type):
         return list(column.to_pylist())
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         # In UTC, since the last hours of the year 9999 are in no year of other zones.
@@ -120,7 +122,7 @@ def _of_decimals(column: pa.Array, reading: TimeReading) -> Instants:
     exact = pa.decimal128(38, _FRACTION_DIGITS[reading.unit])
     try:
         exact_numbers = column.cast(exact)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return _nothing(len(column))
     # Each is two words, the lower one first; nanoseconds of sensible years fit in one.
     words = np.frombuffer(exact_numbers.buffers()[1], np.int64)

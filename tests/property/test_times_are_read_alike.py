@@ -157,7 +157,9 @@ def test_counts_of_a_column_are_what_each_is_by_itself(
             [None if each is None else Decimal(each) for each in counts], kind
         )
 
-    check_alike(column, TimeReading(unit=unit, zone=zone, is_of_source=True))
+    reading = TimeReading(unit=unit, zone=zone, is_of_source=True)
+    check_alike(column, reading)
+    check_alike(column.dictionary_encode(), reading)
 
 
 @given(seconds=st.lists(st.floats(3e7, 4e9), max_size=12), unit=units)

@@ -160,10 +160,10 @@ def test_a_coding_that_is_not_taken_is_refused_with_those_that_are(
     ("body", "encoding", "status"),
     [
         (b"a" * (FORM_LIMITS.sent_max + 1), "identity", 413),
-        (gzip.compress(b"a" * (FORM_LIMITS.decoded_max + 1)), "gzip", 413),
+        (gzip.compress(b"a" * (FORM_LIMITS.decoded_max + 1), mtime=0), "gzip", 413),
         (b"no gzip", "gzip", 400),
-        (gzip.compress(b"a=1")[:-4], "gzip", 400),
-        (gzip.compress(b"a=1") + b"more", "gzip", 400),
+        (gzip.compress(b"a=1", mtime=0)[:-4], "gzip", 400),
+        (gzip.compress(b"a=1", mtime=0) + b"more", "gzip", 400),
         (b"", "gzip", 400),
     ],
     ids=["long", "long when decompressed", "no gzip", "half", "more", "nothing"],

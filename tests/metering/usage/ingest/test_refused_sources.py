@@ -215,9 +215,12 @@ UNREADABLE: list[tuple[str, bytes | str | None]] = [
     ("text.csv.gz", ROWS),
     ("text.ndjson.zst", b'{"event_name": "tokens"}\n'),
     ("truncated.csv.gz", gzip.compress(ROWS * 999, mtime=0)[:-9]),
-    ("truncated.second.csv.gz", gzip.compress(ROWS) + gzip.compress(ROWS)[:-9]),
-    ("followed.csv.gz", gzip.compress(ROWS) + ROWS),
-    ("followed.ndjson.gz", gzip.compress(b"{}") + bytes(9) + b"more"),
+    (
+        "truncated.second.csv.gz",
+        gzip.compress(ROWS, mtime=0) + gzip.compress(ROWS, mtime=0)[:-9],
+    ),
+    ("followed.csv.gz", gzip.compress(ROWS, mtime=0) + ROWS),
+    ("followed.ndjson.gz", gzip.compress(b"{}", mtime=0) + bytes(9) + b"more"),
     ("followed.csv.zst", bytes(pa.Codec("zstd").compress(ROWS, asbytes=True)) + ROWS),
     ("truncated.ndjson.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9]),
 ]
