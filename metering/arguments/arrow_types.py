@@ -89,14 +89,14 @@ def is_word(kind: pa.DataType) -> bool:
     return is_text(kind) or pa.types.is_integer(kind)
 
 
-def is_exact(kind: pa.DataType) -> bool:
-    """Whether values are strings or exact numbers."""
-    return is_word(kind) or pa.types.is_decimal(kind)
+def is_customer(kind: pa.DataType) -> bool:
+    """Whether values can be customers: strings or whole numbers."""
+    return is_word(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0)
 
 
 def is_value(kind: pa.DataType) -> bool:
     """Whether values are strings or numbers."""
-    return is_exact(kind) or pa.types.is_floating(kind)
+    return is_word(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
 
 
 def is_time(kind: pa.DataType) -> bool:

@@ -22,6 +22,7 @@ from metering.errors import (
     NoMeterError,
     ValueMissingError,
     ValueTooLargeError,
+    shown,
 )
 from metering.usage.arrivals import Arrival
 from metering.usage.values import value_of_text
@@ -323,12 +324,17 @@ def _as_text(name: str, value: object) -> str:
 
 
 def _check_names_customer(meter: MeterDefinition, payload: object) -> None:
-    """Refuse a float: a customer whose number is 5 would be another one, named 5.0."""
+    """Refuse 5.0, also as a decimal: it would be another customer than 5."""
     key = meter.customer_payload_key
     assert type(payload) is dict or isinstance(payload, Mapping), "it was checked"
-    if isinstance(payload[key], float):
+    given = payload[key]
+    # One who is named by a string is not looked at twice.
+    if not isinstance(given, str) and (
+        isinstance(given, float) or "." in number_text(given)
+    ):
         raise MeterEventInvalidError(
-            f"Invalid payload[{key}]: expected a string or a whole number, found float",
+            f"Invalid payload[{key}]: expected a string or a whole number, found"
+            f" {shown(given)}",
             code="payload_invalid",
             param=f"payload[{key}]",
         )

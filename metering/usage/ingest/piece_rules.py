@@ -22,7 +22,7 @@ from ledger.usage.columns import (
     words,
 )
 from ledger.usage.quantities import QUANTITY
-from metering.arguments.arrow_types import holds, is_exact, is_value, texts_of
+from metering.arguments.arrow_types import holds, is_customer, is_value, texts_of
 from metering.arguments.columns import (
     are_null,
     plain_identifiers,
@@ -332,7 +332,7 @@ def _payload(columns: LocatedColumns, meter: MeterDefinition) -> PlainPayload:
         return plain_flat_payload(payload, rows, *_keys(meter))
     if (
         not pa.types.is_map(payload.type)
-        or not holds(payload.type.item_type, is_exact)
+        or not holds(payload.type.item_type, is_customer)
         or is_label
     ):
         # Strings to be parsed, or a mixture: every row is checked alone.
@@ -357,7 +357,7 @@ def _are_fit(
 ) -> Iterator[bool]:
     """Return whether columns can hold the customer and the value, if they have to."""
     if columns.customer is None and meter.customer_payload_key in payload:
-        yield holds(payload[meter.customer_payload_key].type, is_exact)
+        yield holds(payload[meter.customer_payload_key].type, is_customer)
     needs_any = meter.needs_value or meter.needs_string
     if needs_any and columns.value is None and meter.value_payload_key in payload:
         yield holds(payload[meter.value_payload_key].type, is_value)

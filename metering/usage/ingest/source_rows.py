@@ -10,7 +10,7 @@ from msgspec import UNSET
 from metering.arguments.arrow_types import (
     as_text,
     holds,
-    is_exact,
+    is_customer,
     is_float,
     is_text,
     is_value,
@@ -98,8 +98,9 @@ class SourceRow:
     def _check_fit(self, key: str, *, is_customer: bool) -> None:
         kind = self.unfit.get(key)
         if kind is not None and (is_customer or not holds(kind, is_value)):
+            number = "a whole number" if is_customer else "a number"
             raise MeterEventInvalidError(
-                f"Invalid payload[{key}]: expected a string or a number, found {kind}",
+                f"Invalid payload[{key}]: expected a string or {number}, found {kind}",
                 code="payload_invalid",
                 param=f"payload[{key}]",
             )
@@ -204,7 +205,7 @@ def _payloads(
         unfit = {
             name: column.type
             for name, column in payload.items()
-            if not holds(column.type, is_exact)
+            if not holds(column.type, is_customer)
         }
         columns = {name: _cells(column) for name, column in payload.items()}
         return [

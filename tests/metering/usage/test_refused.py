@@ -163,14 +163,16 @@ def test_a_payload_value_that_is_no_text_nor_number_is_refused(
         create_event(store, payload={**PAYLOAD, key: value})
 
 
-@pytest.mark.parametrize("customer", [5.0, float("nan")])
-def test_a_float_names_no_customer(
-    store: metering.Metering, tokens: metering.Meter, customer: float
+@pytest.mark.parametrize("customer", [5.0, float("nan"), Decimal("5.0")])
+def test_a_number_with_a_point_names_no_customer(
+    store: metering.Metering, tokens: metering.Meter, customer: float | Decimal
 ) -> None:
     key = "stripe_customer_id"
-    row = {"event_name": "tokens", key: customer, "value": "1"}
+    row = {"event_name": "tokens", key: customer, "value": 1}
+    kind = pa.decimal128(9, 1) if isinstance(customer, Decimal) else pa.float64()
+    value = type(customer)(1)
     in_maps = pa.array(
-        [[(key, customer), ("value", 1.0)]], pa.map_(pa.string(), pa.float64())
+        [[(key, customer), ("value", value)]], pa.map_(pa.string(), kind)
     )
     sources = [
         [row],
@@ -178,7 +180,7 @@ def test_a_float_names_no_customer(
         pa.table({"event_name": ["tokens"], "payload": in_maps}),
     ]
 
-    with refused("payload_invalid", f"payload[{key}]", "found float"):
+    with refused("payload_invalid", f"payload[{key}]", "a whole number"):
         create_event(store, payload={key: customer, "value": "1"})
     receipts = [store.meter_events.ingest(source, now=True) for source in sources]
 
