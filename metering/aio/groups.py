@@ -10,7 +10,7 @@ from metering.access.api_keys import ApiKeys
 from metering.aio.calls import AsyncGroup, awaited, listed, streamed
 from metering.alerts.alerts import Alerts
 from metering.arguments.schema import checked_value
-from metering.arguments.times import Time
+from metering.arguments.times import UsageTime
 from metering.arguments.words import RoundingName
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
@@ -52,7 +52,7 @@ class AsyncMeterEvents(AsyncGroup[MeterEvents]):
         event_name: str,
         payload: Mapping[str, PayloadValue],
         identifier: str | None = None,
-        timestamp: Time | None = None,
+        timestamp: UsageTime | None = None,
         rounding: RoundingName | None = None,
     ) -> MeterEvent:
         """Record one event, durably, in one commit with those of other tasks.
