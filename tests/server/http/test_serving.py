@@ -282,7 +282,7 @@ class Granter(threading.Thread):
             self.asked.append(key)
             try:
                 self.answered[key] = grant(self._server, key)
-            except OSError:
+            except (OSError, HTTPException):
                 return
 
 
