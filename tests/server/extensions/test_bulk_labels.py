@@ -79,7 +79,7 @@ def test_nested_columns_are_recorded_and_counted(server: Server) -> None:
 def test_only_the_columns_that_are_named_are_kept(server: Server) -> None:
     name = new_event_name(server)
     row = {"event_name": name, **OWN, "model": "large", "prompt": "x" * 501}
-    query = "?customer_column=stripe_customer_id&payload_columns[]=value"
+    query = "?customer_column=stripe_customer_id&payload_columns[]=value&now=true"
 
     answered = send(
         server,
