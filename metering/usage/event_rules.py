@@ -13,6 +13,7 @@ import msgspec
 
 from ledger.facts.meters import MeterStatus
 from ledger.usage.columns import UsageRow
+from ledger.usage.quantities import can_be_recorded, parse_quantity
 from metering.arguments.numbers import number_text
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, is_storable
 from metering.arguments.times import UsageTime
@@ -25,7 +26,7 @@ from metering.errors import (
     shown,
 )
 from metering.usage.arrivals import Arrival
-from metering.usage.values import value_of_text
+from metering.usage.values import refused_value
 from projections.kernels.meters import MeterDefinition
 
 _OF_THE_MOMENT = frozenset(
@@ -181,9 +182,7 @@ def check_event(
         _check_value_is_there(meter, texts)
     value = None
     if meter.needs_value:
-        key = meter.value_payload_key
-        is_recorded = arrival.ignores_the_moment
-        value = value_of_text(texts.pop(key), key, is_recorded=is_recorded)
+        value = _checked_value(arrival, texts, meter.value_payload_key)
     return UsageRow(
         meter.event_name,
         checked_identifier,
@@ -344,3 +343,12 @@ def _check_value_is_there(meter: MeterDefinition, texts: Mapping[str, str]) -> N
     key = meter.value_payload_key
     if key not in texts:
         raise ValueMissingError(key)
+
+
+def _checked_value(arrival: Arrival, texts: dict[str, str], key: str) -> Decimal:
+    text = texts.pop(key)
+    value = parse_quantity(text)
+    # Values of old events can have as many digits as the stored type.
+    if value is None or not (arrival.ignores_the_moment or can_be_recorded(value)):
+        raise refused_value(text, key)
+    return value

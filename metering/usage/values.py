@@ -1,4 +1,4 @@
-"""Usage values: which of them are recorded, and their rounding where it is asked for.
+"""Usage values: why some are refused, and their rounding where it is asked for.
 
 A value is taken with every digit or refused. Where the caller asks for it, it is rounded
 before the rules of events are checked: they then see a value that can be recorded.
@@ -10,8 +10,6 @@ from decimal import Decimal
 from ledger.usage.quantities import (
     FRACTION_DIGITS,
     INTEGER_DIGITS,
-    can_be_recorded,
-    fit_quantity,
     fraction_digits,
     parse_number,
     round_half_even,
@@ -21,22 +19,14 @@ from metering.errors import MeterEventInvalidError, ValueTooLargeError
 from projections.kernels.meters import MeterDefinition
 
 
-def value_of_text(text: str, key: str, *, is_recorded: bool) -> Decimal:
-    """Read a value.
+def refused_value(text: str, key: str) -> MeterEventInvalidError:
+    """Return the refusal of a value that is no number, or has too many digits.
 
     Args:
         text: what was given.
         key: the payload key that holds it.
-        is_recorded: whether it may have as many digits as the stored type, as values of
-            old events can.
-
-    Raises:
-        MeterEventInvalidError: it is no number, or has too many digits.
     """
     number = parse_number(text)
-    value = None if number is None else fit_quantity(number)
-    if value is not None and (is_recorded or can_be_recorded(value)):
-        return value
     if number is None:
         wrong = (
             "expected a decimal such as 12 or -0.5, with at most"
@@ -48,8 +38,8 @@ def value_of_text(text: str, key: str, *, is_recorded: bool) -> Decimal:
             ' recorded; round it, or ingest it with rounding="half_even"'
         )
     else:
-        raise ValueTooLargeError(key, text, number.adjusted() + 1)
-    raise MeterEventInvalidError(
+        return ValueTooLargeError(key, text, number.adjusted() + 1)
+    return MeterEventInvalidError(
         f"Invalid value {text[:60]!r}: {wrong}",
         code="meter_event_invalid_value",
         param=f"payload[{key}]",
