@@ -30,8 +30,8 @@ _REMEDIES = {
     "archived_meter": "Reactivate the meter with meters reactivate.",
     "meter_event_no_customer_defined": "Name the customer with --customer-column or"
     " --customer.",
-    "timestamp_invalid": "Say what numbers count with --timestamp-unit, and where times"
-    " without a zone are local with --timezone.",
+    "timestamp_invalid": "Give the unit of numbers with --timestamp-unit, and the zone of"
+    " times that name none with --timezone.",
     "timestamp_too_far_in_past": "Take older timestamps with --backfill.",
 }
 
@@ -137,16 +137,15 @@ def show_reports(reports: Sequence[FileReport], options: IngestOptions) -> None:
     if unnamed:
         rows = counted(unnamed, "row")
         meaning = _MEANINGS[options.identity]
-        show(f"{rows} without an identifier told apart {meaning}")
+        show(f"Without an identifier: {rows}, told apart {meaning}")
     show(_reading_of_times(options), style="dim")
 
 
 def _reading_of_times(options: IngestOptions) -> str:
-    unit = UNIT_NAMES[options.timestamp_unit]
-    zone = options.timezone
-    local = "refused without a zone" if zone is None else f"in {zone} without a zone"
-    now = "; now where a row has none" if options.now else ""
-    return f"Times: {unit} since 1970 where they are numbers, {local}{now}."
+    unit, zone = UNIT_NAMES[options.timestamp_unit], options.timezone
+    local = "are refused" if zone is None else f"are local to {zone}"
+    now = "; rows without a time happen now" if options.now else ""
+    return f"Times: numbers count {unit} since 1970; those without a zone {local}{now}."
 
 
 def _show_left_out(report: FileReport) -> None:

@@ -168,8 +168,11 @@ def test_rows_that_are_known_by_a_file_that_cannot_be_read_whole_are_not_recorde
 @pytest.mark.parametrize(
     ("identity", "words"),
     [
-        ("file", "4 rows without an identifier told apart by the file and their place"),
-        ("row", "4 rows without an identifier told apart by what they say"),
+        (
+            "file",
+            "Without an identifier: 4 rows, told apart by the file and their place",
+        ),
+        ("row", "Without an identifier: 4 rows, told apart by what they say"),
     ],
 )
 def test_screen_says_how_rows_without_identifiers_are_told_apart(
