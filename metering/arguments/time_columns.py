@@ -65,7 +65,8 @@ def _instants(column: pa.Array, reading: TimeReading) -> Instants:
         return _of_numbers(column, reading)
     is_local = pa.types.is_date(column.type) or column.type.tz is None
     if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
+        # Milliseconds of a day, which some writers leave in a date, say nothing.
+        column = column.cast(pa.date32(), safe=False).cast(pa.timestamp("s"))
     instants, is_plain = _of_counts(column, NANOSECONDS[column.type.unit], reading)
     return (
         _in_zone(instants, is_plain, reading.zone) if is_local else (instants, is_plain)

@@ -263,7 +263,7 @@ def _moment_texts(column: pa.Array) -> pa.Array:
             pa.string(),
         )
     if pa.types.is_date(kind):
-        return column.cast(pa.date32()).cast(pa.string())
+        return column.cast(pa.date32(), safe=False).cast(pa.string())
     if pa.types.is_time(kind):
         return _with_few_zeros(column.cast(pa.string()))
     if not pa.types.is_timestamp(kind):

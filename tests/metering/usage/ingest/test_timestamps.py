@@ -71,6 +71,22 @@ def test_a_date_is_its_midnight_in_the_zone_that_is_named(
     assert timestamps(store) == [datetime(2026, 2, 28, tzinfo=UTC), NOW]
 
 
+def test_a_date_is_its_midnight_also_where_its_writer_left_milliseconds_of_the_day(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    milliseconds = int(datetime(2026, 2, 28, 9, tzinfo=UTC).timestamp()) * 1_000 + 7
+    column = pa.array([milliseconds], pa.int64()).view(pa.date64())
+
+    receipt = store.meter_events.ingest(
+        columns(timestamp=column, day=column), timezone="UTC"
+    )
+
+    assert counted(receipt) == (1, 0, 0)
+    assert timestamps(store) == [datetime(2026, 2, 28, tzinfo=UTC)]
+    (event,) = store.meter_events.list()
+    assert event.payload["day"] == "2026-02-28"
+
+
 @pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.uint32(), pa.uint64()])
 def test_an_integer_counts_seconds_since_1970(
     store: metering.Metering, tokens: metering.Meter, kind: pa.DataType
