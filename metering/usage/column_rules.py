@@ -7,8 +7,8 @@ False costs time and never changes an outcome, and what one event comes to does 
 depend on how many it came with.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -36,17 +36,32 @@ class ColumnPart(NamedTuple):
     is_rounded: np.ndarray | None = None
 
 
+class CheckAlone(Protocol[RefusalT]):
+    """A check of events one by one."""
+
+    def __call__(
+        self, numbers: np.ndarray, /, *, may_repeat: bool
+    ) -> CheckedEvents[RefusalT]:
+        """Check the events of some numbers.
+
+        Args:
+            numbers: of the events (int64, ascending).
+            may_repeat: whether they may repeat what is recorded; each is refused for any
+                rule otherwise, also one of the moment.
+        """
+
+
 def passed_or_checked(
     parts: Iterable[ColumnPart],
     has_own_timestamp: np.ndarray,
-    check_alone: Callable[[np.ndarray], CheckedEvents[RefusalT]],
+    check_alone: CheckAlone[RefusalT],
 ) -> CheckedEvents[RefusalT]:
     """Take what plainly obeys the rules, and check every other event alone.
 
     Args:
         parts: events from columns, in any order; each number in one part at most.
         has_own_timestamp: of all events, by number (bool).
-        check_alone: checks the events of some numbers one by one.
+        check_alone: checks events one by one.
     """
     passed = np.zeros(len(has_own_timestamp), bool)
     is_in_doubt = np.zeros(len(has_own_timestamp), bool)
@@ -73,7 +88,7 @@ def passed_or_checked(
             refusals={},
             doubts=_doubts(numbers[0], is_in_doubt, check_alone),
         )
-    others = check_alone(np.flatnonzero(~passed))
+    others = check_alone(np.flatnonzero(~passed), may_repeat=True)
     if others.is_rounded is not None:
         is_rounded[others.numbers] = others.is_rounded
     events, at = in_order(
@@ -95,15 +110,14 @@ def passed_or_checked(
 def _doubts(
     numbers: np.ndarray,
     is_in_doubt: np.ndarray,
-    check_alone: Callable[[np.ndarray], CheckedEvents[RefusalT]],
+    check_alone: CheckAlone[RefusalT],
 ) -> Doubts[RefusalT] | None:
     """Say why events in doubt are refused only where they are: that takes time."""
 
     def refuse(refused: np.ndarray) -> Mapping[int, RefusalT]:
-        alone = check_alone(numbers[refused])
-        assert alone.doubts is not None, "they break a rule of the moment"
-        assert len(alone.doubts.rows) == len(refused), "and no other rule"
-        return alone.doubts.refuse(alone.doubts.rows)
+        alone = check_alone(numbers[refused], may_repeat=False)
+        assert len(alone.refusals) == len(refused), "each breaks a rule of the moment"
+        return alone.refusals
 
     rows = np.flatnonzero(is_in_doubt[numbers])
     return Doubts(rows, refuse) if len(rows) else None

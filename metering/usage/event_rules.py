@@ -72,6 +72,8 @@ def check_each(
     numbers: Iterable[int],
     events: Sequence[UncheckedEvent],
     identifiers: Sequence[str],
+    *,
+    may_repeat: bool = True,
 ) -> CheckedEach:
     """Check some of many events one by one; one that is refused does not fail the others.
 
@@ -80,6 +82,7 @@ def check_each(
         numbers: which of the events.
         events: all of them.
         identifiers: that each has or was given.
+        may_repeat: whether they may repeat what is recorded.
     """
     checked = CheckedEach({}, {}, {})
     for number in numbers:
@@ -91,6 +94,7 @@ def check_each(
                 identifier=identifiers[number],
                 timestamp=event.timestamp,
                 payload=event.payload,
+                may_repeat=may_repeat,
             )
         except MeterEventInvalidError as refusal:
             checked.refusals[number] = refusal
@@ -107,15 +111,19 @@ def check_sent_event(
     identifier: object,
     timestamp: UsageTime | None,
     payload: object,
+    may_repeat: bool = True,
 ) -> tuple[UsageRow, MeterEventInvalidError | None]:
     """Check one event that may have been recorded before; see `check_event`.
+
+    One that is known to repeat nothing is refused at the first rule that it breaks.
 
     Returns:
         The event, and why it is refused unless it repeats what is recorded: it obeys
         all rules but those of the clock and of the state of its meter. None otherwise.
 
     Raises:
-        MeterEventInvalidError: the event breaks a rule that holds at any time.
+        MeterEventInvalidError: the event breaks a rule that holds at any time, or any
+            rule where it repeats nothing.
     """
     try:
         row = check_event(
@@ -128,7 +136,8 @@ def check_sent_event(
     except MeterEventInvalidError as refusal:
         is_of_the_moment = refusal.code in _OF_THE_MOMENT
         # Values had 26 integer digits once.
-        if not is_of_the_moment and not isinstance(refusal, ValueTooLargeError):
+        is_doubt = is_of_the_moment or isinstance(refusal, ValueTooLargeError)
+        if not (may_repeat and is_doubt):
             raise
         try:
             row = check_event(

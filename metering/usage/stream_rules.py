@@ -50,8 +50,12 @@ def check_stream(
 ) -> CheckedEvents[MeterEventInvalidError]:
     """Check events, each under the identifier that it has or was given."""
 
-    def check_alone(numbers: np.ndarray) -> CheckedEvents[MeterEventInvalidError]:
-        checked = check_each(arrival, numbers.tolist(), events, identifiers)
+    def check_alone(
+        numbers: np.ndarray, *, may_repeat: bool
+    ) -> CheckedEvents[MeterEventInvalidError]:
+        checked = check_each(
+            arrival, numbers.tolist(), events, identifiers, may_repeat=may_repeat
+        )
         rows = checked.rows
         own = [events[number].timestamp is not None for number in rows]
         return CheckedEvents(

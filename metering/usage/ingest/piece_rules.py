@@ -56,8 +56,10 @@ def check_rows(
     rows: Iterable[SourceRow | Rejection | CancelledRow],
     arrival: Arrival,
     options: IngestOptions,
+    *,
+    may_repeat: bool = True,
 ) -> CheckedEvents[Rejection]:
-    """Check rows one by one."""
+    """Check rows one by one, which may repeat what is recorded or are known not to."""
     accepted: list[UsageRow] = []
     numbers: list[int] = []
     own: list[bool] = []
@@ -82,6 +84,7 @@ def check_rows(
                 identifier=identifier,
                 timestamp=row.timestamp,
                 payload=payload,
+                may_repeat=may_repeat,
             )
             _check_is_somebody(event.customer, nobodies)
         except MeterEventInvalidError as error:
@@ -168,8 +171,9 @@ def check_columns(
             is_in_doubt = made.is_in_doubt | (meter.status is not MeterStatus.ACTIVE)
             yield made._replace(numbers=alike, is_in_doubt=is_in_doubt)
 
-    def check_alone(at: np.ndarray) -> CheckedEvents[Rejection]:
-        checked = check_rows(rows_of(columns, at), arrival, options)
+    def check_alone(at: np.ndarray, *, may_repeat: bool) -> CheckedEvents[Rejection]:
+        rows = rows_of(columns, at)
+        checked = check_rows(rows, arrival, options, may_repeat=may_repeat)
         for name, numbers in checked.left_out.items():
             left_out.setdefault(name, []).append(numbers)
         return replace(
