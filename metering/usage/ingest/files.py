@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from metering.arguments.arrow_types import texts_of
 from metering.decoding.compression import Compression, open_decompressed
 from metering.decoding.encodings import LOOKED_AT_BYTES, UTF_16, is_utf_16
 from metering.decoding.json_parsing import parse_json
@@ -30,6 +31,8 @@ BLANK = object()
 _COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 _BYTES_AT_A_TIME = 8 << 20
 _LONGEST_LINE = 1 << 20
+# Blank lines may stand behind the last row.
+_END_BYTES = 1 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +172,8 @@ def _open_csv(path: Path, manner: _Manner) -> ColumnFile:
     def skip(row: pyarrow.csv.InvalidRow) -> str:
         # Numbers count lines from 1, and the first line holds the names.
         fault = f"expected {row.expected_columns} columns, found {row.actual_columns}"
+        if row.text is not None and (lines := row.text.strip().count("\n")):
+            fault += f"; a quote in it goes on for {lines} more lines"
         malformed.append((row.number - 2, f"Invalid row: {fault}"))
         return "skip"
 
@@ -189,8 +194,50 @@ def _open_csv(path: Path, manner: _Manner) -> ColumnFile:
     return ColumnFile(
         schema=reader.schema,
         total_rows=None,
-        batches=numbered(path, lambda: iter(reader), malformed),
+        batches=numbered(path, lambda: _closed(path, manner, reader), malformed),
     )
+
+
+def _closed(
+    path: Path, manner: _Manner, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Check that no quote is open at the end: the rows behind it would be one cell.
+
+    Raises:
+        SourceError: one is.
+    """
+    last = next(batches, None)
+    for batch in batches:
+        if batch.num_rows:
+            if last is not None:
+                yield last
+            last = batch
+    if last is None:
+        return
+    if last.num_rows:
+        cell = texts_of(last.columns[-1][-1:])[0] or ""
+        # The parser takes the end of the file for the quote that is missing.
+        if _ends_with_file(cell, path, manner.compression):
+            lines = cell.count("\n")
+            raise SourceError(
+                f"Cannot read {path}: a quote in column {last.schema.names[-1]!r} is not"
+                f" closed, {lines} lines before the end of the file; close it, or double"
+                " it if it is part of the text"
+            )
+    yield last
+
+
+def _ends_with_file(cell: str, path: Path, compression: Compression | None) -> bool:
+    """Whether the last line of a cell is that of its file, without a quote behind it."""
+    _, newline, line = cell.strip().encode(errors="surrogateescape").rpartition(b"\n")
+    if not newline:
+        return False
+    end = b""
+    with open_decompressed(str(path), compression) as file:
+        while block := file.read(_BYTES_AT_A_TIME):
+            end = (end + block)[-_END_BYTES:]
+    last = end.rstrip().replace(b'""', b'"')
+    return last.endswith((newline + line)[-_END_BYTES // 4 :])
 
 
 def _open_ndjson(path: Path, manner: _Manner) -> LineFile:

@@ -15,6 +15,8 @@ from tests.metering.usual_usage import (
 
 ANONYMOUS = b"event_name,stripe_customer_id,value\n" + b"tokens,cus_1,1\n" * 3
 
+ROW = b"tokens,more,cus_1,4,x\n"
+
 
 def test_malformed_csv_rows_are_rejected_and_the_rows_between_are_kept(
     store: metering.Metering, tokens: metering.Meter, tmp_path: Path
@@ -81,6 +83,27 @@ def test_a_csv_line_longer_than_what_is_parsed_at_a_time_ends_in_one_clear_error
 
     with pytest.raises(metering.SourceError, match="Cannot read"):
         store.meter_events.ingest(path, now=True)
+
+
+def test_rows_behind_a_quote_that_is_not_closed_are_not_lost_in_silence(
+    store: metering.Metering, tokens: metering.Meter, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    header = b"event_name,identifier,stripe_customer_id,value,note\n"
+    closed = b'tokens,one,cus_1,1,"two\nlines\n"\n'
+    for behind in (b"\n\n\n", b"All lines\n"):
+        path.write_bytes(header + closed + behind)
+        store.meter_events.ingest(path, now=True)
+        assert total(store, tokens) == 1
+    path.write_bytes(header + closed + b'tokens,two,cus_1,2,"\n' + ROW * 3)
+
+    with pytest.raises(metering.SourceError, match="'note' is not closed, 4 lines"):
+        store.meter_events.ingest(path, now=True)
+
+    path.write_bytes(header + b'tokens,"two,cus_1,2,x\n' + ROW * 3)
+    (rejection,) = store.meter_events.ingest(path, now=True).rejections.to_pylist()
+    assert rejection["message"].endswith("a quote in it goes on for 3 more lines")
+    assert total(store, tokens) == 1
 
 
 def test_malformed_json_lines_are_rejected_and_the_lines_between_are_kept(
