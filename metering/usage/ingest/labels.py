@@ -45,6 +45,7 @@ _JSON = msgspec.json.Encoder()
 _MICROSECOND = timedelta(microseconds=1)
 _FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _IDLE_ZEROS = re.compile(r"\.(\d*?)0+(?=$|[Z+-])")
+_DATE_OF_A_YEAR = r"^\d{4}-\d\d-\d\d$"
 _TIME_OF_A_YEAR = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?Z?$"
 
 
@@ -263,7 +264,8 @@ def _moment_texts(column: pa.Array) -> pa.Array:
             pa.string(),
         )
     if pa.types.is_date(kind):
-        return column.cast(pa.date32(), safe=False).cast(pa.string())
+        texts = column.cast(pa.date32(), safe=False).cast(pa.string())
+        return _only(texts, _DATE_OF_A_YEAR)
     if pa.types.is_time(kind):
         return _with_few_zeros(column.cast(pa.string()))
     if not pa.types.is_timestamp(kind):
@@ -271,11 +273,14 @@ def _moment_texts(column: pa.Array) -> pa.Array:
         return pa.nulls(len(column), pa.string())
     if kind.tz is not None:
         column = column.cast(pa.timestamp(kind.unit, "UTC"))
-    texts = column.cast(pa.string())
-    # Arrow spells years of more digits, and years that nobody means.
-    is_spelled = pc.match_substring_regex(texts, _TIME_OF_A_YEAR)
-    texts = pc.if_else(is_spelled, texts, pa.scalar(None, pa.string()))
+    texts = _only(column.cast(pa.string()), _TIME_OF_A_YEAR)
     return _with_few_zeros(pc.replace_substring(texts, " ", "T"))
+
+
+def _only(texts: pa.Array, pattern: str) -> pa.Array:
+    """Leave out what Arrow writes for years of more digits, and that nobody means."""
+    is_spelled = pc.match_substring_regex(texts, pattern)
+    return pc.if_else(is_spelled, texts, pa.scalar(None, pa.string()))
 
 
 def _with_few_zeros(texts: pa.Array) -> pa.Array:

@@ -170,6 +170,7 @@ def test_what_has_no_string_that_fits_is_left_out_and_counted(
         pa.array([{"a": b"b"}, None, {"a": None}]),
         pa.array([[("a", 1), ("a", 2)], None, [("a", 1)]], pa.map_("string", "int8")),
         pa.array([2**60, None, 0], pa.timestamp("s")),
+        pa.array([2**30, None, 0], pa.date32()),
     ],
     ids=lambda cells: str(cells.type),
 )
