@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.errors import MeteringError
-from ledger.usage.quantities import INTEGER_DIGITS
 
 _SHOWN_MAX = 60
 
@@ -85,10 +84,10 @@ class ValueTooLargeError(MeterEventInvalidError):
 
     code = "meter_event_invalid_value"
 
-    def __init__(self, key: str, text: str, digits: int) -> None:
+    def __init__(self, key: str, text: str, digits: int, most: int) -> None:
         super().__init__(
             f"Invalid value {text[:60]!r}: it has {digits} integer digits, and at most"
-            f" {INTEGER_DIGITS} are recorded; measure in a larger unit",
+            f" {most} are recorded; measure in a larger unit",
             param=f"payload[{key}]",
         )
         self.digits = digits

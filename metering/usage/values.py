@@ -38,7 +38,7 @@ def refused_value(text: str, key: str) -> MeterEventInvalidError:
             ' recorded; round it, or ingest it with rounding="half_even"'
         )
     else:
-        return ValueTooLargeError(key, text, number.adjusted() + 1)
+        return ValueTooLargeError(key, text, number.adjusted() + 1, INTEGER_DIGITS)
     return MeterEventInvalidError(
         f"Invalid value {text[:60]!r}: {wrong}",
         code="meter_event_invalid_value",

@@ -172,7 +172,7 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         "Value key value not found in payload",
     ),
     (
-        metering.ValueTooLargeError("value", "1e18", 19),
+        metering.ValueTooLargeError("value", "1e18", 19, 18),
         "meter_event_invalid_value",
         (
             "Invalid value '1e18': it has 19 integer digits, and at most 18 are recorded;"

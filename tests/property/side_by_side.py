@@ -269,6 +269,8 @@ class SideBySide(TwoConnections):
         receipt = self.connections[connection].meter_events.ingest(
             as_source(rows, operation.form, operation.cuts),
             backfill=operation.backfill,
+            now=True,
+            timezone="UTC",
         )
         outcomes = [
             self._expect(self.oracle.among_many(row), backfill=operation.backfill)

@@ -156,7 +156,9 @@ def test_dicts_and_arrow_and_single_creates_give_equal_answers(
 
     for form in FORMS:
         with store_of(known) as store:
-            receipt = store.meter_events.ingest(as_source(sent, form, sizes))
+            receipt = store.meter_events.ingest(
+                as_source(sent, form, sizes), timezone="UTC"
+            )
 
             assert receipt.accepted == len(sent), form
             assert (totals(store), listing(store)) == expected, form
