@@ -86,8 +86,8 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         list[str] | None,
         option(
             "COLUMN",
-            "Keep only this column beside these; may be repeated. All columns are"
-            " kept if left out.",
+            "Keep only this column beside those that options name; may be repeated. Name"
+            " the meter's own for customer and value, too. All are kept if left out.",
         ),
     ] = None,
     backfill: Annotated[bool, FieldOption(IngestOptions)] = False,

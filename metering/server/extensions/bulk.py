@@ -78,8 +78,9 @@ class BulkIngest(IngestOptions, frozen=True, kw_only=True):
         customer_column: name of the column of customers.
         value_column: name of the column of values.
         payload_column: name of the column of payloads.
-        payload_columns: names of the only columns that are payload keys; all others are
-            if left out.
+        payload_columns: names of the only columns that are payload keys, those of the
+            meter for the customer and the value among them unless they are named
+            above; all others are if left out.
     """
 
     event_name_column: _ColumnName | None = None

@@ -42,7 +42,9 @@ class Columns:
         value: the value; None is the payload key that the meter names.
         payload: a map, a struct or JSON of all payload keys; where the source has no
             such column, every column not named here is a payload key.
-        payload_keys: the only columns that are payload keys; None is all others.
+        payload_keys: the only columns that are payload keys, those that the meter names
+            for `customer` and `value` among them where these are None; None is all
+            others.
 
     Raises:
         InvalidRequestError: one of them is neither a string nor what else it can be.
