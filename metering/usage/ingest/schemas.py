@@ -40,6 +40,7 @@ from projections.meters.catalog import Definitions
 
 _ROLES = ("event_name", "customer", "value", "identifier", "timestamp", "payload")
 _HINT = "give strings or numbers"
+_DIFFER = "which differs only by case, blanks, - or _"
 _ROWS_LOOKED_AT = 100
 
 
@@ -193,7 +194,12 @@ def check_meter_keys(
             wanted["value"] = meter.value_payload_key
         for role, key in wanted.items():
             if key not in keys and (near := near_names(key, keys - known)):
-                raise _nearly(role, key, near)
+                raise SourceError(
+                    f"No row has the payload key {shown(key)} of its meter, but"
+                    f" {_listed(near)}, {_DIFFER}; rename it, or, where it is a"
+                    f" column, name it: {_how(role, near[0])}",
+                    param=key,
+                )
 
 
 def _payload_keys_of_columns(piece: LocatedColumns) -> dict[str, set[str]]:
@@ -341,8 +347,8 @@ def _no_column(name: str, names: Sequence[str]) -> SourceError:
 
 def _nearly(role: str, wanted: str, near: Sequence[str]) -> SourceError:
     return SourceError(
-        f"The source has no column {shown(wanted)}, but {_listed(near)}, and these differ"
-        f" only by case, blanks, - or _; rename it, or name it: {_how(role, near[0])}",
+        f"The source has no column {shown(wanted)}, but {_listed(near)}, {_DIFFER};"
+        f" rename it, or name it: {_how(role, near[0])}",
         param=wanted,
     )
 
