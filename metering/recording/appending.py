@@ -88,7 +88,9 @@ def _check_many(
     engine: Engine, events: Sequence[HeldEvent], definitions: Definitions
 ) -> CheckedEvents[UnrecordedEvent]:
     arrival = _arrival(engine, events, definitions)
-    checked = check_columns(_columns_of(events), arrival, IngestOptions())
+    # As for an event that is sent alone, any string names a customer.
+    options = IngestOptions(null_values=())
+    checked = check_columns(_columns_of(events), arrival, options)
     return CheckedEvents(
         events=checked.events,
         numbers=checked.numbers,

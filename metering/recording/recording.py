@@ -40,8 +40,7 @@ from metering.recording.signals import exit_on_sigterm, stop_exiting_on_sigterm
 from metering.recording.spool import Spool
 from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
-from metering.usage.event_rules import check_form
-from projections.meters.catalog import Definitions
+from metering.usage.event_rules import check_form, check_names_customer
 
 MAX_EVENTS = 10_000
 MAX_AGE = timedelta(seconds=1)
@@ -55,7 +54,6 @@ CLOSE_TIMEOUT = timedelta(seconds=30)
 
 _LONGEST_MAX_AGE = timedelta(hours=1)
 _EventsHeld = Annotated[int, Meta(ge=1, le=10_000_000)]
-_NO_METERS = Definitions(facts_position=0, by_id={}, by_event_name={})
 
 _logger = logging.getLogger(__name__)
 
@@ -89,6 +87,7 @@ def open_recording(
     # Arrow looks for pandas when it makes its first column, for a quarter of a second
     # where it is installed: better here than while events are recorded.
     pa.array([], pa.string())
+    engine.known_definitions()  # Read once, so that no record reads them.
     opened = None if spool is None else Spool(Path(spool), engine.log.head().epoch)
     return Recording(engine, settings, opened)
 
@@ -156,7 +155,8 @@ class Recording:
         self._check_open()
         engine = self._engine
         now = engine.now()
-        arrival = Arrival(now=now, definitions=_NO_METERS, takes_any_past=False)
+        known = engine.known_definitions()
+        arrival = Arrival(now=now, definitions=known, takes_any_past=False)
 
         def formed(arrival: Arrival) -> HeldEvent:
             checked = check_form(
@@ -168,6 +168,10 @@ class Recording:
                 timestamp=timestamp,
                 payload=payload,
             )
+            # The payload is held as strings: what its numbers were is seen here alone.
+            meter = known.by_event_name.get(checked.event_name)
+            if meter is not None:
+                check_names_customer(meter, payload)
             return HeldEvent(
                 checked.event_name,
                 checked.identifier,

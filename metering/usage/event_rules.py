@@ -186,7 +186,7 @@ def check_event(
             code="meter_event_no_customer_defined",
             param=f"payload[{meter.customer_payload_key}]",
         )
-    _check_names_customer(meter, payload)
+    check_names_customer(meter, payload)
     if meter.needs_value or meter.needs_string:
         _check_value_is_there(meter, texts)
     value = None
@@ -331,14 +331,21 @@ def _as_text(name: str, value: object) -> str:
     )
 
 
-def _check_names_customer(meter: MeterDefinition, payload: object) -> None:
-    """Refuse 5.0, also as a decimal: it would be another customer than 5."""
+def check_names_customer(meter: MeterDefinition, payload: object) -> None:
+    """Refuse 5.0, also as a decimal: it would be another customer than 5.
+
+    Args:
+        meter: of the event.
+        payload: one that was checked, as it was sent.
+
+    Raises:
+        MeterEventInvalidError: the customer is such a number.
+    """
     key = meter.customer_payload_key
     assert type(payload) is dict or isinstance(payload, Mapping), "it was checked"
-    given = payload[key]
-    # One who is named by a string is not looked at twice.
-    if not isinstance(given, str) and (
-        isinstance(given, float) or "." in number_text(given)
+    given = payload.get(key)
+    if isinstance(given, float) or (
+        isinstance(given, Decimal) and "." in number_text(given)
     ):
         raise MeterEventInvalidError(
             f"Invalid payload[{key}]: expected a string or a whole number, found"

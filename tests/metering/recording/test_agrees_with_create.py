@@ -6,10 +6,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import metering
+from ledger.usage.rows import FEW
 from tests.empty_stores import empty_store
 from tests.metering.usual_usage import NOW, create_meter
 
@@ -29,7 +31,9 @@ EVENTS = st.fixed_dictionaries(
         ),
         "payload": st.dictionaries(
             st.sampled_from(["stripe_customer_id", "value", "model", "", "naïve\0"]),
-            st.sampled_from(["cus_1", "1", 7, Decimal("0.5"), "1e2", "a lot", "", "é"]),
+            st.sampled_from(
+                ["cus_1", "NULL", "1", 7, Decimal("0.5"), 5.0, "1e2", "a lot", "", "é"]
+            ),
             max_size=4,
         ),
     }
@@ -73,6 +77,40 @@ def test_a_recorder_records_and_refuses_what_single_creates_would(
         # Of two rules that are broken, the one that needs no meter is found first.
         assert sorted(each for each, _ in told) == sorted(each for each, _ in codes)
         assert store.verify().problems == ()
+
+
+@pytest.mark.parametrize("count", [1, FEW + 1])
+@pytest.mark.parametrize("customer", ["NULL", "null", Decimal("0.5"), 5.0, 7])
+def test_who_is_a_customer_does_not_depend_on_how_many_events_come_together(
+    customer: str | float | Decimal, count: int
+) -> None:
+    payload = {"stripe_customer_id": customer, "value": "1"}
+    events: list[dict[str, Any]] = [
+        {"event_name": "tokens", "identifier": f"e-{n}", "payload": payload}
+        for n in range(count)
+    ]
+    refused = list[str]()
+    with store_with_meters() as store:
+        for each in events:
+            try:
+                store.meter_events.create(**each)
+            except metering.MeterEventInvalidError as error:
+                refused.append(error.code)
+        expected = listed(store)
+    told = list[str]()
+    with (
+        store_with_meters() as store,
+        store.recorder(on_refused=lambda each: told.append(each.code)) as recorder,
+    ):
+        for each in events:
+            try:
+                recorder.record(**each)
+            except metering.MeterEventInvalidError as error:
+                told.append(error.code)
+        recorder.flush()
+
+        assert told == refused
+        assert listed(store) == expected
 
 
 @contextmanager
