@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,10 @@ from metering.cli.screens.screen import show
 from metering.cli.signatures import JsonOption
 from metering.cli.targets import StoreTarget
 from metering.credits.requests import InvoiceApply
+from metering.credits.settlement.receipts import (
+    CreditsReceipt,
+    ReinstatementReceipt,
+)
 
 _SAFE = "Interrupted; what was recorded stays, and running it again does nothing twice"
 
@@ -74,15 +79,12 @@ def apply(
         )
     if output is not None:
         write_table(receipt.transactions, output, OutputFileError)
-    tell = print_outcome if json else show_outcome
-    counts = {
-        name: getattr(receipt, name)
-        for name in ("applied", "replaced", "repeated", "rejected")
-    }
-    tell(counts, ("drawn", receipt.transactions), receipt.rejections)
+    is_all_rejected = _tell(
+        receipt, ("applied", "replaced", "repeated", "rejected"), "drawn", json=json
+    )
     if preview and not json:
         show("This is a preview of this instant; nothing was recorded.", style="dim")
-    if receipt.rejected == sum(counts.values()) > 0:
+    if is_all_rejected:
         raise typer.Exit(FAILED)
 
 
@@ -111,10 +113,26 @@ def reinstate(
         progress_bar("Giving back") as advance,
     ):
         receipt = m.credits.reinstate_many(source, advance)
-    tell = print_outcome if json else show_outcome
-    counts = {
-        name: getattr(receipt, name) for name in ("reinstated", "repeated", "rejected")
-    }
-    tell(counts, ("given_back", receipt.transactions), receipt.rejections)
-    if receipt.rejected == sum(counts.values()) > 0:
+    if _tell(receipt, ("reinstated", "repeated", "rejected"), "given_back", json=json):
         raise typer.Exit(FAILED)
+
+
+def _tell(
+    receipt: CreditsReceipt | ReinstatementReceipt,
+    outcomes: Sequence[str],
+    moved: str,
+    *,
+    json: bool,
+) -> bool:
+    """Say what became of invoices, and return whether all of them were rejected.
+
+    Args:
+        receipt: says it.
+        outcomes: the names of its counts.
+        moved: what happened to the transactions.
+        json: whether a program listens.
+    """
+    tell = print_outcome if json else show_outcome
+    counts: dict[str, int] = {name: getattr(receipt, name) for name in outcomes}
+    tell(counts, (moved, receipt.transactions), receipt.rejections)
+    return receipt.rejected == sum(counts.values()) > 0
