@@ -5,7 +5,7 @@ spend most of their time in code that lets other threads run. The source itself 
 by the caller's thread alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +55,7 @@ class _Prepared:
 
     piece: Piece
     unnamed: np.ndarray
-    names: PieceNames
+    check: Callable[[Definitions], CheckedEvents[Rejection]]
     ahead: tuple[CheckedEvents[Rejection], Draft]
 
 
@@ -141,8 +141,9 @@ class Ingestion:
         definitions = self._engine.definitions()
         unnamed, names = numbers_without_identifier(piece), PieceNames(self._naming)
         check = partial(self._check, piece, unnamed, names)
-        ahead = self._engine.checked(check, definitions)
-        return _Prepared(piece, unnamed, names, ahead)
+        return _Prepared(
+            piece, unnamed, check, self._engine.checked(check, definitions)
+        )
 
     def _check(
         self,
@@ -167,8 +168,7 @@ class Ingestion:
 
     def _commit(self, prepared: _Prepared, tally: ReceiptTally) -> None:
         piece = prepared.piece
-        check = partial(self._check, piece, prepared.unnamed, prepared.names)
-        checked, outcome = self._engine.append(check, prepared.ahead)
+        checked, outcome = self._engine.append(prepared.check, prepared.ahead)
         tally.rows += len(piece)
         tally.unnamed += len(prepared.unnamed)
         if not isinstance(piece, LocatedColumns):
@@ -199,9 +199,9 @@ def _count(
         if tally.first_position is None:
             tally.first_position = int(appended[0])
         tally.last_position = int(appended[-1])
+    new = checked.numbers[is_new]
     for name, numbers in sorted(checked.left_out.items()):
-        rows = np.count_nonzero(np.isin(numbers, checked.numbers[is_new]))
-        tally.leave_out(name, int(rows))
+        tally.leave_out(name, int(np.count_nonzero(np.isin(numbers, new))))
     identifiers = batch_of(checked.events).column("identifier")
     for row, fields in outcome.conflicts.items():
         identifier = identifiers[row].as_py()
