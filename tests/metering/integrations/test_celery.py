@@ -42,8 +42,9 @@ class Tasks:
         """The ids of those that have ended with success."""
         found = []
         for path in self._results.iterdir():
-            # One that is being written, or was when the worker was killed, is no answer.
-            with suppress(ValueError):
+            # One that is being written, or was when the worker was killed, is no answer;
+            # while it is written it has another name, which may be gone by now.
+            with suppress(ValueError, FileNotFoundError):
                 result = json.loads(path.read_bytes())
                 if result["status"] == "SUCCESS":
                     found.append(result["task_id"])
