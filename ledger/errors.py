@@ -19,7 +19,11 @@ MeteringError
     ├── RunsDirectoryError
     ├── LogDamagedError
     ├── CommitOutcomeUnknownError
-    └── RequestRepeatedError
+    ├── RequestRepeatedError
+    └── SecretError
+        ├── EncryptionMissingError
+        ├── SecretKeyMissingError
+        └── SecretDamagedError
 """
 
 
@@ -292,3 +296,57 @@ class RequestRepeatedError(LedgerError):
             "There is another request in progress under idempotency key"
             f" {idempotency_key!r}; send it again when that one is answered"
         )
+
+
+class SecretError(LedgerError):
+    """A secret that the store holds cannot be read."""
+
+    code = "secret_error"
+
+
+class EncryptionMissingError(SecretError):
+    """There is a secret key, and what encrypts under it is not installed."""
+
+    code = "encryption_missing"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"A secret key is set, and encrypting under it needs {module}: install it"
+            " with pip install 'metering-engine[encryption]'"
+        )
+
+
+class SecretKeyMissingError(SecretError):
+    """What is stored is under a secret key that this process does not have.
+
+    Attributes:
+        what: is under it.
+        key: the name of the key that is needed; None is any.
+        found: the names of the keys that are here.
+    """
+
+    code = "secret_key_missing"
+
+    def __init__(self, what: str, key: str | None, found: tuple[str, ...]) -> None:
+        needed = "a secret key" if key is None else f"the secret key {key}"
+        here = f"has {' and '.join(found)}" if found else "has none"
+        super().__init__(
+            f"Reading {what} needs {needed}, and this process {here}; set"
+            " METERING_SECRET_KEY to the keys of the deployment, the one in use first"
+        )
+        self.what = what
+        self.key = key
+        self.found = found
+
+
+class SecretDamagedError(SecretError):
+    """What is stored was not encrypted there, or was changed since."""
+
+    code = "secret_damaged"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The {what} cannot be decrypted: it was changed, or is that of another"
+            " row; replace it, or restore it from a backup"
+        )
+        self.what = what

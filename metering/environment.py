@@ -8,8 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
+from ledger.records.secret_keys import KEY_BYTES, SecretKeys
 from metering.errors import InvalidRequestError
 
 STORE = "METERING_STORE"
@@ -20,6 +22,7 @@ ALLOW_PRIVATE_WEBHOOKS = "METERING_ALLOW_PRIVATE_WEBHOOKS"
 LOCK_TIMEOUT = "METERING_LOCK_TIMEOUT"
 STATEMENT_TIMEOUT = "METERING_STATEMENT_TIMEOUT"
 POOL_SIZE = "METERING_POOL_SIZE"
+SECRET_KEY = "METERING_SECRET_KEY"  # noqa: S105  # a name
 
 # What the command line takes for these options.
 _FLAGS = {
@@ -28,6 +31,8 @@ _FLAGS = {
 }
 
 _NUMBER = re.compile("[1-9][0-9]{0,5}")
+_KEY = re.compile(f"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
+_LONGEST_KEY_FILE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,45 @@ class EnvironmentSettings:
             statement_timeout=_seconds(variables, STATEMENT_TIMEOUT),
             pool_size=_number(variables, POOL_SIZE),
         )
+
+
+def secret_keys_of(variables: Mapping[str, str]) -> SecretKeys:
+    """Return the secret keys of an environment, none where it names none.
+
+    The variable holds them in hexadecimal digits, or it is the absolute path of a file
+    that does. Several stand apart by blanks or commas, the one in use first.
+
+    Raises:
+        InvalidRequestError: the file cannot be read, or what is there are no keys.
+        EncryptionMissingError: there is a key, and what encrypts is not installed.
+    """
+    given = variables.get(SECRET_KEY, "").strip()
+    if given.startswith("/"):
+        try:
+            with Path(given).open(encoding="ascii") as file:
+                text = file.read(_LONGEST_KEY_FILE)
+        except (OSError, ValueError) as error:
+            # Its path is not shown either: a key may begin as one does.
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise _invalid_key(f"its file cannot be read: {reason}") from None
+        if not text.strip():
+            raise _invalid_key("its file is empty")
+        given = text
+    words = given.replace(",", " ").split()
+    for number, each in enumerate(words, 1):
+        if not _KEY.fullmatch(each):
+            # Not shown: it may be a key with one digit too many.
+            raise _invalid_key(f"key {number} of {len(words)} is none")
+    return SecretKeys([bytes.fromhex(each) for each in words])
+
+
+def _invalid_key(reason: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"Invalid {SECRET_KEY}: {reason}; give {2 * KEY_BYTES} hexadecimal digits, as"
+        f" openssl rand -hex {KEY_BYTES} makes them, or the absolute path of a file with"
+        " them",
+        param=SECRET_KEY,
+    )
 
 
 def _flag(variables: Mapping[str, str], name: str) -> bool:

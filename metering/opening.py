@@ -22,7 +22,7 @@ from metering.arguments.strings import check_path
 from metering.arguments.times import duration
 from metering.connection import Metering
 from metering.credits.grants import CREDIT_GRANTS_MAX
-from metering.environment import EnvironmentSettings
+from metering.environment import EnvironmentSettings, secret_keys_of
 from metering.store.engine import WEBHOOK_TIMEOUT, Settings
 from metering.store.sealing import SEAL_EVENTS
 
@@ -75,6 +75,8 @@ def connect(  # noqa: PLR0913  # settings have names
             METERING_STORE names, and what else is left out is what METERING_SEGMENTS,
             METERING_CACHE, METERING_LIVEMODE, METERING_ALLOW_PRIVATE_WEBHOOKS,
             METERING_LOCK_TIMEOUT, METERING_STATEMENT_TIMEOUT and METERING_POOL_SIZE say.
+            METERING_SECRET_KEY is read in any case: under it the secrets of webhook
+            endpoints are encrypted.
         create: whether to create the store where it is absent.
         segments: where sealed usage lies: a directory, or the URL of an object store
             (``s3://bucket/prefix``), the same for every process. By default it is
@@ -112,6 +114,7 @@ def connect(  # noqa: PLR0913  # settings have names
         StoreUnavailableError: the store cannot be opened.
         StoreMissingError: there is none, and `create` is false.
         StoreVersionError: a later release wrote it.
+        SecretError: a secret key is set, and what encrypts under it is not installed.
         SegmentStoreError: the segment store cannot be used, or does not belong to it.
     """
     duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
@@ -144,6 +147,8 @@ def connect(  # noqa: PLR0913  # settings have names
         if statement_timeout is None:
             statement_timeout = found.statement_timeout
         pool_size = found.pool_size if pool_size is None else pool_size
+    # Also where a target is given: what a deployment keeps secret is in no argument.
+    secret_keys = secret_keys_of(os.environ)
     named = check_path(target, "target")
     place = open_place(
         named if isinstance(target, str) else Path(named),
@@ -165,6 +170,7 @@ def connect(  # noqa: PLR0913  # settings have names
             alerts_max=alerts_max,
             allow_private_webhooks=bool(allow_private_webhooks),
             webhook_timeout=webhook_timeout,
+            secret_keys=secret_keys,
         ),
         identifier_retention=identifier_retention,
     )

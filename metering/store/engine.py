@@ -17,6 +17,7 @@ from ledger.entries import Head
 from ledger.log import Log
 from ledger.records.idempotency import Request
 from ledger.records.outbox import Outbox
+from ledger.records.secret_keys import SecretKeys
 from ledger.usage.rows import UsageEvents, take_events
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
@@ -52,6 +53,7 @@ class Settings:
         alerts_max: how many alerts on a meter can apply to a customer.
         allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
         webhook_timeout: for connecting to an endpoint, and between parts of its answer.
+        secret_keys: under which the secrets of endpoints are encrypted, if there is one.
     """
 
     livemode: bool
@@ -60,6 +62,7 @@ class Settings:
     alerts_max: int
     allow_private_webhooks: bool
     webhook_timeout: timedelta
+    secret_keys: SecretKeys = field(default_factory=SecretKeys)
 
 
 def now_of(clock: Clock) -> int:

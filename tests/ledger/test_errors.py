@@ -13,11 +13,14 @@ from ledger import errors
 from ledger.database.connections import store_error, translated
 from ledger.errors import (
     CommitOutcomeUnknownError,
+    EncryptionMissingError,
     LedgerError,
     LogDamagedError,
     MeteringError,
     RequestRepeatedError,
     RunsDirectoryError,
+    SecretDamagedError,
+    SecretKeyMissingError,
     SegmentDamagedError,
     SegmentMissingError,
     SegmentStoreUnavailableError,
@@ -52,6 +55,9 @@ EVERY_ERROR: list[LedgerError] = [
     LogDamagedError(12, "it does not match"),
     CommitOutcomeUnknownError(STORE, "it broke", is_usage=True),
     RequestRepeatedError("key_12"),
+    EncryptionMissingError("cryptography12"),
+    SecretKeyMissingError("webhook_secret we_12", "0123abcd", ()),
+    SecretDamagedError("webhook_secret we_12"),
 ]
 
 

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 import metering
+from metering.environment import secret_keys_of
 from tests.metering.refusals import refused
 from tests.metering.usual_usage import create_event, create_meter
 from tests.segment_places import places_of
+
+KEY = "0123456789abcdef" * 4
+_HINT = "openssl rand -hex 32"
 
 
 @pytest.fixture
@@ -150,3 +154,60 @@ def test_a_setting_out_of_bounds_is_refused(
 
     with refused("parameter_invalid", name):
         metering.connect(tmp_path / "usage", **given)
+
+
+@pytest.mark.parametrize("text", [KEY, f" {KEY}\n", f"{KEY},{KEY[::-1]}"])
+@pytest.mark.parametrize("is_in_file", [False, True])
+def test_the_environment_or_a_file_holds_secret_keys(
+    tmp_path: Path, text: str, *, is_in_file: bool
+) -> None:
+    if is_in_file:
+        (tmp_path / "key").write_text(text)
+
+    named = str(tmp_path / "key") if is_in_file else text
+    found = secret_keys_of({"METERING_SECRET_KEY": named})
+
+    assert found.names[0] == secret_keys_of({"METERING_SECRET_KEY": KEY}).names[0]
+    assert len(found.names) == text.count(",") + 1
+
+
+@pytest.mark.parametrize("unset", [{}, {"METERING_SECRET_KEY": " "}])
+def test_without_the_variable_there_is_no_secret_key(unset: dict[str, str]) -> None:
+    assert not secret_keys_of(unset)
+
+
+@pytest.mark.parametrize("text", [KEY[1:], f"{KEY}0", "x" * 64, f"{KEY} hunter2"])
+@pytest.mark.parametrize("is_in_file", [False, True])
+def test_what_is_no_secret_key_is_refused_and_not_shown(
+    tmp_path: Path, text: str, *, is_in_file: bool
+) -> None:
+    (tmp_path / "key").write_text(text)
+    named = str(tmp_path / "key") if is_in_file else text
+
+    with pytest.raises(metering.InvalidRequestError, match=_HINT) as raised:
+        secret_keys_of({"METERING_SECRET_KEY": named})
+
+    assert raised.value.param == "METERING_SECRET_KEY"
+    assert text.rsplit(maxsplit=1)[-1] not in raised.value.message
+
+
+def test_a_key_file_that_is_absent_empty_or_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "bytes").write_bytes(b"\xff" * 32)
+
+    for name, reason in (
+        ("absent", "No such file"),
+        ("empty", "is empty"),
+        ("bytes", "no text"),
+    ):
+        with pytest.raises(metering.InvalidRequestError, match=f"{reason}.*{_HINT}"):
+            secret_keys_of({"METERING_SECRET_KEY": str(tmp_path / name)})
+
+
+def test_a_secret_key_is_read_also_where_a_target_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERING_SECRET_KEY", "short")
+
+    with refused("parameter_invalid", "METERING_SECRET_KEY", "key 1 of 1"):
+        metering.connect(tmp_path / "usage")

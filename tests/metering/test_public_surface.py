@@ -31,7 +31,7 @@ PROMISED = """
     MeterEventSessions MeterEventSummary MeterEvents Metering MeteringError Meters
     Monetary MonetaryParams NoMeterError QueryError ReaggregationError Recorder
     RecorderClosedError RecorderFullError ReinstatementReceipt
-    ResourceMissingError ResourceObject RunsDirectoryError ScopePrice SegmentDamagedError SegmentMissingError
+    ResourceMissingError ResourceObject RunsDirectoryError ScopePrice SecretError SegmentDamagedError SegmentMissingError
     SegmentStoreError SegmentStoreUnavailableError SourceError StatusTransitions
     StoreBehindError StoreBusyError StoreClosedError StoreError StoreForkedError
     StoreFullError StoreMissingError StoreStatus StoreUnavailableError
@@ -281,6 +281,7 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         "segment_damaged",
         "segment a.parquet is damaged: it was truncated; restore it",
     ),
+    (metering.SecretError("It is gone"), "secret_error", "It is gone"),
     (
         metering.StoreBehindError("a.parquet", 12, 7),
         "store_behind",
