@@ -4,6 +4,7 @@ PYTHON ?= python3
 STORE ?=
 EVENTS ?=
 ONLY ?=
+FIGURES ?=
 SIZE ?= full
 
 BIN := .venv/bin
@@ -64,8 +65,9 @@ bench: $(PEERS) ## measure and print the ratios (ONLY=append, SIZE=smoke or full
 	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \
 	exit $$status
 
-prove: $(PEERS) $(NODE) ## run the rest: both databases, every step, long searches (PART=rest: bounded)
-	@METERING_TEST_PROFILE=$(or $(PART),prove) $(PYTEST) $(ARGS)
+prove: $(PEERS) $(NODE) ## run the rest: both databases, every step, long sweeps (PART=rest: bounded, FIGURES=file)
+	@METERING_TEST_PROFILE=$(or $(PART),prove) METERING_TEST_FIGURES=$(FIGURES) \
+	  $(PYTEST) $(ARGS)
 	@$(if $(ARGS),:,$(BENCHMARKS))
 
 docs: $(DEVELOPMENT) ## rewrite what is generated in the pages: tables of routes, errors, limits

@@ -31,6 +31,7 @@ pytest.register_assert_rewrite(
     "tests.property.webhook_histories",
 )
 
+pytest_plugins = ["tests.figures"]
 use_memory()
 collect_ignore = [*PROFILE.leaves_out]
 

@@ -3,7 +3,8 @@
 METERING_TEST_PROFILE names the profile; `make` sets it, and `test` is the default. What
 a profile leaves out is selected by the markers of pyproject.toml, so `-m` on the command
 line replaces the selection and nothing else. METERING_TEST_TURN is a whole number that
-decides which of the steps are taken where a sweep takes only some.
+decides which of the steps are taken where a sweep takes only some. METERING_TEST_BUDGET
+multiplies how many tries a sweep makes that draws them: 0.1 makes a tenth.
 """
 
 import os
@@ -11,7 +12,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import count
+from random import Random
 
 _MEMORY = "/dev/shm"
 _MEMORY_BYTES_MIN = 2 << 30
@@ -26,6 +29,7 @@ class Profile:
         leaves_out: folders of tests that are not even imported.
         examples: how many examples Hypothesis tries of each property.
         stride: a sweep over the steps of a process takes one in so many.
+        share: a sweep that draws its tries makes one in so many of those of `prove`.
         is_thorough: whether tests search long, and at random.
         is_on_disk: whether temporary stores are on the disk, so that each commit waits
             for it.
@@ -34,6 +38,7 @@ class Profile:
     selects: str
     examples: int
     stride: int
+    share: int
     leaves_out: tuple[str, ...] = ()
     is_thorough: bool = False
     is_on_disk: bool = False
@@ -45,18 +50,25 @@ _PROFILES = {
         selects="not slow and not postgresql",
         examples=4,
         stride=9,
+        share=1_000,
         leaves_out=("faults", "property"),
     ),
-    "test": Profile(selects=f"{_ON_SQLITE} and not installs", examples=8, stride=3),
+    "test": Profile(
+        selects=f"{_ON_SQLITE} and not installs", examples=8, stride=3, share=100
+    ),
     "rest": Profile(
-        selects=f"not {_ON_SQLITE} and not installs or sweep", examples=8, stride=1
+        selects=f"not {_ON_SQLITE} and not installs or sweep",
+        examples=8,
+        stride=1,
+        share=40,
     ),
     "prove": Profile(
-        selects="", examples=1_000, stride=1, is_thorough=True, is_on_disk=True
+        selects="", examples=1_000, stride=1, share=1, is_thorough=True, is_on_disk=True
     ),
 }
 PROFILE = _PROFILES[os.environ.get("METERING_TEST_PROFILE", "test")]
 _TURN = int(os.environ.get("METERING_TEST_TURN", "0"))
+_BUDGET = Fraction(os.environ.get("METERING_TEST_BUDGET", "1"))
 
 
 def steps() -> Iterator[int]:
@@ -65,6 +77,16 @@ def steps() -> Iterator[int]:
     Which third is a matter of METERING_TEST_TURN, so three turns take every step.
     """
     return count(1 + _TURN % PROFILE.stride, PROFILE.stride)
+
+
+def budget(tries: int) -> int:
+    """How many tries a sweep makes, of so many in `prove`: one at the least."""
+    return max(1, round(tries * _BUDGET / PROFILE.share))
+
+
+def drawing(sweep: str) -> Random:
+    """What a sweep draws its tries with: others with each commit, the same again."""
+    return Random(f"{sweep} {_TURN}")
 
 
 def use_memory() -> None:

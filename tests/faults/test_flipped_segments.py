@@ -20,6 +20,7 @@ from tests.faults.usage import (
     table,
     totals,
 )
+from tests.figures import Figures
 from tests.profiles import PROFILE
 from tests.segment_places import runs_of, segments_of
 
@@ -132,7 +133,10 @@ def assert_right_or_refused(read: Read, store: metering.Metering, file: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.sweep
-def test_every_flipped_bit_is_found_and_none_becomes_a_number(target: str) -> None:
+def test_every_flipped_bit_is_found_and_none_becomes_a_number(
+    target: str, figures: Figures
+) -> None:
+    """A changed bit is found and named, never summed."""
     generator = Random(20261121)
     files = sorted(segments_of(target).iterdir())
     refusals = 0
@@ -147,6 +151,7 @@ def test_every_flipped_bit_is_found_and_none_becomes_a_number(target: str) -> No
             with open_store(target) as store:
                 read = READS[number % len(READS)]
                 refusals += assert_right_or_refused(read, store, file)
+            figures.add("flips")
 
     assert refusals > FLIPS / 2
     with open_store(target) as store:
