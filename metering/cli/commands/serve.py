@@ -35,6 +35,14 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
             help="A proxy in front speaks TLS: allow addresses that others can reach.",
         ),
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        option(
+            "NAME",
+            "Also answer to this name in a request's Host; * is any name. Behind TLS, any"
+            " name is answered to unless one is given.",
+        ),
+    ] = None,
     works: Annotated[
         bool,
         typer.Option(
@@ -80,7 +88,12 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
         worker = stack.enter_context(m.worker()) if works else None
         serve_store(
             m,
-            Bind(host=host, port=port, is_behind_tls=behind_tls),
+            Bind(
+                host=host,
+                port=port,
+                is_behind_tls=behind_tls,
+                allow_hosts=tuple(allow_host or ()),
+            ),
             rate_limit=rate_limit or None,
             started=started,
             # A server whose worker has ended would keep still about alerts.

@@ -23,6 +23,7 @@ from metering.server.api.errors import (
     BodyTooSlowError,
     EncodingRefusedError,
     EventRejectedError,
+    HostRefusedError,
     MediaTypeRefusedError,
     MeterEventExistsError,
     NotAuthenticatedError,
@@ -91,6 +92,7 @@ RULES: Mapping[type[MeteringError], Rule] = {
     # No other status: senders of CloudEvents send again what is answered with 404 or 409.
     EventRejectedError: Rule(status=400),
     EncodingRefusedError: Rule(status=415),
+    HostRefusedError: Rule(status=421),
     RateLimitedError: Rule(status=429, should_retry=None),
     StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),
 }
@@ -112,6 +114,7 @@ MEANINGS = {
     409: "Another request is in the way, or the log has not reached the position.",
     413: "The body is too large.",
     415: "The route does not take the body's media type, or its compression.",
+    421: "The request's Host is not one by which this server is reached.",
     429: "The key makes more requests than it may, or the store is busy.",
     500: "The server is at fault.",
 }
@@ -127,6 +130,7 @@ V2_CODES = {
     409: "conflict",
     413: "request_too_large",
     415: "unsupported_media_type",
+    421: "misdirected_request",
     429: "rate_limit",
     500: "internal_error",
 }

@@ -9,6 +9,9 @@ MeteringError
     ├── SessionExpiredError       the session of the stream has expired
     ├── NotPermittedError         the key's scopes do not allow the request
     ├── OtherAccountError         the request is for an account that is not this store
+    ├── HeaderRepeatedError       a header that means one thing comes twice
+    ├── HostInvalidError          there is no Host, or one without its form
+    ├── HostRefusedError          the request is for a host that is not this server
     ├── UnknownRouteError         nothing is served at the URL
     ├── BodyUnreadableError       the body is not what its headers say
     │   └── BodyTooLargeError
@@ -72,6 +75,32 @@ class OtherAccountError(RequestRefusedError):
         super().__init__(
             f"Invalid {header}: {shown(account)}; this server has one account, which has"
             " no id, so leave the header out"
+        )
+
+
+class HeaderRepeatedError(RequestRefusedError):
+    """A header that means one thing comes twice, so that one would be ignored."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The header {name.title()} came twice; send it once.")
+
+
+class HostInvalidError(RequestRefusedError):
+    """There is no Host, or one without its form."""
+
+    def __init__(self, host: str | None) -> None:
+        found = "is missing" if host is None else f"{shown(host)} is no host"
+        super().__init__(f"The header Host {found}; send the server's name and port.")
+
+
+class HostRefusedError(RequestRefusedError):
+    """The request is for a host that is not this server."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"This server does not answer to the host {shown(host)}; use the name that"
+            " it was given, or let it answer to this one, as metering serve does by"
+            " --allow-host."
         )
 
 

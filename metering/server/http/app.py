@@ -31,13 +31,13 @@ from metering.server.documents.site import Site
 from metering.server.grammar.dialects import dialect_at
 from metering.server.grammar.media_types import JSON
 from metering.server.http.answering import Answering
+from metering.server.http.heads import Heads
 from metering.server.http.receiving import (
     AsgiMessage,
     AsgiReceive,
     AsgiScope,
     AsgiSend,
     ClientGoneError,
-    headers_of,
     read_body,
     read_sent,
 )
@@ -66,6 +66,7 @@ def create_app(
     rate_limit: int | None = None,
     threads: int = THREADS,
     patience_seconds: float = PATIENCE_SECONDS,
+    allow_hosts: Sequence[str] | None = None,
     routes: Sequence[Route] = ROUTES,
 ) -> "StoreApplication":
     """Make the ASGI application that serves a store.
@@ -79,7 +80,13 @@ def create_app(
         rate_limit: how many requests a second an API key may make; None is any number.
         threads: how many requests are answered at the same time.
         patience_seconds: how long to wait for the next part of a body.
+        allow_hosts: names and addresses by which clients reach it, without ports; a
+            request whose `Host` is another one is refused. ``*`` among them is any.
+            None leaves it to the application or the server around this one.
         routes: what is served.
+
+    Raises:
+        InvalidRequestError: `allow_hosts` holds something else.
     """
     metrics = Metrics()
     service = Service(m, metrics, rate_limit=rate_limit)
@@ -88,6 +95,7 @@ def create_app(
         Answering(service, m, routes, threads),
         metrics,
         patience_seconds,
+        Heads(allow_hosts),
         routes,
     )
 
@@ -105,11 +113,13 @@ class StoreApplication:
         answering: Answering,
         metrics: Metrics,
         patience_seconds: float,
+        heads: Heads,
         routes: Sequence[Route],
     ) -> None:
         self._service = service
         self._answering = answering
         self._patience_seconds = patience_seconds
+        self._heads = heads
         self._site = Site(routes, KeptHealth(service.health, time.monotonic))
         self._paths = Paths[Route | OpenRoute](
             [
@@ -155,7 +165,15 @@ class StoreApplication:
     async def _answer(
         self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
     ) -> None:
-        method, path, headers = scope["method"], path_within(scope), headers_of(scope)
+        method, path = scope["method"], path_within(scope)
+        try:
+            headers = self._heads.read(scope)
+        except RequestRefusedError as refusal:
+            began = self._counted_unknown.began()
+            refused = response_to_failure(refusal, dialect_at(path))
+            await _Sending(send, {}).whole(refused)
+            self._counted_unknown.ended(began, refused)
+            return
         sending = _Sending(send, headers)
         route, ids = self._paths.find(method, path)
         if isinstance(route, OpenRoute):

@@ -26,14 +26,6 @@ class ClientGoneError(Exception):
     """The client hung up, and will not read a response."""
 
 
-def headers_of(scope: AsgiScope) -> dict[str, str]:
-    """Return the headers of a request by their names; of several, the last."""
-    return {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in scope["headers"]
-    }
-
-
 async def read_body(
     receive: AsgiReceive, headers: Mapping[str, str], *, patience_seconds: float
 ) -> bytes:

@@ -22,6 +22,7 @@ from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.http.app import PATIENCE_SECONDS, create_app
 from metering.server.http.connections import Connections
+from metering.server.http.heads import ANY_HOST, LOOPBACK_HOSTS
 
 _GRACE_SECONDS = 30
 _BACKLOG = 2048
@@ -37,11 +38,22 @@ class Bind:
         host: a name or an address.
         port: 0 is any that is free.
         is_behind_tls: whether something in front of it speaks TLS.
+        allow_hosts: names by which clients reach it beside its own; ``*`` is any.
     """
 
     host: str
     port: int
     is_behind_tls: bool
+    allow_hosts: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What `Host` may be: any, where a proxy stands before it and none is named."""
+        if self.is_behind_tls and not self.allow_hosts:
+            return (ANY_HOST,)
+        # Without the zone of an address, which no Host has.
+        own = self.host.partition("%")[0]
+        return (*LOOPBACK_HOSTS, *filter(None, [own]), *self.allow_hosts)
 
 
 def serve(
@@ -69,7 +81,12 @@ def serve(
             is not known, or cannot be bound.
     """
     connections = Connections(patience_seconds)
-    app = create_app(m, rate_limit=rate_limit, patience_seconds=patience_seconds)
+    app = create_app(
+        m,
+        rate_limit=rate_limit,
+        patience_seconds=patience_seconds,
+        allow_hosts=bind.hosts,
+    )
     listener = _listener(bind)
     config = uvicorn.Config(
         connections.bounded(app),
