@@ -45,7 +45,8 @@ from metering.store.sealing import BackgroundSealing
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.status import StoreStatus, WorkReceipt, status_of
-from metering.upkeep.verification import Checkpoint, VerifyReport, verify
+from metering.upkeep.verification.report import Checkpoint, VerifyReport
+from metering.upkeep.verification.verifying import verify
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.meter_events import MeterEvents
 from metering.webhooks.endpoints import WebhookEndpoints

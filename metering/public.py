@@ -110,7 +110,7 @@ from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions
 from metering.upkeep.status import StoreStatus, WorkReceipt
-from metering.upkeep.verification import Checkpoint, VerifyReport
+from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.worker import Worker
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.ingest.layout import Columns, Constant

@@ -4,7 +4,7 @@ They run inside the append's database transaction, so the tables always equal wh
 log adds up to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
 
 from sqlalchemy import Connection
@@ -42,7 +42,7 @@ class FactTables:
         """Make the tables anew from all facts of the log."""
         clear(connection, _RESOURCES)
         while portion := list(islice(facts, _FACTS_AT_A_TIME)):
-            _fold(connection, portion)
+            self.fold_facts(connection, portion)
 
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
@@ -53,7 +53,19 @@ class FactTables:
             commit.content,
             strict=True,
         )
-        _fold(connection, list(facts))
+        self.fold_facts(connection, list(facts))
+
+    def fold_facts(self, connection: Connection, facts: Sequence[RecordedFact]) -> None:
+        """Fold the next facts, of one commit or of several."""
+        kinds = {type(fact) for _, _, fact in facts}
+        for each in _RESOURCES:
+            about = kinds.intersection(each.kinds)
+            if about == kinds:
+                each.fold(connection, facts)
+            elif about:
+                each.fold(
+                    connection, [fact for fact in facts if type(fact[2]) in about]
+                )
 
     def sealable_position(self, connection: Connection) -> int | None:
         """Return the position up to which usage may be sealed; None is any.
@@ -62,13 +74,3 @@ class FactTables:
         known from runs, which end where segments do.
         """
         return AlertQueries(connection).checkpoint()
-
-
-def _fold(connection: Connection, facts: list[RecordedFact]) -> None:
-    kinds = {type(fact) for _, _, fact in facts}
-    for each in _RESOURCES:
-        about = kinds.intersection(each.kinds)
-        if about == kinds:
-            each.fold(connection, facts)
-        elif about:
-            each.fold(connection, [fact for fact in facts if type(fact[2]) in about])

@@ -21,15 +21,12 @@ from projections.alerts.tables import (
     alert_trigger,
     credit_alert_checkpoint,
     credit_alert_trigger,
-    period_of,
     trigger_of,
 )
 from projections.kernels.alerts.book import (
-    AlertBook,
     AlertDefinition,
     CreditAlert,
     CreditWatch,
-    Period,
     Trigger,
     UsageAlert,
     Watch,
@@ -99,14 +96,6 @@ class AlertQueries:
         rows = self.connection.execute(_ALERTS.where(is_wanted))
         return {row.alert_id: alert_of(row) for row in rows}
 
-    def stored(self) -> AlertBook:
-        """Return every alert, period and trigger."""
-        return AlertBook(
-            alerts={each.alert_id: each for each in self.all()},
-            periods=self.all_periods(),
-            triggers=self.triggers(),
-        )
-
     def page(
         self,
         page: Page,
@@ -166,13 +155,6 @@ class AlertQueries:
             )
             for row in self.connection.execute(_CREDIT_WATCHES, {"at": at})
         ]
-
-    def all_periods(self) -> dict[int, Period]:
-        """Return all periods, by the position at which each begins."""
-        rows = self.connection.execute(
-            select(alert_period).order_by(alert_period.c.period)
-        )
-        return {row.period: period_of(row) for row in rows}
 
     def fired(self, periods: Sequence[int]) -> set[Fired]:
         """Return for whom alerts on usage have triggered in some periods."""

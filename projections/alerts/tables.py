@@ -32,12 +32,10 @@ from ledger.facts.alerts import (
 from projections.kernels.alerts.book import (
     AlertDefinition,
     CreditAlert,
-    Period,
     Trigger,
     TriggerFact,
     UsageAlert,
 )
-from projections.kernels.credits.falls import Occurrence
 from projections.schema import POSITION, metadata
 
 # Written out in statements as well: a database must see that an index is of use.
@@ -168,15 +166,6 @@ def alert_row(made: AlertDefinition) -> dict[str, Any]:
     if isinstance(made, CreditAlert):
         return CREDIT_ALERTS.named(made)
     return USAGE_ALERTS.named(made)
-
-
-def period_of(row: Row[Any]) -> Period:
-    """Return the period of a row."""
-    return Period(
-        alert_id=row.alert_id,
-        began=Occurrence(row.began_at, row.period),
-        ended=None if row.ended is None else Occurrence(row.ended_at, row.ended),
-    )
 
 
 def trigger_of(row: Row[Any], fact: TriggerFact) -> Trigger:

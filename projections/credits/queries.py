@@ -1,7 +1,6 @@
 """Queries of credits, as one database transaction sees them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
@@ -111,19 +110,6 @@ _REINSTATED_SINCE = _APPLICATIONS.where(
     credit_application.c.reinstated_at > bindparam("instant"),
     credit_application.c.recorded_at <= bindparam("instant"),
 ).order_by(credit_application.c.reinstated_at, credit_application.c.reinstated_position)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCredits:
-    """Everything stored about credits.
-
-    Attributes:
-        grants: by the position of their creation.
-        applications: by position.
-    """
-
-    grants: dict[int, Grant]
-    applications: dict[int, Application]
 
 
 class CreditQueries:
@@ -331,15 +317,6 @@ class CreditQueries:
             for each in self._applications(wanted, {"instant": instant}):
                 found.setdefault(each.customer, []).append(each)
         return found
-
-    def stored(self) -> StoredCredits:
-        """Return everything."""
-        grants = self._grants(_GRANTS, {})
-        applications = self._applications(_APPLICATIONS, {})
-        return StoredCredits(
-            grants={each.position: each for each in grants},
-            applications={each.position: each for each in applications},
-        )
 
     def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:
         row = self.connection.execute(wanted, given).first()

@@ -5,7 +5,7 @@ archived. The position at which it begins names it. An alert triggers once a per
 customer, and forgets its triggers with the next period.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from msgspec.structs import asdict
 
@@ -20,7 +20,6 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
-from ledger.facts.union import Fact
 from projections.kernels.credits.falls import CreditChange, Occurrence
 
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
@@ -80,20 +79,6 @@ class CreditAlert:
 
 
 AlertDefinition = UsageAlert | CreditAlert
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """A time in which an alert is active, both ends exclusive.
-
-    Attributes:
-        began: where its alert was created or activated.
-        ended: where it was deactivated or archived; None while it is active.
-    """
-
-    alert_id: str
-    began: Occurrence
-    ended: Occurrence | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,62 +157,3 @@ def changed(
     status = _STATUSES[type(fact)]
     period = position if status is AlertStatus.ACTIVE else None
     return replace(alert, status=status, period=period)
-
-
-@dataclass(slots=True)
-class AlertBook:
-    """All alerts, periods and triggers, folded fact by fact.
-
-    Attributes:
-        alerts: by id.
-        periods: by the position that each begins at.
-        triggers: in the order of the log.
-    """
-
-    alerts: dict[str, AlertDefinition] = field(default_factory=dict)
-    periods: dict[int, Period] = field(default_factory=dict)
-    triggers: list[Trigger] = field(default_factory=list)
-
-    def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
-        """Fold the next fact; facts about anything but alerts change nothing."""
-        place = Occurrence(recorded_at, position)
-        match fact:
-            case UsageAlertCreated() | CreditAlertCreated():
-                self.alerts[fact.alert_id] = created(fact, position)
-                self._begin(fact.alert_id, place)
-            case AlertActivated() | AlertDeactivated() | AlertArchived():
-                before = self.alerts[fact.alert_id]
-                after = changed(before, fact, position)
-                self.alerts[fact.alert_id] = after
-                if before.period is not None:
-                    period = self.periods[before.period]
-                    self.periods[before.period] = replace(period, ended=place)
-                if after.period is not None:
-                    self._begin(fact.alert_id, place)
-            case UsageAlertTriggered() | CreditAlertTriggered():
-                trigger = Trigger(
-                    position=position,
-                    recorded_at=recorded_at,
-                    period=self._period_of(fact),
-                    fact=fact,
-                )
-                self.triggers.append(trigger)
-            case _:
-                pass
-
-    def _begin(self, alert_id: str, place: Occurrence) -> None:
-        period = Period(alert_id=alert_id, began=place, ended=None)
-        self.periods[place.position] = period
-
-    def _period_of(self, fact: TriggerFact) -> int:
-        began = [each.began for each in self.periods.values() if _is_of(each, fact)]
-        return max(began).position
-
-
-def _is_of(period: Period, fact: TriggerFact) -> bool:
-    """Whether a period is of a trigger's alert and began before its cause."""
-    if period.alert_id != fact.alert_id:
-        return False
-    if isinstance(fact, CreditAlertTriggered):
-        return period.began < Occurrence(fact.instant, fact.cause_position)
-    return period.began.position < fact.event_position

@@ -5,9 +5,8 @@ from the grant and an instant. Instants are microseconds since 1970 UTC, amounts
 minor units.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import asdict
@@ -18,12 +17,10 @@ from ledger.facts.credits import (
     CreditGrantUpdated,
     CreditGrantVoided,
     CreditsApplied,
-    CreditsReinstated,
     Draw,
     GrantCategory,
     InvoiceLine,
 )
-from ledger.facts.union import Fact
 
 GrantFact = CreditGrantUpdated | CreditGrantExpired | CreditGrantVoided
 
@@ -143,65 +140,3 @@ def drawn(draws: Iterable[Draw]) -> dict[int, int]:
         at = draw.grant_position
         sums[at] = sums.get(at, 0) + draw.amount
     return sums
-
-
-class CreditAccounts:
-    """All grants and applications, folded fact by fact.
-
-    Attributes:
-        applications: by position. An invoice is settled anew once its last application
-            was reinstated.
-    """
-
-    def __init__(self) -> None:
-        self.applications: dict[int, Application] = {}
-        self._settled: dict[str, int] = {}
-        self._grants: dict[int, Grant] = {}
-        self._positions: dict[str, int] = {}
-        # Kept apart: very many invoices may draw from one frozen grant.
-        self._applied: Counter[int] = Counter()
-        self._reinstated_late: Counter[int] = Counter()
-
-    @property
-    def grants(self) -> dict[int, Grant]:
-        """The grants, by the position of their creation."""
-        return {
-            at: replace(
-                grant,
-                applied=self._applied[at],
-                reinstated_late=self._reinstated_late[at],
-            )
-            for at, grant in self._grants.items()
-        }
-
-    def take_in(self, fact: Fact, position: int, recorded_at: int) -> None:
-        """Fold the next fact; facts about anything but credits change nothing."""
-        match fact:
-            case CreditsApplied():
-                application = applied(fact, position, recorded_at)
-                self.applications[position] = application
-                self._settled[fact.invoice] = position
-                for draw in application.draws:
-                    self._applied[draw.grant_position] += draw.amount
-            case CreditsReinstated():
-                settled = self._settled[fact.invoice]
-                application = replace(
-                    self.applications[settled],
-                    reinstated_at=recorded_at,
-                    reinstated_position=position,
-                )
-                self.applications[settled] = application
-                amounts = drawn(application.draws)
-                self._applied.subtract(amounts)
-                for at, amount in amounts.items():
-                    if self._grants[at].is_over(recorded_at, position):
-                        self._reinstated_late[at] += amount
-            case CreditGrantCreated():
-                self._grants[position] = granted(fact, position, recorded_at)
-                self._positions[fact.grant_id] = position
-            case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
-                changed = changes(fact, position, recorded_at)
-                at = self._positions[fact.grant_id]
-                self._grants[at] = replace(self._grants[at], **changed)
-            case _:
-                pass

@@ -1,0 +1,61 @@
+"""The chain: commits follow from each other, and lead to the head and the checkpoint."""
+
+from ledger.entries import Commit, Head, genesis_head
+from metering.upkeep.verification.report import Checkpoint
+
+
+class Chain:
+    """Follows the commits of a log. They come checked against their own digests.
+
+    Args:
+        stored: the head of the log, as it is stored.
+        checkpoint: which the log must lead to; None is none.
+    """
+
+    def __init__(self, stored: Head, checkpoint: Checkpoint | None) -> None:
+        self.head = genesis_head(stored.epoch)
+        self.commits = 0
+        self.entries = 0
+        self._stored = stored
+        self._checkpoint = checkpoint
+        self._digest_there: str | None = None
+        self._leads_to_head = stored.position > 0 or self.head.has_entries_of(stored)
+
+    def take_in(self, commit: Commit, head: Head) -> None:
+        """Take in the next commit, and the head that it makes."""
+        self.head = head
+        self.commits += 1
+        self.entries += commit.entry_count
+        if self._checkpoint is not None and self._checkpoint.position == head.position:
+            self._digest_there = head.digest.hex()
+        if head.position == self._stored.position:
+            self._leads_to_head = head.has_entries_of(self._stored)
+
+    def problems(self) -> list[str]:
+        """Return how the log differs from its head and from the checkpoint."""
+        problems = self._problems_of_checkpoint()
+        if not self._leads_to_head:
+            problems.append("The head of the log is not where its commits lead")
+        return problems
+
+    def _problems_of_checkpoint(self) -> list[str]:
+        saved, epoch = self._checkpoint, self._stored.epoch
+        if saved is None:
+            return []
+        if saved.epoch != epoch:
+            return [f"The checkpoint is of another log, with the epoch {saved.epoch}"]
+        end = self.head.position
+        if saved.position > end:
+            problem = (
+                f"The log ends at position {end}, but went on to {saved.position} when"
+                " the checkpoint was saved: it was truncated, or restored from an older"
+                " backup"
+            )
+        elif saved.position and self._digest_there != saved.digest:
+            problem = (
+                f"The log up to position {saved.position} is not what it was when the"
+                " checkpoint was saved: it was rewritten"
+            )
+        else:
+            return []
+        return [problem]

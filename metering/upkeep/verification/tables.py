@@ -1,0 +1,80 @@
+"""Tables: every row that follows from the log is what the log leads to.
+
+`metering rebuild` repairs whatever is named here.
+"""
+
+from collections.abc import Iterator
+
+from ledger.entries import Commit
+from metering.errors import shown
+from projections.refolding import Refolding, RowDifference, TableDifferences
+from projections.schema import RecordedFact
+
+_FACTS_AT_A_TIME = 20_000
+_ROWS_NAMED = 10
+CURE = "run `metering rebuild`"
+"""What repairs a table that follows from the log."""
+
+
+class Tables:
+    """Folds the facts of the log anew, up to the position of a snapshot.
+
+    Args:
+        refolding: holds the rows of the snapshot.
+        position: where the log ended in it.
+    """
+
+    def __init__(self, refolding: Refolding, position: int) -> None:
+        self._refolding = refolding
+        self._position = position
+        self._waiting: list[RecordedFact] = []
+
+    def take_in(self, commit: Commit) -> None:
+        """Take in the next commit; those after the snapshot change nothing."""
+        if (
+            isinstance(commit.content, tuple)
+            and commit.first_position <= self._position
+        ):
+            recorded_at = commit.recorded_at
+            facts = enumerate(commit.content, commit.first_position)
+            self._waiting += ((at, recorded_at, fact) for at, fact in facts)
+            if len(self._waiting) >= _FACTS_AT_A_TIME:
+                self._fold()
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each row that is not what the log leads to."""
+        self._fold()
+        found = self._refolding.differences(_ROWS_NAMED)
+        return [sentence for each in found for sentence in _sentences(each)]
+
+    def _fold(self) -> None:
+        if self._waiting:
+            self._refolding.take_in(self._waiting)
+            self._waiting = []
+
+
+def _sentences(found: TableDifferences) -> Iterator[str]:
+    table = found.table
+    for part in found.missing_parts:
+        of_it = "" if part == "table" else f" of the table {table}"
+        name = f"table {table}" if part == "table" else part
+        yield f"The {name}{of_it} is missing; {CURE}"
+    for row in found.rows:
+        yield from _sentences_of_row(table, row)
+    more = found.row_count - len(found.rows)
+    if more:
+        yield f"{more} more rows of the table {table} are not what the log says; {CURE}"
+
+
+def _sentences_of_row(table: str, row: RowDifference) -> Iterator[str]:
+    key = ", ".join(f"{name} = {shown(value)}" for name, value in row.key.items())
+    place = f"the table {table}, row {key}"
+    if row.is_extra:
+        yield f"In {place} follows from nothing in the log; {CURE}"
+    elif row.is_missing:
+        yield f"In {place} is missing; {CURE}"
+    for name, (stored, right) in row.columns.items():
+        yield (
+            f"In {place}, column {name}: {shown(stored)} is stored, the log says"
+            f" {shown(right)}; {CURE}"
+        )

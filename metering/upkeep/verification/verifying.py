@@ -1,0 +1,105 @@
+"""Verifying: the whole log is read once, and all that is stored is compared with it."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from ledger.commits import read_head
+from ledger.entries import Commit, Head
+from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
+from ledger.sealing import StepCallback
+from ledger.segments.entry import Segment
+from metering.arguments.refusals import invalid
+from metering.store.engine import Engine
+from metering.upkeep.verification.chain import Chain
+from metering.upkeep.verification.identifiers import TailIdentifiers
+from metering.upkeep.verification.report import Checkpoint, VerifyReport
+from metering.upkeep.verification.segments import (
+    CatalogLabels,
+    problems_of_file,
+    problems_of_sealing,
+)
+from metering.upkeep.verification.tables import Tables
+from projections.refolding import refolded
+from projections.usage.hourly import HourlyUsage
+
+
+def verify(
+    engine: Engine, checkpoint: Checkpoint | None, progress: StepCallback | None
+) -> VerifyReport:
+    """Read the whole log, check its chain, and fold it anew to compare.
+
+    Raises:
+        InvalidRequestError: the checkpoint is none.
+    """
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise invalid("checkpoint", checkpoint, "the checkpoint of a VerifyReport")
+    with ExitStack() as closing:
+        # Read before more is taken in, so that the replay passes this position.
+        with engine.log.read() as connection:
+            head = read_head(connection)
+            refolding = closing.enter_context(refolded(connection))
+        segments = engine.log.history.segments()
+        replay = _Replay(
+            Chain(head, checkpoint), Tables(refolding, head.position), segments
+        )
+        problems = problems_of_sealing(head, segments, engine.log.head())
+        problems += [p for each in segments for p in problems_of_file(engine, each)]
+        try:
+            replay.run(engine, progress)
+        except SegmentDamagedError as error:
+            # A file that differs as a whole is named already.
+            if not any(error.name in problem for problem in problems):
+                problems.append(error.message)
+        except (LogDamagedError, SegmentStoreError) as error:
+            problems.append(error.message)
+        else:
+            problems += replay.problems(engine)
+    chain = replay.chain
+    return VerifyReport(
+        position=chain.head.position,
+        commits=chain.commits,
+        entries=chain.entries,
+        segments=len(segments),
+        digest=chain.head.digest.hex(),
+        epoch=head.epoch,
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+class _Replay:
+    """Gives each commit to all that is folded anew."""
+
+    def __init__(
+        self, chain: Chain, tables: Tables, segments: Sequence[Segment]
+    ) -> None:
+        self.chain = chain
+        self._tables = tables
+        self._labels = CatalogLabels(segments)
+        self._identifiers = TailIdentifiers(segments[-1].up_to if segments else 0)
+        self._usage = HourlyUsage()
+        self._is_usage_wrong = False
+
+    def run(self, engine: Engine, progress: StepCallback | None) -> None:
+        """Read the log up to what this process knows of it."""
+        engine.log.catch_up()
+        known = engine.usage.contents()
+        for commit, reached in engine.log.commits(known.position):
+            self._take_in(commit, reached)
+            if progress is not None:
+                progress(reached.position, known.position)
+        self._is_usage_wrong = not self._usage.contents().equals(known)
+
+    def _take_in(self, commit: Commit, head: Head) -> None:
+        self.chain.take_in(commit, head)
+        self._labels.take_in(commit, head)
+        self._identifiers.take_in(commit)
+        self._usage.take_in(commit)
+        self._tables.take_in(commit)
+
+    def problems(self, engine: Engine) -> list[str]:
+        """Return how what is stored differs, once the whole log was read."""
+        problems = self._identifiers.problems(engine)
+        problems += self.chain.problems() + self._labels.problems()
+        if self._is_usage_wrong:
+            problems.append("Hourly usage is not what the log adds up to")
+        return problems + self._tables.problems()
