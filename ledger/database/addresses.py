@@ -1,8 +1,8 @@
 """Which database an address means."""
 
-import contextlib
 import re
 import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ledger.database.postgresql import PostgreSQLDatabase
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
+from ledger.database.shown_addresses import is_connection_string, shown_address
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.errors import StoreMissingError, StoreUnavailableError
@@ -45,6 +46,12 @@ def open_database(
         return _TemporaryDatabase(settings)
     if not str(address):
         raise StoreUnavailableError("''", "its address is empty")
+    if is_connection_string(str(address)):
+        reason = (
+            "its address is no URL; give postgresql://user@host:port/database, and the"
+            " password in PGPASSWORD or a password file"
+        )
+        raise StoreUnavailableError(shown_address(str(address)), reason)
     if "://" in str(address):
         url = _postgresql_url(str(address))
         return PostgreSQLDatabase(
@@ -86,17 +93,27 @@ def _is_other(path: Path) -> bool:
 
 
 def _postgresql_url(address: str) -> URL:
-    try:
+    url = None
+    with suppress(ArgumentError, ValueError):
         url = make_url(address)
-    except (ArgumentError, ValueError) as error:
-        # The address itself may hold a password.
+    if url is None or _is_misread(address, url):
+        # Neither what failed nor the address is shown, as either may hold a password.
         scheme = address.partition("://")[0]
-        reason = "its URL cannot be read; give postgresql://user@host:port/database"
-        raise StoreUnavailableError(f"{scheme}://…", reason) from error
+        reason = (
+            "its URL cannot be read; give postgresql://user@host:port/database, with"
+            " what is not a letter or digit percent-encoded in a password"
+        )
+        raise StoreUnavailableError(f"{scheme}://…", reason)
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         reason = "give a directory, a postgresql:// URL or :memory:"
-        raise StoreUnavailableError(url.render_as_string(), reason)
+        raise StoreUnavailableError(shown_address(address), reason)
     return url
+
+
+def _is_misread(address: str, url: URL) -> bool:
+    """Whether a part of a password may have become that of a host, or the other way."""
+    before = address.rpartition("@")[0]
+    return "@" in (url.host or "") or (url.password is not None and "?" in before)
 
 
 def _schema(url: URL, given: str | None) -> str | None:
@@ -108,7 +125,8 @@ def _schema(url: URL, given: str | None) -> str | None:
             f"its schema {schema!r} is no name; give 1 to 63 lower-case letters, digits"
             " and underscores"
         )
-        raise StoreUnavailableError(url.render_as_string(), reason)
+        address = url.render_as_string(hide_password=False)
+        raise StoreUnavailableError(shown_address(address), reason)
     return schema
 
 
@@ -116,7 +134,7 @@ class _TemporaryDatabase(SQLiteDatabase):
     """A SQLite database in a directory of its own, removed when it is closed."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self._temporary = contextlib.ExitStack()
+        self._temporary = ExitStack()
         path = self._temporary.enter_context(
             tempfile.TemporaryDirectory(prefix="metering-")
         )

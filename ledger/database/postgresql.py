@@ -51,6 +51,7 @@ from ledger.database.connections import (
 )
 from ledger.database.relocation import move_store, schema_of_another_store
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
+from ledger.database.shown_addresses import is_harmless, shown_address
 from ledger.errors import StoreError, StoreUnavailableError, UnsafeDurabilityError
 
 DEFAULT_SCHEMA = "metering"
@@ -94,13 +95,13 @@ class PostgreSQLDatabase:
                 reached or refuses us, or the schema must be named.
             UnsafeDurabilityError: the server acknowledges before it is safe to.
         """
-        self._url = url.set(drivername="postgresql+psycopg")
+        self._url, self._secrets = _without_secrets(url)
         self._schema = schema or DEFAULT_SCHEMA
         named = url.set(drivername="postgresql")
         if self._schema != DEFAULT_SCHEMA:
             named = named.update_query_dict({"schema": self._schema})
         # Every append is ready to name it in an error.
-        self._address = named.render_as_string()
+        self._address = shown_address(named.render_as_string(hide_password=False))
         self._session_settings: Mapping[str, str] = {
             "lock_timeout": _milliseconds(settings.lock_timeout),
             _IDLE: _IDLE_READER,
@@ -243,7 +244,11 @@ class PostgreSQLDatabase:
 
     def _new_engine(self, **pool: Any) -> Engine:
         engine = create_engine(
-            self._url, isolation_level="READ COMMITTED", hide_parameters=True, **pool
+            self._url,
+            connect_args=self._secrets,
+            isolation_level="READ COMMITTED",
+            hide_parameters=True,
+            **pool,
         )
 
         @event.listens_for(engine, "connect")
@@ -317,6 +322,17 @@ def _transaction(connection: Connection, begin: str) -> Iterator[None]:
             connection.rollback()
             if not is_done and not driver.closed:
                 driver.rollback()
+
+
+def _without_secrets(url: URL) -> tuple[URL, dict[str, str]]:
+    """Return a URL that an engine may show, and the other parameters of its driver."""
+    secret = {} if url.password is None else {"password": url.password}
+    for name, value in url.query.items():
+        if not is_harmless(name):
+            secret[name] = value if isinstance(value, str) else value[-1]
+    harmless = url.difference_update_query(secret).query
+    named = URL.create("postgresql+psycopg", url.username, None, url.host, url.port)
+    return named.set(database=url.database, query=harmless), secret
 
 
 def _set_local(name: str, value: str) -> Any:

@@ -77,8 +77,7 @@ class DatabaseStore:
         """The address of the database, without a password."""
         url = make_url(self._database.address)
         named = URL.create(url.drivername, url.username, None, url.host, url.port)
-        query = url.difference_update_query(["password"]).query
-        return named.set(database=url.database, query=query).render_as_string()
+        return named.set(database=url.database, query=url.query).render_as_string()
 
     def put(self, name: str, content: pa.Buffer) -> None:
         """Store a file; it becomes visible as a whole or not at all."""

@@ -29,7 +29,11 @@ _SECONDS_TO_RETRY_GS = 3
 _S3_OPTIONS = ("endpoint_override", "region", "scheme", "tls_ca_file_path")
 _BUCKETS = {"s3", "gs", "gcs", "abfs", "abfss"}
 _OTHERS_OF_ARROW = {"hdfs", "viewfs"}
-_SECRET = re.compile("secret|passw|token|key|sig", re.IGNORECASE)
+_SECRET = re.compile(
+    "secret|passw|pwd|token|key|sig|sas|cred|auth|connection", re.IGNORECASE
+)
+# Also before the host of a URL within another one, as fsspec chains them.
+_USER = re.compile("//[^/@]*:[^/@]*@")
 _MOST_WORDS = 400
 
 
@@ -81,11 +85,12 @@ def _without_secrets(url: str) -> tuple[SplitResult, dict[str, str]]:
     try:
         parts = urlsplit(url, allow_fragments=False)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    except ValueError as error:
+    except ValueError:
+        # What failed shows a part of the URL.
         reason = "its URL cannot be read; give one like s3://bucket/prefix"
-        raise SegmentStoreUnavailableError(f"{scheme}://…", reason) from error
+        raise SegmentStoreUnavailableError(f"{scheme}://…", reason) from None
     # Azure has its container before the @, and Google its word for nobody.
-    has_password = bool(parts.password) or (scheme == "s3" and "@" in parts.netloc)
+    has_password = _USER.search(url) or (scheme == "s3" and "@" in parts.netloc)
     endpoint = options.get("endpoint_override", "")
     if has_password or "@" in endpoint or any(map(_SECRET.search, options)):
         reason = (

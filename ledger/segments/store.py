@@ -17,7 +17,8 @@ from ledger.errors import SegmentStoreUnavailableError
 from ledger.segments.directory import DirectoryStore
 from ledger.segments.objects import open_object_store
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# With colons where fsspec chains several.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*://")
 
 
 class SegmentStore(Protocol):

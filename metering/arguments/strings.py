@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ledger.database.shown_addresses import shown_address
 from metering.errors import InvalidRequestError, shown
 
 LONGEST_NAME = 100
@@ -59,7 +60,9 @@ def check_path(place: object, param: str) -> str:
     """
     text = fspath(place) if isinstance(place, PathLike) else place
     if not isinstance(text, str) or not is_storable(text):
+        # It may be a URL with a password.
+        named = shown(shown_address(text) if isinstance(text, str) else place)
         raise InvalidRequestError(
-            f"Invalid {param}: {shown(place)}; must be a path or a URL", param=param
+            f"Invalid {param}: {named}; must be a path or a URL", param=param
         )
     return text

@@ -7,10 +7,13 @@ interruption. A traceback is a defect of this program.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
+from ledger.database.shown_addresses import shown_text
 from ledger.errors import MeteringError
 from metering.cli.errors import CommandInterruptedError
 from metering.cli.interrupts import INTERRUPTED
@@ -22,10 +25,16 @@ FAILED = 1
 class Door(TyperGroup):
     """A group of commands, with what becomes of their failures."""
 
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """Read what stands before the command."""
+        with _hiding_passwords():
+            return super().make_context(*given, **more)
+
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own class
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _hiding_passwords():
+                return super().invoke(ctx)
         except MeteringError as error:
             complain(error.message)
         except BrokenPipeError:
@@ -52,9 +61,21 @@ def saying_what_is_safe(sentence: str | Callable[[], str]) -> Iterator[None]:
         raise CommandInterruptedError(message) from error
 
 
+@contextmanager
+def _hiding_passwords() -> Iterator[None]:
+    """Hide them in what typer says of a malformed command, such as one word too many."""
+    try:
+        yield
+    except TyperException as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = shown_text(message)
+        raise
+
+
 def complain(message: str) -> None:
     """Print what was wrong, in one line."""
-    print(f"metering: {printable(' '.join(message.split()))}", file=sys.stderr)
+    line = " ".join(shown_text(message).split())
+    print(f"metering: {printable(line)}", file=sys.stderr)
 
 
 def _named(error: OSError) -> str:

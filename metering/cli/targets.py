@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 import typer
 
 import metering
+from ledger.database.shown_addresses import shown_address
 from metering.cli.errors import NoStoreError
 from metering.cli.interrupts import raise_again
 from metering.environment import CACHE, SEGMENTS, STORE
@@ -69,7 +69,7 @@ class StoreTarget:
     @property
     def name(self) -> str:
         """Return the store's name without a password."""
-        return shown_name(self.store)
+        return shown_address(self.store)
 
     def open(self, *, create: bool = False, **settings: Any) -> metering.Metering:
         """Open the store; see `metering.connect` for the settings.
@@ -89,15 +89,6 @@ class StoreTarget:
             )
         except metering.StoreMissingError as error:
             raise NoStoreError(self.name) from error
-
-
-def shown_name(store: str) -> str:
-    """Return the name of a store without its password."""
-    if "://" not in store:
-        return store
-    address = urlsplit(store)
-    has_password = address.password is not None or "password" in address.query
-    return "the database" if has_password else store
 
 
 def find_meter(m: metering.Metering, name: str) -> metering.Meter:
@@ -121,7 +112,7 @@ def is_given(ctx: typer.Context, name: str) -> bool:
 def _given(ctx: typer.Context, name: str) -> str | None:
     values = list(dict.fromkeys(_values_given(ctx, name)))
     if len(values) > 1:
-        last, first = map(shown_name, values[:2])
+        last, first = map(shown_address, values[:2])
         raise typer.BadParameter(
             f"{first} before the command, {last} after it; give one of them",
             param_hint=f"--{name}",
