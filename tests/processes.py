@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.forkserver import ensure_running
 from typing import Any
+
+from tests.system_calls.interposer import preloading
 
 # Far longer than anything takes that goes on at all.
 PATIENCE_SECONDS = 120
@@ -15,10 +18,13 @@ PATIENCE_SECONDS = 120
 def warm_processes() -> ForkServerContext:
     """Start processes that share nothing with this one, dozens in a second.
 
-    They are forked from a server that has imported everything and opened nothing.
+    They are forked from a server that has imported everything and opened nothing. Their
+    system calls pass through a library that does nothing until one of them tells it to.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "pytest", "tests.preloaded"])
+    with preloading():
+        ensure_running()
     return context
 
 

@@ -54,13 +54,13 @@ _PROFILES = {
         leaves_out=("faults", "property"),
     ),
     "test": Profile(
-        selects=f"{_ON_SQLITE} and not installs", examples=8, stride=3, share=100
+        selects=f"{_ON_SQLITE} and not installs", examples=8, stride=3, share=200
     ),
     "rest": Profile(
         selects=f"not {_ON_SQLITE} and not installs or sweep",
         examples=8,
         stride=1,
-        share=40,
+        share=50,
     ),
     "prove": Profile(
         selects="", examples=1_000, stride=1, share=1, is_thorough=True, is_on_disk=True
