@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from ledger.database.connections import DriverStatement
 from ledger.entries import Commit, CommitKind, Head
+from ledger.errors import LogDamagedError
 from ledger.schema import log_commit, log_head, log_upgrade
 
 
@@ -35,6 +36,9 @@ class CommitRow(NamedTuple):
     body: bytes
 
 
+# The driver converts nothing, and SQLite keeps a value of any type in any column.
+_TYPES_OF_HEAD = (int, int, int, int, bytes, str)
+_TYPES_OF_COMMIT = (int, int, str, int, bytes, bytes, bytes)
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
 ONE_TRIP_BYTES = 64 << 10
@@ -173,8 +177,17 @@ def insert_head(
 
 
 def read_head(connection: Connection) -> Head:
-    """Read where the log ends."""
-    [row] = _HEAD.run(connection, {}).fetchall()
+    """Read where the log ends.
+
+    Raises:
+        LogDamagedError: the row that says so is not there, or holds something else.
+    """
+    rows = _HEAD.run(connection, {}).fetchall()
+    if len(rows) != 1:
+        raise LogDamagedError(0, f"its head has {len(rows)} rows")
+    [row] = rows
+    if tuple(map(type, row)) != _TYPES_OF_HEAD:
+        raise LogDamagedError(0, "its head holds values of other types")
     position, facts_position, sealed_position, recorded_at, digest, epoch = row
     return Head(
         position=position,
@@ -274,13 +287,13 @@ def commits_at(
 ) -> Sequence[CommitRow]:
     """Read the commits that begin at some positions, in the order of the log."""
     rows = connection.execute(_COMMITS_AT, {"first_positions": list(first_positions)})
-    return [CommitRow(*row) for row in rows]
+    return [_commit_row(row) for row in rows]
 
 
 def commit_holding(connection: Connection, position: int) -> CommitRow | None:
     """Read the commit with the greatest first position up to a position."""
     row = connection.execute(_COMMIT_HOLDING, {"position": position}).first()
-    return None if row is None else CommitRow(*row)
+    return None if row is None else _commit_row(row)
 
 
 def position_at(connection: Connection, instant: int) -> int:
@@ -314,8 +327,15 @@ def _in_portions(
             connection, {"after": after, "up_to": up_to, "at_most": portion}
         ).fetchall()
     ):
-        read = [CommitRow(*row) for row in rows]
+        read = [_commit_row(row) for row in rows]
         yield from read
         after = read[-1].first_position
-        largest = max(len(row.body) for row in read)
+        largest = max(1, *(len(row.body) for row in read))
         portion = max(1, min(_ROWS_AT_A_TIME, _BODY_BYTES_AT_A_TIME // largest))
+
+
+def _commit_row(row: Sequence[Any]) -> CommitRow:
+    if tuple(map(type, row)) != _TYPES_OF_COMMIT:
+        position = row[0] if isinstance(row[0], int) else 0
+        raise LogDamagedError(position, "its row holds values of other types")
+    return CommitRow(*row)

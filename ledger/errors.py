@@ -18,6 +18,7 @@ MeteringError
     │   └── StoreBehindError
     ├── RunsDirectoryError
     ├── LogDamagedError
+    ├── StoreDamagedError
     ├── CommitOutcomeUnknownError
     ├── RequestRepeatedError
     └── SecretError
@@ -251,6 +252,26 @@ class LogDamagedError(LedgerError):
     def __init__(self, position: int, reason: str) -> None:
         super().__init__(f"The log is damaged at position {position}: {reason}")
         self.position = position
+        self.reason = reason
+
+
+class StoreDamagedError(LedgerError):
+    """A stored row outside the log holds what a store never writes, or is missing.
+
+    Attributes:
+        place: the table, and more where it is known.
+        reason: what is wrong there.
+    """
+
+    code = "store_damaged"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"The store is damaged: {place}: {reason}; run `metering verify`, which"
+            " names each such row, and `metering rebuild`, which repairs those that"
+            " follow from the log"
+        )
+        self.place = place
         self.reason = reason
 
 

@@ -31,13 +31,19 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIModule
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    MultipleResultsFound,
+    NoResultFound,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import (
     MeteringError,
     StoreBusyError,
+    StoreDamagedError,
     StoreError,
     StoreFullError,
     StoreUnavailableError,
@@ -61,6 +67,8 @@ _BUSY = {
     sqlite3.SQLITE_LOCKED,
 }
 
+# Python's own words, in any locale. There is no code.
+_NO_UTF_8 = "Could not decode to UTF-8"
 _PATIENCE_SECONDS = 5.0
 
 
@@ -93,10 +101,14 @@ class translated:  # noqa: N801  # read as a verb after `with`
 
 def store_error(
     address: str, error: SQLAlchemyError, *, is_waiting: bool = True
-) -> StoreError:
+) -> StoreError | StoreDamagedError:
     """Make the error of ours that says what a database refused."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     reason = " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(error, NoResultFound | MultipleResultsFound):
+        return StoreDamagedError(address, "a row that others lead to is not there once")
+    if reason.startswith(_NO_UTF_8):
+        return StoreDamagedError(address, reason)
     code = _code_of(cause)
     is_full = isinstance(cause, OSError) and cause.errno in _NO_ROOM
     if is_full or code in _FULL:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter, itemgetter
-from types import MappingProxyType, ModuleType
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType, ModuleType, NoneType
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 from sqlalchemy import Column, Connection, Row, Select, Table, tuple_
+
+from ledger.errors import StoreDamagedError
 
 ValueT = TypeVar("ValueT")
 
@@ -62,14 +64,38 @@ class RowFormat(Generic[ValueT]):
         self._codecs = [
             (at, codecs[name]) for at, name in enumerate(self._names) if name in codecs
         ]
+        self._table = table
+        self._required = [
+            at
+            for at, name in enumerate(self._names)
+            if NoneType not in get_args(kind.__annotations__[name])
+        ]
 
     def read(self, row: Row[Any]) -> ValueT:
-        """Return the value of a row that begins with the table's columns."""
+        """Return the value of a row that begins with the table's columns.
+
+        Raises:
+            StoreDamagedError: the row holds what `row` never writes.
+        """
         values = list(self._of_row(row))
+        if None in values and any(values[at] is None for at in self._required):
+            missing = next(at for at in self._required if values[at] is None)
+            raise self._damaged(row, self._names[missing], "it is NULL")
         for at, codec in self._codecs:
             if values[at] is not None:
-                values[at] = codec.decode(values[at])
+                try:
+                    values[at] = codec.decode(values[at])
+                except (ValueError, TypeError, msgspec.MsgspecError) as error:
+                    raise self._damaged(row, self._names[at], str(error)) from error
         return self._kind(**dict(zip(self._names, values, strict=True)))
+
+    def _damaged(self, row: Row[Any], name: str, reason: str) -> StoreDamagedError:
+        key = [
+            f"{each.name} = {row[self._columns.index(each.name)]!r}"
+            for each in self._table.primary_key
+        ]
+        place = f"table {self._table.name}, row {', '.join(key)}, column {name}"
+        return StoreDamagedError(place, reason)
 
     def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
         """Return a row with every column in the table's order.

@@ -21,6 +21,7 @@ from time import monotonic
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ledger.database.checked_types import CHECKED_TYPES
 from ledger.database.connections import (
     ForkGate,
     HeldConnection,
@@ -313,6 +314,7 @@ class SQLiteDatabase:
             max_overflow=-1,
             hide_parameters=True,
         )
+        engine.dialect.colspecs = {**engine.dialect.colspecs, **CHECKED_TYPES}
 
         @event.listens_for(engine, "connect")
         def _(driver: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -4,6 +4,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from ledger.errors import StoreDamagedError
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -52,8 +54,16 @@ def microseconds(instant: datetime) -> int:
 
 
 def at_microseconds(count: int) -> datetime:
-    """Return microseconds since 1970 as an aware datetime in UTC."""
-    return EPOCH + timedelta(microseconds=count)
+    """Return microseconds since 1970 as an aware datetime in UTC.
+
+    Raises:
+        StoreDamagedError: no calendar has that instant, so no store was given it.
+    """
+    try:
+        return EPOCH + timedelta(microseconds=count)
+    except OverflowError as error:
+        reason = f"{count} microseconds from 1970 are beyond every calendar"
+        raise StoreDamagedError("a time", reason) from error
 
 
 def at_or_none(count: int | None) -> datetime | None:
