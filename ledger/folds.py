@@ -17,13 +17,19 @@ class FactFold(Protocol):
         """Whether the tables exist and were made by this fold."""
 
     def rebuild(
-        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
+        self,
+        connection: Connection,
+        facts: Iterator[tuple[int, int, Fact]],
+        *,
+        is_repair: bool,
     ) -> None:
         """Make the tables anew from all facts of the log.
 
         Args:
             connection: holds the write lock.
             facts: each with its position and when it was recorded, in order.
+            is_repair: whether nothing that is stored is trusted: neither the definition
+                of a table, nor up to where alerts were evaluated.
         """
 
     def fold(self, connection: Connection, commit: Commit) -> None:
@@ -32,7 +38,7 @@ class FactFold(Protocol):
     def sealable_position(self, connection: Connection) -> int | None:
         """Return the position up to which usage may be sealed, None for no bound.
 
-        It is the end of a commit, and never goes back.
+        It is the end of a commit, and goes back only in a repair.
         """
 
 

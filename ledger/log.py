@@ -364,7 +364,7 @@ class Log:
         """
         self.check_usable()
         with self._group.leading, self._database.write() as connection:
-            rebuild_tables(connection, self._fold)
+            rebuild_tables(connection, self._fold, is_repair=True)
         with self.read() as connection:
             self._intake.rebuild(connection)
         self._intake.make_identifier_runs(self._intake.sealed)

@@ -33,14 +33,14 @@ def open_log(
     if not is_current:
         with database.write() as connection:
             if not fold.is_current(connection):
-                rebuild_tables(connection, fold)
+                rebuild_tables(connection, fold, is_repair=False)
     return genesis_head(_checked_epoch(database, segments))
 
 
-def rebuild_tables(connection: Connection, fold: FactFold) -> None:
-    """Make the tables of facts anew, under the write lock."""
+def rebuild_tables(connection: Connection, fold: FactFold, *, is_repair: bool) -> None:
+    """Make the tables of facts anew, under the write lock; see `FactFold.rebuild`."""
     end = read_head(connection).position
-    fold.rebuild(connection, read_facts(connection, 0, end))
+    fold.rebuild(connection, read_facts(connection, 0, end), is_repair=is_repair)
 
 
 def _checked_epoch(database: Database, segments: SegmentStore) -> str:

@@ -348,6 +348,7 @@ class Metering:
         """
         self._engine.log.rebuild(progress)
         self._engine.catalog.forget()
+        self._engine.evaluator.restart()
 
     def verify(
         self,

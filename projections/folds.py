@@ -13,9 +13,10 @@ from ledger.entries import Commit
 from ledger.facts.union import Fact
 from projections.alerts.fold import ALERTS
 from projections.alerts.queries import AlertQueries
+from projections.alerts.tables import CHECKPOINTS
 from projections.credits.fold import CREDITS
 from projections.meters.tables import METERS
-from projections.schema import RecordedFact, are_current, clear
+from projections.schema import RecordedFact, are_current, clear, clear_tables
 from projections.webhooks.tables import CHANGES, ENDPOINTS, LAPSES
 
 _RESOURCES = (
@@ -37,10 +38,18 @@ class FactTables:
         return are_current(connection, _RESOURCES)
 
     def rebuild(
-        self, connection: Connection, facts: Iterator[tuple[int, int, Fact]]
+        self,
+        connection: Connection,
+        facts: Iterator[tuple[int, int, Fact]],
+        *,
+        is_repair: bool,
     ) -> None:
-        """Make the tables anew from all facts of the log."""
-        clear(connection, _RESOURCES)
+        """Make the tables anew from all facts of the log; see `ledger.folds`."""
+        clear(connection, _RESOURCES, is_repair=is_repair)
+        if is_repair:
+            # The first alerts set them again, and evaluation begins there. It leaves out
+            # what is recorded, so nothing triggers twice.
+            clear_tables(connection, CHECKPOINTS)
         while portion := list(islice(facts, _FACTS_AT_A_TIME)):
             self.fold_facts(connection, portion)
 

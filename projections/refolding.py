@@ -25,13 +25,14 @@ from sqlalchemy.types import NullType
 
 from ledger.database.scratch import scratch_tables
 from ledger.database.stored_values import missing_parts, stored_rows
-from projections.alerts.tables import alert_checkpoint, credit_alert_checkpoint
+from projections.alerts.queries import AlertQueries
+from projections.alerts.tables import CHECKPOINTS
 from projections.folds import FactTables
+from projections.kernels.meters import MeterDefinition
+from projections.meters.tables import read_definitions
 from projections.schema import RecordedFact, metadata, projection
 
 _ROWS_AT_A_TIME = 1_000
-CHECKPOINTS = (alert_checkpoint, credit_alert_checkpoint)
-"""The tables that follow from no fact; see `projections.alerts.tables`."""
 FOLDED = tuple(each for each in metadata.sorted_tables if each not in CHECKPOINTS)
 """The tables that facts fold into, and that of the folds' versions."""
 
@@ -92,7 +93,7 @@ class Refolding:
     def __init__(self, scratch: Connection, stored: Connection) -> None:
         self._scratch = scratch
         self._folds = FactTables()
-        self._folds.rebuild(scratch, iter(()))
+        self._folds.rebuild(scratch, iter(()), is_repair=False)
         self._missing = {each: missing_parts(stored, each) for each in FOLDED}
         self._copies = {
             table: _copied(scratch, stored, table)
@@ -103,6 +104,14 @@ class Refolding:
     def take_in(self, facts: Sequence[RecordedFact]) -> None:
         """Fold the next facts, in the order of the log."""
         self._folds.fold_facts(self._scratch, facts)
+
+    def alerts(self) -> AlertQueries:
+        """Return the alerts as the facts so far lead to them."""
+        return AlertQueries(self._scratch)
+
+    def meters(self) -> Mapping[str, MeterDefinition]:
+        """Return the meters as the facts so far lead to them, by id."""
+        return read_definitions(self._scratch)
 
     def differences(self, at_most: int) -> Iterator[TableDifferences]:
         """Yield what is wrong with each table, where something is.

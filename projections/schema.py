@@ -4,7 +4,7 @@ The tables can be dropped at any time: the log makes them again. So a release th
 a resource differently raises the fold's version, and the tables are made anew.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from ledger.database.stored_values import missing_parts
 from ledger.facts.union import Fact
 
 metadata = MetaData()
@@ -70,19 +71,41 @@ def are_current(connection: Connection, resources: Sequence[TableFold]) -> bool:
     return wanted.items() <= _versions(connection).items()
 
 
-def clear(connection: Connection, resources: Sequence[TableFold]) -> None:
-    """Create the tables that are absent or of another version, and empty the others."""
+def clear(
+    connection: Connection, resources: Sequence[TableFold], *, is_repair: bool
+) -> None:
+    """Create the tables that are absent or of another version, and empty the others.
+
+    Args:
+        connection: holds the write lock.
+        resources: whose tables they are.
+        is_repair: whether to make a table anew whose definition is not complete.
+    """
     metadata.create_all(connection, [projection])
+    if is_repair:
+        broken = [
+            each for each in metadata.tables.values() if missing_parts(connection, each)
+        ]
+        metadata.drop_all(connection, broken)
+        metadata.create_all(connection, [projection])
     versions = _versions(connection)
     others = [each for each in resources if versions.get(each.name) != each.version]
     metadata.drop_all(connection, [table for each in others for table in each.tables])
     metadata.create_all(connection)
-    for table in (*(table for each in resources for table in each.tables), projection):
-        connection.execute(delete(table))
+    clear_tables(
+        connection,
+        [*(table for each in resources for table in each.tables), projection],
+    )
     connection.execute(
         insert(projection),
         [{"name": each.name, "fold_version": each.version} for each in resources],
     )
+
+
+def clear_tables(connection: Connection, tables: Iterable[Table]) -> None:
+    """Delete every row of some tables."""
+    for table in tables:
+        connection.execute(delete(table))
 
 
 def _versions(connection: Connection) -> dict[str, int]:

@@ -27,6 +27,10 @@ class CreditEvaluator:
         self._now = now
         self._crossings = CreditCrossings()
 
+    def restart(self) -> None:
+        """Forget what was evaluated, after a repair."""
+        self._crossings = CreditCrossings()
+
     def evaluate(self) -> int:
         """Record what triggers up to now, where there was an alert on credits.
 
@@ -42,7 +46,11 @@ class CreditEvaluator:
         with self._log.writing(self._now) as writing:
             seen = AlertQueries(writing.connection)
             facts_position = read_head(seen.connection).facts_position
-            if facts_position != found.facts_position or writing.now < found.instant:
+            if (
+                facts_position != found.facts_position
+                or writing.now < found.instant
+                or seen.credit_checkpoint() != found.checkpoint
+            ):
                 found = self._crossings.find(seen, writing.now)
             seen.move_credit_checkpoint(found.reached)
             writing.record(found.triggers)

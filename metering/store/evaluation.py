@@ -5,12 +5,16 @@ checkpoint, and records it in the database transaction that moves the checkpoint
 dies before, nothing has happened; if another one was faster, what that one has recorded
 is left out. It may begin earlier than the checkpoint: it then finds again, and leaves
 out, what is recorded already.
+
+A repair sets the checkpoint back. A process that had evaluated beyond it may not move it
+ahead again, over what was never evaluated: it goes through the whole log first.
 """
 
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import UsageAlertTriggered
 from ledger.log import Log
 from metering.store.credit_evaluation import CreditEvaluator
@@ -50,7 +54,8 @@ class Evaluator:
         self._crossings = Crossings(summaries)
         self._credits = CreditEvaluator(log, now)
         self._lock = threading.Lock()
-        self._checkpoint = 0
+        # As they were when this process recorded last; a checkpoint of None is unknown.
+        self._checkpoint: int | None = None
         self._fired: set[Fired] = set()
         self._periods: set[int] = set()
 
@@ -67,15 +72,26 @@ class Evaluator:
                 triggered += self._credits.evaluate()
             return triggered
 
+    def restart(self) -> None:
+        """Forget what was evaluated, after a repair."""
+        with self._lock:
+            self._checkpoint = None
+            self._credits.restart()
+
     def _evaluate_usage(self) -> int:
         pending = self._watched.pending()
         # There are no alerts, or no news.
-        if pending is None or pending.position <= self._checkpoint:
+        if pending is None or (
+            self._checkpoint is not None and pending.position <= self._checkpoint
+        ):
             return 0
         if not pending.is_whole:
             pending = self._read_again(pending)
         found = self._find(pending)
-        triggered = self._record(pending.position, found)
+        triggered = self._record(pending, found)
+        while triggered is None:
+            pending = self._read_again(pending)
+            triggered = self._record(pending, self._find(pending))
         self._watched.evaluated(pending)
         return triggered
 
@@ -90,6 +106,7 @@ class Evaluator:
             fresh.take_in(commit)
         pending = fresh.pending()
         assert pending is not None, "an alert was created before"
+        self._checkpoint = None
         return replace(pending, generation=known.generation)
 
     def _find(self, pending: Pending) -> FoundTriggers:
@@ -111,11 +128,16 @@ class Evaluator:
             self._fired = {each for each in self._fired if each[0] in periods}
         self._periods = periods
 
-    def _record(self, up_to: int, found: FoundTriggers) -> int:
+    def _record(self, pending: Pending, found: FoundTriggers) -> int | None:
+        """Record what was found, and count it; None where the checkpoint was set back."""
         with self._log.writing(self._now) as writing:
             seen = AlertQueries(writing.connection)
             checkpoint = seen.checkpoint()
-            assert checkpoint is not None, "there is an alert"
+            if checkpoint is None:
+                raise StoreDamagedError("table alert_checkpoint", "it has no row")
+            if checkpoint < max(self._checkpoint or 0, pending.checkpoint):
+                return None
+            up_to = pending.position
             recorded = [each for each in found if each[1].event_position > checkpoint]
             if recorded:
                 # The process that moved the checkpoint may have recorded more than is known.

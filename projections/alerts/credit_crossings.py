@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ledger.commits import read_head
+from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import AlertActivated, CreditAlertCreated, CreditAlertTriggered
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -38,11 +39,13 @@ class _Quiet:
 
     Attributes:
         position: up to which the log was evaluated.
+        checkpoint: the position of the checkpoint then.
         start: the instant up to which time was evaluated.
         end: the first instant at which a balance changes; None is never.
     """
 
     position: int
+    checkpoint: int
     start: int
     end: int | None
 
@@ -52,6 +55,7 @@ class CreditFindings:
     """The result of one evaluation.
 
     Attributes:
+        checkpoint: after which they were looked for.
         triggers: in the order in which they happened.
         reached: where the last evaluated entry was recorded.
         facts_position: of the last evaluated fact.
@@ -60,6 +64,7 @@ class CreditFindings:
         quiet: to be kept once the triggers are recorded.
     """
 
+    checkpoint: Occurrence
     triggers: tuple[CreditAlertTriggered, ...]
     reached: Occurrence
     facts_position: int
@@ -78,7 +83,8 @@ class CreditCrossings:
         """Return what triggers up to an instant at or after the last recording."""
         head, credit = read_head(seen.connection), CreditQueries(seen.connection)
         checkpoint = seen.credit_checkpoint()
-        assert checkpoint is not None, "there is an alert"
+        if checkpoint is None:
+            raise StoreDamagedError("table credit_alert_checkpoint", "it has no row")
         facts: list[Fact] = []
         if head.facts_position > checkpoint.position:
             read = read_facts(seen.connection, checkpoint.position, head.position)
@@ -87,7 +93,7 @@ class CreditCrossings:
         quiet = self._quiet_at(checkpoint, facts, now)
         if quiet is None:
             customers.update(credit.turning(checkpoint.instant, now))
-            quiet = _Quiet(position=0, start=0, end=credit.next_turn(now))
+            quiet = _Quiet(position=0, checkpoint=0, start=0, end=credit.next_turn(now))
         found: list[_CreditCrossing] = []
         if customers:
             watches = seen.credit_watches(checkpoint.position)
@@ -95,13 +101,20 @@ class CreditCrossings:
             periods = {period for _, period, _ in found}
             fired = seen.credits_fired(sorted(periods), checkpoint.instant)
             found = [each for each in found if _key(each) not in fired]
+        are_news = bool(found or facts)
         return CreditFindings(
+            checkpoint=checkpoint,
             triggers=tuple(fact for _, _, fact in sorted(found, key=_order)),
             reached=Occurrence(head.recorded_at, head.position),
             facts_position=head.facts_position,
             instant=now,
-            are_news=bool(found or facts),
-            quiet=_Quiet(position=head.position, start=now, end=quiet.end),
+            are_news=are_news,
+            quiet=_Quiet(
+                position=head.position,
+                checkpoint=head.position if are_news else checkpoint.position,
+                start=now,
+                end=quiet.end,
+            ),
         )
 
     def recorded(self, findings: CreditFindings) -> None:
@@ -113,11 +126,15 @@ class CreditCrossings:
     ) -> _Quiet | None:
         """Return the quiet span with new facts; None where it is over or unknown.
 
-        It is unknown where another process moved the checkpoint, the clock went back,
-        or earlier changes may matter to a new alert.
+        It is unknown where another process moved the checkpoint, a repair set it back,
+        the clock went back, or earlier changes may matter to a new alert.
         """
         quiet = self._quiet
-        if quiet is None or now < quiet.start or checkpoint.position > quiet.position:
+        if (
+            quiet is None
+            or now < quiet.start
+            or not quiet.checkpoint <= checkpoint.position <= quiet.position
+        ):
             return None
         end = quiet.end
         for fact in facts:

@@ -41,6 +41,8 @@ class Pending:
             meters, or part of `before`.
         cancellations: by position; some may be part of `before`.
         after: usage with all of it.
+        checkpoint: that of alerts, when the holder began; a lower one now says that it
+            was set back since.
         generation: of the holder; evaluation of an earlier one changes nothing.
         is_whole: whether nothing is missing; else the log is to be read.
     """
@@ -49,6 +51,7 @@ class Pending:
     events: tuple[tuple[int, Held], ...]
     cancellations: Mapping[int, MeterEventCancelled]
     after: UsageView
+    checkpoint: int
     generation: int
     is_whole: bool
 
@@ -75,6 +78,7 @@ class PendingUsage:
         self._before: dict[str, UsageView] = {}
         self._events: list[tuple[int, Held]] = []
         self._cancellations: dict[int, MeterEventCancelled] = {}
+        self._checkpoint = 0
         self._generation = 0
         self._is_whole = True
         self._has_credit_alerts = False
@@ -111,6 +115,7 @@ class PendingUsage:
             self._generation += 1
             # More may be sealed than was evaluated, if the checkpoint was lost.
             self._is_whole = checkpoint is None or checkpoint >= sealed.position
+            self._checkpoint = checkpoint or 0
             for watch in seen.watches(sealed.position):
                 self._begin(watch.alert.alert_id)
 
@@ -154,6 +159,7 @@ class PendingUsage:
                 events=tuple(self._events),
                 cancellations=dict(self._cancellations),
                 after=self._usage.taken_in(),
+                checkpoint=self._checkpoint,
                 generation=self._generation,
                 is_whole=self._is_whole,
             )

@@ -1,8 +1,9 @@
 """The tables of alerts: rows of alerts, periods and triggers, and two checkpoints.
 
 A checkpoint says up to where every trigger has been recorded: one is for usage, one for
-credits. Checkpoints follow from no fact, so they stay when the tables are made anew, or
-the whole log would be evaluated again to find nothing.
+credits. Checkpoints follow from no fact, so they stay when the tables are made anew for
+another release, or the whole log would be evaluated again to find nothing. A repair
+forgets them: one that was moved ahead would hide for ever what was not evaluated.
 """
 
 from decimal import Decimal
@@ -143,7 +144,8 @@ credit_alert_checkpoint = Table(
     Column("position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
 )
-
+CHECKPOINTS = (alert_checkpoint, credit_alert_checkpoint)
+"""The tables that follow from no fact."""
 
 _STATUS = {"status": enum_codec(AlertStatus)}
 USAGE_ALERTS = RowFormat(

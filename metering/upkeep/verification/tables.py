@@ -3,10 +3,12 @@
 `metering rebuild` repairs whatever is named here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ledger.entries import Commit
 from metering.errors import shown
+from projections.alerts.queries import AlertQueries
+from projections.kernels.meters import MeterDefinition
 from projections.refolding import Refolding, RowDifference, TableDifferences
 from projections.schema import RecordedFact
 
@@ -40,6 +42,16 @@ class Tables:
             self._waiting += ((at, recorded_at, fact) for at, fact in facts)
             if len(self._waiting) >= _FACTS_AT_A_TIME:
                 self._fold()
+
+    def alerts(self) -> AlertQueries:
+        """Return the alerts as the commits so far lead to them."""
+        self._fold()
+        return self._refolding.alerts()
+
+    def meters(self) -> Mapping[str, MeterDefinition]:
+        """Return the meters as the commits so far lead to them, by id."""
+        self._fold()
+        return self._refolding.meters()
 
     def problems(self) -> list[str]:
         """Return a sentence for each row that is not what the log leads to."""

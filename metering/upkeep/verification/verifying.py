@@ -10,6 +10,7 @@ from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from metering.arguments.refusals import invalid
 from metering.store.engine import Engine
+from metering.upkeep.verification.alerts import AlertsOnUsage
 from metering.upkeep.verification.chain import Chain
 from metering.upkeep.verification.identifiers import TailIdentifiers
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
@@ -19,6 +20,7 @@ from metering.upkeep.verification.segments import (
     problems_of_sealing,
 )
 from metering.upkeep.verification.tables import Tables
+from projections.alerts.queries import AlertQueries
 from projections.refolding import refolded
 from projections.usage.hourly import HourlyUsage
 
@@ -37,10 +39,14 @@ def verify(
         # Read before more is taken in, so that the replay passes this position.
         with engine.log.read() as connection:
             head = read_head(connection)
+            checkpoint_of_alerts = AlertQueries(connection).checkpoint()
             refolding = closing.enter_context(refolded(connection))
         segments = engine.log.history.segments()
         replay = _Replay(
-            Chain(head, checkpoint), Tables(refolding, head.position), segments
+            Chain(head, checkpoint),
+            Tables(refolding, head.position),
+            segments,
+            checkpoint_of_alerts,
         )
         problems = problems_of_sealing(head, segments, engine.log.head())
         problems += [p for each in segments for p in problems_of_file(engine, each)]
@@ -70,13 +76,18 @@ class _Replay:
     """Gives each commit to all that is folded anew."""
 
     def __init__(
-        self, chain: Chain, tables: Tables, segments: Sequence[Segment]
+        self,
+        chain: Chain,
+        tables: Tables,
+        segments: Sequence[Segment],
+        checkpoint_of_alerts: int | None,
     ) -> None:
         self.chain = chain
         self._tables = tables
         self._labels = CatalogLabels(segments)
         self._identifiers = TailIdentifiers(segments[-1].up_to if segments else 0)
         self._usage = HourlyUsage()
+        self._alerts = AlertsOnUsage(self._usage, checkpoint_of_alerts, tables)
         self._is_usage_wrong = False
 
     def run(self, engine: Engine, progress: StepCallback | None) -> None:
@@ -93,8 +104,8 @@ class _Replay:
         self.chain.take_in(commit, head)
         self._labels.take_in(commit, head)
         self._identifiers.take_in(commit)
-        self._usage.take_in(commit)
         self._tables.take_in(commit)
+        self._alerts.take_in(commit, head)
 
     def problems(self, engine: Engine) -> list[str]:
         """Return how what is stored differs, once the whole log was read."""
@@ -102,4 +113,4 @@ class _Replay:
         problems += self.chain.problems() + self._labels.problems()
         if self._is_usage_wrong:
             problems.append("Hourly usage is not what the log adds up to")
-        return problems + self._tables.problems()
+        return problems + self._tables.problems() + list(self._alerts.problems())
