@@ -294,7 +294,7 @@ class CommitOutcomeUnknownError(LedgerError):
 
 
 class RunsDirectoryError(LedgerError):
-    """The directory for runs cannot be written to."""
+    """The directory for runs cannot be read or written to."""
 
     code = "runs_directory_error"
 

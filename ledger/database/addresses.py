@@ -13,6 +13,7 @@ from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.shown_addresses import is_connection_string, shown_address
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
+from ledger.directories import make_directory
 from ledger.errors import StoreMissingError, StoreUnavailableError
 
 LOG_FILE = "log.db"
@@ -73,7 +74,7 @@ def _make_directory(directory: Path) -> None:
     store, whose first events would be recorded where nobody looks for them.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         others = sorted(each.name for each in directory.iterdir() if _is_other(each))
     except (OSError, ValueError) as error:
         reason = f"its directory cannot be made: {error}"

@@ -75,6 +75,9 @@ _PATIENCE_SECONDS = 5.0
 class translated:  # noqa: N801  # read as a verb after `with`
     """Turns every error of SQLAlchemy and the drivers into one of ours.
 
+    This is the one door: a connection is lent only inside it. What a driver raises by
+    itself, as where a lost connection is opened again, leaves through it as well.
+
     A class, as is `lent_driver`: every append passes them several times, and a generator
     takes three times as long to enter and to leave.
 
@@ -94,21 +97,29 @@ class translated:  # noqa: N801  # read as a verb after `with`
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Raise ours where it was one of theirs."""
-        if isinstance(error, SQLAlchemyError):
+        if isinstance(error, Exception) and _is_of_driver(error):
             waits = self._is_waiting
             raise store_error(self._address, error, is_waiting=waits) from error
 
 
 def store_error(
-    address: str, error: SQLAlchemyError, *, is_waiting: bool = True
+    address: str, error: Exception, *, is_waiting: bool = True, failed: str = ""
 ) -> StoreError | StoreDamagedError:
-    """Make the error of ours that says what a database refused."""
+    """Make the error of ours that says what a database refused.
+
+    Args:
+        address: of the database.
+        error: of SQLAlchemy, or of a driver.
+        is_waiting: whether a statement that ran into its time-out waited for a lock.
+        failed: what could not be done, where the error does not say it.
+    """
     cause = error.orig if isinstance(error, DBAPIError) else error
     reason = " ".join(str(cause).split()) or type(cause).__name__
     if isinstance(error, NoResultFound | MultipleResultsFound):
         return StoreDamagedError(address, "a row that others lead to is not there once")
     if reason.startswith(_NO_UTF_8):
         return StoreDamagedError(address, reason)
+    reason = f"{failed}: {reason}" if failed else reason
     code = _code_of(cause)
     is_full = isinstance(cause, OSError) and cause.errno in _NO_ROOM
     if is_full or code in _FULL:
@@ -117,6 +128,13 @@ def store_error(
     if is_exhausted or code in _BUSY or (code == _QUERY_CANCELED and is_waiting):
         return StoreBusyError(address, reason)
     return StoreUnavailableError(address, reason)
+
+
+def _is_of_driver(error: Exception) -> bool:
+    """Whether an error is SQLAlchemy's or a driver's; psycopg need not be installed."""
+    return isinstance(error, (SQLAlchemyError, sqlite3.Error)) or any(
+        kind.__module__.partition(".")[0] == "psycopg" for kind in type(error).__mro__
+    )
 
 
 def _code_of(cause: BaseException | None) -> str | int | None:

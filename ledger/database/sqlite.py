@@ -14,7 +14,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -28,10 +28,12 @@ from ledger.database.connections import (
     close_connections,
     is_left_to_parent,
     lent_driver,
+    store_error,
     translated,
 )
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.turns import Turn, Turns
+from ledger.directories import sync_directory
 from ledger.errors import (
     StoreBusyError,
     StoreError,
@@ -107,12 +109,14 @@ class SQLiteDatabase:
         self._watching = HeldConnection(self._watched)
         self._writing = HeldConnection(self._writer)
         self._gate = ForkGate(path, self._disconnect)
+        is_new = is_durable and not path.exists()
         with (
             self._gate.passed(),
             translated(self.address),
             self._writer.connect(),
         ):
-            pass
+            if is_new:
+                self._sync_entry()
         self._turns = Turns(path.with_name(path.name + _TURNS_SUFFIX))
 
     @property
@@ -202,22 +206,20 @@ class SQLiteDatabase:
     def sealing(self) -> Iterator[bool]:
         """Take the lock of sealing; yield whether it was free."""
         path = self._path.with_name(self._path.name + _SEALING_SUFFIX)
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            reason = f"its sealing lock cannot be opened: {error}"
-            raise StoreUnavailableError(self.address, reason) from error
-        try:
+        with ExitStack() as held:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            # The child of a fork has the file open as well.
-            fcntl.flock(file, fcntl.LOCK_UN)
-            os.close(file)
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                held.callback(os.close, file)
+                is_ours = _is_locked(file)
+            except OSError as error:
+                reason = f"its sealing lock cannot be taken: {error}"
+                raise StoreUnavailableError(self.address, reason) from error
+            try:
+                yield is_ours
+            finally:
+                # The child of a fork has the file open as well.
+                with suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_UN)
 
     def reclaim(self) -> None:
         """Give space back to the file system, after much was deleted."""
@@ -249,6 +251,14 @@ class SQLiteDatabase:
             for engine in (self._watched, self._reader, self._writer):
                 close_connections(engine)
             self._turns.close()
+
+    def _sync_entry(self) -> None:
+        """Bring to disk that there is the file; SQLite brings what is in it."""
+        try:
+            sync_directory(self._path.parent)
+        except OSError as error:
+            reason = f"its directory cannot be brought to disk: {error}"
+            raise StoreUnavailableError(self.address, reason) from error
 
     def _disconnect(self) -> None:
         """Close all connections, of which none is in use; the next use opens others."""
@@ -297,8 +307,8 @@ class SQLiteDatabase:
                 fold = "PRAGMA wal_checkpoint(PASSIVE)"
                 _driver_of(connection).execute(fold).fetchone()
             except sqlite3.Error as error:
-                reason = f"its write-ahead log cannot be folded into it: {error}"
-                raise StoreUnavailableError(self.address, reason) from error
+                failed = "its write-ahead log cannot be folded into it"
+                raise store_error(self.address, error, failed=failed) from error
             finally:
                 lock.rollback()
         self._unfolded_bytes = self._unfolded_rows = 0
@@ -362,6 +372,15 @@ class _naming_holder(translated):  # noqa: N801  # as what it derives from
             held = f"{busy.reason}; process {holder.process} began to write"
             reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
             raise StoreBusyError(self._address, reason) from busy
+
+
+def _is_locked(file: int) -> bool:
+    """Take the lock of a file, and return whether it was free."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

@@ -10,10 +10,11 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ledger.errors import RunsDirectoryError
+from ledger.directories import make_directory
+from ledger.runs.files import working_in
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 
@@ -33,15 +34,14 @@ def building(directory: Path, kind: str, *, patience: float) -> Iterator[bool]:
     Raises:
         RunsDirectoryError: the directory cannot be written to.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
+    with working_in(directory):
+        make_directory(directory)
         lock = os.open(directory / f".{kind}.lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise RunsDirectoryError(str(directory), str(error)) from error
     try:
         yield _is_locked(lock, time.monotonic() + patience)
     finally:
-        os.close(lock)
+        with suppress(OSError):
+            os.close(lock)
 
 
 def _is_locked(lock: int, deadline: float) -> bool:

@@ -9,7 +9,8 @@ torn is found out and made again.
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from xxhash import xxh3_128
 
+from ledger.directories import make_directory
 from ledger.errors import RunsDirectoryError
 from ledger.usage.columns import column_of, numbers_of
 
@@ -100,8 +102,8 @@ def write_run(directory: Path, identity: RunIdentity, columns: RunColumns) -> Ma
         RunsDirectoryError: there is no room, or no permission.
     """
     temporary = directory / f".{identity}-{secrets.token_hex(8)}.tmp"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
+    with working_in(directory):
+        make_directory(directory)
         try:
             _write(temporary, identity, columns)
             content = _mapped(temporary)
@@ -109,8 +111,6 @@ def write_run(directory: Path, identity: RunIdentity, columns: RunColumns) -> Ma
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunsDirectoryError(str(directory), str(error)) from error
     return MappedRun(identity, path, _row_of(content))
 
 
@@ -131,14 +131,58 @@ def open_run(path: Path) -> MappedRun | None:
     return MappedRun(identity, path, row)
 
 
+@contextmanager
+def working_in(directory: Path) -> Iterator[None]:
+    """Turn every error of the system into one that names the directory of runs.
+
+    Raises:
+        RunsDirectoryError: the block raised an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunsDirectoryError(str(directory), str(error)) from error
+
+
 def runs_in(directory: Path, kind: str) -> list[Path]:
-    """List the files of a kind of run that were written to their end."""
-    return sorted(directory.glob(f"{kind}-*.arrow"))
+    """List the files of a kind of run that were written to their end.
+
+    Raises:
+        RunsDirectoryError: the directory cannot be read.
+    """
+    with working_in(directory):
+        return sorted(directory.glob(f"{kind}-*.arrow"))
+
+
+def files_of(directory: Path, identity: RunIdentity) -> list[Path]:
+    """List the files that say that they are a run.
+
+    Raises:
+        RunsDirectoryError: the directory cannot be read.
+    """
+    with working_in(directory):
+        return sorted(directory.glob(f"{identity}-*.arrow"))
 
 
 def unfinished_in(directory: Path, kind: str) -> list[Path]:
-    """List unfinished files: abandoned, unless a process is building."""
-    return sorted(directory.glob(f".{kind}-*.tmp"))
+    """List unfinished files: abandoned, unless a process is building.
+
+    Raises:
+        RunsDirectoryError: the directory cannot be read.
+    """
+    with working_in(directory):
+        return sorted(directory.glob(f".{kind}-*.tmp"))
+
+
+def remove_all(directory: Path, kind: str) -> None:
+    """Remove the files of a kind of run that were written to their end.
+
+    Raises:
+        RunsDirectoryError: one of them cannot be removed.
+    """
+    with working_in(directory):
+        for path in runs_in(directory, kind):
+            path.unlink(missing_ok=True)
 
 
 def identity_of(name: str) -> RunIdentity | None:

@@ -41,8 +41,10 @@ from ledger.runs.files import (
     MappedRun,
     RunColumns,
     RunIdentity,
+    files_of,
     identity_of,
     open_run,
+    remove_all,
     runs_in,
     unfinished_in,
     write_run,
@@ -102,12 +104,7 @@ class KeptPassages:
             self._kept = []
             self._forget_waiting()
             if self._directory is not None:
-                try:
-                    for path in runs_in(self._directory, _KIND):
-                        path.unlink(missing_ok=True)
-                except OSError as error:
-                    place = str(self._directory)
-                    raise RunsDirectoryError(place, str(error)) from error
+                remove_all(self._directory, _KIND)
 
     # Reading.
 
@@ -186,7 +183,7 @@ class KeptPassages:
             # The log went another way than this process: rows say where they part.
             return []
         found = []
-        for path in runs_in(self._directory, _KIND):
+        for path in self._readable():
             identity = identity_of(path.name)
             if (
                 identity is None
@@ -205,6 +202,15 @@ class KeptPassages:
             found,
             key=lambda kept: (kept.passage.first_position, -kept.head.position),
         )
+
+    def _readable(self) -> list[Path]:
+        """List the files, none where the directory cannot be read: rows are."""
+        assert self._directory is not None, "there is a directory"
+        try:
+            return runs_in(self._directory, _KIND)
+        except RunsDirectoryError as error:
+            _LOG.info("what is kept of the tail is not used: %s", error)
+            return []
 
     # Keeping.
 
@@ -261,12 +267,12 @@ class KeptPassages:
         identity = RunIdentity.of(
             _KIND, _VERSION, passage.first_position - 1, head.position, head.digest
         )
-        for path in sorted(self._directory.glob(f"{identity}-*.arrow")):
-            # Another process was faster.
-            run = open_run(path)
-            if run is not None and _kept_in(run, head).head.digest == head.digest:
-                return _kept_in(run, head)
         try:
+            for path in files_of(self._directory, identity):
+                # Another process was faster.
+                run = open_run(path)
+                if run is not None and _kept_in(run, head).head.digest == head.digest:
+                    return _kept_in(run, head)
             with building(self._directory, _KIND, patience=0) as is_alone:
                 run = write_run(self._directory, identity, _columns(passage, head))
                 if is_alone:

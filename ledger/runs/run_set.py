@@ -19,8 +19,10 @@ from ledger.runs.files import (
     MappedRun,
     RunColumns,
     RunIdentity,
+    files_of,
     identity_of,
     open_run,
+    remove_all,
     runs_in,
     unfinished_in,
     write_run,
@@ -100,11 +102,7 @@ class RunSet(Generic[RunT]):
         """
         with self._lock:
             self._opened = {}
-            try:
-                for path in runs_in(self._directory, self._kind.name):
-                    path.unlink(missing_ok=True)
-            except OSError as error:
-                raise RunsDirectoryError(str(self._directory), str(error)) from error
+            remove_all(self._directory, self._kind.name)
 
     def _identity(self, stretch: Stretch) -> RunIdentity:
         return RunIdentity.of(
@@ -123,7 +121,7 @@ class RunSet(Generic[RunT]):
         if identity in self._opened:
             return True
         # Listed anew for each, as other processes merge and sweep meanwhile.
-        for path in sorted(self._directory.glob(f"{identity}-*")):
+        for path in files_of(self._directory, identity):
             file = open_run(path)
             if file is not None:
                 self._open(file)
@@ -183,20 +181,18 @@ class RunSet(Generic[RunT]):
     # Sweeping.
 
     def _sweep(self, up_to: int) -> None:
-        """Remove runs that a process at this head no longer needs."""
-        leftovers = [
-            path
-            for path in runs_in(self._directory, self._kind.name)
-            if self._is_leftover(path, up_to)
-        ]
-        leftovers += unfinished_in(self._directory, self._kind.name)
-        if leftovers:
-            with (
-                suppress(OSError, RunsDirectoryError),
-                building(self._directory, self._kind.name, patience=0) as is_alone,
-            ):
-                for path in leftovers if is_alone else ():
-                    path.unlink(missing_ok=True)
+        """Remove runs that a process at this head no longer needs, if it can."""
+        with suppress(OSError, RunsDirectoryError):
+            leftovers = [
+                path
+                for path in runs_in(self._directory, self._kind.name)
+                if self._is_leftover(path, up_to)
+            ]
+            leftovers += unfinished_in(self._directory, self._kind.name)
+            if leftovers:
+                with building(self._directory, self._kind.name, patience=0) as is_alone:
+                    for path in leftovers if is_alone else ():
+                        path.unlink(missing_ok=True)
 
     def _is_leftover(self, path: Path, up_to: int) -> bool:
         identity = identity_of(path.name)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ledger.directories import make_directory, sync_directory
 from ledger.errors import (
     SegmentDamagedError,
     SegmentMissingError,
@@ -62,7 +63,7 @@ class DirectoryStore:
         """Store a file; it becomes visible as a whole or not at all."""
         path = self._path_of(name)
         with self._translated():
-            self._make_directory()
+            make_directory(self._directory)
             temporary, file = self._begin(name)
             try:
                 with file:
@@ -139,16 +140,6 @@ class DirectoryStore:
                     each.name for each in entries if each.is_file(follow_symlinks=False)
                 ]
 
-    def _make_directory(self) -> None:
-        made = [
-            each
-            for each in (self._directory, *self._directory.parents)
-            if not each.exists()
-        ]
-        self._directory.mkdir(parents=True, exist_ok=True)
-        for each in made:
-            sync_directory(each.parent)
-
     def _begin(self, name: str) -> tuple[Path, BufferedWriter]:
         """Create an empty file that no sweep removes before it is closed."""
         while True:
@@ -198,14 +189,5 @@ def _remove_unless_locked(path: Path) -> None:
     except BlockingIOError:
         # Its writer lives.
         return
-    finally:
-        os.close(descriptor)
-
-
-def sync_directory(directory: Path) -> None:
-    """Bring to disk which files a directory has."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from ledger.appending.group_commit import GroupCommit
+from ledger.directories import make_directory
 from ledger.errors import StoreClosedError, StoreError, StoreFullError
-from ledger.segments.directory import sync_directory
 from metering.recording.buffer import TAKEN_AT_A_TIME
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.recording.spool_files import (
@@ -61,8 +61,7 @@ class Spool:
         self._left_alone: set[Path] = set()
         self._is_closed = False
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            sync_directory(directory.parent)
+            make_directory(directory)
         except OSError as error:
             raise refusal_of(error, directory) from error
         self._file: SpoolFile | None = SpoolFile.create(directory, epoch)

@@ -21,8 +21,8 @@ from weakref import WeakSet
 
 import msgspec
 
+from ledger.directories import sync_directory
 from ledger.errors import StoreFullError, StoreUnavailableError
-from ledger.segments.directory import sync_directory
 from metering.recording.events import HeldEvent
 
 SUFFIX = ".spool"
