@@ -13,6 +13,7 @@ import pyarrow as pa
 from ledger.errors import SegmentDamagedError, SegmentMissingError
 from ledger.segments.entry import Segment
 from ledger.segments.in_database import DatabaseStore
+from ledger.segments.parts import unavailable
 from ledger.segments.store import SegmentStore
 
 
@@ -45,6 +46,8 @@ class MovingStore:
                 content = file.read_buffer()
         except SegmentMissingError:
             return False
+        except OSError as error:
+            raise unavailable(self._origin.url, segment.name, error) from error
         if hashlib.sha256(content).digest() != segment.sha256:
             raise SegmentDamagedError(
                 segment.name, "what is in the database is not what was sealed"

@@ -5,6 +5,11 @@ bit could otherwise become another number, and checking whole files would read t
 where two are asked for. In object stores a part would have to be fetched twice, so the
 footer is compared there, and pages by checksums of their own.
 
+What differs is read a second time before it is called damaged. An error of the system,
+which has a number, says nothing of what is stored: a disk that stumbled, a network that
+was cut, no free descriptor. To take the one for the other would send an operator to his
+backups for nothing, or have a broken file read for ever.
+
 Checksums are XXH3-64, big-endian: the footer's, then those of the columns of the first
 group in the order of the file, and so on.
 """
@@ -17,8 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_64_digest
 
-from ledger.errors import SegmentDamagedError
+from ledger.errors import (
+    SegmentDamagedError,
+    SegmentStoreError,
+    SegmentStoreUnavailableError,
+)
 from ledger.segments.layout import SEGMENT, WORDS, leaves_of
+
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+"""What reading a file may raise that was changed, or that cannot be read now."""
 
 _CHECKSUM_BYTES = 8
 # The length of the footer, and the four letters that end a Parquet file.
@@ -28,6 +40,28 @@ _LEAVES = [leaf for name in SEGMENT.names for leaf in leaves_of(name)]
 _LEAVES_BY_NAME = {
     name: [_LEAVES.index(leaf) for leaf in leaves_of(name)] for name in SEGMENT.names
 }
+
+
+def is_of_system(error: BaseException) -> bool:
+    """Whether an error is the operating system's; those of decoders have no number."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
+def unavailable(place: str, name: str, error: Exception) -> SegmentStoreError:
+    """Make the error of a segment that cannot be read now."""
+    reason = f"{name} cannot be read, {_words(error)}; try again"
+    return SegmentStoreUnavailableError(place, reason)
+
+
+def fault_of(place: str, name: str, error: Exception) -> SegmentStoreError:
+    """Judge an error of `UNREADABLE` that a local file raised."""
+    if is_of_system(error):
+        return unavailable(place, name, error)
+    return SegmentDamagedError(name, _words(error))
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def checksums_of(content: pa.Buffer) -> bytes:
@@ -50,9 +84,13 @@ def read_metadata(file: pa.NativeFile, name: str, checksums: bytes) -> pq.FileMe
     Raises:
         SegmentDamagedError: it is not what was sealed.
     """
+    wanted = checksums[:_CHECKSUM_BYTES]
     footer = _read_footer(file)
-    if xxh3_64_digest(memoryview(footer)) != checksums[:_CHECKSUM_BYTES]:
-        raise SegmentDamagedError(name, "its footer is not what was sealed")
+    if xxh3_64_digest(memoryview(footer)) != wanted:
+        # A disk may hand out something else once.
+        footer = _read_footer(file)
+        if xxh3_64_digest(memoryview(footer)) != wanted:
+            raise SegmentDamagedError(name, "its footer is not what was sealed")
     return pq.read_metadata(pa.BufferReader(footer))
 
 
@@ -107,12 +145,16 @@ class PartsFile:
         leaves = [leaf for name in columns for leaf in _LEAVES_BY_NAME[name]]
         for group in groups:
             for leaf in leaves:
-                start, end = _bounds(self.metadata, group, leaf)
-                found = xxh3_64_digest(self._source.read_at(end - start, start))
-                at = (1 + group * len(_LEAVES) + leaf) * _CHECKSUM_BYTES
-                if found != self._checksums[at : at + _CHECKSUM_BYTES]:
+                # Read a second time before it is called damaged.
+                if not (self._is_sealed(group, leaf) or self._is_sealed(group, leaf)):
                     reason = f"{_LEAVES[leaf]} of group {group} is not what was sealed"
                     raise SegmentDamagedError(self._name, reason)
+
+    def _is_sealed(self, group: int, leaf: int) -> bool:
+        start, end = _bounds(self.metadata, group, leaf)
+        found = xxh3_64_digest(self._source.read_at(end - start, start))
+        at = (1 + group * len(_LEAVES) + leaf) * _CHECKSUM_BYTES
+        return found == self._checksums[at : at + _CHECKSUM_BYTES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,17 +175,25 @@ class LocalFile:
 
     @contextmanager
     def opened(self) -> Iterator[PartsFile]:
-        """Open the file."""
+        """Open the file.
+
+        Raises:
+            SegmentDamagedError: what is read of it is not what was sealed.
+            SegmentStoreUnavailableError: it cannot be read now.
+        """
         # Not mapped: what is read of a long log would count as memory of the process,
         # and a file that is cut short would end it.
-        with pa.OSFile(self.path) as source:
-            yield PartsFile(
-                source,
-                name=self.name,
-                checksums=self.checksums,
-                metadata=self.metadata,
-                is_local=True,
-            )
+        try:
+            with pa.OSFile(self.path) as source:
+                yield PartsFile(
+                    source,
+                    name=self.name,
+                    checksums=self.checksums,
+                    metadata=self.metadata,
+                    is_local=True,
+                )
+        except UNREADABLE as error:
+            raise fault_of(self.path, self.name, error) from error
 
 
 def _bounds(metadata: pq.FileMetaData, group: int, leaf: int) -> tuple[int, int]:

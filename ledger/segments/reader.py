@@ -1,24 +1,18 @@
 """Reading segments: by series, by position, by commit. Nothing in a file is trusted.
 
-`ledger.segments.parts` checks files as they are read.
+`ledger.segments.parts` checks files as they are read, and `ledger.segments.open_files`
+judges what cannot be read.
 """
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger.errors import (
-    SegmentDamagedError,
-    SegmentStoreUnavailableError,
-)
-from ledger.segments.directory import DirectoryStore
+from ledger.errors import SegmentDamagedError
 from ledger.segments.entry import Segment, overlapping
 from ledger.segments.files import EVENTS, KEYS, RowMap, SegmentFile, SegmentRows
 from ledger.segments.layout import (
@@ -29,22 +23,17 @@ from ledger.segments.layout import (
     usage_batch_of,
     usage_of_commits,
 )
-from ledger.segments.parts import LocalFile, PartsFile, checksums_of, read_metadata
+from ledger.segments.open_files import OpenFiles, keep
+from ledger.segments.parts import LocalFile, checksums_of, read_metadata
 from ledger.segments.store import SegmentStore
 from ledger.usage.columns import take_rows, timestamps_of
 from ledger.usage.rows import UsageEvents
 
 SERIES = ("position", "timestamp", "value")
 
-_FILES_KEPT_OPEN = 256
 _ROW_MAPS_KEPT = 16
 _ROWS_FOUND_KEPT = 16
 _GROUPS_KEPT = 8
-_NameT = TypeVar("_NameT")
-_KeptT = TypeVar("_KeptT")
-# What reading a file that was changed may raise.
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
-
 
 _RowsAsked = tuple[str, str | None, str | None, tuple[int, int]]
 
@@ -58,8 +47,8 @@ class SegmentReader:
 
     def __init__(self, store: SegmentStore) -> None:
         self._store = store
+        self._files = OpenFiles(store)
         self._lock = threading.Lock()
-        self._files: OrderedDict[str, SegmentFile] = OrderedDict()
         self._rows: OrderedDict[str, RowMap] = OrderedDict()
         self._found: OrderedDict[_RowsAsked, SegmentRows] = OrderedDict()
         self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
@@ -78,9 +67,9 @@ class SegmentReader:
 
         Raises:
             SegmentMissingError: the file is not there.
+            SegmentStoreUnavailableError: it cannot be read now.
         """
-        with self._store.open(segment.name) as file:
-            return file.read_buffer()
+        return self._files.judged(segment, lambda: self._files.content(segment))
 
     def table(self, segment: Segment, columns: Sequence[str]) -> pa.Table:
         """Read columns of a whole segment, in its own order.
@@ -88,9 +77,9 @@ class SegmentReader:
         Raises:
             SegmentMissingError: the file is not there.
             SegmentDamagedError: the file is not what was sealed.
+            SegmentStoreUnavailableError: it cannot be read now.
         """
-        with self._reading(segment) as file:
-            return file.read(columns)
+        return self._files.read(segment, lambda file: file.read(columns))
 
     def is_local(self, segment: Segment) -> bool:
         """Whether the file of a segment is on this machine.
@@ -110,22 +99,31 @@ class SegmentReader:
         path = self._store.path(segment.name)
         if path is None:
             return None
-        with self._translated(segment), self._source(segment) as source:
-            return LocalFile(
-                path=path,
-                name=segment.name,
-                checksums=segment.checksums,
-                metadata=read_metadata(source, segment.name, segment.checksums),
-            )
+
+        def found() -> LocalFile:
+            with self._files.source(segment) as source:
+                return LocalFile(
+                    path=path,
+                    name=segment.name,
+                    checksums=segment.checksums,
+                    metadata=read_metadata(source, segment.name, segment.checksums),
+                )
+
+        return self._files.judged(segment, found)
 
     def source(self, segment: Segment) -> pa.NativeFile:
         """Open a segment's file for another reader; all of a local one is checked."""
-        source, path = self._source(segment), self._store.path(segment.name)
-        if path is not None:
-            # Mapped, which needs no copy.
-            with self._translated(segment), pa.memory_map(path) as mapped:
-                check_content(segment, mapped.read_buffer())
-        return source
+        path = self._store.path(segment.name)
+
+        def opened() -> pa.NativeFile:
+            source = self._files.source(segment)
+            if path is not None:
+                # Mapped, which needs no copy.
+                with pa.memory_map(path) as mapped:
+                    check_content(segment, mapped.read_buffer())
+            return source
+
+        return self._files.judged(segment, opened)
 
     def of_series(
         self,
@@ -160,23 +158,29 @@ class SegmentReader:
 
         Groups of rows that cannot hold any are not read.
         """
-        with self._reading(segment) as file:
+
+        def read(file: SegmentFile) -> tuple[pa.Table, str | None, str | None] | None:
             groups = file.groups_that_may_hold(event_name, customer, times)
             if not groups:
-                return _no_rows(columns)
+                return None
             # A word that every row has does not select.
             names, customers = file.words_of(groups)
-            event_name = None if names == {event_name} else event_name
-            customer = None if customers == {customer} else customer
+            name = None if names == {event_name} else event_name
+            whose = None if customers == {customer} else customer
             keys = [
                 "timestamp",
-                *(["event_name"] if event_name is not None else []),
-                *(["customer"] if customer is not None else []),
+                *(["event_name"] if name is not None else []),
+                *(["customer"] if whose is not None else []),
             ]
             wanted = list(dict.fromkeys((*columns, *keys)))
-            table = file.read(wanted, groups)
+            return file.read(wanted, groups), name, whose
+
+        found = self._files.read(segment, read)
+        if found is None:
+            return _no_rows(columns)
+        table, name, whose = found
         (batch,) = table.unify_dictionaries().combine_chunks().to_batches()
-        rows = row_numbers(batch, timestamps_of(batch), event_name, customer, times)
+        rows = row_numbers(batch, timestamps_of(batch), name, whose, times)
         return pa.Table.from_batches([batch.take(pa.array(rows))]).select(list(columns))
 
     def rows_where(
@@ -193,7 +197,7 @@ class SegmentReader:
         if found is None:
             found = self._find_rows(segment, event_name, customer, times)
         with self._lock:
-            _keep(self._found, wanted, found, _ROWS_FOUND_KEPT)
+            keep(self._found, wanted, found, _ROWS_FOUND_KEPT)
         return found
 
     def _find_rows(
@@ -203,11 +207,13 @@ class SegmentReader:
         customer: str | None,
         times: tuple[int, int],
     ) -> SegmentRows:
-        with self._reading(segment) as file:
+
+        def read(file: SegmentFile) -> tuple[pa.Table, np.ndarray]:
             groups = file.groups_that_may_hold(event_name, customer, times)
-            numbers = file.rows_of(groups)
-            table = file.read(("position", *KEYS), groups)
-        if not groups:
+            return file.read(("position", *KEYS), groups), file.rows_of(groups)
+
+        table, numbers = self._files.read(segment, read)
+        if not len(numbers):
             return SegmentRows(positions=numbers, rows=numbers)
         (batch,) = table.unify_dictionaries().combine_chunks().to_batches()
         rows = row_numbers(batch, timestamps_of(batch), event_name, customer, times)
@@ -222,8 +228,9 @@ class SegmentReader:
 
         The groups of rows that were read last are kept: the next page is likely there.
         """
-        parts, places = [], []
-        with self._reading(segment) as file:
+
+        def read(file: SegmentFile) -> tuple[list[pa.Table], list[np.ndarray]]:
+            parts, places = [], []
             for group, at, within in file.groups_of(rows):
                 kept = segment.name, group
                 with self._lock:
@@ -231,9 +238,12 @@ class SegmentReader:
                 if table is None:
                     table = file.read(EVENTS, [group])
                 with self._lock:
-                    _keep(self._groups, kept, table, _GROUPS_KEPT)
+                    keep(self._groups, kept, table, _GROUPS_KEPT)
                 parts.append(table.take(pa.array(within)))
                 places.append(at)
+            return parts, places
+
+        parts, places = self._files.read(segment, read)
         order = np.argsort(np.concatenate(places), kind="stable")
         found = pa.concat_tables(parts).unify_dictionaries().take(pa.array(order))
         recorded_at = found.column("recorded_at").cast(pa.int64()).to_numpy()
@@ -251,8 +261,7 @@ class SegmentReader:
             LogDamagedError: a position holds no meter event.
         """
         rows = self._rows_of(segment).find(positions)
-        with self._reading(segment) as file:
-            table = file.at_rows(rows)
+        table = self._files.read(segment, lambda file: file.at_rows(rows))
         recorded_at = table.column("recorded_at").combine_chunks().view(pa.int64())
         return (
             take_rows(usage_batch_of(table), np.arange(len(rows))),
@@ -261,11 +270,14 @@ class SegmentReader:
 
     def boundaries(self, segment: Segment) -> Boundaries:
         """Read where the commits of a segment begin."""
-        with self._reading(segment) as file:
+
+        def read(file: SegmentFile) -> Boundaries:
             inscription = read_inscription(file.metadata, segment.name)
             if (inscription.after, inscription.up_to) != (segment.after, segment.up_to):
                 raise SegmentDamagedError(segment.name, "it holds other positions")
             return read_boundaries(inscription)
+
+        return self._files.read(segment, read)
 
     def commits(self, segment: Segment) -> Iterator[tuple[int, int, UsageEvents]]:
         """Read the commits of a segment in the log's order.
@@ -288,65 +300,8 @@ class SegmentReader:
         if rows is None:
             rows = RowMap(self.table(segment, ["position"]).column(0).to_numpy())
         with self._lock:
-            _keep(self._rows, segment.name, rows, _ROW_MAPS_KEPT)
+            keep(self._rows, segment.name, rows, _ROW_MAPS_KEPT)
         return rows
-
-    @contextmanager
-    def _reading(self, segment: Segment) -> Iterator[SegmentFile]:
-        with self._translated(segment):
-            file = self._open(segment)
-            with file.lock:
-                yield file
-
-    @contextmanager
-    def _translated(self, segment: Segment) -> Iterator[None]:
-        try:
-            yield
-        except _UNREADABLE as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if self._is_out_of_reach(segment, error):
-                raise SegmentStoreUnavailableError(self.url, reason) from error
-            raise SegmentDamagedError(segment.name, reason) from error
-
-    def _is_out_of_reach(self, segment: Segment, error: Exception) -> bool:
-        """Distinguish a lost connection from a broken file.
-
-        Both are an `OSError` without a number, so the whole file is read once more.
-        """
-        if isinstance(self._store, DirectoryStore) or not isinstance(error, OSError):
-            return False
-        try:
-            content = self.content(segment)
-        except OSError:
-            return True
-        return hashlib.sha256(content).digest() == segment.sha256
-
-    def _open(self, segment: Segment) -> SegmentFile:
-        with self._lock:
-            file = self._files.get(segment.name)
-        if file is None:
-            source = self._source(segment)
-            parts = PartsFile(
-                source,
-                name=segment.name,
-                checksums=segment.checksums,
-                metadata=read_metadata(source, segment.name, segment.checksums),
-                is_local=self._store.path(segment.name) is not None,
-            )
-            file = SegmentFile(parts, segment)
-        with self._lock:
-            _keep(self._files, segment.name, file, _FILES_KEPT_OPEN)
-        return file
-
-    def _source(self, segment: Segment) -> pa.NativeFile:
-        """Open a file, of the size that was sealed."""
-        source = self._store.open(segment.name)
-        if source.size() != segment.byte_count:
-            size = source.size()
-            source.close()
-            reason = f"{segment.byte_count} bytes were sealed, {size} are stored"
-            raise SegmentDamagedError(segment.name, reason)
-        return source
 
 
 def check_content(segment: Segment, content: pa.Buffer) -> None:
@@ -357,15 +312,6 @@ def check_content(segment: Segment, content: pa.Buffer) -> None:
     """
     if checksums_of(content) != segment.checksums:
         raise SegmentDamagedError(segment.name, "what is stored is not what was sealed")
-
-
-def _keep(
-    kept: OrderedDict[_NameT, _KeptT], name: _NameT, value: _KeptT, most: int
-) -> None:
-    kept[name] = value
-    kept.move_to_end(name)
-    if len(kept) > most:
-        kept.popitem(last=False)
 
 
 def _no_rows(columns: Sequence[str]) -> pa.Table:

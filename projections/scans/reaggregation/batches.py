@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ledger.errors import SegmentDamagedError
 from ledger.segments.layout import SEGMENT
 from ledger.segments.parts import LocalFile
 from projections.scans.reaggregation.columns import (
@@ -118,12 +117,7 @@ def _read(
                 columns["position"] = None
             constants = group.constants()
             to_read = [name for name in columns if name not in constants]
-            try:
-                table = parts.read([group.index], to_read)
-            except (OSError, pa.ArrowException) as error:
-                reason = " ".join(str(error).split())
-                raise SegmentDamagedError(file.name, reason) from error
-            yield arrays_of(table) | constants
+            yield arrays_of(parts.read([group.index], to_read)) | constants
 
 
 class _Group:
