@@ -10,9 +10,10 @@ from sqlalchemy import (
     Update,
     bindparam,
     case,
+    delete,
+    extract,
     func,
     insert,
-    literal,
     literal_column,
     select,
     update,
@@ -21,7 +22,8 @@ from sqlalchemy import (
 from ledger.database.connections import DriverStatement
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import LogDamagedError
-from ledger.schema import log_commit, log_head, log_upgrade
+from ledger.facts.instants import Correction, LogTime
+from ledger.schema import log_commit, log_correction, log_head, log_upgrade
 
 
 class CommitRow(NamedTuple):
@@ -39,6 +41,7 @@ class CommitRow(NamedTuple):
 # The driver converts nothing, and SQLite keeps a value of any type in any column.
 _TYPES_OF_HEAD = (int, int, int, int, bytes, str)
 _TYPES_OF_COMMIT = (int, int, str, int, bytes, bytes, bytes)
+_LAST = 2**62
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
 ONE_TRIP_BYTES = 64 << 10
@@ -120,15 +123,20 @@ _COMMITS_AT = _COMMITS.where(
 ).order_by(log_commit.c.first_position)
 _POSITION_AT = select(
     func.coalesce(
-        func.max(log_commit.c.first_position + log_commit.c.entry_count - 1), 0
+        func.max(log_commit.c.first_position + log_commit.c.entry_count - 1),
+        bindparam("after", type_=BigInteger()),
     )
-).where(log_commit.c.recorded_at <= bindparam("instant"))
+).where(
+    log_commit.c.recorded_at <= bindparam("instant"),
+    log_commit.c.first_position > bindparam("after"),
+    log_commit.c.first_position <= bindparam("up_to"),
+)
 
 
 def _bisection() -> Select[Any]:
     """Bisect the positions up to `end`, in which commits lie in the order of time."""
     bounds = select(
-        literal(0, BigInteger()).label("low"),
+        bindparam("start", type_=BigInteger()).label("low"),
         bindparam("end", type_=BigInteger()).label("high"),
     ).cte("bounds", recursive=True)
     middle = (bounds.c.low + bounds.c.high + 1) // 2
@@ -151,6 +159,9 @@ def _bisection() -> Select[Any]:
 
 
 _FACTS_BY = _bisection()
+_CORRECTIONS = select(
+    log_correction.c.position, log_correction.c.corrected_to, log_correction.c.after
+).order_by(log_correction.c.position)
 _COMMIT_HOLDING = (
     _COMMITS.where(log_commit.c.first_position <= bindparam("position"))
     .order_by(log_commit.c.first_position.desc())
@@ -197,6 +208,17 @@ def read_head(connection: Connection) -> Head:
         epoch=epoch,
         sealed_position=sealed_position,
     )
+
+
+def server_time(connection: Connection) -> int | None:
+    """Return the time by the clock of the database's server, None where it has none.
+
+    In microseconds since 1970 UTC.
+    """
+    if connection.dialect.name != "postgresql":
+        return None
+    seconds = extract("epoch", func.clock_timestamp())
+    return int(connection.execute(select(seconds * 1_000_000)).scalar_one())
 
 
 def append_commit(
@@ -298,7 +320,13 @@ def commit_holding(connection: Connection, position: int) -> CommitRow | None:
 
 def position_at(connection: Connection, instant: int) -> int:
     """Find the last position recorded by an instant among the commits that are rows."""
-    return int(connection.execute(_POSITION_AT, {"instant": instant}).scalar_one())
+    after, up_to = log_time(connection).stretch_at(instant)
+    given = {
+        "instant": instant,
+        "after": after,
+        "up_to": _LAST if up_to is None else up_to,
+    }
+    return int(connection.execute(_POSITION_AT, given).scalar_one())
 
 
 def position_before(connection: Connection, format_version: int) -> int:
@@ -314,8 +342,26 @@ def facts_recorded_by(connection: Connection, instant: int) -> int:
 
     Rows of facts stay, so it does not matter which usage lies in segments.
     """
-    given = {"instant": instant, "end": read_head(connection).position}
+    start, end = log_time(connection).stretch_at(instant)
+    end = read_head(connection).position if end is None else end
+    given = {"instant": instant, "start": start, "end": end}
     return int(connection.execute(_FACTS_BY, given).scalar_one())
+
+
+def log_time(connection: Connection) -> LogTime:
+    """Read how the log's time was corrected."""
+    rows = connection.execute(_CORRECTIONS)
+    return LogTime(tuple(Correction(*row) for row in rows))
+
+
+def insert_correction(connection: Connection, correction: Correction) -> None:
+    """Keep a correction of the log's time, under the write lock."""
+    connection.execute(insert(log_correction), correction._asdict())
+
+
+def clear_corrections(connection: Connection) -> None:
+    """Forget all corrections, to find them again in the log."""
+    connection.execute(delete(log_correction))
 
 
 def _in_portions(

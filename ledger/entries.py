@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.alerts import WatchingFact
+from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import MeterFact
 from ledger.facts.union import Fact
 from ledger.usage.columns import (
@@ -39,8 +40,9 @@ BYTES_AT_MOST = 64 << 20
 _COMMITS_AT_MOST = 1 << 10
 # Fewer cost as much as columns as they do one by one.
 _COMMITS_AT_LEAST = 16
-# They say what the events after them mean, so they are part of no passage.
-_APART = (*MeterFact.__args__, *WatchingFact.__args__)
+# They say what the events after them mean, or when those before them were recorded, so
+# they are part of no passage.
+_APART = (*MeterFact.__args__, *WatchingFact.__args__, LogTimeCorrected)
 
 
 HeadT = TypeVar("HeadT", bound="Head | None")
@@ -84,8 +86,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         first_position: position of the first entry; the others follow without gaps.
-        recorded_at: when the log accepted it, microseconds since 1970 UTC, never less
-            than that of the commit before.
+        recorded_at: when the log accepted it, microseconds since 1970 UTC; less than
+            that of the commit before only where it corrects the log's time. When it
+            counts as recorded says `ledger.facts.instants`.
         content: meter events, or facts.
         content_digest: digest of the content alone.
         digest: hash chain up to and including this commit.

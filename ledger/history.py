@@ -7,7 +7,9 @@ meanwhile. Both places are read in one snapshot.
 import bisect
 from collections.abc import Iterator, Sequence
 
-from ledger.commits import position_at, position_before
+from sqlalchemy import Connection
+
+from ledger.commits import log_time, position_at, position_before
 from ledger.database.store import Database
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
@@ -37,10 +39,14 @@ class History:
             LogDamagedError: no commit holds it, or it is not what was committed.
         """
         with self._database.read() as connection:
-            commit = find_commit_holding(connection, position)
-            if commit is not None:
-                return commit
-            segment = segment_holding(read_segments(connection), position)
+            return self.commit_seen_holding(connection, position)
+
+    def commit_seen_holding(self, connection: Connection, position: int) -> Commit:
+        """Read what `commit_holding` does, in a database transaction that is open."""
+        commit = find_commit_holding(connection, position)
+        if commit is not None:
+            return commit
+        segment = segment_holding(read_segments(connection), position)
         if segment is not None:
             for commit in self._sealed(segment):
                 if commit.first_position <= position <= commit.last_position:
@@ -73,16 +79,23 @@ class History:
             instant: microseconds since 1970 UTC; what was recorded then is included.
         """
         with self._database.read() as connection:
-            position = position_at(connection, instant)
-            segments = read_segments(connection)
-        at = bisect.bisect_right(segments, instant, key=lambda each: each.recorded_at)
+            return self.position_seen_at(connection, instant)
+
+    def position_seen_at(self, connection: Connection, instant: int) -> int:
+        """Find what `position_at` finds, in a database transaction that is open."""
+        position, time = position_at(connection, instant), log_time(connection)
+        segments = read_segments(connection)
+        at = bisect.bisect_right(
+            segments, instant, key=lambda each: time.of(each.up_to, each.recorded_at)
+        )
         if at:
             position = max(position, segments[at - 1].up_to)
         if at < len(segments):
             # What it holds was recorded partly before.
             boundaries = self._reader.boundaries(segments[at])
-            before = boundaries.recorded_at <= instant
-            ends = boundaries.first_positions + boundaries.entry_counts - 1
+            firsts = boundaries.first_positions
+            before = time.of_many(firsts, boundaries.recorded_at) <= instant
+            ends = firsts + boundaries.entry_counts - 1
             position = max(position, int(ends[before].max(initial=0)))
         return position
 

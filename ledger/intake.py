@@ -17,11 +17,13 @@ from sqlalchemy import Connection
 
 from ledger.appending.deduplication import Candidates
 from ledger.appending.identifier_table import IdentifierTable
-from ledger.commits import read_head
+from ledger.commits import log_time, read_head
 from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
+from ledger.facts.instants import LogTime
 from ledger.facts.meters import MeterFact
 from ledger.folds import UsageFold
+from ledger.reading import corrections_of
 from ledger.runs.identifiers import SealedIdentifiers
 from ledger.runs.passages import KeptPassages
 from ledger.segments.catalog import read_segments
@@ -58,6 +60,7 @@ class Intake:
         self._sealed = Sealed(segments=(), reader=reader, runs=runs)
         self._sealed_identifiers = SealedIdentifiers(self._sealed)
         self._identifiers = IdentifierTable()
+        self._time = LogTime()
         self._head = genesis
         self._meters_position = genesis.facts_position
         self._tail_events = self._tail_commits = self._tail_bytes = 0
@@ -68,6 +71,11 @@ class Intake:
     def head(self) -> Head:
         """The head up to which commits were taken in."""
         return self._head
+
+    @property
+    def time(self) -> LogTime:
+        """When what was taken in counts as recorded."""
+        return self._time
 
     @property
     def meters_position(self) -> int:
@@ -211,6 +219,8 @@ class Intake:
                 self._tail_bytes += content_bytes(commit.content)
             elif any(isinstance(fact, MeterFact) for fact in commit.content):
                 self._meters_position = commit.last_position
+            for correction in corrections_of(commit):
+                self._time = self._time.corrected(correction)
             self._tail_commits += 1
             self._usage.take_in(commit)
             assert head.position == commit.last_position, "the commit makes the head"
@@ -293,6 +303,7 @@ class Intake:
 
     def _begin_anew(self, connection: Connection) -> None:
         segments = read_segments(connection)
+        self._time = log_time(connection)
         sealed = replace(self._sealed, segments=segments)
         assert sealed.position >= self._sealed.position, "what is sealed stays sealed"
         self._usage.restart(connection, sealed)

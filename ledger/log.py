@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import attempting
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.group_commit import GroupCommit
+from ledger.appending.time_repairs import TimeRepairs
 from ledger.appending.writing import Writing
 from ledger.commits import read_head
 from ledger.database.store import Database
@@ -29,6 +30,7 @@ from ledger.errors import (
     StoreClosedError,
     StoreForkedError,
 )
+from ledger.facts.instants import LogTime
 from ledger.folds import FactFold, UsageFold
 from ledger.history import History
 from ledger.intake import Intake
@@ -43,8 +45,6 @@ from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
-from ledger.usage.columns import usage_rows
-from ledger.usage.identifiers import identifier_hash
 from ledger.usage_appends import UsageAppends
 
 
@@ -104,6 +104,9 @@ class Log:
         )
         self._appends = appends
         self._group = GroupCommit(appends.commit)
+        self.time_repairs = TimeRepairs(
+            database, fold, self._history, self._group.leading, self.catch_up
+        )
 
     # What is recorded.
 
@@ -129,9 +132,15 @@ class Log:
             yield from read_commits(connection, genesis, end, segments, self._reader)
 
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
-        """Read events by position, with the time each was recorded."""
+        """Read events by position, with the time at which each counts as recorded."""
         self.check_usable()
-        return self._stored.take(positions, self._intake.sealed)
+        events, recorded_at = self._stored.take(positions, self._intake.sealed)
+        return events, self._intake.time.of_many(positions, recorded_at)
+
+    @property
+    def time(self) -> LogTime:
+        """When what was taken in counts as recorded."""
+        return self._intake.time
 
     def commits_at(self, first_positions: Sequence[int]) -> Iterator[Commit]:
         """Read the commits that begin at some positions, ascending."""
@@ -205,17 +214,8 @@ class Log:
 
     def find_event(self, event_name: str, identifier: str) -> int | None:
         """Find the position of the latest event under an identifier taken in so far."""
-        needle = np.array([identifier_hash(event_name, identifier)], np.uint64)
-        _, candidates = self._intake.find(needle)
-        if candidates is None or len(candidates) == 0:
-            return None
-        positions = candidates.positions
-        events, _ = self.events_at(positions)
-        rows = usage_rows(events)
-        for row, position in zip(reversed(rows), reversed(positions), strict=True):
-            if (row.event_name, row.identifier) == (event_name, identifier):
-                return int(position)
-        return None
+        self.check_usable()
+        return self._appends.find_event(event_name, identifier)
 
     def knows_identifiers_of(self, segment: Segment) -> bool:
         """Whether every identifier of a segment is known where it was recorded."""

@@ -186,6 +186,11 @@ def _keep_commits_by_position(connection: Connection) -> None:
         connection.exec_driver_sql("DROP TABLE former_commit")
 
 
+def _know_corrections(connection: Connection) -> None:
+    """Format 8 had a log whose time never goes back; a release of it cannot read one."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -194,6 +199,7 @@ STEPS: tuple[Migration, ...] = (
     _keep_invoices,
     _note_position,
     _keep_commits_by_position,
+    _know_corrections,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

@@ -7,7 +7,7 @@ from ledger.database.store import Database
 from ledger.entries import Head, genesis_head
 from ledger.folds import FactFold
 from ledger.migrations import FORMAT_VERSION, STEPS, bring_up, format_version
-from ledger.reading import read_facts
+from ledger.reading import find_corrections, read_facts
 from ledger.segments.catalog import read_segments
 from ledger.segments.checks import check_segments
 from ledger.segments.entry import name_prefix
@@ -40,6 +40,7 @@ def open_log(
 def rebuild_tables(connection: Connection, fold: FactFold, *, is_repair: bool) -> None:
     """Make the tables of facts anew, under the write lock; see `FactFold.rebuild`."""
     end = read_head(connection).position
+    find_corrections(connection)
     fold.rebuild(connection, read_facts(connection, 0, end), is_repair=is_repair)
 
 

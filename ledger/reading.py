@@ -15,19 +15,26 @@ from sqlalchemy import Connection
 
 from ledger.commits import (
     CommitRow,
+    clear_corrections,
     commit_holding,
     commits_at,
     commits_between,
     fact_commits_between,
+    insert_correction,
+    log_time,
+    read_head,
 )
 from ledger.entries import Commit, CommitKind, Head, chain_digest
 from ledger.errors import LogDamagedError, SegmentDamagedError
+from ledger.facts.instants import Correction, LogTime
+from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.usage.digest import facts_digest
 from ledger.usage.rows import UsageEvents, decode_events, events_digest
 
+_CORRECTED = f'"{LogTimeCorrected.__struct_config__.tag}"'.encode()
 # What decoding bytes that were changed may raise.
 _UNREADABLE = (
     pa.ArrowException,
@@ -81,20 +88,51 @@ def read_commits(
 def read_facts(
     connection: Connection, after: int, up_to: int
 ) -> Iterator[tuple[int, int, Fact]]:
-    """Read the facts after a position and up to another.
+    """Read the facts after a position and up to another, as they count.
 
     Returns:
-        For each its position, when it was recorded (microseconds since 1970 UTC), and
-        the fact.
+        For each its position, when it counts as recorded (microseconds since 1970 UTC),
+        and the fact.
 
     Raises:
         LogDamagedError: one of them is not what was committed.
     """
+    time = log_time(connection)
     for row in fact_commits_between(connection, after, up_to):
-        commit = decode_commit(row)
-        assert isinstance(commit.content, tuple), "only facts were asked for"
-        for position, fact in enumerate(commit.content, commit.first_position):
-            yield position, commit.recorded_at, fact
+        yield from facts_of(decode_commit(row), time)
+
+
+def facts_of(commit: Commit, time: LogTime) -> Iterator[tuple[int, int, Fact]]:
+    """Return the facts of a commit as `read_facts` does; none of a commit of usage."""
+    if isinstance(commit.content, tuple):
+        yield from time.of_facts(
+            commit.first_position, commit.recorded_at, commit.content
+        )
+
+
+def find_corrections(connection: Connection) -> None:
+    """Find the corrections of the log's time in the log, and keep them anew.
+
+    Raises:
+        LogDamagedError: one of them is not what was committed.
+    """
+    clear_corrections(connection)
+    for row in fact_commits_between(connection, 0, read_head(connection).position):
+        # Few of very many commits have one, and each would have to be decoded.
+        if _CORRECTED in bytes(row.body):
+            for correction in corrections_of(decode_commit(row)):
+                insert_correction(connection, correction)
+
+
+def corrections_of(commit: Commit) -> list[Correction]:
+    """Return how a commit corrects the log's time."""
+    if not isinstance(commit.content, tuple):
+        return []
+    return [
+        Correction.of(fact, position)
+        for position, fact in enumerate(commit.content, commit.first_position)
+        if isinstance(fact, LogTimeCorrected)
+    ]
 
 
 def _stored(

@@ -39,6 +39,15 @@ log_upgrade = Table(
     Column("position", BigInteger, nullable=False),
 )
 
+# One row a fact that corrected the log's time, so that nobody looks for it in the log.
+log_correction = Table(
+    "log_correction",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("corrected_to", BigInteger, nullable=False),
+    Column("after", BigInteger, nullable=False),
+)
+
 # One row a segment. Nothing here is ever updated.
 log_segment = Table(
     "log_segment",

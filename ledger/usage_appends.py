@@ -27,6 +27,8 @@ from ledger.errors import LogDamagedError
 from ledger.intake import Intake
 from ledger.records.requests import Requests
 from ledger.stored_events import StoredEvents
+from ledger.usage.columns import usage_rows
+from ledger.usage.identifiers import identifier_hash
 from ledger.usage.rows import FewEvents
 
 _LATELY_SECONDS = 5.0
@@ -73,6 +75,20 @@ class UsageAppends:
         """Return what becomes of a draft by what was taken in, without recording it."""
         _, outcome, _ = self._settle(draft)
         return outcome
+
+    def find_event(self, event_name: str, identifier: str) -> int | None:
+        """Return the position of the latest event under an identifier, None of none."""
+        needle = np.array([identifier_hash(event_name, identifier)], np.uint64)
+        _, candidates = self._intake.find(needle)
+        if candidates is None or len(candidates) == 0:
+            return None
+        positions = candidates.positions
+        events, _ = self._stored_at(positions)
+        rows = usage_rows(events)
+        for row, position in zip(reversed(rows), reversed(positions), strict=True):
+            if (row.event_name, row.identifier) == (event_name, identifier):
+                return int(position)
+        return None
 
     def look_around(self, head: Head, now: int) -> None:
         """Look whether another process has just recorded events.
@@ -206,7 +222,8 @@ class UsageAppends:
         return known, outcome, draft.take(outcome.are_new)
 
     def _stored_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
-        return self._stored.take(positions, self._intake.sealed)
+        events, recorded_at = self._stored.take(positions, self._intake.sealed)
+        return events, self._intake.time.of_many(positions, recorded_at)
 
 
 class _SealedMeanwhileError(Exception):

@@ -44,6 +44,7 @@ from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
+from metering.upkeep.log_time import LogTimeRepairs
 from metering.upkeep.status import StoreStatus, WorkReceipt, status_of
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.verification.verifying import verify
@@ -83,6 +84,7 @@ class Metering:
         webhook_endpoints: create, update, rotate_secret, retrieve, list, delete,
             deliveries.
         api_keys: create, list, revoke; they open a server.
+        log_time: repair.
         internals: what the server of this distribution uses; it may change.
     """
 
@@ -132,6 +134,7 @@ class Metering:
         self.webhook_endpoints = WebhookEndpoints(self._engine)
         self.events = Events(self._engine)
         self.api_keys = ApiKeys(self._engine)
+        self.log_time = LogTimeRepairs(self._engine)
         self.internals = Internals(self._engine)
         self.meter_event_sessions = MeterEventSessions(self._engine)
         self.error_reports = ErrorReports(self._engine)

@@ -109,6 +109,7 @@ from metering.recording.recorder import Recorder
 from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions
+from metering.upkeep.log_time import LogTimeRepairs, TimeRepair
 from metering.upkeep.status import StoreStatus, WorkReceipt
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.worker import Worker
@@ -196,6 +197,7 @@ __all__ = [
     "InvoiceLineParams",
     "ListObject",
     "LogDamagedError",
+    "LogTimeRepairs",
     "Meter",
     "MeterConflictError",
     "MeterEvent",
@@ -242,6 +244,7 @@ __all__ = [
     "SummaryTooLargeError",
     "SystemClock",
     "Time",
+    "TimeRepair",
     "TimestampOutOfRangeError",
     "UnrecordedEvent",
     "UnsafeDurabilityError",

@@ -1,1 +1,1 @@
-"""The vocabulary of facts: meters, adjustments, credits, alerts, webhook endpoints."""
+"""The vocabulary of facts: meters, adjustments, credits, alerts, webhooks, time."""

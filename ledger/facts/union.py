@@ -23,6 +23,7 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
+from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -60,6 +61,7 @@ Fact = (
     | WebhookEndpointUpdated
     | WebhookEndpointSecretRotated
     | WebhookEndpointDeleted
+    | LogTimeCorrected
 )
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")

@@ -19,6 +19,7 @@ from metering.aio.groups import (
     AsyncCreditGrants,
     AsyncErrorReports,
     AsyncEvents,
+    AsyncLogTimeRepairs,
     AsyncMeterEventAdjustments,
     AsyncMeterEvents,
     AsyncMeterEventSessions,
@@ -91,6 +92,7 @@ class AsyncMetering(AsyncGroup[Metering]):
             calls, m.meter_event_sessions
         )
         self.error_reports = AsyncErrorReports(calls, m.error_reports)
+        self.log_time = AsyncLogTimeRepairs(calls, m.log_time)
 
     now = awaited(Metering.now)
     status = awaited(Metering.status)

@@ -19,6 +19,7 @@ from metering.credits.transactions import CreditBalanceTransactions
 from metering.meters.meters import Meters
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
+from metering.upkeep.log_time import LogTimeRepairs
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.event_rules import PayloadValue
 from metering.usage.meter_events import MeterEvents, NewMeterEvent
@@ -166,3 +167,9 @@ class AsyncApiKeys(AsyncGroup[ApiKeys]):
     create = awaited(ApiKeys.create)
     list = listed(ApiKeys.list)
     revoke = awaited(ApiKeys.revoke)
+
+
+class AsyncLogTimeRepairs(AsyncGroup[LogTimeRepairs]):
+    """`metering.LogTimeRepairs`, awaited."""
+
+    repair = awaited(LogTimeRepairs.repair, is_heavy=True)

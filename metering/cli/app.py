@@ -54,6 +54,7 @@ COMMANDS = {
     "seal": ("commands.upkeep:seal", "Move recorded usage into Parquet segments"),
     "rebuild": ("commands.upkeep:rebuild", "Rebuild all that follows from the log"),
     "verify": ("commands.upkeep:verify", "Prove that the log is as it was recorded"),
+    "repair": ("commands.repair:group", "Repair what a wrong clock did to the store"),
 }
 
 

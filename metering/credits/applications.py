@@ -67,7 +67,8 @@ class CreditApplications:
         what it drew and is settled anew, in one commit. What goes back to a grant that
         is expired by now expires at once, and the new lines cannot draw it again;
         preview shows what they would. An alert on credits sees them rise and fall. The
-        same content again changes nothing.
+        same content again changes nothing, unless the invoice was settled by a wrong
+        time that was corrected since; see `LogTimeRepairs.repair`.
 
         Args:
             invoice: its id.
@@ -268,7 +269,7 @@ def _facts(
     if known is None:
         grants = seen.spendable_of(invoice.customer, now)
         return [_settled(invoice, grants, now)]
-    if is_settled(known, invoice, replace=replace):
+    if is_settled(known, invoice, seen.log_time(), replace=replace):
         return []
     given_back = drawn(known.draws)
     grants_then = {

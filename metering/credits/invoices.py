@@ -7,6 +7,7 @@ first rule broken is reported: invoice, customer, period end, then line by line.
 from dataclasses import dataclass
 
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
+from ledger.facts.instants import LogTime
 from metering.arguments.currencies import check_amount
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
@@ -89,13 +90,17 @@ def check_invoice_id(invoice: object) -> str:
     return checked(InvoiceReinstate, invoice=invoice).invoice
 
 
-def is_settled(known: Application, invoice: Invoice, *, replace: bool) -> bool:
+def is_settled(
+    known: Application, invoice: Invoice, time: LogTime, *, replace: bool
+) -> bool:
     """Whether an invoice is what was settled under its id, and not to be replaced.
 
     Args:
         known: the last settlement.
         invoice: as it comes again.
-        replace: whether other content takes the place of what was settled.
+        time: of the log.
+        replace: whether other content takes the place of what was settled, and the same
+            content that of what was settled by a wrong time, corrected since.
 
     Raises:
         InvoiceConflictError: it differs and is not to be replaced, or is of another
@@ -117,4 +122,4 @@ def is_settled(known: Application, invoice: Invoice, *, replace: bool) -> bool:
             code="invoice_reinstated",
             param="invoice",
         )
-    return not differing
+    return not differing and not (replace and time.is_wrong_at(known.position))

@@ -14,6 +14,7 @@ import numpy as np
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.writing import Writing
 from ledger.entries import Head
+from ledger.facts.instants import LogTime
 from ledger.log import Log
 from ledger.records.idempotency import Request
 from ledger.records.outbox import Outbox
@@ -39,6 +40,8 @@ each carries its own.
 """
 
 WEBHOOK_TIMEOUT = timedelta(seconds=10)
+NEVER_LOOKED = -(2**62)
+"""An instant before which no grant expires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +77,12 @@ def now_of(clock: Clock) -> int:
 class ExpiriesSeen:
     """Up to which instant this process has looked for grants that expired.
 
-    It saves looking again and decides nothing.
+    It saves looking again and decides nothing. If the log's time is corrected, it looks
+    again.
     """
 
-    instant: int = -(2**62)
+    instant: int = NEVER_LOOKED
+    time: LogTime = field(default_factory=LogTime)
 
 
 RefusalT = TypeVar("RefusalT")
@@ -364,6 +369,7 @@ class Engine:
             segments=segments,
             reader=self.log.sealed.reader,
             tail=tail_table(tail),
+            time=self.log.time,
             cancelled=self.usage.cancelled(position),
             definitions=self._definitions_at(position),
         )

@@ -6,6 +6,7 @@ from ledger.records.deliveries import Deliveries
 from metering.arguments.clock import at_or_none
 from metering.bodies import ResourceObject
 from metering.store.engine import Engine
+from metering.upkeep.log_time import time_ahead
 from projections.alerts.queries import AlertQueries
 
 
@@ -20,6 +21,8 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
         pending_deliveries: how many deliveries are pending, one for each event and
             endpoint.
         pending_since: when the oldest of them was enqueued; None where there is none.
+        ahead_seconds: how far the log's time is ahead of the real time, 0 where it is not:
+            a clock was wrong, see `LogTimeRepairs.repair`.
     """
 
     position: int
@@ -27,6 +30,7 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
     evaluated_position: int | None
     pending_deliveries: int
     pending_since: datetime | None
+    ahead_seconds: int = 0
 
 
 class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
@@ -59,4 +63,5 @@ def status_of(engine: Engine) -> StoreStatus:
         evaluated_position=evaluated,
         pending_deliveries=pending,
         pending_since=at_or_none(since),
+        ahead_seconds=int(time_ahead(engine).total_seconds()),
     )

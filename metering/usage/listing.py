@@ -26,7 +26,7 @@ _FEW_ROWS = 256
 _LOOKED_AT_FIRST = 2_048
 
 _FoundEvents = tuple[pa.RecordBatch, np.ndarray, np.ndarray]
-"""Events, with their positions and when they were recorded (int64)."""
+"""Events, with their positions and when they were written to be recorded (int64)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def recorded_events(
     The first are read by themselves, and ever more together: a page reads little, and
     whoever goes through all reads all at once.
     """
-    for batch, positions, recorded_at in _found(log, view, wanted):
+    for batch, positions, written_at in _found(log, view, wanted):
+        recorded_at = log.time.of_many(positions, written_at)
         for start in range(0, batch.num_rows, _ROWS_AT_A_TIME):
             rows = usage_rows(batch.slice(start, _ROWS_AT_A_TIME))
             end = start + len(rows)

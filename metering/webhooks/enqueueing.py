@@ -15,7 +15,7 @@ import msgspec
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.bodies import body_of, encoded
-from metering.store.engine import Engine
+from metering.store.engine import NEVER_LOOKED, Engine
 from metering.stream.error_reports import make_reports
 from metering.webhooks.resources import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
@@ -50,6 +50,9 @@ def enqueue_all(engine: Engine) -> int:
 def record_lapses(engine: Engine) -> None:
     """Record the expiries of grants that time has brought about, each once."""
     looked = engine.expiries_seen
+    engine.log.catch_up()
+    if looked.time != engine.log.time:
+        looked.instant, looked.time = NEVER_LOOKED, engine.log.time
     with engine.credits() as (seen, now):
         start = max(looked.instant, last_expiry_seen(seen.connection))
         # No grant is recorded later that expires before what is recorded already; but

@@ -17,6 +17,8 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
+from ledger.facts.instants import Correction
+from ledger.facts.log_time import LogTimeCorrected
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import (
     CREDIT_TRIGGERS,
@@ -35,6 +37,7 @@ from projections.kernels.alerts.book import (
     CreationFact,
     TransitionFact,
     TriggerFact,
+    cause_of,
     changed,
     created,
 )
@@ -64,6 +67,9 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 _create(connection, fact, Occurrence(recorded_at, position))
             case AlertActivated() | AlertDeactivated() | AlertArchived():
                 _change(connection, fact, Occurrence(recorded_at, position))
+            case LogTimeCorrected():
+                correction = Correction.of(fact, position)
+                AlertQueries(connection).take_credit_checkpoint_back(correction)
             case _:
                 pass
     _trigger(connection, alert_trigger, USAGE_TRIGGERS, triggers)
@@ -72,9 +78,9 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 ALERTS = TableFold(
     name="alert",
-    version=3,
+    version=4,
     tables=(alert, alert_period, alert_trigger, credit_alert_trigger),
-    kinds=get_args(AlertFact),
+    kinds=(*get_args(AlertFact), LogTimeCorrected),
     fold=fold_alerts,
 )
 
@@ -128,7 +134,9 @@ def _trigger(
             fact,
             position=position,
             recorded_at=recorded_at,
-            period=_period_of(fact, periods[fact.alert_id]),
+            period=_period_of(
+                fact, Occurrence(recorded_at, position), periods[fact.alert_id]
+            ),
         )
         for position, recorded_at, fact in triggers
     ]
@@ -150,10 +158,18 @@ def _periods_of(
     return periods
 
 
-def _period_of(fact: TriggerFact, periods: Sequence[Occurrence]) -> int:
-    """Return the last of an alert's periods, ascending, that began before a trigger."""
+def _period_of(
+    fact: TriggerFact, place: Occurrence, periods: Sequence[Occurrence]
+) -> int:
+    """Return the last of an alert's periods, ascending, that began before a trigger.
+
+    Args:
+        fact: the trigger.
+        place: where it was recorded.
+        periods: where they begin.
+    """
     if isinstance(fact, UsageAlertTriggered):
         began = [each.position for each in periods]
         return began[bisect_left(began, fact.event_position) - 1]
-    cause = Occurrence(fact.instant, fact.cause_position)
+    cause = cause_of(fact, place)
     return periods[bisect_left(periods, cause) - 1].position

@@ -3,12 +3,23 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from ledger.database.bulk import is_among
+from ledger.facts.instants import Correction
 from projections.alerts.tables import (
     CREDIT_ALERTS,
     CREDIT_TRIGGERS,
+    HAS_HAPPENED,
     IS_LISTED,
     IS_ON_CREDITS,
     IS_ON_USAGE,
@@ -61,7 +72,7 @@ _CREDITS_FIRED = select(
     credit_alert_trigger.c.customer,
     credit_alert_trigger.c.instant,
     credit_alert_trigger.c.cause_position,
-).where(credit_alert_trigger.c.instant >= bindparam("since"))
+).where(credit_alert_trigger.c.instant >= bindparam("since"), HAS_HAPPENED)
 _TRIGGERS = (
     (alert_trigger, USAGE_TRIGGERS),
     (credit_alert_trigger, CREDIT_TRIGGERS),
@@ -223,3 +234,23 @@ class AlertQueries:
             .where(credit_alert_checkpoint.c.position < place.position)
             .values(position=place.position, recorded_at=place.instant)
         )
+
+    def take_credit_checkpoint_back(self, correction: Correction) -> None:
+        """Take the checkpoint of alerts on credits back before what a wrong time recorded.
+
+        What it decided is decided anew, by when it counts as recorded.
+        """
+        self.connection.execute(
+            update(credit_alert_checkpoint)
+            .where(credit_alert_checkpoint.c.position < correction.position)
+            .values(
+                position=_least(credit_alert_checkpoint.c.position, correction.after),
+                recorded_at=_least(
+                    credit_alert_checkpoint.c.recorded_at, correction.corrected_to
+                ),
+            )
+        )
+
+
+def _least(column: ColumnElement[int], bound: int) -> ColumnElement[int]:
+    return case((column > bound, bound), else_=column)

@@ -43,6 +43,8 @@ from projections.schema import POSITION, metadata
 IS_LISTED = text("status <> 'archived'")
 IS_ON_USAGE = text("status <> 'archived' AND meter_id IS NOT NULL")
 IS_ON_CREDITS = text("status <> 'archived' AND currency IS NOT NULL")
+HAS_HAPPENED = text("instant <= recorded_at")
+"""Whether credits fell when a trigger says; not if by a wrong time, corrected since."""
 
 alert = Table(
     "alert",
@@ -125,6 +127,8 @@ credit_alert_trigger = Table(
         "cause_position",
         "customer",
         unique=True,
+        sqlite_where=HAS_HAPPENED,
+        postgresql_where=HAS_HAPPENED,
     ),
     Index("credit_alert_trigger_alert", "alert_id", "position"),
     Index("credit_alert_trigger_customer", "customer", "position"),

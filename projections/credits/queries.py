@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
 
-from ledger.commits import read_head
+from ledger.commits import log_time, read_head
 from ledger.database.bulk import is_among
 from ledger.entries import recording_instant
+from ledger.facts.instants import LogTime
 from projections.credits.tables import (
     APPLICATIONS,
     GRANTS,
@@ -121,6 +122,10 @@ class CreditQueries:
     def present(self, now: int) -> int:
         """Return the present instant: `now`, but never before the last recording."""
         return recording_instant(read_head(self.connection), now)
+
+    def log_time(self) -> LogTime:
+        """Return how the log's time was corrected."""
+        return log_time(self.connection)
 
     def grant(self, grant_id: str) -> Grant | None:
         """Return a grant by its id."""

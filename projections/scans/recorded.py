@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.entries import Commit, Passage
+from ledger.facts.instants import LogTime
 from ledger.segments.entry import Segment
 from ledger.segments.files import EVENTS
 from ledger.segments.layout import SEGMENT
@@ -32,6 +33,7 @@ class RecordedEvents:
         segments: in the order of the log.
         reader: reads the segments.
         tail: the events after the last segment, of schema `RECORDED`.
+        time: when events count as recorded; their columns say what was written.
         cancelled: positions of the events cancelled up to `position` (int64, ascending).
         definitions: the meters at `position`, by id, in the order of creation.
     """
@@ -40,6 +42,7 @@ class RecordedEvents:
     segments: tuple[Segment, ...]
     reader: SegmentReader
     tail: pa.Table
+    time: LogTime
     cancelled: np.ndarray
     definitions: dict[str, MeterDefinition]
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
+from ledger.facts.instants import LogTime
 from ledger.segments.reader import check_content
 from projections.errors import QueryError
 from projections.scans.datasets import dataset_of
@@ -39,7 +40,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 _EVENTS = """
 CREATE VIEW events AS
-SELECT position, recorded_at, event_name, customer, timestamp, value, identifier,
+SELECT position, {recorded_at} AS recorded_at, event_name, customer, timestamp, value, identifier,
        payload, position IN (SELECT position FROM cancellation) AS cancelled
 FROM (
     SELECT position, recorded_at, event_name, customer, timestamp, value, identifier,
@@ -133,8 +134,18 @@ def _lock(connection: duckdb.DuckDBPyConnection, recorded: RecordedEvents) -> No
     connection.register("tail", recorded.tail)
     cancelled = pa.table({"position": pa.array(recorded.cancelled, pa.int64())})
     connection.register("cancellation", cancelled)
-    connection.execute(_EVENTS.format(up_to=recorded.position))
+    counted = _recorded_at(recorded.time)
+    connection.execute(_EVENTS.format(up_to=recorded.position, recorded_at=counted))
     connection.execute("SET lock_configuration = true")
+
+
+def _recorded_at(time: LogTime) -> str:
+    """Return when an event counts as recorded, in SQL."""
+    counted = "recorded_at"
+    for position, corrected_to, _ in time.corrections:
+        earlier = f"least({counted}, make_timestamptz({corrected_to:d}))"
+        counted = f"CASE WHEN position < {position:d} THEN {earlier} ELSE {counted} END"
+    return counted
 
 
 def _the_select(connection: duckdb.DuckDBPyConnection, query: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select
 
-from ledger.commits import commit_holding, commits_at
+from ledger.commits import commit_holding, commits_at, log_time
 from ledger.database.bulk import is_among
 from ledger.database.keysets import MergedPositions, PositionColumn
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
@@ -32,7 +32,7 @@ from ledger.facts.meters import (
     MeterUpdated,
 )
 from ledger.facts.union import Fact, decode_facts
-from ledger.reading import decode_commit
+from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
     CREDIT_TRIGGERS,
     USAGE_TRIGGERS,
@@ -126,16 +126,13 @@ def _of_commits(kind: type[Fact]) -> _ReadFacts:
         connection: Connection, positions: Sequence[int]
     ) -> Iterator[RecordedFact]:
         rows = {row.first_position: row for row in commits_at(connection, positions)}
+        time = log_time(connection)
         for position in positions:
             row = rows.get(position) or commit_holding(connection, position)
-            commit = None if row is None else decode_commit(row)
-            if commit is None or not isinstance(commit.content, tuple):
-                continue
-            number = position - commit.first_position
-            if number < len(commit.content) and isinstance(
-                commit.content[number], kind
-            ):
-                yield position, commit.recorded_at, commit.content[number]
+            if row is not None:
+                for recorded in facts_of(decode_commit(row), time):
+                    if recorded[0] == position and isinstance(recorded[2], kind):
+                        yield recorded
 
     return read
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
-from ledger.commits import commit_holding, facts_recorded_by
+from ledger.commits import commit_holding, facts_recorded_by, log_time
 from ledger.database.bulk import is_among
 from ledger.entries import CommitKind
 from ledger.facts.alerts import AlertStatus
 from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.union import Fact, decode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
-from ledger.reading import decode_commit, read_facts
+from ledger.reading import decode_commit, facts_of, read_facts
 from projections.alerts.queries import AlertQueries
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import GRANTS, HAS_CREDIT, MAY_EXPIRE, credit_grant
@@ -45,10 +45,13 @@ _CHANGES = (
     .order_by(resource_change.c.position)
 )
 
+# One that was noticed by a wrong time, which was corrected since, has yet to come.
+_HAS_COME = grant_lapse.c.recorded_at >= credit_grant.c.expires_at
 # Expiries are noticed in order, and none comes up before one that was noticed.
 _LAST_SEEN = (
     select(credit_grant.c.expires_at)
     .join(grant_lapse, grant_lapse.c.grant_id == credit_grant.c.grant_id)
+    .where(_HAS_COME)
     .order_by(grant_lapse.c.position.desc())
     .limit(1)
 )
@@ -63,7 +66,12 @@ _EXPIRED = (
             credit_grant.c.position > bindparam("after"),
         ),
         HAS_CREDIT,
-        credit_grant.c.grant_id.not_in(select(grant_lapse.c.grant_id)),
+        ~(
+            select(grant_lapse.c.grant_id)
+            .where(grant_lapse.c.grant_id == credit_grant.c.grant_id, _HAS_COME)
+            .correlate(credit_grant)
+            .exists()
+        ),
     )
     .order_by(credit_grant.c.expires_at, credit_grant.c.position)
     .limit(bindparam("limit"))
@@ -188,12 +196,8 @@ class Past:
         row = commit_holding(self.connection, position)
         if row is None or CommitKind(row.kind) is not CommitKind.FACTS:
             return None
-        commit = decode_commit(row)
-        assert isinstance(commit.content, tuple), "its kind was looked at"
-        if position > commit.last_position:
-            return None
-        fact = commit.content[position - commit.first_position]
-        return position, commit.recorded_at, fact
+        facts = facts_of(decode_commit(row), log_time(self.connection))
+        return next((each for each in facts if each[0] == position), None)
 
     def meter(self, meter_id: str, at: int) -> MeterDefinition:
         """Return a meter as it was after the entry at a position."""

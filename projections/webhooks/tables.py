@@ -78,8 +78,10 @@ grant_lapse = Table(
     "grant_lapse",
     metadata,
     Column("position", POSITION, primary_key=True, autoincrement=False),
-    Column("grant_id", String(255), nullable=False, unique=True),
+    Column("grant_id", String(255), nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
+    # Of a grant there may be several, if the log's time was corrected.
+    Index("grant_lapse_grant", "grant_id"),
 )
 
 ENDPOINT_ROWS = RowFormat(
@@ -170,7 +172,7 @@ CHANGES = TableFold(
 
 LAPSES = TableFold(
     name="grant_lapse",
-    version=2,
+    version=3,
     tables=(grant_lapse,),
     kinds=(CreditGrantLapsed,),
     fold=fold_lapses,

@@ -26,7 +26,7 @@ PROMISED = """
     ErrorReports ErrorType Event EventData Events EventsUnrecordedError FixedClock
     IdentifierConflictError IngestProgress IngestReceipt InvalidRequestError
     InvoiceConflictError InvoiceLineItem InvoiceLineParams ListObject
-    LogDamagedError Meter MeterConflictError MeterEvent MeterEventAdjustment
+    LogDamagedError LogTimeRepairs Meter MeterConflictError MeterEvent MeterEventAdjustment
     MeterEventAdjustments MeterEventInvalidError MeterEventSession
     MeterEventSessions MeterEventSummary MeterEvents Metering MeteringError Meters
     Monetary MonetaryParams NoMeterError QueryError ReaggregationError Recorder
@@ -35,7 +35,7 @@ PROMISED = """
     SegmentStoreError SegmentStoreUnavailableError SourceError StatusTransitions
     StoreBehindError StoreBusyError StoreClosedError StoreError StoreForkedError
     StoreFullError StoreMissingError StoreStatus StoreUnavailableError
-    StoreVersionError SummaryTooLargeError SystemClock Time TimestampOutOfRangeError
+    StoreVersionError SummaryTooLargeError SystemClock Time TimeRepair TimestampOutOfRangeError
     UnrecordedEvent UnsafeDurabilityError UsageThreshold UsageThresholdParams
     ValueMissingError ValueSettings ValueSettingsParams ValueTooLargeError
     ValueUnreadableError VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints

@@ -143,6 +143,7 @@ def _sort_out(
         return _SortedOut(range(len(batch)), {}, {}, {}, [])
     first: dict[str, int] = {}
     found = _SortedOut([], {}, {}, {}, [])
+    time = seen.log_time()
     for at, invoice_id in enumerate(batch.ids):
         is_again = invoice_id in first
         before = known.get(invoice_id)
@@ -153,7 +154,7 @@ def _sort_out(
             continue
         replace = not is_again and replacing.may_replace(before)
         try:
-            is_same = is_settled(before, batch.invoice(at), replace=replace)
+            is_same = is_settled(before, batch.invoice(at), time, replace=replace)
         except InvalidRequestError as error:
             row = int(batch.rows[at])
             found.rejections.append(

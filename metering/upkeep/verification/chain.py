@@ -1,6 +1,8 @@
 """The chain: commits follow from each other, and lead to the head and the checkpoint."""
 
 from ledger.entries import Commit, Head, genesis_head
+from ledger.facts.instants import LogTime
+from ledger.reading import corrections_of
 from metering.upkeep.verification.report import Checkpoint
 
 
@@ -9,20 +11,27 @@ class Chain:
 
     Args:
         stored: the head of the log, as it is stored.
+        time: how the log's time was corrected up to it, as it is stored.
         checkpoint: which the log must lead to; None is none.
     """
 
-    def __init__(self, stored: Head, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self, stored: Head, time: LogTime, checkpoint: Checkpoint | None
+    ) -> None:
         self.head = genesis_head(stored.epoch)
         self.commits = 0
         self.entries = 0
         self._stored = stored
+        self._stored_time = time
+        self._time = LogTime()
+        self._went_back: list[int] = []
         self._checkpoint = checkpoint
         self._digest_there: str | None = None
         self._leads_to_head = stored.position > 0 or self.head.has_entries_of(stored)
 
     def take_in(self, commit: Commit, head: Head) -> None:
         """Take in the next commit, and the head that it makes."""
+        self._take_time_in(commit)
         self.head = head
         self.commits += 1
         self.entries += commit.entry_count
@@ -36,7 +45,24 @@ class Chain:
         problems = self._problems_of_checkpoint()
         if not self._leads_to_head:
             problems.append("The head of the log is not where its commits lead")
+        problems += [
+            f"The entry at position {position} is recorded before the one it follows"
+            for position in self._went_back
+        ]
+        if self._time != self._stored_time:
+            problems.append(
+                "The table log_correction is not what the log says of its time; run"
+                " `metering rebuild`"
+            )
         return problems
+
+    def _take_time_in(self, commit: Commit) -> None:
+        corrections = corrections_of(commit)
+        if commit.recorded_at < self.head.recorded_at and not corrections:
+            self._went_back.append(commit.first_position)
+        if commit.first_position <= self._stored.position:
+            for correction in corrections:
+                self._time = self._time.corrected(correction)
 
     def _problems_of_checkpoint(self) -> list[str]:
         saved, epoch = self._checkpoint, self._stored.epoch

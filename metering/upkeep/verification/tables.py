@@ -6,6 +6,8 @@
 from collections.abc import Iterator, Mapping
 
 from ledger.entries import Commit
+from ledger.facts.instants import LogTime
+from ledger.reading import facts_of
 from metering.errors import shown
 from projections.alerts.queries import AlertQueries
 from projections.kernels.meters import MeterDefinition
@@ -24,11 +26,13 @@ class Tables:
     Args:
         refolding: holds the rows of the snapshot.
         position: where the log ended in it.
+        time: when entries count as recorded in it.
     """
 
-    def __init__(self, refolding: Refolding, position: int) -> None:
+    def __init__(self, refolding: Refolding, position: int, time: LogTime) -> None:
         self._refolding = refolding
         self._position = position
+        self._time = time
         self._waiting: list[RecordedFact] = []
 
     def take_in(self, commit: Commit) -> None:
@@ -37,9 +41,7 @@ class Tables:
             isinstance(commit.content, tuple)
             and commit.first_position <= self._position
         ):
-            recorded_at = commit.recorded_at
-            facts = enumerate(commit.content, commit.first_position)
-            self._waiting += ((at, recorded_at, fact) for at, fact in facts)
+            self._waiting += facts_of(commit, self._time)
             if len(self._waiting) >= _FACTS_AT_A_TIME:
                 self._fold()
 

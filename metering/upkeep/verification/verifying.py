@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from ledger.commits import read_head
+from ledger.commits import log_time, read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
 from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from metering.arguments.refusals import invalid
 from metering.store.engine import Engine
+from metering.upkeep.log_time import problems_of_time
 from metering.upkeep.verification.alerts import AlertsOnUsage
 from metering.upkeep.verification.chain import Chain
 from metering.upkeep.verification.identifiers import TailIdentifiers
@@ -38,17 +39,18 @@ def verify(
     with ExitStack() as closing:
         # Read before more is taken in, so that the replay passes this position.
         with engine.log.read() as connection:
-            head = read_head(connection)
+            head, time = read_head(connection), log_time(connection)
             checkpoint_of_alerts = AlertQueries(connection).checkpoint()
             refolding = closing.enter_context(refolded(connection))
         segments = engine.log.history.segments()
         replay = _Replay(
-            Chain(head, checkpoint),
-            Tables(refolding, head.position),
+            Chain(head, time, checkpoint),
+            Tables(refolding, head.position, time),
             segments,
             checkpoint_of_alerts,
         )
         problems = problems_of_sealing(head, segments, engine.log.head())
+        problems += problems_of_time(engine)
         problems += [p for each in segments for p in problems_of_file(engine, each)]
         try:
             replay.run(engine, progress)

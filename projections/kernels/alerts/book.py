@@ -157,3 +157,11 @@ def changed(
     status = _STATUSES[type(fact)]
     period = position if status is AlertStatus.ACTIVE else None
     return replace(alert, status=status, period=period)
+
+
+def cause_of(fact: CreditAlertTriggered, place: Occurrence) -> Occurrence:
+    """Return where credits fell, given where the trigger was recorded.
+
+    If the log's time was wrong then, and was corrected since, the cause has yet to come.
+    """
+    return min(Occurrence(fact.instant, fact.cause_position), place)

@@ -30,6 +30,7 @@ from ledger.facts.credits import (
     GrantCategory,
     InvoiceLine,
 )
+from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     EventTimeWindow,
     Formula,
@@ -139,6 +140,16 @@ WRITTEN: list[tuple[Fact, str]] = [
 "display_name":"Größe \\"quoted\\"\\n","formula":"sum",\
 "customer_payload_key":"stripe_customer_id","value_payload_key":"value",\
 "event_time_window":null}]""",
+    ),
+    (
+        LogTimeCorrected(
+            corrected_to=1_772_409_600_000_001,
+            found=2**53 + 1,
+            after=0,
+            reason='Größe "quoted"',
+        ),
+        """[{"fact":"log_time.corrected","corrected_to":1772409600000001,\
+"found":9007199254740993,"after":0,"reason":"Größe \\"quoted\\""}]""",
     ),
     (
         MeterUpdated(meter_id="mtr_1", display_name="Tokens"),

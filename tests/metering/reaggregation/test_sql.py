@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 import metering
+from ledger.facts.instants import LogTime
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import open_segment_store
 from projections.errors import QueryError
@@ -312,6 +313,7 @@ def nothing_recorded() -> RecordedEvents:
         segments=(),
         reader=SegmentReader(open_segment_store("absent")),
         tail=RECORDED.empty_table(),
+        time=LogTime(),
         cancelled=np.zeros(0, np.int64),
         definitions={},
     )
