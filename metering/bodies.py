@@ -24,10 +24,13 @@ class ResourceObject(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         beyond_stripe: fields that Stripe's resource does not have.
         absent_where_none: fields that are left out of Stripe's JSON where they are None.
+        hidden: fields that hold a secret. They are read as others are, and left out
+            where the value is printed, so that none gets into a log.
     """
 
     beyond_stripe: ClassVar[frozenset[str]] = frozenset()
     absent_where_none: ClassVar[frozenset[str]] = frozenset()
+    hidden: ClassVar[frozenset[str]] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as values that any JSON library can write.
@@ -36,6 +39,16 @@ class ResourceObject(msgspec.Struct, frozen=True, kw_only=True):
         """
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the fields that are shown."""
+        names = [name for name in self.__struct_fields__ if name not in self.hidden]
+        return [(name, getattr(self, name)) for name in names]
+
+    def __repr__(self) -> str:
+        """Return the resource as code, without its secrets."""
+        fields = (f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({', '.join(fields)})"
 
 
 def body_of(resource: ResourceObject) -> Body:

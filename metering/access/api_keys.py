@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -55,6 +55,8 @@ class ApiKey(ResourceObject, frozen=True, kw_only=True):
         last_four: the secret's last characters, to recognise it by.
         revoked_at: when it was revoked, None where it was not.
     """
+
+    hidden: ClassVar = frozenset({"secret"})
 
     id: str
     name: str

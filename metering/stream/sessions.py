@@ -8,6 +8,7 @@ store. Source: https://docs.stripe.com/api/v2/billing/meter-event-session
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import msgspec
 
@@ -31,6 +32,8 @@ class MeterEventSession(ResourceObject, frozen=True, kw_only=True):
         key_id: of the API key that made it.
         is_expired: whether it no longer opens the stream.
     """
+
+    hidden: ClassVar = frozenset({"authentication_token"})
 
     id: str
     authentication_token: str | None = None

@@ -79,6 +79,7 @@ class WebhookEndpoint(ResourceObject, frozen=True, kw_only=True):
 
     beyond_stripe: ClassVar = frozenset({"signature"})
     absent_where_none: ClassVar = frozenset({"secret"})
+    hidden: ClassVar = frozenset({"secret"})
 
     id: str
     object: Literal["webhook_endpoint"] = "webhook_endpoint"
@@ -93,16 +94,6 @@ class WebhookEndpoint(ResourceObject, frozen=True, kw_only=True):
     signature: SignatureName
     status: Literal["enabled", "disabled"]
     url: str
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return the fields but the secret, which must not get into a log."""
-        names = [name for name in self.__struct_fields__ if name != "secret"]
-        return [(name, getattr(self, name)) for name in names]
-
-    def __repr__(self) -> str:
-        """Return the endpoint as code, without its secret."""
-        fields = (f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({', '.join(fields)})"
 
 
 class WebhookAttempt(ResourceObject, frozen=True, kw_only=True):

@@ -57,9 +57,9 @@ class HttpRequest:
     method: str
     path: str
     query: bytes
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     ids: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
     request_id: str
 
     def with_body(self, body: bytes) -> "HttpRequest":
@@ -78,7 +78,7 @@ class HttpResponse:
     """
 
     status: int = 200
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     pieces: Iterator[bytes] | None = None
     refusal: str | None = None

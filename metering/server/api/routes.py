@@ -117,7 +117,7 @@ class Answer:
         is_replay: whether it answers a repetition, for which nothing was recorded.
     """
 
-    body: Body = field(default_factory=dict)
+    body: Body = field(default_factory=dict, repr=False)
     content: Content | None = None
     position: int | None = None
     is_replay: bool = False
