@@ -348,11 +348,11 @@ class SecretKeyMissingError(SecretError):
 
     code = "secret_key_missing"
 
-    def __init__(self, what: str, key: str | None, found: tuple[str, ...]) -> None:
+    def __init__(self, what: str, key: str | None, found: tuple[str, ...] = ()) -> None:
         needed = "a secret key" if key is None else f"the secret key {key}"
         here = f"has {' and '.join(found)}" if found else "has none"
         super().__init__(
-            f"Reading {what} needs {needed}, and this process {here}; set"
+            f"For {what}, {needed} is needed, and this process {here}; set"
             " METERING_SECRET_KEY to the keys of the deployment, the one in use first"
         )
         self.what = what
@@ -367,7 +367,7 @@ class SecretDamagedError(SecretError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"The {what} cannot be decrypted: it was changed, or is that of another"
-            " row; replace it, or restore it from a backup"
+            f"For {what}, what is stored was not encrypted there, or was changed since;"
+            " replace it, or restore it from a backup"
         )
         self.what = what

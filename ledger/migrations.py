@@ -12,6 +12,8 @@ lacks is created by the last step, as it is defined now; a step that needs a new
 before that creates it.
 """
 
+import hashlib
+import re
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import (
@@ -49,6 +51,8 @@ Migration = Callable[[Connection], None]
 
 FORMAT_OF_ROW_NAMES = 7
 """From this format on, identifiers of rows of files are made as they are now."""
+
+_SECRET_IN_ANSWER = re.compile(rb'(?P<name>"secret":")(?P<secret>whsec_[^"]+)')
 
 BESIDE_THE_LOG = (
     api_key,
@@ -191,6 +195,31 @@ def _know_corrections(connection: Connection) -> None:
     del connection
 
 
+def _hide_secrets_in_answers(connection: Connection) -> None:
+    """Format 9 kept the secret of a new webhook endpoint in the answer to its creation."""
+    if not inspect(connection).has_table(idempotent_request.name):
+        return
+    request = idempotent_request.c
+    answers = connection.execute(
+        select(request.key_id, request.idempotency_key, request.body)
+        .where(
+            request.resource_id.like("we\\_%", escape="\\"), request.body.is_not(None)
+        )
+        .order_by(request.key_id, request.idempotency_key)
+    ).all()
+    for key_id, idempotency_key, body in answers:
+        connection.execute(
+            update(idempotent_request)
+            .where(request.key_id == key_id, request.idempotency_key == idempotency_key)
+            .values(body=_SECRET_IN_ANSWER.sub(_hashed, body))
+        )
+
+
+def _hashed(found: re.Match[bytes]) -> bytes:
+    digest = hashlib.sha256(found["secret"]).hexdigest()
+    return found["name"] + f"sha256:{digest}".encode()
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -200,6 +229,7 @@ STEPS: tuple[Migration, ...] = (
     _note_position,
     _keep_commits_by_position,
     _know_corrections,
+    _hide_secrets_in_answers,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 FORMAT_VERSION = len(STEPS) + 1

@@ -81,8 +81,8 @@ class Metering:
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.
         alerts: create, retrieve, list, activate, deactivate, archive, triggered.
-        webhook_endpoints: create, update, rotate_secret, retrieve, list, delete,
-            deliveries.
+        webhook_endpoints: create, update, rotate_secret, encrypt_secrets, retrieve,
+            list, delete, deliveries.
         api_keys: create, list, revoke; they open a server.
         log_time: repair.
         internals: what the server of this distribution uses; it may change.
@@ -165,7 +165,8 @@ class Metering:
 
         Events are made first of what was recorded, of triggered alerts, of expired
         credits, and of what a stream refused. Each arrives at least once, with the same
-        id and bytes; no two processes send the same one at a time.
+        id and bytes; no two processes send the same one at a time. An endpoint's secret
+        that cannot be read is a `SecretError`, raised when all others were sent to.
         """
         from metering.webhooks.delivering import deliver  # noqa: PLC0415
 

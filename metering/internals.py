@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ledger.records.signing_secrets import SigningSecrets
 from metering.access.api_keys import ApiKey, keys_by_digest
 from metering.access.idempotency import IdempotentRequests
 from metering.errors import MeterEventInvalidError
@@ -46,6 +47,12 @@ class Internals:
     ) -> Mapping[bytes, MeterEventSession]:
         """Return sessions of this mode by the SHA-256 of their tokens."""
         return sessions_by_digest(self._engine, digests)
+
+    def webhook_secret(self, endpoint_id: str, digest: bytes) -> str | None:
+        """Return the secret of an endpoint by its SHA-256, None where it has none such."""
+        keys = self._engine.settings.secret_keys
+        with self._engine.log.read() as connection:
+            return SigningSecrets(connection, endpoint_id, keys).with_digest(digest)
 
     def value_key(self, event_name: str) -> str | None:
         """Return the payload key of the value of a name's events, where it is a number."""

@@ -76,8 +76,13 @@ class SecretKeys:
         sealed = cipher.encrypt(nonce, secret.encode("ascii"), _joined(place))
         return f"{_MARK}{name}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
-    def decrypt(self, stored: str, place: Sequence[str]) -> str:
+    def decrypt(self, stored: str, place: Sequence[str], what: str) -> str:
         """Return the secret of what `encrypt` returned for the place.
+
+        Args:
+            stored: what `encrypt` returned.
+            place: as it was given.
+            what: names the secret to people.
 
         Raises:
             SecretKeyMissingError: it is under a key that is not here.
@@ -86,7 +91,6 @@ class SecretKeys:
         name = key_name_of(stored)
         if name is None:
             return stored
-        what = " ".join(place)
         if self._aead is None or name not in self._keys:
             raise SecretKeyMissingError(what, name, self._names)
         cipher_of, tag_error = self._aead
@@ -110,7 +114,7 @@ class SecretKeys:
             SecretKeyMissingError: there is no key.
         """
         if not self:
-            raise SecretKeyMissingError("a keyed digest", None, ())
+            raise SecretKeyMissingError("a keyed digest", None)
         return f"{self._names[0]}:{self._digest(self._names[0], content).hex()}"
 
     def is_digest(self, digest: str, content: bytes) -> bool:

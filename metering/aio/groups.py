@@ -148,6 +148,7 @@ class AsyncWebhookEndpoints(AsyncGroup[WebhookEndpoints]):
     create = awaited(WebhookEndpoints.create)
     update = awaited(WebhookEndpoints.update)
     rotate_secret = awaited(WebhookEndpoints.rotate_secret)
+    encrypt_secrets = awaited(WebhookEndpoints.encrypt_secrets)
     delete = awaited(WebhookEndpoints.delete)
     retrieve = awaited(WebhookEndpoints.retrieve)
     list = listed(WebhookEndpoints.list)

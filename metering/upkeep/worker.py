@@ -170,6 +170,8 @@ class Worker:
             self._position = head.position
             self._next_look = now + _SECONDS_BETWEEN_LOOKS
             self._report(triggered, enqueued, lanes.start_due())
+            for error in lanes.newly_waiting():
+                _logger.error("Deliveries wait: %s", error.message)
         elif lanes.are_busy:
             self._report(0, 0, lanes.start_due())
         if has_news:

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 from secrets import token_hex
 from time import monotonic
 
 import msgspec
 
+from ledger.errors import SecretError
 from ledger.facts.webhooks import EndpointStatus
 from ledger.records.deliveries import (
     Deliveries,
@@ -46,6 +48,7 @@ KEPT = 30 * 24 * 3600 * _SECOND
 """For how long what was sent is kept, in microseconds."""
 _FORGOTTEN_AT_A_TIME = 1_000
 _SECONDS_BETWEEN_LOOKS = 600.0
+_SECONDS_WITHOUT_SECRET = 60.0
 
 
 def deliver(engine: Engine) -> DeliveryReceipt:
@@ -54,6 +57,8 @@ def deliver(engine: Engine) -> DeliveryReceipt:
     enqueued = enqueue_all(engine)
     with Lanes(engine, sender_of(engine.settings)) as lanes:
         tally = lanes.deliver_all()
+    for error in lanes.newly_waiting():
+        raise error
     return DeliveryReceipt(
         enqueued=enqueued, delivered=tally.delivered, failed=tally.failed
     )
@@ -96,6 +101,8 @@ class Lanes(AbstractContextManager["Lanes"]):
         self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="metering-webhooks")
         self._busy: dict[str, Future[Tally]] = {}
         self._next_look = monotonic()
+        self._waiting_until: dict[str, float] = {}
+        self._newly_waiting: SimpleQueue[SecretError] = SimpleQueue()
 
     def __exit__(self, *_: object) -> None:
         """Wait for the attempts that are being made."""
@@ -117,6 +124,8 @@ class Lanes(AbstractContextManager["Lanes"]):
         enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
         for endpoint_id in due:
             is_free = endpoint_id in enabled and endpoint_id not in self._busy
+            if self._waiting_until.get(endpoint_id, 0.0) > monotonic():
+                continue
             if is_free and not self._is_stopping():
                 lane = self._pool.submit(self._run, endpoint_id)
                 self._busy[endpoint_id] = lane
@@ -144,6 +153,14 @@ class Lanes(AbstractContextManager["Lanes"]):
                 del self._busy[endpoint_id]
                 tally += lane.result()
         return tally
+
+    def newly_waiting(self) -> list[SecretError]:
+        """Return why lanes have not begun since the last call: a secret was not to be read.
+
+        Their deliveries stay as they are, and are tried again in a minute.
+        """
+        waiting = self._newly_waiting
+        return [waiting.get() for _ in range(waiting.qsize())]
 
     def _forget(self) -> None:
         """Delete some of what was sent more than 30 days ago, now and then."""
@@ -222,11 +239,19 @@ class Lanes(AbstractContextManager["Lanes"]):
         if endpoint is None or delivery is None:
             outbox.release(endpoint_id, self._holder)
             return None
-        secrets = SigningSecrets(outbox.connection, endpoint_id)
+        keys = self._engine.settings.secret_keys
+        try:
+            secrets = SigningSecrets(outbox.connection, endpoint_id, keys).current(now)
+        except SecretError as error:
+            # Not raised: the attempt before is recorded in this database transaction.
+            self._waiting_until[endpoint_id] = monotonic() + _SECONDS_WITHOUT_SECRET
+            self._newly_waiting.put(error)
+            outbox.release(endpoint_id, self._holder)
+            return None
         return _Job(
             endpoint=endpoint,
             delivery=delivery,
-            secrets=tuple(secrets.current(now)),
+            secrets=tuple(secrets),
             body=deliveries.body(delivery.event_id),
             now=now,
         )

@@ -22,7 +22,7 @@ from ledger.facts.webhooks import (
 )
 from ledger.records.deliveries import Deliveries
 from ledger.records.outbox import Outbox
-from ledger.records.signing_secrets import SigningSecrets
+from ledger.records.signing_secrets import SigningSecrets, encrypt_secrets
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
@@ -65,6 +65,7 @@ class WebhookEndpoints:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._keys = engine.settings.secret_keys
 
     def create(  # the attributes of an endpoint have names
         self,
@@ -92,6 +93,7 @@ class WebhookEndpoints:
         Raises:
             InvalidRequestError: an argument is malformed, nothing may be sent to the
                 URL, or there are too many endpoints.
+            SecretError: other secrets are encrypted, and this process has no key.
         """
         check_url(url, allow_private=self._engine.settings.allow_private_webhooks)
         asked = checked(
@@ -122,7 +124,8 @@ class WebhookEndpoints:
                 )
             connection, endpoint_id = writing.connection, created.endpoint_id
             Outbox(connection).open(endpoint_id)
-            SigningSecrets(connection, endpoint_id).add(secret, writing.now)
+            secrets = SigningSecrets(connection, endpoint_id, self._keys)
+            secrets.add(secret, writing.now)
             writing.record([created])
         endpoint = self.retrieve(created.endpoint_id)
         return msgspec.structs.replace(endpoint, secret=secret)
@@ -201,6 +204,7 @@ class WebhookEndpoints:
         Raises:
             ResourceMissingError: there is no such endpoint.
             InvalidRequestError: the overlap is malformed.
+            SecretError: other secrets are encrypted, and this process has no key.
         """
         is_length = isinstance(overlap, timedelta)
         if not is_length or not timedelta(0) <= overlap <= OVERLAP_MAX:
@@ -211,7 +215,7 @@ class WebhookEndpoints:
         with self._engine.writing() as writing:
             endpoint_of(EndpointQueries(writing.connection), endpoint_id)
             ends = writing.now + length
-            secrets = SigningSecrets(writing.connection, endpoint_id)
+            secrets = SigningSecrets(writing.connection, endpoint_id, self._keys)
             secrets.end(ends)
             secrets.add(secret, writing.now)
             rotated = WebhookEndpointSecretRotated(
@@ -219,6 +223,22 @@ class WebhookEndpoints:
             )
             writing.record([rotated])
         return msgspec.structs.replace(self.retrieve(endpoint_id), secret=secret)
+
+    def encrypt_secrets(self) -> int:
+        """Encrypt the secrets of all endpoints under the secret key that is in use.
+
+        New ones always are. This is for those from before there was a key, and for those
+        under a key that is to be replaced: the first key of METERING_SECRET_KEY is in use,
+        and the others are read. Repeating it changes nothing.
+
+        Returns:
+            How many were in the clear, or under another key.
+
+        Raises:
+            SecretError: there is no key, or it cannot read a secret; nothing has changed.
+        """
+        with self._engine.writing() as writing:
+            return encrypt_secrets(writing.connection, self._keys)
 
     def delete(self, endpoint_id: str) -> None:
         """Delete an endpoint with its deliveries, pending ones among them.
@@ -229,7 +249,7 @@ class WebhookEndpoints:
         with self._engine.writing() as writing:
             endpoint_of(EndpointQueries(writing.connection), endpoint_id)
             Outbox(writing.connection).remove(endpoint_id)
-            SigningSecrets(writing.connection, endpoint_id).delete()
+            SigningSecrets(writing.connection, endpoint_id, self._keys).delete()
             writing.record([WebhookEndpointDeleted(endpoint_id=endpoint_id)])
 
     def retrieve(self, endpoint_id: str) -> WebhookEndpoint:

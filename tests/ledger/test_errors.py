@@ -58,8 +58,8 @@ EVERY_ERROR: list[LedgerError] = [
     CommitOutcomeUnknownError(STORE, "it broke", is_usage=True),
     RequestRepeatedError("key_12"),
     EncryptionMissingError("cryptography12"),
-    SecretKeyMissingError("webhook_secret we_12", "0123abcd", ()),
-    SecretDamagedError("webhook_secret we_12"),
+    SecretKeyMissingError("the secret of we_12", "0123abcd", ()),
+    SecretDamagedError("the secret of we_12"),
 ]
 
 

@@ -1,7 +1,20 @@
 """Stores of earlier formats are brought up step by step, and lose nothing."""
 
+import hashlib
+
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, inspect, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 
 from ledger.errors import StoreMissingError
 from ledger.migrations import (
@@ -11,10 +24,14 @@ from ledger.migrations import (
     bring_up,
     format_version,
 )
+from ledger.records.requests import idempotent_request
+from ledger.schema import log_head
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, row, stored_rows
 
 pytestmark = pytest.mark.dialect
+
+FORMAT_OF_SHOWN_SECRETS = 9
 
 
 def run(open_store: OpenDatabase, *statements: str) -> None:
@@ -93,3 +110,42 @@ def test_a_store_is_not_made_where_it_must_exist(open_store: OpenDatabase) -> No
 
     with open_store().read() as connection:
         assert format_version(connection) is None
+
+
+def test_answers_of_before_lose_the_secrets_that_they_showed(
+    open_log: OpenLog, open_store: OpenDatabase
+) -> None:
+    open_log()
+    shown = b'{"id":"we_1","secret":"whsec_c2VjcmV0","url":"https://a.example"}'
+    other = b'{"id":"mtr_1","secret":"whsec_c2VjcmV0"}'
+    with open_store().write() as connection:
+        for name, made, body in (("a", "we_1", shown), ("b", "mtr_1", other)):
+            connection.execute(
+                insert(idempotent_request).values(
+                    key_id="key_1",
+                    idempotency_key=name,
+                    fingerprint=b"",
+                    request_id="req_1",
+                    resource_id=made,
+                    status=200,
+                    body=body,
+                    created=1,
+                )
+            )
+        connection.execute(
+            update(log_head).values(format_version=FORMAT_OF_SHOWN_SECRETS)
+        )
+
+    open_log()
+
+    digest = hashlib.sha256(b"whsec_c2VjcmV0").hexdigest().encode()
+    with open_store().read() as connection:
+        kept = connection.execute(
+            select(idempotent_request.c.body).order_by(
+                idempotent_request.c.idempotency_key
+            )
+        ).scalars()
+        assert list(kept) == [
+            shown.replace(b"whsec_c2VjcmV0", b"sha256:" + digest),
+            other,
+        ]

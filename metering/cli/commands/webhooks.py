@@ -138,6 +138,18 @@ def rotate(
 
 
 @WEBHOOKS.command()
+def encrypt(m: metering.Metering) -> Done:
+    """Encrypt all secrets under the first key of METERING_SECRET_KEY.
+
+    New secrets are encrypted where it is set. To replace a key, put the new one before it,
+    encrypt, and leave the old one out.
+    """
+    encrypted = m.webhook_endpoints.encrypt_secrets()
+    said = f"Encrypted {counted(encrypted, 'secret')}; the others were already"
+    return Done({"encrypted": encrypted}, said)
+
+
+@WEBHOOKS.command()
 def delete(m: metering.Metering, endpoint: _EndpointArgument) -> Done:
     """Delete an endpoint with its deliveries."""
     m.webhook_endpoints.delete(endpoint)

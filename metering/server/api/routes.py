@@ -126,6 +126,9 @@ class Answer:
 Decode = Callable[[bytes], Given | None]
 """Reads a whole body; None where it is malformed, which the parameters then explain."""
 
+FindSecret = Callable[[Metering, str, bytes], str | None]
+"""Finds a secret by the id of its resource and its SHA-256; None where it is gone."""
+
 Handler = Callable[[Call], Answer]
 Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
 """Answers calls at once; one that is refused does not fail the others."""
@@ -153,6 +156,8 @@ class Route:
         decode: reads a well-formed body many times faster than the parameters do.
         keeps_answers: whether a repetition gets the first answer; where not, it is
             called again, and has no second effect.
+        finds_secret: where the answer holds a secret, which is not kept with it: returns
+            it again, given the id of the resource and the secret's SHA-256.
         is_heavy: whether it takes long and all processors: few are answered at a time.
         credential: whether an API key opens it, or the token of a session alone.
         rows: where the body is rows, not parameters.
@@ -173,6 +178,7 @@ class Route:
     recover: Callable[[Metering, str], Any] | None = None
     decode: Decode | None = None
     keeps_answers: bool = True
+    finds_secret: FindSecret | None = None
     is_heavy: bool = False
     credential: Literal["key", "session"] = "key"
     rows: RowsBody | None = None

@@ -87,7 +87,7 @@ class Service:
                     return response
                 return self._repetitions.once(
                     request,
-                    route.dialect,
+                    route,
                     do=lambda: self._done(route, call, paths),
                     recover=lambda made: self._recovered(route, call, paths, made),
                 )

@@ -72,6 +72,7 @@ ROUTES = (
         "Create an endpoint; only this response holds its secret.",
         lambda m: m.webhook_endpoints.create,
         recover=_recover_created,
+        finds_secret=lambda m, *which: m.internals.webhook_secret(*which),
         takes=WebhookEndpointCreate,
     ),
     _ENDPOINTS.retrieves("Retrieve an endpoint."),

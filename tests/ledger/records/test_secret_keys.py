@@ -17,6 +17,7 @@ from ledger.records.secret_keys import SecretKeys, key_name_of
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 SECRET = "whsec_" + "c2VjcmV0" * 5 + "c2U="
 PLACE = ("secret", "of", "we_1")
+WHAT = "the secret of we_1"
 
 
 def test_a_secret_is_stored_encrypted_and_read_again() -> None:
@@ -26,7 +27,7 @@ def test_a_secret_is_stored_encrypted_and_read_again() -> None:
 
     assert SECRET not in stored
     assert key_name_of(stored) == keys.names[0]
-    assert keys.decrypt(stored, PLACE) == SECRET
+    assert keys.decrypt(stored, PLACE, WHAT) == SECRET
     assert keys.encrypt(SECRET, PLACE) != stored
     assert len(stored) <= 128
 
@@ -35,7 +36,7 @@ def test_without_a_key_a_secret_stays_as_it_is() -> None:
     keys = SecretKeys()
 
     assert keys.encrypt(SECRET, PLACE) == SECRET
-    assert SecretKeys([NEW]).decrypt(SECRET, PLACE) == SECRET
+    assert SecretKeys([NEW]).decrypt(SECRET, PLACE, WHAT) == SECRET
     assert keys.is_current(SECRET)
     assert not SecretKeys([NEW]).is_current(SECRET)
 
@@ -44,7 +45,7 @@ def test_an_earlier_key_still_decrypts_and_is_not_current() -> None:
     stored = SecretKeys([OLD]).encrypt(SECRET, PLACE)
     both = SecretKeys([NEW, OLD])
 
-    assert both.decrypt(stored, PLACE) == SECRET
+    assert both.decrypt(stored, PLACE, WHAT) == SECRET
     assert not both.is_current(stored)
     assert both.is_current(both.encrypt(SECRET, PLACE))
 
@@ -57,7 +58,7 @@ def test_another_key_is_named_and_so_is_the_one_that_is_needed(
     stored = needed.encrypt(SECRET, PLACE)
 
     with pytest.raises(SecretKeyMissingError, match=needed.names[0]) as raised:
-        keys.decrypt(stored, PLACE)
+        keys.decrypt(stored, PLACE, WHAT)
 
     assert "secret of we_1" in raised.value.message
     assert raised.value.found == keys.names
@@ -71,7 +72,7 @@ def test_a_changed_ciphertext_is_never_read(at: int, bit: int) -> None:
 
     # The last bits of a base64 word say nothing.
     try:
-        assert SecretKeys([NEW]).decrypt(changed, PLACE) == SECRET
+        assert SecretKeys([NEW]).decrypt(changed, PLACE, WHAT) == SECRET
     except (SecretDamagedError, SecretKeyMissingError):
         pass
     else:
@@ -85,7 +86,7 @@ def test_a_ciphertext_that_was_moved_is_damaged(place: tuple[str, ...]) -> None:
     keys = SecretKeys([NEW])
 
     with pytest.raises(SecretDamagedError):
-        keys.decrypt(keys.encrypt(SECRET, PLACE), place)
+        keys.decrypt(keys.encrypt(SECRET, PLACE), place, WHAT)
 
 
 def test_a_digest_is_that_of_its_key_and_content() -> None:

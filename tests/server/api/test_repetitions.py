@@ -3,14 +3,18 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import stripe
+from sqlalchemy import select
 
 import metering
+from ledger.database.addresses import open_database
 from ledger.records.idempotency import Request
+from ledger.records.requests import idempotent_request
 from tests.server.losing import LosingProxy, losing_proxy
 from tests.server.running import Answered, Server
 from tests.server.usage import (
@@ -324,3 +328,53 @@ def test_what_a_dead_process_changed_is_told(
 
     assert again.status == 200
     assert again.json["status"] == "inactive"
+
+
+ENDPOINTS = "/v1/webhook_endpoints"
+ENDPOINT_FORM = {"url": "https://example.com/", "enabled_events[0]": "*"}
+
+
+def test_a_secret_is_replayed_to_the_byte_and_not_kept_for_it(server: Server) -> None:
+    key = unique("key")
+    first = server.ask("POST", ENDPOINTS, ENDPOINT_FORM, Idempotency_Key=key)
+    endpoint_id = first.json["id"]
+    with server.store() as store:
+        newer = store.webhook_endpoints.rotate_secret(endpoint_id).secret
+    (body,) = kept_bodies(server.target, key)
+
+    again = server.ask("POST", ENDPOINTS, ENDPOINT_FORM, Idempotency_Key=key)
+
+    secret = first.json["secret"]
+    check_replay(again, first)
+    assert secret.encode() not in body
+    assert str(newer).encode() not in again.body
+    assert kept_bodies(server.target, key) == [body]
+    with server.store() as store:
+        store.webhook_endpoints.delete(endpoint_id)
+    gone = server.ask("POST", ENDPOINTS, ENDPOINT_FORM, Idempotency_Key=key)
+    assert gone.json == {
+        name: value for name, value in first.json.items() if name != "secret"
+    }
+
+
+def test_a_refusal_where_a_secret_would_be_is_replayed(server: Server) -> None:
+    key, form = unique("key"), {**ENDPOINT_FORM, "url": "ftp://example.com/"}
+    first = server.ask("POST", ENDPOINTS, form, Idempotency_Key=key)
+
+    again = server.ask("POST", ENDPOINTS, form, Idempotency_Key=key)
+
+    assert first.status == 400
+    check_replay(again, first)
+
+
+def kept_bodies(target: str, idempotency_key: str) -> list[bytes]:
+    """What the database has of the answers under a key."""
+    request = idempotent_request.c
+    with (
+        closing(open_database(target, creates=False)) as database,
+        database.read() as connection,
+    ):
+        rows = connection.execute(
+            select(request.body).where(request.idempotency_key == idempotency_key)
+        )
+        return list(rows.scalars())

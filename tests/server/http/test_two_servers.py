@@ -6,9 +6,11 @@ import metering
 from ledger.records.idempotency import Request
 from metering.server.api.repetitions import REPLAYED, Repetitions
 from metering.server.api.requests import HttpResponse
-from metering.server.grammar.dialects import V1
+from metering.server.table import ROUTES
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_meter
+
+ROUTE = next(each for each in ROUTES if each.path.endswith("/deactivate"))
 
 
 def request(number: int) -> Request:
@@ -40,16 +42,16 @@ def test_a_request_that_the_other_server_did_meanwhile_is_answered_as_that_one_w
         # Looked for before, in vain.
         repetitions = Repetitions(ours)
         first = repetitions.once(
-            request(1), V1, do=lambda: deactivate(ours), recover=never
+            request(1), ROUTE, do=lambda: deactivate(ours), recover=never
         )
         assert first == done
         return deactivate(theirs)
 
     second = Repetitions(theirs).once(
-        request(2), V1, do=deactivate_after_the_other_did, recover=never
+        request(2), ROUTE, do=deactivate_after_the_other_did, recover=never
     )
     third = Repetitions(ours).once(
-        request(3), V1, do=lambda: deactivate(ours), recover=never
+        request(3), ROUTE, do=lambda: deactivate(ours), recover=never
     )
 
     for reply in (second, third):
