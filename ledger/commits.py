@@ -7,20 +7,19 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Select,
-    Update,
     bindparam,
     case,
+    cast,
     delete,
     extract,
     func,
     insert,
     literal_column,
     select,
-    update,
 )
 
 from ledger.database.connections import DriverStatement
-from ledger.entries import Commit, CommitKind, Head
+from ledger.entries import CommitKind, Head
 from ledger.errors import LogDamagedError
 from ledger.facts.instants import Correction, LogTime
 from ledger.schema import log_commit, log_correction, log_head, log_upgrade
@@ -44,54 +43,21 @@ _TYPES_OF_COMMIT = (int, int, str, int, bytes, bytes, bytes)
 _LAST = 2**62
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
-ONE_TRIP_BYTES = 64 << 10
 
-_HEAD = DriverStatement(
-    select(
-        log_head.c.position,
-        log_head.c.facts_position,
-        log_head.c.sealed_position,
-        log_head.c.recorded_at,
-        log_head.c.digest,
-        log_head.c.epoch,
-    )
+_HEAD_COLUMNS = (
+    log_head.c.position,
+    log_head.c.facts_position,
+    log_head.c.sealed_position,
+    log_head.c.recorded_at,
+    log_head.c.digest,
+    log_head.c.epoch,
 )
-_MOVING_HEAD = (
-    update(log_head)
-    .where(
-        log_head.c.log_id == literal_column("1"),
-        log_head.c.position == bindparam("known_position"),
-        log_head.c.digest == bindparam("known_digest"),
-    )
-    .values(
-        position=bindparam("new_position"),
-        facts_position=bindparam("new_facts_position"),
-        recorded_at=bindparam("new_recorded_at"),
-        digest=bindparam("new_digest"),
-    )
+_HEAD = DriverStatement(select(*_HEAD_COLUMNS))
+# Its time now, and not when the database transaction began.
+SERVER_TIME = cast(
+    extract("epoch", func.clock_timestamp()) * literal_column("1000000"), BigInteger
 )
-_MOVE_HEAD = DriverStatement(_MOVING_HEAD)
-_INSERT_COMMIT = DriverStatement(insert(log_commit))
-
-
-def _inserting_once(head_moves: Update) -> DriverStatement:
-    """Insert a commit if the head moves, which SQLite cannot do in one statement."""
-    given = (bindparam(each.name, type_=each.type) for each in log_commit.c)
-    moved = head_moves.returning(log_head.c.log_id).cte("moved")
-    return DriverStatement(
-        insert(log_commit).from_select(
-            log_commit.c.keys(), select(*given).select_from(moved)
-        )
-    )
-
-
-_APPEND = _inserting_once(_MOVING_HEAD)
-# The lock is taken after the statement's snapshot. What is committed in between moves the
-# head, whose row PostgreSQL reads anew before it changes it.
-_LOCKED = select(
-    func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)).label("is_ours")
-).cte("locked")
-_APPEND_AT_ONCE = _inserting_once(_MOVING_HEAD.where(_LOCKED.c.is_ours))
+_HEAD_AND_TIME = DriverStatement(select(*_HEAD_COLUMNS, SERVER_TIME))
 _COMMITS = select(
     log_commit.c.first_position,
     log_commit.c.entry_count,
@@ -193,7 +159,27 @@ def read_head(connection: Connection) -> Head:
     Raises:
         LogDamagedError: the row that says so is not there, or holds something else.
     """
-    rows = _HEAD.run(connection, {}).fetchall()
+    return _head_of(_HEAD.run(connection, {}).fetchall())
+
+
+def read_head_and_time(connection: Connection) -> tuple[Head, int | None]:
+    """Read where the log ends, and the server's clock, in one statement.
+
+    Returns:
+        The head, and the time in microseconds since 1970 UTC; None where the database
+        has no server.
+
+    Raises:
+        LogDamagedError: as of `read_head`.
+    """
+    if connection.dialect.name != "postgresql":
+        return read_head(connection), None
+    rows = _HEAD_AND_TIME.run(connection, {}).fetchall()
+    head = _head_of([row[:-1] for row in rows])
+    return head, int(rows[0][-1])
+
+
+def _head_of(rows: Sequence[Sequence[Any]]) -> Head:
     if len(rows) != 1:
         raise LogDamagedError(0, f"its head has {len(rows)} rows")
     [row] = rows
@@ -217,74 +203,7 @@ def server_time(connection: Connection) -> int | None:
     """
     if connection.dialect.name != "postgresql":
         return None
-    seconds = extract("epoch", func.clock_timestamp())
-    return int(connection.execute(select(seconds * 1_000_000)).scalar_one())
-
-
-def append_commit(
-    connection: Connection, known: Head, new: Head, commit: Commit, body: bytes
-) -> bool:
-    """Store a commit and advance the head, unless it is not where it was known to be.
-
-    Args:
-        connection: holds the write lock.
-        known: the head that the commit was made for.
-        new: the head that it makes.
-        commit: the commit.
-        body: what it holds, encoded.
-    """
-    values = _values(known, new, commit, body)
-    is_small = len(body) <= ONE_TRIP_BYTES
-    if is_small and connection.dialect.name == "postgresql":
-        # In one round trip. A large body is sent when it is sure to be wanted.
-        return bool(_APPEND.run(connection, values).rowcount == 1)
-    if _MOVE_HEAD.run(connection, values).rowcount != 1:
-        return False
-    _INSERT_COMMIT.run(connection, values)
-    return True
-
-
-def append_commit_at_once(
-    connection: Connection,
-    known: Head,
-    new: Head,
-    commit: Commit,
-    body: bytes,
-    lock: int,
-) -> bool:
-    """Store a commit as `append_commit` does, in one statement that takes the write lock.
-
-    It waits for nobody: nothing is stored where another one holds the lock.
-
-    Args:
-        connection: to PostgreSQL, in no database transaction.
-        known: the head that the commit was made for.
-        new: the head that it makes.
-        commit: the commit.
-        body: what it holds, encoded.
-        lock: the key of the write lock.
-    """
-    values = _values(known, new, commit, body) | {"lock": lock}
-    return bool(_APPEND_AT_ONCE.run(connection, values).rowcount == 1)
-
-
-def _values(known: Head, new: Head, commit: Commit, body: bytes) -> dict[str, Any]:
-    is_facts = isinstance(commit.content, tuple)
-    return {
-        "known_position": known.position,
-        "known_digest": known.digest,
-        "new_position": new.position,
-        "new_facts_position": new.facts_position,
-        "new_recorded_at": new.recorded_at,
-        "new_digest": new.digest,
-        "first_position": commit.first_position,
-        "entry_count": commit.entry_count,
-        "kind": (CommitKind.FACTS if is_facts else CommitKind.USAGE).value,
-        "recorded_at": new.recorded_at,
-        "content_digest": commit.content_digest,
-        "digest": new.digest,
-        "body": body,
-    }
+    return int(connection.execute(select(SERVER_TIME)).scalar_one())
 
 
 def commits_between(

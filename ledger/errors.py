@@ -10,6 +10,7 @@ MeteringError
     │   ├── StoreVersionError
     │   ├── StoreClosedError
     │   ├── StoreForkedError
+    │   ├── ClockSkewError
     │   └── UnsafeDurabilityError
     ├── SegmentStoreError
     │   ├── SegmentStoreUnavailableError
@@ -26,6 +27,8 @@ MeteringError
         ├── SecretKeyMissingError
         └── SecretDamagedError
 """
+
+from datetime import datetime
 
 
 class MeteringError(Exception):
@@ -161,6 +164,27 @@ class StoreForkedError(StoreError):
             else f"The store {store} was opened before this process was forked; connect"
             " again in the child"
         )
+
+
+class ClockSkewError(StoreError):
+    """The clock of an append is wrong, or the log's time is. Nothing was recorded.
+
+    Attributes:
+        clock: what this machine's clock shows.
+        against: the time that it was compared with.
+    """
+
+    code = "clock_skew"
+
+    def __init__(
+        self, store: str, clock: datetime, against: datetime, source: str, cure: str
+    ) -> None:
+        super().__init__(
+            f"Nothing was recorded in the store {store}, since clocks differ by more than"
+            f" clock_skew_max: this machine's shows {clock.isoformat()}, and {source}"
+            f" {against.isoformat()}; {cure}"
+        )
+        self.clock, self.against = clock, against
 
 
 class UnsafeDurabilityError(StoreError):

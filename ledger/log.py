@@ -20,16 +20,13 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import attempting
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.group_commit import GroupCommit
+from ledger.appending.judging import ClockJudge
 from ledger.appending.time_repairs import TimeRepairs
 from ledger.appending.writing import Writing
-from ledger.commits import read_head
+from ledger.commits import read_head, read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Commit, Head, Passage, TailSize, genesis_head, in_passages
-from ledger.errors import (
-    LedgerError,
-    StoreClosedError,
-    StoreForkedError,
-)
+from ledger.errors import LedgerError, StoreClosedError, StoreForkedError
 from ledger.facts.instants import LogTime
 from ledger.folds import FactFold, UsageFold
 from ledger.history import History
@@ -60,6 +57,7 @@ class Log:
         runs: a directory for what is derived from segments, in one of the log's own.
         identifier_retention: how long an identifier cannot be used again; None is for
             ever.
+        judge: of the clock of appends.
 
     Raises:
         StoreMissingError: the log does not exist, and was not to be made.
@@ -78,9 +76,11 @@ class Log:
         segments: SegmentStore,
         runs: Path,
         identifier_retention: timedelta | None,
+        judge: ClockJudge,
     ) -> None:
         self._database = database
         self._fold = fold
+        self._judge = judge
         self._process = os.getpid()
         self._is_closed = False
         self._reader = SegmentReader(segments)
@@ -98,6 +98,7 @@ class Log:
         appends = UsageAppends(
             database,
             self._intake,
+            judge,
             self._stored,
             identifier_retention,
             self.catch_up,
@@ -294,15 +295,20 @@ class Log:
             self.catch_up()
         with self._group.leading:
             with attempting(self._database) as attempt:
-                known = read_head(attempt.connection)
+                known, server = read_head_and_time(attempt.connection)
+                moment = self._judge.moment(now(), known, server)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
-                writing = Writing(
-                    attempt, known, now(), fold=self._fold, request=request
-                )
+                writing = Writing(attempt, known, moment, self._fold, request)
                 yield writing
             if writing.commit is not None:
+                self._judge.accepted()
                 self._intake.take_in(writing.commit, writing.head)
+
+    def real_time(self, connection: Connection, clock: int) -> int:
+        """Return by which time state beside the log is judged; see `ClockJudge.real`."""
+        known, server = read_head_and_time(connection)
+        return self._judge.real(clock, known.recorded_at, server)
 
     @contextmanager
     def writing_beside(self) -> Iterator[Connection]:

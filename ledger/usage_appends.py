@@ -20,7 +20,8 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import append_at_once, attempting
 from ledger.appending.deduplication import NO_CANDIDATES, settle
 from ledger.appending.drafts import Draft, Outcome
-from ledger.commits import read_head
+from ledger.appending.judging import ClockJudge
+from ledger.commits import read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import LogDamagedError
@@ -44,6 +45,7 @@ class UsageAppends:
     Args:
         database: where the log is stored.
         intake: what this process has taken in.
+        judge: of the clock.
         stored: reads events that a draft may repeat.
         identifier_retention: how long an identifier cannot be used again; None is for
             ever.
@@ -54,12 +56,14 @@ class UsageAppends:
         self,
         database: Database,
         intake: Intake,
+        judge: ClockJudge,
         stored: StoredEvents,
         identifier_retention: timedelta | None,
         catch_up: Callable[[], Head],
     ) -> None:
         self._database = database
         self._intake = intake
+        self._judge = judge
         self._stored = stored
         self._retention = identifier_retention
         self._catch_up = catch_up
@@ -148,10 +152,11 @@ class UsageAppends:
         if self._intake.meters_position > draft.facts_position:
             return None
         body, digest = new.encoded
-        commit, head = next_commit(
-            known, new.events, CommitKind.USAGE, digest, draft.now()
-        )
-        if not append_at_once(self._database, known, head, commit, body):
+        now = draft.now()
+        self._judge.check(now, known)
+        commit, head = next_commit(known, new.events, CommitKind.USAGE, digest, now)
+        earliest = self._judge.earliest_server_time(now)
+        if not append_at_once(self._database, known, head, commit, body, earliest):
             return None
         return self._recorded(settled, commit, head)
 
@@ -163,25 +168,30 @@ class UsageAppends:
             while True:
                 if self._intake.meters_position > draft.facts_position:
                     return Outcome.stale(len(draft))
+                now = draft.now()
+                self._judge.check(now, known)
                 commit, head = next_commit(
-                    known, new.events, CommitKind.USAGE, digest, draft.now()
+                    known, new.events, CommitKind.USAGE, digest, now
                 )
-                if attempt.append(known, head, commit, body):
+                earliest = self._judge.earliest_server_time(now)
+                if attempt.append(known, head, commit, body, earliest):
                     break
                 # Others committed since: what they recorded may be in this draft.
-                self._take_in(attempt.connection, known)
+                self._take_in(attempt.connection, known, now)
                 known, outcome, new = settled = self._settle_again(draft, settled)
                 if len(new) == 0:
                     return outcome
                 body, digest = new.encoded
             if new.requests:
                 requests = [request for _, request in new.requests]
-                Requests(attempt.connection).claim(requests, commit.recorded_at)
+                real_now = self._judge.real(now, commit.recorded_at, None)
+                Requests(attempt.connection).claim(requests, real_now)
         return self._recorded(settled, commit, head)
 
     def _recorded(self, settled: _SettledDraft, commit: Commit, head: Head) -> Outcome:
         """Take in a commit that was made, and return what became of its draft."""
         _, outcome, new = settled
+        self._judge.accepted()
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit)
@@ -189,9 +199,22 @@ class UsageAppends:
         self._intake.take_in(commit, head, new.hashes)
         return outcome.recorded(commit.first_position, commit.recorded_at)
 
-    def _take_in(self, connection: Connection, known: Head) -> None:
-        """Take in what others committed since a head, under the write lock."""
-        actual = read_head(connection)
+    def _take_in(self, connection: Connection, known: Head, now: int) -> None:
+        """Take in what others committed since a head, under the write lock.
+
+        Args:
+            connection: holds the lock.
+            known: the head.
+            now: what the clock showed, microseconds since 1970 UTC.
+
+        Raises:
+            ClockSkewError: the server did not append because the clock is wrong.
+        """
+        actual, server = read_head_and_time(connection)
+        self._judge.check(now, actual, server)
+        if actual.has_entries_of(known):
+            # By now the server's clock has come near enough.
+            return
         if actual.position <= known.position:
             reason = "the store was replaced by an older one; connect again"
             raise LogDamagedError(actual.position, reason)
@@ -215,7 +238,8 @@ class UsageAppends:
             candidates = NO_CANDIDATES
         live_since: int | np.ndarray | None = None
         if self._retention is not None:
-            now = max(known.recorded_at, draft.now())
+            # Whether an append by this clock is accepted is judged later.
+            now = self._judge.real(draft.now(), known.recorded_at, None)
             retention = self._retention // timedelta(microseconds=1)
             live_since = draft.sent_by(now) - retention
         outcome = settle(draft, candidates, self._stored_at, live_since=live_since)

@@ -11,13 +11,11 @@ from weakref import WeakSet
 
 import pyarrow as pa
 
-from ledger.log import Log
 from ledger.places import Place
 from ledger.sealing import StepCallback
 from metering.access.api_keys import ApiKeys
 from metering.alerts.alerts import Alerts
 from metering.arguments.clock import Clock
-from metering.arguments.ids import RandomIds
 from metering.arguments.strings import check_path
 from metering.arguments.times import Time, duration
 from metering.arguments.words import FormulaName, WindowName
@@ -39,9 +37,8 @@ from metering.recording.recording import (
     RecordingSettings,
     open_recording,
 )
-from metering.store.engine import Engine, Settings, now_of
-from metering.store.evaluation import Evaluator
-from metering.store.sealing import BackgroundSealing
+from metering.store.assembly import open_engine
+from metering.store.engine import Settings
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.log_time import LogTimeRepairs
@@ -53,12 +50,6 @@ from metering.usage.meter_events import MeterEvents
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
-from projections.alerts.pending import PendingUsage
-from projections.folds import FactTables
-from projections.meters.catalog import Catalog
-from projections.usage.hourly import HourlyUsage
-from projections.usage.series_events import SeriesEvents
-from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
     # HTTP takes a while to load, and only deliveries need it.
@@ -98,29 +89,13 @@ class Metering:
         settings: Settings,
         identifier_retention: timedelta | None,
     ) -> None:
-        ids, usage, catalog = RandomIds(), HourlyUsage(), Catalog()
-        watched = PendingUsage(usage)
-        log = Log(
-            place.database,
-            fold=FactTables(),
-            usage=watched,
-            epoch=ids.epoch() if create else None,
-            segments=place.segments,
-            runs=place.runs,
-            identifier_retention=identifier_retention,
-        )
-        summaries = Summaries(usage, SeriesEvents())
-        evaluator = Evaluator(log, watched, catalog, summaries, lambda: now_of(clock))
-        self._engine = Engine(
-            log=log,
-            usage=usage,
-            catalog=catalog,
-            summaries=summaries,
+        self._engine = open_engine(
+            place,
+            create=create,
+            seal_events=seal_events,
             clock=clock,
-            ids=ids,
             settings=settings,
-            evaluator=evaluator,
-            sealing=BackgroundSealing(log, seal_events, evaluator.evaluate),
+            identifier_retention=identifier_retention,
         )
         self._recordings: WeakSet[Recording] = WeakSet()
         self.meters = Meters(self._engine)

@@ -22,6 +22,7 @@ ALLOW_PRIVATE_WEBHOOKS = "METERING_ALLOW_PRIVATE_WEBHOOKS"
 LOCK_TIMEOUT = "METERING_LOCK_TIMEOUT"
 STATEMENT_TIMEOUT = "METERING_STATEMENT_TIMEOUT"
 POOL_SIZE = "METERING_POOL_SIZE"
+CLOCK_SKEW_MAX = "METERING_CLOCK_SKEW_MAX"
 SECRET_KEY = "METERING_SECRET_KEY"  # noqa: S105  # a name
 
 # What the command line takes for these options.
@@ -76,6 +77,15 @@ class EnvironmentSettings:
             statement_timeout=_seconds(variables, STATEMENT_TIMEOUT),
             pool_size=_number(variables, POOL_SIZE),
         )
+
+
+def clock_skew_max_of(variables: Mapping[str, str]) -> timedelta | None:
+    """Return how far off an environment lets clocks be; None where it does not say.
+
+    Raises:
+        InvalidRequestError: it is no whole number of seconds.
+    """
+    return _seconds(variables, CLOCK_SKEW_MAX)
 
 
 def secret_keys_of(variables: Mapping[str, str]) -> SecretKeys:

@@ -17,18 +17,25 @@ from ledger.database.settings import (
 from ledger.places import open_place
 from metering.alerts.alerts import ALERTS_MAX
 from metering.arguments.clock import Clock, SystemClock
+from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
 from metering.arguments.strings import check_path
 from metering.arguments.times import duration
 from metering.connection import Metering
 from metering.credits.grants import CREDIT_GRANTS_MAX
-from metering.environment import EnvironmentSettings, secret_keys_of
+from metering.environment import (
+    EnvironmentSettings,
+    clock_skew_max_of,
+    secret_keys_of,
+)
 from metering.store.engine import WEBHOOK_TIMEOUT, Settings
 from metering.store.sealing import SEAL_EVENTS
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
 _LONGEST_LOCK_TIMEOUT = timedelta(hours=1)
 _LONGEST_STATEMENT_TIMEOUT = timedelta(days=1)
+CLOCK_SKEW_MAX = timedelta(minutes=1)
+_LEAST_CLOCK_SKEW = timedelta(seconds=1)
 
 
 CountSetting = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
@@ -65,6 +72,7 @@ def connect(  # noqa: PLR0913  # settings have names
     lock_timeout: timedelta | None = None,
     statement_timeout: timedelta | None = None,
     pool_size: int | None = None,
+    clock_skew_max: timedelta | None = None,
 ) -> Metering:
     """Open a store, creating it where it is absent.
 
@@ -108,6 +116,11 @@ def connect(  # noqa: PLR0913  # settings have names
         pool_size: how many connections to PostgreSQL may be in use at a time, beside
             the two that are held; others wait as long as for a lock. By default there
             is no limit, and five are kept.
+        clock_skew_max: how far ahead of its judge, or behind the log, the system's
+            clock may be until an append raises `ClockSkewError`: by default what
+            METERING_CLOCK_SKEW_MAX says, or a minute, and at least a second.
+            ``timedelta.max`` lets any clock append. A `clock` that is given is not
+            judged.
 
     Raises:
         InvalidRequestError: a setting is malformed.
@@ -124,6 +137,10 @@ def connect(  # noqa: PLR0913  # settings have names
     ):
         if length is not None:
             duration(length, name, timedelta.max)
+    # Also where a target is given: how far clocks are off is a matter of the machine.
+    clock_skew_max = _clock_skew_max(
+        clock_skew_max_of(os.environ) if clock_skew_max is None else clock_skew_max
+    )
     checked(
         StoreSettings,
         create=create,
@@ -149,6 +166,7 @@ def connect(  # noqa: PLR0913  # settings have names
         pool_size = found.pool_size if pool_size is None else pool_size
     # Also where a target is given: what a deployment keeps secret is in no argument.
     secret_keys = secret_keys_of(os.environ)
+    clock = clock or SystemClock()
     named = check_path(target, "target")
     place = open_place(
         named if isinstance(target, str) else Path(named),
@@ -162,7 +180,7 @@ def connect(  # noqa: PLR0913  # settings have names
         place,
         create=create,
         seal_events=seal_events,
-        clock=clock or SystemClock(),
+        clock=clock,
         settings=Settings(
             livemode=bool(livemode),
             cancel_window=cancel_window,
@@ -171,6 +189,8 @@ def connect(  # noqa: PLR0913  # settings have names
             allow_private_webhooks=bool(allow_private_webhooks),
             webhook_timeout=webhook_timeout,
             secret_keys=secret_keys,
+            # A clock that was given, of whatever kind, is its caller's affair.
+            clock_skew_max=clock_skew_max if type(clock) is SystemClock else None,
         ),
         identifier_retention=identifier_retention,
     )
@@ -194,6 +214,16 @@ def _database_settings(
         ),
         pool_size=pool_size,
     )
+
+
+def _clock_skew_max(value: object) -> timedelta:
+    """Check how far off clocks may be; those of two machines are never quite the same."""
+    if value is None:
+        return CLOCK_SKEW_MAX
+    if not isinstance(value, timedelta) or value < _LEAST_CLOCK_SKEW:
+        rule = f"a timedelta of at least {_LEAST_CLOCK_SKEW}; timedelta.max judges none"
+        raise invalid("clock_skew_max", value, rule)
+    return value
 
 
 def _timeout(value: timedelta, param: str, longest: timedelta) -> timedelta:

@@ -1,6 +1,7 @@
 """The public names of `metering`, loaded at the first use of one of them."""
 
 from ledger.errors import (
+    ClockSkewError,
     CommitOutcomeUnknownError,
     LogDamagedError,
     MeteringError,
@@ -150,6 +151,7 @@ __all__ = [
     "CancelParams",
     "Checkpoint",
     "Clock",
+    "ClockSkewError",
     "Columns",
     "CommitOutcomeUnknownError",
     "Constant",

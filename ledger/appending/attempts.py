@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from ledger.commits import (
+from ledger.appending.statements import (
     ONE_TRIP_BYTES,
     append_commit,
     append_commit_at_once,
-    commit_holding,
 )
+from ledger.commits import commit_holding
 from ledger.database.store import Database
 from ledger.entries import Commit, Head
 from ledger.errors import CommitOutcomeUnknownError, StoreError, StoreFullError
@@ -25,9 +25,23 @@ class Attempt:
         self.connection = connection
         self.commit: Commit | None = None
 
-    def append(self, known: Head, new: Head, commit: Commit, body: bytes) -> bool:
-        """Append a commit, unless the head is not where it was known to be."""
-        if not append_commit(self.connection, known, new, commit, body):
+    def append(
+        self,
+        known: Head,
+        new: Head,
+        commit: Commit,
+        body: bytes,
+        earliest_server_time: int,
+    ) -> bool:
+        """Append a commit; see `append_commit`.
+
+        Returns:
+            Whether it was: not where the head is not where it was known to be, nor
+            where the server's clock shows an earlier time.
+        """
+        if not append_commit(
+            self.connection, known, new, commit, body, earliest_server_time
+        ):
             return False
         self.commit = commit
         return True
@@ -53,12 +67,17 @@ def attempting(database: Database, body_bytes: int = 0) -> Iterator[Attempt]:
 
 
 def append_at_once(
-    database: Database, known: Head, new: Head, commit: Commit, body: bytes
+    database: Database,
+    known: Head,
+    new: Head,
+    commit: Commit,
+    body: bytes,
+    earliest_server_time: int,
 ) -> bool:
     """Append a commit in one round trip, where the database can and nobody writes.
 
     Returns:
-        Whether it was made; if not, it wants an `Attempt`.
+        Whether it was made; if not, it wants an `Attempt`, which finds out why.
 
     Raises:
         StoreError: nothing was recorded.
@@ -66,7 +85,9 @@ def append_at_once(
     """
 
     def append(connection: Connection, lock: int) -> bool:
-        return append_commit_at_once(connection, known, new, commit, body, lock)
+        return append_commit_at_once(
+            connection, known, new, commit, body, earliest_server_time, lock
+        )
 
     assert database.can_write_at_once, "its lock can be taken by a statement"
     if len(body) > ONE_TRIP_BYTES:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt, attempting
+from ledger.appending.judging import ANY_TIME
 from ledger.commits import insert_correction, log_time, read_head, server_time
 from ledger.database.store import Database
 from ledger.entries import CommitKind, Head, next_commit
@@ -128,7 +129,8 @@ class TimeRepairing:
             for _, recorded_at, each in self.view.facts(fact.after)
             if isinstance(each, WebhookEndpointSecretRotated)
         ]
-        is_appended = self._attempt.append(known, self.head, commit, body)
+        # A repair goes by the real time, and is right where the log's time is wrong.
+        is_appended = self._attempt.append(known, self.head, commit, body, ANY_TIME)
         assert is_appended, "the head was read under the write lock"
         insert_correction(self._connection, Correction.of(fact, commit.first_position))
         facts = read_facts(self._connection, 0, commit.last_position)

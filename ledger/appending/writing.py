@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt
-from ledger.entries import Commit, CommitKind, Head, next_commit, recording_instant
+from ledger.appending.judging import ANY_TIME, Moment
+from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
@@ -23,8 +24,8 @@ class Writing:
 
     Attributes:
         connection: sees everything that is recorded, and writes beside the log.
-        now: microseconds since 1970 UTC, never before what is recorded already; its
-            facts are recorded at this instant.
+        real_now: by which state beside the log is judged, microseconds since 1970 UTC:
+            as `now`, but never beyond the real time.
         commit: what it records; None so far, or where there is nothing to record.
     """
 
@@ -32,18 +33,31 @@ class Writing:
         self,
         attempt: Attempt,
         known: Head,
-        now: int,
-        *,
+        moment: Moment,
         fold: FactFold,
         request: Request | None,
     ) -> None:
         self.connection: Connection = attempt.connection
-        self.now = recording_instant(known, now)
+        self.real_now = moment.real
+        self._moment = moment
         self.commit: Commit | None = None
         self.head = known
         self._attempt = attempt
         self._fold = fold
         self._request = request
+
+    @property
+    def now(self) -> int:
+        """Microseconds since 1970 UTC, never before what is recorded already.
+
+        Its facts are recorded at this instant, and what is decided is as of it.
+
+        Raises:
+            ClockSkewError: the clock is wrong, so nothing can be decided by it.
+        """
+        if self._moment.fault is not None:
+            raise self._moment.fault
+        return self._moment.instant
 
     def record(self, facts: Sequence[Fact]) -> None:
         """Record facts, once in this transaction; none is nothing to record.
@@ -51,19 +65,23 @@ class Writing:
         Raises:
             RequestRepeatedError: the request on whose behalf this thread records has
                 had its effect already.
+            ClockSkewError: the clock is wrong.
         """
         assert self.commit is None, "a database transaction makes one commit"
         if not facts:
             return
         if request := self._request:
             made = _made_by(facts[0])
-            if not Requests(self.connection).claim([request], self.now, made=made):
+            if not Requests(self.connection).claim([request], self.real_now, made=made):
                 raise RequestRepeatedError(request.idempotency_key)
         body, known = encode_facts(facts), self.head
         self.commit, self.head = next_commit(
             known, tuple(facts), CommitKind.FACTS, facts_digest(body), self.now
         )
-        is_appended = self._attempt.append(known, self.head, self.commit, body)
+        # The server's clock was read with the head, so it is not compared again.
+        is_appended = self._attempt.append(
+            known, self.head, self.commit, body, ANY_TIME
+        )
         assert is_appended, "the head was read under the write lock"
         self._fold.fold(self.connection, self.commit)
 

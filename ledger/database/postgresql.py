@@ -152,6 +152,11 @@ class PostgreSQLDatabase:
         """The URL, its password masked, with the schema where it is not the usual one."""
         return self._address
 
+    @property
+    def has_server(self) -> bool:
+        """True: its clock says what time it is."""
+        return True
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""

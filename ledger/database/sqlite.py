@@ -129,6 +129,11 @@ class SQLiteDatabase:
         """The directory of the file, where what belongs to the store may lie."""
         return self._path.parent
 
+    @property
+    def has_server(self) -> bool:
+        """False: it is a file."""
+        return False
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""

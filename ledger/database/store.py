@@ -19,6 +19,10 @@ class Database(Protocol):
     def address(self) -> str:
         """Where the database is, without secrets, for messages."""
 
+    @property
+    def has_server(self) -> bool:
+        """Whether it is on a server, which has a clock of its own."""
+
     def read(self) -> AbstractContextManager[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""
 

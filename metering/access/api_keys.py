@@ -96,18 +96,18 @@ class ApiKeys:
         kind = "rk" if is_restricted else "sk"
         chance = secrets.token_hex(_SECRET_BYTES)
         secret = f"{kind}_{'live' if livemode else 'test'}_{chance}"
-        stored = StoredKey(
-            key_id=self._engine.ids.resource("key"),
-            name=asked.name,
-            scopes=tuple(each for each in SCOPES if each in allowed),
-            is_restricted=is_restricted,
-            livemode=livemode,
-            digest=digest_of(secret),
-            last_four=secret[-4:],
-            created=self._engine.now(),
-            revoked_at=None,
-        )
         with self._engine.writing() as writing:
+            stored = StoredKey(
+                key_id=self._engine.ids.resource("key"),
+                name=asked.name,
+                scopes=tuple(each for each in SCOPES if each in allowed),
+                is_restricted=is_restricted,
+                livemode=livemode,
+                digest=digest_of(secret),
+                last_four=secret[-4:],
+                created=writing.real_now,
+                revoked_at=None,
+            )
             StoredKeys(writing.connection).add(stored)
         return msgspec.structs.replace(_resource(stored), secret=secret)
 
@@ -151,7 +151,7 @@ class ApiKeys:
         """
         found_by_id(self._stored, key_id, "API key")
         with self._engine.writing() as writing:
-            StoredKeys(writing.connection).revoke(key_id, writing.now)
+            StoredKeys(writing.connection).revoke(key_id, writing.real_now)
         return _resource(found_by_id(self._stored, key_id, "API key"))
 
     def _stored(self, key_id: str) -> StoredKey | None:

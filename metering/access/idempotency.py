@@ -25,8 +25,9 @@ class IdempotentRequests:
 
     def find(self, request: Request) -> StoredRequest | None:
         """Return the request that was made under the same keys, None where none was."""
-        now = self._engine.now()
-        with self._engine.log.read() as connection:
+        log, clock = self._engine.log, self._engine.now()
+        with log.read() as connection:
+            now = log.real_time(connection, clock)
             return Requests(connection).find(
                 request.key_id, request.idempotency_key, now
             )
@@ -51,4 +52,4 @@ class IdempotentRequests:
         """Keep the response to a request; see `Requests.answer`."""
         with self._engine.writing() as writing:
             requests = Requests(writing.connection)
-            requests.answer(request, status, body, writing.now, original=original)
+            requests.answer(request, status, body, writing.real_now, original=original)

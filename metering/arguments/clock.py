@@ -25,6 +25,11 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+def system_time() -> int:
+    """Return the time of this machine, microseconds since 1970 UTC."""
+    return microseconds(SystemClock().now())
+
+
 class FixedClock:
     """A time that stands still until it is moved, for tests and simulations."""
 

@@ -56,6 +56,8 @@ class Settings:
         alerts_max: how many alerts on a meter can apply to a customer.
         allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
         webhook_timeout: for connecting to an endpoint, and between parts of its answer.
+        clock_skew_max: how far off the clock of appends may be; None where it is not
+            judged.
         secret_keys: under which the secrets of endpoints are encrypted, if there is one.
     """
 
@@ -65,6 +67,7 @@ class Settings:
     alerts_max: int
     allow_private_webhooks: bool
     webhook_timeout: timedelta
+    clock_skew_max: timedelta | None
     secret_keys: SecretKeys = field(default_factory=SecretKeys)
 
 
@@ -245,9 +248,9 @@ class Engine:
 
     @contextmanager
     def outbox(self) -> Iterator[tuple[Outbox, int]]:
-        """Open a write transaction on the outbox, and tell the present instant."""
+        """Open a write transaction on the outbox, with the real time."""
         with self.log.writing_beside() as connection:
-            yield Outbox(connection), self.now()
+            yield Outbox(connection), self.log.real_time(connection, self.now())
 
     @contextmanager
     def credits(self) -> Iterator[tuple[CreditQueries, int]]:

@@ -122,18 +122,19 @@ class ErrorReports:
         if not wanted:
             return ListObject()
         start, end = bounds_of(asked.created)
-        # Those that are older are there until the next report is made.
-        oldest = self._engine.now() - REPORTS_KEPT + 1
-        bounds = Bounds(
-            livemode=self._engine.settings.livemode,
-            start=max(start, oldest),
-            end=end,
-            meter_id=asked.meter,
-            has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
-        )
         older_than = self._cursor(asked.starting_after, "starting_after")
         newer_than = self._cursor(asked.ending_before, "ending_before")
-        with self._engine.log.read() as connection:
+        log = self._engine.log
+        with log.read() as connection:
+            now = log.real_time(connection, self._engine.now())
+            bounds = Bounds(
+                livemode=self._engine.settings.livemode,
+                # Those that are older are there until the next report is made.
+                start=max(start, now - REPORTS_KEPT + 1),
+                end=end,
+                meter_id=asked.meter,
+                has_meter=None if len(wanted) == 2 else REPORT_TRIGGERED in wanted,
+            )
             found = Refusals(connection).reports(
                 bounds, asked.limit + 1, older_than=older_than, newer_than=newer_than
             )
@@ -146,10 +147,10 @@ class ErrorReports:
 
     def _find(self, report_id: str) -> StoredReport | None:
         livemode = self._engine.settings.livemode
-        with self._engine.log.read() as connection:
-            return Refusals(connection).find_report(
-                report_id, self._engine.now(), livemode=livemode
-            )
+        log = self._engine.log
+        with log.read() as connection:
+            now = log.real_time(connection, self._engine.now())
+            return Refusals(connection).find_report(report_id, now, livemode=livemode)
 
 
 def add_refused(engine: Engine, refused: Sequence[RefusedEvent]) -> None:
@@ -160,7 +161,7 @@ def add_refused(engine: Engine, refused: Sequence[RefusedEvent]) -> None:
     livemode = engine.settings.livemode
     with engine.writing() as writing:
         _report_windows(engine, writing)
-        requests, now = Requests(writing.connection), writing.now
+        requests, now = Requests(writing.connection), writing.real_now
         fresh = _counted(engine, _first_sent(refused, requests, now))
         Refusals(writing.connection).add_errors(fresh, now, livemode=livemode)
 
@@ -168,7 +169,8 @@ def add_refused(engine: Engine, refused: Sequence[RefusedEvent]) -> None:
 def make_reports(engine: Engine) -> int:
     """Make the reports of windows that have ended; return how many deliveries."""
     with engine.log.read() as connection:
-        is_due = Refusals(connection).has_ended_window(engine.now())
+        now = engine.log.real_time(connection, engine.now())
+        is_due = Refusals(connection).has_ended_window(now)
     if not is_due:
         return 0
     with engine.writing() as writing:
@@ -199,7 +201,7 @@ def _counted(
 
 def _report_windows(engine: Engine, writing: Writing) -> int:
     """Make the reports of windows that have ended; return how many deliveries."""
-    refusals, now = Refusals(writing.connection), writing.now
+    refusals, now = Refusals(writing.connection), writing.real_now
     made = refusals.report(lambda: engine.ids.resource("evt"), now)
     ends = {each.window_end for each in made}
     # It goes to those that wanted it when its window ended, whenever it is made.

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Self
 
 from ledger.errors import (
+    ClockSkewError,
     CommitOutcomeUnknownError,
     RunsDirectoryError,
     SegmentStoreUnavailableError,
@@ -33,6 +34,7 @@ _LONGEST_REST_SECONDS = 0.05
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _PASSING = (
+    ClockSkewError,
     CommitOutcomeUnknownError,
     RunsDirectoryError,
     SegmentStoreUnavailableError,

@@ -119,7 +119,8 @@ class Lanes(AbstractContextManager["Lanes"]):
         """
         ended = self.ended()
         with self._engine.log.read() as connection:
-            due = Outbox(connection).due_endpoints(self._engine.now(), self._holder)
+            now = self._engine.log.real_time(connection, self._engine.now())
+            due = Outbox(connection).due_endpoints(now, self._holder)
             endpoints = EndpointQueries(connection).all_endpoints() if due else ()
         enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
         for endpoint_id in due:
@@ -166,8 +167,9 @@ class Lanes(AbstractContextManager["Lanes"]):
         """Delete some of what was sent more than 30 days ago, now and then."""
         if monotonic() < self._next_look:
             return
-        count, before = 0, self._engine.now() - KEPT
-        with self._engine.log.read() as connection:
+        count, log = 0, self._engine.log
+        with log.read() as connection:
+            before = log.real_time(connection, self._engine.now()) - KEPT
             is_any = bool(Outbox(connection).forgettable(before, 1))
         if is_any:
             with self._engine.outbox() as (outbox, _):
@@ -207,7 +209,8 @@ class Lanes(AbstractContextManager["Lanes"]):
                 status = EndpointStatus.DISABLED
                 gone = msgspec.structs.replace(as_it_is(endpoint), status=status)
                 writing.record([gone])
-            return self._recorded(Outbox(writing.connection), job, answer, writing.now)
+            outbox = Outbox(writing.connection)
+            return self._recorded(outbox, job, answer, writing.real_now)
 
     def _recorded(
         self, outbox: Outbox, job: "_Job", answer: EndpointAnswer, now: int

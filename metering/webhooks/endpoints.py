@@ -125,7 +125,7 @@ class WebhookEndpoints:
             connection, endpoint_id = writing.connection, created.endpoint_id
             Outbox(connection).open(endpoint_id)
             secrets = SigningSecrets(connection, endpoint_id, self._keys)
-            secrets.add(secret, writing.now)
+            secrets.add(secret, writing.real_now)
             writing.record([created])
         endpoint = self.retrieve(created.endpoint_id)
         return msgspec.structs.replace(endpoint, secret=secret)
@@ -214,10 +214,10 @@ class WebhookEndpoints:
 
         with self._engine.writing() as writing:
             endpoint_of(EndpointQueries(writing.connection), endpoint_id)
-            ends = writing.now + length
+            ends = writing.real_now + length
             secrets = SigningSecrets(writing.connection, endpoint_id, self._keys)
             secrets.end(ends)
-            secrets.add(secret, writing.now)
+            secrets.add(secret, writing.real_now)
             rotated = WebhookEndpointSecretRotated(
                 endpoint_id=endpoint_id, overlap_ends=ends
             )

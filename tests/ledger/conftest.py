@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from ledger.appending.judging import ClockJudge
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
 from ledger.folds import UsageFold
@@ -25,6 +26,9 @@ from tests.postgresql_server import fresh_database
 
 OpenDatabase = Callable[[], Database]
 OpenLog = Callable[..., Log]
+
+_LATE = 1 << 60
+"""A time after all that logs of tests are given."""
 
 
 @pytest.fixture(
@@ -72,15 +76,19 @@ def open_log(open_store: OpenDatabase, tmp_path: Path) -> OpenLog:
         segments: SegmentStore | None = None,
         epoch: str | None = "epoch-1",
         identifier_retention: timedelta | None = None,
+        clock_skew_max: timedelta | None = None,
+        system_time: Callable[[], int] = lambda: _LATE,
     ) -> Log:
+        stored = database or open_store()
         return Log(
-            database or open_store(),
+            stored,
             fold=FactTables(),
             usage=usage or Recorder(),
             epoch=epoch,
             segments=segments or open_segment_store(tmp_path / "segments"),
             runs=tmp_path / "runs",
             identifier_retention=identifier_retention,
+            judge=ClockJudge(stored, clock_skew_max, system_time),
         )
 
     return open_one

@@ -35,6 +35,10 @@ class FaultyDatabase:
     def address(self) -> str:
         return self._database.address
 
+    @property
+    def has_server(self) -> bool:
+        return self._database.has_server
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         if self.is_unreachable:

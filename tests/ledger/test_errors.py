@@ -4,6 +4,7 @@ import errno
 import pickle
 import re
 import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from ledger import errors
 from ledger.database.connections import store_error, translated
 from ledger.errors import (
+    ClockSkewError,
     CommitOutcomeUnknownError,
     EncryptionMissingError,
     LedgerError,
@@ -37,6 +39,7 @@ from ledger.errors import (
     UnsafeDurabilityError,
 )
 
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 STORE = "/data/usage/log.db"
 SEGMENT = "epoch-000000000000000-000000000000012-0123456789abcdef.parquet"
 EVERY_ERROR: list[LedgerError] = [
@@ -47,6 +50,7 @@ EVERY_ERROR: list[LedgerError] = [
     StoreVersionError(STORE, 7, 1),
     StoreClosedError(STORE),
     StoreForkedError(STORE),
+    ClockSkewError(STORE, NOW, NOW - timedelta(hours=1), "it is", "set it"),
     UnsafeDurabilityError(STORE, "fsync", "off", "on"),
     SegmentStoreUnavailableError(STORE, "there is no such bucket"),
     SegmentMissingError(STORE, SEGMENT),
@@ -79,7 +83,9 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree() -> None:
     classes = {
         name: found
         for name, found in vars(errors).items()
-        if isinstance(found, type) and found is not MeteringError
+        if isinstance(found, type)
+        and found.__module__ == errors.__name__
+        and found is not MeteringError
     }
 
     assert drawn_tree() == {

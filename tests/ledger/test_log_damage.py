@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, delete, select, update
 
 import metering
+from ledger.appending.judging import ClockJudge
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
 from ledger.errors import LogDamagedError
@@ -320,6 +321,7 @@ def log_of(database: Database) -> Log:
         segments=open_segment_store("absent"),
         runs=Path("runs"),
         identifier_retention=None,
+        judge=ClockJudge(database, None, lambda: 0),
     )
 
 

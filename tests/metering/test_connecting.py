@@ -123,7 +123,12 @@ def test_the_environment_says_how_long_to_wait(
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "soon", "1000000"])
 @pytest.mark.parametrize(
     "name",
-    ["METERING_LOCK_TIMEOUT", "METERING_STATEMENT_TIMEOUT", "METERING_POOL_SIZE"],
+    [
+        "METERING_LOCK_TIMEOUT",
+        "METERING_STATEMENT_TIMEOUT",
+        "METERING_POOL_SIZE",
+        "METERING_CLOCK_SKEW_MAX",
+    ],
 )
 def test_a_number_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -145,6 +150,9 @@ def test_a_number_that_is_none_is_refused(
         ("pool_size", 0),
         ("pool_size", True),
         ("pool_size", 1.0),
+        ("clock_skew_max", 60),
+        ("clock_skew_max", timedelta(0)),
+        ("clock_skew_max", timedelta(milliseconds=999)),
     ],
 )
 def test_a_setting_out_of_bounds_is_refused(
@@ -211,3 +219,26 @@ def test_a_secret_key_is_read_also_where_a_target_is_given(
 
     with refused("parameter_invalid", "METERING_SECRET_KEY", "key 1 of 1"):
         metering.connect(tmp_path / "usage")
+
+
+def test_the_environment_says_how_far_off_clocks_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a target is given: it is a matter of the machine."""
+    tomorrow = metering.SystemClock().now() + timedelta(days=1)
+    with metering.connect(tmp_path / "usage", clock=metering.FixedClock(tomorrow)) as m:
+        create_meter(m)
+
+    with (
+        metering.connect(tmp_path / "usage") as judged,
+        pytest.raises(metering.ClockSkewError),
+    ):
+        create_event(judged)
+    monkeypatch.setenv("METERING_CLOCK_SKEW_MAX", "100000")
+    with metering.connect(tmp_path / "usage") as lenient:
+        assert create_event(lenient).position == 2
+    with (
+        metering.connect(tmp_path / "usage", clock_skew_max=timedelta(hours=1)) as m,
+        pytest.raises(metering.ClockSkewError),
+    ):
+        create_event(m)

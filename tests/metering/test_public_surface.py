@@ -15,7 +15,7 @@ import metering
 PROMISED = """
     Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey ApiKeys
     ApplicabilityConfig ApplicabilityConfigParams Cancel CancelParams Checkpoint
-    Clock Columns CommitOutcomeUnknownError Constant CreatedBounds CreditAmount
+    Clock ClockSkewError Columns CommitOutcomeUnknownError Constant CreatedBounds CreditAmount
     CreditAmountParams CreditApplications CreditBalance CreditBalanceLimit
     CreditBalanceLimitParams CreditBalanceSummaries CreditBalanceSummary
     CreditBalanceThreshold CreditBalanceThresholdParams CreditBalanceTransaction
@@ -46,7 +46,8 @@ NAMES = PROMISED.split()
 PARAMETERS = {
     "connect": "target create segments cache schema seal_events clock livemode"
     " identifier_retention cancel_window credit_grants_max alerts_max"
-    " allow_private_webhooks webhook_timeout lock_timeout statement_timeout pool_size",
+    " allow_private_webhooks webhook_timeout lock_timeout statement_timeout pool_size"
+    " clock_skew_max",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",
@@ -301,6 +302,21 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         metering.CommitOutcomeUnknownError("usage", "it broke", is_usage=False),
         "commit_outcome_unknown",
         "it may have been recorded, so look it up before you repeat it",
+    ),
+    (
+        metering.ClockSkewError(
+            "usage",
+            datetime(2026, 3, 1, 13, tzinfo=UTC),
+            datetime(2026, 3, 1, 12, tzinfo=UTC),
+            "the log's is",
+            "set the clock",
+        ),
+        "clock_skew",
+        (
+            "Nothing was recorded in the store usage, since clocks differ by more than"
+            " clock_skew_max: this machine's shows 2026-03-01T13:00:00+00:00, and the"
+            " log's is 2026-03-01T12:00:00+00:00; set the clock"
+        ),
     ),
     (
         metering.RunsDirectoryError("/data/runs", "it is full"),

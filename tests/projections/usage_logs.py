@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.appending.judging import ClockJudge
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.facts.adjustments import MeterEventCancelled
@@ -69,6 +70,7 @@ def open_usage(directory: Path) -> Iterator[OpenUsage]:
         segments=open_segment_store(directory / "segments"),
         runs=directory / "runs",
         identifier_retention=None,
+        judge=ClockJudge(database, None, lambda: 0),
     )
     with closing(log):
         log.catch_up()
@@ -85,6 +87,7 @@ def fact_log(database: Database) -> Log:
         segments=open_segment_store("absent"),
         runs=Path(),
         identifier_retention=None,
+        judge=ClockJudge(database, None, lambda: 0),
     )
 
 

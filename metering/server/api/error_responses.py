@@ -9,7 +9,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metering import MeteringError, ReaggregationError, StoreBusyError
+from metering import (
+    ClockSkewError,
+    MeteringError,
+    ReaggregationError,
+    StoreBusyError,
+)
 from metering.bodies import encoded
 from metering.errors import (
     InvalidRequestError,
@@ -95,6 +100,8 @@ RULES: Mapping[type[MeteringError], Rule] = {
     HostRefusedError: Rule(status=421),
     RateLimitedError: Rule(status=429, should_retry=None),
     StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),
+    # Until somebody sets a clock right, at which the same request succeeds.
+    ClockSkewError: Rule(status=503, type=API, should_retry=True),
 }
 """By class; a class that is not here is answered as the nearest one that it is of."""
 MISSING_IN_PATH = Rule(status=404)
@@ -103,6 +110,7 @@ _UNEXPECTED = Rule(status=500, type=API, should_retry=None)
 
 UNAVAILABLE = 503
 """Of the health, where the store cannot be asked."""
+_SECONDS_TO_SET_A_CLOCK = "10"
 _UNKNOWN = "An unknown error occurred; the server's log has it by the request id."
 
 MEANINGS = {
@@ -117,6 +125,7 @@ MEANINGS = {
     421: "The request's Host is not one by which this server is reached.",
     429: "The key makes more requests than it may, or the store is busy.",
     500: "The server is at fault.",
+    503: "The server cannot record for now.",
 }
 """What each status of a failure means."""
 # The library has a code for every refusal, Stripe only for some.
@@ -133,6 +142,7 @@ V2_CODES = {
     421: "misdirected_request",
     429: "rate_limit",
     500: "internal_error",
+    503: "service_unavailable",
 }
 V2_CODES_OF_EVENTS = {
     "meter_event_invalid_value": "payload_invalid_value",
@@ -160,7 +170,8 @@ def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
     """Write the response to a request that failed."""
     rule = _rule_of(error)
     # Names of hosts and files are not for clients, nor are the words of a defect.
-    shown = error if isinstance(error, MeteringError) and rule.status < 500 else None
+    is_shown = rule.status < 500 or isinstance(error, ClockSkewError)
+    shown = error if isinstance(error, MeteringError) and is_shown else None
     fields = {
         "code": None if shown is None else _code(shown, rule),
         "message": _UNKNOWN if shown is None else _message(shown),
@@ -218,7 +229,7 @@ def _rule_of(error: Exception) -> Rule:
 def log_failure(error: Exception, request_id: str) -> None:
     """Log an error that is the server's fault."""
     rule = _rule_of(error)
-    if rule is STORE_FAILED:
+    if rule is STORE_FAILED or isinstance(error, ClockSkewError):
         _log.error("A request failed: %s", error)  # No traceback for what is named.
     elif rule is _UNEXPECTED:
         _log.error("Request %s failed", request_id, exc_info=error)
@@ -246,6 +257,11 @@ def _message(error: MeteringError) -> str:
             seconds = error.bound.timestamp()
             bound = math.ceil(seconds) if error.is_too_early else math.floor(seconds)
             return f"{error.rule} {bound}."
+        case ClockSkewError():
+            return (
+                "Nothing can be recorded for now, since a clock is wrong; send this"
+                " request again when it is set right."
+            )
         case StoreBusyError():
             return "The store is busy with other requests; send this one again."
         case _ if error.code in _ENDS_IN_A_FULL_STOP:
@@ -262,6 +278,8 @@ def _headers(error: Exception, rule: Rule) -> dict[str, str]:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, StoreBusyError):
         headers["Retry-After"] = "1"
+    elif isinstance(error, ClockSkewError):
+        headers["Retry-After"] = _SECONDS_TO_SET_A_CLOCK
     elif isinstance(error, EncodingRefusedError):
         headers["Accept-Encoding"] = ", ".join(error.taken)
     if rule.closes:

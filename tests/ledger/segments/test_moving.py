@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from ledger.appending.drafts import Status
+from ledger.appending.judging import ClockJudge
 from ledger.database.addresses import open_database
 from ledger.database.settings import DatabaseSettings
 from ledger.database.store import Database
@@ -59,6 +60,7 @@ def open_log(tmp_path: Path) -> OpenLog:
             segments=segments,
             runs=tmp_path / "runs",
             identifier_retention=None,
+            judge=ClockJudge(database, None, lambda: 0),
         )
 
     return open_one

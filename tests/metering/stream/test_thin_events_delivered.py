@@ -115,7 +115,7 @@ def test_a_report_is_signed_by_standard_webhooks_too(
 ) -> None:
     # The library looks at the real time.
     now = metering.SystemClock().now()
-    clock = metering.FixedClock(now)
+    clock = metering.FixedClock(now - WINDOW)
     sending = connect(clock=clock, allow_private_webhooks=True)
     endpoint = add_endpoint(sending, receiver, signature="standard")
     refuse(sending, "nothing")

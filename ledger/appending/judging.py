@@ -1,0 +1,202 @@
+"""The judge of the clock: an append by a clock that is wrong is refused.
+
+One entry that is recorded a year ahead puts the log a year ahead, for every process and
+for good. So a clock is judged before an append by it is acknowledged. It may not be ahead
+of its judge: the clock of the database's server, where there is one, else the time that
+passed since this process last appended. That time does not jump, and goes on while the
+machine sleeps. Nor may a clock be behind the log. How far off it may be is a setting.
+
+How far a clock is ahead of the log says nothing, since a log may be idle for years. A
+process that has appended nothing, to a database without a server, has no judge but the
+log. The anchor is that of one opened log: opened again, it has none, so that a clock
+that was wrong at first and then set right is no reason to refuse for ever.
+"""
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ledger.database.store import Database
+from ledger.entries import Head, recording_instant
+from ledger.errors import ClockSkewError
+
+ANY_TIME = -(1 << 61)
+"""A time before every other, in microseconds since 1970 UTC."""
+_LONGEST = 1 << 60
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Linux counts the time in which the machine sleeps on another clock than the others.
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+_SET = "set the clock by NTP"
+# By whether a server judges.
+_BY = {
+    True: ("the database server's", "set the one that is wrong by NTP"),
+    False: (
+        "by the time since this process last appended it should be",
+        f"{_SET}, or if that was just done, connect again",
+    ),
+}
+
+
+class Skew(enum.Enum):
+    """In which way a clock is wrong."""
+
+    AHEAD = "ahead of its judge"
+    BEHIND = "behind the log"
+
+
+def skew_of(*, clock: int, judge: int | None, log: int, limit: int) -> Skew | None:
+    """Return in which way a clock is wrong; None where it is right.
+
+    The first three are microseconds since 1970 UTC.
+
+    Args:
+        clock: what the clock shows.
+        judge: what its judge shows; None where it has none.
+        log: when the last entry was recorded.
+        limit: by how many microseconds the clock may be wrong, inclusive.
+    """
+    if judge is not None and clock > judge + limit:
+        return Skew.AHEAD
+    return Skew.BEHIND if clock < log - limit else None
+
+
+def real_time(*, clock: int, log: int, real: int) -> int:
+    """Return by which time state beside the log is judged.
+
+    It follows neither an injected clock nor a spoiled log beyond the real time: what is
+    forgotten, or comes to life again, a year too early is lost. It is not before what is
+    recorded otherwise, since a clock that steps back must not reopen what has ended.
+
+    All are microseconds since 1970 UTC.
+
+    Args:
+        clock: what the clock of the appends shows.
+        log: when the last entry was recorded.
+        real: the time by this machine, or by the database's server.
+    """
+    return min(max(clock, log), real)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The time at which something is decided. Times are microseconds since 1970 UTC.
+
+    Attributes:
+        instant: at which facts are recorded, never before what is recorded already.
+        real: by which state beside the log is judged.
+        fault: what is wrong with the clock, None where nothing is.
+    """
+
+    instant: int
+    real: int
+    fault: ClockSkewError | None
+
+
+class ClockJudge:
+    """Judges the clock of one log's appends, of which one goes on at a time.
+
+    Args:
+        database: that holds the log; the clock of its server is the judge.
+        limit: how far off the clock may be; None where it is not judged.
+        system: returns the time by this machine, microseconds since 1970 UTC.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        limit: timedelta | None,
+        system: Callable[[], int],
+    ) -> None:
+        self._store, self._has_server = database.address, database.has_server
+        self._limit = None if limit is None else min(limit // _MICROSECOND, _LONGEST)
+        self._system = system
+        # What the clock shows where the time since boot is zero: when an append was
+        # accepted, and when the clock was last checked.
+        self._anchor: int | None = None
+        self._checked: int | None = None
+
+    def check(self, clock: int, known: Head, server: int | None = None) -> None:
+        """Check the clock of an append; see `fault`.
+
+        Raises:
+            ClockSkewError: the clock is wrong; nothing is to be recorded.
+        """
+        fault = self.fault(clock, known, server)
+        if fault is not None:
+            raise fault
+
+    def fault(
+        self, clock: int, known: Head, server: int | None
+    ) -> ClockSkewError | None:
+        """Return what is wrong with the clock of an append, None where nothing is.
+
+        Args:
+            clock: what it has just shown, microseconds since 1970 UTC.
+            known: where the log ends.
+            server: what the server's clock shows; None where there is none, or where
+                it is compared by the statement that appends.
+        """
+        if self._limit is None:
+            return None
+        judge = server
+        if not self._has_server:
+            since_boot = _since_boot()
+            self._checked = clock - since_boot
+            judge = None if self._anchor is None else self._anchor + since_boot
+        log, limit = known.recorded_at, self._limit
+        match skew_of(clock=clock, judge=judge, log=log, limit=limit):
+            case Skew.AHEAD:
+                assert judge is not None, "it is ahead of something"
+                return self._error(clock, judge, *_BY[self._has_server])
+            case Skew.BEHIND:
+                to = _at(clock).isoformat()
+                cure = f"{_SET}, or the log by metering repair time --to {to}"
+                return self._error(clock, log, "the log's last entry is of", cure)
+            case None:
+                return None
+
+    def moment(self, clock: int, known: Head, server: int | None) -> Moment:
+        """Return the time of a decision; see `fault` for the arguments."""
+        return Moment(
+            instant=recording_instant(known, clock),
+            real=self.real(clock, known.recorded_at, server),
+            fault=self.fault(clock, known, server),
+        )
+
+    def accepted(self) -> None:
+        """Note that an append by the clock that was checked last is recorded."""
+        self._anchor = self._checked
+
+    def earliest_server_time(self, clock: int) -> int:
+        """Return what the server's clock must show at least, microseconds since 1970."""
+        return ANY_TIME if self._limit is None else clock - self._limit
+
+    def real(self, clock: int, log: int, server: int | None) -> int:
+        """Return by which time state beside the log is judged; see `real_time`.
+
+        Args:
+            clock: what the clock of the appends shows.
+            log: when the last entry was recorded.
+            server: what the server's clock shows, None where there is none.
+        """
+        real = self._system() if server is None else server
+        if self._anchor is not None:
+            # Never later than by the time that passed; a clock may jump ahead.
+            real = min(real, self._anchor + _since_boot() + (self._limit or 0))
+        return real_time(clock=clock, log=log, real=real)
+
+    def _error(self, clock: int, right: int, source: str, cure: str) -> ClockSkewError:
+        return ClockSkewError(self._store, _at(clock), _at(right), source, cure)
+
+
+def _since_boot() -> int:
+    """Return the microseconds since this machine started, asleep or not."""
+    return time.clock_gettime_ns(_SINCE_BOOT) // 1_000
+
+
+def _at(instant: int) -> datetime:
+    return _EPOCH + instant * _MICROSECOND

@@ -1,0 +1,59 @@
+"""The engine of a store, put together from the parts that know nothing of each other."""
+
+from datetime import timedelta
+
+from ledger.appending.judging import ClockJudge
+from ledger.log import Log
+from ledger.places import Place
+from metering.arguments.clock import Clock, system_time
+from metering.arguments.ids import RandomIds
+from metering.store.engine import Engine, Settings, now_of
+from metering.store.evaluation import Evaluator
+from metering.store.sealing import BackgroundSealing
+from projections.alerts.pending import PendingUsage
+from projections.folds import FactTables
+from projections.meters.catalog import Catalog
+from projections.usage.hourly import HourlyUsage
+from projections.usage.series_events import SeriesEvents
+from projections.usage.summaries import Summaries
+
+
+def open_engine(
+    place: Place,
+    *,
+    create: bool,
+    seal_events: int | None,
+    clock: Clock,
+    settings: Settings,
+    identifier_retention: timedelta | None,
+) -> Engine:
+    """Open the log of a store, with what follows from it; see `metering.connect`.
+
+    Raises:
+        LedgerError: it cannot be opened.
+    """
+    ids, usage, catalog = RandomIds(), HourlyUsage(), Catalog()
+    watched = PendingUsage(usage)
+    log = Log(
+        place.database,
+        fold=FactTables(),
+        usage=watched,
+        epoch=ids.epoch() if create else None,
+        segments=place.segments,
+        runs=place.runs,
+        identifier_retention=identifier_retention,
+        judge=ClockJudge(place.database, settings.clock_skew_max, system_time),
+    )
+    summaries = Summaries(usage, SeriesEvents())
+    evaluator = Evaluator(log, watched, catalog, summaries, lambda: now_of(clock))
+    return Engine(
+        log=log,
+        usage=usage,
+        catalog=catalog,
+        summaries=summaries,
+        clock=clock,
+        ids=ids,
+        settings=settings,
+        evaluator=evaluator,
+        sealing=BackgroundSealing(log, seal_events, evaluator.evaluate),
+    )
