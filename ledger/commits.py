@@ -41,6 +41,7 @@ class CommitRow(NamedTuple):
 _TYPES_OF_HEAD = (int, int, int, int, bytes, str)
 _TYPES_OF_COMMIT = (int, int, str, int, bytes, bytes, bytes)
 _LAST = 2**62
+_KINDS = {each.value for each in CommitKind}
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
 
@@ -237,6 +238,12 @@ def commit_holding(connection: Connection, position: int) -> CommitRow | None:
     return None if row is None else _commit_row(row)
 
 
+def count_beyond(connection: Connection, position: int) -> int:
+    """Count the commits that begin after a position."""
+    wanted = select(func.count()).where(log_commit.c.first_position > position)
+    return int(connection.execute(wanted.select_from(log_commit)).scalar_one())
+
+
 def position_at(connection: Connection, instant: int) -> int:
     """Find the last position recorded by an instant among the commits that are rows."""
     after, up_to = log_time(connection).stretch_at(instant)
@@ -303,4 +310,6 @@ def _commit_row(row: Sequence[Any]) -> CommitRow:
     if tuple(map(type, row)) != _TYPES_OF_COMMIT:
         position = row[0] if isinstance(row[0], int) else 0
         raise LogDamagedError(position, "its row holds values of other types")
+    if row[2] not in _KINDS:
+        raise LogDamagedError(row[0], f"it holds neither usage nor facts, but {row[2]}")
     return CommitRow(*row)

@@ -82,6 +82,11 @@ def refolded(stored: Connection) -> "Iterator[Refolding]":
         yield Refolding(scratch, stored)
 
 
+def checkpoint_rows(stored: Connection) -> dict[str, list[Sequence[Any]]]:
+    """Return all rows of the checkpoints of alerts as they are stored, by table."""
+    return {each.name: list(stored_rows(stored, each)) for each in CHECKPOINTS}
+
+
 class Refolding:
     """Folds the facts of a log anew.
 

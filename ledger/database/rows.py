@@ -1,6 +1,6 @@
 """Rows: values of a class in a table, each attribute in the column of its name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter, itemgetter
@@ -12,7 +12,11 @@ from sqlalchemy import Column, Connection, Row, Select, Table, tuple_
 
 from ledger.errors import StoreDamagedError
 
+KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
+
+# What decoding a value that was changed may raise.
+_UNREADABLE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,49 @@ def enum_codec(kind: type[Enum]) -> Codec:
 def packed_codec(kind: Any, form: ModuleType = msgspec.msgpack) -> Codec:
     """Return a codec that stores values of a type as bytes in a form of msgspec."""
     return Codec(form.Encoder(order="deterministic").encode, form.Decoder(kind).decode)
+
+
+def decoded(column: Column[Any], codec: Codec, stored: Any) -> Any:
+    """Return the value of what a column stores; None of NULL.
+
+    Raises:
+        StoreDamagedError: it is not what the codec encodes.
+    """
+    if stored is None:
+        return None
+    try:
+        return codec.decode(stored)
+    except _UNREADABLE as error:
+        place = f"table {column.table.name}, column {column.name}"
+        raise StoreDamagedError(place, str(error)) from error
+
+
+class RowsByKey(dict[KeyT, ValueT]):
+    """Rows that others name, by the key that they are named by.
+
+    Each that is asked for was there once, and no row is ever deleted by a store.
+
+    Args:
+        table: of the rows.
+        rows: by key.
+    """
+
+    def __init__(self, table: Table, rows: Iterable[tuple[KeyT, ValueT]]) -> None:
+        super().__init__(rows)
+        self._table = table
+
+    def __missing__(self, key: KeyT) -> ValueT:
+        """Say that a row is missing.
+
+        Raises:
+            StoreDamagedError: always.
+        """
+        raise missing_row(self._table, key)
+
+
+def missing_row(table: Table, key: object) -> StoreDamagedError:
+    """Return the error of a row that others name, and that is not there."""
+    return StoreDamagedError(f"table {table.name}", f"the row {key!r} is missing")
 
 
 class RowFormat(Generic[ValueT]):
@@ -85,7 +132,7 @@ class RowFormat(Generic[ValueT]):
             if values[at] is not None:
                 try:
                     values[at] = codec.decode(values[at])
-                except (ValueError, TypeError, msgspec.MsgspecError) as error:
+                except _UNREADABLE as error:
                     raise self._damaged(row, self._names[at], str(error)) from error
         return self._kind(**dict(zip(self._names, values, strict=True)))
 

@@ -28,6 +28,7 @@ from projections.kernels.alerts.book import CreditWatch
 from projections.kernels.credits.falls import Occurrence, steps
 
 _CUSTOMERS_AT_A_TIME = 1_000
+_EVER = -(2**62)
 
 _CreditCrossing = tuple[Occurrence, int, CreditAlertTriggered]
 """Where credits fell, the period of the alert, and the fact to record."""
@@ -149,6 +150,19 @@ class CreditCrossings:
                     pass
         is_over = end is not None and end <= now
         return None if is_over else replace(quiet, end=end)
+
+
+def missed_falls(
+    seen: AlertQueries, reached: Occurrence
+) -> Iterator[CreditAlertTriggered]:
+    """Yield what must have triggered up to a place, and is not recorded."""
+    credit, watches = CreditQueries(seen.connection), seen.credit_watches(0)
+    span = (_EVER, reached.instant)
+    found = sorted(_falls(credit, credit.customers(), watches, span), key=_order)
+    fired = seen.credits_fired(sorted({each[1] for each in found}), _EVER)
+    for place, period, fact in found:
+        if place <= reached and _key((place, period, fact)) not in fired:
+            yield fact
 
 
 def _earliest(end: int | None, *turns: int | None, after: int) -> int | None:

@@ -21,6 +21,7 @@ from ledger.facts.instants import Correction
 from ledger.facts.log_time import LogTimeCorrected
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import (
+    CHECKPOINT_ID,
     CREDIT_TRIGGERS,
     USAGE_TRIGGERS,
     alert,
@@ -90,7 +91,7 @@ def _create(connection: Connection, fact: CreationFact, place: Occurrence) -> No
     _begin_period(connection, fact.alert_id, place)
     # Before the first alert there was nothing to trigger.
     seen = AlertQueries(connection)
-    row = {"checkpoint_id": 1, "position": place.position}
+    row = {"checkpoint_id": CHECKPOINT_ID, "position": place.position}
     if isinstance(fact, CreditAlertCreated):
         if seen.credit_checkpoint() is None:
             row["recorded_at"] = place.instant

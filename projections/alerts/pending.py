@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.database.rows import RowsByKey
 from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.alerts import AlertActivated, CreditAlertCreated, UsageAlertCreated
@@ -22,8 +23,9 @@ from ledger.segments.sealed import Sealed
 from ledger.usage.rows import FewEvents, UsageEvents
 from projections.alerts.pieces import PendingPiece, pieces_by_meter
 from projections.alerts.queries import AlertQueries
+from projections.alerts.tables import alert
 from projections.kernels.alerts.book import UsageAlert
-from projections.meters.tables import read_definitions
+from projections.meters.tables import meter, read_definitions
 from projections.usage.hourly import HourlyUsage
 from projections.usage.view import UsageView
 
@@ -100,16 +102,22 @@ class PendingUsage:
         checkpoint = seen.checkpoint()
         with self._lock:
             self._usage.restart(connection, sealed)
-            self._event_names = {
-                meter_id: meter.event_name
-                for meter_id, meter in read_definitions(connection).items()
-            }
+            self._event_names = RowsByKey(
+                meter,
+                (
+                    (meter_id, each.event_name)
+                    for meter_id, each in read_definitions(connection).items()
+                ),
+            )
             alerts = seen.all()
-            self._alerts = {
-                alert.alert_id: self._event_names[alert.meter_id]
-                for alert in alerts
-                if isinstance(alert, UsageAlert)
-            }
+            self._alerts = RowsByKey(
+                alert,
+                (
+                    (each.alert_id, self._event_names[each.meter_id])
+                    for each in alerts
+                    if isinstance(each, UsageAlert)
+                ),
+            )
             self._has_credit_alerts = len(self._alerts) < len(alerts)
             self._events, self._cancellations, self._before = [], {}, {}
             self._generation += 1

@@ -15,8 +15,10 @@ from sqlalchemy import (
 )
 
 from ledger.database.bulk import is_among
+from ledger.database.rows import RowsByKey
 from ledger.facts.instants import Correction
 from projections.alerts.tables import (
+    CHECKPOINT_ID,
     CREDIT_ALERTS,
     CREDIT_TRIGGERS,
     HAS_HAPPENED,
@@ -101,11 +103,11 @@ class AlertQueries:
         rows = self.connection.execute(_ALERTS.order_by(alert.c.position))
         return [alert_of(row) for row in rows]
 
-    def named(self, alert_ids: Collection[str]) -> dict[str, AlertDefinition]:
+    def named(self, alert_ids: Collection[str]) -> RowsByKey[str, AlertDefinition]:
         """Return alerts by their ids."""
         is_wanted = is_among(self.connection, alert.c.alert_id, sorted(alert_ids))
         rows = self.connection.execute(_ALERTS.where(is_wanted))
-        return {row.alert_id: alert_of(row) for row in rows}
+        return RowsByKey(alert, ((row.alert_id, alert_of(row)) for row in rows))
 
     def page(
         self,
@@ -212,26 +214,38 @@ class AlertQueries:
 
     def checkpoint(self) -> int | None:
         """Return the position up to which triggers are recorded; None without alerts."""
-        return self.connection.execute(select(alert_checkpoint.c.position)).scalar()
+        wanted = select(alert_checkpoint.c.position).where(
+            alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID
+        )
+        return self.connection.execute(wanted).scalar()
 
     def move_checkpoint(self, position: int) -> None:
         """Move the checkpoint of alerts on usage, which never goes back."""
         self.connection.execute(
             update(alert_checkpoint)
-            .where(alert_checkpoint.c.position < position)
+            .where(
+                alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID,
+                alert_checkpoint.c.position < position,
+            )
             .values(position=position)
         )
 
     def credit_checkpoint(self) -> Occurrence | None:
         """Return up to where triggers of alerts on credits are recorded; None without."""
-        row = self.connection.execute(select(credit_alert_checkpoint)).first()
+        wanted = select(credit_alert_checkpoint).where(
+            credit_alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID
+        )
+        row = self.connection.execute(wanted).first()
         return None if row is None else Occurrence(row.recorded_at, row.position)
 
     def move_credit_checkpoint(self, place: Occurrence) -> None:
         """Move the checkpoint of alerts on credits, which never goes back."""
         self.connection.execute(
             update(credit_alert_checkpoint)
-            .where(credit_alert_checkpoint.c.position < place.position)
+            .where(
+                credit_alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID,
+                credit_alert_checkpoint.c.position < place.position,
+            )
             .values(position=place.position, recorded_at=place.instant)
         )
 

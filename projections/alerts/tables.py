@@ -148,6 +148,7 @@ credit_alert_checkpoint = Table(
     Column("position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
 )
+CHECKPOINT_ID = 1
 CHECKPOINTS = (alert_checkpoint, credit_alert_checkpoint)
 """The tables that follow from no fact."""
 

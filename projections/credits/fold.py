@@ -14,6 +14,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection, bindparam, case, func, select, tuple_, update
 
 from ledger.database.bulk import add_at_positions, insert_rows, is_among
+from ledger.database.rows import decoded
 from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -193,7 +194,9 @@ def _reinstate(
     amounts: Counter[int] = Counter()
     for row in rows:
         place = row.reinstated_at, row.reinstated_position
-        for grant, amount in drawn(DRAWS.decode(row.draws)).items():
+        for grant, amount in drawn(
+            decoded(credit_application.c.draws, DRAWS, row.draws)
+        ).items():
             moved.append((grant, *place, row.position))
             amounts[grant] += amount
             late.append(

@@ -1,12 +1,13 @@
 """Queries of credits, as one database transaction sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
 
 from ledger.commits import log_time, read_head
 from ledger.database.bulk import is_among
+from ledger.database.rows import RowsByKey, decoded
 from ledger.entries import recording_instant
 from ledger.facts.instants import LogTime
 from projections.credits.tables import (
@@ -135,39 +136,38 @@ class CreditQueries:
         """Return a grant by the position of its creation."""
         return self._grant(_GRANT_AT, {"position": position})
 
-    def grants_drawn(self, application: Application) -> dict[int, Grant]:
+    def grants_drawn(self, application: Application) -> RowsByKey[int, Grant]:
         """Return the grants that an application drew from, by position."""
         positions = {draw.grant_position for draw in application.draws}
         found = self._grants(_GRANTS_AT, {"positions": sorted(positions)})
-        return {grant.position: grant for grant in found}
+        return _by_position(found)
 
-    def grants_named(self, grant_ids: Sequence[str]) -> dict[str, Grant]:
+    def grants_named(self, grant_ids: Sequence[str]) -> RowsByKey[str, Grant]:
         """Return any number of grants by their ids."""
         is_wanted = is_among(self.connection, credit_grant.c.grant_id, grant_ids)
         found = self._grants(_GRANTS.where(is_wanted), {})
-        return {grant.grant_id: grant for grant in found}
+        return RowsByKey(credit_grant, ((grant.grant_id, grant) for grant in found))
 
-    def grants_at(self, positions: Sequence[int]) -> dict[int, Grant]:
+    def grants_at(self, positions: Sequence[int]) -> RowsByKey[int, Grant]:
         """Return any number of grants by the positions of their creation."""
         is_wanted = is_among(self.connection, credit_grant.c.position, positions)
-        found = self._grants(_GRANTS.where(is_wanted), {})
-        return {grant.position: grant for grant in found}
+        return _by_position(self._grants(_GRANTS.where(is_wanted), {}))
 
-    def grant_ids(self, positions: Sequence[int]) -> dict[int, str]:
+    def grant_ids(self, positions: Sequence[int]) -> RowsByKey[int, str]:
         """Return the ids of any number of grants, by position."""
         wanted = select(credit_grant.c.position, credit_grant.c.grant_id).where(
             is_among(self.connection, credit_grant.c.position, positions)
         )
         rows = self.connection.execute(wanted)
-        return {row.position: row.grant_id for row in rows}
+        return RowsByKey(credit_grant, ((row.position, row.grant_id) for row in rows))
 
     def grants_of(self, customer: str) -> list[Grant]:
         """Return all grants of a customer, in the order of their creation."""
         return self._grants(_GRANTS_OF, {"customer": customer})
 
-    def grants_by_position(self, customer: str) -> dict[int, Grant]:
+    def grants_by_position(self, customer: str) -> RowsByKey[int, Grant]:
         """Return all grants of a customer, by the position of their creation."""
-        return {grant.position: grant for grant in self.grants_of(customer)}
+        return _by_position(self.grants_of(customer))
 
     def spendable_of(self, customer: str, instant: int) -> list[Grant]:
         """Return the live grants of a customer that have credit left."""
@@ -199,7 +199,7 @@ class CreditQueries:
         rows = self.connection.execute(_BALANCES_BY_SCOPE, given)
         return [
             (
-                None if row.prices is None else PRICES.decode(row.prices),
+                decoded(credit_grant.c.prices, PRICES, row.prices),
                 row.currency,
                 Balance(int(row.ledger), int(row.available)),
             )
@@ -230,11 +230,11 @@ class CreditQueries:
         """Return an application by its position."""
         return self._application(_APPLICATION_AT, {"position": position})
 
-    def applications_at(self, positions: Sequence[int]) -> dict[int, Application]:
+    def applications_at(self, positions: Sequence[int]) -> RowsByKey[int, Application]:
         """Return applications by the positions of the facts that recorded them."""
         is_wanted = is_among(self.connection, credit_application.c.position, positions)
         found = self._applications(_APPLICATIONS.where(is_wanted), {})
-        return {each.position: each for each in found}
+        return RowsByKey(credit_application, ((each.position, each) for each in found))
 
     def reinstated_at(self, positions: Sequence[int]) -> dict[int, Application]:
         """Return applications by the positions of the facts that gave them back."""
@@ -268,6 +268,12 @@ class CreditQueries:
             *self._applications(_HELD.where(is_wanted), {}),
         ]
         return {each.invoice: each for each in found}
+
+    def customers(self) -> list[str]:
+        """Return the customers that have, or had, a grant."""
+        wanted = select(credit_grant.c.customer).distinct()
+        rows = self.connection.execute(wanted.order_by(credit_grant.c.customer))
+        return list(rows.scalars())
 
     def turning(self, after: int, up_to: int) -> list[str]:
         """Return the customers with a grant that becomes effective or expires in a span.
@@ -341,3 +347,7 @@ class CreditQueries:
     ) -> list[Application]:
         rows = self.connection.execute(wanted, given)
         return [APPLICATIONS.read(row) for row in rows]
+
+
+def _by_position(grants: Iterable[Grant]) -> RowsByKey[int, Grant]:
+    return RowsByKey(credit_grant, ((grant.position, grant) for grant in grants))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ledger.commits import read_head
+from ledger.database.rows import RowsByKey
 from projections.kernels.meters import MeterDefinition
-from projections.meters.tables import read_definitions
+from projections.meters.tables import meter, read_definitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,9 @@ class Catalog:
         definitions = Definitions(
             facts_position=head.facts_position,
             by_id=by_id,
-            by_event_name={meter.event_name: meter for meter in by_id.values()},
+            by_event_name=RowsByKey(
+                meter, ((each.event_name, each) for each in by_id.values())
+            ),
         )
         with self._lock:
             latest = self.latest

@@ -15,7 +15,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database.rows import RowFormat, enum_codec
+from ledger.database.rows import RowFormat, RowsByKey, enum_codec
 from ledger.facts.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.schema import RecordedFact, TableFold, metadata
@@ -76,7 +76,7 @@ METERS = TableFold(
 )
 
 
-def read_definitions(connection: Connection) -> dict[str, MeterDefinition]:
+def read_definitions(connection: Connection) -> RowsByKey[str, MeterDefinition]:
     """Return all meters by id, in the order they were created."""
     rows = connection.execute(select(meter).order_by(meter.c.position))
-    return {row.meter_id: _METERS.read(row) for row in rows}
+    return RowsByKey(meter, ((row.meter_id, _METERS.read(row)) for row in rows))

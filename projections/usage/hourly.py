@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.database.rows import RowsByKey
 from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.reading import read_facts
@@ -24,7 +25,7 @@ from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.usage.columns import empty_batch
 from projections.kernels.usage.series import CellShape
-from projections.meters.tables import read_definitions
+from projections.meters.tables import meter, read_definitions
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import (
     UsageCells,
@@ -217,12 +218,15 @@ class _Building:
             }
 
 
-def _read_shapes(connection: Connection) -> dict[str, CellShape]:
+def _read_shapes(connection: Connection) -> RowsByKey[str, CellShape]:
     """Return the shapes of the meters' cells, by event name."""
-    return {
-        meter.event_name: CellShape.of(meter.formula, meter.event_time_window)
-        for meter in read_definitions(connection).values()
-    }
+    return RowsByKey(
+        meter,
+        (
+            (each.event_name, CellShape.of(each.formula, each.event_time_window))
+            for each in read_definitions(connection).values()
+        ),
+    )
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:

@@ -31,7 +31,7 @@ from ledger.facts.meters import (
     MeterReactivated,
     MeterUpdated,
 )
-from ledger.facts.union import Fact, decode_facts
+from ledger.facts.union import Fact
 from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
     CREDIT_TRIGGERS,
@@ -48,7 +48,12 @@ from projections.credits.tables import (
 )
 from projections.meters.tables import meter
 from projections.schema import RecordedFact
-from projections.webhooks.tables import grant_lapse, kind_of, resource_change
+from projections.webhooks.tables import (
+    change_of,
+    grant_lapse,
+    kind_of,
+    resource_change,
+)
 
 _ReadFacts = Callable[[Connection, Sequence[int]], Iterator[RecordedFact]]
 
@@ -146,8 +151,7 @@ def _changes(kind: type[Fact]) -> _FactSource:
         is_there = is_among(connection, resource_change.c.position, positions)
         wanted = select(resource_change).where(is_kind, is_there)
         for row in connection.execute(wanted):
-            (fact,) = decode_facts(bytes(row.fact))
-            yield row.position, row.recorded_at, fact
+            yield change_of(row)
 
     return _FactSource(PositionColumn(resource_change.c.position, (is_kind,)), read)
 

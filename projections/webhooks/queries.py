@@ -3,19 +3,21 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import dropwhile, takewhile
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from ledger.commits import commit_holding, facts_recorded_by, log_time
 from ledger.database.bulk import is_among
+from ledger.database.rows import RowsByKey, missing_row
 from ledger.entries import CommitKind
+from ledger.errors import LogDamagedError, StoreDamagedError
 from ledger.facts.alerts import AlertStatus
 from ledger.facts.credits import CreditGrantCreated
-from ledger.facts.union import Fact, decode_facts
+from ledger.facts.union import Fact
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, facts_of, read_facts
 from projections.alerts.queries import AlertQueries
+from projections.alerts.tables import alert as alert_table
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import GRANTS, HAS_CREDIT, MAY_EXPIRE, credit_grant
 from projections.kernels.alerts.book import AlertDefinition, changed
@@ -23,12 +25,14 @@ from projections.kernels.alerts.book import TransitionFact as AlertTransition
 from projections.kernels.credits.grants import Grant, GrantFact, changes, granted
 from projections.kernels.endpoints import Endpoint, created, updated
 from projections.kernels.meters import MeterDefinition, apply_fact
+from projections.meters.tables import meter as meter_table
 from projections.meters.tables import read_definitions
 from projections.rows import Page
 from projections.schema import RecordedFact
 from projections.webhooks.event_facts import facts_at, facts_next_to
 from projections.webhooks.tables import (
     ENDPOINT_ROWS,
+    change_of,
     grant_lapse,
     resource_change,
     webhook_endpoint,
@@ -148,13 +152,14 @@ class Past:
         for row in self.connection.execute(
             changes.order_by(resource_change.c.position)
         ).all():
-            self._changes_of[row.resource_id].append(_change_of(row))
+            self._changes_of[row.resource_id].append(change_of(row))
 
     def grant_now(self, grant_id: str) -> Grant:
         """Return a grant as it is."""
         known = self._grants.get(grant_id)
         grant = known or CreditQueries(self.connection).grant(grant_id)
-        assert grant is not None, "grants stay"
+        if grant is None:
+            raise missing_row(credit_grant, grant_id)
         return grant
 
     def facts(self, after: int, up_to: int) -> Iterator[RecordedFact]:
@@ -202,10 +207,11 @@ class Past:
     def meter(self, meter_id: str, at: int) -> MeterDefinition:
         """Return a meter as it was after the entry at a position."""
         start = read_definitions(self.connection)[meter_id].position
-        made: dict[str, MeterDefinition] = {}
+        made: RowsByKey[str, MeterDefinition] = RowsByKey(meter_table, ())
         for position, recorded_at, fact in self._facts_about(meter_id, start, at):
             meter = apply_fact(made, fact, position=position, recorded_at=recorded_at)
-            assert meter is not None, "the fact is about a meter"
+            if meter is None:
+                raise _not_about(meter_id, position)
             made[meter_id] = meter
         return made[meter_id]
 
@@ -265,10 +271,12 @@ class Past:
         """Return an alert as it was after the entry at a position."""
         known = self._alerts.get(alert_id)
         now = known or AlertQueries(self.connection).alert(alert_id)
-        assert now is not None, "alerts stay"
+        if now is None:
+            raise missing_row(alert_table, alert_id)
         alert = replace(now, status=AlertStatus.ACTIVE, period=now.position)
         for position, _, fact in self._changes(alert_id, at):
-            assert isinstance(fact, AlertTransition), "only these change an alert"
+            if not isinstance(fact, AlertTransition):
+                raise _not_about(alert_id, position)
             alert = changed(alert, fact, position)
         return alert
 
@@ -277,7 +285,8 @@ class Past:
     ) -> Iterator[RecordedFact]:
         """Yield the fact that made a resource, and its changes up to a position."""
         made = self.fact(start)
-        assert made is not None, "a fact created it"
+        if made is None:
+            raise LogDamagedError(start, f"the fact that made {resource_id} is missing")
         yield made
         yield from self._changes(resource_id, at)
 
@@ -286,9 +295,9 @@ class Past:
         if known is not None:
             return takewhile(lambda each: each[0] <= at, known)
         given = {"resource_id": resource_id, "up_to": at}
-        return map(_change_of, self.connection.execute(_CHANGES, given).all())
+        return map(change_of, self.connection.execute(_CHANGES, given).all())
 
 
-def _change_of(row: Row[Any]) -> RecordedFact:
-    (fact,) = decode_facts(bytes(row.fact))
-    return row.position, row.recorded_at, fact
+def _not_about(resource_id: str, position: int) -> StoreDamagedError:
+    place = f"table resource_change, row position = {position}"
+    return StoreDamagedError(place, f"its fact does not change {resource_id}")

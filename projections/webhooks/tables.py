@@ -4,6 +4,7 @@ A change is kept with its fact, so a resource can be shown as it was at any posi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Index,
     LargeBinary,
+    Row,
     String,
     Table,
     Text,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 
 from ledger.database.bulk import insert_rows
 from ledger.database.rows import RowFormat, enum_codec, packed_codec
+from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
 from ledger.facts.credits import (
     CreditGrantExpired,
@@ -31,7 +34,7 @@ from ledger.facts.credits import (
     CreditGrantVoided,
 )
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
-from ledger.facts.union import Fact, encode_facts
+from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
     SignatureScheme,
@@ -101,6 +104,20 @@ def kind_of(fact_class: type[Fact]) -> str:
     tag = fact_class.__struct_config__.tag
     assert isinstance(tag, str), "facts are a tagged union"
     return tag
+
+
+def change_of(row: Row[Any]) -> RecordedFact:
+    """Return the change that a row of `resource_change` keeps.
+
+    Raises:
+        StoreDamagedError: it is no fact.
+    """
+    try:
+        (fact,) = decode_facts(row.fact)
+    except (msgspec.MsgspecError, ValueError) as error:
+        place = f"table resource_change, row position = {row.position}, column fact"
+        raise StoreDamagedError(place, str(error)) from error
+    return row.position, row.recorded_at, fact
 
 
 def fold_endpoints(connection: Connection, facts: Sequence[RecordedFact]) -> None:

@@ -85,3 +85,11 @@ class Chain:
         else:
             return []
         return [problem]
+
+
+def problems_beyond(head: Head, count: int) -> list[str]:
+    """Report commits that begin after the head of the same snapshot."""
+    if not count:
+        return []
+    rows = f"{count} rows of the table log_commit lie"
+    return [f"{rows} beyond the head at position {head.position}; delete them"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from ledger.commits import log_time, read_head
+from ledger.commits import count_beyond, log_time, read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
 from ledger.sealing import StepCallback
@@ -11,8 +11,12 @@ from ledger.segments.entry import Segment
 from metering.arguments.refusals import invalid
 from metering.store.engine import Engine
 from metering.upkeep.log_time import problems_of_time
-from metering.upkeep.verification.alerts import AlertsOnUsage
-from metering.upkeep.verification.chain import Chain
+from metering.upkeep.verification.alerts import (
+    AlertsBefore,
+    AlertsOnCredits,
+    AlertsOnUsage,
+)
+from metering.upkeep.verification.chain import Chain, problems_beyond
 from metering.upkeep.verification.identifiers import TailIdentifiers
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.verification.segments import (
@@ -21,8 +25,7 @@ from metering.upkeep.verification.segments import (
     problems_of_sealing,
 )
 from metering.upkeep.verification.tables import Tables
-from projections.alerts.queries import AlertQueries
-from projections.refolding import refolded
+from projections.refolding import checkpoint_rows, refolded
 from projections.usage.hourly import HourlyUsage
 
 
@@ -40,16 +43,18 @@ def verify(
         # Read before more is taken in, so that the replay passes this position.
         with engine.log.read() as connection:
             head, time = read_head(connection), log_time(connection)
-            checkpoint_of_alerts = AlertQueries(connection).checkpoint()
+            checkpoints = checkpoint_rows(connection)
+            beyond = count_beyond(connection, head.position)
             refolding = closing.enter_context(refolded(connection))
         segments = engine.log.history.segments()
         replay = _Replay(
             Chain(head, time, checkpoint),
             Tables(refolding, head.position, time),
             segments,
-            checkpoint_of_alerts,
+            AlertsBefore(checkpoints=checkpoints, time=time),
         )
-        problems = problems_of_sealing(head, segments, engine.log.head())
+        problems = problems_beyond(head, beyond)
+        problems += problems_of_sealing(head, segments, engine.log.head())
         problems += problems_of_time(engine)
         problems += [p for each in segments for p in problems_of_file(engine, each)]
         try:
@@ -82,14 +87,15 @@ class _Replay:
         chain: Chain,
         tables: Tables,
         segments: Sequence[Segment],
-        checkpoint_of_alerts: int | None,
+        before: AlertsBefore,
     ) -> None:
         self.chain = chain
         self._tables = tables
         self._labels = CatalogLabels(segments)
         self._identifiers = TailIdentifiers(segments[-1].up_to if segments else 0)
         self._usage = HourlyUsage()
-        self._alerts = AlertsOnUsage(self._usage, checkpoint_of_alerts, tables)
+        self._alerts = AlertsOnUsage(self._usage, before, tables)
+        self._credit_alerts = AlertsOnCredits(before, tables)
         self._is_usage_wrong = False
 
     def run(self, engine: Engine, progress: StepCallback | None) -> None:
@@ -108,6 +114,7 @@ class _Replay:
         self._identifiers.take_in(commit)
         self._tables.take_in(commit)
         self._alerts.take_in(commit, head)
+        self._credit_alerts.take_in(head)
 
     def problems(self, engine: Engine) -> list[str]:
         """Return how what is stored differs, once the whole log was read."""
@@ -115,4 +122,5 @@ class _Replay:
         problems += self.chain.problems() + self._labels.problems()
         if self._is_usage_wrong:
             problems.append("Hourly usage is not what the log adds up to")
-        return problems + self._tables.problems() + list(self._alerts.problems())
+        problems += self._tables.problems()
+        return [*problems, *self._alerts.problems(), *self._credit_alerts.problems()]
