@@ -6,6 +6,7 @@ is known from segments and their runs. When any process has sealed more of the l
 everything begins again behind it.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 
 from ledger.appending.deduplication import Candidates
 from ledger.appending.identifier_table import IdentifierTable
+from ledger.background import BackgroundLoops, Backoff
 from ledger.commits import log_time, read_head
 from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
@@ -33,6 +35,10 @@ from ledger.segments.sealed import Sealed
 from ledger.usage.identifiers import identifier_hashes
 from ledger.usage.rows import content_bytes
 
+_BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
+
+_LOG = logging.getLogger(__name__)
+
 
 class Intake:
     """The commits taken in so far. Thread-safe.
@@ -43,16 +49,24 @@ class Intake:
         runs: the directory for runs of this log.
         usage: takes in every commit, in order.
         kept: keeps small commits of the tail.
+        background: is told whether runs can be made of what others sealed.
     """
 
-    def __init__(
+    def __init__(  # its parts
         self,
         genesis: Head,
         reader: SegmentReader,
         runs: Path,
         usage: UsageFold,
         kept: KeptPassages,
+        background: BackgroundLoops,
     ) -> None:
+        self._restarting = background.begin(
+            "runs",
+            _BACKOFF,
+            complain="What was sealed stays in memory",
+            logger=_LOG,
+        )
         self._kept = kept
         self._lock = threading.RLock()
         self._usage = usage
@@ -261,13 +275,19 @@ class Intake:
             head = read_head(connection)
             if head.sealed_position <= self._sealed.position:
                 return
+            # What has been sealed since is still in memory, which is enough until there
+            # is room for runs again. To make them takes long, and readers wait for it.
+            is_optional = not self.must_restart(head)
+            if is_optional and self._restarting.must_wait:
+                return
             try:
                 self._restart(connection)
-            except RunsDirectoryError:
-                # What has been sealed since is still in memory, which is enough until
-                # there is room for runs again.
-                if self.must_restart(head):
+            except RunsDirectoryError as error:
+                self._restarting.failed(error)
+                if not is_optional:
                     raise
+            else:
+                self._restarting.succeeded()
 
     def make_runs(self, connection: Connection) -> Sealed:
         """Make the usage runs of new segments before a reader has to wait for them."""

@@ -23,6 +23,7 @@ from ledger.appending.group_commit import GroupCommit
 from ledger.appending.judging import ClockJudge
 from ledger.appending.time_repairs import TimeRepairs
 from ledger.appending.writing import Writing
+from ledger.background import BackgroundLoops
 from ledger.commits import read_head, read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Commit, Head, Passage, TailSize, genesis_head, in_passages
@@ -47,6 +48,9 @@ from ledger.usage_appends import UsageAppends
 
 class Log:
     """The log of one store, as this process sees it. Thread-safe.
+
+    Attributes:
+        background: the loops of this process that work on it.
 
     Args:
         database: where the log is stored; closed with the log.
@@ -83,15 +87,18 @@ class Log:
         self._judge = judge
         self._process = os.getpid()
         self._is_closed = False
+        background = self.background = BackgroundLoops()
         self._reader = SegmentReader(segments)
         self._history = History(database, self._reader)
         self._stored = StoredEvents(self._history)
-        self._sealing = Sealing(database, segments, self._reader, fold)
+        self._sealing = Sealing(database, segments, self._reader, fold, background)
         try:
             genesis = open_log(database, fold, epoch, segments)
             own_runs = runs / genesis.epoch
-            self._kept = KeptPassages(own_runs, self._reader)
-            self._intake = Intake(genesis, self._reader, own_runs, usage, self._kept)
+            self._kept = KeptPassages(own_runs, self._reader, background)
+            self._intake = Intake(
+                genesis, self._reader, own_runs, usage, self._kept, background
+            )
         except LedgerError:
             database.close()
             raise

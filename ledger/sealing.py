@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
+from ledger.background import BackgroundLoops, Backoff
 from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Commit, Head, genesis_head
@@ -52,6 +53,8 @@ _COMMITS_AT_MOST = 1 << 16
 # several times an event, and would wait each time until it is taken away, for 5 ms.
 _COMMITS_BETWEEN_PAUSES = 64
 _PAUSE_SECONDS = 0.00005
+# It waits for the next sealing, and for nothing else.
+_BACKOFF = Backoff(first_seconds=0.0, longest_seconds=0.0)
 
 StepCallback = Callable[[int, int], None]
 """Receives the position reached and the last position."""
@@ -64,6 +67,7 @@ class Sealing:
         database: where the log is stored.
         store: where segments go.
         reader: reads them.
+        background: is told whether space could be given back.
         fold: knows up to where usage may be sealed.
     """
 
@@ -73,7 +77,11 @@ class Sealing:
         store: SegmentStore,
         reader: SegmentReader,
         fold: FactFold,
+        background: BackgroundLoops,
     ) -> None:
+        self._reclaiming = background.begin(
+            "reclaiming", _BACKOFF, complain="Space was not given back", logger=_LOG
+        )
         self._database = database
         self._store = store
         self._reader = reader
@@ -120,7 +128,9 @@ class Sealing:
             self._database.reclaim()
         except StoreError as error:
             # The segments are sealed; the next sealing gives the space back.
-            _LOG.warning("space was not given back: %s", error.message)
+            self._reclaiming.failed(error)
+        else:
+            self._reclaiming.succeeded()
 
     def _seal_stretch(self, end: int) -> Segment | None:
         """Seal the first stretch of the tail; None where there is no usage in it."""

@@ -124,7 +124,13 @@ class Metering:
         return self._engine.clock.now()
 
     def status(self) -> StoreStatus:
-        """Return how far the store is, and what is still to be done, at little cost."""
+        """Return how far the store is, what is still to be done, and what fails.
+
+        It costs little.
+
+        Raises:
+            StoreError: the store cannot be asked.
+        """
         return status_of(self._engine)
 
     def catch_up(self) -> int:
@@ -156,8 +162,9 @@ class Metering:
         """Keep the store current for as long as a with statement lasts.
 
         Its thread evaluates alerts, delivers to webhook endpoints, and seals. Several
-        workers may share a store: nothing is done twice. It retries while the store
-        cannot be used; any other error is raised where the with statement ends.
+        workers may share a store: nothing is done twice. What fails is tried again, less
+        and less often, and holds up nothing else; `status` says what. An error that does
+        not pass by itself is raised where the with statement ends, if it has not.
 
         Args:
             poll: how often it looks for new records and due work, up to a second.

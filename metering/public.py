@@ -111,7 +111,7 @@ from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions
 from metering.upkeep.log_time import LogTimeRepairs, TimeRepair
-from metering.upkeep.status import StoreStatus, WorkReceipt
+from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.worker import Worker
 from metering.usage.adjustments import MeterEventAdjustments
@@ -200,6 +200,7 @@ __all__ = [
     "ListObject",
     "LogDamagedError",
     "LogTimeRepairs",
+    "LoopStatus",
     "Meter",
     "MeterConflictError",
     "MeterEvent",

@@ -8,12 +8,12 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from ledger.database.directories import make_directory
 from ledger.database.postgresql import PostgreSQLDatabase
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.shown_addresses import is_connection_string, shown_address
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
-from ledger.directories import make_directory
 from ledger.errors import StoreMissingError, StoreUnavailableError
 
 LOG_FILE = "log.db"

@@ -31,9 +31,9 @@ from ledger.database.connections import (
     store_error,
     translated,
 )
+from ledger.database.directories import sync_directory
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.turns import Turn, Turns
-from ledger.directories import sync_directory
 from ledger.errors import (
     StoreBusyError,
     StoreError,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ledger.directories import make_directory
+from ledger.database.directories import make_directory
 from ledger.runs.files import working_in
 
 _SECONDS_BETWEEN_LOOKS = 0.02

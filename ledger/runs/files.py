@@ -9,7 +9,7 @@ torn is found out and made again.
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from xxhash import xxh3_128
 
-from ledger.directories import make_directory
+from ledger.database.directories import make_directory
 from ledger.errors import RunsDirectoryError
 from ledger.usage.columns import column_of, numbers_of
 
@@ -174,14 +174,14 @@ def unfinished_in(directory: Path, kind: str) -> list[Path]:
         return sorted(directory.glob(f".{kind}-*.tmp"))
 
 
-def remove_all(directory: Path, kind: str) -> None:
-    """Remove the files of a kind of run that were written to their end.
+def remove(directory: Path, files: Sequence[Path]) -> None:
+    """Remove files of a directory; they may be absent.
 
     Raises:
         RunsDirectoryError: one of them cannot be removed.
     """
     with working_in(directory):
-        for path in runs_in(directory, kind):
+        for path in files:
             path.unlink(missing_ok=True)
 
 

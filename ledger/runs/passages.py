@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.background import BackgroundLoops, Backoff
 from ledger.commits import commit_holding, commits_between
 from ledger.entries import (
     BYTES_AT_MOST,
@@ -44,7 +45,7 @@ from ledger.runs.files import (
     files_of,
     identity_of,
     open_run,
-    remove_all,
+    remove,
     runs_in,
     unfinished_in,
     write_run,
@@ -58,6 +59,8 @@ _VERSION = 1
 _COMMITS_WORTH_KEEPING = 512
 # Made columns at once, so that no append waits for thousands of others.
 _COMMITS_TOGETHER = 256
+
+_BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,9 +77,21 @@ class KeptPassages:
     Args:
         directory: for runs of this log; None keeps them in memory.
         reader: reads segments.
+        background: is told whether they can be kept.
     """
 
-    def __init__(self, directory: Path | None, reader: SegmentReader) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        reader: SegmentReader,
+        background: BackgroundLoops,
+    ) -> None:
+        self._keeping = background.begin(
+            "keeping",
+            _BACKOFF,
+            complain="What is decoded of the tail is kept in memory",
+            logger=_LOG,
+        )
         self._directory = directory
         self._reader = reader
         self._lock = threading.RLock()
@@ -104,7 +119,7 @@ class KeptPassages:
             self._kept = []
             self._forget_waiting()
             if self._directory is not None:
-                remove_all(self._directory, _KIND)
+                remove(self._directory, runs_in(self._directory, _KIND))
 
     # Reading.
 
@@ -209,7 +224,7 @@ class KeptPassages:
         try:
             return runs_in(self._directory, _KIND)
         except RunsDirectoryError as error:
-            _LOG.info("what is kept of the tail is not used: %s", error)
+            self._keeping.failed(error)
             return []
 
     # Keeping.
@@ -262,7 +277,7 @@ class KeptPassages:
             self._kept.append(_without_facts(self._written(passage, head)))
 
     def _written(self, passage: Passage, head: Head) -> _Kept:
-        if self._directory is None:
+        if self._directory is None or self._keeping.must_wait:
             return _Kept(passage, head)
         identity = RunIdentity.of(
             _KIND, _VERSION, passage.first_position - 1, head.position, head.digest
@@ -277,30 +292,31 @@ class KeptPassages:
                 run = write_run(self._directory, identity, _columns(passage, head))
                 if is_alone:
                     self._sweep(run)
-        except (RunsDirectoryError, OSError) as error:
-            _LOG.info("a passage is kept in memory: %s", error)
+        except RunsDirectoryError as error:
+            self._keeping.failed(error)
             return _Kept(passage, head)
+        self._keeping.succeeded()
         return _kept_in(run, head)
 
     def _sweep(self, written: MappedRun) -> None:
         """Remove files that no process needs beside one that was written."""
         assert self._directory is not None, "it was written there"
-        ours = written.identity
-        for path in runs_in(self._directory, _KIND):
-            identity = identity_of(path.name)
-            if (
-                identity is None
-                or identity.version < _VERSION
-                or identity.up_to <= self._after
-                or (
-                    ours.after <= identity.after
-                    and identity.up_to <= ours.up_to
-                    and path != written.path
-                )
-            ):
-                path.unlink(missing_ok=True)
-        for path in unfinished_in(self._directory, _KIND):
-            path.unlink(missing_ok=True)
+        unneeded = [
+            path
+            for path in runs_in(self._directory, _KIND)
+            if path != written.path and self._is_unneeded(path, written.identity)
+        ]
+        unneeded += unfinished_in(self._directory, _KIND)
+        remove(self._directory, unneeded)
+
+    def _is_unneeded(self, path: Path, written: RunIdentity) -> bool:
+        identity = identity_of(path.name)
+        return (
+            identity is None
+            or identity.version < _VERSION
+            or identity.up_to <= self._after
+            or (written.after <= identity.after and identity.up_to <= written.up_to)
+        )
 
 
 def _without_facts(kept: _Kept) -> _Kept:

@@ -22,7 +22,7 @@ from ledger.runs.files import (
     files_of,
     identity_of,
     open_run,
-    remove_all,
+    remove,
     runs_in,
     unfinished_in,
     write_run,
@@ -102,7 +102,7 @@ class RunSet(Generic[RunT]):
         """
         with self._lock:
             self._opened = {}
-            remove_all(self._directory, self._kind.name)
+            remove(self._directory, runs_in(self._directory, self._kind.name))
 
     def _identity(self, stretch: Stretch) -> RunIdentity:
         return RunIdentity.of(
@@ -182,7 +182,7 @@ class RunSet(Generic[RunT]):
 
     def _sweep(self, up_to: int) -> None:
         """Remove runs that a process at this head no longer needs, if it can."""
-        with suppress(OSError, RunsDirectoryError):
+        with suppress(RunsDirectoryError):
             leftovers = [
                 path
                 for path in runs_in(self._directory, self._kind.name)
@@ -191,8 +191,8 @@ class RunSet(Generic[RunT]):
             leftovers += unfinished_in(self._directory, self._kind.name)
             if leftovers:
                 with building(self._directory, self._kind.name, patience=0) as is_alone:
-                    for path in leftovers if is_alone else ():
-                        path.unlink(missing_ok=True)
+                    if is_alone:
+                        remove(self._directory, leftovers)
 
     def _is_leftover(self, path: Path, up_to: int) -> bool:
         identity = identity_of(path.name)

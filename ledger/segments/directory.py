@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ledger.directories import make_directory, sync_directory
+from ledger.database.directories import make_directory, sync_directory
 from ledger.errors import (
     SegmentDamagedError,
     SegmentMissingError,

@@ -135,9 +135,12 @@ class Lane(Generic[ItemT, LaneDoneT]):
 
     def _done(self, items: Sequence[ItemT]) -> Sequence[LaneDoneT | Exception]:
         try:
-            return self._work(items)
+            done = self._work(items)
+            # Else the thread would end, and every later task wait for ever.
+            assert len(done) == len(items), "each item has an outcome"
         except Exception as error:  # noqa: BLE001  # the tasks that wait for it get it
             return [error] * len(items)
+        return done
 
 
 def what_came(queue: "SimpleQueue[ItemT]", most: int) -> list[ItemT]:

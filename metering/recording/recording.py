@@ -23,7 +23,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Meta
 
-from ledger.errors import LedgerError
+from ledger.background import Backoff
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked_value
 from metering.arguments.times import UsageTime, duration
@@ -44,8 +44,7 @@ from metering.usage.event_rules import check_form, check_names_customer
 
 MAX_EVENTS = 10_000
 MAX_AGE = timedelta(seconds=1)
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 10.0
+_BACKOFF = Backoff(first_seconds=0.1, longest_seconds=10.0)
 _SECONDS_BETWEEN_LOOKS = 30.0
 """How often a spool is looked through for what dead processes left."""
 
@@ -123,6 +122,9 @@ class Recording:
         self._failure: Exception | None = None
         self._gives_up_at: float | None = None
         self._has_ended = False
+        self._loop = engine.log.background.begin(
+            "recorder", _BACKOFF, complain="Recorded events are held", logger=_logger
+        )
         self._looks = _SECONDS_BETWEEN_LOOKS if spool is not None else None
         atexit.register(self.close)
         self._thread = threading.Thread(
@@ -264,21 +266,19 @@ class Recording:
     # In the thread.
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
         try:
             while True:
                 is_last = self._wait_until_due()
                 if is_last:
                     self.holding.refuse_more()
-                if self._try_round():
-                    pause = _FIRST_PAUSE_SECONDS
+                pause = self._try_round()
+                if pause is None:
                     if is_last:
                         break
                 elif self._has_given_up(pause):
                     break
-                else:
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         finally:
+            self._engine.log.background.end(self._loop)
             self._end()
 
     def _wait_until_due(self) -> bool:
@@ -298,7 +298,8 @@ class Recording:
                 if not self._changed.wait(seconds) and not self._has_some:
                     return False  # to look
 
-    def _try_round(self) -> bool:
+    def _try_round(self) -> float | None:
+        """Write what is held; return how long to wait where it cannot be written."""
         with self._changed:
             self._begun += 1
             self._has_some = self._has_enough = False
@@ -308,20 +309,18 @@ class Recording:
                 refused = append_held(self._engine, events)
                 self.holding.drop(refused)
                 self._report(refused)
-        except Exception as error:
-            if not isinstance(error, LedgerError):
-                _logger.exception("Recorded events could not be written")
+        except Exception as error:  # noqa: BLE001  # the top of the loop, which logs it
+            pause = self._loop.failed(error)
             self._failed(error)
-            return False
+            return pause
+        self._loop.succeeded()
         with self._changed:
             self._done, self._failure = self._begun, None
             self._changed.notify_all()
-        return True
+        return None
 
     def _failed(self, error: Exception) -> None:
         with self._changed:
-            if str(error) != str(self._failure):
-                _logger.warning("Recorded events are held: %s", error)
             self._failures += 1
             self._failure = error
             self._has_some = self._has_enough = True

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.appending.group_commit import GroupCommit
-from ledger.directories import make_directory
+from ledger.database.directories import make_directory
 from ledger.errors import StoreClosedError, StoreError, StoreFullError
 from metering.recording.buffer import TAKEN_AT_A_TIME
 from metering.recording.events import HeldEvent, UnrecordedEvent

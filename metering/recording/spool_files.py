@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 import msgspec
 
-from ledger.directories import sync_directory
+from ledger.database.directories import sync_directory
 from ledger.errors import StoreFullError, StoreUnavailableError
 from metering.recording.events import HeldEvent
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
+from ledger.background import Backoff
 from ledger.entries import TailSize
-from ledger.errors import LedgerError
 from ledger.log import Log
 
 SEAL_EVENTS = 500_000
@@ -31,7 +31,7 @@ _SEAL_BYTES = 128 << 20
 _QUIET_SECONDS = 1.0
 _TIMES_TOO_LONG = 10
 _SECONDS_WITHOUT_EFFECT = 60.0
-_SECONDS_AFTER_A_FAULT = 600.0
+_BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 
 _logger = logging.getLogger(__name__)
 
@@ -43,18 +43,27 @@ class BackgroundSealing:
         log: what is sealed.
         due_events: how long the tail may grow; None is for ever.
         evaluate: evaluates alerts, whose triggers must be recorded before.
+        backoff: how long to wait after a failure. Appends go on meanwhile: the log is as
+            it was, only longer.
     """
 
     def __init__(
-        self, log: Log, due_events: int | None, evaluate: Callable[[], object]
+        self,
+        log: Log,
+        due_events: int | None,
+        evaluate: Callable[[], object],
+        *,
+        backoff: Backoff = _BACKOFF,
     ) -> None:
+        self._loop = log.background.begin(
+            "sealing", backoff, complain="The tail could not be sealed", logger=_logger
+        )
         self._log = log
         self._evaluate = evaluate
         self._due_events = due_events
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._last_append: float | None = None
-        self._last_complaint = ""
         self._is_stopping = False
 
     @property
@@ -97,9 +106,11 @@ class BackgroundSealing:
                     self._thread = thread
 
     def _run(self) -> None:
-        self._seal_while_due()
-        with self._changed:
-            self._thread = None
+        try:
+            self._seal_while_due()
+        finally:
+            with self._changed:
+                self._thread = None
         if self.is_due:
             # Appended since, by a thread that saw this one at work.
             self._start()
@@ -119,24 +130,12 @@ class BackgroundSealing:
         try:
             self._evaluate()
             made = self._log.seal(is_wanted=is_wanted, is_brief=is_brief)
-        except LedgerError as error:
-            # Appends go on: the log is as it was, only longer.
-            self._complain(error.message)
-            return _SECONDS_WITHOUT_EFFECT
-        except Exception:
-            # A fault of this program. What it met may pass, and the tail of a process
-            # that lives for months must not grow for as long.
-            _logger.exception("The tail could not be sealed")
-            return _SECONDS_AFTER_A_FAULT
-        self._last_complaint = ""
+        except Exception as error:  # noqa: BLE001  # the top of the loop, which logs it
+            # The tail of a process that lives for months must not grow for as long.
+            return self._loop.failed(error)
+        self._loop.succeeded()
         # Where another process is sealing, nothing is.
         return _QUIET_SECONDS if made else _SECONDS_WITHOUT_EFFECT
-
-    def _complain(self, message: str) -> None:
-        """Log what is wrong, once, however often it is tried."""
-        if message != self._last_complaint:
-            _logger.warning("The tail could not be sealed: %s", message)
-        self._last_complaint = message
 
     def _is_long(self, tail: TailSize) -> bool:
         return self._exceeds(tail, 1)

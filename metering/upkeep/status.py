@@ -1,13 +1,40 @@
 """The status of a store, and the receipts of a worker's rounds."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ledger.background import LoopState
 from ledger.records.deliveries import Deliveries
 from metering.arguments.clock import at_or_none
 from metering.bodies import ResourceObject
 from metering.store.engine import Engine
 from metering.upkeep.log_time import time_ahead
 from projections.alerts.queries import AlertQueries
+
+
+class LoopStatus(ResourceObject, frozen=True, kw_only=True):
+    """How a background loop of this process is.
+
+    Attributes:
+        name: what it does: ``worker`` (looks for news), ``alerts``, ``webhooks`` (makes
+            deliveries), ``deliveries`` (one for each endpoint that fails, too),
+            ``progress``, ``sealing``, ``reclaiming`` (of space), ``keeping`` and ``runs``
+            (of what is derived), or ``recorder``.
+        last_done: when it last did what it is for; None where it never has.
+        failing_since: None where it does not fail.
+        failures: how often it has failed since then.
+        failures_total: how often it has ever failed.
+        code: of its last error; ``internal_error`` is a fault of this program. None where
+            it does not fail.
+        message: of its last error.
+    """
+
+    name: str
+    last_done: datetime | None
+    failing_since: datetime | None
+    failures: int
+    failures_total: int
+    code: str | None
+    message: str | None
 
 
 class StoreStatus(ResourceObject, frozen=True, kw_only=True):
@@ -23,6 +50,9 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
         pending_since: when the oldest of them was enqueued; None where there is none.
         ahead_seconds: how far the log's time is ahead of the real time, 0 where it is not:
             a clock was wrong, see `LogTimeRepairs.repair`.
+        sealed_position: up to which usage lies in segments, 0 where none does.
+        loops: the background loops of this process that have run, by name. One that
+            fails is tried again, less and less often, until the fault has passed.
     """
 
     position: int
@@ -31,6 +61,8 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
     pending_deliveries: int
     pending_since: datetime | None
     ahead_seconds: int = 0
+    sealed_position: int = 0
+    loops: tuple[LoopStatus, ...] = ()
 
 
 class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
@@ -64,4 +96,23 @@ def status_of(engine: Engine) -> StoreStatus:
         pending_deliveries=pending,
         pending_since=at_or_none(since),
         ahead_seconds=int(time_ahead(engine).total_seconds()),
+        sealed_position=engine.log.sealed.position,
+        loops=tuple(_loop(engine, each) for each in engine.log.background.states()),
+    )
+
+
+def _loop(engine: Engine, state: LoopState) -> LoopStatus:
+    now = engine.clock.now()
+
+    def at(seconds_ago: float | None) -> datetime | None:
+        return None if seconds_ago is None else now - timedelta(seconds=seconds_ago)
+
+    return LoopStatus(
+        name=state.name,
+        last_done=at(state.done_seconds_ago),
+        failing_since=at(state.failing_seconds),
+        failures=state.failures,
+        failures_total=state.failures_total,
+        code=state.code,
+        message=state.message,
     )

@@ -10,14 +10,17 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Self
+from typing import Self, TypeVar
 
+from ledger.background import BackgroundLoop, BackgroundLoops, Backoff
 from ledger.errors import (
     ClockSkewError,
     CommitOutcomeUnknownError,
     RunsDirectoryError,
     SegmentStoreUnavailableError,
     StoreBusyError,
+    StoreClosedError,
+    StoreForkedError,
     StoreFullError,
     StoreUnavailableError,
 )
@@ -31,8 +34,7 @@ from metering.webhooks.sending import sender_of
 _SECONDS_BETWEEN_LOOKS = 1.0
 _RESTS = 4
 _LONGEST_REST_SECONDS = 0.05
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 30.0
+_BACKOFF = Backoff(first_seconds=0.1, longest_seconds=30.0)
 _PASSING = (
     ClockSkewError,
     CommitOutcomeUnknownError,
@@ -43,14 +45,18 @@ _PASSING = (
     StoreUnavailableError,
 )
 
+StepT = TypeVar("StepT")
+
 _logger = logging.getLogger(__name__)
 
 
 class Worker:
     """Works on a store in a thread, from the entry of a with statement to its exit.
 
-    While the store cannot be used, it waits and tries again, less and less often. Any
-    other error ends it, and is raised by `join` and by the exit.
+    A step of its rounds that fails is tried again, less and less often, while the others
+    go on: `Metering.status` shows it. Only a store that was closed ends it. The exit, and
+    `join` once it has ended, raise what a step was failing with, unless that passes by
+    itself, as an unreachable store does.
 
     Args:
         engine: of the store.
@@ -78,7 +84,8 @@ class Worker:
         self._error: Exception | None = None
         self._position = -1
         self._next_look = 0.0
-        self._complaint = ""
+        self._background = engine.log.background
+        self._steps = _RoundSteps(self._background)
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -89,7 +96,7 @@ class Worker:
         """Stop, once the attempts that are being made are recorded.
 
         Raises:
-            MeteringError: the error that ended the worker, unless the block raised one.
+            Exception: what a step fails with for good, unless the block raised one.
         """
         self._stopping.set()
         self._engine.news.set()
@@ -100,7 +107,7 @@ class Worker:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended; by itself it does only with an error."""
+        """Whether it has ended; by itself it does only where the store was closed."""
         return self._ended.is_set()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -113,7 +120,7 @@ class Worker:
             Whether it has ended.
 
         Raises:
-            MeteringError: the error that ended it.
+            Exception: the error that ended it, or what a step was failing with for good.
         """
         has_ended = self._ended.wait(timeout)
         if self._error is not None:
@@ -129,57 +136,56 @@ class Worker:
             # It is raised where the worker is left, which may be in a year.
             self._error = error
             _logger.critical("The worker has ended", exc_info=True)
+        else:
+            self._error = self._steps.standing_fault
         finally:
+            self._steps.end()
             self._ended.set()
 
     def _work(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
-        sender = sender_of(self._engine.settings)
-        lanes = Lanes(self._engine, sender, self._stopping.is_set)
+        sender, background = sender_of(self._engine.settings), self._background
+        lanes = Lanes(self._engine, sender, self._stopping.is_set, background)
         with lanes:
             while not self._stopping.is_set():
                 started = monotonic()
                 self._engine.news.clear()
-                try:
-                    self._do_round(lanes)
-                except _PASSING as error:
-                    self._complain(error.message)
-                    self._stopping.wait(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-                else:
-                    self._complaint, pause = "", _FIRST_PAUSE_SECONDS
-                    # Under a steady load one round would follow the other; most of the
-                    # time is left to appends.
-                    took = monotonic() - started
-                    self._stopping.wait(min(_RESTS * took, _LONGEST_REST_SECONDS))
-                    if self._stopping.is_set():
-                        # Its news may be what the round began with forgetting.
-                        break
-                    self._engine.news.wait(self._poll_seconds)
-        try:
-            self._report(0, 0, lanes.ended())
-        except _PASSING as error:
-            # What these lanes left undone is done again.
-            self._complain(error.message)
+                self._do_round(lanes)
+                # Under a steady load one round would follow the other; most of the time
+                # is left to appends.
+                took = monotonic() - started
+                self._stopping.wait(min(_RESTS * took, _LONGEST_REST_SECONDS))
+                if self._stopping.is_set():
+                    # Its news may be what the round began with forgetting.
+                    break
+                self._engine.news.wait(self._poll_seconds)
+        self._report(0, 0, lanes.ended())
+        lanes.forget_failures()
 
     def _do_round(self, lanes: Lanes) -> None:
-        engine, now = self._engine, monotonic()
-        head = engine.log.head()
+        engine, steps, now = self._engine, self._steps, monotonic()
+        head = steps.tried(steps.looking, engine.log.head, None)
+        if head is None:
+            return
         has_news = head.position != self._position
-        if has_news or now >= self._next_look:
-            triggered = engine.evaluator.evaluate()
-            enqueued = enqueue_all(engine)
+        if has_news or now >= self._next_look or steps.are_due:
+            # What fails holds up nothing else: each is done again from what is recorded.
+            triggered = steps.tried(steps.alerts, engine.evaluator.evaluate, 0)
+            enqueued = steps.tried(steps.webhooks, lambda: enqueue_all(engine), 0)
+            tally = steps.tried(steps.deliveries, lanes.start_due, Tally())
             self._position = head.position
             self._next_look = now + _SECONDS_BETWEEN_LOOKS
-            self._report(triggered, enqueued, lanes.start_due())
-            for error in lanes.newly_waiting():
-                _logger.error("Deliveries wait: %s", error.message)
+            self._report(triggered, enqueued, tally)
         elif lanes.are_busy:
-            self._report(0, 0, lanes.start_due())
+            tally = steps.tried(steps.deliveries, lanes.start_due, Tally())
+            self._report(0, 0, tally)
         if has_news:
             engine.sealing.appended()
 
     def _report(self, triggered: int, enqueued: int, tally: Tally) -> None:
+        progress = self._progress
+        is_something = triggered or enqueued or tally.delivered or tally.failed
+        if not is_something or progress is None:
+            return
         done = WorkReceipt(
             position=max(self._position, 0),
             triggered=triggered,
@@ -187,12 +193,67 @@ class Worker:
             delivered=tally.delivered,
             failed=tally.failed,
         )
-        is_something = triggered or enqueued or tally.delivered or tally.failed
-        if is_something and self._progress is not None:
-            self._progress(done)
+        self._steps.tried(self._steps.reporting, lambda: progress(done), None)
 
-    def _complain(self, message: str) -> None:
-        """Log what is wrong, once for as long as it stays the same."""
-        if message != self._complaint:
-            _logger.warning("The worker waits: %s", message)
-        self._complaint = message
+
+class _RoundSteps:
+    """The steps of a worker's rounds, each a loop of its own.
+
+    Attributes:
+        looking: where the log ends.
+        alerts: evaluates them.
+        webhooks: makes events, and deliveries of them.
+        deliveries: starts those that are due.
+        reporting: calls the caller's own function.
+    """
+
+    def __init__(self, background: BackgroundLoops) -> None:
+        self._background = background
+        self.looking = self._begin("worker", "The worker waits")
+        self.alerts = self._begin("alerts", "Alerts are not evaluated")
+        self.webhooks = self._begin("webhooks", "Events are not enqueued")
+        self.deliveries = self._begin("deliveries", "Deliveries are not started")
+        self.reporting = self._begin("progress", "What the worker did is not reported")
+        self._all = (
+            *(self.looking, self.alerts, self.webhooks),
+            *(self.deliveries, self.reporting),
+        )
+
+    @property
+    def are_due(self) -> bool:
+        """Whether a step that failed is to be tried again."""
+        return any(each.error and not each.must_wait for each in self._all)
+
+    @property
+    def standing_fault(self) -> Exception | None:
+        """What a step fails with, unless it passes by itself."""
+        errors = [each.error for each in self._all]
+        return next((e for e in errors if e and not isinstance(e, _PASSING)), None)
+
+    def tried(
+        self, loop: BackgroundLoop, step: Callable[[], StepT], otherwise: StepT
+    ) -> StepT:
+        """Take a step, unless it is too early for it; where it fails, note that.
+
+        Raises:
+            StoreClosedError, StoreForkedError: there is nothing to work on any more.
+        """
+        if loop.must_wait:
+            return otherwise
+        try:
+            done = step()
+        except (StoreClosedError, StoreForkedError):
+            raise
+        except Exception as error:  # noqa: BLE001  # the top of the loop, which logs it
+            loop.failed(error)
+            return otherwise
+        loop.succeeded()
+        return done
+
+    def end(self) -> None:
+        """Forget the steps of a worker that has ended."""
+        for each in self._all:
+            self._background.end(each)
+
+    def _begin(self, name: str, complain: str) -> BackgroundLoop:
+        return self._background.begin(name, _BACKOFF, complain=complain, logger=_logger)

@@ -9,16 +9,17 @@ other. An attempt that was answered but not recorded, because its process died, 
 again.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
 from secrets import token_hex
 from time import monotonic
 
 import msgspec
 
+from ledger.background import BackgroundLoop, BackgroundLoops, Backoff
 from ledger.errors import SecretError
 from ledger.facts.webhooks import EndpointStatus
 from ledger.records.deliveries import (
@@ -47,8 +48,10 @@ _SECONDS_TO_SPARE = 60
 KEPT = 30 * 24 * 3600 * _SECOND
 """For how long what was sent is kept, in microseconds."""
 _FORGOTTEN_AT_A_TIME = 1_000
+_BACKOFF = Backoff(first_seconds=0.1, longest_seconds=30.0)
 _SECONDS_BETWEEN_LOOKS = 600.0
-_SECONDS_WITHOUT_SECRET = 60.0
+
+_logger = logging.getLogger(__name__)
 
 
 def deliver(engine: Engine) -> DeliveryReceipt:
@@ -57,8 +60,8 @@ def deliver(engine: Engine) -> DeliveryReceipt:
     enqueued = enqueue_all(engine)
     with Lanes(engine, sender_of(engine.settings)) as lanes:
         tally = lanes.deliver_all()
-    for error in lanes.newly_waiting():
-        raise error
+    if lanes.failure is not None:
+        raise lanes.failure
     return DeliveryReceipt(
         enqueued=enqueued, delivered=tally.delivered, failed=tally.failed
     )
@@ -86,6 +89,8 @@ class Lanes(AbstractContextManager["Lanes"]):
         engine: of the store.
         sender: makes the attempts.
         is_stopping: whether to make no further attempt.
+        background: is told of lanes that fail, each of which is begun again after a
+            while; None where `failure` is enough.
     """
 
     def __init__(
@@ -93,7 +98,10 @@ class Lanes(AbstractContextManager["Lanes"]):
         engine: Engine,
         sender: Sender,
         is_stopping: Callable[[], bool] = lambda: False,
+        background: BackgroundLoops | None = None,
     ) -> None:
+        self._background = background or BackgroundLoops()
+        self._failing: dict[str, BackgroundLoop] = {}
         self._engine = engine
         self._sender = sender
         self._is_stopping = is_stopping
@@ -101,8 +109,7 @@ class Lanes(AbstractContextManager["Lanes"]):
         self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="metering-webhooks")
         self._busy: dict[str, Future[Tally]] = {}
         self._next_look = monotonic()
-        self._waiting_until: dict[str, float] = {}
-        self._newly_waiting: SimpleQueue[SecretError] = SimpleQueue()
+        self._hindered: dict[str, SecretError] = {}
 
     def __exit__(self, *_: object) -> None:
         """Wait for the attempts that are being made."""
@@ -125,9 +132,7 @@ class Lanes(AbstractContextManager["Lanes"]):
         enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
         for endpoint_id in due:
             is_free = endpoint_id in enabled and endpoint_id not in self._busy
-            if self._waiting_until.get(endpoint_id, 0.0) > monotonic():
-                continue
-            if is_free and not self._is_stopping():
+            if is_free and not self._is_stopping() and not self._must_wait(endpoint_id):
                 lane = self._pool.submit(self._run, endpoint_id)
                 self._busy[endpoint_id] = lane
         self._forget()
@@ -150,18 +155,50 @@ class Lanes(AbstractContextManager["Lanes"]):
         """Return the attempts of the lanes that have ended since the last call."""
         tally = Tally()
         for endpoint_id, lane in list(self._busy.items()):
-            if lane.done():
-                del self._busy[endpoint_id]
+            if not lane.done():
+                continue
+            del self._busy[endpoint_id]
+            try:
                 tally += lane.result()
+            except Exception as error:  # noqa: BLE001  # the top of the lane, which logs it
+                self._note(endpoint_id, error)
+                continue
+            hindrance = self._hindered.pop(endpoint_id, None)
+            if hindrance is None:
+                self._forget_failure(endpoint_id)
+            else:
+                self._note(endpoint_id, hindrance)
         return tally
 
-    def newly_waiting(self) -> list[SecretError]:
-        """Return why lanes have not begun since the last call: a secret was not to be read.
+    @property
+    def failure(self) -> Exception | None:
+        """Why a lane failed that was not begun again since; None where none did."""
+        return next((each.error for each in self._failing.values()), None)
 
-        Their deliveries stay as they are, and are tried again in a minute.
-        """
-        waiting = self._newly_waiting
-        return [waiting.get() for _ in range(waiting.qsize())]
+    def _note(self, endpoint_id: str, error: Exception) -> None:
+        """Note that a lane failed; those to other endpoints go on."""
+        if endpoint_id not in self._failing:
+            self._failing[endpoint_id] = self._background.begin(
+                "deliveries",
+                _BACKOFF,
+                complain=f"Deliveries wait, those to {endpoint_id}",
+                logger=_logger,
+            )
+        self._failing[endpoint_id].failed(error)
+
+    def _must_wait(self, endpoint_id: str) -> bool:
+        failing = self._failing.get(endpoint_id)
+        return failing is not None and failing.must_wait
+
+    def forget_failures(self) -> None:
+        """Forget which lanes failed; called when none is to be begun again."""
+        for endpoint_id in list(self._failing):
+            self._forget_failure(endpoint_id)
+
+    def _forget_failure(self, endpoint_id: str) -> None:
+        failing = self._failing.pop(endpoint_id, None)
+        if failing is not None:
+            self._background.end(failing)
 
     def _forget(self) -> None:
         """Delete some of what was sent more than 30 days ago, now and then."""
@@ -247,8 +284,7 @@ class Lanes(AbstractContextManager["Lanes"]):
             secrets = SigningSecrets(outbox.connection, endpoint_id, keys).current(now)
         except SecretError as error:
             # Not raised: the attempt before is recorded in this database transaction.
-            self._waiting_until[endpoint_id] = monotonic() + _SECONDS_WITHOUT_SECRET
-            self._newly_waiting.put(error)
+            self._hindered[endpoint_id] = error
             outbox.release(endpoint_id, self._holder)
             return None
         return _Job(

@@ -26,7 +26,7 @@ PROMISED = """
     ErrorReports ErrorType Event EventData Events EventsUnrecordedError FixedClock
     IdentifierConflictError IngestProgress IngestReceipt InvalidRequestError
     InvoiceConflictError InvoiceLineItem InvoiceLineParams ListObject
-    LogDamagedError LogTimeRepairs Meter MeterConflictError MeterEvent MeterEventAdjustment
+    LogDamagedError LogTimeRepairs LoopStatus Meter MeterConflictError MeterEvent MeterEventAdjustment
     MeterEventAdjustments MeterEventInvalidError MeterEventSession
     MeterEventSessions MeterEventSummary MeterEvents Metering MeteringError Meters
     Monetary MonetaryParams NoMeterError QueryError ReaggregationError Recorder

@@ -5,7 +5,7 @@ reasons, of which there are few; none names a client or a customer. The counters
 route are looked up once, since a look-up by labels takes as long as counting.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from metering.server.api.error_responses import REFUSALS
 from metering.server.api.requests import HttpResponse
-from metering.upkeep.status import StoreStatus
+from metering.upkeep.status import LoopStatus, StoreStatus
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (
@@ -126,9 +126,43 @@ class _OfStore(Collector):
             "Events still to be delivered to webhook endpoints.",
             status.pending_deliveries,
         )
+        yield GaugeMetricFamily(
+            "metering_log_sealed_position",
+            "Position of the log up to which usage lies in segments.",
+            status.sealed_position,
+        )
+        yield from _of_loops(status.loops)
         if status.evaluated_position is not None:
             yield GaugeMetricFamily(
                 "metering_alerts_evaluated_position",
                 "Position of the log up to which alerts on usage were evaluated.",
                 status.evaluated_position,
             )
+
+
+def _of_loops(loops: Sequence[LoopStatus]) -> Iterator[Metric]:
+    """Return the metrics of the background loops of this process, by what they do."""
+    failing = GaugeMetricFamily(
+        "metering_background_failing",
+        "Background loops that fail, and are tried again.",
+        labels=("loop",),
+    )
+    failures = CounterMetricFamily(
+        "metering_background_failures",
+        "Failures of background loops.",
+        labels=("loop",),
+    )
+    done = GaugeMetricFamily(
+        "metering_background_last_done_timestamp_seconds",
+        "When a background loop last did what it is for.",
+        labels=("loop",),
+    )
+    for name in dict.fromkeys(each.name for each in loops):
+        named = [each for each in loops if each.name == name]
+        is_failing = [each.failing_since is not None for each in named]
+        failing.add_metric((name,), sum(is_failing))
+        failures.add_metric((name,), sum(each.failures_total for each in named))
+        last = [each.last_done.timestamp() for each in named if each.last_done]
+        if last:
+            done.add_metric((name,), max(last))
+    yield from (failing, failures, done)

@@ -5,6 +5,7 @@ from metering.bodies import Body
 from metering.server.api.metrics import MEDIA_TYPE
 from metering.server.api.routes import Answer, Call, Content, Route
 from metering.server.grammar.dialects import EXTENSION, V1
+from metering.upkeep.status import LoopStatus
 
 HEALTH = "/metering/v1/health"
 METRICS = "/metrics"
@@ -17,11 +18,26 @@ def _health(call: Call) -> Answer:
         "object": "metering.health",
         "evaluated_position": status.evaluated_position,
         "event_count": status.event_count,
+        "loops": [_loop(each) for each in status.loops],
         "pending_deliveries": status.pending_deliveries,
         "pending_since": None if since is None else time_of(since),
         "position": status.position,
+        "sealed_position": status.sealed_position,
     }
     return Answer(body=body, position=status.position)
+
+
+def _loop(status: LoopStatus) -> Body:
+    done, since = status.last_done, status.failing_since
+    return {
+        "code": status.code,
+        "failing_since": None if since is None else time_of(since),
+        "failures": status.failures,
+        "failures_total": status.failures_total,
+        "last_done": None if done is None else time_of(done),
+        "message": status.message,
+        "name": status.name,
+    }
 
 
 def _metrics(call: Call) -> Answer:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import metering
+from ledger.background import Backoff
 from metering.store.sealing import BackgroundSealing
 from tests.conftest import Connect
 from tests.metering import usual_usage
@@ -210,11 +211,8 @@ def test_a_process_that_closes_seals_one_segment_of_a_long_tail(
 
 
 def test_sealing_goes_on_after_a_fault(
-    connect: Connect,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("metering.store.sealing._SECONDS_AFTER_A_FAULT", 0)
     store = open_store(connect, seal_events=None)
     create_meter(store)
     store.meter_events.ingest(batch(0, 100))
@@ -224,7 +222,9 @@ def test_sealing_goes_on_after_a_fault(
         if faults:
             raise faults.pop()
 
-    sealing = BackgroundSealing(store._engine.log, 10, evaluate)  # noqa: SLF001 (with a fault)
+    at_once = Backoff(first_seconds=0.0, longest_seconds=0.0)
+    log = store._engine.log  # noqa: SLF001  # of which the sealing has a fault
+    sealing = BackgroundSealing(log, 10, evaluate, backoff=at_once)
     with caplog.at_level(logging.ERROR, "metering.store.sealing"):
         sealing.appended()
         eventually(lambda: segments_in(store) == 1)

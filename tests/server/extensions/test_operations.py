@@ -161,6 +161,17 @@ def test_metrics_are_open_to_keys_that_read_and_wait_for_positions(
         assert refused.status == 400
 
 
+LOOP = {
+    "code": TEXT_OR_NULL,
+    "failing_since": TEXT_OR_NULL,
+    "failures": int,
+    "failures_total": int,
+    "last_done": TEXT_OR_NULL,
+    "message": TEXT_OR_NULL,
+    "name": str,
+}
+
+
 def test_health_is_the_status_of_the_store(
     server: Server, client: stripe.StripeClient
 ) -> None:
@@ -172,9 +183,11 @@ def test_health_is_the_status_of_the_store(
         "object": "metering.health",
         "evaluated_position": NUMBER_OR_NULL,
         "event_count": int,
+        "loops": [LOOP],
         "pending_deliveries": int,
         "pending_since": TEXT_OR_NULL,
         "position": int,
+        "sealed_position": int,
     }
     assert differences(answered.json, shape) == []
     with server.store() as store:
