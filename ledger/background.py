@@ -11,8 +11,26 @@ import threading
 from dataclasses import dataclass
 from time import monotonic
 
-from ledger.errors import MeteringError
+from ledger.errors import (
+    ClockSkewError,
+    CommitOutcomeUnknownError,
+    MeteringError,
+    RunsDirectoryError,
+    SegmentStoreUnavailableError,
+    StoreBusyError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 
+_PASSING = (
+    ClockSkewError,
+    CommitOutcomeUnknownError,
+    RunsDirectoryError,
+    SegmentStoreUnavailableError,
+    StoreBusyError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 _SECONDS_BETWEEN_LINES = 60.0
 _DOUBLINGS_MAX = 30
 
@@ -108,7 +126,7 @@ class BackgroundLoop:
         """Note that it failed, and return in how many seconds to try again.
 
         Args:
-            error: one of ours is said in a line. Any other is a fault of this program,
+            error: one of ours is logged in a line. Any other is a fault of this program,
                 which is logged with its traceback, and tried again after the longest
                 pause: what it met may pass, and work must not end for it.
         """
@@ -124,10 +142,8 @@ class BackgroundLoop:
                 pause = self._backoff.longest_seconds
             self._retry_at = now + pause
             is_new = self._is_new(code_of(error), str(error), now)
-        if is_new and is_named:
-            self._logger.warning("%s: %s", self._complaint, error)
-        elif is_new:
-            self._logger.error("%s", self._complaint, exc_info=error)
+        if is_new:
+            self._complain(error)
         return pause
 
     def state(self) -> LoopState:
@@ -143,6 +159,13 @@ class BackgroundLoop:
                 code=None if error is None else code_of(error),
                 message=None if error is None else message_of(error),
             )
+
+    def _complain(self, error: Exception) -> None:
+        if not isinstance(error, MeteringError):
+            self._logger.error("%s", self._complaint, exc_info=error)
+            return
+        level = logging.WARNING if may_pass(error) else logging.ERROR
+        self._logger.log(level, "%s: %s", self._complaint, error.message)
 
     def _is_new(self, code: str, message: str, now: float) -> bool:
         """Whether to log a complaint: another one, and not many of a kind."""
@@ -189,6 +212,11 @@ class BackgroundLoops:
             if each.failures or each.done_seconds_ago is not None
         ]
         return tuple(sorted(begun, key=lambda state: state.name))
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether an error passes by itself, as that of a busy store does."""
+    return isinstance(error, _PASSING)
 
 
 def code_of(error: Exception) -> str:

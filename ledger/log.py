@@ -88,29 +88,22 @@ class Log:
         self._process = os.getpid()
         self._is_closed = False
         background = self.background = BackgroundLoops()
-        self._reader = SegmentReader(segments)
-        self._history = History(database, self._reader)
-        self._stored = StoredEvents(self._history)
-        self._sealing = Sealing(database, segments, self._reader, fold, background)
+        reader = self._reader = SegmentReader(segments)
+        self._history = History(database, reader)
+        stored = self._stored = StoredEvents(self._history)
+        self._sealing = Sealing(database, segments, reader, fold, background)
         try:
             genesis = open_log(database, fold, epoch, segments)
             own_runs = runs / genesis.epoch
-            self._kept = KeptPassages(own_runs, self._reader, background)
-            self._intake = Intake(
-                genesis, self._reader, own_runs, usage, self._kept, background
-            )
+            kept = self._kept = KeptPassages(own_runs, reader, background)
+            intake = Intake(genesis, reader, own_runs, usage, kept, background)
         except LedgerError:
             database.close()
             raise
-        appends = UsageAppends(
-            database,
-            self._intake,
-            judge,
-            self._stored,
-            identifier_retention,
-            self.catch_up,
+        self._intake = intake
+        appends = self._appends = UsageAppends(
+            database, intake, judge, stored, identifier_retention, self.catch_up
         )
-        self._appends = appends
         self._group = GroupCommit(appends.commit)
         self.time_repairs = TimeRepairs(
             database, fold, self._history, self._group.leading, self.catch_up

@@ -12,18 +12,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Self, TypeVar
 
-from ledger.background import BackgroundLoop, BackgroundLoops, Backoff
-from ledger.errors import (
-    ClockSkewError,
-    CommitOutcomeUnknownError,
-    RunsDirectoryError,
-    SegmentStoreUnavailableError,
-    StoreBusyError,
-    StoreClosedError,
-    StoreForkedError,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from ledger.background import BackgroundLoop, BackgroundLoops, Backoff, may_pass
+from ledger.errors import StoreClosedError, StoreForkedError
 from metering.store.engine import Engine
 from metering.upkeep.status import WorkReceipt
 from metering.webhooks.delivering import Lanes, Tally
@@ -35,15 +25,6 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _RESTS = 4
 _LONGEST_REST_SECONDS = 0.05
 _BACKOFF = Backoff(first_seconds=0.1, longest_seconds=30.0)
-_PASSING = (
-    ClockSkewError,
-    CommitOutcomeUnknownError,
-    RunsDirectoryError,
-    SegmentStoreUnavailableError,
-    StoreBusyError,
-    StoreFullError,
-    StoreUnavailableError,
-)
 
 StepT = TypeVar("StepT")
 
@@ -227,8 +208,8 @@ class _RoundSteps:
     @property
     def standing_fault(self) -> Exception | None:
         """What a step fails with, unless it passes by itself."""
-        errors = [each.error for each in self._all]
-        return next((e for e in errors if e and not isinstance(e, _PASSING)), None)
+        errors = [each.error for each in self._all if each.error is not None]
+        return next((each for each in errors if not may_pass(each)), None)
 
     def tried(
         self, loop: BackgroundLoop, step: Callable[[], StepT], otherwise: StepT
