@@ -25,6 +25,9 @@ from ledger.records.outbox_tables import (
     webhook_outbox,
 )
 
+LONGEST_WAIT = 24 * 3600 * 1_000_000
+"""No attempt is put off by more, in microseconds, unless a clock was wrong."""
+
 _delivery = webhook_delivery.c
 
 
@@ -107,9 +110,11 @@ class Deliveries:
         )
         first = its.where(IS_FIRST)
         again = its.where(IS_PENDING, _delivery.next_attempt_at <= now)
+        misdated = its.where(IS_PENDING, _delivery.next_attempt_at > now + LONGEST_WAIT)
         for wanted, *order in (
             (first, _delivery.position, _delivery.number),
             (again, _delivery.next_attempt_at, _delivery.position, _delivery.number),
+            (misdated, _delivery.position, _delivery.number),
         ):
             row = self._connection.execute(wanted.order_by(*order).limit(1)).first()
             if row is not None:

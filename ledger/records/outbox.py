@@ -10,10 +10,11 @@ Nothing is sent before what was recorded before it is enqueued: a delivery beyon
 endpoint's cursor is held back until the cursor has reached it.
 
 A process sends to an endpoint while it holds the endpoint's lease. A process that dies
-lets it expire. Each process judges expiry by its own clock: where clocks differ by
-minutes, two processes may send the same event, or one is sent late. Nothing worse
-follows: the first process to record an attempt wins, and one that finds its lease taken
-over stops.
+lets it expire. Expiry is judged by the real time, that of the server where there is one.
+Where clocks differ by minutes, two processes may send the same event, or one is sent
+late. Nothing worse follows: the first process to record an attempt wins, and one that
+finds its lease taken over stops. A lease or an attempt that lies further ahead than any
+is made was written by a clock that was wrong, and is over or due.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,12 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from ledger.commits import read_head
 from ledger.database.bulk import insert_rows, is_among
-from ledger.records.deliveries import DELIVERIES, Delivery, DeliveryState
+from ledger.records.deliveries import (
+    DELIVERIES,
+    LONGEST_WAIT,
+    Delivery,
+    DeliveryState,
+)
 from ledger.records.outbox_tables import (
     IS_FIRST,
     IS_PENDING,
@@ -36,6 +42,7 @@ from ledger.records.outbox_tables import (
 
 _delivery, _outbox, _event = webhook_delivery.c, webhook_outbox.c, webhook_event.c
 _CURSORS = select(_outbox.endpoint_id, _outbox.position)
+_LONGEST_LEASE = 3600 * 1_000_000
 # A fact has fewer events by far.
 _APART = 1 << 30
 
@@ -87,8 +94,8 @@ class Outbox:
         """Return the endpoints to which something is due and nobody else delivers."""
         # The least of an index, for each endpoint by itself: asked whether one exists,
         # PostgreSQL goes through all that is pending.
-        earliest = (
-            select(func.min(_delivery.next_attempt_at))
+        earliest, latest = (
+            select(extreme(_delivery.next_attempt_at))
             .where(
                 _delivery.endpoint_id == _outbox.endpoint_id,
                 IS_PENDING,
@@ -96,10 +103,12 @@ class Outbox:
             )
             .correlate(webhook_outbox)
             .scalar_subquery()
+            for extreme in (func.min, func.max)
         )
+        is_due = or_(earliest <= now, latest > now + LONGEST_WAIT)
         rows = self.connection.execute(
             select(_outbox.endpoint_id)
-            .where(_is_free(now, holder), earliest <= now)
+            .where(_is_free(now, holder), is_due)
             .order_by(_outbox.endpoint_id)
         )
         return list(rows.scalars())
@@ -305,4 +314,5 @@ def _is_free(now: int, holder: str) -> Any:
         _outbox.claimed_by.is_(None),
         _outbox.claimed_by == holder,
         _outbox.claimed_until <= now,
+        _outbox.claimed_until > now + _LONGEST_LEASE,
     )

@@ -1,4 +1,9 @@
-"""When a failed attempt is repeated: after seconds, then hours, for three days."""
+"""When a failed attempt is repeated: after seconds, then hours, for three days.
+
+Days are judged by a clock, which may have been wrong when the delivery was enqueued or is
+tried. So it also counts attempts: none gives up before the quick ones are made, and none
+goes on beyond the number that three days can take.
+"""
 
 import hashlib
 
@@ -6,6 +11,8 @@ _SECOND = 1_000_000
 FIRST_DELAY = 5 * _SECOND
 LONGEST_DELAY = 4 * 3600 * _SECOND
 GIVE_UP_AFTER = 3 * 24 * 3600 * _SECOND
+ATTEMPTS_LEAST = 6
+ATTEMPTS_MOST = 40
 _FACTOR = 4
 _JITTER = 0.25
 
@@ -24,7 +31,8 @@ def next_attempt(*, attempts: int, now: int, enqueued_at: int, key: str) -> int 
     # Beyond a dozen the delay is the longest, and the power would grow for nothing.
     delay = min(FIRST_DELAY * _FACTOR ** min(attempts - 1, 12), LONGEST_DELAY)
     at = now + int(delay * (1 + _JITTER * _spread(f"{key} {attempts}")))
-    return at if at <= enqueued_at + GIVE_UP_AFTER else None
+    is_late = at > enqueued_at + GIVE_UP_AFTER and attempts >= ATTEMPTS_LEAST
+    return None if is_late or attempts >= ATTEMPTS_MOST else at
 
 
 def _spread(text: str) -> float:
