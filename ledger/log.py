@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import attempting
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.group_commit import GroupCommit
-from ledger.appending.judging import ClockJudge
+from ledger.appending.judging import ClockJudge, read_clock
 from ledger.appending.time_repairs import TimeRepairs
 from ledger.appending.writing import Writing
 from ledger.background import BackgroundLoops
@@ -84,7 +84,7 @@ class Log:
     ) -> None:
         self._database = database
         self._fold = fold
-        self._judge = judge
+        self.judge = judge
         self._process = os.getpid()
         self._is_closed = False
         background = self.background = BackgroundLoops()
@@ -296,19 +296,14 @@ class Log:
         with self._group.leading:
             with attempting(self._database) as attempt:
                 known, server = read_head_and_time(attempt.connection)
-                moment = self._judge.moment(now(), known, server)
+                moment = self.judge.moment(read_clock(now), known, server)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
                 writing = Writing(attempt, known, moment, self._fold, request)
                 yield writing
             if writing.commit is not None:
-                self._judge.accepted()
+                self.judge.accepted(moment.reading)
                 self._intake.take_in(writing.commit, writing.head)
-
-    def real_time(self, connection: Connection, clock: int) -> int:
-        """Return by which time state beside the log is judged; see `ClockJudge.real`."""
-        known, server = read_head_and_time(connection)
-        return self._judge.real(clock, known.recorded_at, server)
 
     @contextmanager
     def writing_beside(self) -> Iterator[Connection]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from ledger.appending.attempts import append_at_once, attempting
 from ledger.appending.deduplication import NO_CANDIDATES, settle
 from ledger.appending.drafts import Draft, Outcome
-from ledger.appending.judging import ClockJudge
+from ledger.appending.judging import ClockJudge, ClockReading, read_clock
 from ledger.commits import read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head, next_commit
@@ -152,12 +152,14 @@ class UsageAppends:
         if self._intake.meters_position > draft.facts_position:
             return None
         body, digest = new.encoded
-        now = draft.now()
-        self._judge.check(now, known)
+        reading = read_clock(draft.now)
+        self._judge.check(reading, known)
+        now = reading.clock
         commit, head = next_commit(known, new.events, CommitKind.USAGE, digest, now)
         earliest = self._judge.earliest_server_time(now)
         if not append_at_once(self._database, known, head, commit, body, earliest):
             return None
+        self._judge.accepted(reading)
         return self._recorded(settled, commit, head)
 
     def _commit_in_turn(self, draft: Draft, settled: _SettledDraft) -> Outcome:
@@ -168,8 +170,9 @@ class UsageAppends:
             while True:
                 if self._intake.meters_position > draft.facts_position:
                     return Outcome.stale(len(draft))
-                now = draft.now()
-                self._judge.check(now, known)
+                reading = read_clock(draft.now)
+                self._judge.check(reading, known)
+                now = reading.clock
                 commit, head = next_commit(
                     known, new.events, CommitKind.USAGE, digest, now
                 )
@@ -177,7 +180,7 @@ class UsageAppends:
                 if attempt.append(known, head, commit, body, earliest):
                     break
                 # Others committed since: what they recorded may be in this draft.
-                self._take_in(attempt.connection, known, now)
+                self._take_in(attempt.connection, known, reading)
                 known, outcome, new = settled = self._settle_again(draft, settled)
                 if len(new) == 0:
                     return outcome
@@ -186,12 +189,12 @@ class UsageAppends:
                 requests = [request for _, request in new.requests]
                 real_now = self._judge.real(now, commit.recorded_at, None)
                 Requests(attempt.connection).claim(requests, real_now)
+        self._judge.accepted(reading)
         return self._recorded(settled, commit, head)
 
     def _recorded(self, settled: _SettledDraft, commit: Commit, head: Head) -> Outcome:
         """Take in a commit that was made, and return what became of its draft."""
         _, outcome, new = settled
-        self._judge.accepted()
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit)
@@ -199,19 +202,21 @@ class UsageAppends:
         self._intake.take_in(commit, head, new.hashes)
         return outcome.recorded(commit.first_position, commit.recorded_at)
 
-    def _take_in(self, connection: Connection, known: Head, now: int) -> None:
+    def _take_in(
+        self, connection: Connection, known: Head, reading: ClockReading
+    ) -> None:
         """Take in what others committed since a head, under the write lock.
 
         Args:
             connection: holds the lock.
             known: the head.
-            now: what the clock showed, microseconds since 1970 UTC.
+            reading: of the clock.
 
         Raises:
             ClockSkewError: the server did not append because the clock is wrong.
         """
         actual, server = read_head_and_time(connection)
-        self._judge.check(now, actual, server)
+        self._judge.check(reading, actual, server)
         if actual.has_entries_of(known):
             # By now the server's clock has come near enough.
             return

@@ -17,7 +17,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
+from sqlalchemy import Connection
+
+from ledger.commits import read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Head, recording_instant
 from ledger.errors import ClockSkewError
@@ -81,23 +85,37 @@ def real_time(*, clock: int, log: int, real: int) -> int:
     return min(max(clock, log), real)
 
 
+class ClockReading(NamedTuple):
+    """What a clock shows, and what another one shows that does not jump.
+
+    Attributes:
+        clock: microseconds since 1970 UTC.
+        since_boot: microseconds since this machine started.
+    """
+
+    clock: int
+    since_boot: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """The time at which something is decided. Times are microseconds since 1970 UTC.
 
     Attributes:
+        reading: of the clock.
         instant: at which facts are recorded, never before what is recorded already.
         real: by which state beside the log is judged.
         fault: what is wrong with the clock, None where nothing is.
     """
 
+    reading: ClockReading
     instant: int
     real: int
     fault: ClockSkewError | None
 
 
 class ClockJudge:
-    """Judges the clock of one log's appends, of which one goes on at a time.
+    """Judges the clock of one log's appends. Thread-safe.
 
     Args:
         database: that holds the log; the clock of its server is the judge.
@@ -111,42 +129,64 @@ class ClockJudge:
         limit: timedelta | None,
         system: Callable[[], int],
     ) -> None:
-        self._store, self._has_server = database.address, database.has_server
+        self._database, self._has_server = database, database.has_server
         self._limit = None if limit is None else min(limit // _MICROSECOND, _LONGEST)
         self._system = system
-        # What the clock shows where the time since boot is zero: when an append was
-        # accepted, and when the clock was last checked.
+        # What the clock shows where the time since boot is zero, by the last append.
         self._anchor: int | None = None
-        self._checked: int | None = None
 
-    def check(self, clock: int, known: Head, server: int | None = None) -> None:
+    def check_now(self, now: Callable[[], int]) -> None:
+        """Check a clock by which something is refused, though nothing is appended.
+
+        Args:
+            now: returns what it shows, microseconds since 1970 UTC.
+
+        Raises:
+            ClockSkewError: it is wrong, and says nothing.
+        """
+        with self._database.watch() as connection:
+            known, server = read_head_and_time(connection)
+            self.check(read_clock(now), known, server)
+
+    def real_time(self, connection: Connection, clock: int) -> int:
+        """Return by which time state beside the log is judged; see `real`.
+
+        Args:
+            connection: in whose database transaction it is judged.
+            clock: what the clock of the appends shows.
+        """
+        known, server = read_head_and_time(connection)
+        return self.real(clock, known.recorded_at, server)
+
+    def check(
+        self, reading: ClockReading, known: Head, server: int | None = None
+    ) -> None:
         """Check the clock of an append; see `fault`.
 
         Raises:
             ClockSkewError: the clock is wrong; nothing is to be recorded.
         """
-        fault = self.fault(clock, known, server)
+        fault = self.fault(reading, known, server)
         if fault is not None:
             raise fault
 
     def fault(
-        self, clock: int, known: Head, server: int | None
+        self, reading: ClockReading, known: Head, server: int | None
     ) -> ClockSkewError | None:
         """Return what is wrong with the clock of an append, None where nothing is.
 
         Args:
-            clock: what it has just shown, microseconds since 1970 UTC.
+            reading: of the clock.
             known: where the log ends.
             server: what the server's clock shows; None where there is none, or where
                 it is compared by the statement that appends.
         """
         if self._limit is None:
             return None
+        clock, since_boot = reading
         judge = server
-        if not self._has_server:
-            since_boot = _since_boot()
-            self._checked = clock - since_boot
-            judge = None if self._anchor is None else self._anchor + since_boot
+        if self._anchor is not None:
+            judge = self._anchor + since_boot
         log, limit = known.recorded_at, self._limit
         match skew_of(clock=clock, judge=judge, log=log, limit=limit):
             case Skew.AHEAD:
@@ -159,17 +199,20 @@ class ClockJudge:
             case None:
                 return None
 
-    def moment(self, clock: int, known: Head, server: int | None) -> Moment:
+    def moment(self, reading: ClockReading, known: Head, server: int | None) -> Moment:
         """Return the time of a decision; see `fault` for the arguments."""
+        clock = reading.clock
         return Moment(
+            reading=reading,
             instant=recording_instant(known, clock),
             real=self.real(clock, known.recorded_at, server),
-            fault=self.fault(clock, known, server),
+            fault=self.fault(reading, known, server),
         )
 
-    def accepted(self) -> None:
-        """Note that an append by the clock that was checked last is recorded."""
-        self._anchor = self._checked
+    def accepted(self, reading: ClockReading) -> None:
+        """Note that an append by the clock is recorded."""
+        if self._limit is not None and not self._has_server:
+            self._anchor = reading.clock - reading.since_boot
 
     def earliest_server_time(self, clock: int) -> int:
         """Return what the server's clock must show at least, microseconds since 1970."""
@@ -190,11 +233,17 @@ class ClockJudge:
         return real_time(clock=clock, log=log, real=real)
 
     def _error(self, clock: int, right: int, source: str, cure: str) -> ClockSkewError:
-        return ClockSkewError(self._store, _at(clock), _at(right), source, cure)
+        return ClockSkewError(
+            self._database.address, _at(clock), _at(right), source, cure
+        )
+
+
+def read_clock(clock: Callable[[], int]) -> ClockReading:
+    """Read a clock, and the time since this machine started, asleep or not."""
+    return ClockReading(clock(), _since_boot())
 
 
 def _since_boot() -> int:
-    """Return the microseconds since this machine started, asleep or not."""
     return time.clock_gettime_ns(_SINCE_BOOT) // 1_000
 
 

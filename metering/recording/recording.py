@@ -152,7 +152,8 @@ class Recording:
             MeterEventInvalidError: it breaks a rule.
             RecorderClosedError: no more events are held.
             StoreError: the store is closed, this is the child of a fork, or the event is
-                too old or too new and the store cannot be asked whether it repeats one.
+                too old or too new, and the store cannot be asked whether it repeats one,
+                or the clock is wrong.
         """
         self._check_open()
         engine = self._engine
@@ -193,6 +194,7 @@ class Recording:
             except MeterEventInvalidError:
                 raise refusal from None
             if identifier is None or not is_recorded(engine, event):
+                engine.log.judge.check_now(engine.now)
                 raise
             return event
 

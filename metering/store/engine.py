@@ -250,7 +250,7 @@ class Engine:
     def outbox(self) -> Iterator[tuple[Outbox, int]]:
         """Open a write transaction on the outbox, with the real time."""
         with self.log.writing_beside() as connection:
-            yield Outbox(connection), self.log.real_time(connection, self.now())
+            yield Outbox(connection), self.log.judge.real_time(connection, self.now())
 
     @contextmanager
     def credits(self) -> Iterator[tuple[CreditQueries, int]]:
@@ -342,6 +342,8 @@ class Engine:
         settled = self.log.settle(draft)
         unknown = doubts.rows_without_original(settled)
         if len(unknown):
+            # A wrong clock must not refuse for good what is right.
+            self.log.judge.check_now(self.now)
             checked = checked.without(unknown, doubts.refuse(unknown))
             draft = self._draft(checked, draft.facts_position)
         return checked, draft, settled

@@ -126,7 +126,7 @@ class ErrorReports:
         newer_than = self._cursor(asked.ending_before, "ending_before")
         log = self._engine.log
         with log.read() as connection:
-            now = log.real_time(connection, self._engine.now())
+            now = log.judge.real_time(connection, self._engine.now())
             bounds = Bounds(
                 livemode=self._engine.settings.livemode,
                 # Those that are older are there until the next report is made.
@@ -149,7 +149,7 @@ class ErrorReports:
         livemode = self._engine.settings.livemode
         log = self._engine.log
         with log.read() as connection:
-            now = log.real_time(connection, self._engine.now())
+            now = log.judge.real_time(connection, self._engine.now())
             return Refusals(connection).find_report(report_id, now, livemode=livemode)
 
 
@@ -169,7 +169,7 @@ def add_refused(engine: Engine, refused: Sequence[RefusedEvent]) -> None:
 def make_reports(engine: Engine) -> int:
     """Make the reports of windows that have ended; return how many deliveries."""
     with engine.log.read() as connection:
-        now = engine.log.real_time(connection, engine.now())
+        now = engine.log.judge.real_time(connection, engine.now())
         is_due = Refusals(connection).has_ended_window(now)
     if not is_due:
         return 0

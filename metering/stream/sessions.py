@@ -90,7 +90,7 @@ def sessions_by_digest(
     """
     clock, livemode = engine.now(), engine.settings.livemode
     with engine.log.read() as connection:
-        now = engine.log.real_time(connection, clock)
+        now = engine.log.judge.real_time(connection, clock)
         found = StoredSessions(connection).with_digests(digests)
         keys = StoredKeys(connection).all() if found else []
     good = {each.key_id for each in keys if each.revoked_at is None}

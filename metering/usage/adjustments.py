@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from ledger.appending.writing import Writing
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.usage.columns import usage_rows
 from metering.arguments.clock import MICROSECOND, at_microseconds
@@ -51,7 +52,7 @@ class MeterEventAdjustments:
         now = self._engine.now()
 
         with self._engine.writing(needs_events=True) as writing:
-            fact = self._cancellation(event_name, identifier, now)
+            fact = self._cancellation(event_name, identifier, now, writing)
             if fact is not None:
                 writing.record([fact])
         return MeterEventAdjustment(
@@ -61,7 +62,7 @@ class MeterEventAdjustments:
         )
 
     def _cancellation(
-        self, event_name: str, identifier: str, now: int
+        self, event_name: str, identifier: str, now: int, writing: Writing
     ) -> MeterEventCancelled | None:
         engine = self._engine
         position = engine.log.find_event(event_name, identifier)
@@ -72,6 +73,8 @@ class MeterEventAdjustments:
         if engine.is_cancelled(position):
             return None
         events, recorded_at = engine.log.events_at(np.array([position]))
+        # As of the request, however long the lock took, by a clock that is right.
+        now = min(now, writing.now)
         self._check_window(identifier, int(recorded_at[0]), now)
         event = usage_rows(events)[0]
         return MeterEventCancelled(

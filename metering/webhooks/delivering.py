@@ -126,7 +126,7 @@ class Lanes(AbstractContextManager["Lanes"]):
         """
         ended = self.ended()
         with self._engine.log.read() as connection:
-            now = self._engine.log.real_time(connection, self._engine.now())
+            now = self._engine.log.judge.real_time(connection, self._engine.now())
             due = Outbox(connection).due_endpoints(now, self._holder)
             endpoints = EndpointQueries(connection).all_endpoints() if due else ()
         enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
@@ -206,7 +206,7 @@ class Lanes(AbstractContextManager["Lanes"]):
             return
         count, log = 0, self._engine.log
         with log.read() as connection:
-            before = log.real_time(connection, self._engine.now()) - KEPT
+            before = log.judge.real_time(connection, self._engine.now()) - KEPT
             is_any = bool(Outbox(connection).forgettable(before, 1))
         if is_any:
             with self._engine.outbox() as (outbox, _):

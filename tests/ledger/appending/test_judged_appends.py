@@ -184,7 +184,7 @@ def test_what_lies_beside_a_spoiled_log_goes_by_the_real_time(
     with log.writing(lambda: now) as writing:
         real_now = writing.real_now
     with log.read() as connection:
-        read_now = log.real_time(connection, now)
+        read_now = log.judge.real_time(connection, now)
 
     assert now <= real_now <= read_now < now + MINUTE
 
