@@ -31,7 +31,7 @@ from ledger.database.connections import (
     store_error,
     translated,
 )
-from ledger.database.directories import sync_directory
+from ledger.database.directories import make_database, open_private
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.turns import Turn, Turns
 from ledger.errors import (
@@ -98,6 +98,7 @@ class SQLiteDatabase:
         if is_left_to_parent(path):
             raise StoreForkedError(str(path), was_in_use=True)
         self._path, self._address = path, str(path)
+        self._sealing_path = path.with_name(path.name + _SEALING_SUFFIX)
         self._synchronous = "2" if is_durable else "0"
         self._unfolded_bytes = 0
         self._unfolded_rows = 0
@@ -109,14 +110,10 @@ class SQLiteDatabase:
         self._watching = HeldConnection(self._watched)
         self._writing = HeldConnection(self._writer)
         self._gate = ForkGate(path, self._disconnect)
-        is_new = is_durable and not path.exists()
-        with (
-            self._gate.passed(),
-            translated(self.address),
-            self._writer.connect(),
-        ):
-            if is_new:
-                self._sync_entry()
+        with self._gate.passed(), translated(self.address):
+            if not path.exists():
+                self._make_file()
+            self._writer.connect().close()
         self._turns = Turns(path.with_name(path.name + _TURNS_SUFFIX))
 
     @property
@@ -210,10 +207,9 @@ class SQLiteDatabase:
     @contextmanager
     def sealing(self) -> Iterator[bool]:
         """Take the lock of sealing; yield whether it was free."""
-        path = self._path.with_name(self._path.name + _SEALING_SUFFIX)
         with ExitStack() as held:
             try:
-                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                file = open_private(self._sealing_path, os.O_RDWR)
                 held.callback(os.close, file)
                 is_ours = _is_locked(file)
             except OSError as error:
@@ -257,12 +253,12 @@ class SQLiteDatabase:
                 close_connections(engine)
             self._turns.close()
 
-    def _sync_entry(self) -> None:
-        """Bring to disk that there is the file; SQLite brings what is in it."""
+    def _make_file(self) -> None:
+        """Make the file, and the lock of sealing before it."""
         try:
-            sync_directory(self._path.parent)
+            make_database(self._path, self._sealing_path)
         except OSError as error:
-            reason = f"its directory cannot be brought to disk: {error}"
+            reason = f"its file cannot be made and brought to disk: {error}"
             raise StoreUnavailableError(self.address, reason) from error
 
     def _disconnect(self) -> None:

@@ -28,6 +28,8 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
+from ledger.database.directories import open_private
+
 # Locks of an open file, not of a process: two connections of one process queue as well,
 # and closing one of them leaves the other its place.
 _LOCK = struct.Struct("hhqqi0q")
@@ -101,7 +103,7 @@ class Turns:
         self._ringing: socket.socket | None = None
         if hasattr(fcntl, "F_OFD_SETLK"):  # Linux has them, other systems may not.
             with suppress(OSError):
-                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                self._file = open_private(path, os.O_RDWR)
         _OPENED.add(self)
 
     @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ledger.database.directories import make_directory
+from ledger.database.directories import make_directory, open_private
 from ledger.runs.files import working_in
 
 _SECONDS_BETWEEN_LOOKS = 0.02
@@ -36,7 +36,7 @@ def building(directory: Path, kind: str, *, patience: float) -> Iterator[bool]:
     """
     with working_in(directory):
         make_directory(directory)
-        lock = os.open(directory / f".{kind}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = open_private(directory / f".{kind}.lock", os.O_RDWR)
     try:
         yield _is_locked(lock, time.monotonic() + patience)
     finally:

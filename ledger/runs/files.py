@@ -7,6 +7,7 @@ what does not agree is no run. Nothing here is fsynced, because a run that is lo
 torn is found out and made again.
 """
 
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from xxhash import xxh3_128
 
-from ledger.database.directories import make_directory
+from ledger.database.directories import make_directory, open_private
 from ledger.errors import RunsDirectoryError
 from ledger.usage.columns import column_of, numbers_of
 
@@ -206,6 +207,8 @@ def _write(path: Path, identity: RunIdentity, columns: RunColumns) -> None:
         {_METADATA_KEY: str(identity)},
     )
     row = pa.RecordBatch.from_arrays(cells, schema=schema)
+    # Arrow would make it by the umask.
+    os.close(open_private(path, os.O_WRONLY | os.O_EXCL))
     with (
         pa.OSFile(str(path), "wb") as sink,
         pa.ipc.new_file(sink, schema) as writer,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ledger.database.directories import make_directory, sync_directory
+from ledger.database.directories import make_directory, open_private, sync_directory
 from ledger.errors import (
     SegmentDamagedError,
     SegmentMissingError,
@@ -27,7 +27,7 @@ from ledger.errors import (
 from ledger.segments.names import check_name, is_name
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW
 # A pipe of that name must not make the sweep wait for its writer.
 _ANY_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -144,7 +144,7 @@ class DirectoryStore:
         """Create an empty file that no sweep removes before it is closed."""
         while True:
             temporary = self._directory / f".{name}.{secrets.token_hex(8)}.tmp"
-            file = os.fdopen(os.open(temporary, _NEW_FILE, 0o644), "wb")
+            file = os.fdopen(open_private(temporary, _NEW_FILE), "wb")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 # A sweep may have come between: then the file is gone, and another one

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.appending.group_commit import GroupCommit
-from ledger.database.directories import make_directory
+from ledger.database.directories import make_directory, open_private
 from ledger.errors import StoreClosedError, StoreError, StoreFullError
 from metering.recording.buffer import TAKEN_AT_A_TIME
 from metering.recording.events import HeldEvent, UnrecordedEvent
@@ -126,7 +126,8 @@ class Spool:
         """
         if refused:
             kept = self._set_aside[0].path.with_suffix(_REFUSED)
-            with self._translated(), kept.open("ab") as file:
+            flags = os.O_WRONLY | os.O_APPEND
+            with self._translated(), os.fdopen(open_private(kept, flags), "ab") as file:
                 file.writelines(msgspec.json.encode(each) + b"\n" for each in refused)
                 file.flush()
                 os.fsync(file.fileno())

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 import msgspec
 
-from ledger.database.directories import sync_directory
+from ledger.database.directories import open_private, sync_directory
 from ledger.errors import StoreFullError, StoreUnavailableError
 from metering.recording.events import HeldEvent
 
@@ -84,8 +84,8 @@ class SpoolFile:
                 directory / f"{token}{suffix}" for suffix in (_NAMELESS, SUFFIX)
             )
             try:
-                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-                file = cls(path, os.open(nameless, flags, 0o600))
+                flags = os.O_RDWR | os.O_EXCL | os.O_APPEND
+                file = cls(path, open_private(nameless, flags))
                 try:
                     if not _is_locked(
                         file._descriptor

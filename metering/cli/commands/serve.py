@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from metering.cli.commands.worker import complaining
+from metering.cli.commands.worker import complain_of_readers, complaining
 from metering.cli.errors import ServerMissingError
 from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption, LivemodeOption
@@ -85,6 +85,7 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
                 cancel_window=_CANCEL_WINDOW,
             )
         )
+        complain_of_readers(target)
         worker = stack.enter_context(m.worker()) if works else None
         serve_store(
             m,

@@ -12,6 +12,7 @@ import typer
 
 import metering
 from ledger.database.sqlite import LIBRARY_VERSION
+from metering.cli.commands.worker import complain_of_readers
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.files import read_checkpoint, write_checkpoint
 from metering.cli.options import option
@@ -90,6 +91,7 @@ def verify(
     safe = "Interrupted; verifying changes nothing"
     with _at_work(target, "Verifying", safe) as (m, advance):
         report = m.verify(advance, checkpoint=saved)
+    complain_of_readers(target)
     if checkpoint is not None and report.ok:
         write_checkpoint(checkpoint, report.checkpoint)
     version = None if "://" in target.store else LIBRARY_VERSION

@@ -7,11 +7,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Annotated
 
 import metering
+from ledger.database.addresses import LOG_FILE
+from ledger.database.directories import exposed_mode
 from metering.cli.door import complain
 from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption
@@ -56,6 +59,7 @@ def worker(
         _stopped_by_a_signal(),
         m.worker(poll=poll * _MILLISECOND, progress=done.put) as working,
     ):
+        complain_of_readers(target)
         if not json:
             show(f"Working on {target.name}; Ctrl-C stops it")
         while not working.join(_SECONDS_BETWEEN_LINES):
@@ -63,6 +67,16 @@ def worker(
     _print(done, m.now(), json=json)
     if not json:
         show("Stopped")
+
+
+def complain_of_readers(target: StoreTarget) -> None:
+    """Say it where every user of the machine can read a store."""
+    file = Path(target.store) / LOG_FILE
+    if "://" not in target.store and (mode := exposed_mode(file)) is not None:
+        complain(
+            f"Every user of this machine can read {file}, as its mode is {mode:04o}; let"
+            " nobody else by chmod 700 on its directory, or by chmod 600"
+        )
 
 
 def _print(
