@@ -97,7 +97,9 @@ app = typer.Typer(
     cls=Commands,
     add_completion=False,
     no_args_is_help=True,
+    # A traceback is as Python prints it: with no values of variables.
     pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
 

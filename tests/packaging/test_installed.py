@@ -37,6 +37,14 @@ def bill(store: str) -> str:
         return f"{event.identifier} {recorded:%c}"
 """
 MISTAKE = "metering.connect(1)"
+ENCRYPTING = """
+import os
+os.environ["METERING_SECRET_KEY"] = "0" * 64
+import metering
+metering.connect(":memory:").webhook_endpoints.create(
+    url="https://example.com/", enabled_events=["*"]
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +96,7 @@ def test_a_source_distribution_works(
 def test_the_lowest_versions_that_are_allowed_work(
     distributions: dict[str, Path], tmp_path: Path, python: str, postgresql_url: str
 ) -> None:
-    extras = ("distributed", "postgresql", "server")
+    extras = ("distributed", "encryption", "postgresql", "server")
     allowed = [
         PROJECT["dependencies"],
         *map(PROJECT["optional-dependencies"].get, extras),
@@ -110,6 +118,7 @@ def test_the_lowest_versions_that_are_allowed_work(
     check_readme(environment, tmp_path)
     opened = f"import metering, metering.server.http.serving, distributed\nmetering.connect({postgresql_url!r}).close()"
     environment.run("python", "-c", opened)
+    environment.run("python", "-c", ENCRYPTING)
     environment.run("metering", "demo", "--events", "2000", cwd=tmp_path)
 
 
@@ -157,3 +166,5 @@ def check_missing_extras(environment: Environment) -> None:
     ]:
         with pytest.raises(AssertionError, match=rf"metering-engine\[{extra}\]"):
             environment.run("metering", *command)
+    with pytest.raises(AssertionError, match=r"metering-engine\[encryption\]"):
+        environment.run("python", "-c", ENCRYPTING)

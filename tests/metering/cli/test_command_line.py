@@ -1,5 +1,8 @@
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -356,3 +359,30 @@ def test_rebuild_keeps_the_answers(store: str) -> None:
     assert run("rebuild").stdout.startswith("Rebuilt up to position 4 in ")
     assert document("rebuild")["position"] == 4
     assert document(*ask) == before
+
+
+def test_a_traceback_shows_no_values(tmp_path: Path) -> None:
+    program = (
+        "import sys, metering\n"
+        "def fail(*given, **more):\n"
+        "    secret = 'hunter' + '2'\n"
+        "    raise ZeroDivisionError\n"
+        "metering.connect = fail\n"
+        "sys.argv = ['metering', 'meters', '--store', 'postgresql://me:hunter3@db/x']\n"
+        "from metering.cli.entry import main\n"
+        "main()"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FORCE_COLOR": "1", "COLUMNS": "200"},
+        cwd=tmp_path,
+    )
+
+    assert ended.returncode == 1
+    assert "ZeroDivisionError" in ended.stderr
+    assert "hunter2" not in ended.stderr
+    assert "hunter3" not in ended.stderr
