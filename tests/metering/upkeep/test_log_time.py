@@ -1,52 +1,434 @@
 """A clock that was a year ahead spoils the log's time, and a correction brings it back."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import metering
-from tests.conftest import Connect
-from tests.metering.usual_credits import DAY, apply, balance, grant, told
-from tests.metering.usual_usage import create_event, create_meter
+import pyarrow as pa
+import pytest
 
-# Beyond what this machine's clock may show, so that the right clock is the real time.
+import metering
+from ledger.records.idempotency import Request
+from tests.conftest import Connect
+from tests.metering.usual_credits import DAY, apply, balance, grant, run, told
+from tests.metering.usual_usage import create_event, create_meter
+from tests.metering.usual_webhooks import add_endpoint, bodies
+from tests.webhook_receiver import Receiver, answering
+
+# Beyond what this machine's clock shows, so that verification finds a year later wrong.
 NOW = datetime(2090, 3, 1, 12, tzinfo=UTC)
 YEAR = 365 * DAY
-MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
-def clock(after: timedelta = timedelta(0)) -> metering.FixedClock:
-    return metering.FixedClock(NOW + after)
+@pytest.fixture
+def clock() -> metering.FixedClock:
+    """The right clock."""
+    return metering.FixedClock(NOW)
 
 
-def spoil(connect: Connect, by: timedelta = YEAR, **keywords: Any) -> None:
-    """Record one event by a clock that is ahead."""
-    wrong = connect(clock=clock(by))
-    create_event(wrong, identifier="by-a-wrong-clock", **keywords)
-    wrong.close()
+@pytest.fixture
+def store(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
+    return connect(clock=clock, allow_private_webhooks=True)
+
+
+@pytest.fixture
+def ahead() -> metering.FixedClock:
+    """A clock that is a year ahead."""
+    return metering.FixedClock(NOW + YEAR)
+
+
+@pytest.fixture
+def wrong(connect: Connect, ahead: metering.FixedClock) -> metering.Metering:
+    """The store, by a process whose clock is a year ahead."""
+    return connect(clock=ahead, allow_private_webhooks=True)
+
+
+def test_an_hour_of_a_wrong_year_is_told_and_ends(
+    store: metering.Metering, wrong: metering.Metering
+) -> None:
+    create_meter(store)
+    create_event(wrong)
+    create_event(store)
+
+    assert store.status().ahead_seconds == YEAR.total_seconds()
+    [problem] = store.verify().problems
+    assert "positions 2 to 3 are recorded in the future" in problem
+    assert "metering repair time --to" in problem
+
+    seen = store.log_time.repair(dry_run=True)
+    made = store.log_time.repair(NOW)
+
+    assert seen == metering.TimeRepair(
+        real_time=NOW,
+        recorded_until=NOW + YEAR,
+        after=1,
+        right_until=NOW,
+        up_to=3,
+        corrected_to=None,
+        position=None,
+        event_count=2,
+        invoices=(),
+        triggered=0,
+        expired=0,
+    )
+    assert (made.corrected_to, made.position) == (NOW, 4)
+    assert store.verify().problems == ()
+    assert store.status().ahead_seconds == 0
+    for again in (store.log_time.repair(NOW), wrong.log_time.repair(NOW)):
+        assert (again.was_wrong, again.position) == (False, None)
+    assert store.position == 4
+    assert [each.created for each in wrong.meter_events.list()] == [NOW, NOW]
+
+
+@pytest.mark.parametrize(
+    "to", [NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1), None]
+)
+def test_the_bounds_of_the_right_time_are_named(
+    store: metering.Metering, wrong: metering.Metering, to: datetime | None
+) -> None:
+    create_meter(store)
+    create_event(wrong)
+
+    with pytest.raises(metering.InvalidRequestError) as caught:
+        store.log_time.repair(to)
+
+    assert f"give a time from {NOW.isoformat()}" in caught.value.message
+    assert f"to {NOW.isoformat()}, the real time" in caught.value.message
+    assert caught.value.param == "to"
+    assert store.position == 2
 
 
 def test_credits_that_a_wrong_clock_let_expire_are_available_again(
-    connect: Connect,
+    store: metering.Metering, wrong: metering.Metering
 ) -> None:
-    store = connect(clock=clock())
-    create_meter(store)
     grant(store, 1_000, expires_at=NOW + 30 * DAY)
-    spoil(connect)
-    assert balance(store) == {"usd": (0, 0)}
-    assert apply(store, "in_1", period_end=NOW) == []
+    grant(wrong, 500)
+    assert balance(store) == {"usd": (500, 500)}
+    assert apply(store, "in_1", {**LINE, "price": "p"}, period_end=NOW) == []
 
     made = store.log_time.repair(NOW)
 
-    assert (made.after, made.position, made.event_count) == (2, 5, 1)
     assert made.invoices == ("in_1",)
-    assert balance(store) == {"usd": (1_000, 1_000)}
-    assert told(apply(store, "in_1", period_end=NOW, replace=True)) == [
-        ("credits_applied", -100)
-    ]
+    # Effective from its creation on, which counts as of now.
+    assert balance(store) == {"usd": (1_500, 1_500)}
+    assert store.credit_grants.list().data[0].effective_at == NOW
+    assert store.verify().problems == ()
+
+
+LINE: Any = {"id": "il_1", "amount": 100, "currency": "usd", "price": "price_1"}
+
+
+@pytest.mark.parametrize("calls", ["apply", "apply_many"])
+def test_an_invoice_that_drew_nothing_by_the_wrong_time_is_settled_anew_once(
+    store: metering.Metering, wrong: metering.Metering, calls: str
+) -> None:
+    grant(store, 1_000, expires_at=NOW + 30 * DAY)
+    create_meter(wrong)
+    assert apply(store, "in_1", period_end=NOW) == []
+    store.log_time.repair(NOW)
+    assert apply(store, "in_1", period_end=NOW) == []
+
+    for _ in range(2):
+        if calls == "apply_many":
+            store.credits.apply_many(run({"period_end": NOW}), replace=True)
+        else:
+            drawn = apply(store, "in_1", period_end=NOW, replace=True)
+            assert told(drawn) == [("credits_applied", -100)]
+
+    # The correction, what was given back, and what was settled.
+    assert store.position == 6
     assert balance(store) == {"usd": (900, 900)}
-    assert apply(store, "in_1", period_end=NOW, replace=True)
-    assert store.position == 7
+    store.rebuild()
+    assert balance(store) == {"usd": (900, 900)}
+    assert store.verify().problems == ()
+
+
+@pytest.mark.parametrize("sealed_after", [0, 1, 2, 3])
+def test_answers_as_of_a_time_are_as_if_the_clock_had_been_right(
+    connect: Connect,
+    store: metering.Metering,
+    wrong: metering.Metering,
+    clock: metering.FixedClock,
+    sealed_after: int,
+) -> None:
+    def seal(step: int) -> None:
+        if step == sealed_after:
+            store.seal()
+
+    create_meter(store)
+    clock.advance(DAY)
+    create_event(store, identifier="day 1")
+    seal(1)
+    create_event(wrong, identifier="a year ahead", timestamp=NOW + YEAR)
+    clock.advance(DAY)
+    create_event(store, identifier="day 2")
+    seal(2)
+    store.log_time.repair(NOW + DAY + HOUR)
+    clock.advance(DAY)
+    create_event(store, identifier="day 3")
+    seal(3)
+
+    for each in (store, wrong, connect(clock=clock)):
+        counts = [as_of(each, NOW + days * DAY) for days in (0, 1, 2, 3)]
+        assert counts == [0, 1, 3, 4]
+        assert as_of(each, NOW + DAY + HOUR) == 3
+        recorded = each.sql(
+            "SELECT position, recorded_at FROM events ORDER BY position"
+        )
+        instants = recorded["recorded_at"].to_pylist()
+        assert instants == [NOW + h * HOUR for h in (24, 25, 25, 72)]
+        assert [e.created for e in each.meter_events.list()] == instants
+    assert store.verify().problems == ()
+
+
+def as_of(store: metering.Metering, time: datetime) -> int:
+    counts = store.reaggregate(as_of=time)["event_count"]
+    return int(pa.compute.sum(counts).as_py() or 0)
+
+
+def test_events_of_facts_are_listed_by_when_they_count(
+    store: metering.Metering, wrong: metering.Metering, clock: metering.FixedClock
+) -> None:
+    grant(store, 1)
+    grant(wrong, 2)
+    clock.advance(DAY)
+    grant(store, 3)
+    store.log_time.repair(NOW + HOUR)
+    clock.advance(DAY)
+    grant(store, 4)
+
+    def amounts(**created: datetime) -> list[int]:
+        bounds: Any = created
+        listed: Any = store.events.list("billing.credit_grant.created", bounds)
+        return [each.data.object.amount.monetary.value for each in listed]
+
+    assert amounts() == [4, 3, 2, 1]
+    assert amounts(lte=NOW) == [1]
+    assert amounts(gt=NOW) == [4, 3, 2]
+    assert amounts(gt=NOW, lte=NOW + HOUR) == [3, 2]
+    assert amounts(gt=NOW + HOUR) == [4]
+
+
+def test_an_identifier_of_the_wrong_time_is_kept_as_long_as_others(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    store = connect(clock=clock, identifier_retention=DAY)
+    ahead = metering.FixedClock(NOW + YEAR)
+    wrong = connect(clock=ahead, identifier_retention=DAY)
+    create_meter(store)
+    create_event(wrong, identifier="a", timestamp=NOW + YEAR)
+    store.log_time.repair(NOW)
+
+    clock.advance(DAY)
+    with pytest.raises(metering.IdentifierConflictError):
+        create_event(store, identifier="a", timestamp=NOW)
+    clock.advance(timedelta(microseconds=1))
+    create_event(store, identifier="a", timestamp=NOW)
+
+
+def test_an_event_of_the_wrong_time_can_be_cancelled_as_long_as_others(
+    connect: Connect, clock: metering.FixedClock, wrong: metering.Metering
+) -> None:
+    store = connect(clock=clock, cancel_window=DAY)
+    create_meter(store)
+    for identifier in "ab":
+        create_event(wrong, identifier=identifier)
+    store.log_time.repair(NOW)
+
+    def cancel(identifier: str) -> None:
+        store.meter_event_adjustments.create(
+            event_name="tokens", type="cancel", cancel={"identifier": identifier}
+        )
+
+    clock.advance(DAY)
+    cancel("a")
+    clock.advance(timedelta(microseconds=1))
+    with pytest.raises(metering.InvalidRequestError, match="more than"):
+        cancel("b")
+
+
+def test_deliveries_that_a_wrong_clock_put_off_are_due(
+    store: metering.Metering,
+    wrong: metering.Metering,
+    receiver: Receiver,
+    clock: metering.FixedClock,
+) -> None:
+    add_endpoint(store, receiver, "/bad")
+    receiver.behaviours["/bad"] = answering(500)
+    meter = create_meter(wrong)
+    wrong.deliver()
+    assert store.deliver().delivered == 0
+    receiver.behaviours.clear()
+
+    store.log_time.repair(NOW)
+    clock.advance(timedelta(seconds=1))
+    receipt = store.deliver()
+
+    assert (receipt.delivered, receipt.failed) == (1, 0)
+    [first, last] = bodies(receiver)
+    assert first == last
+    assert last["data"]["object"]["id"] == meter.id
+    [delivery] = store.webhook_endpoints.deliveries(
+        store.webhook_endpoints.list().data[0].id
+    )
+    assert all(each.attempted_at <= clock.now() for each in delivery.attempts)
+
+
+def test_an_expiry_that_was_sent_too_early_is_sent_when_it_comes(
+    store: metering.Metering,
+    wrong: metering.Metering,
+    receiver: Receiver,
+    clock: metering.FixedClock,
+    ahead: metering.FixedClock,
+) -> None:
+    def expired() -> int:
+        kinds = Counter(
+            each["data"]["object"].get("debit", {}).get("type", "")
+            if each["type"] == "billing.credit_balance_transaction.created"
+            and each["data"]["object"]["debit"]
+            else ""
+            for each in bodies(receiver)
+        )
+        return kinds["credits_expired"]
+
+    add_endpoint(store, receiver)
+    grant(store, 1_000, expires_at=NOW + 30 * DAY)
+    create_meter(wrong)
+    wrong.deliver()
+    assert expired() == 1
+
+    made = store.log_time.repair(NOW)
+    store.deliver()
+    assert (made.expired, expired()) == (1, 1)
+    grant(store, 500, expires_at=NOW + 10 * DAY)
+    clock.advance(11 * DAY)
+    store.deliver()
+    assert expired() == 2
+    clock.advance(20 * DAY)
+    ahead.set(clock.now())
+    for each in (wrong, store):
+        each.deliver()
+    assert expired() == 3
+    assert store.verify().problems == ()
+
+
+def create_credit_alert(store: metering.Metering, lte: int) -> None:
+    store.alerts.create(
+        title="Nearly used up",
+        alert_type="credit_balance_threshold",
+        credit_balance_threshold={
+            "lte": {
+                "balance_type": "monetary",
+                "monetary": {"currency": "usd", "value": lte},
+            }
+        },
+    )
+
+
+def test_an_alert_that_triggered_too_early_triggers_when_credits_fall(
+    store: metering.Metering,
+    wrong: metering.Metering,
+    clock: metering.FixedClock,
+    ahead: metering.FixedClock,
+) -> None:
+    grant(store, 1_000, expires_at=NOW + 30 * DAY)
+    create_credit_alert(store, 500)
+    store.catch_up()
+    create_meter(wrong)
+    wrong.catch_up()
+    assert len(store.alerts.triggered()) == 1
+
+    made = store.log_time.repair(NOW)
+    ahead.set(NOW)
+    for each in (store, wrong):
+        each.catch_up()
+    assert (made.triggered, len(store.alerts.triggered())) == (1, 1)
+    for advanced in (clock, ahead):
+        advanced.advance(30 * DAY)
+    for each in (store, wrong, store):
+        each.catch_up()
+    assert len(store.alerts.triggered()) == 2
     assert store.verify().problems == ()
     store.rebuild()
+    store.catch_up()
+    assert len(store.alerts.triggered()) == 2
     assert store.verify().problems == ()
-    assert balance(store) == {"usd": (900, 900)}
+
+
+def test_a_fall_that_the_wrong_time_hid_triggers_after_the_correction(
+    store: metering.Metering, wrong: metering.Metering
+) -> None:
+    grant(store, 1_000, expires_at=NOW + 30 * DAY)
+    taken = grant(store, 500)
+    create_credit_alert(store, 1_000)
+    create_meter(wrong)
+    store.catch_up()
+    assert [t.value for t in store.alerts.triggered()] == [500]
+    store.credit_grants.void(taken.id)
+    store.catch_up()
+
+    store.log_time.repair(NOW)
+    store.catch_up()
+
+    assert [t.value for t in store.alerts.triggered()] == [500, 1_000]
+    assert store.verify().problems == ()
+
+
+def test_a_request_of_the_wrong_time_is_known_as_long_as_others(
+    store: metering.Metering, wrong: metering.Metering, clock: metering.FixedClock
+) -> None:
+    request = Request(
+        key_id="key_1", idempotency_key="once", fingerprint=b"f", request_id="req_1"
+    )
+    create_meter(wrong)
+    with store.internals.requests.on_behalf_of(request):
+        grant(store)
+    store.log_time.repair(NOW)
+
+    clock.advance(DAY - timedelta(microseconds=1))
+    assert store.internals.requests.find(request) is not None
+    clock.advance(timedelta(microseconds=1))
+    assert store.internals.requests.find(request) is None
+
+
+def test_a_secret_replaced_by_the_wrong_time_ends_when_it_would_have(
+    store: metering.Metering,
+    wrong: metering.Metering,
+    receiver: Receiver,
+    clock: metering.FixedClock,
+) -> None:
+    endpoint = add_endpoint(store, receiver)
+    create_meter(wrong)
+    store.webhook_endpoints.rotate_secret(endpoint.id, overlap=HOUR)
+    store.log_time.repair(NOW)
+
+    signatures = []
+    for step in (HOUR - timedelta(microseconds=1), timedelta(microseconds=1)):
+        clock.advance(step)
+        grant(store)
+        store.deliver()
+        header = receiver.received[-1].headers["Stripe-Signature"]
+        signatures.append(header.count("v1="))
+    assert signatures == [2, 1]
+
+
+def test_a_time_can_be_corrected_again(
+    connect: Connect, store: metering.Metering, clock: metering.FixedClock
+) -> None:
+    create_meter(store)
+    for number, ahead in enumerate((YEAR, 2 * YEAR, DAY)):
+        wrong = connect(clock=metering.FixedClock(clock.now() + ahead))
+        create_event(wrong, identifier=f"wrong {number}")
+        store.log_time.repair(clock.now())
+        clock.advance(HOUR)
+        create_event(store, identifier=f"right {number}")
+
+    created = [each.created for each in store.meter_events.list()]
+    assert created == [NOW + h * HOUR for h in (0, 1, 1, 2, 2, 3)]
+    assert [as_of(store, NOW + h * HOUR) for h in range(4)] == [1, 3, 5, 6]
+    store.seal()
+    assert [as_of(store, NOW + h * HOUR) for h in range(4)] == [1, 3, 5, 6]
+    assert store.verify().problems == ()
+    with connect(clock=clock) as again:
+        assert [as_of(again, NOW + h * HOUR) for h in range(4)] == [1, 3, 5, 6]
