@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from tests.oracles.log_time import OracleTime
+
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 Kind = Literal["granted", "applied", "reinstated", "expired", "voided"]
 Balance = tuple[str, int, int]
@@ -76,6 +77,7 @@ class OracleGrant:
     position: int
     asked: NewGrant
     created: datetime
+    begins_at_creation: bool
     effective_at: datetime
     expires_at: datetime | None
     updated: datetime
@@ -144,14 +146,21 @@ class CreditsOracle:
     """Everything that happened, in order."""
 
     unused_at_most: int
-    position: int = 0
-    latest: datetime = LONG_AGO
+    time: OracleTime = field(default_factory=OracleTime)
     grants: dict[str, OracleGrant] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     replaced: set[int] = field(default_factory=set)
     reinstated: dict[str, int] = field(default_factory=dict)
     happened: list[Movement] = field(default_factory=list)
+
+    @property
+    def position(self) -> int:
+        return len(self.time.instants)
+
+    @property
+    def latest(self) -> datetime:
+        return self.time.latest
 
     # What can be done.
 
@@ -169,6 +178,7 @@ class CreditsOracle:
             position=self._accept(now),
             asked=asked,
             created=now,
+            begins_at_creation=effective_at == now,
             effective_at=effective_at,
             expires_at=asked.expires_at,
             updated=now,
@@ -245,6 +255,22 @@ class CreditsOracle:
         for places in (self.settled, self.reinstated):
             places |= {name: moved.get(at, at) for name, at in places.items()}
         self.replaced = {moved.get(at, at) for at in self.replaced}
+
+    def correct_time(self, to: datetime, now: datetime) -> None:
+        """Let whatever was recorded later than an instant be recorded then."""
+        self.time.correct(to, now)
+        self.happened = [
+            replace(each, instant=min(each.instant, to)) for each in self.happened
+        ]
+        for grant in self.grants.values():
+            grant.created = min(grant.created, to)
+            grant.updated = min(grant.updated, to)
+            if grant.begins_at_creation:
+                grant.effective_at = min(grant.effective_at, to)
+            if grant.voided_at is not None:
+                grant.voided_at = min(grant.voided_at, to)
+            if grant.ended_at is not None and grant.expires_at is not None:
+                grant.expires_at = min(grant.expires_at, to)
 
     def reinstate(self, invoice_id: str, now: datetime) -> list[Movement]:
         now = max(now, self.latest)
@@ -368,7 +394,8 @@ class CreditsOracle:
             raise RefusedError("conflict", frozenset(names))
         if invoice.id in self.reinstated:
             raise RefusedError("reinstated")
-        return not names
+        was_wrong = self.time.is_wrong(self.settled[invoice.id])
+        return not names and not (replaces and was_wrong)
 
     def _plan(self, invoice: Invoice, now: datetime) -> list[Movement]:
         grants = [
@@ -430,8 +457,7 @@ class CreditsOracle:
         return [expired]
 
     def _accept(self, now: datetime) -> int:
-        self.position += 1
-        self.latest = now
+        self.time.instants.append(now)
         return self.position
 
     def _record(self, kind: Kind, grant: OracleGrant, amount: int) -> None:

@@ -8,6 +8,7 @@ and afterwards the position of the log; balances and transactions whenever asked
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import TypeVar
 
 import pyarrow as pa
@@ -105,7 +106,7 @@ class CreditsSideBySide(TwoConnections):
     ) -> Sequence[metering.CreditBalanceTransaction] | None:
         """Apply; return the answer where it is a new invoice's, or of one replaced."""
         store = self.connections[connection]
-        before = self.oracle.invoices.get(invoice.id)
+        before = self.oracle.settled.get(invoice.id)
         agreed = self._agree(
             lambda: store.credits.apply(**invoice_fields(invoice), replace=replaces),
             lambda _: self.oracle.apply(invoice, self.now, replaces=replaces),
@@ -117,9 +118,10 @@ class CreditsSideBySide(TwoConnections):
         for answer in answers:
             stored = self.connections[1 - connection].credit_balance_transactions
             assert stored.retrieve(answer.id) == answer
-        outcome = "applied again" if before == invoice else "replaced"
+        is_again = before == self.oracle.settled[invoice.id]
+        outcome = "applied again" if is_again else "replaced"
         self.reached["applied" if before is None else outcome] += 1
-        return None if before == invoice else answers
+        return None if is_again else answers
 
     def preview(
         self, connection: int, invoice: Invoice, *, replaces: bool = False
@@ -146,7 +148,7 @@ class CreditsSideBySide(TwoConnections):
         refused: list[int] = []
         row = 0
         for invoice in invoices:
-            kind = self._kind(invoice)
+            kind = self._kind(invoice, replaces=replaces)
             try:
                 drawn += self.oracle.apply(invoice, self.now, replaces=replaces)
             except RefusedError as error:
@@ -200,6 +202,26 @@ class CreditsSideBySide(TwoConnections):
 
     def advance(self, by: timedelta) -> None:
         self.clock.advance(by)
+
+    def correct_time(self, connection: int, share: Fraction) -> None:
+        """Bring the log's time back to between its bounds, if it is ahead."""
+        store, now = self.connections[connection], self.now
+        bounds = self.oracle.time.bounds(now)
+        start, end = bounds or (now, now)
+        to = (
+            start
+            + ((end - start) // MICROSECOND * share.numerator)
+            // (share.denominator)
+            * MICROSECOND
+        )
+        made = store.log_time.repair(to)
+        assert made.was_wrong == (bounds is not None)
+        if bounds is not None:
+            assert made.after == self.oracle.time.position_at(now)
+            self.oracle.correct_time(to, now)
+            assert made.position == self.oracle.position
+            self.reached["time corrected"] += 1
+        self.compare_position()
 
     # What is compared.
 
@@ -398,12 +420,14 @@ class CreditsSideBySide(TwoConnections):
 
     # Steps of the above.
 
-    def _kind(self, invoice: Invoice) -> str:
+    def _kind(self, invoice: Invoice, *, replaces: bool) -> str:
         """What becomes of an invoice that is not refused."""
         known = self.oracle.invoices.get(invoice.id)
         if known is None:
             return "applied"
-        return "repeated" if known == invoice else "replaced"
+        was_wrong = self.oracle.time.is_wrong(self.oracle.settled[invoice.id])
+        is_again = known == invoice and not (replaces and was_wrong)
+        return "repeated" if is_again else "replaced"
 
     def _change(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,8 @@ from tests.property.credits.strategies import (
 
 CONNECTIONS = st.integers(0, 1)
 RECENT = st.integers(0, 7)
+SHARES = st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(1)])
+DAY = timedelta(days=1)
 STEPS = 30
 STRIDE = 5
 
@@ -65,7 +68,7 @@ EVERY_OUTCOME = {
     "rejected: currencies", "rejected: reinstated", "refused: conflict",
     "refused: currencies", "refused: reinstated", "refused: unknown",
     "refused: expires_at", "refused: expired", "refused: voided", "refused: used",
-    "refused: too many unused grants",
+    "refused: too many unused grants", "time corrected",
 }  # fmt: skip
 
 
@@ -81,6 +84,7 @@ class CreditsMachine(RuleBasedStateMachine):
         self.both = self.stack.enter_context(CreditsSideBySide(target))
         self.named = 0
         self.steps = 0
+        self.wrong_by = timedelta(0)
 
     def teardown(self) -> None:
         with self.stack:
@@ -193,6 +197,19 @@ class CreditsMachine(RuleBasedStateMachine):
     @rule(by=st.sampled_from([MICROSECOND, HOUR, HOUR, 2 * HOUR, -MICROSECOND, -HOUR]))
     def move_the_clock(self, by: timedelta) -> None:
         self.both.advance(by)
+
+    @rule(by=st.sampled_from([HOUR, 10 * HOUR, 400 * DAY]))
+    def let_a_clock_be_wrong(self, by: timedelta) -> None:
+        """What is recorded next is by a wrong time."""
+        self.both.advance(by)
+        self.both.create(0, NewGrant(customer=CUSTOMERS[0], currency="usd", amount=1))
+        self.wrong_by += by
+
+    @rule(connection=CONNECTIONS, share=SHARES)
+    def correct_the_time(self, connection: int, share: Fraction) -> None:
+        self.both.advance(-self.wrong_by)
+        self.wrong_by = timedelta(0)
+        self.both.correct_time(connection, share)
 
     @rule(connection=CONNECTIONS, rebuilds=st.booleans())
     def restart(self, connection: int, *, rebuilds: bool) -> None:
@@ -328,6 +345,22 @@ def live_through_every_outcome(both: CreditsSideBySide) -> None:
     both.expire(0, lasting)
     for _ in range(UNUSED_AT_MOST + 1):
         both.create(0, NewGrant(customer=CUSTOMERS[0], currency="jpy", amount=1))
+    live_through_a_wrong_time(both)
+
+
+def live_through_a_wrong_time(both: CreditsSideBySide) -> None:
+    """An invoice draws nothing by a clock that is ahead, and is settled anew."""
+    other, expires_at = CUSTOMERS[1], both.now + DAY
+    both.create(
+        0, NewGrant(customer=other, currency="usd", amount=7, expires_at=expires_at)
+    )
+    invoice = replace(invoice_of("in_5", 2), customer=other)
+    both.advance(400 * DAY)
+    both.apply(0, invoice)
+    both.advance(-400 * DAY)
+    both.correct_time(1, Fraction(1, 2))
+    both.apply(1, invoice, replaces=True)
+    both.apply(0, invoice, replaces=True)
 
 
 def created(
@@ -381,7 +414,7 @@ def let_expire(oracle: CreditsOracle) -> None:
 
 
 def forget_a_call(oracle: CreditsOracle) -> None:
-    oracle.position -= 1
+    oracle.time.instants.pop()
 
 
 @pytest.mark.parametrize(
