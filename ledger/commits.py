@@ -197,16 +197,6 @@ def _head_of(rows: Sequence[Sequence[Any]]) -> Head:
     )
 
 
-def server_time(connection: Connection) -> int | None:
-    """Return the time by the clock of the database's server, None where it has none.
-
-    In microseconds since 1970 UTC.
-    """
-    if connection.dialect.name != "postgresql":
-        return None
-    return int(connection.execute(select(SERVER_TIME)).scalar_one())
-
-
 def commits_between(
     connection: Connection, after: int, up_to: int
 ) -> Iterator[CommitRow]:

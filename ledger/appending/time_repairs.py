@@ -16,13 +16,17 @@ from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt, attempting
 from ledger.appending.judging import ANY_TIME
-from ledger.commits import insert_correction, log_time, read_head, server_time
+from ledger.commits import (
+    insert_correction,
+    log_time,
+    read_head,
+    read_head_and_time,
+)
 from ledger.database.store import Database
 from ledger.entries import CommitKind, Head, next_commit
 from ledger.facts.instants import Correction
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact, encode_facts
-from ledger.facts.webhooks import WebhookEndpointSecretRotated
 from ledger.folds import FactFold
 from ledger.history import History
 from ledger.reading import read_facts
@@ -66,7 +70,8 @@ class TimeView:
 
     def server_time(self) -> int | None:
         """Return the time by the clock of the database's server, None without one."""
-        return server_time(self._connection)
+        _, server = read_head_and_time(self._connection)
+        return server
 
     def head(self) -> Head:
         """Read where the log ends."""
@@ -124,18 +129,13 @@ class TimeRepairing:
             facts_digest(body),
             fact.corrected_to,
         )
-        rotations = [
-            (recorded_at, each)
-            for _, recorded_at, each in self.view.facts(fact.after)
-            if isinstance(each, WebhookEndpointSecretRotated)
-        ]
         # A repair goes by the real time, and is right where the log's time is wrong.
         is_appended = self._attempt.append(known, self.head, commit, body, ANY_TIME)
         assert is_appended, "the head was read under the write lock"
         insert_correction(self._connection, Correction.of(fact, commit.first_position))
         facts = read_facts(self._connection, 0, commit.last_position)
         self._fold.rebuild(self._connection, facts, is_repair=False)
-        bring_back(self._connection, fact, real, rotations)
+        bring_back(self._connection, fact.corrected_to, real)
 
 
 class TimeRepairs:

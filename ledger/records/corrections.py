@@ -1,17 +1,14 @@
 """What a wrong time left beside the log, brought back when the log's time is corrected.
 
-No instant there lies beyond the real time but an end that was given: of a lease, a wait,
-a session or a secret. So whatever is later than the real time is wrong. It becomes the
-instant that the log is corrected to, and ends move with their beginnings. What was
-forgotten too early stays forgotten.
+Since what lies there goes by the real time, only releases before that left any of it, or
+a machine whose clock was wrong. No instant there is later than the real time but an end
+that was given: of a lease, a wait, a session. So whatever is later is wrong. It becomes
+the instant that the log is corrected to, and ends move with their beginnings. Secrets
+are bound to their instants and stay. What was forgotten too early stays forgotten.
 """
-
-from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, exists, or_, select, update
 
-from ledger.facts.log_time import LogTimeCorrected
-from ledger.facts.webhooks import WebhookEndpointSecretRotated
 from ledger.records.deliveries import DeliveryState
 from ledger.records.keys import api_key
 from ledger.records.outbox_tables import (
@@ -22,7 +19,6 @@ from ledger.records.outbox_tables import (
 )
 from ledger.records.requests import idempotent_request
 from ledger.records.sessions import meter_event_session
-from ledger.records.signing_secrets import webhook_secret
 
 _BEGINNINGS: tuple[Column[int], ...] = (
     api_key.c.created,
@@ -33,7 +29,6 @@ _BEGINNINGS: tuple[Column[int], ...] = (
     webhook_delivery.c.enqueued_at,
     webhook_delivery.c.delivered_at,
     webhook_attempt.c.attempted_at,
-    webhook_secret.c.created,
 )
 _LONGEST_LEASE = 3_600_000_000
 """More than any process leases an endpoint for, in microseconds."""
@@ -41,34 +36,20 @@ _LONGEST_LEASE = 3_600_000_000
 _delivery, _attempt = webhook_delivery.c, webhook_attempt.c
 
 
-def bring_back(
-    connection: Connection,
-    fact: LogTimeCorrected,
-    real: int,
-    rotations: Sequence[tuple[int, WebhookEndpointSecretRotated]],
-) -> None:
+def bring_back(connection: Connection, to: int, real: int) -> None:
     """Bring back every instant beside the log that is beyond the real time.
 
     Args:
         connection: holds the write lock.
-        fact: the correction.
-        real: the real time, microseconds since 1970 UTC.
-        rotations: of secrets, by the wrong time, each with when it was recorded.
+        to: the instant that the log is corrected to, microseconds since 1970 UTC.
+        real: the real time, as that.
     """
-    to = fact.corrected_to
     _bring_deliveries_back(connection, to, real)
     is_wrong = meter_event_session.c.created > real
     life = meter_event_session.c.expires_at - meter_event_session.c.created
     connection.execute(
         update(meter_event_session).where(is_wrong).values(expires_at=to + life)
     )
-    for recorded_at, rotated in rotations:
-        overlap = rotated.overlap_ends - recorded_at
-        its = webhook_secret.c.endpoint_id == rotated.endpoint_id
-        is_its_end = webhook_secret.c.ends == rotated.overlap_ends
-        connection.execute(
-            update(webhook_secret).where(its, is_its_end).values(ends=to + overlap)
-        )
     for column in _BEGINNINGS:
         changed = update(column.table).where(column > real).values({column: to})
         connection.execute(changed)

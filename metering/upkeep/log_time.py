@@ -26,8 +26,7 @@ from metering.bodies import ResourceObject
 from metering.errors import InvalidRequestError
 from metering.store.engine import Engine, now_of
 
-CLOCK_SKEW = timedelta(minutes=1)
-"""By how much the log's time may be ahead of the real time, as clocks differ."""
+_CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 
 class TimeRepair(ResourceObject, frozen=True, kw_only=True):
@@ -131,7 +130,7 @@ def problems_of_time(engine: Engine) -> list[str]:
     """Return what is wrong with the log's time, as verification says it."""
     with engine.log.time_repairs.reading() as view:
         real = _latest_real_time(engine, view)
-        found = _look(view, real)
+        found = _look(view, real, _skew_max(engine))
     if not found.is_wrong:
         return []
     start = _shown(found.right_until) if found.after else "the beginning"
@@ -149,13 +148,21 @@ def time_ahead(engine: Engine) -> timedelta:
     with engine.log.time_repairs.reading() as view:
         real = _latest_real_time(engine, view)
         ahead = MICROSECOND * (view.head().recorded_at - real)
-    return ahead if ahead > CLOCK_SKEW else timedelta(0)
+    return ahead if ahead > _skew_max(engine) else timedelta(0)
 
 
-def _look(view: TimeView, real: int) -> WrongTime:
-    """Return what was recorded later than the real time, by more than clocks differ."""
+def _skew_max(engine: Engine) -> timedelta:
+    """Return how far the log's time may be ahead until that is a problem."""
+    limit = engine.settings.clock_skew_max
+    return _CLOCKS_DIFFER_BY if limit is None else limit
+
+
+def _look(
+    view: TimeView, real: int, differ_by: timedelta = _CLOCKS_DIFFER_BY
+) -> WrongTime:
+    """Return what was recorded later than the real time, if by more than clocks differ."""
     head = view.head()
-    if head.recorded_at - real > CLOCK_SKEW // MICROSECOND:
+    if head.recorded_at - real > differ_by // MICROSECOND:
         return view.wrong_time(real)
     position, recorded_at = head.position, head.recorded_at
     return WrongTime(

@@ -11,12 +11,10 @@ import metering
 from ledger.records.idempotency import Request
 from tests.conftest import Connect
 from tests.metering.usual_credits import DAY, apply, balance, grant, run, told
-from tests.metering.usual_usage import create_event, create_meter
+from tests.metering.usual_usage import NOW, create_event, create_meter
 from tests.metering.usual_webhooks import add_endpoint, bodies
 from tests.webhook_receiver import Receiver, answering
 
-# Beyond what this machine's clock shows, so that verification finds a year later wrong.
-NOW = datetime(2090, 3, 1, 12, tzinfo=UTC)
 YEAR = 365 * DAY
 HOUR = timedelta(hours=1)
 
@@ -44,9 +42,11 @@ def wrong(connect: Connect, ahead: metering.FixedClock) -> metering.Metering:
     return connect(clock=ahead, allow_private_webhooks=True)
 
 
-def test_an_hour_of_a_wrong_year_is_told_and_ends(
-    store: metering.Metering, wrong: metering.Metering
-) -> None:
+def test_an_hour_of_a_wrong_year_is_named_and_ends(connect: Connect) -> None:
+    # Beyond what this machine's clock shows, which verification goes by otherwise.
+    now = datetime(2090, 3, 1, 12, tzinfo=UTC)
+    store = connect(clock=metering.FixedClock(now))
+    wrong = connect(clock=metering.FixedClock(now + YEAR))
     create_meter(store)
     create_event(wrong)
     create_event(store)
@@ -57,13 +57,13 @@ def test_an_hour_of_a_wrong_year_is_told_and_ends(
     assert "metering repair time --to" in problem
 
     seen = store.log_time.repair(dry_run=True)
-    made = store.log_time.repair(NOW)
+    made = store.log_time.repair(now)
 
     assert seen == metering.TimeRepair(
-        real_time=NOW,
-        recorded_until=NOW + YEAR,
+        real_time=now,
+        recorded_until=now + YEAR,
         after=1,
-        right_until=NOW,
+        right_until=now,
         up_to=3,
         corrected_to=None,
         position=None,
@@ -72,13 +72,13 @@ def test_an_hour_of_a_wrong_year_is_told_and_ends(
         triggered=0,
         expired=0,
     )
-    assert (made.corrected_to, made.position) == (NOW, 4)
+    assert (made.corrected_to, made.position) == (now, 4)
     assert store.verify().problems == ()
     assert store.status().ahead_seconds == 0
-    for again in (store.log_time.repair(NOW), wrong.log_time.repair(NOW)):
+    for again in (store.log_time.repair(now), wrong.log_time.repair(now)):
         assert (again.was_wrong, again.position) == (False, None)
     assert store.position == 4
-    assert [each.created for each in wrong.meter_events.list()] == [NOW, NOW]
+    assert [each.created for each in wrong.meter_events.list()] == [now, now]
 
 
 @pytest.mark.parametrize(
@@ -392,27 +392,6 @@ def test_a_request_of_the_wrong_time_is_known_as_long_as_others(
     assert store.internals.requests.find(request) is None
 
 
-def test_a_secret_replaced_by_the_wrong_time_ends_when_it_would_have(
-    store: metering.Metering,
-    wrong: metering.Metering,
-    receiver: Receiver,
-    clock: metering.FixedClock,
-) -> None:
-    endpoint = add_endpoint(store, receiver)
-    create_meter(wrong)
-    store.webhook_endpoints.rotate_secret(endpoint.id, overlap=HOUR)
-    store.log_time.repair(NOW)
-
-    signatures = []
-    for step in (HOUR - timedelta(microseconds=1), timedelta(microseconds=1)):
-        clock.advance(step)
-        grant(store)
-        store.deliver()
-        header = receiver.received[-1].headers["Stripe-Signature"]
-        signatures.append(header.count("v1="))
-    assert signatures == [2, 1]
-
-
 def test_a_time_can_be_corrected_again(
     connect: Connect, store: metering.Metering, clock: metering.FixedClock
 ) -> None:
@@ -432,3 +411,19 @@ def test_a_time_can_be_corrected_again(
     assert store.verify().problems == ()
     with connect(clock=clock) as again:
         assert [as_of(again, NOW + h * HOUR) for h in range(4)] == [1, 3, 5, 6]
+
+
+def test_a_clock_that_is_behind_the_log_can_repair_it(connect: Connect) -> None:
+    store = connect()
+    create_meter(store)
+    right = metering.SystemClock().now()
+    create_event(connect(clock=metering.FixedClock(right + YEAR)))
+    with pytest.raises(metering.ClockSkewError, match="metering repair time --to"):
+        create_event(store)
+
+    store.log_time.repair(right, reason="an RTC battery was empty")
+
+    created = create_event(store)
+    assert created.created < right + HOUR
+    assert store.verify().problems == ()
+    assert [as_of(store, right), as_of(store, metering.SystemClock().now())] == [1, 2]
