@@ -131,6 +131,11 @@ class _OfStore(Collector):
             "Position of the log up to which usage lies in segments.",
             status.sealed_position,
         )
+        yield GaugeMetricFamily(
+            "metering_log_ahead_seconds",
+            "How far the log's time is ahead of the real time.",
+            status.ahead_seconds,
+        )
         yield from _of_loops(status.loops)
         if status.evaluated_position is not None:
             yield GaugeMetricFamily(

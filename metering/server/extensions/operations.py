@@ -16,6 +16,7 @@ def _health(call: Call) -> Answer:
     since = status.pending_since
     body: Body = {
         "object": "metering.health",
+        "ahead_seconds": status.ahead_seconds,
         "evaluated_position": status.evaluated_position,
         "event_count": status.event_count,
         "loops": [_loop(each) for each in status.loops],

@@ -53,8 +53,8 @@ def test_programs_receive_it_as_json(right: datetime) -> None:
 
 
 def test_a_time_without_its_bounds_is_refused_with_them(right: datetime) -> None:
-    assert right
-    for options in ([], ["--to", (right + YEAR).isoformat()]):
+    late = (right + YEAR).isoformat()
+    for options in ([], ["--to", late]):
         refused = run("repair", "time", *options)
 
         assert_only_fails(refused)

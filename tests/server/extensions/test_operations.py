@@ -181,6 +181,7 @@ def test_health_is_the_status_of_the_store(
 
     shape = {
         "object": "metering.health",
+        "ahead_seconds": int,
         "evaluated_position": NUMBER_OR_NULL,
         "event_count": int,
         "loops": [LOOP],
