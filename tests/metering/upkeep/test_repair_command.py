@@ -14,8 +14,10 @@ YEAR = timedelta(days=365)
 
 
 @pytest.fixture
-def right(place: Path) -> datetime:
+def right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> datetime:
     """A right time in the log; what follows was recorded a year ahead of it."""
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "usage"
     with metering.connect(place) as m:
         create_meter(m)
         grant(m, 1_000, expires_at=m.now() + YEAR / 12)
