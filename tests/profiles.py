@@ -10,11 +10,14 @@ multiplies how many tries a sweep makes that draws them: 0.1 makes a tenth.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _MEMORY = "/dev/shm"
 _MEMORY_BYTES_MIN = 2 << 30
@@ -77,6 +80,11 @@ def steps() -> Iterator[int]:
     Which third is a matter of METERING_TEST_TURN, so three turns take every step.
     """
     return count(1 + _TURN % PROFILE.stride, PROFILE.stride)
+
+
+def taken(names: Iterable[T]) -> list[T]:
+    """Those of some histories that are lived through: all of them, or every third."""
+    return [*names][_TURN % PROFILE.stride :: PROFILE.stride]
 
 
 def budget(tries: int) -> int:

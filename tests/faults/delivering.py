@@ -32,7 +32,8 @@ def create_meters(store: metering.Metering, names: Sequence[str]) -> None:
 
 def event_ids(store: metering.Metering) -> list[str]:
     """The ids of all events of a store, in the order of the log."""
-    return [each.id for each in store.events.list(limit=100)][::-1]
+    newest_first = store.events.list(limit=100).auto_paging_iter()
+    return [each.id for each in newest_first][::-1]
 
 
 def told(received: Sequence[Received], path: str) -> list[str]:

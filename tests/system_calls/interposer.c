@@ -165,7 +165,8 @@ void interposer_watch(const char *path, int sockets) {
 
 void interposer_plan(unsigned mask, long nth, int deed, int error, int lasts) {
   plan.deed = PASS;
-  plan.mask = mask, plan.left = nth, plan.error = error, plan.lasts = lasts;
+  plan.mask = mask, plan.left = nth;
+  plan.error = error, plan.lasts = lasts;
   plan.deed = deed;
 }
 

@@ -79,6 +79,10 @@ class Interposer:
             mask, ctypes.c_long(nth), int(deed), error, int(lasts)
         )
 
+    def came(self) -> bool:
+        """Whether the planned call has been made."""
+        return bool(self._library.interposer_came())
+
     def let_pass(self) -> None:
         """Let every call through again."""
         self.plan(nth=1, deed=Deed.PASS)

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -12,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from tests.faults.histories import History, judged
 from tests.faults.power.disk import Disk, Fate, Image, Left
-from tests.faults.power.histories import DoubledError, History, LostError
 from tests.faults.power.recording import (
     Operation,
     read_operations,
@@ -157,17 +156,11 @@ def checked(
     history: History, state: State, directory: Path, *, is_long: bool
 ) -> Losses:
     """Let the product open what is left, and go on with it."""
-    losses = Losses(states=1)
     shutil.rmtree(directory)
     write_image(state.image, directory)
-    try:
-        history.check(directory, state.notes, is_long=is_long)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is what was found
-        losses.doubled = int(isinstance(error, DoubledError))
-        losses.lost = 1 - losses.doubled
-        kind = "" if isinstance(error, LostError) else traceback.format_exc()
-        losses.findings.append(f"{state.name}: {error}\n{kind}")
-    return losses
+    found = judged(history, directory, state.notes, is_long=is_long)
+    findings = [f"{state.name}: {found.finding}"] if found.finding else []
+    return Losses(states=1, lost=found.lost, doubled=found.doubled, findings=findings)
 
 
 def drawn(

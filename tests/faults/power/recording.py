@@ -11,13 +11,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
+from tests.faults.histories import Notes
 from tests.system_calls.interposer import Interposer
 
 Kind = Literal["O", "D", "W", "T", "S", "F", "R", "U", "M", "N"]
 """A file made, a directory made, bytes written, a length set, a file or directory brought
 to disk, or in vain; a name changed, a name removed, a file mapped to be written, a note."""
 
-Note = Callable[[str], None]
 _HEAD = struct.Struct("=cQqII")
 
 
@@ -39,7 +39,7 @@ class Operation(NamedTuple):
 
 
 def record(
-    live: Callable[[Path, Note], None],
+    live: Callable[[Path, Notes], None],
     changed: Callable[[], None],
     directory: Path,
     recording: Path,
@@ -54,7 +54,7 @@ def record(
     changed()
     interposer = Interposer(directory)
     interposer.record(recording)
-    live(directory, interposer.note)
+    live(directory, Notes(interposer.note))
     pipe.send("done")
 
 

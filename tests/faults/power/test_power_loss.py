@@ -9,10 +9,10 @@ from multiprocessing.context import ForkServerContext
 import pytest
 
 from ledger.database.sqlite import SQLiteDatabase
-from tests.faults.power.histories import HISTORIES, deliveries_to
+from tests.faults.histories import HISTORIES, deliveries_to
 from tests.faults.power.losing import Losses, lose_power
 from tests.figures import Figures
-from tests.profiles import budget
+from tests.profiles import budget, taken
 from tests.webhook_receiver import running_receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
@@ -25,6 +25,7 @@ STATES = {
     "keeping": 1_000,
     "recording in a spool": 4_000,
     "credits": 2_000,
+    "making a store": 1_500,
     "migrating": 1_500,
 }
 FINDINGS_MAX = 3
@@ -32,7 +33,7 @@ FINDINGS_MAX = 3
 TRIES_MAX = 1_000
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", taken(STATES))
 def test_a_power_loss_at_any_moment_loses_and_doubles_nothing(
     interposed: ForkServerContext, figures: Figures, name: str
 ) -> None:

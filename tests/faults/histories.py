@@ -1,13 +1,15 @@
-"""What a store lives through while it is recorded, and what must be left of it.
+"""What a store lives through in the fault tests, and what must be left of it.
 
-Each history is prepared, lived through while every change of a file is recorded, and
-checked on each disk that a power loss may have left. It notes what it sends and what was
+Each history is prepared, lived through while something happens to it, and checked: the
+power is lost, a process is killed, a system call fails. It notes what it sends and what was
 acknowledged: what is acknowledged must be there, what was only sent may be, and all of it
 can be sent again, to be there once.
 """
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +17,15 @@ from typing import Protocol
 
 import pytest
 
+import metering
 from tests.faults import credits as settled
 from tests.faults.delivering import (
     LATER,
     PATHS,
-    create_meters,
     event_ids,
     marked_delivered,
 )
 from tests.faults.killed.recording import HOUR, take_in
-from tests.faults.power.recording import Note
 from tests.faults.usage import (
     assert_holds,
     create,
@@ -62,31 +63,91 @@ class Check(Protocol):
         """
 
 
+class Notes:
+    """What a history says while it is lived through.
+
+    Args:
+        write: takes each note, in the order in which things happen.
+        attempts: how often something is tried that the store refuses.
+    """
+
+    def __init__(self, write: Callable[[str], None], attempts: int = 1) -> None:
+        self._write = write
+        self._attempts = attempts
+
+    def say(self, word: str, start: int, end: int) -> None:
+        """Note something about some numbers."""
+        self._write(f"{word} {start} {end}")
+
+    def send(self, start: int, end: int, call: Callable[[], object]) -> None:
+        """Send what has these numbers, and note that it was acknowledged."""
+        self.say("sent", start, end)
+        for attempt in range(1, self._attempts + 1):
+            try:
+                call()
+                break
+            except metering.MeteringError:
+                if attempt == self._attempts:
+                    raise
+        self.say("acknowledged", start, end)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What a store lives through.
 
     Attributes:
         prepare: makes what is there before, in a directory.
-        live: is recorded.
+        live: is what something happens to.
         check: looks at what is left.
     """
 
     prepare: Callable[[Path], None]
-    live: Callable[[Path, Note], None]
+    live: Callable[[Path, Notes], None]
     check: Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a check found.
+
+    Attributes:
+        lost: 1 where something acknowledged was not there, or could not be read.
+        doubled: 1 where something was there more than once.
+        finding: what was wrong; empty where nothing was.
+    """
+
+    lost: int = 0
+    doubled: int = 0
+    finding: str = ""
+
+
+def judged(
+    history: History, place: Path, notes: Sequence[str], *, is_long: bool
+) -> Verdict:
+    """Check what is left, and return what was wrong with it."""
+    try:
+        history.check(place, notes, is_long=is_long)
+    except DoubledError as error:
+        return Verdict(doubled=1, finding=str(error))
+    except LostError as error:
+        return Verdict(lost=1, finding=str(error))
+    except Exception:  # noqa: BLE001  # whatever it is, it is what was found
+        return Verdict(lost=1, finding=traceback.format_exc())
+    return Verdict()
 
 
 def _usage(place: Path) -> str:
     return str(place / "usage")
 
 
-def _folding_often() -> pytest.MonkeyPatch:
+@contextmanager
+def _folding_often() -> Iterator[None]:
     """Fold the write-ahead log into the file every few commits, in this process."""
-    patched = pytest.MonkeyPatch()
-    size = "ledger.database.sqlite._BYTES_BETWEEN_CHECKPOINTS"
-    patched.setattr(size, 100 << 10)
-    return patched
+    with pytest.MonkeyPatch.context() as patched:
+        size = "ledger.database.sqlite._BYTES_BETWEEN_CHECKPOINTS"
+        patched.setattr(size, 100 << 10)
+        yield
 
 
 # What is noted, and what follows from it.
@@ -117,56 +178,41 @@ def _prepare_meter(place: Path) -> None:
     create_meter(_usage(place))
 
 
-def _append_singly(place: Path, note: Note) -> None:
+@_folding_often()
+def _append_singly(place: Path, notes: Notes) -> None:
     """Append events one by one, by a store that is opened again and by one that is read."""
-    patched = _folding_often()
     for start in (0, 20, 40):
         with open_store(_usage(place)) as store:
             for number in range(start, start + 20):
-                _append(note, number, number + 1, partial(create, store, number))
+                notes.send(number, number + 1, partial(create, store, number))
             with open_store(_usage(place)) as reader:
                 assert len(numbers_by_position(reader)) >= start + 20
-                _append(
-                    note,
+                notes.send(
                     start + 100,
                     start + 101,
                     partial(create, store, start + 100),
                 )
-    patched.undo()
 
 
-def _append(note: Note, start: int, end: int, call: Callable[[], object]) -> None:
-    note(f"sent {start} {end}")
-    call()
-    note(f"acknowledged {start} {end}")
-
-
-def _append_rows(place: Path, note: Note) -> None:
-    patched = _folding_often()
+@_folding_often()
+def _append_rows(place: Path, notes: Notes) -> None:
     with open_store(_usage(place)) as store:
         for start in range(0, 600, 50):
             rows = table(range(start, start + 50))
-            _append(note, start, start + 50, partial(store.meter_events.ingest, rows))
-    patched.undo()
+            notes.send(start, start + 50, partial(store.meter_events.ingest, rows))
 
 
-def _append_by_threads(place: Path, note: Note) -> None:
+@_folding_often()
+def _append_by_threads(place: Path, notes: Notes) -> None:
     """Append events of threads, which share commits."""
-    patched = _folding_often()
     with open_store(_usage(place)) as store:
 
         def append_some(thread: int) -> None:
             for number in range(thread * 15, thread * 15 + 15):
-                _append(note, number, number + 1, partial(create, store, number))
+                notes.send(number, number + 1, partial(create, store, number))
 
-        threads = [
-            threading.Thread(target=append_some, args=[each]) for each in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    patched.undo()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(append_some, range(4)))
 
 
 def _check_events(
@@ -199,19 +245,19 @@ def _prepare_segments(place: Path) -> None:
             store.seal()
 
 
-def _seal(place: Path, note: Note) -> None:
+def _seal(place: Path, notes: Notes) -> None:
     """Seal until runs are merged, and make anew what follows from segments."""
-    note("sent 1000 1060")
-    note("acknowledged 1000 1060")
+    notes.say("sent", 1000, 1060)
+    notes.say("acknowledged", 1000, 1060)
     with open_store(_usage(place)) as store:
         for start in range(0, 120, 30):
             rows = table(range(start, start + 30))
-            _append(note, start, start + 30, partial(store.meter_events.ingest, rows))
+            notes.send(start, start + 30, partial(store.meter_events.ingest, rows))
             if start:
                 store.seal()
         store.rebuild()
         for number in range(120, 125):
-            _append(note, number, number + 1, partial(create, store, number))
+            notes.send(number, number + 1, partial(create, store, number))
 
 
 def _check_segments(place: Path, notes: Sequence[str], *, is_long: bool) -> None:
@@ -232,33 +278,32 @@ def _prepare_small_commits(place: Path) -> None:
         path.unlink()
 
 
-def _keep(place: Path, note: Note) -> None:
+def _keep(place: Path, notes: Notes) -> None:
     """Begin with small commits, keep them as columns, and append some more."""
-    note(f"sent 0 {SMALL_COMMITS}")
-    note(f"acknowledged 0 {SMALL_COMMITS}")
+    notes.say("sent", 0, SMALL_COMMITS)
+    notes.say("acknowledged", 0, SMALL_COMMITS)
     for start in (SMALL_COMMITS, SMALL_COMMITS + 5):
         with open_store(_usage(place)) as store:
             store.catch_up()
             for number in range(start, start + 5):
-                _append(note, number, number + 1, partial(create, store, number))
+                notes.send(number, number + 1, partial(create, store, number))
 
 
 # What is held in a spool.
 
 
-def _record(place: Path, note: Note) -> None:
+@_folding_often()
+def _record(place: Path, notes: Notes) -> None:
     """Record events in a spool; each is acknowledged by its record."""
-    patched = _folding_often()
     for start in (0, 20):
         with (
             open_store(_usage(place)) as store,
             store.recorder(spool=place / "spool", max_age=HOUR) as recorder,
         ):
             for number in range(start, start + 20):
-                _append(note, number, number + 1, partial(record, recorder, number))
+                notes.send(number, number + 1, partial(record, recorder, number))
                 if number % 8 == 7:
                     assert recorder.flush()
-    patched.undo()
 
 
 # Credits.
@@ -268,17 +313,16 @@ def _prepare_grants(place: Path) -> None:
     settled.create_grants(_usage(place), AMOUNT)
 
 
-def _settle(place: Path, note: Note) -> None:
+@_folding_often()
+def _settle(place: Path, notes: Notes) -> None:
     """Apply invoices to credits, one by one and in runs."""
-    patched = _folding_often()
     with open_store(_usage(place)) as store:
         for start in range(0, 60, 6):
             for number in range(start, start + 3):
                 apply = partial(settled.apply, store, number)
-                _append(note, number, number + 1, apply)
+                notes.send(number, number + 1, apply)
             run = range(start + 3, start + 6)
-            _append(note, run.start, run.stop, partial(settled.apply_many, store, run))
-    patched.undo()
+            notes.send(run.start, run.stop, partial(settled.apply_many, store, run))
 
 
 def _check_credits(place: Path, notes: Sequence[str], *, is_long: bool) -> None:
@@ -307,17 +351,26 @@ def _prepare_endpoints(url: str, place: Path) -> None:
             store.webhook_endpoints.create(url=url + path, enabled_events=["*"])
 
 
-def _deliver(place: Path, note: Note) -> None:
+@_folding_often()
+def _deliver(place: Path, notes: Notes) -> None:
     """Let things happen, and deliver what happened."""
-    patched = _folding_often()
     with open_store(_usage(place)) as store:
         for number in range(6):
-            name = partial(create_meters, store, [f"meter {number}"])
-            _append(note, number, number + 1, name)
+            notes.send(number, number + 1, partial(_make_meter, store, number))
             if number % 2:
                 store.deliver()
-                note(f"delivered 0 {number + 1}")
-    patched.undo()
+                marked = [marked_delivered(store, path) for path in PATHS]
+                for at, happened in enumerate(event_ids(store)):
+                    if all(happened in each for each in marked):
+                        notes.say("delivered", at, at + 1)
+
+
+def _make_meter(store: metering.Metering, number: int) -> None:
+    store.meters.ensure(
+        display_name=f"meter {number}",
+        event_name=f"meter {number}",
+        default_aggregation={"formula": "sum"},
+    )
 
 
 def _check_deliveries(place: Path, notes: Sequence[str], *, is_long: bool) -> None:
@@ -328,10 +381,11 @@ def _check_deliveries(place: Path, notes: Sequence[str], *, is_long: bool) -> No
         happened = event_ids(store)
         assert len(happened) == len(made)
         for path in PATHS:
-            delivered = set(happened[: len(_numbers(notes, "delivered"))])
+            delivered = {happened[at] for at in _numbers(notes, "delivered")}
             if not delivered <= marked_delivered(store, path):
                 raise DoubledError("what was delivered would be sent again")
-        create_meters(store, [f"meter {each}" for each in sorted(sent - {*made})])
+        for number in sorted(sent):
+            _make_meter(store, number)
         assert store.deliver().failed == 0
         for path in PATHS:
             assert marked_delivered(store, path) == set(event_ids(store))
@@ -346,15 +400,15 @@ def _prepare_nothing(place: Path) -> None:
     del place
 
 
-def _make(place: Path, note: Note) -> None:
+def _make(place: Path, notes: Notes) -> None:
     """Make a store, a meter and some events."""
-    note("sent 0 5")
+    notes.say("sent", 0, 5)
     create_meter(_usage(place))
-    note("made 0 1")
+    notes.say("made", 0, 1)
     with open_store(_usage(place)) as store:
         for number in range(5):
             create(store, number)
-            note(f"acknowledged {number} {number + 1}")
+            notes.say("acknowledged", number, number + 1)
 
 
 def _check_making(place: Path, notes: Sequence[str], *, is_long: bool) -> None:
@@ -377,9 +431,9 @@ def _old(place: Path) -> OldStore:
         return unpacked(place, None)
 
 
-def _migrate(place: Path, note: Note) -> None:
+def _migrate(place: Path, notes: Notes) -> None:
     """Open a store that release 0.1.0 wrote, and go on with it."""
-    note("sent 0 1")
+    notes.say("sent", 0, 1)
     old = _old(place)
     with old.connect() as store:
         before = store.position

