@@ -7,14 +7,14 @@ what was done. A request without an effect is written down with its response.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from ledger.records.idempotency import Request, StoredRequest
 from ledger.records.requests import REQUEST_LIFE, Requests
+from metering.arguments.clock import system_time
 from metering.store.engine import REQUEST, Engine
 
-LIFE = timedelta(microseconds=REQUEST_LIFE)
-"""How long requests are known."""
+LIFE = REQUEST_LIFE
+"""How long requests are known, in microseconds."""
 
 
 class IdempotentRequests:
@@ -22,6 +22,13 @@ class IdempotentRequests:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def now(self) -> int:
+        """Return the time by which a request is forgotten, without asking the store.
+
+        It is microseconds since 1970 UTC, and never beyond the time of this machine.
+        """
+        return min(self._engine.now(), system_time())
 
     def find(self, request: Request) -> StoredRequest | None:
         """Return the request that was made under the same keys, None where none was."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ledger.appending.drafts import Outcome
 from ledger.usage.columns import PAYLOAD, TIMESTAMP, column_of, strings_of
 from ledger.usage.rows import FEW, FewEvents
+from metering.arguments.clock import MICROSECOND
 from metering.errors import IdentifierConflictError, conflict_message
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.store.engine import CheckedEvents, Doubts, Engine
@@ -44,12 +45,36 @@ def append_held(engine: Engine, events: Sequence[HeldEvent]) -> list[UnrecordedE
         LedgerError: nothing was recorded, or it is not known; append them again.
     """
     assert events, "there is something to append"
+    events = _as_of_now(engine, events)
     check = _check_few if len(events) <= FEW else _check_many
     checked, outcome = engine.append(partial(check, engine, events))
     refused = dict(checked.refusals)
     if outcome is not None:
         refused |= _conflicts(events, checked, outcome)
     return [refused[number] for number in sorted(refused)]
+
+
+def _as_of_now(engine: Engine, events: Sequence[HeldEvent]) -> Sequence[HeldEvent]:
+    """Let events of the future be of now: they were held while the clock was wrong.
+
+    Nothing is appended while it is, so they wait until it was set right.
+    """
+    limit = engine.settings.clock_skew_max
+    if limit is None:
+        return events
+    now = engine.now()
+    latest = now + limit // MICROSECOND
+    if all(event.recorded_at <= latest for event in events):
+        return events
+    return [
+        event
+        if event.recorded_at <= latest
+        else event._replace(
+            recorded_at=now,
+            instant=event.instant if event.has_own_timestamp else now,
+        )
+        for event in events
+    ]
 
 
 def is_recorded(engine: Engine, event: HeldEvent) -> bool:

@@ -16,7 +16,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 
 import msgspec
 
@@ -54,7 +53,7 @@ class Repetitions:
         self._running: set[_KeyPair] = set()
         # A cache, so that usage is not looked up each time. What has left it is still
         # recorded once: by its identifier.
-        self._recent: OrderedDict[_KeyPair, tuple[bytes, datetime]] = OrderedDict()
+        self._recent: OrderedDict[_KeyPair, tuple[bytes, int]] = OrderedDict()
 
     @contextmanager
     def alone(self, request: Request) -> Iterator[None]:
@@ -66,7 +65,7 @@ class Repetitions:
             recent = self._recent.get(name)
             if recent is not None:
                 fingerprint, answered_at = recent
-                is_known = self._m.now() - answered_at < LIFE
+                is_known = self._m.internals.requests.now() - answered_at < LIFE
                 if is_known and fingerprint != request.fingerprint:
                     raise RequestDiffersError(request.idempotency_key)
             self._running.add(name)
@@ -80,7 +79,8 @@ class Repetitions:
         """Distinguish later requests under a key from the one that was answered."""
         with self._lock:
             name = (request.key_id, request.idempotency_key)
-            self._recent[name] = (request.fingerprint, self._m.now())
+            now = self._m.internals.requests.now()
+            self._recent[name] = (request.fingerprint, now)
             if len(self._recent) > _RECENT_MAX:
                 self._recent.popitem(last=False)
 
