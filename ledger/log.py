@@ -189,6 +189,11 @@ class Log:
     # What this process has taken in.
 
     @property
+    def known_head(self) -> Head:
+        """The head up to which commits were taken in."""
+        return self._intake.head
+
+    @property
     def sealed(self) -> Sealed:
         """What is known to lie in segments."""
         return self._intake.sealed

@@ -54,6 +54,18 @@ def append_held(engine: Engine, events: Sequence[HeldEvent]) -> list[UnrecordedE
     return [refused[number] for number in sorted(refused)]
 
 
+def time_of_arrival(engine: Engine) -> int:
+    """Return the time at which an event arrives to be held.
+
+    Nothing is appended by a clock that is behind the log, and what is held meanwhile
+    arrives when the log's last entry did, as far as this process knows.
+    """
+    now, known = engine.now(), engine.log.known_head.recorded_at
+    limit = engine.settings.clock_skew_max
+    is_behind = limit is not None and known - now > limit // MICROSECOND
+    return known if is_behind else now
+
+
 def _as_of_now(engine: Engine, events: Sequence[HeldEvent]) -> Sequence[HeldEvent]:
     """Let events of the future be of now: they were held while the clock was wrong.
 

@@ -33,7 +33,7 @@ from metering.errors import (
     RecorderClosedError,
     TimestampOutOfRangeError,
 )
-from metering.recording.appending import append_held, is_recorded
+from metering.recording.appending import append_held, is_recorded, time_of_arrival
 from metering.recording.buffer import EventBuffer, WhenFull
 from metering.recording.events import HeldEvent, UnrecordedEvent
 from metering.recording.signals import exit_on_sigterm, stop_exiting_on_sigterm
@@ -157,7 +157,7 @@ class Recording:
         """
         self._check_open()
         engine = self._engine
-        now = engine.now()
+        now = time_of_arrival(engine)
         known = engine.known_definitions()
         arrival = Arrival(now=now, definitions=known, takes_any_past=False)
 

@@ -3,7 +3,7 @@
 Loaded by LD_PRELOAD, it lets every call through until it is told what to watch: the
 files below a path, and sockets. Of those it counts the calls, records what changes the
 files, in the order in which it happened, and lets a chosen call fail, fall short, or be
-the last one: the process is killed before it.
+the last one: the process is killed before it. It can also let the clock be wrong.
 
 Tests load it into processes that they fork (tests/system_calls/interposer.py), and tell
 it there what to do. What libc calls within itself, such as what fopen opens, is not seen;
@@ -27,6 +27,7 @@ the recording says at its end what the files hold, so that a gap is found.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* In the order of `Call` in interposer.py. */
@@ -450,3 +451,24 @@ SOCKET(ssize_t, recvfrom, RECEIVE,
        file, content, length, flags, from, size)
 SOCKET(ssize_t, recvmsg, RECEIVE, (int file, struct msghdr *message, int flags), file,
        message, flags)
+
+/* ------------------------------------------------------------------ what time it is */
+
+static long long clock_shift;
+
+/* Lets the clock of this process be wrong by some seconds; others show what they do. */
+void interposer_shift_clock(long long seconds) { clock_shift = seconds; }
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  REAL(clock_gettime);
+  int result = real(clock, now);
+  if (!result && clock == CLOCK_REALTIME) now->tv_sec += clock_shift;
+  return result;
+}
+
+time_t time(time_t *now) {
+  REAL(time);
+  time_t seconds = real(NULL) + clock_shift;
+  if (now) *now = seconds;
+  return seconds;
+}

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -98,6 +99,12 @@ class Interposer:
     def note(self, text: str) -> None:
         """Write a note into the recording, between what was before and what comes."""
         self._library.interposer_note(text.encode())
+
+
+def shift_clock(by: timedelta) -> None:
+    """Let this process's clock be wrong by some time; those that do not jump go on."""
+    seconds = by // timedelta(seconds=1)
+    ctypes.CDLL(None).interposer_shift_clock(ctypes.c_longlong(seconds))
 
 
 @cache
