@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.database.addresses import open_database
+from ledger.database.directories import make_directory
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
@@ -70,7 +71,7 @@ def open_place(
     return Place(
         database=database,
         segments=store,
-        runs=Path(cache) if cache is not None else (beside or _own_cache()) / RUNS,
+        runs=Path(cache) if cache is not None else (beside or own_cache()) / RUNS,
     )
 
 
@@ -83,7 +84,7 @@ def _segment_store(
     return inside if given is None else MovingStore(open_segment_store(given), inside)
 
 
-def _own_cache() -> Path:
+def own_cache() -> Path:
     """Find a directory in the user's cache, or where there is none, a temporary one."""
     # https://specifications.freedesktop.org/basedir-spec/latest/
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -97,7 +98,7 @@ def _own_cache() -> Path:
 def _is_ours(directory: Path) -> bool:
     """Whether this user alone can write to a directory, made where it is absent."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         found = directory.stat()
     except OSError:
         return False

@@ -45,6 +45,8 @@ def make_directory(directory: Path) -> None:
 def open_private(path: Path, flags: int) -> int:
     """Open a file, made where it is absent, and return its descriptor.
 
+    A link is not followed: where others may write, it would choose what is written to.
+
     Args:
         path: of the file.
         flags: as those of `os.open`, beside what makes the file and closes it at an exec.
@@ -52,7 +54,7 @@ def open_private(path: Path, flags: int) -> int:
     Raises:
         OSError: it cannot be opened, or made.
     """
-    flags |= os.O_CREAT | os.O_CLOEXEC
+    flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags | os.O_EXCL, _FILE)
     except FileExistsError:

@@ -27,7 +27,7 @@ from ledger.errors import (
 from ledger.segments.names import check_name, is_name
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
-_NEW_FILE = os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW
+_NEW_FILE = os.O_WRONLY | os.O_EXCL
 # A pipe of that name must not make the sweep wait for its writer.
 _ANY_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
+from ledger.database.shown_addresses import shown_address
 from ledger.errors import SegmentStoreUnavailableError
 from ledger.segments.directory import DirectoryStore
 from ledger.segments.objects import open_object_store
@@ -112,5 +113,5 @@ def _local_path(url: str) -> str:
     parts = urlsplit(url, allow_fragments=False)
     if parts.netloc not in ("", "localhost") or parts.query:
         reason = "a file URL has three slashes and a path, as in file:///data/segments"
-        raise SegmentStoreUnavailableError(url, reason)
+        raise SegmentStoreUnavailableError(shown_address(url), reason)
     return unquote(parts.path)

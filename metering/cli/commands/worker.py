@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ from metering.cli.screens.text import counted, number, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.connection import LONGEST_POLL, POLL
+from metering.environment import SECRET_KEY
 
 _MILLISECOND = timedelta(milliseconds=1)
 _SECONDS_BETWEEN_LINES = 1.0
@@ -70,13 +72,17 @@ def worker(
 
 
 def complain_of_readers(target: StoreTarget) -> None:
-    """Say it where every user of the machine can read a store."""
-    file = Path(target.store) / LOG_FILE
-    if "://" not in target.store and (mode := exposed_mode(file)) is not None:
-        complain(
-            f"Every user of this machine can read {file}, as its mode is {mode:04o}; let"
-            " nobody else by chmod 700 on its directory, or by chmod 600"
-        )
+    """Say it where every user of the machine can read a store, or what decrypts it."""
+    files = [] if "://" in target.store else [Path(target.store) / LOG_FILE]
+    key = os.environ.get(SECRET_KEY, "").strip()
+    if key.startswith("/"):
+        files.append(Path(key))
+    for file in files:
+        if (mode := exposed_mode(file)) is not None:
+            complain(
+                f"Every user of this machine can read {file}, as its mode is {mode:04o};"
+                " let nobody else by chmod 600, or by chmod 700 on its directory"
+            )
 
 
 def _print(

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import metering
 from ledger.database.addresses import open_database
 from ledger.database.directories import make_directory, open_private
+from ledger.places import own_cache
 from metering.cli.app import app
 from tests.metering.usual_usage import create_event
 
@@ -155,3 +156,44 @@ def test_a_store_that_every_user_can_read_is_complained_of(tmp_path: Path) -> No
 
     (tmp_path / "s").chmod(0o755)
     assert "log.db, as its mode is 0644" in complaints()
+
+
+def test_a_secret_key_that_every_user_can_read_is_complained_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metering.connect(tmp_path / "s").close()
+    (tmp_path / "keys").mkdir(0o755)
+    key = tmp_path / "keys" / "metering"
+    key.write_text("ab" * 32)
+    key.chmod(0o644)
+    monkeypatch.setenv("METERING_SECRET_KEY", str(key))
+
+    result = CliRunner().invoke(app, ["verify", "--store", str(tmp_path / "s")])
+
+    assert f"{key}, as its mode is 0644" in result.stderr
+
+
+def test_a_link_that_others_may_have_put_there_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    (tmp_path / "store").mkdir()
+    for suffix in (".turns", ".sealing"):
+        (tmp_path / "store" / f"log.db{suffix}").symlink_to(victim)
+
+    with pytest.raises(metering.MeteringError, match=r"log\.db"):
+        fill(tmp_path)
+    (tmp_path / "store" / "log.db.sealing").unlink()
+    fill(tmp_path)
+
+    assert victim.read_bytes() == b"precious"
+
+
+def test_the_cache_of_a_user_is_made_for_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+
+    with umask(0):
+        assert own_cache() == tmp_path / "home" / "cache" / "metering"
+
+    assert {stat.S_IMODE(each.stat().st_mode) for each in found(tmp_path)} == {0o700}

@@ -73,6 +73,8 @@ SEGMENTS = [
     "sftp://me:hunter2@[127.0.0.1/usage",
     "github://me:hunter2@owner:name/usage",
     "ftp://me:hunter2@127.0.0.1:port/usage",
+    "file://me:hunter2@example.com/usage",
+    "file:///usage?password=hunter2",
 ]
 
 
