@@ -43,7 +43,6 @@ from projections.webhooks.queries import EndpointQueries
 LANES = 16
 _GONE = 410
 _SECOND = 1_000_000
-_SECONDS_TO_SPARE = 60
 # https://docs.stripe.com/api/events
 KEPT = 30 * 24 * 3600 * _SECOND
 """For how long what was sent is kept, in microseconds."""
@@ -296,8 +295,7 @@ class Lanes(AbstractContextManager["Lanes"]):
         )
 
     def _lease_end(self, now: int) -> int:
-        seconds = self._sender.longest_seconds + _SECONDS_TO_SPARE
-        return now + round(seconds * _SECOND)
+        return now + round(self._sender.lease_seconds * _SECOND)
 
     def _attempt(self, job: "_Job") -> EndpointAnswer:
         headers = signed_headers(

@@ -65,7 +65,7 @@ class Sender:
 
     Args:
         timeout_seconds: for resolving the name, for connecting, and between two parts
-            of an answer; the whole attempt takes at most three times as long.
+            of an answer; the whole attempt takes at most half as long again.
         allow_private: whether private addresses are allowed.
         resolve: finds addresses.
     """
@@ -86,7 +86,16 @@ class Sender:
     @property
     def longest_seconds(self) -> float:
         """How long an attempt takes at most, in seconds."""
-        return 3 * self._timeout
+        return 1.5 * self._timeout
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long an endpoint is leased: for an attempt, and to record it.
+
+        A process that is killed keeps its endpoint from the others for so long, and no
+        longer. One that is slower to record an attempt may find another at it.
+        """
+        return 2 * self._timeout
 
     def send(self, url: str, headers: Mapping[str, str], body: bytes) -> EndpointAnswer:
         """Make one attempt."""
@@ -94,7 +103,8 @@ class Sender:
         status_code, error = None, None
         try:
             target = check_url(url, allow_private=self._allow_private)
-            status_code = self._posted(target, headers, body)
+            deadline = start + self.longest_seconds
+            status_code = self._posted(target, headers, body, deadline)
         except InvalidRequestError:
             error = "url_refused"
         except _NotSentError as failure:
@@ -104,10 +114,11 @@ class Sender:
             status_code=status_code, error=error, duration_ms=duration_ms
         )
 
-    def _posted(self, target: Target, headers: Mapping[str, str], body: bytes) -> int:
+    def _posted(
+        self, target: Target, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> int:
         failure = _NotSentError("host_unknown")
         addresses = self._checked_addresses(target)
-        deadline = monotonic() + 2 * self._timeout
         for address in addresses:
             left = deadline - monotonic()
             if left <= 0:
@@ -168,6 +179,7 @@ class Sender:
         with _translated(), _hung_up_after(connection, left) as is_over:
             try:
                 connection.connect()
+                connection.sock.settimeout(self._timeout)
                 connection.request(
                     "POST",
                     target.path,
