@@ -42,7 +42,13 @@ from metering.store.engine import Settings
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.log_time import LogTimeRepairs
-from metering.upkeep.status import StoreStatus, WorkReceipt, status_of
+from metering.upkeep.status import (
+    LoopStatus,
+    StoreStatus,
+    WorkReceipt,
+    loops_of,
+    status_of,
+)
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.verification.verifying import verify
 from metering.usage.adjustments import MeterEventAdjustments
@@ -132,6 +138,13 @@ class Metering:
             StoreError: the store cannot be asked.
         """
         return status_of(self._engine)
+
+    def loops(self) -> tuple[LoopStatus, ...]:
+        """Return how the background loops of this process are, by name.
+
+        `status` has them too. This asks no store, and so answers when none can be.
+        """
+        return loops_of(self._engine)
 
     def catch_up(self) -> int:
         """Take in what was recorded, evaluate alerts, and return the position reached.

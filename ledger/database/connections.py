@@ -75,11 +75,8 @@ _PATIENCE_SECONDS = 5.0
 class translated:  # noqa: N801  # read as a verb after `with`
     """Turns every error of SQLAlchemy and the drivers into one of ours.
 
-    This is the one door: a connection is lent only inside it. What a driver raises by
-    itself, as where a lost connection is opened again, leaves through it as well.
-
-    A class, as is `lent_driver`: every append passes them several times, and a generator
-    takes three times as long to enter and to leave.
+    A connection is lent only inside it. A class, as is `lent_driver`: every append passes
+    them several times, and a generator takes three times as long to enter and to leave.
 
     Args:
         address: of the database.
@@ -275,9 +272,10 @@ class HeldConnection:
                     self._connection = self._engine.connect()
                 yield self._connection
             except BaseException as error:
-                # An interrupt may have left a database transaction open.
+                # An interrupt may have left a transaction open. SQLAlchemy would roll back
+                # before it closes, and log at length where the connection is broken.
                 if not isinstance(error, MeteringError):
-                    self._close()
+                    self._close(is_sound=False)
                 raise
             finally:
                 if self._is_closed:
@@ -294,9 +292,11 @@ class HeldConnection:
             self._is_closed = True
             self._close()
 
-    def _close(self) -> None:
+    def _close(self, *, is_sound: bool = True) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            if not is_sound:
+                connection.invalidate()
             connection.close()
 
 

@@ -96,6 +96,7 @@ class AsyncMetering(AsyncGroup[Metering]):
 
     now = awaited(Metering.now)
     status = awaited(Metering.status)
+    loops = awaited(Metering.loops)
     catch_up = awaited(Metering.catch_up)
     deliver = awaited(Metering.deliver, is_heavy=True)
     seal = awaited(Metering.seal, is_heavy=True)

@@ -97,13 +97,17 @@ def status_of(engine: Engine) -> StoreStatus:
         pending_since=at_or_none(since),
         ahead_seconds=int(time_ahead(engine).total_seconds()),
         sealed_position=engine.log.sealed.position,
-        loops=tuple(_loop(engine, each) for each in engine.log.background.states()),
+        loops=loops_of(engine),
     )
 
 
-def _loop(engine: Engine, state: LoopState) -> LoopStatus:
+def loops_of(engine: Engine) -> tuple[LoopStatus, ...]:
+    """Return how the background loops are; see `Metering.loops`."""
     now = engine.clock.now()
+    return tuple(_loop(each, now) for each in engine.log.background.states())
 
+
+def _loop(state: LoopState, now: datetime) -> LoopStatus:
     def at(seconds_ago: float | None) -> datetime | None:
         return None if seconds_ago is None else now - timedelta(seconds=seconds_ago)
 
