@@ -19,9 +19,9 @@ from ledger.errors import LogDamagedError
 from ledger.segments.entry import segment_holding
 from ledger.segments.sealed import Sealed
 from ledger.usage.columns import USAGE, concatenate, empty_batch, take_rows
-from ledger.usage.rows import batch_of
+from ledger.usage.rows import batch_of, content_bytes
 
-BYTES_KEPT = 512 << 20
+BYTES_KEPT = 64 << 20
 # Knuth's multiplier: steps through any number of commits without a pattern.
 _STRIDE = 2_654_435_761
 _COMMITS_AT_A_TIME = 256
@@ -167,5 +167,8 @@ def usage_of(commit: Commit) -> pa.RecordBatch:
 
 def _bytes_of(commit: Commit) -> int:
     content = commit.content
-    columns = content.nbytes if isinstance(content, pa.RecordBatch) else 0
-    return _BYTES_OF_A_COMMIT + columns
+    if isinstance(content, pa.RecordBatch):
+        # A slice keeps all that it was cut from.
+        return _BYTES_OF_A_COMMIT + int(content.get_total_buffer_size())
+    assert not isinstance(content, tuple), "facts are not kept"
+    return _BYTES_OF_A_COMMIT + content_bytes(content)

@@ -15,7 +15,7 @@ from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.usage.columns import column_of, numbers_of, positions_of, timestamps_of
-from ledger.usage.rows import UsageEvents, concatenate_events
+from ledger.usage.rows import UsageEvents, concatenate_events, content_bytes
 from projections.kernels.usage.folding import (
     Coded,
     cancellation_batch,
@@ -39,6 +39,8 @@ from projections.usage.tail_events import Positions, TailEvents
 _EVENTS_WORTH_FOLDING = 1 << 14
 # Of one event each, they take a millisecond: no append waits much longer.
 _COMMITS_WORTH_FOLDING = 1 << 9
+# Folded, an event with thousands of labels takes as little as any other.
+_BYTES_WORTH_FOLDING = 32 << 20
 _COMMITS_AT_FIRST = 64
 # The facts that usage depends on; a billing run makes very many of other kinds.
 _USAGE_FACTS = (MeterCreated, MeterEventCancelled)
@@ -187,7 +189,7 @@ class Tail:
         self._totals = Levels(Totals)
         self._lasts = Levels(Lasts)
         self._waiting: list[tuple[int, UsageEvents]] = []
-        self._waiting_events: int = 0
+        self._waiting_events = self._waiting_bytes = 0
         self._waiting_cancellations: list[MeterEventCancelled] = []
         self._cancelled: dict[int, int] = {}
         self._commits = _GrowingCommitTimes()
@@ -209,10 +211,12 @@ class Tail:
         else:
             self._waiting.append((commit.first_position, commit.content))
             self._waiting_events += commit.entry_count
+            self._waiting_bytes += content_bytes(commit.content)
         self._position = commit.last_position
         if (
             self._waiting_events >= _EVENTS_WORTH_FOLDING
             or len(self._waiting) >= _COMMITS_WORTH_FOLDING
+            or self._waiting_bytes >= _BYTES_WORTH_FOLDING
         ):
             self._fold()
 
@@ -280,7 +284,8 @@ class Tail:
     def _fold(self) -> None:
         if self._waiting:
             self._fold_waiting()
-            self._waiting, self._waiting_events = [], 0
+            self._waiting = []
+            self._waiting_events = self._waiting_bytes = 0
         if self._waiting_cancellations:
             coded = self._coded(cancellation_batch(self._waiting_cancellations))
             self._add(*fold_cancellations(coded))

@@ -17,6 +17,8 @@ from ledger.segments.layout import SEGMENT
 from ledger.usage.columns import TIMESTAMP, column_of
 from projections.usage.layers import Levels
 
+_TIMES_WORTH_COPYING = 2
+
 Positions: TypeAlias = Callable[[], np.ndarray]
 """Returns positions (int64), if they matter."""
 
@@ -97,6 +99,10 @@ class TailEvents:
             content: the column.
         """
         if len(timestamp):
+            # Views keep all that they were cut from, such as the body of a request.
+            timestamp = timestamp.copy()
+            if content.get_total_buffer_size() > _TIMES_WORTH_COPYING * content.nbytes:
+                content = content.take(column_of(np.arange(len(content))))
             with self._lock:
                 self._waiting.append((series, timestamp, positions, content))
                 self._latest = max(self._latest, int(timestamp.max()))
