@@ -18,6 +18,7 @@ from metering.server.api.errors import (
     UnknownRouteError,
 )
 from metering.server.api.health import KeptHealth
+from metering.server.api.memory import SpareMemory
 from metering.server.api.metrics import Metrics
 from metering.server.api.requests import HttpRequest, HttpResponse, decompressed
 from metering.server.api.routes import Route
@@ -136,6 +137,7 @@ class StoreApplication:
         self._counted_unknown = metrics.of("other", "unknown")
         self._room = asyncio.Semaphore(BODIES_MAX)
         self._making = asyncio.Lock()
+        self._spare = SpareMemory()
 
     async def __call__(
         self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
@@ -229,7 +231,11 @@ class StoreApplication:
                     decompressed, sent, request.headers, limits
                 )
                 del sent
-                return await self._reached(route, request.with_body(body))
+                try:
+                    return await self._reached(route, request.with_body(body))
+                finally:
+                    del body
+                    await asyncio.to_thread(self._spare.give_back)
         except ClientGoneError:
             return None
         except RequestRefusedError as error:
