@@ -12,6 +12,7 @@ MeteringError                    root of all, also of the log's own (`StoreError
 │   ├── InvoiceConflictError     the invoice was settled with other content
 │   └── MeterConflictError       the meter of the event name measures otherwise
 ├── SourceError                  what was to be ingested cannot be read
+│   └── SourceTooLargeError      it asks for more memory or work than it may
 ├── RecorderFullError            a recorder holds as many events as it may
 ├── RecorderClosedError          a recorder was used after it had been closed
 └── EventsUnrecordedError        a recorder was closed, and could not write its events
@@ -178,6 +179,22 @@ class SourceError(MeteringError):
     """What was to be ingested cannot be read, or lacks what every event needs."""
 
     code = "source_invalid"
+
+
+class SourceTooLargeError(SourceError):
+    """What was to be ingested asks for more memory or work than it may.
+
+    Attributes:
+        most: how much it may ask for.
+    """
+
+    code = "source_too_large"
+
+    def __init__(self, name: object, found: str, most: int, cure: str) -> None:
+        super().__init__(
+            f"Cannot read {name}: it has {found}; must be at most {most}; {cure}"
+        )
+        self.most = most
 
 
 class RecorderFullError(MeteringError):

@@ -37,13 +37,18 @@ class Program:
         self.stdout, self.stderr = (_text(ours) for ours, _ in streams)
 
     @property
+    def pid(self) -> int:
+        """The process, where it has started."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """The exit code; the negative of the signal that killed it; None if it runs."""
         return self._process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()

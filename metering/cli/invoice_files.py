@@ -5,7 +5,7 @@ such a row is refused.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,19 +25,19 @@ def read_invoices(path: Path) -> pa.Table:
     Raises:
         SourceError: it cannot be read, or a row of it.
     """
-    opened = open_file(path, _ROWS_AT_A_TIME, null_values=())
+    opened = open_file(path, null_values=())
     with readable(path):
         if isinstance(opened, ColumnFile):
             table = pa.Table.from_batches(_batches(path, opened), opened.schema)
         else:
-            table = _table(_objects(path, opened.objects))
+            table = _table(_objects(path, chain.from_iterable(opened.pieces)))
     return _with_amounts(path, table)
 
 
 def _batches(path: Path, opened: ColumnFile) -> Iterator[pa.RecordBatch]:
     for batch, _, malformed in opened.batches:
         for row, fault in malformed:
-            raise _unreadable(path, row, fault)
+            raise _unreadable(path, row, f"Invalid row: {fault}")
         yield batch
 
 
@@ -79,7 +79,7 @@ def _with_amounts(path: Path, table: pa.Table) -> pa.Table:
         is_whole = digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS_MAX
         if text is not None and not is_whole:
             fault = f"its amount {shown(text)} is no whole number of minor units"
-            raise _unreadable(path, row, fault)
+            raise _unreadable(path, row, f"Invalid row: {fault}")
         amounts.append(None if text is None else int(text))
     column = pa.array(amounts, pa.int64())
     return table.set_column(at, _AMOUNT, column)

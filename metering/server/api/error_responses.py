@@ -39,6 +39,7 @@ from metering.server.api.errors import (
     RequestDiffersError,
     RequestRefusedError,
     RequestRunningError,
+    RowsTooLargeError,
     SessionExpiredError,
     UnknownRouteError,
 )
@@ -93,6 +94,7 @@ RULES: Mapping[type[MeteringError], Rule] = {
     RequestRunningError: Rule(status=409, type=IDEMPOTENCY, should_retry=True),
     PositionNotReachedError: Rule(status=409, should_retry=True),
     BodyTooLargeError: Rule(status=413),
+    RowsTooLargeError: Rule(status=413),
     MediaTypeRefusedError: Rule(status=415),
     # No other status: senders of CloudEvents send again what is answered with 404 or 409.
     EventRejectedError: Rule(status=400),

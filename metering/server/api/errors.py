@@ -19,6 +19,7 @@ MeteringError
     ├── MediaTypeRefusedError     the route does not take the body's media type
     ├── EncodingRefusedError      nor how it is compressed
     ├── RowsUnreadableError       the body of rows is broken
+    │   └── RowsTooLargeError     or asks for more memory or work than it may
     ├── EventRejectedError        the one event of a body was not recorded
     ├── RateLimitedError          the key makes more requests than it may
     ├── RequestRunningError       a request under the same key is being answered
@@ -173,6 +174,10 @@ class RowsUnreadableError(RequestRefusedError):
             )
         message = f"{error.message.rstrip('.')}. {kept}."
         super().__init__(message, code=error.code, param=error.param)
+
+
+class RowsTooLargeError(RowsUnreadableError):
+    """The body of rows asks for more memory or work than it may."""
 
 
 class EventRejectedError(RequestRefusedError):

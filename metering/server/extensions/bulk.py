@@ -17,10 +17,11 @@ from metering.arguments.ids import identifier_of
 from metering.arguments.strings import LONGEST_TEXT
 from metering.bodies import encoded
 from metering.decoding.compression import Compression
-from metering.errors import InvalidRequestError, SourceError
+from metering.errors import InvalidRequestError, SourceError, SourceTooLargeError
 from metering.server.api.errors import (
     BodyTooLargeError,
     EventRejectedError,
+    RowsTooLargeError,
     RowsUnreadableError,
 )
 from metering.server.api.requests import BodyLimits
@@ -105,7 +106,7 @@ def _ingest(call: Call) -> Answer:
     try:
         # Whatever else of Arrow's is broken in it shows when its rows are worked on.
         with readable(body.name):
-            _check_size(body)
+            _check_length(body)
             receipt = call.m.meter_events.ingest(
                 body,
                 columns=columns,
@@ -113,7 +114,10 @@ def _ingest(call: Call) -> Answer:
                 **_options(call),
             )
     except SourceError as error:
-        raise RowsUnreadableError(error, reached[-1] if reached else None) from error
+        kind = RowsUnreadableError
+        if isinstance(error, SourceTooLargeError):
+            kind = RowsTooLargeError
+        raise kind(error, reached[-1] if reached else None) from error
     if body.format is Format.CLOUD_EVENT:
         _check_recorded(receipt)
         if takes_body_for_event(call.prefer):
@@ -155,11 +159,9 @@ def _body(call: Call) -> EventsBody:
     )
 
 
-def _check_size(body: EventsBody) -> None:
-    is_whole = body.format.is_cloud_events
-    most = _CLOUD_EVENTS_MAX if is_whole else _LIMITS.decoded_max
-    if body.unpacked_bytes() > most:
-        raise BodyTooLargeError(most, body.format.value)
+def _check_length(body: EventsBody) -> None:
+    if body.format.is_cloud_events and len(body.content) > _CLOUD_EVENTS_MAX:
+        raise BodyTooLargeError(_CLOUD_EVENTS_MAX, body.format.value)
 
 
 def _columns(call: Call, kind: Format) -> Columns:

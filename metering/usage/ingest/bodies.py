@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 
 from metering.arguments.arrow_types import is_text
 from metering.errors import SourceError
-from metering.usage.ingest.arrow_sizes import unpacked_bytes
+from metering.usage.ingest.bounds.arrow_sizes import arrow_sizes
+from metering.usage.ingest.bounds.limits import ROWS_PER_PIECE, UNPACK_FACTOR
+from metering.usage.ingest.bounds.sizes import check_sizes, unpacked_max
 from metering.usage.ingest.cloud_events import (
     event_in,
     event_of_data,
@@ -54,44 +56,27 @@ class EventsBody:
     Attributes:
         attributes: of a CloudEvent in binary mode, whose data the content is.
         naming: names for rows without an identifier; None where they are made up.
+        unpack_factor: how many times as long as it is it may be unpacked.
     """
 
     content: bytes
     format: Format
     attributes: Mapping[str, str] | None = None
     naming: Naming | None = None
+    unpack_factor: int = UNPACK_FACTOR
 
     @property
     def name(self) -> str:
         """What it is called where it cannot be read."""
         return f"the body as {self.format.value}"
 
-    def unpacked_bytes(self) -> int:
-        """Return how many bytes its columns take decompressed, as far as it says so.
 
-        Raises:
-            SourceError: it is not of its format.
-        """
-        buffer = pa.py_buffer(self.content)
-        with readable(self.name):
-            match self.format:
-                case Format.ARROW:
-                    return unpacked_bytes(buffer)
-                case Format.PARQUET:
-                    file = pq.read_metadata(pa.BufferReader(buffer))
-                    groups = map(file.row_group, range(file.num_row_groups))
-                    return sum(group.total_byte_size for group in groups)
-                case _:
-                    return len(self.content)
-
-
-def open_body(
-    body: EventsBody, rows_at_a_time: int
-) -> pa.RecordBatchReader | ColumnFile | LineFile:
+def open_body(body: EventsBody) -> ColumnFile | LineFile:
     """Begin to read a body.
 
     Raises:
         SourceError: it is not of its format.
+        SourceTooLargeError: it asks for more than a body may.
     """
     buffer = pa.py_buffer(body.content)
     match body.format:
@@ -102,25 +87,33 @@ def open_body(
                 file = pq.ParquetFile(pa.BufferReader(buffer))
                 _check_names(file.schema_arrow)
             return ColumnFile(
+                name=body.name,
                 schema=file.schema_arrow,
                 total_rows=file.metadata.num_rows,
-                batches=numbered(body.name, lambda: file.iter_batches(rows_at_a_time)),
+                batches=numbered(body.name, lambda: file.iter_batches(ROWS_PER_PIECE)),
             )
         case Format.NDJSON:
-            return LineFile(
-                objects=lines_of(body.name, lambda: pa.BufferReader(buffer))
-            )
+            return LineFile(pieces=lines_of(body.name, lambda: pa.BufferReader(buffer)))
         case Format.CLOUD_EVENTS:
-            return LineFile(objects=events_in(body.content))
+            return LineFile(pieces=_in_one(events_in(body.content)))
         case Format.CLOUD_EVENT if body.attributes is not None:
-            return LineFile(objects=event_of_data(body.attributes, body.content))
+            return LineFile(
+                pieces=_in_one(event_of_data(body.attributes, body.content))
+            )
         case Format.CLOUD_EVENT:
-            return LineFile(objects=event_in(body.content))
+            return LineFile(pieces=_in_one(event_in(body.content)))
 
 
-def _open_arrow(body: EventsBody, buffer: pa.Buffer) -> pa.RecordBatchReader:
+def _in_one(objects: Iterable[object]) -> Iterator[list[object]]:
+    """Return objects as one piece, when they are asked for: they are parsed together."""
+    yield list(objects)
+
+
+def _open_arrow(body: EventsBody, buffer: pa.Buffer) -> ColumnFile:
     source = pa.BufferReader(buffer)
+    most = unpacked_max(len(body.content), body.unpack_factor)
     with readable(body.name):
+        check_sizes(body.name, arrow_sizes(buffer), most)
         stream = pa.ipc.open_stream(source)
         _check_names(stream.schema)
 
@@ -134,7 +127,13 @@ def _open_arrow(body: EventsBody, buffer: pa.Buffer) -> pa.RecordBatchReader:
             # Such as another stream, whose rows would be lost without a word.
             raise SourceError(f"Cannot read {body.name}: {rest} bytes follow its end")
 
-    return pa.RecordBatchReader.from_batches(stream.schema, checked())
+    return ColumnFile(
+        name=body.name,
+        schema=stream.schema,
+        total_rows=None,
+        batches=numbered(body.name, checked),
+        unpacked_max=most,
+    )
 
 
 def _check_words(name: str, batch: pa.RecordBatch) -> None:

@@ -31,6 +31,7 @@ _WRITTEN_BY_STORES = frozenset(
     }
 )
 _CANCELLED = "cancelled"
+_NAMES_KEPT = 100
 _VALUE = "value"
 _YES = frozenset({"true", "t", "1"})
 _NO = frozenset({"false", "f", "0", ""})
@@ -124,7 +125,9 @@ def row_of_any(
 ) -> SourceRow | Rejection | CancelledRow:
     """Read an object as a row, which is one of an export where it looks like it."""
     if isinstance(row, Mapping) and "position" in row and _is_export(row):
-        return _layout(columns, tuple(row)).row(number, row)
+        # What is kept is kept for good: rows of that many names are no export of ours.
+        layout_of = _layout if len(row) <= _NAMES_KEPT else _layout.__wrapped__
+        return layout_of(columns, tuple(row)).row(number, row)
     return row_of_dict(number, row, columns)
 
 

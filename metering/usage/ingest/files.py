@@ -23,25 +23,37 @@ from metering.decoding.compression import Compression, open_decompressed
 from metering.decoding.encodings import LOOKED_AT_BYTES, UTF_16, is_utf_16
 from metering.decoding.json_parsing import parse_json
 from metering.errors import SourceError
-
-NumberedBatch = tuple[pa.RecordBatch, np.ndarray, list[tuple[int, str]]]
-"""Rows, the number of each in the file, and number and fault of malformed rows."""
+from metering.usage.ingest.bounds.limits import (
+    JSON_BYTES_PER_PIECE,
+    LINE_BYTES_MAX,
+    ROWS_PER_PIECE,
+)
+from metering.usage.ingest.bounds.pieces import NumberedBatch
 
 BLANK = object()
 _COMPRESSIONS = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 _BYTES_AT_A_TIME = 8 << 20
-_LONGEST_LINE = 1 << 20
 # Blank lines may stand behind the last row.
 _END_BYTES = 1 << 10
+# An object, a list or a number takes that in memory, beside its text.
+_BYTES_OF_AN_OBJECT = 56
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFile:
-    """A file whose rows have the same columns."""
+    """A file whose rows have the same columns.
 
+    Attributes:
+        name: what it is called where it cannot be read.
+        unpacked_max: how many bytes its rows may take, None where that is anyone's own
+            affair.
+    """
+
+    name: object
     schema: pa.Schema
     total_rows: int | None
     batches: Iterator[NumberedBatch]
+    unpacked_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,27 +61,26 @@ class LineFile:
     """A file whose rows are objects.
 
     A ValueError stands for a row that is malformed, `BLANK` for a line without one.
+
+    Attributes:
+        pieces: the objects in order, as many together as bounded memory holds.
     """
 
-    objects: Iterator[object]
+    pieces: Iterator[list[object]]
 
 
 class _Manner(NamedTuple):
     """How a file is read; see `open_file`."""
 
     compression: Compression | None
-    rows_at_a_time: int
     null_values: Sequence[str]
 
 
-def open_file(
-    path: Path, rows_at_a_time: int, *, null_values: Sequence[str]
-) -> ColumnFile | LineFile:
+def open_file(path: Path, *, null_values: Sequence[str]) -> ColumnFile | LineFile:
     """Begin to read a file in the format that its name ends in.
 
     Args:
         path: where it is.
-        rows_at_a_time: how many rows a batch has at most, where the format lets choose.
         null_values: what stands for null in a cell of CSV without quotes, as an empty
             one does.
 
@@ -91,7 +102,7 @@ def open_file(
             " .csv, .ndjson or .jsonl, the last three also in .gz or .zst after that"
         )
     with readable(path):
-        return opener(path, _Manner(compression, rows_at_a_time, null_values))
+        return opener(path, _Manner(compression, null_values))
 
 
 def digest_of_content(path: Path) -> str:
@@ -130,13 +141,14 @@ def readable(name: object) -> Iterator[None]:
         raise SourceError(f"Cannot read {name}: {reason}") from error
 
 
-def _open_parquet(path: Path, manner: _Manner) -> ColumnFile:
+def _open_parquet(path: Path, _: _Manner) -> ColumnFile:
     # Mapped or read ahead, the file would count in full as this process's memory.
     file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_A_TIME)
     return ColumnFile(
+        name=path,
         schema=file.schema_arrow,
         total_rows=file.metadata.num_rows,
-        batches=numbered(path, lambda: file.iter_batches(manner.rows_at_a_time)),
+        batches=numbered(path, lambda: file.iter_batches(ROWS_PER_PIECE)),
     )
 
 
@@ -148,11 +160,13 @@ def _open_arrow(path: Path, _: _Manner) -> ColumnFile:
         source.seek(0)
         stream = pa.ipc.open_stream(source)
         return ColumnFile(
+            name=path,
             schema=stream.schema,
             total_rows=None,
             batches=numbered(path, lambda: iter(stream)),
         )
     return ColumnFile(
+        name=path,
         schema=file.schema,
         total_rows=None,
         batches=numbered(
@@ -166,7 +180,7 @@ def _open_csv(path: Path, manner: _Manner) -> ColumnFile:
     names, has_rows = _header(path, manner.compression)
     if not has_rows:
         schema = pa.schema([(name, pa.string()) for name in names])
-        return ColumnFile(schema=schema, total_rows=0, batches=iter(()))
+        return ColumnFile(name=path, schema=schema, total_rows=0, batches=iter(()))
     malformed: list[tuple[int, str]] = []
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
@@ -174,7 +188,7 @@ def _open_csv(path: Path, manner: _Manner) -> ColumnFile:
         fault = f"expected {row.expected_columns} columns, found {row.actual_columns}"
         if row.text is not None and (lines := row.text.strip().count("\n")):
             fault += f"; a quote in it goes on for {lines} more lines"
-        malformed.append((row.number - 2, f"Invalid row: {fault}"))
+        malformed.append((row.number - 2, fault))
         return "skip"
 
     reader = pyarrow.csv.open_csv(
@@ -192,6 +206,7 @@ def _open_csv(path: Path, manner: _Manner) -> ColumnFile:
         ),
     )
     return ColumnFile(
+        name=path,
         schema=reader.schema,
         total_rows=None,
         batches=numbered(path, lambda: _closed(path, manner, reader), malformed),
@@ -243,7 +258,7 @@ def _ends_with_file(cell: str, path: Path, compression: Compression | None) -> b
 def _open_ndjson(path: Path, manner: _Manner) -> LineFile:
     compression = manner.compression
     return LineFile(
-        objects=lines_of(path, lambda: open_decompressed(str(path), compression))
+        pieces=lines_of(path, lambda: open_decompressed(str(path), compression))
     )
 
 
@@ -308,35 +323,52 @@ def numbered(
             if skipped:
                 numbers = np.setdiff1d(numbers, [number for number, _ in skipped])
             first += batch.num_rows + len(skipped)
-            yield batch, numbers, skipped
+            yield NumberedBatch(batch, numbers, skipped)
         if malformed:
             nothing = pa.RecordBatch.from_pylist([])
-            yield nothing, np.zeros(0, np.int64), malformed
+            yield NumberedBatch(nothing, np.zeros(0, np.int64), malformed)
 
 
-def lines_of(name: object, read: Callable[[], pa.NativeFile]) -> Iterator[object]:
-    """Read JSON line by line, as a `LineFile` has it.
+def lines_of(name: object, read: Callable[[], pa.NativeFile]) -> Iterator[list[object]]:
+    """Read JSON line by line, in pieces, as a `LineFile` has it.
 
     Args:
         name: what it is called where it cannot be read.
         read: opens it.
     """
+    piece: list[object] = []
+    size = 0
     with readable(name), read() as file:
         lines = io.BufferedReader(file, _BYTES_AT_A_TIME)
         _check_encoding(name, lines.peek(LOOKED_AT_BYTES))
-        while line := lines.readline(_LONGEST_LINE):
-            if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
-                _skip_line(lines)
-                yield ValueError(f"the line is longer than {_LONGEST_LINE} bytes")
-                continue
-            try:
-                yield parse_json(line) if line.strip() else BLANK
-            except ValueError as error:
-                yield error
+        while line := lines.readline(LINE_BYTES_MAX):
+            piece.append(_object_in(line, lines))
+            size += _size_of(line)
+            if size >= JSON_BYTES_PER_PIECE or len(piece) == ROWS_PER_PIECE:
+                yield piece
+                piece, size = [], 0
+        if piece:
+            yield piece
+
+
+def _object_in(line: bytes, lines: io.BufferedReader) -> object:
+    if len(line) == LINE_BYTES_MAX and not line.endswith(b"\n"):
+        _skip_line(lines)
+        return ValueError(f"the line is longer than {LINE_BYTES_MAX} bytes")
+    try:
+        return parse_json(line) if line.strip() else BLANK
+    except ValueError as error:
+        return error
+
+
+def _size_of(line: bytes) -> int:
+    """Return about how much memory the JSON of a line takes when it is parsed."""
+    objects = line.count(b",") + line.count(b"[") + line.count(b"{")
+    return len(line) + _BYTES_OF_AN_OBJECT * objects
 
 
 def _skip_line(lines: io.BufferedReader) -> None:
-    while (rest := lines.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
+    while (rest := lines.readline(LINE_BYTES_MAX)) and not rest.endswith(b"\n"):
         pass
 
 

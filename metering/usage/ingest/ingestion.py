@@ -5,7 +5,7 @@ spend most of their time in code that lets other threads run. The source itself 
 by the caller's thread alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -173,7 +173,7 @@ class Ingestion:
         tally.unnamed += len(prepared.unnamed)
         if not isinstance(piece, LocatedColumns):
             tally.cancelled += sum(isinstance(row, CancelledRow) for row in piece)
-        tally.rejections.extend(checked.refusals.values())
+        tally.reject(checked.refusals.values())
         if outcome is not None:
             _count(checked, outcome, tally)
 
@@ -203,11 +203,19 @@ def _count(
     for name, numbers in sorted(checked.left_out.items()):
         tally.leave_out(name, int(np.count_nonzero(np.isin(numbers, new))))
     identifiers = batch_of(checked.events).column("identifier")
-    for row, fields in outcome.conflicts.items():
-        identifier = identifiers[row].as_py()
-        message = conflict_message(identifier, fields, int(outcome.positions[row]))
-        tally.rejections.append(
-            Rejection(
-                int(checked.numbers[row]), identifier, "identifier_conflict", message
-            )
+    tally.reject(
+        _conflict(
+            int(checked.numbers[row]),
+            identifiers[row].as_py(),
+            fields,
+            int(outcome.positions[row]),
         )
+        for row, fields in outcome.conflicts.items()
+    )
+
+
+def _conflict(
+    number: int, identifier: str, fields: Sequence[str], position: int
+) -> Rejection:
+    message = conflict_message(identifier, fields, position)
+    return Rejection(number, identifier, "identifier_conflict", message)

@@ -1,11 +1,11 @@
 """What an ingestion reports: while it goes on, and when it is done."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from metering.arguments.strings import LONGEST_NAME
@@ -14,6 +14,9 @@ NAMES_MAX = 100
 """Names of labels that a receipt tells apart, the rest are counted under `OTHER_NAMES`."""
 
 OTHER_NAMES = "…"
+
+# All messages at once may exceed what a column of strings holds.
+_TAKEN_AT_A_TIME = 1 << 20
 
 REJECTIONS = pa.schema(
     [
@@ -102,8 +105,21 @@ class ReceiptTally:
     last_position: int | None = None
     rounded: int = 0
     unnamed: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
+    rejected: int = 0
+    rejections: list[pa.Table] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+
+    def reject(self, rejections: Iterable[Rejection]) -> None:
+        """Take down rows that were rejected, as columns: there may be millions."""
+        if rows := list(rejections):
+            columns = [
+                pa.array(column, declared.type)
+                for column, declared in zip(
+                    zip(*rows, strict=True), REJECTIONS, strict=True
+                )
+            ]
+            self.rejections.append(pa.table(columns, schema=REJECTIONS))
+            self.rejected += len(rows)
 
     def leave_out(self, name: str, rows: int) -> None:
         """Count rows from which a label was left out."""
@@ -120,34 +136,40 @@ class ReceiptTally:
             rows=self.rows,
             accepted=self.accepted,
             duplicates=self.duplicates,
-            rejected=len(self.rejections),
+            rejected=self.rejected,
             total_rows=total_rows,
         )
 
     def receipt(self) -> IngestReceipt:
         """Close the receipt."""
         taken = self.accepted + self.duplicates
-        accounted_for = taken + len(self.rejections) + self.cancelled
+        accounted_for = taken + self.rejected + self.cancelled
         assert accounted_for == self.rows, "every row has one outcome"
-        rejections = sorted(self.rejections, key=attrgetter("row"))
-        columns = zip(*rejections, strict=True) if rejections else ([], [], [], [])
         return IngestReceipt(
             accepted=self.accepted,
             duplicates=self.duplicates,
-            rejected=len(rejections),
+            rejected=self.rejected,
             cancelled=self.cancelled,
             first_position=self.first_position,
             last_position=self.last_position,
             rounded=self.rounded,
             unnamed=self.unnamed,
-            rejections=pa.table(
-                [
-                    pa.array(column, declared.type)
-                    for column, declared in zip(columns, REJECTIONS, strict=True)
-                ],
-                schema=REJECTIONS,
+            rejections=_in_order_of_rows(
+                pa.concat_tables([REJECTIONS.empty_table(), *self.rejections])
             ),
             left_out=dict(
                 sorted(self.left_out.items(), key=lambda each: (-each[1], each[0]))
             ),
         )
+
+
+def _in_order_of_rows(rejections: pa.Table) -> pa.Table:
+    rows = rejections.column("row").to_numpy()
+    if (rows[1:] > rows[:-1]).all():
+        return rejections
+    order = np.argsort(rows, kind="stable")
+    parts = (
+        rejections.take(pa.array(order[start : start + _TAKEN_AT_A_TIME]))
+        for start in range(0, len(order), _TAKEN_AT_A_TIME)
+    )
+    return pa.concat_tables(parts)

@@ -1,4 +1,4 @@
-"""Sources: tables, streams, dicts and files, cut into pieces of one size.
+"""Sources: tables, streams, dicts and files, cut into pieces of bounded size.
 
 A piece is either columns or rows.
 """
@@ -10,11 +10,12 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from metering.errors import SourceError
 from metering.usage.ingest.bodies import EventsBody, open_body
+from metering.usage.ingest.bounds.limits import ROWS_PER_PIECE
+from metering.usage.ingest.bounds.pieces import NumberedBatch, pieces_of
 from metering.usage.ingest.cloud_events import cloud_event_columns
 from metering.usage.ingest.exports import Layout, row_of_any
 from metering.usage.ingest.files import (
@@ -22,6 +23,7 @@ from metering.usage.ingest.files import (
     ColumnFile,
     LineFile,
     digest_of_content,
+    numbered,
     open_file,
     readable,
 )
@@ -36,7 +38,6 @@ from metering.usage.ingest.receipts import CancelledRow, Rejection
 from metering.usage.ingest.schemas import check_keys
 from metering.usage.ingest.source_rows import SourceRow, row_of_dict
 
-ROWS_PER_PIECE = 50_000
 _STREAM = "the stream"
 
 Piece = LocatedColumns | list[SourceRow | Rejection | CancelledRow]
@@ -86,9 +87,9 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
         case _ if hasattr(source, "__arrow_c_stream__"):
             with readable(_STREAM):
                 reader = pa.RecordBatchReader.from_stream(source)
-            return _of_reader(reader, columns, options, _STREAM, None)
+            return _of_reader(reader, columns, options)
         case Iterable() if not isinstance(source, bytes | Mapping):
-            pieces = _of_objects(source, columns, options)
+            pieces = _of_objects(_in_pieces(source), columns, options)
             return Source(total_rows=None, pieces=pieces, columns=columns)
         case _:
             raise SourceError(
@@ -99,64 +100,40 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
 
 def _of_table(table: pa.Table, columns: Columns, options: IngestOptions) -> Source:
     layout = Layout.of(columns, table.schema, options, lambda: table)
-    table = table.unify_dictionaries()
-    pieces = (
-        piece
-        for start in range(0, table.num_rows, ROWS_PER_PIECE)
-        for part in [_one_batch(table.slice(start, ROWS_PER_PIECE))]
-        for piece in layout.pieces(part, np.arange(start, start + part.num_rows))
-    )
+    batches = numbered(_STREAM, lambda: iter(table.to_batches(ROWS_PER_PIECE)))
     return Source(
         total_rows=table.num_rows,
-        pieces=pieces,
+        pieces=_of_batches(batches, layout, _STREAM),
         columns=layout.columns,
         schema=table.schema,
     )
 
 
 def _of_reader(
-    reader: pa.RecordBatchReader,
-    columns: Columns,
-    options: IngestOptions,
-    name: str,
-    naming: Naming | None,
+    reader: pa.RecordBatchReader, columns: Columns, options: IngestOptions
 ) -> Source:
-    with readable(name):
+    with readable(_STREAM):
         layout = Layout.of(columns, reader.schema, options, lambda: next(reader, None))
     return Source(
         total_rows=None,
-        pieces=_of_batches(reader, layout, name),
+        pieces=_of_batches(numbered(_STREAM, lambda: reader), layout, _STREAM),
         columns=layout.columns,
         schema=reader.schema,
-        naming=naming,
     )
-
-
-def _of_batches(
-    reader: pa.RecordBatchReader, layout: Layout, name: str
-) -> Iterator[Piece]:
-    first = 0
-    with readable(name):
-        for table in _portions(reader, reader.schema):
-            numbers = np.arange(first, first + table.num_rows)
-            yield from layout.pieces(_one_batch(table), numbers)
-            first += table.num_rows
 
 
 def _of_file(path: Path, columns: Columns, options: IngestOptions) -> Source:
     naming = NamingByFile(partial(digest_of_content, path))
-    file = open_file(path, ROWS_PER_PIECE, null_values=options.null_values)
+    file = open_file(path, null_values=options.null_values)
     return replace(_of_opened(file, columns, options, naming), path=path)
 
 
 def _of_body(body: EventsBody, columns: Columns, options: IngestOptions) -> Source:
-    opened = open_body(body, ROWS_PER_PIECE)
-    if isinstance(opened, pa.RecordBatchReader):
-        return _of_reader(opened, columns, options, body.name, body.naming)
+    opened = open_body(body)
     if isinstance(opened, LineFile) and body.format.is_cloud_events:
         # They need not have all that a CloudEvent can have.
         rows = _of_rows(
-            enumerate(opened.objects),
+            opened.pieces,
             lambda number, row: row_of_dict(number, row, cloud_event_columns(row)),
         )
         return Source(
@@ -176,16 +153,17 @@ def _of_opened(
     naming: Naming | None,
 ) -> Source:
     if isinstance(file, LineFile):
-        pieces = _of_objects(file.objects, columns, options)
+        pieces = _of_objects(file.pieces, columns, options)
         return Source(total_rows=None, pieces=pieces, columns=columns, naming=naming)
 
     def some_rows() -> pa.RecordBatch | None:
-        return next((batch for batch, _, _ in file.batches), None)
+        return next((batch.rows for batch in file.batches), None)
 
-    layout = Layout.of(columns, file.schema, options, some_rows)
+    with readable(file.name):
+        layout = Layout.of(columns, file.schema, options, some_rows)
     return Source(
         total_rows=file.total_rows,
-        pieces=_of_numbered_batches(file, layout),
+        pieces=_of_batches(file.batches, layout, file.name, file.unpacked_max),
         columns=layout.columns,
         schema=file.schema,
         naming=naming,
@@ -193,59 +171,47 @@ def _of_opened(
 
 
 def _of_objects(
-    objects: Iterable[object], columns: Columns, options: IngestOptions
+    pieces: Iterator[list[object]], columns: Columns, options: IngestOptions
 ) -> Iterator[Piece]:
-    numbered = enumerate(objects)
-    first = list(islice(numbered, ROWS_PER_PIECE))
+    first = next(pieces, [])
     # A name that is misspelled is absent from the beginning.
-    check_keys(columns, (row for _, row in first), takes_now=options.now)
-    yield from _of_rows(chain(first, numbered), partial(row_of_any, columns))
+    check_keys(columns, first, takes_now=options.now)
+    yield from _of_rows(chain([first], pieces), partial(row_of_any, columns))
 
 
 def _of_rows(
-    numbered: Iterator[tuple[int, object]],
+    pieces: Iterable[list[object]],
     row_of: Callable[[int, object], SourceRow | Rejection | CancelledRow],
 ) -> Iterator[Piece]:
-    while portion := list(islice(numbered, ROWS_PER_PIECE)):
+    first = 0
+    for piece in pieces:
         yield [
             row_of(number, row)
-            for number, row in portion
+            for number, row in enumerate(piece, first)
             # A blank line is no row, but has a number.
             if row is not BLANK
         ]
+        first += len(piece)
 
 
-def _of_numbered_batches(file: ColumnFile, layout: Layout) -> Iterator[Piece]:
-    for batch, numbers, malformed in file.batches:
-        if malformed:
-            yield [
-                Rejection(number, None, "row_invalid", message)
-                for number, message in malformed
-            ]
-        for start in range(0, batch.num_rows, ROWS_PER_PIECE):
-            part = slice(start, start + ROWS_PER_PIECE)
-            yield from layout.pieces(batch[part], numbers[part])
+def _in_pieces(objects: Iterable[object]) -> Iterator[list[object]]:
+    iterator = iter(objects)
+    while piece := list(islice(iterator, ROWS_PER_PIECE)):
+        yield piece
 
 
-def _portions(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema
-) -> Iterator[pa.Table]:
-    """Cut a stream of batches of any size into tables of one size."""
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows < ROWS_PER_PIECE:
-            continue
-        table = pa.Table.from_batches(waiting, schema)
-        whole = rows - rows % ROWS_PER_PIECE
-        for start in range(0, whole, ROWS_PER_PIECE):
-            yield table.slice(start, ROWS_PER_PIECE)
-        waiting, rows = table.slice(whole).to_batches(), rows - whole
-    if rows:
-        yield pa.Table.from_batches(waiting, schema)
-
-
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    return table.unify_dictionaries().combine_chunks().to_batches()[0]
+def _of_batches(
+    batches: Iterable[NumberedBatch],
+    layout: Layout,
+    name: object,
+    unpacked_max: int | None = None,
+) -> Iterator[Piece]:
+    with readable(name):
+        for rows, numbers, malformed in pieces_of(name, batches, unpacked_max):
+            if malformed:
+                yield [
+                    Rejection(number, None, "row_invalid", f"Invalid row: {fault}")
+                    for number, fault in malformed
+                ]
+            else:
+                yield from layout.pieces(rows, numbers)

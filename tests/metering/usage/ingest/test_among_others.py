@@ -5,8 +5,8 @@ from itertools import pairwise
 import pyarrow as pa
 
 import metering
+from metering.usage.ingest.bounds.limits import ROWS_PER_PIECE
 from metering.usage.ingest.ingestion import ROWS_AMONG_OTHERS
-from metering.usage.ingest.sources import ROWS_PER_PIECE
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_event, create_meter
 

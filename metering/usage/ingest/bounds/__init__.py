@@ -1,0 +1,1 @@
+"""What a source may ask for: its limits, its size before it is unpacked, its pieces."""
