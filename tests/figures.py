@@ -99,6 +99,14 @@ def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
     request.node.user_properties.append((_PROPERTY, msgspec.to_builtins(counted)))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that count, before any are selected by their marks."""
+    for item in items:
+        if "figures" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.counted)
+
+
 def _promise_of(docstring: str | None) -> str:
     """Return the first sentence of a test's docstring, on one line."""
     assert docstring, "a test that counts says in its docstring what that shows"

@@ -23,6 +23,7 @@ from ledger.database.connections import STATEMENT
 from tests.faults.copying import copied
 from tests.faults.usage import open_store
 from tests.faults.writing import Task
+from tests.figures import Figures
 from tests.processes import Child, said
 from tests.profiles import steps
 
@@ -100,6 +101,7 @@ def killed_at_each_step(
     original: str,
     deed: Callable[..., None],
     processes: ForkServerContext,
+    figures: Figures,
     *,
     steps_min: int,
     dies: Callable[..., None] = die_before,
@@ -117,6 +119,7 @@ def killed_at_each_step(
             answers = list(said(child))
             assert child.exit_code() == (0 if answers else -9)
             yield target
+            figures.add("kills", 1 - len(answers))
         if answers:
             assert step > steps_min, "hardly anything was cut off"
             return
@@ -127,6 +130,7 @@ def killed_again_and_again(
     target: str,
     processes: ForkServerContext,
     acknowledged: set[int],
+    figures: Figures,
     *,
     kills: int,
 ) -> Iterator[None]:
@@ -149,6 +153,7 @@ def killed_again_and_again(
         for answer in answers:
             acknowledged.update(answer.numbers)
         yield
+        figures.add("kills")
     assert acknowledged
 
 

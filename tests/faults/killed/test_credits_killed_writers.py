@@ -20,6 +20,7 @@ from tests.faults.credits import (
 )
 from tests.faults.dying import killed_again_and_again, killed_at_each_step
 from tests.faults.usage import open_store
+from tests.figures import Figures
 from tests.profiles import PROFILE
 from tests.property.credits.answers import invoice_fields, run_of
 
@@ -31,14 +32,17 @@ Deed = Callable[[metering.Metering], None]
 
 @pytest.mark.slow
 def test_a_killed_process_leaves_each_invoice_wholly_applied_or_not_at_all(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
-    """What was acknowledged is applied, the rest in full or not, and can be repeated."""
+    """After a kill at any moment, an invoice is applied wholly or not at all.
+
+    What was acknowledged is applied, and the rest can be repeated.
+    """
     create_grants(store_target, AMOUNT)
     acknowledged: set[int] = set()
 
     for _ in killed_again_and_again(
-        settle, store_target, processes, acknowledged, kills=KILLS
+        settle, store_target, processes, acknowledged, figures, kills=KILLS
     ):
         with open_store(store_target) as store:
             assert_whole(store, acknowledged)
@@ -83,9 +87,9 @@ def replace_a_run(store: metering.Metering) -> None:
     [apply_one, apply_a_run, give_back, give_many_back, replace_one, replace_a_run],
 )
 def test_a_process_killed_at_any_step_can_do_it_again_once(
-    store_target: str, processes: ForkServerContext, deed: Deed
+    store_target: str, processes: ForkServerContext, deed: Deed, figures: Figures
 ) -> None:
-    """A deed cut off before any step has been done or not; doing it again completes it."""
+    """Credits that a kill cut off before any step are done or not, and doing it again completes it."""
     create_grants(store_target, AMOUNT)
     with open_store(store_target) as store:
         apply(store, 100)
@@ -95,7 +99,9 @@ def test_a_process_killed_at_any_step_can_do_it_again_once(
         expected = ledger(store), store.position
 
     found = untouched
-    for target in killed_at_each_step(store_target, deed, processes, steps_min=2):
+    for target in killed_at_each_step(
+        store_target, deed, processes, figures, steps_min=2
+    ):
         with open_store(target) as store:
             found = ledger(store), store.position
             assert found in {untouched, expected}

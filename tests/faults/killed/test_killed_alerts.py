@@ -18,6 +18,7 @@ from tests.faults.alerting import (
 from tests.faults.copying import copied
 from tests.faults.dying import catch_up, killed_at_each_step, seal
 from tests.faults.usage import create_meter, open_store, table
+from tests.figures import Figures
 from tests.processes import Child, said
 
 
@@ -46,8 +47,12 @@ def test_a_process_that_evaluates_can_be_killed_at_every_step(
     about_to_trigger: str,
     processes: ForkServerContext,
     deed: Callable[[metering.Metering], None],
+    figures: Figures,
 ) -> None:
-    for target in killed_at_each_step(about_to_trigger, deed, processes, steps_min=5):
+    """A kill at any step of an evaluation misses nothing and triggers nothing twice."""
+    for target in killed_at_each_step(
+        about_to_trigger, deed, processes, figures, steps_min=5
+    ):
         with open_store(target) as store:
             assert_triggered_once(store)
             store.seal()
@@ -58,15 +63,18 @@ def test_a_process_that_evaluates_can_be_killed_at_every_step(
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_that_evaluates_credits_can_be_killed_at_every_step(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A kill at any step of an evaluation of credits misses no fall and triggers none twice."""
     with open_store(store_target) as store:
         watch_credits(store)
         let_credits_fall(store, "cus_1")
         store.catch_up()
         let_credits_fall(store, "cus_2")
 
-    for target in killed_at_each_step(store_target, catch_up, processes, steps_min=5):
+    for target in killed_at_each_step(
+        store_target, catch_up, processes, figures, steps_min=5
+    ):
         with open_store(target) as store:
             assert_credits_fell_once(store, ("cus_1", "cus_2"))
             store.rebuild()

@@ -23,6 +23,7 @@ from tests.faults.delivering import (
 )
 from tests.faults.dying import deliver, killed_at_each_step
 from tests.faults.usage import create, open_store
+from tests.figures import Figures
 from tests.profiles import PROFILE
 from tests.webhook_receiver import Receiver, running_receiver
 
@@ -46,13 +47,18 @@ def about_to_deliver(store_targets: StoreTargets) -> Iterator[tuple[str, Receive
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_that_delivers_can_be_killed_at_every_step(
-    about_to_deliver: tuple[str, Receiver], processes: ForkServerContext
+    about_to_deliver: tuple[str, Receiver],
+    processes: ForkServerContext,
+    figures: Figures,
 ) -> None:
+    """A kill at any step of a delivery loses nothing and sends one event again at most."""
     original, receiver = about_to_deliver
     states = set()
     earlier = receiver.received
     start = len(receiver.received)
-    for target in killed_at_each_step(original, deliver, processes, steps_min=20):
+    for target in killed_at_each_step(
+        original, deliver, processes, figures, steps_min=20
+    ):
         with open_store(target, LATER) as store:
             for path in PATHS:
                 arrived = told([*earlier, *receiver.received[start:]], path)

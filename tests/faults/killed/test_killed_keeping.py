@@ -10,6 +10,7 @@ from tests.conftest import StoreTargets
 from tests.faults.copying import copied
 from tests.faults.dying import die_writing, killed_at_each_step
 from tests.faults.usage import assert_holds, create, create_meter, open_store
+from tests.figures import Figures
 from tests.processes import Child, said
 from tests.profiles import PROFILE
 from tests.segment_places import runs_of
@@ -39,17 +40,21 @@ def keep(store: metering.Metering) -> None:
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_can_be_killed_at_every_step(
-    many_small_commits: str, processes: ForkServerContext
+    many_small_commits: str, processes: ForkServerContext, figures: Figures
 ) -> None:
-    for target in killed_at_each_step(many_small_commits, keep, processes, steps_min=2):
+    """A kill while small commits are kept as columns costs the next process nothing."""
+    for target in killed_at_each_step(
+        many_small_commits, keep, processes, figures, steps_min=2
+    ):
         assert_begins_as_well(target)
 
 
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_can_be_killed_while_it_writes_a_file(
-    many_small_commits: str, processes: ForkServerContext
+    many_small_commits: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A kill in the middle of a file of small commits costs the next process nothing."""
     deaths = 0
     for kilobytes in range(0, 64, 4 if PROFILE.is_thorough else 16):
         with copied(many_small_commits) as target:
@@ -60,6 +65,7 @@ def test_a_process_can_be_killed_while_it_writes_a_file(
             deaths += not answers
             assert_begins_as_well(target)
 
+    figures.add("kills", deaths)
     assert deaths > 0
 
 

@@ -13,6 +13,7 @@ from ledger.database.addresses import open_database
 from ledger.migrations import STEPS, add_column, bring_up, format_version
 from ledger.records.keys import StoredKeys
 from tests.faults.dying import die_opening, killed_at_each_step
+from tests.figures import Figures
 from tests.metering.store_0_1_0 import OldStore, unpacked
 from tests.postgresql_server import fresh_database
 from tests.profiles import PROFILE
@@ -65,11 +66,12 @@ def old(
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_that_migrates_can_be_killed_at_every_step(
-    old: OldStore, processes: ForkServerContext
+    old: OldStore, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A kill at any step of a migration leaves the version before or the version after."""
     versions = set()
     for target in killed_at_each_step(
-        old.target, bring_up_further, processes, steps_min=2, dies=die_opening
+        old.target, bring_up_further, processes, figures, steps_min=2, dies=die_opening
     ):
         versions.add(version_of(target))
         bring_up_further(target)

@@ -21,6 +21,7 @@ from tests.faults.usage import (
     numbers_by_position,
     open_store,
 )
+from tests.figures import Figures
 from tests.processes import Child, said
 from tests.profiles import PROFILE, steps
 
@@ -30,8 +31,9 @@ STEPS_MIN = 15
 
 @pytest.mark.slow
 def test_what_was_recorded_in_a_spool_is_there_once(
-    store_target: str, processes: ForkServerContext, tmp_path: Path
+    store_target: str, processes: ForkServerContext, tmp_path: Path, figures: Figures
 ) -> None:
+    """What was recorded in a spool is there once, whenever its process is killed."""
     create_meter(store_target)
     spool = tmp_path / "spool"
     acknowledged: set[int] = set()
@@ -41,6 +43,7 @@ def test_what_was_recorded_in_a_spool_is_there_once(
         store_target,
         processes,
         acknowledged,
+        figures,
         kills=KILLS,
     ):
         with open_store(store_target) as store:
@@ -79,8 +82,9 @@ def test_a_kill_loses_no_more_than_may_be_held(
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_that_records_in_a_spool_can_be_killed_at_every_step(
-    store_target: str, processes: ForkServerContext, tmp_path: Path
+    store_target: str, processes: ForkServerContext, tmp_path: Path, figures: Figures
 ) -> None:
+    """A process that records in a spool can be killed at any step."""
     create_meter(store_target)
 
     for step in steps():
@@ -98,6 +102,7 @@ def test_a_process_that_records_in_a_spool_can_be_killed_at_every_step(
                 assert acknowledged <= kept
                 assert_holds(store, kept)
             assert list(spool.iterdir()) == []
+        figures.add("kills", 1 - is_done)
         if is_done:
             assert step > STEPS_MIN, "hardly anything was cut off"
             return

@@ -21,6 +21,7 @@ from tests.faults.delivering import (
 )
 from tests.faults.dying import deliver, killed_at_each_step
 from tests.faults.usage import NOW, open_store
+from tests.figures import Figures
 from tests.profiles import PROFILE
 from tests.webhook_receiver import Receiver, running_receiver
 
@@ -73,12 +74,17 @@ def about_to_report(store_targets: StoreTargets) -> Iterator[tuple[str, Receiver
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_that_reports_can_be_killed_at_every_step(
-    about_to_report: tuple[str, Receiver], processes: ForkServerContext
+    about_to_report: tuple[str, Receiver],
+    processes: ForkServerContext,
+    figures: Figures,
 ) -> None:
+    """A kill at any step of a report of refused events sends it all the same, once."""
     original, receiver = about_to_report
     counts = set()
     start = len(receiver.received)
-    for target in killed_at_each_step(original, deliver, processes, steps_min=20):
+    for target in killed_at_each_step(
+        original, deliver, processes, figures, steps_min=20
+    ):
         counts.add(len(told(receiver.received[start:], PATHS[0])))
         with open_store(target, LATER) as store:
             store.deliver()

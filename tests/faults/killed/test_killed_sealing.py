@@ -22,6 +22,7 @@ from tests.faults.usage import (
     table,
 )
 from tests.faults.writing import Acknowledged, write
+from tests.figures import Figures
 from tests.processes import Child, said
 from tests.profiles import PROFILE
 from tests.segment_places import runs_of, segments_of
@@ -52,16 +53,21 @@ def test_a_process_can_be_killed_at_every_step(
     about_to_merge: str,
     processes: ForkServerContext,
     deed: Callable[[metering.Metering], None],
+    figures: Figures,
 ) -> None:
-    for target in killed_at_each_step(about_to_merge, deed, processes, steps_min=20):
+    """A kill at any step of a sealing or a rebuild leaves the old state or the new one."""
+    for target in killed_at_each_step(
+        about_to_merge, deed, processes, figures, steps_min=20
+    ):
         assert_nothing_happened_but_sealing(target)
 
 
 @pytest.mark.slow
 @pytest.mark.sweep
 def test_a_process_can_be_killed_while_it_writes_a_file(
-    about_to_merge: str, processes: ForkServerContext
+    about_to_merge: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A kill in the middle of a segment's file leaves the old state or the new one."""
     deaths = 0
     for kilobytes in range(0, 48, 1 if PROFILE.is_thorough else 6):
         with copied(about_to_merge) as target:
@@ -73,6 +79,7 @@ def test_a_process_can_be_killed_while_it_writes_a_file(
             deaths += not answers
             assert_nothing_happened_but_sealing(target)
 
+    figures.add("kills", deaths)
     assert deaths > 0
 
 
@@ -93,13 +100,14 @@ def files_in(directory: Path) -> list[Path]:
 
 @pytest.mark.slow
 def test_sealings_can_be_killed_while_others_write(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
-    kill_sealings_while_others_write(store_target, processes)
+    """Sealings that are killed while others write lose and double nothing."""
+    kill_sealings_while_others_write(store_target, processes, figures)
 
 
 def kill_sealings_while_others_write(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
     create_meter(store_target)
     generator = Random(20261121)
@@ -119,6 +127,7 @@ def kill_sealings_while_others_write(
         sealer.kill()
         answers += said(sealer)
         assert sealer.exit_code() == -9
+        figures.add("kills")
         segments += sum(each.segments for each in answers if isinstance(each, Sealed))
         acknowledged += sum(
             len(each.numbers) for each in answers if isinstance(each, Acknowledged)

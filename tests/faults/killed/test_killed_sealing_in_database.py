@@ -13,6 +13,7 @@ from tests.faults.dying import die_opening, killed_at_each_step, seal
 from tests.faults.killed.test_killed_sealing import kill_sealings_while_others_write
 from tests.faults.killed.test_killed_writers import assert_is_whole
 from tests.faults.usage import NOW, assert_holds, create_meter, open_store, table
+from tests.figures import Figures
 from tests.postgresql_server import fresh_database
 from tests.segment_places import INSIDE, clear_places_of, inside_of, runs_of
 
@@ -68,9 +69,12 @@ def names_of(store: metering.Metering) -> set[str]:
 
 
 def test_a_process_that_seals_can_be_killed_at_every_step(
-    sealed_inside: str, processes: ForkServerContext
+    sealed_inside: str, processes: ForkServerContext, figures: Figures
 ) -> None:
-    for target in killed_at_each_step(sealed_inside, seal, processes, steps_min=15):
+    """A kill at any step of a sealing into the database leaves the old state or the new."""
+    for target in killed_at_each_step(
+        sealed_inside, seal, processes, figures, steps_min=15
+    ):
         with open_store(target) as store:
             assert_holds(store, range(EVENTS))
             store.seal()
@@ -81,11 +85,12 @@ def test_a_process_that_seals_can_be_killed_at_every_step(
 
 
 def test_sealings_can_be_killed_while_others_write(
-    postgresql_url: str, processes: ForkServerContext
+    postgresql_url: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """Sealings into the database that are killed while others write lose and double nothing."""
     target = inside_of(postgresql_url)
 
-    kill_sealings_while_others_write(target, processes)
+    kill_sealings_while_others_write(target, processes, figures)
 
     with open_store(target) as store:
         assert names_inside(target) == names_of(store)
@@ -93,10 +98,11 @@ def test_sealings_can_be_killed_while_others_write(
 
 
 def test_a_process_that_moves_segments_can_be_killed_at_every_step(
-    sealed_inside: str, processes: ForkServerContext
+    sealed_inside: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A kill at any step while segments move out of the database loses none."""
     for target in killed_at_each_step(
-        sealed_inside, move, processes, steps_min=30, dies=die_opening
+        sealed_inside, move, processes, figures, steps_min=30, dies=die_opening
     ):
         with open_moving(target) as store:
             assert_holds(store, range(EVENTS))

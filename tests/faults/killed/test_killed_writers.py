@@ -20,6 +20,7 @@ from tests.faults.usage import (
     table,
 )
 from tests.faults.writing import write, write_awaited
+from tests.figures import Figures
 from tests.processes import Child, said
 from tests.profiles import PROFILE
 
@@ -28,13 +29,14 @@ KILLS = 40 if PROFILE.is_thorough else 12
 
 @pytest.mark.slow
 def test_killed_writers_keep_what_they_acknowledged(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """What was acknowledged is there after a kill at any moment, once."""
     create_meter(store_target)
     acknowledged: set[int] = set()
 
     for _ in killed_again_and_again(
-        write, store_target, processes, acknowledged, kills=KILLS
+        write, store_target, processes, acknowledged, figures, kills=KILLS
     ):
         with open_store(store_target) as store:
             kept = set(numbers_by_position(store).values())
@@ -53,13 +55,14 @@ def test_killed_writers_keep_what_they_acknowledged(
 
 @pytest.mark.slow
 def test_killed_tasks_keep_what_they_acknowledged(
-    store_target: str, processes: ForkServerContext
+    store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """What tasks of an event loop were acknowledged is there after a kill at any moment, once."""
     create_meter(store_target)
     acknowledged: set[int] = set()
 
     for _ in killed_again_and_again(
-        write_awaited, store_target, processes, acknowledged, kills=KILLS // 2
+        write_awaited, store_target, processes, acknowledged, figures, kills=KILLS // 2
     ):
         with open_store(store_target) as store:
             # Those that were cancelled need not be there.
@@ -70,8 +73,9 @@ def test_killed_tasks_keep_what_they_acknowledged(
 
 @pytest.mark.slow
 def test_a_store_whose_making_was_killed_can_be_opened(
-    store_targets: StoreTargets, processes: ForkServerContext
+    store_targets: StoreTargets, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A store whose making was killed is made by the next that opens it."""
     generator = Random(7)
 
     for _ in range(6):
@@ -86,6 +90,7 @@ def test_a_store_whose_making_was_killed_can_be_opened(
             with open_store(target) as store:
                 assert_holds(store, [])
             assert_is_whole(target)
+        figures.add("kills")
 
 
 def assert_is_whole(target: str) -> None:
