@@ -332,12 +332,17 @@ class Metering:
                 cancelled. Times are in UTC.
 
         Raises:
-            QueryError: it is not one SELECT, would read or write files, or fails.
+            QueryError: it is not one SELECT, would read or write files, fails, or takes
+                more time or memory than `sql_timeout` and `sql_memory` of
+                `metering.connect` give it. Nothing is written to a temporary file.
+            SegmentStoreError: a segment cannot be read.
         """
         # DuckDB takes longer to load than all else, and only queries need it.
-        from projections.scans.sql import run_query  # noqa: PLC0415
+        from projections.scans.sql import run_query, spelled  # noqa: PLC0415
 
-        return run_query(self._engine.recorded(), query)
+        settings = self._engine.settings
+        memory, timeout = spelled(settings.sql_memory), settings.sql_timeout
+        return run_query(self._engine.recorded(), query, memory=memory, timeout=timeout)
 
     def rebuild(self, progress: StepCallback | None = None) -> None:
         """Rebuild every projection from the log; answers stay the same.

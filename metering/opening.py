@@ -28,10 +28,11 @@ from metering.environment import (
     clock_skew_max_of,
     secret_keys_of,
 )
-from metering.store.engine import WEBHOOK_TIMEOUT, Settings
+from metering.store.engine import SQL_TIMEOUT, WEBHOOK_TIMEOUT, Settings
 from metering.store.sealing import SEAL_EVENTS
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
+_LONGEST_SQL_TIMEOUT = timedelta(days=1)
 _LONGEST_LOCK_TIMEOUT = timedelta(hours=1)
 _LONGEST_STATEMENT_TIMEOUT = timedelta(days=1)
 CLOCK_SKEW_MAX = timedelta(minutes=1)
@@ -39,6 +40,8 @@ _LEAST_CLOCK_SKEW = timedelta(seconds=1)
 
 
 CountSetting = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+# DuckDB needs some to begin with.
+MemorySetting = Annotated[int, Meta(ge=64 << 20, le=1 << 50)]
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     alerts_max: CountSetting
     allow_private_webhooks: bool | None = None
     pool_size: CountSetting | None = None
+    sql_memory: MemorySetting | None = None
 
 
 def connect(  # noqa: PLR0913  # settings have names
@@ -69,6 +73,8 @@ def connect(  # noqa: PLR0913  # settings have names
     alerts_max: int = ALERTS_MAX,
     allow_private_webhooks: bool | None = None,
     webhook_timeout: timedelta = WEBHOOK_TIMEOUT,
+    sql_timeout: timedelta = SQL_TIMEOUT,
+    sql_memory: int | None = None,
     lock_timeout: timedelta | None = None,
     statement_timeout: timedelta | None = None,
     pool_size: int | None = None,
@@ -109,6 +115,9 @@ def connect(  # noqa: PLR0913  # settings have names
             public, and without TLS; for one machine, and for tests. By default false.
         webhook_timeout: how long to wait for an endpoint's address, for a connection,
             and for each part of its response; up to five minutes.
+        sql_timeout: how long a query of `Metering.sql` may take; up to a day.
+        sql_memory: how many bytes of memory it may take, 64 MiB at the least; its result
+            may take half as much. None is 60 % of the machine's.
         lock_timeout: how long a write waits for the writers before it until it raises
             `StoreBusyError`; by default a minute, up to an hour.
         statement_timeout: how long one statement may run on PostgreSQL; by default ten
@@ -131,6 +140,7 @@ def connect(  # noqa: PLR0913  # settings have names
         SegmentStoreError: the segment store cannot be used, or does not belong to it.
     """
     duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
+    duration(sql_timeout, "sql_timeout", _LONGEST_SQL_TIMEOUT)
     for name, length in (
         ("identifier_retention", identifier_retention),
         ("cancel_window", cancel_window),
@@ -150,6 +160,7 @@ def connect(  # noqa: PLR0913  # settings have names
         alerts_max=alerts_max,
         allow_private_webhooks=allow_private_webhooks,
         pool_size=pool_size,
+        sql_memory=sql_memory,
     )
     if target is None:
         found = EnvironmentSettings.of(os.environ)
@@ -188,6 +199,8 @@ def connect(  # noqa: PLR0913  # settings have names
             alerts_max=alerts_max,
             allow_private_webhooks=bool(allow_private_webhooks),
             webhook_timeout=webhook_timeout,
+            sql_timeout=sql_timeout,
+            sql_memory=sql_memory,
             secret_keys=secret_keys,
             # A clock that was given, of whatever kind, is its caller's affair.
             clock_skew_max=clock_skew_max if type(clock) is SystemClock else None,

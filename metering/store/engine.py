@@ -40,6 +40,7 @@ each carries its own.
 """
 
 WEBHOOK_TIMEOUT = timedelta(seconds=10)
+SQL_TIMEOUT = timedelta(minutes=10)
 NEVER_LOOKED = -(2**62)
 """An instant before which no grant expires."""
 
@@ -56,6 +57,8 @@ class Settings:
         alerts_max: how many alerts on a meter can apply to a customer.
         allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
         webhook_timeout: for connecting to an endpoint, and between parts of its answer.
+        sql_timeout: how long a query in SQL may take.
+        sql_memory: how many bytes of memory it may take; None is 60 % of the machine's.
         clock_skew_max: how far off the clock of appends may be; None where it is not
             judged.
         secret_keys: under which the secrets of endpoints are encrypted, if there is one.
@@ -67,6 +70,8 @@ class Settings:
     alerts_max: int
     allow_private_webhooks: bool
     webhook_timeout: timedelta
+    sql_timeout: timedelta
+    sql_memory: int | None
     clock_skew_max: timedelta | None
     secret_keys: SecretKeys = field(default_factory=SecretKeys)
 

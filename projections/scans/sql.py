@@ -1,7 +1,8 @@
 """Queries in SQL over the events, by DuckDB, which can read them and nothing else.
 
 The database receives the events as Arrow data. It has no files and may open none, load
-nothing and change no setting; a query that does not fit in memory fails.
+nothing and change no setting; a query that does not fit in memory fails, and one that
+takes too long is interrupted.
 Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
 """
 
@@ -9,12 +10,15 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from ledger.errors import SegmentStoreUnavailableError
 from ledger.facts.instants import LogTime
 from ledger.segments.reader import check_content
 from projections.errors import QueryError
@@ -26,6 +30,9 @@ _Result = TypeVar("_Result")
 MEMORY_SHARE = "60%"
 """How much of the machine's memory a query may take."""
 
+TIMEOUT = timedelta(minutes=10)
+"""How long a query may take."""
+
 _ROWS_AT_A_TIME = 1 << 16
 _LOOKS_EVERY_SECONDS = 0.05
 
@@ -35,7 +42,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "python_enable_replacements": "false",
-    # It would be made in the working directory, which is not ours.
+    # It would be made in the working directory, which is not ours, and fill the disk.
     "temp_directory": "",
 }
 _EVENTS = """
@@ -61,7 +68,11 @@ _UNREADABLE = "stream registered as 'sealed' failed"
 
 
 def run_query(
-    recorded: RecordedEvents, query: str, *, memory: str = MEMORY_SHARE
+    recorded: RecordedEvents,
+    query: str,
+    *,
+    memory: str = MEMORY_SHARE,
+    timeout: timedelta = TIMEOUT,
 ) -> pa.Table:
     """Run one SELECT over the table `events`.
 
@@ -74,29 +85,60 @@ def run_query(
         query: in the SQL of DuckDB.
         memory: how much the query may take, as DuckDB spells it; its result may take
             half as much.
+        timeout: how long it may take, with what is read before it.
 
     Raises:
-        QueryError: the query is not one SELECT, fails, or exceeds its memory.
-        SegmentMissingError, SegmentDamagedError: a segment cannot be read.
+        QueryError: the query is not one SELECT, fails, or exceeds its memory or time.
+        SegmentStoreError: a segment cannot be read.
     """
     if not isinstance(query, str):
         raise QueryError(f"it is of type {type(query).__name__}; give a string")
+    deadline = _Deadline(timeout)
     with _translated(recorded, memory), ThreadPoolExecutor(1) as pool:
         # DuckDB works in a thread of its own: in the main thread it loses Ctrl-C.
         settings = _SETTINGS | {"memory_limit": memory}
         connecting = pool.submit(duckdb.connect, config=settings)
-        with _awaited(connecting) as connection:
-            return _in_thread(pool, connection, partial(_answer, recorded, query))
+        with _awaited(connecting, deadline) as connection:
+            work = partial(_answer, recorded, query, deadline)
+            return _in_thread(pool, connection, work, deadline)
+
+
+def spelled(memory: int | None) -> str:
+    """Return bytes as DuckDB spells them; None is `MEMORY_SHARE`."""
+    return MEMORY_SHARE if memory is None else f"{memory}B"
+
+
+class _Deadline:
+    """When a query must be done."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._timeout = timeout
+        self._at = monotonic() + timeout.total_seconds()
+
+    def check(self) -> None:
+        """Refuse a query that is not done in time.
+
+        Raises:
+            QueryError: it is too late.
+        """
+        if monotonic() > self._at:
+            most = self._timeout.total_seconds()
+            reason = (
+                f"it takes longer than it may, {most:g} seconds; select less, or give"
+                " it more time by sql_timeout"
+            )
+            raise QueryError(reason)
 
 
 def _in_thread(
     pool: ThreadPoolExecutor,
     connection: duckdb.DuckDBPyConnection,
     work: Callable[[duckdb.DuckDBPyConnection], pa.Table],
+    deadline: _Deadline,
 ) -> pa.Table:
     """Run work on a database in the one thread of a pool; Ctrl-C interrupts it."""
     try:
-        return _awaited(pool.submit(work, connection))
+        return _awaited(pool.submit(work, connection), deadline)
     except BaseException:
         # It is done once the thread has nothing else to do.
         idle = pool.submit(int)
@@ -108,29 +150,40 @@ def _in_thread(
         raise
 
 
-def _awaited(future: Future[_Result]) -> _Result:
-    """Return a result; Ctrl-C ends the wait.
+def _awaited(future: Future[_Result], deadline: _Deadline) -> _Result:
+    """Return a result; Ctrl-C and the deadline end the wait.
 
     A signal just before a wait begins does not end it, so each wait is short.
     """
     while not future.done():
         wait([future], _LOOKS_EVERY_SECONDS)
+        if not future.done():
+            deadline.check()
     return future.result()
 
 
 def _answer(
-    recorded: RecordedEvents, query: str, connection: duckdb.DuckDBPyConnection
+    recorded: RecordedEvents,
+    query: str,
+    deadline: _Deadline,
+    connection: duckdb.DuckDBPyConnection,
 ) -> pa.Table:
-    _lock(connection, recorded)
+    _lock(connection, recorded, deadline)
     return _result(connection, _the_select(connection, query))
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, recorded: RecordedEvents) -> None:
+def _lock(
+    connection: duckdb.DuckDBPyConnection,
+    recorded: RecordedEvents,
+    deadline: _Deadline,
+) -> None:
     """Register the events with a database, and lock it."""
     connection.execute("SET TimeZone = 'UTC'")
     # It would write to standard output.
     connection.execute("SET enable_progress_bar = false")
-    connection.register("sealed", dataset_of(recorded.reader, recorded.segments))
+    # All of each segment is checked, and nothing interrupts that.
+    sealed = dataset_of(recorded.reader, recorded.segments, deadline.check)
+    connection.register("sealed", sealed)
     connection.register("tail", recorded.tail)
     cancelled = pa.table({"position": pa.array(recorded.cancelled, pa.int64())})
     connection.register("cancellation", cancelled)
@@ -191,14 +244,21 @@ def _translated(recorded: RecordedEvents, memory: str) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        reason = f"it takes more memory than it may have, {memory}; select less"
+        reason = (
+            f"it takes more memory than it may have, {memory}; select less, or give it"
+            " more by sql_memory"
+        )
         raise QueryError(reason) from error
     # Errors that come with a part of the result are Arrow's, or the system's.
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if _UNREADABLE in str(error):
-            _check_segments(recorded)
         reason = _POINTED_AT.sub(r", in line \1", str(error).strip())
-        raise QueryError(" ".join(reason.split())) from error
+        reason = " ".join(reason.split())
+        if _UNREADABLE in reason:
+            _check_segments(recorded)
+            # They can be read by now.
+            place = recorded.reader.url
+            raise SegmentStoreUnavailableError(place, f"{reason}; try again") from error
+        raise QueryError(reason) from error
 
 
 def _check_segments(recorded: RecordedEvents) -> None:

@@ -19,10 +19,11 @@ from metering.arguments.kinds import (
 from metering.arguments.schema import fields_of
 from metering.credits.grants import CREDIT_GRANTS_MAX
 from metering.meters.meters import METERS_AT_MOST
-from metering.store.engine import WEBHOOK_TIMEOUT
+from metering.store.engine import SQL_TIMEOUT, WEBHOOK_TIMEOUT
 from metering.store.sealing import SEAL_EVENTS
 from metering.webhooks.delivering import KEPT
 from metering.webhooks.endpoints import ENDPOINTS_MAX
+from projections.scans.sql import MEMORY_SHARE
 from tests.documentation.doors import (
     commands_by_method,
     library_methods,
@@ -59,6 +60,7 @@ def completeness() -> str:
 
 def limits() -> str:
     """List the limits of a store, from where they are set."""
+    minutes = SQL_TIMEOUT.seconds // 60
     days = timedelta(microseconds=KEPT).days
     return table(
         ["Limit", ""],
@@ -79,6 +81,8 @@ def limits() -> str:
             ["Webhook endpoints", str(ENDPOINTS_MAX)],
             ["Deliveries and attempts are kept", f"{days} days"],
             ["Wait for an endpoint", f"{WEBHOOK_TIMEOUT.seconds} s, `webhook_timeout`"],
+            ["Time of a query in SQL", f"{minutes} minutes, `sql_timeout`"],
+            ["Memory of a query in SQL", f"{MEMORY_SHARE}, `sql_memory`; no files"],
             [
                 "Events that gather before they are sealed",
                 f"{SEAL_EVENTS:,}, `seal_events`",

@@ -46,7 +46,8 @@ NAMES = PROMISED.split()
 PARAMETERS = {
     "connect": "target create segments cache schema seal_events clock livemode"
     " identifier_retention cancel_window credit_grants_max alerts_max"
-    " allow_private_webhooks webhook_timeout lock_timeout statement_timeout pool_size"
+    " allow_private_webhooks webhook_timeout sql_timeout sql_memory lock_timeout"
+    " statement_timeout pool_size"
     " clock_skew_max",
     "Metering.catch_up": "self",
     "Metering.close": "self",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +22,25 @@ OutputOption = Annotated[
     Path | None, option("FILE", "Write all rows to a .parquet or .csv file.")
 ]
 
+TimeoutOption = Annotated[
+    int | None,
+    option(
+        "SECONDS",
+        "How long the query may take; ten minutes if left out.",
+        min=1,
+        max=24 * 3600,
+    ),
+]
+MemoryOption = Annotated[
+    int | None,
+    option(
+        "MIB",
+        "How much memory it may take; 60 % of the machine's if left out.",
+        min=64,
+        max=1 << 30,
+    ),
+]
+
 _SAFE = "Interrupted; a query changes nothing"
 _EPILOG = """Usage by customer and model, as it is now:
 
@@ -31,12 +51,14 @@ _EPILOG = """Usage by customer and model, as it is now:
 
 
 @on_target(epilog=_EPILOG)
-def sql(
+def sql(  # noqa: PLR0913  # options have names
     target: StoreTarget,
     query: Annotated[str, argument("QUERY", "One SELECT over the table events.")],
     *,
     limit: RowLimitOption = None,
     output: OutputOption = None,
+    timeout: TimeoutOption = None,
+    memory: MemoryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Run a SELECT of DuckDB's SQL over all events, sealed or not.
@@ -50,6 +72,16 @@ def sql(
     check_output(output)
     with saying_what_is_safe(_SAFE):
         load_queries()
-        with target.open() as m:
+        with target.open(**_limits(timeout, memory)) as m:
             table = m.sql(query)
     give_rows(table, output, limit, is_json=json)
+
+
+def _limits(timeout: int | None, memory: int | None) -> dict[str, Any]:
+    """Return the settings of a connection that the options say."""
+    limits: dict[str, Any] = {}
+    if timeout is not None:
+        limits["sql_timeout"] = timedelta(seconds=timeout)
+    if memory is not None:
+        limits["sql_memory"] = memory << 20
+    return limits

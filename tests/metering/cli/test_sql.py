@@ -49,6 +49,14 @@ def store(place: Path) -> Path:
     return place
 
 
+def test_a_query_has_the_limits_that_its_options_say(store: Path) -> None:
+    endless = sql("SELECT count(*) FROM range(10000000000000)", "--timeout=1")
+    large = sql("SELECT list(range) FROM range(100000000)", "--memory=64")
+
+    assert_only_fails(endless, "The query cannot be run: it takes longer than it may")
+    assert_only_fails(large, "The query cannot be run: it takes more memory")
+
+
 def test_rows_are_a_table(store: Path) -> None:
     columns = "position, customer, timestamp, value / 4 AS quarter, payload, cancelled"
 

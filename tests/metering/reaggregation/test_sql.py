@@ -307,6 +307,56 @@ def test_a_query_that_wants_too_much_memory_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+ENDLESS = [
+    "SELECT count(*) FROM range(10000000000000)",
+    "SELECT range FROM range(10000000000000) WHERE range % 1000003 = 7",
+    "SELECT sum(hash(a.range + b.range)) FROM range(1000000000) a, range(1000) b",
+]
+
+
+@pytest.mark.parametrize("query", ENDLESS)
+def test_a_query_that_takes_too_long_is_interrupted(
+    connect: Connect, query: str
+) -> None:
+    store = connect(sql_timeout=timedelta(milliseconds=200))
+
+    with pytest.raises(metering.QueryError, match=r"longer than it may, 0\.2 seconds"):
+        store.sql(query)
+
+    assert store.sql("SELECT 1").num_rows == 1
+
+
+def test_a_connection_says_how_much_memory_a_query_may_take(connect: Connect) -> None:
+    store = connect(sql_memory=64 << 20)
+
+    with pytest.raises(metering.QueryError, match="takes more"):
+        store.sql("SELECT list(range) FROM range(100000000)")
+
+    query = "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+    [limits] = store.sql(query).to_pylist()
+    assert list(limits.values()) == ["64.0 MiB", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sql_timeout", timedelta(0)),
+        ("sql_timeout", timedelta(days=2)),
+        ("sql_timeout", 60),
+        ("sql_memory", 0),
+        ("sql_memory", (64 << 20) - 1),
+        ("sql_memory", "1GB"),
+    ],
+)
+def test_limits_of_a_query_are_checked(
+    connect: Connect, name: str, value: object
+) -> None:
+    with pytest.raises(metering.InvalidRequestError) as caught:
+        connect(**{name: value})
+
+    assert caught.value.param == name
+
+
 def nothing_recorded() -> RecordedEvents:
     return RecordedEvents(
         position=0,
