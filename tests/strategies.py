@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from hypothesis import event
 from hypothesis import strategies as st
@@ -23,11 +24,13 @@ from tests.property.operations import (
     Cancel,
     CancelSent,
     CompareEverything,
+    CorrectTime,
     Create,
     Define,
     Fresh,
     History,
     Ingest,
+    LetAClockBeWrong,
     Operation,
     Read,
     Rename,
@@ -39,6 +42,8 @@ from tests.property.two_connections import Upkeep
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 START = MIDNIGHT + timedelta(hours=30)
 MICROSECOND = timedelta(microseconds=1)
+SHARES = st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(1)])
+WRONG_BY = st.sampled_from([timedelta(hours=1), timedelta(days=400)])
 
 Usage = tuple[tuple[OracleMeter, ...], list[Row]]
 
@@ -280,6 +285,8 @@ def histories(draw: st.DrawFn) -> History:
             fill=st.booleans(),
         ),
         advances(),
+        st.builds(LetAClockBeWrong, by=WRONG_BY),
+        st.builds(CorrectTime, share=SHARES),
         *(st.just(Upkeep(verb=each)) for each in ("reopen", "rebuild", "seal")),
         st.builds(CompareEverything),
     ]

@@ -6,6 +6,7 @@ were sent, so that a history stays meaningful when parts of it are taken out.
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Literal, get_args
 
 from tests.oracles.usage import OracleMeter, Row, Span
@@ -102,6 +103,20 @@ class Advance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LetAClockBeWrong:
+    """What is recorded next is by a clock that is ahead."""
+
+    by: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectTime:
+    """Set the clock right, and bring the log's time back to between its bounds."""
+
+    share: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompareEverything:
     pass
 
@@ -116,6 +131,8 @@ Operation = (
     | Define
     | Read
     | Advance
+    | LetAClockBeWrong
+    | CorrectTime
     | CompareEverything
     | Upkeep
 )

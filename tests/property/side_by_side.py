@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 
 import metering
+from tests.oracles.log_time import OracleTime
 from tests.oracles.usage import (
     Oracle,
     OracleEvent,
@@ -61,6 +62,7 @@ class SideBySide(TwoConnections):
         self.meters: dict[str, metering.Meter] = {}
         self.sent: list[Row] = []
         self.past: list[tuple[int, Span, Literal["hour", "day"], pa.Table]] = []
+        self.time = OracleTime()
 
     def play(self, history: does.History) -> None:
         for meter in history.meters:
@@ -73,6 +75,8 @@ class SideBySide(TwoConnections):
         self.operate(deed, number)
 
     def compare_position(self) -> None:
+        new = self.oracle.position - len(self.time.instants)
+        self.time.instants += [max(self.now, self.time.latest)] * new
         for connection in self.connections:
             assert connection.catch_up() == self.oracle.position
             assert connection.position == self.oracle.position
@@ -91,6 +95,17 @@ class SideBySide(TwoConnections):
                     self.compare_summaries(asked, connection)
         self.compare_events(connection, "", "", None)
         self.compare_reaggregations(connection)
+        self.compare_times(connection)
+
+    def compare_times(self, connection: int) -> None:
+        """What was known at a time is what was known at the last position by then."""
+        m = self.connections[connection]
+        known = sorted(set(self.time.instants))
+        for instant in {*known[:1], *known[-2:], *known[len(known) // 2 :][:1]}:
+            for at in (instant - MICROSECOND, instant):
+                position = self.time.position_at(at)
+                by_time = m.reaggregate(as_of=at, window="month")
+                assert by_time == m.reaggregate(as_of=position, window="month")
 
     def compare_reaggregations(self, connection: int) -> None:
         """Recomputed from the events, every customer has what was asked one by one."""
@@ -202,6 +217,8 @@ class SideBySide(TwoConnections):
         assert event.event_name == known.event_name
         assert event.identifier == (known.identifier or event.identifier)
         assert event.timestamp == known.timestamp
+        recorded = self.time.instants[known.position - 1 : known.position]
+        assert event.created in (recorded or [max(self.now, self.time.latest)])
         assert event.cancelled == known.cancelled
         assert payload.pop(meter.customer_key) == known.customer
         if meter.formula != "count":
@@ -242,6 +259,18 @@ class SideBySide(TwoConnections):
         renamed = meters.update(self.meters[operation.event_name].id, display_name=name)
 
         assert renamed.display_name == name
+
+    @operate.register
+    def _(self, operation: does.LetAClockBeWrong, connection: int) -> None:
+        del connection
+        self.let_the_clock_be_wrong(operation.by)
+
+    @operate.register
+    def _(self, operation: does.CorrectTime, connection: int) -> None:
+        to = self.correct_time(connection, self.time, operation.share)
+        if to is not None:
+            self.time.correct(to, self.now)
+            self.oracle.position += 1
 
     @operate.register
     def _(self, operation: does.Create, connection: int) -> None:

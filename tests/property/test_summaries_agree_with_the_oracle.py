@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ from tests.property.operations import (
     Cancel,
     CancelSent,
     CompareEverything,
+    CorrectTime,
     Create,
     Define,
     Fresh,
     History,
     Ingest,
+    LetAClockBeWrong,
     Operation,
     Rename,
     SetActive,
@@ -50,6 +53,7 @@ EVERY_OUTCOME = {
     "customer", "timestamp", "value", "payload",
     "no_meter", "archived_meter", "meter_event_no_customer_defined",
     "meter_event_invalid_value", "timestamp_too_far_in_past", "timestamp_in_future",
+    "time corrected",
 }  # fmt: skip
 
 
@@ -109,7 +113,12 @@ EVENTFUL = history_of(
     Upkeep(verb="reopen"),
     replace(A_BATCH, form="map reader", backfill=True),
     Upkeep(verb="rebuild"),
+    LetAClockBeWrong(by=timedelta(days=400)),
+    Create(item=sent("tokens", "3", 24 * 420)),
     Upkeep(verb="seal"),
+    Define(meter=replace(CALLS, event_name="defined by a wrong clock")),
+    CompareEverything(),
+    CorrectTime(share=Fraction(1, 2)),
     CompareEverything(),
     CancelSent(back=0),
     replace(A_BATCH, form="map reader", backfill=True),

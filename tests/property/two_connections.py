@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any, Self
 
 from hypothesis import strategies as st
 
 import metering
+from tests.oracles.log_time import OracleTime
 from tests.segment_places import places_of
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,7 @@ class TwoConnections:
         self._settings = {"clock": self.clock, **settings, **places_of(target)}
         self.connections = [self._connect(), self._connect()]
         self.reached: Counter[str] = Counter()
+        self._wrong_by = timedelta(0)
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +84,39 @@ class TwoConnections:
     def act(self, number: int, deed: Any) -> None:
         """Do anything but upkeep, and tell the oracle."""
         raise NotImplementedError(deed)
+
+    def let_the_clock_be_wrong(self, by: timedelta) -> None:
+        """Let what is recorded next be by a clock that is ahead."""
+        self.clock.advance(by)
+        self._wrong_by += by
+
+    def correct_time(
+        self, connection: int, time: OracleTime, share: Fraction
+    ) -> datetime | None:
+        """Set the clock right, and bring the log's time back, if it is ahead.
+
+        Args:
+            connection: which of them does it.
+            time: what is to be expected.
+            share: where between its bounds the right time is.
+
+        Returns:
+            The time that it is brought back to, which the oracle has to be told.
+        """
+        self.clock.advance(-self._wrong_by)
+        self._wrong_by = timedelta(0)
+        now = self.now
+        bounds = time.bounds(now)
+        start, end = bounds or (now, now)
+        to = start + int((end - start) // MICROSECOND * share) * MICROSECOND
+        made = self.connections[connection].log_time.repair(to)
+        assert made.was_wrong == (bounds is not None)
+        if bounds is None:
+            return None
+        assert made.after == time.position_at(now)
+        assert made.position == len(time.instants) + 1
+        self.reached["time corrected"] += 1
+        return to
 
     def assert_found(self, found: Callable[[], list[Any]], due: list[Any]) -> None:
         """Check what is found now, and when everything was sealed and made anew."""

@@ -203,24 +203,10 @@ class CreditsSideBySide(TwoConnections):
     def advance(self, by: timedelta) -> None:
         self.clock.advance(by)
 
-    def correct_time(self, connection: int, share: Fraction) -> None:
-        """Bring the log's time back to between its bounds, if it is ahead."""
-        store, now = self.connections[connection], self.now
-        bounds = self.oracle.time.bounds(now)
-        start, end = bounds or (now, now)
-        to = (
-            start
-            + ((end - start) // MICROSECOND * share.numerator)
-            // (share.denominator)
-            * MICROSECOND
-        )
-        made = store.log_time.repair(to)
-        assert made.was_wrong == (bounds is not None)
-        if bounds is not None:
-            assert made.after == self.oracle.time.position_at(now)
-            self.oracle.correct_time(to, now)
-            assert made.position == self.oracle.position
-            self.reached["time corrected"] += 1
+    def bring_time_back(self, connection: int, share: Fraction) -> None:
+        to = self.correct_time(connection, self.oracle.time, share)
+        if to is not None:
+            self.oracle.correct_time(to, self.now)
         self.compare_position()
 
     # What is compared.

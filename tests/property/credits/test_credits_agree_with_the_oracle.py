@@ -53,10 +53,10 @@ from tests.property.credits.strategies import (
     grant_drafts,
     invoice_drafts,
 )
+from tests.strategies import SHARES, WRONG_BY
 
 CONNECTIONS = st.integers(0, 1)
 RECENT = st.integers(0, 7)
-SHARES = st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(1)])
 DAY = timedelta(days=1)
 STEPS = 30
 STRIDE = 5
@@ -84,7 +84,6 @@ class CreditsMachine(RuleBasedStateMachine):
         self.both = self.stack.enter_context(CreditsSideBySide(target))
         self.named = 0
         self.steps = 0
-        self.wrong_by = timedelta(0)
 
     def teardown(self) -> None:
         with self.stack:
@@ -198,18 +197,15 @@ class CreditsMachine(RuleBasedStateMachine):
     def move_the_clock(self, by: timedelta) -> None:
         self.both.advance(by)
 
-    @rule(by=st.sampled_from([HOUR, 10 * HOUR, 400 * DAY]))
+    @rule(by=WRONG_BY)
     def let_a_clock_be_wrong(self, by: timedelta) -> None:
         """What is recorded next is by a wrong time."""
-        self.both.advance(by)
+        self.both.let_the_clock_be_wrong(by)
         self.both.create(0, NewGrant(customer=CUSTOMERS[0], currency="usd", amount=1))
-        self.wrong_by += by
 
     @rule(connection=CONNECTIONS, share=SHARES)
     def correct_the_time(self, connection: int, share: Fraction) -> None:
-        self.both.advance(-self.wrong_by)
-        self.wrong_by = timedelta(0)
-        self.both.correct_time(connection, share)
+        self.both.bring_time_back(connection, share)
 
     @rule(connection=CONNECTIONS, rebuilds=st.booleans())
     def restart(self, connection: int, *, rebuilds: bool) -> None:
@@ -355,10 +351,9 @@ def live_through_a_wrong_time(both: CreditsSideBySide) -> None:
         0, NewGrant(customer=other, currency="usd", amount=7, expires_at=expires_at)
     )
     invoice = replace(invoice_of("in_5", 2), customer=other)
-    both.advance(400 * DAY)
+    both.let_the_clock_be_wrong(400 * DAY)
     both.apply(0, invoice)
-    both.advance(-400 * DAY)
-    both.correct_time(1, Fraction(1, 2))
+    both.bring_time_back(1, Fraction(1, 2))
     both.apply(1, invoice, replaces=True)
     both.apply(0, invoice, replaces=True)
 
