@@ -135,7 +135,7 @@ class TimeRepairing:
         insert_correction(self._connection, Correction.of(fact, commit.first_position))
         facts = read_facts(self._connection, 0, commit.last_position)
         self._fold.rebuild(self._connection, facts, is_repair=False)
-        bring_back(self._connection, fact.corrected_to, real)
+        bring_back(self._connection, real)
 
 
 class TimeRepairs:

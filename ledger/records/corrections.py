@@ -2,9 +2,10 @@
 
 Since what lies there goes by the real time, only releases before that left any of it, or
 a machine whose clock was wrong. No instant there is later than the real time but an end
-that was given: of a lease, a wait, a session. So whatever is later is wrong. It becomes
-the instant that the log is corrected to, and ends move with their beginnings. Secrets
-are bound to their instants and stay. What was forgotten too early stays forgotten.
+that was given: of a lease, a wait, a session. So whatever is later is wrong, and becomes
+the real time: earlier, a request could be forgotten that is sent again yet. Ends move
+with their beginnings. Secrets are bound to their instants and stay. What was forgotten
+too early stays forgotten.
 """
 
 from sqlalchemy import Column, Connection, exists, or_, select, update
@@ -36,26 +37,25 @@ _LONGEST_LEASE = 3_600_000_000
 _delivery, _attempt = webhook_delivery.c, webhook_attempt.c
 
 
-def bring_back(connection: Connection, to: int, real: int) -> None:
+def bring_back(connection: Connection, real: int) -> None:
     """Bring back every instant beside the log that is beyond the real time.
 
     Args:
         connection: holds the write lock.
-        to: the instant that the log is corrected to, microseconds since 1970 UTC.
-        real: the real time, as that.
+        real: the real time, microseconds since 1970 UTC.
     """
-    _bring_deliveries_back(connection, to, real)
+    _bring_deliveries_back(connection, real)
     is_wrong = meter_event_session.c.created > real
     life = meter_event_session.c.expires_at - meter_event_session.c.created
     connection.execute(
-        update(meter_event_session).where(is_wrong).values(expires_at=to + life)
+        update(meter_event_session).where(is_wrong).values(expires_at=real + life)
     )
     for column in _BEGINNINGS:
-        changed = update(column.table).where(column > real).values({column: to})
+        changed = update(column.table).where(column > real).values({column: real})
         connection.execute(changed)
 
 
-def _bring_deliveries_back(connection: Connection, to: int, real: int) -> None:
+def _bring_deliveries_back(connection: Connection, real: int) -> None:
     """Let deliveries that wait because of a wrong time be due, and end its leases."""
     was_wrong = exists(
         select(_attempt.attempt).where(
@@ -73,7 +73,9 @@ def _bring_deliveries_back(connection: Connection, to: int, real: int) -> None:
             or_(_delivery.attempts == 0, was_wrong),
         )
         # Those as well that were given up because days seemed to have passed.
-        .values(state=DeliveryState.PENDING.value, next_attempt_at=to)
+        .values(state=DeliveryState.PENDING.value, next_attempt_at=real)
     )
     is_beyond = webhook_outbox.c.claimed_until > real + _LONGEST_LEASE
-    connection.execute(update(webhook_outbox).where(is_beyond).values(claimed_until=to))
+    connection.execute(
+        update(webhook_outbox).where(is_beyond).values(claimed_until=real)
+    )

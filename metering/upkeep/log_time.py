@@ -19,12 +19,13 @@ from metering.arguments.clock import (
     SystemClock,
     at_microseconds,
     at_or_none,
+    system_time,
 )
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, instant
 from metering.bodies import ResourceObject
 from metering.errors import InvalidRequestError
-from metering.store.engine import Engine, now_of
+from metering.store.engine import Engine
 
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
@@ -183,10 +184,11 @@ def _real_time(engine: Engine, view: TimeView) -> int:
 
 
 def _latest_real_time(engine: Engine, view: TimeView) -> int:
-    """Return the real time, which an injected clock may be ahead of but not behind."""
+    """Return the real time; an injected clock may be ahead of it, but not behind."""
     server = view.server_time()
-    real = now_of(SystemClock()) if server is None else server
-    return max(real, _real_time(engine, view))
+    real = system_time() if server is None else server
+    is_injected = not isinstance(engine.clock, SystemClock)
+    return max(real, engine.now()) if is_injected else real
 
 
 def _check(

@@ -67,6 +67,7 @@ class SideBySide(TwoConnections):
     def play(self, history: does.History) -> None:
         for meter in history.meters:
             self.act(0, does.Define(meter=meter))
+            self.compare_position()
         for number, operation in history.steps:
             self.do(number, operation)
             self.compare_position()

@@ -1,7 +1,10 @@
 """A clock that was a year ahead spoils the log's time, and a correction brings it back."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -427,3 +430,33 @@ def test_a_clock_that_is_behind_the_log_can_repair_it(connect: Connect) -> None:
     assert created.created < right + HOUR
     assert store.verify().problems == ()
     assert [as_of(store, right), as_of(store, metering.SystemClock().now())] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "DELETE FROM log_correction",
+        "UPDATE log_correction SET corrected_to = corrected_to + 1",
+        'UPDATE log_correction SET "after" = 0',
+        "UPDATE log_correction SET position = position - 1",
+    ],
+)
+def test_a_correction_that_was_tampered_with_is_found_and_rebuilt(
+    tmp_path: Path, tampering: str
+) -> None:
+    target = tmp_path / "usage"
+    with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
+        create_meter(store)
+        with metering.connect(target, clock=metering.FixedClock(NOW + YEAR)) as wrong:
+            grant(wrong, 500)
+        store.log_time.repair(NOW)
+    with closing(sqlite3.connect(target / "log.db")) as connection, connection:
+        connection.execute(tampering)
+
+    with metering.connect(target, clock=metering.FixedClock(NOW)) as store:
+        problems = store.verify().problems
+        store.rebuild()
+
+        assert any("log_correction" in problem for problem in problems)
+        assert store.verify().problems == ()
+        assert balance(store) == {"usd": (500, 500)}
