@@ -135,7 +135,8 @@ class Evaluator:
             checkpoint = seen.checkpoint()
             if checkpoint is None:
                 raise StoreDamagedError("table alert_checkpoint", "it has no row")
-            if checkpoint < max(self._checkpoint or 0, pending.checkpoint):
+            relied_on = (self._checkpoint, pending.checkpoint)
+            if any(each is not None and checkpoint < each for each in relied_on):
                 return None
             up_to = pending.position
             recorded = [each for each in found if each[1].event_position > checkpoint]

@@ -44,7 +44,7 @@ class Pending:
         cancellations: by position; some may be part of `before`.
         after: usage with all of it.
         checkpoint: that of alerts, when the holder began; a lower one now says that it
-            was set back since.
+            was set back since. None where nothing is relied on that it says.
         generation: of the holder; evaluation of an earlier one changes nothing.
         is_whole: whether nothing is missing; else the log is to be read.
     """
@@ -53,7 +53,7 @@ class Pending:
     events: tuple[tuple[int, Held], ...]
     cancellations: Mapping[int, MeterEventCancelled]
     after: UsageView
-    checkpoint: int
+    checkpoint: int | None
     generation: int
     is_whole: bool
 
@@ -80,7 +80,7 @@ class PendingUsage:
         self._before: dict[str, UsageView] = {}
         self._events: list[tuple[int, Held]] = []
         self._cancellations: dict[int, MeterEventCancelled] = {}
-        self._checkpoint = 0
+        self._checkpoint: int | None = None
         self._generation = 0
         self._is_whole = True
         self._has_credit_alerts = False
@@ -123,7 +123,7 @@ class PendingUsage:
             self._generation += 1
             # More may be sealed than was evaluated, if the checkpoint was lost.
             self._is_whole = checkpoint is None or checkpoint >= sealed.position
-            self._checkpoint = checkpoint or 0
+            self._checkpoint = checkpoint
             for watch in seen.watches(sealed.position):
                 self._begin(watch.alert.alert_id)
 

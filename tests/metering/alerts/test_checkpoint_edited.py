@@ -69,6 +69,13 @@ def test_a_checkpoint_where_no_commit_ends_is_found(
     (problem,) = store.verify().problems
 
     assert f"column position: {position} is stored, and no commit" in problem
+    # An evaluation ends all the same, and doubles nothing.
+    reaching = use(store, "7", "cus_2")
+    triggered(store)
+    store.rebuild()
+    assert [customer for customer, _, _ in triggered(store)] == ["cus_1", "cus_2"]
+    assert triggered(store)[-1][1] == reaching
+    assert store.verify().ok
 
 
 @pytest.mark.dialect
