@@ -115,9 +115,14 @@ class UsageAppends:
         """
         latest = self._intake.head.facts_position
         if any(draft.facts_position != latest for draft in drafts):
+            known = self._intake.meters_position
             # Before the lock is taken, even where nothing was taken in so far. What
             # others commit later shows at the head.
             latest = self._catch_up().facts_position
+            if latest < known:
+                # Or every draft would be stale, however often it is checked.
+                reason = f"its head says {latest}, and a meter changed at {known}"
+                raise LogDamagedError(latest, reason)
         since = self._intake.meters_position
         are_current = [since <= draft.facts_position <= latest for draft in drafts]
         current = list(compress(drafts, are_current))

@@ -56,6 +56,7 @@ from metering.usage.meter_events import MeterEvents
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
+from metering.webhooks.restoring import restore_outbox
 
 if TYPE_CHECKING:
     # HTTP takes a while to load, and only deliveries need it.
@@ -345,7 +346,10 @@ class Metering:
         return run_query(self._engine.recorded(), query, memory=memory, timeout=timeout)
 
     def rebuild(self, progress: StepCallback | None = None) -> None:
-        """Rebuild every projection from the log; answers stay the same.
+        """Rebuild everything that follows from the log; answers stay the same.
+
+        Alerts are evaluated anew from the first one on, and what the log says is to be
+        sent to webhook endpoints is enqueued where it is not; nothing happens twice.
 
         Args:
             progress: is called with the position reached and the last one.
@@ -353,6 +357,7 @@ class Metering:
         self._engine.log.rebuild(progress)
         self._engine.catalog.forget()
         self._engine.evaluator.restart()
+        restore_outbox(self._engine)
 
     def verify(
         self,

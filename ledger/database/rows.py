@@ -79,6 +79,22 @@ class RowsByKey(dict[KeyT, ValueT]):
         raise missing_row(self._table, key)
 
 
+def without_null(row: Row[Any], *columns: Column[Any]) -> Row[Any]:
+    """Return a row of these columns, of which none is NULL.
+
+    A definition that was edited lets NULL in where no release writes it.
+
+    Raises:
+        StoreDamagedError: one is.
+    """
+    if None in tuple(row):
+        for column, value in zip(columns, row, strict=True):
+            if value is None:
+                place = f"table {column.table.name}, column {column.name}"
+                raise StoreDamagedError(place, "it is NULL")
+    return row
+
+
 def missing_row(table: Table, key: object) -> StoreDamagedError:
     """Return the error of a row that others name, and that is not there."""
     return StoreDamagedError(f"table {table.name}", f"the row {key!r} is missing")
@@ -86,6 +102,9 @@ def missing_row(table: Table, key: object) -> StoreDamagedError:
 
 class RowFormat(Generic[ValueT]):
     """Reads and writes values of a class as rows of a table.
+
+    Attributes:
+        table: of the rows.
 
     Args:
         table: has a column for each attribute, and may have more.
@@ -111,7 +130,7 @@ class RowFormat(Generic[ValueT]):
         self._codecs = [
             (at, codecs[name]) for at, name in enumerate(self._names) if name in codecs
         ]
-        self._table = table
+        self.table = table
         self._required = [
             at
             for at, name in enumerate(self._names)
@@ -139,9 +158,9 @@ class RowFormat(Generic[ValueT]):
     def _damaged(self, row: Row[Any], name: str, reason: str) -> StoreDamagedError:
         key = [
             f"{each.name} = {row[self._columns.index(each.name)]!r}"
-            for each in self._table.primary_key
+            for each in self.table.primary_key
         ]
-        place = f"table {self._table.name}, row {', '.join(key)}, column {name}"
+        place = f"table {self.table.name}, row {', '.join(key)}, column {name}"
         return StoreDamagedError(place, reason)
 
     def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:

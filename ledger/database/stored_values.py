@@ -27,6 +27,35 @@ def stored_rows(connection: Connection, table: Table) -> Iterator[Sequence[Any]]
         yield from map(tuple, connection.execute(streamed))
 
 
+def damaged_values(
+    connection: Connection, table: Table
+) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Yield the values of a table that no release writes: of other types, or NULL.
+
+    Returns:
+        For each its row's primary key, its column, and what is wrong with it.
+    """
+    kinds = [each.type.python_type for each in table.columns]
+    names = [each.name for each in table.columns]
+    keys = [names.index(each.name) for each in table.primary_key]
+    for row in stored_rows(connection, table):
+        for column, kind, value in zip(table.columns, kinds, row, strict=True):
+            if type(value) is kind or (value is None and column.nullable):
+                continue
+            key = {names[at]: row[at] for at in keys}
+            reason = "it is NULL" if value is None else f"it is {value!r:.60}"
+            yield key, column.name, f"{reason}, and should be of type {kind.__name__}"
+
+
+def damaged_pages(connection: Connection) -> list[str]:
+    """Return what SQLite finds wrong with the pages of its file, and with indexes."""
+    if connection.dialect.name != "sqlite":
+        return []
+    checked = connection.exec_driver_sql("PRAGMA integrity_check(20)")
+    with _any_text(connection):
+        return [str(line) for (line,) in checked if line != "ok"]
+
+
 def missing_parts(connection: Connection, table: Table) -> list[str]:
     """Return what a stored table lacks of its definition, such as ``column name``."""
     found = inspect(connection)

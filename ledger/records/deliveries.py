@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select, update
 
 from ledger.database.bulk import is_among
 from ledger.database.keysets import MergedPositions, PositionColumn
@@ -29,6 +29,7 @@ LONGEST_WAIT = 24 * 3600 * 1_000_000
 """No attempt is put off by more, in microseconds, unless a clock was wrong."""
 
 _delivery = webhook_delivery.c
+_HAS_SUCCEEDED = webhook_attempt.c.status_code.between(200, 299)
 
 
 class DeliveryState(enum.Enum):
@@ -74,7 +75,7 @@ class DeliveryAttempt:
 
 
 DELIVERIES = RowFormat(webhook_delivery, Delivery, {"state": enum_codec(DeliveryState)})
-_ATTEMPTS = RowFormat(webhook_attempt, DeliveryAttempt)
+ATTEMPTS = RowFormat(webhook_attempt, DeliveryAttempt)
 
 
 @cache
@@ -146,7 +147,39 @@ class Deliveries:
             )
         )
         if known.rowcount == 1:
-            self._connection.execute(insert(webhook_attempt), _ATTEMPTS.named(attempt))
+            self._connection.execute(insert(webhook_attempt), ATTEMPTS.named(attempt))
+
+    def take_up_attempts(self, event_ids: Sequence[str]) -> None:
+        """Count the attempts of deliveries that know of none, and whether one succeeded."""
+        attempt = webhook_attempt.c
+        rows = self._connection.execute(
+            select(
+                attempt.endpoint_id,
+                attempt.event_id,
+                func.max(attempt.attempt).label("attempts"),
+                func.max(
+                    case((_HAS_SUCCEEDED, attempt.attempted_at), else_=None)
+                ).label("delivered_at"),
+            )
+            .where(
+                attempt.endpoint_id.in_(select(webhook_outbox.c.endpoint_id)),
+                is_among(self._connection, attempt.event_id, event_ids),
+            )
+            .group_by(attempt.endpoint_id, attempt.event_id)
+        ).all()
+        for row in rows:
+            is_it = (
+                _delivery.endpoint_id == row.endpoint_id,
+                _delivery.event_id == row.event_id,
+                IS_FIRST,
+            )
+            known: dict[str, object] = {"attempts": row.attempts}
+            if row.delivered_at is not None:
+                known["state"] = DeliveryState.DELIVERED.value
+                known["delivered_at"] = row.delivered_at
+            self._connection.execute(
+                update(webhook_delivery).where(*is_it).values(known)
+            )
 
     def backlog(self) -> tuple[int, int | None]:
         """Return how much is to be delivered, and when the oldest of it was enqueued."""
@@ -254,5 +287,5 @@ class Deliveries:
         )
         found: dict[str, list[DeliveryAttempt]] = {}
         for row in rows:
-            found.setdefault(row.event_id, []).append(_ATTEMPTS.read(row))
+            found.setdefault(row.event_id, []).append(ATTEMPTS.read(row))
         return found

@@ -57,7 +57,7 @@ class StoredKey:
     revoked_at: int | None
 
 
-_KEYS = RowFormat(
+KEYS = RowFormat(
     api_key, StoredKey, {"scopes": WORDS, "is_restricted": FLAG, "livemode": FLAG}
 )
 
@@ -74,11 +74,11 @@ class StoredKeys:
     def all(self) -> list[StoredKey]:
         """Return all keys, the newest first."""
         newest_first = select(api_key).order_by(_key.created.desc(), _key.key_id)
-        return [_KEYS.read(row) for row in self._connection.execute(newest_first)]
+        return [KEYS.read(row) for row in self._connection.execute(newest_first)]
 
     def add(self, key: StoredKey) -> None:
         """Add a key."""
-        self._connection.execute(insert(api_key), _KEYS.named(key))
+        self._connection.execute(insert(api_key), KEYS.named(key))
 
     def revoke(self, key_id: str, revoked_at: int) -> None:
         """Revoke a key; one that is revoked already keeps its time."""

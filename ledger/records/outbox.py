@@ -17,17 +17,19 @@ finds its lease taken over stops. A lease or an attempt that lies further ahead 
 is made was written by a clock that was wrong, and is over or due.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
 
 from ledger.commits import read_head
 from ledger.database.bulk import insert_rows, is_among
+from ledger.database.rows import without_null
 from ledger.records.deliveries import (
     DELIVERIES,
     LONGEST_WAIT,
+    Deliveries,
     Delivery,
     DeliveryState,
 )
@@ -159,12 +161,9 @@ class Outbox:
 
     def cursors(self) -> dict[str, int]:
         """Return up to which position deliveries are enqueued, by endpoint."""
-        return {
-            each.endpoint_id: each.position
-            for each in self.connection.execute(_CURSORS)
-        }
+        return self._cursors(_CURSORS)
 
-    def enqueue(self, events: Iterable[OutgoingEvent], up_to: int, now: int) -> int:
+    def enqueue(self, events: Sequence[OutgoingEvent], up_to: int, now: int) -> int:
         """Add the deliveries that another process has not added, and return how many.
 
         Args:
@@ -173,14 +172,10 @@ class Outbox:
             now: the instant.
         """
         cursors = self._lock_cursors()
-        added = self._add(
-            [
-                (endpoint_id, event)
-                for event in events
-                for endpoint_id in event.endpoint_ids
-                # The endpoint may be deleted, or another worker have been faster.
-                if cursors.get(endpoint_id, event.position) < event.position
-            ],
+        # The endpoint may be deleted, or another worker have been faster.
+        added = self._add_absent(
+            events,
+            lambda to, event: cursors.get(to, event.position) < event.position,
             now,
         )
         self.connection.execute(
@@ -189,6 +184,59 @@ class Outbox:
             .values(position=up_to)
         )
         return added
+
+    def add_missing(self, events: Sequence[OutgoingEvent], now: int) -> int:
+        """Add the deliveries that are not there, and return how many.
+
+        Also what is sent, where only that is missing. A delivery whose attempts are there
+        goes on from them.
+        """
+        known = self._lock_cursors()
+        self._add_events(events, now)
+        added = self._add_absent(events, lambda to, _: to in known, now)
+        if added:
+            Deliveries(self.connection).take_up_attempts([e.event_id for e in events])
+        return added
+
+    def keys_at(self, positions: Sequence[int]) -> dict[tuple[str, int, int], str]:
+        """Return the deliveries at some positions: their keys, with the events' ids."""
+        wanted = select(
+            _delivery.endpoint_id,
+            _delivery.position,
+            _delivery.number,
+            _delivery.event_id,
+        ).where(
+            _delivery.endpoint_id.in_(select(_outbox.endpoint_id)),
+            is_among(self.connection, _delivery.position, sorted(set(positions))),
+        )
+        rows = self.connection.execute(wanted)
+        return {tuple(row[:3]): row.event_id for row in rows}
+
+    def reached(self) -> dict[str, int]:
+        """Return the last positions of facts of which deliveries are, by endpoint."""
+        wanted = (
+            select(_delivery.endpoint_id, func.max(_delivery.position).label("last"))
+            .where(_delivery.number < _APART)
+            .group_by(_delivery.endpoint_id)
+        )
+        return {row.endpoint_id: row.last for row in self.connection.execute(wanted)}
+
+    def give_cursors(self, endpoint_ids: Sequence[str]) -> None:
+        """Give endpoints a cursor that have none, and take it from those that are gone."""
+        known = self._lock_cursors()
+        for each in sorted(set(endpoint_ids) - known.keys()):
+            self.open(each)
+        for each in sorted(known.keys() - set(endpoint_ids)):
+            self.remove(each)
+
+    def set_cursors(self, up_to: int) -> None:
+        """Move every cursor to a position, unless it has gone on from there since."""
+        self._lock_cursors()
+        end = read_head(self.connection).position
+        is_wrong = or_(_outbox.position < up_to, _outbox.position > end)
+        self.connection.execute(
+            update(webhook_outbox).where(is_wrong).values(position=up_to)
+        )
 
     def enqueue_apart(self, events: Iterable[OutgoingEvent], now: int) -> int:
         """Add deliveries of events of no fact; return how many.
@@ -255,10 +303,12 @@ class Outbox:
 
     def _lock_cursors(self) -> dict[str, int]:
         """Lock the rows of all endpoints, in one order, and return their cursors."""
-        locking = _CURSORS.order_by(_outbox.endpoint_id).with_for_update()
-        return {
-            each.endpoint_id: each.position for each in self.connection.execute(locking)
-        }
+        return self._cursors(_CURSORS.order_by(_outbox.endpoint_id).with_for_update())
+
+    def _cursors(self, wanted: Select[Any]) -> dict[str, int]:
+        columns = _outbox.endpoint_id, _outbox.position
+        rows = self.connection.execute(wanted)
+        return dict(map(tuple, (without_null(row, *columns) for row in rows)))
 
     def _first_free_number(self, position: int) -> int:
         """Return a number for an event of no fact, beyond those of any fact's."""
@@ -271,19 +321,41 @@ class Outbox:
         last = self.connection.execute(wanted).scalar()
         return _APART if last is None else int(last) + 1
 
+    def _add_absent(
+        self,
+        events: Sequence[OutgoingEvent],
+        is_wanted: Callable[[str, OutgoingEvent], bool],
+        now: int,
+    ) -> int:
+        """Add the wanted deliveries, but for those that a cursor has moved back before."""
+        there = self.keys_at([each.position for each in events])
+        return self._add(
+            [
+                (to, event)
+                for event in events
+                for to in event.endpoint_ids
+                if is_wanted(to, event)
+                and (to, event.position, event.number) not in there
+            ],
+            now,
+        )
+
     def _add(self, wanted: Sequence[tuple[str, OutgoingEvent]], now: int) -> int:
-        if wanted:
-            bodies = {event.event_id: event.body for _, event in wanted}
-            known = set(self._known_events(list(bodies)))
-            added = [
-                (event_id, now, body)
-                for event_id, body in bodies.items()
-                if event_id not in known
-            ]
-            rows = [_delivery_row(*each, now) for each in wanted]
-            insert_rows(self.connection, webhook_event, added)
-            insert_rows(self.connection, webhook_delivery, rows)
+        self._add_events([event for _, event in wanted], now)
+        rows = [_delivery_row(*each, now) for each in wanted]
+        insert_rows(self.connection, webhook_delivery, rows)
         return len(wanted)
+
+    def _add_events(self, events: Iterable[OutgoingEvent], now: int) -> None:
+        """Add the events that are not there."""
+        bodies = {event.event_id: event.body for event in events}
+        known = set(self._known_events(list(bodies)))
+        added = [
+            (event_id, now, body)
+            for event_id, body in bodies.items()
+            if event_id not in known
+        ]
+        insert_rows(self.connection, webhook_event, added)
 
     def _known_events(self, event_ids: Sequence[str]) -> Iterable[str]:
         wanted = select(_event.event_id)

@@ -139,13 +139,13 @@ class Refusals:
             key = (*window.values(), meter_id, each.code)
             is_it = tuple_(*stream_error.primary_key) == key
             taking = delete(stream_error).where(is_it).returning(stream_error)
-            known = [_ERRORS.read(row) for row in self._connection.execute(taking)]
+            known = [ERRORS.read(row) for row in self._connection.execute(taking)]
             total = ErrorsOfCode(
                 code=each.code,
                 error_count=sum(one.error_count for one in (*known, each)),
                 samples=sum((one.samples for one in (*known, each)), ()),
             )
-            row = _ERRORS.row(total, meter_id=meter_id, **window)
+            row = ERRORS.row(total, meter_id=meter_id, **window)
             self._connection.execute(insert(stream_error).values(row))
 
     def has_ended_window(self, now: int) -> bool:
@@ -174,13 +174,13 @@ class Refusals:
                 meter_id=meter_id,
                 window_start=start,
                 window_end=start + WINDOW,
-                error_types=tuple(map(_ERRORS.read, of_report)),
+                error_types=tuple(map(ERRORS.read, of_report)),
             )
             for (start, livemode, meter_id), of_report in groupby(
                 rows, lambda row: (row.window_start, row.livemode, row.meter_id)
             )
         ]
-        insert_rows(self._connection, error_report, list(map(_REPORTS.row, made)))
+        insert_rows(self._connection, error_report, list(map(REPORTS.row, made)))
         self._connection.execute(delete(stream_error).where(has_ended))
         self._connection.execute(
             delete(error_report).where(_report.window_end <= now - REPORTS_KEPT)
@@ -198,7 +198,7 @@ class Refusals:
                 _report.window_end > now - REPORTS_KEPT,
             )
         ).one_or_none()
-        return None if row is None else _REPORTS.read(row)
+        return None if row is None else REPORTS.read(row)
 
     def reports(
         self,
@@ -227,7 +227,7 @@ class Refusals:
             before=_place(older_than),
             after=_place(newer_than),
         )
-        return [_REPORTS.read(row) for row in rows]
+        return [REPORTS.read(row) for row in rows]
 
 
 def _place(report: StoredReport | None) -> tuple[int, str] | None:
@@ -255,8 +255,8 @@ def _types(written: str) -> tuple[ErrorsOfCode, ...]:
     )
 
 
-_ERRORS = RowFormat(stream_error, ErrorsOfCode, {"samples": Codec(_written, _samples)})
-_REPORTS = RowFormat(
+ERRORS = RowFormat(stream_error, ErrorsOfCode, {"samples": Codec(_written, _samples)})
+REPORTS = RowFormat(
     error_report,
     StoredReport,
     {"livemode": FLAG, "error_types": Codec(_written_types, _types)},

@@ -51,7 +51,7 @@ class StoredSession:
     expires_at: int
 
 
-_SESSIONS = RowFormat(meter_event_session, StoredSession, {"livemode": FLAG})
+SESSIONS = RowFormat(meter_event_session, StoredSession, {"livemode": FLAG})
 
 
 class StoredSessions:
@@ -70,7 +70,7 @@ class StoredSessions:
                 _session.expires_at < session.created - _KEPT
             )
         )
-        row = _SESSIONS.named(session)
+        row = SESSIONS.named(session)
         self._connection.execute(insert(meter_event_session), row)
 
     def with_digests(self, digests: Sequence[bytes]) -> list[StoredSession]:
@@ -80,4 +80,4 @@ class StoredSessions:
             .where(_session.digest.in_(digests))
             .order_by(_session.session_id)
         )
-        return [_SESSIONS.read(row) for row in rows]
+        return [SESSIONS.read(row) for row in rows]

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from ledger.database.rows import without_null
 from ledger.entries import CommitKind
 from ledger.schema import log_commit, log_head, log_sealing, log_segment
 from ledger.segments.entry import Segment
@@ -85,6 +86,7 @@ def end_segments(connection: Connection, names: Collection[str]) -> None:
 
 
 def _segment(row: Row[Any]) -> Segment:
+    without_null(row, *log_segment.columns)
     return Segment(
         name=row.name,
         after=row.after,

@@ -34,7 +34,7 @@ from metering.store.engine import Engine
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.resources import DeliveryReceipt
-from metering.webhooks.retry_schedule import next_attempt
+from metering.webhooks.retry_schedule import KEPT, next_attempt
 from metering.webhooks.sending import EndpointAnswer, Sender, sender_of
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint
@@ -43,9 +43,6 @@ from projections.webhooks.queries import EndpointQueries
 LANES = 16
 _GONE = 410
 _SECOND = 1_000_000
-# https://docs.stripe.com/api/events
-KEPT = 30 * 24 * 3600 * _SECOND
-"""For how long what was sent is kept, in microseconds."""
 _FORGOTTEN_AT_A_TIME = 1_000
 _BACKOFF = Backoff(first_seconds=0.1, longest_seconds=30.0)
 _SECONDS_BETWEEN_LOOKS = 600.0

@@ -6,23 +6,14 @@ moves the endpoints' cursors. Which endpoints receive an event depends on what t
 when it happened, and not on when this runs.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import islice
-
-import msgspec
 
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
-from metering.bodies import body_of, encoded
 from metering.store.engine import NEVER_LOOKED, Engine
 from metering.stream.error_reports import make_reports
-from metering.webhooks.resources import EventType
-from metering.webhooks.snapshots import TYPES_OF, Snapshots
-from projections.credits.queries import CreditQueries
+from metering.webhooks.outgoing import Outgoing
 from projections.kernels.credits.grants import Grant
-from projections.kernels.endpoints import Endpoint
-from projections.schema import RecordedFact
 from projections.webhooks.queries import (
     EndpointQueries,
     Past,
@@ -30,8 +21,6 @@ from projections.webhooks.queries import (
     last_expiry_seen,
 )
 
-_FACTS_AT_A_TIME = 1_000
-_EVENTS_AT_A_TIME = 1_000
 _LAPSES_AT_A_TIME = 1_000
 
 
@@ -107,91 +96,10 @@ def enqueue(engine: Engine) -> int:
         if after >= head.facts_position:
             is_behind = Outbox(connection).is_holding_back()
             return _add(engine, [], head.position) if is_behind else 0
-        past = Past(connection)
-        wanted = _Wanting(
-            [
-                past.endpoint(each, starts[each.endpoint_id], head.position)
-                for each in found
-                if starts[each.endpoint_id] < head.position
-            ],
-            starts,
-        )
-        snapshots = Snapshots(
-            past,
-            CreditQueries(connection),
-            epoch=head.epoch,
-            livemode=engine.settings.livemode,
-        )
-        facts = filter(wanted.may_want, past.facts(after, head.position))
-        waiting: list[OutgoingEvent] = []
-        while portion := list(islice(facts, _FACTS_AT_A_TIME)):
-            snapshots.read_ahead(portion)
-            for recorded in portion:
-                waiting += _events(snapshots, wanted, recorded)
-                if len(waiting) >= _EVENTS_AT_A_TIME:
-                    added += _add(engine, waiting, recorded[0])
-                    waiting = []
-        added += _add(engine, waiting, head.position)
+        outgoing = Outgoing(Past(connection), head, engine.settings.livemode)
+        for up_to, events in outgoing.events(found, starts):
+            added += _add(engine, events, up_to)
     return added
-
-
-class _Wanting:
-    """Which endpoints wanted which events, when they happened.
-
-    Args:
-        endpoints: the versions of each, in order, from its start on.
-        starts: the positions up to which deliveries are enqueued, by endpoint.
-    """
-
-    def __init__(
-        self, endpoints: Sequence[Sequence[Endpoint]], starts: dict[str, int]
-    ) -> None:
-        self._endpoints = endpoints
-        self._starts = starts
-
-    def may_want(self, recorded: RecordedFact) -> bool:
-        """Whether any endpoint may want an event of a fact."""
-        types: frozenset[EventType] = TYPES_OF.get(type(recorded[2]), frozenset())
-        return any(self.of(each, recorded[0]) for each in types)
-
-    def of(self, event_type: str, position: int) -> tuple[str, ...]:
-        """Return the endpoints that want an event of a type at a position."""
-        return tuple(
-            then.endpoint_id
-            for then in (_at(each, position) for each in self._endpoints)
-            if then.is_enabled
-            and then.wants(event_type)
-            and self._starts[then.endpoint_id] < position
-        )
-
-
-def _at(versions: Sequence[Endpoint], position: int) -> Endpoint:
-    """Return the version of an endpoint at a position."""
-    if len(versions) == 1:
-        return versions[0]
-    index = bisect_right(versions, position, key=lambda each: each.changed)
-    return versions[max(index - 1, 0)]
-
-
-def _events(
-    snapshots: Snapshots, wanted: _Wanting, recorded: RecordedFact
-) -> list[OutgoingEvent]:
-    made = []
-    for place, event in snapshots.of(recorded):
-        endpoint_ids = wanted.of(event.type, place.position)
-        if endpoint_ids:
-            sent = msgspec.structs.replace(event, pending_webhooks=len(endpoint_ids))
-            made.append(
-                OutgoingEvent(
-                    position=place.position,
-                    number=place.number,
-                    event_id=event.id,
-                    event_type=event.type,
-                    body=encoded(body_of(sent)),
-                    endpoint_ids=endpoint_ids,
-                )
-            )
-    return made
 
 
 def _add(engine: Engine, events: Sequence[OutgoingEvent], up_to: int) -> int:

@@ -13,6 +13,9 @@ LONGEST_DELAY = 4 * 3600 * _SECOND
 GIVE_UP_AFTER = 3 * 24 * 3600 * _SECOND
 ATTEMPTS_LEAST = 6
 ATTEMPTS_MOST = 40
+# https://docs.stripe.com/api/events
+KEPT = 30 * 24 * 3600 * _SECOND
+"""For how long what was sent is kept, in microseconds."""
 _FACTOR = 4
 _JITTER = 0.25
 

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.bulk import is_among
-from ledger.database.rows import RowsByKey
+from ledger.database.rows import RowsByKey, without_null
 from ledger.facts.instants import Correction
 from projections.alerts.tables import (
     CHECKPOINT_ID,
@@ -236,7 +236,10 @@ class AlertQueries:
             credit_alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID
         )
         row = self.connection.execute(wanted).first()
-        return None if row is None else Occurrence(row.recorded_at, row.position)
+        if row is None:
+            return None
+        without_null(row, *credit_alert_checkpoint.columns)
+        return Occurrence(row.recorded_at, row.position)
 
     def move_credit_checkpoint(self, place: Occurrence) -> None:
         """Move the checkpoint of alerts on credits, which never goes back."""

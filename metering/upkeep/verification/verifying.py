@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from ledger.commits import count_beyond, log_time, read_head
 from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
+from ledger.records.damage import damage
 from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from metering.arguments.refusals import invalid
@@ -18,6 +19,7 @@ from metering.upkeep.verification.alerts import (
 )
 from metering.upkeep.verification.chain import Chain, problems_beyond
 from metering.upkeep.verification.identifiers import TailIdentifiers
+from metering.upkeep.verification.outbox import problems_of_outbox
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
 from metering.upkeep.verification.segments import (
     CatalogLabels,
@@ -45,6 +47,7 @@ def verify(
             head, time = read_head(connection), log_time(connection)
             checkpoints = checkpoint_rows(connection)
             beyond = count_beyond(connection, head.position)
+            beside = list(damage(connection))
             refolding = closing.enter_context(refolded(connection))
         segments = engine.log.history.segments()
         replay = _Replay(
@@ -53,7 +56,7 @@ def verify(
             segments,
             AlertsBefore(checkpoints=checkpoints, time=time),
         )
-        problems = problems_beyond(head, beyond)
+        problems = beside + problems_beyond(head, beyond)
         problems += problems_of_sealing(head, segments, engine.log.head())
         problems += problems_of_time(engine)
         problems += [p for each in segments for p in problems_of_file(engine, each)]
@@ -122,5 +125,5 @@ class _Replay:
         problems += self.chain.problems() + self._labels.problems()
         if self._is_usage_wrong:
             problems.append("Hourly usage is not what the log adds up to")
-        problems += self._tables.problems()
+        problems += self._tables.problems() + problems_of_outbox(engine)
         return [*problems, *self._alerts.problems(), *self._credit_alerts.problems()]
