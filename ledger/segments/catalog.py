@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from ledger.database.rows import without_null
 from ledger.entries import CommitKind
+from ledger.errors import StoreDamagedError
 from ledger.schema import log_commit, log_head, log_sealing, log_segment
 from ledger.segments.entry import Segment
 
@@ -87,6 +88,10 @@ def end_segments(connection: Connection, names: Collection[str]) -> None:
 
 def _segment(row: Row[Any]) -> Segment:
     without_null(row, *log_segment.columns)
+    if not 0 <= row.facts_position <= row.up_to:
+        # Or no append would ever seem to have been checked against the latest meters.
+        place = f"table log_segment, row after = {row.after}, column facts_position"
+        raise StoreDamagedError(place, f"it is {row.facts_position}")
     return Segment(
         name=row.name,
         after=row.after,

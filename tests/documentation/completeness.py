@@ -21,8 +21,8 @@ from metering.credits.grants import CREDIT_GRANTS_MAX
 from metering.meters.meters import METERS_AT_MOST
 from metering.store.engine import SQL_TIMEOUT, WEBHOOK_TIMEOUT
 from metering.store.sealing import SEAL_EVENTS
-from metering.webhooks.delivering import KEPT
 from metering.webhooks.endpoints import ENDPOINTS_MAX
+from metering.webhooks.retry_schedule import KEPT
 from projections.scans.sql import MEMORY_SHARE
 from tests.documentation.doors import (
     commands_by_method,
