@@ -42,6 +42,7 @@ from metering.store.engine import Settings
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.log_time import LogTimeRepairs
+from metering.upkeep.rebuilding import rebuild
 from metering.upkeep.status import (
     LoopStatus,
     StoreStatus,
@@ -56,7 +57,6 @@ from metering.usage.meter_events import MeterEvents
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import DeliveryReceipt
-from metering.webhooks.restoring import restore_outbox
 
 if TYPE_CHECKING:
     # HTTP takes a while to load, and only deliveries need it.
@@ -348,16 +348,10 @@ class Metering:
     def rebuild(self, progress: StepCallback | None = None) -> None:
         """Rebuild everything that follows from the log; answers stay the same.
 
-        Alerts are evaluated anew from the first one on, and what the log says is to be
-        sent to webhook endpoints is enqueued where it is not; nothing happens twice.
-
         Args:
             progress: is called with the position reached and the last one.
         """
-        self._engine.log.rebuild(progress)
-        self._engine.catalog.forget()
-        self._engine.evaluator.restart()
-        restore_outbox(self._engine)
+        rebuild(self._engine, progress)
 
     def verify(
         self,
