@@ -136,9 +136,13 @@ class _TemporaryDatabase(SQLiteDatabase):
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._temporary = ExitStack()
-        path = self._temporary.enter_context(
-            tempfile.TemporaryDirectory(prefix="metering-")
-        )
+        try:
+            path = self._temporary.enter_context(
+                tempfile.TemporaryDirectory(prefix="metering-")
+            )
+        except OSError as error:
+            reason = f"no temporary directory can be made: {error}"
+            raise StoreUnavailableError(":memory:", reason) from error
         super().__init__(Path(path) / LOG_FILE, settings, is_durable=False)
 
     def close(self) -> None:

@@ -129,9 +129,8 @@ def store_error(
 
 def _is_of_driver(error: Exception) -> bool:
     """Whether an error is SQLAlchemy's or a driver's; psycopg need not be installed."""
-    return isinstance(error, (SQLAlchemyError, sqlite3.Error)) or any(
-        kind.__module__.partition(".")[0] == "psycopg" for kind in type(error).__mro__
-    )
+    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, (SQLAlchemyError, sqlite3.Error)) or "psycopg" in modules
 
 
 def _code_of(cause: BaseException | None) -> str | int | None:
@@ -272,8 +271,7 @@ class HeldConnection:
                     self._connection = self._engine.connect()
                 yield self._connection
             except BaseException as error:
-                # An interrupt may have left a transaction open. SQLAlchemy would roll back
-                # before it closes, and log at length where the connection is broken.
+                # Else SQLAlchemy would roll back, and log at length where that fails.
                 if not isinstance(error, MeteringError):
                     self._close(is_sound=False)
                 raise
@@ -357,17 +355,20 @@ class ForkGate:
 
     def leave_to_parent(self) -> None:
         """Note in a child whose file its parent was using."""
-        if not self._is_disconnected and self._path.exists():
-            _LEFT.add(_file_at(self._path))
+        if not self._is_disconnected and (file := _file_at(self._path)) is not None:
+            _LEFT.add(file)
 
 
 def is_left_to_parent(path: Path) -> bool:
     """Whether a file was in use when this process was forked."""
-    return bool(_LEFT) and path.exists() and _file_at(path) in _LEFT
+    return bool(_LEFT) and _file_at(path) in _LEFT
 
 
-def _file_at(path: Path) -> _File:
-    found = path.stat()
+def _file_at(path: Path) -> _File | None:
+    try:
+        found = path.stat()
+    except OSError:  # There is none, or none that can be opened either.
+        return None
     return _File(found.st_dev, found.st_ino)
 
 

@@ -137,7 +137,7 @@ def working_in(directory: Path) -> Iterator[None]:
     """Turn every error of the system into one that names the directory of runs.
 
     Raises:
-        RunsDirectoryError: the block raised an `OSError`.
+        RunsDirectoryError: the system refused what the block asked.
     """
     try:
         yield

@@ -83,6 +83,7 @@ def read_metadata(file: pa.NativeFile, name: str, checksums: bytes) -> pq.FileMe
 
     Raises:
         SegmentDamagedError: it is not what was sealed.
+        OSError: it cannot be read now; `fault_of` judges that.
     """
     wanted = checksums[:_CHECKSUM_BYTES]
     footer = _read_footer(file)
@@ -136,6 +137,7 @@ class PartsFile:
 
         Raises:
             SegmentDamagedError: they are not what was sealed.
+            OSError: they cannot be read now; `fault_of` judges that.
         """
         if self._is_local:
             self._check(groups, columns)

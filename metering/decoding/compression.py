@@ -48,7 +48,11 @@ def decompressed(content: bytes, compression: Compression) -> Iterator[bytes]:
 def open_decompressed(
     path: str, compression: Compression | None
 ) -> pa.NativeFile | io.BufferedReader:
-    """Open a file to read what it unpacks to; reading raises as `decompressed` does."""
+    """Open a file to read what it unpacks to; reading raises as `decompressed` does.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
     if compression is Compression.GZIP:
         # Arrow's reader takes the zeros that pad an archive for a broken member.
         pieces = _gunzipped(_slices_of(_pieces_of(pa.OSFile(path))))

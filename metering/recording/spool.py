@@ -143,7 +143,9 @@ class Spool:
         with self._group.leading:
             current, self._file = self._file, None
         if current is not None and current.count == 0:
-            current.remove()
+            # Else it is found empty by whoever comes next.
+            with suppress(OSError):
+                current.remove()
         for file in (*self._set_aside, *([current] if current else [])):
             file.close()
         return ()

@@ -15,6 +15,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from weakref import WeakSet
@@ -142,7 +143,11 @@ class SpoolFile:
         self.count += len(lines)
 
     def events(self) -> Iterator[HeldEvent]:
-        """Read the events, but for what was never acknowledged or is damaged."""
+        """Read the events, but for what was never acknowledged or is damaged.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
         self.damaged_lines = 0
         with self.path.open("rb") as file:
             next(file, None)
@@ -159,6 +164,7 @@ class SpoolFile:
 
         Raises:
             SpoolUnreadableError: it is not one that this release wrote.
+            OSError: the file cannot be read.
         """
         with self.path.open("rb") as file:
             line = file.readline()
@@ -172,18 +178,26 @@ class SpoolFile:
         return header
 
     def remove(self) -> None:
-        """Remove the file; where lines were damaged, only set it aside."""
-        if self.damaged_lines:
-            self.path.rename(self.path.with_suffix(_DAMAGED))
-        else:
-            self.path.unlink()
-        self.close()
+        """Remove the file; where lines were damaged, only set it aside.
+
+        Raises:
+            OSError: it cannot be removed, and is let go of all the same.
+        """
+        try:
+            if self.damaged_lines:
+                self.path.rename(self.path.with_suffix(_DAMAGED))
+            else:
+                self.path.unlink()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let go of the file: another process may take it."""
         if self in _open_files:
             _open_files.discard(self)
-            os.close(self._descriptor)
+            # It is closed whatever is said of it, and what was acknowledged was synced.
+            with suppress(OSError):
+                os.close(self._descriptor)
 
     def _write(self, content: bytes) -> None:
         written = 0
@@ -200,12 +214,20 @@ def line_of(value: HeldEvent | SpoolHeader) -> bytes:
 
 
 def files_of(directory: Path) -> list[Path]:
-    """Return the files of a directory, whoever writes to them."""
+    """Return the files of a directory, whoever writes to them.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     return sorted(directory.glob(f"*{SUFFIX}"))
 
 
 def remove_nameless(directory: Path) -> None:
-    """Remove what processes left that died before their file had its name."""
+    """Remove what processes left that died before their file had its name.
+
+    Raises:
+        OSError: the directory cannot be read, or one cannot be removed.
+    """
     for path in directory.glob(f"*{_NAMELESS}"):
         file = SpoolFile.adopt(path)
         if file is not None:

@@ -55,7 +55,11 @@ class EndpointAnswer:
 
 
 def addresses_of(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, by the system's resolver."""
+    """Return the addresses of a host, by the system's resolver.
+
+    Raises:
+        OSError: there are none, or they cannot be found now.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 

@@ -220,6 +220,38 @@ def test_an_error_ends_the_worker_and_is_raised_where_it_is_left(
         worker.join()
 
 
+def test_a_fault_of_one_step_is_seen_stops_no_other_and_is_raised_where_it_is_left(
+    working: metering.Metering, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = add_endpoint(working, receiver)
+    worker = working.worker(progress=fail)
+
+    def work() -> None:
+        with worker:
+            create_meter(working, "requests")
+            eventually(lambda: "progress" in failing(working))
+            create_meter(working, "more")
+            eventually(lambda: states(working, endpoint) == ["delivered"] * 2)
+            assert not worker.has_ended
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+
+    said = [each for each in caplog.records if each.exc_info is not None]
+    assert [each.getMessage() for each in said] == [
+        "What the worker did is not reported"
+    ]
+    assert working.loops() == ()
+
+
+def fail(receipt: metering.WorkReceipt) -> None:
+    raise ZeroDivisionError(receipt.position)
+
+
+def failing(store: metering.Metering) -> dict[str, str | None]:
+    return {each.name: each.code for each in store.loops() if each.failing_since}
+
+
 def test_an_error_of_the_block_goes_before_one_of_the_worker(
     working: metering.Metering,
 ) -> None:
