@@ -29,6 +29,8 @@ from ledger.errors import ClockSkewError
 ANY_TIME = -(1 << 61)
 """A time before every other, in microseconds since 1970 UTC."""
 _LONGEST = 1 << 60
+# By how much a clock may be ahead of the real time and be right, judged or not.
+_CLOCKS_DIFFER = 60_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Linux counts the time in which the machine sleeps on another clock than the others.
@@ -80,7 +82,8 @@ def real_time(*, clock: int, log: int, real: int) -> int:
     Args:
         clock: what the clock of the appends shows.
         log: when the last entry was recorded.
-        real: the time by this machine, or by the database's server.
+        real: the time by this machine, or by the database's server, and by how much
+            clocks may differ more.
     """
     return min(max(clock, log), real)
 
@@ -230,9 +233,9 @@ class ClockJudge:
         """
         real = self._system() if server is None else server
         if self._anchor is not None:
-            # Never later than by the time that passed; a clock may jump ahead.
-            real = min(real, self._anchor + _since_boot() + (self._limit or 0))
-        return real_time(clock=clock, log=log, real=real)
+            # A clock may have jumped ahead since; time that passes does not.
+            real = min(real, self._anchor + _since_boot())
+        return real_time(clock=clock, log=log, real=real + _CLOCKS_DIFFER)
 
     def _error(self, clock: int, right: int, source: str, cure: str) -> ClockSkewError:
         return ClockSkewError(

@@ -103,7 +103,12 @@ def test_a_process_that_reports_can_be_killed_at_every_step(
 def report_and_deliver(target: str, windows: int, pipe: Connection) -> None:
     """Have events refused in each of some windows, and deliver after each."""
     clock = metering.FixedClock(NOW)
-    with metering.connect(target, clock=clock, allow_private_webhooks=True) as store:
+    with metering.connect(
+        target,
+        clock=clock,
+        allow_private_webhooks=True,
+        webhook_timeout=timedelta(minutes=1),
+    ) as store:
         for _ in range(windows):
             refuse(store, "nothing", *METERS)
             clock.advance(WINDOW)

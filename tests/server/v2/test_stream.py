@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import stripe
+from sqlalchemy import update
 
 import metering
+from ledger.records.sessions import meter_event_session
 from tests.server.losing import losing_proxy
 from tests.server.running import Answered, Server, addresses, running_server
 from tests.server.shapes import (
@@ -285,9 +287,13 @@ def test_an_expired_session_says_so_to_stripes_client(
 ) -> None:
     with server.store() as store:
         [key, *_] = store.api_keys.list()
-    ago = metering.FixedClock(metering.SystemClock().now() - timedelta(minutes=16))
-    with server.store(clock=ago) as store:
         session = store.meter_event_sessions.create(key_id=key.id)
+        with store._engine.log.writing_beside() as connection:  # noqa: SLF001  # as if 16 minutes had passed
+            ends = meter_event_session.c.expires_at - 16 * 60_000_000
+            its = meter_event_session.c.session_id == session.id
+            connection.execute(
+                update(meter_event_session).where(its).values(expires_at=ends)
+            )
     token = str(session.authentication_token)
 
     with pytest.raises(stripe.TemporarySessionExpiredError) as expired:
