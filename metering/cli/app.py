@@ -51,6 +51,10 @@ COMMANDS = {
         "Recompute the usage of all customers from the events",
     ),
     "sql": ("commands.query:sql", "Run a SELECT over all events"),
+    "status": (
+        "commands.status:status",
+        "Show how far the store is, and what is to be done",
+    ),
     "seal": ("commands.upkeep:seal", "Move recorded usage into Parquet segments"),
     "rebuild": ("commands.upkeep:rebuild", "Rebuild all that follows from the log"),
     "verify": ("commands.upkeep:verify", "Prove that the log is as it was recorded"),

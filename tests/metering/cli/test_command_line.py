@@ -64,6 +64,7 @@ def store(place: Path) -> str:
         "credits history --customer cus_1",
         "credits transactions --customer cus_1",
         "sql SELECT",
+        "status",
         "seal",
         "rebuild",
         "verify",

@@ -1,4 +1,4 @@
-"""``metering seal``, and where segments and what is derived from them lie."""
+"""``metering seal``, ``metering status``, and where segments and what is derived from them lie."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,3 +115,34 @@ def test_a_store_of_an_older_backup_says_what_to_do(store: Path) -> None:
         "up to position 5",
         "restore a backup of the database",
     )
+
+
+@pytest.mark.usefixtures("store")
+def test_people_see_how_far_each_work_is() -> None:
+    run("seal")
+
+    shown = run("status")
+
+    assert shown.exit_code == 0
+    assert [line.split() for line in shown.stdout.splitlines()] == [
+        ["position", "4"],
+        ["events", "3"],
+        ["sealed", "4"],
+        ["to", "deliver", "0"],
+    ]
+
+
+@pytest.mark.usefixtures("store")
+def test_programs_see_how_far_each_work_is() -> None:
+    found = document("status")
+
+    assert found.pop("loops") == []
+    assert found == {
+        "position": 4,
+        "event_count": 3,
+        "evaluated_position": None,
+        "pending_deliveries": 0,
+        "pending_since": None,
+        "ahead_seconds": 0,
+        "sealed_position": 0,
+    }
