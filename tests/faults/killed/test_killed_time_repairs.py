@@ -23,6 +23,7 @@ def repair(store: metering.Metering) -> None:
 def test_a_process_that_repairs_time_can_be_killed_at_every_step(
     store_target: str, processes: ForkServerContext, figures: Figures
 ) -> None:
+    """A kill at any step of a repair of time leaves the wrong time or the right one."""
     create_meter(store_target)
     with open_store(store_target) as store:
         create(store, 0)

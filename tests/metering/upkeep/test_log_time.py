@@ -12,10 +12,11 @@ import pytest
 
 import metering
 from ledger.records.idempotency import Request
-from tests.conftest import Connect
+from tests.conftest import Connect, StoreTargets
 from tests.metering.usual_credits import DAY, apply, balance, grant, run, told
-from tests.metering.usual_usage import NOW, create_event, create_meter
+from tests.metering.usual_usage import NOW, create_event, create_meter, total
 from tests.metering.usual_webhooks import add_endpoint, bodies
+from tests.segment_places import places_of
 from tests.webhook_receiver import Receiver, answering
 
 YEAR = 365 * DAY
@@ -460,3 +461,62 @@ def test_a_correction_that_was_tampered_with_is_found_and_rebuilt(
         assert any("log_correction" in problem for problem in problems)
         assert store.verify().problems == ()
         assert balance(store) == {"usd": (500, 500)}
+
+
+@pytest.mark.dialect
+def test_a_corrected_store_answers_as_one_whose_clock_was_right(
+    store_targets: StoreTargets,
+) -> None:
+    """The log has one entry more, which says what happened; all else is equal."""
+    with store_targets() as spoiled, store_targets() as spared:
+        answers = [lived_through(spoiled, YEAR), lived_through(spared, None)]
+
+    assert answers[0] == answers[1]
+
+
+def lived_through(target: str, wrong_by: timedelta | None) -> list[object]:
+    """Record by two processes, one of which may be wrong for an hour; and ask."""
+    clock = metering.FixedClock(NOW)
+    places = places_of(target)
+    with (
+        metering.connect(target, clock=clock, **places) as store,
+        metering.connect(
+            target, clock=(other := metering.FixedClock(NOW)), **places
+        ) as wrong,
+    ):
+        meter = create_meter(store)
+        create_credit_alert(store, 500)
+        grant(store, 900, expires_at=NOW + 30 * DAY, name="short")
+        create_event(store, identifier="a", timestamp=NOW)
+        store.catch_up()
+        if wrong_by is not None:
+            other.advance(wrong_by)
+        create_event(wrong, identifier="b", timestamp=NOW + (wrong_by or timedelta(0)))
+        grant(store, 100, name="meanwhile")
+        apply(store, "in_1", period_end=NOW)
+        create_event(store, identifier="c", timestamp=NOW)
+        if wrong_by is not None:
+            other.set(NOW)
+            store.log_time.repair(NOW)
+            # It drew from the grant that was left, and draws as it would have.
+            apply(store, "in_1", period_end=NOW, replace=True)
+        asked: list[object] = []
+        for days in (0, 1, 29, 30, 40):
+            for moved in (clock, other):
+                moved.set(NOW + days * DAY)
+            for each in (wrong, store):
+                each.catch_up()
+            asked += [
+                balance(store),
+                balance(wrong, at=NOW),
+                [(t.value, t.created) for t in store.alerts.triggered()],
+                [(e.identifier, e.created) for e in wrong.meter_events.list()],
+                [as_of(store, at) for at in (NOW - HOUR, NOW, clock.now())],
+                {
+                    g.name: (g.created, g.effective_at)
+                    for g in store.credit_grants.list()
+                },
+                total(store, meter),
+            ]
+        assert store.verify().problems == ()
+        return asked
