@@ -11,6 +11,7 @@ from itertools import islice
 import msgspec
 
 from ledger.entries import Head
+from ledger.errors import StoreDamagedError
 from ledger.records.outbox import OutgoingEvent
 from metering.bodies import body_of, encoded
 from metering.webhooks.resources import EventType
@@ -105,8 +106,14 @@ class _Wanting:
             for then in (_at(each, position) for each in self._endpoints)
             if then.is_enabled
             and then.wants(event_type)
-            and self._starts[then.endpoint_id] < position
+            and self._start_of(then.endpoint_id) < position
         )
+
+    def _start_of(self, endpoint_id: str) -> int:
+        if endpoint_id not in self._starts:
+            reason = f"the row of {endpoint_id} is missing"
+            raise StoreDamagedError("table webhook_endpoint", reason)
+        return self._starts[endpoint_id]
 
 
 def _at(versions: Sequence[Endpoint], position: int) -> Endpoint:

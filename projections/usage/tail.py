@@ -5,6 +5,7 @@ together. Cells are kept, and of the events what an answer about part of an hour
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,9 +181,10 @@ class Tail:
         shapes: of the cells of at least the meters created up to there, by event name.
     """
 
-    def __init__(self, after: int, shapes: Mapping[str, CellShape]) -> None:
+    def __init__(self, after: int, shapes: dict[str, CellShape]) -> None:
         self._position = after
-        self._shapes = dict(shapes)
+        # A copy of its kind: rows by key say what is missing.
+        self._shapes = copy(shapes)
         # Codes count up in the order of the log.
         self._meters: dict[str, int] = {}
         self._customers: dict[str, int] = {}

@@ -114,7 +114,7 @@ def change_of(row: Row[Any]) -> RecordedFact:
     """
     try:
         (fact,) = decode_facts(row.fact)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
         place = f"table resource_change, row position = {row.position}, column fact"
         raise StoreDamagedError(place, str(error)) from error
     return row.position, row.recorded_at, fact

@@ -5,7 +5,12 @@ from contextlib import ExitStack
 
 from ledger.commits import count_beyond, log_time, read_head
 from ledger.entries import Commit, Head
-from ledger.errors import LogDamagedError, SegmentDamagedError, SegmentStoreError
+from ledger.errors import (
+    LogDamagedError,
+    SegmentDamagedError,
+    SegmentStoreError,
+    StoreDamagedError,
+)
 from ledger.records.damage import damage
 from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
@@ -55,6 +60,7 @@ def verify(
             Tables(refolding, head.position, time),
             segments,
             AlertsBefore(checkpoints=checkpoints, time=time),
+            head.position,
         )
         problems = beside + problems_beyond(head, beyond)
         problems += problems_of_sealing(head, segments, engine.log.head())
@@ -91,6 +97,7 @@ class _Replay:
         tables: Tables,
         segments: Sequence[Segment],
         before: AlertsBefore,
+        end: int,
     ) -> None:
         self.chain = chain
         self._tables = tables
@@ -99,17 +106,27 @@ class _Replay:
         self._usage = HourlyUsage()
         self._alerts = AlertsOnUsage(self._usage, before, tables)
         self._credit_alerts = AlertsOnCredits(before, tables)
-        self._is_usage_wrong = False
+        self._end = end
+        self._unknown: list[str] = []
 
     def run(self, engine: Engine, progress: StepCallback | None) -> None:
         """Read the log up to what this process knows of it."""
-        engine.log.catch_up()
-        known = engine.usage.contents()
-        for commit, reached in engine.log.commits(known.position):
+        known, end = None, self._end
+        try:
+            engine.log.catch_up()
+            known = engine.usage.contents()
+            end = known.position
+        except StoreDamagedError as error:
+            # Usage is known by rows that are damaged, which are named below.
+            self._unknown.append(error.message)
+        for commit, reached in engine.log.commits(end):
             self._take_in(commit, reached)
             if progress is not None:
-                progress(reached.position, known.position)
-        self._is_usage_wrong = not self._usage.contents().equals(known)
+                progress(reached.position, end)
+        if known is not None:
+            self._unknown = self._identifiers.problems(engine)
+            if not self._usage.contents().equals(known):
+                self._unknown.append("Hourly usage is not what the log adds up to")
 
     def _take_in(self, commit: Commit, head: Head) -> None:
         self.chain.take_in(commit, head)
@@ -121,9 +138,6 @@ class _Replay:
 
     def problems(self, engine: Engine) -> list[str]:
         """Return how what is stored differs, once the whole log was read."""
-        problems = self._identifiers.problems(engine)
-        problems += self.chain.problems() + self._labels.problems()
-        if self._is_usage_wrong:
-            problems.append("Hourly usage is not what the log adds up to")
+        problems = self._unknown + self.chain.problems() + self._labels.problems()
         problems += self._tables.problems() + problems_of_outbox(engine)
         return [*problems, *self._alerts.problems(), *self._credit_alerts.problems()]

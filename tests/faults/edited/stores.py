@@ -1,0 +1,219 @@
+"""Own a store in which every table has rows, and everything that it answers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import metering
+from ledger.database.addresses import open_database
+from ledger.records.idempotency import Request
+from metering.stream.error_reports import RefusedEvent
+from tests.metering.alerts.test_alerts import create_alert
+from tests.metering.alerts.test_alerts_on_credits import watch
+from tests.metering.usual_credits import DAY, apply, grant, line
+from tests.metering.usual_usage import (
+    NOW,
+    batch,
+    cancel_event,
+    create_event,
+    create_meter,
+)
+from tests.metering.usual_webhooks import add_endpoint
+from tests.segment_places import places_of
+from tests.webhook_receiver import Receiver, answering
+
+LATER = NOW + 3 * DAY
+
+
+@contextmanager
+def opened(target: str, now: Any = LATER) -> Iterator[metering.Metering]:
+    """Open the store as everything here does."""
+    with metering.connect(
+        target,
+        clock=metering.FixedClock(now),
+        seal_events=None,
+        allow_private_webhooks=True,
+        webhook_timeout=timedelta(seconds=2),
+        **places_of(target),
+    ) as store:
+        yield store
+
+
+def make(target: str, receiver: Receiver) -> None:
+    """Make a store in which every table has at least two rows, where it may have."""
+    with opened(target, NOW) as store:
+        _configure(store, receiver)
+        store.meter_events.ingest(batch(0, 30))
+        create_event(store, "calls", identifier="call-1")
+        store.seal()
+        cancel_event(store, "event-7")
+        store.meter_events.ingest(batch(30, 10))
+        _settle(store)
+        store.seal()
+        cancel_event(store, "event-9")
+        store.meter_events.ingest(batch(40, 5))
+        create_event(store, "calls", identifier="call-2")
+        store.catch_up()
+        _refuse(store)
+    with opened(target, NOW + timedelta(hours=1)) as store:
+        store.deliver()
+        _refuse(store)
+    with opened(target) as store:
+        store.deliver()
+        store.catch_up()
+        _refuse(store)
+    _leave_traces(target)
+
+
+def _configure(store: metering.Metering, receiver: Receiver) -> None:
+    tokens = create_meter(store)
+    calls = create_meter(store, "calls", "count")
+    store.meters.update(tokens.id, display_name="Renamed")
+    store.meters.deactivate(calls.id)
+    store.meters.reactivate(calls.id)
+    receiver.behaviours["/refusing"] = answering(500)
+    add_endpoint(store, receiver, "/")
+    refusing = add_endpoint(store, receiver, "/refusing", description="Never well")
+    store.webhook_endpoints.update(refusing.id, metadata={"a": "1"})
+    store.webhook_endpoints.rotate_secret(refusing.id, overlap=DAY)
+    alert = create_alert(store, tokens, 5)
+    create_alert(store, calls, 100)
+    store.alerts.deactivate(alert.id)
+    store.alerts.activate(alert.id)
+    watch(store, 900)
+    watch(store, 10_000, currency="eur")
+    key = store.api_keys.create(name="One")
+    store.api_keys.create(name="Two", scopes=["read"])
+    store.api_keys.revoke(key.id)
+    for _ in range(2):
+        store.meter_event_sessions.create(key_id=key.id)
+    for number in range(2):
+        store.internals.requests.answer(
+            Request(
+                key_id=key.id,
+                idempotency_key=f"key-{number}",
+                fingerprint=bytes(32),
+                request_id=f"req_{number}",
+            ),
+            200,
+            b"{}",
+        )
+
+
+def _settle(store: metering.Metering) -> None:
+    grant(store, 1_000)
+    grant(store, 500, expires_at=NOW + DAY, metadata={"b": "2"}, name="Gift")
+    grant(store, 500, customer="cus_2", expires_at=NOW + DAY)
+    grant(store, 500, customer="cus_3", expires_at=NOW + DAY)
+    grant(store, 2_000, currency="eur")
+    store.credit_grants.void(grant(store).id)
+    store.credit_grants.expire(grant(store).id)
+    apply(store, "in_1", line(600))
+    apply(store, "in_2", line(400, currency="eur"))
+    store.credits.reinstate(invoice="in_1")
+    apply(store, "in_3", line(700), line(5, id="il_2"))
+
+
+def _refuse(store: metering.Metering) -> None:
+    store.internals.add_refused(
+        [
+            RefusedEvent(
+                event_name=name,
+                code="meter_event_no_customer_defined",
+                message="There is no customer",
+                identifier=f"event-{name}",
+                request=None,
+            )
+            for name in ("tokens", "calls")
+        ]
+    )
+
+
+def _leave_traces(target: str) -> None:
+    """Add what only an older release, or a process that died, leaves."""
+    database = open_database(target, creates=False)
+    with database.write() as connection:
+        for statement in (
+            "INSERT INTO log_upgrade VALUES (7, 0)",
+            "INSERT INTO log_upgrade VALUES (8, 0)",
+        ):
+            connection.exec_driver_sql(statement)
+    database.close()
+
+
+Command = Callable[[metering.Metering], object]
+
+
+def _summaries(store: metering.Metering) -> object:
+    return [
+        store.meters.event_summaries(
+            meter.id, customer="cus_1", start_time=0, end_time=LATER
+        )
+        for meter in store.meters.list()
+    ]
+
+
+def _deliveries(store: metering.Metering) -> object:
+    return [
+        store.webhook_endpoints.deliveries(each.id)
+        for each in store.webhook_endpoints.list()
+    ]
+
+
+ANSWERS: dict[str, Command] = {
+    "meters": lambda store: list(store.meters.list()),
+    "summaries": _summaries,
+    "reaggregate": lambda store: store.reaggregate().to_pylist(),
+    "sql": lambda store: store.sql(
+        "SELECT event_name, customer, count(*), sum(value) FROM events"
+        " WHERE NOT cancelled GROUP BY ALL ORDER BY ALL"
+    ).to_pylist(),
+    "meter events": lambda store: list(store.meter_events.list()),
+    "alerts": lambda store: list(store.alerts.list()),
+    "triggered": lambda store: list(store.alerts.triggered()),
+    "grants": lambda store: list(store.credit_grants.list()),
+    "balance": lambda store: [
+        store.credit_balance_summary.retrieve(customer=each)
+        for each in ("cus_1", "cus_2")
+    ],
+    "history": lambda store: store.credit_balance_summary.history(
+        customer="cus_1", start_time=NOW - DAY, end_time=LATER
+    ).to_pylist(),
+    "transactions": lambda store: list(store.credit_balance_transactions.list("cus_1")),
+    "events": lambda store: list(store.events.list(limit=100)),
+    "undelivered": lambda store: list(store.events.list(delivery_success=False)),
+    "endpoints": lambda store: list(store.webhook_endpoints.list()),
+    "deliveries": _deliveries,
+}
+"""What a store says, of what follows from its log."""
+
+COMMANDS: dict[str, Command] = {
+    "status": lambda store: store.status(),
+    "catch up": lambda store: store.catch_up(),
+    **ANSWERS,
+    "keys": lambda store: list(store.api_keys.list()),
+    "admitted": lambda store: dict(store.internals.keys_by_digest()),
+    "reports": lambda store: list(store.error_reports.list()),
+    "find": lambda store: store.internals.requests.find(_request()),
+    "record": lambda store: create_event(store, identifier="another", timestamp=LATER),
+    "repeat": lambda store: create_event(store, identifier="event-3"),
+    "cancel": lambda store: cancel_event(store, "event-30"),
+    "grant": lambda store: grant(store, 700),
+    "settle": lambda store: apply(store, "in_9", line(100)),
+    "reinstate": lambda store: store.credits.reinstate(invoice="in_3"),
+    "meter": lambda store: create_meter(store, "another"),
+    "alert": lambda store: create_alert(store, next(iter(store.meters.list())), 1),
+    "deliver": lambda store: store.deliver(),
+    "answer": lambda store: store.internals.requests.answer(_request(), 200, b"{}"),
+    "refuse": _refuse,
+    "seal": lambda store: store.seal(),
+    "verify": lambda store: store.verify(),
+}
+"""What is asked of a store, and done with it: each in turn, on one connection."""
+
+
+def _request() -> Request:
+    return Request(
+        key_id="key", idempotency_key="key-1", fingerprint=b"", request_id="req_9"
+    )

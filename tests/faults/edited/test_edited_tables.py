@@ -1,0 +1,82 @@
+"""Whatever somebody writes into a table is found, or is listed as what cannot be."""
+
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import Table
+
+import metering
+from projections.schema import metadata as derived
+from tests.faults.copying import copied
+from tests.faults.edited.conftest import Made
+from tests.faults.edited.edits import (
+    EMPTY,
+    TABLES,
+    EditRefusedError,
+    apply_edit,
+    edits_of,
+)
+from tests.faults.edited.stores import ANSWERS, COMMANDS, opened
+from tests.faults.edited.unseen import UNSEEN
+from tests.figures import Figures
+from tests.profiles import budget, drawing
+
+FULL = [each for each in TABLES if each.name not in EMPTY]
+
+
+def problems_of(target: str) -> tuple[str, ...]:
+    """What verification says, or why the store is not opened at all."""
+    try:
+        with opened(target) as store:
+            return store.verify().problems
+    except metering.MeteringError as error:
+        return (error.message,)
+
+
+def assert_every_failure_is_named(target: str) -> None:
+    """Ask everything of a store, and do everything with it: no failure but a named one."""
+    with suppress(metering.MeteringError), opened(target) as store:
+        for do in COMMANDS.values():
+            with suppress(metering.MeteringError):
+                do(store)
+
+
+def assert_repaired(target: str, made: Made, edit: object) -> None:
+    with opened(target) as store:
+        store.rebuild()
+        store.catch_up()
+        assert store.verify().problems == (), edit
+        for name, ask in ANSWERS.items():
+            assert ask(store) == made.answers[name], f"{name} after {edit}"
+
+
+@pytest.mark.slow
+@pytest.mark.sweep
+@pytest.mark.parametrize("table", FULL, ids=[each.name for each in FULL])
+def test_whatever_was_edited_is_found_named_and_repaired(
+    made: Made, table: Table, figures: Figures
+) -> None:
+    """An edit of any column of any table is found, ends no command in a traceback, and
+    is undone by a rebuild where the row follows from the log.
+    """
+    edits = [*edits_of(table)]
+    chosen = drawing(table.name).sample(edits, budget(len(edits)))
+    unseen: set[str] = set()
+    for edit in chosen:
+        with copied(made.target) as copy:
+            try:
+                apply_edit(copy, table, edit)
+            except EditRefusedError:
+                continue
+            figures.add("edits")
+            if not problems_of(copy):
+                unseen.add(edit.column or "*")
+            with copied(copy) as another:
+                assert_every_failure_is_named(another)
+            if table.metadata is derived:
+                assert_repaired(copy, made, edit)
+
+    listed = UNSEEN.get(table.name, {}).keys()
+    assert unseen <= listed
+    if len(chosen) == len(edits) and "://" not in made.target:
+        assert unseen == listed, "what can be seen is not listed"
