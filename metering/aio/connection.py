@@ -123,7 +123,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         See `Metering.worker`; `progress` is called in the worker's thread.
 
         Raises:
-            MeteringError: where the statement ends, the error that ended the worker.
+            Exception: where the statement ends, what the worker fails with for good.
         """
         worker = self.sync.worker(poll=poll, progress=progress)
         worker.__enter__()

@@ -283,7 +283,7 @@ def test_event_loops_of_several_threads_share_a_connection(
     assert sorted(identifiers(store)) == sorted(f"e-{number}" for number in range(100))
 
 
-def test_a_worker_that_ends_with_an_error_raises_it_where_it_is_left(
+def test_a_worker_with_a_fault_raises_it_where_it_is_left(
     store: metering.Metering,
 ) -> None:
     create_meter(store)
@@ -305,8 +305,9 @@ def test_a_worker_that_ends_with_an_error_raises_it_where_it_is_left(
                 },
             )
             await _create(m, "much")
-            while not worker.has_ended:
+            while not any(each.failing_since for each in await m.loops()):
                 await asyncio.sleep(0.01)
+            assert not worker.has_ended
 
     with pytest.raises(RuntimeError, match="reported"):
         asyncio.run(asyncio.wait_for(work(), 60))
