@@ -236,16 +236,19 @@ class CreditQueries:
         found = self._applications(_APPLICATIONS.where(is_wanted), {})
         return RowsByKey(credit_application, ((each.position, each) for each in found))
 
-    def reinstated_at(self, positions: Sequence[int]) -> dict[int, Application]:
+    def reinstated_at(self, positions: Sequence[int]) -> RowsByKey[int, Application]:
         """Return applications by the positions of the facts that gave them back."""
         column = credit_application.c.reinstated_position
         is_wanted = is_among(self.connection, column, positions)
         found = self._applications(_GIVEN_BACK.where(is_wanted), {})
-        return {
-            each.reinstated_position: each
-            for each in found
-            if each.reinstated_position is not None
-        }
+        return RowsByKey(
+            credit_application,
+            (
+                (each.reinstated_position, each)
+                for each in found
+                if each.reinstated_position is not None
+            ),
+        )
 
     def applications_of(self, customer: str) -> list[Application]:
         """Return the applications that drew a customer's credits, in log order."""

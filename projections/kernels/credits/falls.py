@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ledger.errors import StoreDamagedError
 from projections.kernels.credits.balances import applied_since
 from projections.kernels.credits.grants import Application, Grant, drawn
 
@@ -80,6 +81,9 @@ def steps(
             return
         moved: Counter[str] = Counter()
         for at, amount in changes[place].items():
+            if at not in by_position:
+                reason = f"the row at position {at} is missing"
+                raise StoreDamagedError("table credit_grant", reason)
             grant = by_position[at]
             left[at] += amount
             now = left[at] if _is_available(grant, place) else 0
