@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from metering.arguments.arrow_types import is_text
 from metering.errors import SourceError
 from metering.usage.ingest.bounds.arrow_sizes import arrow_sizes
-from metering.usage.ingest.bounds.limits import ROWS_PER_PIECE, UNPACK_FACTOR
+from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
+from metering.usage.ingest.bounds.parquet_sizes import reading_of_body
 from metering.usage.ingest.bounds.sizes import check_sizes, unpacked_max
 from metering.usage.ingest.cloud_events import (
     event_in,
@@ -83,15 +84,7 @@ def open_body(body: EventsBody) -> ColumnFile | LineFile:
         case Format.ARROW:
             return _open_arrow(body, buffer)
         case Format.PARQUET:
-            with readable(body.name):
-                file = pq.ParquetFile(pa.BufferReader(buffer))
-                _check_names(file.schema_arrow)
-            return ColumnFile(
-                name=body.name,
-                schema=file.schema_arrow,
-                total_rows=file.metadata.num_rows,
-                batches=numbered(body.name, lambda: file.iter_batches(ROWS_PER_PIECE)),
-            )
+            return _open_parquet(body, buffer)
         case Format.NDJSON:
             return LineFile(pieces=lines_of(body.name, lambda: pa.BufferReader(buffer)))
         case Format.CLOUD_EVENTS:
@@ -107,6 +100,30 @@ def open_body(body: EventsBody) -> ColumnFile | LineFile:
 def _in_one(objects: Iterable[object]) -> Iterator[list[object]]:
     """Return objects as one piece, when they are asked for: they are parsed together."""
     yield list(objects)
+
+
+def _open_parquet(body: EventsBody, buffer: pa.Buffer) -> ColumnFile:
+    most = unpacked_max(len(body.content), body.unpack_factor)
+    with readable(body.name):
+        reading = reading_of_body(buffer)
+        check_sizes(body.name, reading.sizes, most)
+        file = pq.ParquetFile(pa.BufferReader(buffer))
+        _check_names(file.schema_arrow)
+        batches = pq.ParquetFile(
+            pa.BufferReader(buffer),
+            metadata=file.metadata,
+            read_dictionary=reading.dictionary_columns,
+            pre_buffer=False,
+        )
+    return ColumnFile(
+        name=body.name,
+        schema=file.schema_arrow,
+        total_rows=file.metadata.num_rows,
+        batches=numbered(
+            body.name, lambda: batches.iter_batches(reading.rows_at_a_time)
+        ),
+        unpacked_max=most,
+    )
 
 
 def _open_arrow(body: EventsBody, buffer: pa.Buffer) -> ColumnFile:

@@ -103,7 +103,7 @@ def _of_table(table: pa.Table, columns: Columns, options: IngestOptions) -> Sour
     batches = numbered(_STREAM, lambda: iter(table.to_batches(ROWS_PER_PIECE)))
     return Source(
         total_rows=table.num_rows,
-        pieces=_of_batches(batches, layout, _STREAM),
+        pieces=_of_batches(_STREAM, table.schema, batches, layout),
         columns=layout.columns,
         schema=table.schema,
     )
@@ -116,7 +116,9 @@ def _of_reader(
         layout = Layout.of(columns, reader.schema, options, lambda: next(reader, None))
     return Source(
         total_rows=None,
-        pieces=_of_batches(numbered(_STREAM, lambda: reader), layout, _STREAM),
+        pieces=_of_batches(
+            _STREAM, reader.schema, numbered(_STREAM, lambda: reader), layout
+        ),
         columns=layout.columns,
         schema=reader.schema,
     )
@@ -163,7 +165,9 @@ def _of_opened(
         layout = Layout.of(columns, file.schema, options, some_rows)
     return Source(
         total_rows=file.total_rows,
-        pieces=_of_batches(file.batches, layout, file.name, file.unpacked_max),
+        pieces=_of_batches(
+            file.name, file.schema, file.batches, layout, file.unpacked_max
+        ),
         columns=layout.columns,
         schema=file.schema,
         naming=naming,
@@ -201,13 +205,15 @@ def _in_pieces(objects: Iterable[object]) -> Iterator[list[object]]:
 
 
 def _of_batches(
+    name: object,
+    schema: pa.Schema,
     batches: Iterable[NumberedBatch],
     layout: Layout,
-    name: object,
     unpacked_max: int | None = None,
 ) -> Iterator[Piece]:
     with readable(name):
-        for rows, numbers, malformed in pieces_of(name, batches, unpacked_max):
+        pieces = pieces_of(name, schema, batches, unpacked_max)
+        for rows, numbers, malformed in pieces:
             if malformed:
                 yield [
                     Rejection(number, None, "row_invalid", f"Invalid row: {fault}")

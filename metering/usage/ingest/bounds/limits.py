@@ -20,6 +20,10 @@ BODY_ROWS_MAX = 10_000_000
 """Rows of a body."""
 BODY_COLUMNS_MAX = 2_000
 """Columns of a body, those within lists and structs among them."""
+BODY_PAGES_MAX = 50_000
+"""Pages of a body of Parquet, in all row groups and columns."""
+FOOTER_BYTES_MAX = 4 << 20
+"""Bytes of the footer of a body of Parquet."""
 UNPACK_FACTOR = 250
 """How many times as long as it was sent a body may be, unpacked, beyond the first part."""
 UNPACKED_MIN = 128 << 20

@@ -34,19 +34,23 @@ class NumberedBatch(NamedTuple):
 
 
 def pieces_of(
-    name: object, batches: Iterable[NumberedBatch], unpacked_max: int | None = None
+    name: object,
+    schema: pa.Schema,
+    batches: Iterable[NumberedBatch],
+    unpacked_max: int | None = None,
 ) -> Iterator[NumberedBatch]:
     """Cut batches into pieces of so many rows, or fewer where these are large.
 
     Args:
         name: what the source is called where it is too large.
-        batches: of one schema, in the order of their rows.
+        schema: what the columns become, where they are encoded by dictionaries.
+        batches: with these columns, in the order of their rows.
         unpacked_max: how many bytes all rows may take together; None is any number.
 
     Raises:
         SourceTooLargeError: they take more.
     """
-    held = _RowsInWait()
+    held = _RowsInWait(schema)
     unpacked = 0
     for batch, numbers, malformed in batches:
         if malformed:
@@ -71,7 +75,8 @@ def pieces_of(
 class _RowsInWait:
     """Rows that wait for others to make a piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
         self._parts: list[pa.RecordBatch] = []
         self._numbers: list[np.ndarray] = []
         self._rows = self._bytes = 0
@@ -102,7 +107,7 @@ class _RowsInWait:
         """Return what waits as a piece."""
         if self._rows:
             yield NumberedBatch(
-                _together(self._parts), np.concatenate(self._numbers), []
+                _together(self._parts, self._schema), np.concatenate(self._numbers), []
             )
         self._parts, self._numbers = [], []
         self._rows = self._bytes = 0
@@ -125,17 +130,26 @@ def _without_large(
     return rows.filter(pa.array(fits)), numbers[fits], sizes[fits], faults
 
 
-def _together(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+def _together(parts: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     if len(parts) > 1:
         table = pa.Table.from_batches(parts).unify_dictionaries()
         [rows] = table.combine_chunks().to_batches()
     else:
         [rows] = parts
-    # Of a dictionary far longer than the piece, each step would go through all words.
     columns = [
-        column.dictionary_decode()
-        if pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column)
-        else column
-        for column in rows.columns
+        _decoded(column, kind)
+        for column, kind in zip(rows.columns, schema.types, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+
+def _decoded(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return a column with no more words of a dictionary than it needs."""
+    if pa.types.is_dictionary(column.type):
+        is_wanted = pa.types.is_dictionary(kind)
+        # Of far more words than rows, each step would go through all of them.
+        if not is_wanted or len(column.dictionary) > len(column):
+            return column.dictionary_decode()
+        return column
+    # Only within others are words left.
+    return column if column.type.equals(kind) else column.cast(kind)
