@@ -56,9 +56,14 @@ def open_decompressed(
     if compression is Compression.GZIP:
         # Arrow's reader takes the zeros that pad an archive for a broken member.
         pieces = _gunzipped(_slices_of(_pieces_of(pa.OSFile(path))))
-        return io.BufferedReader(_PieceReader(pieces), PIECE_BYTES)
+        return opened_pieces(pieces)
     name = None if compression is None else compression.value
     return pa.input_stream(path, compression=name)
+
+
+def opened_pieces(pieces: Iterator[bytes]) -> io.BufferedReader:
+    """Return pieces of bytes as a file."""
+    return io.BufferedReader(_PieceReader(pieces), PIECE_BYTES)
 
 
 def _gunzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:

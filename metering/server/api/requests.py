@@ -13,7 +13,9 @@ from metering.server.api.errors import (
     BodyUnreadableError,
     EncodingRefusedError,
 )
+from metering.usage.ingest.bounds.sizes import unpacked_max
 
+_HELD_UNPACKED_MAX = 16 << 20
 LENGTH_DIGITS_MAX = 18
 """Of a length that is read: Python refuses numbers of thousands of digits."""
 _CODINGS = {
@@ -50,8 +52,9 @@ class HttpRequest:
         query: as it was sent.
         headers: by their names in lower case.
         ids: what the path has in the place of the names in the route's.
-        body: decompressed.
+        body: decompressed, but for rows that take much memory then.
         request_id: made for this request.
+        packed: how such rows are compressed.
     """
 
     method: str
@@ -61,10 +64,13 @@ class HttpRequest:
     ids: Mapping[str, str]
     body: bytes = field(repr=False)
     request_id: str
+    packed: Compression | None = None
 
-    def with_body(self, body: bytes) -> "HttpRequest":
+    def with_body(
+        self, body: bytes, packed: Compression | None = None
+    ) -> "HttpRequest":
         """Return the request with its body, which was read after its head."""
-        return replace(self, body=body)
+        return replace(self, body=body, packed=packed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +128,46 @@ def decompressed(body: bytes, headers: Mapping[str, str], limits: BodyLimits) ->
     compression = check_encoding(headers, limits)
     if compression is None:
         return body
+    return b"".join(_pieces(body, compression, limits))
+
+
+def unpacked_rows(
+    body: bytes, headers: Mapping[str, str], limits: BodyLimits
+) -> tuple[bytes, Compression | None]:
+    """Decompress a body of rows, where it is small enough to be held.
+
+    Returns:
+        The body, and how it is compressed if it is left as it came. It unpacks to no more
+        than is allowed then, and is decompressed piece by piece as it is read.
+    """
+    compression = check_encoding(headers, limits)
+    if compression is None:
+        return body, None
     parts: list[bytes] = []
+    length = 0
+    for piece in _pieces(body, compression, limits):
+        length += len(piece)
+        if length > _HELD_UNPACKED_MAX:
+            parts.clear()
+        else:
+            parts.append(piece)
+    is_held = length <= _HELD_UNPACKED_MAX
+    return (b"".join(parts), None) if is_held else (body, compression)
+
+
+def _pieces(
+    body: bytes, compression: Compression, limits: BodyLimits
+) -> Iterator[bytes]:
+    most = min(limits.decoded_max, unpacked_max(len(body)))
     length = 0
     try:
         for piece in pieces_of(body, compression):
-            parts.append(piece)
             length += len(piece)
-            if length > limits.decoded_max:
-                raise BodyTooLargeError(limits.decoded_max)
+            if length > most:
+                raise BodyTooLargeError(most)
+            yield piece
     except OSError as error:
         raise BodyUnreadableError(
             f"The request's body is not the {compression.value} that its header says:"
             f" {error}."
         ) from error
-    return b"".join(parts)

@@ -18,6 +18,7 @@ from metering.arguments.kinds import Fields, Given, ListKind, RequestField, Stri
 from metering.arguments.schema import ELEMENTS_MAX, LONGEST_SPELLED, fields_of
 from metering.bodies import Body
 from metering.connection import Metering
+from metering.decoding.compression import Compression
 from metering.server.api.expansion import Expansions
 from metering.server.api.metrics import Metrics
 from metering.server.api.requests import BodyLimits
@@ -58,12 +59,14 @@ class SentRows:
 
     Attributes:
         media_type: one of the route's.
-        content: the decompressed bytes.
+        content: the bytes, decompressed unless they are packed.
+        packed: how they are compressed.
         attributes: of a CloudEvent in binary mode, whose data the content is.
     """
 
     media_type: str
     content: bytes
+    packed: Compression | None = None
     attributes: Mapping[str, str] | None = None
 
 

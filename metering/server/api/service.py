@@ -16,6 +16,7 @@ from ledger.records.idempotency import Request
 from metering.arguments.kinds import read_fields
 from metering.bodies import Body, body_of, encoded
 from metering.connection import Metering
+from metering.decoding.compression import decompressed
 from metering.errors import InvalidRequestError
 from metering.server.api.authentication import (
     Keys,
@@ -294,11 +295,14 @@ def _rows(taken: RowsBody, asked: HttpRequest) -> SentRows:
     """Return a body of rows, of one of the media types that a route takes."""
     kind = media_type_named(asked.headers)
     if kind in taken.media_types:
-        return SentRows(media_type=kind, content=asked.body)
+        return SentRows(media_type=kind, content=asked.body, packed=asked.packed)
     if taken.takes_binary_mode and is_in_binary_mode(kind, asked.headers):
         attributes = attributes_in(asked.headers)
         return SentRows(
-            media_type=CLOUD_EVENT, content=asked.body, attributes=attributes
+            media_type=CLOUD_EVENT,
+            content=asked.body,
+            packed=asked.packed,
+            attributes=attributes,
         )
     named, kinds = asked.headers.get("content-type", ""), list(taken.media_types)
     if taken.takes_binary_mode:
@@ -320,8 +324,13 @@ def _request(
         )
     # Not joined: the body may be large.
     digest = hashlib.sha256(asked.path.encode())
-    for each in (b"\n", asked.query, b"\n", asked.body):
+    for each in (b"\n", asked.query, b"\n"):
         digest.update(each)
+    # A client that sends it again may compress it otherwise.
+    packed = asked.packed
+    pieces = [asked.body] if packed is None else decompressed(asked.body, packed)
+    for piece in pieces:
+        digest.update(piece)
     if rows is not None and rows.attributes is not None:
         digest.update(repr(sorted(rows.attributes.items())).encode())
     return Request(

@@ -153,6 +153,7 @@ def _body(call: Call) -> EventsBody:
     naming = None if request is None else NamingByText(identifier_of(request))
     return EventsBody(
         content=rows.content,
+        packed=rows.packed,
         format=_FORMATS[rows.media_type],
         attributes=rows.attributes,
         naming=naming,
@@ -160,8 +161,15 @@ def _body(call: Call) -> EventsBody:
 
 
 def _check_length(body: EventsBody) -> None:
-    if body.format.is_cloud_events and len(body.content) > _CLOUD_EVENTS_MAX:
-        raise BodyTooLargeError(_CLOUD_EVENTS_MAX, body.format.value)
+    """Check the length of what is parsed, or held, as a whole."""
+    most = None
+    if body.format.is_cloud_events:
+        most = _CLOUD_EVENTS_MAX
+    elif body.packed is not None and body.format is not Format.NDJSON:
+        # Read in place, whole.
+        most = _LIMITS.sent_max
+    if most is not None and body.is_longer_than(most):
+        raise BodyTooLargeError(most, body.format.value)
 
 
 def _columns(call: Call, kind: Format) -> Columns:

@@ -20,7 +20,7 @@ from metering.server.api.errors import (
 from metering.server.api.health import KeptHealth
 from metering.server.api.memory import SpareMemory
 from metering.server.api.metrics import Metrics
-from metering.server.api.requests import HttpRequest, HttpResponse, decompressed
+from metering.server.api.requests import HttpRequest, HttpResponse, unpacked_rows
 from metering.server.api.routes import Route
 from metering.server.api.service import (
     IDEMPOTENCY_KEY,
@@ -227,12 +227,12 @@ class StoreApplication:
             limits = route.rows.limits
             async with self._room:
                 sent = await read_sent(receive, limits, patience_seconds=patience)
-                body = await asyncio.to_thread(
-                    decompressed, sent, request.headers, limits
+                body, packed = await asyncio.to_thread(
+                    unpacked_rows, sent, request.headers, limits
                 )
                 del sent
                 try:
-                    return await self._reached(route, request.with_body(body))
+                    return await self._reached(route, request.with_body(body, packed))
                 finally:
                     del body
                     await asyncio.to_thread(self._spare.give_back)

@@ -4,7 +4,7 @@ They are read in place. A wire is not to be trusted: batches of an Arrow stream 
 before anything looks into them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metering.arguments.arrow_types import is_text
+from metering.decoding.compression import Compression, decompressed, opened_pieces
 from metering.errors import SourceError
 from metering.usage.ingest.bounds.arrow_sizes import arrow_sizes
 from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
-from metering.usage.ingest.bounds.parquet_sizes import reading_of_body
+from metering.usage.ingest.bounds.parquet_sizes import batches_of, plan_of_body
 from metering.usage.ingest.bounds.sizes import check_sizes, unpacked_max
 from metering.usage.ingest.cloud_events import (
     event_in,
@@ -55,6 +56,7 @@ class EventsBody:
     """Events in memory, to be ingested.
 
     Attributes:
+        packed: how the content is compressed, None where it is not.
         attributes: of a CloudEvent in binary mode, whose data the content is.
         naming: names for rows without an identifier; None where they are made up.
         unpack_factor: how many times as long as it is it may be unpacked.
@@ -62,6 +64,7 @@ class EventsBody:
 
     content: bytes
     format: Format
+    packed: Compression | None = None
     attributes: Mapping[str, str] | None = None
     naming: Naming | None = None
     unpack_factor: int = UNPACK_FACTOR
@@ -71,6 +74,31 @@ class EventsBody:
         """What it is called where it cannot be read."""
         return f"the body as {self.format.value}"
 
+    def is_longer_than(self, most: int) -> bool:
+        """Whether the content has more bytes than that, decompressed."""
+        length = 0
+        for piece in self.pieces():
+            length += len(piece)
+            if length > most:
+                return True
+        return False
+
+    def pieces(self) -> Iterator[bytes]:
+        """Return the content, decompressed piece by piece."""
+        if self.packed is None:
+            return iter([self.content])
+        return decompressed(self.content, self.packed)
+
+    def whole(self) -> bytes:
+        """Return the content, decompressed."""
+        return self.content if self.packed is None else b"".join(self.pieces())
+
+    def opened(self) -> pa.NativeFile:
+        """Return the content as a file, which is decompressed as it is read."""
+        if self.packed is None:
+            return pa.BufferReader(self.content)
+        return pa.PythonFile(opened_pieces(self.pieces()), mode="r")
+
 
 def open_body(body: EventsBody) -> ColumnFile | LineFile:
     """Begin to read a body.
@@ -79,22 +107,21 @@ def open_body(body: EventsBody) -> ColumnFile | LineFile:
         SourceError: it is not of its format.
         SourceTooLargeError: it asks for more than a body may.
     """
-    buffer = pa.py_buffer(body.content)
     match body.format:
         case Format.ARROW:
-            return _open_arrow(body, buffer)
+            return _open_arrow(body, pa.py_buffer(body.whole()))
         case Format.PARQUET:
-            return _open_parquet(body, buffer)
+            return _open_parquet(body, pa.py_buffer(body.whole()))
         case Format.NDJSON:
-            return LineFile(pieces=lines_of(body.name, lambda: pa.BufferReader(buffer)))
+            return LineFile(pieces=lines_of(body.name, body.opened))
         case Format.CLOUD_EVENTS:
-            return LineFile(pieces=_in_one(events_in(body.content)))
+            return LineFile(pieces=_in_one(events_in(body.whole())))
         case Format.CLOUD_EVENT if body.attributes is not None:
             return LineFile(
-                pieces=_in_one(event_of_data(body.attributes, body.content))
+                pieces=_in_one(event_of_data(body.attributes, body.whole()))
             )
         case Format.CLOUD_EVENT:
-            return LineFile(pieces=_in_one(event_in(body.content)))
+            return LineFile(pieces=_in_one(event_in(body.whole())))
 
 
 def _in_one(objects: Iterable[object]) -> Iterator[list[object]]:
@@ -105,23 +132,24 @@ def _in_one(objects: Iterable[object]) -> Iterator[list[object]]:
 def _open_parquet(body: EventsBody, buffer: pa.Buffer) -> ColumnFile:
     most = unpacked_max(len(body.content), body.unpack_factor)
     with readable(body.name):
-        reading = reading_of_body(buffer)
-        check_sizes(body.name, reading.sizes, most)
-        file = pq.ParquetFile(pa.BufferReader(buffer))
-        _check_names(file.schema_arrow)
-        batches = pq.ParquetFile(
-            pa.BufferReader(buffer),
-            metadata=file.metadata,
-            read_dictionary=reading.dictionary_columns,
-            pre_buffer=False,
-        )
+        plan = plan_of_body(buffer)
+        check_sizes(body.name, plan.sizes, most)
+
+        def opened(dictionaries: Sequence[str]) -> pq.ParquetFile:
+            return pq.ParquetFile(
+                pa.BufferReader(buffer),
+                metadata=plan.metadata,
+                read_dictionary=dictionaries,
+                pre_buffer=False,
+            )
+
+        schema = opened(()).schema_arrow
+        _check_names(schema)
     return ColumnFile(
         name=body.name,
-        schema=file.schema_arrow,
-        total_rows=file.metadata.num_rows,
-        batches=numbered(
-            body.name, lambda: batches.iter_batches(reading.rows_at_a_time)
-        ),
+        schema=schema,
+        total_rows=plan.metadata.num_rows,
+        batches=numbered(body.name, lambda: batches_of(plan, opened)),
         unpacked_max=most,
     )
 

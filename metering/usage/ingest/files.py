@@ -28,7 +28,7 @@ from metering.usage.ingest.bounds.limits import (
     LINE_BYTES_MAX,
     ROWS_PER_PIECE,
 )
-from metering.usage.ingest.bounds.parquet_sizes import reading_of_file
+from metering.usage.ingest.bounds.parquet_sizes import batches_of, plan_of_file
 from metering.usage.ingest.bounds.pieces import NumberedBatch
 
 BLANK = object()
@@ -143,21 +143,23 @@ def readable(name: object) -> Iterator[None]:
 
 
 def _open_parquet(path: Path, _: _Manner) -> ColumnFile:
-    # Mapped or read ahead, the file would count in full as this process's memory.
-    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_AT_A_TIME)
-    reading = reading_of_file(file.metadata)
-    batches = pq.ParquetFile(
-        path,
-        metadata=file.metadata,
-        read_dictionary=reading.dictionary_columns,
-        pre_buffer=False,
-        buffer_size=_BYTES_AT_A_TIME,
-    )
+    metadata = pq.read_metadata(path)
+
+    def opened(dictionaries: Sequence[str]) -> pq.ParquetFile:
+        # Mapped or read ahead, the file would count in full as this process's memory.
+        return pq.ParquetFile(
+            path,
+            metadata=metadata,
+            read_dictionary=dictionaries,
+            pre_buffer=False,
+            buffer_size=_BYTES_AT_A_TIME,
+        )
+
     return ColumnFile(
         name=path,
-        schema=file.schema_arrow,
-        total_rows=file.metadata.num_rows,
-        batches=numbered(path, lambda: batches.iter_batches(reading.rows_at_a_time)),
+        schema=opened(()).schema_arrow,
+        total_rows=metadata.num_rows,
+        batches=numbered(path, lambda: batches_of(plan_of_file(metadata), opened)),
     )
 
 

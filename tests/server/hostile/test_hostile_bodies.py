@@ -27,6 +27,10 @@ WORST = (
     bodies.arrow_null_rows,
     bodies.arrow_views,
     bodies.arrow_words,
+    bodies.json_labels,
+    bodies.json_lists,
+    bodies.parquet_word,
+    bodies.parquet_labels,
 )
 SENT = (
     BODIES if PROFILE.is_thorough else [each for each in BODIES if each.make in WORST]

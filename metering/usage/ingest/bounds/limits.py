@@ -11,7 +11,7 @@ ROW_BYTES_MAX = 8 << 20
 """Bytes of a row of columns, its strings in full; a larger one is rejected."""
 ROWS_PER_PIECE = 50_000
 """Rows that are checked and recorded together at most."""
-BYTES_PER_PIECE = 16 << 20
+BYTES_PER_PIECE = 12 << 20
 """Bytes of the columns of these rows, their strings in full."""
 JSON_BYTES_PER_PIECE = 12 << 20
 """About how much memory the objects take that are parsed together."""

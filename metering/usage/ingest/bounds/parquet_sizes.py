@@ -8,10 +8,11 @@ Source: https://github.com/apache/parquet-format, ``parquet.thrift`` and
 ``Encodings.md``, and the compact protocol of Thrift, in which headers are written.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metering.usage.ingest.bounds.limits import (
@@ -27,7 +28,11 @@ _DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 _DELTA_STRINGS_CODE, _DICTIONARY_CODES = 7, {2, 8}
 _STRINGS, _FIXED_BYTES = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
 _BYTES_OF_A_VALUE = 8
-_BYTES_AT_A_TIME = 2 * BYTES_PER_PIECE
+_BYTES_AT_A_TIME = 4 * BYTES_PER_PIECE
+# Longer ones are not written out for each row until it is known how many that are.
+_LONG_WORD = 256
+# Strings that say how they differ are decoded before they are copied.
+_TIMES_DECODED = 4
 _TAIL_BYTES = 8
 
 
@@ -55,32 +60,42 @@ class _Chunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParquetReading:
-    """How a file is read in bounded memory.
+class RowGroup:
+    """A row group, as it is read.
 
     Attributes:
-        sizes: what it asks for.
-        rows_at_a_time: how many rows to read together.
-        dictionary_columns: paths of columns to be read as dictionaries.
+        rows: how many it has.
+        width: most bytes of a row, but for columns with dictionaries.
+        words: paths of columns with dictionaries, each with the bytes of its pages.
     """
 
+    rows: int
+    width: int
+    words: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParquetPlan:
+    """What a file asks for, and how it is read in bounded memory."""
+
+    metadata: pq.FileMetaData
     sizes: SourceSizes
-    rows_at_a_time: int
-    dictionary_columns: tuple[str, ...]
+    groups: tuple[RowGroup, ...]
 
 
-def reading_of_file(metadata: pq.FileMetaData) -> ParquetReading:
+def plan_of_file(metadata: pq.FileMetaData) -> ParquetPlan:
     """Plan to read a file by what its footer says."""
     planning = _Planning(metadata)
     for group in range(metadata.num_row_groups):
         chunks = metadata.row_group(group)
         planning.add_group(
-            _claimed(chunks.column(each)) for each in range(metadata.num_columns)
+            chunks.num_rows,
+            (_claimed(chunks.column(each)) for each in range(metadata.num_columns)),
         )
-    return planning.reading()
+    return planning.plan()
 
 
-def reading_of_body(body: pa.Buffer) -> ParquetReading:
+def plan_of_body(body: pa.Buffer) -> ParquetPlan:
     """Plan to read a body by the headers of its pages.
 
     Raises:
@@ -97,10 +112,62 @@ def reading_of_body(body: pa.Buffer) -> ParquetReading:
     for group in range(metadata.num_row_groups):
         chunks = metadata.row_group(group)
         planning.add_group(
-            planning.walked(content, chunks.column(each))
-            for each in range(metadata.num_columns)
+            chunks.num_rows,
+            (
+                planning.walked(content, chunks.column(each))
+                for each in range(metadata.num_columns)
+            ),
         )
-    return planning.reading()
+    return planning.plan()
+
+
+def batches_of(
+    plan: ParquetPlan, open_file: Callable[[Sequence[str]], pq.ParquetFile]
+) -> Iterator[pa.RecordBatch]:
+    """Read the rows of a file, few at a time where they are wide.
+
+    Columns with long words come as dictionaries.
+
+    Args:
+        plan: how.
+        open_file: opens it, with columns of some paths to be read as dictionaries.
+    """
+    for number, group in enumerate(plan.groups):
+        width = group.width
+        long: tuple[str, ...] = ()
+        if sum(group.words.values()) * group.rows > _BYTES_AT_A_TIME:
+            longest = _longest_words(open_file, number, group.words)
+            long = tuple(path for path, each in longest.items() if each > _LONG_WORD)
+            width += sum(min(each, _LONG_WORD) for each in longest.values())
+        rows = max(1, min(ROWS_PER_PIECE, _BYTES_AT_A_TIME // width))
+        yield from open_file(long).iter_batches(rows, row_groups=[number])
+
+
+def _longest_words(
+    open_file: Callable[[Sequence[str]], pq.ParquetFile],
+    group: int,
+    paths: Mapping[str, int],
+) -> dict[str, int]:
+    """Return by path how long a word can be, in bytes."""
+    found: dict[str, int] = {}
+    for path in paths:
+        # A dictionary comes whole, with the first row.
+        batches = open_file([path]).iter_batches(1, row_groups=[group], columns=[path])
+        column = next(batches).column(0)
+        while pa.types.is_nested(column.type):
+            column = _inner(column)
+        found[path] = paths[path]
+        if pa.types.is_dictionary(column.type):
+            found[path] = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+    return found
+
+
+def _inner(column: pa.Array) -> pa.Array:
+    """Return what the one column that was read of a nested one lies in."""
+    if pa.types.is_map(column.type):
+        is_keys = pa.types.is_dictionary(column.type.key_type)
+        return column.keys if is_keys else column.items
+    return column.field(0) if pa.types.is_struct(column.type) else column.values
 
 
 @dataclass(slots=True)
@@ -110,23 +177,23 @@ class _Planning:
     metadata: pq.FileMetaData
     unpacked: int = 0
     at_once: int = 0
-    widest: int = 1
     pages: int = 0
-    dictionary_columns: dict[str, None] = field(default_factory=dict)
+    groups: list[RowGroup] = field(default_factory=list)
 
-    def add_group(self, chunks: Iterable[_Chunk]) -> None:
+    def add_group(self, rows: int, chunks: Iterable[_Chunk]) -> None:
         """Add the columns of a row group, in the order of the schema."""
-        width = at_once = 0
+        width = 1
+        at_once = 0
+        words: dict[str, int] = {}
         for number, chunk in enumerate(chunks):
             column = self.metadata.schema.column(number)
             self.unpacked += chunk.unpacked + chunk.values
             at_once += chunk.dictionary + chunk.page
-            is_strings = column.physical_type == _STRINGS
-            if is_strings and chunk.has_words:
-                self.dictionary_columns[column.path] = None
-            if is_strings:
+            if column.physical_type == _STRINGS:
                 width += max(_BYTES_OF_A_VALUE, chunk.density)
-                width += chunk.page if chunk.has_delta else 0
+                width += _TIMES_DECODED * chunk.page if chunk.has_delta else 0
+                if chunk.has_words and column.logical_type.type != "DECIMAL":
+                    words[column.path] = chunk.unpacked
             elif column.physical_type == _FIXED_BYTES:
                 width += max(_BYTES_OF_A_VALUE, column.length)
             else:
@@ -135,7 +202,7 @@ class _Planning:
                 # One row may have all of them.
                 at_once += chunk.values * _BYTES_OF_A_VALUE
         self.at_once = max(self.at_once, at_once)
-        self.widest = max(self.widest, width)
+        self.groups.append(RowGroup(rows=rows, width=width, words=words))
 
     def walked(self, body: memoryview, chunk: pq.ColumnChunkMetaData) -> _Chunk:
         """Go through the headers of a column's pages."""
@@ -159,18 +226,17 @@ class _Planning:
                 found.has_delta |= header.encoding == _DELTA_STRINGS_CODE
         return found
 
-    def reading(self) -> ParquetReading:
+    def plan(self) -> ParquetPlan:
         """Return the plan."""
-        rows = max(1, min(ROWS_PER_PIECE, _BYTES_AT_A_TIME // self.widest))
-        return ParquetReading(
+        return ParquetPlan(
+            metadata=self.metadata,
             sizes=SourceSizes(
                 rows=self.metadata.num_rows,
                 columns=self.metadata.num_columns,
                 unpacked=self.unpacked,
                 at_once=self.at_once,
             ),
-            rows_at_a_time=rows,
-            dictionary_columns=tuple(self.dictionary_columns),
+            groups=tuple(self.groups),
         )
 
 
