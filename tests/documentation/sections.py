@@ -30,6 +30,16 @@ from metering.server.http.app import (
 from metering.server.http.connections import HEAD_MAX
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.table import ROUTES
+from metering.usage.ingest.bounds.limits import (
+    BODY_COLUMNS_MAX,
+    BODY_PAGES_MAX,
+    BODY_ROWS_MAX,
+    FOOTER_BYTES_MAX,
+    UNPACK_FACTOR,
+    UNPACKED_AT_ONCE_MAX,
+    UNPACKED_MAX,
+    UNPACKED_MIN,
+)
 from tests.documentation.benchmarks import benchmarks
 from tests.documentation.codes import codes, errors
 from tests.documentation.commands import command_help, commands, environment
@@ -108,6 +118,19 @@ def http_limits() -> str:
             ["Speed of a body", f"{_size(BYTES_PER_SECOND_MIN)}/s at the least"],
             ["Body as sent, and decompressed", _sizes(FORM_LIMITS)],
             ["Body of rows as sent, and decompressed", _sizes(rows.limits)],
+            [
+                "Rows unpacked, their strings in full",
+                f"{UNPACK_FACTOR} times as sent, {_sizes_between(UNPACKED_MIN, UNPACKED_MAX)}",
+            ],
+            ["A batch, or the pages of a row group", _size(UNPACKED_AT_ONCE_MAX)],
+            [
+                "Rows, and columns, of a body",
+                f"{BODY_ROWS_MAX:,}, {BODY_COLUMNS_MAX:,}",
+            ],
+            [
+                "Pages, and footer, of Parquet",
+                f"{BODY_PAGES_MAX:,}, {_size(FOOTER_BYTES_MAX)}",
+            ],
             ["Depth of JSON", str(DEPTH_MAX)],
             ["Bodies of rows in memory", str(BODIES_MAX)],
             ["Requests answered at once", str(THREADS)],
@@ -125,6 +148,10 @@ def _code(code: str) -> str:
 
 def _sizes(limits: BodyLimits) -> str:
     return f"{_size(limits.sent_max)}, {_size(limits.decoded_max)}"
+
+
+def _sizes_between(least: int, most: int) -> str:
+    return f"at least {_size(least)}, at most {_size(most)}"
 
 
 def _size(count: int) -> str:

@@ -22,22 +22,29 @@ class SpareMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._users = 0
         self._held = resident_bytes()
         self._trim = _trimming()
 
+    def use(self) -> None:
+        """Note a request that may take much memory, and ends with `give_back`."""
+        with self._lock:
+            self._users += 1
+
     def give_back(self) -> None:
-        """Give memory back, where the process has grown much since it last did."""
-        if resident_bytes() < self._held + GROWN_BYTES:
-            return
-        # Where another thread is at it, it does it for all.
-        if self._lock.acquire(blocking=False):
-            try:
-                pa.default_memory_pool().release_unused()
-                if self._trim is not None:
-                    self._trim(0)
-                self._held = resident_bytes()
-            finally:
-                self._lock.release()
+        """Give memory back, with the last request that may have taken much of it.
+
+        What one leaves the next takes, so there is nothing to give back before. Where the
+        process has not grown, it costs a look at its size.
+        """
+        with self._lock:
+            self._users -= 1
+            if self._users or resident_bytes() < self._held + GROWN_BYTES:
+                return
+            pa.default_memory_pool().release_unused()
+            if self._trim is not None:
+                self._trim(0)
+            self._held = resident_bytes()
 
 
 def resident_bytes() -> int:
@@ -53,3 +60,12 @@ def _trimming() -> "ctypes._NamedFuncPointer | None":
     with suppress(OSError, AttributeError):
         return ctypes.CDLL(None).malloc_trim
     return None
+
+
+def use_system_pool() -> None:
+    """Have Arrow take memory from the C library, which gives back that of all threads.
+
+    Arrow's own allocators keep what another thread freed. For the process as a whole, so
+    only a server that has it for itself does this.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())

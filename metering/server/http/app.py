@@ -231,6 +231,7 @@ class StoreApplication:
                     unpacked_rows, sent, request.headers, limits
                 )
                 del sent
+                self._spare.use()
                 try:
                     return await self._reached(route, request.with_body(body, packed))
                 finally:

@@ -20,6 +20,7 @@ import uvicorn
 
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
+from metering.server.api.memory import use_system_pool
 from metering.server.http.app import PATIENCE_SECONDS, create_app
 from metering.server.http.connections import Connections
 from metering.server.http.heads import ANY_HOST, LOOPBACK_HOSTS
@@ -81,6 +82,7 @@ def serve(
             is not known, or cannot be bound.
     """
     connections = Connections(patience_seconds)
+    use_system_pool()
     app = create_app(
         m,
         rate_limit=rate_limit,

@@ -18,6 +18,7 @@ from metering.errors import SourceError
 from metering.usage.ingest.bounds.arrow_sizes import arrow_sizes
 from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
 from metering.usage.ingest.bounds.parquet_sizes import batches_of, plan_of_body
+from metering.usage.ingest.bounds.pieces import in_pieces
 from metering.usage.ingest.bounds.sizes import check_sizes, unpacked_max
 from metering.usage.ingest.cloud_events import (
     event_in,
@@ -115,18 +116,13 @@ def open_body(body: EventsBody) -> ColumnFile | LineFile:
         case Format.NDJSON:
             return LineFile(pieces=lines_of(body.name, body.opened))
         case Format.CLOUD_EVENTS:
-            return LineFile(pieces=_in_one(events_in(body.whole())))
+            return LineFile(pieces=in_pieces(events_in(body.whole())))
         case Format.CLOUD_EVENT if body.attributes is not None:
             return LineFile(
-                pieces=_in_one(event_of_data(body.attributes, body.whole()))
+                pieces=in_pieces(event_of_data(body.attributes, body.whole()))
             )
         case Format.CLOUD_EVENT:
-            return LineFile(pieces=_in_one(event_in(body.whole())))
-
-
-def _in_one(objects: Iterable[object]) -> Iterator[list[object]]:
-    """Return objects as one piece, when they are asked for: they are parsed together."""
-    yield list(objects)
+            return LineFile(pieces=in_pieces(event_in(body.whole())))
 
 
 def _open_parquet(body: EventsBody, buffer: pa.Buffer) -> ColumnFile:

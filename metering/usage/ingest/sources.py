@@ -6,7 +6,7 @@ A piece is either columns or rows.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from metering.errors import SourceError
 from metering.usage.ingest.bodies import EventsBody, open_body
 from metering.usage.ingest.bounds.limits import ROWS_PER_PIECE
-from metering.usage.ingest.bounds.pieces import NumberedBatch, pieces_of
+from metering.usage.ingest.bounds.pieces import NumberedBatch, in_pieces, pieces_of
 from metering.usage.ingest.cloud_events import cloud_event_columns
 from metering.usage.ingest.exports import Layout, row_of_any
 from metering.usage.ingest.files import (
@@ -89,7 +89,7 @@ def open_source(source: object, columns: Columns, options: IngestOptions) -> Sou
                 reader = pa.RecordBatchReader.from_stream(source)
             return _of_reader(reader, columns, options)
         case Iterable() if not isinstance(source, bytes | Mapping):
-            pieces = _of_objects(_in_pieces(source), columns, options)
+            pieces = _of_objects(in_pieces(source), columns, options)
             return Source(total_rows=None, pieces=pieces, columns=columns)
         case _:
             raise SourceError(
@@ -196,12 +196,6 @@ def _of_rows(
             if row is not BLANK
         ]
         first += len(piece)
-
-
-def _in_pieces(objects: Iterable[object]) -> Iterator[list[object]]:
-    iterator = iter(objects)
-    while piece := list(islice(iterator, ROWS_PER_PIECE)):
-        yield piece
 
 
 def _of_batches(

@@ -17,7 +17,7 @@ _DEPTH_MAX = 8
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
 _INTEGERS = {4, 5, 6}
 _WIDTHS = {_BYTE: 1, _DOUBLE: 8}
-_Fields = dict[int, object]
+_ThriftFields = dict[int, object]
 
 
 class PageKind(enum.IntEnum):
@@ -53,7 +53,7 @@ def page_headers(body: memoryview, start: int, end: int) -> Iterator[PageHeader]
     if not 0 <= start <= end <= len(body):
         raise pa.ArrowInvalid("Its pages are not where its footer says")
     while start < end:
-        reading = _Reading(body, start)
+        reading = _ThriftReading(body, start)
         try:
             fields = reading.struct(_DEPTH_MAX)
             header, packed = _header_of(fields)
@@ -65,7 +65,7 @@ def page_headers(body: memoryview, start: int, end: int) -> Iterator[PageHeader]
         start = reading.at + packed
 
 
-def _header_of(fields: _Fields) -> tuple[PageHeader, int]:
+def _header_of(fields: _ThriftFields) -> tuple[PageHeader, int]:
     """Return a header, and how many bytes follow it."""
     kind = PageKind(_number(fields[_TYPE]))
     inner: object = {}
@@ -96,18 +96,18 @@ def _number(value: object) -> int:
     return value
 
 
-class _Reading:
+class _ThriftReading:
     """Reads Thrift's compact protocol; strings and lists are passed over."""
 
     def __init__(self, content: memoryview, at: int) -> None:
         self._content = content
         self.at = at
 
-    def struct(self, depth: int) -> _Fields:
+    def struct(self, depth: int) -> _ThriftFields:
         """Read the fields of a struct by their numbers."""
         if not depth:
             raise ValueError("it is too deep")
-        fields: _Fields = {}
+        fields: _ThriftFields = {}
         number = 0
         while kind_and_step := self._byte():
             step, kind = kind_and_step >> 4, kind_and_step & 15

@@ -5,6 +5,7 @@ source, and has the same outcome in any piece. A row that is too large is in non
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,13 @@ def pieces_of(
                 )
             yield from held.fill(rows, at, sizes)
     yield from held.flush()
+
+
+def in_pieces(objects: Iterable[object]) -> Iterator[list[object]]:
+    """Cut objects into pieces of so many."""
+    iterator = iter(objects)
+    while piece := list(islice(iterator, ROWS_PER_PIECE)):
+        yield piece
 
 
 class _RowsInWait:
