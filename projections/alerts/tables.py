@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import Codec, RowFormat, enum_codec
+from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import (
     AlertStatus,
     CreditAlertTriggered,
@@ -177,6 +178,8 @@ def alert_row(made: AlertDefinition) -> dict[str, Any]:
 
 def trigger_of(row: Row[Any], fact: TriggerFact) -> Trigger:
     """Return the trigger of a row, given its fact."""
+    if row.recorded_at is None:
+        raise StoreDamagedError("column recorded_at of a trigger", "it is NULL")
     return Trigger(
         position=row.position,
         recorded_at=row.recorded_at,

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from ledger.database.keysets import Keyset
+from ledger.database.rows import RowsByKey
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import (
     APPLICATIONS,
@@ -145,7 +146,7 @@ class TransactionReader:
     def __init__(self, seen: CreditQueries, page: TransactionPage) -> None:
         self._seen = seen
         self._page = page
-        self._grants: dict[int, Grant] = {}
+        self._grants: RowsByKey[int, Grant] = RowsByKey(credit_grant, ())
 
     def of_customer(self, customer: str) -> list[CreditTransaction]:
         """Return the page of a customer's transactions."""

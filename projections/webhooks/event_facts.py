@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Table, select
 from ledger.commits import commit_holding, commits_at, log_time
 from ledger.database.bulk import is_among
 from ledger.database.keysets import MergedPositions, PositionColumn
+from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -187,6 +188,9 @@ def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
     ) -> Iterator[RecordedFact]:
         is_there = is_among(connection, table.c.position, positions)
         for row in connection.execute(select(table).where(is_there)):
+            if row.recorded_at is None:
+                place = f"table {table.name}, row position = {row.position}"
+                raise StoreDamagedError(f"{place}, column recorded_at", "it is NULL")
             yield row.position, row.recorded_at, fact_of(row)
 
     return _FactSource(PositionColumn(table.c.position), read)
