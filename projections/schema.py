@@ -19,10 +19,9 @@ from sqlalchemy import (
     delete,
     insert,
     inspect,
-    select,
 )
 
-from ledger.database.stored_values import missing_parts
+from ledger.database.stored_values import missing_parts, stored_rows
 from ledger.facts.union import Fact
 
 metadata = MetaData()
@@ -109,5 +108,5 @@ def clear_tables(connection: Connection, tables: Iterable[Table]) -> None:
 
 
 def _versions(connection: Connection) -> dict[str, int]:
-    rows = connection.execute(select(projection.c.name, projection.c.fold_version))
-    return {row.name: row.fold_version for row in rows}
+    # As they are: a version that is none is another one, and its tables are made anew.
+    return dict(map(tuple, stored_rows(connection, projection)))

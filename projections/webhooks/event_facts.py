@@ -188,9 +188,12 @@ def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
     ) -> Iterator[RecordedFact]:
         is_there = is_among(connection, table.c.position, positions)
         for row in connection.execute(select(table).where(is_there)):
-            if row.recorded_at is None:
-                place = f"table {table.name}, row position = {row.position}"
-                raise StoreDamagedError(f"{place}, column recorded_at", "it is NULL")
+            for column, value in zip(table.columns, row, strict=True):
+                if value is None and not column.nullable:
+                    place = f"table {table.name}, row position = {row.position}"
+                    raise StoreDamagedError(
+                        f"{place}, column {column.name}", "it is NULL"
+                    )
             yield row.position, row.recorded_at, fact_of(row)
 
     return _FactSource(PositionColumn(table.c.position), read)
