@@ -20,15 +20,21 @@ from metering.server.api.error_responses import (
 from metering.server.api.errors import RequestRefusedError
 from metering.server.api.requests import FORM_LIMITS, BodyLimits
 from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
+from metering.server.http.accepting import BACKLOG
+from metering.server.http.admission import ROWS_MAX, ROWS_WAITING_MAX, SMALL_BODY_MAX
 from metering.server.http.answering import HEAVY_THREADS, TOGETHER_MAX
-from metering.server.http.app import (
-    BODIES_MAX,
-    PATIENCE_SECONDS,
+from metering.server.http.app import PATIENCE_SECONDS, THREADS
+from metering.server.http.bodies import BODY_BYTES_MAX
+from metering.server.http.connections import CONNECTIONS_MAX
+from metering.server.http.descriptors import descriptors_of_store
+from metering.server.http.head_parts import HEAD_MAX, HEADERS_MAX
+from metering.server.http.positions import (
     POSITION_SECONDS,
-    THREADS,
+    WAITING_MAX,
+    WAITING_MAX_OF_KEY,
 )
-from metering.server.http.connections import HEAD_MAX
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
+from metering.server.http.strangers import STRANGERS_PER_SECOND, STRANGERS_WAITING_MAX
 from metering.server.table import ROUTES
 from metering.usage.ingest.bounds.limits import (
     BODY_COLUMNS_MAX,
@@ -112,8 +118,11 @@ def http_limits() -> str:
     return table(
         ["Limit", ""],
         [
-            ["Line and headers of a request", _size(HEAD_MAX)],
-            ["Time for them, and of an idle connection", f"{PATIENCE_SECONDS} s"],
+            [
+                "Line and headers of a request \\*",
+                f"{_size(HEAD_MAX)}, {HEADERS_MAX} headers",
+            ],
+            ["Time for them, and of an idle connection \\*", f"{PATIENCE_SECONDS} s"],
             ["Pause within a body", f"{PATIENCE_SECONDS} s"],
             ["Speed of a body", f"{_size(BYTES_PER_SECOND_MIN)}/s at the least"],
             ["Body as sent, and decompressed", _sizes(FORM_LIMITS)],
@@ -132,11 +141,33 @@ def http_limits() -> str:
                 f"{BODY_PAGES_MAX:,}, {_size(FOOTER_BYTES_MAX)}",
             ],
             ["Depth of JSON", str(DEPTH_MAX)],
-            ["Bodies of rows in memory", str(BODIES_MAX)],
+            ["Bodies in memory, as sent", f"{_size(BODY_BYTES_MAX)} (`--body-memory`)"],
+            [
+                "Bodies of rows in memory, and requests that wait to send theirs",
+                f"{ROWS_MAX}, {ROWS_WAITING_MAX}",
+            ],
+            [
+                "Body that is read before its key is looked at, of a key in use",
+                _size(SMALL_BODY_MAX),
+            ],
+            ["Open connections \\*", f"{CONNECTIONS_MAX:,} (`--connections`)"],
+            [
+                "Open files that are left to the store \\*",
+                str(descriptors_of_store(THREADS)),
+            ],
+            ["Connections that wait to be accepted \\*", str(BACKLOG)],
+            [
+                "Requests without a known key a second, and that wait for their turns",
+                f"{STRANGERS_PER_SECOND:,}, {STRANGERS_WAITING_MAX}",
+            ],
             ["Requests answered at once", str(THREADS)],
             ["Re-aggregations answered at once", str(HEAVY_THREADS)],
             ["Requests recorded in one commit", str(TOGETHER_MAX)],
             ["Wait for `Metering-Min-Position`", f"{POSITION_SECONDS:g} s"],
+            [
+                "Requests that wait for one, of a key and in all",
+                f"{WAITING_MAX_OF_KEY}, {WAITING_MAX}",
+            ],
             ["Length of an `Idempotency-Key`", str(LONGEST_IDEMPOTENCY_KEY)],
         ],
     )

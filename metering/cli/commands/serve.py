@@ -18,6 +18,8 @@ from metering.cli.targets import StoreTarget
 
 _CANCEL_WINDOW = timedelta(hours=24)
 _RATE_LIMIT = 1_000
+_CONNECTIONS = 1_000
+_BODY_MEMORY = 320
 
 
 @on_target()
@@ -54,6 +56,22 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
     rate_limit: Annotated[
         int, option("N", "Requests a second of each key; 0 is any number.", min=0)
     ] = _RATE_LIMIT,
+    connections: Annotated[
+        int,
+        option(
+            "N",
+            "Open connections; fewer where the limit of open files allows fewer.",
+            min=1,
+        ),
+    ] = _CONNECTIONS,
+    body_memory: Annotated[
+        int,
+        option(
+            "MB",
+            "Memory for the bodies of requests, in units of 2^20 bytes, as they are sent.",
+            min=80,
+        ),
+    ] = _BODY_MEMORY,
     allow_private: AllowPrivateOption = False,
     live: LivemodeOption = False,
     json: JsonOption = False,
@@ -65,7 +83,7 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
     """
     try:
         # It takes a while to load, and is an extra.
-        from metering.server.http.serving import Bind  # noqa: PLC0415
+        from metering.server.http.serving import Bind, ServerLimits  # noqa: PLC0415
         from metering.server.http.serving import serve as serve_store  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ServerMissingError(str(error.name)) from error
@@ -95,7 +113,11 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
                 is_behind_tls=behind_tls,
                 allow_hosts=tuple(allow_host or ()),
             ),
-            rate_limit=rate_limit or None,
+            ServerLimits(
+                rate_limit=rate_limit or None,
+                connections_max=connections,
+                body_bytes_max=body_memory << 20,
+            ),
             started=started,
             # A server whose worker has ended would keep still about alerts.
             must_stop=lambda: worker is not None and worker.has_ended,

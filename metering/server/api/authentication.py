@@ -6,11 +6,12 @@ by every server.
 
 import base64
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import metering
 from metering.access.api_keys import ApiKey, ScopeName, digest_of
 from metering.connection import Metering
+from metering.server.api.complaints import limit_complaints
 from metering.server.api.errors import (
     NotAuthenticatedError,
     NotPermittedError,
@@ -19,7 +20,7 @@ from metering.server.api.errors import (
 )
 from metering.stream.sessions import MeterEventSession
 
-_logger = logging.getLogger(__name__)
+_logger = limit_complaints(logging.getLogger(__name__))
 
 _MISSING = (
     "You did not provide an API key. You need to provide your API key in the"
@@ -31,26 +32,55 @@ _NOT_OPENED = (
     " provide its token in the Authorization header, using Bearer auth."
 )
 
+_SESSIONS_SEEN_MAX = 10_000
+
 Keys = Mapping[bytes, ApiKey | MeterEventSession] | metering.MeteringError
 """The keys or sessions that a look found, by the SHA-256 of their secrets; or why the
 look failed."""
 
 
 class Keyring:
-    """The keys and sessions of a store."""
+    """The keys and sessions of a store. Thread-safe."""
 
     def __init__(self, m: Metering) -> None:
         self._m = m
+        self._seen_keys: Collection[bytes] = ()
+        self._seen_sessions: dict[bytes, None] = {}
 
     def look(self) -> Keys:
         """Return the keys, for the requests that came before the look."""
-        return _looked_at(self._m.internals.keys_by_digest)
+        keys = _looked_at(self._m.internals.keys_by_digest)
+        if not isinstance(keys, metering.MeteringError):
+            self._seen_keys = keys
+        return keys
 
     def look_at_sessions(self, authorizations: Sequence[str | None]) -> Keys:
         """Return the sessions whose tokens some requests carry."""
         tokens = {_bearer(each) for each in authorizations}
         digests = [digest_of(token) for token in sorted(tokens) if token]
-        return _looked_at(lambda: self._m.internals.sessions_by_digest(digests))
+        sessions = _looked_at(lambda: self._m.internals.sessions_by_digest(digests))
+        if not isinstance(sessions, metering.MeteringError):
+            self._see(sessions)
+        return sessions
+
+    def has_seen(self, authorization: str | None) -> bool:
+        """Whether a look has found the key or session of a request.
+
+        It says whose requests go first and permits nothing: the key may be revoked by
+        now, and a new one is not seen before the look at its first request.
+        """
+        try:
+            digest = digest_of(_secret(authorization))
+        except NotAuthenticatedError:
+            return False
+        return digest in self._seen_keys or digest in self._seen_sessions
+
+    def _see(self, sessions: Collection[bytes]) -> None:
+        unseen = [each for each in sessions if each not in self._seen_sessions]
+        if len(self._seen_sessions) + len(unseen) > _SESSIONS_SEEN_MAX:
+            # Those in use are seen again with their next requests.
+            self._seen_sessions = {}
+        self._seen_sessions.update(dict.fromkeys(unseen))
 
 
 def _looked_at(look: Callable[[], Keys]) -> Keys:

@@ -23,6 +23,7 @@ from metering.errors import (
     TimestampOutOfRangeError,
     ValueMissingError,
 )
+from metering.server.api.complaints import limit_complaints
 from metering.server.api.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
@@ -40,13 +41,15 @@ from metering.server.api.errors import (
     RequestRefusedError,
     RequestRunningError,
     RowsTooLargeError,
+    ServerBusyError,
     SessionExpiredError,
+    TooManyWaitingError,
     UnknownRouteError,
 )
 from metering.server.api.requests import HttpResponse
 from metering.server.grammar.dialects import Dialect, ErrorShape
 
-_log = logging.getLogger(__name__)
+_log = limit_complaints(logging.getLogger(__name__))
 
 INVALID, API, IDEMPOTENCY = "invalid_request_error", "api_error", "idempotency_error"
 SESSION_EXPIRED = "temporary_session_expired"
@@ -101,9 +104,11 @@ RULES: Mapping[type[MeteringError], Rule] = {
     EncodingRefusedError: Rule(status=415),
     HostRefusedError: Rule(status=421),
     RateLimitedError: Rule(status=429, should_retry=None),
+    TooManyWaitingError: Rule(status=429, should_retry=True),
     StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),
     # Until somebody sets a clock right, at which the same request succeeds.
     ClockSkewError: Rule(status=503, type=API, should_retry=True),
+    ServerBusyError: Rule(status=503, type=API, should_retry=True, closes=True),
 }
 """By class; a class that is not here is answered as the nearest one that it is of."""
 MISSING_IN_PATH = Rule(status=404)
@@ -127,7 +132,7 @@ MEANINGS = {
     421: "The request's Host is not one by which this server is reached.",
     429: "The key makes more requests than it may, or the store is busy.",
     500: "The server is at fault.",
-    503: "The server cannot record for now.",
+    503: "The server cannot take the request for now.",
 }
 """What each status of a failure means."""
 # The library has a code for every refusal, Stripe only for some.
@@ -163,8 +168,8 @@ _REFUSALS_BY_STATUS = {
     413: "too_large",
     429: "rate_limited",
 }
-_STORE_BUSY = "store_busy"
-REFUSALS = (*_REFUSALS_BY_STATUS.values(), _STORE_BUSY)
+_STORE_BUSY, _SERVER_BUSY = "store_busy", "server_busy"
+REFUSALS = (*_REFUSALS_BY_STATUS.values(), _STORE_BUSY, _SERVER_BUSY)
 """Why requests never reach a store, or not its log, in words to count them by."""
 
 
@@ -172,8 +177,7 @@ def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
     """Write the response to a request that failed."""
     rule = _rule_of(error)
     # Names of hosts and files are not for clients, nor are the words of a defect.
-    is_shown = rule.status < 500 or isinstance(error, ClockSkewError)
-    shown = error if isinstance(error, MeteringError) and is_shown else None
+    shown = error if isinstance(error, MeteringError) and rule.status != 500 else None
     fields = {
         "code": None if shown is None else _code(shown, rule),
         "message": _UNKNOWN if shown is None else _message(shown),
@@ -195,11 +199,7 @@ def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
         status=rule.status,
         body=encoded({"error": known}),
         headers=_headers(error, rule),
-        refusal=(
-            _STORE_BUSY
-            if isinstance(error, StoreBusyError)
-            else _REFUSALS_BY_STATUS.get(rule.status)
-        ),
+        refusal=_refusal(error, rule),
     )
 
 
@@ -272,11 +272,19 @@ def _message(error: MeteringError) -> str:
             return error.message
 
 
+def _refusal(error: Exception, rule: Rule) -> str | None:
+    if isinstance(error, StoreBusyError):
+        return _STORE_BUSY
+    if isinstance(error, ServerBusyError):
+        return _SERVER_BUSY
+    return _REFUSALS_BY_STATUS.get(rule.status)
+
+
 def _headers(error: Exception, rule: Rule) -> dict[str, str]:
     headers = {}
     if rule.should_retry is not None:
         headers["Stripe-Should-Retry"] = "true" if rule.should_retry else "false"
-    if isinstance(error, RateLimitedError):
+    if isinstance(error, RateLimitedError | TooManyWaitingError | ServerBusyError):
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, StoreBusyError):
         headers["Retry-After"] = "1"

@@ -22,10 +22,12 @@ MeteringError
     │   └── RowsTooLargeError     or asks for more memory or work than it may
     ├── EventRejectedError        the one event of a body was not recorded
     ├── RateLimitedError          the key makes more requests than it may
+    ├── TooManyWaitingError       as many requests as may wait for a position do
     ├── RequestRunningError       a request under the same key is being answered
     ├── RequestDiffersError       the idempotency key was used for another request
     ├── PositionNotReachedError   the log has not reached the position asked for
-    └── MeterEventExistsError     the identifier has an event
+    ├── MeterEventExistsError     the identifier has an event
+    └── ServerBusyError           the server has as much in hand as it may
 
 Source: https://docs.stripe.com/api/errors
 """
@@ -225,12 +227,51 @@ class RequestDiffersError(RequestRefusedError):
 
 
 class PositionNotReachedError(RequestRefusedError):
-    """The log has not reached the position that the request asks for."""
+    """The log has not reached the position that the request asks for.
+
+    Attributes:
+        wanted: the position.
+        key_id: of the key on whose behalf it is asked for.
+    """
 
     code = "position_not_reached"
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, *, key_id: str) -> None:
         super().__init__(f"The log has not reached position {wanted} yet.")
+        self.wanted = wanted
+        self.key_id = key_id
+
+
+class TooManyWaitingError(RequestRefusedError):
+    """As many requests as may wait for a position of the log do, of the key or in all.
+
+    Attributes:
+        retry_after: in how many seconds to send it again.
+    """
+
+    code = "too_many_waiting"
+    retry_after = 1
+
+    def __init__(self, waiting_max: int, *, are_of_key: bool) -> None:
+        whose = "requests of this key" if are_of_key else "requests"
+        super().__init__(
+            f"{waiting_max} {whose} wait for a position of the log already; send this"
+            " one again when some are answered."
+        )
+
+
+class ServerBusyError(RequestRefusedError):
+    """The server has as much in hand as it may. The connection ends with the answer.
+
+    Attributes:
+        retry_after: in how many seconds to send it again.
+    """
+
+    code = "server_busy"
+    retry_after = 1
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The server is busy: {what}; send this request again.")
 
 
 class MeterEventExistsError(RequestRefusedError):

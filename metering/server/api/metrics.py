@@ -5,7 +5,7 @@ reasons, of which there are few; none names a client or a customer. The counters
 route are looked up once, since a look-up by labels takes as long as counting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -60,6 +60,45 @@ class Metrics:
             registry=self._registry,
         )
         self.refused = {reason: refused.labels(reason) for reason in REFUSALS}
+
+    def watch(
+        self, *, body_bytes: Callable[[], int], waiting: Callable[[], int]
+    ) -> None:
+        """Report how much the requests in hand hold."""
+        for name, says, value in (
+            (
+                "metering_http_body_bytes",
+                "Bytes of bodies that are read or answered, as they were sent.",
+                body_bytes,
+            ),
+            (
+                "metering_http_requests_waiting_for_position",
+                "Requests that wait for the log to reach a position.",
+                waiting,
+            ),
+        ):
+            Gauge(name, says, registry=self._registry).set_function(value)
+
+    def watch_connections(
+        self, *, are_open: Callable[[], int]
+    ) -> tuple[Counter, Counter]:
+        """Report open connections; return the counters of those refused and closed."""
+        Gauge(
+            "metering_http_connections_open",
+            "Connections of clients.",
+            registry=self._registry,
+        ).set_function(are_open)
+        refused = Counter(
+            "metering_http_connections_refused",
+            "Connections that were refused, as there were as many as may be.",
+            registry=self._registry,
+        )
+        closed = Counter(
+            "metering_http_connections_closed_idle",
+            "Idle connections that were closed to make room for others.",
+            registry=self._registry,
+        )
+        return refused, closed
 
     def of(self, method: str, route: str) -> "RouteMetrics":
         """Return the metrics of a route."""

@@ -21,7 +21,7 @@ from metering.connection import Metering
 from metering.decoding.compression import Compression
 from metering.server.api.expansion import Expansions
 from metering.server.api.metrics import Metrics
-from metering.server.api.requests import BodyLimits
+from metering.server.api.requests import FORM_LIMITS, BodyLimits
 from metering.server.grammar.dialects import Dialect
 from metering.server.grammar.media_types import JSON
 
@@ -126,6 +126,9 @@ class Answer:
     is_replay: bool = False
 
 
+Credential = Literal["key", "session"]
+"""What opens a route."""
+
 Decode = Callable[[bytes], Given | None]
 """Reads a whole body; None where it is malformed, which the parameters then explain."""
 
@@ -183,13 +186,18 @@ class Route:
     keeps_answers: bool = True
     finds_secret: FindSecret | None = None
     is_heavy: bool = False
-    credential: Literal["key", "session"] = "key"
+    credential: Credential = "key"
     rows: RowsBody | None = None
     answers_in: tuple[str, ...] = (JSON,)
 
     def __post_init__(self) -> None:
         """Check that it is answered in one way."""
         assert (self.handler is None) is not (self.together is None)
+
+    @property
+    def body_limits(self) -> BodyLimits:
+        """What its body may be."""
+        return FORM_LIMITS if self.rows is None else self.rows.limits
 
     @cached_property
     def fields(self) -> Fields:

@@ -25,6 +25,7 @@ from metering.server.api.authentication import (
     key_of,
     session_of,
 )
+from metering.server.api.complaints import limit_complaints
 from metering.server.api.error_responses import log_failure, response_to_failure
 from metering.server.api.errors import MediaTypeRefusedError, PositionNotReachedError
 from metering.server.api.expansion import check_paths, expand
@@ -36,7 +37,7 @@ from metering.server.api.requests import (
     HttpRequest,
     HttpResponse,
     check_encoding,
-    check_length,
+    has_body,
     media_type_named,
 )
 from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
@@ -54,7 +55,7 @@ MIN_POSITION = "metering-min-position"
 IDEMPOTENCY_KEY = "idempotency-key"
 LONGEST_IDEMPOTENCY_KEY = 255
 
-_log = logging.getLogger(__name__)
+_log = limit_complaints(logging.getLogger(__name__))
 
 
 class Service:
@@ -122,22 +123,21 @@ class Service:
 
     def refusal(
         self, route: Route, asked: HttpRequest, keys: Keys
-    ) -> HttpResponse | None:
-        """Return a refusal that is due before a body of rows is read, or None."""
+    ) -> ServiceOutcome | None:
+        """Return what a request is answered before its body is read; None admits it.
+
+        One that is admitted has been counted against the rate of its key.
+        """
         try:
-            key = key_of(keys, asked.headers.get("authorization"))
-            check_account(asked.headers)
-            self._rates.take(key.id)
-            check_scope(key, route.scope)
-            read_fields(route.accepted, _tree(route, asked))
+            self._admit(route, asked, keys)
             if route.rows is not None:
+                read_fields(route.accepted, _tree(route, asked))
                 _rows(route.rows, asked)
-                check_encoding(asked.headers, route.rows.limits)
-                check_length(asked.headers, route.rows.limits)
+            elif route.method == "POST" and has_body(asked.headers):
+                _media_type(route, asked)
+            check_encoding(asked.headers, route.body_limits)
         except Exception as error:  # noqa: BLE001  # as above
-            outcome = _failed(error, route, asked)
-            assert isinstance(outcome, HttpResponse), "no position was asked for"
-            return outcome
+            return _failed(error, route, asked)
         return None
 
     def health(self) -> Health:
@@ -187,8 +187,8 @@ class Service:
             key = key_of(keys, authorization)
             key_id = key.id
         check_account(asked.headers)
-        self._check_position(asked)
-        if route.rows is None:
+        self._check_position(asked, key_id)
+        if not asked.is_admitted:
             self._rates.take(key_id)
         if key is not None:
             check_scope(key, route.scope)
@@ -236,7 +236,7 @@ class Service:
         for each in body["data"] if route.is_list and paths else [body]:
             expand(self._m, each, paths, route.expansions)
 
-    def _check_position(self, asked: HttpRequest) -> None:
+    def _check_position(self, asked: HttpRequest, key_id: str) -> None:
         text = asked.headers.get(MIN_POSITION)
         if text is None:
             return
@@ -246,7 +246,7 @@ class Service:
                 f"Invalid {MIN_POSITION}: {text[:60]}; must be a position of the log"
             )
         if self._m.position < int(text):
-            raise PositionNotReachedError(int(text))
+            raise PositionNotReachedError(int(text), key_id=key_id)
 
 
 def _failed(error: Exception, route: Route, asked: HttpRequest) -> ServiceOutcome:
@@ -272,16 +272,7 @@ def _responded(answer: Answer, position: int) -> HttpResponse:
 def _tree(route: Route, asked: HttpRequest) -> Mapping[str, Any]:
     if route.method != "POST" or not asked.body or route.rows is not None:
         return decode_form(asked.query)
-    wanted = route.dialect.body_types
-    kind = media_type_named(asked.headers)
-    if "content-type" not in asked.headers:
-        kind = wanted[0]
-    if kind not in wanted:
-        raise InvalidRequestError(
-            "Invalid request (check that your POST content type is"
-            f" {' or '.join(wanted)}).."
-        )
-    if kind == JSON:
+    if _media_type(route, asked) == JSON:
         body = decode_json(asked.body, takes_wholes=route.dialect.takes_whole_numbers)
         query = decode_form(asked.query)
         if twice := sorted(query.keys() & body.keys()):
@@ -289,6 +280,20 @@ def _tree(route: Route, asked: HttpRequest) -> Mapping[str, Any]:
         return {**query, **body}
     both = (asked.query, asked.body) if asked.query else (asked.body,)
     return decode_form(b"&".join(both))
+
+
+def _media_type(route: Route, asked: HttpRequest) -> str:
+    """Return how the parameters of a body are written, in one of the dialect's ways."""
+    wanted = route.dialect.body_types
+    if "content-type" not in asked.headers:
+        return wanted[0]
+    kind = media_type_named(asked.headers)
+    if kind not in wanted:
+        raise InvalidRequestError(
+            "Invalid request (check that your POST content type is"
+            f" {' or '.join(wanted)}).."
+        )
+    return kind
 
 
 def _rows(taken: RowsBody, asked: HttpRequest) -> SentRows:

@@ -317,7 +317,7 @@ def _failed_responses() -> Iterator[tuple[str, Node]]:
             "Request-Id": _reference("headers", "RequestId"),
             "Stripe-Should-Retry": _reference("headers", "ShouldRetry"),
         }
-        if status == 429:
+        if status in {429, 503}:
             headers["Retry-After"] = _reference("headers", "RetryAfter")
         elif status == 415:
             headers["Accept-Encoding"] = _reference("headers", "AcceptEncoding")

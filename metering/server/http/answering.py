@@ -17,7 +17,7 @@ from metering.aio.lanes import HandOut, Lane, what_came
 from metering.connection import Metering
 from metering.server.api.authentication import Keyring, Keys
 from metering.server.api.requests import HttpRequest, HttpResponse
-from metering.server.api.routes import Route
+from metering.server.api.routes import Credential, Route
 from metering.server.api.service import Service, ServiceOutcome
 
 TOGETHER_MAX = 256
@@ -65,6 +65,9 @@ class Answering:
             for each in routes
             if each.together is not None
         }
+        self._admission = Lane[tuple[Route, HttpRequest], HttpResponse | None](
+            self._refuse_together, name="metering-server-admission", most=TOGETHER_MAX
+        )
         self._hand_out = HandOut[HttpResponse]()
         self._queues = [self._admitted] * threads + [self._heavy] * HEAVY_THREADS
         self._threads: list[threading.Thread] = []
@@ -90,6 +93,7 @@ class Answering:
 
     def stop(self) -> None:
         """End the threads when they have answered what they were given."""
+        self._admission.close()
         for lane in self._lanes.values():
             lane.close()
         if not self._threads:
@@ -109,11 +113,29 @@ class Answering:
         self._inbox.put(_Waiting(route, request, future))
         return await future
 
+    def has_seen_key_of(self, request: HttpRequest) -> bool:
+        """Whether a look has found the key of a request; see `Keyring.has_seen`."""
+        return self._keyring.has_seen(request.headers.get("authorization"))
+
     async def refusal(self, route: Route, request: HttpRequest) -> HttpResponse | None:
-        """Refuse a request before its body is read, where that is clear."""
-        return await asyncio.to_thread(
-            lambda: self._service.refusal(route, request, self._keyring.look())
-        )
+        """Return what a request is answered before its body is read; None admits it.
+
+        Raises:
+            PositionNotReachedError: the log has not reached the position it asks for.
+        """
+        return await self._admission.submit((route, request))
+
+    def _refuse_together(
+        self, came: Sequence[tuple[Route, HttpRequest]]
+    ) -> list[ServiceOutcome | None]:
+        keys = {
+            credential: self._look_for(credential, [request for _, request in came])
+            for credential in {route.credential for route, _ in came}
+        }
+        return [
+            self._service.refusal(route, request, keys[route.credential])
+            for route, request in came
+        ]
 
     def _look(self) -> None:
         """Look at the keys for all requests that came before the look."""
@@ -139,11 +161,11 @@ class Answering:
     def _answer_together(
         self, route: Route, requests: Sequence[HttpRequest]
     ) -> Sequence[ServiceOutcome]:
-        keys = self._look_for(route, requests)
+        keys = self._look_for(route.credential, requests)
         return self._service.answer_together(route, requests, keys)
 
-    def _look_for(self, route: Route, came: Sequence[HttpRequest]) -> Keys:
-        if route.credential == "key":
+    def _look_for(self, credential: Credential, came: Sequence[HttpRequest]) -> Keys:
+        if credential == "key":
             return self._keyring.look()
         return self._keyring.look_at_sessions(
             [request.headers.get("authorization") for request in came]

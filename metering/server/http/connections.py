@@ -1,9 +1,13 @@
 """Connections: what a client may send before a request, and after its response.
 
-uvicorn waits for a head for as long as it takes, and bounds its size only with a parser
-that is half as fast. Here a protocol stands around uvicorn's, and an application around
-the server's: the second says when a request begins and ends, the first hangs up on a
-client that sends none. Both go by what asyncio and ASGI promise.
+uvicorn waits for a head for as long as it takes, reads ahead of the application, and
+parses whatever else came. Here a protocol stands around uvicorn's and an application
+around the server's: the second says when a request begins, reads and ends; the first
+reads no more than that needs, so that the rest stays in the kernel, and hangs up on a
+client that sends no head, or takes no response. Both go by what asyncio and ASGI promise.
+
+Invariant: of a connection, this process holds a head, one read of the socket, what
+uvicorn holds of a body, and what is being sent; and there are at most so many connections.
 """
 
 import asyncio
@@ -11,51 +15,111 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from metering.server.api.error_responses import response_to_failure
 from metering.server.api.errors import BodyUnreadableError
-from metering.server.api.requests import LENGTH_DIGITS_MAX
-from metering.server.grammar.dialects import V2
+from metering.server.http.head_parts import HeadParts
 from metering.server.http.receiving import (
+    BYTES_PER_SECOND_MIN,
     AsgiApplication,
     AsgiMessage,
     AsgiReceive,
     AsgiScope,
     AsgiSend,
 )
+from metering.server.http.sending import last_response
 
-HEAD_MAX = 64 << 10
-"""Bytes of a request's line and headers; one read of a socket may exceed it."""
-# Behind a request that is being answered, others may have come whole.
-_AHEAD_MAX = 512 << 10
-# Of a body without a length that nobody reads.
-_UNREAD_MAX = 8 << 20
-_END_OF_HEAD = b"\r\n\r\n"
-_TOO_LARGE = (
-    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%b"
-)
+CONNECTIONS_MAX = 1_000
+"""Open connections, where the limit of open files allows as many."""
+_READ_BYTES = 32 << 10
+# A head that comes in more parts than networks make of it waits for each of the others.
+_HEAD_READS_AT_ONCE, _HEAD_READ_SECONDS = 8, 1.0
+# How often, in the time that a client has, it is looked whose is over.
+_SWEEPS = 8
+# A client that sends a body which was refused learns why when it has sent it.
+_LINGERING_MAX, _LINGERING_BYTES_MAX = 16, 64 << 20
+# Nobody knows the path, and errors of v2 are errors of v1 as well.
+_TOO_LARGE = last_response(BodyUnreadableError("The request's head is too large."))
 
 PeerAddress = tuple[str, int]
 
 
 class Connections:
-    """The open connections of a server.
+    """The open connections of a server. For one event loop.
 
     Args:
         patience_seconds: how long a client may take to send a whole head, after it
             connected or its last request was answered.
+        connections_max: how many may be open.
+
+    Attributes:
+        open: by the address of the client.
+        idle: since when those that wait for a head do, the longest waiting first.
+        lingering: how many only wait until a client has sent what was refused.
+        are_ending: whether the server takes no more.
     """
 
-    def __init__(self, patience_seconds: float) -> None:
+    def __init__(self, patience_seconds: float, connections_max: int) -> None:
         self.patience_seconds = patience_seconds
+        self.connections_max = connections_max
         self.open: dict[PeerAddress, BoundedConnection] = {}
+        self.idle: dict[BoundedConnection, float] = {}
+        self.lingering = 0
+        self.are_ending = False
+        # What is read is parsed, or copied, before anything else is read.
+        self.buffer = memoryview(bytearray(_READ_BYTES))
+        self._slowed: list[BoundedConnection] = []
+        self._is_sweeping = False
 
     def protocol(self, **keywords: object) -> "BoundedConnection":
         """Make the protocol of a connection, of what uvicorn gives to its own."""
         return BoundedConnection(self, **keywords)
 
+    def end(self) -> None:
+        """Take no more, and wait for nobody whose request was refused."""
+        self.are_ending = True
+        for connection in list(self.open.values()):
+            connection.end_lingering()
+
+    def close_idle(self) -> bool:
+        """Close the connection that has waited longest for a head, if any waits."""
+        longest = next(iter(self.idle), None)
+        if longest is None:
+            return False
+        longest.abort()
+        return True
+
+    def wait_for_head(self, connection: "BoundedConnection") -> None:
+        """Hang up on a connection that sends no head in time."""
+        loop = asyncio.get_running_loop()
+        self.idle.pop(connection, None)
+        self.idle[connection] = loop.time()
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            loop.call_later(self.patience_seconds / _SWEEPS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Hang up on those that have waited too long: a timer for each costs more."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() - self.patience_seconds
+        for connection in [each for each, since in self.idle.items() if since < latest]:
+            connection.abort()
+        self._is_sweeping = bool(self.idle)
+        if self._is_sweeping:
+            loop.call_later(self.patience_seconds / _SWEEPS, self._sweep)
+
+    def slow_down(self, connection: "BoundedConnection") -> None:
+        """Read on from a connection a little later, at the same time as from others."""
+        if not self._slowed:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_HEAD_READ_SECONDS, self._go_on)
+        self._slowed.append(connection)
+
+    def _go_on(self) -> None:
+        slowed, self._slowed = self._slowed, []
+        for connection in slowed:
+            connection.go_on()
+
     def bounded(self, app: AsgiApplication) -> AsgiApplication:
-        """Return an application that says when its requests begin and end."""
+        """Return an application that says when its requests begin, read and end."""
 
         async def answer(
             scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
@@ -67,6 +131,7 @@ class Connections:
                 return
 
             async def received() -> AsgiMessage:
+                connection.read()
                 message = await receive()
                 connection.pass_on(message)
                 return message
@@ -80,8 +145,8 @@ class Connections:
         return answer
 
 
-class BoundedConnection:
-    """Hangs up on a client that sends a head without end, or not to its end.
+class BoundedConnection(asyncio.BufferedProtocol):
+    """Reads what a request needs, and hangs up on a client that keeps it waiting.
 
     What it does not do itself is done by uvicorn's protocol.
     """
@@ -90,14 +155,16 @@ class BoundedConnection:
         self._connections = connections
         self._inner = AutoHTTPProtocol(**keywords)
         self._loop = asyncio.get_running_loop()
-        self._deadline: asyncio.TimerHandle | None = None
+        self._unread_deadline: asyncio.TimerHandle | None = None
         self._peer: PeerAddress | None = None
-        self._bytes_left = HEAD_MAX
-        self._ending = b""
-
-    def __getattr__(self, name: str) -> Any:
-        """Pass on what else asyncio calls."""
-        return getattr(self._inner, name)
+        # Those that were begun and have not ended; one more may have been parsed.
+        self._requests, self._may_be_ahead = 0, False
+        self._is_body_due = self._takes_body = False
+        self._waiting_bytes = bytearray()  # Read, and not parsed yet.
+        self._is_paused_by_inner = self._is_slowed = self._is_reading_paused = False
+        self._head = HeadParts()
+        self._head_reads = 0
+        self._lingering_bytes: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head."""
@@ -106,74 +173,225 @@ class BoundedConnection:
         if isinstance(peer, tuple):
             self._peer = (str(peer[0]), int(peer[1]))
             self._connections.open[self._peer] = self
-            self._wait()
-        self._inner.connection_made(transport)
+        self._wait()
+        inner = _InnerTransport(self, self._transport)
+        self._inner.connection_made(cast("asyncio.Transport", inner))
+        if self._connections.are_ending:
+            # Accepted just before; uvicorn has told the others already.
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._stop_waiting()
+        self._connections.idle.pop(self, None)
+        self.resume_writing()
+        if self._lingering_bytes is not None:
+            self._lingering_bytes = None
+            self._connections.lingering -= 1
         if self._peer is not None:
             self._connections.open.pop(self._peer, None)
+        self._waiting_bytes.clear()
         self._inner.connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Pass on what came, unless too much has come before a request was complete."""
-        if self._is_head_without_end(data):
-            # Not passed on: uvicorn's parser would refuse a long URL in its own way.
-            self._refuse_head()
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to read to, for all connections the same."""
+        del sizehint
+        return self._connections.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass on what came, or keep it until it is wanted."""
+        if self._lingering_bytes is not None:
+            self._linger_for(nbytes)
             return
-        self._inner.data_received(data)
-        self._bytes_left -= len(data)
-        self._ending = (self._ending + data)[-len(_END_OF_HEAD) + 1 :]
-        if self._bytes_left < 0:
-            # A request that this completed begins before.
-            self._loop.call_soon(self._check_left)
+        read = self._connections.buffer[:nbytes]
+        is_first = not (self._requests or self._waiting_bytes)
+        if is_first and (request := self._head.all_of(read)):
+            self._inner.data_received(request)
+            return
+        self._waiting_bytes += read
+        self._parse()
+        if not self._requests and not self._head.is_whole:
+            self._slow_down()
+            self._regulate()
+
+    def eof_received(self) -> bool | None:
+        """Let the transport close, where uvicorn has nothing against it."""
+        return None if self._lingering_bytes is not None else self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """Begin to wait until the client takes what is being sent."""
+        self._inner.pause_writing()
+        left = self._transport.get_write_buffer_size() / BYTES_PER_SECOND_MIN
+        patience = self._connections.patience_seconds + left
+        self._unread_deadline = self._loop.call_later(patience, self.abort)
+
+    def resume_writing(self) -> None:
+        """Go on to send."""
+        if self._unread_deadline is not None:
+            self._unread_deadline.cancel()
+            self._unread_deadline = None
+            self._inner.resume_writing()
 
     def begin(self, scope: AsgiScope) -> None:
         """Take the head of a request for complete."""
-        self._stop_waiting()
+        self._connections.idle.pop(self, None)
+        self._requests += 1
         headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"0")
-        is_told = length.isdigit() and len(length) <= LENGTH_DIGITS_MAX
-        is_chunked = b"transfer-encoding" in headers or not is_told
-        self._bytes_left = _AHEAD_MAX + (_UNREAD_MAX if is_chunked else int(length))
+        is_sized = headers.get(b"content-length", b"0").strip(b"0") == b""
+        self._is_body_due = b"transfer-encoding" in headers or not is_sized
+        self._takes_body = False
+
+    def read(self) -> None:
+        """Pass on what has come of the body, and what comes."""
+        self._takes_body = True
+        if self._waiting_bytes:
+            self._parse()
 
     def pass_on(self, message: AsgiMessage) -> None:
-        """Take a part of the body for read, or all, and what comes then for a head."""
-        if message.get("more_body", False):
-            self._bytes_left += len(message.get("body", b""))
-        else:
-            self._bytes_left = _AHEAD_MAX
+        """Take a part of the body for read, or all of it."""
+        self._takes_body = False
+        if not message.get("more_body", False):
+            self._is_body_due = False
 
     def end(self) -> None:
-        """Begin to wait for the next head."""
-        self._bytes_left -= _AHEAD_MAX - HEAD_MAX
+        """Begin to wait for the next head, unless it has come already."""
+        self._requests -= 1
+        if self._may_be_ahead:
+            # uvicorn has asked the loop before to begin the next request, if any.
+            self._may_be_ahead = False
+            self._loop.call_soon(self._wait_for_next)
+        else:
+            self._wait_for_next()
+
+    def abort(self) -> None:
+        """Hang up at once: to close waits until the client has read what is sent."""
+        self._connections.idle.pop(self, None)
+        self._transport.abort()
+
+    def pause_for_inner(self) -> None:
+        """Read no more until uvicorn can take it."""
+        self._is_paused_by_inner = True
+        self._regulate()
+
+    def resume_for_inner(self) -> None:
+        """Read again, unless there is another reason not to."""
+        self._is_paused_by_inner, self._may_be_ahead = False, True
+        self._loop.call_soon(self._parse)
+
+    def go_on(self) -> None:
+        """Read on from a client that sends a head slowly."""
+        self._is_slowed = False
+        self._regulate()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is answered."""
+        return self._lingering_bytes is not None or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close, once the client has sent what was refused of it."""
+        connections = self._connections
+        if self.is_closing():
+            return
+        if (
+            not self._is_body_due
+            or connections.are_ending
+            or connections.lingering >= _LINGERING_MAX
+            or not self._transport.can_write_eof()
+        ):
+            self._transport.close()
+            return
+        connections.lingering += 1
+        self._lingering_bytes = len(self._waiting_bytes)
+        self._waiting_bytes.clear()
+        self._transport.write_eof()
         self._wait()
+        self._regulate()
+
+    def end_lingering(self) -> None:
+        """Hang up, where the response has been sent and only the client sends."""
+        if self._lingering_bytes is not None:
+            self.abort()
+
+    def _linger_for(self, count: int) -> None:
+        assert self._lingering_bytes is not None, "it lingers"
+        self._lingering_bytes += count
+        if self._lingering_bytes > _LINGERING_BYTES_MAX:
+            self.abort()
 
     def _wait(self) -> None:
-        # To close would wait until a client that reads nothing has read it all.
-        patience, hang_up = self._connections.patience_seconds, self._transport.abort
-        self._deadline = self._loop.call_later(patience, hang_up)
+        self._head.restart()
+        self._head_reads = 0
+        self._connections.wait_for_head(self)
 
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _wait_for_next(self) -> None:
+        if not self._requests and not self.is_closing():
+            self._wait()
+            if self._waiting_bytes:
+                self._parse()
 
-    def _is_head_without_end(self, data: bytes) -> bool:
-        is_head = self._deadline is not None
-        if not is_head or len(data) <= self._bytes_left:
+    def _parse(self) -> None:
+        """Give uvicorn what it can take of what came."""
+        waiting = self._waiting_bytes
+        while waiting and self._is_wanted():
+            if self._requests:
+                part = bytes(waiting)
+                waiting.clear()
+            else:
+                part = self._head_part()
+            if part:
+                self._inner.data_received(part)
+        self._regulate()
+
+    def _is_wanted(self) -> bool:
+        if self._is_paused_by_inner or self.is_closing():
             return False
-        return _END_OF_HEAD not in self._ending + data[: self._bytes_left]
+        if self._requests:
+            return self._takes_body and self._is_body_due
+        return not self._head.is_whole
 
-    def _check_left(self) -> None:
-        if self._bytes_left < 0:
-            self._refuse_head()
-
-    def _refuse_head(self) -> None:
-        if not self._transport.is_closing():
-            # Nobody knows the path, and errors of v2 are errors of v1 as well.
-            error = BodyUnreadableError("The request's head is too large.")
-            body = response_to_failure(error, V2).body
-            self._transport.write(_TOO_LARGE % (len(body), body))
+    def _head_part(self) -> bytes:
+        part = self._head.next_part(self._waiting_bytes)
+        if self._head.is_too_large:
+            # Not passed on: uvicorn's parser would refuse a long URL in its own way.
+            self._waiting_bytes.clear()
+            self._transport.write(_TOO_LARGE)
             self._transport.close()
+            return b""
+        return part
+
+    def _slow_down(self) -> None:
+        """Read on later where a head comes in many small parts."""
+        self._head_reads += 1
+        if self._head_reads > _HEAD_READS_AT_ONCE and not self._is_slowed:
+            self._is_slowed = True
+            self._connections.slow_down(self)
+
+    def _regulate(self) -> None:
+        """Read from the socket, or leave what comes to the kernel."""
+        is_paused = self._lingering_bytes is None and (
+            bool(self._waiting_bytes) or self._is_paused_by_inner or self._is_slowed
+        )
+        if is_paused == self._is_reading_paused or self._transport.is_closing():
+            return
+        self._is_reading_paused = is_paused
+        if is_paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+
+class _InnerTransport:
+    """The transport as uvicorn's protocol sees it: pauses and closes are requests."""
+
+    def __init__(
+        self, connection: BoundedConnection, transport: asyncio.Transport
+    ) -> None:
+        self._transport = transport
+        self.write = transport.write
+        self.pause_reading = connection.pause_for_inner
+        self.resume_reading = connection.resume_for_inner
+        self.is_closing = connection.is_closing
+        self.close = connection.close
+
+    def __getattr__(self, name: str) -> Any:
+        """Pass on what else uvicorn calls."""
+        return getattr(self._transport, name)

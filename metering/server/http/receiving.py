@@ -1,16 +1,12 @@
 """Receiving: a request's head and body, read from an ASGI server within bounds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from metering.server.api.errors import BodyTooLargeError, BodyTooSlowError
-from metering.server.api.requests import (
-    FORM_LIMITS,
-    BodyLimits,
-    check_length,
-    decompressed,
-)
+from metering.server.api.requests import BodyLimits
+from metering.server.http.bodies import HeldBody
 
 AsgiMessage = MutableMapping[str, Any]
 AsgiScope = MutableMapping[str, Any]
@@ -26,26 +22,24 @@ class ClientGoneError(Exception):
     """The client hung up, and will not read a response."""
 
 
-async def read_body(
-    receive: AsgiReceive, headers: Mapping[str, str], *, patience_seconds: float
-) -> bytes:
-    """Read a small body, decompressed, and never more of it than is allowed."""
-    check_length(headers, FORM_LIMITS)
-    sent = await read_sent(receive, FORM_LIMITS, patience_seconds=patience_seconds)
-    return decompressed(sent, headers, FORM_LIMITS)
-
-
 async def read_sent(
-    receive: AsgiReceive, limits: BodyLimits, *, patience_seconds: float
+    receive: AsgiReceive, limits: BodyLimits, held: HeldBody, *, patience_seconds: float
 ) -> bytes:
-    """Read a body as it is sent, waiting so long for each part."""
-    parts: list[bytes] = []
-    length = 0
+    """Read a body as it is sent, and never more of it than is allowed.
+
+    Args:
+        receive: of the ASGI server.
+        limits: what the body may be.
+        held: what its bytes are counted with.
+        patience_seconds: how long to wait for each part.
+    """
+    # Parts of a few bytes each would take ten times as much memory as they hold.
+    body = bytearray()
     now = asyncio.get_running_loop().time
     begin = now()
     while True:
         # Nor may it come byte by byte for ever.
-        latest = begin + patience_seconds + length / BYTES_PER_SECOND_MIN
+        latest = begin + patience_seconds + len(body) / BYTES_PER_SECOND_MIN
         try:
             async with asyncio.timeout(min(patience_seconds, latest - now())):
                 message = await receive()
@@ -53,9 +47,13 @@ async def read_sent(
             raise BodyTooSlowError(patience_seconds) from error
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-        parts.append(message.get("body", b""))
-        length += len(parts[-1])
+        part, is_whole = message.get("body", b""), not message.get("more_body", False)
+        length = len(body) + len(part)
         if length > limits.sent_max:
             raise BodyTooLargeError(limits.sent_max)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+        held.grow(length)
+        if is_whole and not body:
+            return bytes(part)
+        body += part
+        if is_whole:
+            return bytes(body)

@@ -14,21 +14,43 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
+from metering.server.api.complaints import limit_complaints
 from metering.server.api.memory import use_system_pool
-from metering.server.http.app import PATIENCE_SECONDS, create_app
-from metering.server.http.connections import Connections
+from metering.server.http.accepting import BACKLOG, Acceptor
+from metering.server.http.app import PATIENCE_SECONDS, THREADS, create_app
+from metering.server.http.bodies import BODY_BYTES_MAX
+from metering.server.http.connections import CONNECTIONS_MAX, Connections
+from metering.server.http.descriptors import connections_within
 from metering.server.http.heads import ANY_HOST, LOOPBACK_HOSTS
 
 _GRACE_SECONDS = 30
-_BACKLOG = 2048
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """What a server takes in hand at the same time.
+
+    Attributes:
+        rate_limit: how many requests a second an API key may make; None is any number.
+        patience_seconds: how long a client may take to send the head of a request, or
+            the next part of its body, and how long an idle connection is kept.
+        connections_max: how many connections may be open; fewer where the limit of open
+            files allows fewer beside what the store opens.
+        body_bytes_max: how many bytes of bodies are in memory, as they are sent.
+    """
+
+    rate_limit: int | None
+    patience_seconds: int = PATIENCE_SECONDS
+    connections_max: int = CONNECTIONS_MAX
+    body_bytes_max: int = BODY_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,40 +82,41 @@ class Bind:
 def serve(
     m: Metering,
     bind: Bind,
+    limits: ServerLimits,
     *,
-    rate_limit: int | None,
     started: Callable[[str], None],
     must_stop: Callable[[], bool],
-    patience_seconds: int = PATIENCE_SECONDS,
 ) -> None:
     """Serve a store until SIGTERM or SIGINT, and answer what was accepted by then.
 
     Args:
         m: the store.
         bind: where.
-        rate_limit: how many requests a second an API key may make; None is any number.
+        limits: how much at the same time.
         started: is called with the URL when requests are taken.
         must_stop: whether to stop as a signal would; is called many times a second.
-        patience_seconds: how long a client may take to send the head of a request, or
-            the next part of its body, and how long an idle connection is kept.
 
     Raises:
         InvalidRequestError: the address is public and nothing there speaks TLS, or it
             is not known, or cannot be bound.
     """
-    connections = Connections(patience_seconds)
+    connections_max = connections_within(limits.connections_max, threads=THREADS)
+    connections = Connections(limits.patience_seconds, connections_max)
     use_system_pool()
     app = create_app(
         m,
-        rate_limit=rate_limit,
-        patience_seconds=patience_seconds,
+        rate_limit=limits.rate_limit,
+        patience_seconds=limits.patience_seconds,
+        body_bytes_max=limits.body_bytes_max,
         allow_hosts=bind.hosts,
+    )
+    refused, closed = app.metrics.watch_connections(
+        are_open=lambda: len(connections.open)
     )
     listener = _listener(bind)
     config = uvicorn.Config(
         connections.bounded(app),
         access_log=False,
-        backlog=_BACKLOG,
         date_header=True,
         http=cast("type[asyncio.Protocol]", connections.protocol),
         lifespan="on",
@@ -102,7 +125,7 @@ def serve(
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        timeout_keep_alive=patience_seconds,
+        timeout_keep_alive=limits.patience_seconds,
         ws="none",
     )
     host, port = listener.getsockname()[:2]
@@ -110,8 +133,27 @@ def serve(
     url = f"http://{shown}:{port}"
     with listener, _stopping() as stop:
         server = uvicorn.Server(config)
+
+        def protocol() -> asyncio.BaseProtocol:
+            return connections.protocol(
+                config=config,
+                server_state=server.server_state,
+                app_state=server.lifespan.state,
+            )
+
+        def acceptor() -> Acceptor:
+            return Acceptor(
+                listener,
+                connections,
+                protocol=protocol,
+                must_stop=lambda: server.should_exit,
+                is_flooded=lambda: app.is_flooded,
+                refused=refused,
+                closed=closed,
+            )
+
         served = _serve(
-            server, listener, lambda: started(url), lambda: stop() or must_stop()
+            server, acceptor, lambda: started(url), lambda: stop() or must_stop()
         )
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(served)
@@ -119,20 +161,38 @@ def serve(
 
 async def _serve(
     server: uvicorn.Server,
-    listener: socket.socket,
+    make_acceptor: Callable[[], Acceptor],
     started: Callable[[], None],
     must_stop: Callable[[], bool],
 ) -> None:
-    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-    is_told = False
+    _limit_complaints_of_others(asyncio.get_running_loop())
+    # It accepts nothing itself.
+    serving = asyncio.ensure_future(server.serve(sockets=[]))
+    acceptor: Acceptor | None = None
     while not serving.done():
-        if server.started and not is_told:
-            is_told = True
+        if server.started and acceptor is None:
+            acceptor = make_acceptor()
+            acceptor.start()
             started()
         if must_stop():
             server.should_exit = True
-        await asyncio.wait([serving], timeout=_POLL_SECONDS if not is_told else 0.1)
+        if server.should_exit and acceptor is not None:
+            acceptor.stop()
+        wait = _POLL_SECONDS if acceptor is None else 0.1
+        await asyncio.wait([serving], timeout=wait)
     await serving
+
+
+def _limit_complaints_of_others(loop: asyncio.AbstractEventLoop) -> None:
+    for name in ("asyncio", "uvicorn.error"):
+        limit_complaints(logging.getLogger(name))
+
+    def complain(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # Of a network that breaks off, asyncio logs a traceback for each connection.
+        if not isinstance(context.get("exception"), OSError):
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(complain)
 
 
 @contextmanager
@@ -171,7 +231,8 @@ def _listener(bind: Bind) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
+        listener.settimeout(0)
     except OSError as error:
         listener.close()
         reason = os.strerror(error.errno) if error.errno else str(error)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import metering
-from metering.server.http.serving import Bind, serve
+from metering.server.http.serving import Bind, ServerLimits, serve
 from tests.processes import Child, said, warm_processes
 from tests.waiting import PATIENCE_SECONDS, eventually
 
@@ -24,26 +24,39 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def serve_impatiently(target: str, pipe: Connection) -> None:
-    """Serve a store to clients that may stall for a second."""
+    """Serve a store to clients that may stall for a second, and say a key of it."""
     with metering.connect(target) as store:
+        pipe.send(store.api_keys.create(name="tests").secret)
         serve(
             store,
             Bind(host="127.0.0.1", port=0, is_behind_tls=False),
-            rate_limit=None,
+            ServerLimits(rate_limit=None, patience_seconds=1),
             started=pipe.send,
             must_stop=lambda: False,
-            patience_seconds=1,
         )
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A server's URL, and a head with a key that opens it."""
     target = str(tmp_path_factory.mktemp("impatient") / "usage")
     child = Child(warm_processes(), serve_impatiently, target)
-    parts = urlsplit(next(said(child)))
-    yield str(parts.hostname), int(parts.port or 0)
+    says = said(child)
+    key = next(says)
+    yield next(says), key
     child.kill()
     child.exit_code()
+
+
+@pytest.fixture
+def address(server: tuple[str, str]) -> tuple[str, int]:
+    parts = urlsplit(server[0])
+    return str(parts.hostname), int(parts.port or 0)
+
+
+@pytest.fixture
+def keyed_head(server: tuple[str, str]) -> bytes:
+    return HEAD + f"Authorization: Bearer {server[1]}\r\n".encode()
 
 
 @contextmanager
@@ -90,16 +103,36 @@ def test_a_head_that_stalls_is_hung_up_on(
     ids=["sized", "chunked"],
 )
 def test_a_body_that_stalls_is_answered_and_the_connection_closed(
-    address: tuple[str, int], framing: bytes, part: bytes
+    address: tuple[str, int], keyed_head: bytes, framing: bytes, part: bytes
 ) -> None:
     with connected(address) as client:
-        client.sendall(HEAD + framing % part)
+        client.sendall(keyed_head + framing % part)
 
         head, body = answer(client).split(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"stripe-should-retry: true" in head
     assert b"did not come to its end" in body
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [b"Content-Length: 1000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"],
+    ids=["sized", "chunked"],
+)
+@pytest.mark.parametrize(
+    "key", [b"", b"Authorization: Bearer sk_test_unknown\r\n"], ids=["none", "unknown"]
+)
+def test_a_body_of_a_stranger_is_refused_before_any_of_it_came(
+    address: tuple[str, int], key: bytes, framing: bytes
+) -> None:
+    with connected(address) as client:
+        client.sendall(HEAD + key + framing)
+
+        head, _ = answer(client).split(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close" in head
 
 
 def test_a_connection_serves_many_requests_until_it_is_idle(
@@ -138,10 +171,10 @@ def test_a_connection_that_goes_on_without_a_head_is_hung_up_on(
     ids=["head", "body", "body that was refused"],
 )
 def test_what_comes_byte_by_byte_has_no_more_time(
-    address: tuple[str, int], sent: bytes, answered: bytes
+    address: tuple[str, int], keyed_head: bytes, sent: bytes, answered: bytes
 ) -> None:
     with connected(address) as client:
-        client.sendall(HEAD + sent)
+        client.sendall(keyed_head + sent)
         if answered:
             assert answer(client, b"}}").startswith(answered)
 
