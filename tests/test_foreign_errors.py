@@ -67,7 +67,10 @@ LET_OUT = {
     "ledger/segments/in_database.py:_holds": "the file is of a database, as its errors are",
     "ledger/segments/in_database.py:_of_either": "who reads the file judges its errors",
     "ledger/segments/parts.py:_read_footer": "as those of `read_metadata`, or in memory",
+    "metering/server/http/accepting.py:__init__": "as `_listener`: serving has yet to begin",
+    "metering/server/http/accepting.py:_release_spare": "closing what is open loses nothing",
     "metering/server/http/serving.py:_listener": "`metering serve` begins, and names it",
+    "metering/usage/ingest/bodies.py:pieces": "`open_body` reads them where it is `readable`",
     **dict.fromkeys(
         (
             "metering/usage/ingest/files.py:_ends_with_file",
