@@ -49,7 +49,7 @@ class Meter(ResourceObject, frozen=True, kw_only=True):
     default_aggregation: DefaultAggregation
     customer_mapping: CustomerMapping
     value_settings: ValueSettings
-    event_time_window: Literal["hour", "day"] | None
+    event_time_window: Literal["day", "hour"] | None
     status: Literal["active", "inactive"]
     status_transitions: StatusTransitions
     livemode: bool

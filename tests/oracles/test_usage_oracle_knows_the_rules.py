@@ -20,7 +20,7 @@ NO_VALUES = (
 TODAY = (NOON - 12 * HOUR, NOON + 12 * HOUR)
 
 
-def oracle_with(formula: str, window: Literal["hour", "day"] | None = None) -> Oracle:
+def oracle_with(formula: str, window: Literal["day", "hour"] | None = None) -> Oracle:
     oracle = Oracle()
     meter = OracleMeter(event_name="m", formula=formula, event_time_window=window)
     assert oracle.create_meter(meter)

@@ -41,7 +41,7 @@ class OracleMeter:
     formula: str
     customer_key: str = "stripe_customer_id"
     value_key: str = "value"
-    event_time_window: Literal["hour", "day"] | None = None
+    event_time_window: Literal["day", "hour"] | None = None
 
 
 @dataclass(kw_only=True)

@@ -44,7 +44,7 @@ ODD: Span = (
     MIDNIGHT - timedelta(hours=90) + MICROSECOND,
     MIDNIGHT + timedelta(hours=1) - MICROSECOND,
 )
-REAGGREGATED: tuple[tuple[Span, Literal["hour", "day"]], ...] = (
+REAGGREGATED: tuple[tuple[Span, Literal["day", "hour"]], ...] = (
     (LIFETIME, "day"),
     (ODD, "hour"),
 )
@@ -61,7 +61,7 @@ class SideBySide(TwoConnections):
         self.oracle = Oracle()
         self.meters: dict[str, metering.Meter] = {}
         self.sent: list[Row] = []
-        self.past: list[tuple[int, Span, Literal["hour", "day"], pa.Table]] = []
+        self.past: list[tuple[int, Span, Literal["day", "hour"], pa.Table]] = []
         self.time = OracleTime()
 
     def play(self, history: does.History) -> None:

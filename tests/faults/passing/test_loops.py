@@ -165,7 +165,7 @@ FAULTS = [
     "full_disk",
     "busy",
     "refusing_objects",
-    pytest.param("stopped_server", marks=[pytest.mark.postgresql, pytest.mark.dialect]),
+    pytest.param("stopped_server", marks=pytest.mark.postgresql),
 ]
 
 
