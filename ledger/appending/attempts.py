@@ -90,18 +90,36 @@ class Attempt:
         body: bytes,
         earliest_server_time: int,
     ) -> bool:
-        """Append a commit; see `_append_commit`.
+        """Append a commit, and advance the head.
+
+        Args:
+            known: the head that the commit was made for.
+            new: the head that it makes.
+            commit: the commit.
+            body: what it holds, encoded.
+            earliest_server_time: what the server's clock must show at least, where there
+                is a server; microseconds since 1970 UTC.
 
         Returns:
             Whether it was: not where the head is not where it was known to be, nor
             where the server's clock shows an earlier time.
         """
-        if not _append_commit(
-            self.connection, known, new, commit, body, earliest_server_time
-        ):
-            return False
-        self.commit = commit
-        return True
+        connection = self.connection
+        values = _values(known, new, commit, body)
+        is_on_server = connection.dialect.name == "postgresql"
+        if is_on_server:
+            values["earliest_server_time"] = earliest_server_time
+        if is_on_server and len(body) <= _ONE_TRIP_BYTES:
+            # In one round trip. A large body is sent when it is sure to be wanted.
+            is_made: bool = _APPEND.run(connection, values).rowcount == 1
+        else:
+            move = _MOVE_HEAD_IN_TIME if is_on_server else _MOVE_HEAD
+            is_made = move.run(connection, values).rowcount == 1
+            if is_made:
+                _INSERT_COMMIT.run(connection, values)
+        if is_made:
+            self.commit = commit
+        return is_made
 
 
 @contextmanager
@@ -133,6 +151,9 @@ def append_at_once(
 ) -> bool:
     """Append a commit in one round trip, where the database can and nobody writes.
 
+    The statement takes the write lock and waits for nobody. See `Attempt.append` for the
+    arguments.
+
     Returns:
         Whether it was made; if not, it wants an `Attempt`, which finds out why.
 
@@ -142,9 +163,9 @@ def append_at_once(
     """
 
     def append(connection: Connection, lock: int) -> bool:
-        return _append_commit_at_once(
-            connection, known, new, commit, body, earliest_server_time, lock
-        )
+        values = _values(known, new, commit, body)
+        values |= {"earliest_server_time": earliest_server_time, "lock": lock}
+        return bool(_APPEND_AT_ONCE.run(connection, values).rowcount == 1)
 
     assert database.can_write_at_once, "its lock can be taken by a statement"
     if len(body) > _ONE_TRIP_BYTES:
@@ -184,66 +205,6 @@ def _unknown(
 ) -> CommitOutcomeUnknownError:
     is_usage = not isinstance(commit.content, tuple)
     return CommitOutcomeUnknownError(database.address, error.message, is_usage=is_usage)
-
-
-def _append_commit(
-    connection: Connection,
-    known: Head,
-    new: Head,
-    commit: Commit,
-    body: bytes,
-    earliest_server_time: int,
-) -> bool:
-    """Store a commit and advance the head, unless it is not where it was known to be.
-
-    Args:
-        connection: holds the write lock.
-        known: the head that the commit was made for.
-        new: the head that it makes.
-        commit: the commit.
-        body: what it holds, encoded.
-        earliest_server_time: what the server's clock must show at least, where there is
-            a server; else nothing is stored.
-    """
-    values = _values(known, new, commit, body)
-    is_on_server = connection.dialect.name == "postgresql"
-    if is_on_server:
-        values["earliest_server_time"] = earliest_server_time
-    if is_on_server and len(body) <= _ONE_TRIP_BYTES:
-        # In one round trip. A large body is sent when it is sure to be wanted.
-        return bool(_APPEND.run(connection, values).rowcount == 1)
-    move = _MOVE_HEAD_IN_TIME if is_on_server else _MOVE_HEAD
-    if move.run(connection, values).rowcount != 1:
-        return False
-    _INSERT_COMMIT.run(connection, values)
-    return True
-
-
-def _append_commit_at_once(  # noqa: PLR0913, PLR0917  # the parts of one statement
-    connection: Connection,
-    known: Head,
-    new: Head,
-    commit: Commit,
-    body: bytes,
-    earliest_server_time: int,
-    lock: int,
-) -> bool:
-    """Store a commit as `_append_commit` does, in one statement that takes the write lock.
-
-    It waits for nobody: nothing is stored where another one holds the lock.
-
-    Args:
-        connection: to PostgreSQL, in no database transaction.
-        known: the head that the commit was made for.
-        new: the head that it makes.
-        commit: the commit.
-        body: what it holds, encoded.
-        earliest_server_time: what the server's clock must show at least.
-        lock: the key of the write lock.
-    """
-    values = _values(known, new, commit, body)
-    values |= {"earliest_server_time": earliest_server_time, "lock": lock}
-    return bool(_APPEND_AT_ONCE.run(connection, values).rowcount == 1)
 
 
 def _values(known: Head, new: Head, commit: Commit, body: bytes) -> dict[str, Any]:
