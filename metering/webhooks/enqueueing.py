@@ -39,10 +39,9 @@ def enqueue_all(engine: Engine) -> int:
 def record_lapses(engine: Engine) -> None:
     """Record the expiries of grants that time has brought about, each once."""
     looked = engine.expiries_seen
-    engine.log.catch_up()
-    if looked.time != engine.log.time:
-        looked.instant, looked.time = NEVER_LOOKED, engine.log.time
     with engine.credits() as (seen, now):
+        if (time := seen.log_time()) != looked.time:
+            looked.instant, looked.time = NEVER_LOOKED, time
         start = max(looked.instant, last_expiry_seen(seen.connection))
         # No grant is recorded later that expires before what is recorded already; but
         # it may before the time by the clock of this process.
