@@ -195,15 +195,14 @@ class _RoundSteps:
         self.webhooks = self._begin("webhooks", "Events are not enqueued")
         self.deliveries = self._begin("deliveries", "Deliveries are not started")
         self.reporting = self._begin("progress", "What the worker did is not reported")
-        self._all = (
-            *(self.looking, self.alerts, self.webhooks),
-            *(self.deliveries, self.reporting),
-        )
+        # Looking is done in every round, and reporting where there is something to say.
+        self._retried = (self.alerts, self.webhooks, self.deliveries)
+        self._all = (self.looking, *self._retried, self.reporting)
 
     @property
     def are_due(self) -> bool:
         """Whether a step that failed is to be tried again."""
-        return any(each.error and not each.must_wait for each in self._all)
+        return any(each.error and not each.must_wait for each in self._retried)
 
     @property
     def standing_fault(self) -> Exception | None:
