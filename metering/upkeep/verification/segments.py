@@ -47,11 +47,14 @@ class CatalogLabels:
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self._ends = {segment.up_to: segment for segment in segments}
+        self._end = segments[-1].up_to if segments else 0
         self._timestamps: list[int] = []
         self._wrong: list[Segment] = []
 
     def take_in(self, commit: Commit, head: Head) -> None:
         """Take in the next commit, and the head that it makes."""
+        if head.position > self._end:
+            return
         if not isinstance(commit.content, tuple):
             timestamps = timestamps_of(batch_of(commit.content))
             self._timestamps += [int(timestamps.min()), int(timestamps.max())]
