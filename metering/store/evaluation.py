@@ -15,17 +15,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ledger.errors import StoreDamagedError
-from ledger.facts.alerts import UsageAlertTriggered
 from ledger.log import Log
 from metering.store.credit_evaluation import CreditEvaluator
 from projections.alerts.pending import Pending, PendingUsage
 from projections.alerts.queries import AlertQueries, Fired
-from projections.alerts.usage_crossings import Crossings
+from projections.alerts.usage_crossings import Crossings, FoundTriggers, fired_by
 from projections.meters.catalog import Catalog
 from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
-
-FoundTriggers = list[tuple[int, UsageAlertTriggered]]
 
 
 class Evaluator:
@@ -87,11 +84,8 @@ class Evaluator:
             return 0
         if not pending.is_whole:
             pending = self._read_again(pending)
-        found = self._find(pending)
-        triggered = self._record(pending, found)
-        while triggered is None:
+        while (triggered := self._record(pending, self._find(pending))) is None:
             pending = self._read_again(pending)
-            triggered = self._record(pending, self._find(pending))
         self._watched.evaluated(pending)
         return triggered
 
@@ -143,14 +137,9 @@ class Evaluator:
             if recorded:
                 # The process that moved the checkpoint may have recorded more than is known.
                 fired = seen.fired(sorted({period for period, _ in recorded}))
-                recorded = [each for each in recorded if _key(each) not in fired]
+                recorded = [each for each in recorded if fired_by(each) not in fired]
             seen.move_checkpoint(up_to)
             writing.record([fact for _, fact in recorded])
         self._checkpoint = max(checkpoint, up_to)
-        self._fired |= {_key(each) for each in recorded}
+        self._fired |= {fired_by(each) for each in recorded}
         return len(recorded)
-
-
-def _key(found: tuple[int, UsageAlertTriggered]) -> Fired:
-    period, fact = found
-    return period, fact.customer, fact.window_start

@@ -39,6 +39,9 @@ from projections.kernels.usage.decimals import (
 from projections.usage.summaries import Summaries
 from projections.usage.view import UsageView
 
+FoundTriggers = list[tuple[int, UsageAlertTriggered]]
+"""Periods and the facts to record, in the order of the events."""
+
 _GROUPS_KEPT = 1 << 20
 
 Triggers = Iterator[tuple[int, UsageAlertTriggered]]
@@ -58,6 +61,12 @@ class _Known:
     usage: dict[GroupKey, int] = field(default_factory=dict)
 
 
+def fired_by(found: tuple[int, UsageAlertTriggered]) -> Fired:
+    """Return what triggers but once in a period, given the period and a trigger."""
+    period, fact = found
+    return period, fact.customer, fact.window_start
+
+
 class Crossings:
     """Finds what triggers. For one thread at a time.
 
@@ -75,7 +84,7 @@ class Crossings:
         watches: Sequence[Watch],
         meters: Mapping[str, MeterDefinition],
         fired: Collection[Fired],
-    ) -> list[tuple[int, UsageAlertTriggered]]:
+    ) -> FoundTriggers:
         """Return what triggers in pending usage.
 
         Args:

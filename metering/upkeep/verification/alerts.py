@@ -21,7 +21,7 @@ from projections.alerts.tables import (
     alert_checkpoint,
     credit_alert_checkpoint,
 )
-from projections.alerts.usage_crossings import Crossings
+from projections.alerts.usage_crossings import Crossings, FoundTriggers, fired_by
 from projections.kernels.credits.falls import Occurrence
 from projections.usage.hourly import HourlyUsage
 from projections.usage.series_events import SeriesEvents
@@ -120,7 +120,7 @@ class AlertsOnUsage:
         self._evaluated = 0
         self._ends_there = False
         self._fired: set[Fired] = set()
-        self._found: list[tuple[int, UsageAlertTriggered]] = []
+        self._found: FoundTriggers = []
 
     def take_in(self, commit: Commit, head: Head) -> None:
         """Take in the next commit, which the tables have taken in."""
@@ -138,7 +138,7 @@ class AlertsOnUsage:
             watches = self._tables.alerts().watches(pending.first_base)
             meters = self._tables.meters()
             found = self._crossings.find(pending, watches, meters, self._fired)
-            self._fired |= {_key(each) for each in found}
+            self._fired |= {fired_by(each) for each in found}
             self._found += found
             self._pending.evaluated(pending)
 
@@ -148,7 +148,9 @@ class AlertsOnUsage:
         yield from self._stored.problems(seen.checkpoint(), ends_there=self._ends_there)
         fired = seen.fired(sorted({period for period, _ in self._found}))
         missed = [
-            fact for period, fact in self._found if _key((period, fact)) not in fired
+            fact
+            for period, fact in self._found
+            if fired_by((period, fact)) not in fired
         ]
         yield from self._stored.hides(missed)
 
@@ -195,8 +197,3 @@ class AlertsOnCredits:
         elif self._recorded_at is not None and beginning is not None:
             reached = Occurrence(recorded_at, self._stored.position)
             yield from self._stored.hides(list(missed_falls(seen, reached)))
-
-
-def _key(found: tuple[int, UsageAlertTriggered]) -> Fired:
-    period, fact = found
-    return period, fact.customer, fact.window_start
