@@ -234,9 +234,9 @@ def count_beyond(connection: Connection, position: int) -> int:
     return int(connection.execute(wanted.select_from(log_commit)).scalar_one())
 
 
-def position_at(connection: Connection, instant: int) -> int:
+def position_at(connection: Connection, instant: int, time: LogTime) -> int:
     """Find the last position recorded by an instant among the commits that are rows."""
-    after, up_to = log_time(connection).stretch_at(instant)
+    after, up_to = time.stretch_at(instant)
     given = {
         "instant": instant,
         "after": after,

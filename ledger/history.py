@@ -6,6 +6,7 @@ meanwhile. Both places are read in one snapshot.
 
 import bisect
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -13,6 +14,7 @@ from ledger.commits import log_time, position_at, position_before
 from ledger.database.store import Database
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
+from ledger.facts.instants import LogTime
 from ledger.facts.union import Fact
 from ledger.reading import (
     find_commit_holding,
@@ -39,16 +41,19 @@ class History:
             LogDamagedError: no commit holds it, or it is not what was committed.
         """
         with self._database.read() as connection:
-            return self.commit_seen_holding(connection, position)
+            place = _place_of(connection, position)
+        # Without the snapshot: to read a segment takes time.
+        return self._commit_in(place, position)
 
     def commit_seen_holding(self, connection: Connection, position: int) -> Commit:
         """Read what `commit_holding` does, in a database transaction that is open."""
-        commit = find_commit_holding(connection, position)
-        if commit is not None:
-            return commit
-        segment = segment_holding(read_segments(connection), position)
-        if segment is not None:
-            for commit in self._sealed(segment):
+        return self._commit_in(_place_of(connection, position), position)
+
+    def _commit_in(self, place: Commit | Segment | None, position: int) -> Commit:
+        if isinstance(place, Commit):
+            return place
+        if place is not None:
+            for commit in self._sealed(place):
                 if commit.first_position <= position <= commit.last_position:
                     return commit
         raise LogDamagedError(position, "no commit holds it")
@@ -79,12 +84,16 @@ class History:
             instant: microseconds since 1970 UTC; what was recorded then is included.
         """
         with self._database.read() as connection:
-            return self.position_seen_at(connection, instant)
+            seen = _seen_at(connection, instant)
+        # As above.
+        return self._position_by(instant, seen)
 
     def position_seen_at(self, connection: Connection, instant: int) -> int:
         """Find what `position_at` finds, in a database transaction that is open."""
-        position, time = position_at(connection, instant), log_time(connection)
-        segments = read_segments(connection)
+        return self._position_by(instant, _seen_at(connection, instant))
+
+    def _position_by(self, instant: int, seen: "_SeenAt") -> int:
+        position, time, segments = seen
         at = bisect.bisect_right(
             segments, instant, key=lambda each: time.of(each.up_to, each.recorded_at)
         )
@@ -117,3 +126,29 @@ class History:
     def _sealed(self, segment: Segment) -> Iterator[Commit]:
         for first_position, recorded_at, events in self._reader.commits(segment):
             yield sealed_commit(first_position, recorded_at, events)
+
+
+class _SeenAt(NamedTuple):
+    """What a snapshot says of an instant.
+
+    Attributes:
+        position: the last that was recorded by then, of the commits that are rows.
+        time: of the log.
+        segments: in which all others lie.
+    """
+
+    position: int
+    time: LogTime
+    segments: Sequence[Segment]
+
+
+def _seen_at(connection: Connection, instant: int) -> _SeenAt:
+    time = log_time(connection)
+    position = position_at(connection, instant, time)
+    return _SeenAt(position, time, read_segments(connection))
+
+
+def _place_of(connection: Connection, position: int) -> Commit | Segment | None:
+    """Return the commit that holds a position, or the segment that does."""
+    commit = find_commit_holding(connection, position)
+    return commit or segment_holding(read_segments(connection), position)
