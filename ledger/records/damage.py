@@ -38,6 +38,9 @@ _FORMATS: tuple[RowFormat[Any], ...] = (
     REPORTS,
 )
 
+# Or psycopg has a whole table in memory.
+_STREAMED = {"yield_per": 1_000}
+
 
 class _Identified(msgspec.Struct):
     id: str
@@ -79,7 +82,7 @@ def _of_table(connection: Connection, table: Table) -> Iterator[str]:
 
 
 def _unreadable(connection: Connection, form: RowFormat[Any]) -> Iterator[str]:
-    for row in connection.execute(select(form.table)):
+    for row in connection.execute(select(form.table).execution_options(**_STREAMED)):
         try:
             form.read(row)
         except StoreDamagedError as error:
@@ -97,9 +100,8 @@ def _without_event(connection: Connection) -> Iterator[str]:
 
 def _of_another_body(connection: Connection) -> Iterator[str]:
     """Yield the events whose bytes say that they are another one."""
-    for event_id, body in connection.execute(
-        select(webhook_event.c.event_id, webhook_event.c.body)
-    ):
+    bodies = select(webhook_event.c.event_id, webhook_event.c.body)
+    for event_id, body in connection.execute(bodies.execution_options(**_STREAMED)):
         try:
             found: str | None = _IDS.decode(body).id
         except msgspec.MsgspecError:
