@@ -135,8 +135,7 @@ class Log:
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read events by position, with the time at which each counts as recorded."""
         self.check_usable()
-        events, recorded_at = self._stored.take(positions, self._intake.sealed)
-        return events, self._intake.time.of_many(positions, recorded_at)
+        return self._appends.events_at(positions)
 
     @property
     def time(self) -> LogTime:

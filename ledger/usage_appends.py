@@ -87,7 +87,7 @@ class UsageAppends:
         if candidates is None or len(candidates) == 0:
             return None
         positions = candidates.positions
-        events, _ = self._stored_at(positions)
+        events, _ = self.events_at(positions)
         rows = usage_rows(events)
         for row, position in zip(reversed(rows), reversed(positions), strict=True):
             if (row.event_name, row.identifier) == (event_name, identifier):
@@ -252,10 +252,11 @@ class UsageAppends:
             now = self._judge.real(draft.now(), known.recorded_at, None)
             retention = self._retention // timedelta(microseconds=1)
             live_since = draft.sent_by(now) - retention
-        outcome = settle(draft, candidates, self._stored_at, live_since=live_since)
+        outcome = settle(draft, candidates, self.events_at, live_since=live_since)
         return known, outcome, draft.take(outcome.are_new)
 
-    def _stored_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+    def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        """Read events by position, with the time at which each counts as recorded."""
         events, recorded_at = self._stored.take(positions, self._intake.sealed)
         return events, self._intake.time.of_many(positions, recorded_at)
 
