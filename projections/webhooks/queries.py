@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import dropwhile, takewhile
 
 from sqlalchemy import Connection, bindparam, or_, select
@@ -13,6 +14,7 @@ from ledger.entries import CommitKind
 from ledger.errors import LogDamagedError, StoreDamagedError
 from ledger.facts.alerts import AlertStatus
 from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.instants import LogTime
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, facts_of, read_facts
@@ -135,6 +137,10 @@ class Past:
         self._alerts: dict[str, AlertDefinition] = {}
         self._changes_of: dict[str, list[RecordedFact]] = {}
 
+    @cached_property
+    def _time(self) -> LogTime:
+        return log_time(self.connection)
+
     def read_ahead(
         self, grant_ids: Collection[str], alert_ids: Collection[str]
     ) -> None:
@@ -201,7 +207,7 @@ class Past:
         row = commit_holding(self.connection, position)
         if row is None or CommitKind(row.kind) is not CommitKind.FACTS:
             return None
-        facts = facts_of(decode_commit(row), log_time(self.connection))
+        facts = facts_of(decode_commit(row), self._time)
         return next((each for each in facts if each[0] == position), None)
 
     def meter(self, meter_id: str, at: int) -> MeterDefinition:
