@@ -8,6 +8,7 @@ which they differ, whatever the table, the column or the type.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -17,12 +18,12 @@ from sqlalchemy import (
     Table,
     and_,
     except_,
-    insert,
     literal,
     select,
 )
 from sqlalchemy.types import NullType
 
+from ledger.database.bulk import insert_rows
 from ledger.database.scratch import scratch_tables
 from ledger.database.stored_values import missing_parts, stored_rows
 from projections.alerts.queries import AlertQueries
@@ -125,19 +126,16 @@ class Refolding:
             at_most: how many rows of a table are named.
         """
         for table, missing in self._missing.items():
-            rows: list[RowDifference] = []
-            count = 0
-            if table in self._copies:
-                for found in self._rows(table, self._copies[table]):
-                    count += 1
-                    if count <= at_most:
-                        rows.append(found)
-            if missing or count:
+            copy = self._copies.get(table)
+            found = iter(()) if copy is None else self._rows(table, copy)
+            rows = tuple(islice(found, at_most))
+            row_count = len(rows) + sum(1 for _ in found)
+            if missing or row_count:
                 yield TableDifferences(
                     table=table.name,
                     missing_parts=tuple(missing),
-                    rows=tuple(rows),
-                    row_count=count,
+                    rows=rows,
+                    row_count=row_count,
                 )
 
     def _rows(self, table: Table, copy: Table) -> Iterator[RowDifference]:
@@ -187,13 +185,7 @@ def _copied(scratch: Connection, stored: Connection, table: Table) -> Table:
     quoted = scratch.dialect.identifier_preparer
     columns = ", ".join(quoted.format_column(each) for each in copy.columns)
     scratch.exec_driver_sql(f"CREATE TABLE {quoted.format_table(copy)} ({columns})")
-    adding = str(insert(copy).compile(dialect=scratch.dialect))
-    portion: list[tuple[Any, ...]] = []
-    for row in stored_rows(stored, table):
-        portion.append(tuple(row))
-        if len(portion) == _ROWS_AT_A_TIME:
-            scratch.exec_driver_sql(adding, portion)
-            portion = []
-    if portion:
-        scratch.exec_driver_sql(adding, portion)
+    rows = stored_rows(stored, table)
+    while portion := list(islice(rows, _ROWS_AT_A_TIME)):
+        insert_rows(scratch, copy, portion)
     return copy

@@ -4,7 +4,7 @@ SQLite stores a value of any type in any column, and text that is no UTF-8. What
 row for its meaning takes the types for granted; what is here takes nothing for granted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from ledger.database.connections import lent_driver
 _ROWS_AT_A_TIME = 1_000
 
 
-def stored_rows(connection: Connection, table: Table) -> Iterator[Sequence[Any]]:
+def stored_rows(connection: Connection, table: Table) -> Iterator[tuple[Any, ...]]:
     """Yield every row of a table, unconverted, in no order.
 
     Text that is no UTF-8 is given as bytes.
