@@ -99,9 +99,7 @@ class CreditCrossings:
         if customers:
             watches = seen.credit_watches(checkpoint.position)
             found = list(_falls(credit, customers, watches, (checkpoint.instant, now)))
-            periods = {period for _, period, _ in found}
-            fired = seen.credits_fired(sorted(periods), checkpoint.instant)
-            found = [each for each in found if _key(each) not in fired]
+            found = _unrecorded(seen, found, checkpoint.instant)
         are_news = bool(found or facts)
         return CreditFindings(
             checkpoint=checkpoint,
@@ -159,10 +157,18 @@ def missed_falls(
     credit, watches = CreditQueries(seen.connection), seen.credit_watches(0)
     span = (_EVER, reached.instant)
     found = sorted(_falls(credit, credit.customers(), watches, span), key=_order)
-    fired = seen.credits_fired(sorted({each[1] for each in found}), _EVER)
-    for place, period, fact in found:
-        if place <= reached and _key((place, period, fact)) not in fired:
+    for place, _, fact in _unrecorded(seen, found, _EVER):
+        if place <= reached:
             yield fact
+
+
+def _unrecorded(
+    seen: AlertQueries, found: Sequence[_CreditCrossing], since: int
+) -> list[_CreditCrossing]:
+    """Return those that no trigger is recorded of, given from when on they are."""
+    periods = {period for _, period, _ in found}
+    fired = seen.credits_fired(sorted(periods), since)
+    return [each for each in found if _key(each) not in fired]
 
 
 def _earliest(end: int | None, *turns: int | None, after: int) -> int | None:
