@@ -30,9 +30,6 @@ _Result = TypeVar("_Result")
 MEMORY_SHARE = "60%"
 """How much of the machine's memory a query may take."""
 
-TIMEOUT = timedelta(minutes=10)
-"""How long a query may take."""
-
 _ROWS_AT_A_TIME = 1 << 16
 _LOOKS_EVERY_SECONDS = 0.05
 
@@ -71,8 +68,8 @@ def run_query(
     recorded: RecordedEvents,
     query: str,
     *,
-    memory: str = MEMORY_SHARE,
-    timeout: timedelta = TIMEOUT,
+    memory: str,
+    timeout: timedelta,
 ) -> pa.Table:
     """Run one SELECT over the table `events`.
 

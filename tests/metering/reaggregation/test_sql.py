@@ -302,7 +302,9 @@ def test_a_query_that_wants_too_much_memory_is_refused(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(QueryError, match="takes more"):
-        run_query(nothing_recorded(), query, memory="100MB")
+        run_query(
+            nothing_recorded(), query, memory="100MB", timeout=timedelta(minutes=10)
+        )
 
     assert list(tmp_path.iterdir()) == []
 
