@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, exists, or_, select, update
 
 from ledger.records.deliveries import DeliveryState
 from ledger.records.keys import api_key
+from ledger.records.outbox import LONGEST_LEASE
 from ledger.records.outbox_tables import (
     webhook_attempt,
     webhook_delivery,
@@ -31,8 +32,6 @@ _BEGINNINGS: tuple[Column[int], ...] = (
     webhook_delivery.c.delivered_at,
     webhook_attempt.c.attempted_at,
 )
-_LONGEST_LEASE = 3_600_000_000
-"""More than any process leases an endpoint for, in microseconds."""
 
 _delivery, _attempt = webhook_delivery.c, webhook_attempt.c
 
@@ -75,7 +74,7 @@ def _bring_deliveries_back(connection: Connection, real: int) -> None:
         # Those as well that were given up because days seemed to have passed.
         .values(state=DeliveryState.PENDING.value, next_attempt_at=real)
     )
-    is_beyond = webhook_outbox.c.claimed_until > real + _LONGEST_LEASE
+    is_beyond = webhook_outbox.c.claimed_until > real + LONGEST_LEASE
     connection.execute(
         update(webhook_outbox).where(is_beyond).values(claimed_until=real)
     )

@@ -44,7 +44,8 @@ from ledger.records.outbox_tables import (
 
 _delivery, _outbox, _event = webhook_delivery.c, webhook_outbox.c, webhook_event.c
 _CURSORS = select(_outbox.endpoint_id, _outbox.position)
-_LONGEST_LEASE = 3600 * 1_000_000
+LONGEST_LEASE = 3_600_000_000
+"""More than any process leases an endpoint for, in microseconds."""
 # A fact has fewer events by far.
 _APART = 1 << 30
 
@@ -386,5 +387,5 @@ def _is_free(now: int, holder: str) -> Any:
         _outbox.claimed_by.is_(None),
         _outbox.claimed_by == holder,
         _outbox.claimed_until <= now,
-        _outbox.claimed_until > now + _LONGEST_LEASE,
+        _outbox.claimed_until > now + LONGEST_LEASE,
     )
