@@ -6,7 +6,6 @@ library's. A server that once received a large body would hold its peak for good
 
 import ctypes
 import os
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,33 +17,31 @@ _STATM = Path("/proc/self/statm")
 
 
 class SpareMemory:
-    """Memory of this process that is in no use. Thread-safe."""
+    """Memory of this process that is in no use. Requests are noted by one thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._users = 0
         self._held = resident_bytes()
         self._trim = _trimming()
 
     def use(self) -> None:
-        """Note a request that may take much memory, and ends with `give_back`."""
-        with self._lock:
-            self._users += 1
+        """Note a request that may take much memory, and ends with `end_use`."""
+        self._users += 1
+
+    def end_use(self) -> bool:
+        """Note the end of one, and return whether there is memory to give back.
+
+        What one leaves the next takes, so there is nothing to give back before the last.
+        """
+        self._users -= 1
+        return not self._users and resident_bytes() >= self._held + GROWN_BYTES
 
     def give_back(self) -> None:
-        """Give memory back, with the last request that may have taken much of it.
-
-        What one leaves the next takes, so there is nothing to give back before. Where the
-        process has not grown, it costs a look at its size.
-        """
-        with self._lock:
-            self._users -= 1
-            if self._users or resident_bytes() < self._held + GROWN_BYTES:
-                return
-            pa.default_memory_pool().release_unused()
-            if self._trim is not None:
-                self._trim(0)
-            self._held = resident_bytes()
+        """Give memory back, which takes long enough to be done on a thread of its own."""
+        pa.default_memory_pool().release_unused()
+        if self._trim is not None:
+            self._trim(0)
+        self._held = resident_bytes()
 
 
 def resident_bytes() -> int:

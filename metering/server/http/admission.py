@@ -135,7 +135,8 @@ class Admission:
             try:
                 return await self._read_and_answered(route, request, receive, held)
             finally:
-                await asyncio.to_thread(self._spare.give_back)
+                if self._spare.end_use():
+                    await asyncio.to_thread(self._spare.give_back)
 
     async def _read_and_answered(
         self, route: Route, request: HttpRequest, receive: AsgiReceive, held: HeldBody
