@@ -165,10 +165,12 @@ class StoreApplication:
         try:
             headers = self._heads.read(scope)
         except RequestRefusedError as refusal:
-            began = self._counted_unknown.began()
-            refused = await self._turned_away(refusal, path)
-            await Sending(send, {}).whole(refused)
-            self._counted_unknown.ended(began, refused)
+            began, refused = self._counted_unknown.began(), None
+            try:
+                refused = await self._turned_away(refusal, path)
+                await Sending(send, {}).whole(refused)
+            finally:
+                self._counted_unknown.ended(began, refused)
             return
         sending = Sending(send, headers)
         route, ids = self._paths.find(method, path)
