@@ -129,7 +129,10 @@ class Answering:
         self, came: Sequence[tuple[Route, HttpRequest]]
     ) -> list[ServiceOutcome | None]:
         keys = {
-            credential: self._look_for(credential, [request for _, request in came])
+            credential: self._look_for(
+                credential,
+                [request for route, request in came if route.credential == credential],
+            )
             for credential in {route.credential for route, _ in came}
         }
         return [
