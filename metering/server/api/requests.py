@@ -160,16 +160,13 @@ def check_encoding(
     return compression
 
 
-def decompressed(body: bytes, headers: Mapping[str, str], limits: BodyLimits) -> bytes:
-    """Decompress a body that is compressed, and never more of it than is allowed."""
-    compression = check_encoding(headers, limits)
-    if compression is None:
-        return body
+def decompressed(body: bytes, compression: Compression, limits: BodyLimits) -> bytes:
+    """Decompress a body, and never more of it than is allowed."""
     return b"".join(_pieces(body, compression, limits))
 
 
 def unpacked_rows(
-    body: bytes, headers: Mapping[str, str], limits: BodyLimits
+    body: bytes, compression: Compression, limits: BodyLimits
 ) -> tuple[bytes, Compression | None]:
     """Decompress a body of rows, where it is small enough to be held.
 
@@ -177,9 +174,6 @@ def unpacked_rows(
         The body, and how it is compressed if it is left as it came. It unpacks to no more
         than is allowed then, and is decompressed piece by piece as it is read.
     """
-    compression = check_encoding(headers, limits)
-    if compression is None:
-        return body, None
     parts: list[bytes] = []
     length = 0
     for piece in _pieces(body, compression, limits):

@@ -23,6 +23,7 @@ from metering.server.api.memory import SpareMemory
 from metering.server.api.requests import (
     HttpRequest,
     HttpResponse,
+    check_encoding,
     check_length,
     decompressed,
     has_body,
@@ -158,10 +159,13 @@ class Admission:
             receive, limits, held, patience_seconds=self._patience_seconds
         )
         held.is_read = True
+        compression = check_encoding(headers, limits)
+        if compression is None:
+            return request.with_body(sent)
         if route.rows is not None:
-            unpacked = await asyncio.to_thread(unpacked_rows, sent, headers, limits)
+            unpacked = await asyncio.to_thread(unpacked_rows, sent, compression, limits)
             return request.with_body(*unpacked)
-        body = decompressed(sent, headers, limits)
+        body = decompressed(sent, compression, limits)
         held.grow(len(body))
         return request.with_body(body)
 
