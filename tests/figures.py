@@ -2,7 +2,7 @@
 
 A test that tries many times asks for `figures` and says how often it tried, and what was
 lost or doubled. Its docstring begins with the promise that it shows. METERING_TEST_FIGURES
-names a file for the figures of a run; tests/README.md shows those of the last full one.
+names a file for the figures of a run.
 """
 
 import os
@@ -74,11 +74,6 @@ class CountedRun(msgspec.Struct, kw_only=True):
         for each in self.tests:
             _take_in(total, each)
         return total
-
-
-def read_figures(path: Path) -> CountedRun:
-    """Read the figures of a run that were written down."""
-    return msgspec.json.decode(path.read_bytes(), type=CountedRun)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
 ) -> None:
     """Record the events of files, and create the store if there is none.
 
-    Every batch of 50,000 rows is durable before the next. A bad row never fails the
+    Every batch of up to 50,000 rows is durable before the next. A bad row never fails the
     others; rows count from 0. Ingesting a file again counts nothing twice.
     """
     columns = metering.Columns(

@@ -20,7 +20,6 @@ from tests.server.bulk import ARROW, CLOUD_EVENTS, NDJSON, PARQUET, arrow_of
 _ROWS = 50_000
 _MIB = 1 << 20
 _ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
-_Table = dict[str, pa.Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
