@@ -1,11 +1,15 @@
 """Routing: what is served at a path, which may have one name in braces."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
+from urllib.parse import unquote
 
 from metering.server.http.receiving import AsgiScope
 
 Served = TypeVar("Served")
+
+_ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
 
 
 class Paths(Generic[Served]):
@@ -19,6 +23,7 @@ class Paths(Generic[Served]):
     def __init__(self, served: Iterable[tuple[str, str, Served]]) -> None:
         self._names: dict[tuple[str, str], str] = {}
         self._served: dict[tuple[str, str], Served] = {}
+        self._slashes_max = 0
         for method, path, each in served:
             before, brace, rest = path.partition("{")
             name, _, after = rest.partition("}")
@@ -26,12 +31,16 @@ class Paths(Generic[Served]):
             key = (method, f"{before}{brace}{after}")
             self._served[key] = each
             self._names[key] = name
+            self._slashes_max = max(self._slashes_max, path.count("/"))
 
     def find(self, method: str, path: str) -> tuple[Served | None, Mapping[str, str]]:
         """Return what is served at a path, and what stands there for its name."""
         found = self._served.get((method, path))
         if found is not None and "{" not in path:
             return found, {}
+        # Each segment is tried, so thousands of them would take minutes.
+        if path.count("/") > self._slashes_max:
+            return None, {}
         segments = path.split("/")
         for at in range(len(segments) - 1, 0, -1):
             if not segments[at]:
@@ -44,8 +53,15 @@ class Paths(Generic[Served]):
 
 
 def path_within(scope: AsgiScope) -> str:
-    """Return the path of a request below where the application is mounted."""
+    """Return the path of a request below where the application is mounted.
+
+    A slash that came encoded stays so. It is part of an id, and a server that decodes it
+    would act at another path than its client named.
+    """
     path: str = scope["path"]
+    raw: bytes = scope.get("raw_path") or b""
+    if _ENCODED_SLASH.search(raw):
+        path = unquote(_ENCODED_SLASH.sub(b"%252F", raw))
     root: str = scope.get("root_path", "")
     within = path.removeprefix(root)
     return within if within.startswith("/") else path

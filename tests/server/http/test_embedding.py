@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 import metering
 from metering.server import create_app
+from metering.server.http.routing import Paths
 from tests.metering.usual_usage import create_meter
 from tests.server.in_process import served
 from tests.server.usage import event_form
@@ -114,6 +115,22 @@ def test_a_length_of_more_digits_than_are_read_as_a_number_is_too_large() -> Non
         answered = server.ask("POST", "/v1/billing/meters", Content_Length="9" * 5_000)
 
     assert answered.status == 413
+
+
+def test_a_path_of_a_million_segments_is_no_path() -> None:
+    routes = Paths([("GET", "/v1/billing/meters/{id}", "meter")])
+
+    assert routes.find("GET", "/v1/billing/meters" + "/a" * 1_000_000) == (None, {})
+
+
+def test_a_slash_within_an_id_leads_to_no_other_route() -> None:
+    with metering.connect(":memory:") as store, served(store) as server:
+        meter = create_meter(store)
+        changed = server.ask("POST", f"/v1/billing/meters/{meter.id}%2Fdeactivate")
+
+        assert store.meters.retrieve(meter.id).status == "active"
+
+    assert (changed.status, changed.error["code"]) == (404, "resource_missing")
 
 
 def test_other_protocols_are_turned_away() -> None:
