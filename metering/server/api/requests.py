@@ -16,8 +16,9 @@ from metering.server.api.errors import (
 from metering.usage.ingest.bounds.sizes import unpacked_max
 
 _HELD_UNPACKED_MAX = 16 << 20
-LENGTH_DIGITS_MAX = 18
-"""Of a length that is read: Python refuses numbers of thousands of digits."""
+_LENGTH_DIGITS_MAX = 18
+# Beyond every limit; Python refuses to read numbers of thousands of digits.
+_LENGTH_ENDLESS = 10**_LENGTH_DIGITS_MAX
 _CODINGS = {
     "gzip": Compression.GZIP,
     "x-gzip": Compression.GZIP,
@@ -118,13 +119,11 @@ def media_type_named(headers: Mapping[str, str]) -> str:
 
 def length_of(headers: Mapping[str, str]) -> int | None:
     """Return how long a body is by its head, or None where that does not say."""
-    length = headers.get("content-length")
+    length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or (length and not length.isdecimal()):
         return None
-    if length is None:
-        return 0
-    # The parser of HTTP has read it; of thousands of digits, all but some are zeros.
-    return int(length[-LENGTH_DIGITS_MAX:] or 0)
+    digits = length.lstrip("0")
+    return int(digits or 0) if len(digits) <= _LENGTH_DIGITS_MAX else _LENGTH_ENDLESS
 
 
 def has_body(headers: Mapping[str, str]) -> bool:
@@ -134,10 +133,8 @@ def has_body(headers: Mapping[str, str]) -> bool:
 
 def check_length(headers: Mapping[str, str], limits: BodyLimits) -> None:
     """Check the length that a body's header gives."""
-    length = headers.get("content-length", "0")
-    if not length.isdecimal():
-        return
-    if len(length) > LENGTH_DIGITS_MAX or int(length) > limits.sent_max:
+    length = length_of(headers)
+    if length is not None and length > limits.sent_max:
         raise BodyTooLargeError(limits.sent_max)
 
 

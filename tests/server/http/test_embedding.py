@@ -110,11 +110,16 @@ def test_a_response_that_an_event_loop_left_behind_holds_up_no_other() -> None:
             assert server.ask("GET", "/v1/billing/meters").status == 200
 
 
-def test_a_length_of_more_digits_than_are_read_as_a_number_is_too_large() -> None:
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [("9" * 5_000, 413), ("1" + "0" * 18, 413), ("0" * 5_000, 400)],
+    ids=["longer than a number", "19 digits", "zeros"],
+)
+def test_a_length_is_read_to_its_last_digit(length: str, status: int) -> None:
     with metering.connect(":memory:") as store, served(store) as server:
-        answered = server.ask("POST", "/v1/billing/meters", Content_Length="9" * 5_000)
+        answered = server.ask("POST", "/v1/billing/meters", Content_Length=length)
 
-    assert answered.status == 413
+    assert answered.status == status
 
 
 def test_a_path_of_a_million_segments_is_no_path() -> None:
