@@ -6,8 +6,8 @@ around the server's: the second says when a request begins, reads and ends; the 
 reads no more than that needs, so that the rest stays in the kernel, and hangs up on a
 client that sends no head, or takes no response. Both go by what asyncio and ASGI promise.
 
-Invariant: of a connection, this process holds a head, one read of the socket, what
-uvicorn holds of a body, and what is being sent; and there are at most so many connections.
+Invariant: of a connection, this process holds a head and a trailer, one read of the socket,
+what uvicorn holds of a body, and what is sent; and there are at most so many connections.
 """
 
 import asyncio
@@ -34,10 +34,14 @@ _READ_BYTES = 32 << 10
 _HEAD_READS_AT_ONCE, _HEAD_READ_SECONDS = 8, 1.0
 # How often, in the time that a client has, it is looked whose is over.
 _SWEEPS = 8
+# What is parsed until a part of a body comes of it: a parser keeps the trailers.
+_BESIDE_BODY_MAX = 256 << 10
 # A client that sends a body which was refused learns why when it has sent it.
 _LINGERING_MAX, _LINGERING_BYTES_MAX = 16, 64 << 20
 # Nobody knows the path, and errors of v2 are errors of v1 as well.
-_TOO_LARGE = last_response(BodyUnreadableError("The request's head is too large."))
+_TOO_LARGE = last_response(
+    BodyUnreadableError("The request's head, or its trailer, is too large.")
+)
 
 PeerAddress = tuple[str, int]
 
@@ -109,8 +113,7 @@ class Connections:
     def slow_down(self, connection: "BoundedConnection") -> None:
         """Read on from a connection a little later, at the same time as from others."""
         if not self._slowed:
-            loop = asyncio.get_running_loop()
-            loop.call_later(_HEAD_READ_SECONDS, self._go_on)
+            asyncio.get_running_loop().call_later(_HEAD_READ_SECONDS, self._go_on)
         self._slowed.append(connection)
 
     def _go_on(self) -> None:
@@ -160,6 +163,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
         # Those that were begun and have not ended; one more may have been parsed.
         self._requests, self._may_be_ahead = 0, False
         self._is_body_due = self._takes_body = False
+        self._beside_body = 0
         self._waiting_bytes = bytearray()  # Read, and not parsed yet.
         self._is_paused_by_inner = self._is_slowed = self._is_reading_paused = False
         self._head = HeadParts()
@@ -194,13 +198,14 @@ class BoundedConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read to, for all connections the same."""
-        del sizehint
         return self._connections.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass on what came, or keep it until it is wanted."""
         if self._lingering_bytes is not None:
-            self._linger_for(nbytes)
+            self._lingering_bytes += nbytes
+            if self._lingering_bytes > _LINGERING_BYTES_MAX:
+                self.abort()
             return
         read = self._connections.buffer[:nbytes]
         is_first = not (self._requests or self._waiting_bytes)
@@ -238,7 +243,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
         headers = dict(scope["headers"])
         is_sized = headers.get(b"content-length", b"0").strip(b"0") == b""
         self._is_body_due = b"transfer-encoding" in headers or not is_sized
-        self._takes_body = False
+        self._takes_body, self._beside_body = False, 0
 
     def read(self) -> None:
         """Pass on what has come of the body, and what comes."""
@@ -248,7 +253,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
 
     def pass_on(self, message: AsgiMessage) -> None:
         """Take a part of the body for read, or all of it."""
-        self._takes_body = False
+        self._takes_body, self._beside_body = False, 0
         if not message.get("more_body", False):
             self._is_body_due = False
 
@@ -311,12 +316,6 @@ class BoundedConnection(asyncio.BufferedProtocol):
         if self._lingering_bytes is not None:
             self.abort()
 
-    def _linger_for(self, count: int) -> None:
-        assert self._lingering_bytes is not None, "it lingers"
-        self._lingering_bytes += count
-        if self._lingering_bytes > _LINGERING_BYTES_MAX:
-            self.abort()
-
     def _wait(self) -> None:
         self._head.restart()
         self._head_reads = 0
@@ -332,11 +331,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
         """Give uvicorn what it can take of what came."""
         waiting = self._waiting_bytes
         while waiting and self._is_wanted():
-            if self._requests:
-                part = bytes(waiting)
-                waiting.clear()
-            else:
-                part = self._head_part()
+            part = self._body_part() if self._requests else self._head_part()
             if part:
                 self._inner.data_received(part)
         self._regulate()
@@ -350,13 +345,20 @@ class BoundedConnection(asyncio.BufferedProtocol):
 
     def _head_part(self) -> bytes:
         part = self._head.next_part(self._waiting_bytes)
-        if self._head.is_too_large:
-            # Not passed on: uvicorn's parser would refuse a long URL in its own way.
-            self._waiting_bytes.clear()
-            self._transport.write(_TOO_LARGE)
-            self._transport.close()
-            return b""
-        return part
+        # Not passed on: uvicorn's parser would refuse a long URL in its own way.
+        return self._refused() if self._head.is_too_large else part
+
+    def _body_part(self) -> bytes:
+        part = bytes(self._waiting_bytes)
+        self._waiting_bytes.clear()
+        self._beside_body += len(part)
+        return self._refused() if self._beside_body > _BESIDE_BODY_MAX else part
+
+    def _refused(self) -> bytes:
+        self._waiting_bytes.clear()
+        self._transport.write(_TOO_LARGE)
+        self._transport.close()
+        return b""
 
     def _slow_down(self) -> None:
         """Read on later where a head comes in many small parts."""

@@ -224,7 +224,7 @@ def test_a_head_that_is_too_large_is_refused_as_all_else_is(
         "error": {
             "type": "invalid_request_error",
             "code": "invalid_request",
-            "message": "The request's head is too large.",
+            "message": "The request's head, or its trailer, is too large.",
         }
     }
 
