@@ -145,6 +145,7 @@ class TimeRepairs:
         database: where it is stored.
         fold: the tables that facts fold into.
         history: reads the log.
+        check_usable: raises where the log is closed, or another process's.
         leading: taken while a database transaction is open.
         catch_up: takes in what was recorded.
     """
@@ -154,18 +155,21 @@ class TimeRepairs:
         database: Database,
         fold: FactFold,
         history: History,
+        check_usable: Callable[[], None],
         leading: AbstractContextManager[bool],
         catch_up: Callable[[], Head],
     ) -> None:
         self._database = database
         self._fold = fold
         self._history = history
+        self._check_usable = check_usable
         self._leading = leading
         self._catch_up = catch_up
 
     @contextmanager
     def reading(self) -> Iterator[TimeView]:
         """Open a database transaction that sees one snapshot."""
+        self._check_usable()
         with self._database.read() as connection:
             yield TimeView(connection, self._history)
 
@@ -179,6 +183,7 @@ class TimeRepairs:
             StoreError: nothing was recorded.
             CommitOutcomeUnknownError: it may have been.
         """
+        self._check_usable()
         with self._leading, attempting(self._database) as attempt:
             yield TimeRepairing(attempt, self._fold, self._history)
         self._catch_up()

@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from itertools import islice, product
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,12 @@ import pytest
 import metering
 from tests.conftest import StoreTargets
 from tests.documentation.doors import library_methods
-from tests.metering.usual_credits import METERED, grant, money
-from tests.metering.usual_usage import PAYLOAD, create_event, create_meter, table
-
-Given = dict[str, Any]
+from tests.metering.methods.usual_arguments import (
+    Given,
+    usual_arguments,
+    with_arguments,
+)
+from tests.metering.usual_usage import PAYLOAD, table
 
 DEEP: Any = []
 for _ in range(100_000):
@@ -53,69 +54,10 @@ LONGEST_MESSAGE = 1_000
 @pytest.fixture(scope="module")
 def usual(
     store_targets: StoreTargets,
-) -> Iterator[tuple[metering.Metering, dict[str, Given]]]:
+) -> Iterator[tuple[metering.Metering, Mapping[str, Given]]]:
     """A store, and arguments of its methods that they take, where they need any."""
     with store_targets() as target, metering.connect(target) as m:
-        meter = create_meter(m)
-        event = create_event(m)
-        threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
-        alert: Given = {"title": "a", "usage_threshold": threshold}
-        endpoint: Given = {"url": "https://example.com", "enabled_events": ["*"]}
-        invoice = {
-            "invoice": "in_1",
-            "customer": "cus_1",
-            "period_end": m.now(),
-            "lines": [{"id": "il_1", "amount": 1, "currency": "usd"}],
-        }
-        metered = {
-            "display_name": "a",
-            "event_name": "calls",
-            "default_aggregation": {"formula": "sum"},
-        }
-        span = {"customer": "cus_1", "start_time": 0, "end_time": 60}
-        given: dict[str, Given] = {
-            "alerts.create": alert,
-            "api_keys.create": {"name": "a", "scopes": ["read"]},
-            "credit_balance_summary.history": span,
-            "credit_balance_summary.retrieve": {
-                "customer": "cus_1",
-                "filter": {"type": "credit_grant", "credit_grant": "credgr_1"},
-            },
-            "credit_grants.create": {
-                "customer": "cus_1",
-                "amount": money(),
-                "applicability_config": METERED,
-                "metadata": {"a": "b"},
-            },
-            "credits.apply": invoice,
-            "credits.apply_many": {"source": [invoice]},
-            "credits.preview": invoice,
-            "credits.preview_many": {"source": [invoice]},
-            "credits.reinstate": {"invoice": "in_1"},
-            "error_reports.list": {"created": {"gte": 0}},
-            "events.list": {"created": {"gte": 0}},
-            "meter_event_adjustments.create": {
-                "event_name": "tokens",
-                "type": "cancel",
-                "cancel": {"identifier": event.identifier},
-            },
-            "meter_events.create": {"event_name": "tokens", "payload": PAYLOAD},
-            "meter_events.ingest": {"source": [{"event_name": "tokens", **PAYLOAD}]},
-            "meters.create": metered,
-            "meters.ensure": metered,
-            "meters.event_summaries": {"meter_id": meter.id, **span},
-            "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
-            "sql": {"query": "SELECT 1"},
-            "webhook_endpoints.create": endpoint,
-        }
-        ids = {
-            "alert_id": m.alerts.create(**alert).id,
-            "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
-            "grant_id": grant(m, 1_000).id,
-            "key_id": m.api_keys.create(name="a").id,
-            "meter_id": meter.id,
-        }
-        yield m, {"ids": ids, **given}
+        yield m, usual_arguments(m)
 
 
 def methods() -> list[str]:
@@ -158,17 +100,14 @@ def called(method: Callable[..., Any], given: Given) -> str:
 @pytest.mark.parametrize("path", methods())
 def test_odd_arguments_are_taken_or_refused_in_so_many_words(
     path: str,
-    usual: tuple[metering.Metering, dict[str, Given]],
+    usual: tuple[metering.Metering, Mapping[str, Given]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     m, given = usual
-    method = attrgetter(path)(m)
+    method, base = with_arguments(m, path, given)
     known = inspect.signature(method).parameters
-    needed = [name for name, each in known.items() if each.default is each.empty]
-    base = {name: given["ids"].get(name, "x") for name in needed}
-    base |= given.get(path, {})
 
     for name, (word, odd) in product(set(known) - RUN, ODD.items()):
         for value in varied(base.get(name), odd):
@@ -179,7 +118,7 @@ def test_odd_arguments_are_taken_or_refused_in_so_many_words(
 
 @pytest.mark.parametrize("name", [each.name for each in fields(metering.Columns)])
 def test_odd_columns_are_taken_or_refused(
-    name: str, usual: tuple[metering.Metering, dict[str, Given]]
+    name: str, usual: tuple[metering.Metering, Mapping[str, Given]]
 ) -> None:
     m, _ = usual
     source = [{"event_name": "tokens", **PAYLOAD}]

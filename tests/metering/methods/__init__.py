@@ -1,0 +1,1 @@
+"""Every method of the library: what holds of each of them alike."""

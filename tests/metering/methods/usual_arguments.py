@@ -1,0 +1,95 @@
+"""Own arguments that every method of the library takes, for tests of them all."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any
+
+import metering
+from tests.metering.usual_credits import METERED, grant, money, run
+from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
+
+Given = dict[str, Any]
+
+
+def usual_arguments(
+    m: metering.Metering, url: str = "https://example.com"
+) -> Mapping[str, Given]:
+    """Arguments by method, where it needs any, of resources that are made for them."""
+    meter = create_meter(m)
+    event = create_event(m)
+    threshold = {"gte": 1, "meter": meter.id, "recurrence": "one_time"}
+    alert: Given = {"title": "a", "usage_threshold": threshold}
+    endpoint: Given = {"url": url, "enabled_events": ["*"]}
+    invoice = {
+        "invoice": "in_1",
+        "customer": "cus_1",
+        "period_end": m.now(),
+        "lines": [{"id": "il_1", "amount": 1, "currency": "usd"}],
+    }
+    metered = {
+        "display_name": "a",
+        "event_name": "calls",
+        "default_aggregation": {"formula": "sum"},
+    }
+    span = {"customer": "cus_1", "start_time": 0, "end_time": 60}
+    given: dict[str, Given] = {
+        "alerts.create": alert,
+        "api_keys.create": {"name": "a", "scopes": ["read"]},
+        "credit_balance_summary.history": span,
+        "credit_balance_summary.retrieve": {
+            "customer": "cus_1",
+            "filter": {"type": "credit_grant", "credit_grant": "credgr_1"},
+        },
+        "credit_grants.create": {
+            "customer": "cus_1",
+            "amount": money(),
+            "applicability_config": METERED,
+            "metadata": {"a": "b"},
+        },
+        "credits.apply": invoice,
+        "credits.apply_many": {"source": run({"period_end": m.now()})},
+        "credits.preview": invoice,
+        "credits.preview_many": {"source": run({"period_end": m.now()})},
+        "credits.reinstate": {"invoice": "in_1"},
+        "credits.reinstate_many": {"source": ["in_1"]},
+        "credit_balance_transactions.list": {"customer": "cus_1"},
+        "error_reports.list": {"created": {"gte": 0}},
+        "events.list": {"created": {"gte": 0}},
+        "meter_event_adjustments.create": {
+            "event_name": "tokens",
+            "type": "cancel",
+            "cancel": {"identifier": event.identifier},
+        },
+        "meter_events.create": {"event_name": "tokens", "payload": PAYLOAD},
+        "meter_events.ingest": {
+            "source": [{"event_name": "tokens", **PAYLOAD}],
+            "now": True,
+        },
+        "meters.create": metered,
+        "meters.ensure": metered,
+        "meters.event_summaries": {"meter_id": meter.id, **span},
+        "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
+        "sql": {"query": "SELECT 1"},
+        "webhook_endpoints.create": endpoint,
+    }
+    ids = {
+        "alert_id": m.alerts.create(**alert).id,
+        "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
+        "grant_id": grant(m, 1_000).id,
+        "key_id": m.api_keys.create(name="a").id,
+        "meter_id": meter.id,
+    }
+    return {"ids": ids, **given}
+
+
+def with_arguments(
+    m: metering.Metering, path: str, usual: Mapping[str, Given]
+) -> tuple[Callable[..., Any], Given]:
+    """A method such as ``meters.create``, and arguments that it takes."""
+    method: Callable[..., Any] = attrgetter(path)(m)
+    known = inspect.signature(method).parameters
+    needed = {name: "x" for name, each in known.items() if each.default is each.empty}
+    ids = {name: each for name, each in usual["ids"].items() if name in known}
+    given = {**needed, **ids}
+    return method, given | usual.get(path, {})
