@@ -8,6 +8,7 @@ when it happened, and not on when this runs.
 
 from collections.abc import Sequence
 
+from ledger.entries import Head
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import NEVER_LOOKED, Engine
@@ -83,22 +84,38 @@ def _lapsed(found: Sequence[Grant]) -> list[CreditGrantLapsed]:
 def enqueue(engine: Engine) -> int:
     """Add a delivery of each new event to each endpoint that wants it; return how many."""
     head = engine.log.head()
-    added = 0
+    added = reached = 0
+    while reached < head.position:
+        portion = _next_portion(engine, head, reached)
+        if portion is None:
+            break
+        reached, events = portion
+        added += _add(engine, events, reached)
+    return added
+
+
+def _next_portion(
+    engine: Engine, head: Head, reached: int
+) -> tuple[int, list[OutgoingEvent]] | None:
+    """Return what is to be enqueued next, and up to where; None where nothing is.
+
+    What it was read on is given back: a pool may have one connection, which adds it.
+    """
     with engine.log.read() as connection:
         cursors = Outbox(connection).cursors()
         found = EndpointQueries(connection).all_endpoints()
         starts = {
-            each.endpoint_id: max(cursors.get(each.endpoint_id, 0), each.position)
+            each.endpoint_id: max(
+                cursors.get(each.endpoint_id, 0), each.position, reached
+            )
             for each in found
         }
         after = min(starts.values(), default=head.position)
         if after >= head.facts_position:
             is_behind = Outbox(connection).is_holding_back()
-            return _add(engine, [], head.position) if is_behind else 0
+            return (head.position, []) if is_behind else None
         outgoing = Outgoing(Past(connection), head, engine.settings.livemode)
-        for up_to, events in outgoing.events(found, starts):
-            added += _add(engine, events, up_to)
-    return added
+        return next(outgoing.events(found, starts))
 
 
 def _add(engine: Engine, events: Sequence[OutgoingEvent], up_to: int) -> int:

@@ -8,8 +8,8 @@ event is left out, and none is sent twice but one whose delivery was deleted.
 
 from collections.abc import Iterator, Sequence
 
-from ledger.commits import read_head
-from ledger.records.outbox import OutgoingEvent
+from ledger.entries import Head
+from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import Engine
 from metering.webhooks.outgoing import Outgoing
 from metering.webhooks.retry_schedule import KEPT
@@ -19,31 +19,43 @@ from projections.webhooks.queries import EndpointQueries, Past
 
 def restore_outbox(engine: Engine) -> int:
     """Add the deliveries that are missing, and set every cursor; return how many."""
-    added = 0
-    with engine.log.read() as connection:
-        end = read_head(connection).position
-        endpoints, portions = events_kept(engine, Past(connection))
-        with engine.outbox() as (outbox, _):
-            outbox.give_cursors([each.endpoint_id for each in endpoints])
-        for events in portions:
-            with engine.outbox() as (outbox, now):
-                added += outbox.add_missing(events, now)
+    with engine.writing() as writing:
+        # No endpoint is made meanwhile, which would lose its cursor.
+        endpoints = EndpointQueries(writing.connection).all_endpoints()
+        outbox, head = Outbox(writing.connection), writing.head
+        outbox.give_cursors([each.endpoint_id for each in endpoints])
+    added = reached = 0
+    while reached < head.position:
+        # It is given back: a pool may have one connection, which adds the events.
+        with engine.log.read() as connection:
+            _, portions = events_kept(engine, Past(connection), head, reached)
+            reached, events = next(portions)
+        with engine.outbox() as (outbox, now):
+            added += outbox.add_missing(events, now)
     with engine.outbox() as (outbox, _):
-        outbox.set_cursors(end)
+        outbox.set_cursors(head.position)
     return added
 
 
 def events_kept(
-    engine: Engine, past: Past
-) -> tuple[Sequence[Endpoint], Iterator[list[OutgoingEvent]]]:
+    engine: Engine, past: Past, head: Head, after: int = 0
+) -> tuple[Sequence[Endpoint], Iterator[tuple[int, list[OutgoingEvent]]]]:
     """Return the endpoints, and what they are sent of the facts of the last 30 days.
 
     Events that were recorded before may have been forgotten.
+
+    Args:
+        engine: of the store.
+        past: sees it.
+        head: up to which facts are read.
+        after: a position after which they are.
+
+    Returns:
+        The endpoints, and the events in portions; see `Outgoing.events`.
     """
-    head = read_head(past.connection)
     endpoints = EndpointQueries(past.connection).all_endpoints()
     now = engine.log.judge.real_time(past.connection, engine.now())
-    forgotten = past.facts_recorded_by(now - KEPT)
-    starts = {each.endpoint_id: max(forgotten, each.position) for each in endpoints}
+    start = max(after, past.facts_recorded_by(now - KEPT))
+    starts = {each.endpoint_id: max(start, each.position) for each in endpoints}
     outgoing = Outgoing(past, head, engine.settings.livemode)
-    return endpoints, (events for _, events in outgoing.events(endpoints, starts))
+    return endpoints, outgoing.events(endpoints, starts)

@@ -31,13 +31,13 @@ def problems_of_outbox(engine: Engine) -> list[str]:
 
 def _problems(engine: Engine, past: Past) -> Iterator[str]:
     outbox = Outbox(past.connection)
-    endpoints, portions = events_kept(engine, past)
+    head = read_head(past.connection)
+    endpoints, portions = events_kept(engine, past, head)
     cursors = outbox.cursors()
-    yield from _of_cursors(
-        outbox, cursors, {each.endpoint_id for each in endpoints}, past
-    )
+    known = {each.endpoint_id for each in endpoints}
+    yield from _of_cursors(outbox, cursors, known, head.position)
     wrong = chain.from_iterable(
-        _of_deliveries(outbox, cursors, events) for events in portions
+        _of_deliveries(outbox, cursors, events) for _, events in portions
     )
     yield from islice(wrong, _DELIVERIES_NAMED)
     if more := sum(1 for _ in wrong):
@@ -62,9 +62,9 @@ def _of_deliveries(
 
 
 def _of_cursors(
-    outbox: Outbox, cursors: Mapping[str, int], endpoint_ids: set[str], past: Past
+    outbox: Outbox, cursors: Mapping[str, int], endpoint_ids: set[str], end: int
 ) -> Iterator[str]:
-    end, reached = read_head(past.connection).position, outbox.reached()
+    reached = outbox.reached()
     for endpoint_id in sorted(endpoint_ids - cursors.keys()):
         yield f"{_place(endpoint_id)} is missing; {CURE}"
     for endpoint_id, cursor in sorted(cursors.items()):

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
+
+import pytest
 
 import metering
 from tests.documentation.doors import library_methods
@@ -29,3 +32,32 @@ def test_a_closed_store_refuses_every_method() -> None:
             answered.append(path)
 
     assert answered == []
+
+
+@pytest.mark.dialect
+@pytest.mark.postgresql
+def test_every_method_needs_one_connection_of_a_pool(postgresql_url: str) -> None:
+    with metering.connect(
+        postgresql_url,
+        pool_size=1,
+        lock_timeout=timedelta(seconds=20),
+        webhook_timeout=timedelta(milliseconds=1),
+        allow_private_webhooks=True,
+    ) as m:
+        usual = usual_arguments(m, url="http://127.0.0.1:1")
+        waited = []
+
+        # At first, while there is something to enqueue and to make anew.
+        for path in ["rebuild", "deliver", *methods()]:
+            method, given = with_arguments(m, path, usual)
+            try:
+                answer = method(**given)
+                if isinstance(answer, Iterator):
+                    next(answer, None)
+            except metering.StoreBusyError:
+                waited.append(path)
+            except metering.MeteringError:
+                # What a method before it has changed, as one that deletes.
+                pass
+
+    assert waited == []
