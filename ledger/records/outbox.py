@@ -93,8 +93,12 @@ class Outbox:
 
     # Leases.
 
-    def due_endpoints(self, now: int, holder: str) -> list[str]:
-        """Return the endpoints to which something is due and nobody else delivers."""
+    def due_endpoints(self, now: int, holder: str) -> dict[str, bool]:
+        """Return the endpoints to which something is due.
+
+        Returns:
+            By id, in its order, whether nobody else delivers to it.
+        """
         # The least of an index, for each endpoint by itself: asked whether one exists,
         # PostgreSQL goes through all that is pending.
         earliest, latest = (
@@ -110,11 +114,11 @@ class Outbox:
         )
         is_due = or_(earliest <= now, latest > now + LONGEST_WAIT)
         rows = self.connection.execute(
-            select(_outbox.endpoint_id)
-            .where(_is_free(now, holder), is_due)
+            select(_outbox.endpoint_id, _is_free(now, holder).label("is_free"))
+            .where(is_due)
             .order_by(_outbox.endpoint_id)
         )
-        return list(rows.scalars())
+        return {row.endpoint_id: bool(row.is_free) for row in rows}
 
     def lease(self, endpoint_id: str, holder: str, now: int, until: int) -> bool:
         """Take the lease of an endpoint, and return whether it was to be had.

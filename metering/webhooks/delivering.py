@@ -103,9 +103,8 @@ class Lanes(AbstractContextManager["Lanes"]):
         self._is_stopping = is_stopping
         self._holder = token_hex(8)
         self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="metering-webhooks")
-        self._busy: dict[str, Future[Tally]] = {}
+        self._busy: dict[str, Future[_Ended]] = {}
         self._next_look = monotonic()
-        self._hindered: dict[str, SecretError] = {}
 
     def __exit__(self, *_: object) -> None:
         """Wait for the attempts that are being made."""
@@ -126,8 +125,14 @@ class Lanes(AbstractContextManager["Lanes"]):
             due = Outbox(connection).due_endpoints(now, self._holder)
             endpoints = EndpointQueries(connection).all_endpoints() if due else ()
         enabled = {each.endpoint_id for each in endpoints if each.is_enabled}
-        for endpoint_id in due:
-            is_free = endpoint_id in enabled and endpoint_id not in self._busy
+        waiting = {
+            each: is_unleased for each, is_unleased in due.items() if each in enabled
+        }
+        # The endpoint is gone, or another process has delivered.
+        for endpoint_id in self._failing.keys() - waiting.keys() - self._busy.keys():
+            self._forget_failure(endpoint_id)
+        for endpoint_id, is_unleased in waiting.items():
+            is_free = is_unleased and endpoint_id not in self._busy
             if is_free and not self._is_stopping() and not self._must_wait(endpoint_id):
                 lane = self._pool.submit(self._run, endpoint_id)
                 self._busy[endpoint_id] = lane
@@ -155,15 +160,15 @@ class Lanes(AbstractContextManager["Lanes"]):
                 continue
             del self._busy[endpoint_id]
             try:
-                tally += lane.result()
+                end = lane.result()
             except Exception as error:  # noqa: BLE001  # the top of the lane, which logs it
                 self._note(endpoint_id, error)
                 continue
-            hindrance = self._hindered.pop(endpoint_id, None)
-            if hindrance is None:
+            tally += end.tally
+            if end.hindrance is None:
                 self._forget_failure(endpoint_id)
             else:
-                self._note(endpoint_id, hindrance)
+                self._note(endpoint_id, end.hindrance)
         return tally
 
     @property
@@ -212,25 +217,27 @@ class Lanes(AbstractContextManager["Lanes"]):
 
     # In a thread of the pool.
 
-    def _run(self, endpoint_id: str) -> Tally:
+    def _run(self, endpoint_id: str) -> "_Ended":
         tally = Tally()
         job = None if self._is_stopping() else self._first(endpoint_id)
-        while job is not None:
+        while isinstance(job, _Job):
             answer = self._attempt(job)
             tally += Tally(
                 delivered=int(answer.is_delivered), failed=int(not answer.is_delivered)
             )
             job = self._finish(job, answer)
-        return tally
+        return _Ended(tally=tally, hindrance=job)
 
-    def _first(self, endpoint_id: str) -> "_Job | None":
+    def _first(self, endpoint_id: str) -> "_Job | SecretError | None":
         """Lease an endpoint, and return what to send first; None where it is taken."""
         with self._engine.outbox() as (outbox, now):
             if not outbox.lease(endpoint_id, self._holder, now, self._lease_end(now)):
                 return None
             return self._next(outbox, endpoint_id, now)
 
-    def _finish(self, job: "_Job", answer: EndpointAnswer) -> "_Job | None":
+    def _finish(
+        self, job: "_Job", answer: EndpointAnswer
+    ) -> "_Job | SecretError | None":
         """Record an attempt, and return what to send next; None ends the lane."""
         if answer.status_code != _GONE:
             with self._engine.outbox() as (outbox, now):
@@ -247,7 +254,7 @@ class Lanes(AbstractContextManager["Lanes"]):
 
     def _recorded(
         self, outbox: Outbox, job: "_Job", answer: EndpointAnswer, now: int
-    ) -> "_Job | None":
+    ) -> "_Job | SecretError | None":
         endpoint_id, delivery = job.endpoint.endpoint_id, job.delivery
         is_ours = outbox.renew(endpoint_id, self._holder, self._lease_end(now))
         attempt = DeliveryAttempt(
@@ -266,8 +273,10 @@ class Lanes(AbstractContextManager["Lanes"]):
         outbox.release(endpoint_id, self._holder)
         return None
 
-    def _next(self, outbox: Outbox, endpoint_id: str, now: int) -> "_Job | None":
-        """Return what to send next; where nothing is, give the lease back."""
+    def _next(
+        self, outbox: Outbox, endpoint_id: str, now: int
+    ) -> "_Job | SecretError | None":
+        """Return what to send next, or what hinders it; else give the lease back."""
         endpoint = EndpointQueries(outbox.connection).endpoint(endpoint_id)
         delivery, deliveries = None, Deliveries(outbox.connection)
         if endpoint is not None and endpoint.is_enabled and not self._is_stopping():
@@ -280,9 +289,8 @@ class Lanes(AbstractContextManager["Lanes"]):
             secrets = SigningSecrets(outbox.connection, endpoint_id, keys).current(now)
         except SecretError as error:
             # Not raised: the attempt before is recorded in this database transaction.
-            self._hindered[endpoint_id] = error
             outbox.release(endpoint_id, self._holder)
-            return None
+            return error
         return _Job(
             endpoint=endpoint,
             delivery=delivery,
@@ -303,6 +311,19 @@ class Lanes(AbstractContextManager["Lanes"]):
             body=job.body,
         )
         return self._sender.send(job.endpoint.url, headers, job.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """A lane that has ended.
+
+    Attributes:
+        tally: of its attempts.
+        hindrance: why what is next cannot be sent; None where nothing hinders it.
+    """
+
+    tally: Tally
+    hindrance: SecretError | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,6 +165,30 @@ def test_one_secret_that_cannot_be_read_delays_no_other_endpoint(
     assert store.deliver().delivered == 1
 
 
+@pytest.mark.parametrize("way", ["deleted", "disabled", "delivered"])
+def test_a_delivery_that_waits_no_more_is_no_failure(
+    open_with: Open, receiver: Receiver, way: str
+) -> None:
+    store = open_with(NEW)
+    endpoint = add_endpoint(store, receiver)
+    create_meter(store)
+    without = open_with("")
+
+    with without.worker(poll=timedelta(milliseconds=1)):
+        eventually(lambda: is_failing(without))
+        if way == "deleted":
+            store.webhook_endpoints.delete(endpoint.id)
+        elif way == "disabled":
+            store.webhook_endpoints.update(endpoint.id, disabled=True)
+        else:
+            store.deliver()
+        eventually(lambda: not is_failing(without))
+
+
+def is_failing(store: metering.Metering) -> bool:
+    return any(each.failing_since is not None for each in store.loops())
+
+
 def swap(database: Database, one: str, other: str) -> None:
     """Give an endpoint what is stored as the secret of another one."""
     secrets = stored(database)
