@@ -25,6 +25,7 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _RESTS = 4
 _LONGEST_REST_SECONDS = 0.05
 _BACKOFF = Backoff(first_seconds=0.1, longest_seconds=30.0)
+_NOTHING = WorkReceipt(position=0, triggered=0, enqueued=0, delivered=0, failed=0)
 
 StepT = TypeVar("StepT")
 
@@ -43,7 +44,8 @@ class Worker:
         engine: of the store.
         poll_seconds: how often it looks for what other processes recorded; what this
             process records wakes it.
-        progress: is called in its thread after each round that did something.
+        progress: is called in its thread after each round that did something. What it
+            fails for is added to what it is called with next.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Worker:
         )
         self._error: Exception | None = None
         self._position = -1
+        self._unreported = _NOTHING
         self._next_look = 0.0
         self._background = engine.log.background
         self._steps = _RoundSteps(self._background)
@@ -139,7 +142,7 @@ class Worker:
                     # Its news may be what the round began with forgetting.
                     break
                 self._engine.news.wait(self._poll_seconds)
-        self._report(0, 0, lanes.ended())
+        self._report(0, 0, lanes.ended(), is_last=True)
         lanes.forget_failures()
 
     def _do_round(self, lanes: Lanes) -> None:
@@ -162,19 +165,29 @@ class Worker:
         if has_news:
             engine.sealing.appended()
 
-    def _report(self, triggered: int, enqueued: int, tally: Tally) -> None:
-        progress = self._progress
-        is_something = triggered or enqueued or tally.delivered or tally.failed
-        if not is_something or progress is None:
+    def _report(
+        self, triggered: int, enqueued: int, tally: Tally, *, is_last: bool = False
+    ) -> None:
+        progress, before = self._progress, self._unreported
+        if progress is None:
             return
-        done = WorkReceipt(
+        done = self._unreported = WorkReceipt(
             position=max(self._position, 0),
-            triggered=triggered,
-            enqueued=enqueued,
-            delivered=tally.delivered,
-            failed=tally.failed,
+            triggered=before.triggered + triggered,
+            enqueued=before.enqueued + enqueued,
+            delivered=before.delivered + tally.delivered,
+            failed=before.failed + tally.failed,
         )
-        self._steps.tried(self._steps.reporting, lambda: progress(done), None)
+        if not (done.triggered or done.enqueued or done.delivered or done.failed):
+            return
+
+        def report() -> bool:
+            progress(done)
+            return True
+
+        reporting = self._steps.reporting
+        if self._steps.tried(reporting, report, otherwise=False, is_urgent=is_last):
+            self._unreported = _NOTHING
 
 
 class _RoundSteps:
@@ -211,14 +224,25 @@ class _RoundSteps:
         return next((each for each in errors if not may_pass(each)), None)
 
     def tried(
-        self, loop: BackgroundLoop, step: Callable[[], StepT], otherwise: StepT
+        self,
+        loop: BackgroundLoop,
+        step: Callable[[], StepT],
+        otherwise: StepT,
+        *,
+        is_urgent: bool = False,
     ) -> StepT:
         """Take a step, unless it is too early for it; where it fails, note that.
+
+        Args:
+            loop: of the step.
+            step: takes it.
+            otherwise: what is returned where it is not taken, or fails.
+            is_urgent: whether it is never too early.
 
         Raises:
             StoreClosedError, StoreForkedError: there is nothing to work on any more.
         """
-        if loop.must_wait:
+        if loop.must_wait and not is_urgent:
             return otherwise
         try:
             done = step()

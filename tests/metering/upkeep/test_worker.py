@@ -244,6 +244,27 @@ def test_a_fault_of_one_step_is_seen_stops_no_other_and_is_raised_where_it_is_le
     assert working.loops() == ()
 
 
+def test_what_was_done_while_a_progress_function_failed_is_reported_later(
+    working: metering.Metering, receiver: Receiver
+) -> None:
+    endpoint = add_endpoint(working, receiver)
+    receipts: list[metering.WorkReceipt] = []
+
+    def fail_at_first(receipt: metering.WorkReceipt) -> None:
+        receipts.append(receipt)
+        if len(receipts) == 1:
+            raise metering.StoreBusyError("another store", "it is locked")
+
+    with working.worker(progress=fail_at_first):
+        create_meter(working, "requests")
+        eventually(lambda: len(receipts) > 0)
+        create_meter(working, "more")
+        eventually(lambda: states(working, endpoint) == ["delivered"] * 2)
+
+    assert sum(each.enqueued for each in receipts[1:]) == 2
+    assert sum(each.delivered for each in receipts[1:]) == 2
+
+
 def fail(receipt: metering.WorkReceipt) -> None:
     raise ZeroDivisionError(receipt.position)
 
