@@ -1,48 +1,72 @@
 """The facade: one connection to one store, with everything that can be done to it."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
+from os import PathLike
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
+import pyarrow as pa
+
+from ledger.places import Place
+from ledger.sealing import StepCallback
+from metering.access.api_keys import ApiKeys
+from metering.alerts.alerts import Alerts
+from metering.arguments.clock import Clock
 from metering.arguments.strings import check_path
-from metering.arguments.times import duration
-from metering.groups import CallGroups
-from metering.recording.limits import MAX_AGE, MAX_EVENTS
+from metering.arguments.times import Time, duration
+from metering.arguments.words import FormulaName, WindowName
+from metering.credits.applications import CreditApplications
+from metering.credits.balances import CreditBalanceSummaries
+from metering.credits.grants import CreditGrants
+from metering.credits.transactions import CreditBalanceTransactions
+from metering.internals import Internals
+from metering.meters.meters import Meters
+from metering.reaggregation.questions import reaggregated
+from metering.reaggregation.requests import Filters, Reaggregate
+from metering.recording.buffer import WhenFull
+from metering.recording.events import UnrecordedEvent
+from metering.recording.recorder import Recorder
+from metering.recording.recording import (
+    MAX_AGE,
+    MAX_EVENTS,
+    Recording,
+    RecordingSettings,
+    open_recording,
+)
 from metering.store.assembly import open_engine
+from metering.store.engine import Settings
+from metering.stream.error_reports import ErrorReports
+from metering.stream.sessions import MeterEventSessions
+from metering.upkeep.log_time import LogTimeRepairs
+from metering.upkeep.rebuilding import rebuild
+from metering.upkeep.status import (
+    LoopStatus,
+    StoreStatus,
+    WorkReceipt,
+    loops_of,
+    status_of,
+)
+from metering.upkeep.verification.report import Checkpoint, VerifyReport
+from metering.upkeep.verification.verifying import verify
+from metering.usage.adjustments import MeterEventAdjustments
+from metering.usage.meter_events import MeterEvents
+from metering.webhooks.endpoints import WebhookEndpoints
+from metering.webhooks.events import Events
+from metering.webhooks.resources import DeliveryReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from concurrent.futures import Executor
-    from datetime import datetime
-    from os import PathLike
-    from types import TracebackType
-
-    import pyarrow as pa
-
-    from ledger.places import Place
-    from ledger.sealing import StepCallback
-    from metering.arguments.clock import Clock
-    from metering.arguments.times import Time
-    from metering.arguments.words import FormulaName, WindowName
-    from metering.reaggregation.requests import Filters
-    from metering.recording.buffer import WhenFull
-    from metering.recording.events import UnrecordedEvent
-    from metering.recording.recorder import Recorder
-    from metering.recording.recording import Recording
-    from metering.store.engine import Settings
-    from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
-    from metering.upkeep.verification.report import Checkpoint, VerifyReport
+    # HTTP takes a while to load, and only deliveries need it.
     from metering.upkeep.worker import Worker
-    from metering.webhooks.resources import DeliveryReceipt
 
 POLL = timedelta(milliseconds=50)
 LONGEST_POLL = timedelta(seconds=1)
 
 
-class Metering(CallGroups):
+class Metering:
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
@@ -81,6 +105,21 @@ class Metering(CallGroups):
             identifier_retention=identifier_retention,
         )
         self._recordings: WeakSet[Recording] = WeakSet()
+        self.meters = Meters(self._engine)
+        self.meter_events = MeterEvents(self._engine)
+        self.meter_event_adjustments = MeterEventAdjustments(self._engine)
+        self.credit_grants = CreditGrants(self._engine)
+        self.credits = CreditApplications(self._engine)
+        self.credit_balance_summary = CreditBalanceSummaries(self._engine)
+        self.credit_balance_transactions = CreditBalanceTransactions(self._engine)
+        self.alerts = Alerts(self._engine)
+        self.webhook_endpoints = WebhookEndpoints(self._engine)
+        self.events = Events(self._engine)
+        self.api_keys = ApiKeys(self._engine)
+        self.log_time = LogTimeRepairs(self._engine)
+        self.internals = Internals(self._engine)
+        self.meter_event_sessions = MeterEventSessions(self._engine)
+        self.error_reports = ErrorReports(self._engine)
 
     @property
     def position(self) -> int:
@@ -99,8 +138,6 @@ class Metering(CallGroups):
         Raises:
             StoreError: the store cannot be asked.
         """
-        from metering.upkeep.status import status_of
-
         return status_of(self._engine)
 
     def loops(self) -> tuple[LoopStatus, ...]:
@@ -108,8 +145,6 @@ class Metering(CallGroups):
 
         `status` has them too. This asks no store, and so answers when none can be.
         """
-        from metering.upkeep.status import loops_of
-
         return loops_of(self._engine)
 
     def catch_up(self) -> int:
@@ -128,7 +163,7 @@ class Metering(CallGroups):
         id and bytes; no two processes send the same one at a time. An endpoint's secret
         that cannot be read is a `SecretError`, raised when all others were sent to.
         """
-        from metering.webhooks.delivering import deliver
+        from metering.webhooks.delivering import deliver  # noqa: PLC0415
 
         return deliver(self._engine)
 
@@ -137,7 +172,7 @@ class Metering(CallGroups):
         *,
         poll: timedelta = POLL,
         progress: Callable[[WorkReceipt], None] | None = None,
-    ) -> Worker:
+    ) -> "Worker":
         """Keep the store current for as long as a with statement lasts.
 
         Its thread evaluates alerts, delivers to webhook endpoints, and seals. Several
@@ -152,7 +187,7 @@ class Metering(CallGroups):
         Raises:
             InvalidRequestError: an argument is malformed.
         """
-        from metering.upkeep.worker import Worker
+        from metering.upkeep.worker import Worker  # noqa: PLC0415
 
         seconds = duration(poll, "poll", LONGEST_POLL).total_seconds()
         return Worker(self._engine, poll_seconds=seconds, progress=progress)
@@ -190,9 +225,6 @@ class Metering(CallGroups):
             InvalidRequestError: an argument is malformed.
             StoreError: the store or the spool cannot be used.
         """
-        from metering.recording.recorder import Recorder
-        from metering.recording.recording import RecordingSettings, open_recording
-
         settings = RecordingSettings(
             max_events=max_events,
             max_age=max_age,
@@ -276,9 +308,6 @@ class Metering(CallGroups):
                 and customers, or an event has no quantity where `value_key` says.
             SegmentStoreError: a segment cannot be read.
         """
-        from metering.reaggregation.questions import reaggregated
-        from metering.reaggregation.requests import Reaggregate
-
         request = Reaggregate(
             meters=meters,
             start_time=start_time,
@@ -309,7 +338,8 @@ class Metering(CallGroups):
                 `metering.connect` give it. Nothing is written to a temporary file.
             SegmentStoreError: a segment cannot be read.
         """
-        from projections.scans.sql import run_query, spelled
+        # DuckDB takes longer to load than all else, and only queries need it.
+        from projections.scans.sql import run_query, spelled  # noqa: PLC0415
 
         settings = self._engine.settings
         memory, timeout = spelled(settings.sql_memory), settings.sql_timeout
@@ -321,8 +351,6 @@ class Metering(CallGroups):
         Args:
             progress: is called with the position reached and the last one.
         """
-        from metering.upkeep.rebuilding import rebuild
-
         rebuild(self._engine, progress)
 
     def verify(
@@ -341,8 +369,6 @@ class Metering(CallGroups):
         Raises:
             InvalidRequestError: the checkpoint is none.
         """
-        from metering.upkeep.verification.verifying import verify
-
         return verify(self._engine, checkpoint, progress)
 
     def close(self) -> None:

@@ -1,7 +1,4 @@
-"""The public names of `metering`, for those who check types.
-
-At run time `metering.names` says where each is, and this module is not loaded.
-"""
+"""The public names of `metering`, loaded at the first use of one of them."""
 
 from ledger.errors import (
     ClockSkewError,

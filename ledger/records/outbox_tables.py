@@ -15,7 +15,6 @@ from sqlalchemy import (
     text,
 )
 
-from ledger.records.partial_indexes import partial_index
 from ledger.records.tables import metadata
 
 # One row an endpoint: up to which position its deliveries are enqueued, and the lease of
@@ -59,26 +58,29 @@ webhook_delivery = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("delivered_at", BigInteger, nullable=True),
     # Few are pending, however many were delivered.
-    partial_index(
+    Index(
         "webhook_delivery_pending",
         "endpoint_id",
         "next_attempt_at",
-        where=IS_PENDING,
+        sqlite_where=IS_PENDING,
+        postgresql_where=IS_PENDING,
     ),
-    partial_index(
+    Index(
         "webhook_delivery_first",
         "endpoint_id",
         "position",
         "number",
-        where=IS_FIRST,
+        sqlite_where=IS_FIRST,
+        postgresql_where=IS_FIRST,
     ),
     Index("webhook_delivery_event", "event_id"),
 )
-undelivered_index = partial_index(
+undelivered_index = Index(
     "webhook_delivery_undelivered",
     webhook_delivery.c.event_type,
     webhook_delivery.c.position,
-    where=IS_UNDELIVERED,
+    sqlite_where=IS_UNDELIVERED,
+    postgresql_where=IS_UNDELIVERED,
 )
 
 webhook_attempt = Table(

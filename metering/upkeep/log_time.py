@@ -201,10 +201,11 @@ def _check(
         return None
     if to is None or not found.right_until <= to <= real:
         given = "to is missing" if to is None else f"to is {_shown(to)}"
+        last = f"when the last right entry was recorded, at position {found.after}"
+        start = last if found.after else "since no entry is right"
         raise InvalidRequestError(
-            f"Invalid to: {given}; give a time from {_shown(found.right_until)}, when"
-            f" the last right entry was recorded, at position {found.after}, to"
-            f" {_shown(real)}, the real time",
+            f"Invalid to: {given}; give a time from {_shown(found.right_until)},"
+            f" {start}, to {_shown(real)}, the real time",
             param="to",
         )
     return to

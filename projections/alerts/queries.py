@@ -259,7 +259,10 @@ class AlertQueries:
         """
         self.connection.execute(
             update(credit_alert_checkpoint)
-            .where(credit_alert_checkpoint.c.position < correction.position)
+            .where(
+                credit_alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID,
+                credit_alert_checkpoint.c.position < correction.position,
+            )
             .values(
                 position=_least(credit_alert_checkpoint.c.position, correction.after),
                 recorded_at=_least(

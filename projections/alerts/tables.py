@@ -31,7 +31,6 @@ from ledger.facts.alerts import (
     Recurrence,
     UsageAlertTriggered,
 )
-from ledger.records.partial_indexes import partial_index
 from projections.kernels.alerts.book import (
     AlertDefinition,
     CreditAlert,
@@ -65,7 +64,7 @@ alert = Table(
     Column("period", BigInteger, nullable=True),
     # Archived alerts stay for ever, and no list shows them.
     *(
-        partial_index(f"alert_{name}", *columns, where=which)
+        Index(f"alert_{name}", *columns, sqlite_where=which, postgresql_where=which)
         for name, columns, which in (
             ("listed", ("position",), IS_LISTED),
             ("on_usage", ("position",), IS_ON_USAGE),
@@ -122,14 +121,15 @@ credit_alert_trigger = Table(
     Column("instant", BigInteger, nullable=False),
     Column("cause_position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
-    partial_index(
+    Index(
         "credit_alert_trigger_once",
         "period",
         "instant",
         "cause_position",
         "customer",
         unique=True,
-        where=HAS_HAPPENED,
+        sqlite_where=HAS_HAPPENED,
+        postgresql_where=HAS_HAPPENED,
     ),
     Index("credit_alert_trigger_alert", "alert_id", "position"),
     Index("credit_alert_trigger_customer", "customer", "position"),

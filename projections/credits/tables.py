@@ -29,7 +29,6 @@ from ledger.facts.credits import (
     GrantCategory,
     InvoiceLine,
 )
-from ledger.records.partial_indexes import on_postgresql, partial_index
 from projections.kernels.credits.grants import Application, Grant
 from projections.schema import POSITION, metadata
 
@@ -73,36 +72,40 @@ credit_grant = Table(
     CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
     Index("credit_grant_customer", "customer", "position"),
     Index("credit_grant_created", "customer", "created", "position"),
-    partial_index(
+    Index(
         "credit_grant_voided",
         "customer",
         "voided_at",
         "voided_position",
-        where=IS_VOIDED,
+        sqlite_where=IS_VOIDED,
+        postgresql_where=IS_VOIDED,
     ),
-    partial_index(
+    Index(
         "credit_grant_ended",
         "customer",
         "expires_at",
         "expired_position",
-        where=IS_ENDED,
+        sqlite_where=IS_ENDED,
+        postgresql_where=IS_ENDED,
     ),
-    partial_index(
+    Index(
         "credit_grant_expiring",
         "customer",
         "expires_at",
         "position",
-        where=MAY_EXPIRE,
+        sqlite_where=MAY_EXPIRE,
+        postgresql_where=MAY_EXPIRE,
     ),
-    partial_index(
+    Index(
         "credit_grant_expiry",
         "expires_at",
         "position",
-        where=MAY_EXPIRE,
+        sqlite_where=MAY_EXPIRE,
+        postgresql_where=MAY_EXPIRE,
     ),
+    # Room for draws: a row that moves to another page moves in every index.
+    postgresql_with={"fillfactor": 50},
 )
-# Room for draws: a row that moves to another page moves in every index.
-on_postgresql(credit_grant, {"with": {"fillfactor": 50}})
 
 credit_application = Table(
     "credit_application",
@@ -119,42 +122,48 @@ credit_application = Table(
     Column("reinstated_position", BigInteger, nullable=True),
     Column("draw_count", Integer, nullable=False),
     # An invoice holds one settlement at a time, and few ever gave one back.
-    partial_index(
+    Index(
         "credit_application_held",
         "invoice",
         unique=True,
-        where=IS_HELD,
+        sqlite_where=IS_HELD,
+        postgresql_where=IS_HELD,
     ),
-    partial_index(
+    Index(
         "credit_application_given_back",
         "invoice",
         "position",
-        where=IS_REINSTATED,
+        sqlite_where=IS_REINSTATED,
+        postgresql_where=IS_REINSTATED,
     ),
     # Times ascend with positions. Once credits are used up, most invoices draw nothing.
-    partial_index(
+    Index(
         "credit_application_customer",
         "customer",
         "recorded_at",
         "position",
-        where=HAS_DRAWN,
+        sqlite_where=HAS_DRAWN,
+        postgresql_where=HAS_DRAWN,
     ),
-    partial_index(
+    Index(
         "credit_application_drawn",
         "position",
-        where=HAS_DRAWN,
+        sqlite_where=HAS_DRAWN,
+        postgresql_where=HAS_DRAWN,
     ),
-    partial_index(
+    Index(
         "credit_application_undone",
         "reinstated_position",
-        where=IS_REINSTATED,
+        sqlite_where=IS_REINSTATED,
+        postgresql_where=IS_REINSTATED,
     ),
-    partial_index(
+    Index(
         "credit_application_reinstated",
         "customer",
         "reinstated_at",
         "reinstated_position",
-        where=IS_REINSTATED,
+        sqlite_where=IS_REINSTATED,
+        postgresql_where=IS_REINSTATED,
     ),
 )
 

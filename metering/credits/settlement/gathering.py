@@ -8,8 +8,7 @@ the rules of an invoice refuse.
 
 import numpy as np
 import pyarrow as pa
-
-from ledger.usage.arrow import compute as pc
+import pyarrow.compute as pc
 
 
 def invoices_of(invoices: pa.ChunkedArray, lines: pa.ChunkedArray) -> np.ndarray:

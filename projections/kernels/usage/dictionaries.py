@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-
-from ledger.usage.arrow import compute as pc
+import pyarrow.compute as pc
 
 WORDS = pa.large_string()
 # Up to this many, a search for each is faster than a pass over all words.

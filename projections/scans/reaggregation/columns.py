@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-
-from ledger.usage.arrow import compute as pc
+import pyarrow.compute as pc
 
 Arrays = dict[str, pa.Array]
 """Columns of a table by name, each in one chunk."""

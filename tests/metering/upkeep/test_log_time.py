@@ -46,6 +46,21 @@ def wrong(connect: Connect, ahead: metering.FixedClock) -> metering.Metering:
     return connect(clock=ahead, allow_private_webhooks=True)
 
 
+def test_a_store_without_a_right_entry_can_be_repaired(
+    store: metering.Metering, wrong: metering.Metering
+) -> None:
+    create_meter(wrong)
+
+    with pytest.raises(metering.InvalidRequestError) as raised:
+        store.log_time.repair()
+
+    assert raised.value.message == (
+        "Invalid to: to is missing; give a time from 1970-01-01T00:00:00+00:00, since no"
+        f" entry is right, to {NOW.isoformat()}, the real time"
+    )
+    assert store.log_time.repair(NOW).position == 2
+
+
 def test_an_hour_of_a_wrong_year_is_named_and_ends(connect: Connect) -> None:
     # Beyond what this machine's clock shows, which verification goes by otherwise.
     now = datetime(2090, 3, 1, 12, tzinfo=UTC)
