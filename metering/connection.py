@@ -1,7 +1,6 @@
 """The facade: one connection to one store, with everything that can be done to it."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from os import PathLike
@@ -9,24 +8,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
-import pyarrow as pa
-
 from ledger.places import Place
 from ledger.sealing import StepCallback
 from metering.access.api_keys import ApiKeys
 from metering.alerts.alerts import Alerts
 from metering.arguments.clock import Clock
 from metering.arguments.strings import check_path
-from metering.arguments.times import Time, duration
-from metering.arguments.words import FormulaName, WindowName
+from metering.arguments.times import duration
 from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.internals import Internals
 from metering.meters.meters import Meters
-from metering.reaggregation.questions import reaggregated
-from metering.reaggregation.requests import Filters, Reaggregate
+from metering.reaggregation.bulk_usage import BulkUsage
 from metering.recording.buffer import WhenFull
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
@@ -66,7 +61,7 @@ POLL = timedelta(milliseconds=50)
 LONGEST_POLL = timedelta(seconds=1)
 
 
-class Metering:
+class Metering(BulkUsage):
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
@@ -96,13 +91,15 @@ class Metering:
         settings: Settings,
         identifier_retention: timedelta | None,
     ) -> None:
-        self._engine = open_engine(
-            place,
-            create=create,
-            seal_events=seal_events,
-            clock=clock,
-            settings=settings,
-            identifier_retention=identifier_retention,
+        super().__init__(
+            open_engine(
+                place,
+                create=create,
+                seal_events=seal_events,
+                clock=clock,
+                settings=settings,
+                identifier_retention=identifier_retention,
+            )
         )
         self._recordings: WeakSet[Recording] = WeakSet()
         self.meters = Meters(self._engine)
@@ -252,98 +249,6 @@ class Metering:
         """
         self._engine.evaluator.evaluate()
         return self._engine.log.seal(progress)
-
-    def reaggregate(  # noqa: PLR0913, PLR0917  # the parts of one question, in the order that callers know
-        self,
-        meters: str | Iterable[str] | None = None,
-        start_time: Time | None = None,
-        end_time: Time | None = None,
-        window: WindowName = "day",
-        group_by: str | Iterable[str] = (),
-        timezone: str = "UTC",
-        as_of: Time | None = None,
-        executor: Executor | None = None,
-        *,
-        filters: Filters | None = None,
-        formula: FormulaName | None = None,
-        value_key: str | None = None,
-        skip_too_large: bool = False,
-        progress: StepCallback | None = None,
-    ) -> pa.Table:
-        """Recompute summaries of all customers from the events alone.
-
-        Args:
-            meters: ids or event names; None is all.
-            start_time: events before it do not count; None is the first.
-            end_time: exclusive; None is after the last.
-            window: minute, hour, day, week (from Monday) or month.
-            group_by: payload keys by whose values usage is split as well.
-            timezone: IANA name of the zone whose clocks the windows follow.
-            as_of: a position of the log, or a time: events, cancellations and meters as
-                they were known then.
-            executor: does the work, part by part, on other threads, processes or
-                machines; they must reach the segments. None is this process.
-            filters: payload keys, each with the string or strings that an event must have
-                there to count. Under `customer` stand customers, under `meter` ids or
-                event names of meters. These, and the names of the other columns of
-                events, never mean a payload key of that name: ask with `sql`.
-            formula: in place of the meters' own: sum, count, last, min, max, avg or
-                unique_count. The meters stay as they are.
-            value_key: payload key of the value, in place of the meters' own.
-            skip_too_large: answer with null where a sum has too many digits, and with all
-                the others.
-            progress: is called with the events read and how many there are.
-
-        Returns:
-            Columns `meter` (its id), `customer`, one for each key of `group_by` (null
-            where an event lacks it), `window_start`, `window_end`, `value`
-            (decimal128(38, 12), exact; an average is rounded half to even) and
-            `event_count`. One row for each window in which an event counts, cut to the
-            bounds; sorted by meter, customer, keys and window. Equal events give equal
-            tables on any database and executor.
-
-        Raises:
-            InvalidRequestError: an argument breaks a rule.
-            ReaggregationError: a sum has too many digits, of which it names the meters
-                and customers, or an event has no quantity where `value_key` says.
-            SegmentStoreError: a segment cannot be read.
-        """
-        request = Reaggregate(
-            meters=meters,
-            start_time=start_time,
-            end_time=end_time,
-            window=window,
-            group_by=group_by,
-            timezone=timezone,
-            as_of=as_of,
-            filters=filters,
-            formula=formula,
-            value_key=value_key,
-            skip_too_large=skip_too_large,
-        )
-        return reaggregated(self._engine, request, executor, progress)
-
-    def sql(self, query: str) -> pa.Table:
-        """Run one SELECT over all events, in the SQL of DuckDB.
-
-        Args:
-            query: reads from `events`, which has the columns position, recorded_at,
-                event_name, customer, timestamp, value (exact, 12 fraction digits),
-                identifier, payload (a map of what is neither customer nor value) and
-                cancelled. Times are in UTC.
-
-        Raises:
-            QueryError: it is not one SELECT, would read or write files, fails, or takes
-                more time or memory than `sql_timeout` and `sql_memory` of
-                `metering.connect` give it. Nothing is written to a temporary file.
-            SegmentStoreError: a segment cannot be read.
-        """
-        # DuckDB takes longer to load than all else, and only queries need it.
-        from projections.scans.sql import run_query, spelled  # noqa: PLC0415
-
-        settings = self._engine.settings
-        memory, timeout = spelled(settings.sql_memory), settings.sql_timeout
-        return run_query(self._engine.recorded(), query, memory=memory, timeout=timeout)
 
     def rebuild(self, progress: StepCallback | None = None) -> None:
         """Rebuild everything that follows from the log; answers stay the same.

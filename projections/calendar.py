@@ -126,6 +126,11 @@ def windows_between(unit: WindowUnit, zone: tzinfo, start: int, end: int) -> Win
             return _windows(periods.calendar_windows(periods.firsts_of_months()))
 
 
+def one_window(start: int, end: int) -> Windows:
+    """Return the one window that is ``[start, end)``."""
+    return Windows(starts=(start,), lengths=(end - start,), end=end)
+
+
 _EqualWindows = tuple[int, int, int]
 """Where they begin, how many there are, and how long each is."""
 

@@ -11,5 +11,8 @@ GroupingWindowName = Literal["day", "hour"]
 WindowName = Literal["minute", "hour", "day", "week", "month"]
 """A calendar window, of any time zone."""
 
+UsageWindowName = Literal["hour", "day", "week", "month"]
+"""A calendar window that holds whole hours, in most time zones."""
+
 RoundingName = Literal["half_even"]
 """How a value of more fraction digits than are recorded is rounded."""

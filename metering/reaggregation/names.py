@@ -33,7 +33,6 @@ _INSTEAD_OF_FILTER = {
 }
 _INSTEAD_OF_GROUP = {
     **_INSTEAD_OF_FILTER,
-    "event_name": f"read the column {METER}, which every result has",
     "timestamp": "give window",
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import UnsetType
 
 from ledger.facts.meters import Formula
 from metering.arguments.ids import found_by_id
@@ -25,7 +26,7 @@ from metering.reaggregation.names import (
 )
 from metering.reaggregation.requests import Filters, Reaggregate
 from metering.store.engine import Engine
-from projections.calendar import Windows, WindowUnit, windows_between
+from projections.calendar import Windows, WindowUnit, one_window, windows_between
 from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.jobs import ScanProgress, reaggregate
 from projections.scans.reaggregation.question import (
@@ -34,7 +35,7 @@ from projections.scans.reaggregation.question import (
     measure_of,
 )
 from projections.scans.recorded import RecordedEvents
-from projections.windows import END
+from projections.windows import END, HOUR, ceil_to, floor_to
 
 
 def reaggregated(
@@ -44,19 +45,23 @@ def reaggregated(
     progress: ScanProgress | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
-    unit = WindowUnit(checked_value(WindowName, request.window, "window"))
-    zone = zone_of("UTC" if request.timezone is None else request.timezone, "timezone")
+    unit, zone = windows_asked_for(WindowName, request.window, request.timezone)
     recorded = engine.recorded(_position(engine, request.as_of))
     dimensions, filters = _dimensions(request.group_by or ()), _filters(request.filters)
-    meters = _meters(recorded.definitions, request.meters, "meters")
+    meters = meters_named(recorded.definitions, request.meters, "meters")
     if METER in filters:
-        wanted = _meters(recorded.definitions, sorted(filters.pop(METER)), "filters")
+        names = sorted(filters.pop(METER))
+        wanted = meters_named(recorded.definitions, names, "filters")
         meters = [meter for meter in meters if meter in wanted]
-    customers = filters.pop(CUSTOMER, None)
+    customers = customers_named(request.customers)
+    if CUSTOMER in filters:
+        allowed = filters.pop(CUSTOMER)
+        customers = allowed if customers is None else customers & allowed
     check_payload_keys(meters, "group_by", dimensions)
     check_payload_keys(meters, "filters", filters)
     measures = tuple(_measures(meters, request))
-    start, end, windows = _times(recorded, request, unit, zone)
+    bounds = request.start_time, request.end_time
+    start, end, windows = times_asked_for(bounds, unit, zone, _ends(recorded))
     question = Question(
         measures=measures,
         start=start,
@@ -69,6 +74,42 @@ def reaggregated(
         skips_too_large=checked_value(bool, request.skip_too_large, "skip_too_large"),
     )
     return reaggregate(question, recorded, executor, progress)
+
+
+def windows_asked_for(
+    words: object, window: str | UnsetType | None, timezone: str | None
+) -> tuple[WindowUnit | None, tzinfo]:
+    """Return which windows are asked for, and by whose clocks.
+
+    Args:
+        words: those that the window may be.
+        window: None is one from bound to bound.
+        timezone: None is UTC.
+    """
+    zone = zone_of("UTC" if timezone is None else timezone, "timezone")
+    if window is None:
+        return None, zone
+    return WindowUnit(checked_value(words, window, "window")), zone
+
+
+def customers_named(
+    customers: str | Iterable[str] | None,
+) -> frozenset[str] | None:
+    """Return whose usage is asked for; None is everybody's."""
+    if customers is None:
+        return None
+    wanted = several(customers, "customers")
+    if not wanted:
+        raise InvalidRequestError(
+            "Invalid customers: there is none, so that no event would count; give one or"
+            " several, or leave customers out",
+            param="customers",
+        )
+    if not all(isinstance(each, str) for each in wanted):
+        raise InvalidRequestError(
+            "Invalid customers: give a string or several", param="customers"
+        )
+    return frozenset(wanted)
 
 
 def _position(engine: Engine, as_of: Time | None) -> int | None:
@@ -115,50 +156,71 @@ def _measures(
         yield measure_of(meter, formula=formula, value_key=request.value_key)
 
 
-def _meters(
+def meters_named(
     definitions: Mapping[str, MeterDefinition],
     names: str | Iterable[str] | None,
     param: str,
 ) -> Sequence[MeterDefinition]:
+    """Return the meters of ids or event names; all of them for None.
+
+    Raises:
+        ResourceMissingError: there is none of a name.
+    """
     if names is None:
         return list(definitions.values())
     by_event_name = {meter.event_name: meter for meter in definitions.values()}
     meters = {**by_event_name, **definitions}
     wanted: dict[str, MeterDefinition] = {}
-    for name in _several(names, param):
+    for name in several(names, param):
         meter = found_by_id(meters.get, name, "billing meter", param)
         wanted[meter.meter_id] = meter
     return list(wanted.values())
 
 
-def _times(
-    recorded: RecordedEvents,
-    request: Reaggregate,
-    unit: WindowUnit,
+def times_asked_for(
+    bounds: tuple[Time | None, Time | None],
+    unit: WindowUnit | None,
     zone: tzinfo,
+    ends: tuple[int, int],
 ) -> tuple[int, int, Windows]:
     """Return the bounds and the windows between them.
 
-    A bound that was left out is that of the window of the first or last event.
+    Args:
+        bounds: one that was left out is that of the window of the first or last event;
+            of its hour, where all is one window.
+        unit: of the windows; None is one from bound to bound.
+        zone: whose clocks they follow.
+        ends: the least and the greatest timestamp of all events.
     """
-    earliest, latest = _ends(recorded)
-    start, end = earliest, latest + 1
-    if request.start_time is not None:
-        start = min(max(instant(request.start_time, "start_time"), 0), END - 1)
-    if request.end_time is not None:
-        end = min(max(instant(request.end_time, "end_time"), 0), END)
-    if request.start_time is not None and request.end_time is not None and end <= start:
-        raise not_after(request.start_time, request.end_time)
-    # Where all events lie beyond the one bound that is given, nothing is found.
-    if request.start_time is None:
-        start = min(start, end - 1)
-    end = max(end, start + 1)
+    if unit is None:
+        hours = floor_to(ends[0], HOUR), ceil_to(ends[1] + 1, HOUR) - 1
+        start, end = _bounds(bounds, hours)
+        return start, end, one_window(start, end)
+    start, end = _bounds(bounds, ends)
     windows = windows_between(unit, zone, start, end)
-    if request.start_time is None:
+    if bounds[0] is None:
         start = int(windows.starts_of(np.array([start]))[0])
-    if request.end_time is None:
+    if bounds[1] is None:
         end = int(windows.ends_of(np.array([end - 1]))[0])
     return start, end, windows
+
+
+def _bounds(
+    asked_for: tuple[Time | None, Time | None], ends: tuple[int, int]
+) -> tuple[int, int]:
+    """Return what is asked for as microseconds, the ends in place of what is not."""
+    start_time, end_time = asked_for
+    start, end = ends[0], ends[1] + 1
+    if start_time is not None:
+        start = min(max(instant(start_time, "start_time"), 0), END - 1)
+    if end_time is not None:
+        end = min(max(instant(end_time, "end_time"), 0), END)
+    if start_time is not None and end_time is not None and end <= start:
+        raise not_after(start_time, end_time)
+    # Where all events lie beyond the one bound that is given, nothing is found.
+    if start_time is None:
+        start = min(start, end - 1)
+    return start, max(end, start + 1)
 
 
 def _ends(recorded: RecordedEvents) -> tuple[int, int]:
@@ -175,7 +237,7 @@ def _ends(recorded: RecordedEvents) -> tuple[int, int]:
 
 
 def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:
-    keys = tuple(_several(group_by, "group_by"))
+    keys = tuple(several(group_by, "group_by"))
     for key in keys:
         check_word(key, "group_by")
         check_no_column(key, "group_by")
@@ -198,7 +260,7 @@ def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
     for key, values in (filters or {}).items():
         check_word(key, "filters")
         check_no_column(key, "filters")
-        allowed = _several(values, f"filters[{key}]")
+        allowed = several(values, f"filters[{key}]")
         if not allowed:
             raise InvalidRequestError(
                 f"Invalid filters[{key}]: it has no string, so that no event would"
@@ -213,7 +275,7 @@ def _filters(filters: Filters | None) -> dict[str, frozenset[str]]:
     return checked
 
 
-def _several(given: object, param: str) -> list[Any]:
+def several(given: object, param: str) -> list[Any]:
     """Return what was given as one string or as several, each still to be checked."""
     if isinstance(given, str):
         return [given]

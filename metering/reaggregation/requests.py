@@ -1,14 +1,14 @@
-"""The request of re-aggregation; see `Metering.reaggregate`."""
+"""The requests about all customers; see `Metering.reaggregate` and `Metering.usage`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, UnsetType
 
 from metering.arguments.strings import Name
 from metering.arguments.times import Time
-from metering.arguments.words import FormulaName, WindowName
+from metering.arguments.words import FormulaName, UsageWindowName, WindowName
 
 FILTERS_MAX = 100
 
@@ -23,6 +23,7 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         as_of: as known at this position of the log, or at this time.
+        customers: one or several; all if left out.
         end_time: exclusive; after the last event if left out.
         filters: payload keys, or customer or meter, each with the value or values that
             an event must have there.
@@ -34,10 +35,11 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
         start_time: inclusive; the first event if left out.
         timezone: IANA name of the windows' zone.
         value_key: another payload key for the value than the meters have.
-        window: length of the windows.
+        window: length of the windows; without a value, one from bound to bound.
     """
 
     as_of: Time | None = None
+    customers: str | Iterable[str] | None = None
     end_time: Time | None = None
     filters: Annotated[Filters, Meta(max_length=FILTERS_MAX)] | None = None
     formula: FormulaName | None = None
@@ -47,4 +49,24 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
     start_time: Time | None = None
     timezone: Name | None = "UTC"
     value_key: Name | None = None
-    window: WindowName = "day"
+    window: WindowName | UnsetType | None = "day"
+
+
+class SumUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What is summed up.
+
+    Attributes:
+        customers: one or several; all if left out.
+        end_time: exclusive; after the last event if left out.
+        meters: id or event name, of one or several; all if left out.
+        start_time: inclusive; the first event if left out.
+        timezone: IANA name of the windows' zone.
+        window: length of the windows; without a value, one from bound to bound.
+    """
+
+    customers: str | Iterable[str] | None = None
+    end_time: Time | None = None
+    meters: str | Iterable[str] | None = None
+    start_time: Time | None = None
+    timezone: Name | None = "UTC"
+    window: UsageWindowName | UnsetType | None = "day"

@@ -381,10 +381,11 @@ class Engine:
             tail=tail_table(tail),
             time=self.log.time,
             cancelled=self.usage.cancelled(position),
-            definitions=self._definitions_at(position),
+            definitions=self.definitions_at(position),
         )
 
-    def _definitions_at(self, position: int) -> dict[str, MeterDefinition]:
+    def definitions_at(self, position: int) -> dict[str, MeterDefinition]:
+        """Return the meters at a position, by id, in the order of creation."""
         definitions = self.definitions()
         if definitions.facts_position <= position:
             return definitions.by_id

@@ -42,6 +42,12 @@ class Cells(Layer, Protocol):
     def between(self, low: int, high: int) -> Self:
         """Return the cells with keys in ``[low, high)``."""
 
+    def pick(self, at: np.ndarray | slice) -> Self:
+        """Return cells by index, mask or slice."""
+
+    def with_key(self, key: np.ndarray) -> Self:
+        """Return the cells under other keys."""
+
 
 LayerT = TypeVar("LayerT", bound=Layer)
 CellsT = TypeVar("CellsT", bound=Cells)

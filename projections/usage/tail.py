@@ -159,10 +159,16 @@ class TailView:
         if len(events) <= self.cancellations:
             at = [self.cancelled.get(event, later) for event in events.tolist()]
             return np.array(at, np.int64) < later
-        # At once, as others may be added meanwhile.
-        pairs = np.array(list(self.cancelled.items()), np.int64)
-        are_cancelled: np.ndarray = np.isin(events, pairs[pairs[:, 1] < later, 0])
+        are_cancelled: np.ndarray = np.isin(events, self.cancelled_events())
         return are_cancelled
+
+    def cancelled_events(self) -> np.ndarray:
+        """Return the positions (int64) of the events cancelled in the tail."""
+        # At once, as others may be added meanwhile.
+        known = list(self.cancelled.items())
+        event, cancellation = np.array(known, np.int64).reshape(-1, 2).T
+        cancelled: np.ndarray = event[cancellation <= self.position]
+        return cancelled
 
     def _key(self, series: Series) -> int | None:
         """Return the key of hour 0 of a series; None without usage."""

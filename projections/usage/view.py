@@ -46,6 +46,27 @@ class UsageView:
         sealed = sum(len(run.cancellations) for run in self.runs)
         return sealed + self.tail.cancellations
 
+    def ends(self) -> tuple[int, int]:
+        """Return the least and the greatest timestamp of all events, cancelled or not.
+
+        Returns:
+            Microseconds since 1970 UTC; 0 and 0 where there is no event.
+        """
+        segments = () if self.sealed is None else self.sealed.segments
+        ends = [(each.earliest, each.latest) for each in segments if each.rows]
+        commits = self.tail.commits
+        if len(commits.earliest):
+            ends.append((int(commits.earliest.min()), int(commits.latest.max())))
+        return (
+            min((earliest for earliest, _ in ends), default=0),
+            max((latest for _, latest in ends), default=0),
+        )
+
+    def cancelled_events(self) -> np.ndarray:
+        """Return the positions (int64, ascending) of all cancelled events."""
+        parts = [run.cancellations.event for run in self.runs]
+        return np.sort(np.concatenate([*parts, self.tail.cancelled_events()]))
+
     @property
     def _parts(self) -> tuple[UsageRun | TailView, ...]:
         return *self.runs, self.tail

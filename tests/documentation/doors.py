@@ -124,7 +124,8 @@ def _resource_of(group: str, commands: Mapping[str, Callable[..., object]]) -> s
 def _public_functions(kind: type) -> list[tuple[str, object]]:
     return [
         (name, member)
-        for name, member in vars(kind).items()
+        for each in kind.__mro__
+        for name, member in vars(each).items()
         if name[0] != "_" and inspect.isfunction(member)
     ]
 

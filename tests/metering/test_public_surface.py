@@ -58,7 +58,9 @@ PARAMETERS = {
     "Metering.seal": "self progress",
     "Metering.sql": "self query",
     "Metering.reaggregate": "self meters start_time end_time window group_by timezone"
-    " as_of executor filters formula value_key skip_too_large progress",
+    " as_of executor filters formula value_key skip_too_large customers progress",
+    "Metering.usage": "self meters start_time end_time window timezone customers"
+    " progress",
     "Recorder.record": "self event_name payload identifier timestamp",
     "Recorder.flush": "self timeout",
     "Recorder.close": "self timeout",

@@ -128,6 +128,7 @@ class SideBySide(TwoConnections):
                 windows = found.setdefault((row["meter"], row["customer"]), [])
                 windows.append(((row["window_start"], row["window_end"]), row["value"]))
             assert found == expected
+            assert m.usage(None, *span, window).equals(table, check_metadata=True)
             self.past.append((self.oracle.position, span, window, table))
 
     def compare_past(self, connection: int) -> None:

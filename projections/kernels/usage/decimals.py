@@ -82,6 +82,21 @@ def words_of_limbs(limbs: np.ndarray) -> np.ndarray:
     return narrowed(np.stack([*words, carry]))
 
 
+def carried_limbs(limbs: np.ndarray, most: int) -> np.ndarray:
+    """Return the same numbers with 32 bits in each limb but the highest.
+
+    Args:
+        limbs: carried or not.
+        most: how many limbs there may be; the highest has room for what is above it.
+    """
+    carried = limbs_of(words_of_limbs(limbs))
+    if len(carried) <= most:
+        return carried
+    highest = carried[most - 1] + (carried[most] << _BITS)
+    assert (carried[most + 1 :] == highest >> 63).all(), "the highest limb has room"
+    return np.stack([*carried[: most - 1], highest])
+
+
 def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Concatenate columns of limbs, with as many limbs as the widest has."""
     if len(parts) == 1:

@@ -14,6 +14,7 @@ CUSTOMER_BITS = 27
 METER_BITS = 15
 WINDOWED = np.uint64(1 << 63)
 HOURS = np.uint64((1 << HOUR_BITS) - 1)
+CUSTOMERS = np.uint64(((1 << CUSTOMER_BITS) - 1) << HOUR_BITS)
 
 
 def meter_keys(
@@ -68,16 +69,36 @@ def customers_of(keys: np.ndarray) -> np.ndarray:
     return (codes & np.uint64((1 << CUSTOMER_BITS) - 1)).astype(np.int64)
 
 
+def rows_of_meter(keys: np.ndarray, meter: int, *, is_windowed: bool) -> slice:
+    """Return the rows of all series of one meter.
+
+    Args:
+        keys: uint64, ascending.
+        meter: code of the meter.
+        is_windowed: whether it is pre-aggregated.
+    """
+    first = series_key(meter, 0, is_windowed=is_windowed)
+    last = first + (1 << CUSTOMER_BITS + HOUR_BITS) - 1
+    low = int(keys.searchsorted(np.uint64(first)))
+    return slice(low, int(keys.searchsorted(np.uint64(last), side="right")))
+
+
 def rows_of_many(
-    keys: np.ndarray, meter: int, customers: np.ndarray, hours: np.ndarray
+    keys: np.ndarray,
+    meter: int,
+    customers: np.ndarray,
+    hours: np.ndarray,
+    *,
+    is_windowed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of many series of one meter that is not pre-aggregated.
+    """Return the rows of many series of one meter.
 
     Args:
         keys: uint64, ascending.
         meter: code of the meter.
         customers: int64, the code of each series' customer, -1 for none.
         hours: int64, two by series: the first hour, and the one after the last.
+        is_windowed: whether the meter is pre-aggregated.
 
     Returns:
         The rows, series by series, and the index of each row's series (uint64).
@@ -85,7 +106,7 @@ def rows_of_many(
     known = np.flatnonzero(customers >= 0)
     first, end = hours[:, known].astype(np.uint64)
     begins = customer_keys(customers[known])
-    begins |= np.uint64(series_key(meter, 0, is_windowed=False))
+    begins |= np.uint64(series_key(meter, 0, is_windowed=is_windowed))
     starts = np.searchsorted(keys, begins + first)
     counts = np.searchsorted(keys, begins + end) - starts
     rows = np.repeat(starts - (np.cumsum(counts) - counts), counts)

@@ -135,6 +135,16 @@ class Lasts:
             words=self.words,
         )
 
+    def without_last(self, are_without: np.ndarray) -> "Lasts":
+        """Return the lasts, some of them (bool) with a count and no event."""
+        return Lasts(
+            key=self.key,
+            count=self.count,
+            timestamp=self.timestamp,
+            position=np.where(are_without, 0, self.position),
+            words=self.words,
+        )
+
     def value_units(self, at: int) -> int:
         """Return the value of one last event, in units of 10**-12."""
         return numbers_of_words(self.words[:, at : at + 1])[0]

@@ -44,6 +44,9 @@ from projections.scans.reaggregation.columns import (
 from projections.scans.reaggregation.errors import SummaryTooLargeError
 from projections.scans.reaggregation.question import Measure, Question
 
+POSITION = "position"
+"""Key of an answer's metadata: up to which position of the log it counts."""
+
 _GREATEST = 10 ** (STORED_INTEGER_DIGITS + FRACTION_DIGITS) - 1
 # Of an error, which has to be read.
 _NAMED = 10
@@ -104,6 +107,7 @@ def _answer(question: Question, measure: Measure, known: Arrays) -> pa.Table:
         instants(np.minimum(ends, question.end)),
         _values(measure, known),
         known[COUNT],
+        constant(measure.event_name, len(windows)).dictionary_decode(),
     ]
     return pa.table(columns, schema=_schema(question))
 
@@ -118,7 +122,10 @@ def _schema(question: Question) -> pa.Schema:
             ("window_end", TIMESTAMP),
             ("value", QUANTITY),
             ("event_count", pa.int64()),
-        ]
+            # Last, so that the others stay where they were before there was this one.
+            ("event_name", pa.string()),
+        ],
+        metadata={POSITION: str(question.up_to)},
     )
 
 

@@ -140,6 +140,9 @@ class _Group:
         names, times = self._known["event_name"], self._known["timestamp"]
         least, greatest = names.min, names.max
         earliest, latest = times.min_raw, times.max_raw
+        spans = question.spans
+        if spans is not None and not spans.meet(earliest, latest + 1):
+            return False
         return any(
             least <= measure.event_name <= greatest
             and earliest < end

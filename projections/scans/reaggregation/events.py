@@ -133,14 +133,19 @@ def _counts(
     counts = None
     if timestamps.min() < start or timestamps.max() >= end:
         counts = (timestamps >= start) & (timestamps < end)
+    if question.spans is not None:
+        counts = _both(counts, question.spans.hold(timestamps))
     if question.customers is not None:
-        is_asked_for = are_allowed(part["customer"], question.customers)
-        counts = is_asked_for if counts is None else counts & is_asked_for
+        counts = _both(counts, are_allowed(part["customer"], question.customers))
     if "position" in part:
         positions = numbers(part["position"])
         is_there = (positions <= question.up_to) & ~_are_among(positions, cancelled)
-        counts = is_there if counts is None else counts & is_there
+        counts = _both(counts, is_there)
     return counts
+
+
+def _both(counts: np.ndarray | None, others: np.ndarray) -> np.ndarray:
+    return others if counts is None else counts & others
 
 
 def _events(

@@ -24,7 +24,8 @@ from projections.scans.recorded import RecordedEvents
 ScanProgress = Callable[[int, int], None]
 """Receives how many events were scanned, and how many there are."""
 
-_THREADS = os.cpu_count() or 1
+THREADS = os.cpu_count() or 1
+"""How many threads work on one question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,17 @@ def reaggregate(
     Returns:
         See `projections.scans.reaggregation.partial.combine`.
     """
+    partials = partials_of(question, recorded, executor, progress)
+    return combine(question, partials, threads=THREADS)
+
+
+def partials_of(
+    question: Question,
+    recorded: RecordedEvents,
+    executor: Executor | None,
+    progress: ScanProgress | None,
+) -> Iterator[pa.Table]:
+    """Yield the partials of a question from all that was recorded; see `reaggregate`."""
     segments = _concerned(question, recorded)
     total = sum(segment.rows for segment in segments) + recorded.tail.num_rows
     done = 0
@@ -84,30 +96,19 @@ def reaggregate(
         if progress is not None:
             progress(done, total)
 
-    partials = _partials(question, recorded, segments, executor, advance)
-    return combine(question, partials, threads=_THREADS)
-
-
-def _partials(
-    question: Question,
-    recorded: RecordedEvents,
-    segments: Sequence[Segment],
-    executor: Executor | None,
-    advance: Callable[[int], None],
-) -> Iterator[pa.Table]:
     cancelled, reader = recorded.cancelled, recorded.reader
     if executor is not None:
         yield from _elsewhere(question, recorded, segments, executor, advance)
     elif not all(map(reader.is_local, segments)):
-        with ThreadPoolExecutor(_THREADS, "reaggregation") as pool:
+        with ThreadPoolExecutor(THREADS, "reaggregation") as pool:
             yield from _elsewhere(question, recorded, segments, pool, advance)
     else:
         found = map(reader.local_file, segments)
         files = (file for file in found if file is not None)
-        yield partial(question, files, cancelled, threads=_THREADS, progress=advance)
+        yield partial(question, files, cancelled, threads=THREADS, progress=advance)
     if recorded.tail.num_rows:
         tail = recorded.tail
-        yield partial(question, tail, cancelled, threads=_THREADS, progress=advance)
+        yield partial(question, tail, cancelled, threads=THREADS, progress=advance)
 
 
 def _elsewhere(
@@ -148,6 +149,10 @@ def _concerned(question: Question, recorded: RecordedEvents) -> tuple[Segment, .
         segment
         for segment in overlapping(recorded.segments, start, end)
         if segment.after < question.up_to
+        and (
+            question.spans is None
+            or question.spans.meet(segment.earliest, segment.latest + 1)
+        )
     )
 
 

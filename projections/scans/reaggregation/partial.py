@@ -4,11 +4,8 @@ A partial is a table of cells with the index of their measure in the column `mea
 Columns that a measure's cells do not have are null. It can be sent anywhere.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -32,17 +29,13 @@ from projections.scans.reaggregation.columns import (
 )
 from projections.scans.reaggregation.events import cells_of_batch, cells_of_candidates
 from projections.scans.reaggregation.question import Measure, Question
+from projections.scans.reaggregation.threads import in_threads
 
 MeasuredCells = tuple[int, pa.Table]
 """The index of a measure, and cells of it."""
 
-GivenT = TypeVar("GivenT")
-DoneT = TypeVar("DoneT")
-
 _MEASURE = "measure"
 _ROWS_WORTH_REDUCING = 1 << 18
-# Enough that no thread waits, few enough that results do not pile up.
-_AHEAD = 2
 
 
 def partial(
@@ -82,17 +75,46 @@ def partial(
 
     gatherings = _gatherings(question)
     pieces = pieces_of(question, events, cancelled)
-    for rows, found in _in_threads(cells_of, pieces, threads):
+    for rows, found in in_threads(cells_of, pieces, threads):
         for at, cells in found:
             gatherings[at].add(cells)
         if progress is not None:
             progress(rows)
     tables = [pa.table({_MEASURE: column(np.zeros(0, np.int64))})]
-    for at, reduced in enumerate(_in_threads(_Gathering.all, gatherings, threads)):
+    for at, reduced in enumerate(in_threads(_Gathering.all, gatherings, threads)):
         if reduced is not None:
-            measure = column(np.full(reduced.num_rows, at))
-            tables.append(reduced.append_column(_MEASURE, measure))
+            tables.append(partial_of(at, reduced))
     return pa.concat_tables(tables, promote_options="default")
+
+
+def partial_of(at: int, cells: pa.Table) -> pa.Table:
+    """Return cells of one measure as a partial.
+
+    Args:
+        at: the index of the measure.
+        cells: one for each key, sorted by key.
+    """
+    return cells.append_column(_MEASURE, column(np.full(cells.num_rows, at)))
+
+
+def renumbered(partial: pa.Table, measures: Sequence[int]) -> pa.Table:
+    """Return a partial with other indices of measures.
+
+    Args:
+        partial: of some measures of a question.
+        measures: the index in the question of each of them, ascending.
+    """
+    at = partial.schema.get_field_index(_MEASURE)
+    known = numbers(only_chunk(partial.column(at)))
+    given = np.array(measures, np.int64)
+    return partial.set_column(at, _MEASURE, column(given[known]))
+
+
+def uncounted(partial: pa.Table) -> pa.Table:
+    """Return a partial of events that are counted by another."""
+    at = partial.schema.get_field_index(COUNT)
+    nothing = column(np.zeros(partial.num_rows, np.int64))
+    return partial if at < 0 else partial.set_column(at, COUNT, nothing)
 
 
 def combine(
@@ -135,7 +157,7 @@ def combine(
     )
     pieces = [
         piece
-        for answers in _in_threads(answer_of, by_meter_id, threads)
+        for answers in in_threads(answer_of, by_meter_id, threads)
         for piece in answers
     ]
     found = pa.concat_tables(pieces) if pieces else no_answer(question)
@@ -184,24 +206,6 @@ class _Gathering:
         parts, self._parts = self._parts, []
         # Limbs that only some parts have are null in the others.
         return pa.concat_tables(parts, promote_options="default")
-
-
-def _in_threads(
-    work: Callable[[GivenT], DoneT], items: Iterable[GivenT], threads: int
-) -> Iterator[DoneT]:
-    """Work on each item in threads; yield the results in the order of the items."""
-    if threads == 1:
-        # The thread that asks is the one: starting another takes as long as a small item.
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(threads, "reaggregation") as pool:
-        waiting: deque[Future[DoneT]] = deque()
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > threads * _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _gatherings(question: Question) -> list[_Gathering]:

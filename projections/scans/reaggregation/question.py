@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import Windows
 from projections.kernels.meters import MeterDefinition
+from projections.scans.reaggregation.spans import Spans
 from projections.windows import LENGTHS
 
 RESULT_COLUMNS = (
@@ -15,6 +16,7 @@ RESULT_COLUMNS = (
     "window_end",
     "value",
     "event_count",
+    "event_name",
 )
 """Columns of an answer; dimensions add their own under other names."""
 
@@ -65,6 +67,7 @@ class Question:
         start: microseconds since 1970 UTC; earlier events do not count.
         end: exclusive; later events do not count.
         windows: cover ``[start, end)``.
+        spans: when events count, between the bounds; None is at any time.
         customers: whose events count; None is everybody.
         dimensions: payload keys by whose strings usage is split as well.
         filters: payload keys with the strings that make an event count.
@@ -77,6 +80,7 @@ class Question:
     start: int
     end: int
     windows: Windows
+    spans: Spans | None = None
     customers: frozenset[str] | None = None
     dimensions: tuple[str, ...] = ()
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)

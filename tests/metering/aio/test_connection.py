@@ -75,6 +75,7 @@ def test_no_call_waits_for_a_database_on_the_event_loop(
             meter.id, customer="cus_1", start_time=0, end_time=NOW
         )
         await m.reaggregate()
+        await m.usage()
         await m.catch_up()
         await m.status()
         async with m.worker():

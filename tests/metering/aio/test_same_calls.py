@@ -22,9 +22,10 @@ def _groups(m: metering.Metering) -> dict[str, type]:
 
 
 def _methods(kind: type) -> Iterator[tuple[str, Callable[..., object]]]:
-    for name, member in vars(kind).items():
-        if name[0] != "_" and inspect.isfunction(member):
-            yield name, member
+    for each in kind.__mro__:
+        for name, member in vars(each).items():
+            if name[0] != "_" and inspect.isfunction(member):
+                yield name, member
 
 
 with metering.connect(":memory:") as _m:

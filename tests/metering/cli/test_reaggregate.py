@@ -44,6 +44,7 @@ def test_usage_is_a_table(store: Path) -> None:
     header, _, *rows = result.stdout.splitlines()
     assert header.split() == [
         "meter", "customer", "window_start", "window_end", "value", "event_count",
+        "event_name",
     ]  # fmt: skip
     assert [row.split()[1] for row in rows] == ["cus_0", "cus_0", "cus_1"]
     assert "2025-02-28 23:00:00" in rows[1]

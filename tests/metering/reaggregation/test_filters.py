@@ -114,7 +114,7 @@ def test_other_columns_are_refused_with_what_to_use_instead(
         ("customer", "result"),
         ("meter", "result"),
         ("window_start", "result"),
-        ("event_name", "column meter"),
+        ("event_name", "result"),
         ("timestamp", "window"),
         ("position", "as_of"),
         ("identifier", "sql"),

@@ -51,6 +51,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"filters": {"meter": "calls"}}, "filters"),
     ({"filters": [1]}, "filters"),
     ({"filters": True}, "filters"),
+    ({"customers": ()}, "customers"),
+    ({"customers": [1]}, "customers"),
+    ({"customers": True}, "customers"),
     ({"as_of": 3}, "as_of"),
     ({"as_of": -1}, "as_of"),
     ({"as_of": "yesterday"}, "as_of"),
@@ -75,6 +78,7 @@ def test_a_store_without_events_has_no_usage() -> None:
     assert table.num_rows == 0
     assert table.schema.names == [
         "meter", "customer", "window_start", "window_end", "value", "event_count",
+        "event_name",
     ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ ROW = {
     "window_end": str,
     "value": (int, Decimal),
     "event_count": int,
+    "event_name": str,
 }
 MANY = 20_000
 

@@ -64,7 +64,7 @@ class NoAnswer:
 
 
 Row = tuple[object, ...]
-"""Meter, customer, dimensions, start, end, value, count."""
+"""Meter, customer, dimensions, start, end, value, count, event name."""
 Group = tuple[str, tuple[str | None, ...], tuple[datetime, datetime]]
 
 
@@ -86,7 +86,8 @@ def recompute(asked: Asked, events: Sequence[Event]) -> list[Row] | NoAnswer:
         for (customer, texts, window), group in groups.items():
             value = aggregate(meter, group)
             is_too_large |= value.copy_abs() > MOST
-            rows.append((meter.id, customer, *texts, *window, value, len(group)))
+            counted = *window, value, len(group), meter.event_name
+            rows.append((meter.id, customer, *texts, *counted))
     if unreadable or is_too_large:
         return NoAnswer(unreadable=unreadable, is_too_large=is_too_large)
     width = 2 + len(asked.dimensions)

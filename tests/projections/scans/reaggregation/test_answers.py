@@ -88,6 +88,7 @@ def test_an_answer_has_a_row_for_each_customer_dimension_and_window() -> None:
         "window_end": [next_day, end, next_day, next_day],
         "value": [Decimal(5), Decimal(7), Decimal("0.5"), Decimal(5)],
         "event_count": [2, 1, 1, 1],
+        "event_name": ["tokens"] * 4,
     }
 
 
@@ -104,6 +105,7 @@ def test_an_answer_without_usage_has_its_columns() -> None:
             ("window_end", TIMESTAMP),
             ("value", QUANTITY),
             ("event_count", pa.int64()),
+            ("event_name", pa.string()),
         ]
     )
 
