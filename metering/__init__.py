@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from metering.public import *  # noqa: F403  # all of them are promised
     from metering.public import __all__ as __all__
 else:
-    # Databases and Arrow take most of a second to load. The first use of a name loads
-    # them; the version, or the help of a command, does not wait for them.
+    # Databases and Arrow take a third of a second to load, and all that this package can
+    # do as long again. The first use of a name loads its module.
     import importlib
+
+    from metering.names import MODULES
+
+    __all__ = list(MODULES)
 
     def __getattr__(name: str) -> object:
         if name == "aio":
             return importlib.import_module("metering.aio")
-        public = importlib.import_module("metering.public")
-        if name != "__all__" and name not in public.__all__:
+        if name not in MODULES:
             raise AttributeError(f"module 'metering' has no attribute {name!r}")
-        return globals().setdefault(name, getattr(public, name))
+        found = getattr(importlib.import_module(MODULES[name]), name)
+        return globals().setdefault(name, found)
 
     def __dir__() -> list[str]:
-        public = importlib.import_module("metering.public")
-        return sorted({*globals(), *public.__all__})
+        return sorted({*globals(), *MODULES, "aio"})

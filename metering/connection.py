@@ -1,67 +1,43 @@
 """The facade: one connection to one store, with everything that can be done to it."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from contextlib import ExitStack
-from datetime import datetime, timedelta
-from os import PathLike
-from types import TracebackType
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
-from ledger.places import Place
-from ledger.sealing import StepCallback
-from metering.access.api_keys import ApiKeys
-from metering.alerts.alerts import Alerts
-from metering.arguments.clock import Clock
 from metering.arguments.strings import check_path
 from metering.arguments.times import duration
-from metering.credits.applications import CreditApplications
-from metering.credits.balances import CreditBalanceSummaries
-from metering.credits.grants import CreditGrants
-from metering.credits.transactions import CreditBalanceTransactions
-from metering.internals import Internals
-from metering.meters.meters import Meters
+from metering.groups import CallGroups
 from metering.reaggregation.bulk_usage import BulkUsage
-from metering.recording.buffer import WhenFull
-from metering.recording.events import UnrecordedEvent
-from metering.recording.recorder import Recorder
-from metering.recording.recording import (
-    MAX_AGE,
-    MAX_EVENTS,
-    Recording,
-    RecordingSettings,
-    open_recording,
-)
+from metering.recording.limits import MAX_AGE, MAX_EVENTS
 from metering.store.assembly import open_engine
-from metering.store.engine import Settings
-from metering.stream.error_reports import ErrorReports
-from metering.stream.sessions import MeterEventSessions
-from metering.upkeep.log_time import LogTimeRepairs
-from metering.upkeep.rebuilding import rebuild
-from metering.upkeep.status import (
-    LoopStatus,
-    StoreStatus,
-    WorkReceipt,
-    loops_of,
-    status_of,
-)
-from metering.upkeep.verification.report import Checkpoint, VerifyReport
-from metering.upkeep.verification.verifying import verify
-from metering.usage.adjustments import MeterEventAdjustments
-from metering.usage.meter_events import MeterEvents
-from metering.webhooks.endpoints import WebhookEndpoints
-from metering.webhooks.events import Events
-from metering.webhooks.resources import DeliveryReceipt
 
 if TYPE_CHECKING:
-    # HTTP takes a while to load, and only deliveries need it.
+    from collections.abc import Callable
+    from datetime import datetime
+    from os import PathLike
+    from types import TracebackType
+
+    from ledger.places import Place
+    from ledger.sealing import StepCallback
+    from metering.arguments.clock import Clock
+    from metering.recording.buffer import WhenFull
+    from metering.recording.events import UnrecordedEvent
+    from metering.recording.recorder import Recorder
+    from metering.recording.recording import Recording
+    from metering.store.engine import Settings
+    from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
+    from metering.upkeep.verification.report import Checkpoint, VerifyReport
     from metering.upkeep.worker import Worker
+    from metering.webhooks.resources import DeliveryReceipt
 
 POLL = timedelta(milliseconds=50)
 LONGEST_POLL = timedelta(seconds=1)
 
 
-class Metering(BulkUsage):
+class Metering(CallGroups, BulkUsage):
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
@@ -102,21 +78,6 @@ class Metering(BulkUsage):
             )
         )
         self._recordings: WeakSet[Recording] = WeakSet()
-        self.meters = Meters(self._engine)
-        self.meter_events = MeterEvents(self._engine)
-        self.meter_event_adjustments = MeterEventAdjustments(self._engine)
-        self.credit_grants = CreditGrants(self._engine)
-        self.credits = CreditApplications(self._engine)
-        self.credit_balance_summary = CreditBalanceSummaries(self._engine)
-        self.credit_balance_transactions = CreditBalanceTransactions(self._engine)
-        self.alerts = Alerts(self._engine)
-        self.webhook_endpoints = WebhookEndpoints(self._engine)
-        self.events = Events(self._engine)
-        self.api_keys = ApiKeys(self._engine)
-        self.log_time = LogTimeRepairs(self._engine)
-        self.internals = Internals(self._engine)
-        self.meter_event_sessions = MeterEventSessions(self._engine)
-        self.error_reports = ErrorReports(self._engine)
 
     @property
     def position(self) -> int:
@@ -135,6 +96,8 @@ class Metering(BulkUsage):
         Raises:
             StoreError: the store cannot be asked.
         """
+        from metering.upkeep.status import status_of
+
         return status_of(self._engine)
 
     def loops(self) -> tuple[LoopStatus, ...]:
@@ -142,6 +105,8 @@ class Metering(BulkUsage):
 
         `status` has them too. This asks no store, and so answers when none can be.
         """
+        from metering.upkeep.status import loops_of
+
         return loops_of(self._engine)
 
     def catch_up(self) -> int:
@@ -160,7 +125,7 @@ class Metering(BulkUsage):
         id and bytes; no two processes send the same one at a time. An endpoint's secret
         that cannot be read is a `SecretError`, raised when all others were sent to.
         """
-        from metering.webhooks.delivering import deliver  # noqa: PLC0415
+        from metering.webhooks.delivering import deliver
 
         return deliver(self._engine)
 
@@ -169,7 +134,7 @@ class Metering(BulkUsage):
         *,
         poll: timedelta = POLL,
         progress: Callable[[WorkReceipt], None] | None = None,
-    ) -> "Worker":
+    ) -> Worker:
         """Keep the store current for as long as a with statement lasts.
 
         Its thread evaluates alerts, delivers to webhook endpoints, and seals. Several
@@ -184,7 +149,7 @@ class Metering(BulkUsage):
         Raises:
             InvalidRequestError: an argument is malformed.
         """
-        from metering.upkeep.worker import Worker  # noqa: PLC0415
+        from metering.upkeep.worker import Worker
 
         seconds = duration(poll, "poll", LONGEST_POLL).total_seconds()
         return Worker(self._engine, poll_seconds=seconds, progress=progress)
@@ -222,6 +187,9 @@ class Metering(BulkUsage):
             InvalidRequestError: an argument is malformed.
             StoreError: the store or the spool cannot be used.
         """
+        from metering.recording.recorder import Recorder
+        from metering.recording.recording import RecordingSettings, open_recording
+
         settings = RecordingSettings(
             max_events=max_events,
             max_age=max_age,
@@ -256,6 +224,8 @@ class Metering(BulkUsage):
         Args:
             progress: is called with the position reached and the last one.
         """
+        from metering.upkeep.rebuilding import rebuild
+
         rebuild(self._engine, progress)
 
     def verify(
@@ -274,6 +244,8 @@ class Metering(BulkUsage):
         Raises:
             InvalidRequestError: the checkpoint is none.
         """
+        from metering.upkeep.verification.verifying import verify
+
         return verify(self._engine, checkpoint, progress)
 
     def close(self) -> None:

@@ -15,20 +15,24 @@ from ledger.database.settings import (
     DatabaseSettings,
 )
 from ledger.places import open_place
-from metering.alerts.alerts import ALERTS_MAX
 from metering.arguments.clock import Clock, SystemClock
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
 from metering.arguments.strings import check_path
 from metering.arguments.times import duration
 from metering.connection import Metering
-from metering.credits.grants import CREDIT_GRANTS_MAX
 from metering.environment import (
     EnvironmentSettings,
     clock_skew_max_of,
     secret_keys_of,
 )
-from metering.store.engine import SQL_TIMEOUT, WEBHOOK_TIMEOUT, Settings
+from metering.store.engine import (
+    ALERTS_MAX,
+    CREDIT_GRANTS_MAX,
+    SQL_TIMEOUT,
+    WEBHOOK_TIMEOUT,
+    Settings,
+)
 from metering.store.sealing import SEAL_EVENTS
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)

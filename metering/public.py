@@ -1,4 +1,7 @@
-"""The public names of `metering`, loaded at the first use of one of them."""
+"""The public names of `metering`, for those who check types.
+
+At run time `metering.names` says where each is, and this module is not loaded.
+"""
 
 from ledger.errors import (
     ClockSkewError,

@@ -9,7 +9,6 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledger.database.directories import make_directory
-from ledger.database.postgresql import PostgreSQLDatabase
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.shown_addresses import is_connection_string, shown_address
 from ledger.database.sqlite import SQLiteDatabase
@@ -54,6 +53,9 @@ def open_database(
         )
         raise StoreUnavailableError(shown_address(str(address)), reason)
     if "://" in str(address):
+        # The dialect takes long to load, and stores on a disk do without.
+        from ledger.database.postgresql import PostgreSQLDatabase
+
         url = _postgresql_url(str(address))
         return PostgreSQLDatabase(
             url.difference_update_query(["schema"]), _schema(url, schema), settings

@@ -15,6 +15,7 @@ from sqlalchemy import (
     text,
 )
 
+from ledger.records.partial_indexes import partial_index
 from ledger.records.tables import metadata
 
 # One row an endpoint: up to which position its deliveries are enqueued, and the lease of
@@ -58,29 +59,26 @@ webhook_delivery = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("delivered_at", BigInteger, nullable=True),
     # Few are pending, however many were delivered.
-    Index(
+    partial_index(
         "webhook_delivery_pending",
         "endpoint_id",
         "next_attempt_at",
-        sqlite_where=IS_PENDING,
-        postgresql_where=IS_PENDING,
+        where=IS_PENDING,
     ),
-    Index(
+    partial_index(
         "webhook_delivery_first",
         "endpoint_id",
         "position",
         "number",
-        sqlite_where=IS_FIRST,
-        postgresql_where=IS_FIRST,
+        where=IS_FIRST,
     ),
     Index("webhook_delivery_event", "event_id"),
 )
-undelivered_index = Index(
+undelivered_index = partial_index(
     "webhook_delivery_undelivered",
     webhook_delivery.c.event_type,
     webhook_delivery.c.position,
-    sqlite_where=IS_UNDELIVERED,
-    postgresql_where=IS_UNDELIVERED,
+    where=IS_UNDELIVERED,
 )
 
 webhook_attempt = Table(

@@ -8,7 +8,8 @@ finds what was done. A request without an effect is written down with its respon
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from types import ModuleType
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.records.idempotency import Request, StoredRequest
 from ledger.records.tables import metadata
@@ -57,18 +57,21 @@ _OURS = ("fingerprint", "request_id", "resource_id", "created")
 _EXPIRED = "expired"
 
 
-def _claiming(dialect: ModuleType) -> Any:
-    """Insert a request, also in the place of one that is known no longer."""
-    added = dialect.insert(idempotent_request)
+@cache
+def _claiming(dialect: str) -> Any:
+    """Insert a request, also in the place of one that is known no longer.
+
+    Args:
+        dialect: its name; that of the other database takes long to load.
+    """
+    of_dialect = import_module(f"sqlalchemy.dialects.{dialect}")
+    added = of_dialect.insert(idempotent_request)
     put = {name: added.excluded[name] for name in _OURS}
     return added.on_conflict_do_update(
         index_elements=["key_id", "idempotency_key"],
         set_=put | dict.fromkeys(("status", "body")),
         where=_request.created <= bindparam(_EXPIRED),
     ).execution_options(preserve_rowcount=True)
-
-
-_CLAIMING = {each.dialect.name: _claiming(each) for each in (sqlite, postgresql)}
 
 
 _KNOWN = [_request[name] for name in StoredRequest.__slots__]
@@ -108,7 +111,7 @@ class Requests:
         self._forget(now)
         common = {"resource_id": made, "created": now, _EXPIRED: now - REQUEST_LIFE}
         rows = [asdict(each) | common for each in requests]
-        claiming = _CLAIMING[self._connection.dialect.name]
+        claiming = _claiming(self._connection.dialect.name)
         return self._connection.execute(claiming, rows).rowcount
 
     def answer(

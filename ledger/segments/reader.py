@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger.errors import SegmentDamagedError
 from ledger.segments.entry import Segment, overlapping
@@ -26,6 +25,7 @@ from ledger.segments.layout import (
 from ledger.segments.open_files import OpenFiles, keep
 from ledger.segments.parts import LocalFile, checksums_of, read_metadata
 from ledger.segments.store import SegmentStore
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import take_rows, timestamps_of
 from ledger.usage.rows import UsageEvents
 

@@ -14,9 +14,9 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import timestamps_of
 
 # Strings are made of some rows at a time, since they take more memory than columns.

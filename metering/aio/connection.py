@@ -1,5 +1,7 @@
 """The facade for asyncio: one connection to one store, every call of it awaited."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -118,7 +120,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         *,
         poll: timedelta = POLL,
         progress: Callable[[WorkReceipt], None] | None = None,
-    ) -> AsyncIterator["Worker"]:
+    ) -> AsyncIterator[Worker]:
         """Keep the store current for as long as an async with statement lasts.
 
         See `Metering.worker`; `progress` is called in the worker's thread.

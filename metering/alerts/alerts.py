@@ -44,7 +44,6 @@ from projections.kernels.alerts import book as kernel
 from projections.meters.catalog import Definitions
 from projections.rows import Page
 
-ALERTS_MAX = 25
 _ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
 
 

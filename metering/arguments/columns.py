@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import words
 from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS, QUANTITY
 from metering.arguments.arrow_types import as_text, is_text

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from metering.arguments.arrow_types import is_text, texts_of
 from metering.arguments.columns import are_null
 from metering.arguments.times import NANOSECONDS, SENSIBLE, TimeReading, UsageTime

@@ -44,8 +44,6 @@ from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
 
-CREDIT_GRANTS_MAX = 100
-
 
 class CreditGrants:
     """The credit grants of a store."""

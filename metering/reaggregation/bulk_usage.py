@@ -1,17 +1,20 @@
 """Bulk usage: the questions about all customers at once, each answered by a table."""
 
-from collections.abc import Iterable
-from concurrent.futures import Executor
+from __future__ import annotations
 
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
-from ledger.sealing import StepCallback
-from metering.arguments.times import Time
-from metering.arguments.words import FormulaName, UsageWindowName, WindowName
-from metering.reaggregation.questions import reaggregated
-from metering.reaggregation.requests import Filters, Reaggregate, SumUsage
-from metering.reaggregation.usage import used
-from metering.store.engine import Engine
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Executor
+
+    import pyarrow as pa
+
+    from ledger.sealing import StepCallback
+    from metering.arguments.times import Time
+    from metering.arguments.words import FormulaName, UsageWindowName, WindowName
+    from metering.reaggregation.requests import Filters
+    from metering.store.engine import Engine
 
 
 class BulkUsage:
@@ -79,6 +82,9 @@ class BulkUsage:
                 and customers, or an event has no quantity where `value_key` says.
             SegmentStoreError: a segment cannot be read.
         """
+        from metering.reaggregation.questions import reaggregated
+        from metering.reaggregation.requests import Reaggregate
+
         request = Reaggregate(
             meters=meters,
             start_time=start_time,
@@ -130,6 +136,9 @@ class BulkUsage:
             SummaryTooLargeError: a sum has too many digits; names meters and customers.
             SegmentStoreError: a segment cannot be read.
         """
+        from metering.reaggregation.requests import SumUsage
+        from metering.reaggregation.usage import used
+
         request = SumUsage(
             meters=meters,
             start_time=start_time,
@@ -156,7 +165,7 @@ class BulkUsage:
             SegmentStoreError: a segment cannot be read.
         """
         # DuckDB takes longer to load than all else, and only queries need it.
-        from projections.scans.sql import run_query, spelled  # noqa: PLC0415
+        from projections.scans.sql import run_query, spelled
 
         settings = self._engine.settings
         memory, timeout = spelled(settings.sql_memory), settings.sql_timeout

@@ -1,8 +1,8 @@
 """Differences: what would change if summaries were computed another way."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from ledger.usage.quantities import FRACTION_DIGITS, QUANTITY
 
 _ADDED = ("value", "event_count")

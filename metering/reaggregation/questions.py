@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import UnsetType
 
 from ledger.facts.meters import Formula
+from ledger.usage.arrow import compute as pc
 from metering.arguments.ids import found_by_id
 from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word

@@ -36,14 +36,13 @@ from metering.errors import (
 from metering.recording.appending import append_held, is_recorded, time_of_arrival
 from metering.recording.buffer import EventBuffer, WhenFull
 from metering.recording.events import HeldEvent, UnrecordedEvent
+from metering.recording.limits import MAX_AGE, MAX_EVENTS
 from metering.recording.signals import exit_on_sigterm, stop_exiting_on_sigterm
 from metering.recording.spool import Spool
 from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
 from metering.usage.event_rules import check_form, check_names_customer
 
-MAX_EVENTS = 10_000
-MAX_AGE = timedelta(seconds=1)
 _BACKOFF = Backoff(first_seconds=0.1, longest_seconds=10.0)
 _SECONDS_BETWEEN_LOOKS = 30.0
 """How often a spool is looked through for what dead processes left."""

@@ -41,6 +41,8 @@ each carries its own.
 
 WEBHOOK_TIMEOUT = timedelta(seconds=10)
 SQL_TIMEOUT = timedelta(minutes=10)
+ALERTS_MAX = 25
+CREDIT_GRANTS_MAX = 100
 NEVER_LOOKED = -(2**62)
 """An instant before which no grant expires."""
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger.entries import Commit, Passage
 from ledger.log import Log
@@ -16,6 +15,7 @@ from ledger.segments.files import EVENTS
 from ledger.segments.layout import usage_batch_of
 from ledger.segments.reader import SegmentReader, row_numbers
 from ledger.stored_events import usage_of
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from projections.usage.view import UsageView
 

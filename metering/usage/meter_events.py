@@ -1,7 +1,7 @@
 """Meter events: recording them one by one, together or in bulk, and listing them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -21,16 +21,16 @@ from metering.errors import IdentifierConflictError, MeterEventInvalidError
 from metering.store.engine import CheckedEvents, Doubts, Engine
 from metering.usage.arrivals import Arrival
 from metering.usage.event_rules import PayloadValue, check_each
-from metering.usage.ingest.ingestion import Ingestion
-from metering.usage.ingest.layout import Columns
 from metering.usage.ingest.options import NULL_VALUES, Identity, IngestOptions
-from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
-from metering.usage.listing import EventQuery, recorded_events
 from metering.usage.requests import LogPosition
 from metering.usage.resources import MeterEvent
-from metering.usage.stream_rules import StreamedEvent, check_stream
 from metering.usage.values import with_rounded_value
 from projections.meters.catalog import Definitions
+
+if TYPE_CHECKING:
+    from metering.usage.ingest.layout import Columns
+    from metering.usage.ingest.receipts import IngestReceipt, ProgressCallback
+    from metering.usage.stream_rules import StreamedEvent
 
 
 class NewMeterEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +127,9 @@ class MeterEvents:
         rounding: RoundingName | None = None,
         identity: Identity = "file",
         null_values: Sequence[str] = NULL_VALUES,
-        progress: ProgressCallback | None = None,
-        columns: Columns | None = None,
-    ) -> IngestReceipt:
+        progress: "ProgressCallback | None" = None,
+        columns: "Columns | None" = None,
+    ) -> "IngestReceipt":
         """Record many events, batch by batch, each batch durably.
 
         A bad row, a repeated row or a conflict never fails the others. An ingestion
@@ -171,6 +171,9 @@ class MeterEvents:
             SourceError: the source cannot be read; batches before the fault are kept.
             StoreError: the batch at hand was not recorded; those before it are kept.
         """
+        from metering.usage.ingest.ingestion import Ingestion
+        from metering.usage.ingest.layout import Columns
+
         if columns is None:
             columns = Columns()
         elif not isinstance(columns, Columns):
@@ -207,6 +210,8 @@ class MeterEvents:
             starting_after: only those at later positions of the log; what lies before
                 is not gone through again.
         """
+        from metering.usage.listing import EventQuery, recorded_events
+
         if event_name is not None:
             check_word(event_name, "event_name")
         if customer is not None:
@@ -272,7 +277,7 @@ def record_events(
 
 
 def accept_events(
-    engine: Engine, events: Sequence[StreamedEvent]
+    engine: Engine, events: "Sequence[StreamedEvent]"
 ) -> Mapping[int, MeterEventInvalidError]:
     """Record events durably, in one commit, and return only what was refused.
 
@@ -289,6 +294,8 @@ def accept_events(
     Raises:
         StoreError: nothing was recorded; send them again.
     """
+    from metering.usage.stream_rules import check_stream
+
     now = engine.now()
     identifiers = _identifiers(engine, events, now)
 
@@ -329,7 +336,7 @@ def event_resource(
 
 
 def _identifiers(
-    engine: Engine, events: Sequence[NewMeterEvent | StreamedEvent], now: int
+    engine: Engine, events: "Sequence[NewMeterEvent | StreamedEvent]", now: int
 ) -> Sequence[str]:
     """Return the identifiers of events, made up where one has none."""
     return [

@@ -7,8 +7,8 @@ from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import usage_batch
 from ledger.usage.rows import FewEvents
 from projections.alerts.pending import Held, Pending

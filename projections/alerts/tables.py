@@ -31,6 +31,7 @@ from ledger.facts.alerts import (
     Recurrence,
     UsageAlertTriggered,
 )
+from ledger.records.partial_indexes import partial_index
 from projections.kernels.alerts.book import (
     AlertDefinition,
     CreditAlert,
@@ -64,7 +65,7 @@ alert = Table(
     Column("period", BigInteger, nullable=True),
     # Archived alerts stay for ever, and no list shows them.
     *(
-        Index(f"alert_{name}", *columns, sqlite_where=which, postgresql_where=which)
+        partial_index(f"alert_{name}", *columns, where=which)
         for name, columns, which in (
             ("listed", ("position",), IS_LISTED),
             ("on_usage", ("position",), IS_ON_USAGE),
@@ -121,15 +122,14 @@ credit_alert_trigger = Table(
     Column("instant", BigInteger, nullable=False),
     Column("cause_position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
-    Index(
+    partial_index(
         "credit_alert_trigger_once",
         "period",
         "instant",
         "cause_position",
         "customer",
         unique=True,
-        sqlite_where=HAS_HAPPENED,
-        postgresql_where=HAS_HAPPENED,
+        where=HAS_HAPPENED,
     ),
     Index("credit_alert_trigger_alert", "alert_id", "position"),
     Index("credit_alert_trigger_customer", "customer", "position"),

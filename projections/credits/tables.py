@@ -29,6 +29,7 @@ from ledger.facts.credits import (
     GrantCategory,
     InvoiceLine,
 )
+from ledger.records.partial_indexes import on_postgresql, partial_index
 from projections.kernels.credits.grants import Application, Grant
 from projections.schema import POSITION, metadata
 
@@ -72,40 +73,36 @@ credit_grant = Table(
     CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
     Index("credit_grant_customer", "customer", "position"),
     Index("credit_grant_created", "customer", "created", "position"),
-    Index(
+    partial_index(
         "credit_grant_voided",
         "customer",
         "voided_at",
         "voided_position",
-        sqlite_where=IS_VOIDED,
-        postgresql_where=IS_VOIDED,
+        where=IS_VOIDED,
     ),
-    Index(
+    partial_index(
         "credit_grant_ended",
         "customer",
         "expires_at",
         "expired_position",
-        sqlite_where=IS_ENDED,
-        postgresql_where=IS_ENDED,
+        where=IS_ENDED,
     ),
-    Index(
+    partial_index(
         "credit_grant_expiring",
         "customer",
         "expires_at",
         "position",
-        sqlite_where=MAY_EXPIRE,
-        postgresql_where=MAY_EXPIRE,
+        where=MAY_EXPIRE,
     ),
-    Index(
+    partial_index(
         "credit_grant_expiry",
         "expires_at",
         "position",
-        sqlite_where=MAY_EXPIRE,
-        postgresql_where=MAY_EXPIRE,
+        where=MAY_EXPIRE,
     ),
-    # Room for draws: a row that moves to another page moves in every index.
-    postgresql_with={"fillfactor": 50},
 )
+# Room for draws: a row that moves to another page moves in every index.
+on_postgresql(credit_grant, {"with": {"fillfactor": 50}})
 
 credit_application = Table(
     "credit_application",
@@ -122,48 +119,42 @@ credit_application = Table(
     Column("reinstated_position", BigInteger, nullable=True),
     Column("draw_count", Integer, nullable=False),
     # An invoice holds one settlement at a time, and few ever gave one back.
-    Index(
+    partial_index(
         "credit_application_held",
         "invoice",
         unique=True,
-        sqlite_where=IS_HELD,
-        postgresql_where=IS_HELD,
+        where=IS_HELD,
     ),
-    Index(
+    partial_index(
         "credit_application_given_back",
         "invoice",
         "position",
-        sqlite_where=IS_REINSTATED,
-        postgresql_where=IS_REINSTATED,
+        where=IS_REINSTATED,
     ),
     # Times ascend with positions. Once credits are used up, most invoices draw nothing.
-    Index(
+    partial_index(
         "credit_application_customer",
         "customer",
         "recorded_at",
         "position",
-        sqlite_where=HAS_DRAWN,
-        postgresql_where=HAS_DRAWN,
+        where=HAS_DRAWN,
     ),
-    Index(
+    partial_index(
         "credit_application_drawn",
         "position",
-        sqlite_where=HAS_DRAWN,
-        postgresql_where=HAS_DRAWN,
+        where=HAS_DRAWN,
     ),
-    Index(
+    partial_index(
         "credit_application_undone",
         "reinstated_position",
-        sqlite_where=IS_REINSTATED,
-        postgresql_where=IS_REINSTATED,
+        where=IS_REINSTATED,
     ),
-    Index(
+    partial_index(
         "credit_application_reinstated",
         "customer",
         "reinstated_at",
         "reinstated_position",
-        sqlite_where=IS_REINSTATED,
-        postgresql_where=IS_REINSTATED,
+        where=IS_REINSTATED,
     ),
 )
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
+from ledger.usage.arrow import compute as pc
 from ledger.usage.quantities import UNITS_PER_ONE, units_from_quantity
 from projections.kernels.usage.decimals import average_units, decimals_of
 from projections.kernels.usage.lasts import Lasts

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from ledger.usage.quantities import FRACTION_DIGITS, INTEGER_DIGITS
-from metering.alerts.alerts import ALERTS_MAX
 from metering.arguments.kinds import (
     Fields,
     IntegerKind,
@@ -17,9 +16,13 @@ from metering.arguments.kinds import (
     within,
 )
 from metering.arguments.schema import fields_of
-from metering.credits.grants import CREDIT_GRANTS_MAX
 from metering.meters.meters import METERS_AT_MOST
-from metering.store.engine import SQL_TIMEOUT, WEBHOOK_TIMEOUT
+from metering.store.engine import (
+    ALERTS_MAX,
+    CREDIT_GRANTS_MAX,
+    SQL_TIMEOUT,
+    WEBHOOK_TIMEOUT,
+)
 from metering.store.sealing import SEAL_EVENTS
 from metering.webhooks.endpoints import ENDPOINTS_MAX
 from metering.webhooks.retry_schedule import KEPT

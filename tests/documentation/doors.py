@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import metering
 from metering.cli.app import app
+from metering.groups import CallGroups
 from metering.server.api.routes import Route
 from metering.server.table import ROUTES
 
@@ -32,7 +33,7 @@ _NO_COMMAND = {"demo"}
 def library_methods() -> list[str]:
     """Return the methods that callers use, such as ``meters.create``, in their order."""
     with metering.connect(":memory:") as m:
-        groups = {name: group for name, group in vars(m).items() if name[0] != "_"}
+        groups = {name: getattr(m, name) for name in vars(CallGroups) if name[0] != "_"}
     methods = [
         f"{name}.{method}"
         for name, group in groups.items()

@@ -1,8 +1,6 @@
 """What `metering` promises: its names, its signatures, and errors that read well."""
 
 import inspect
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -417,19 +415,6 @@ def test_the_system_clock_tells_aware_times_that_do_not_run_backwards() -> None:
 
     assert first.utcoffset() is not None
     assert first <= second
-
-
-def test_an_import_waits_for_no_database() -> None:
-    program = (
-        "import sys, metering; metering.__version__;"
-        " print({'sqlalchemy', 'pyarrow', 'numpy'} & set(sys.modules))"
-    )
-
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    )
-
-    assert loaded.stdout == "set()\n"
 
 
 def test_a_name_that_is_not_promised_is_not_there() -> None:

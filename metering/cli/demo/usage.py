@@ -10,9 +10,9 @@ from time import perf_counter
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import metering
+from ledger.usage.arrow import compute as pc
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.words import FormulaName
 from metering.cli.commands.alerts import triggered_columns

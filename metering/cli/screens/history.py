@@ -5,8 +5,8 @@ from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from metering.arguments.clock import at_microseconds, microseconds
 from metering.cli.screens.charts import Paper, Step, balance_chart, marks
 from metering.cli.screens.money import amount_text

@@ -8,7 +8,8 @@ the rules of an invoice refuse.
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from ledger.usage.arrow import compute as pc
 
 
 def invoices_of(invoices: pa.ChunkedArray, lines: pa.ChunkedArray) -> np.ndarray:

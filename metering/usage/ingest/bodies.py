@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ledger.usage.arrow import compute as pc
 from metering.arguments.arrow_types import is_text
 from metering.decoding.compression import Compression, decompressed, opened_pieces
 from metering.errors import SourceError

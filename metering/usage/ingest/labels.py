@@ -24,8 +24,8 @@ from uuid import UUID
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from metering.arguments.arrow_types import (
     as_string,
     as_text,

@@ -18,10 +18,10 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from ledger.appending.drafts import Draft
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import take_rows
 from ledger.usage.content_hash import hash_contents, spelled_contents
 from ledger.usage.rows import batch_of

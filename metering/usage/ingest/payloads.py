@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import PAYLOAD, words
 from metering.arguments.arrow_types import texts_of
 from metering.arguments.columns import are_null

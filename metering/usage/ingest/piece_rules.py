@@ -9,10 +9,10 @@ from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from ledger.facts.meters import MeterStatus
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import (
     TIMESTAMP,
     USAGE,

@@ -12,9 +12,9 @@ says which columns were likely meant, and how to name them at each door.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger.facts.meters import MeterStatus
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import words
 from metering.arguments.arrow_types import (
     is_local_time,

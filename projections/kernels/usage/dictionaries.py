@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from ledger.usage.arrow import compute as pc
 
 WORDS = pa.large_string()
 # Up to this many, a search for each is faster than a pass over all words.

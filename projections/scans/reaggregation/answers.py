@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger.facts.meters import Formula
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.quantities import FRACTION_DIGITS, QUANTITY, STORED_INTEGER_DIGITS
 from projections.kernels.usage.decimals import (

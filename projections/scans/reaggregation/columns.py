@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from ledger.usage.arrow import compute as pc
 
 Arrays = dict[str, pa.Array]
 """Columns of a table by name, each in one chunk."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ledger.usage.arrow import compute as pc
 from ledger.usage.quantities import QUANTITY, parse_quantity
 from projections.scans.reaggregation.columns import column, encoded, numbers
 from projections.scans.reaggregation.errors import ValueUnreadableError

@@ -9,6 +9,7 @@ import pytest
 
 import metering
 from metering.aio import AsyncMetering
+from metering.groups import CallGroups
 
 # Blocking by nature, or no call of the library.
 _OTHERWISE = {"internals"}
@@ -17,7 +18,9 @@ _WITH = {"Metering.worker", "Metering.close"}
 
 
 def _groups(m: metering.Metering) -> dict[str, type]:
-    groups = {name: type(each) for name, each in vars(m).items() if name[0] != "_"}
+    groups = {
+        name: type(getattr(m, name)) for name in vars(CallGroups) if name[0] != "_"
+    }
     return {name: kind for name, kind in groups.items() if name not in _OTHERWISE}
 
 

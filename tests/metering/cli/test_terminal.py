@@ -68,16 +68,6 @@ def test_reader_that_has_seen_enough_causes_no_traceback(store: None) -> None:
     assert b"Traceback" not in complaint
 
 
-def test_library_needs_no_terminal() -> None:
-    program = "import sys, metering as m; m.connect; print({'rich', 'typer'} & set(sys.modules))"
-
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    )
-
-    assert result.stdout == "set()\n"
-
-
 @pytest.mark.parametrize("loaded", ["typer", "sqlalchemy"])
 def test_control_c_while_the_program_loads_is_one_line(
     loaded: str, store: None
@@ -166,22 +156,22 @@ def test_output_that_was_closed_is_one_line() -> None:
 
 
 def test_help_and_version_load_no_store() -> None:
-    program = (
-        "import sys; sys.argv = ['metering', *sys.argv[1:]]\n"
-        "from metering.cli.entry import main\n"
-        "try: main()\n"
-        "except SystemExit: print(sorted({'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
+    program = """
+import sys
+from metering.cli.entry import main
+for arguments in (["--version"], ["--help"], ["meters", "--help"]):
+    sys.argv = ["metering", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        print(ended.code, {"sqlalchemy", "pyarrow", "numpy"} & set(sys.modules))
+"""
+
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
 
-    for arguments in (["--help"], ["--version"], ["meters", "--help"]):
-        result = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            capture_output=True,
-            check=True,
-            text=True,
-        )
-
-        assert result.stdout.splitlines()[-1] == "[]", arguments
+    assert result.stdout.count("\n0 set()\n") == 3
 
 
 def test_screen_without_the_characters_gets_others(store: None) -> None:

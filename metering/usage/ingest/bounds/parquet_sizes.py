@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ledger.usage.arrow import compute as pc
 from metering.usage.ingest.bounds.limits import (
     BODY_PAGES_MAX,
     BYTES_PER_PIECE,

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from ledger.usage.arrow import compute as pc
 
 _BYTES_OF_AN_ELEMENT = 16
 """What an element of a list costs beside its bytes: it becomes an object."""

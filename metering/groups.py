@@ -1,0 +1,138 @@
+"""What can be done to a store, in groups, each of which is loaded when it is used first.
+
+A process that records usage loads nothing of credits, alerts or webhooks. Two threads
+that load a group wait for each other.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from metering.store.engine import Engine
+
+if TYPE_CHECKING:
+    from metering.access.api_keys import ApiKeys
+    from metering.alerts.alerts import Alerts
+    from metering.credits.applications import CreditApplications
+    from metering.credits.balances import CreditBalanceSummaries
+    from metering.credits.grants import CreditGrants
+    from metering.credits.transactions import CreditBalanceTransactions
+    from metering.internals import Internals
+    from metering.meters.meters import Meters
+    from metering.stream.error_reports import ErrorReports
+    from metering.stream.sessions import MeterEventSessions
+    from metering.upkeep.log_time import LogTimeRepairs
+    from metering.usage.adjustments import MeterEventAdjustments
+    from metering.usage.meter_events import MeterEvents
+    from metering.webhooks.endpoints import WebhookEndpoints
+    from metering.webhooks.events import Events
+
+
+class CallGroups:
+    """The groups of a connection; see `metering.Metering`."""
+
+    _engine: Engine
+
+    @cached_property
+    def meters(self) -> "Meters":
+        """What usage is measured by."""
+        from metering.meters.meters import Meters
+
+        return Meters(self._engine)
+
+    @cached_property
+    def meter_events(self) -> "MeterEvents":
+        """Usage, as it is recorded."""
+        from metering.usage.meter_events import MeterEvents
+
+        return MeterEvents(self._engine)
+
+    @cached_property
+    def meter_event_adjustments(self) -> "MeterEventAdjustments":
+        """Cancellations of events."""
+        from metering.usage.adjustments import MeterEventAdjustments
+
+        return MeterEventAdjustments(self._engine)
+
+    @cached_property
+    def credit_grants(self) -> "CreditGrants":
+        """Credits that customers were granted."""
+        from metering.credits.grants import CreditGrants
+
+        return CreditGrants(self._engine)
+
+    @cached_property
+    def credits(self) -> "CreditApplications":
+        """Invoices that credits are applied to."""
+        from metering.credits.applications import CreditApplications
+
+        return CreditApplications(self._engine)
+
+    @cached_property
+    def credit_balance_summary(self) -> "CreditBalanceSummaries":
+        """What is left of a customer's credits."""
+        from metering.credits.balances import CreditBalanceSummaries
+
+        return CreditBalanceSummaries(self._engine)
+
+    @cached_property
+    def credit_balance_transactions(self) -> "CreditBalanceTransactions":
+        """What was added to credits, and taken from them."""
+        from metering.credits.transactions import CreditBalanceTransactions
+
+        return CreditBalanceTransactions(self._engine)
+
+    @cached_property
+    def alerts(self) -> "Alerts":
+        """Thresholds, and what crossed them."""
+        from metering.alerts.alerts import Alerts
+
+        return Alerts(self._engine)
+
+    @cached_property
+    def webhook_endpoints(self) -> "WebhookEndpoints":
+        """Who receives events."""
+        from metering.webhooks.endpoints import WebhookEndpoints
+
+        return WebhookEndpoints(self._engine)
+
+    @cached_property
+    def events(self) -> "Events":
+        """Events as webhook endpoints receive them."""
+        from metering.webhooks.events import Events
+
+        return Events(self._engine)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        """Keys that open a server."""
+        from metering.access.api_keys import ApiKeys
+
+        return ApiKeys(self._engine)
+
+    @cached_property
+    def log_time(self) -> "LogTimeRepairs":
+        """What a wrong clock did."""
+        from metering.upkeep.log_time import LogTimeRepairs
+
+        return LogTimeRepairs(self._engine)
+
+    @cached_property
+    def internals(self) -> "Internals":
+        """What the server of this distribution uses; it may change."""
+        from metering.internals import Internals
+
+        return Internals(self._engine)
+
+    @cached_property
+    def meter_event_sessions(self) -> "MeterEventSessions":
+        """Sessions of the stream of events."""
+        from metering.stream.sessions import MeterEventSessions
+
+        return MeterEventSessions(self._engine)
+
+    @cached_property
+    def error_reports(self) -> "ErrorReports":
+        """Why events of the stream were refused."""
+        from metering.stream.error_reports import ErrorReports
+
+        return ErrorReports(self._engine)

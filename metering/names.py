@@ -1,0 +1,93 @@
+"""Where each public name of `metering` is, so that its module is loaded when it is used.
+
+`metering.public` says the same to those who check types.
+"""
+
+from typing import Final
+
+_NAMES: Final = {
+    "ledger.errors": (
+        "ClockSkewError CommitOutcomeUnknownError LogDamagedError MeteringError"
+        " RunsDirectoryError SecretError SegmentDamagedError"
+        " SegmentMissingError SegmentStoreError SegmentStoreUnavailableError"
+        " StoreBehindError StoreBusyError StoreClosedError StoreError"
+        " StoreForkedError StoreFullError StoreMissingError"
+        " StoreUnavailableError StoreVersionError UnsafeDurabilityError"
+    ),
+    "metering.access.api_keys": "ApiKey ApiKeys",
+    "metering.alerts.alerts": "Alerts",
+    "metering.alerts.requests": (
+        "AlertFilterParams CreditBalanceLimitParams"
+        " CreditBalanceThresholdParams UsageThresholdParams"
+    ),
+    "metering.alerts.resources": (
+        "Alert AlertFilter AlertTriggered CreditBalanceLimit"
+        " CreditBalanceThreshold UsageThreshold"
+    ),
+    "metering.arguments.clock": "Clock FixedClock SystemClock",
+    "metering.arguments.pages": "ListObject",
+    "metering.arguments.times": "CreatedBounds Time",
+    "metering.bodies": "ResourceObject",
+    "metering.connection": "Metering",
+    "metering.credits.applications": "CreditApplications",
+    "metering.credits.balances": "CreditBalanceSummaries",
+    "metering.credits.grants": "CreditGrants",
+    "metering.credits.requests": (
+        "ApplicabilityConfigParams CreditAmountParams CreditFilterParams"
+        " CreditScopeParams InvoiceLineParams MonetaryParams"
+    ),
+    "metering.credits.resources": (
+        "ApplicabilityConfig CreditAmount CreditBalance CreditBalanceSummary"
+        " CreditBalanceTransaction CreditGrant CreditScope"
+        " CreditTransactionCredit CreditTransactionDebit InvoiceLineItem"
+        " Monetary ScopePrice"
+    ),
+    "metering.credits.settlement.receipts": (
+        "CreditsProgress CreditsReceipt ReinstatementReceipt"
+    ),
+    "metering.credits.transactions": "CreditBalanceTransactions",
+    "metering.errors": (
+        "EventsUnrecordedError IdentifierConflictError InvalidRequestError"
+        " InvoiceConflictError MeterConflictError MeterEventInvalidError"
+        " NoMeterError RecorderClosedError RecorderFullError"
+        " ResourceMissingError SourceError TimestampOutOfRangeError"
+        " ValueMissingError ValueTooLargeError"
+    ),
+    "metering.meters.meters": "Meters",
+    "metering.meters.requests": (
+        "CustomerMappingParams DefaultAggregationParams ValueSettingsParams"
+    ),
+    "metering.meters.resources": (
+        "CustomerMapping DefaultAggregation Meter MeterEventSummary"
+        " StatusTransitions ValueSettings"
+    ),
+    "metering.opening": "connect",
+    "metering.recording.events": "UnrecordedEvent",
+    "metering.recording.recorder": "Recorder",
+    "metering.stream.error_reports": "ErrorReports",
+    "metering.stream.resources": "ErrorReport ErrorType",
+    "metering.stream.sessions": "MeterEventSession MeterEventSessions",
+    "metering.upkeep.log_time": "LogTimeRepairs TimeRepair",
+    "metering.upkeep.status": "LoopStatus StoreStatus WorkReceipt",
+    "metering.upkeep.verification.report": "Checkpoint VerifyReport",
+    "metering.upkeep.worker": "Worker",
+    "metering.usage.adjustments": "MeterEventAdjustments",
+    "metering.usage.ingest.layout": "Columns Constant",
+    "metering.usage.ingest.receipts": "IngestProgress IngestReceipt",
+    "metering.usage.meter_events": "MeterEvents",
+    "metering.usage.requests": "CancelParams",
+    "metering.usage.resources": "Cancel MeterEvent MeterEventAdjustment",
+    "metering.webhooks.endpoints": "WebhookEndpoints",
+    "metering.webhooks.events": "Events",
+    "metering.webhooks.resources": (
+        "DeliveryReceipt Event EventData WebhookAttempt WebhookDelivery WebhookEndpoint"
+    ),
+    "projections.errors": "QueryError",
+    "projections.scans.reaggregation.errors": (
+        "ReaggregationError SummaryTooLargeError ValueUnreadableError"
+    ),
+}
+MODULES: Final = dict(
+    sorted((name, module) for module, names in _NAMES.items() for name in names.split())
+)
+"""The module of each name, by name."""
