@@ -26,13 +26,7 @@ from metering.environment import (
     clock_skew_max_of,
     secret_keys_of,
 )
-from metering.store.engine import (
-    ALERTS_MAX,
-    CREDIT_GRANTS_MAX,
-    SQL_TIMEOUT,
-    WEBHOOK_TIMEOUT,
-    Settings,
-)
+from metering.store.engine import Settings
 from metering.store.sealing import SEAL_EVENTS
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
@@ -40,6 +34,10 @@ _LONGEST_SQL_TIMEOUT = timedelta(days=1)
 _LONGEST_LOCK_TIMEOUT = timedelta(hours=1)
 _LONGEST_STATEMENT_TIMEOUT = timedelta(days=1)
 CLOCK_SKEW_MAX = timedelta(minutes=1)
+WEBHOOK_TIMEOUT = timedelta(seconds=10)
+SQL_TIMEOUT = timedelta(minutes=10)
+ALERTS_MAX = 25
+CREDIT_GRANTS_MAX = 100
 _LEAST_CLOCK_SKEW = timedelta(seconds=1)
 
 

@@ -1,33 +1,161 @@
 """The folds of all facts, as the log calls them.
 
 They run inside the append's database transaction, so the tables always equal what the
-log adds up to.
+log adds up to. A resource is loaded where the first fact about it is folded.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
+from typing import get_args
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from ledger.entries import Commit
+from ledger.facts.alerts import (
+    AlertActivated,
+    AlertArchived,
+    AlertDeactivated,
+    CreditAlertCreated,
+    CreditAlertTriggered,
+    UsageAlertCreated,
+    UsageAlertTriggered,
+)
+from ledger.facts.credits import (
+    CreditGrantCreated,
+    CreditGrantExpired,
+    CreditGrantLapsed,
+    CreditGrantUpdated,
+    CreditGrantVoided,
+    CreditsApplied,
+    CreditsReinstated,
+)
+from ledger.facts.log_time import LogTimeCorrected
+from ledger.facts.meters import (
+    MeterDeactivated,
+    MeterFact,
+    MeterReactivated,
+    MeterUpdated,
+)
 from ledger.facts.union import Fact
-from projections.alerts.fold import ALERTS
-from projections.alerts.queries import AlertQueries
-from projections.alerts.tables import CHECKPOINTS
-from projections.credits.fold import CREDITS
-from projections.meters.tables import METERS
-from projections.schema import RecordedFact, are_current, clear, clear_tables
-from projections.webhooks.tables import CHANGES, ENDPOINTS, LAPSES
+from ledger.facts.webhooks import (
+    WebhookEndpointCreated,
+    WebhookEndpointDeleted,
+    WebhookEndpointUpdated,
+)
+from projections.schema import (
+    FoldedResource,
+    RecordedFact,
+    TableFold,
+    are_current,
+    clear,
+    clear_tables,
+    metadata,
+)
+
+
+def _meters() -> TableFold:
+    from projections.meters.tables import METERS
+
+    return METERS
+
+
+def _credits() -> TableFold:
+    from projections.credits.fold import CREDITS
+
+    return CREDITS
+
+
+def _alerts() -> TableFold:
+    from projections.alerts.fold import ALERTS
+
+    return ALERTS
+
+
+def _endpoints() -> TableFold:
+    from projections.webhooks.tables import ENDPOINTS
+
+    return ENDPOINTS
+
+
+def _changes() -> TableFold:
+    from projections.webhooks.tables import CHANGES
+
+    return CHANGES
+
+
+def _lapses() -> TableFold:
+    from projections.webhooks.tables import LAPSES
+
+    return LAPSES
+
 
 _RESOURCES = (
-    METERS,
-    CREDITS,
-    ALERTS,
-    ENDPOINTS,
-    CHANGES,
-    LAPSES,
+    FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
+    FoldedResource(
+        name="credit",
+        version=5,
+        kinds=(
+            CreditGrantCreated,
+            CreditGrantUpdated,
+            CreditGrantExpired,
+            CreditGrantVoided,
+            CreditsApplied,
+            CreditsReinstated,
+        ),
+        load=_credits,
+    ),
+    FoldedResource(
+        name="alert",
+        version=4,
+        kinds=(
+            UsageAlertCreated,
+            CreditAlertCreated,
+            AlertActivated,
+            AlertDeactivated,
+            AlertArchived,
+            UsageAlertTriggered,
+            CreditAlertTriggered,
+            LogTimeCorrected,
+        ),
+        load=_alerts,
+    ),
+    FoldedResource(
+        name="webhook_endpoint",
+        version=2,
+        kinds=(WebhookEndpointCreated, WebhookEndpointUpdated, WebhookEndpointDeleted),
+        load=_endpoints,
+    ),
+    FoldedResource(
+        name="resource_change",
+        version=3,
+        kinds=(
+            MeterUpdated,
+            MeterDeactivated,
+            MeterReactivated,
+            CreditGrantUpdated,
+            CreditGrantExpired,
+            CreditGrantVoided,
+            AlertActivated,
+            AlertDeactivated,
+            AlertArchived,
+            WebhookEndpointUpdated,
+        ),
+        load=_changes,
+    ),
+    FoldedResource(
+        name="grant_lapse", version=3, kinds=(CreditGrantLapsed,), load=_lapses
+    ),
 )
 _FACTS_AT_A_TIME = 20_000
+
+
+def folded_tables() -> tuple[Table, ...]:
+    """Return the tables that facts fold into, and that of the folds' versions."""
+    for each in _RESOURCES:
+        each.load()
+    from projections.alerts.tables import CHECKPOINTS
+
+    return tuple(each for each in metadata.sorted_tables if each not in CHECKPOINTS)
 
 
 class FactTables:
@@ -47,6 +175,8 @@ class FactTables:
         """Make the tables anew from all facts of the log; see `ledger.folds`."""
         clear(connection, _RESOURCES, is_repair=is_repair)
         if is_repair:
+            from projections.alerts.tables import CHECKPOINTS
+
             # The first alerts set them again, and evaluation begins there. It leaves out
             # what is recorded, so nothing triggers twice.
             clear_tables(connection, CHECKPOINTS)
@@ -70,9 +200,9 @@ class FactTables:
         for each in _RESOURCES:
             about = kinds.intersection(each.kinds)
             if about == kinds:
-                each.fold(connection, facts)
+                each.load().fold(connection, facts)
             elif about:
-                each.fold(
+                each.load().fold(
                     connection, [fact for fact in facts if type(fact[2]) in about]
                 )
 
@@ -82,4 +212,6 @@ class FactTables:
         Usage before the checkpoint of alerts is what evaluation goes on from, and is
         known from runs, which end where segments do.
         """
+        from projections.alerts.queries import AlertQueries
+
         return AlertQueries(connection).checkpoint()

@@ -28,14 +28,12 @@ from ledger.database.scratch import scratch_tables
 from ledger.database.stored_values import missing_parts, stored_rows
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import CHECKPOINTS
-from projections.folds import FactTables
+from projections.folds import FactTables, folded_tables
 from projections.kernels.meters import MeterDefinition
 from projections.meters.tables import read_definitions
-from projections.schema import RecordedFact, metadata, projection
+from projections.schema import RecordedFact, projection
 
 _ROWS_AT_A_TIME = 1_000
-FOLDED = tuple(each for each in metadata.sorted_tables if each not in CHECKPOINTS)
-"""The tables that facts fold into, and that of the folds' versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ class Refolding:
         self._scratch = scratch
         self._folds = FactTables()
         self._folds.rebuild(scratch, iter(()), is_repair=False)
-        self._missing = {each: missing_parts(stored, each) for each in FOLDED}
+        self._missing = {each: missing_parts(stored, each) for each in folded_tables()}
         self._copies = {
             table: _copied(scratch, stored, table)
             for table, missing in self._missing.items()

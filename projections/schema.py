@@ -6,6 +6,7 @@ a resource differently raises the fold's version, and the tables are made anew.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -47,21 +48,32 @@ class TableFold:
     """The tables of one resource.
 
     Attributes:
+        tables: emptied before they are made anew.
+        fold: folds the next facts about the resource, in order.
+    """
+
+    tables: tuple[Table, ...]
+    fold: Callable[[Connection, Sequence[RecordedFact]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedResource:
+    """What facts of some classes fold into, known before it is loaded.
+
+    Attributes:
         name: under which the version is stored.
         version: of the fold.
-        tables: emptied before they are made anew.
-        kinds: classes of the facts that they are made of.
-        fold: folds the next facts of those kinds, in order.
+        kinds: classes of the facts that the tables are made of.
+        load: loads the tables and their fold.
     """
 
     name: str
     version: int
-    tables: tuple[Table, ...]
     kinds: tuple[type[Any], ...]
-    fold: Callable[[Connection, Sequence[RecordedFact]], None]
+    load: Callable[[], TableFold]
 
 
-def are_current(connection: Connection, resources: Sequence[TableFold]) -> bool:
+def are_current(connection: Connection, resources: Sequence[FoldedResource]) -> bool:
     """Whether all tables exist and were made by these folds."""
     if not inspect(connection).has_table(projection.name):
         return False
@@ -71,15 +83,16 @@ def are_current(connection: Connection, resources: Sequence[TableFold]) -> bool:
 
 
 def clear(
-    connection: Connection, resources: Sequence[TableFold], *, is_repair: bool
+    connection: Connection, resources: Sequence[FoldedResource], *, is_repair: bool
 ) -> None:
     """Create the tables that are absent or of another version, and empty the others.
 
     Args:
         connection: holds the write lock.
-        resources: whose tables they are.
+        resources: whose tables they are; all of them, so that `metadata` has every table.
         is_repair: whether to make a table anew whose definition is not complete.
     """
+    tables = {each.name: each.load().tables for each in resources}
     metadata.create_all(connection, [projection])
     if is_repair:
         broken = [
@@ -89,12 +102,11 @@ def clear(
         metadata.create_all(connection, [projection])
     versions = _versions(connection)
     others = [each for each in resources if versions.get(each.name) != each.version]
-    metadata.drop_all(connection, [table for each in others for table in each.tables])
-    metadata.create_all(connection)
-    clear_tables(
-        connection,
-        [*(table for each in resources for table in each.tables), projection],
+    metadata.drop_all(
+        connection, [table for each in others for table in tables[each.name]]
     )
+    metadata.create_all(connection)
+    clear_tables(connection, [*chain.from_iterable(tables.values()), projection])
     connection.execute(
         insert(projection),
         [{"name": each.name, "fold_version": each.version} for each in resources],

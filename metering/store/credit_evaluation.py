@@ -27,10 +27,6 @@ class CreditEvaluator:
         self._now = now
         self._crossings = CreditCrossings()
 
-    def restart(self) -> None:
-        """Forget what was evaluated, after a repair."""
-        self._crossings = CreditCrossings()
-
     def evaluate(self) -> int:
         """Record what triggers up to now, where there was an alert on credits.
 

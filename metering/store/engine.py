@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,12 +24,14 @@ from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.evaluation import Evaluator
 from metering.store.sealing import BackgroundSealing
-from projections.credits.queries import CreditQueries
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog, Definitions
 from projections.scans.recorded import RecordedEvents, tail_table
 from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
+
+if TYPE_CHECKING:
+    from projections.credits.queries import CreditQueries
 
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
 """The request on whose behalf this thread records facts, to be written down with them.
@@ -39,10 +41,6 @@ and nothing between them need know of it. Events come many together, of many req
 each carries its own.
 """
 
-WEBHOOK_TIMEOUT = timedelta(seconds=10)
-SQL_TIMEOUT = timedelta(minutes=10)
-ALERTS_MAX = 25
-CREDIT_GRANTS_MAX = 100
 NEVER_LOOKED = -(2**62)
 """An instant before which no grant expires."""
 
@@ -260,8 +258,10 @@ class Engine:
             yield Outbox(connection), self.log.judge.real_time(connection, self.now())
 
     @contextmanager
-    def credits(self) -> Iterator[tuple[CreditQueries, int]]:
+    def credits(self) -> "Iterator[tuple[CreditQueries, int]]":
         """Read the credits as they are, with the present instant."""
+        from projections.credits.queries import CreditQueries
+
         with self.log.read() as connection:
             seen = CreditQueries(connection)
             yield seen, seen.present(self.now())

@@ -12,25 +12,24 @@ ahead again, over what was never evaluated: it goes through the whole log first.
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ledger.errors import StoreDamagedError
 from ledger.log import Log
-from metering.store.credit_evaluation import CreditEvaluator
-from projections.alerts.pending import Pending, PendingUsage
-from projections.alerts.queries import AlertQueries, Fired
-from projections.alerts.usage_crossings import Crossings, FoundTriggers, fired_by
+from projections.alerts.pending import PendingUsage
 from projections.meters.catalog import Catalog
-from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
+
+if TYPE_CHECKING:
+    from metering.store.credit_evaluation import CreditEvaluator
+    from metering.store.usage_evaluation import UsageEvaluator
 
 
 class Evaluator:
-    """Evaluates the alerts of a log. Thread-safe.
+    """Evaluates the alerts of a log, once there are any. Thread-safe.
 
     Args:
         log: what is evaluated.
-        pending: what of it has not been evaluated; the log's fold of usage.
+        watched: what of it has not been evaluated; the log's fold of usage.
         catalog: the meters.
         summaries: reads usage.
         now: returns the time, microseconds since 1970 UTC.
@@ -47,14 +46,11 @@ class Evaluator:
         self._log = log
         self._watched = watched
         self._catalog = catalog
+        self._summaries = summaries
         self._now = now
-        self._crossings = Crossings(summaries)
-        self._credits = CreditEvaluator(log, now)
         self._lock = threading.Lock()
-        # As they were when this process recorded last; a checkpoint of None is unknown.
-        self._checkpoint: int | None = None
-        self._fired: set[Fired] = set()
-        self._periods: set[int] = set()
+        self._on_usage: UsageEvaluator | None = None
+        self._on_credits: CreditEvaluator | None = None
 
     def evaluate(self) -> int:
         """Record what triggers in everything recorded so far, and count it.
@@ -64,82 +60,30 @@ class Evaluator:
         """
         self._log.catch_up()
         with self._lock:
-            triggered = self._evaluate_usage()
+            triggered = 0
+            if self._watched.has_usage_alerts:
+                triggered += self._usage().evaluate()
             if self._watched.has_credit_alerts:
-                triggered += self._credits.evaluate()
+                triggered += self._credits().evaluate()
             return triggered
 
     def restart(self) -> None:
         """Forget what was evaluated, after a repair."""
         with self._lock:
-            self._checkpoint = None
-            self._credits.restart()
+            self._on_usage = self._on_credits = None
 
-    def _evaluate_usage(self) -> int:
-        pending = self._watched.pending()
-        # There are no alerts, or no news.
-        if pending is None or (
-            self._checkpoint is not None and pending.position <= self._checkpoint
-        ):
-            return 0
-        if not pending.is_whole:
-            pending = self._read_again(pending)
-        while (triggered := self._record(pending, self._find(pending))) is None:
-            pending = self._read_again(pending)
-        self._watched.evaluated(pending)
-        return triggered
+    def _usage(self) -> "UsageEvaluator":
+        from metering.store.usage_evaluation import UsageEvaluator
 
-    def _read_again(self, known: Pending) -> Pending:
-        """Go through the whole log, where usage at the checkpoint is not known.
+        if self._on_usage is None:
+            self._on_usage = UsageEvaluator(
+                self._log, self._watched, self._catalog, self._summaries, self._now
+            )
+        return self._on_usage
 
-        So it is where more was sealed than evaluated, which happens if the checkpoint
-        was lost: slow, but nothing is missed.
-        """
-        fresh = PendingUsage(HourlyUsage())
-        for commit, _ in self._log.commits(known.position):
-            fresh.take_in(commit)
-        pending = fresh.pending()
-        assert pending is not None, "an alert was created before"
-        self._checkpoint = None
-        return replace(pending, generation=known.generation)
+    def _credits(self) -> "CreditEvaluator":
+        from metering.store.credit_evaluation import CreditEvaluator
 
-    def _find(self, pending: Pending) -> FoundTriggers:
-        with self._log.read() as connection:
-            seen = AlertQueries(connection)
-            watches = seen.watches(pending.first_base)
-            meters = self._catalog.read(connection).by_id
-            self._remember(seen, {watch.after for watch in watches})
-        return self._crossings.find(pending, watches, meters, self._fired)
-
-    def _remember(self, seen: AlertQueries, periods: set[int]) -> None:
-        """Know what has triggered in some periods, and forget what has in others."""
-        if seen.checkpoint() != self._checkpoint:
-            # Another process has recorded triggers.
-            self._fired, self._periods = set(), set()
-        if unknown := periods - self._periods:
-            self._fired |= seen.fired(sorted(unknown))
-        if self._periods - periods:
-            self._fired = {each for each in self._fired if each[0] in periods}
-        self._periods = periods
-
-    def _record(self, pending: Pending, found: FoundTriggers) -> int | None:
-        """Record what was found, and count it; None where the checkpoint was set back."""
-        with self._log.writing(self._now) as writing:
-            seen = AlertQueries(writing.connection)
-            checkpoint = seen.checkpoint()
-            if checkpoint is None:
-                raise StoreDamagedError("table alert_checkpoint", "it has no row")
-            relied_on = (self._checkpoint, pending.checkpoint)
-            if any(each is not None and checkpoint < each for each in relied_on):
-                return None
-            up_to = pending.position
-            recorded = [each for each in found if each[1].event_position > checkpoint]
-            if recorded:
-                # The process that moved the checkpoint may have recorded more than is known.
-                fired = seen.fired(sorted({period for period, _ in recorded}))
-                recorded = [each for each in recorded if fired_by(each) not in fired]
-            seen.move_checkpoint(up_to)
-            writing.record([fact for _, fact in recorded])
-        self._checkpoint = max(checkpoint, up_to)
-        self._fired |= {fired_by(each) for each in recorded}
-        return len(recorded)
+        if self._on_credits is None:
+            self._on_credits = CreditEvaluator(self._log, self._now)
+        return self._on_credits

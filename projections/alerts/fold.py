@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
@@ -34,7 +34,6 @@ from projections.alerts.tables import (
     credit_alert_trigger,
 )
 from projections.kernels.alerts.book import (
-    AlertFact,
     CreationFact,
     TransitionFact,
     TriggerFact,
@@ -78,10 +77,7 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 ALERTS = TableFold(
-    name="alert",
-    version=4,
     tables=(alert, alert_period, alert_trigger, credit_alert_trigger),
-    kinds=(*get_args(AlertFact), LogTimeCorrected),
     fold=fold_alerts,
 )
 

@@ -8,10 +8,11 @@ anew behind the segments, as hourly usage does: sealed usage has been evaluated.
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exists, select, table
 
 from ledger.database.rows import RowsByKey
 from ledger.entries import Commit, Passage
@@ -21,15 +22,17 @@ from ledger.facts.meters import MeterCreated
 from ledger.facts.union import Fact
 from ledger.segments.sealed import Sealed
 from ledger.usage.rows import FewEvents, UsageEvents
-from projections.alerts.pieces import PendingPiece, pieces_by_meter
-from projections.alerts.queries import AlertQueries
-from projections.alerts.tables import alert
-from projections.kernels.alerts.book import UsageAlert
 from projections.meters.tables import meter, read_definitions
 from projections.usage.hourly import HourlyUsage
 from projections.usage.view import UsageView
 
-Held = FewEvents | Mapping[str, PendingPiece]
+if TYPE_CHECKING:
+    from projections.alerts.pieces import PendingPiece
+
+# Of the table of alerts, which is loaded where there are any.
+_HAS_ALERTS = select(exists().select_from(table("alert")))
+
+Held: TypeAlias = "FewEvents | Mapping[str, PendingPiece]"
 """Events of one commit, few of them as they are, or of many, as pieces by event name."""
 
 
@@ -98,8 +101,6 @@ class PendingUsage:
             connection: sees the log, and the tables that its facts folded into.
             sealed: what lies before the tail now.
         """
-        seen = AlertQueries(connection)
-        checkpoint = seen.checkpoint()
         with self._lock:
             self._usage.restart(connection, sealed)
             self._event_names = RowsByKey(
@@ -109,23 +110,35 @@ class PendingUsage:
                     for meter_id, each in read_definitions(connection).items()
                 ),
             )
-            alerts = seen.all()
-            self._alerts = RowsByKey(
-                alert,
-                (
-                    (each.alert_id, self._event_names[each.meter_id])
-                    for each in alerts
-                    if isinstance(each, UsageAlert)
-                ),
-            )
-            self._has_credit_alerts = len(self._alerts) < len(alerts)
             self._events, self._cancellations, self._before = [], {}, {}
+            self._alerts, self._has_credit_alerts = {}, False
+            self._checkpoint, self._is_whole = None, True
             self._generation += 1
-            # More may be sealed than was evaluated, if the checkpoint was lost.
-            self._is_whole = checkpoint is None or checkpoint >= sealed.position
-            self._checkpoint = checkpoint
-            for watch in seen.watches(sealed.position):
-                self._begin(watch.alert.alert_id)
+            if connection.execute(_HAS_ALERTS).scalar_one():
+                self._watch(connection, sealed.position)
+
+    def _watch(self, connection: Connection, sealed_position: int) -> None:
+        """Watch usage for the alerts that there are."""
+        from projections.alerts.queries import AlertQueries
+        from projections.alerts.tables import alert
+        from projections.kernels.alerts.book import UsageAlert
+
+        seen = AlertQueries(connection)
+        alerts = seen.all()
+        self._alerts = RowsByKey(
+            alert,
+            (
+                (each.alert_id, self._event_names[each.meter_id])
+                for each in alerts
+                if isinstance(each, UsageAlert)
+            ),
+        )
+        self._has_credit_alerts = len(self._alerts) < len(alerts)
+        # More may be sealed than was evaluated, if the checkpoint was lost.
+        self._checkpoint = seen.checkpoint()
+        self._is_whole = self._checkpoint is None or self._checkpoint >= sealed_position
+        for watch in seen.watches(sealed_position):
+            self._begin(watch.alert.alert_id)
 
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
@@ -151,6 +164,11 @@ class PendingUsage:
         self._usage.clear_runs()
 
     # Evaluation.
+
+    @property
+    def has_usage_alerts(self) -> bool:
+        """Whether usage is watched for an alert."""
+        return bool(self._before)
 
     @property
     def has_credit_alerts(self) -> bool:
@@ -221,6 +239,8 @@ class PendingUsage:
             self._hold_columns(events, position)
 
     def _hold_columns(self, batch: pa.RecordBatch, position: np.ndarray) -> None:
+        from projections.alerts.pieces import pieces_by_meter
+
         held = pieces_by_meter(batch, position, self._before)
         if held:
             self._events.append((int(position[0]), held))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, tuple_, update
 
@@ -101,10 +101,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 CREDITS = TableFold(
-    name="credit",
-    version=5,
     tables=(credit_grant, credit_application, credit_movement),
-    kinds=(*get_args(GrantFact), CreditGrantCreated, CreditsApplied, CreditsReinstated),
     fold=fold_credits,
 )
 

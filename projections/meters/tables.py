@@ -1,7 +1,6 @@
 """The table of meters: a row a meter, as of the last fact of the log."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +15,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import RowFormat, RowsByKey, enum_codec
-from ledger.facts.meters import EventTimeWindow, Formula, MeterFact, MeterStatus
+from ledger.facts.meters import EventTimeWindow, Formula, MeterStatus
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.schema import RecordedFact, TableFold, metadata
 
@@ -68,10 +67,7 @@ def fold_meters(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 METERS = TableFold(
-    name="meter",
-    version=2,
     tables=(meter,),
-    kinds=get_args(MeterFact),
     fold=fold_meters,
 )
 

@@ -162,36 +162,16 @@ def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 ENDPOINTS = TableFold(
-    name="webhook_endpoint",
-    version=2,
     tables=(webhook_endpoint,),
-    kinds=(WebhookEndpointCreated, WebhookEndpointUpdated, WebhookEndpointDeleted),
     fold=fold_endpoints,
 )
 CHANGES = TableFold(
-    name="resource_change",
-    version=3,
     tables=(resource_change,),
-    kinds=(
-        MeterUpdated,
-        MeterDeactivated,
-        MeterReactivated,
-        CreditGrantUpdated,
-        CreditGrantExpired,
-        CreditGrantVoided,
-        AlertActivated,
-        AlertDeactivated,
-        AlertArchived,
-        WebhookEndpointUpdated,
-    ),
     fold=fold_changes,
 )
 
 LAPSES = TableFold(
-    name="grant_lapse",
-    version=3,
     tables=(grant_lapse,),
-    kinds=(CreditGrantLapsed,),
     fold=fold_lapses,
 )
 

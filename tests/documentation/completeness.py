@@ -17,7 +17,7 @@ from metering.arguments.kinds import (
 )
 from metering.arguments.schema import fields_of
 from metering.meters.meters import METERS_AT_MOST
-from metering.store.engine import (
+from metering.opening import (
     ALERTS_MAX,
     CREDIT_GRANTS_MAX,
     SQL_TIMEOUT,

@@ -12,8 +12,10 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, make_url
 
 from ledger import schema
 from ledger.records import tables as beside
+from projections.folds import folded_tables
 from projections.schema import metadata as derived
 
+folded_tables()  # Loads them.
 SCHEMAS: tuple[MetaData, ...] = (schema.metadata, beside.metadata, derived)
 TABLES: tuple[Table, ...] = tuple(
     table for each in SCHEMAS for table in each.sorted_tables
