@@ -5,6 +5,7 @@ import sys
 from io import TextIOWrapper
 from typing import TextIO, cast
 
+from metering.cli.collecting import collect_later
 from metering.cli.interrupts import INTERRUPTED, end_at_once
 
 _FAILED = 1
@@ -12,6 +13,7 @@ _FAILED = 1
 
 def main() -> None:
     """Run the command that the arguments name."""
+    collect_later()
     end_at_once()
     _prepare_streams()
     try:

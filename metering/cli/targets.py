@@ -14,6 +14,7 @@ import typer
 
 import metering
 from ledger.database.shown_addresses import shown_address
+from metering.cli.collecting import collect_again
 from metering.cli.errors import NoStoreError
 from metering.cli.interrupts import raise_again
 from metering.environment import CACHE, SEGMENTS, STORE
@@ -78,6 +79,7 @@ class StoreTarget:
             NoStoreError: there is none, and none is to be created.
         """
         connect = metering.connect  # All that is needed loads here.
+        collect_again()
         raise_again()
         try:
             return connect(

@@ -1,3 +1,4 @@
+import gc
 import os
 import pty
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import metering
+from metering.cli.collecting import collect_later
+from metering.cli.targets import StoreTarget
 from tests.metering.cli.running import run, run_program
 from tests.metering.usual_usage import create_event, create_meter
 
@@ -203,3 +206,15 @@ def test_names_cannot_move_the_cursor(place: Path) -> None:
     history = run("credits", "history", "--customer", "\x1b[2Jx").stdout
     assert "\\x1b[2Jx" in history
     assert "\x1b" not in history + run(*meter).stderr
+
+
+def test_what_a_command_makes_is_collected_once_its_store_is_open(place: Path) -> None:
+    collect_later()
+
+    try:
+        with StoreTarget(store=str(place), segments=None, cache=None).open(create=True):
+            is_collected = gc.isenabled()
+    finally:
+        gc.enable()
+
+    assert is_collected
