@@ -1,23 +1,22 @@
 """Print what a run measured and which targets it met: `python -m bench.report FILE`.
 
 Reads the JSON of pytest-benchmark and writes the same tables as Markdown, and a bar
-chart as SVG, beside it. Fails when contestants of a group gave different answers, never
+chart as SVG, beside it. In a pipe or a file what is printed is that Markdown. Fails when contestants of a group gave different answers, never
 because a target was missed.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from bench.measures import Size
 from bench.report.chart import Bar, chart
 from bench.report.everyday import EVERYDAY_TARGETS
+from bench.report.grids import Grid
 from bench.report.targets import TARGETS, Role, Target
 
 
@@ -69,21 +68,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return groups
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """A table before it is drawn."""
-
-    title: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
 RESULT_HEADINGS: Final = (
     *("contestant", "events", "time", "per second", "bytes/event"),
     *("this project is", "remarks"),
 )
 TARGET_HEADINGS: Final = ("verdict", "measured", "wanted", "against", "group", "target")
-NUMERIC_HEADINGS: Final = {*RESULT_HEADINGS[1:-1], "measured"}
+NUMERIC_HEADINGS: Final = frozenset({*RESULT_HEADINGS[1:-1], "measured"})
 
 
 def main(path: Path) -> int:
@@ -91,16 +81,19 @@ def main(path: Path) -> int:
     run = msgspec.json.decode(path.read_bytes(), type=Run)
     groups = run.groups()
     grids = [*_result_grids(groups), *_target_grids(run.size, groups)]
+    markdown = "\n".join([_provenance(run), *(grid.markdown() for grid in grids)])
     console = Console()
-    for grid in grids:
-        console.print(_drawn(grid))
-    console.print(_provenance(run), style="dim", highlight=False)
-    markdown = "\n".join([_provenance(run), *map(_markdown, grids)])
+    if console.is_terminal:
+        for grid in grids:
+            console.print(grid.drawn(console))
+        console.print(_provenance(run), style="dim", highlight=False)
+    else:
+        print(markdown)
     path.with_suffix(".md").write_text(markdown, encoding="utf-8")
     path.with_suffix(".svg").write_text(chart(_panels(groups)), encoding="utf-8")
     disagreeing = [group for group, records in groups.items() if not _agree(records)]
     for group in disagreeing:
-        console.print(f"{group}: the contestants gave different answers", style="red")
+        print(f"{group}: the contestants gave different answers", file=sys.stderr)
     return 1 if disagreeing else 0
 
 
@@ -139,6 +132,7 @@ def _result_grids(groups: dict[str, list[Record]]) -> Iterator[Grid]:
             title=group,
             headings=RESULT_HEADINGS,
             rows=[_result_row(record, project) for record in records],
+            numeric=NUMERIC_HEADINGS,
         )
 
 
@@ -181,7 +175,12 @@ def _target_grids(size: Size, groups: dict[str, list[Record]]) -> Iterator[Grid]
             row = [verdict, measured, wanted, against, target.group, target.sentence]
             rows.append(row)
     if rows:
-        yield Grid(title="targets", headings=TARGET_HEADINGS, rows=rows)
+        yield Grid(
+            title="targets",
+            headings=TARGET_HEADINGS,
+            rows=rows,
+            numeric=NUMERIC_HEADINGS,
+        )
 
 
 def _panels(groups: dict[str, list[Record]]) -> dict[str, list[Bar]]:
@@ -219,29 +218,6 @@ def _provenance(run: Run) -> str:
         f"{machine['system']} {machine['release']}, {machine['file_system']}; "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
     )
-
-
-def _drawn(grid: Grid) -> Table:
-    table = Table(title=grid.title, title_justify="left")
-    for heading in grid.headings:
-        table.add_column(heading, justify=_justification(heading))
-    for row in grid.rows:
-        table.add_row(*row)
-    return table
-
-
-def _markdown(grid: Grid) -> str:
-    rules = [
-        "---:" if _justification(heading) == "right" else "---"
-        for heading in grid.headings
-    ]
-    lines = [grid.headings, rules, *grid.rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"\n## {grid.title}\n\n{table}\n"
-
-
-def _justification(heading: str) -> Literal["left", "right"]:
-    return "right" if heading in NUMERIC_HEADINGS else "left"
 
 
 def _times(ratio: float) -> str:
