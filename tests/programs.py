@@ -95,7 +95,9 @@ def _run(
         device = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
         for descriptor in (0, 1):
             os.dup2(device, descriptor)
-    sys.stdout, sys.stderr = (open(each, "w", closefd=False) for each in (1, 2))  # noqa: SIM115  # as long as the process
+    # As those of an interpreter: a line of errors is written at once.
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # as long as the process
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115  # the same
     sys.argv = ["metering", *arguments]
     main()
 
