@@ -6,6 +6,7 @@ route are looked up once, since a look-up by labels takes as long as counting.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -79,26 +80,28 @@ class Metrics:
         ):
             Gauge(name, says, registry=self._registry).set_function(value)
 
-    def watch_connections(
-        self, *, are_open: Callable[[], int]
-    ) -> tuple[Counter, Counter]:
-        """Report open connections; return the counters of those refused and closed."""
+    def watch_connections(self, *, are_open: Callable[[], int]) -> "ConnectionCounters":
+        """Report open connections, and return what counts the others."""
         Gauge(
             "metering_http_connections_open",
             "Connections of clients.",
             registry=self._registry,
         ).set_function(are_open)
-        refused = Counter(
-            "metering_http_connections_refused",
-            "Connections that were refused, as there were as many as may be.",
-            registry=self._registry,
+        refused, closed, wasted = (
+            Counter(f"metering_http_connections_{name}", says, registry=self._registry)
+            for name, says in (
+                (
+                    "refused",
+                    "Connections that were refused, as there were as many as may be.",
+                ),
+                (
+                    "closed_idle",
+                    "Idle connections that were closed to make room for others.",
+                ),
+                ("wasted", "Connections that ended before their first request."),
+            )
         )
-        closed = Counter(
-            "metering_http_connections_closed_idle",
-            "Idle connections that were closed to make room for others.",
-            registry=self._registry,
-        )
-        return refused, closed
+        return ConnectionCounters(refused=refused, closed_idle=closed, wasted=wasted)
 
     def of(self, method: str, route: str) -> "RouteMetrics":
         """Return the metrics of a route."""
@@ -109,6 +112,15 @@ class Metrics:
         of_store = CollectorRegistry()
         of_store.register(_OfStore(status))
         return generate_latest(self._registry) + generate_latest(of_store)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionCounters:
+    """What counts connections that were not served, or no longer."""
+
+    refused: Counter
+    closed_idle: Counter
+    wasted: Counter
 
 
 class RouteMetrics:

@@ -14,10 +14,10 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from metering.server.api.complaints import limit_complaints
 from metering.server.api.errors import ServerBusyError
+from metering.server.api.metrics import ConnectionCounters
 from metering.server.http.connections import Connections
 from metering.server.http.sending import last_response
 
@@ -36,13 +36,6 @@ _BUSY = last_response(ServerBusyError("it has as many connections as it may"))
 _log = limit_complaints(logging.getLogger(__name__))
 
 
-class Counted(Protocol):
-    """A counter."""
-
-    def inc(self) -> None:
-        """Count one more."""
-
-
 class Acceptor:
     """Accepts the connections of a socket that listens. For the running event loop.
 
@@ -52,11 +45,10 @@ class Acceptor:
         protocol: makes the protocol of a connection.
         must_stop: whether to accept no more.
         is_flooded: whether more requests of strangers come than may wait.
-        refused: counts those that are answered with 503.
-        closed: counts those that are closed to make room.
+        counters: count those that are refused, or closed to make room.
     """
 
-    def __init__(  # noqa: PLR0913  # made in one place
+    def __init__(  # made in one place
         self,
         listener: socket.socket,
         connections: Connections,
@@ -64,16 +56,14 @@ class Acceptor:
         protocol: Callable[[], asyncio.BaseProtocol],
         must_stop: Callable[[], bool],
         is_flooded: Callable[[], bool],
-        refused: Counted,
-        closed: Counted,
+        counters: ConnectionCounters,
     ) -> None:
         self._listener = listener
         self._connections = connections
         self._protocol = protocol
         self._must_stop = must_stop
         self._is_flooded = is_flooded
-        self._refused = refused
-        self._closed = closed
+        self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._is_accepting = False
@@ -108,7 +98,8 @@ class Acceptor:
         if self._must_stop():
             self.stop()
             return
-        if self._is_full() or self._is_flooded():
+        is_flooded = self._is_flooded() or self._connections.wasted.is_flood
+        if is_flooded or self._is_full():
             self._pause_for(_PAUSE_SECONDS_IN_FLOOD)
         for _ in range(_AT_ONCE):
             try:
@@ -128,10 +119,10 @@ class Acceptor:
 
     def _take(self, accepted: socket.socket) -> None:
         if self._is_full():
-            if not self._connections.close_idle():
+            if not self._connections.idle.close_longest():
                 self._refuse(accepted)
                 return
-            self._closed.inc()
+            self._counters.closed_idle.inc()
         accepted.settimeout(0)
         opening = self._loop.create_task(self._open(accepted))
         self._opening.add(opening)
@@ -145,7 +136,7 @@ class Acceptor:
             accepted.close()
 
     def _refuse(self, accepted: socket.socket) -> None:
-        self._refused.inc()
+        self._counters.refused.inc()
         with accepted, suppress(OSError):
             accepted.settimeout(0)
             accepted.send(_BUSY)
@@ -154,9 +145,9 @@ class Acceptor:
     def _make_room(self, error: OSError) -> None:
         """Have fewer descriptors in use, and accept again a little later."""
         closed = 0
-        while closed < _CLOSED_AT_ONCE and self._connections.close_idle():
+        while closed < _CLOSED_AT_ONCE and self._connections.idle.close_longest():
             closed += 1
-            self._closed.inc()
+            self._counters.closed_idle.inc()
         if not closed:
             self._release_spare()
             with suppress(OSError):

@@ -13,6 +13,7 @@ from metering.server.api.error_responses import response_to_failure
 from metering.server.api.errors import RequestRefusedError, ServerBusyError
 from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
+from metering.server.api.paths import Paths
 from metering.server.api.requests import HttpRequest, HttpResponse, has_body
 from metering.server.api.routes import Route
 from metering.server.api.service import Service
@@ -24,8 +25,12 @@ from metering.server.http.answering import Answering
 from metering.server.http.bodies import BODY_BYTES_MAX, Bodies
 from metering.server.http.heads import Heads
 from metering.server.http.positions import PositionWaits
-from metering.server.http.receiving import AsgiReceive, AsgiScope, AsgiSend
-from metering.server.http.routing import Paths, path_within
+from metering.server.http.receiving import (
+    AsgiReceive,
+    AsgiScope,
+    AsgiSend,
+    path_within,
+)
 from metering.server.http.sending import Sending
 from metering.server.http.strangers import (
     STRANGERS_PER_SECOND,

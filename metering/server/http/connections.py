@@ -17,6 +17,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from metering.server.api.errors import BodyUnreadableError
 from metering.server.http.head_parts import HeadParts
+from metering.server.http.idleness import Idle, Wasted
 from metering.server.http.receiving import (
     BYTES_PER_SECOND_MIN,
     AsgiApplication,
@@ -32,8 +33,6 @@ CONNECTIONS_MAX = 1_000
 _READ_BYTES = 32 << 10
 # A head that comes in more parts than networks make of it waits for each of the others.
 _HEAD_READS_AT_ONCE, _HEAD_READ_SECONDS = 8, 1.0
-# How often, in the time that a client has, it is looked whose is over.
-_SWEEPS = 8
 # What is parsed until a part of a body comes of it: a parser keeps the trailers.
 _BESIDE_BODY_MAX = 256 << 10
 # A client that sends a body which was refused learns why when it has sent it.
@@ -53,25 +52,28 @@ class Connections:
         patience_seconds: how long a client may take to send a whole head, after it
             connected or its last request was answered.
         connections_max: how many may be open.
+        wasted: counts those that end before their first request.
 
     Attributes:
         open: by the address of the client.
-        idle: since when those that wait for a head do, the longest waiting first.
+        idle: those that wait for a head.
         lingering: how many only wait until a client has sent what was refused.
         are_ending: whether the server takes no more.
     """
 
-    def __init__(self, patience_seconds: float, connections_max: int) -> None:
+    def __init__(
+        self, patience_seconds: float, connections_max: int, wasted: Wasted
+    ) -> None:
         self.patience_seconds = patience_seconds
         self.connections_max = connections_max
         self.open: dict[PeerAddress, BoundedConnection] = {}
-        self.idle: dict[BoundedConnection, float] = {}
+        self.idle = Idle(patience_seconds)
+        self.wasted = wasted
         self.lingering = 0
         self.are_ending = False
         # What is read is parsed, or copied, before anything else is read.
         self.buffer = memoryview(bytearray(_READ_BYTES))
         self._slowed: list[BoundedConnection] = []
-        self._is_sweeping = False
 
     def protocol(self, **keywords: object) -> "BoundedConnection":
         """Make the protocol of a connection, of what uvicorn gives to its own."""
@@ -82,33 +84,6 @@ class Connections:
         self.are_ending = True
         for connection in list(self.open.values()):
             connection.end_lingering()
-
-    def close_idle(self) -> bool:
-        """Close the connection that has waited longest for a head, if any waits."""
-        longest = next(iter(self.idle), None)
-        if longest is None:
-            return False
-        longest.abort()
-        return True
-
-    def wait_for_head(self, connection: "BoundedConnection") -> None:
-        """Hang up on a connection that sends no head in time."""
-        loop = asyncio.get_running_loop()
-        self.idle.pop(connection, None)
-        self.idle[connection] = loop.time()
-        if not self._is_sweeping:
-            self._is_sweeping = True
-            loop.call_later(self.patience_seconds / _SWEEPS, self._sweep)
-
-    def _sweep(self) -> None:
-        """Hang up on those that have waited too long: a timer for each costs more."""
-        loop = asyncio.get_running_loop()
-        latest = loop.time() - self.patience_seconds
-        for connection in [each for each, since in self.idle.items() if since < latest]:
-            connection.abort()
-        self._is_sweeping = bool(self.idle)
-        if self._is_sweeping:
-            loop.call_later(self.patience_seconds / _SWEEPS, self._sweep)
 
     def slow_down(self, connection: "BoundedConnection") -> None:
         """Read on from a connection a little later, at the same time as from others."""
@@ -162,6 +137,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
         self._peer: PeerAddress | None = None
         # Those that were begun and have not ended; one more may have been parsed.
         self._requests, self._may_be_ahead = 0, False
+        self._has_begun = False
         self._is_body_due = self._takes_body = False
         self._beside_body = 0
         self._waiting_bytes = bytearray()  # Read, and not parsed yet.
@@ -186,7 +162,9 @@ class BoundedConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._connections.idle.pop(self, None)
+        self._connections.idle.discard(self)
+        if not self._has_begun:
+            self._connections.wasted.count()
         self.resume_writing()
         if self._lingering_bytes is not None:
             self._lingering_bytes = None
@@ -238,8 +216,9 @@ class BoundedConnection(asyncio.BufferedProtocol):
 
     def begin(self, scope: AsgiScope) -> None:
         """Take the head of a request for complete."""
-        self._connections.idle.pop(self, None)
+        self._connections.idle.discard(self)
         self._requests += 1
+        self._has_begun = True
         headers = dict(scope["headers"])
         is_sized = headers.get(b"content-length", b"0").strip(b"0") == b""
         self._is_body_due = b"transfer-encoding" in headers or not is_sized
@@ -269,7 +248,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Hang up at once: to close waits until the client has read what is sent."""
-        self._connections.idle.pop(self, None)
+        self._connections.idle.discard(self)
         self._transport.abort()
 
     def pause_for_inner(self) -> None:
@@ -319,7 +298,7 @@ class BoundedConnection(asyncio.BufferedProtocol):
     def _wait(self) -> None:
         self._head.restart()
         self._head_reads = 0
-        self._connections.wait_for_head(self)
+        self._connections.idle.add(self)
 
     def _wait_for_next(self) -> None:
         if not self._requests and not self.is_closing():

@@ -1,8 +1,10 @@
 """Receiving: a request's head and body, read from an ASGI server within bounds."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import unquote
 
 from metering.server.api.errors import BodyTooLargeError, BodyTooSlowError
 from metering.server.api.requests import BodyLimits
@@ -16,10 +18,26 @@ AsgiApplication = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
 
 BYTES_PER_SECOND_MIN = 16 << 10
 """How fast a body has to come, after the first wait."""
+_ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
 
 
 class ClientGoneError(Exception):
     """The client hung up, and will not read a response."""
+
+
+def path_within(scope: AsgiScope) -> str:
+    """Return the path of a request below where the application is mounted.
+
+    A slash that came encoded stays so. It is part of an id, and a server that decodes it
+    would act at another path than its client named.
+    """
+    path: str = scope["path"]
+    raw: bytes = scope.get("raw_path") or b""
+    if _ENCODED_SLASH.search(raw):
+        path = unquote(_ENCODED_SLASH.sub(b"%252F", raw))
+    root: str = scope.get("root_path", "")
+    within = path.removeprefix(root)
+    return within if within.startswith("/") else path
 
 
 async def read_sent(

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from metering.server.http.bodies import BODY_BYTES_MAX
 from metering.server.http.connections import CONNECTIONS_MAX, Connections
 from metering.server.http.descriptors import connections_within
 from metering.server.http.heads import ANY_HOST, LOOPBACK_HOSTS
+from metering.server.http.idleness import Wasted
 
 _GRACE_SECONDS = 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -101,7 +103,6 @@ def serve(
             is not known, or cannot be bound.
     """
     connections_max = connections_within(limits.connections_max, threads=THREADS)
-    connections = Connections(limits.patience_seconds, connections_max)
     use_system_pool()
     app = create_app(
         m,
@@ -110,9 +111,9 @@ def serve(
         body_bytes_max=limits.body_bytes_max,
         allow_hosts=bind.hosts,
     )
-    refused, closed = app.metrics.watch_connections(
-        are_open=lambda: len(connections.open)
-    )
+    counters = app.metrics.watch_connections(are_open=lambda: len(connections.open))
+    wasted = Wasted(counters.wasted, time.monotonic)
+    connections = Connections(limits.patience_seconds, connections_max, wasted)
     listener = _listener(bind)
     config = uvicorn.Config(
         connections.bounded(app),
@@ -148,8 +149,7 @@ def serve(
                 protocol=protocol,
                 must_stop=lambda: server.should_exit,
                 is_flooded=lambda: app.is_flooded,
-                refused=refused,
-                closed=closed,
+                counters=counters,
             )
 
         served = _serve(

@@ -2,8 +2,7 @@
 
 import gzip
 import json
-import socket
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
@@ -12,6 +11,7 @@ from metering.server.api.routes import Route
 from metering.server.grammar.dialects import dialect_at
 from metering.server.table import ROUTES
 from tests.server.running import FORM, Server
+from tests.server.sockets import connected, told
 from tests.server.usage import meter_form
 
 METERS = "/v1/billing/meters"
@@ -186,21 +186,16 @@ def test_a_body_without_a_length_is_bounded_as_well(server: Server) -> None:
     assert answered.status == 413
 
 
-def connected(server: Server) -> socket.socket:
-    address = urlsplit(server.url)
-    return socket.create_connection((address.hostname, address.port), 60)
-
-
-def told(server: Server, sent: bytes) -> bytes:
+def answered(server: Server, sent: bytes) -> bytes:
     """What is answered before the server hangs up."""
-    with connected(server) as connection:
+    with connected(server.url) as connection:
         connection.sendall(sent)
-        return connection.makefile("rb").read()
+        return told(connection)
 
 
 @pytest.mark.parametrize("head", [b"X: ", b"X: y\r\nX: ", b""])
 def test_a_head_without_end_is_hung_up_on(server: Server, head: bytes) -> None:
-    with connected(server) as connection:
+    with connected(server.url) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + head if head else b"GET /")
 
         # Far more than any buffer on the way: it ends because the other side ends it.
@@ -216,7 +211,7 @@ def test_a_head_that_is_too_large_is_refused_as_all_else_is(
 ) -> None:
     sent = b"GET /" + b"a" * (65 << 10) + end
 
-    head, _, body = told(server, sent).partition(b"\r\n\r\n")
+    head, _, body = answered(server, sent).partition(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"content-type: application/json" in head
@@ -231,7 +226,7 @@ def test_a_head_that_is_too_large_is_refused_as_all_else_is(
 
 @pytest.mark.parametrize("sent", [b"what?\r\n\r\n", b"GET / HTTP/1.1\r\n:\r\n\r\n"])
 def test_what_is_no_http_is_refused_and_hung_up_on(server: Server, sent: bytes) -> None:
-    head, _, body = told(server, sent).partition(b"\r\n\r\n")
+    head, _, body = answered(server, sent).partition(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     # Of uvicorn, in plain text: the client does not speak what JSON is framed in.
@@ -247,7 +242,7 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server) -> None:
     )
 
     # More than the largest head, of whole heads.
-    answers = told(server, request * 400 + last)
+    answers = answered(server, request * 400 + last)
 
     assert answers.count(b"HTTP/1.1 200 OK") == 400
     assert answers.count(b"HTTP/1.1 404 ") == 1
@@ -258,7 +253,7 @@ def test_a_length_of_thousands_of_digits_is_too_large(server: Server) -> None:
     fields = b"Connection: close\r\nContent-Length: %s3\r\n" % (b"0" * 5_000)
     sent = b"POST /v1/billing/meters HTTP/1.1\r\nHost: localhost\r\n" + fields
 
-    head, _, _ = told(server, sent + b"\r\na=b").partition(b"\r\n\r\n")
+    head, _, _ = answered(server, sent + b"\r\na=b").partition(b"\r\n\r\n")
 
     assert head.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
 

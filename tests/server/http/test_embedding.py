@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 
 import metering
 from metering.server import create_app
-from metering.server.http.routing import Paths
+from metering.server.api.paths import Paths
 from tests.metering.usual_usage import create_meter
 from tests.server.in_process import served
 from tests.server.usage import event_form

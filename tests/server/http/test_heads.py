@@ -1,10 +1,7 @@
 """What a request's headers may be, and which hosts a server answers to."""
 
-import socket
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,6 +15,7 @@ from metering.server.http.app import create_app
 from metering.server.http.heads import Heads
 from metering.server.http.serving import Bind
 from tests.server.running import Server, running_server
+from tests.server.sockets import connected, told
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -162,14 +160,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def raw(server: Server, line: str, *headers: str) -> tuple[int, str]:
     """Send a head as it is written here; return the status, and all that came."""
-    address = urlsplit(server.url)
-    with closing(
-        socket.create_connection((str(address.hostname), address.port), timeout=60)
-    ) as connection:
-        head = "\r\n".join([line, *headers, "Connection: close", "", ""])
-        connection.sendall(head.encode("latin-1"))
-        with connection.makefile("rb") as came:
-            answer = came.read().decode("latin-1")
+    head = "\r\n".join([line, *headers, "Connection: close", "", ""])
+    with connected(server.url) as client:
+        client.sendall(head.encode("latin-1"))
+        answer = told(client).decode("latin-1")
     return int(answer.split(" ", 2)[1]), answer
 
 

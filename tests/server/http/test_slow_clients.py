@@ -2,16 +2,16 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from urllib.parse import urlsplit
 
 import pytest
 
 import metering
 from metering.server.http.serving import Bind, ServerLimits, serve
 from tests.processes import Child, said, warm_processes
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.server.sockets import connected, told
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -49,30 +49,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 
 
 @pytest.fixture
-def address(server: tuple[str, str]) -> tuple[str, int]:
-    parts = urlsplit(server[0])
-    return str(parts.hostname), int(parts.port or 0)
+def url(server: tuple[str, str]) -> str:
+    return server[0]
 
 
 @pytest.fixture
 def keyed_head(server: tuple[str, str]) -> bytes:
     return HEAD + f"Authorization: Bearer {server[1]}\r\n".encode()
-
-
-@contextmanager
-def connected(address: tuple[str, int]) -> Iterator[socket.socket]:
-    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as client:
-        yield client
-
-
-def answer(client: socket.socket, end: bytes | None = None) -> bytes:
-    """What comes until the server hangs up, or up to an end."""
-    received = bytearray()
-    while part := client.recv(1 << 16):
-        received += part
-        if end is not None and received.endswith(end):
-            break
-    return bytes(received)
 
 
 def is_hung_up_on(client: socket.socket) -> bool:
@@ -87,13 +70,11 @@ def is_hung_up_on(client: socket.socket) -> bool:
 @pytest.mark.parametrize(
     "sent", [b"", b"\r\n", b"POST /v1", HEAD], ids=["nothing", "blank", "line", "head"]
 )
-def test_a_head_that_stalls_is_hung_up_on(
-    address: tuple[str, int], sent: bytes
-) -> None:
-    with connected(address) as client:
+def test_a_head_that_stalls_is_hung_up_on(url: str, sent: bytes) -> None:
+    with connected(url) as client:
         client.sendall(sent)
 
-        assert answer(client) == b""
+        assert told(client) == b""
 
 
 @pytest.mark.parametrize("part", [b"", b"event_name=to"], ids=["nothing", "a part"])
@@ -103,12 +84,12 @@ def test_a_head_that_stalls_is_hung_up_on(
     ids=["sized", "chunked"],
 )
 def test_a_body_that_stalls_is_answered_and_the_connection_closed(
-    address: tuple[str, int], keyed_head: bytes, framing: bytes, part: bytes
+    url: str, keyed_head: bytes, framing: bytes, part: bytes
 ) -> None:
-    with connected(address) as client:
+    with connected(url) as client:
         client.sendall(keyed_head + framing % part)
 
-        head, body = answer(client).split(b"\r\n\r\n")
+        head, body = told(client).split(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"stripe-should-retry: true" in head
@@ -121,15 +102,15 @@ def test_a_body_that_stalls_is_answered_and_the_connection_closed(
     ids=["trailers", "a trailer", "an extension"],
 )
 def test_what_is_beside_a_body_has_a_bound(
-    address: tuple[str, int], keyed_head: bytes, begin: bytes, more: bytes
+    url: str, keyed_head: bytes, begin: bytes, more: bytes
 ) -> None:
-    with connected(address) as client:
+    with connected(url) as client:
         client.sendall(keyed_head + b"Transfer-Encoding: chunked\r\n\r\n" + begin)
         # It is refused before all of it is sent.
         with suppress(ConnectionError):
             client.sendall(more * ((512 << 10) // len(more)))
 
-        assert answer(client, b"}}").startswith(b"HTTP/1.1 400 ")
+        assert told(client, b"}}").startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(
@@ -141,39 +122,39 @@ def test_what_is_beside_a_body_has_a_bound(
     "key", [b"", b"Authorization: Bearer sk_test_unknown\r\n"], ids=["none", "unknown"]
 )
 def test_a_body_of_a_stranger_is_refused_before_any_of_it_came(
-    address: tuple[str, int], key: bytes, framing: bytes
+    url: str, key: bytes, framing: bytes
 ) -> None:
-    with connected(address) as client:
+    with connected(url) as client:
         client.sendall(HEAD + key + framing)
 
-        head, _ = answer(client).split(b"\r\n\r\n")
+        head, _ = told(client).split(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 401 ")
     assert b"connection: close" in head
 
 
 def test_a_connection_serves_many_requests_until_it_is_idle(
-    address: tuple[str, int],
+    url: str,
 ) -> None:
-    with connected(address) as client:
+    with connected(url) as client:
         for _ in range(3):
             client.sendall(HEALTH)
-            assert answer(client, b"}").startswith(b"HTTP/1.1 200 ")
+            assert told(client, b"}").startswith(b"HTTP/1.1 200 ")
 
-        assert answer(client) == b""
+        assert told(client) == b""
 
 
 @pytest.mark.parametrize("sent", [b"\r\n", HEAD], ids=["blank", "head"])
 def test_a_connection_that_goes_on_without_a_head_is_hung_up_on(
-    address: tuple[str, int], sent: bytes
+    url: str, sent: bytes
 ) -> None:
-    with connected(address) as client:
+    with connected(url) as client:
         client.sendall(HEALTH)
-        assert answer(client, b"}").startswith(b"HTTP/1.1 200 ")
+        assert told(client, b"}").startswith(b"HTTP/1.1 200 ")
 
         client.sendall(sent)
 
-        assert answer(client) == b""
+        assert told(client) == b""
 
 
 @pytest.mark.parametrize(
@@ -188,11 +169,11 @@ def test_a_connection_that_goes_on_without_a_head_is_hung_up_on(
     ids=["head", "body", "body that was refused"],
 )
 def test_what_comes_byte_by_byte_has_no_more_time(
-    address: tuple[str, int], keyed_head: bytes, sent: bytes, answered: bytes
+    url: str, keyed_head: bytes, sent: bytes, answered: bytes
 ) -> None:
-    with connected(address) as client:
+    with connected(url) as client:
         client.sendall(keyed_head + sent)
         if answered:
-            assert answer(client, b"}}").startswith(answered)
+            assert told(client, b"}}").startswith(answered)
 
         eventually(lambda: is_hung_up_on(client))

@@ -1,15 +1,9 @@
-"""Routing: what is served at a path, which may have one name in braces."""
+"""Paths: what is served at each, which may have one name in braces."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
-from urllib.parse import unquote
-
-from metering.server.http.receiving import AsgiScope
 
 Served = TypeVar("Served")
-
-_ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
 
 
 class Paths(Generic[Served]):
@@ -50,18 +44,3 @@ class Paths(Generic[Served]):
             if found is not None:
                 return found, {self._names[key]: segments[at]}
         return None, {}
-
-
-def path_within(scope: AsgiScope) -> str:
-    """Return the path of a request below where the application is mounted.
-
-    A slash that came encoded stays so. It is part of an id, and a server that decodes it
-    would act at another path than its client named.
-    """
-    path: str = scope["path"]
-    raw: bytes = scope.get("raw_path") or b""
-    if _ENCODED_SLASH.search(raw):
-        path = unquote(_ENCODED_SLASH.sub(b"%252F", raw))
-    root: str = scope.get("root_path", "")
-    within = path.removeprefix(root)
-    return within if within.startswith("/") else path
