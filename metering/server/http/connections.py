@@ -279,14 +279,13 @@ class BoundedConnection(asyncio.BufferedProtocol):
             not self._is_body_due
             or connections.are_ending
             or connections.lingering >= _LINGERING_MAX
-            or not self._transport.can_write_eof()
+            or not self._ends_response()
         ):
             self._transport.close()
             return
         connections.lingering += 1
         self._lingering_bytes = len(self._waiting_bytes)
         self._waiting_bytes.clear()
-        self._transport.write_eof()
         self._wait()
         self._regulate()
 
@@ -294,6 +293,14 @@ class BoundedConnection(asyncio.BufferedProtocol):
         """Hang up, where the response has been sent and only the client sends."""
         if self._lingering_bytes is not None:
             self.abort()
+
+    def _ends_response(self) -> bool:
+        """Send the client that no more comes, unless it has gone."""
+        try:
+            self._transport.write_eof()
+        except (OSError, NotImplementedError):
+            return False
+        return True
 
     def _wait(self) -> None:
         self._head.restart()
