@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -222,6 +223,27 @@ def test_a_head_that_is_too_large_is_refused_as_all_else_is(
             "message": "The request's head, or its trailer, is too large.",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [(b"0\r\n", b"a:b\r\n"), (b"0\r\nX: ", b"a"), (b"1;x=", b"a")],
+    ids=["trailers", "a trailer", "an extension"],
+)
+def test_what_is_beside_a_body_has_a_bound(
+    server: Server, begin: bytes, more: bytes
+) -> None:
+    head = f"POST {METERS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n"
+    with connected(server.url) as client:
+        client.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + begin)
+        # It is refused before all of it is sent.
+        with suppress(ConnectionError):
+            client.sendall(more * ((512 << 10) // len(more)))
+
+        refused = told(client, b"}}")
+
+    assert refused.startswith(b"HTTP/1.1 400 ")
+    assert b"trailer, is too large" in refused
 
 
 @pytest.mark.parametrize("sent", [b"what?\r\n\r\n", b"GET / HTTP/1.1\r\n:\r\n\r\n"])

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import pytest
@@ -94,23 +93,6 @@ def test_a_body_that_stalls_is_answered_and_the_connection_closed(
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"stripe-should-retry: true" in head
     assert b"did not come to its end" in body
-
-
-@pytest.mark.parametrize(
-    ("begin", "more"),
-    [(b"0\r\n", b"a:b\r\n"), (b"0\r\nX: ", b"a"), (b"1;x=", b"a")],
-    ids=["trailers", "a trailer", "an extension"],
-)
-def test_what_is_beside_a_body_has_a_bound(
-    url: str, keyed_head: bytes, begin: bytes, more: bytes
-) -> None:
-    with connected(url) as client:
-        client.sendall(keyed_head + b"Transfer-Encoding: chunked\r\n\r\n" + begin)
-        # It is refused before all of it is sent.
-        with suppress(ConnectionError):
-            client.sendall(more * ((512 << 10) // len(more)))
-
-        assert told(client, b"}}").startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(
