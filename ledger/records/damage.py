@@ -22,6 +22,7 @@ from ledger.errors import StoreDamagedError
 from ledger.records.deliveries import ATTEMPTS, DELIVERIES
 from ledger.records.keys import KEYS
 from ledger.records.outbox_tables import webhook_delivery, webhook_event
+from ledger.records.problems import RowPlace, part_is_missing
 from ledger.records.refusals import ERRORS, REPORTS
 from ledger.records.sessions import SESSIONS
 from ledger.records.tables import metadata
@@ -71,14 +72,11 @@ def damage(connection: Connection) -> Iterator[str]:
 def _of_table(connection: Connection, table: Table) -> Iterator[str]:
     missing = missing_parts(connection, table)
     for part in missing:
-        name = "itself" if part == "table" else f"its {part}"
-        yield f"The table {table.name} lacks {name}; {CURE}"
+        yield part_is_missing(table.name, part, CURE)
     if missing or table in _NOT_READ_HERE:
         return
     for key, column, reason in damaged_values(connection, table):
-        named = ", ".join(f"{name} = {value!r:.60}" for name, value in key.items())
-        row = f"In the table {table.name}, row {named}"
-        yield f"{row}, column {column}: {reason}; {CURE}"
+        yield RowPlace(table.name, key).problem(reason, CURE, column)
 
 
 def _unreadable(connection: Connection, form: RowFormat[Any]) -> Iterator[str]:
@@ -86,7 +84,7 @@ def _unreadable(connection: Connection, form: RowFormat[Any]) -> Iterator[str]:
         try:
             form.read(row)
         except StoreDamagedError as error:
-            yield f"In the {error.place}: {error.reason}; {CURE}"
+            yield f"In {error.place}: {error.reason}; {CURE}"
 
 
 def _without_event(connection: Connection) -> Iterator[str]:
@@ -95,7 +93,7 @@ def _without_event(connection: Connection) -> Iterator[str]:
     known = select(webhook_event.c.event_id)
     missing = except_(named, known)
     for event_id in connection.execute(missing).scalars():
-        yield f"In the table webhook_event, row event_id = {event_id!r:.60} is missing; {CURE}"
+        yield _event(event_id).missing(CURE)
 
 
 def _of_another_body(connection: Connection) -> Iterator[str]:
@@ -107,5 +105,8 @@ def _of_another_body(connection: Connection) -> Iterator[str]:
         except msgspec.MsgspecError:
             found = None
         if found != event_id:
-            place = f"table webhook_event, row event_id = {event_id!r:.60}"
-            yield f"In the {place}, column body: it is of another event; {CURE}"
+            yield _event(event_id).problem("it is of another event", CURE, "body")
+
+
+def _event(event_id: str) -> RowPlace:
+    return RowPlace(webhook_event.name, {"event_id": event_id})

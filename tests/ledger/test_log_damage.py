@@ -258,7 +258,7 @@ def test_a_table_of_meters_that_was_edited_is_reported_and_rebuilt(
 
         assert len(problems) == 2
         for problem in problems:
-            assert problem.startswith("In the table meter, row meter_id = ")
+            assert problem.startswith("In table meter, row meter_id = ")
             assert problem.endswith(
                 ", column formula: 'count' is stored, the log says 'sum'; run"
                 " `metering rebuild`"

@@ -11,8 +11,9 @@ from typing import Any
 from ledger.entries import Commit, Head
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.instants import LogTime
+from ledger.records.problems import RowPlace
 from metering.errors import shown
-from metering.upkeep.verification.tables import CURE, Tables
+from metering.upkeep.verification.tables import CURE, Tables, differing
 from projections.alerts.credit_crossings import missed_falls
 from projections.alerts.pending import PendingUsage
 from projections.alerts.queries import Fired
@@ -48,8 +49,8 @@ class _StoredCheckpoint:
     """The row of a checkpoint, which need be neither there nor of its types."""
 
     def __init__(self, table: str, before: AlertsBefore) -> None:
-        self.table = table
-        self.place = f"In the table {table}, row checkpoint_id = {CHECKPOINT_ID}"
+        self._table = table
+        self._place = RowPlace(table, {"checkpoint_id": CHECKPOINT_ID})
         self._rows = before.checkpoints[table]
         found = [row[1:] for row in self._rows if row[0] == CHECKPOINT_ID]
         self.values: Sequence[Any] | None = found[0] if found else None
@@ -66,38 +67,44 @@ class _StoredCheckpoint:
         """
         for row in self._rows:
             if row[0] != CHECKPOINT_ID:
-                key = f"row checkpoint_id = {shown(row[0])}"
-                yield f"In the table {self.table}, {key} follows from nothing; {CURE}"
+                key = {"checkpoint_id": row[0]}
+                yield RowPlace(self._table, key).unfounded(CURE)
         if self.values is None:
             if beginning is not None:
-                yield f"{self.place} is missing; {CURE}"
+                yield self._place.missing(CURE)
         elif beginning is None:
-            yield f"{self.place} follows from nothing in the log; {CURE}"
+            yield self._place.unfounded(CURE)
         elif self.position is None:
-            yield f"{self.place}: {shown(tuple(self.values))} is stored; {CURE}"
+            yield self._place.problem(f"{shown(tuple(self.values))} is stored", CURE)
         elif not ends_there or self.position < beginning:
-            yield (
-                f"{self.place}, column position: {self.position} is stored, and no"
-                f" commit from position {beginning} on ends there; {CURE}"
+            yield self._of_position(
+                f"no commit from position {beginning} on ends there"
             )
 
     def hides(
         self, missed: Sequence[UsageAlertTriggered | CreditAlertTriggered]
     ) -> Iterator[str]:
         """Yield what has not triggered up to the checkpoint."""
-        stored = f"{self.place}, column position: {self.position} is stored"
         for fact in missed[:_TRIGGERS_NAMED]:
             at = (
                 fact.event_position
                 if isinstance(fact, UsageAlertTriggered)
                 else fact.cause_position
             )
-            yield (
-                f"{stored}, and alert {fact.alert_id} has not triggered for customer"
-                f" {fact.customer} at position {at}; {CURE}"
+            yield self._of_position(
+                f"alert {fact.alert_id} has not triggered for customer"
+                f" {fact.customer} at position {at}"
             )
         if (more := len(missed) - _TRIGGERS_NAMED) > 0:
-            yield f"{stored}, and {more} more triggers are missing; {CURE}"
+            yield self._of_position(f"{more} more triggers are missing")
+
+    def differs(self, column: str, stored: object, right: object) -> str:
+        """Say that a column is not what the log says."""
+        return self._place.problem(differing(stored, right), CURE, column)
+
+    def _of_position(self, reason: str) -> str:
+        stored = f"{self.position} is stored, and {reason}"
+        return self._place.problem(stored, CURE, "position")
 
 
 class AlertsOnUsage:
@@ -190,10 +197,7 @@ class AlertsOnCredits:
             return
         recorded_at = self._stored.values[1]
         if self._recorded_at is not None and recorded_at != self._recorded_at:
-            yield (
-                f"{self._stored.place}, column recorded_at: {recorded_at} is stored, the"
-                f" log says {self._recorded_at}; {CURE}"
-            )
+            yield self._stored.differs("recorded_at", recorded_at, self._recorded_at)
         elif self._recorded_at is not None and beginning is not None:
             reached = Occurrence(recorded_at, self._stored.position)
             yield from self._stored.hides(list(missed_falls(seen, reached)))

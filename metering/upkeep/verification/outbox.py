@@ -8,10 +8,12 @@ from itertools import chain, islice
 
 from ledger.commits import read_head
 from ledger.errors import LogDamagedError, StoreDamagedError
+from ledger.records.damage import CURE as RESTORE
 from ledger.records.outbox import Outbox, OutgoingEvent
-from metering.errors import shown
+from ledger.records.outbox_tables import webhook_delivery, webhook_outbox
+from ledger.records.problems import RowPlace
 from metering.store.engine import Engine
-from metering.upkeep.verification.tables import CURE
+from metering.upkeep.verification.tables import CURE, differing
 from metering.webhooks.restoring import events_kept
 from projections.webhooks.queries import Past
 
@@ -53,12 +55,11 @@ def _of_deliveries(
             if each.position <= cursors.get(to, 0):
                 found = there.get((to, each.position, each.number))
                 if found is None:
-                    yield (
-                        f"In the table webhook_delivery, the delivery of"
-                        f" {each.event_id} to {to} is missing; {CURE}"
-                    )
+                    yield _delivery(to, each).missing(CURE)
                 elif found != each.event_id:
-                    yield _of_another_event(to, each, found)
+                    differs = differing(found, each.event_id)
+                    place = _delivery(to, each)
+                    yield place.problem(differs, RESTORE, "event_id")
 
 
 def _of_cursors(
@@ -66,28 +67,21 @@ def _of_cursors(
 ) -> Iterator[str]:
     reached = outbox.reached()
     for endpoint_id in sorted(endpoint_ids - cursors.keys()):
-        yield f"{_place(endpoint_id)} is missing; {CURE}"
+        yield _cursor(endpoint_id).missing(CURE)
     for endpoint_id, cursor in sorted(cursors.items()):
         least = reached.get(endpoint_id, 0)
         if endpoint_id not in endpoint_ids:
-            yield f"{_place(endpoint_id)} follows from nothing in the log; {CURE}"
+            yield _cursor(endpoint_id).unfounded(CURE)
         elif not least <= cursor <= end:
-            yield (
-                f"{_place(endpoint_id)}, column position: {cursor} is stored; its"
-                f" deliveries go up to {least}, and the log to {end}; {CURE}"
-            )
+            reason = f"its deliveries go up to {least}, and the log to {end}"
+            differs = f"{cursor} is stored; {reason}"
+            yield _cursor(endpoint_id).problem(differs, CURE, "position")
 
 
-def _of_another_event(endpoint_id: str, event: OutgoingEvent, found: str) -> str:
-    key = (
-        f"endpoint_id = {shown(endpoint_id)}, position = {event.position},"
-        f" number = {event.number}"
-    )
-    return (
-        f"In the table webhook_delivery, row {key}, column event_id: {shown(found)} is"
-        f" stored, the log says {shown(event.event_id)}; restore it from a backup"
-    )
+def _delivery(endpoint_id: str, event: OutgoingEvent) -> RowPlace:
+    key = {"endpoint_id": endpoint_id, "position": event.position}
+    return RowPlace(webhook_delivery.name, {**key, "number": event.number})
 
 
-def _place(endpoint_id: str) -> str:
-    return f"In the table webhook_outbox, row endpoint_id = {shown(endpoint_id)}"
+def _cursor(endpoint_id: str) -> RowPlace:
+    return RowPlace(webhook_outbox.name, {"endpoint_id": endpoint_id})

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from ledger.entries import Commit
 from ledger.facts.instants import LogTime
 from ledger.reading import facts_of
+from ledger.records.problems import RowPlace, part_is_missing
 from metering.errors import shown
 from projections.alerts.queries import AlertQueries
 from projections.kernels.meters import MeterDefinition
@@ -70,25 +71,23 @@ class Tables:
 def _sentences(found: TableDifferences) -> Iterator[str]:
     table = found.table
     for part in found.missing_parts:
-        of_it = "" if part == "table" else f" of the table {table}"
-        name = f"table {table}" if part == "table" else part
-        yield f"The {name}{of_it} is missing; {CURE}"
+        yield part_is_missing(table, part, CURE)
     for row in found.rows:
-        yield from _sentences_of_row(table, row)
+        yield from _sentences_of_row(RowPlace(table, row.key), row)
     more = found.row_count - len(found.rows)
     if more:
-        yield f"{more} more rows of the table {table} are not what the log says; {CURE}"
+        yield f"{more} more rows of table {table} are not what the log says; {CURE}"
 
 
-def _sentences_of_row(table: str, row: RowDifference) -> Iterator[str]:
-    key = ", ".join(f"{name} = {shown(value)}" for name, value in row.key.items())
-    place = f"the table {table}, row {key}"
+def _sentences_of_row(place: RowPlace, row: RowDifference) -> Iterator[str]:
     if row.is_extra:
-        yield f"In {place} follows from nothing in the log; {CURE}"
+        yield place.unfounded(CURE)
     elif row.is_missing:
-        yield f"In {place} is missing; {CURE}"
+        yield place.missing(CURE)
     for name, (stored, right) in row.columns.items():
-        yield (
-            f"In {place}, column {name}: {shown(stored)} is stored, the log says"
-            f" {shown(right)}; {CURE}"
-        )
+        yield place.problem(differing(stored, right), CURE, name)
+
+
+def differing(stored: object, right: object) -> str:
+    """Say what is stored, and what the log says."""
+    return f"{shown(stored)} is stored, the log says {shown(right)}"

@@ -47,7 +47,7 @@ def test_a_checkpoint_that_was_moved_ahead_is_found_and_a_rebuild_finds_what_it_
     assert triggered(store) == []
     (problem,) = store.verify().problems
     assert problem == (
-        "In the table alert_checkpoint, row checkpoint_id = 1, column position: 4 is"
+        "In table alert_checkpoint, row checkpoint_id = 1, column position: 4 is"
         f" stored, and alert {alert.id} has not triggered for customer cus_1 at position"
         f" {reaching}; run `metering rebuild`"
     )

@@ -87,9 +87,10 @@ def named(statement: str) -> str:
     """How a problem begins that names what a statement changed."""
     place = re.search(r"(?:UPDATE|FROM) (\w+) .*WHERE position = (\d+)", statement)
     assert place is not None
-    row = f"In the table {place[1]}, row position = {place[2]}"
-    column = re.search(r"SET (\w+) =", statement)
-    return f"{row} is missing" if column is None else f"{row}, column {column[1]}: "
+    table, key = f"In table {place[1]}", f"position = {place[2]}"
+    if (column := re.search(r"SET (\w+) =", statement)) is not None:
+        return f"{table}, row {key}, column {column[1]}: "
+    return f"{table}, the row with {key} is missing"
 
 
 @pytest.mark.parametrize("statement", TAMPERING)
@@ -156,9 +157,7 @@ def test_what_was_changed_is_found_while_others_record(
         found = {store.verify().problems for _ in range(20)}
 
     ((problem,),) = found
-    assert (
-        f"the table {statement.split()[1 if 'UPDATE' in statement else 2]}," in problem
-    )
+    assert f"table {statement.split()[1 if 'UPDATE' in statement else 2]}," in problem
 
 
 @pytest.mark.dialect

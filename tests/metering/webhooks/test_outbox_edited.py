@@ -52,7 +52,10 @@ def test_a_cursor_that_was_moved_ahead_is_found_and_what_it_left_out_is_sent(
     assert sent(receiver) == ["before", "after"]
 
     (problem,) = store.verify().problems
-    assert f"to {endpoint.id} is missing; run `metering rebuild`" in problem
+    assert problem == (
+        f"In table webhook_delivery, the row with endpoint_id = '{endpoint.id}',"
+        " position = 3, number = 0 is missing; run `metering rebuild`"
+    )
     store.rebuild()
     assert store.verify().ok
     store.deliver()
@@ -84,9 +87,15 @@ def test_a_cursor_that_was_moved_back_sends_nothing_twice(
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        ("DELETE FROM webhook_outbox", "In the table webhook_outbox, row endpoint_id"),
-        ("DELETE FROM webhook_delivery", "In the table webhook_delivery, the delivery"),
-        ("DELETE FROM webhook_event", "In the table webhook_event, row event_id"),
+        (
+            "DELETE FROM webhook_outbox",
+            "In table webhook_outbox, the row with endpoint_id",
+        ),
+        (
+            "DELETE FROM webhook_delivery",
+            "In table webhook_delivery, the row with endpoint_id",
+        ),
+        ("DELETE FROM webhook_event", "In table webhook_event, the row with event_id"),
         (
             "UPDATE webhook_outbox SET position = 99",
             "column position: 99 is stored; its deliveries go up to 2, and the log to 2",
@@ -125,7 +134,7 @@ def test_a_url_that_was_edited_is_found_and_made_what_it_was(
     create_meter(store)
     store.deliver()
 
-    assert problem.startswith("In the table webhook_endpoint, row position = 1, column")
+    assert problem.startswith("In table webhook_endpoint, row position = 1, column")
     assert "/wrong' is stored, the log says" in problem
     assert store.webhook_endpoints.retrieve(endpoint.id).url == f"{receiver.url}/right"
     assert not receiver.at("/wrong")
