@@ -11,10 +11,12 @@ keeps its mode, which may be meant.
 Source: https://man7.org/linux/man-pages/man2/fsync.2.html
 """
 
+import fcntl
 import os
 import sqlite3
 import stat
 from contextlib import closing, suppress
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,7 +30,8 @@ def make_directory(directory: Path) -> None:
     Raises:
         OSError: one of them cannot be made, or brought to disk.
     """
-    absent = [each for each in (directory, *directory.parents) if not each.exists()]
+    upwards = (directory, *directory.parents)
+    absent = [*takewhile(lambda each: not each.exists(), upwards)]
     for each in reversed(absent):
         with suppress(FileExistsError):
             each.mkdir(_DIRECTORY)
@@ -96,11 +99,13 @@ def make_database(path: Path, like: Path) -> None:
 def exposed_mode(path: Path) -> int | None:
     """Return the mode of a file that every user can read; None for any other.
 
-    Whether the directories above its own let them pass is not looked at.
+    They can where each directory above it lets them pass.
     """
     with suppress(OSError):
-        mode = path.stat().st_mode
-        if mode & stat.S_IROTH and path.parent.stat().st_mode & stat.S_IXOTH:
+        mode, above = path.stat().st_mode, path.resolve().parents
+        if mode & stat.S_IROTH and all(
+            each.stat().st_mode & stat.S_IXOTH for each in above
+        ):
             return stat.S_IMODE(mode)
     return None
 
@@ -108,6 +113,15 @@ def exposed_mode(path: Path) -> int | None:
 def _is_shared(directory: Path) -> bool:
     mode = directory.stat().st_mode
     return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)
+
+
+def take_lock(descriptor: int) -> bool:
+    """Take the lock of a file, and return whether it was free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_directory(directory: Path) -> None:

@@ -31,7 +31,7 @@ from ledger.database.connections import (
     store_error,
     translated,
 )
-from ledger.database.directories import make_database, open_private
+from ledger.database.directories import make_database, open_private, take_lock
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.turns import Turn, Turns
 from ledger.errors import (
@@ -211,7 +211,7 @@ class SQLiteDatabase:
             try:
                 file = open_private(self._sealing_path, os.O_RDWR)
                 held.callback(os.close, file)
-                is_ours = _is_locked(file)
+                is_ours = take_lock(file)
             except OSError as error:
                 reason = f"its sealing lock cannot be taken: {error}"
                 raise StoreUnavailableError(self.address, reason) from error
@@ -373,15 +373,6 @@ class _naming_holder(translated):  # noqa: N801  # as what it derives from
             held = f"{busy.reason}; process {holder.process} began to write"
             reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
             raise StoreBusyError(self._address, reason) from busy
-
-
-def _is_locked(file: int) -> bool:
-    """Take the lock of a file, and return whether it was free."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

@@ -10,7 +10,6 @@ first event is written to it.
 """
 
 import errno
-import fcntl
 import os
 import secrets
 import zlib
@@ -22,7 +21,7 @@ from weakref import WeakSet
 
 import msgspec
 
-from ledger.database.directories import open_private, sync_directory
+from ledger.database.directories import open_private, sync_directory, take_lock
 from ledger.errors import StoreFullError, StoreUnavailableError
 from metering.recording.events import HeldEvent
 
@@ -88,7 +87,7 @@ class SpoolFile:
                 flags = os.O_RDWR | os.O_EXCL | os.O_APPEND
                 file = cls(path, open_private(nameless, flags))
                 try:
-                    if not _is_locked(
+                    if not take_lock(
                         file._descriptor
                     ):  # another took it for a dead one's
                         file.close()
@@ -118,7 +117,7 @@ class SpoolFile:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        if _is_locked(descriptor) and _is_still(path, descriptor):
+        if take_lock(descriptor) and _is_still(path, descriptor):
             return cls(path, descriptor)
         os.close(descriptor)
         return None
@@ -256,15 +255,6 @@ def _checked(line: bytes) -> bytes:
         reason = "its checksum differs"
         raise msgspec.DecodeError(reason)
     return content
-
-
-def _is_locked(descriptor: int) -> bool:
-    """Lock a file unless another process has, and return whether this one did."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

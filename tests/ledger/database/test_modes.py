@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from typer.testing import CliRunner
@@ -141,29 +142,37 @@ def test_a_directory_of_any_name_holds_a_store(tmp_path: Path, name: str) -> Non
     assert found(tmp_path)[0] == tmp_path / name
 
 
-def test_a_store_that_every_user_can_read_is_complained_of(tmp_path: Path) -> None:
-    def complaints() -> str:
-        return (
-            CliRunner().invoke(app, ["verify", "--store", str(tmp_path / "s")]).stderr
-        )
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that every user comes to, unlike those of pytest."""
+    with TemporaryDirectory(dir="/tmp") as made:  # as it is everywhere
+        Path(made).chmod(0o755)
+        yield Path(made)
 
-    metering.connect(tmp_path / "s").close()
+
+def test_a_store_that_every_user_can_read_is_complained_of(public: Path) -> None:
+    above, store = public / "above", public / "above" / "store"
+
+    def complaints() -> str:
+        return CliRunner().invoke(app, ["verify", "--store", str(store)]).stderr
+
+    metering.connect(store).close()
     assert complaints() == ""
 
-    (tmp_path / "s" / "log.db").chmod(0o644)
+    (store / "log.db").chmod(0o644)
+    store.chmod(0o755)
     # Nobody else comes so far.
     assert complaints() == ""
 
-    (tmp_path / "s").chmod(0o755)
+    above.chmod(0o755)
     assert "log.db, as its mode is 0644" in complaints()
 
 
 def test_a_secret_key_that_every_user_can_read_is_complained_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, public: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metering.connect(tmp_path / "s").close()
-    (tmp_path / "keys").mkdir(0o755)
-    key = tmp_path / "keys" / "metering"
+    key = public / "metering"
     key.write_text("ab" * 32)
     key.chmod(0o644)
     monkeypatch.setenv("METERING_SECRET_KEY", str(key))
