@@ -1,9 +1,9 @@
 """Secret keys: what a deployment knows, and its store does not hold.
 
-What must be readable, such as the secrets of webhooks, is encrypted under such a key, and
-what must not be changed beside the log has a keyed digest. From each key one is derived
-for either purpose, so that what is made for the one says nothing of the other. The first
-key is in use; the others still decrypt and verify, so that a key can be replaced.
+What must be readable, such as the secrets of webhooks, is encrypted under such a key. The
+key of each cipher, and the name of a key, are derived from it, so that neither says
+anything of it. The first key is in use; the others still decrypt, so that a key can be
+replaced.
 
 A ciphertext is bound to the place of its row: moved to another row, it is damaged.
 Sources: AES-GCM, NIST SP 800-38D, with a random nonce, good for 2^32 ciphertexts a key;
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _MARK = "enc1:"
-_ENCRYPTION, _DIGEST, _NAME = b"metering encryption", b"metering digest", b"metering id"
+_ENCRYPTION, _NAME = b"metering encryption", b"metering id"
 
 
 class SecretKeys:
@@ -106,32 +106,6 @@ class SecretKeys:
     def is_current(self, stored: str) -> bool:
         """Whether a stored secret is as `encrypt` would store it now."""
         return key_name_of(stored) == (self._names[0] if self else None)
-
-    def digest(self, content: bytes) -> str:
-        """Return a digest that only holders of the key in use can make.
-
-        Raises:
-            SecretKeyMissingError: there is no key.
-        """
-        if not self:
-            raise SecretKeyMissingError("a keyed digest", None)
-        return f"{self._names[0]}:{self._digest(self._names[0], content).hex()}"
-
-    def is_digest(self, digest: str, content: bytes) -> bool:
-        """Whether `digest` returned this for the content, under one of the keys.
-
-        Raises:
-            SecretKeyMissingError: it is under a key that is not here.
-        """
-        name, _, found = digest.partition(":")
-        if name not in self._keys:
-            raise SecretKeyMissingError("a keyed digest", name, self._names)
-        expected = self._digest(name, content).hex()
-        return hmac.compare_digest(found.encode(), expected.encode())
-
-    def _digest(self, name: str, content: bytes) -> bytes:
-        key = _derived(self._keys[name], _DIGEST)
-        return hmac.digest(key, content, hashlib.sha256)
 
 
 def key_name_of(stored: str) -> str | None:

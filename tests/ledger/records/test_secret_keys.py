@@ -89,19 +89,6 @@ def test_a_ciphertext_that_was_moved_is_damaged(place: tuple[str, ...]) -> None:
         keys.decrypt(keys.encrypt(SECRET, PLACE), place, WHAT)
 
 
-def test_a_digest_is_that_of_its_key_and_content() -> None:
-    old, both = SecretKeys([OLD]), SecretKeys([NEW, OLD])
-    digest = old.digest(b"a key")
-
-    assert both.is_digest(digest, b"a key")
-    assert not both.is_digest(digest, b"another")
-    assert both.digest(b"a key") != digest
-    with pytest.raises(SecretKeyMissingError):
-        SecretKeys([NEW]).is_digest(digest, b"a key")
-    with pytest.raises(SecretKeyMissingError):
-        SecretKeys().digest(b"a key")
-
-
 def test_keys_are_not_shown() -> None:
     key = secrets.token_bytes(32)
 
