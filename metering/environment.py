@@ -88,6 +88,12 @@ def clock_skew_max_of(variables: Mapping[str, str]) -> timedelta | None:
     return _seconds(variables, CLOCK_SKEW_MAX)
 
 
+def secret_key_file_of(variables: Mapping[str, str]) -> Path | None:
+    """Return the file in which an environment has its secret keys, if it is in one."""
+    given = variables.get(SECRET_KEY, "").strip()
+    return Path(given) if given.startswith("/") else None
+
+
 def secret_keys_of(variables: Mapping[str, str]) -> SecretKeys:
     """Return the secret keys of an environment, none where it names none.
 
@@ -98,18 +104,17 @@ def secret_keys_of(variables: Mapping[str, str]) -> SecretKeys:
         InvalidRequestError: the file cannot be read, or what is there are no keys.
         EncryptionMissingError: there is a key, and what encrypts is not installed.
     """
-    given = variables.get(SECRET_KEY, "").strip()
-    if given.startswith("/"):
+    given, path = variables.get(SECRET_KEY, ""), secret_key_file_of(variables)
+    if path is not None:
         try:
-            with Path(given).open(encoding="ascii") as file:
-                text = file.read(_LONGEST_KEY_FILE)
+            with path.open(encoding="ascii") as file:
+                given = file.read(_LONGEST_KEY_FILE)
         except (OSError, ValueError) as error:
             # Its path is not shown either: a key may begin as one does.
             reason = getattr(error, "strerror", None) or "it is no text"
             raise _invalid_key(f"its file cannot be read: {reason}") from None
-        if not text.strip():
+        if not given.strip():
             raise _invalid_key("its file is empty")
-        given = text
     words = given.replace(",", " ").split()
     for number, each in enumerate(words, 1):
         if not _KEY.fullmatch(each):

@@ -24,7 +24,7 @@ from metering.cli.screens.text import counted, number, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.connection import LONGEST_POLL, POLL
-from metering.environment import SECRET_KEY
+from metering.environment import secret_key_file_of
 
 _MILLISECOND = timedelta(milliseconds=1)
 _SECONDS_BETWEEN_LINES = 1.0
@@ -74,9 +74,8 @@ def worker(
 def complain_of_readers(target: StoreTarget) -> None:
     """Say it where every user of the machine can read a store, or what decrypts it."""
     files = [] if "://" in target.store else [Path(target.store) / LOG_FILE]
-    key = os.environ.get(SECRET_KEY, "").strip()
-    if key.startswith("/"):
-        files.append(Path(key))
+    if (keys := secret_key_file_of(os.environ)) is not None:
+        files.append(keys)
     for file in files:
         if (mode := exposed_mode(file)) is not None:
             complain(
