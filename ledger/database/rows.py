@@ -52,8 +52,7 @@ def decoded(column: Column[Any], codec: Codec, stored: Any) -> Any:
     try:
         return codec.decode(stored)
     except _UNREADABLE as error:
-        place = f"table {column.table.name}, column {column.name}"
-        raise StoreDamagedError(place, str(error)) from error
+        raise damaged_value(column, str(error)) from error
 
 
 class RowsByKey(dict[KeyT, ValueT]):
@@ -90,9 +89,23 @@ def without_null(row: Row[Any], *columns: Column[Any]) -> Row[Any]:
     if None in tuple(row):
         for column, value in zip(columns, row, strict=True):
             if value is None:
-                place = f"table {column.table.name}, column {column.name}"
-                raise StoreDamagedError(place, "it is NULL")
+                raise damaged_value(column, "it is NULL")
     return row
+
+
+def damaged_value(
+    column: Column[Any], reason: str, key: Mapping[str, object] = MappingProxyType({})
+) -> StoreDamagedError:
+    """Return the error of a value that no release writes.
+
+    Args:
+        column: holds it.
+        reason: what is wrong with it.
+        key: what identifies its row, by column, as far as that is known.
+    """
+    row = ", ".join(f"{name} = {value!r}" for name, value in key.items())
+    places = f"table {column.table.name}", f"row {row}", f"column {column.name}"
+    return StoreDamagedError(", ".join(places if key else places[::2]), reason)
 
 
 def missing_row(table: Table, key: object) -> StoreDamagedError:
@@ -156,12 +169,9 @@ class RowFormat(Generic[ValueT]):
         return self._kind(**dict(zip(self._names, values, strict=True)))
 
     def _damaged(self, row: Row[Any], name: str, reason: str) -> StoreDamagedError:
-        key = [
-            f"{each.name} = {row[self._columns.index(each.name)]!r}"
-            for each in self.table.primary_key
-        ]
-        place = f"table {self.table.name}, row {', '.join(key)}, column {name}"
-        return StoreDamagedError(place, reason)
+        primary = self.table.primary_key
+        key = {each.name: row[self._columns.index(each.name)] for each in primary}
+        return damaged_value(self.table.c[name], reason, key)
 
     def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
         """Return a row with every column in the table's order.

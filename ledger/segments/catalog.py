@@ -5,9 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from ledger.database.rows import without_null
+from ledger.database.rows import damaged_value, without_null
 from ledger.entries import CommitKind
-from ledger.errors import StoreDamagedError
 from ledger.schema import log_commit, log_head, log_sealing, log_segment
 from ledger.segments.entry import Segment
 
@@ -90,8 +89,8 @@ def _segment(row: Row[Any]) -> Segment:
     without_null(row, *log_segment.columns)
     if not 0 <= row.facts_position <= row.up_to:
         # Or no append would ever seem to have been checked against the latest meters.
-        place = f"table log_segment, row after = {row.after}, column facts_position"
-        raise StoreDamagedError(place, f"it is {row.facts_position}")
+        column, key = log_segment.c.facts_position, {"after": row.after}
+        raise damaged_value(column, f"it is {row.facts_position}", key)
     return Segment(
         name=row.name,
         after=row.after,

@@ -189,19 +189,16 @@ class AlertQueries:
         }
 
     def triggers(
-        self,
-        alert_id: str | None = None,
-        customer: str | None = None,
-        page: Page | None = None,
+        self, alert_id: str | None, customer: str | None, page: Page
     ) -> list[Trigger]:
         """Return triggers of one alert or all, of one customer or all, in log order.
 
         Args:
             alert_id: of the alert; None is every one.
             customer: for whom; None is everybody.
-            page: which of them; None is all.
+            page: which of them.
         """
-        page, found = page or Page(), list[Trigger]()
+        found = list[Trigger]()
         for table, form in _TRIGGERS:
             wanted = select(table)
             if alert_id is not None:
@@ -209,7 +206,7 @@ class AlertQueries:
             if customer is not None:
                 wanted = wanted.where(table.c.customer == customer)
             rows = page.read(self.connection, table, wanted)
-            found += [trigger_of(row, form.read(row)) for row in rows]
+            found += [trigger_of(table, row, form.read(row)) for row in rows]
         return page.within(sorted(found, key=lambda each: each.position))
 
     def checkpoint(self) -> int | None:

@@ -23,8 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from ledger.database.rows import Codec, RowFormat, enum_codec
-from ledger.errors import StoreDamagedError
+from ledger.database.rows import Codec, RowFormat, damaged_value, enum_codec
 from ledger.facts.alerts import (
     AlertStatus,
     CreditAlertTriggered,
@@ -176,10 +175,11 @@ def alert_row(made: AlertDefinition) -> dict[str, Any]:
     return USAGE_ALERTS.named(made)
 
 
-def trigger_of(row: Row[Any], fact: TriggerFact) -> Trigger:
-    """Return the trigger of a row, given its fact."""
+def trigger_of(table: Table, row: Row[Any], fact: TriggerFact) -> Trigger:
+    """Return the trigger of a row of a table, given its fact."""
     if row.recorded_at is None:
-        raise StoreDamagedError("column recorded_at of a trigger", "it is NULL")
+        key = {"position": row.position}
+        raise damaged_value(table.c.recorded_at, "it is NULL", key)
     return Trigger(
         position=row.position,
         recorded_at=row.recorded_at,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Table, select
 from ledger.commits import commit_holding, commits_at, log_time
 from ledger.database.bulk import is_among
 from ledger.database.keysets import MergedPositions, PositionColumn
-from ledger.errors import StoreDamagedError
+from ledger.database.rows import damaged_value
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -190,10 +190,8 @@ def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
         for row in connection.execute(select(table).where(is_there)):
             for column, value in zip(table.columns, row, strict=True):
                 if value is None and not column.nullable:
-                    place = f"table {table.name}, row position = {row.position}"
-                    raise StoreDamagedError(
-                        f"{place}, column {column.name}", "it is NULL"
-                    )
+                    key = {"position": row.position}
+                    raise damaged_value(column, "it is NULL", key)
             yield row.position, row.recorded_at, fact_of(row)
 
     return _FactSource(PositionColumn(table.c.position), read)

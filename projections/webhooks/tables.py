@@ -24,8 +24,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.bulk import insert_rows
-from ledger.database.rows import RowFormat, enum_codec, packed_codec
-from ledger.errors import StoreDamagedError
+from ledger.database.rows import RowFormat, damaged_value, enum_codec, packed_codec
 from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
 from ledger.facts.credits import (
     CreditGrantExpired,
@@ -115,8 +114,8 @@ def change_of(row: Row[Any]) -> RecordedFact:
     try:
         (fact,) = decode_facts(row.fact)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        place = f"table resource_change, row position = {row.position}, column fact"
-        raise StoreDamagedError(place, str(error)) from error
+        key = {"position": row.position}
+        raise damaged_value(resource_change.c.fact, str(error), key) from error
     return row.position, row.recorded_at, fact
 
 
