@@ -178,17 +178,15 @@ class Outbox:
         """
         cursors = self._lock_cursors()
         # The endpoint may be deleted, or another worker have been faster.
-        added = self._add_absent(
-            events,
-            lambda to, event: cursors.get(to, event.position) < event.position,
-            now,
+        wanted = self._absent(
+            events, lambda to, event: cursors.get(to, event.position) < event.position
         )
         self.connection.execute(
             update(webhook_outbox)
             .where(_outbox.position < up_to)
             .values(position=up_to)
         )
-        return added
+        return self._add(wanted, now)
 
     def add_missing(self, events: Sequence[OutgoingEvent], now: int) -> int:
         """Add the deliveries that are not there, and return how many.
@@ -198,10 +196,11 @@ class Outbox:
         """
         known = self._lock_cursors()
         self._add_events(events, now)
-        added = self._add_absent(events, lambda to, _: to in known, now)
-        if added:
+        wanted = self._absent(events, lambda to, _: to in known)
+        self._add_deliveries(wanted, now)
+        if wanted:
             Deliveries(self.connection).take_up_attempts([e.event_id for e in events])
-        return added
+        return len(wanted)
 
     def keys_at(self, positions: Sequence[int]) -> dict[tuple[str, int, int], str]:
         """Return the deliveries at some positions: their keys, with the events' ids."""
@@ -326,30 +325,33 @@ class Outbox:
         last = self.connection.execute(wanted).scalar()
         return _APART if last is None else int(last) + 1
 
-    def _add_absent(
+    def _absent(
         self,
         events: Sequence[OutgoingEvent],
         is_wanted: Callable[[str, OutgoingEvent], bool],
-        now: int,
-    ) -> int:
-        """Add the wanted deliveries, but for those that a cursor has moved back before."""
+    ) -> list[tuple[str, OutgoingEvent]]:
+        """Return the wanted deliveries that are not there.
+
+        They are where a cursor has moved back.
+        """
         there = self.keys_at([each.position for each in events])
-        return self._add(
-            [
-                (to, event)
-                for event in events
-                for to in event.endpoint_ids
-                if is_wanted(to, event)
-                and (to, event.position, event.number) not in there
-            ],
-            now,
-        )
+        return [
+            (to, event)
+            for event in events
+            for to in event.endpoint_ids
+            if is_wanted(to, event) and (to, event.position, event.number) not in there
+        ]
 
     def _add(self, wanted: Sequence[tuple[str, OutgoingEvent]], now: int) -> int:
         self._add_events([event for _, event in wanted], now)
+        self._add_deliveries(wanted, now)
+        return len(wanted)
+
+    def _add_deliveries(
+        self, wanted: Sequence[tuple[str, OutgoingEvent]], now: int
+    ) -> None:
         rows = [_delivery_row(*each, now) for each in wanted]
         insert_rows(self.connection, webhook_delivery, rows)
-        return len(wanted)
 
     def _add_events(self, events: Iterable[OutgoingEvent], now: int) -> None:
         """Add the events that are not there."""
