@@ -15,7 +15,7 @@ from ledger.database.settings import (
     DatabaseSettings,
 )
 from ledger.places import open_place
-from metering.arguments.clock import Clock, SystemClock
+from metering.arguments.clock import Clock, SystemClock, is_system_clock
 from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked
 from metering.arguments.strings import check_path
@@ -205,7 +205,7 @@ def connect(  # noqa: PLR0913  # settings have names
             sql_memory=sql_memory,
             secret_keys=secret_keys,
             # A clock that was given, of whatever kind, is its caller's affair.
-            clock_skew_max=clock_skew_max if type(clock) is SystemClock else None,
+            clock_skew_max=clock_skew_max if is_system_clock(clock) else None,
         ),
         identifier_retention=identifier_retention,
     )

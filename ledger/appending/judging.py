@@ -28,10 +28,11 @@ from ledger.errors import ClockSkewError
 
 ANY_TIME = -(1 << 61)
 """A time before every other, in microseconds since 1970 UTC."""
+CLOCKS_DIFFER_BY = timedelta(minutes=1)
+"""By how much a clock may be ahead of the real time and be right, judged or not."""
 _LONGEST = 1 << 60
-# By how much a clock may be ahead of the real time and be right, judged or not.
-_CLOCKS_DIFFER = 60_000_000
 _MICROSECOND = timedelta(microseconds=1)
+_CLOCKS_DIFFER = CLOCKS_DIFFER_BY // _MICROSECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Linux counts the time in which the machine sleeps on another clock than the others.
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -25,6 +25,11 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+def is_system_clock(clock: Clock) -> bool:
+    """Whether a clock is this machine's; any other is an affair of who gives it."""
+    return type(clock) is SystemClock
+
+
 def system_time() -> int:
     """Return the time of this machine, microseconds since 1970 UTC."""
     return microseconds(SystemClock().now())

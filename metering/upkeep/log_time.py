@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ledger.appending.judging import CLOCKS_DIFFER_BY
 from ledger.appending.time_repairs import TimeView, WrongTime
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.credits import CreditGrantLapsed, CreditsApplied, CreditsReinstated
@@ -16,9 +17,9 @@ from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact
 from metering.arguments.clock import (
     MICROSECOND,
-    SystemClock,
     at_microseconds,
     at_or_none,
+    is_system_clock,
     system_time,
 )
 from metering.arguments.strings import check_word
@@ -26,8 +27,6 @@ from metering.arguments.times import Time, instant
 from metering.bodies import ResourceObject
 from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
-
-_CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 
 class TimeRepair(ResourceObject, frozen=True, kw_only=True):
@@ -144,22 +143,20 @@ def problems_of_time(engine: Engine) -> list[str]:
     return [problem]
 
 
-def time_ahead(engine: Engine) -> timedelta:
+def time_ahead(engine: Engine, view: TimeView) -> timedelta:
     """Return how far the log's time is ahead of the real time; zero where clocks differ."""
-    with engine.log.time_repairs.reading() as view:
-        real = _latest_real_time(engine, view)
-        ahead = MICROSECOND * (view.head().recorded_at - real)
+    ahead = MICROSECOND * (view.head().recorded_at - _latest_real_time(engine, view))
     return ahead if ahead > _skew_max(engine) else timedelta(0)
 
 
 def _skew_max(engine: Engine) -> timedelta:
     """Return how far the log's time may be ahead until that is a problem."""
     limit = engine.settings.clock_skew_max
-    return _CLOCKS_DIFFER_BY if limit is None else limit
+    return CLOCKS_DIFFER_BY if limit is None else limit
 
 
 def _look(
-    view: TimeView, real: int, differ_by: timedelta = _CLOCKS_DIFFER_BY
+    view: TimeView, real: int, differ_by: timedelta = CLOCKS_DIFFER_BY
 ) -> WrongTime:
     """Return what was recorded later than the real time, if by more than clocks differ."""
     head = view.head()
@@ -177,18 +174,17 @@ def _real_time(engine: Engine, view: TimeView) -> int:
     Else it is that of the database's server, or of this machine. In microseconds since
     1970 UTC.
     """
-    if not isinstance(engine.clock, SystemClock):
-        return engine.now()
-    server = view.server_time()
-    return engine.now() if server is None else server
+    return _machine_time(view) if is_system_clock(engine.clock) else engine.now()
 
 
 def _latest_real_time(engine: Engine, view: TimeView) -> int:
     """Return the real time; an injected clock may be ahead of it, but not behind."""
+    return max(_machine_time(view), _real_time(engine, view))
+
+
+def _machine_time(view: TimeView) -> int:
     server = view.server_time()
-    real = system_time() if server is None else server
-    is_injected = not isinstance(engine.clock, SystemClock)
-    return max(real, engine.now()) if is_injected else real
+    return system_time() if server is None else server
 
 
 def _check(

@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from ledger.appending.time_repairs import TimeView
 from ledger.background import LoopState
+from ledger.commits import read_head
 from ledger.records.deliveries import Deliveries
 from metering.arguments.clock import at_or_none
 from metering.bodies import ResourceObject
@@ -85,18 +87,21 @@ class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
 
 def status_of(engine: Engine) -> StoreStatus:
     """Return the status of a store; see `Metering.status`."""
+    # Taken in before, and so up to the snapshot's position, but for the newest.
     event_count = engine.log.count_events()
     with engine.log.read() as connection:
+        head = read_head(connection)
         evaluated = AlertQueries(connection).checkpoint()
         pending, since = Deliveries(connection).backlog()
+        ahead = time_ahead(engine, TimeView(connection, engine.log.history))
     return StoreStatus(
-        position=engine.log.head().position,
+        position=head.position,
         event_count=event_count,
         evaluated_position=evaluated,
         pending_deliveries=pending,
         pending_since=at_or_none(since),
-        ahead_seconds=int(time_ahead(engine).total_seconds()),
-        sealed_position=engine.log.sealed.position,
+        ahead_seconds=int(ahead.total_seconds()),
+        sealed_position=head.sealed_position,
         loops=loops_of(engine),
     )
 
