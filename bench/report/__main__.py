@@ -110,7 +110,7 @@ def judge(target: Target, records: Sequence[Record]) -> tuple[bool, str, str] | 
         return None
     if target.against:
         ratio = project.rate / peers[0].rate
-        return ratio >= target.bound, _times(ratio), f"at least {target.bound:g}x"
+        return ratio >= target.bound, _times(ratio), f"at least {target.bound:.3g}x"
     value, written = getattr(project, target.figure), _written_as(target.figure)
     return value <= target.bound, written(value), f"at most {written(target.bound)}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bench.report.targets import BARE_INSERT, ONE_THREAD, Target
+from bench.report.targets import BARE_INSERT, IMPORTS, ONE_THREAD, Target
 
 IN_BATCHES: Final = "the same events in batches"
 ON_THE_HOUR: Final = "a summary that ends on the hour"
@@ -21,6 +21,9 @@ SQL: Final = "everyday: sql over single creates"
 TASKS: Final = "everyday: 64 tasks create"
 RECORDER: Final = "everyday: a recorder"
 DURING_INGEST: Final = "everyday: creates while another process ingests"
+START_IMPORT: Final = "everyday: import metering, processor time"
+START_EVENT: Final = "everyday: a process, one event, one summary, processor time"
+START_COMMAND: Final = "everyday: metering meters list, processor time"
 PAGES: Final = (
     "events of a customer",
     "credit transactions",
@@ -84,6 +87,9 @@ def _everyday() -> Iterator[Target]:
         yield Target(group, 30, sentence, figure="worst_turns")
         sentence = "Together they reach 0.25 of a bare table's rate"
         yield Target(group, 0.25, sentence, against=BARE_TABLE)
+    for group, times in ((START_IMPORT, 1.3), (START_EVENT, 1.3), (START_COMMAND, 1.8)):
+        sentence = f"It takes at most {times:g} times what those imports do"
+        yield Target(group, 1 / times, sentence, against=IMPORTS)
     sentence = "64 threads create at least 6 times what one does"
     yield Target(threads_group("SQLite"), 6, sentence, against=ONE_THREAD)
     sentence = "64 tasks create at least 0.9 of what 64 threads do"

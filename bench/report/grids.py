@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 _INDENT: Final = "    "
+_WIDEST: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,8 @@ class Grid:
     def drawn(self, console: Console) -> RenderableType:
         """Return what fits a terminal."""
         table = self._table()
-        needed = Measurement.get(console, console.options, table).maximum
+        unbounded = console.options.update(max_width=_WIDEST)
+        needed = Measurement.get(console, unbounded, table).maximum
         if needed <= console.width:
             return table
         return self._paragraphs(console.width)
@@ -65,7 +67,7 @@ class Grid:
             lines += [
                 fill(first, width, initial_indent="  ", subsequent_indent=_INDENT),
                 fill(
-                    ", ".join(told),
+                    "; ".join(told),
                     width,
                     initial_indent=_INDENT,
                     subsequent_indent=_INDENT,

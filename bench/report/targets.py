@@ -28,6 +28,7 @@ EMPTY_LOG: Final = "this project, empty log"
 TRANSACTION_AN_INVOICE: Final = "rows, a database transaction an invoice"
 CREDIT_ROWS: Final = "rows of grants, summed"
 OWN_INGEST: Final = "the library's own ingest, from a file"
+IMPORTS: Final = "import sqlalchemy, pyarrow, numpy"
 NOT_METERED: Final = "the same backend, not metered"
 BARE_STARLETTE: Final = "bare Starlette route, only parses"
 
@@ -62,7 +63,7 @@ class Role(enum.Enum):
 
 def role_of(name: str) -> Role:
     """Return what the contestant of a name is."""
-    if name == LIMIT:
+    if name in {LIMIT, IMPORTS}:
         return Role.LIMIT
     is_project = name in {PROJECT, AFTER_HISTORY, TWO_WORKERS}
     return Role.PROJECT if is_project else Role.PEER
