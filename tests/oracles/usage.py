@@ -249,10 +249,11 @@ def windows(span: Span, grouping: str) -> list[Span]:
     return found
 
 
-def parse_value(text: str) -> Decimal | None:
+def parse_value(text: str, *, integer_digits: int = 18) -> Decimal | None:
     """Read `-?digits[.digits][e[+-]digits]`; None if it is, or holds, anything else.
 
-    At most 18 digits before the point and 12 after, zeros that change nothing aside.
+    At most so many digits before the point, 18 where an event is recorded, and 12 after;
+    zeros that change nothing aside.
     """
     mantissa, mark, power = text.removeprefix("-").replace("E", "e").partition("e")
     whole, point, fraction = mantissa.partition(".")
@@ -267,6 +268,6 @@ def parse_value(text: str) -> Decimal | None:
     after = len(digits) - before
     if digits == "":
         return Decimal(0)
-    if before > 18 or after > 12:
+    if before > integer_digits or after > 12:
         return None
     return Decimal((text[0] == "-", tuple(int(each) for each in digits), -after))

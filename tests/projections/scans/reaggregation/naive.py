@@ -131,7 +131,10 @@ def is_number_wanted(meter: Meter) -> bool:
 
 
 def number_of(meter: Meter, event: Event) -> Decimal | None:
-    return event.value if meter.key is None else parse_value(event.payload[meter.key])
+    if meter.key is None:
+        return event.value
+    # As many as are stored: what lies in a payload was never checked as a value.
+    return parse_value(event.payload[meter.key], integer_digits=26)
 
 
 def aggregate(meter: Meter, events: list[Event]) -> Decimal:
