@@ -91,6 +91,10 @@ class DirectoryStore:
             raise SegmentMissingError(self.url, name)
         return str(self._path_of(name))
 
+    def address(self, name: str) -> str:
+        """Return the path by which other programs read a file."""
+        return self.path(name)
+
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent."""
         path = self._path_of(name)

@@ -117,6 +117,10 @@ class DatabaseStore:
         """There are no local files."""
         check_name(name)
 
+    def address(self, name: str) -> None:
+        """No other program can read a file."""
+        check_name(name)
+
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent."""
         with self._database.watch() as connection:

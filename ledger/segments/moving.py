@@ -78,6 +78,12 @@ class MovingStore:
             return None
         return self._target.path(name)
 
+    def address(self, name: str) -> str | None:
+        """Return by what other programs read a file; None where it is not there yet."""
+        if self._target.size(name) is None and self._origin.size(name) is not None:
+            return None
+        return self._target.address(name)
+
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent."""
         for store in (self._target, self._origin, self._target):

@@ -61,6 +61,11 @@ class ObjectStore:
         """There are no local files."""
         check_name(name)
 
+    def address(self, name: str) -> str:
+        """Return the URL by which other programs read an object."""
+        scheme, _, _ = self.url.partition("://")
+        return f"{scheme}://{self._path_of(name)}"
+
     def size(self, name: str) -> int | None:
         """Find how many bytes an object has; None where it is absent."""
         path = self._path_of(name)

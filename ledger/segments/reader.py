@@ -89,6 +89,16 @@ class SegmentReader:
         """
         return self._store.path(segment.name) is not None
 
+    def address(self, segment: Segment) -> str | None:
+        """Return the path or URL by which other programs read a segment's file.
+
+        None where it lies in the database, which they cannot read.
+
+        Raises:
+            SegmentMissingError: the file is not there.
+        """
+        return self._store.address(segment.name)
+
     def local_file(self, segment: Segment) -> LocalFile | None:
         """Find the file of a segment on this machine; None where it is elsewhere.
 

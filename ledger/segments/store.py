@@ -59,6 +59,16 @@ class SegmentStore(Protocol):
                 `open` does.
         """
 
+    def address(self, name: str) -> str | None:
+        """Return the path or URL by which other programs read a file.
+
+        None where the file lies in the database, which they cannot read.
+
+        Raises:
+            SegmentMissingError, SegmentDamagedError, SegmentStoreUnavailableError: as
+                `open` does.
+        """
+
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent.
 

@@ -33,11 +33,12 @@ QUANTITY = pa.decimal128(STORED_INTEGER_DIGITS + FRACTION_DIGITS, FRACTION_DIGIT
 _BYTES = 16
 _NOTHING = bytes(_BYTES)
 _GRAMMAR = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?", re.ASCII)
-_LONGEST_TEXT = 500
+LONGEST_TEXT = 500
+"""Of a number, in characters."""
 # Any sum of 2**63 quantities fits, and anything inexact raises; dropping zeros is exact.
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
 _SCALE = Decimal(1).scaleb(-FRACTION_DIGITS)
-_ALL_DIGITS = Context(prec=_LONGEST_TEXT)
+_ALL_DIGITS = Context(prec=LONGEST_TEXT)
 _ROUNDING = Context(
     prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Overflow]
 )
@@ -45,7 +46,7 @@ _ROUNDING = Context(
 
 def parse_number(text: str) -> Decimal | None:
     """Read a number of any size, or return None where the string breaks the grammar."""
-    if len(text) > _LONGEST_TEXT or _GRAMMAR.fullmatch(text) is None:
+    if len(text) > LONGEST_TEXT or _GRAMMAR.fullmatch(text) is None:
         return None
     return Decimal(text)
 

@@ -103,6 +103,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     deliver = awaited(Metering.deliver, is_heavy=True)
     seal = awaited(Metering.seal, is_heavy=True)
     reaggregate = awaited(Metering.reaggregate, is_heavy=True)
+    reaggregate_sql = awaited(Metering.reaggregate_sql, is_heavy=True)
     usage = awaited(Metering.usage, is_heavy=True)
     sql = awaited(Metering.sql, is_heavy=True)
     rebuild = awaited(Metering.rebuild, is_heavy=True)

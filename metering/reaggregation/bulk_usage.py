@@ -101,6 +101,67 @@ class BulkUsage:
         )
         return reaggregated(self._engine, request, executor, progress)
 
+    def reaggregate_sql(  # noqa: PLR0913, PLR0917  # the parts of one question, as `reaggregate` has them
+        self,
+        meters: str | Iterable[str] | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
+        window: WindowName | None = "day",
+        group_by: str | Iterable[str] = (),
+        timezone: str = "UTC",
+        as_of: Time | None = None,
+        *,
+        filters: Filters | None = None,
+        formula: FormulaName | None = None,
+        value_key: str | None = None,
+        customers: str | Iterable[str] | None = None,
+    ) -> str:
+        """Write `reaggregate` as SQL that needs nothing but DuckDB and the sealed files.
+
+        Whoever can read the files runs it, with their own DuckDB, and gets the same
+        table, where ``SET TimeZone = 'UTC'`` comes before. What is cancelled after it was
+        written still counts in it.
+
+        Args:
+            meters: as `reaggregate` has it, and so all others.
+            start_time: inclusive.
+            end_time: exclusive.
+            window: minute, hour, day, week, month or None.
+            group_by: payload keys.
+            timezone: of the windows.
+            as_of: no later than the last event that is sealed; None is now.
+            filters: payload keys with the strings that make an event count.
+            formula: in place of the meters' own.
+            value_key: in place of the meters' own.
+            customers: whose usage; None is everybody's.
+
+        Returns:
+            One SELECT. Where a sum needs more than 38 digits on its way, or a payload's
+            number has no place in them, it fails; it never gives another number.
+
+        Raises:
+            InvalidRequestError: an argument breaks a rule, or some of the events that
+                count lie in no file: `seal` brings them there.
+            SegmentStoreError: a segment cannot be found.
+        """
+        from metering.reaggregation.requests import Reaggregate
+        from metering.reaggregation.statements import statement
+
+        request = Reaggregate(
+            meters=meters,
+            start_time=start_time,
+            end_time=end_time,
+            window=window,
+            group_by=group_by,
+            timezone=timezone,
+            as_of=as_of,
+            filters=filters,
+            formula=formula,
+            value_key=value_key,
+            customers=customers,
+        )
+        return statement(self._engine, request)
+
     def usage(  # noqa: PLR0913, PLR0917  # the parts of one question, as `reaggregate` has them
         self,
         meters: str | Iterable[str] | None = None,

@@ -45,6 +45,14 @@ def reaggregated(
     progress: ScanProgress | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
+    question, recorded = question_asked(engine, request)
+    return reaggregate(question, recorded, executor, progress)
+
+
+def question_asked(
+    engine: Engine, request: Reaggregate
+) -> tuple[Question, RecordedEvents]:
+    """Return what a request asks, and the events that it asks about."""
     unit, zone = windows_asked_for(WindowName, request.window, request.timezone)
     recorded = engine.recorded(_position(engine, request.as_of))
     dimensions, filters = _dimensions(request.group_by or ()), _filters(request.filters)
@@ -73,7 +81,7 @@ def reaggregated(
         up_to=recorded.position,
         skips_too_large=checked_value(bool, request.skip_too_large, "skip_too_large"),
     )
-    return reaggregate(question, recorded, executor, progress)
+    return question, recorded
 
 
 def windows_asked_for(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
@@ -19,7 +19,7 @@ from metering.cli.interrupts import load_queries
 from metering.cli.options import FieldOption, given_pairs, option, option_time
 from metering.cli.screens.arrow_tables import check_output, give_rows, show_rows
 from metering.cli.screens.progress import progress_bar
-from metering.cli.screens.screen import show
+from metering.cli.screens.screen import print_text, show
 from metering.cli.screens.text import counted, quantities
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
@@ -57,6 +57,13 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
             help="Show what would change against how usage is summed up now, by customer.",
         ),
     ] = False,
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql",
+            help="Print SQL that gives the answer in any DuckDB, from the sealed files.",
+        ),
+    ] = False,
     limit: RowLimitOption = None,
     output: OutputOption = None,
     json: JsonOption = False,
@@ -72,12 +79,18 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
     if diff and skip_too_large:
         raise typer.BadParameter("--diff needs every sum; leave --skip-too-large out")
+    if sql and (diff or skip_too_large or output is not None or json):
+        raise typer.BadParameter(
+            "--sql prints text alone; leave --diff, --skip-too-large, --output and --json"
+            " out"
+        )
     filters = given_pairs(where, "--where")
     with saying_what_is_safe(_SAFE):
         load_queries()
         with target.open() as m:
-            ask = partial(
-                m.reaggregate,
+            table_of = partial(m.reaggregate, skip_too_large=skip_too_large)
+            ask: Callable[..., Any] = partial(
+                m.reaggregate_sql if sql else table_of,
                 meters=meter or None,
                 start_time=start,
                 end_time=end,
@@ -85,9 +98,11 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
                 group_by=by or (),
                 timezone=timezone,
                 filters=filters,
-                skip_too_large=skip_too_large,
             )
             trial = partial(ask, as_of=known, formula=formula, value_key=value_key)
+            if sql:
+                print_text(trial())
+                return
             table = _asked(trial, "Recomputing")
             if diff:
                 table = differences(_asked(ask, "Comparing"), table)

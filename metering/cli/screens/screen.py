@@ -146,6 +146,11 @@ def print_line(content: object) -> None:
     _print(ENCODER.encode(content))
 
 
+def print_text(text: str) -> None:
+    """Print text for other programs, line by line as it is."""
+    _print(text.encode())
+
+
 def _print(document: bytes) -> None:
     sys.stdout.buffer.write(document + b"\n")
     sys.stdout.flush()

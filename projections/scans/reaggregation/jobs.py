@@ -86,7 +86,7 @@ def partials_of(
     progress: ScanProgress | None,
 ) -> Iterator[pa.Table]:
     """Yield the partials of a question from all that was recorded; see `reaggregate`."""
-    segments = _concerned(question, recorded)
+    segments = segments_concerned(question, recorded)
     total = sum(segment.rows for segment in segments) + recorded.tail.num_rows
     done = 0
 
@@ -139,7 +139,9 @@ def _elsewhere(
             future.cancel()
 
 
-def _concerned(question: Question, recorded: RecordedEvents) -> tuple[Segment, ...]:
+def segments_concerned(
+    question: Question, recorded: RecordedEvents
+) -> tuple[Segment, ...]:
     """Return the segments that may hold events that count."""
     bounds = [bounds_of(question, measure) for measure in question.measures]
     if not bounds:

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,6 +49,25 @@ def test_usage_is_a_table(store: Path) -> None:
     ]  # fmt: skip
     assert [row.split()[1] for row in rows] == ["cus_0", "cus_0", "cus_1"]
     assert "2025-02-28 23:00:00" in rows[1]
+
+
+def test_sql_is_text_for_any_duckdb(store: Path) -> None:
+    with metering.connect(store) as m:
+        m.seal()
+    asked = ["--window", "month", "--by", "size", "--formula", "max"]
+
+    written = run("reaggregate", *asked, "--sql")
+    refused = run("reaggregate", "--sql", "--diff", "--formula", "max")
+
+    assert written.exit_code == 0
+    with duckdb.connect() as theirs, metering.connect(store) as m:
+        theirs.execute("SET TimeZone = 'UTC'")
+        found = theirs.sql(written.stdout).to_arrow_table()
+        assert found.equals(
+            m.reaggregate(window="month", group_by="size", formula="max")
+        )
+    assert found.num_rows == 8
+    assert "leave --diff" in refused.stderr
 
 
 def test_usage_is_exact_json(store: Path) -> None:
