@@ -11,9 +11,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -103,8 +105,25 @@ def use_memory() -> None:
     No test can lose what was written but not synced: processes are killed, machines are
     not. Whether a store syncs is a matter of its settings, which it checks itself.
     """
-    if PROFILE.is_on_disk or not os.path.isdir(_MEMORY):  # noqa: PTH112
-        return
-    if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
+    memory = _memory()
+    if memory is not None and not PROFILE.is_on_disk:
         # Processes that tests start find it in the environment.
-        os.environ["TMPDIR"] = tempfile.tempdir = _MEMORY
+        os.environ["TMPDIR"] = tempfile.tempdir = memory
+
+
+@contextmanager
+def memory_directory() -> Iterator[Path]:
+    """Make a directory in memory, where there is room, whatever the profile.
+
+    For what is tried thousands of times: it would wait for the disk, and nothing would
+    be learned.
+    """
+    with tempfile.TemporaryDirectory(prefix="metering-", dir=_memory()) as name:
+        yield Path(name)
+
+
+def _memory() -> str | None:
+    if not os.path.isdir(_MEMORY):  # noqa: PTH112
+        return None
+    has_room = shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN
+    return _MEMORY if has_room else None

@@ -24,6 +24,7 @@ from typing import NamedTuple, TextIO
 import metering
 from tests.faults.histories import History, Notes, Verdict, judged
 from tests.processes import Child, said
+from tests.profiles import memory_directory
 from tests.system_calls.interposer import Call, Deed, Interposer
 
 # What a system may answer to each of them.
@@ -58,7 +59,6 @@ CHANGES = (
 
 # Longer than a writer waits for its turn, and for the write lock.
 _LONGEST_SECONDS = 100.0
-_MEMORY = Path("/dev/shm")
 
 
 class Fault(NamedTuple):
@@ -150,11 +150,8 @@ class Attempts:
 
     @contextmanager
     def _copied(self) -> Iterator[Path]:
-        memory = _MEMORY if _MEMORY.is_dir() else None
-        with tempfile.TemporaryDirectory(prefix="metering-calls-", dir=memory) as name:
-            place = Path(name) / "disk"
-            shutil.copytree(self._original, place)
-            yield place
+        with memory_directory() as parent:
+            yield Path(shutil.copytree(self._original, parent / "disk"))
 
 
 def _answer(child: Child) -> Verdict | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import ForkServerContext
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -10,26 +9,26 @@ import pytest
 from tests.faults.calls.attempts import CHANGES, Attempts, faults
 from tests.faults.histories import HISTORIES, Verdict, deliveries_to
 from tests.figures import Figures
-from tests.profiles import budget, drawing, taken
+from tests.profiles import budget, drawing, memory_directory, taken
 from tests.webhook_receiver import running_receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 WEBHOOKS = "webhooks"
-FAULTS = 150
-KILLS = 120
+FAULTS = 120
+KILLS = 80
 FINDINGS_MAX = 3
-_LONG_EVERY = 4
+_LONG_EVERY = 10
 
 
-@pytest.fixture(params=taken([*HISTORIES, WEBHOOKS]))
+@pytest.fixture(scope="module", params=taken([*HISTORIES, WEBHOOKS]))
 def attempts(
-    request: pytest.FixtureRequest, interposed: ForkServerContext, tmp_path: Path
+    request: pytest.FixtureRequest, interposed: ForkServerContext
 ) -> Iterator[Attempts]:
     """Each history in turn, to be lived through again and again."""
     name: str = request.param
-    with running_receiver() as receiver:
+    with running_receiver() as receiver, memory_directory() as original:
         histories = HISTORIES | {WEBHOOKS: deliveries_to(receiver.url)}
-        yield Attempts(name, histories[name], interposed, tmp_path)
+        yield Attempts(name, histories[name], interposed, original)
 
 
 def test_a_system_call_that_fails_loses_and_doubles_nothing(

@@ -1,7 +1,7 @@
 """Own a store in which every table has rows, and everything that it answers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -208,9 +208,37 @@ COMMANDS: dict[str, Command] = {
     "answer": lambda store: store.internals.requests.answer(_request(), 200, b"{}"),
     "refuse": _refuse,
     "seal": lambda store: store.seal(),
-    "verify": lambda store: store.verify(),
 }
 """What is asked of a store, and done with it: each in turn, on one connection."""
+
+
+def problems_met(
+    target: str, checkpoint: metering.Checkpoint | None = None
+) -> tuple[str, ...]:
+    """Verify a store, and then do everything with it: no failure but a named one.
+
+    Returns:
+        What verification says, or why the store cannot be opened or verified.
+    """
+    problems: tuple[str, ...] | None = None
+    try:
+        with opened(target) as store:
+            problems = _problems_of(store, checkpoint)
+            for do in COMMANDS.values():
+                with suppress(metering.MeteringError):
+                    do(store)
+    except metering.MeteringError as error:
+        return (error.message,) if problems is None else problems
+    return problems
+
+
+def _problems_of(
+    store: metering.Metering, checkpoint: metering.Checkpoint | None
+) -> tuple[str, ...]:
+    try:
+        return store.verify(checkpoint=checkpoint).problems
+    except metering.MeteringError as error:
+        return (error.message,)
 
 
 def _request() -> Request:

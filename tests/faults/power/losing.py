@@ -1,7 +1,6 @@
 """Own the loss of power: every state that a recording may leave, checked by the product."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -20,12 +19,10 @@ from tests.faults.power.recording import (
     write_what_is_there,
 )
 from tests.processes import Child, said
-from tests.profiles import drawing
+from tests.profiles import drawing, memory_directory
 
-# On the disk, each state would wait for it, and nothing would be learned.
-_MEMORY = Path("/dev/shm")
 _SAID_EVERY = 5
-_LONG_EVERY = 5
+_LONG_EVERY = 10
 # Of contents and of names. The plain ones first, and of those the hardest.
 _FATES = (
     (Fate.LOST, Fate.LOST),
@@ -89,8 +86,8 @@ def lose_power(
         tries: how many states to check.
         changed: makes the product another one while it is recorded.
     """
-    with tempfile.TemporaryDirectory(dir=_memory()) as parent:
-        directory, recording = Path(parent) / "disk", Path(parent) / "recording"
+    with memory_directory() as parent:
+        directory, recording = parent / "disk", parent / "recording"
         directory.mkdir()
         _done(Child(processes, prepare, history, directory, recording), name)
         lived = recording.with_suffix(".lived")
@@ -238,7 +235,3 @@ def assert_complete(operations: Sequence[Operation], directory: Path) -> None:
     ] == []
     # Only what SQLite makes anew when it is opened may be changed unseen.
     assert all(path.endswith("-shm") for path in unseen), unseen
-
-
-def _memory() -> Path | None:
-    return _MEMORY if _MEMORY.is_dir() else None
