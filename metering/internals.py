@@ -9,7 +9,11 @@ from metering.errors import MeterEventInvalidError
 from metering.meters.meters import value_key_of
 from metering.store.engine import Engine
 from metering.stream.error_reports import RefusedEvent, add_refused
-from metering.stream.sessions import MeterEventSession, sessions_by_digest
+from metering.stream.sessions import (
+    MeterEventSession,
+    create_session,
+    sessions_by_digest,
+)
 from metering.usage.meter_events import (
     NewMeterEvent,
     Recorded,
@@ -41,6 +45,10 @@ class Internals:
     def keys_by_digest(self) -> Mapping[bytes, ApiKey]:
         """Return every API key of this mode by the SHA-256 of its secret."""
         return keys_by_digest(self._engine)
+
+    def create_session(self, key_id: str, secret: str) -> MeterEventSession:
+        """Create a session whose token follows from its id and the API key's secret."""
+        return create_session(self._engine, key_id, secret)
 
     def sessions_by_digest(
         self, digests: Sequence[bytes]

@@ -1,10 +1,12 @@
 """Sessions: tokens that open a server's stream of meter events, and nothing else.
 
-A token has 256 random bits; only its SHA-256 is stored. It opens the stream for 15
+A token is a code of the session's id under a secret of 256 random bits: that of the API key,
+or one that is forgotten. Only the token's SHA-256 is stored. It opens the stream for 15
 minutes, unless the API key that made it is revoked, in every process that serves the
 store. Source: https://docs.stripe.com/api/v2/billing/meter-event-session
 """
 
+import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,16 +14,18 @@ from typing import ClassVar
 
 import msgspec
 
+from ledger.errors import RequestRepeatedError
 from ledger.records.keys import StoredKeys
+from ledger.records.requests import Requests
 from ledger.records.sessions import StoredSession, StoredSessions
 from metering.access.api_keys import digest_of
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.strings import check_word
 from metering.bodies import ResourceObject
-from metering.store.engine import Engine
+from metering.store.engine import REQUEST, Engine
 
 LIFE = timedelta(minutes=15)
-_TOKEN_BYTES = 32
+_SECRET_BYTES = 32
 
 
 class MeterEventSession(ResourceObject, frozen=True, kw_only=True):
@@ -62,23 +66,47 @@ class MeterEventSessions:
         Raises:
             InvalidRequestError: the id is no string that can be stored.
         """
-        livemode = self._engine.settings.livemode
-        mode = "live" if livemode else "test"
-        token = f"mes_token_{mode}_{secrets.token_hex(_TOKEN_BYTES)}"
-        maker = check_word(key_id, "key_id")
-        with self._engine.writing() as writing:
-            now = writing.real_now
-            stored = StoredSession(
-                session_id=self._engine.ids.resource(f"mes_{mode}"),
-                key_id=maker,
-                livemode=livemode,
-                digest=digest_of(token),
-                created=now,
-                expires_at=now + LIFE // MICROSECOND,
-            )
-            StoredSessions(writing.connection).add(stored)
-        made = _resource(stored, now)
-        return msgspec.structs.replace(made, authentication_token=token)
+        return create_session(self._engine, key_id, secrets.token_hex(_SECRET_BYTES))
+
+
+def create_session(engine: Engine, key_id: str, secret: str) -> MeterEventSession:
+    """Create a session whose token follows from its id and a secret.
+
+    It is written down together with the request on whose behalf this thread creates it.
+    Whoever has the secret makes the token again for a repetition, so it need not be kept.
+
+    Raises:
+        InvalidRequestError: the id is no string that can be stored.
+        RequestRepeatedError: the request made a session already.
+    """
+    maker = check_word(key_id, "key_id")
+    mode = "live" if engine.settings.livemode else "test"
+    session_id = engine.ids.resource(f"mes_{mode}")
+    token, request = derived_token(session_id, secret), REQUEST.get()
+    with engine.writing() as writing:
+        now = writing.real_now
+        if request is not None:
+            requests = Requests(writing.connection)
+            if not requests.claim([request], now, made=session_id):
+                raise RequestRepeatedError(request.idempotency_key)
+        stored = StoredSession(
+            session_id=session_id,
+            key_id=maker,
+            livemode=engine.settings.livemode,
+            digest=digest_of(token),
+            created=now,
+            expires_at=now + LIFE // MICROSECOND,
+        )
+        StoredSessions(writing.connection).add(stored)
+    made = _resource(stored, now)
+    return msgspec.structs.replace(made, authentication_token=token)
+
+
+def derived_token(session_id: str, secret: str) -> str:
+    """Return the token of a session that was created with a secret."""
+    mode, _, _ = session_id.removeprefix("mes_").partition("_")
+    code = hmac.digest(secret.encode(), session_id.encode(), "sha256")
+    return f"mes_token_{mode}_{code.hex()}"
 
 
 def sessions_by_digest(

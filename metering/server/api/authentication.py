@@ -70,7 +70,7 @@ class Keyring:
         now, and a new one is not seen before the look at its first request.
         """
         try:
-            digest = digest_of(_secret(authorization))
+            digest = digest_of(secret_of(authorization))
         except NotAuthenticatedError:
             return False
         return digest in self._seen_keys or digest in self._seen_sessions
@@ -97,7 +97,7 @@ def _looked_at(look: Callable[[], Keys]) -> Keys:
 
 def key_of(keys: Keys, authorization: str | None) -> ApiKey:
     """Return the key of a request: ``Bearer``, or the user name of ``Basic``."""
-    secret = _secret(authorization)
+    secret = secret_of(authorization)
     if isinstance(keys, metering.MeteringError):
         raise keys
     # Found by a hash of 256 random bits: the time that takes reveals none of them.
@@ -126,6 +126,27 @@ def session_of(sessions: Keys, authorization: str | None) -> MeterEventSession:
     return session
 
 
+def secret_of(authorization: str | None) -> str:
+    """Return the secret of a key: what is ``Bearer``, or the user name of ``Basic``.
+
+    Raises:
+        NotAuthenticatedError: there is none.
+    """
+    scheme, _, credentials = (authorization or "").strip().partition(" ")
+    secret = credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(secret, validate=True).decode()
+        except ValueError as error:
+            raise NotAuthenticatedError(_MISSING) from error
+        secret = decoded.partition(":")[0]
+    elif scheme.lower() != "bearer":
+        raise NotAuthenticatedError(_MISSING)
+    if not secret:
+        raise NotAuthenticatedError(_MISSING)
+    return secret
+
+
 def check_account(headers: Mapping[str, str]) -> None:
     """Check that a request is for no account in particular, as a store has one.
 
@@ -141,22 +162,6 @@ def check_scope(key: ApiKey, scope: ScopeName) -> None:
     """Check that a key has a scope."""
     if scope not in key.scopes:
         raise NotPermittedError(key.last_four, scope)
-
-
-def _secret(authorization: str | None) -> str:
-    scheme, _, credentials = (authorization or "").strip().partition(" ")
-    secret = credentials.strip()
-    if scheme.lower() == "basic":
-        try:
-            decoded = base64.b64decode(secret, validate=True).decode()
-        except ValueError as error:
-            raise NotAuthenticatedError(_MISSING) from error
-        secret = decoded.partition(":")[0]
-    elif scheme.lower() != "bearer":
-        raise NotAuthenticatedError(_MISSING)
-    if not secret:
-        raise NotAuthenticatedError(_MISSING)
-    return secret
 
 
 def _bearer(authorization: str | None) -> str:

@@ -6,8 +6,9 @@ beside it for 24 hours, unless it can be made again from the log. A refusal beca
 what is recorded is kept as well. One because the request is malformed is not, nor is a
 fault of the server: nothing came of it, and it may be sent again.
 
-A response that shows a secret is kept with the secret's SHA-256 in its place. The secret
-lies where it is used, encrypted if the store has a key, and is put back for a repetition.
+A response that shows a secret is kept with the secret's SHA-256 in its place, and the
+secret is put back for a repetition. It lies where it is used, encrypted if the store has
+a key; that of a session is made again of the API key that both requests carry.
 Source: https://docs.stripe.com/api/idempotent_requests
 """
 
@@ -32,7 +33,7 @@ from metering.server.api.errors import (
     RequestRunningError,
 )
 from metering.server.api.requests import HttpResponse
-from metering.server.api.routes import FindSecret, Route
+from metering.server.api.routes import Call, Route, ShownSecret
 
 REPLAYED = {"Idempotency-Replayed": "true", "Idempotent-Replayed": "true"}
 """Both spellings are in use."""
@@ -86,7 +87,7 @@ class Repetitions:
 
     def once(
         self,
-        request: Request,
+        call: Call,
         route: Route,
         *,
         do: Callable[[], HttpResponse],
@@ -95,7 +96,7 @@ class Repetitions:
         """Do what a request asks and keep the response, or return the one that is kept.
 
         Args:
-            request: one that is `alone`.
+            call: of a request that is `alone`.
             route: of the request.
             do: carries the request out.
             recover: makes the response to a request that was carried out, by the id of
@@ -104,6 +105,8 @@ class Repetitions:
         Raises:
             RequestDiffersError: the idempotency key was used for another request.
         """
+        request = call.request
+        assert request is not None, "it has an idempotency key"
         known = self._m.internals.requests.find(request)
         if known is None:
             try:
@@ -116,7 +119,7 @@ class Repetitions:
         if known.fingerprint != request.fingerprint:
             raise RequestDiffersError(request.idempotency_key)
         if known.status is not None:
-            return self._replayed(known, route)
+            return _replayed(known, call, route)
         response = recover(known.resource_id) or do()
         self._keep(request, response, route, original=known.request_id)
         return _as_replay(response, known)
@@ -136,16 +139,6 @@ class Repetitions:
         self._keep(request, response, route)
         return response
 
-    def _replayed(self, known: StoredRequest, route: Route) -> HttpResponse:
-        assert known.status is not None, "it was answered"
-        assert known.body is not None, "a response has a body"
-        body = known.body
-        if route.finds_secret is not None:
-            body = self._with_secret(body, route.finds_secret)
-        headers = headers_of_replay(known.status)
-        kept = HttpResponse(status=known.status, body=body, headers=headers)
-        return _as_replay(kept, known)
-
     def _keep(
         self,
         request: Request,
@@ -155,32 +148,44 @@ class Repetitions:
         original: str | None = None,
     ) -> None:
         body = response.body
-        if route.finds_secret is not None:
-            body = _without_secret(body)
+        if route.shown_secret is not None:
+            body = _without_secret(body, route.shown_secret.field)
         self._m.internals.requests.answer(
             request, response.status, body, original=original
         )
 
-    def _with_secret(self, body: bytes, find: FindSecret) -> bytes:
-        """Undo `_without_secret`; the secret of what was deleted since is left out."""
-        fields = msgspec.json.decode(body)
-        kept = fields.pop("secret", None)
-        # An earlier release, still at work on the store, keeps it as it is.
-        if kept is None or not kept.startswith(_HASHED):
-            return body
-        digest = bytes.fromhex(kept.removeprefix(_HASHED))
-        secret = find(self._m, fields["id"], digest)
-        return encoded(fields if secret is None else {**fields, "secret": secret})
+
+def _replayed(known: StoredRequest, call: Call, route: Route) -> HttpResponse:
+    assert known.status is not None, "it was answered"
+    assert known.body is not None, "a response has a body"
+    body = known.body
+    if route.shown_secret is not None:
+        body = _with_secret(body, call, route.shown_secret)
+    headers = headers_of_replay(known.status)
+    kept = HttpResponse(status=known.status, body=body, headers=headers)
+    return _as_replay(kept, known)
 
 
-def _without_secret(body: bytes) -> bytes:
+def _with_secret(body: bytes, call: Call, shown: ShownSecret) -> bytes:
+    """Undo `_without_secret`; the secret of what was deleted since is left out."""
+    fields = msgspec.json.decode(body)
+    kept = fields.pop(shown.field, None)
+    # An earlier release, still at work on the store, keeps it as it is.
+    if kept is None or not kept.startswith(_HASHED):
+        return body
+    digest = bytes.fromhex(kept.removeprefix(_HASHED))
+    secret = shown.find(call, fields["id"], digest)
+    return encoded(fields if secret is None else {**fields, shown.field: secret})
+
+
+def _without_secret(body: bytes, field: str) -> bytes:
     """Return a resource in JSON with its secret's digest in the place of the secret."""
     fields = msgspec.json.decode(body)
-    secret = fields.get("secret")
+    secret = fields.get(field)
     if secret is None:
         return body
     kept = f"{_HASHED}{digest_of(secret).hex()}"
-    return encoded({**fields, "secret": kept})
+    return encoded({**fields, field: kept})
 
 
 def _as_replay(response: HttpResponse, known: StoredRequest) -> HttpResponse:

@@ -7,7 +7,7 @@ document and the front page are made of it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -80,6 +80,7 @@ class Call:
         key_id: of the API key on whose behalf it is made.
         request_id: of the request.
         request: its name, where the client sent an idempotency key.
+        authorization: what it was opened with.
         accept, prefer: the headers of these names.
         metrics: what the server has counted.
         rows: the body, where the route takes one of rows.
@@ -91,6 +92,7 @@ class Call:
     key_id: str
     request_id: str
     request: Request | None
+    authorization: str | None = field(repr=False)
     accept: str
     prefer: str
     metrics: Metrics
@@ -132,8 +134,20 @@ Credential = Literal["key", "session"]
 Decode = Callable[[bytes], Given | None]
 """Reads a whole body; None where it is malformed, which the parameters then explain."""
 
-FindSecret = Callable[[Metering, str, bytes], str | None]
-"""Finds a secret by the id of its resource and its SHA-256; None where it is gone."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSecret:
+    """A secret that an answer shows, and that is not kept with it.
+
+    Attributes:
+        field: of the answer, which holds it.
+        find: returns it again, given a repetition, the id of its resource and its
+            SHA-256; None where it is gone.
+    """
+
+    field: str
+    find: Callable[[Call, str, bytes], str | None]
+
 
 Handler = Callable[[Call], Answer]
 Together = Callable[[Sequence[Call]], Sequence[Answer | MeteringError]]
@@ -156,14 +170,13 @@ class Route:
         needs: paths of what it requires though the library does not.
         expansions: what can be expanded in the answer.
         is_list: whether the answer is a list, in whose elements that is.
-        recover: makes the answer again after the process that had made it died, given
-            the id of what was created, or the id in the path; None where calling the
-            handler again has no second effect.
+        recover: makes the body again after the process that had made it died, given a
+            repetition, and the id of what was created, or the id in the path; None where
+            calling the handler again has no second effect.
         decode: reads a well-formed body many times faster than the parameters do.
         keeps_answers: whether a repetition gets the first answer; where not, it is
             called again, and has no second effect.
-        finds_secret: where the answer holds a secret, which is not kept with it: returns
-            it again, given the id of the resource and the secret's SHA-256.
+        shown_secret: where the answer holds a secret.
         is_heavy: whether it takes long and all processors: few are answered at a time.
         credential: whether an API key opens it, or the token of a session alone.
         rows: where the body is rows, not parameters.
@@ -181,10 +194,10 @@ class Route:
     needs: frozenset[str] = frozenset()
     expansions: Expansions = field(default_factory=dict)
     is_list: bool = False
-    recover: Callable[[Metering, str], Any] | None = None
+    recover: Callable[[Call, str], Body] | None = None
     decode: Decode | None = None
     keeps_answers: bool = True
-    finds_secret: FindSecret | None = None
+    shown_secret: ShownSecret | None = None
     is_heavy: bool = False
     credential: Credential = "key"
     rows: RowsBody | None = None

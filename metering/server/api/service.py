@@ -14,7 +14,7 @@ from typing import Any
 import metering
 from ledger.records.idempotency import Request
 from metering.arguments.kinds import read_fields
-from metering.bodies import Body, body_of, encoded
+from metering.bodies import Body, encoded
 from metering.connection import Metering
 from metering.decoding.compression import decompressed
 from metering.errors import InvalidRequestError
@@ -88,7 +88,7 @@ class Service:
                     self._repetitions.remember(request)
                     return response
                 return self._repetitions.once(
-                    request,
+                    call,
                     route,
                     do=lambda: self._done(route, call, paths),
                     recover=lambda made: self._recovered(route, call, paths, made),
@@ -170,6 +170,7 @@ class Service:
             key_id=key_id,
             request_id=asked.request_id,
             request=_request(route, key_id, asked, rows),
+            authorization=asked.headers.get("authorization"),
             accept=asked.headers.get("accept", ""),
             prefer=asked.headers.get("prefer", ""),
             metrics=self._metrics,
@@ -227,8 +228,8 @@ class Service:
         """Answer a request that had its effect, and was not answered."""
         if route.recover is None:
             return None
-        found = route.recover(self._m, resource_id or call.ids["id"])
-        answer = Answer(body=body_of(found), is_replay=True)
+        body = route.recover(call, resource_id or call.ids["id"])
+        answer = Answer(body=body, is_replay=True)
         self._expand(route, answer.body, paths)
         return _responded(answer, self._m.position)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from metering.bodies import body_of
+from metering.bodies import Body, body_of
 from metering.connection import Metering
 from metering.server.api.expansion import Expansions
 from metering.server.api.pages import page_of
@@ -88,5 +88,5 @@ class ResourceRoutes:
             **{**recovering, **more},
         )
 
-    def _recover(self, m: Metering, resource_id: str) -> Any:
-        return self.retrieve(m)(resource_id)
+    def _recover(self, call: Call, resource_id: str) -> Body:
+        return body_of(self.retrieve(call.m)(resource_id))

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from metering.arguments.pages import ListObject, PageRequest
+from metering.bodies import Body, body_of
 from metering.connection import Metering
-from metering.server.api.routes import Answer, Call, Route
+from metering.server.api.routes import Answer, Call, Route, ShownSecret
 from metering.server.grammar.dialects import V1
 from metering.server.v1.resources import ResourceRoutes
 from metering.webhooks.requests import (
@@ -17,7 +18,7 @@ from metering.webhooks.requests import (
     WebhookEndpointCreate,
     WebhookEndpointUpdate,
 )
-from metering.webhooks.resources import Event, WebhookEndpoint
+from metering.webhooks.resources import Event
 
 _EVENTS = ResourceRoutes(path="/v1/events", retrieve=lambda m: m.events.retrieve)
 _ENDPOINTS = ResourceRoutes(
@@ -60,9 +61,14 @@ def _delete_endpoint(call: Call) -> Answer:
     return Answer(body=body)
 
 
-def _recover_created(m: Metering, endpoint_id: str) -> WebhookEndpoint:
+def _recover_created(call: Call, endpoint_id: str) -> Body:
     """Give an endpoint another secret, since nobody received the first."""
-    return m.webhook_endpoints.rotate_secret(endpoint_id, overlap=timedelta(0))
+    rotate = call.m.webhook_endpoints.rotate_secret
+    return body_of(rotate(endpoint_id, overlap=timedelta(0)))
+
+
+def _find_secret(call: Call, endpoint_id: str, digest: bytes) -> str | None:
+    return call.m.internals.webhook_secret(endpoint_id, digest)
 
 
 ROUTES = (
@@ -72,7 +78,7 @@ ROUTES = (
         "Create an endpoint; only this response holds its secret.",
         lambda m: m.webhook_endpoints.create,
         recover=_recover_created,
-        finds_secret=lambda m, *which: m.internals.webhook_secret(*which),
+        shown_secret=ShownSecret(field="secret", find=_find_secret),
         takes=WebhookEndpointCreate,
     ),
     _ENDPOINTS.retrieves("Retrieve an endpoint."),

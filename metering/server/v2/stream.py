@@ -16,18 +16,22 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from metering import MeteringError
+from metering.access.api_keys import digest_of
 from metering.arguments.ids import identifier_of
 from metering.arguments.kinds import Given
 from metering.arguments.times import ZONED_TIME
+from metering.bodies import Body
 from metering.connection import Metering
 from metering.decoding.json_parsing import JsonInvalidError, parse_json
 from metering.errors import InvalidRequestError
+from metering.server.api.authentication import secret_of
 from metering.server.api.error_responses import reported_error
-from metering.server.api.routes import Answer, Call, Route
+from metering.server.api.routes import Answer, Call, Route, ShownSecret
 from metering.server.grammar.dialects import V2
 from metering.server.v1.meter_events import DIGITS_MAX, check_digits
 from metering.server.v2.bodies import session_body
 from metering.stream.error_reports import RefusedEvent
+from metering.stream.sessions import derived_token
 from metering.usage.requests import MeterEventCreate
 from metering.usage.stream_rules import StreamedEvent
 
@@ -58,8 +62,22 @@ _DECODER = msgspec.json.Decoder(_SentEvents)
 
 
 def _create_session(call: Call) -> Answer:
-    session = call.m.meter_event_sessions.create(key_id=call.key_id)
+    secret = secret_of(call.authorization)
+    session = call.m.internals.create_session(call.key_id, secret)
     return Answer(body=session_body(session))
+
+
+def _recover_session(call: Call, session_id: str) -> Body:
+    """Return a session that was made with the same API key."""
+    token = derived_token(session_id, secret_of(call.authorization))
+    digest = digest_of(token)
+    session = call.m.internals.sessions_by_digest([digest])[digest]
+    return session_body(replace(session, authentication_token=token))
+
+
+def _find_token(call: Call, session_id: str, digest: bytes) -> str | None:
+    token = derived_token(session_id, secret_of(call.authorization))
+    return token if digest_of(token) == digest else None
 
 
 def _accept_together(calls: Sequence[Call]) -> Sequence[Answer | MeteringError]:
@@ -190,7 +208,7 @@ ROUTES = (
         scope="ingest",
         summary="Create a token that opens the stream for 15 minutes.",
         handler=_create_session,
-        # A token kept for repetitions could be read by anyone who reads the store.
-        keeps_answers=False,
+        recover=_recover_session,
+        shown_secret=ShownSecret(field="authentication_token", find=_find_token),
     ),
 )

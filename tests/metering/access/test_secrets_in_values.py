@@ -23,7 +23,7 @@ from metering.server.api.requests import HttpRequest, HttpResponse
 # Names of fields that hold what opens something, or may.
 _SECRET = re.compile("secrets?|password|.*token|authorization|headers|.*_secret")
 # Headers of a response open nothing, and what finds a secret is none.
-_HARMLESS = {"HttpResponse.headers", "Route.finds_secret"}
+_HARMLESS = {"HttpResponse.headers", "Route.shown_secret"}
 
 
 def values() -> Iterator[tuple[type, str, bool]]:

@@ -15,6 +15,7 @@ import metering
 from ledger.database.addresses import open_database
 from ledger.records.idempotency import Request
 from ledger.records.requests import idempotent_request
+from metering.access.api_keys import digest_of
 from tests.server.losing import LosingProxy, losing_proxy
 from tests.server.running import Answered, Server
 from tests.server.usage import (
@@ -314,6 +315,22 @@ def test_what_a_dead_process_made_is_found(
         assert again.json["secret"] not in {None, made.secret}
 
 
+def test_a_session_that_a_dead_process_made_is_found(server: Server) -> None:
+    with server.store() as store:
+        key_id = next(iter(store.api_keys.list())).id
+
+    made, again = left_without_answer(
+        server,
+        SESSIONS,
+        {},
+        lambda store: store.internals.create_session(key_id, server.key),
+    )
+
+    assert again.status == 200
+    assert again.json["id"] == made.id
+    assert again.json["authentication_token"] == made.authentication_token
+
+
 def test_what_a_dead_process_changed_is_told(
     server: Server, client: stripe.StripeClient
 ) -> None:
@@ -330,6 +347,7 @@ def test_what_a_dead_process_changed_is_told(
     assert again.json["status"] == "inactive"
 
 
+SESSIONS = "/v2/billing/meter_event_session"
 ENDPOINTS = "/v1/webhook_endpoints"
 ENDPOINT_FORM = {"url": "https://example.com/", "enabled_events[0]": "*"}
 
@@ -355,6 +373,24 @@ def test_a_secret_is_replayed_to_the_byte_and_not_kept_for_it(server: Server) ->
     assert gone.json == {
         name: value for name, value in first.json.items() if name != "secret"
     }
+
+
+def test_a_session_is_replayed_to_the_byte_and_its_token_not_kept(
+    server: Server,
+) -> None:
+    key = unique("key")
+    first = server.post_json(SESSIONS, {}, Idempotency_Key=key)
+
+    again = server.post_json(SESSIONS, {}, Idempotency_Key=key)
+
+    check_replay(again, first)
+    token = first.json["authentication_token"]
+    (body,) = kept_bodies(server.target, key)
+    assert token.encode() not in body
+    with server.store() as store:
+        digests = [digest_of(token)]
+        (session,) = store.internals.sessions_by_digest(digests).values()
+    assert session.id == first.json["id"]
 
 
 def test_a_refusal_where_a_secret_would_be_is_replayed(server: Server) -> None:

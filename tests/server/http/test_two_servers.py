@@ -4,8 +4,10 @@ import pytest
 
 import metering
 from ledger.records.idempotency import Request
+from metering.server.api.metrics import Metrics
 from metering.server.api.repetitions import REPLAYED, Repetitions
 from metering.server.api.requests import HttpResponse
+from metering.server.api.routes import Call
 from metering.server.table import ROUTES
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_meter
@@ -13,12 +15,24 @@ from tests.metering.usual_usage import create_meter
 ROUTE = next(each for each in ROUTES if each.path.endswith("/deactivate"))
 
 
-def request(number: int) -> Request:
-    return Request(
+def call(store: metering.Metering, number: int) -> Call:
+    request = Request(
         key_id="key_1",
         idempotency_key="again",
         fingerprint=b"\x01" * 32,
         request_id=f"req_{number}",
+    )
+    return Call(
+        m=store,
+        ids={},
+        given={},
+        key_id=request.key_id,
+        request_id=request.request_id,
+        request=request,
+        authorization=None,
+        accept="",
+        prefer="",
+        metrics=Metrics(),
     )
 
 
@@ -42,16 +56,16 @@ def test_a_request_that_the_other_server_did_meanwhile_is_answered_as_that_one_w
         # Looked for before, in vain.
         repetitions = Repetitions(ours)
         first = repetitions.once(
-            request(1), ROUTE, do=lambda: deactivate(ours), recover=never
+            call(ours, 1), ROUTE, do=lambda: deactivate(ours), recover=never
         )
         assert first == done
         return deactivate(theirs)
 
     second = Repetitions(theirs).once(
-        request(2), ROUTE, do=deactivate_after_the_other_did, recover=never
+        call(theirs, 2), ROUTE, do=deactivate_after_the_other_did, recover=never
     )
     third = Repetitions(ours).once(
-        request(3), ROUTE, do=lambda: deactivate(ours), recover=never
+        call(ours, 3), ROUTE, do=lambda: deactivate(ours), recover=never
     )
 
     for reply in (second, third):
