@@ -1,7 +1,7 @@
-"""PositionWaits: requests that wait for the log to reach one.
+"""Positions: requests that wait until the log has reached one.
 
 They wait on futures, however many they are. One task looks at the log for all of them,
-less often while nothing comes, and what this server itself records wakes them at once.
+less often while nothing comes.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from metering import MeteringError
 from metering.server.api.errors import PositionNotReachedError, TooManyWaitingError
-from metering.usage.requests import POSITION_MAX
 
 POSITION_SECONDS = 5.0
 """How long a request waits for the position that it asks for."""
@@ -32,7 +31,6 @@ class PositionWaits:
         self._look = look
         self._wanted: dict[asyncio.Future[None], int] = {}
         self._by_key: Counter[str] = Counter()
-        self._least = POSITION_MAX
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -56,7 +54,6 @@ class PositionWaits:
         future: asyncio.Future[None] = loop.create_future()
         self._wanted[future] = asked.wanted
         self._by_key[key_id] += 1
-        self._least = min(self._least, asked.wanted)
         self._start_looking(loop)
         try:
             async with asyncio.timeout_at(deadline):
@@ -66,17 +63,6 @@ class PositionWaits:
         finally:
             self._wanted.pop(future, None)
             self._by_key -= Counter({key_id: 1})  # Forgets a key that waits no more.
-
-    def saw(self, position: int) -> None:
-        """Wake those whose position the log has reached."""
-        if position < self._least:
-            return
-        for future, wanted in list(self._wanted.items()):
-            if wanted <= position:
-                del self._wanted[future]
-                if not future.done():
-                    future.set_result(None)
-        self._least = min(self._wanted.values(), default=POSITION_MAX)
 
     def _start_looking(self, loop: asyncio.AbstractEventLoop) -> None:
         looking = self._looking
@@ -91,8 +77,16 @@ class PositionWaits:
                 position = await asyncio.to_thread(self._look)
             except MeteringError:
                 # Each asks again, and is answered what is wrong with the store.
-                position = POSITION_MAX
-            self.saw(position)
+                position = max(self._wanted.values(), default=0)
+            self._wake(position)
             has_moved = position != last
             pause = _POLL_SECONDS if has_moved else min(2 * pause, _POLL_SECONDS_MAX)
             last = position
+
+    def _wake(self, position: int) -> None:
+        """Wake those whose position the log has reached."""
+        for future, wanted in list(self._wanted.items()):
+            if wanted <= position:
+                del self._wanted[future]
+                if not future.done():
+                    future.set_result(None)

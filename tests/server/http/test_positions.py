@@ -65,9 +65,9 @@ def test_each_is_woken_when_the_log_has_reached_its_position() -> None:
         deadline = asyncio.get_running_loop().time() + 60
         near = [waits.reached(asked(8, "key_1"), deadline) for _ in range(3)]
         far = asyncio.create_task(waits.reached(asked(10, "key_1"), deadline))
-        asyncio.get_running_loop().call_later(0.05, waits.saw, 8)
+        asyncio.get_running_loop().call_later(0.05, setattr, looks, "position", 8)
         reached, left = await gathered(*near), waits.waiting
-        looks.position = 10  # Of another server.
+        looks.position = 10
         await far
         return reached, left
 
