@@ -5,7 +5,7 @@ once there is one. So a retry after a lost response, or after a crash between th
 finds what was done. A request without an effect is written down with its response.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from functools import cache
@@ -86,15 +86,22 @@ class Requests:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find(self, key_id: str, idempotency_key: str, now: int) -> StoredRequest | None:
-        """Return the request under a key of an API key, None where none is known."""
+    def find(
+        self, key_id: str, idempotency_key: str, now: Callable[[], int]
+    ) -> StoredRequest | None:
+        """Return the request under a key of an API key, None where none is known.
+
+        Args:
+            key_id: of the API key.
+            idempotency_key: of the request.
+            now: returns the instant, and is asked only where there is a request.
+        """
         row = self._connection.execute(
-            select(*_KNOWN).where(
-                _is_under(key_id, idempotency_key),
-                _request.created > now - REQUEST_LIFE,
-            )
+            select(*_KNOWN, _request.created).where(_is_under(key_id, idempotency_key))
         ).one_or_none()
-        return None if row is None else StoredRequest(*row)
+        if row is None or row.created <= now() - REQUEST_LIFE:
+            return None
+        return StoredRequest(*row[: len(_KNOWN)])
 
     def claim(
         self, requests: Sequence[Request], now: int, *, made: str | None = None

@@ -34,9 +34,10 @@ class IdempotentRequests:
         """Return the request that was made under the same keys, None where none was."""
         log, clock = self._engine.log, self._engine.now()
         with log.read() as connection:
-            now = log.judge.real_time(connection, clock)
             return Requests(connection).find(
-                request.key_id, request.idempotency_key, now
+                request.key_id,
+                request.idempotency_key,
+                lambda: log.judge.real_time(connection, clock),
             )
 
     @contextmanager

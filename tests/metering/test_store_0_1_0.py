@@ -79,7 +79,7 @@ def test_requests_that_were_done_are_known(old: OldStore) -> None:
         requests = Requests(connection)
         now = int(old.now.timestamp() * 1_000_000)
         known = [
-            requests.find(old.secrets["key_id"], f"idem-{number}", now)
+            requests.find(old.secrets["key_id"], f"idem-{number}", lambda: now)
             for number in (1, 2, 3)
         ]
 
