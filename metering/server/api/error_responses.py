@@ -47,7 +47,7 @@ from metering.server.api.errors import (
     UnknownRouteError,
 )
 from metering.server.api.requests import HttpResponse
-from metering.server.grammar.dialects import Dialect, ErrorShape
+from metering.server.grammar.dialects import Dialect, ErrorShape, dialect_at
 
 _log = limit_complaints(logging.getLogger(__name__))
 
@@ -61,6 +61,7 @@ class Rule:
 
     Attributes:
         should_retry: what `Stripe-Should-Retry` says; None leaves it to the client.
+        retry_after: in how many seconds to send it again, unless the error itself says.
         closes: whether the connection ends with the answer.
         code: in the place of the error's own, which is the library's word.
         v2_code: that of v2, where it has another.
@@ -71,6 +72,7 @@ class Rule:
     code: str | None = None
     v2_code: str | None = None
     should_retry: bool | None = False
+    retry_after: int | None = None
     closes: bool = False
     doc_url: str | None = None
 
@@ -104,11 +106,15 @@ RULES: Mapping[type[MeteringError], Rule] = {
     EncodingRefusedError: Rule(status=415),
     HostRefusedError: Rule(status=421),
     RateLimitedError: Rule(status=429, should_retry=None),
-    TooManyWaitingError: Rule(status=429, should_retry=True),
-    StoreBusyError: Rule(status=429, code="lock_timeout", should_retry=True),
+    TooManyWaitingError: Rule(status=429, should_retry=True, retry_after=1),
+    StoreBusyError: Rule(
+        status=429, code="lock_timeout", should_retry=True, retry_after=1
+    ),
     # Until somebody sets a clock right, at which the same request succeeds.
-    ClockSkewError: Rule(status=503, type=API, should_retry=True),
-    ServerBusyError: Rule(status=503, type=API, should_retry=True, closes=True),
+    ClockSkewError: Rule(status=503, type=API, should_retry=True, retry_after=10),
+    ServerBusyError: Rule(
+        status=503, type=API, should_retry=True, retry_after=1, closes=True
+    ),
 }
 """By class; a class that is not here is answered as the nearest one that it is of."""
 MISSING_IN_PATH = Rule(status=404)
@@ -117,7 +123,6 @@ _UNEXPECTED = Rule(status=500, type=API, should_retry=None)
 
 UNAVAILABLE = 503
 """Of the health, where the store cannot be asked."""
-_SECONDS_TO_SET_A_CLOCK = "10"
 _UNKNOWN = "An unknown error occurred; the server's log has it by the request id."
 
 MEANINGS = {
@@ -203,6 +208,11 @@ def response_to_failure(error: Exception, dialect: Dialect) -> HttpResponse:
     )
 
 
+def response_to_refusal(error: MeteringError, path: str) -> HttpResponse:
+    """Write the response to a request that its route did not take, or that has none."""
+    return response_to_failure(error, dialect_at(path))
+
+
 def reported_error(error: InvalidRequestError) -> tuple[str, str]:
     """Return the message and code by which an error report names a refused event."""
     if isinstance(error, NoMeterError):
@@ -284,13 +294,12 @@ def _headers(error: Exception, rule: Rule) -> dict[str, str]:
     headers = {}
     if rule.should_retry is not None:
         headers["Stripe-Should-Retry"] = "true" if rule.should_retry else "false"
-    if isinstance(error, RateLimitedError | TooManyWaitingError | ServerBusyError):
-        headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, StoreBusyError):
-        headers["Retry-After"] = "1"
-    elif isinstance(error, ClockSkewError):
-        headers["Retry-After"] = _SECONDS_TO_SET_A_CLOCK
-    elif isinstance(error, EncodingRefusedError):
+    retry_after = rule.retry_after
+    if isinstance(error, RateLimitedError):
+        retry_after = error.retry_after
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, EncodingRefusedError):
         headers["Accept-Encoding"] = ", ".join(error.taken)
     if rule.closes:
         headers["Connection"] = "close"

@@ -243,14 +243,9 @@ class PositionNotReachedError(RequestRefusedError):
 
 
 class TooManyWaitingError(RequestRefusedError):
-    """As many requests as may wait for a position of the log do, of the key or in all.
-
-    Attributes:
-        retry_after: in how many seconds to send it again.
-    """
+    """As many requests as may wait for a position of the log do, of the key or in all."""
 
     code = "too_many_waiting"
-    retry_after = 1
 
     def __init__(self, waiting_max: int, *, are_of_key: bool) -> None:
         whose = "requests of this key" if are_of_key else "requests"
@@ -261,14 +256,9 @@ class TooManyWaitingError(RequestRefusedError):
 
 
 class ServerBusyError(RequestRefusedError):
-    """The server has as much in hand as it may. The connection ends with the answer.
-
-    Attributes:
-        retry_after: in how many seconds to send it again.
-    """
+    """The server has as much in hand as it may. The connection ends with the answer."""
 
     code = "server_busy"
-    retry_after = 1
 
     def __init__(self, what: str) -> None:
         super().__init__(f"The server is busy: {what}; send this request again.")

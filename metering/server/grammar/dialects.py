@@ -1,7 +1,7 @@
 """Dialects: how requests and errors are written below each prefix of the API.
 
-Every route has one. Only a path that no route serves is judged by its prefix, since its
-error has to be written in some dialect.
+Every route has one, that of its prefix. A request that is refused before its route takes
+it, or that no route serves, is answered by its prefix alone.
 """
 
 import enum
@@ -61,5 +61,5 @@ V1 = Dialect(prefix="/", spelling=Spelling.V1, body_types=(FORM,))
 
 
 def dialect_at(path: str) -> Dialect:
-    """Return the dialect for a path that no route serves."""
+    """Return the dialect of what is below the prefix of a path."""
     return next((each for each in (V2, EXTENSION) if path.startswith(each.prefix)), V1)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from metering.server.api.error_responses import response_to_failure
+from metering.server.api.error_responses import response_to_refusal
 from metering.server.api.errors import (
     PositionNotReachedError,
     RequestRefusedError,
@@ -31,7 +31,6 @@ from metering.server.api.requests import (
     unpacked_rows,
 )
 from metering.server.api.routes import Route
-from metering.server.grammar.dialects import dialect_at
 from metering.server.http.answering import Answering
 from metering.server.http.bodies import Bodies, HeldBody
 from metering.server.http.positions import POSITION_SECONDS, PositionWaits
@@ -104,7 +103,7 @@ class Admission:
                     await self._strangers.turn()
                 if route is None:
                     error = UnknownRouteError(request.method, request.path)
-                    response = response_to_failure(error, dialect_at(request.path))
+                    response = response_to_refusal(error, request.path)
                 elif is_known and _is_small(route, request):
                     response = await self._read_and_answered(
                         route, request, receive, held
@@ -114,7 +113,7 @@ class Admission:
             except ClientGoneError:
                 return None
             except RequestRefusedError as error:
-                response = response_to_failure(error, dialect_at(request.path))
+                response = response_to_refusal(error, request.path)
         if held.is_read or not has_body(request.headers):
             return response
         # The rest of the body is not waited for, so no other request can follow it.

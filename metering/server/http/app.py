@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from metering.connection import Metering
-from metering.server.api.error_responses import response_to_failure
+from metering.server.api.error_responses import response_to_refusal
 from metering.server.api.errors import RequestRefusedError, ServerBusyError
 from metering.server.api.health import KeptHealth
 from metering.server.api.metrics import Metrics
@@ -19,7 +19,6 @@ from metering.server.api.routes import Route
 from metering.server.api.service import Service
 from metering.server.documents.open_routes import OPEN_ROUTES, OpenRoute
 from metering.server.documents.site import Site
-from metering.server.grammar.dialects import dialect_at
 from metering.server.http.admission import Admission
 from metering.server.http.answering import Answering
 from metering.server.http.bodies import BODY_BYTES_MAX, Bodies
@@ -212,7 +211,7 @@ class StoreApplication:
         try:
             await self._visitors.turn()
         except ServerBusyError as error:
-            return response_to_failure(error, dialect_at(route.path))
+            return response_to_refusal(error, route.path)
         return await self._site.response(route)
 
     async def _turned_away(
@@ -223,4 +222,4 @@ class StoreApplication:
             await self._visitors.turn()
         except ServerBusyError as error:
             refusal = error
-        return response_to_failure(refusal, dialect_at(path)).closing()
+        return response_to_refusal(refusal, path).closing()
