@@ -25,6 +25,7 @@ from metering.server.table import ROUTES
 _SAME = {
     "internals.record_events": "meter_events.create",
     "internals.accept_events": "meter_events.create",
+    "internals.create_session": "meter_event_sessions.create",
 }
 _PLUMBING = ("internals.", "now")
 _NO_COMMAND = {"demo"}
