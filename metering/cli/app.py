@@ -31,6 +31,7 @@ COMMANDS = {
         "commands.summaries:summaries",
         "Show the usage of a customer on a meter",
     ),
+    "usage": ("commands.reaggregate:usage", "Sum up what every customer used"),
     "credits": (
         "commands.credits:group",
         "Grant credits, and show what is left of them",

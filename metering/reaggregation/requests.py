@@ -35,7 +35,7 @@ class Reaggregate(msgspec.Struct, frozen=True, kw_only=True):
         start_time: inclusive; the first event if left out.
         timezone: IANA name of the windows' zone.
         value_key: another payload key for the value than the meters have.
-        window: length of the windows; without a value, one from bound to bound.
+        window: length of the windows.
     """
 
     as_of: Time | None = None
@@ -61,7 +61,7 @@ class SumUsage(msgspec.Struct, frozen=True, kw_only=True):
         meters: id or event name, of one or several; all if left out.
         start_time: inclusive; the first event if left out.
         timezone: IANA name of the windows' zone.
-        window: length of the windows; without a value, one from bound to bound.
+        window: length of the windows.
     """
 
     customers: str | Iterable[str] | None = None

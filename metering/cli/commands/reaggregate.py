@@ -1,4 +1,4 @@
-"""``metering reaggregate``: recompute usage from the events, or see what would change."""
+"""``metering usage`` and ``metering reaggregate``: what everybody used, and would have."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from functools import partial
 from typing import Annotated, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 
 from metering.arguments.schema import field_at
-from metering.arguments.words import FormulaName, WindowName
+from metering.arguments.words import FormulaName, UsageWindowName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
 from metering.cli.interrupts import load_queries
@@ -20,14 +21,68 @@ from metering.cli.options import FieldOption, given_pairs, option, option_time
 from metering.cli.screens.arrow_tables import check_output, give_rows, show_rows
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import print_text, show
-from metering.cli.screens.text import counted, quantities
+from metering.cli.screens.text import counted, number, quantities, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
-from metering.reaggregation.requests import Reaggregate
+from metering.reaggregation.requests import Reaggregate, SumUsage
 from metering.usage.requests import POSITION_MAX
 
 _SAFE = "Interrupted; recomputing changes nothing"
+_DISPLAY_NAME = "display_name"
+_WINDOW = ("window_start", "window_end")
+
+
+@on_target()
+def usage(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
+    *,
+    meter: Annotated[list[str] | None, FieldOption(SumUsage, "meters", "METER")],
+    customer: Annotated[list[str] | None, FieldOption(SumUsage, "customers")],
+    start: Annotated[datetime | None, FieldOption(SumUsage, "start_time")],
+    end: Annotated[datetime | None, FieldOption(SumUsage, "end_time")],
+    window: Annotated[
+        UsageWindowName | None, FieldOption(SumUsage, more="A day if left out.")
+    ] = None,
+    total: Annotated[
+        bool,
+        typer.Option(
+            "--total", help="Sum up all time between the bounds as one window."
+        ),
+    ] = False,
+    timezone: Annotated[str, FieldOption(SumUsage, metavar="ZONE")],
+    limit: RowLimitOption = None,
+    output: OutputOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Sum up what every customer used on every meter, exactly and up to now.
+
+    Times are ISO 8601, in UTC unless they say otherwise. Files and JSON have the columns
+    of reaggregate, and the display name of the meter.
+    """
+    check_output(output)
+    if total and window is not None:
+        raise typer.BadParameter("give --window or --total, not both")
+    with (
+        saying_what_is_safe(_SAFE),
+        target.open() as m,
+        progress_bar("Summing up") as advance,
+    ):
+        table = m.usage(
+            meters=meter or None,
+            start_time=start,
+            end_time=end,
+            window=None if total else window or "day",
+            timezone=timezone,
+            customers=customer or None,
+            progress=advance,
+        )
+        names = {each.id: each.display_name for each in m.meters.list()}
+    table = table.append_column(_DISPLAY_NAME, _named(table.column("meter"), names))
+    if output is None and not json:
+        _show_when(table, is_total=total)
+        table = _on_screen(table, is_total=total)
+    give_rows(table, output, limit, is_json=json)
 
 
 @on_target()
@@ -140,3 +195,42 @@ def _as_of(text: str | None) -> int | datetime | None:
         return None
     is_position = text.isdecimal() and len(text) <= len(str(POSITION_MAX))
     return int(text) if is_position else option_time(text, "--as-of")
+
+
+def _named(ids: pa.ChunkedArray, names: dict[str, str]) -> pa.ChunkedArray:
+    """Return the name for each id."""
+    at = pc.index_in(ids, pa.array(names, pa.string()))
+    return pa.chunked_array([pa.array(names.values(), pa.string())]).take(at)
+
+
+def _show_when(table: pa.Table, *, is_total: bool) -> None:
+    """Show up to which position usage counts, and of one window its bounds."""
+    position = number(int(table.schema.metadata[b"position"]))
+    if is_total and table.num_rows:
+        bounds = (second(table.column(each)[0].as_py()) for each in _WINDOW)
+        show(f"{' to '.join(bounds)} UTC, as of position {position}", style="dim")
+    else:
+        show(f"As of position {position}, windows by their start in UTC", style="dim")
+
+
+def _on_screen(table: pa.Table, *, is_total: bool) -> pa.Table:
+    """Leave out what a line of a terminal has no room for."""
+    columns = {
+        "meter": table.column(_DISPLAY_NAME),
+        "event_name": table.column("event_name"),
+        "customer": table.column("customer"),
+        "window": pa.array(_starts(table), pa.string()),
+        "value": table.column("value"),
+        "events": table.column("event_count"),
+    }
+    if is_total:
+        del columns["window"]
+    return pa.table(columns)
+
+
+def _starts(table: pa.Table) -> list[str]:
+    """Name windows by their start, without a time where all begin at midnight."""
+    starts = [second(each) for each in table.column(_WINDOW[0]).to_pylist()]
+    midnight = " 00:00:00"
+    are_days = all(each.endswith(midnight) for each in starts)
+    return [each.removesuffix(midnight) for each in starts] if are_days else starts

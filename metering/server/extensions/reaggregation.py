@@ -1,4 +1,4 @@
-"""The route of re-aggregation: summaries recomputed from the events, in Arrow or JSON.
+"""The routes of usage and of re-aggregation: tables of all customers, in Arrow or JSON.
 
 An answer can be large. It is sent in pieces, each made of some rows when the one before
 is on its way: what is held is the table alone. Sent uncompressed, a stream is read by
@@ -15,27 +15,38 @@ import pyarrow as pa
 
 from metering.arguments.clock import at_microseconds
 from metering.arguments.times import time_of
-from metering.reaggregation.requests import Reaggregate
+from metering.reaggregation.requests import Reaggregate, SumUsage
 from metering.server.api.routes import Answer, Call, Content, Route
 from metering.server.grammar.dialects import EXTENSION
 from metering.server.grammar.media_types import ARROW, JSON, prefers_arrow
 
 REAGGREGATE = "/metering/v1/reaggregate"
+USAGE = "/metering/v1/usage"
 _METHODS: tuple[Literal["GET", "POST"], ...] = ("GET", "POST")
 _ROWS_AT_A_TIME = 8_192
 _TIMES = ("window_start", "window_end")
 _VALUE = "value"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _HEAD = b'{"object":"list","data":['
-_END = b'],"has_more":false,"url":"%s"}' % REAGGREGATE.encode()
+_END = b'],"has_more":false,"url":"%s"}'
 
 
 def _reaggregate(call: Call) -> Answer:
     # What is recorded from here on may count or not.
     position = call.m.position
     table = call.m.reaggregate(**call.given)
-    is_arrow = prefers_arrow(call.accept)
-    pieces = _stream(table) if is_arrow else _rows(table)
+    return _answer(table, position, call.accept, REAGGREGATE)
+
+
+def _usage(call: Call) -> Answer:
+    table = call.m.usage(**call.given)
+    position = int(table.schema.metadata[b"position"])
+    return _answer(table, position, call.accept, USAGE)
+
+
+def _answer(table: pa.Table, position: int, accept: str, url: str) -> Answer:
+    is_arrow = prefers_arrow(accept)
+    pieces = _stream(table) if is_arrow else _rows(table, url)
     content = Content(
         media_type=ARROW if is_arrow else JSON,
         # What fits into one piece has a known length.
@@ -61,7 +72,7 @@ def _taken(sink: io.BytesIO) -> bytes:
     return piece
 
 
-def _rows(table: pa.Table) -> Iterator[bytes]:
+def _rows(table: pa.Table, url: str) -> Iterator[bytes]:
     """Write the rows as objects, one for each."""
     times: dict[int, str] = {}
     batches = table.to_batches(max_chunksize=_ROWS_AT_A_TIME)
@@ -71,7 +82,7 @@ def _rows(table: pa.Table) -> Iterator[bytes]:
     for piece in filter(None, written):
         yield piece if is_first else b"," + piece
         is_first = False
-    yield _END
+    yield _END % url.encode()
 
 
 def _objects(batch: pa.RecordBatch, times: dict[int, str]) -> list[dict[str, Any]]:
@@ -102,15 +113,24 @@ ROUTES = tuple(
     Route(
         method=method,
         dialect=EXTENSION,
-        path=REAGGREGATE,
+        path=path,
         scope="read",
-        summary="Recompute the summaries of all customers from the events alone.",
-        handler=_reaggregate,
+        summary=summary,
+        handler=handler,
         is_heavy=True,
         # It has no effect, and an answer is too large to be kept.
         keeps_answers=False,
-        takes=Reaggregate,
+        takes=takes,
         answers_in=(JSON, ARROW),
+    )
+    for path, handler, takes, summary in (
+        (USAGE, _usage, SumUsage, "Sum up the usage of all customers."),
+        (
+            REAGGREGATE,
+            _reaggregate,
+            Reaggregate,
+            "Recompute the summaries of all customers from the events alone.",
+        ),
     )
     for method in _METHODS
 )

@@ -44,6 +44,8 @@ ALLOWED = {
         ("GET", "/metering/v1/meter_events"),
         ("GET", "/metering/v1/reaggregate"),
         ("POST", "/metering/v1/reaggregate"),
+        ("GET", "/metering/v1/usage"),
+        ("POST", "/metering/v1/usage"),
         ("GET", "/metering/v1/health"),
         ("GET", "/metrics"),
     },
