@@ -37,6 +37,8 @@ from ledger.usage.rows import FEW, FewEvents, UsageEvents, concatenate_events
 
 LAYOUT_VERSION = 1
 ROWS_IN_A_GROUP = 32_768
+# Whoever reads a group has all of it in memory; rows with many labels are fewer.
+_BYTES_IN_A_GROUP = 16 << 20
 
 SEGMENT = pa.schema(
     [
@@ -113,36 +115,57 @@ class Boundaries:
         return positions_of(self.first_positions, self.entry_counts)
 
 
-def segment_table(commits: Sequence[Commit]) -> pa.Table:
-    """Bring the events of some commits of usage into the order of a segment.
+class SegmentRows:
+    """The events of some commits of usage, in the order of a segment.
 
-    Returns:
-        The columns of `STORED`.
+    They are sorted and copied one group at a time, as a segment may be large.
     """
-    boundaries = Boundaries.of(commits)
-    batch = concatenate_events([_usage(commit) for commit in commits])
-    positions = boundaries.positions
-    recorded_at = np.repeat(boundaries.recorded_at, boundaries.entry_counts)
-    timestamps = timestamps_of(batch)
-    order = np.lexsort(
-        (timestamps, _ranks(batch, "customer"), _ranks(batch, "event_name"))
-    )
-    columns = {
-        **dict(zip(batch.schema.names, batch.columns, strict=True)),
-        "position": pa.array(positions),
-        "recorded_at": pa.array(recorded_at).view(TIMESTAMP),
-        "identifier_hash": pa.array(identifier_hashes(batch)),
-        "content_hash": pa.array(content_hashes(batch)),
-    }
-    unsorted = pa.table([columns[name] for name in SEGMENT.names], schema=SEGMENT)
-    return unsorted.take(pa.array(order)).cast(STORED).combine_chunks()
+
+    def __init__(self, commits: list[Commit]) -> None:
+        """Take the events of commits, of which the list is emptied."""
+        self.boundaries = Boundaries.of(commits)
+        parts = [_usage(commit) for commit in commits]
+        commits.clear()
+        batch = concatenate_events(parts)
+        # Not needed while what is below is made of them.
+        parts.clear()
+        positions = self.boundaries.positions
+        recorded_at = np.repeat(
+            self.boundaries.recorded_at, self.boundaries.entry_counts
+        )
+        self.timestamps = timestamps_of(batch)
+        self._order = np.lexsort(
+            (self.timestamps, _ranks(batch, "customer"), _ranks(batch, "event_name"))
+        )
+        columns = {
+            **dict(zip(batch.schema.names, batch.columns, strict=True)),
+            "position": pa.array(positions),
+            "recorded_at": pa.array(recorded_at).view(TIMESTAMP),
+            "identifier_hash": pa.array(identifier_hashes(batch)),
+            "content_hash": pa.array(content_hashes(batch)),
+        }
+        self._unsorted = pa.table(
+            [columns[name] for name in SEGMENT.names], schema=SEGMENT
+        )
+
+    def __len__(self) -> int:
+        """Count the events."""
+        return int(self._unsorted.num_rows)
+
+    def groups(self) -> Iterator[pa.Table]:
+        """Return them in order, with the columns of `STORED`, a group of rows at a time."""
+        width = max(1, self._unsorted.nbytes // max(1, len(self)))
+        rows = max(1, min(ROWS_IN_A_GROUP, _BYTES_IN_A_GROUP // width))
+        for start in range(0, len(self), rows):
+            order = pa.array(self._order[start : start + rows])
+            yield self._unsorted.take(order).cast(STORED).combine_chunks()
 
 
 def encode_segment(
-    table: pa.Table, commits: Sequence[Commit], *, epoch: str, after: int, up_to: int
+    rows: SegmentRows, *, epoch: str, after: int, up_to: int
 ) -> pa.Buffer:
-    """Write a segment's table as Parquet; equal segments give equal bytes."""
-    boundaries = Boundaries.of(commits)
+    """Write a segment as Parquet; equal segments give equal bytes."""
+    boundaries = rows.boundaries
     inscription = _Inscription(
         layout_version=LAYOUT_VERSION,
         epoch=epoch,
@@ -152,19 +175,19 @@ def encode_segment(
         entry_counts=_packed(boundaries.entry_counts),
         recorded_at=_packed(boundaries.recorded_at),
     )
+    metadata = {_METADATA_KEY: msgspec.json.encode(inscription)}
     sink, codecs = pa.BufferOutputStream(), _codecs()
-    pq.write_table(
-        table.replace_schema_metadata(
-            {_METADATA_KEY: msgspec.json.encode(inscription)}
-        ),
+    with pq.ParquetWriter(
         sink,
-        row_group_size=ROWS_IN_A_GROUP,
+        STORED.with_metadata(metadata),
         compression=codecs,
         compression_level={path: 1 for path in codecs if codecs[path] == "zstd"},
         column_encoding=dict.fromkeys(_DIFFERENCES, "DELTA_BINARY_PACKED"),
         use_dictionary=_DICTIONARIES,
         write_page_checksum=True,
-    )
+    ) as writer:
+        for group in rows.groups():
+            writer.write_table(group.replace_schema_metadata(metadata))
     return sink.getvalue()
 
 

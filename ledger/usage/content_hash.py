@@ -21,6 +21,7 @@ from ledger.usage.columns import timestamps_of
 
 # Strings are made of some rows at a time, since they take more memory than columns.
 _ROWS_AT_A_TIME = 1 << 16
+_BYTES_AT_A_TIME = 8 << 20
 
 
 def content_hashes(batch: pa.RecordBatch) -> np.ndarray:
@@ -54,10 +55,9 @@ def spelled_contents(
 
 
 def _spelled(batch: pa.RecordBatch, second: pa.Array) -> Iterator[bytes]:
-    parts = (
-        slice(start, start + _ROWS_AT_A_TIME)
-        for start in range(0, batch.num_rows, _ROWS_AT_A_TIME)
-    )
+    fit = _BYTES_AT_A_TIME * batch.num_rows // max(1, batch.nbytes)
+    rows = max(1, min(_ROWS_AT_A_TIME, fit))
+    parts = (slice(start, start + rows) for start in range(0, batch.num_rows, rows))
     return chain.from_iterable(
         _texts(batch[part], second[part]).cast(pa.large_binary()).to_pylist()
         for part in parts

@@ -41,7 +41,7 @@ _EVENTS_WORTH_FOLDING = 1 << 14
 # Of one event each, they take a millisecond: no append waits much longer.
 _COMMITS_WORTH_FOLDING = 1 << 9
 # Folded, an event with thousands of labels takes as little as any other.
-_BYTES_WORTH_FOLDING = 32 << 20
+_BYTES_WORTH_FOLDING = 8 << 20
 _COMMITS_AT_FIRST = 64
 # The facts that usage depends on; a billing run makes very many of other kinds.
 _USAGE_FACTS = (MeterCreated, MeterEventCancelled)
