@@ -35,7 +35,7 @@ from ledger.segments.catalog import (
 )
 from ledger.segments.entry import Segment, name_prefix, segment_name
 from ledger.segments.in_database import DatabaseStore
-from ledger.segments.layout import SegmentRows, encode_segment
+from ledger.segments.layout import SegmentEvents, encode_segment
 from ledger.segments.moving import MovingStore
 from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
@@ -214,7 +214,7 @@ class Sealing:
                 end_segments(connection, begun)
 
 
-def _are_stored(rows: SegmentRows, content: pa.Buffer) -> bool:
+def _are_stored(rows: SegmentEvents, content: pa.Buffer) -> bool:
     """Whether a file holds some rows, group by group: two of them take much memory."""
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     groups = rows.groups()
@@ -230,7 +230,7 @@ def _made(commits: list[Commit], after: Head, head: Head) -> tuple[Segment, pa.B
 
     The list of commits is emptied: with a copy of all of them there is no room for both.
     """
-    rows = SegmentRows(commits)
+    rows = SegmentEvents(commits)
     content = encode_segment(
         rows, epoch=head.epoch, after=after.position, up_to=head.position
     )

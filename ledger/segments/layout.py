@@ -115,7 +115,7 @@ class Boundaries:
         return positions_of(self.first_positions, self.entry_counts)
 
 
-class SegmentRows:
+class SegmentEvents:
     """The events of some commits of usage, in the order of a segment.
 
     They are sorted and copied one group at a time, as a segment may be large.
@@ -162,7 +162,7 @@ class SegmentRows:
 
 
 def encode_segment(
-    rows: SegmentRows, *, epoch: str, after: int, up_to: int
+    rows: SegmentEvents, *, epoch: str, after: int, up_to: int
 ) -> pa.Buffer:
     """Write a segment as Parquet; equal segments give equal bytes."""
     boundaries = rows.boundaries

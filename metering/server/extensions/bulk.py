@@ -49,7 +49,7 @@ _FORMATS = {
 # Parsed as a whole, JSON takes many times its length, and the interpreter meanwhile.
 _CLOUD_EVENTS_MAX = 2 << 20
 # Each is held until the answer; so many are one mistake that all rows share.
-_REJECTED_MAX = 1_000_000
+_REJECTED_MAX = 250_000
 _LIMITS = BodyLimits(
     sent_max=64 << 20,
     decoded_max=512 << 20,

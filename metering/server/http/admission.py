@@ -44,6 +44,12 @@ ROWS_MAX = 4
 
 Some formats begin at their end, so a body is held whole.
 """
+ROWS_TAKEN_IN_MAX = 2
+"""How many of them are unpacked and taken in at the same time; the others wait for it.
+
+What a body unpacks to takes far more memory than the body. More at a time are no faster,
+as the interpreter runs one thread at a time.
+"""
 ROWS_WAITING_MAX = 64
 """How many requests wait until theirs may be read; more are refused."""
 
@@ -77,7 +83,9 @@ class Admission:
         self._strangers = strangers
         self._patience_seconds = patience_seconds
         self._room = asyncio.Semaphore(ROWS_MAX)
-        self._spare = SpareMemory()
+        self._taking_in = asyncio.Semaphore(ROWS_TAKEN_IN_MAX)
+        self.memory = SpareMemory()
+        self._giving_back: asyncio.Future[None] | None = None
         self._rows_waiting = 0
 
     @property
@@ -131,22 +139,29 @@ class Admission:
         if route.rows is None:
             return await self._read_and_answered(route, request, receive, held)
         async with self._room_for_rows():
-            self._spare.use()
+            self.memory.use()
             try:
                 return await self._read_and_answered(route, request, receive, held)
             finally:
-                if self._spare.end_use():
-                    await asyncio.to_thread(self._spare.give_back)
+                self.memory.end_use()
+                if self.memory.is_there:
+                    # Named, so that it is kept; the client has its answer meanwhile.
+                    giving_back = asyncio.to_thread(self.memory.give_back)
+                    self._giving_back = asyncio.ensure_future(giving_back)
 
     async def _read_and_answered(
         self, route: Route, request: HttpRequest, receive: AsgiReceive, held: HeldBody
     ) -> HttpResponse:
+        answer = self._answering.response if route.rows is None else self._taken_in
         # Without a name here, the body goes as soon as it is answered.
         return await self._reached(
-            self._answering.response,
-            route,
-            await self._whole(route, request, receive, held),
+            answer, route, await self._whole(route, request, receive, held)
         )
+
+    async def _taken_in(self, route: Route, request: HttpRequest) -> HttpResponse:
+        """Answer a request with rows when it is its turn."""
+        async with self._taking_in:
+            return await self._answering.response(route, request)
 
     async def _whole(
         self, route: Route, request: HttpRequest, receive: AsgiReceive, held: HeldBody

@@ -113,6 +113,7 @@ class StoreApplication:
         self._answering = answering
         self._heads = heads
         self._admission = admission
+        self.memory = admission.memory
         self._site = Site(routes, KeptHealth(service.health, time.monotonic))
         self._paths = Paths[Route | OpenRoute](
             [

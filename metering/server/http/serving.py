@@ -22,7 +22,7 @@ import uvicorn
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 from metering.server.api.complaints import limit_complaints
-from metering.server.api.memory import use_system_pool
+from metering.server.api.memory import SpareMemory, use_system_allocator
 from metering.server.http.accepting import BACKLOG, Acceptor
 from metering.server.http.app import PATIENCE_SECONDS, THREADS, create_app
 from metering.server.http.bodies import BODY_BYTES_MAX
@@ -33,6 +33,7 @@ from metering.server.http.idleness import Wasted
 
 _GRACE_SECONDS = 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SPARE_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 
 
@@ -103,7 +104,7 @@ def serve(
             is not known, or cannot be bound.
     """
     connections_max = connections_within(limits.connections_max, threads=THREADS)
-    use_system_pool()
+    use_system_allocator()
     app = create_app(
         m,
         rate_limit=limits.rate_limit,
@@ -153,7 +154,11 @@ def serve(
             )
 
         served = _serve(
-            server, acceptor, lambda: started(url), lambda: stop() or must_stop()
+            server,
+            acceptor,
+            lambda: started(url),
+            lambda: stop() or must_stop(),
+            app.memory,
         )
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(served)
@@ -164,10 +169,12 @@ async def _serve(
     make_acceptor: Callable[[], Acceptor],
     started: Callable[[], None],
     must_stop: Callable[[], bool],
+    memory: SpareMemory,
 ) -> None:
     _limit_complaints_of_others(asyncio.get_running_loop())
     # It accepts nothing itself.
     serving = asyncio.ensure_future(server.serve(sockets=[]))
+    giving_back = asyncio.ensure_future(_give_back(memory))
     acceptor: Acceptor | None = None
     while not serving.done():
         if server.started and acceptor is None:
@@ -180,7 +187,16 @@ async def _serve(
             acceptor.stop()
         wait = _POLL_SECONDS if acceptor is None else 0.1
         await asyncio.wait([serving], timeout=wait)
+    giving_back.cancel()
     await serving
+
+
+async def _give_back(memory: SpareMemory) -> None:
+    """Give back memory that no request took: sealing takes some, seconds after it."""
+    while True:
+        await asyncio.sleep(_SPARE_SECONDS)
+        if memory.is_there:
+            await asyncio.to_thread(memory.give_back)
 
 
 def _limit_complaints_of_others(loop: asyncio.AbstractEventLoop) -> None:

@@ -350,7 +350,7 @@ def lines_of(name: object, read: Callable[[], pa.NativeFile]) -> Iterator[list[o
     piece: list[object] = []
     size = 0
     with readable(name), read() as file:
-        lines = io.BufferedReader(file, _BYTES_AT_A_TIME)
+        lines = io.BufferedReader(file, LINE_BYTES_MAX)
         _check_encoding(name, lines.peek(LOOKED_AT_BYTES))
         while line := lines.readline(LINE_BYTES_MAX):
             piece.append(_object_in(line, lines))

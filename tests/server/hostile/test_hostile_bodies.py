@@ -20,7 +20,6 @@ pytestmark = [
 
 MIB = 1 << 20
 AT_ONCE = 4
-# Of one body; it is as much again in the receipts of a million rejected rows.
 ALONE_MAX = 300 * MIB
 TOGETHER_MAX = 1_000 * MIB
 WORST = (

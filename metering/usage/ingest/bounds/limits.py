@@ -13,7 +13,7 @@ ROWS_PER_PIECE = 50_000
 """Rows that are checked and recorded together at most."""
 BYTES_PER_PIECE = 12 << 20
 """Bytes of the columns of these rows, their strings in full."""
-JSON_BYTES_PER_PIECE = 12 << 20
+JSON_BYTES_PER_PIECE = 6 << 20
 """About how much memory the objects take that are parsed together."""
 
 BODY_ROWS_MAX = 10_000_000
