@@ -13,6 +13,7 @@ from metering.groups import CallGroups
 from metering.reaggregation.bulk_usage import BulkUsage
 from metering.recording.limits import MAX_AGE, MAX_EVENTS
 from metering.store.assembly import open_engine
+from metering.upkeep.polling import LONGEST_POLL, POLL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from metering.upkeep.verification.report import Checkpoint, VerifyReport
     from metering.upkeep.worker import Worker
     from metering.webhooks.resources import DeliveryReceipt
-
-POLL = timedelta(milliseconds=50)
-LONGEST_POLL = timedelta(seconds=1)
 
 
 class Metering(CallGroups, BulkUsage):

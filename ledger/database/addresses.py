@@ -8,14 +8,13 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ledger.database.directories import make_directory
+from ledger.database.directories import LOG_FILE, make_directory
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.shown_addresses import is_connection_string, shown_address
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database
 from ledger.errors import StoreMissingError, StoreUnavailableError
 
-LOG_FILE = "log.db"
 _OF_FILE_SYSTEM = "lost+found"
 # No name that would need quotes, nor one that PostgreSQL keeps for itself.
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")

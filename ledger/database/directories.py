@@ -23,6 +23,8 @@ from urllib.parse import quote
 _DIRECTORY, _SHARED_DIRECTORY = 0o700, 0o2770
 _FILE, _SHARED_FILE = 0o600, 0o660
 
+LOG_FILE = "log.db"
+
 
 def make_directory(directory: Path) -> None:
     """Make a directory and those above it, where they are absent, durably.

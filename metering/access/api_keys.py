@@ -8,12 +8,12 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
-from msgspec import Meta
 
 from ledger.records.keys import StoredKey, StoredKeys
+from metering.access.requests import ApiKeyCreate, ScopeName
 from metering.arguments.clock import at_microseconds, at_or_none
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import (
@@ -23,27 +23,11 @@ from metering.arguments.pages import (
     within_page,
 )
 from metering.arguments.schema import checked
-from metering.arguments.strings import Name
 from metering.bodies import ResourceObject
 from metering.store.engine import Engine
 
-ScopeName = Literal["ingest", "read", "admin"]
-"""Record usage; read anything; change anything else."""
-
 SCOPES: tuple[ScopeName, ...] = ("ingest", "read", "admin")
 _SECRET_BYTES = 32
-
-
-class ApiKeyCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key is created with.
-
-    Attributes:
-        name: for people.
-        scopes: what a restricted key may do; everything if left out.
-    """
-
-    name: Name
-    scopes: Annotated[Sequence[ScopeName], Meta(min_length=1)] | None = None
 
 
 class ApiKey(ResourceObject, frozen=True, kw_only=True):

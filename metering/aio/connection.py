@@ -30,8 +30,9 @@ from metering.aio.groups import (
 )
 from metering.aio.opening import Opening
 from metering.aio.recorder import AsyncRecorder
-from metering.connection import POLL, Metering
+from metering.connection import Metering
 from metering.recording.recorder import Recorder
+from metering.upkeep.polling import POLL
 from metering.upkeep.status import WorkReceipt
 
 if TYPE_CHECKING:

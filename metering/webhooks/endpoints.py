@@ -41,6 +41,8 @@ from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
 from metering.webhooks.requests import (
+    OVERLAP,
+    OVERLAP_MAX,
     SignatureName,
     WebhookEndpointCreate,
     WebhookEndpointUpdate,
@@ -56,8 +58,6 @@ from projections.kernels.endpoints import EVERY_EVENT, Endpoint
 from projections.webhooks.queries import EndpointQueries
 
 ENDPOINTS_MAX = 16
-OVERLAP = timedelta(hours=24)
-OVERLAP_MAX = timedelta(days=30)
 
 
 class WebhookEndpoints:

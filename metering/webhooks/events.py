@@ -17,8 +17,8 @@ from metering.arguments.schema import checked
 from metering.arguments.times import CreatedBounds, Time, bounds_of, instant
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
-from metering.webhooks.requests import EventList
-from metering.webhooks.resources import Event, EventType
+from metering.webhooks.requests import EventList, EventType
+from metering.webhooks.resources import Event
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, EventPlace, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.schema import RecordedFact

@@ -14,7 +14,7 @@ from ledger.entries import Head
 from ledger.errors import StoreDamagedError
 from ledger.records.outbox import OutgoingEvent
 from metering.bodies import body_of, encoded
-from metering.webhooks.resources import EventType
+from metering.webhooks.requests import EventType
 from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.kernels.endpoints import Endpoint

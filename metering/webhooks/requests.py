@@ -4,6 +4,7 @@ Source: https://docs.stripe.com/api/webhook_endpoints/create and its neighbours.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,9 +16,22 @@ from metering.arguments.times import CreatedBounds, Time
 
 LONGEST_DESCRIPTION = 5_000
 TYPES_MAX = 20
+OVERLAP = timedelta(hours=24)
+OVERLAP_MAX = timedelta(days=30)
 
 Description = Annotated[str, Meta(min_length=1, max_length=LONGEST_DESCRIPTION)]
 EnabledEvents = Annotated[Sequence[str], Meta(min_length=1)]
+
+EventType = Literal[
+    "billing.alert.triggered",
+    "billing.credit_balance_transaction.created",
+    "billing.credit_grant.created",
+    "billing.credit_grant.updated",
+    "billing.meter.created",
+    "billing.meter.deactivated",
+    "billing.meter.reactivated",
+    "billing.meter.updated",
+]
 
 SignatureName = Literal["stripe", "standard"]
 """How events are signed: as by Stripe, or as in Standard Webhooks."""

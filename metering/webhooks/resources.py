@@ -13,21 +13,10 @@ from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
-from metering.webhooks.requests import SignatureName
+from metering.webhooks.requests import EventType, SignatureName
 
 API_VERSION = "2026-10-28.endive"
 """Whose shapes events have."""
-
-EventType = Literal[
-    "billing.alert.triggered",
-    "billing.credit_balance_transaction.created",
-    "billing.credit_grant.created",
-    "billing.credit_grant.updated",
-    "billing.meter.created",
-    "billing.meter.deactivated",
-    "billing.meter.reactivated",
-    "billing.meter.updated",
-]
 
 
 class EventData(ResourceObject, frozen=True, kw_only=True):

@@ -34,7 +34,8 @@ from metering.credits.resources import CreditGrant
 from metering.credits.transactions import transaction_resource
 from metering.meters.meters import meter_resource
 from metering.meters.resources import Meter
-from metering.webhooks.resources import Event, EventData, EventType
+from metering.webhooks.requests import EventType
+from metering.webhooks.resources import Event, EventData
 from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import Trigger
 from projections.kernels.credits.grants import Application, Grant, GrantFact

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, event, text
 
-from ledger.database.addresses import LOG_FILE, open_database
+from ledger.database.addresses import open_database
+from ledger.database.directories import LOG_FILE
 from ledger.database.settings import DatabaseSettings
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.database.store import Database

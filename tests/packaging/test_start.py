@@ -39,7 +39,12 @@ _UNUSED = (
     *("metering.credits", "metering.integrations", "metering.internals"),
     *("metering.public", "metering.reaggregation.questions"),
     "metering.recording.recorder",
-    *("metering.server", "metering.stream", "metering.upkeep"),
+    *(
+        "metering.server",
+        "metering.stream",
+        "metering.upkeep.status",
+        "metering.upkeep.verification",
+    ),
     *("metering.usage.ingest.ingestion", "metering.webhooks"),
     *("projections.alerts.queries", "projections.alerts.tables", "projections.credits"),
     *("projections.kernels.alerts", "projections.kernels.credits"),

@@ -28,7 +28,6 @@ from metering.cli.screens.text import number
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.usage.ingest.options import NULL_VALUES, Identity, IngestOptions
-from metering.usage.ingest.sources import open_source
 
 _CreatableFormula = Literal["sum", "count", "last"]
 _MeterColumnOption = Annotated[
@@ -131,6 +130,8 @@ def ingest(  # noqa: PLR0913  # a command's options are its arguments
         null_values=null or NULL_VALUES,
     )
     check_rejections_path(rejections)
+    from metering.usage.ingest.sources import open_source
+
     for file in files:
         # Before a store is made: it can be read, and has the columns that are named.
         open_source(file, columns, options)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import metering
-from metering.access.api_keys import ApiKeyCreate
+from metering.access.requests import ApiKeyCreate
 from metering.cli.options import FieldOption, argument
 from metering.cli.resource import Listing, Resource
 from metering.cli.screens.screen import Cell, Column

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 import metering
-from ledger.database.sqlite import LIBRARY_VERSION
 from metering.cli.commands.worker import complain_of_readers
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.files import read_checkpoint, write_checkpoint
@@ -87,6 +86,8 @@ def verify(
     proves later that nothing before it was changed or cut off. Exits with 1 if something
     is wrong.
     """
+    from ledger.database.sqlite import LIBRARY_VERSION
+
     saved = read_checkpoint(checkpoint)
     safe = "Interrupted; verifying changes nothing"
     with _at_work(target, "Verifying", safe) as (m, advance):

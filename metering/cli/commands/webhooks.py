@@ -21,9 +21,13 @@ from metering.cli.options import (
 from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import counted, moment, number
-from metering.webhooks.endpoints import OVERLAP, OVERLAP_MAX
-from metering.webhooks.requests import SignatureName, WebhookEndpointCreate
-from metering.webhooks.resources import EventType
+from metering.webhooks.requests import (
+    OVERLAP,
+    OVERLAP_MAX,
+    EventType,
+    SignatureName,
+    WebhookEndpointCreate,
+)
 
 _ALLOW_PRIVATE = ["allow_private_webhooks"]
 _HOUR = timedelta(hours=1)

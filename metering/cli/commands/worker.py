@@ -14,8 +14,7 @@ from types import FrameType
 from typing import Annotated
 
 import metering
-from ledger.database.addresses import LOG_FILE
-from ledger.database.directories import exposed_mode
+from ledger.database.directories import LOG_FILE, exposed_mode
 from metering.cli.door import complain
 from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption
@@ -23,8 +22,8 @@ from metering.cli.screens.screen import print_line, show
 from metering.cli.screens.text import counted, number, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
-from metering.connection import LONGEST_POLL, POLL
 from metering.environment import secret_key_file_of
+from metering.upkeep.polling import LONGEST_POLL, POLL
 
 _MILLISECOND = timedelta(milliseconds=1)
 _SECONDS_BETWEEN_LINES = 1.0

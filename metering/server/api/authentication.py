@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import metering
-from metering.access.api_keys import ApiKey, ScopeName, digest_of
+from metering.access.api_keys import ApiKey, digest_of
+from metering.access.requests import ScopeName
 from metering.connection import Metering
 from metering.server.api.complaints import limit_complaints
 from metering.server.api.errors import (

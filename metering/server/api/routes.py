@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.records.idempotency import Request
 from metering import MeteringError
-from metering.access.api_keys import ScopeName
+from metering.access.requests import ScopeName
 from metering.arguments.kinds import Fields, Given, ListKind, RequestField, StringKind
 from metering.arguments.schema import ELEMENTS_MAX, LONGEST_SPELLED, fields_of
 from metering.bodies import Body

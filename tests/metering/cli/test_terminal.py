@@ -158,23 +158,40 @@ def test_output_that_was_closed_is_one_line() -> None:
     assert (unheard.returncode, unheard.stdout[:9]) == (0, "metering ")
 
 
-def test_help_and_version_load_no_store() -> None:
+def test_help_and_completion_load_no_store() -> None:
     program = """
+import os
 import sys
+from metering.cli.app import COMMANDS
 from metering.cli.entry import main
-for arguments in (["--version"], ["--help"], ["meters", "--help"]):
-    sys.argv = ["metering", *arguments]
+def loaded(*modules):
+    return sorted(set(modules) & set(sys.modules))
+def run(*arguments, **environment):
+    sys.argv, os.environ = ["metering", *arguments], {**os.environ, **environment}
     try:
         main()
     except SystemExit as ended:
-        print(ended.code, {"sqlalchemy", "pyarrow", "numpy"} & set(sys.modules))
+        assert not ended.code, arguments
+run("--version")
+run("--help")
+run("meters", "--help")
+for words in ("metering me", "metering ", "metering meters create --f"):
+    number = str(words.count(" "))
+    run(_METERING_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=number)
+print("to begin with:", loaded("sqlalchemy", "pyarrow", "numpy"))
+del os.environ["_METERING_COMPLETE"]
+for name in COMMANDS:
+    run(name, "--help")
+print("in all:", loaded("sqlalchemy", "duckdb", "urllib3", "uvicorn", "metering.connection"))
 """
 
-    result = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
 
-    assert result.stdout.count("\n0 set()\n") == 3
+    lines = ended.stdout.splitlines()
+    assert {"meters", "repair", "--formula"} <= set(lines)
+    assert {"to begin with: []", "in all: []"} <= set(lines)
 
 
 def test_screen_without_the_characters_gets_others(store: None) -> None:
