@@ -7,13 +7,14 @@ when it happened, and not on when this runs.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from ledger.entries import Head
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import NEVER_LOOKED, Engine
 from metering.stream.error_reports import make_reports
-from metering.webhooks.outgoing import Outgoing
+from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from projections.kernels.credits.grants import Grant
 from projections.webhooks.queries import (
     EndpointQueries,
@@ -86,18 +87,19 @@ def enqueue(engine: Engine) -> int:
     head = engine.log.head()
     added = reached = 0
     while reached < head.position:
-        portion = _next_portion(engine, head, reached)
-        if portion is None:
+        portions = _next_portions(engine, head, reached)
+        if not portions:
             break
-        reached, events = portion
-        added += _add(engine, events, reached)
+        for up_to, events in portions:
+            added += _add(engine, events, up_to)
+            reached = up_to
     return added
 
 
-def _next_portion(
+def _next_portions(
     engine: Engine, head: Head, reached: int
-) -> tuple[int, list[OutgoingEvent]] | None:
-    """Return what is to be enqueued next, and up to where; None where nothing is.
+) -> list[tuple[int, list[OutgoingEvent]]]:
+    """Return what is to be enqueued next, some at a time, each with up to where.
 
     What it was read on is given back: a pool may have one connection, which adds it.
     """
@@ -113,9 +115,9 @@ def _next_portion(
         after = min(starts.values(), default=head.position)
         if after >= head.facts_position:
             is_behind = Outbox(connection).is_holding_back()
-            return (head.position, []) if is_behind else None
+            return [(head.position, [])] if is_behind else []
         outgoing = Outgoing(Past(connection), head, engine.settings.livemode)
-        return next(outgoing.events(found, starts))
+        return [*islice(outgoing.events(found, starts), PORTIONS_READ_TOGETHER)]
 
 
 def _add(engine: Engine, events: Sequence[OutgoingEvent], up_to: int) -> int:

@@ -23,6 +23,8 @@ from projections.webhooks.queries import Past
 
 _FACTS_AT_A_TIME = 1_000
 _EVENTS_AT_A_TIME = 1_000
+PORTIONS_READ_TOGETHER = 8
+"""How many portions of events to read on one snapshot, before any of them is added."""
 
 
 class Outgoing:

@@ -7,11 +7,12 @@ event is left out, and none is sent twice but one whose delivery was deleted.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ledger.entries import Head
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import Engine
-from metering.webhooks.outgoing import Outgoing
+from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from metering.webhooks.retry_schedule import KEPT
 from projections.kernels.endpoints import Endpoint
 from projections.webhooks.queries import EndpointQueries, Past
@@ -29,9 +30,11 @@ def restore_outbox(engine: Engine) -> int:
         # It is given back: a pool may have one connection, which adds the events.
         with engine.log.read() as connection:
             _, portions = events_kept(engine, Past(connection), head, reached)
-            reached, events = next(portions)
-        with engine.outbox() as (outbox, now):
-            added += outbox.add_missing(events, now)
+            some = [*islice(portions, PORTIONS_READ_TOGETHER)]
+        for up_to, events in some:
+            with engine.outbox() as (outbox, now):
+                added += outbox.add_missing(events, now)
+            reached = up_to
     with engine.outbox() as (outbox, _):
         outbox.set_cursors(head.position)
     return added
