@@ -118,7 +118,11 @@ def _is_shared(directory: Path) -> bool:
 
 
 def take_lock(descriptor: int) -> bool:
-    """Take the lock of a file, and return whether it was free."""
+    """Take the lock of a file, and return whether it was free.
+
+    Raises:
+        OSError: it cannot be taken, free or not.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
