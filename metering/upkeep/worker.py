@@ -116,8 +116,11 @@ class Worker:
     def _run(self) -> None:
         try:
             self._work()
+        # What it ends with is raised where the worker is left, which may be in a year.
+        except (StoreClosedError, StoreForkedError) as error:
+            self._error = error
+            _logger.critical("The worker has ended: %s", error.message)
         except Exception as error:
-            # It is raised where the worker is left, which may be in a year.
             self._error = error
             _logger.critical("The worker has ended", exc_info=True)
         else:

@@ -204,7 +204,7 @@ def test_credits_that_expire_are_told_when_their_time_comes(
 
 @pytest.mark.dialect
 def test_an_error_ends_the_worker_and_is_raised_where_it_is_left(
-    working: metering.Metering,
+    working: metering.Metering, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = working.worker()
 
@@ -218,6 +218,9 @@ def test_an_error_ends_the_worker_and_is_raised_where_it_is_left(
 
     with pytest.raises(metering.StoreClosedError):
         worker.join()
+    (said,) = caplog.records
+    assert said.getMessage().endswith(" is closed; connect to it again")
+    assert said.exc_info is None
 
 
 def test_a_fault_of_one_step_is_seen_stops_no_other_and_is_raised_where_it_is_left(
