@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from ledger.commits import read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Head, recording_instant
-from ledger.errors import ClockSkewError
+from ledger.errors import ClockSkewError, StoreDamagedError
 
 ANY_TIME = -(1 << 61)
 """A time before every other, in microseconds since 1970 UTC."""
@@ -254,4 +254,13 @@ def _since_boot() -> int:
 
 
 def _at(instant: int) -> datetime:
-    return _EPOCH + instant * _MICROSECOND
+    """Return an instant of a clock, or that at which the log says that it ends.
+
+    Raises:
+        StoreDamagedError: no calendar has it, so no store was given it.
+    """
+    try:
+        return _EPOCH + instant * _MICROSECOND
+    except OverflowError as error:
+        reason = f"{instant} microseconds from 1970 are beyond every calendar"
+        raise StoreDamagedError("table log_head, column recorded_at", reason) from error

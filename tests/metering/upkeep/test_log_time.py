@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import metering
+from ledger.errors import StoreDamagedError
 from ledger.records.idempotency import Request
 from tests.conftest import Connect, StoreTargets
 from tests.metering.usual_credits import DAY, apply, balance, grant, run, told
@@ -59,6 +60,20 @@ def test_a_store_without_a_right_entry_can_be_repaired(
         f" entry is right, to {NOW.isoformat()}, the real time"
     )
     assert store.log_time.repair(NOW).position == 2
+
+
+def test_an_end_of_the_log_that_no_calendar_has_is_damage(tmp_path: Path) -> None:
+    with metering.connect(tmp_path / "usage") as store:
+        create_meter(store)
+        with closing(sqlite3.connect(tmp_path / "usage" / "log.db")) as database:
+            database.execute(f"UPDATE log_head SET recorded_at = {9 * 10**18}")
+            database.commit()
+
+        for use in (lambda: create_meter(store, "other"), store.rebuild):
+            with pytest.raises(StoreDamagedError) as raised:
+                use()
+
+            assert "9000000000000000000 microseconds from 1970" in raised.value.message
 
 
 def test_an_hour_of_a_wrong_year_is_named_and_ends(connect: Connect) -> None:
