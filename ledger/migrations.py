@@ -45,7 +45,14 @@ from ledger.records.refusals import error_report, stream_error
 from ledger.records.requests import idempotent_request
 from ledger.records.sessions import meter_event_session
 from ledger.records.signing_secrets import webhook_secret
-from ledger.schema import log_commit, log_head, log_upgrade, metadata
+from ledger.schema import (
+    FORMAT_VERSION,
+    format_version,
+    log_commit,
+    log_head,
+    log_upgrade,
+    metadata,
+)
 
 Migration = Callable[[Connection], None]
 
@@ -67,13 +74,6 @@ BESIDE_THE_LOG = (
     webhook_attempt,
 )
 """Every table of `ledger.records`."""
-
-
-def format_version(connection: Connection) -> int | None:
-    """Return the format of the store, None where there is no store yet."""
-    if not inspect(connection).has_table(log_head.name):
-        return None
-    return connection.execute(select(log_head.c.format_version)).scalar()
 
 
 def bring_up(database: Database, epoch: str | None, steps: Sequence[Migration]) -> None:
@@ -232,4 +232,4 @@ STEPS: tuple[Migration, ...] = (
     _hide_secrets_in_answers,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
-FORMAT_VERSION = len(STEPS) + 1
+assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

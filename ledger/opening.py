@@ -12,8 +12,8 @@ from ledger.database.store import Database
 from ledger.entries import Head, genesis_head
 from ledger.errors import StoreClosedError, StoreForkedError
 from ledger.folds import FactFold
-from ledger.migrations import FORMAT_VERSION, STEPS, bring_up, format_version
 from ledger.reading import find_corrections, read_facts
+from ledger.schema import FORMAT_VERSION, format_version
 from ledger.segments.catalog import read_segments
 from ledger.segments.checks import check_segments
 from ledger.segments.entry import name_prefix
@@ -67,6 +67,8 @@ def open_log(
         version = format_version(connection)
         is_current = version == FORMAT_VERSION and fold.is_current(connection)
     if version != FORMAT_VERSION:
+        from ledger.migrations import STEPS, bring_up
+
         bring_up(database, epoch, STEPS)
     if not is_current:
         with database.write() as connection:

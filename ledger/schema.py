@@ -1,17 +1,23 @@
-"""The log's own tables; `ledger.migrations` changes them."""
+"""The log's own tables, and their format; `ledger.migrations` changes them."""
 
 from sqlalchemy import (
     DDL,
     BigInteger,
     CheckConstraint,
     Column,
+    Connection,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     event,
+    inspect,
+    select,
 )
+
+FORMAT_VERSION = 10
+"""The format that this release writes."""
 
 metadata = MetaData()
 
@@ -113,3 +119,10 @@ for _table, _column in ((log_commit, "body"), (log_segment_chunk, "content")):
             f"ALTER TABLE {_table.name} ALTER COLUMN {_column} SET STORAGE EXTERNAL"
         ).execute_if(dialect="postgresql"),
     )
+
+
+def format_version(connection: Connection) -> int | None:
+    """Return the format of the store, None where there is no store yet."""
+    if not inspect(connection).has_table(log_head.name):
+        return None
+    return connection.execute(select(log_head.c.format_version)).scalar()

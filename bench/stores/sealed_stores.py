@@ -19,7 +19,7 @@ from rich.progress import track
 import metering
 from bench.measures import reader
 from bench.stores import project
-from ledger.migrations import FORMAT_VERSION
+from ledger.schema import FORMAT_VERSION
 from ledger.segments.layout import LAYOUT_VERSION
 from metering.cli.demo.traffic import Traffic
 

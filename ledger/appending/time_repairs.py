@@ -30,7 +30,6 @@ from ledger.facts.union import Fact, encode_facts
 from ledger.folds import FactFold
 from ledger.history import History
 from ledger.reading import read_facts
-from ledger.records.corrections import bring_back
 from ledger.usage.digest import facts_digest
 
 
@@ -135,6 +134,8 @@ class TimeRepairing:
         insert_correction(self._connection, Correction.of(fact, commit.first_position))
         facts = read_facts(self._connection, 0, commit.last_position)
         self._fold.rebuild(self._connection, facts, is_repair=False)
+        from ledger.records.corrections import bring_back
+
         bring_back(self._connection, real)
 
 

@@ -14,15 +14,14 @@ import numpy as np
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.writing import Writing
 from ledger.entries import Head
-from ledger.facts.instants import LogTime
 from ledger.log import Log
 from ledger.records.idempotency import Request
-from ledger.records.outbox import Outbox
 from ledger.records.secret_keys import SecretKeys
 from ledger.usage.rows import UsageEvents, take_events
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.evaluation import Evaluator
+from metering.store.expiries import ExpiriesSeen
 from metering.store.sealing import BackgroundSealing
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog, Definitions
@@ -31,6 +30,7 @@ from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
 if TYPE_CHECKING:
+    from ledger.records.outbox import Outbox
     from projections.credits.queries import CreditQueries
 
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
@@ -40,9 +40,6 @@ A context variable: the code that receives a request is far from the code that r
 and nothing between them need know of it. Events come many together, of many requests:
 each carries its own.
 """
-
-NEVER_LOOKED = -(2**62)
-"""An instant before which no grant expires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +76,6 @@ class Settings:
 def now_of(clock: Clock) -> int:
     """Return the time of a clock, microseconds since 1970 UTC."""
     return microseconds(clock.now())
-
-
-@dataclass(slots=True, kw_only=True)
-class ExpiriesSeen:
-    """Up to which instant this process has looked for grants that expired.
-
-    It saves looking again and decides nothing. If the log's time is corrected, it looks
-    again.
-    """
-
-    instant: int = NEVER_LOOKED
-    time: LogTime = field(default_factory=LogTime)
 
 
 RefusalT = TypeVar("RefusalT")
@@ -252,8 +237,10 @@ class Engine:
             self.news.set()
 
     @contextmanager
-    def outbox(self) -> Iterator[tuple[Outbox, int]]:
+    def outbox(self) -> "Iterator[tuple[Outbox, int]]":
         """Open a write transaction on the outbox, with the real time."""
+        from ledger.records.outbox import Outbox
+
         with self.log.writing_beside() as connection:
             yield Outbox(connection), self.log.judge.real_time(connection, self.now())
 

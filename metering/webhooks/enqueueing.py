@@ -12,7 +12,8 @@ from itertools import islice
 from ledger.entries import Head
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
-from metering.store.engine import NEVER_LOOKED, Engine
+from metering.store.engine import Engine
+from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from projections.kernels.credits.grants import Grant

@@ -21,7 +21,7 @@ from ledger.errors import (
     StoreVersionError,
 )
 from ledger.log import Log
-from ledger.migrations import FORMAT_VERSION
+from ledger.schema import FORMAT_VERSION
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, draft, meter_created, record, row, stored_rows
 

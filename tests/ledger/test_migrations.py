@@ -17,15 +17,9 @@ from sqlalchemy import (
 )
 
 from ledger.errors import StoreMissingError
-from ledger.migrations import (
-    BESIDE_THE_LOG,
-    FORMAT_VERSION,
-    add_column,
-    bring_up,
-    format_version,
-)
+from ledger.migrations import BESIDE_THE_LOG, add_column, bring_up
 from ledger.records.requests import idempotent_request
-from ledger.schema import log_head
+from ledger.schema import FORMAT_VERSION, format_version, log_head
 from tests.ledger.conftest import OpenDatabase, OpenLog
 from tests.ledger.drafts import append, row, stored_rows
 

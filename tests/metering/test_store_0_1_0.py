@@ -14,9 +14,10 @@ from sqlalchemy import inspect
 import metering
 from ledger import records
 from ledger.database.addresses import open_database
-from ledger.migrations import BESIDE_THE_LOG, FORMAT_VERSION, format_version
+from ledger.migrations import BESIDE_THE_LOG
 from ledger.records import tables
 from ledger.records.requests import Requests
+from ledger.schema import FORMAT_VERSION, format_version
 from ledger.schema import metadata as schema_of_the_log
 from tests.metering.store_0_1_0 import OldStore, answers_of, unpacked
 from tests.metering.usual_usage import create_meter

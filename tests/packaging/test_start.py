@@ -46,6 +46,7 @@ _UNUSED = (
         "metering.upkeep.verification",
     ),
     *("metering.usage.ingest.ingestion", "metering.webhooks"),
+    *("ledger.migrations", "ledger.records.deliveries", "ledger.records.sessions"),
     *("projections.alerts.queries", "projections.alerts.tables", "projections.credits"),
     *("projections.kernels.alerts", "projections.kernels.credits"),
     *("projections.scans.reaggregation.jobs", "projections.scans.sql"),

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
 from ledger.database.addresses import open_database
-from ledger.migrations import STEPS, add_column, bring_up, format_version
+from ledger.migrations import STEPS, add_column, bring_up
 from ledger.records.keys import StoredKeys
+from ledger.schema import format_version
 from tests.faults.dying import die_opening, killed_at_each_step
 from tests.figures import Figures
 from tests.metering.store_0_1_0 import OldStore, unpacked
