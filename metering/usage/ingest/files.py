@@ -143,12 +143,13 @@ def readable(name: object) -> Iterator[None]:
 
 
 def _open_parquet(path: Path, _: _Manner) -> ColumnFile:
-    metadata = pq.read_metadata(path)
+    # Opened once, as another file may take its place; mapped, it would count as memory.
+    source = pa.OSFile(str(path))
+    metadata = pq.read_metadata(source)
 
     def opened(dictionaries: Sequence[str]) -> pq.ParquetFile:
-        # Mapped or read ahead, the file would count in full as this process's memory.
         return pq.ParquetFile(
-            path,
+            source,
             metadata=metadata,
             read_dictionary=dictionaries,
             pre_buffer=False,

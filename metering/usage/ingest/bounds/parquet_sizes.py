@@ -153,7 +153,11 @@ def _longest_words(
     for path in paths:
         # A dictionary comes whole, with the first row.
         batches = open_file([path]).iter_batches(1, row_groups=[group], columns=[path])
-        column = next(batches).column(0)
+        batch = next(batches, None)
+        if batch is None:
+            # The footer claims rows that no page has.
+            continue
+        column = batch.column(0)
         while pa.types.is_nested(column.type):
             column = _inner(column)
         found[path] = paths[path]

@@ -1,0 +1,1 @@
+"""What a source may ask for, each bound by itself."""
