@@ -129,7 +129,7 @@ def http_limits() -> str:
             ["Body of rows as sent, and decompressed", _sizes(rows.limits)],
             [
                 "Rows unpacked, their strings in full",
-                f"{UNPACK_FACTOR} times as sent, {_sizes_between(UNPACKED_MIN, UNPACKED_MAX)}",
+                f"{UNPACK_FACTOR} times as sent (`--unpack-factor`), {_sizes_between(UNPACKED_MIN, UNPACKED_MAX)}",
             ],
             ["A batch, or the pages of a row group", _size(UNPACKED_AT_ONCE_MAX)],
             [

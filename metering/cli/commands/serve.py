@@ -20,6 +20,7 @@ _CANCEL_WINDOW = timedelta(hours=24)
 _RATE_LIMIT = 1_000
 _CONNECTIONS = 1_000
 _BODY_MEMORY = 320
+_UNPACK_FACTOR = 250
 
 
 @on_target()
@@ -72,6 +73,14 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
             min=80,
         ),
     ] = _BODY_MEMORY,
+    unpack_factor: Annotated[
+        int,
+        option(
+            "N",
+            "How many times as long as it was sent a body of rows may be, unpacked.",
+            min=1,
+        ),
+    ] = _UNPACK_FACTOR,
     allow_private: AllowPrivateOption = False,
     live: LivemodeOption = False,
     json: JsonOption = False,
@@ -117,6 +126,7 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
                 rate_limit=rate_limit or None,
                 connections_max=connections,
                 body_bytes_max=body_memory << 20,
+                unpack_factor=unpack_factor,
             ),
             started=started,
             # A server whose worker has ended would keep still about alerts.

@@ -13,6 +13,7 @@ from metering.server.api.errors import (
     BodyUnreadableError,
     EncodingRefusedError,
 )
+from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
 from metering.usage.ingest.bounds.sizes import unpacked_max
 
 _HELD_UNPACKED_MAX = 16 << 20
@@ -34,12 +35,15 @@ class BodyLimits:
         sent_max: how many bytes may be sent.
         decoded_max: how many bytes they may unpack to.
         compressions: how it may be compressed.
+        unpack_factor: how many times as long as it was sent it may be, unpacked, beyond
+            the first part.
     """
 
     sent_max: int
     decoded_max: int
     # A zstd frame may ask for a window of 128 MiB, which is too much for a small body.
     compressions: tuple[Compression, ...] = (Compression.GZIP,)
+    unpack_factor: int = UNPACK_FACTOR
 
 
 FORM_LIMITS = BodyLimits(sent_max=1 << 20, decoded_max=4 << 20)
@@ -186,7 +190,7 @@ def unpacked_rows(
 def _pieces(
     body: bytes, compression: Compression, limits: BodyLimits
 ) -> Iterator[bytes]:
-    most = min(limits.decoded_max, unpacked_max(len(body)))
+    most = min(limits.decoded_max, unpacked_max(len(body), limits.unpack_factor))
     length = 0
     try:
         for piece in pieces_of(body, compression):

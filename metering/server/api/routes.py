@@ -5,7 +5,7 @@ document and the front page are made of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -60,12 +60,14 @@ class SentRows:
     Attributes:
         media_type: one of the route's.
         content: the bytes, decompressed unless they are packed.
+        unpack_factor: how many times as long as they are they may be unpacked.
         packed: how they are compressed.
         attributes: of a CloudEvent in binary mode, whose data the content is.
     """
 
     media_type: str
     content: bytes
+    unpack_factor: int
     packed: Compression | None = None
     attributes: Mapping[str, str] | None = None
 
@@ -211,6 +213,13 @@ class Route:
     def body_limits(self) -> BodyLimits:
         """What its body may be."""
         return FORM_LIMITS if self.rows is None else self.rows.limits
+
+    def unpacking(self, factor: int) -> "Route":
+        """Return the route with rows that may unpack to so many times what was sent."""
+        if self.rows is None:
+            return self
+        limits = replace(self.rows.limits, unpack_factor=factor)
+        return replace(self, rows=replace(self.rows, limits=limits))
 
     @cached_property
     def fields(self) -> Fields:

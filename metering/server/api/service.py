@@ -299,14 +299,15 @@ def _media_type(route: Route, asked: HttpRequest) -> str:
 
 def _rows(taken: RowsBody, asked: HttpRequest) -> SentRows:
     """Return a body of rows, of one of the media types that a route takes."""
-    kind = media_type_named(asked.headers)
+    kind, attributes = media_type_named(asked.headers), None
+    may_be_data = taken.takes_binary_mode and kind not in taken.media_types
+    if may_be_data and is_in_binary_mode(kind, asked.headers):
+        kind, attributes = CLOUD_EVENT, attributes_in(asked.headers)
     if kind in taken.media_types:
-        return SentRows(media_type=kind, content=asked.body, packed=asked.packed)
-    if taken.takes_binary_mode and is_in_binary_mode(kind, asked.headers):
-        attributes = attributes_in(asked.headers)
         return SentRows(
-            media_type=CLOUD_EVENT,
+            media_type=kind,
             content=asked.body,
+            unpack_factor=taken.limits.unpack_factor,
             packed=asked.packed,
             attributes=attributes,
         )

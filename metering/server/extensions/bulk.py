@@ -156,6 +156,7 @@ def _body(call: Call) -> EventsBody:
         packed=rows.packed,
         format=_FORMATS[rows.media_type],
         attributes=rows.attributes,
+        unpack_factor=rows.unpack_factor,
         naming=naming,
     )
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from metering.connection import Metering
+from metering.errors import InvalidRequestError
 from metering.server.api.error_responses import response_to_refusal
 from metering.server.api.errors import RequestRefusedError, ServerBusyError
 from metering.server.api.health import KeptHealth
@@ -38,6 +39,7 @@ from metering.server.http.strangers import (
     Line,
 )
 from metering.server.table import ROUTES
+from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
 
 THREADS = 64
 PATIENCE_SECONDS = 30
@@ -52,6 +54,7 @@ def create_app(  # noqa: PLR0913  # its settings are its arguments
     patience_seconds: float = PATIENCE_SECONDS,
     allow_hosts: Sequence[str] | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
+    unpack_factor: int = UNPACK_FACTOR,
     routes: Sequence[Route] = ROUTES,
 ) -> "StoreApplication":
     """Make the ASGI application that serves a store.
@@ -70,12 +73,21 @@ def create_app(  # noqa: PLR0913  # its settings are its arguments
             None leaves it to the application or the server around this one.
         body_bytes_max: how many bytes of bodies, as they are sent, are in memory at the
             same time; what is above is answered with 503.
+        unpack_factor: how many times as long as it was sent a body of rows may be,
+            unpacked; 128 MiB are always allowed, and more than 2 GiB never.
         routes: what is served.
 
     Raises:
         InvalidRequestError: `body_bytes_max` is less than 80 MiB, which the largest body
-            asks for, or `allow_hosts` holds something else.
+            asks for, `unpack_factor` is less than 1, or `allow_hosts` holds something
+            else.
     """
+    if unpack_factor < 1:
+        raise InvalidRequestError(
+            f"Invalid unpack_factor: {unpack_factor}; must be at least 1",
+            param="unpack_factor",
+        )
+    routes = [each.unpacking(unpack_factor) for each in routes]
     metrics = Metrics()
     service = Service(m, metrics, rate_limit=rate_limit)
     answering = Answering(service, m, routes, threads)

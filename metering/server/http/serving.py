@@ -30,6 +30,7 @@ from metering.server.http.connections import CONNECTIONS_MAX, Connections
 from metering.server.http.descriptors import connections_within
 from metering.server.http.heads import ANY_HOST, LOOPBACK_HOSTS
 from metering.server.http.idleness import Wasted
+from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
 
 _GRACE_SECONDS = 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -48,12 +49,14 @@ class ServerLimits:
         connections_max: how many connections may be open; fewer where the limit of open
             files allows fewer beside what the store opens.
         body_bytes_max: how many bytes of bodies are in memory, as they are sent.
+        unpack_factor: how many times as long as it was sent a body of rows may be.
     """
 
     rate_limit: int | None
     patience_seconds: int = PATIENCE_SECONDS
     connections_max: int = CONNECTIONS_MAX
     body_bytes_max: int = BODY_BYTES_MAX
+    unpack_factor: int = UNPACK_FACTOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,7 @@ def serve(
         rate_limit=limits.rate_limit,
         patience_seconds=limits.patience_seconds,
         body_bytes_max=limits.body_bytes_max,
+        unpack_factor=limits.unpack_factor,
         allow_hosts=bind.hosts,
     )
     counters = app.metrics.watch_connections(are_open=lambda: len(connections.open))

@@ -7,10 +7,13 @@ import zlib
 from contextlib import closing
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+import metering
 from metering.server.extensions.bulk import ROUTES
+from metering.server.http.app import create_app
 from metering.usage.ingest.bounds.sizes import unpacked_max
 from tests.empty_stores import empty_store
 from tests.server.bulk import (
@@ -165,3 +168,30 @@ def test_a_body_of_nothing_but_bad_rows_is_given_up(
         "More than 100000 rows were rejected. The first 150000 rows were taken before"
         " that: 0 recorded, 0 recorded earlier, 150000 rejected."
     )
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1, 413), (250, 200)])
+def test_a_body_may_be_so_many_times_as_long_as_it_was_sent(
+    factor: int, status: int
+) -> None:
+    # A list of nulls takes nothing on its way, and the text beside it a MiB.
+    nulls = pa.ListArray.from_arrays(
+        pa.array([0, 150_000_000], pa.int32()), pa.nulls(150_000_000)
+    )
+    noise = np.random.default_rng(1).integers(97, 122, 1 << 20, np.uint8).tobytes()
+    table = pa.table({"event_name": [noise.decode()], "value": [1], "label": nulls})
+
+    with empty_store() as store:
+        app = create_app(store, unpack_factor=factor)
+        with served(store, app) as application:
+            answered = send(application, ARROW, arrow_of(table))
+
+    assert answered.status == status, answered.body
+
+
+def test_a_body_may_not_be_shorter_than_it_was_sent() -> None:
+    with (
+        empty_store() as store,
+        pytest.raises(metering.InvalidRequestError, match="unpack_factor: 0"),
+    ):
+        create_app(store, unpack_factor=0)
