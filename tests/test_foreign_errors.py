@@ -78,6 +78,7 @@ LET_OUT = {
             "metering/usage/ingest/files.py:_open_arrow",
             "metering/usage/ingest/files.py:_open_csv",
             "metering/usage/ingest/files.py:_open_ndjson",
+            "metering/usage/ingest/files.py:_open_parquet",
         ),
         "`open_columns` chooses them by the suffix, and calls them where it is `readable`",
     ),

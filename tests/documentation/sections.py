@@ -21,7 +21,12 @@ from metering.server.api.errors import RequestRefusedError
 from metering.server.api.requests import FORM_LIMITS, BodyLimits
 from metering.server.api.service import LONGEST_IDEMPOTENCY_KEY
 from metering.server.http.accepting import BACKLOG
-from metering.server.http.admission import ROWS_MAX, ROWS_WAITING_MAX, SMALL_BODY_MAX
+from metering.server.http.admission import (
+    ROWS_MAX,
+    ROWS_TAKEN_IN_MAX,
+    ROWS_WAITING_MAX,
+    SMALL_BODY_MAX,
+)
 from metering.server.http.answering import HEAVY_THREADS, TOGETHER_MAX
 from metering.server.http.app import PATIENCE_SECONDS, THREADS
 from metering.server.http.bodies import BODY_BYTES_MAX
@@ -37,6 +42,7 @@ from metering.server.http.receiving import BYTES_PER_SECOND_MIN
 from metering.server.http.strangers import STRANGERS_PER_SECOND, STRANGERS_WAITING_MAX
 from metering.server.table import ROUTES
 from metering.usage.ingest.bounds.limits import (
+    BODY_BATCHES_MAX,
     BODY_COLUMNS_MAX,
     BODY_PAGES_MAX,
     BODY_ROWS_MAX,
@@ -132,6 +138,7 @@ def http_limits() -> str:
                 f"{UNPACK_FACTOR} times as sent (`--unpack-factor`), {_sizes_between(UNPACKED_MIN, UNPACKED_MAX)}",
             ],
             ["A batch, or the pages of a row group", _size(UNPACKED_AT_ONCE_MAX)],
+            ["Batches of an Arrow stream", f"{BODY_BATCHES_MAX:,}"],
             [
                 "Rows, and columns, of a body",
                 f"{BODY_ROWS_MAX:,}, {BODY_COLUMNS_MAX:,}",
@@ -146,6 +153,7 @@ def http_limits() -> str:
                 "Bodies of rows in memory, and requests that wait to send theirs",
                 f"{ROWS_MAX}, {ROWS_WAITING_MAX}",
             ],
+            ["Bodies of rows that are unpacked at once", str(ROWS_TAKEN_IN_MAX)],
             [
                 "Body that is read before its key is looked at, of a key in use",
                 _size(SMALL_BODY_MAX),

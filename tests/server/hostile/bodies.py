@@ -276,13 +276,13 @@ def json_lists(event_name: str) -> bytes:
 
 
 def json_keys(event_name: str) -> bytes:
-    """500 lines with 100,000 keys each."""
+    """30 lines with 80,000 keys each."""
     line = _line(event_name, **{f"{each:05}": "" for each in range(80_000)}) + b"\n"
-    return _gzipped(line for _ in range(500))
+    return _gzipped(line for _ in range(30))
 
 
 def json_exports(event_name: str) -> bytes:
-    """500 lines, each like a row of an export, with 80,000 keys of its own."""
+    """40 lines, each like a row of an export, with 60,000 keys of its own."""
     return _gzipped(
         _line(
             event_name,
@@ -291,7 +291,7 @@ def json_exports(event_name: str) -> bytes:
             **{f"{number:x}_{each:x}": "" for each in range(60_000)},
         )
         + b"\n"
-        for number in range(300)
+        for number in range(40)
     )
 
 
@@ -308,9 +308,9 @@ def json_long_bad_rows(event_name: str) -> bytes:
 
 
 def json_labels(event_name: str) -> bytes:
-    """Legal rows: 500 labels of 500 characters in each of 2,000."""
+    """Legal rows: 500 labels of 500 characters in each of 1,000."""
     line = _line(event_name, **{f"label_{each}": "x" * 500 for each in range(500)})
-    return _gzipped(line + b"\n" for _ in range(2_000))
+    return _gzipped(line + b"\n" for _ in range(1_000))
 
 
 def json_without_end(event_name: str) -> bytes:

@@ -12,6 +12,7 @@ import struct
 
 import pyarrow as pa
 
+from metering.usage.ingest.bounds.limits import BODY_BATCHES_MAX
 from metering.usage.ingest.bounds.sizes import SourceSizes
 
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
@@ -46,6 +47,7 @@ class _SizesSoFar:
     def __init__(self) -> None:
         self.sizes = SourceSizes()
         self._dictionaries: dict[int, int] = {}
+        self._batches = 0
 
     def add(self, message: pa.ipc.Message) -> None:
         table = _Table.root(memoryview(message.metadata))
@@ -54,6 +56,11 @@ class _SizesSoFar:
             reason = (
                 "A message is of an old version of the format; write it in version 5"
             )
+            raise pa.ArrowInvalid(reason)
+        self._batches += table.byte(_HEADER_TYPE) != _SCHEMA
+        if self._batches > BODY_BATCHES_MAX:
+            # Each is worked on by itself, however few rows it has.
+            reason = f"It has more than {BODY_BATCHES_MAX} batches; write larger ones"
             raise pa.ArrowInvalid(reason)
         header = table.table(_HEADER)
         if header is None:

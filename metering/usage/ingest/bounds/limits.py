@@ -20,6 +20,8 @@ BODY_ROWS_MAX = 10_000_000
 """Rows of a body."""
 BODY_COLUMNS_MAX = 2_000
 """Columns of a body, those within lists and structs among them."""
+BODY_BATCHES_MAX = 50_000
+"""Batches of a body of Arrow, those of dictionaries among them."""
 BODY_PAGES_MAX = 50_000
 """Pages of a body of Parquet, in all row groups and columns."""
 FOOTER_BYTES_MAX = 4 << 20
