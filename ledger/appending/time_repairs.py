@@ -24,6 +24,7 @@ from ledger.commits import (
 )
 from ledger.database.store import Database
 from ledger.entries import CommitKind, Head, next_commit
+from ledger.errors import StoreDamagedError
 from ledger.facts.instants import Correction
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact, encode_facts
@@ -77,9 +78,16 @@ class TimeView:
         return read_head(self._connection)
 
     def wrong_time(self, real: int) -> WrongTime:
-        """Return what was recorded later than an instant."""
+        """Return what was recorded later than an instant, at which the log does not end.
+
+        Raises:
+            StoreDamagedError: nothing was, whatever the head says.
+        """
         head = self.head()
         after = self._history.position_seen_at(self._connection, real)
+        if after >= head.position:
+            reason = f"{head.recorded_at} is stored, and no entry was recorded so late"
+            raise StoreDamagedError("table log_head, column recorded_at", reason)
         right_until = 0
         if after:
             commit = self._history.commit_seen_holding(self._connection, after)

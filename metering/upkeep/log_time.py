@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from ledger.appending.judging import CLOCKS_DIFFER_BY
 from ledger.appending.time_repairs import TimeView, WrongTime
+from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.credits import CreditGrantLapsed, CreditsApplied, CreditsReinstated
 from ledger.facts.log_time import LogTimeCorrected
@@ -98,6 +99,7 @@ class LogTimeRepairs:
         Raises:
             InvalidRequestError: `to` is malformed or not within its bounds, which the
                 message names.
+            StoreDamagedError: somebody has changed when the log says that it ends.
         """
         check_word(reason, "reason")
         corrected_to = None if to is None else instant(to, "to")
@@ -130,7 +132,10 @@ def problems_of_time(engine: Engine) -> list[str]:
     """Return what is wrong with the log's time, as verification says it."""
     with engine.log.time_repairs.reading() as view:
         real = _latest_real_time(engine, view)
-        found = _look(view, real, _skew_max(engine))
+        try:
+            found = _look(view, real, _skew_max(engine))
+        except StoreDamagedError as error:
+            return [error.message]
     if not found.is_wrong:
         return []
     start = _shown(found.right_until) if found.after else "the beginning"

@@ -62,18 +62,25 @@ def test_a_store_without_a_right_entry_can_be_repaired(
     assert store.log_time.repair(NOW).position == 2
 
 
-def test_an_end_of_the_log_that_no_calendar_has_is_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "code"), [(9 * 10**18, "store_damaged"), (41 * 10**14, "clock_skew")]
+)
+def test_an_end_of_the_log_that_somebody_changed_is_damage(
+    tmp_path: Path, end: int, code: str
+) -> None:
     with metering.connect(tmp_path / "usage") as store:
         create_meter(store)
         with closing(sqlite3.connect(tmp_path / "usage" / "log.db")) as database:
-            database.execute(f"UPDATE log_head SET recorded_at = {9 * 10**18}")
+            database.execute(f"UPDATE log_head SET recorded_at = {end}")
             database.commit()
+        damage = f"{end} is stored, and no entry was recorded so late"
 
-        for use in (lambda: create_meter(store, "other"), store.rebuild):
-            with pytest.raises(StoreDamagedError) as raised:
-                use()
-
-            assert "9000000000000000000 microseconds from 1970" in raised.value.message
+        with pytest.raises(metering.MeteringError) as raised:
+            create_meter(store, "other")
+        assert raised.value.code == code
+        with pytest.raises(StoreDamagedError, match=damage):
+            store.log_time.repair(dry_run=True)
+        assert any(damage in problem for problem in store.verify().problems)
 
 
 def test_an_hour_of_a_wrong_year_is_named_and_ends(connect: Connect) -> None:
