@@ -31,6 +31,9 @@ OWN_INGEST: Final = "the library's own ingest, from a file"
 IMPORTS: Final = "import sqlalchemy, pyarrow, numpy"
 NOT_METERED: Final = "the same backend, not metered"
 BARE_STARLETTE: Final = "bare Starlette route, only parses"
+NOT_FLOODED: Final = "this project, no strangers"
+FLOODED_AT_ONCE: Final = "this project, strangers come again at once"
+FLOODED_AT_EQUAL_PRIORITY: Final = "this project, strangers compete for the processors"
 
 APPEND_SQLITE: Final = "append: SQLite"
 APPEND_POSTGRESQL: Final = "append: PostgreSQL"
@@ -46,6 +49,7 @@ HTTP_POSTS: Final = "http: single v1 posts from 32 connections, SQLite"
 HTTP_STREAM: Final = "http: streams of 100 events from 8 connections, SQLite"
 HTTP_BULK_ARROW: Final = "http: 500,000 rows as an Arrow stream, SQLite"
 HTTP_BULK_PARQUET: Final = "http: 500,000 rows as a Parquet file, SQLite"
+FLOOD: Final = "everyday: 16 clients in a flood of strangers, SQLite"
 EVERYDAY_WEB: Final = "everyday: FastAPI, two workers, every request metered"
 OPENING: Final = "summary: first answer of a fresh process, large sealed store"
 
@@ -178,6 +182,9 @@ _STREAM: Final = (
     "Streams of 100 meter events from 8 connections are recorded at 0.3 times the "
     "requests a second of a bare Starlette route that parses the same JSON, or more"
 )
+_IN_A_FLOOD: Final = (
+    "In a flood of 2,000 strangers, clients with a key keep 0.5 of their rate, or more"
+)
 _EVERYDAY_WEB: Final = (
     "A backend on FastAPI with two workers of uvicorn that meters every request answers "
     "at least 0.7 times the requests a second of the same backend without"
@@ -228,6 +235,7 @@ def _targets() -> Iterator[Target]:
     yield Target(ALERTS, 0.8, _ALERTS, against=WITHOUT_ALERTS)
     yield Target(HTTP_POSTS, 0.3, _POSTS, against=BARE_STARLETTE)
     yield Target(HTTP_STREAM, 0.3, _STREAM, against=BARE_STARLETTE)
+    yield Target(FLOOD, 0.5, _IN_A_FLOOD, against=NOT_FLOODED)
     yield Target(EVERYDAY_WEB, 0.7, _EVERYDAY_WEB, against=NOT_METERED)
     for group, format_name in (
         (HTTP_BULK_ARROW, "an Arrow stream"),

@@ -21,7 +21,7 @@ from metering.groups import CallGroups
 from metering.server.api.routes import Route
 from metering.server.table import ROUTES
 
-# The routes answer what comes together by methods of their own.
+# What routes call in the place of a method, where they answer many or make it again.
 _SAME = {
     "internals.record_events": "meter_events.create",
     "internals.accept_events": "meter_events.create",

@@ -28,8 +28,22 @@ _SIZED = b"Content-Length: %d\r\n\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 _MEGABYTE = b"a" * (1 << 20)
 _DRIP_SECONDS = 0.2
-# Somebody who was hung up on comes again.
-_AGAIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strangers:
+    """Who floods a server.
+
+    Attributes:
+        connections: how many there are.
+        niceness: at which they run, 19 to take what the others leave: they stand for other
+            machines, which take no time from the server's processors.
+        again_seconds: how soon one that was hung up on comes again.
+    """
+
+    connections: int
+    niceness: int = 19
+    again_seconds: float = 0.5
 
 
 async def _silent(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
@@ -85,6 +99,11 @@ async def _guesser(loop: asyncio.AbstractEventLoop, client: socket.socket) -> No
             return
 
 
+async def _no_request(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
+    await loop.sock_sendall(client, b"what?\r\n\r\n")
+    await _hear(loop, client)
+
+
 async def _ahead(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
     await loop.sock_sendall(
         client, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2_000
@@ -109,32 +128,36 @@ ATTACKS: dict[str, _Attack] = {
     "endless body": _endless_body(_EVENTS),
     "guesser": _guesser,
     "requests ahead": _ahead,
+    "no request": _no_request,
 }
 
 
-async def _attack_again(address: Address, attack: _Attack) -> None:
+async def _attack_again(
+    address: Address, attack: _Attack, again_seconds: float
+) -> None:
     loop = asyncio.get_running_loop()
     while True:
         with suppress(OSError), socket.socket() as client:
             client.settimeout(0)
             await loop.sock_connect(client, address)
             await attack(loop, client)
-        await asyncio.sleep(_AGAIN_SECONDS)
+        await asyncio.sleep(again_seconds)
 
 
-def flood(address: Address, connections: int, pipe: Connection) -> None:
+def flood(address: Address, strangers: Strangers, pipe: Connection) -> None:
     """Attack from so many connections, until killed."""
     _raise_limit()
-    # They stand for other machines, which take no time from the server's processors.
-    os.nice(19)
+    os.nice(strangers.niceness)
     attacks = list(ATTACKS.values())
 
     async def run() -> None:
         pipe.send(None)
         async with asyncio.TaskGroup() as group:
-            for number in range(connections):
+            for number in range(strangers.connections):
                 attack = attacks[number % len(attacks)]
-                group.create_task(_attack_again(address, attack))
+                group.create_task(
+                    _attack_again(address, attack, strangers.again_seconds)
+                )
 
     asyncio.run(run())
 
@@ -217,9 +240,9 @@ class Recorders:
 
 
 @contextmanager
-def flooded(url: str, connections: int) -> Iterator[None]:
-    """Flood a server from so many connections for as long as a block takes."""
-    child = Child(warm_processes(), flood, _address_of(url), connections)
+def flooded(url: str, strangers: Strangers) -> Iterator[None]:
+    """Flood a server for as long as a block takes."""
+    child = Child(warm_processes(), flood, _address_of(url), strangers)
     child.pipe.recv()
     try:
         yield
@@ -240,14 +263,19 @@ class Held:
     memory_bytes: int
     descriptors: int
     threads: int
+    processor_seconds: float
 
 
 def held_by(pid: int) -> Held:
     """Read what a process holds of the machine."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(each.split(":", 1) for each in status)
+    # After the name, which may hold anything, in ticks: of the process and its system calls.
+    _, _, times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    ticks = sum(map(int, times.split()[11:13]))
     return Held(
         memory_bytes=int(fields["VmRSS"].split()[0]) << 10,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
         threads=int(fields["Threads"]),
+        processor_seconds=ticks / os.sysconf("SC_CLK_TCK"),
     )

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from metering.server.http.idleness import WASTED_PER_SECOND, Wasted
 from tests.profiles import PROFILE
-from tests.server.flooding import Recorders, flooded, held_by
+from tests.server.flooding import Recorders, Strangers, flooded, held_by
 from tests.server.running import Server, running_server
 from tests.server.sockets import connected, told
 from tests.server.usage import create_meter, event_form
@@ -90,7 +90,7 @@ def test_clients_with_a_key_record_on_in_a_flood_of_strangers(
             clients.rate(1)  # Every thread has begun.
             before, rate_before = held_by(pid), clients.rate(seconds / 4)
             most, rates = before.memory_bytes, []
-            with flooded(server.url, strangers):
+            with flooded(server.url, Strangers(connections=strangers)):
                 ended = time.monotonic() + seconds
                 while time.monotonic() < ended:
                     rates.append(clients.rate(1))
