@@ -117,6 +117,11 @@ class Connections:
             connection.begin(scope)
             try:
                 await app(scope, received, send)
+            except asyncio.CancelledError:
+                if not self.are_ending:
+                    raise
+                # Its client takes longer than a server that ends may wait.
+                await connection.abandon()
             finally:
                 connection.end()
 
@@ -250,6 +255,11 @@ class BoundedConnection(asyncio.BufferedProtocol):
         """Hang up at once: to close waits until the client has read what is sent."""
         self._connections.idle.discard(self)
         self._transport.abort()
+
+    async def abandon(self) -> None:
+        """Hang up, and let uvicorn know before it misses the rest of a response."""
+        self.abort()
+        await asyncio.sleep(0)
 
     def pause_for_inner(self) -> None:
         """Read no more until uvicorn can take it."""
