@@ -39,6 +39,7 @@ from metering.server.http.positions import (
     WAITING_MAX_OF_KEY,
 )
 from metering.server.http.receiving import BYTES_PER_SECOND_MIN
+from metering.server.http.sending import LARGE_BYTES_MAX
 from metering.server.http.strangers import STRANGERS_PER_SECOND, STRANGERS_WAITING_MAX
 from metering.server.table import ROUTES
 from metering.usage.ingest.bounds.limits import (
@@ -149,6 +150,7 @@ def http_limits() -> str:
             ],
             ["Depth of JSON", str(DEPTH_MAX)],
             ["Bodies in memory, as sent", f"{_size(BODY_BYTES_MAX)} (`--body-memory`)"],
+            ["Large answers being sent, as computed", _size(LARGE_BYTES_MAX)],
             [
                 "Bodies of rows in memory, and requests that wait to send theirs",
                 f"{ROWS_MAX}, {ROWS_WAITING_MAX}",

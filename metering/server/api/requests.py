@@ -102,6 +102,7 @@ class HttpResponse:
     Attributes:
         headers: beside those that every response has.
         pieces: in place of the body, made while they are sent.
+        held_bytes: what they are made of.
         refusal: why the request never reached the store, one of `error_responses.REFUSALS`.
     """
 
@@ -109,6 +110,7 @@ class HttpResponse:
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     pieces: Iterator[bytes] | None = None
+    held_bytes: int = 0
     refusal: str | None = None
 
     def closing(self) -> "HttpResponse":

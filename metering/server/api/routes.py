@@ -108,10 +108,12 @@ class Content:
     Attributes:
         body: whole, or in pieces that are made while they are sent. Where making a
             piece fails, the response breaks off, which its framing shows the client.
+        held_bytes: what the pieces are made of, which is in memory until all are sent.
     """
 
     media_type: str
     body: bytes | Iterator[bytes]
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,7 +267,9 @@ def _responded(answer: Answer, position: int) -> HttpResponse:
     headers["Content-Type"] = content.media_type
     if isinstance(content.body, bytes):
         return HttpResponse(body=content.body, headers=headers)
-    return HttpResponse(pieces=content.body, headers=headers)
+    return HttpResponse(
+        pieces=content.body, held_bytes=content.held_bytes, headers=headers
+    )
 
 
 def _tree(route: Route, asked: HttpRequest) -> Mapping[str, Any]:

@@ -51,6 +51,7 @@ def _answer(table: pa.Table, position: int, accept: str, url: str) -> Answer:
         media_type=ARROW if is_arrow else JSON,
         # What fits into one piece has a known length.
         body=b"".join(pieces) if table.num_rows <= _ROWS_AT_A_TIME else pieces,
+        held_bytes=table.nbytes,
     )
     return Answer(content=content, position=position)
 

@@ -4,7 +4,6 @@ It finds the route of a request, reads the body, and sends the response; what is
 is the service's, on threads.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 
@@ -31,7 +30,7 @@ from metering.server.http.receiving import (
     AsgiSend,
     path_within,
 )
-from metering.server.http.sending import Sending
+from metering.server.http.sending import LargeAnswers, Sending
 from metering.server.http.strangers import (
     STRANGERS_PER_SECOND,
     STRANGERS_WAITING_MAX,
@@ -143,7 +142,7 @@ class StoreApplication:
         self._counted_unknown = metrics.of("other", "unknown")
         # Those who ask for the health wait for no stranger who asks for more.
         self._visitors = Line(VISITORS_PER_SECOND, STRANGERS_WAITING_MAX)
-        self._making = asyncio.Lock()
+        self._large = LargeAnswers()
 
     @property
     def is_flooded(self) -> bool:
@@ -215,9 +214,21 @@ class StoreApplication:
             if answered.pieces is None:
                 await sending.whole(answered)
             else:
-                await sending.pieces(answered, receive, self._making)
+                answered = await self._sent_in_pieces(answered, path, sending, receive)
         finally:
             counted.ended(began, answered)
+
+    async def _sent_in_pieces(
+        self, answered: HttpResponse, path: str, sending: Sending, receive: AsgiReceive
+    ) -> HttpResponse:
+        """Send a large answer, or refuse it; return what was sent."""
+        try:
+            await sending.pieces(answered, receive, self._large)
+        except ServerBusyError as error:
+            refused = response_to_refusal(error, path)
+            await sending.whole(refused)
+            return refused
+        return answered
 
     async def _visited(self, route: OpenRoute) -> HttpResponse:
         """Answer anyone, in turn."""

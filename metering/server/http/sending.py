@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import count
 
 from metering import MeteringError
 from metering.server.api.error_responses import response_to_failure
+from metering.server.api.errors import ServerBusyError
 from metering.server.api.requests import HttpResponse
 from metering.server.api.service import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY
 from metering.server.grammar.dialects import V2
@@ -15,6 +17,8 @@ from metering.server.grammar.media_types import JSON
 from metering.server.http.receiving import AsgiMessage, AsgiReceive, AsgiSend
 from metering.webhooks.resources import API_VERSION
 
+LARGE_BYTES_MAX = 256 << 20
+"""What answers that are made while they are sent may hold together, in bytes."""
 _PROCESS_ID = secrets.token_hex(6)
 _NUMBERS = count(1)
 _PART_BYTES = 64 << 10
@@ -31,6 +35,33 @@ def last_response(error: MeteringError) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
     lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + response.body
+
+
+class LargeAnswers:
+    """The answers that are made while they are sent. For one event loop at a time.
+
+    A client may take hours for one, so what all of them are made of has a bound.
+    """
+
+    def __init__(self) -> None:
+        self._bytes_held = 0
+        # One piece at a time: making them leaves little of the interpreter to others.
+        self.making = asyncio.Lock()
+
+    @contextmanager
+    def held(self, count: int) -> Iterator[None]:
+        """Count the bytes of one, which may be as many as it likes where it is alone.
+
+        Raises:
+            ServerBusyError: those of others leave no room for it.
+        """
+        if self._bytes_held and self._bytes_held + count > LARGE_BYTES_MAX:
+            raise ServerBusyError("answers to other requests fill its memory for them")
+        self._bytes_held += count
+        try:
+            yield
+        finally:
+            self._bytes_held -= count
 
 
 class Sending:
@@ -56,16 +87,25 @@ class Sending:
         await self._send({"type": "http.response.body", "body": body[end:]})
 
     async def pieces(
+        self, response: HttpResponse, receive: AsgiReceive, large: LargeAnswers
+    ) -> None:
+        """Send what is made meanwhile, on another thread, until the client goes.
+
+        Raises:
+            ServerBusyError: too many such answers are being sent; nothing of it is.
+        """
+        with large.held(response.held_bytes):
+            await self._send(self._head(response))
+            await self._made(response, receive, large.making)
+
+    async def _made(
         self, response: HttpResponse, receive: AsgiReceive, making: asyncio.Lock
     ) -> None:
-        """Send what is made meanwhile, on another thread, until the client goes."""
         pieces: Iterator[bytes] | None = response.pieces
         assert pieces is not None, "it comes in pieces"
-        await self._send(self._head(response))
         gone = asyncio.ensure_future(receive())
         try:
             while not gone.done():
-                # One at a time: making them leaves little of the interpreter to others.
                 async with making:
                     piece = await asyncio.to_thread(next, pieces, None)
                 if piece is None:
