@@ -15,7 +15,7 @@ from tests.webhook_receiver import running_receiver
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 WEBHOOKS = "webhooks"
 FAULTS = 120
-KILLS = 80
+KILLS = 60
 FINDINGS_MAX = 3
 _LONG_EVERY = 10
 
