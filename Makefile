@@ -65,10 +65,10 @@ bench: $(PEERS) ## measure and print the ratios (ONLY=append, SIZE=smoke or full
 	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \
 	exit $$status
 
-prove: $(PEERS) $(NODE) ## run the rest: both databases, every step, long sweeps (PART=rest: bounded, FIGURES=file)
+prove: $(PEERS) $(NODE) ## run the rest: both databases, every step, long sweeps (PART=rest: bounded, PART=counted FIGURES=file: what is counted)
 	@METERING_TEST_PROFILE=$(or $(PART),prove) METERING_TEST_FIGURES=$(FIGURES) \
 	  $(PYTEST) $(ARGS)
-	@$(if $(ARGS),:,$(BENCHMARKS))
+	@$(if $(ARGS)$(filter counted,$(PART)),:,$(BENCHMARKS))
 
 docs: $(DEVELOPMENT) ## rewrite what is generated in the pages: tables of routes, errors, limits
 	@$(BIN)/python -m tests.documentation

@@ -1,11 +1,13 @@
 """Own what sweeps have counted: gathered from every worker, printed once, written down.
 
 A test that tries many times asks for `figures` and says how often it tried, and what was
-lost or doubled. Its docstring begins with the promise that it shows. METERING_TEST_FIGURES
-names a file for the figures of a run.
+lost or doubled. METERING_TEST_FIGURES names a file for the figures of a run; those of the
+last one lie beside this module, and `tests.documentation.promises` shows them.
 """
 
 import os
+import platform
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,15 +17,21 @@ from typing import Literal
 
 import msgspec
 import pytest
+from cpuinfo import get_cpu_info
 
 import metering
+from tests.profiles import PROFILE
 
+FILE = Path(__file__).with_name("figures.json")
 FILE_VARIABLE = "METERING_TEST_FIGURES"
 Kind = Literal["states", "faults", "stops", "cuts", "kills", "flips", "edits"]
 """What is done to the product: power losses rebuilt, system calls failed, servers stopped,
 connections cut, processes killed, bits flipped, rows and files edited."""
 
 _PROPERTY = "figures"
+_BEGAN = pytest.StashKey[float]()
+# A sweep of `prove` takes as long as it takes; what hangs in it is bounded by itself.
+_LONGEST_SWEEP_SECONDS = 3_600
 
 
 @dataclass(slots=True)
@@ -53,38 +61,48 @@ class CountedTest(msgspec.Struct, kw_only=True):
     """What a test has counted in a run, over all its parameters."""
 
     test: str
-    promise: str
     tried: dict[str, int]
     lost: int
     doubled: int
+    failed: int = 0
+    """Under how many of its parameters it failed."""
     seconds: float
 
 
 class CountedRun(msgspec.Struct, kw_only=True):
-    """What a run has counted."""
+    """What a run has counted, when, with which commit and where, and how long it took."""
 
     date: str
-    processors: int
+    commit: str
+    machine: str
+    seconds: float
     tests: list[CountedTest]
 
-    @property
-    def total(self) -> CountedTest:
-        """What all its tests have counted."""
-        total = _nothing("all", "")
-        for each in self.tests:
-            _take_in(total, each)
-        return total
+
+def read_figures() -> CountedRun:
+    """Read the figures of the last whole run."""
+    return msgspec.json.decode(FILE.read_bytes(), type=CountedRun)
+
+
+def total_of(name: str, counted: Iterable[CountedTest]) -> CountedTest:
+    """Add up what tests have counted, under a name."""
+    total = CountedTest(test=name, tried={}, lost=0, doubled=0, seconds=0.0)
+    for each in counted:
+        total.tried = dict(Counter(total.tried) + Counter(each.tried))
+        total.lost += each.lost
+        total.doubled += each.doubled
+        total.failed += each.failed
+        total.seconds = round(total.seconds + each.seconds, 1)
+    return total
 
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
     """Count what a test tries."""
     found, began = Figures(), time.monotonic()
-    promise = _promise_of(request.function.__doc__)
     yield found
     counted = CountedTest(
         test=request.node.nodeid.partition("[")[0],
-        promise=promise,
         tried=dict(found.tried),
         lost=found.lost,
         doubled=found.doubled,
@@ -100,28 +118,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "figures" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.counted)
+            if PROFILE.is_thorough:
+                item.add_marker(pytest.mark.timeout(_LONGEST_SWEEP_SECONDS))
 
 
-def _promise_of(docstring: str | None) -> str:
-    """Return the first sentence of a test's docstring, on one line."""
-    assert docstring, "a test that counts says in its docstring what that shows"
-    return " ".join(docstring.split()).partition(". ")[0].removesuffix(".")
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember when the run began."""
+    session.config.stash[_BEGAN] = time.monotonic()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print what all workers counted, and write it down where that was asked for."""
-    reports = (each for kind in terminalreporter.stats.values() for each in kind)
-    run = CountedRun(
-        date=metering.SystemClock().now().date().isoformat(),
-        processors=os.cpu_count() or 1,
-        tests=list(_by_test(_counted_in(reports))),
+    reports = [each for kind in terminalreporter.stats.values() for each in kind]
+    tests = list(
+        _by_test([each for each in reports if isinstance(each, pytest.TestReport)])
     )
-    if not run.tests:
+    if not tests:
         return
     terminalreporter.section("figures")
-    for each in (*run.tests, run.total):
-        terminalreporter.write_line(f"{each.test}: {described(each)}")
+    for each in (*tests, total_of("all", tests)):
+        terminalreporter.write_line(
+            f"{each.test}: {described(each)}, {each.seconds:.0f} s"
+        )
     if path := os.environ.get(FILE_VARIABLE):
+        run = CountedRun(
+            date=metering.SystemClock().now().date().isoformat(),
+            commit=_commit(),
+            machine=_machine(),
+            seconds=round(time.monotonic() - config.stash[_BEGAN]),
+            tests=tests,
+        )
         written = msgspec.json.format(msgspec.json.encode(run))
         Path(path).write_bytes(written + b"\n")
 
@@ -129,34 +157,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def described(counted: CountedTest) -> str:
     """Describe in one line what was counted."""
     tried = [f"{number:,} {kind}" for kind, number in sorted(counted.tried.items())]
-    outcome = [f"{counted.lost} lost", f"{counted.doubled} doubled"]
-    return ", ".join([*tried, *outcome, f"{counted.seconds:.0f} s"])
-
-
-def _counted_in(reports: Iterable[object]) -> Iterator[CountedTest]:
-    for report in reports:
-        # The last of a test's reports has all its properties.
-        if isinstance(report, pytest.TestReport) and report.when == "teardown":
-            for name, value in report.user_properties:
-                if name == _PROPERTY:
-                    yield msgspec.convert(value, CountedTest)
-
-
-def _by_test(counted: Iterable[CountedTest]) -> Iterable[CountedTest]:
-    found: dict[str, CountedTest] = {}
-    for each in sorted(counted, key=lambda each: each.test):
-        _take_in(found.setdefault(each.test, _nothing(each.test, each.promise)), each)
-    return found.values()
-
-
-def _nothing(test: str, promise: str) -> CountedTest:
-    return CountedTest(
-        test=test, promise=promise, tried={}, lost=0, doubled=0, seconds=0.0
+    failed = [f"{counted.failed} failed"] if counted.failed else []
+    return ", ".join(
+        [*tried, f"{counted.lost} lost", f"{counted.doubled} doubled", *failed]
     )
 
 
-def _take_in(total: CountedTest, each: CountedTest) -> None:
-    total.tried = dict(Counter(total.tried) + Counter(each.tried))
-    total.lost += each.lost
-    total.doubled += each.doubled
-    total.seconds = round(total.seconds + each.seconds, 1)
+def _by_test(reports: Iterable[pytest.TestReport]) -> Iterator[CountedTest]:
+    failed = {each.nodeid for each in reports if each.failed}
+    found: dict[str, list[CountedTest]] = {}
+    for report in reports:
+        # The last of a test's reports has all its properties.
+        if report.when == "teardown":
+            for name, value in report.user_properties:
+                if name == _PROPERTY:
+                    counted = msgspec.convert(value, CountedTest)
+                    counted.failed = int(report.nodeid in failed)
+                    found.setdefault(counted.test, []).append(counted)
+    return (total_of(name, found[name]) for name in sorted(found))
+
+
+def _commit() -> str:
+    """Return the commit of the code that runs, and whether it was changed."""
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=40"]
+    said = subprocess.run(
+        [*describe, "--dirty= with changes"], capture_output=True, text=True, check=True
+    )
+    return said.stdout.strip()
+
+
+def _machine() -> str:
+    """Describe this machine, as benchmarks do."""
+    name = get_cpu_info().get("brand_raw", "unknown processor")
+    return f"{os.cpu_count()} x {name}, {platform.system()} {platform.release()}"

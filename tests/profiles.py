@@ -67,6 +67,9 @@ _PROFILES = {
         stride=1,
         share=50,
     ),
+    "counted": Profile(
+        selects="counted", examples=8, stride=1, share=1, is_thorough=True
+    ),
     "prove": Profile(
         selects="", examples=1_000, stride=1, share=1, is_thorough=True, is_on_disk=True
     ),

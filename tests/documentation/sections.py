@@ -58,6 +58,7 @@ from tests.documentation.codes import codes, errors
 from tests.documentation.commands import command_help, commands, environment
 from tests.documentation.completeness import completeness, limits, request_limits
 from tests.documentation.pages import ROOT
+from tests.documentation.promises import figures, promises
 from tests.documentation.tables import first_sentence, table
 
 
@@ -219,8 +220,10 @@ SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "example_flask": lambda: example("flask_backend"),
         "event_codes": event_codes,
         "failures": failures,
+        "figures": figures,
         "http_limits": http_limits,
         "limits": limits,
+        "promises": promises,
         "request_limits": request_limits,
         "routes": routes,
     }

@@ -1,20 +1,28 @@
-"""Every promise names tests that exist, by their ids."""
+"""Every promise names tests that exist, by their ids, and every test that counts has one."""
 
 import re
 
 from tests.documentation.pages import ROOT
+from tests.documentation.promises import promised
+from tests.figures import read_figures
 
-_PAGE = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
-
-
-def test_every_test_that_a_promise_names_exists() -> None:
-    named = re.findall(r"`(tests/[^`:]+)::([^`]+)`", _PAGE)
-
-    assert named
-    for path, function in named:
-        assert f"def {function}(" in (ROOT / path).read_text("utf-8"), function
+_NAMED = {each for promise in promised() for each in promise.ids}
+_COUNTING = re.compile(r"^def (test_\w+)\([^)]*\bfigures: Figures", re.MULTILINE)
 
 
-def test_files_that_the_page_names_exist() -> None:
-    for name in re.findall(r"`(tests/[^`:]+)`", _PAGE):
-        assert (ROOT / name).exists(), name
+def test_tests_that_promises_name_exist() -> None:
+    assert _NAMED
+    for named in _NAMED:
+        path, _, function = named.partition("::")
+        assert f"def {function}" in (ROOT / path).read_text("utf-8"), named
+
+
+def test_every_test_that_counts_shows_a_promise() -> None:
+    counting = {
+        f"{path.relative_to(ROOT)}::{name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in _COUNTING.findall(path.read_text("utf-8"))
+    }
+
+    assert counting - _NAMED == set()
+    assert {each.test for each in read_figures().tests} <= counting
