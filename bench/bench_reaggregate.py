@@ -1,6 +1,6 @@
-"""How fast is the usage of all customers by day, recomputed from sealed events?
+"""How fast is the usage of all customers, from hourly totals and from sealed events?
 
-Each contestant is a whole process, as a nightly job is: it starts, imports, reads the
+Recomputed from the events by day, each contestant is a whole process, as a nightly job is: it starts, imports, reads the
 same Parquet segments, adds up exact decimals, and writes the result as Arrow in the same
 order. The project does so through its public door, the engines by hand with their
 defaults, which use all cores. They take turns, and the best round counts: what disturbs
@@ -9,17 +9,24 @@ a process only ever makes it slower.
 On Dask the project's own ratio is measured, of two workers to one, each a process with
 one thread; there the start of the cluster does not count.
 
+Summed up from hourly totals, by day and by month, it is measured in a process that runs,
+beside DuckDB by hand over the events, whose connection stands. How it grows is measured on
+two stores of few customers: ten times the events of the same customers and hours.
+
 EVENTS is how many there are: EVENTS=100000000 for the large one.
 """
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import msgspec
 import pyarrow as pa
 import pytest
@@ -34,7 +41,14 @@ from bench.measures import (
     events_asked_for,
     record,
 )
-from bench.peers.daily_usage import digest_of, expected_daily_usage, read_daily_usage
+from bench.peers import on_duckdb
+from bench.peers.daily_usage import (
+    by_month,
+    comparable,
+    digest_of,
+    expected_daily_usage,
+    read_daily_usage,
+)
 from bench.peers.on_dask import Told, out_of
 from bench.processes.running import Outcome, output_of, run
 from bench.report.targets import (
@@ -47,6 +61,9 @@ from bench.report.targets import (
     REAGGREGATE,
     REAGGREGATE_DASK,
     TWO_WORKERS,
+    USAGE_BY_DAY,
+    USAGE_BY_MONTH,
+    USAGE_GROWTH,
 )
 from bench.stores.sealed_stores import SealedStore
 
@@ -58,6 +75,11 @@ ENGINES: Final = {
     CLICKHOUSE: "bench.peers.on_clickhouse",
     DATAFUSION: "bench.peers.on_datafusion",
 }
+TURNS: Final = Parameter(smoke=2, full=20)
+SMALL_EVENTS: Final = Parameter(smoke=20_000, full=10_000_000)
+LARGE_EVENTS: Final = Parameter(smoke=200_000, full=100_000_000)
+FEW_CUSTOMERS: Final = 100
+WINDOWS: Final = {"day": USAGE_BY_DAY, "month": USAGE_BY_MONTH}
 WORKERS: Final = {TWO_WORKERS: 2, ONE_WORKER: 1}
 
 
@@ -67,7 +89,6 @@ class Question:
 
     store: SealedStore
     directory: Path
-    event_names: dict[str, str]
     expected: pa.Table
 
     def out(self, name: str) -> Path:
@@ -76,7 +97,7 @@ class Question:
 
     def check(self, out: Path) -> str:
         """Check an answer, and return its digest."""
-        answer = read_daily_usage(out, self.event_names)
+        answer = read_daily_usage(out)
         assert answer.equals(self.expected)
         return digest_of(answer)
 
@@ -91,7 +112,7 @@ def question(
     store = find_sealed_store(events_asked_for(EVENTS, size))
     directory = tmp_path_factory.mktemp("results")
     expected = expected_daily_usage(store.traffic)
-    yield Question(store, directory, store.event_names(), expected)
+    yield Question(store, directory, expected)
     shutil.rmtree(directory)
 
 
@@ -159,4 +180,114 @@ def test_daily_usage_on_dask(
         events=question.store.traffic.events,
         digest=question.check(out_of(question.directory, WORKERS[name])),
         seconds=min(seconds),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer in a process that runs, and how long it took."""
+
+    seconds: float
+    table: pa.Table
+
+
+def timed(ask: Callable[[], pa.Table]) -> Answered:
+    """Ask, and time the answer."""
+    started = time.perf_counter()
+    table = ask()
+    return Answered(time.perf_counter() - started, table)
+
+
+@pytest.fixture(scope="module")
+def usage_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answered]]]:
+    """The project and DuckDB in this process, in turns, by window."""
+    segments = question.store.segments
+    with question.store.connect() as engine, duckdb.connect() as connection:
+        by_hand = {
+            "day": partial(on_duckdb.by_day, connection, segments),
+            "month": partial(on_duckdb.by_month, connection, segments),
+        }
+        asked = {
+            "day": partial(engine.usage, window="day"),
+            "month": partial(engine.usage, window="month"),
+        }
+        yield {
+            window: Race(
+                {
+                    PROJECT: partial(timed, asked[window]),
+                    DUCKDB_BY_HAND: partial(timed, by_hand[window]),
+                },
+                TURNS.at(size),
+                attrgetter("seconds"),
+                warmup_rounds=1,
+            )
+            for window in WINDOWS
+        }
+
+
+@pytest.mark.benchmark(timer=CLOCK.now)
+@pytest.mark.parametrize("name", [PROJECT, DUCKDB_BY_HAND])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_usage_of_everyone(
+    benchmark: BenchmarkFixture,
+    question: Question,
+    usage_races: dict[str, Race[Answered]],
+    window: str,
+    name: str,
+) -> None:
+    """Sum up the usage of all customers by window in a process that runs."""
+    benchmark.group = WINDOWS[window]
+    daily = question.expected
+    expected = daily if window == "day" else by_month(daily)
+
+    best, *_ = usage_races[window].report(benchmark, name)
+
+    answer = comparable(best.table)
+    assert answer.equals(expected)
+    record(
+        benchmark,
+        name,
+        events=question.store.traffic.events,
+        digest=digest_of(answer),
+        seconds=best.seconds,
+    )
+
+
+@pytest.mark.benchmark(group=USAGE_GROWTH, timer=CLOCK.now)
+def test_usage_costs_what_the_hours_cost(
+    benchmark: BenchmarkFixture, find_sealed_store: FindSealedStore, size: Size
+) -> None:
+    """Sum up by day ten times the events of the same customers and hours."""
+    stores = {
+        name: find_sealed_store(events.at(size), FEW_CUSTOMERS)
+        for name, events in (("small", SMALL_EVENTS), ("large", LARGE_EVENTS))
+    }
+    with ExitStack() as opened:
+        engines = {
+            name: opened.enter_context(store.connect())
+            for name, store in stores.items()
+        }
+        race = Race(
+            {
+                name: partial(timed, partial(engine.usage, window="day"))
+                for name, engine in engines.items()
+            },
+            TURNS.at(size),
+            attrgetter("seconds"),
+            warmup_rounds=1,
+        )
+
+        best, *_ = race.report(benchmark, "large")
+
+    small = min(race.results["small"], key=attrgetter("seconds"))
+    for name, each in (("small", small), ("large", best)):
+        by_hand = comparable(on_duckdb.daily_usage(stores[name].segments))
+        assert comparable(each.table).equals(by_hand)
+    record(
+        benchmark,
+        PROJECT,
+        events=stores["large"].traffic.events,
+        digest=digest_of(comparable(best.table)),
+        seconds=best.seconds,
+        growth=best.seconds / small.seconds,
     )

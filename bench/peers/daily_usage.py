@@ -1,7 +1,6 @@
 """Usage by meter, customer and UTC day: what is right, and what a peer answered."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -63,17 +62,30 @@ def expected_daily_usage(traffic: Traffic) -> pa.Table:
     return pa.table(columns, schema=_SCHEMA)
 
 
-def read_daily_usage(out: Path, event_names: Mapping[str, str]) -> pa.Table:
-    """Read what a peer left, in types and order that compare.
+def by_month(daily: pa.Table) -> pa.Table:
+    """Add up the days, which are all of one month, that begins with the first."""
+    keys = ["event_name", "customer"]
+    sums = daily.group_by(keys, use_threads=False).aggregate(
+        [("value", "sum"), ("event_count", "sum")]
+    ).sort_by([(key, "ascending") for key in keys])
+    starts = pa.array([START] * len(sums), _SCHEMA.field("window_start").type)
+    columns = [*sums.select(keys).columns, starts, *sums.select([2, 3]).columns]
+    return pa.table(columns, names=list(COLUMNS)).cast(_SCHEMA).combine_chunks()
 
-    Args:
-        out: What it wrote.
-        event_names: By the meters' ids, which the project answers with.
-    """
+
+def read_daily_usage(out: Path) -> pa.Table:
+    """Read what a peer left, as `comparable` gives it."""
     with pa.OSFile(str(out)) as source:
-        found = pa.ipc.open_stream(source).read_all()
+        return comparable(pa.ipc.open_stream(source).read_all())
+
+
+def comparable(found: pa.Table) -> pa.Table:
+    """Return an answer in types and order that compare."""
     if "meter" in found.column_names:
-        found = _by_event_name(found, event_names)
+        # In the order of ids; what is within a meter stays as it is.
+        names = found.column("event_name")
+        parts = [found.filter(pc.equal(names, name)) for name in _NAMES]
+        found = pa.concat_tables(parts)
     return found.select(COLUMNS).cast(_SCHEMA).combine_chunks()
 
 
@@ -83,13 +95,3 @@ def digest_of(table: pa.Table) -> str:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
     return hashlib.sha256(sink.getvalue()).hexdigest()[:16]
-
-
-def _by_event_name(table: pa.Table, event_names: Mapping[str, str]) -> pa.Table:
-    """Bring meters into the order of their event names; what is within stays as it is."""
-    parts = []
-    for meter, event_name in sorted(event_names.items(), key=lambda pair: pair[1]):
-        part = table.filter(pc.equal(table.column("meter"), meter))
-        names = pa.repeat(event_name, part.num_rows)
-        parts.append(part.append_column("event_name", names))
-    return pa.concat_tables(parts)

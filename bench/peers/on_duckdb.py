@@ -31,11 +31,36 @@ ORDER BY event_name, customer, window_start
 """  # noqa: S608 (only a constant of ours goes into it)
 
 
+_MONTHLY: Final = """
+SELECT event_name,
+    customer,
+    TIMESTAMPTZ '2025-01-01 00:00:00+00' AS window_start,
+    sum(value) AS value,
+    count(*) AS event_count
+FROM read_parquet($files)
+WHERE timestamp >= TIMESTAMPTZ '2025-01-01 00:00:00+00'
+    AND timestamp < TIMESTAMPTZ '2025-02-01 00:00:00+00'
+GROUP BY ALL
+ORDER BY event_name, customer
+"""
+
+
 def daily_usage(segments: Path) -> pa.Table:
     """Add up the events of all segments by day."""
     with duckdb.connect() as connection:
-        files = {"files": str(segments / "*.parquet")}
-        return connection.sql(_DAILY, params=files).to_arrow_table()
+        return by_day(connection, segments)
+
+
+def by_day(connection: duckdb.DuckDBPyConnection, segments: Path) -> pa.Table:
+    """Do so on a connection that stands."""
+    files = {"files": str(segments / "*.parquet")}
+    return connection.sql(_DAILY, params=files).to_arrow_table()
+
+
+def by_month(connection: duckdb.DuckDBPyConnection, segments: Path) -> pa.Table:
+    """Add up the events of the one month that there is, whose bounds are known."""
+    files = {"files": str(segments / "*.parquet")}
+    return connection.sql(_MONTHLY, params=files).to_arrow_table()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from bench.measures import reader
 from bench.stores import project
 from ledger.schema import FORMAT_VERSION
 from ledger.segments.layout import LAYOUT_VERSION
-from metering.cli.demo.traffic import Traffic
+from metering.cli.demo.traffic import CUSTOMERS, Traffic, customer_id
 
 KEPT: Final = Path(__file__).parents[2] / ".benchmarks" / "stores"
 _BATCH_EVENTS: Final = 50_000
@@ -50,10 +50,23 @@ class SealedStore:
             return {meter.id: meter.event_name for meter in engine.meters.list()}
 
 
-def sealed_store(events: int, within: Path) -> SealedStore:
-    """Find a store of distinct events in a directory, or build it there."""
-    traffic = Traffic(events, _BATCH_EVENTS, duplicate_share=0.0)
+def sealed_store(events: int, within: Path, customers: int = CUSTOMERS) -> SealedStore:
+    """Find a store of distinct events in a directory, or build it there.
+
+    Args:
+        events: how many.
+        within: the directory.
+        customers: how many there are, if fewer than the traffic has.
+    """
+    traffic = Traffic(
+        events,
+        _BATCH_EVENTS,
+        duplicate_share=0.0,
+        customer_of=lambda rank: customer_id(rank % customers),
+    )
     versions = f"seed{traffic.seed}-format{FORMAT_VERSION}-layout{LAYOUT_VERSION}"
+    if customers != CUSTOMERS:
+        versions = f"customers{customers}-{versions}"
     directory = within / f"{events}-{versions}"
     if not directory.exists():
         unfinished = within / f"{directory.name}.unfinished"

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.facts.meters import Formula
-from projections.kernels.usage.decimals import carried_limbs, decimals_of
+from projections.kernels.usage.decimals import decimals_of, limbs_at_most
 from projections.kernels.usage.keys import HOURS, customers_of
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
@@ -227,7 +227,7 @@ def _cells_of_totals(
     cells = added.cells
     columns = _keys(slots, added) | {COUNT: column(cells.count)}
     if measure.formula is not Formula.COUNT:
-        limbs = carried_limbs(cells.limbs, len(LIMBS))
+        limbs = limbs_at_most(cells.limbs, len(LIMBS))
         columns |= zip(LIMBS, map(column, limbs), strict=False)
     return pa.table(columns)
 

@@ -82,13 +82,15 @@ def words_of_limbs(limbs: np.ndarray) -> np.ndarray:
     return narrowed(np.stack([*words, carry]))
 
 
-def carried_limbs(limbs: np.ndarray, most: int) -> np.ndarray:
-    """Return the same numbers with 32 bits in each limb but the highest.
+def limbs_at_most(limbs: np.ndarray, most: int) -> np.ndarray:
+    """Return the same numbers in so many limbs, carried if they had more.
 
     Args:
         limbs: carried or not.
-        most: how many limbs there may be; the highest has room for what is above it.
+        most: how many there may be; the highest has room for what is above it.
     """
+    if len(limbs) <= most:
+        return limbs
     carried = limbs_of(words_of_limbs(limbs))
     if len(carried) <= most:
         return carried

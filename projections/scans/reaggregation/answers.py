@@ -35,9 +35,9 @@ from projections.scans.reaggregation.columns import (
     arrays_of,
     codes,
     column,
-    constant,
     instants,
     numbers,
+    repeated,
     sizes_of_groups,
     starts_of_groups,
 )
@@ -101,13 +101,13 @@ def _answer(question: Question, measure: Measure, known: Arrays) -> pa.Table:
     ends = question.windows.ends_of(windows)
     dimensions = dimension_columns(len(question.dimensions))
     columns = [
-        constant(measure.meter_id, len(windows)).dictionary_decode(),
+        repeated(measure.meter_id, len(windows)),
         *(known[name].dictionary_decode() for name in (CUSTOMER, *dimensions)),
         instants(np.maximum(windows, question.start)),
         instants(np.minimum(ends, question.end)),
         _values(measure, known),
         known[COUNT],
-        constant(measure.event_name, len(windows)).dictionary_decode(),
+        repeated(measure.event_name, len(windows)),
     ]
     return pa.table(columns, schema=_schema(question))
 

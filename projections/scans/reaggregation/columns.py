@@ -93,6 +93,11 @@ def constant(word: str, length: int) -> pa.DictionaryArray:
     return encoded(np.zeros(length, np.int32), words)
 
 
+def repeated(word: str, length: int) -> pa.StringArray:
+    """Return a column of strings that repeats one, without a dictionary."""
+    return pa.repeat(pa.scalar(word, pa.string()), length)
+
+
 def packed(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Return one key (int64) for several numbers, in their order.
 
