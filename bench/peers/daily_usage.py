@@ -65,9 +65,11 @@ def expected_daily_usage(traffic: Traffic) -> pa.Table:
 def by_month(daily: pa.Table) -> pa.Table:
     """Add up the days, which are all of one month, that begins with the first."""
     keys = ["event_name", "customer"]
-    sums = daily.group_by(keys, use_threads=False).aggregate(
-        [("value", "sum"), ("event_count", "sum")]
-    ).sort_by([(key, "ascending") for key in keys])
+    sums = (
+        daily.group_by(keys, use_threads=False)
+        .aggregate([("value", "sum"), ("event_count", "sum")])
+        .sort_by([(key, "ascending") for key in keys])
+    )
     starts = pa.array([START] * len(sums), _SCHEMA.field("window_start").type)
     columns = [*sums.select(keys).columns, starts, *sums.select([2, 3]).columns]
     return pa.table(columns, names=list(COLUMNS)).cast(_SCHEMA).combine_chunks()

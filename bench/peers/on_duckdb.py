@@ -1,7 +1,8 @@
 """DuckDB, by hand: one statement over all segments, with its default of all cores.
 
 Days are counted in integers, which is twice as fast as `date_trunc`, and made times of
-once they are few.
+once they are few. Months are those of times without a zone, which takes a third of the
+time that those with one take.
 """
 
 from pathlib import Path
@@ -34,14 +35,19 @@ ORDER BY event_name, customer, window_start
 _MONTHLY: Final = """
 SELECT event_name,
     customer,
-    TIMESTAMPTZ '2025-01-01 00:00:00+00' AS window_start,
-    sum(value) AS value,
-    count(*) AS event_count
-FROM read_parquet($files)
-WHERE timestamp >= TIMESTAMPTZ '2025-01-01 00:00:00+00'
-    AND timestamp < TIMESTAMPTZ '2025-02-01 00:00:00+00'
-GROUP BY ALL
-ORDER BY event_name, customer
+    month AT TIME ZONE 'UTC' AS window_start,
+    value,
+    event_count
+FROM (
+    SELECT event_name,
+        customer,
+        date_trunc('month', make_timestamp(epoch_us(timestamp))) AS month,
+        sum(value) AS value,
+        count(*) AS event_count
+    FROM read_parquet($files)
+    GROUP BY ALL
+)
+ORDER BY event_name, customer, window_start
 """
 
 
@@ -58,7 +64,7 @@ def by_day(connection: duckdb.DuckDBPyConnection, segments: Path) -> pa.Table:
 
 
 def by_month(connection: duckdb.DuckDBPyConnection, segments: Path) -> pa.Table:
-    """Add up the events of the one month that there is, whose bounds are known."""
+    """Add up the events of all segments by month."""
     files = {"files": str(segments / "*.parquet")}
     return connection.sql(_MONTHLY, params=files).to_arrow_table()
 

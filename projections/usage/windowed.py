@@ -128,7 +128,13 @@ class _CellPlace(Generic[CellsT]):
     """Where cells lie under the same codes: a run, or the layers of the tail."""
 
     words: pa.Array
+    is_run: bool
     sources: Sequence[CellSource[CellsT]]
+
+    def used_words(self, codes: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+        """Return the customers of some codes in byte order, and their new codes."""
+        # Those of a run are in order, and to find that out takes as long as to sort.
+        return sorted_words(self.words, codes, are_sorted=self.is_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,29 +229,33 @@ def _added(
         advance(done, total)
 
     def merged(places: Sequence[_CellPlace[CellsT]]) -> AddedCells[CellsT]:
-        of_places = [(place.words, parts.get(id(place), [])) for place in places]
+        found = [(place, parts[id(place)]) for place in places if id(place) in parts]
         customers, cells = _together(
-            kind, [(words, [cells for cells, _ in found]) for words, found in of_places]
+            kind, [(place, [cells for cells, _ in each]) for place, each in found]
         )
-        hidden = [(words, keys) for words, found in of_places for _, keys in found]
+        hidden = [(place.words, keys) for place, each in found for _, keys in each]
         return AddedCells(customers, cells, [each for each in hidden if len(each[1])])
 
     yield from in_threads(merged, [places for _, places in meters], threads)
 
 
 def _together(
-    kind: type[CellsT], parts: Sequence[tuple[pa.Array, Sequence[CellsT]]]
+    kind: type[CellsT],
+    parts: Sequence[tuple[_CellPlace[CellsT], Sequence[CellsT]]],
 ) -> tuple[pa.Array, CellsT]:
-    """Merge cells by customer and slot, given with the words for their customers."""
-    added = [(words, kind.combine(cells)) for words, cells in parts if cells]
+    """Merge cells by customer and slot, given with where they lie."""
+    added = [(place, kind.combine(cells)) for place, cells in parts]
     used = [
-        (*sorted_words(words, customers_of(cells.key)), cells)
-        for words, cells in added
+        (*place.used_words(customers_of(cells.key)), cells)
+        for place, cells in added
         if len(cells)
     ]
     if not used:
         return pa.array([], WORDS), kind.none()
-    words, codings = merged_words([words for words, _, _ in used])
+    if len(used) == 1:
+        words, codings = used[0][0], [np.arange(len(used[0][0]))]
+    else:
+        words, codings = merged_words([words for words, _, _ in used])
     cells = kind.combine(
         [
             _recoded(cells, coding[codes])
@@ -276,7 +286,7 @@ def _places(
             cells = stored(run)
             codes = wanted.codes_in(run.customers)
             source = CellSource(key=cells.key, pick=cells.pick, meter=code, codes=codes)
-            places.append(_CellPlace(run.customers, [source]))
+            places.append(_CellPlace(run.customers, is_run=True, sources=[source]))
     code = view.tail.meters.get(wanted.meter)
     if code is not None and layers:
         # At once, as others may be added meanwhile.
@@ -288,7 +298,7 @@ def _places(
             CellSource(key=layer.key, pick=_picking(layer), meter=code, codes=codes)
             for layer in layers
         ]
-        places.append(_CellPlace(pa.array(known, WORDS), sources))
+        places.append(_CellPlace(pa.array(known, WORDS), is_run=False, sources=sources))
     return places
 
 

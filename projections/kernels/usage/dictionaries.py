@@ -15,20 +15,26 @@ WORDS = pa.large_string()
 _FEW = 64
 
 
-def sorted_words(words: pa.Array, codes: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+def sorted_words(
+    words: pa.Array, codes: np.ndarray, *, are_sorted: bool = False
+) -> tuple[pa.Array, np.ndarray]:
     """Sort the words that are used.
 
     Args:
         words: each once, in any order.
         codes: indices of the words that are used.
+        are_sorted: whether the words are in byte order already.
 
     Returns:
         The sorted words, and the new code of each word (int64; 0 where not used).
     """
     used = np.flatnonzero(np.bincount(codes, minlength=len(words)))
     kept = words.cast(WORDS).take(pa.array(used))
-    order = pc.sort_indices(kept)
     ranks = np.zeros(len(words), np.int64)
+    if are_sorted:
+        ranks[used] = np.arange(len(used))
+        return kept, ranks
+    order = pc.sort_indices(kept)
     ranks[used[order.to_numpy()]] = np.arange(len(used))
     return kept.take(order), ranks
 
