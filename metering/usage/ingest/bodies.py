@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from ledger.usage.arrow import compute as pc
 from metering.arguments.arrow_types import is_text
 from metering.decoding.compression import Compression, decompressed, opened_pieces
-from metering.errors import SourceError
+from metering.errors import SourceError, SourceTooLargeError
 from metering.usage.ingest.bounds.arrow_sizes import arrow_sizes
-from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
+from metering.usage.ingest.bounds.limits import BODY_ROWS_MAX, UNPACK_FACTOR
 from metering.usage.ingest.bounds.parquet_sizes import batches_of, plan_of_body
 from metering.usage.ingest.bounds.pieces import in_pieces
 from metering.usage.ingest.bounds.sizes import check_sizes, unpacked_max
@@ -114,7 +114,8 @@ def open_body(body: EventsBody) -> ColumnFile | LineFile:
         case Format.PARQUET:
             return _open_parquet(body, pa.py_buffer(body.whole()))
         case Format.NDJSON:
-            return LineFile(pieces=lines_of(body.name, body.opened))
+            lines = lines_of(body.name, body.opened)
+            return LineFile(pieces=_counted(body.name, lines))
         case Format.CLOUD_EVENTS:
             return LineFile(pieces=in_pieces(events_in(body.whole())))
         case Format.CLOUD_EVENT if body.attributes is not None:
@@ -123,6 +124,21 @@ def open_body(body: EventsBody) -> ColumnFile | LineFile:
             )
         case Format.CLOUD_EVENT:
             return LineFile(pieces=in_pieces(event_in(body.whole())))
+
+
+def _counted(name: str, pieces: Iterator[list[object]]) -> Iterator[list[object]]:
+    """Refuse more lines than a body may have rows: blank ones take time, too."""
+    lines = 0
+    for piece in pieces:
+        lines += len(piece)
+        if lines > BODY_ROWS_MAX:
+            raise SourceTooLargeError(
+                name,
+                f"more than {BODY_ROWS_MAX} rows",
+                BODY_ROWS_MAX,
+                "send it in several bodies",
+            )
+        yield piece
 
 
 def _open_parquet(body: EventsBody, buffer: pa.Buffer) -> ColumnFile:

@@ -195,3 +195,16 @@ def test_a_body_may_not_be_shorter_than_it_was_sent() -> None:
         pytest.raises(metering.InvalidRequestError, match="unpack_factor: 0"),
     ):
         create_app(store, unpack_factor=0)
+
+
+def test_a_body_of_nothing_but_blank_lines_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("metering.usage.ingest.bodies.BODY_ROWS_MAX", 100_000)
+    body = gzip.compress(b"\n" * 200_000)
+
+    with empty_store() as store, served(store) as application:
+        answered = send(application, NDJSON, body, Content_Encoding="gzip")
+
+    assert answered.status == 413, answered.body
+    assert "more than 100000 rows" in answered.error["message"]

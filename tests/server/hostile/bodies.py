@@ -346,6 +346,12 @@ def deep_json(event_name: str) -> bytes:
     )
 
 
+def json_members(event_name: str) -> bytes:
+    """40 million blank lines, in 400,000 members of gzip."""
+    del event_name
+    return gzip.compress(b"\n" * 100) * 400_000
+
+
 def gzipped_twice(event_name: str) -> bytes:
     """A gigabyte of zeros, in gzip in gzip."""
     del event_name
@@ -401,6 +407,7 @@ BODIES = (
             json_labels,
             json_without_end,
             json_blank,
+            json_members,
             gzipped_twice,
         )
     ),
