@@ -7,6 +7,7 @@ those it has. What is taken in feeds the known identifiers and the fold of usage
 the log, once each.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,12 +27,12 @@ from ledger.background import BackgroundLoops
 from ledger.commits import read_head, read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Commit, Head, Passage, TailSize, genesis_head, in_passages
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, StoreClosedError, StoreForkedError
 from ledger.facts.instants import LogTime
 from ledger.folds import FactFold, UsageFold
 from ledger.history import History
 from ledger.intake import Intake
-from ledger.opening import Lifetime, open_log, rebuild_tables
+from ledger.opening import open_log, rebuild_tables
 from ledger.reading import read_commits
 from ledger.records.idempotency import Request
 from ledger.runs.passages import KeptPassages
@@ -84,7 +85,7 @@ class Log:
         self._database = database
         self._fold = fold
         self.judge = judge
-        lifetime = self._lifetime = Lifetime(database.address)
+        self._process, self._is_closed = os.getpid(), False
         background = self.background = BackgroundLoops()
         reader = self._reader = SegmentReader(segments)
         self._history = History(database, reader)
@@ -105,7 +106,7 @@ class Log:
         self._group = GroupCommit(appends.commit)
         leading, catch_up = self._group.leading, self.catch_up
         self.time_repairs = TimeRepairs(
-            database, fold, self._history, lifetime.check, leading, catch_up
+            database, fold, self._history, self.check_usable, leading, catch_up
         )
 
     # What is recorded.
@@ -378,15 +379,20 @@ class Log:
 
     def close(self) -> None:
         """Let go of the store; using the log afterwards is an error."""
-        if self._lifetime.end():
+        is_first, self._is_closed = not self._is_closed, True
+        # A child of a fork has connections of its parent's, and must use none of them.
+        if is_first and os.getpid() == self._process:
             self._kept.flush()
             self._database.close()
 
     def check_usable(self) -> None:
-        """Check that the log can still be used, and by this process; see `Lifetime`.
+        """Check that the log is open, and in the process that opened it.
 
         Raises:
             StoreClosedError: it is closed.
             StoreForkedError: this process is a child of the one that opened it.
         """
-        self._lifetime.check()
+        if self._is_closed:
+            raise StoreClosedError(self._database.address)
+        if os.getpid() != self._process:
+            raise StoreForkedError(self._database.address)

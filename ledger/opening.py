@@ -1,16 +1,10 @@
-"""Opening a log: its tables made or brought up to this release, its segments there.
-
-What is opened is used until it is closed, and by the process that opened it.
-"""
-
-import os
+"""Opening a log: its tables made or brought up to this release, its segments there."""
 
 from sqlalchemy import Connection
 
 from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Head, genesis_head
-from ledger.errors import StoreClosedError, StoreForkedError
 from ledger.folds import FactFold
 from ledger.reading import find_corrections, read_facts
 from ledger.schema import FORMAT_VERSION, format_version
@@ -18,38 +12,6 @@ from ledger.segments.catalog import read_segments
 from ledger.segments.checks import check_segments
 from ledger.segments.entry import name_prefix
 from ledger.segments.store import SegmentStore
-
-
-class Lifetime:
-    """How long an opened log can be used: until it is closed, and by one process.
-
-    A child of a fork has connections of its parent's, and must use none of them.
-
-    Args:
-        address: of its database.
-    """
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._process = os.getpid()
-        self._has_ended = False
-
-    def check(self) -> None:
-        """Check that the log is open, and in the process that opened it.
-
-        Raises:
-            StoreClosedError: it is closed.
-            StoreForkedError: this process is a child of the one that opened it.
-        """
-        if self._has_ended:
-            raise StoreClosedError(self._address)
-        if os.getpid() != self._process:
-            raise StoreForkedError(self._address)
-
-    def end(self) -> bool:
-        """End it, and return whether this process is now to give back what was opened."""
-        is_first, self._has_ended = not self._has_ended, True
-        return is_first and os.getpid() == self._process
 
 
 def open_log(
