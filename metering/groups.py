@@ -1,7 +1,7 @@
 """What can be done to a store, in groups, each of which is loaded when it is used first.
 
-A process that records usage loads nothing of credits, alerts or webhooks. Two threads
-that load a group wait for each other.
+A process that records usage loads nothing of credits, alerts or webhooks. Groups hold
+nothing of their own, so it does not matter which of two stays that two threads make at once.
 """
 
 from functools import cached_property
