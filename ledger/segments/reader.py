@@ -4,6 +4,7 @@
 judges what cannot be read.
 """
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from ledger.usage.rows import UsageEvents
 
 SERIES = ("position", "timestamp", "value")
 
+_NOT_SEALED = "what is stored is not what was sealed"
 _ROW_MAPS_KEPT = 16
 _ROWS_FOUND_KEPT = 16
 _GROUPS_KEPT = 8
@@ -130,7 +132,7 @@ class SegmentReader:
             if path is not None:
                 # Mapped, which needs no copy.
                 with pa.memory_map(path) as mapped:
-                    check_content(segment, mapped.read_buffer())
+                    _check_parts(segment, mapped.read_buffer())
             return source
 
         return self._files.judged(segment, opened)
@@ -315,13 +317,19 @@ class SegmentReader:
 
 
 def check_content(segment: Segment, content: pa.Buffer) -> None:
-    """Check a whole file.
+    """Check a whole file, to the last byte.
 
     Raises:
         SegmentDamagedError: it is not what was sealed.
     """
+    if hashlib.sha256(content).digest() != segment.sha256:
+        raise SegmentDamagedError(segment.name, _NOT_SEALED)
+
+
+def _check_parts(segment: Segment, content: pa.Buffer) -> None:
+    """Check a whole file five times as fast, but for what `parts` says."""
     if checksums_of(content) != segment.checksums:
-        raise SegmentDamagedError(segment.name, "what is stored is not what was sealed")
+        raise SegmentDamagedError(segment.name, _NOT_SEALED)
 
 
 def _no_rows(columns: Sequence[str]) -> pa.Table:

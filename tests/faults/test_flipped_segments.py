@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+import pyarrow.parquet as pq
 import pytest
 
 import metering
@@ -129,6 +130,21 @@ def assert_right_or_refused(read: Read, store: metering.Metering, file: Path) ->
     assert error is None or isinstance(error, metering.SegmentDamagedError)
     assert error is None or error.name == file.name
     return error is not None
+
+
+def test_the_last_bytes_of_the_first_column_are_checked(target: str) -> None:
+    """Its checksum in the catalog ends before them."""
+    file = min(segments_of(target).iterdir())
+    chunk = pq.read_metadata(file).row_group(0).column(0)
+    end = chunk.data_page_offset + chunk.total_compressed_size
+
+    for at in range(end - 4, end):
+        flip(file, 8 * at)
+        with open_store(target) as store:
+            refusals = [refusal(read, store) for read in (reads_events, reads_by_query)]
+            reads_by_reaggregation(store)  # Which needs no position.
+        flip(file, 8 * at)
+        assert all(isinstance(each, metering.SegmentDamagedError) for each in refusals)
 
 
 @pytest.mark.slow
