@@ -57,10 +57,13 @@ class OldStore:
 
 def unpacked(directory: Path, postgresql_url: str | None) -> OldStore:
     """Unpack the store into a directory, and load its dump where it is PostgreSQL's."""
+    name = "sqlite" if postgresql_url is None else "postgresql"
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(directory, filter="data")
-    name = "sqlite" if postgresql_url is None else "postgresql"
-    written = json.loads((directory / f"{name}.json").read_text())
+        # Of the archive: calls on files of the directory may be made to fail.
+        about = archive.extractfile(f"{name}.json")
+        assert about is not None
+        written = json.loads(about.read())
     places: dict[str, Any] = {}
     if postgresql_url is not None:
         load(directory / name / "store.sql", postgresql_url)
