@@ -187,7 +187,7 @@ def encode_segment(
         write_page_checksum=True,
     ) as writer:
         for group in rows.groups():
-            writer.write_table(group.replace_schema_metadata(metadata))
+            writer.write_table(group)
     return sink.getvalue()
 
 

@@ -74,15 +74,11 @@ class MovingStore:
 
     def path(self, name: str) -> str | None:
         """Find the local file of a name; None where it is not there yet."""
-        if self._target.size(name) is None and self._origin.size(name) is not None:
-            return None
-        return self._target.path(name)
+        return None if self._is_to_move(name) else self._target.path(name)
 
     def address(self, name: str) -> str | None:
         """Return by what other programs read a file; None where it is not there yet."""
-        if self._target.size(name) is None and self._origin.size(name) is not None:
-            return None
-        return self._target.address(name)
+        return None if self._is_to_move(name) else self._target.address(name)
 
     def size(self, name: str) -> int | None:
         """Find how many bytes a file has; None where it is absent."""
@@ -110,3 +106,6 @@ class MovingStore:
     def sweep(self) -> None:
         """Remove what interrupted puts left behind."""
         self._target.sweep()
+
+    def _is_to_move(self, name: str) -> bool:
+        return self._target.size(name) is None and self._origin.size(name) is not None

@@ -19,6 +19,7 @@ the first group are compared as well.
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -141,8 +142,12 @@ class PartsFile:
             self._check(groups, columns)
             if 0 in groups:
                 # The checksum of the first part ends four bytes before the part does.
-                parquet = self._opened(checks_pages=True)
+                parquet = self._checking_pages
         return parquet.read_row_groups(groups, list(columns), use_threads=False)
+
+    @cached_property
+    def _checking_pages(self) -> pq.ParquetFile:
+        return self._opened(checks_pages=True)
 
     def _opened(self, *, checks_pages: bool) -> pq.ParquetFile:
         return pq.ParquetFile(

@@ -69,12 +69,13 @@ def statement_of(
     """Write the SELECT that answers a question.
 
     Args:
-        question: what is asked, of one measure at least.
+        question: what is asked, of one measure at least, without spans.
         files: paths or URLs of the segments, at least one.
         cancelled: positions (int64) of events that do not count.
     """
     assert question.measures, "a meter is asked for"
     assert files, "there is a file to read"
+    assert question.spans is None, "it is about all time between its bounds"
     answers = [_answer(question, measure) for measure in question.measures]
     dimensions = dimension_columns(len(question.dimensions))
     columns = [
