@@ -11,23 +11,13 @@ from typing import get_args
 from sqlalchemy import Connection, Table
 
 from ledger.entries import Commit
-from ledger.facts.alerts import (
-    AlertActivated,
-    AlertArchived,
-    AlertDeactivated,
-    CreditAlertCreated,
-    CreditAlertTriggered,
-    UsageAlertCreated,
-    UsageAlertTriggered,
-)
+from ledger.facts.alerts import TransitionFact, TriggerFact, WatchingFact
 from ledger.facts.credits import (
     CreditGrantCreated,
-    CreditGrantExpired,
     CreditGrantLapsed,
-    CreditGrantUpdated,
-    CreditGrantVoided,
     CreditsApplied,
     CreditsReinstated,
+    GrantFact,
 )
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
@@ -96,9 +86,7 @@ _RESOURCES = (
         version=5,
         kinds=(
             CreditGrantCreated,
-            CreditGrantUpdated,
-            CreditGrantExpired,
-            CreditGrantVoided,
+            *get_args(GrantFact),
             CreditsApplied,
             CreditsReinstated,
         ),
@@ -107,16 +95,7 @@ _RESOURCES = (
     FoldedResource(
         name="alert",
         version=4,
-        kinds=(
-            UsageAlertCreated,
-            CreditAlertCreated,
-            AlertActivated,
-            AlertDeactivated,
-            AlertArchived,
-            UsageAlertTriggered,
-            CreditAlertTriggered,
-            LogTimeCorrected,
-        ),
+        kinds=(*get_args(WatchingFact), *get_args(TriggerFact), LogTimeCorrected),
         load=_alerts,
     ),
     FoldedResource(
@@ -132,12 +111,8 @@ _RESOURCES = (
             MeterUpdated,
             MeterDeactivated,
             MeterReactivated,
-            CreditGrantUpdated,
-            CreditGrantExpired,
-            CreditGrantVoided,
-            AlertActivated,
-            AlertDeactivated,
-            AlertArchived,
+            *get_args(GrantFact),
+            *get_args(TransitionFact),
             WebhookEndpointUpdated,
         ),
         load=_changes,

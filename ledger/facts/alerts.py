@@ -134,11 +134,8 @@ class CreditAlertTriggered(
     cause_position: int
 
 
-WatchingFact = (
-    UsageAlertCreated
-    | CreditAlertCreated
-    | AlertActivated
-    | AlertDeactivated
-    | AlertArchived
-)
+CreationFact = UsageAlertCreated | CreditAlertCreated
+TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
+TriggerFact = UsageAlertTriggered | CreditAlertTriggered
+WatchingFact = CreationFact | TransitionFact
 """What is watched from then on, and not what was triggered."""

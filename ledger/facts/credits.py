@@ -153,3 +153,7 @@ class CreditsReinstated(
     """
 
     invoice: str
+
+
+GrantFact = CreditGrantUpdated | CreditGrantExpired | CreditGrantVoided
+"""What becomes of a grant by what somebody does."""

@@ -11,8 +11,10 @@ from ledger.facts.alerts import (
     AlertArchived,
     AlertDeactivated,
     AlertStatus,
+    CreationFact,
     CreditAlertCreated,
     Recurrence,
+    TransitionFact,
     UsageAlertCreated,
 )
 from ledger.facts.meters import Formula
@@ -247,7 +249,7 @@ class Alerts:
 
     def _transition(
         self,
-        fact: kernel.TransitionFact,
+        fact: TransitionFact,
         from_statuses: set[AlertStatus],
     ) -> Alert:
         with self._engine.writing() as writing:
@@ -263,7 +265,7 @@ class Alerts:
             writing.record([fact])
         return self.retrieve(fact.alert_id)
 
-    def _check_count(self, created: kernel.CreationFact, seen: AlertQueries) -> None:
+    def _check_count(self, created: CreationFact, seen: AlertQueries) -> None:
         most = self._engine.settings.alerts_max
         if isinstance(created, CreditAlertCreated):
             currency = created.currency
@@ -289,9 +291,7 @@ _CLASSES: dict[str, type[kernel.AlertDefinition]] = {
 _AND_SO = {False: " already", True: ", which is final"}
 
 
-def _created(
-    asked: AlertCreate, alert_id: str, meters: Definitions
-) -> kernel.CreationFact:
+def _created(asked: AlertCreate, alert_id: str, meters: Definitions) -> CreationFact:
     """Check that an alert has the threshold of its type alone, and may have it."""
     usage, credit = asked.usage_threshold, asked.credit_balance_threshold
     check_only(

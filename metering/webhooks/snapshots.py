@@ -19,6 +19,7 @@ from ledger.facts.credits import (
     CreditGrantVoided,
     CreditsApplied,
     CreditsReinstated,
+    GrantFact,
 )
 from ledger.facts.meters import (
     MeterCreated,
@@ -38,7 +39,7 @@ from metering.webhooks.requests import EventType
 from metering.webhooks.resources import Event, EventData
 from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import Trigger
-from projections.kernels.credits.grants import Application, Grant, GrantFact
+from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,

@@ -12,8 +12,11 @@ from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertDeactivated,
+    CreationFact,
     CreditAlertCreated,
     CreditAlertTriggered,
+    TransitionFact,
+    TriggerFact,
     UsageAlertCreated,
     UsageAlertTriggered,
 )
@@ -34,9 +37,6 @@ from projections.alerts.tables import (
     credit_alert_trigger,
 )
 from projections.kernels.alerts.book import (
-    CreationFact,
-    TransitionFact,
-    TriggerFact,
     cause_of,
     changed,
     created,

@@ -28,6 +28,7 @@ from ledger.facts.alerts import (
     AlertStatus,
     CreditAlertTriggered,
     Recurrence,
+    TriggerFact,
     UsageAlertTriggered,
 )
 from ledger.records.partial_indexes import partial_index
@@ -35,7 +36,6 @@ from projections.kernels.alerts.book import (
     AlertDefinition,
     CreditAlert,
     Trigger,
-    TriggerFact,
     UsageAlert,
 )
 from projections.schema import POSITION, metadata

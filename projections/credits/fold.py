@@ -23,6 +23,7 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
     Draw,
+    GrantFact,
 )
 from projections.credits.tables import (
     DRAWS,
@@ -35,7 +36,7 @@ from projections.credits.tables import (
     credit_grant,
     credit_movement,
 )
-from projections.kernels.credits.grants import GrantFact, changes, drawn, granted
+from projections.kernels.credits.grants import changes, drawn, granted
 from projections.schema import RecordedFact, TableFold
 
 _REINSTATE = (

@@ -12,8 +12,8 @@ from ledger.database.bulk import is_among
 from ledger.database.rows import RowsByKey, missing_row
 from ledger.entries import CommitKind
 from ledger.errors import LogDamagedError, StoreDamagedError
-from ledger.facts.alerts import AlertStatus
-from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.alerts import AlertStatus, TransitionFact
+from ledger.facts.credits import CreditGrantCreated, GrantFact
 from ledger.facts.instants import LogTime
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
@@ -23,8 +23,7 @@ from projections.alerts.tables import alert as alert_table
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import GRANTS, HAS_CREDIT, MAY_EXPIRE, credit_grant
 from projections.kernels.alerts.book import AlertDefinition, changed
-from projections.kernels.alerts.book import TransitionFact as AlertTransition
-from projections.kernels.credits.grants import Grant, GrantFact, changes, granted
+from projections.kernels.credits.grants import Grant, changes, granted
 from projections.kernels.endpoints import Endpoint, created, updated
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.tables import meter as meter_table
@@ -281,7 +280,7 @@ class Past:
             raise missing_row(alert_table, alert_id)
         alert = replace(now, status=AlertStatus.ACTIVE, period=now.position)
         for position, _, fact in self._changes(alert_id, at):
-            if not isinstance(fact, AlertTransition):
+            if not isinstance(fact, TransitionFact):
                 raise _not_about(alert_id, position)
             alert = changed(alert, fact, position)
         return alert

@@ -14,18 +14,14 @@ from ledger.facts.alerts import (
     AlertArchived,
     AlertDeactivated,
     AlertStatus,
+    CreationFact,
     CreditAlertCreated,
     CreditAlertTriggered,
     Recurrence,
-    UsageAlertCreated,
-    UsageAlertTriggered,
+    TransitionFact,
+    TriggerFact,
 )
 from projections.kernels.credits.falls import CreditChange, Occurrence
-
-TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
-CreationFact = UsageAlertCreated | CreditAlertCreated
-TriggerFact = UsageAlertTriggered | CreditAlertTriggered
-AlertFact = CreationFact | TransitionFact | TriggerFact
 
 _STATUSES: dict[type[TransitionFact], AlertStatus] = {
     AlertActivated: AlertStatus.ACTIVE,

@@ -19,10 +19,9 @@ from ledger.facts.credits import (
     CreditsApplied,
     Draw,
     GrantCategory,
+    GrantFact,
     InvoiceLine,
 )
-
-GrantFact = CreditGrantUpdated | CreditGrantExpired | CreditGrantVoided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
