@@ -15,12 +15,12 @@ from metering.cli.resource import AllowPrivateOption, LivemodeOption
 from metering.cli.screens.screen import print_line, show
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
+from metering.usage.ingest.bounds.limits import UNPACK_FACTOR
 
 _CANCEL_WINDOW = timedelta(hours=24)
 _RATE_LIMIT = 1_000
 _CONNECTIONS = 1_000
 _BODY_MEMORY = 320
-_UNPACK_FACTOR = 250
 
 
 @on_target()
@@ -80,7 +80,7 @@ def serve(  # noqa: PLR0913  # a command's options are its arguments
             "How many times as long as it was sent a body of rows may be, unpacked.",
             min=1,
         ),
-    ] = _UNPACK_FACTOR,
+    ] = UNPACK_FACTOR,
     allow_private: AllowPrivateOption = False,
     live: LivemodeOption = False,
     json: JsonOption = False,

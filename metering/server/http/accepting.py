@@ -48,7 +48,7 @@ class Acceptor:
         counters: count those that are refused, or closed to make room.
     """
 
-    def __init__(  # made in one place
+    def __init__(
         self,
         listener: socket.socket,
         connections: Connections,
