@@ -210,7 +210,7 @@ def test_used_up_descriptors_fill_no_log_and_idle_connections_make_room(
         meter = create_meter(server.client(), event_name="tokens")
         oldest = stack.enter_context(connected(server.url))
         oldest.sendall(health)
-        assert oldest.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        assert told(oldest, b"}").startswith(b"HTTP/1.1 200 ")
         pid = server.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
 
