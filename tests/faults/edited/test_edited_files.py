@@ -15,7 +15,7 @@ from tests.metering.usual_usage import create_event
 from tests.profiles import PROFILE, budget, drawing, memory_directory
 from tests.webhook_receiver import running_receiver
 
-EDITS = 2_000
+EDITS = 1_000
 TURNS = 8 if PROFILE.is_thorough else 1
 # How a delivery went follows from nothing; see `tests.faults.edited.unseen`.
 _FOLLOWING = ANSWERS.keys() - {"deliveries", "events", "undelivered"}
