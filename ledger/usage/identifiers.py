@@ -9,11 +9,11 @@ that finds one compares the events themselves.
 from typing import NewType
 
 import numpy as np
-import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
 from ledger.usage.columns import codes_of
 from ledger.usage.rows import FewEvents, UsageEvents
+from ledger.usage.string_hashes import string_hashes
 
 Position = NewType("Position", int)
 """An entry's place in the log, from 1, without gaps, never reused."""
@@ -51,12 +51,4 @@ def identifier_hashes(events: UsageEvents) -> np.ndarray:
         return np.array(hashes, np.uint64)
     codes, names = codes_of(events, "event_name")
     seeds = np.array([xxh3_64_intdigest(name.encode()) for name in names], np.uint64)
-    return np.fromiter(
-        map(
-            xxh3_64_intdigest,
-            events.column("identifier").cast(pa.binary()).to_pylist(),
-            seeds[codes].tolist(),
-        ),
-        np.uint64,
-        events.num_rows,
-    )
+    return string_hashes(events.column("identifier"), seeds[codes])
