@@ -202,7 +202,7 @@ class UsageAppends:
         _, outcome, new = settled
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
-            self._stored.keep(commit)
+            self._stored.keep(commit, new.known_fingerprints)
         self._own_position = head.position
         self._intake.take_in(commit, head, new.hashes)
         return outcome.recorded(commit.first_position, commit.recorded_at)
@@ -252,13 +252,18 @@ class UsageAppends:
             now = self._judge.real(draft.now(), known.recorded_at, None)
             retention = self._retention // timedelta(microseconds=1)
             live_since = draft.sent_by(now) - retention
-        outcome = settle(draft, candidates, self.events_at, live_since=live_since)
+        outcome = settle(draft, candidates, self, live_since=live_since)
         return known, outcome, draft.take(outcome.are_new)
 
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read events by position, with the time at which each counts as recorded."""
         events, recorded_at = self._stored.take(positions, self._intake.sealed)
         return events, self._intake.time.of_many(positions, recorded_at)
+
+    def fingerprints_at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return fingerprints, where known, with the time at which each was recorded."""
+        kept, recorded_at = self._stored.fingerprints(positions, self._intake.sealed)
+        return kept, self._intake.time.of_many(positions, recorded_at)
 
 
 class _SealedMeanwhileError(Exception):

@@ -1,14 +1,16 @@
 """Deduplication: which events of a batch are new, which repeat, which contradict.
 
 A hash that is known already only raises the question; the stored event itself answers
-it, or what is kept of a sealed event: the hash of its content and its timestamp, which
-prove the common case, an event that is sent again, without reading the segment. Equal
+it, or what proves the common case, an event that is sent again, without reading it: of a
+sealed event the hash of its content and its timestamp, which are kept, and of events of the
+tail their fingerprints, where many are asked for. Equal
 content is a duplicate, other content under the same identifier a conflict that names
 the fields. Within a batch the first row is the original.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +18,23 @@ import pyarrow as pa
 from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.usage.columns import take_rows, timestamps_of
 from ledger.usage.content_hash import content_hashes
+from ledger.usage.fingerprints import UNKNOWN, fingerprints
 from ledger.usage.identifiers import are_among
 from ledger.usage.rows import batch_of
 
 COMPARED = ("customer", "timestamp", "value", "payload")
+# Fewer are compared with what they repeat in less time than fingerprints are made.
+_MANY = 16
 
-ReadEvents = Callable[[np.ndarray], tuple[pa.RecordBatch, np.ndarray]]
-"""Reads events at positions: the events, and when each was recorded."""
+
+class EventReader(Protocol):
+    """Reads what is recorded, by positions (int64)."""
+
+    def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        """Read events, and when each was recorded, microseconds since 1970 UTC."""
+
+    def fingerprints_at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return fingerprints (uint64), where known, and when each was recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +125,7 @@ class _Originals:
 def settle(
     draft: Draft,
     known: Candidates,
-    stored: ReadEvents,
+    recorded: EventReader,
     *,
     live_since: int | np.ndarray | None,
 ) -> Outcome:
@@ -122,7 +134,7 @@ def settle(
     Args:
         draft: the events to settle.
         known: what the draft may repeat.
-        stored: reads those candidates that are not proven equal without it.
+        recorded: reads those candidates that are not proven equal without it.
         live_since: identifiers recorded before this instant (microseconds since 1970
             UTC), or before that of each event, may be used again; None keeps them for
             ever.
@@ -142,7 +154,7 @@ def settle(
         conflicts={},
     )
     if len(known):
-        _settle_stored(draft, known, stored, live_since, originals)
+        _settle_stored(draft, known, recorded, live_since, originals)
     if len(repeated):
         _settle_within(draft, repeated, originals)
     return _outcome(originals)
@@ -168,28 +180,26 @@ def _outcome(originals: _Originals) -> Outcome:
 def _settle_stored(
     draft: Draft,
     known: Candidates,
-    stored: ReadEvents,
+    recorded: EventReader,
     live_since: int | np.ndarray | None,
     originals: _Originals,
 ) -> None:
     rows, positions = known.rows, known.positions
-    # When a sealed event was recorded stands in its segment alone.
-    is_proven = (
-        _is_proven(draft, known) if live_since is None else np.zeros(len(known), bool)
-    )
+    live: np.ndarray | None = None
+    if live_since is not None:
+        live = np.broadcast_to(live_since, (len(draft),))[rows]
+    is_proven = _is_proven(draft, known, recorded, live)
     read = np.flatnonzero(~is_proven)
     if len(read) == 0:
         # Ascending positions: the last to write is the identifier's latest event.
         originals.positions[rows] = positions
         return
-    events, recorded_at = stored(positions[read])
+    events, recorded_at = recorded.events_at(positions[read])
     drafted = take_rows(batch_of(draft.events), rows[read])
     is_same = is_proven.copy()
     is_same[read] = _is_same(drafted, events)
-    if live_since is not None:
-        is_same[read] &= (
-            recorded_at >= np.broadcast_to(live_since, len(draft))[rows[read]]
-        )
+    if live is not None:
+        is_same[read] &= recorded_at >= live[read]
     originals.positions[rows[is_same]] = positions[is_same]
     is_original = is_same & (originals.positions[rows] == positions)
     compared = np.flatnonzero(is_original[read])
@@ -206,15 +216,29 @@ def _settle_stored(
     )
 
 
-def _is_proven(draft: Draft, known: Candidates) -> np.ndarray:
+def _is_proven(
+    draft: Draft,
+    known: Candidates,
+    recorded: EventReader,
+    live: np.ndarray | None,
+) -> np.ndarray:
     """Return which candidates are the very event, by what is kept of them (bool).
 
     Both hashes agree, that of the identifier and that of the content: 128 bits. A
     candidate that is not proven may still be equal, which reading it shows.
     """
     is_proven = np.zeros(len(known), bool)
+    tail = np.flatnonzero(~known.is_sealed)
+    if len(tail) >= _MANY:
+        kept, recorded_at = recorded.fingerprints_at(known.positions[tail])
+        is_proven[tail] = (kept != UNKNOWN) & (
+            kept == _fingerprints_of(draft, known.rows[tail])
+        )
+        if live is not None:
+            is_proven[tail] &= recorded_at >= live[tail]
     sealed = np.flatnonzero(known.is_sealed)
-    if len(sealed):
+    # When a sealed event was recorded stands in its segment alone.
+    if len(sealed) and live is None:
         rows = known.rows[sealed]
         drafted = batch_of(draft.events).take(pa.array(rows))
         is_proven[sealed] = (
@@ -224,6 +248,13 @@ def _is_proven(draft: Draft, known: Candidates) -> np.ndarray:
             | ~draft.has_own_timestamp[rows]
         )
     return is_proven
+
+
+def _fingerprints_of(draft: Draft, rows: np.ndarray) -> np.ndarray:
+    known = draft.known_fingerprints
+    if known is not None:
+        return known.take(rows)
+    return fingerprints(batch_of(draft.events).take(pa.array(rows)))
 
 
 def _settle_within(draft: Draft, repeated: np.ndarray, originals: _Originals) -> None:

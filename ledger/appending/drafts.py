@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from ledger.records.idempotency import Request
+from ledger.usage.fingerprints import fingerprints
 from ledger.usage.identifiers import identifier_hashes
 from ledger.usage.rows import (
     FEW,
@@ -119,8 +120,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if are_wanted.all():
             return self
         rows = np.flatnonzero(are_wanted)
-        number = dict(zip(rows.tolist(), range(len(rows)), strict=True))
-        return msgspec.structs.replace(
+        number: dict[int, int] = {}
+        if self.requests:
+            number = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        taken = msgspec.structs.replace(
             self,
             events=take_events(self.events, rows),
             hashes=self.hashes[rows],
@@ -132,10 +135,24 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             ],
             sent_at=None if self.sent_at is None else self.sent_at[rows],
         )
+        known = self.known_fingerprints
+        if known is not None:
+            taken.__dict__["fingerprints"] = known[rows]
+        return taken
 
     def sent_by(self, now: int) -> int | np.ndarray:
         """Return when its events were first sent, all or each, at the latest now."""
         return now if self.sent_at is None else np.minimum(self.sent_at, now)
+
+    @cached_property
+    def fingerprints(self) -> np.ndarray:
+        """What proves that events are equal to others (uint64)."""
+        return fingerprints(batch_of(self.events))
+
+    @property
+    def known_fingerprints(self) -> np.ndarray | None:
+        """The fingerprints, if they were made; they cost a third of a commit."""
+        return self.__dict__.get("fingerprints")
 
     @cached_property
     def encoded(self) -> tuple[bytes, bytes]:

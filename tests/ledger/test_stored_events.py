@@ -13,6 +13,7 @@ from ledger.segments.sealed import Sealed
 from ledger.segments.store import open_segment_store
 from ledger.stored_events import StoredEvents
 from ledger.usage.columns import usage_batch, usage_rows
+from ledger.usage.fingerprints import UNKNOWN, fingerprints
 from tests.ledger.drafts import NOW, meter_created, row
 
 NOTHING_SEALED = Sealed(
@@ -118,6 +119,51 @@ def test_one_commit_larger_than_the_bound_is_still_kept() -> None:
         stored.take(np.array([1]), NOTHING_SEALED)
 
     assert shelf.fetched == 1
+
+
+class LargeShelf:
+    """Commits of 300 events each, and how often they were fetched."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+
+    def commit_holding(self, position: int) -> Commit:
+        self.fetched += 1
+        first = (position - 1) // 300 * 300
+        return Commit(
+            first_position=first + 1,
+            recorded_at=NOW + first,
+            content=usage_batch([row(f"event-{first + n}") for n in range(1, 301)]),
+            content_digest=b"",
+            digest=b"",
+        )
+
+    def commits_at(self, first_positions: Sequence[int]) -> Sequence[Commit]:
+        return [self.commit_holding(position) for position in first_positions]
+
+
+def test_fingerprints_are_kept_of_commits_that_are_not() -> None:
+    shelf = LargeShelf()
+    stored = StoredEvents(shelf, bytes_kept=1)
+    positions = np.array([1_000, 1, 301, 2])
+
+    first, _ = stored.fingerprints(positions, NOTHING_SEALED)
+    again, recorded_at = stored.fingerprints(positions, NOTHING_SEALED)
+
+    events = [row(f"event-{position}") for position in positions.tolist()]
+    assert (
+        first.tolist() == again.tolist() == fingerprints(usage_batch(events)).tolist()
+    )
+    assert recorded_at.tolist() == [NOW + 900, NOW, NOW + 300, NOW]
+    assert shelf.fetched == 3
+
+
+def test_of_small_commits_no_fingerprints_are_made() -> None:
+    stored = StoredEvents(Shelf(10))
+
+    found, _ = stored.fingerprints(np.array([3, 1]), NOTHING_SEALED)
+
+    assert found.tolist() == [UNKNOWN, UNKNOWN]
 
 
 def test_facts_are_no_events() -> None:

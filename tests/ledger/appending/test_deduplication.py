@@ -9,11 +9,12 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from ledger.appending.deduplication import Candidates, ReadEvents, settle
+from ledger.appending.deduplication import Candidates, settle
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.identifier_table import IdentifierTable
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_batch
 from ledger.usage.content_hash import content_hashes
+from ledger.usage.fingerprints import UNKNOWN, fingerprints
 from ledger.usage.identifiers import identifier_hashes
 from tests.ledger.drafts import NOW, row, rows
 
@@ -37,15 +38,33 @@ def drafted(
     )
 
 
-def stored_at(events: Sequence[UsageRow], times: Sequence[int] = ()) -> ReadEvents:
-    """Read events that lie at the positions from 1 on."""
-    batch = usage_batch(events)
-    recorded_at = np.array(times or [NOW] * len(events))
+class Stored:
+    """Events that lie at the positions from 1 on, and some of their fingerprints."""
 
-    def read(positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
-        return take_rows(batch, positions - 1), recorded_at[positions - 1]
+    def __init__(
+        self, events: Sequence[UsageRow], times: Sequence[int], known: slice
+    ) -> None:
+        self._batch = usage_batch(events)
+        self._recorded_at = np.array(times or [NOW] * len(events))
+        self._fingerprints = np.full(len(events), UNKNOWN)
+        self._fingerprints[known] = fingerprints(self._batch)[known]
+        self.read: list[int] = []
 
-    return read
+    def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        self.read += positions.tolist()
+        return take_rows(self._batch, positions - 1), self._recorded_at[positions - 1]
+
+    def fingerprints_at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._fingerprints[positions - 1], self._recorded_at[positions - 1]
+
+
+def stored_at(
+    events: Sequence[UsageRow],
+    times: Sequence[int] = (),
+    *,
+    known: slice = slice(0),
+) -> Stored:
+    return Stored(events, times, known)
 
 
 def candidates(*pairs: tuple[int, int]) -> Candidates:
@@ -71,8 +90,14 @@ def sealed(
     )
 
 
-def unread(positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
-    raise AssertionError(f"the events at {positions} need not be read")
+class Unread:
+    """Events that need not be read."""
+
+    def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
+        raise AssertionError(positions)
+
+    def fingerprints_at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raise AssertionError(positions)
 
 
 def answers(settled: Outcome) -> list[tuple[int, int]]:
@@ -124,7 +149,7 @@ def test_a_sealed_event_that_is_sent_again_is_not_read() -> None:
     known = [row("a"), row("b", value=None, payload=())]
     draft = drafted([row("b", value=None, payload=()), row("c"), row("a")])
 
-    settled = settle(draft, sealed(known, (0, 2), (2, 1)), unread, live_since=None)
+    settled = settle(draft, sealed(known, (0, 2), (2, 1)), Unread(), live_since=None)
 
     assert answers(settled) == [(2, -1), (0, -1), (1, -1)]
     assert settled.conflicts == {}
@@ -292,6 +317,80 @@ def test_settling_agrees_with_looking_up_every_row(
     event(f"{len(conflicts)} conflicts")
     assert answers(settled) == expected
     assert settled.conflicts == conflicts
+
+
+def test_many_events_of_the_tail_that_are_sent_again_are_not_read() -> None:
+    events = rows(40)
+    draft = drafted([*events[::-1], row("new")])
+    known = [(39 - at, at + 1) for at in range(40)]
+    stored = stored_at(events, known=slice(None))
+
+    settled = settle(draft, candidates(*sorted(known)), stored, live_since=None)
+
+    assert settled.positions.tolist() == [*range(40, 0, -1), 0]
+    assert settled.are_new.tolist() == [False] * 40 + [True]
+    assert settled.conflicts == {}
+    assert stored.read == []
+
+
+def test_of_many_events_of_the_tail_those_are_read_that_differ_or_are_not_known() -> (
+    None
+):
+    events = rows(40)
+    changed = [
+        each._replace(customer="other") if number == 7 else each
+        for number, each in enumerate(events)
+    ]
+    own = [number != 9 for number in range(40)]
+    draft = drafted(
+        [each if has else each._replace(timestamp=NOW + 99)
+         for each, has in zip(changed, own, strict=True)],
+        has_own_timestamp=own,
+    )  # fmt: skip
+    stored = stored_at(events, known=slice(3, None))
+
+    settled = settle(
+        draft,
+        candidates(*((at, at + 1) for at in range(40))),
+        stored,
+        live_since=None,
+    )
+
+    assert stored.read == [1, 2, 3, 8, 10]
+    assert settled.positions.tolist() == list(range(1, 41))
+    assert settled.conflicts == {7: ("customer",)}
+
+
+def test_an_identifier_of_many_that_expired_is_free_though_its_event_is_the_same() -> (
+    None
+):
+    events = rows(40)
+    times = [NOW - (number == 5) for number in range(40)]
+    stored = stored_at(events, times, known=slice(None))
+
+    settled = settle(
+        drafted(events),
+        candidates(*((at, at + 1) for at in range(40))),
+        stored,
+        live_since=NOW,
+    )
+
+    assert np.flatnonzero(settled.are_new).tolist() == [5]
+
+
+def test_other_identifiers_with_one_hash_are_told_apart_by_their_fingerprints() -> None:
+    events = [row(f"event-{number}") for number in range(40)]
+    stored = stored_at(events[:20], known=slice(None))
+
+    settled = settle(
+        drafted(events[20:], [7] * 20),
+        candidates(*((at, at + 1) for at in range(20))),
+        stored,
+        live_since=None,
+    )
+
+    assert settled.are_new.all()
+    assert stored.read == list(range(1, 21))
 
 
 def test_a_large_batch_is_settled_as_a_whole() -> None:
