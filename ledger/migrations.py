@@ -215,6 +215,11 @@ def _hide_secrets_in_answers(connection: Connection) -> None:
         )
 
 
+def _know_prices(connection: Connection) -> None:
+    """Format 10 had no products and prices; a release of it cannot read facts about them."""
+    del connection
+
+
 def _hashed(found: re.Match[bytes]) -> bytes:
     digest = hashlib.sha256(found["secret"]).hexdigest()
     return found["name"] + f"sha256:{digest}".encode()
@@ -230,6 +235,7 @@ STEPS: tuple[Migration, ...] = (
     _keep_commits_by_position,
     _know_corrections,
     _hide_secrets_in_answers,
+    _know_prices,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

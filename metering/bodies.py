@@ -2,16 +2,19 @@
 
 `ResourceObject.to_dict` and `msgspec.json.encode` keep what a resource holds: times are
 strings of RFC 3339, exact decimals are strings. `body_of` writes Stripe's fields and no
-others: times are whole seconds, exact decimals are numbers with all their digits, and
-equal resources give equal bytes.
+others: times are whole seconds, exact decimals are numbers with all their digits, or
+strings where a field's name ends in `_decimal`, and equal resources give equal bytes.
 """
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
 
 Body = dict[str, Any]
+
+_IN_A_STRING = "_decimal"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -59,6 +62,8 @@ def body_of(resource: ResourceObject) -> Body:
         if name in beyond:
             continue
         value = getattr(resource, name)
+        if isinstance(value, Decimal) and name.endswith(_IN_A_STRING):
+            value = f"{value:f}"
         if value is not None or name not in absent:
             body[name] = _plain(value)
     return body

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from metering.credits.transactions import CreditBalanceTransactions
     from metering.internals import Internals
     from metering.meters.meters import Meters
+    from metering.prices.prices import Prices
+    from metering.prices.products import Products
     from metering.stream.error_reports import ErrorReports
     from metering.stream.sessions import MeterEventSessions
     from metering.upkeep.log_time import LogTimeRepairs
@@ -52,6 +54,20 @@ class CallGroups:
         from metering.usage.adjustments import MeterEventAdjustments
 
         return MeterEventAdjustments(self._engine)
+
+    @cached_property
+    def products(self) -> "Products":
+        """What is sold."""
+        from metering.prices.products import Products
+
+        return Products(self._engine)
+
+    @cached_property
+    def prices(self) -> "Prices":
+        """What a quantity of a product costs."""
+        from metering.prices.prices import Prices
+
+        return Prices(self._engine)
 
     @cached_property
     def credit_grants(self) -> "CreditGrants":

@@ -62,6 +62,17 @@ _NAMES: Final = {
         " StatusTransitions ValueSettings"
     ),
     "metering.opening": "connect",
+    "metering.prices.prices": "Prices",
+    "metering.prices.product_requests": "MarketingFeatureParams",
+    "metering.prices.products": "Products",
+    "metering.prices.requests": (
+        "CurrencyOptionParams DefaultPriceDataParams DefaultRecurringParams"
+        " ProductDataParams RecurringListParams RecurringParams TierParams"
+        " TransformQuantityParams"
+    ),
+    "metering.prices.resources": (
+        "CurrencyOption MarketingFeature Price Product Recurring Tier TransformQuantity"
+    ),
     "metering.recording.events": "UnrecordedEvent",
     "metering.recording.recorder": "Recorder",
     "metering.stream.error_reports": "ErrorReports",

@@ -108,6 +108,28 @@ from metering.meters.resources import (
     ValueSettings,
 )
 from metering.opening import connect
+from metering.prices.prices import Prices
+from metering.prices.product_requests import MarketingFeatureParams
+from metering.prices.products import Products
+from metering.prices.requests import (
+    CurrencyOptionParams,
+    DefaultPriceDataParams,
+    DefaultRecurringParams,
+    ProductDataParams,
+    RecurringListParams,
+    RecurringParams,
+    TierParams,
+    TransformQuantityParams,
+)
+from metering.prices.resources import (
+    CurrencyOption,
+    MarketingFeature,
+    Price,
+    Product,
+    Recurring,
+    Tier,
+    TransformQuantity,
+)
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
 from metering.stream.error_reports import ErrorReports
@@ -180,10 +202,14 @@ __all__ = [
     "CreditTransactionDebit",
     "CreditsProgress",
     "CreditsReceipt",
+    "CurrencyOption",
+    "CurrencyOptionParams",
     "CustomerMapping",
     "CustomerMappingParams",
     "DefaultAggregation",
     "DefaultAggregationParams",
+    "DefaultPriceDataParams",
+    "DefaultRecurringParams",
     "DeliveryReceipt",
     "ErrorReport",
     "ErrorReports",
@@ -204,6 +230,8 @@ __all__ = [
     "LogDamagedError",
     "LogTimeRepairs",
     "LoopStatus",
+    "MarketingFeature",
+    "MarketingFeatureParams",
     "Meter",
     "MeterConflictError",
     "MeterEvent",
@@ -220,11 +248,19 @@ __all__ = [
     "Monetary",
     "MonetaryParams",
     "NoMeterError",
+    "Price",
+    "Prices",
+    "Product",
+    "ProductDataParams",
+    "Products",
     "QueryError",
     "ReaggregationError",
     "Recorder",
     "RecorderClosedError",
     "RecorderFullError",
+    "Recurring",
+    "RecurringListParams",
+    "RecurringParams",
     "ReinstatementReceipt",
     "ResourceMissingError",
     "ResourceObject",
@@ -249,9 +285,13 @@ __all__ = [
     "StoreVersionError",
     "SummaryTooLargeError",
     "SystemClock",
+    "Tier",
+    "TierParams",
     "Time",
     "TimeRepair",
     "TimestampOutOfRangeError",
+    "TransformQuantity",
+    "TransformQuantityParams",
     "UnrecordedEvent",
     "UnsafeDurabilityError",
     "UsageThreshold",

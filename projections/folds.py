@@ -26,6 +26,12 @@ from ledger.facts.meters import (
     MeterReactivated,
     MeterUpdated,
 )
+from ledger.facts.prices import (
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductUpdated,
+)
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -79,6 +85,18 @@ def _lapses() -> TableFold:
     return LAPSES
 
 
+def _products() -> TableFold:
+    from projections.prices.tables import PRODUCT_FOLD
+
+    return PRODUCT_FOLD
+
+
+def _prices() -> TableFold:
+    from projections.prices.tables import PRICE_FOLD
+
+    return PRICE_FOLD
+
+
 _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
@@ -119,6 +137,15 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="grant_lapse", version=3, kinds=(CreditGrantLapsed,), load=_lapses
+    ),
+    FoldedResource(
+        name="product",
+        version=1,
+        kinds=(ProductCreated, ProductUpdated),
+        load=_products,
+    ),
+    FoldedResource(
+        name="price", version=1, kinds=(PriceCreated, PriceUpdated), load=_prices
     ),
 )
 _FACTS_AT_A_TIME = 20_000

@@ -1,6 +1,8 @@
 """A write transaction of the log: what is decided in it is recorded with it, or nothing is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,6 +13,7 @@ from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.meters import MeterCreated
+from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.union import Fact, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
@@ -62,6 +65,9 @@ class Writing:
     def record(self, facts: Sequence[Fact]) -> None:
         """Record facts, once in this transaction; none is nothing to record.
 
+        Args:
+            facts: of which the last is what the request asked for.
+
         Raises:
             RequestRepeatedError: the request on whose behalf this thread records has
                 had its effect already.
@@ -71,7 +77,7 @@ class Writing:
         if not facts:
             return
         if request := self._request:
-            made = _made_by(facts[0])
+            made = _made_by(facts[-1])
             if not Requests(self.connection).claim([request], self.real_now, made=made):
                 raise RequestRepeatedError(request.idempotency_key)
         body, known = encode_facts(facts), self.head
@@ -86,16 +92,18 @@ class Writing:
         self._fold.fold(self.connection, self.commit)
 
 
+_MADE: Mapping[type[Fact], Callable[[Any], str]] = {
+    MeterCreated: attrgetter("meter_id"),
+    UsageAlertCreated: attrgetter("alert_id"),
+    CreditAlertCreated: attrgetter("alert_id"),
+    CreditGrantCreated: attrgetter("grant_id"),
+    WebhookEndpointCreated: attrgetter("endpoint_id"),
+    ProductCreated: attrgetter("product_id"),
+    PriceCreated: attrgetter("price_id"),
+}
+
+
 def _made_by(fact: Fact) -> str | None:
     """Return the id of the resource that a fact creates, None where it creates none."""
-    match fact:
-        case MeterCreated():
-            return fact.meter_id
-        case UsageAlertCreated() | CreditAlertCreated():
-            return fact.alert_id
-        case CreditGrantCreated():
-            return fact.grant_id
-        case WebhookEndpointCreated():
-            return fact.endpoint_id
-        case _:
-            return None
+    id_of = _MADE.get(type(fact))
+    return None if id_of is None else id_of(fact)

@@ -30,6 +30,12 @@ from ledger.facts.meters import (
     MeterReactivated,
     MeterUpdated,
 )
+from ledger.facts.prices import (
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductUpdated,
+)
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
     WebhookEndpointDeleted,
@@ -62,6 +68,10 @@ Fact = (
     | WebhookEndpointSecretRotated
     | WebhookEndpointDeleted
     | LogTimeCorrected
+    | ProductCreated
+    | ProductUpdated
+    | PriceCreated
+    | PriceUpdated
 )
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")

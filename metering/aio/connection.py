@@ -26,6 +26,8 @@ from metering.aio.groups import (
     AsyncMeterEvents,
     AsyncMeterEventSessions,
     AsyncMeters,
+    AsyncPrices,
+    AsyncProducts,
     AsyncWebhookEndpoints,
 )
 from metering.aio.opening import Opening
@@ -79,6 +81,8 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.meter_event_adjustments = AsyncMeterEventAdjustments(
             calls, m.meter_event_adjustments
         )
+        self.products = AsyncProducts(calls, m.products)
+        self.prices = AsyncPrices(calls, m.prices)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credits = AsyncCreditApplications(calls, m.credits)
         self.credit_balance_summary = AsyncCreditBalanceSummaries(

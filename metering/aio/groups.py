@@ -17,6 +17,8 @@ from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.meters.meters import Meters
+from metering.prices.prices import Prices
+from metering.prices.products import Products
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.log_time import LogTimeRepairs
@@ -92,6 +94,24 @@ class AsyncErrorReports(AsyncGroup[ErrorReports]):
 
     retrieve = awaited(ErrorReports.retrieve)
     list = listed(ErrorReports.list)
+
+
+class AsyncProducts(AsyncGroup[Products]):
+    """`metering.Products`, awaited."""
+
+    create = awaited(Products.create)
+    update = awaited(Products.update)
+    retrieve = awaited(Products.retrieve)
+    list = listed(Products.list)
+
+
+class AsyncPrices(AsyncGroup[Prices]):
+    """`metering.Prices`, awaited."""
+
+    create = awaited(Prices.create)
+    update = awaited(Prices.update)
+    retrieve = awaited(Prices.retrieve)
+    list = listed(Prices.list)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

@@ -12,10 +12,12 @@ Source: https://docs.stripe.com/error-codes
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 from msgspec import UNSET
 
+from ledger.usage.quantities import FRACTION_DIGITS, fit_quantity, shortest
 from metering.arguments.refusals import empty, invalid, missing, unknown
 from metering.arguments.strings import is_storable
 from metering.arguments.times import ZONED_TIME
@@ -26,6 +28,7 @@ Given = dict[str, Any]
 
 _ZONED_TIME = re.compile(ZONED_TIME)
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -137,6 +140,60 @@ class IntegerKind:
             )
         assert isinstance(number, int), "it was checked"
         return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecimalKind:
+    """A decimal within bounds, exact to 12 fraction digits; no floating-point number."""
+
+    least: int
+    most: int
+    spelled: bool = True
+
+    def read(self, value: Any, path: str) -> Decimal:
+        """Read a decimal, which has no idle zeros then."""
+        number: Decimal | None = None
+        match value:
+            case "" if self.spelled:
+                raise empty(path)
+            case str() if _DECIMAL.fullmatch(value):
+                number = Decimal(value)
+            case Decimal() if value.is_finite():
+                number = value
+            case int() if not isinstance(value, bool):
+                number = Decimal(value) if self.least <= value <= self.most else None
+            case _:
+                pass
+        if number is not None and self.least <= number <= self.most:
+            exact = fit_quantity(number)
+            if exact is not None:
+                return shortest(exact)
+        raise invalid(
+            path,
+            value,
+            f"a decimal from {self.least} to {self.most} with at most"
+            f" {FRACTION_DIGITS} decimal places",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerOrWordKind:
+    """A whole number within bounds, or one of some words."""
+
+    integer: IntegerKind
+    words: tuple[str, ...]
+
+    def read(self, value: Any, path: str) -> int | str:
+        """Read a number or a word."""
+        if isinstance(value, str) and value in self.words:
+            return value
+        try:
+            return self.integer.read(value, path)
+        except InvalidRequestError as refusal:
+            words = " or ".join(self.words)
+            raise InvalidRequestError(
+                f"{refusal.message}, or {words}", code=refusal.code, param=path
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ How annotations are read:
     Annotated[str, Meta(…), f]  f(value, path) refuses more, and makes it canonical
     Annotated[…, f, g]          g does for the forms of v1 what f does for callers
     Time                        spelled as the dialect spells times
+    Annotated[Decimal, Meta(…)] exact to 12 fraction digits, between bounds
+    Annotated[int, …] | Literal a whole number, or a word in its place
     A | TypedDict, A | list     the one or the other, by what was given
 """
 
@@ -27,6 +29,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
 from typing import (
@@ -50,10 +53,12 @@ from metering.arguments.kinds import (
     AnyTimeKind,
     BooleanKind,
     ChoiceKind,
+    DecimalKind,
     EitherKind,
     Fields,
     IdKind,
     IntegerKind,
+    IntegerOrWordKind,
     Kind,
     ListKind,
     MappingKind,
@@ -221,6 +226,11 @@ class _SchemaReading:
             if not others:
                 return time
             return EitherKind(single=time, nested=self._kind(others, path))
+        words = [each for each in types if get_origin(each) is Literal]
+        if len(types) > 1 and words:
+            number = self._kind([each for each in types if each not in words], path)
+            assert isinstance(number, IntegerKind), "a word stands in for a number"
+            return IntegerOrWordKind(integer=number, words=get_args(words[0]))
         if len(types) > 1:
             single, nested = (self._kind([each], path) for each in types)
             return EitherKind(single=single, nested=nested)
@@ -237,6 +247,9 @@ class _SchemaReading:
         if hint is int:
             least, most = _bound(meta.ge), _bound(meta.le)
             return IntegerKind(least=least, most=most, spelled=spelled)
+        if hint is Decimal:
+            least, most = _bound(meta.ge), _bound(meta.le)
+            return DecimalKind(least=least, most=most, spelled=spelled)
         if hint is bool:
             return BooleanKind(spelled=spelled)
         if origin is Literal:

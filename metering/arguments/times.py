@@ -7,6 +7,7 @@ Sources: RFC 3339; ISO 8601; PEP 495 for local times that are skipped or come tw
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal
@@ -170,6 +171,22 @@ def bounds_of(created: CreatedBounds | None) -> tuple[int, int]:
         else:
             ends.append(at + (name == "lte"))
     return max(starts), min(ends)
+
+
+def created_within(created: Time | CreatedBounds | None) -> tuple[int, int] | None:
+    """Return when something was created that is asked for, as `bounds_of` does.
+
+    A time in whole seconds means all that second; None is any time.
+
+    Raises:
+        InvalidRequestError: a time is malformed.
+    """
+    if created is None:
+        return None
+    if isinstance(created, Mapping):
+        return bounds_of(created)
+    start = instant(created, "created")
+    return start, start + (1 if start % 1_000_000 else 1_000_000)
 
 
 def duration(value: object, param: str, longest: timedelta) -> timedelta:

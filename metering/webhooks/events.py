@@ -14,7 +14,7 @@ from ledger.records.deliveries import Deliveries
 from metering.arguments.pages import LIMIT, ListObject, check_cursors, listed
 from metering.arguments.refusals import exclusive, invalid
 from metering.arguments.schema import checked
-from metering.arguments.times import CreatedBounds, Time, bounds_of, instant
+from metering.arguments.times import CreatedBounds, Time, bounds_of, created_within
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from metering.webhooks.requests import EventList, EventType
@@ -276,12 +276,7 @@ def _types(asked: EventList) -> frozenset[str]:
 
 
 def _bounds(created: Time | CreatedBounds | None) -> tuple[int, int]:
-    if created is not None and not isinstance(created, Mapping):
-        # A time is given to the second, and what happened within it is meant.
-        start = instant(created, "created")
-        is_whole = start % 1_000_000 == 0
-        return start, start + 999_999 if is_whole else start
-    start, end = bounds_of(created)
+    start, end = created_within(created) or bounds_of(None)
     return start, end - 1
 
 

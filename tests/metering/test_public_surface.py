@@ -13,31 +13,36 @@ import metering
 PROMISED = """
     Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey ApiKeys
     ApplicabilityConfig ApplicabilityConfigParams Cancel CancelParams Checkpoint
-    Clock ClockSkewError Columns CommitOutcomeUnknownError Constant CreatedBounds CreditAmount
-    CreditAmountParams CreditApplications CreditBalance CreditBalanceLimit
-    CreditBalanceLimitParams CreditBalanceSummaries CreditBalanceSummary
-    CreditBalanceThreshold CreditBalanceThresholdParams CreditBalanceTransaction
-    CreditBalanceTransactions CreditFilterParams CreditGrant CreditGrants
-    CreditScope CreditScopeParams CreditTransactionCredit CreditTransactionDebit
-    CreditsProgress CreditsReceipt CustomerMapping CustomerMappingParams
-    DefaultAggregation DefaultAggregationParams DeliveryReceipt ErrorReport
-    ErrorReports ErrorType Event EventData Events EventsUnrecordedError FixedClock
-    IdentifierConflictError IngestProgress IngestReceipt InvalidRequestError
-    InvoiceConflictError InvoiceLineItem InvoiceLineParams ListObject
-    LogDamagedError LogTimeRepairs LoopStatus Meter MeterConflictError MeterEvent MeterEventAdjustment
-    MeterEventAdjustments MeterEventInvalidError MeterEventSession
-    MeterEventSessions MeterEventSummary MeterEvents Metering MeteringError Meters
-    Monetary MonetaryParams NoMeterError QueryError ReaggregationError Recorder
-    RecorderClosedError RecorderFullError ReinstatementReceipt
-    ResourceMissingError ResourceObject RunsDirectoryError ScopePrice SecretError SegmentDamagedError SegmentMissingError
-    SegmentStoreError SegmentStoreUnavailableError SourceError StatusTransitions
-    StoreBehindError StoreBusyError StoreClosedError StoreError StoreForkedError
-    StoreFullError StoreMissingError StoreStatus StoreUnavailableError
-    StoreVersionError SummaryTooLargeError SystemClock Time TimeRepair TimestampOutOfRangeError
-    UnrecordedEvent UnsafeDurabilityError UsageThreshold UsageThresholdParams
-    ValueMissingError ValueSettings ValueSettingsParams ValueTooLargeError
-    ValueUnreadableError VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints
-    WorkReceipt Worker connect
+    Clock ClockSkewError Columns CommitOutcomeUnknownError Constant CreatedBounds
+    CreditAmount CreditAmountParams CreditApplications CreditBalance
+    CreditBalanceLimit CreditBalanceLimitParams CreditBalanceSummaries
+    CreditBalanceSummary CreditBalanceThreshold CreditBalanceThresholdParams
+    CreditBalanceTransaction CreditBalanceTransactions CreditFilterParams
+    CreditGrant CreditGrants CreditScope CreditScopeParams CreditTransactionCredit
+    CreditTransactionDebit CreditsProgress CreditsReceipt CurrencyOption
+    CurrencyOptionParams CustomerMapping CustomerMappingParams DefaultAggregation
+    DefaultAggregationParams DefaultPriceDataParams DefaultRecurringParams
+    DeliveryReceipt ErrorReport ErrorReports ErrorType Event EventData Events
+    EventsUnrecordedError FixedClock IdentifierConflictError IngestProgress
+    IngestReceipt InvalidRequestError InvoiceConflictError InvoiceLineItem
+    InvoiceLineParams ListObject LogDamagedError LogTimeRepairs LoopStatus
+    MarketingFeature MarketingFeatureParams Meter MeterConflictError MeterEvent
+    MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
+    MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
+    MeteringError Meters Monetary MonetaryParams NoMeterError Price Prices Product
+    ProductDataParams Products QueryError ReaggregationError Recorder
+    RecorderClosedError RecorderFullError Recurring RecurringListParams
+    RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
+    RunsDirectoryError ScopePrice SecretError SegmentDamagedError
+    SegmentMissingError SegmentStoreError SegmentStoreUnavailableError SourceError
+    StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
+    StoreForkedError StoreFullError StoreMissingError StoreStatus
+    StoreUnavailableError StoreVersionError SummaryTooLargeError SystemClock Tier
+    TierParams Time TimeRepair TimestampOutOfRangeError TransformQuantity
+    TransformQuantityParams UnrecordedEvent UnsafeDurabilityError UsageThreshold
+    UsageThresholdParams ValueMissingError ValueSettings ValueSettingsParams
+    ValueTooLargeError ValueUnreadableError VerifyReport WebhookAttempt
+    WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt Worker connect
 """
 NAMES = PROMISED.split()
 
@@ -79,6 +84,23 @@ PARAMETERS = {
     " null_values progress columns",
     "meter_events.list": "event_name customer start_time end_time starting_after",
     "meter_event_adjustments.create": "event_name type cancel",
+    "products.create": "name id active default_price_data description images"
+    " marketing_features metadata shippable statement_descriptor tax_code type"
+    " unit_label url",
+    "products.update": "product_id name active default_price description images"
+    " marketing_features metadata shippable statement_descriptor tax_code unit_label"
+    " url",
+    "products.retrieve": "product_id",
+    "products.list": "active created ids shippable type url limit starting_after"
+    " ending_before",
+    "prices.create": "currency product product_data unit_amount unit_amount_decimal"
+    " billing_scheme tiers tiers_mode transform_quantity recurring currency_options"
+    " active nickname lookup_key transfer_lookup_key metadata tax_behavior",
+    "prices.update": "price_id active currency_options nickname lookup_key"
+    " transfer_lookup_key metadata tax_behavior",
+    "prices.retrieve": "price_id",
+    "prices.list": "product active created currency lookup_keys recurring type limit"
+    " starting_after ending_before",
     "credit_grants.create": "customer amount applicability_config category priority"
     " name effective_at expires_at metadata",
     "credit_grants.update": "grant_id expires_at metadata",
@@ -118,7 +140,16 @@ PARAMETERS = {
     "events.retrieve": "event_id",
 }
 
-_RESOURCES = ("meter", "credit", "alert", "webhook", "events", "api_keys", "error_")
+_RESOURCES = (
+    "meter",
+    "p",
+    "credit",
+    "alert",
+    "webhook",
+    "events",
+    "api_keys",
+    "error_",
+)
 
 
 def test_the_promised_names_are_these() -> None:

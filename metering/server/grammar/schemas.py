@@ -8,9 +8,11 @@ from typing import Any
 from metering.arguments.kinds import (
     BooleanKind,
     ChoiceKind,
+    DecimalKind,
     EitherKind,
     Fields,
     IntegerKind,
+    IntegerOrWordKind,
     Kind,
     ListKind,
     MappingKind,
@@ -24,6 +26,7 @@ from metering.arguments.times import ZONED_TIME
 Schema = dict[str, Any]
 
 _EMPTY: Schema = {"type": "string", "maxLength": 0}
+_DECIMAL_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,12})?$"
 _TIME: Schema = {
     "type": "string",
     "format": "date-time",
@@ -70,6 +73,8 @@ def schema_of(kind: Kind) -> Schema:
             }
         case EitherKind(single=single, nested=nested):
             return {"anyOf": [schema_of(single), schema_of(nested)]}
+        case IntegerKind() | IntegerOrWordKind() | DecimalKind():
+            return _schema_of_number(kind)
         case _:
             return _schema_of_single(kind)
 
@@ -78,8 +83,6 @@ def _schema_of_single(kind: Kind) -> Schema:
     match kind:
         case StringKind(least=least, most=most):
             return {"type": "string", "minLength": least, "maxLength": most}
-        case IntegerKind(least=least, most=most):
-            return {"type": "integer", "minimum": least, "maximum": most}
         case ChoiceKind(words=words):
             return {"type": "string", "enum": list(words)}
         case BooleanKind():
@@ -90,3 +93,14 @@ def _schema_of_single(kind: Kind) -> Schema:
             return _TIME
         case _:
             raise AssertionError(f"nothing over HTTP is a {kind}")
+
+
+def _schema_of_number(kind: IntegerKind | IntegerOrWordKind | DecimalKind) -> Schema:
+    match kind:
+        case IntegerKind(least=least, most=most):
+            return {"type": "integer", "minimum": least, "maximum": most}
+        case IntegerOrWordKind(integer=integer, words=words):
+            word = {"type": "string", "enum": list(words)}
+            return {"anyOf": [_schema_of_number(integer), word]}
+        case DecimalKind():
+            return {"type": "string", "pattern": _DECIMAL_PATTERN}

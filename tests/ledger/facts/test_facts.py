@@ -40,6 +40,22 @@ from ledger.facts.meters import (
     MeterStatus,
     MeterUpdated,
 )
+from ledger.facts.prices import (
+    BillingInterval,
+    CurrencyAmounts,
+    Package,
+    PackageRounding,
+    PriceCreated,
+    PriceTier,
+    PriceUpdated,
+    ProductCreated,
+    ProductType,
+    ProductUpdated,
+    RecurringTerms,
+    TaxBehavior,
+    TiersMode,
+    UsageType,
+)
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -133,6 +149,77 @@ CHANGED_ENDPOINT = WebhookEndpointUpdated(
     status=EndpointStatus.DISABLED,
 )
 # What releases wrote is read for ever: these texts may be added to, never changed.
+PRODUCT = ProductCreated(
+    product_id="prod_1",
+    name="Größe 🚕",
+    active=True,
+    description="d",
+    default_price="price_1",
+    images=("i",),
+    marketing_features=("m",),
+    metadata={"a": "1"},
+    shippable=False,
+    statement_descriptor="s",
+    tax_code="txcd_1",
+    type=ProductType.SERVICE,
+    unit_label="token",
+    url="u",
+)
+CHANGED_PRODUCT = ProductUpdated(
+    product_id="prod_1",
+    name="n",
+    active=False,
+    description=None,
+    default_price=None,
+    images=(),
+    marketing_features=(),
+    metadata={},
+    shippable=None,
+    statement_descriptor=None,
+    tax_code=None,
+    unit_label=None,
+    url=None,
+)
+MONTHLY = RecurringTerms(
+    interval=BillingInterval.MONTH,
+    interval_count=1,
+    usage_type=UsageType.METERED,
+    meter_id="mtr_1",
+    trial_period_days=None,
+)
+PRICE = PriceCreated(
+    price_id="price_1",
+    product_id="prod_1",
+    currency="usd",
+    amounts={
+        "usd": CurrencyAmounts(
+            unit_amount=None,
+            tiers=(PriceTier(10, Decimal("0.5"), None), PriceTier(None, None, 7)),
+            tax_behavior=TaxBehavior.UNSPECIFIED,
+        ),
+        "eur": CurrencyAmounts(
+            unit_amount=Decimal("0.000000000001"),
+            tiers=None,
+            tax_behavior=TaxBehavior.INCLUSIVE,
+        ),
+    },
+    tiers_mode=TiersMode.GRADUATED,
+    package=None,
+    recurring=MONTHLY,
+    active=True,
+    nickname="n",
+    lookup_key="k",
+    metadata={"a": "1"},
+)
+CHANGED_PRICE = PriceUpdated(
+    price_id="price_1",
+    amounts={},
+    active=False,
+    nickname=None,
+    lookup_key=None,
+    metadata={},
+)
+
 WRITTEN: list[tuple[Fact, str]] = [
     (
         CREATED,
@@ -261,6 +348,36 @@ WRITTEN: list[tuple[Fact, str]] = [
         WebhookEndpointDeleted(endpoint_id="we_1"),
         """[{"fact":"webhook_endpoint.deleted","endpoint_id":"we_1"}]""",
     ),
+    (
+        PRODUCT,
+        """[{"fact":"product.created","product_id":"prod_1","name":"Größe 🚕",\
+"active":true,"description":"d","default_price":"price_1","images":["i"],\
+"marketing_features":["m"],"metadata":{"a":"1"},"shippable":false,\
+"statement_descriptor":"s","tax_code":"txcd_1","type":"service","unit_label":"token",\
+"url":"u"}]""",
+    ),
+    (
+        CHANGED_PRODUCT,
+        """[{"fact":"product.updated","product_id":"prod_1","name":"n","active":false,\
+"description":null,"default_price":null,"images":[],"marketing_features":[],\
+"metadata":{},"shippable":null,"statement_descriptor":null,"tax_code":null,\
+"unit_label":null,"url":null}]""",
+    ),
+    (
+        PRICE,
+        """[{"fact":"price.created","price_id":"price_1","product_id":"prod_1",\
+"currency":"usd","amounts":{"eur":{"unit_amount":"1E-12","tiers":null,\
+"tax_behavior":"inclusive"},"usd":{"unit_amount":null,"tiers":[[10,"0.5",null],\
+[null,null,7]],"tax_behavior":"unspecified"}},"tiers_mode":"graduated",\
+"package":null,"recurring":{"interval":"month","interval_count":1,\
+"usage_type":"metered","meter_id":"mtr_1","trial_period_days":null},"active":true,\
+"nickname":"n","lookup_key":"k","metadata":{"a":"1"}}]""",
+    ),
+    (
+        CHANGED_PRICE,
+        """[{"fact":"price.updated","price_id":"price_1","amounts":{},"active":false,\
+"nickname":null,"lookup_key":null,"metadata":{}}]""",
+    ),
 ]
 
 
@@ -281,6 +398,18 @@ VARIED: list[Fact] = [
     *(replace(ENDPOINT, signature=each) for each in SignatureScheme),
     *(replace(CHANGED_ENDPOINT, status=each) for each in EndpointStatus),
     WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=2**53 + 1),
+    *(replace(PRODUCT, type=each) for each in ProductType),
+    *(replace(PRICE, tiers_mode=each) for each in TiersMode),
+    *(
+        replace(PRICE, package=Package(divide_by=60, round=each), recurring=None)
+        for each in PackageRounding
+    ),
+    *(
+        replace(PRICE, recurring=replace(MONTHLY, interval=each))
+        for each in BillingInterval
+    ),
+    replace(PRICE, recurring=replace(MONTHLY, usage_type=UsageType.LICENSED)),
+    replace(CHANGED_PRICE, amounts=PRICE.amounts),
 ]
 FACTS: list[Fact] = [*(fact for fact, _ in WRITTEN), *VARIED]
 

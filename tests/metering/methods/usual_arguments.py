@@ -33,6 +33,16 @@ def usual_arguments(
         "default_aggregation": {"formula": "sum"},
     }
     span = {"customer": "cus_1", "start_time": 0, "end_time": 60}
+    price: Given = {
+        "currency": "usd",
+        "product_data": {"name": "a", "metadata": {"a": "b"}},
+        "billing_scheme": "tiered",
+        "tiers_mode": "volume",
+        "tiers": [{"up_to": 1, "flat_amount": 1}, {"up_to": "inf", "unit_amount": 1}],
+        "recurring": {"interval": "day", "usage_type": "metered", "meter": meter.id},
+        "currency_options": {"eur": {"tiers": [{"up_to": "inf", "unit_amount": 1}]}},
+    }
+    made = m.prices.create(**price)
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -69,6 +79,13 @@ def usual_arguments(
         "meters.create": metered,
         "meters.ensure": metered,
         "meters.event_summaries": {"meter_id": meter.id, **span},
+        "prices.create": price,
+        "prices.list": {"recurring": {"interval": "day"}, "lookup_keys": ["a"]},
+        "products.create": {
+            "name": "a",
+            "default_price_data": {"currency": "usd", "unit_amount_decimal": "0.5"},
+            "marketing_features": [{"name": "a"}],
+        },
         "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
         "sql": {"query": "SELECT 1"},
         "webhook_endpoints.create": endpoint,
@@ -79,6 +96,8 @@ def usual_arguments(
         "grant_id": grant(m, 1_000).id,
         "key_id": m.api_keys.create(name="a").id,
         "meter_id": meter.id,
+        "price_id": made.id,
+        "product_id": made.product,
     }
     return {"ids": ids, **given}
 

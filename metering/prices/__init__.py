@@ -1,0 +1,1 @@
+"""Products and prices: what is sold, and what a quantity of it costs."""

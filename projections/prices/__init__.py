@@ -1,0 +1,1 @@
+"""Products and prices, as of the last fact of the log."""

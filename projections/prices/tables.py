@@ -1,0 +1,177 @@
+"""The tables of products and prices, and how facts fold into them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from ledger.database.rows import FLAG, RowFormat, enum_codec, missing_row, packed_codec
+from ledger.facts.prices import (
+    CurrencyAmounts,
+    Package,
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductType,
+    ProductUpdated,
+    RecurringTerms,
+    TiersMode,
+)
+from ledger.records.partial_indexes import partial_index
+from projections.kernels.prices import (
+    PriceDefinition,
+    ProductDefinition,
+    price_created,
+    price_updated,
+    product_created,
+    product_updated,
+)
+from projections.schema import POSITION, RecordedFact, TableFold, metadata
+
+product = Table(
+    "product",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("product_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("active", Integer, nullable=False),
+    Column("description", Text, nullable=True),
+    Column("default_price", Text, nullable=True),
+    Column("images", LargeBinary, nullable=False),
+    Column("marketing_features", LargeBinary, nullable=False),
+    Column("metadata", LargeBinary, nullable=False),
+    Column("shippable", Integer, nullable=True),
+    Column("statement_descriptor", Text, nullable=True),
+    Column("tax_code", Text, nullable=True),
+    Column("type", String(16), nullable=False),
+    Column("unit_label", Text, nullable=True),
+    Column("url", Text, nullable=True),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+)
+
+HAS_LOOKUP_KEY = text("lookup_key IS NOT NULL")
+
+# Columns after `created` repeat what is packed: lists are read by them.
+price = Table(
+    "price",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("price_id", Text, nullable=False, unique=True),
+    Column("product_id", Text, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amounts", LargeBinary, nullable=False),
+    Column("tiers_mode", String(16), nullable=True),
+    Column("package", LargeBinary, nullable=True),
+    Column("recurring", LargeBinary, nullable=True),
+    Column("active", Integer, nullable=False),
+    Column("nickname", Text, nullable=True),
+    Column("lookup_key", Text, nullable=True),
+    Column("metadata", LargeBinary, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("recurring_interval", String(16), nullable=True),
+    Column("usage_type", String(16), nullable=True),
+    Column("meter_id", Text, nullable=True),
+    Index("price_product", "product_id", "position"),
+    partial_index("price_lookup_key", "lookup_key", unique=True, where=HAS_LOOKUP_KEY),
+)
+
+_STRINGS = packed_codec(tuple[str, ...])
+_METADATA = packed_codec(dict[str, str])
+
+PRODUCTS = RowFormat(
+    product,
+    ProductDefinition,
+    {
+        "active": FLAG,
+        "shippable": FLAG,
+        "images": _STRINGS,
+        "marketing_features": _STRINGS,
+        "metadata": _METADATA,
+        "type": enum_codec(ProductType),
+    },
+)
+PRICES = RowFormat(
+    price,
+    PriceDefinition,
+    {
+        "active": FLAG,
+        "amounts": packed_codec(dict[str, CurrencyAmounts]),
+        "metadata": _METADATA,
+        "package": packed_codec(Package),
+        "recurring": packed_codec(RecurringTerms),
+        "tiers_mode": enum_codec(TiersMode),
+    },
+)
+
+
+def fold_products(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next facts about products."""
+    for position, recorded_at, fact in facts:
+        match fact:
+            case ProductCreated():
+                row = PRODUCTS.named(product_created(fact, position, recorded_at))
+                connection.execute(insert(product), row)
+            case ProductUpdated():
+                is_it = product.c.product_id == fact.product_id
+                known = PRODUCTS.read(_row(connection, product, is_it, fact.product_id))
+                changed = product_updated(known, fact, recorded_at)
+                connection.execute(
+                    update(product).where(is_it).values(PRODUCTS.named(changed))
+                )
+            case _:
+                pass
+
+
+def fold_prices(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next facts about prices."""
+    for position, recorded_at, fact in facts:
+        match fact:
+            case PriceCreated():
+                row = _named(price_created(fact, position, recorded_at))
+                connection.execute(insert(price), row)
+            case PriceUpdated():
+                is_it = price.c.price_id == fact.price_id
+                known = PRICES.read(_row(connection, price, is_it, fact.price_id))
+                changed = _named(price_updated(known, fact))
+                connection.execute(update(price).where(is_it).values(changed))
+            case _:
+                pass
+
+
+PRODUCT_FOLD = TableFold(tables=(product,), fold=fold_products)
+PRICE_FOLD = TableFold(tables=(price,), fold=fold_prices)
+
+
+def _named(definition: PriceDefinition) -> dict[str, Any]:
+    """Return the row of a price, with what lists are read by."""
+    terms = definition.recurring
+    row = PRICES.named(definition)
+    if terms is not None:
+        row |= {
+            "recurring_interval": terms.interval.value,
+            "usage_type": terms.usage_type.value,
+            "meter_id": terms.meter_id,
+        }
+    return row
+
+
+def _row(connection: Connection, table: Table, is_it: Any, key: str) -> Any:
+    row = connection.execute(select(table).where(is_it)).first()
+    if row is None:
+        raise missing_row(table, key)
+    return row

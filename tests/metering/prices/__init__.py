@@ -1,0 +1,1 @@
+"""Products and prices: what is sold, what it costs, and what is refused."""
