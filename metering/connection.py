@@ -16,10 +16,12 @@ from metering.store.assembly import open_engine
 from metering.upkeep.polling import LONGEST_POLL, POLL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from os import PathLike
     from types import TracebackType
+
+    import pyarrow as pa
 
     from ledger.places import Place
     from ledger.sealing import StepCallback
@@ -107,6 +109,45 @@ class Metering(CallGroups, BulkUsage):
         from metering.upkeep.status import loops_of
 
         return loops_of(self._engine)
+
+    def rate(
+        self,
+        *,
+        usage: object,
+        prices: Sequence[str] | None = None,
+        currency: str | None = None,
+    ) -> pa.Table:
+        """Rate usage: what quantities cost, exactly, many lines at once.
+
+        A line is rounded once, a half away from zero, to a whole minor unit. `up_to` of a
+        tier is inclusive, and compared with fractions of quantities exactly. The flat
+        amount of the first tier is due at quantity 0, as which a negative one is rated.
+
+        Args:
+            usage: an Arrow table or stream with a column `quantity`, or `value`, of
+                integers or decimals, from one of the two: `price`, the id of a price, or
+                `meter`, the id of a meter, as `usage` returns it. It may have a column
+                `currency`.
+            prices: ids of prices. Needed where the usage is by meter: a row has a line
+                for each of them that is of its meter, and none if there is none.
+            currency: which the prices have; None is each one's own.
+
+        Returns:
+            The columns of the usage, `price` and `currency` if it had none, and `amount`
+            (int64, minor units), `is_negative` (whether a negative quantity was rated as
+            0) and `tiers`: for each tier that was reached `up_to` (null in the last one),
+            `quantity` and `amount`, which add up to the line's. Prices without tiers have
+            none.
+
+        Raises:
+            ResourceMissingError: there is no such price.
+            SourceError: the usage is no Arrow data, or lacks a column or a value.
+            InvalidRequestError: an argument is malformed, a price is not in a currency,
+                or a quantity or an amount has more than 18 digits.
+        """
+        from metering.rating.rating import rated
+
+        return rated(self._engine, usage, prices, currency)
 
     def catch_up(self) -> int:
         """Take in what was recorded, evaluate alerts, and return the position reached.

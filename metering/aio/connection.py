@@ -110,6 +110,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     reaggregate = awaited(Metering.reaggregate, is_heavy=True)
     reaggregate_sql = awaited(Metering.reaggregate_sql, is_heavy=True)
     usage = awaited(Metering.usage, is_heavy=True)
+    rate = awaited(Metering.rate, is_heavy=True)
     sql = awaited(Metering.sql, is_heavy=True)
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)

@@ -64,6 +64,7 @@ PARAMETERS = {
     " as_of executor filters formula value_key skip_too_large customers progress",
     "Metering.usage": "self meters start_time end_time window timezone customers"
     " progress",
+    "Metering.rate": "self usage prices currency",
     "Recorder.record": "self event_name payload identifier timestamp",
     "Recorder.flush": "self timeout",
     "Recorder.close": "self timeout",

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
+import pyarrow as pa
+
 import metering
 from tests.metering.usual_credits import METERED, grant, money, run
 from tests.metering.usual_usage import PAYLOAD, create_event, create_meter
@@ -85,6 +87,10 @@ def usual_arguments(
             "name": "a",
             "default_price_data": {"currency": "usd", "unit_amount_decimal": "0.5"},
             "marketing_features": [{"name": "a"}],
+        },
+        "rate": {
+            "usage": pa.table({"meter": [meter.id], "value": [1]}),
+            "prices": [made.id],
         },
         "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
         "sql": {"query": "SELECT 1"},

@@ -1,0 +1,1 @@
+"""Rating: what usage costs by the prices of a store."""

@@ -1,0 +1,1 @@
+"""Rating: what quantities cost by prices, exactly, many lines at once."""

@@ -1,0 +1,1 @@
+"""Rating: what usage costs, and which usage is refused."""
