@@ -49,6 +49,10 @@ class UsageFold(Protocol):
     and by one thread at a time.
     """
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether what was taken in must be forgotten, by a restart."""
+
     def make_runs(self, connection: Connection, sealed: Sealed) -> None:
         """Make the missing runs of the sealed part, so that a restart finds them."""
 

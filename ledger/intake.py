@@ -123,7 +123,8 @@ class Intake:
 
     def is_current(self, head: Head) -> bool:
         """Whether everything up to a head was taken in from where it lies now."""
-        return not self._is_torn and (head.position, head.sealed_position) == (
+        is_torn = self._is_torn or self._usage.is_torn
+        return not is_torn and (head.position, head.sealed_position) == (
             self._head.position,
             self._sealed.position,
         )
@@ -267,7 +268,8 @@ class Intake:
         """Whether commits to be taken in were sealed, or one was taken in by half."""
         # Under the lock: a thread that is taking in a commit is not torn.
         with self._lock:
-            return self._is_torn or head.sealed_position > self._head.position
+            is_torn = self._is_torn or self._usage.is_torn
+            return is_torn or head.sealed_position > self._head.position
 
     def begin_after_segments(self, connection: Connection) -> None:
         """Begin again after what any process has sealed meanwhile."""

@@ -159,6 +159,11 @@ class PendingUsage:
                 self._hold_columns(passage.events, passage.positions)
             self._usage.take_in_passage(passage)
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether usage must be forgotten: some of it was folded by half."""
+        return self._usage.is_torn
+
     def clear_runs(self) -> None:
         """Remove the runs of usage; the next restart makes them anew."""
         self._usage.clear_runs()

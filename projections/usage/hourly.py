@@ -120,6 +120,20 @@ class HourlyUsage:
             self._next.tail.take_in_passage(passage)
             self._show_what_is_known()
 
+    def fold(self) -> None:
+        """Fold what was taken in, so that neither an append nor a reader has to.
+
+        Appends do not wait for it.
+        """
+        with self._lock:
+            tail = self._next.tail
+        tail.fold()
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether what was taken in must be forgotten: some of it was folded by half."""
+        return self._next.tail.is_torn
+
     def clear_runs(self) -> None:
         """Remove the files of all runs; the next restart makes them anew."""
         with self._lock:
@@ -140,7 +154,8 @@ class HourlyUsage:
         return tuple(files.cover(sealed.segments, building.columns))
 
     def _show_what_is_known(self) -> None:
-        if self._next.tail.position >= self._shown.tail.position:
+        shown, following = self._shown.tail, self._next.tail
+        if shown.is_torn or following.position >= shown.position:
             self._shown = self._next
 
     # Answers.

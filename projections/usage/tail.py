@@ -1,10 +1,12 @@
 """The tail: hourly usage after the last segment, in memory.
 
-Commits wait until there are enough of them, or until a reader asks, and are folded
+Commits wait until there are enough of them, until a reader asks, or until a thread that
+has the time folds them, and are folded
 together. Cells are kept, and of the events what an answer about part of an hour needs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -34,6 +36,7 @@ from projections.kernels.usage.series import CellShape, Series
 from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
+from projections.usage.commit_times import CommitTimes, GrowingCommitTimes
 from projections.usage.layers import Levels, cells_between, cells_together
 from projections.usage.tail_events import Positions, TailEvents
 
@@ -41,31 +44,11 @@ _EVENTS_WORTH_FOLDING = 1 << 14
 # Of one event each, they take a millisecond: no append waits much longer.
 _COMMITS_WORTH_FOLDING = 1 << 9
 # Folded, an event with thousands of labels takes as little as any other.
-_BYTES_WORTH_FOLDING = 8 << 20
-_COMMITS_AT_FIRST = 64
+_BYTES_WORTH_FOLDING = 32 << 20
+# While a bulk load is under way another thread folds; this is where it lags behind.
+_COMMITS_OF_A_LOAD = 4
 # The facts that usage depends on; a billing run makes very many of other kinds.
 _USAGE_FACTS = (MeterCreated, MeterEventCancelled)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitTimes:
-    """When the usage of commits happened: columns of equal length, in log order.
-
-    Attributes:
-        first_position: int64.
-        earliest: int64, least timestamp of its events, microseconds since 1970 UTC.
-        latest: int64, greatest timestamp of its events.
-    """
-
-    first_position: np.ndarray
-    earliest: np.ndarray
-    latest: np.ndarray
-
-    def between(self, start: int, end: int) -> np.ndarray:
-        """Return the first positions of commits that may have events in a span."""
-        found = (self.earliest < end) & (self.latest >= start)
-        first_positions: np.ndarray = self.first_position[found]
-        return first_positions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +163,10 @@ class TailView:
 
 
 class Tail:
-    """Hourly usage of the commits taken in. For one thread at a time.
+    """Hourly usage of the commits taken in. For one thread at a time, but for `fold`.
+
+    Attributes:
+        is_torn: whether an interrupt or an error left some of it added up and some not.
 
     Args:
         after: the position after which it begins.
@@ -196,11 +182,15 @@ class Tail:
         self._customers: dict[str, int] = {}
         self._totals = Levels(Totals)
         self._lasts = Levels(Lasts)
+        self.is_torn = False
+        self._folding = threading.RLock()
+        """Held by the one thread that folds; the others may go on taking in."""
+        self._queue = threading.Lock()
         self._waiting: list[tuple[int, UsageEvents]] = []
         self._waiting_events = self._waiting_bytes = 0
         self._waiting_cancellations: list[MeterEventCancelled] = []
         self._cancelled: dict[int, int] = {}
-        self._commits = _GrowingCommitTimes()
+        self._commits = GrowingCommitTimes()
         self._values = TailEvents("value")
         self._payloads = TailEvents("payload")
 
@@ -217,29 +207,32 @@ class Tail:
                 if isinstance(fact, _USAGE_FACTS):
                     self._take_in_fact(position, fact)
         else:
-            self._waiting.append((commit.first_position, commit.content))
-            self._waiting_events += commit.entry_count
-            self._waiting_bytes += content_bytes(commit.content)
+            with self._queue:
+                self._waiting.append((commit.first_position, commit.content))
+                self._waiting_events += commit.entry_count
+                self._waiting_bytes += content_bytes(commit.content)
         self._position = commit.last_position
         if (
-            self._waiting_events >= _EVENTS_WORTH_FOLDING
+            self._waiting_events
+            >= max(_EVENTS_WORTH_FOLDING, _COMMITS_OF_A_LOAD * commit.entry_count)
             or len(self._waiting) >= _COMMITS_WORTH_FOLDING
             or self._waiting_bytes >= _BYTES_WORTH_FOLDING
         ):
-            self._fold()
+            self.fold()
 
     def take_in_passage(self, passage: Passage) -> None:
         """Take in the next commits together."""
         assert passage.first_position == self._position + 1, "commits come in order"
-        # In the order of the log, which codes and commit times have.
-        self._fold()
-        if passage.events.num_rows:
-            self._fold_events(
-                passage.events,
-                passage.first_positions,
-                passage.starts,
-                lambda: passage.positions,
-            )
+        with self._folding:
+            # In the order of the log, which codes and commit times have.
+            self.fold()
+            if passage.events.num_rows:
+                self._fold_events(
+                    passage.events,
+                    passage.first_positions,
+                    passage.starts,
+                    lambda: passage.positions,
+                )
         for position, _, fact in passage.facts:
             if isinstance(fact, _USAGE_FACTS):
                 self._take_in_fact(position, fact)
@@ -247,30 +240,32 @@ class Tail:
 
     def view(self) -> TailView:
         """Return the tail as it is now."""
-        self._fold()
-        return TailView(
-            position=self._position,
-            commits=self._commits.so_far(),
-            meters=self._meters,
-            customers=self._customers,
-            total_layers=self._totals.layers(),
-            last_layers=self._lasts.layers(),
-            cancelled=self._cancelled,
-            cancellations=len(self._cancelled),
-            values=self._values,
-            payloads=self._payloads,
-        )
+        with self._folding:
+            self.fold()
+            return TailView(
+                position=self._position,
+                commits=self._commits.so_far(),
+                meters=self._meters,
+                customers=self._customers,
+                total_layers=self._totals.layers(),
+                last_layers=self._lasts.layers(),
+                cancelled=self._cancelled,
+                cancellations=len(self._cancelled),
+                values=self._values,
+                payloads=self._payloads,
+            )
 
     def cells(self) -> UsageCells:
         """Return all cells."""
-        self._fold()
-        return UsageCells.in_byte_order(
-            names=pa.array(list(self._meters), pa.string()),
-            customers=pa.array(list(self._customers), pa.string()),
-            totals=cells_together(Totals, self._totals.layers()),
-            lasts=cells_together(Lasts, self._lasts.layers()),
-            cancellations=Cancellations.of(self._cancelled),
-        )
+        with self._folding:
+            self.fold()
+            return UsageCells.in_byte_order(
+                names=pa.array(list(self._meters), pa.string()),
+                customers=pa.array(list(self._customers), pa.string()),
+                totals=cells_together(Totals, self._totals.layers()),
+                lasts=cells_together(Lasts, self._lasts.layers()),
+                cancellations=Cancellations.of(self._cancelled),
+            )
 
     def cancellations(self) -> Cancellations:
         """Return the cancellations recorded in the tail."""
@@ -283,27 +278,45 @@ class Tail:
                 self._shapes[fact.event_name] = shape
             case MeterEventCancelled():
                 self._cancelled[fact.event_position] = position
-                self._waiting_cancellations.append(fact)
+                with self._queue:
+                    self._waiting_cancellations.append(fact)
             case _:
                 pass
 
     # Folding.
 
-    def _fold(self) -> None:
-        if self._waiting:
-            self._fold_waiting()
-            self._waiting = []
-            self._waiting_events = self._waiting_bytes = 0
-        if self._waiting_cancellations:
-            coded = self._coded(cancellation_batch(self._waiting_cancellations))
-            self._add(*fold_cancellations(coded))
-            self._waiting_cancellations = []
+    def fold(self) -> None:
+        """Fold what waits. Thread-safe, also while another thread takes in."""
+        with self._folding:
+            if self.is_torn or not (self._waiting or self._waiting_cancellations):
+                return
+            with self._queue:
+                commits, cancelled = self._waiting[:], self._waiting_cancellations[:]
+            try:
+                for group in _groups(commits):
+                    self._fold_commits(group)
+                if cancelled:
+                    coded = self._coded(cancellation_batch(cancelled))
+                    self._add(*fold_cancellations(coded))
+                self._drop_waiting(len(commits), len(cancelled))
+            except BaseException:
+                self.is_torn = True
+                raise
 
-    def _fold_waiting(self) -> None:
-        batch = concatenate_events([events for _, events in self._waiting])
-        counts = np.array([len(events) for _, events in self._waiting])
+    def _drop_waiting(self, commits: int, cancellations: int) -> None:
+        """Drop the first of what waits; more may have come behind it."""
+        with self._queue:
+            for _, events in self._waiting[:commits]:
+                self._waiting_events -= len(events)
+                self._waiting_bytes -= content_bytes(events)
+            del self._waiting[:commits]
+            del self._waiting_cancellations[:cancellations]
+
+    def _fold_commits(self, commits: Sequence[tuple[int, UsageEvents]]) -> None:
+        batch = concatenate_events([events for _, events in commits])
+        counts = np.array([len(events) for _, events in commits])
         starts = np.cumsum(counts) - counts
-        first_positions = np.array([position for position, _ in self._waiting])
+        first_positions = np.array([position for position, _ in commits])
         self._fold_events(
             batch,
             first_positions,
@@ -363,35 +376,16 @@ class Tail:
         self._lasts.add(lasts)
 
 
-class _GrowingCommitTimes:
-    """Commit times that are only added to. For one thread at a time.
-
-    What there was at some moment is the beginning of what there is, so a view of it
-    needs no copy.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._columns = np.zeros((3, _COMMITS_AT_FIRST), np.int64)
-
-    def extend(
-        self, first_positions: np.ndarray, earliest: np.ndarray, latest: np.ndarray
-    ) -> None:
-        """Append commits (int64)."""
-        end = self._count + len(first_positions)
-        if end > self._columns.shape[1]:
-            grown = np.zeros((3, 2 * end), np.int64)
-            grown[:, : self._count] = self._columns[:, : self._count]
-            self._columns = grown
-        self._columns[:, self._count : end] = first_positions, earliest, latest
-        self._count = end
-
-    def so_far(self) -> CommitTimes:
-        """View the commits so far; later ones do not show."""
-        first_position, earliest, latest = self._columns[:, : self._count]
-        return CommitTimes(
-            first_position=first_position, earliest=earliest, latest=latest
-        )
+def _groups(
+    commits: Sequence[tuple[int, UsageEvents]],
+) -> Iterator[Sequence[tuple[int, UsageEvents]]]:
+    """Split commits into neighbours worth folding together, large ones alone."""
+    start = events = 0
+    for end, (_, content) in enumerate(commits, 1):
+        events += len(content)
+        if events >= _EVENTS_WORTH_FOLDING or end == len(commits):
+            yield commits[start:end]
+            start, events = end, 0
 
 
 def _codes(known: dict[str, int], words: Iterable[str]) -> list[int]:

@@ -165,6 +165,7 @@ class Recorder:
 
     commits: list[Commit] = field(default_factory=list)
     sealed: Sealed | None = None
+    is_torn: bool = False
 
     def make_runs(self, connection: Connection, sealed: Sealed) -> None:
         """There are none."""
@@ -173,6 +174,7 @@ class Recorder:
         assert read_head(connection).sealed_position == sealed.position
         self.sealed = sealed
         self.commits.clear()
+        self.is_torn = False
 
     def take_in(self, commit: Commit) -> None:
         self.commits.append(commit)

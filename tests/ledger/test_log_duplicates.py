@@ -273,6 +273,22 @@ def test_mixed_timestamps_in_one_draft_are_compared_row_by_row(log: Log) -> None
     assert outcome.conflicts == {1: ("timestamp",)}
 
 
+def test_usage_that_was_folded_by_half_is_taken_in_anew(open_log: OpenLog) -> None:
+    usage = Recorder()
+    log = open_log(usage)
+    append(log, row("a"))
+    append(log, row("b"))
+    usage.commits.pop(0)
+    usage.is_torn = True
+
+    log.catch_up()
+
+    assert not usage.is_torn
+    assert usage.stored_rows() == stored_rows(log)
+    assert statuses(append(log, row("b"))) == [DUPLICATE]
+    assert log.count_events() == 2
+
+
 @dataclass
 class InterruptedRecorder(Recorder):
     """A fold of usage that is interrupted once, behind its second commit."""

@@ -1,6 +1,7 @@
 """An ingestion: pieces of a source checked, appended and tallied, one after another.
 
-While one piece is committed the next is checked and hashed by a second thread: both
+While one piece is committed, a second thread checks and hashes the next, and folds the
+usage of those before: both threads
 spend most of their time in code that lets other threads run. The source itself is read
 by the caller's thread alone.
 """
@@ -93,6 +94,7 @@ class Ingestion:
                 for piece in self._portions(pieces):
                     previous = upcoming
                     upcoming = second.submit(self._prepare, piece)
+                    second.submit(self._engine.usage.fold)
                     if previous is not None:
                         # Should this fail, the piece behind it must not go ahead.
                         following, upcoming = upcoming, None

@@ -98,6 +98,10 @@ class UsageModel(RuleBasedStateMachine):
         self.opened.log.seal()
 
     @rule()
+    def fold(self) -> None:
+        self.usage.fold()
+
+    @rule()
     def open_again(self) -> None:
         self.opened = self.stack.enter_context(open_usage(self.directory))
 
@@ -360,25 +364,31 @@ def test_what_was_known_is_shown_until_a_new_tail_has_caught_up(
     assert opened.usage.view().runs
 
 
-def test_a_large_commit_is_folded_at_once_and_counts_all_the_same() -> None:
+def test_large_commits_are_folded_by_themselves_and_count_all_the_same() -> None:
     usage = usage_with()
     position = usage.position + 1
     events = [EVENT._replace(customer=f"cus_{at % 100}") for at in range(20_000)]
 
     usage.take_in(commit_of(position, events))
     usage.take_in(commit_of(position + 20_000, [EVENT]))
+    for at in range(1, 6):
+        usage.take_in(commit_of(position + 20_000 * at + 1, events))
 
-    assert totals_shown(usage) == {FIRST_HOUR: (201, 201 * 10**12)}
-    assert usage.position == position + 20_000
+    assert totals_shown(usage) == {FIRST_HOUR: (1_201, 1_201 * 10**12)}
+    assert usage.position == position + 120_000
+    found = usage.view().tail.commits.between(0, EVERYTHING).tolist()
+    assert found == sorted(found)
+    assert len(found) == 7
 
 
-def test_threads_may_read_while_others_take_in() -> None:
+def test_threads_may_fold_and_read_while_others_take_in() -> None:
     usage, is_done = usage_with(), threading.Event()
     failures = list[BaseException]()
 
     def read() -> None:
         try:
             while not is_done.is_set():
+                usage.fold()
                 view = usage.view()
                 totals = view.totals_of(series_of("sum", "cus_1"), 0, 1 << 21)
                 found = view.tail.commits.between(0, EVERYTHING)
@@ -399,6 +409,17 @@ def test_threads_may_read_while_others_take_in() -> None:
 
     assert failures == []
     assert totals_shown(usage) == {FIRST_HOUR: (1_000, 1_000 * 10**12)}
+
+
+def test_usage_that_cannot_be_folded_is_to_be_forgotten() -> None:
+    usage = usage_with(EVENT)
+    unknown = EVENT._replace(event_name="of no meter")
+
+    usage.take_in(commit_of(usage.position + 1, [unknown]))
+    with pytest.raises(KeyError):
+        usage.fold()
+
+    assert usage.is_torn
 
 
 def usage_with(*events: UsageRow) -> HourlyUsage:
