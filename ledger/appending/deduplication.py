@@ -144,8 +144,7 @@ def settle(
     """
     count = len(draft)
     assert not len(known) or known.rows[-1] < count, "candidates are of this draft"
-    ascending = np.sort(draft.hashes) if count > 1 else draft.hashes
-    repeated = ascending[1:][ascending[1:] == ascending[:-1]]
+    repeated = draft.repeated_hashes
     if not len(known) and not len(repeated):
         return Outcome.of_new(count)
     originals = _Originals(
@@ -277,13 +276,20 @@ def _settle_within(draft: Draft, repeated: np.ndarray, originals: _Originals) ->
     if not later:
         return
     originals.rows[later] = firsts_of
+    repeats, of = np.array(later, np.int64), np.array(firsts_of, np.int64)
+    known = draft.known_fingerprints
+    if known is not None:
+        is_open = known[repeats] != known[of]
+        repeats, of = repeats[is_open], of[is_open]
+    if not len(repeats):
+        return
     differing = differing_fields(
-        take_rows(batch_of(draft.events), np.array(later, np.int64)),
-        take_rows(batch_of(draft.events), np.array(firsts_of, np.int64)),
-        draft.has_own_timestamp[later],
+        take_rows(batch_of(draft.events), repeats),
+        take_rows(batch_of(draft.events), of),
+        draft.has_own_timestamp[repeats],
     )
     originals.conflicts.update(
-        (later[index], fields) for index, fields in differing.items()
+        (int(repeats[index]), fields) for index, fields in differing.items()
     )
 
 

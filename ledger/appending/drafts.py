@@ -88,6 +88,16 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             sent_at=sent_at,
         )
 
+    def prepare(self, *, may_repeat: bool) -> None:
+        """Find out ahead, on the caller's thread, what the append will want to know.
+
+        Args:
+            may_repeat: whether many events are likely to be recorded already.
+        """
+        _ = self.repeated_hashes
+        if may_repeat:
+            _ = self.fingerprints
+
     @classmethod
     def together(cls, drafts: Sequence["Draft"]) -> "Draft":
         """Put drafts one behind the other, as checked as the least of them."""
@@ -143,6 +153,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def sent_by(self, now: int) -> int | np.ndarray:
         """Return when its events were first sent, all or each, at the latest now."""
         return now if self.sent_at is None else np.minimum(self.sent_at, now)
+
+    @cached_property
+    def repeated_hashes(self) -> np.ndarray:
+        """The hashes that more than one identifier has (uint64)."""
+        ascending = np.sort(self.hashes) if len(self) > 1 else self.hashes
+        repeated: np.ndarray = ascending[1:][ascending[1:] == ascending[:-1]]
+        return repeated
 
     @cached_property
     def fingerprints(self) -> np.ndarray:

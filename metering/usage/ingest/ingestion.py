@@ -48,6 +48,8 @@ from projections.meters.catalog import Definitions
 
 ROWS_AMONG_OTHERS = 4_000
 """How many rows go into one commit while other processes record events, too."""
+# As many are proven to be duplicates by fingerprints, which a second thread can make.
+_MANY_DUPLICATES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Ingestion:
         self._options = options
         self._naming: Naming = NamingByTime(engine.ids, engine.now)
         self._takes_now = options.now
+        # Of the piece that was committed last.
+        self._are_repeating = False
 
     def run(self, source: object, progress: ProgressCallback | None) -> IngestReceipt:
         """Append all pieces of a source, and report what became of its rows."""
@@ -143,9 +147,9 @@ class Ingestion:
         definitions = self._engine.definitions()
         unnamed, names = numbers_without_identifier(piece), PieceNames(self._naming)
         check = partial(self._check, piece, unnamed, names)
-        return _Prepared(
-            piece, unnamed, check, self._engine.checked(check, definitions)
-        )
+        ahead = self._engine.checked(check, definitions)
+        ahead[1].prepare(may_repeat=self._are_repeating)
+        return _Prepared(piece, unnamed, check, ahead)
 
     def _check(
         self,
@@ -177,7 +181,9 @@ class Ingestion:
             tally.cancelled += sum(isinstance(row, CancelledRow) for row in piece)
         tally.reject(checked.refusals.values())
         if outcome is not None:
+            before = tally.duplicates
             _count(checked, outcome, tally)
+            self._are_repeating = tally.duplicates - before >= _MANY_DUPLICATES
 
 
 def _part(piece: Piece, start: int, end: int) -> Piece:

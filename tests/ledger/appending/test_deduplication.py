@@ -295,12 +295,10 @@ def test_settling_agrees_with_looking_up_every_row(
         if hashes[each.identifier] == hashes[stored[position - 1].identifier]
     ]
 
-    settled = settle(
-        draft,
-        sealed(stored or [row("unused")], *pairs).with_tail(*table.find(draft.hashes)),
-        stored_at(stored or [row("unused")]),
-        live_since=None,
-    )
+    known_rows = stored or [row("unused")]
+    found = sealed(known_rows, *pairs).with_tail(*table.find(draft.hashes))
+
+    settled = settle(draft, found, stored_at(known_rows), live_since=None)
 
     firsts: dict[tuple[str, str], tuple[int, UsageRow]] = {}
     expected, conflicts = [], {}
@@ -317,6 +315,12 @@ def test_settling_agrees_with_looking_up_every_row(
     event(f"{len(conflicts)} conflicts")
     assert answers(settled) == expected
     assert settled.conflicts == conflicts
+
+    draft.prepare(may_repeat=True)
+    again = settle(draft, found, stored_at(known_rows), live_since=None)
+
+    assert answers(again) == expected
+    assert again.conflicts == conflicts
 
 
 def test_many_events_of_the_tail_that_are_sent_again_are_not_read() -> None:
