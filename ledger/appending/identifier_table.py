@@ -1,13 +1,14 @@
 """Known identifiers of the tail: where in the log an identifier's hash was recorded.
 
-A table with linear probing over the hashes themselves, which lie in the order of their
-positions, so that a stretch of the log can be cut off and sorted into a run. Whole
-batches are looked up and added at once: each round moves all that have not come to
-rest by one slot. Measured against sorted runs merged in levels, a batch of 50,000 costs
-a quarter, however many are known. A hash may be in several positions: the caller
-compares the events.
+A table with linear probing. A slot holds the upper half of a hash, which says where to
+look for it, and where the whole hash lies: they lie in the order of their positions, so
+that a stretch of the log can be cut off and sorted into a run, and are looked at where
+halves agree. Whole batches are looked up and added at once: each round moves all that
+have not come to rest by one slot. Measured against sorted runs merged in levels, a batch
+of 50,000 costs a quarter, however many are known. A hash may be in several positions:
+the caller compares the events.
 
-An event takes 8 bytes for its hash and 8 to 32 for its slots.
+An event takes 8 bytes for its hash and 16 to 32 for its slots, 64 while they are few.
 """
 
 import numpy as np
@@ -18,8 +19,11 @@ from ledger.usage.identifiers import are_among
 _FEW = 16
 _EMPTY = 0
 _SLOTS_AT_FIRST = 1 << 12
-_MANY_SLOTS = 1 << 22
+_MANY_SLOTS = 1 << 21
 _ROWS_AT_A_TIME = 1 << 16
+_HALF = np.uint64(32)
+_LOWER = np.uint64((1 << 32) - 1)
+_UPPER = ~_LOWER
 
 
 class IdentifierTable:
@@ -31,8 +35,8 @@ class IdentifierTable:
         self._count = 0
         self._end = 0
         self._hashes = np.zeros(_SLOTS_AT_FIRST, np.uint64)
-        # A slot holds the entry's distance from `after`, so zero means empty.
-        self._slots = np.zeros(_SLOTS_AT_FIRST, np.uint32)
+        # The lower half is the entry's distance from `after`, so zero means empty.
+        self._slots = np.zeros(_SLOTS_AT_FIRST, np.uint64)
 
     def __len__(self) -> int:
         """Count the identifiers."""
@@ -66,7 +70,7 @@ class IdentifierTable:
             for value, entry in zip(hashes.tolist(), entries.tolist(), strict=True):
                 self._place_one(value, entry)
         else:
-            self._place(entries.astype(np.uint32))
+            self._place((hashes & _UPPER) | entries.view(np.uint64))
 
     def _add_one(self, hashes: np.ndarray, entry: int) -> None:
         assert entry > self._end, "entries are added in the order of the log"
@@ -101,17 +105,20 @@ class IdentifierTable:
         return bool(are_among(recent, hashes).any())
 
     def _find_many(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        at = self._home(hashes)
+        at, halves = self._home(hashes), hashes >> _HALF
         index = np.arange(len(hashes))
         found_index, found_entries = [_NONE], [_NONE]
         while len(index):
-            entries = self._slots[at]
-            taken = entries != _EMPTY
-            index, at, entries = index[taken], at[taken], entries[taken]
-            same = self._hashes[entries - 1] == hashes[index]
-            if same.any():
-                found_index.append(index[same])
-                found_entries.append(entries[same].astype(np.int64))
+            slots = self._slots[at]
+            taken = np.flatnonzero(slots)
+            index, at, slots = index[taken], at[taken], slots[taken]
+            halves = halves[taken]
+            alike = np.flatnonzero((slots >> _HALF) == halves)
+            if len(alike):
+                entries = (slots[alike] & _LOWER).view(np.int64)
+                same = self._hashes[entries - 1] == hashes[index[alike]]
+                found_index.append(index[alike[same]])
+                found_entries.append(entries[same])
             at = self._next(at)
         return np.concatenate(found_index), np.concatenate(found_entries)
 
@@ -119,8 +126,8 @@ class IdentifierTable:
         mask = len(self._slots) - 1
         found: list[tuple[int, int]] = []
         for index, value in enumerate(hashes.tolist()):
-            at = value & mask
-            while entry := int(self._slots[at]):
+            at = value >> self._shift
+            while entry := int(self._slots[at]) & 0xFFFFFFFF:
                 if int(self._hashes[entry - 1]) == value:
                     found.append((index, entry))
                 at = (at + 1) & mask
@@ -131,19 +138,19 @@ class IdentifierTable:
 
     def _place_one(self, value: int, entry: int) -> None:
         mask = len(self._slots) - 1
-        at = value & mask
+        at = value >> self._shift
         while self._slots[at]:
             at = (at + 1) & mask
-        self._slots[at] = entry
+        self._slots[at] = value & ~0xFFFFFFFF | entry
 
-    def _place(self, entries: np.ndarray) -> None:
-        at = self._home(self._hashes[entries - 1])
-        while len(entries):
-            free = self._slots[at] == _EMPTY
-            self._slots[at[free]] = entries[free]
+    def _place(self, slots: np.ndarray) -> None:
+        at = self._home(slots)
+        while len(slots):
+            free = np.flatnonzero(self._slots[at] == _EMPTY)
+            self._slots[at[free]] = slots[free]
             # Where several wanted one slot, the last has it and the others move on.
-            homeless = self._slots[at] != entries
-            entries, at = entries[homeless], self._next(at[homeless])
+            homeless = np.flatnonzero(self._slots[at] != slots)
+            slots, at = slots[homeless], self._next(at[homeless])
 
     def _make_room(self, last: int, count: int) -> None:
         if last > len(self._hashes):
@@ -155,15 +162,21 @@ class IdentifierTable:
             # Fourfold while small, since placing all anew costs more than the room.
             slots *= 4 if slots < _MANY_SLOTS else 2
         if slots > len(self._slots):
-            # In slot order, they come to lie in two ascending sweeps of the new slots,
+            # In slot order, they come to lie in one ascending sweep of the new slots,
             # which the processor's caches reward.
             placed = self._slots[self._slots != _EMPTY]
-            self._slots = np.zeros(slots, np.uint32)
+            self._slots = np.zeros(slots, np.uint64)
             for start in range(0, len(placed), _ROWS_AT_A_TIME):
                 self._place(placed[start : start + _ROWS_AT_A_TIME])
 
+    @property
+    def _shift(self) -> int:
+        """By how much a hash is shifted to come to its first slot."""
+        return 65 - len(self._slots).bit_length()
+
     def _home(self, hashes: np.ndarray) -> np.ndarray:
-        return (hashes & np.uint64(len(self._slots) - 1)).astype(np.int64)
+        home: np.ndarray = (hashes >> np.uint64(self._shift)).view(np.int64)
+        return home
 
     def _next(self, at: np.ndarray) -> np.ndarray:
         return (at + 1) & (len(self._slots) - 1)
