@@ -8,8 +8,9 @@ that a clock that jumps changes nothing.
 
 import logging
 import threading
-from dataclasses import dataclass
 from time import monotonic
+
+import msgspec
 
 from ledger.errors import (
     ClockSkewError,
@@ -35,8 +36,7 @@ _SECONDS_BETWEEN_LINES = 60.0
 _DOUBLINGS_MAX = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait after failures, twice as long after each.
 
     Attributes:
@@ -54,8 +54,7 @@ class Backoff:
         return min(self.first_seconds * 2.0**doublings, self.longest_seconds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopState:
+class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """How a loop is.
 
     Attributes:

@@ -9,7 +9,6 @@ import enum
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import TypeVar
@@ -117,8 +116,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return 0 if isinstance(content, tuple) else content_bytes(content)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Passage:
+class Passage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Consecutive small commits, together.
 
     A backend that records one event a request makes a commit of each. Folding it by

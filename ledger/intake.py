@@ -9,7 +9,6 @@ everything begins again behind it.
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -293,7 +292,9 @@ class Intake:
 
     def make_runs(self, connection: Connection) -> Sealed:
         """Make the usage runs of new segments before a reader has to wait for them."""
-        sealed = replace(self._sealed, segments=read_segments(connection))
+        sealed = msgspec.structs.replace(
+            self._sealed, segments=read_segments(connection)
+        )
         self._usage.make_runs(connection, sealed)
         return sealed
 
@@ -326,7 +327,7 @@ class Intake:
     def _begin_anew(self, connection: Connection) -> None:
         segments = read_segments(connection)
         self._time = log_time(connection)
-        sealed = replace(self._sealed, segments=segments)
+        sealed = msgspec.structs.replace(self._sealed, segments=segments)
         assert sealed.position >= self._sealed.position, "what is sealed stays sealed"
         self._usage.restart(connection, sealed)
         self._sealed_identifiers.restart(sealed)

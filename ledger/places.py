@@ -3,8 +3,9 @@
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from ledger.database.addresses import open_database
 from ledger.database.directories import make_directory
@@ -19,8 +20,7 @@ SEGMENTS = "segments"
 RUNS = "runs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A store's parts.
 
     Attributes:

@@ -10,9 +10,9 @@ commit are kept as well once it was asked for them, at a tenth of its size.
 import bisect
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -45,8 +45,7 @@ class CommitSource(Protocol):
         """Read the commits that begin at some positions, in the order of the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fingerprints:
+class _Fingerprints(msgspec.Struct, frozen=True):
     """The fingerprints of a commit of usage (uint64)."""
 
     first_position: int

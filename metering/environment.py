@@ -6,10 +6,11 @@ variable that is empty is not set.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
+
+import msgspec
 
 from ledger.records.secret_keys import KEY_BYTES, SecretKeys
 from metering.errors import InvalidRequestError
@@ -36,8 +37,7 @@ _KEY = re.compile(f"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
 _LONGEST_KEY_FILE = 64 << 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentSettings:
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the environment says of a store; see `metering.connect`.
 
     Time-outs are whole seconds there.

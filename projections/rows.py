@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     # Requests name pages, and the help of commands is written without a database.
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 PagedT = TypeVar("PagedT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to read of many, newest first.
 
     Attributes:

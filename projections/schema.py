@@ -5,10 +5,10 @@ a resource differently raises the fold's version, and the tables are made anew.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -43,8 +43,7 @@ RecordedFact = tuple[int, int, Fact]
 """A position, when it was recorded (microseconds since 1970 UTC), and the fact."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableFold:
+class TableFold(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of one resource.
 
     Attributes:
@@ -56,8 +55,7 @@ class TableFold:
     fold: Callable[[Connection, Sequence[RecordedFact]], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldedResource:
+class FoldedResource(msgspec.Struct, frozen=True, kw_only=True):
     """What facts of some classes fold into, known before it is loaded.
 
     Attributes:

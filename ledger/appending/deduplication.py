@@ -9,9 +9,9 @@ the fields. Within a batch the first row is the original.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -37,8 +37,7 @@ class EventReader(Protocol):
         """Return fingerprints (uint64), where known, and when each was recorded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
+class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded events that rows of a draft may repeat: their identifiers' hashes agree.
 
     Attributes:
@@ -107,8 +106,7 @@ NO_CANDIDATES = Candidates.in_tail(_NONE, _NONE)
 """Where nothing was recorded that a draft may repeat."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Originals:
+class _Originals(msgspec.Struct, frozen=True):
     """What each event of a draft repeats, as far as it was found out.
 
     Attributes:

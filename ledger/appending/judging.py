@@ -15,10 +15,10 @@ that was wrong at first and then set right is no reason to refuse for ever.
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection
 
 from ledger.commits import read_head_and_time
@@ -101,8 +101,7 @@ class ClockReading(NamedTuple):
     since_boot: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """The time at which something is decided. Times are microseconds since 1970 UTC.
 
     Attributes:

@@ -9,8 +9,8 @@ leaves the wrong time or the right one.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
@@ -34,8 +34,7 @@ from ledger.reading import read_facts
 from ledger.usage.digest import facts_digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrongTime:
+class WrongTime(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a log that was recorded later than the real time.
 
     Instants are microseconds since 1970 UTC.

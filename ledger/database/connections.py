@@ -24,11 +24,11 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import (
@@ -194,8 +194,7 @@ def _as_of_sqlalchemy(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
+class _Compiled(msgspec.Struct, frozen=True):
     text: str
     arguments: Callable[[Mapping[str, Any]], Any]
 

@@ -1,7 +1,6 @@
 """Rows: values of a class in a table, each attribute in the column of its name."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter, itemgetter
 from types import MappingProxyType, ModuleType, NoneType
@@ -19,8 +18,7 @@ ValueT = TypeVar("ValueT")
 _UNREADABLE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(msgspec.Struct, frozen=True):
     """How a column stores what databases have no type for; None is NULL."""
 
     encode: Callable[[Any], Any]

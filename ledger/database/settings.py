@@ -1,14 +1,14 @@
 """What a process sets for its connections to a database."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 LOCK_TIMEOUT = timedelta(seconds=60)
 STATEMENT_TIMEOUT = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseSettings:
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait for a database, and with how many connections.
 
     Attributes:

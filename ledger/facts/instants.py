@@ -6,7 +6,6 @@ ascend with positions again, which all that looks for a time relies on.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -37,8 +36,7 @@ class Correction(NamedTuple):
         return cls(position, fact.corrected_to, fact.after)
 
 
-@dataclass(frozen=True, slots=True)
-class LogTime:
+class LogTime(msgspec.Struct, frozen=True):
     """The time of a log, by its corrections in the order of the log.
 
     Instants are microseconds since 1970 UTC.

@@ -1,10 +1,9 @@
 """What makes a request the same request, and what is known of one that was made."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request under an idempotency key of the caller's.
 
     Attributes:
@@ -20,8 +19,7 @@ class Request:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRequest:
+class StoredRequest(msgspec.Struct, frozen=True):
     """What is known of a request.
 
     Attributes:

@@ -6,12 +6,12 @@ finds what was done. A request without an effect is written down with its respon
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from typing import Any
 
+from msgspec.structs import asdict
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -74,7 +74,7 @@ def _claiming(dialect: str) -> Any:
     ).execution_options(preserve_rowcount=True)
 
 
-_KNOWN = [_request[name] for name in StoredRequest.__slots__]
+_KNOWN = [_request[name] for name in StoredRequest.__struct_fields__]
 
 
 class Requests:

@@ -12,10 +12,10 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from xxhash import xxh3_128
@@ -38,8 +38,7 @@ _BYTES_AT_A_TIME = 1 << 20
 _UNREADABLE = (OSError, pa.ArrowException, ValueError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunIdentity:
+class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was made of.
 
     Attributes:

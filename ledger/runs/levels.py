@@ -7,7 +7,8 @@ A run grows no further than what can be merged in memory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ledger.segments.entry import Segment
 
@@ -16,8 +17,7 @@ FAN_IN = 8
 EVENTS_AT_MOST = 80_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """Neighbouring segments that one run is to cover.
 
     Attributes:

@@ -15,9 +15,9 @@ What cannot be written is kept in memory.
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -65,8 +65,7 @@ _BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True):
     passage: Passage
     head: Head
 
@@ -321,7 +320,7 @@ class KeptPassages:
 
 def _without_facts(kept: _Kept) -> _Kept:
     # They are taken in once; scans want events alone.
-    return _Kept(replace(kept.passage, facts=()), kept.head)
+    return _Kept(msgspec.structs.replace(kept.passage, facts=()), kept.head)
 
 
 def _stored(

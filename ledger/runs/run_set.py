@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
+
+import msgspec
 
 from ledger.errors import RunsDirectoryError
 from ledger.runs.building import building
@@ -35,8 +36,7 @@ _SECONDS_TO_WAIT = 60.0
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened(Generic[RunT]):
+class _Opened(msgspec.Struct, Generic[RunT], frozen=True):
     path: Path
     run: RunT
 

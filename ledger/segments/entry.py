@@ -6,15 +6,15 @@ the one before it. Commits of facts in that stretch stay in the database.
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ledger.entries import Head
 
 _SHA256_DIGITS_IN_NAME = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """A sealed stretch of the log.
 
     Attributes:

@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -169,8 +169,7 @@ class RowMap:
         return rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentRows:
+class SegmentRows(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a segment in the order of the log: columns (int64) of equal length.
 
     Attributes:

@@ -13,7 +13,6 @@ known of identifiers can be built anew without hashing every event again.
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -92,8 +91,7 @@ class _Inscription(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundaries:
+class Boundaries(msgspec.Struct, frozen=True, kw_only=True):
     """Where the commits of a segment begin, as columns (int64) in the log's order."""
 
     first_positions: np.ndarray

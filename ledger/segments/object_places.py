@@ -11,9 +11,9 @@ import importlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
+import msgspec
 import pyarrow as pa
 import pyarrow.fs as pafs
 
@@ -37,8 +37,7 @@ _USER = re.compile("//[^/@]*:[^/@]*@")
 _MOST_WORDS = 400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectPlace:
+class ObjectPlace(msgspec.Struct, frozen=True, kw_only=True):
     """An object store, and where in it the files are.
 
     Attributes:

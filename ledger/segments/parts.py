@@ -18,9 +18,9 @@ the first group are compared as well.
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_64_digest
@@ -173,8 +173,7 @@ class PartsFile:
         return found == self._checksums[at : at + _CHECKSUM_BYTES]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalFile:
+class LocalFile(msgspec.Struct, frozen=True, kw_only=True):
     """A segment's file on this machine, to be opened as often as there are threads.
 
     Attributes:

@@ -1,14 +1,14 @@
 """What lies before the tail: the sealed part of the log, as one process knows it."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     """Segments, with what reads them and a place for runs.
 
     Attributes:

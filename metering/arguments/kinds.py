@@ -11,10 +11,10 @@ Source: https://docs.stripe.com/error-codes
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import UNSET
 
 from ledger.usage.quantities import FRACTION_DIGITS, fit_quantity, shortest
@@ -47,8 +47,7 @@ class Kind(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestField:
+class RequestField(msgspec.Struct, frozen=True, kw_only=True):
     """One field of a request, or of an object within one.
 
     Attributes:
@@ -70,8 +69,7 @@ class RequestField:
 Fields = Mapping[str, RequestField]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StringKind:
+class StringKind(msgspec.Struct, frozen=True, kw_only=True):
     """A string of so many characters.
 
     Attributes:
@@ -103,8 +101,7 @@ class StringKind:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class IdKind:
+class IdKind(msgspec.Struct, frozen=True):
     """The id of something that is looked up; one that nothing has is found missing."""
 
     def read(self, value: Any, path: str) -> str:
@@ -114,8 +111,7 @@ class IdKind:
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegerKind:
+class IntegerKind(msgspec.Struct, frozen=True, kw_only=True):
     """A whole number within bounds; True and 1.0 are none."""
 
     least: int
@@ -142,8 +138,7 @@ class IntegerKind:
         return number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecimalKind:
+class DecimalKind(msgspec.Struct, frozen=True, kw_only=True):
     """A decimal within bounds, exact to 12 fraction digits; no floating-point number."""
 
     least: int
@@ -176,8 +171,7 @@ class DecimalKind:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegerOrWordKind:
+class IntegerOrWordKind(msgspec.Struct, frozen=True, kw_only=True):
     """A whole number within bounds, or one of some words."""
 
     integer: IntegerKind
@@ -196,8 +190,7 @@ class IntegerOrWordKind:
             ) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceKind:
+class ChoiceKind(msgspec.Struct, frozen=True, kw_only=True):
     """One of some words."""
 
     words: tuple[str, ...]
@@ -215,8 +208,7 @@ class ChoiceKind:
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BooleanKind:
+class BooleanKind(msgspec.Struct, frozen=True, kw_only=True):
     """True or false."""
 
     spelled: bool = True
@@ -230,8 +222,7 @@ class BooleanKind:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class AnyTimeKind:
+class AnyTimeKind(msgspec.Struct, frozen=True):
     """A time as callers of the library give it, for `instant` to turn into one."""
 
     def read(self, value: Any, path: str) -> object:
@@ -240,8 +231,7 @@ class AnyTimeKind:
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimestampKind:
+class TimestampKind(msgspec.Struct, frozen=True, kw_only=True):
     """A time in RFC 3339, or also in whole seconds, which the library judges."""
 
     takes_seconds: bool
@@ -265,8 +255,7 @@ class TimestampKind:
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectKind:
+class ObjectKind(msgspec.Struct, frozen=True, kw_only=True):
     """An object with fields of its own."""
 
     fields: Fields
@@ -279,8 +268,7 @@ class ObjectKind:
         return read_fields(self.fields, value, path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListKind:
+class ListKind(msgspec.Struct, frozen=True, kw_only=True):
     """A list of so many elements. In a form, an empty string is an empty one."""
 
     kind: Kind
@@ -318,8 +306,7 @@ class ListKind:
         return f"a list of {self.least} to {self.most} elements"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingKind:
+class MappingKind(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the caller's own, each with a value of one kind."""
 
     key: StringKind
@@ -346,8 +333,7 @@ class MappingKind:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EitherKind:
+class EitherKind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind where the value is single, another where it is an object or a list."""
 
     single: Kind

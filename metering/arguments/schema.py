@@ -27,7 +27,6 @@ import enum
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -48,6 +47,7 @@ from typing import (
 
 import msgspec
 from msgspec import NODEFAULT, UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
 from metering.arguments.kinds import (
     AnyTimeKind,

@@ -8,10 +8,11 @@ Sources: RFC 3339; ISO 8601; PEP 495 for local times that are skipped or come tw
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Literal, TypedDict
+
+import msgspec
 
 from metering.arguments.clock import at_microseconds, microseconds
 from metering.arguments.refusals import invalid
@@ -58,8 +59,7 @@ LATEST_SECONDS = 253_402_300_799
 """The last second of the year 9999."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeReading:
+class TimeReading(msgspec.Struct, frozen=True, kw_only=True):
     """How times are read that do not say everything themselves.
 
     Attributes:

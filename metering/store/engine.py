@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -42,8 +41,7 @@ each carries its own.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection decides for itself.
 
     Attributes:
@@ -70,7 +68,7 @@ class Settings:
     sql_timeout: timedelta
     sql_memory: int | None
     clock_skew_max: timedelta | None
-    secret_keys: SecretKeys = field(default_factory=SecretKeys)
+    secret_keys: SecretKeys = msgspec.field(default_factory=SecretKeys)
 
 
 def now_of(clock: Clock) -> int:
@@ -81,8 +79,7 @@ def now_of(clock: Clock) -> int:
 RefusalT = TypeVar("RefusalT")
 
 
-@dataclass(frozen=True, slots=True)
-class Doubts(Generic[RefusalT]):
+class Doubts(msgspec.Struct, Generic[RefusalT], frozen=True):
     """Events that are refused unless they repeat what is recorded.
 
     They obey every rule but those of the clock and of the state of their meter, which an
@@ -157,7 +154,7 @@ class CheckedEvents(msgspec.Struct, Generic[RefusalT], frozen=True, kw_only=True
     requests: Sequence[tuple[int, Request]] = ()
     sent_at: np.ndarray | None = None
     is_rounded: np.ndarray | None = None
-    left_out: Mapping[str, np.ndarray] = field(default_factory=dict)
+    left_out: Mapping[str, np.ndarray] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""
@@ -186,8 +183,7 @@ class CheckedEvents(msgspec.Struct, Generic[RefusalT], frozen=True, kw_only=True
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """A log and what follows from it.
 
     Attributes:
@@ -203,8 +199,8 @@ class Engine:
     settings: Settings
     evaluator: Evaluator
     sealing: BackgroundSealing
-    news: threading.Event = field(default_factory=threading.Event)
-    expiries_seen: ExpiriesSeen = field(default_factory=ExpiriesSeen)
+    news: threading.Event = msgspec.field(default_factory=threading.Event)
+    expiries_seen: ExpiriesSeen = msgspec.field(default_factory=ExpiriesSeen)
 
     def now(self) -> int:
         """Return the time, microseconds since 1970 UTC."""

@@ -1,6 +1,6 @@
 """Expiries: up to when this process has looked for grants that expired."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from ledger.facts.instants import LogTime
 
@@ -8,8 +8,7 @@ NEVER_LOOKED = -(2**62)
 """An instant before which no grant expires."""
 
 
-@dataclass(slots=True, kw_only=True)
-class ExpiriesSeen:
+class ExpiriesSeen(msgspec.Struct, kw_only=True):
     """Up to which instant this process has looked for grants that expired.
 
     It saves looking again and decides nothing. If the log's time is corrected, it looks
@@ -17,4 +16,4 @@ class ExpiriesSeen:
     """
 
     instant: int = NEVER_LOOKED
-    time: LogTime = field(default_factory=LogTime)
+    time: LogTime = msgspec.field(default_factory=LogTime)

@@ -1,7 +1,8 @@
 """Evaluation of alerts on usage: what triggers is recorded exactly once."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ledger.errors import StoreDamagedError
 from ledger.log import Log

@@ -10,7 +10,9 @@ Source: https://docs.stripe.com/api/v2/core/events/event-types
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
 
 from ledger.appending.writing import Writing
 from ledger.records.idempotency import Request
@@ -243,4 +245,4 @@ def _first_sent(
 def _named(request: Request) -> Request:
     """Name a request by what it asked, too: another one under its key is other usage."""
     name = identifier_of(request, request.fingerprint)
-    return replace(request, idempotency_key=name)
+    return msgspec.structs.replace(request, idempotency_key=name)

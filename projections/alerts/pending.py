@@ -7,9 +7,9 @@ anew behind the segments, as hourly usage does: sealed usage has been evaluated.
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, exists, select, table
@@ -36,8 +36,7 @@ Held: TypeAlias = "FewEvents | Mapping[str, PendingPiece]"
 """Events of one commit, few of them as they are, or of many, as pieces by event name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """Usage to be evaluated.
 
     Attributes:

@@ -1,8 +1,8 @@
 """The catalog: all meter definitions, kept in memory until a fact is recorded."""
 
 import threading
-from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Connection
 
 from ledger.commits import read_head
@@ -11,8 +11,7 @@ from projections.kernels.meters import MeterDefinition
 from projections.meters.tables import meter, read_definitions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definitions:
+class Definitions(msgspec.Struct, frozen=True, kw_only=True):
     """Meters as of a position.
 
     Attributes:

@@ -5,8 +5,8 @@ may hold events after the position and cancelled events, which the scan leaves o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -24,8 +24,7 @@ RECORDED = pa.schema([SEGMENT.field(name) for name in EVENTS])
 """Columns of the tail: those of a segment, but for its hashes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEvents:
+class RecordedEvents(msgspec.Struct, frozen=True, kw_only=True):
     """All events up to a position of the log.
 
     Attributes:

@@ -1,13 +1,12 @@
 """Cancellations: which events do not count any more, and since which position."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellations:
+class Cancellations(msgspec.Struct, frozen=True, kw_only=True):
     """Events that were cancelled, as columns of equal length, sorted by `event`.
 
     Attributes:

@@ -5,8 +5,8 @@ So equal usage has equal cells, however the log was cut.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -26,8 +26,7 @@ from projections.kernels.usage.totals import Totals
 from projections.usage.cancellations import Cancellations
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageCells:
+class UsageCells(msgspec.Struct, frozen=True, kw_only=True):
     """Cells, the words for their codes, and the cancellations.
 
     Attributes:

@@ -8,8 +8,8 @@ the window.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from projections.kernels.usage.keys import HOURS, WINDOWED
@@ -24,8 +24,7 @@ _WINDOWS_KEPT = 1 << 14
 _NEAR = DAY
 
 
-@dataclass(frozen=True, slots=True)
-class _Stamp:
+class _Stamp(msgspec.Struct, frozen=True):
     """A state of a window.
 
     While no event is cancelled anywhere, a window's count grows with each of its events.
@@ -40,8 +39,7 @@ class _Stamp:
     cancellations: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Remembered(msgspec.Struct, frozen=True):
     stamp: _Stamp
     last: Lasts
 

@@ -8,8 +8,8 @@ knows less than the one before it.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -39,8 +39,7 @@ from projections.usage.view import UsageView
 _SERIES_COLUMNS = ("event_name", "customer", "timestamp", "value")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageContents:
+class UsageContents(msgspec.Struct, frozen=True, kw_only=True):
     """All usage up to a position, to be compared with another fold of the log.
 
     Attributes:
@@ -56,8 +55,7 @@ class UsageContents:
         return self.position == other.position and self.cells.equals(other.cells)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
+class _State(msgspec.Struct, frozen=True, kw_only=True):
     """The runs of segments, and the tail behind them."""
 
     sealed: Sealed | None

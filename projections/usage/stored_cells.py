@@ -5,9 +5,9 @@ column; counts have 32 bits, as a run has fewer than 2**31 events.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic
 
+import msgspec
 import numpy as np
 
 from ledger.runs.files import MappedRun
@@ -22,8 +22,7 @@ from projections.kernels.usage.totals import Totals
 from projections.usage.layers import CellsT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredForm(Generic[CellsT]):
+class StoredForm(msgspec.Struct, Generic[CellsT], frozen=True, kw_only=True):
     """How cells of one kind are stored.
 
     Attributes:
@@ -79,8 +78,7 @@ class StoredForm(Generic[CellsT]):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCells(Generic[CellsT]):
+class StoredCells(msgspec.Struct, Generic[CellsT], frozen=True, kw_only=True):
     """Cells of one kind, one a key, sorted by key.
 
     Attributes:

@@ -6,9 +6,9 @@ So every formula is exact for every ``[start, end)``.
 """
 
 import enum
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -43,8 +43,7 @@ class GroupingWindow(enum.Enum):
         return HOUR if self is GroupingWindow.HOUR else DAY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Aggregated usage in ``[start, end)``, microseconds since 1970 UTC.
 
     `units` counts 10**-12 of the meter's unit, or of one event where events are counted.

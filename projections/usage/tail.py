@@ -8,8 +8,8 @@ together. Cells are kept, and of the events what an answer about part of an hour
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -51,8 +51,7 @@ _COMMITS_OF_A_LOAD = 4
 _USAGE_FACTS = (MeterCreated, MeterEventCancelled)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TailView:
+class TailView(msgspec.Struct, frozen=True, kw_only=True):
     """The tail up to a position, unchanged while the tail goes on.
 
     Attributes:

@@ -7,9 +7,9 @@ its payload besides where the meter counts distinct values.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Self, TypeAlias
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -23,8 +23,7 @@ Positions: TypeAlias = Callable[[], np.ndarray]
 """Returns positions (int64), if they matter."""
 
 
-@dataclass(frozen=True, slots=True)
-class SortedEvents:
+class SortedEvents(msgspec.Struct, frozen=True):
     """Events in columns of equal length, sorted by series, timestamp and position.
 
     Attributes:

@@ -5,8 +5,8 @@ sees one state.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ledger.segments.entry import overlapping
@@ -20,8 +20,7 @@ from projections.usage.run import UsageRun
 from projections.usage.tail import TailView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageView:
+class UsageView(msgspec.Struct, frozen=True, kw_only=True):
     """Hourly usage up to a position, and where its events are.
 
     Attributes:

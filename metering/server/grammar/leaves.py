@@ -5,7 +5,8 @@ with empty brackets, ``types[]``, and may be given again and again.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from metering.arguments.kinds import (
     EitherKind,
@@ -18,8 +19,7 @@ from metering.arguments.kinds import (
 from metering.server.grammar.schemas import Schema, schema_of_field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     """A field that holds no others.
 
     Attributes:
@@ -59,7 +59,7 @@ def leaves_of(fields: Fields, path: str = "", parent: str = "") -> Iterator[Leaf
                 yield from leaves_of(inner, at, around)
             case ListKind(kind=ObjectKind(fields=inner), least=least):
                 for leaf in leaves_of(inner, f"{at}[]", around if least else at):
-                    yield replace(leaf, is_repeated=True)
+                    yield msgspec.structs.replace(leaf, is_repeated=True)
             case EitherKind(single=single, nested=nested):
                 yield _leaf(RequestField(kind=single), at, parent)
                 yield from leaves_of({name: RequestField(kind=nested)}, path, parent)
@@ -70,7 +70,7 @@ def leaves_of(fields: Fields, path: str = "", parent: str = "") -> Iterator[Leaf
 def _leaf(field: RequestField, path: str, parent: str) -> Leaf:
     is_list = isinstance(field.kind, ListKind)
     one = (
-        replace(field, kind=field.kind.kind)
+        msgspec.structs.replace(field, kind=field.kind.kind)
         if isinstance(field.kind, ListKind)
         else field
     )

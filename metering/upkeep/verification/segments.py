@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ledger.entries import Commit, Head
 from ledger.errors import SegmentDamagedError, SegmentStoreError

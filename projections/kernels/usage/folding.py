@@ -5,8 +5,8 @@ to the cell with that key. A cancellation carries what it takes away, and has a 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -20,8 +20,7 @@ from projections.kernels.usage.totals import Totals
 from projections.windows import HOUR
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coded:
+class Coded(msgspec.Struct, frozen=True, kw_only=True):
     """Events or cancellations with the keys of their cells: columns of equal length.
 
     Attributes:

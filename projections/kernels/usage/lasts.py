@@ -6,8 +6,8 @@ check. As with totals, an event is a last of one and a cancellation takes one aw
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -17,8 +17,7 @@ from projections.kernels.usage.keys import WINDOWED, groups
 _NEVER = np.iinfo(np.int64).min
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lasts:
+class Lasts(msgspec.Struct, frozen=True, kw_only=True):
     """Last events by key, as columns of equal length.
 
     Attributes:

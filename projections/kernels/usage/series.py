@@ -4,15 +4,14 @@ A meter's formula and window never change, so its cells are totals for ever or l
 ever.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from ledger.facts.meters import EventTimeWindow, Formula
 from projections.kernels.meters import MeterDefinition
 from projections.windows import HOUR, LENGTHS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Series(msgspec.Struct, frozen=True, kw_only=True):
     """One customer's events on one meter."""
 
     meter: MeterDefinition
@@ -24,8 +23,7 @@ class Series:
         return self.meter.event_time_window is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellShape:
+class CellShape(msgspec.Struct, frozen=True, kw_only=True):
     """The cells of one meter.
 
     Attributes:

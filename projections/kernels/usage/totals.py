@@ -6,8 +6,8 @@ and however the log was cut.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -22,8 +22,7 @@ from projections.kernels.usage.decimals import (
 from projections.kernels.usage.keys import groups
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Totals by key, as columns of equal length.
 
     Attributes:

@@ -1,13 +1,13 @@
 """A hash only raises the question; the events themselves answer it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.appending.deduplication import Candidates, settle
 from ledger.appending.drafts import Draft, Outcome

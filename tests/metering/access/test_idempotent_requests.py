@@ -1,11 +1,11 @@
 """Requests under an idempotency key: written down with their effect, on each backend."""
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 import metering
