@@ -74,7 +74,7 @@ def string_hashes(column: pa.Array, seeds: np.ndarray | np.uint64) -> np.ndarray
 
 
 def _one_by_one(column: pa.Array, seeds: np.ndarray) -> np.ndarray:
-    strings = column.cast(pa.binary()).to_pylist()
+    strings = column.view(pa.binary()).to_pylist()
     return np.fromiter(
         map(xxh3_64_intdigest, strings, seeds.tolist()), np.uint64, len(strings)
     )
