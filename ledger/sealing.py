@@ -15,7 +15,6 @@ from itertools import islice
 from time import sleep
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
 from ledger.background import BackgroundLoops, Backoff
@@ -40,6 +39,7 @@ from ledger.segments.moving import MovingStore
 from ledger.segments.parts import checksums_of
 from ledger.segments.reader import SegmentReader
 from ledger.segments.store import SegmentStore
+from ledger.usage.arrow import parquet as pq
 from ledger.usage.rows import content_bytes
 
 _LOG = logging.getLogger(__name__)

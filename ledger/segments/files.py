@@ -2,16 +2,19 @@
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.segments.entry import Segment
 from ledger.segments.layout import SEGMENT
 from ledger.segments.parts import PartsFile
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import RowGroupMetaData
 
 EVENTS = tuple(name for name in SEGMENT.names if not name.endswith("_hash"))
 """What a segment holds of its events, its hashes aside."""
@@ -128,7 +131,7 @@ class SegmentFile:
     def _group_count(self) -> int:
         return int(self.metadata.num_row_groups)
 
-    def _metadata(self, group: int) -> pq.RowGroupMetaData:
+    def _metadata(self, group: int) -> "RowGroupMetaData":
         return self.metadata.row_group(group)
 
     def _ends(

@@ -13,14 +13,15 @@ known of identifiers can be built anew without hashing every event again.
 
 import base64
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ledger.entries import Commit
 from ledger.errors import SegmentDamagedError
+from ledger.usage.arrow import parquet as pq
 from ledger.usage.columns import (
     TIMESTAMP,
     USAGE,
@@ -33,6 +34,9 @@ from ledger.usage.columns import (
 from ledger.usage.content_hash import content_hashes
 from ledger.usage.identifiers import identifier_hashes
 from ledger.usage.rows import FEW, FewEvents, UsageEvents, concatenate_events
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
 
 LAYOUT_VERSION = 1
 ROWS_IN_A_GROUP = 32_768
@@ -189,7 +193,7 @@ def encode_segment(
     return sink.getvalue()
 
 
-def read_inscription(metadata: pq.FileMetaData, name: str) -> _Inscription:
+def read_inscription(metadata: "FileMetaData", name: str) -> _Inscription:
     """Read the metadata of a segment file.
 
     Raises:

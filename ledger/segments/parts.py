@@ -19,10 +19,10 @@ the first group are compared as well.
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from xxhash import xxh3_64_digest
 
 from ledger.errors import (
@@ -31,6 +31,10 @@ from ledger.errors import (
     SegmentStoreUnavailableError,
 )
 from ledger.segments.layout import SEGMENT, WORDS, leaves_of
+from ledger.usage.arrow import parquet as pq
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData, ParquetFile
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 """What reading a file may raise that was changed, or that cannot be read now."""
@@ -81,7 +85,7 @@ def checksums_of(content: pa.Buffer) -> bytes:
     return b"".join(map(xxh3_64_digest, [footer, *chunks]))
 
 
-def read_metadata(file: pa.NativeFile, name: str, checksums: bytes) -> pq.FileMetaData:
+def read_metadata(file: pa.NativeFile, name: str, checksums: bytes) -> "FileMetaData":
     """Read a file's footer, and check it.
 
     Raises:
@@ -115,7 +119,7 @@ class PartsFile:
         *,
         name: str,
         checksums: bytes,
-        metadata: pq.FileMetaData,
+        metadata: "FileMetaData",
         is_local: bool,
     ) -> None:
         self.metadata = metadata
@@ -146,10 +150,10 @@ class PartsFile:
         return parquet.read_row_groups(groups, list(columns), use_threads=False)
 
     @cached_property
-    def _checking_pages(self) -> pq.ParquetFile:
+    def _checking_pages(self) -> "ParquetFile":
         return self._opened(checks_pages=True)
 
-    def _opened(self, *, checks_pages: bool) -> pq.ParquetFile:
+    def _opened(self, *, checks_pages: bool) -> "ParquetFile":
         return pq.ParquetFile(
             self._source,
             metadata=self.metadata,
@@ -186,7 +190,7 @@ class LocalFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     name: str
     checksums: bytes
-    metadata: pq.FileMetaData
+    metadata: "FileMetaData"
 
     @contextmanager
     def opened(self) -> Iterator[PartsFile]:
@@ -211,7 +215,7 @@ class LocalFile(msgspec.Struct, frozen=True, kw_only=True):
             raise fault_of(self.path, self.name, error) from error
 
 
-def _bounds(metadata: pq.FileMetaData, group: int, leaf: int) -> tuple[int, int]:
+def _bounds(metadata: "FileMetaData", group: int, leaf: int) -> tuple[int, int]:
     """Find where a column of a group begins and ends in the file."""
     chunk = metadata.row_group(group).column(leaf)
     start = chunk.data_page_offset

@@ -16,7 +16,6 @@ import pyarrow as pa
 from ledger.database.shown_addresses import shown_address
 from ledger.errors import SegmentStoreUnavailableError
 from ledger.segments.directory import DirectoryStore
-from ledger.segments.objects import open_object_store
 
 # With colons where fsspec chains several.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*://")
@@ -116,6 +115,8 @@ def open_segment_store(place: str | Path) -> SegmentStore:
         return DirectoryStore(place)
     if place.lower().startswith("file://"):
         return DirectoryStore(_local_path(place))
+    from ledger.segments.objects import open_object_store
+
     return open_object_store(place)
 
 

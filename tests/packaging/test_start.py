@@ -54,7 +54,7 @@ _UNUSED = (
     *("projections.usage.bulk", "projections.webhooks"),
     *("celery", "cryptography", "dask", "django", "duckdb", "httptools", "pandas"),
     *("psycopg", "pyarrow._compute", "pyarrow.compute", "pyarrow.csv"),
-    *("pyarrow.dataset", "pydantic", "rich"),
+    *("pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet", "pydantic", "rich"),
     *("sqlalchemy.dialects.postgresql", "starlette", "typer", "urllib3", "uvicorn"),
 )
 
