@@ -10,15 +10,17 @@ from urllib.parse import unquote_plus
 
 MASK = "***"
 # https://www.postgresql.org/docs/current/libpq-connect.html, and ours.
-_HARMLESS = re.compile(
-    r"(?:application_name|channel_binding|client_encoding|connect_timeout|dbname"
-    r"|fallback_application_name|gss[a-z]+|host|hostaddr|keepalives[a-z_]*|krbsrvname"
-    r"|load_balance_hosts|(?:ssl_)?(?:max|min)_protocol_version|options|passfile|port"
-    r"|replication|require_auth|requirepeer|schema|service|servicefile|sslcert"
-    r"|sslcertmode|sslcompression|sslcrl|sslcrldir|sslkey|sslmode|sslnegotiation"
-    r"|sslrootcert|sslsni|target_session_attrs|tcp_user_timeout|user"
-    r"|endpoint_override|region|retry_limit_seconds|scheme|tls_ca_file_path)"
+_HARMLESS_NAMES = (
+    "application_name channel_binding client_encoding connect_timeout dbname"
+    " fallback_application_name gssdelegation gssencmode gsslib host hostaddr keepalives"
+    " keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts"
+    " max_protocol_version min_protocol_version options passfile port replication"
+    " require_auth requirepeer schema service servicefile ssl_max_protocol_version"
+    " ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey"
+    " sslmode sslnegotiation sslrootcert sslsni target_session_attrs tcp_user_timeout user"
+    " endpoint_override region retry_limit_seconds scheme tls_ca_file_path"
 )
+_HARMLESS = frozenset(_HARMLESS_NAMES.split())
 # With fewer slashes it is one as well: paths lose some.
 _URL = re.compile(
     r"(?P<scheme>[a-z0-9+.:-]*:/+)(?P<rest>.*)", re.DOTALL | re.IGNORECASE
@@ -61,8 +63,7 @@ def shown_address(address: str) -> str:
 
 def is_harmless(option: str) -> bool:
     """Whether an option of a URL, with or without its value, may be shown."""
-    name = unquote_plus(option.partition("=")[0]).strip()
-    return _HARMLESS.fullmatch(name) is not None
+    return unquote_plus(option.partition("=")[0]).strip() in _HARMLESS
 
 
 def is_connection_string(address: str) -> bool:

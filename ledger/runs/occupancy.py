@@ -7,6 +7,8 @@ Singler, Cache-, Hash- and Space-Efficient Bloom Filters, 2007). Binary search a
 a hundred million hashes, would touch some twenty places, most of them far apart.
 """
 
+from functools import cache
+
 import numpy as np
 
 _HASHES_A_WORD = 4
@@ -14,6 +16,7 @@ _LAST_BITS = np.uint64((1 << 16) - 1)
 _FIRST_IS_NEW = np.ones(1, bool)
 
 
+@cache
 def _all_marks() -> np.ndarray:
     """Work out the mark of each possible ending of a hash."""
     endings = np.arange(int(_LAST_BITS) + 1, dtype=np.uint64)
@@ -25,12 +28,9 @@ def _all_marks() -> np.ndarray:
     return marks
 
 
-_MARKS = _all_marks()
-
-
 def marks_of(hashes: np.ndarray) -> np.ndarray:
     """Look up the bits (uint64) that each hash (uint64) sets in its word."""
-    marks: np.ndarray = _MARKS[(hashes & _LAST_BITS).view(np.int64)]
+    marks: np.ndarray = _all_marks()[(hashes & _LAST_BITS).view(np.int64)]
     return marks
 
 
