@@ -69,6 +69,15 @@ def body_of(resource: ResourceObject) -> Body:
     return body
 
 
+def part_of(resource: ResourceObject, name: str) -> Body:
+    """Return a field that Stripe's resource has only where it is asked for, by its name.
+
+    It is nothing where it is None.
+    """
+    value = getattr(resource, name)
+    return {} if value is None else {name: _plain(value)}
+
+
 def encoded(body: Body) -> bytes:
     """Return the JSON of a body."""
     return _ENCODER.encode(body)

@@ -17,7 +17,12 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from ledger.usage.quantities import FRACTION_DIGITS, fit_quantity, shortest
+from ledger.usage.quantities import (
+    FRACTION_DIGITS,
+    fit_quantity,
+    parse_number,
+    shortest,
+)
 from metering.arguments.refusals import empty, invalid, missing, unknown
 from metering.arguments.strings import is_storable
 from metering.arguments.times import ZONED_TIME
@@ -28,7 +33,6 @@ Given = dict[str, Any]
 
 _ZONED_TIME = re.compile(ZONED_TIME)
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
-_DECIMAL = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -151,8 +155,9 @@ class DecimalKind(msgspec.Struct, frozen=True, kw_only=True):
         match value:
             case "" if self.spelled:
                 raise empty(path)
-            case str() if _DECIMAL.fullmatch(value):
-                number = Decimal(value)
+            case str():
+                # With an exponent too: so Stripe's client writes what is small.
+                number = parse_number(value)
             case Decimal() if value.is_finite():
                 number = value
             case int() if not isinstance(value, bool):

@@ -33,6 +33,14 @@ COMMANDS = {
         "Show the usage of a customer on a meter",
     ),
     "usage": ("commands.reaggregate:usage", "Sum up what every customer used"),
+    "products": (
+        "commands.prices.products:group",
+        "List what is sold; create and change it",
+    ),
+    "prices": (
+        "commands.prices.prices:group",
+        "List what a quantity costs; create prices and try them",
+    ),
     "credits": (
         "commands.credits:group",
         "Grant credits, and show what is left of them",

@@ -4,7 +4,14 @@ from metering.server.api.routes import Route
 from metering.server.extensions import bulk, operations, reaggregation
 from metering.server.extensions import credits as extension_credits
 from metering.server.extensions import meter_events as extension_meter_events
-from metering.server.v1 import alerts, credit_grants, meter_events, meters, webhooks
+from metering.server.v1 import (
+    alerts,
+    credit_grants,
+    meter_events,
+    meters,
+    prices,
+    webhooks,
+)
 from metering.server.v2 import core_events, stream
 from metering.server.v2 import meter_events as v2_meter_events
 
@@ -15,6 +22,7 @@ ROUTES: tuple[Route, ...] = (
     *meters.ROUTES,
     *alerts.ROUTES,
     *credit_grants.ROUTES,
+    *prices.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,
     *bulk.ROUTES,

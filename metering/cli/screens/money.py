@@ -5,11 +5,17 @@ Inside, an amount is an integer of minor units: 1000 is 10.00 USD, 1,000 JPY, 1.
 """
 
 import re
+from decimal import Context, Decimal
 
 import metering
+from ledger.usage.quantities import FRACTION_DIGITS
 from metering.arguments.currencies import amount_step, minor_unit_digits
 from metering.arguments.kinds import IntegerKind, Kind
+from metering.arguments.schema import field_at
+from metering.prices.requests import PriceCreate
 
+_LONGEST = 60
+_EXACT = Context(prec=80)
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 
 
@@ -25,6 +31,33 @@ def amount_text(amount: int, currency: str) -> str:
 def money_text(amount: int, currency: str) -> str:
     """Write minor units and their currency."""
     return f"{amount_text(amount, currency)} {currency.upper()}"
+
+
+def unit_amount_text(amount: Decimal, currency: str) -> str:
+    """Write exact minor units as whole units, with at least the currency's digits."""
+    digits = minor_unit_digits(currency)
+    whole, _, fraction = f"{_EXACT.scaleb(amount, -digits):,f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(digits, "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def option_unit_amount(text: str, currency: str, option: str) -> Decimal:
+    """Read what a unit costs, given in whole units, exactly, in minor units.
+
+    Raises:
+        InvalidRequestError: it is no amount, or has too many digits; names the option.
+    """
+    if len(text) > _LONGEST or _AMOUNT.fullmatch(text) is None:
+        raise _invalid(option, f"{text[:60]!r} is not an amount such as 0.0003")
+    amount = _EXACT.scaleb(Decimal(text), minor_unit_digits(currency))
+    try:
+        found = field_at(PriceCreate, "unit_amount_decimal").kind.read(amount, option)
+    except metering.InvalidRequestError as refusal:
+        most = f"at most {FRACTION_DIGITS} digits behind those of {currency.upper()}"
+        reason = f"{text!r} is too large or too fine, and may have {most}"
+        raise _invalid(option, reason) from refusal
+    assert isinstance(found, Decimal), "it is read as one"
+    return found
 
 
 def option_amount(text: str, currency: str, option: str, within: Kind) -> int:

@@ -119,6 +119,8 @@ RULES: Mapping[type[MeteringError], Rule] = {
 """By class; a class that is not here is answered as the nearest one that it is of."""
 MISSING_IN_PATH = Rule(status=404)
 STORE_FAILED = Rule(status=500, type=API, should_retry=True)
+_IN_PATHS = {"id", "price"}
+"""How paths call ids; Stripe has a name of its own for that of a price."""
 _UNEXPECTED = Rule(status=500, type=API, should_retry=None)
 
 UNAVAILABLE = 503
@@ -227,7 +229,7 @@ def headers_of_replay(status: int) -> dict[str, str]:
 
 
 def _rule_of(error: Exception) -> Rule:
-    if isinstance(error, ResourceMissingError) and error.param == "id":
+    if isinstance(error, ResourceMissingError) and error.param in _IN_PATHS:
         return MISSING_IN_PATH
     if not isinstance(error, MeteringError):
         return _UNEXPECTED

@@ -1,8 +1,8 @@
-"""Expansion: resources in the place of their ids in an answer."""
+"""Expansion: resources in the place of their ids, and parts that are left out else."""
 
 from collections.abc import Mapping, Sequence
 
-from metering.bodies import Body, body_of
+from metering.bodies import Body, body_of, part_of
 from metering.connection import Metering
 from metering.errors import InvalidRequestError
 
@@ -11,6 +11,8 @@ _DEPTH_MAX = 4
 
 Expansions = Mapping[str, str]
 """Paths that can be expanded, each with the kind of resource there."""
+
+_PART_OF_A_PRICE = "part of a price"
 
 
 def check_paths(paths: Sequence[str], known: Expansions, *, is_list: bool) -> list[str]:
@@ -35,13 +37,17 @@ def check_paths(paths: Sequence[str], known: Expansions, *, is_list: bool) -> li
 
 
 def expand(m: Metering, body: Body, paths: Sequence[str], known: Expansions) -> None:
-    """Put resources in the place of their ids."""
+    """Put resources in the place of their ids, and parts where they belong."""
     for path in paths:
         *steps, last = path.split(".")
         node: object = body
         for step in steps:
             node = node.get(step) if isinstance(node, dict) else None
-        if isinstance(node, dict) and isinstance(node.get(last), str):
+        if not isinstance(node, dict):
+            continue
+        if known[path] == _PART_OF_A_PRICE:
+            node |= _part_of_price(m, node["id"], last)
+        elif isinstance(node.get(last), str):
             node[last] = _resource(m, known[path], node[last])
 
 
@@ -51,8 +57,17 @@ def _resource(m: Metering, kind: str, resource_id: str) -> Body:
             return body_of(m.meters.retrieve(resource_id))
         case "credit_grant":
             return body_of(m.credit_grants.retrieve(resource_id))
+        case "product":
+            return body_of(m.products.retrieve(resource_id))
+        case "price":
+            return body_of(m.prices.retrieve(resource_id))
         case _:
             raise AssertionError(f"no resource is a {kind}")
+
+
+def _part_of_price(m: Metering, price_id: str, name: str) -> Body:
+    """Return a part of a price that its body has only where it is asked for."""
+    return part_of(m.prices.retrieve(price_id), name)
 
 
 def _no_such(path: str) -> InvalidRequestError:

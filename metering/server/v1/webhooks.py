@@ -3,55 +3,24 @@
 Source: https://docs.stripe.com/api/events and https://docs.stripe.com/api/webhook_endpoints
 """
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
-from metering.arguments.pages import ListObject, PageRequest
+from metering.arguments.pages import PageRequest
 from metering.bodies import Body, body_of
-from metering.connection import Metering
 from metering.server.api.routes import Answer, Call, Route, ShownSecret
 from metering.server.grammar.dialects import V1
+from metering.server.v1.created import listing_by_creation
 from metering.server.v1.resources import ResourceRoutes
 from metering.webhooks.requests import (
     EventList,
     WebhookEndpointCreate,
     WebhookEndpointUpdate,
 )
-from metering.webhooks.resources import Event
 
 _EVENTS = ResourceRoutes(path="/v1/events", retrieve=lambda m: m.events.retrieve)
 _ENDPOINTS = ResourceRoutes(
     path="/v1/webhook_endpoints", retrieve=lambda m: m.webhook_endpoints.retrieve
 )
-
-
-def _list_events(m: Metering) -> Callable[..., ListObject[Event]]:
-    def list_events(**given: Any) -> ListObject[Event]:
-        if "created" in given:
-            given["created"] = _bounds(given["created"])
-        return m.events.list(**given)
-
-    return list_events
-
-
-def _bounds(created: int | dict[str, int]) -> dict[str, int]:
-    """Bound creation times by whole seconds, as they are shown: 1.7 counts as 1."""
-    if isinstance(created, int):
-        return {"gte": created, "lt": created + 1}
-    # From what is inclusive, and to what is not.
-    least = [created[name] + more for name, more in _FROM if name in created]
-    most = [created[name] + more for name, more in _TO if name in created]
-    bounds = {}
-    if least:
-        bounds["gte"] = max(least)
-    if most:
-        bounds["lt"] = min(most)
-    return bounds
-
-
-_FROM = (("gte", 0), ("gt", 1))
-_TO = (("lt", 0), ("lte", 1))
 
 
 def _delete_endpoint(call: Call) -> Answer:
@@ -73,7 +42,9 @@ def _find_secret(call: Call, endpoint_id: str, digest: bytes) -> str | None:
 
 ROUTES = (
     _EVENTS.retrieves("Retrieve an event."),
-    _EVENTS.lists("List events.", _list_events, EventList),
+    _EVENTS.lists(
+        "List events.", listing_by_creation(lambda m: m.events.list), EventList
+    ),
     _ENDPOINTS.creates(
         "Create an endpoint; only this response holds its secret.",
         lambda m: m.webhook_endpoints.create,

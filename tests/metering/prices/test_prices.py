@@ -183,7 +183,7 @@ def test_prices_are_listed_newest_first_by_what_they_are(
 
 
 @pytest.mark.parametrize(
-    "amount", [1.5, True, "1e3", Decimal("NaN"), "0.1234567890123"]
+    "amount", [1.5, True, "1,5", Decimal("NaN"), "0.1234567890123"]
 )
 def test_an_amount_is_exact(store: metering.Metering, amount: Any) -> None:
     with pytest.raises(metering.InvalidRequestError) as refusal:

@@ -76,6 +76,8 @@ def one(schema: Node, *, is_whole: bool) -> Any:
         return schema["enum"][0]
     if schema.get("format") == "date-time":
         return "2026-01-31T12:00:00Z"
+    if schema.get("pattern", "").startswith("^[0-9]"):
+        return "1"  # a decimal
     match schema["type"]:
         case "integer":
             return schema.get("maximum" if is_whole else "minimum", 0)
