@@ -17,6 +17,7 @@ NO_PRICE = -1
 EVERY_PRICE = -1
 PAIRS_AT_MOST = 1 << 20
 _ROUNDS_AT_MOST = 64
+_KEYS_MARKED_AT_MOST = 1 << 20
 _SUM_LIMIT = 2.0**63
 
 _Part = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -195,8 +196,17 @@ def _eligibility(
     if len(grants.scope_prices):
         # Wide enough that pairs of a scope and a price have different keys.
         width = int(max(grants.scope_prices[:, 1].max(), price.max())) + 2
-        keys = np.sort(grants.scope_prices @ np.array([width, 1]) + 1)
-        is_listed |= _are_in(keys, scope * width + price + 1) & (price != NO_PRICE)
+        keys = grants.scope_prices @ np.array([width, 1]) + 1
+        wanted = scope * width + price + 1
+        size = int(max(keys.max(), wanted.max())) + 1
+        if size <= _KEYS_MARKED_AT_MOST:
+            # The key of no scope may be negative, and then means nothing.
+            marked = np.zeros(size, bool)
+            marked[keys] = True
+            is_among = marked[np.maximum(wanted, 0)]
+        else:
+            is_among = _are_in(np.sort(keys), wanted)
+        is_listed |= is_among & (price != NO_PRICE)
     eligible: np.ndarray = is_effective & is_listed
     return eligible
 
@@ -212,20 +222,29 @@ def _settle(blocks: _Blocks, chosen: np.ndarray, left: np.ndarray) -> _Part:
     credit = blocks.credit[pair[is_eligible]]
     of_line = np.repeat(np.arange(len(chosen)), line_counts)
     of_credit = np.repeat(np.arange(len(chosen)), pair_counts)[is_eligible]
+    credit_counts = np.bincount(of_credit, minlength=len(chosen))
 
-    due, due_total = _cumulated(blocks.amount[line], of_line, len(chosen))
-    held, held_total = _cumulated(left[credit], of_credit, len(chosen))
+    due, due_total = _cumulated(blocks.amount[line], line_counts)
+    held, held_total = _cumulated(left[credit], credit_counts)
     # The blocks lie on one axis, each as long as what it draws.
     drawn = np.minimum(due_total, held_total)
     origin = np.cumsum(drawn) - drawn
     line_ends = origin[of_line] + np.minimum(due, drawn[of_line])
     credit_ends = origin[of_credit] + np.minimum(held, drawn[of_credit])
-    ends = np.unique(np.concatenate([line_ends, credit_ends]))
-    ends = ends[ends > 0]
-    starts = np.append(0, ends[:-1])[: len(ends)]
-    at_line = line[np.searchsorted(line_ends, starts, side="right")]
-    at_credit = credit[np.searchsorted(credit_ends, starts, side="right")]
-    amount = ends - starts
+    both = np.concatenate([line_ends, credit_ends])
+    # Each is in order, so that a stable sort only merges them.
+    order = np.argsort(both, kind="stable")
+    ends = both[order]
+    is_last = np.append(ends[1:] != ends[:-1], True)[: len(ends)]  # an element, no flag
+    ends = ends[is_last]
+    lines_ended = np.cumsum(order < len(line_ends))[is_last]
+    credits_ended = np.flatnonzero(is_last) + 1 - lines_ended
+    starts, *ended = (
+        np.append(0, each)[:-1] for each in (ends, lines_ended, credits_ended)
+    )
+    is_draw = ends > 0
+    at_line, at_credit = line[ended[0][is_draw]], credit[ended[1][is_draw]]
+    amount = (ends - starts)[is_draw]
     np.subtract.at(left, at_credit, amount)
     return at_line, at_credit, amount
 
@@ -265,17 +284,20 @@ def _are_in(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _cumulated(
-    amounts: np.ndarray, group: np.ndarray, count: int
+    amounts: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add up amounts within their groups, which ascend.
+    """Add up amounts within their groups.
+
+    Args:
+        amounts: by group.
+        counts: how many are of each group.
 
     Returns:
         The sum up to each amount, inclusive, and the sum of each group.
     """
     sums = np.append(0, np.cumsum(amounts))
-    edges = np.searchsorted(group, np.arange(count + 1))
-    at_edges = sums[edges]
-    return sums[1:] - at_edges[group], np.diff(at_edges)
+    at_edges = sums[np.append(0, np.cumsum(counts))]
+    return sums[1:] - np.repeat(at_edges[:-1], counts), np.diff(at_edges)
 
 
 def _ranges(firsts: np.ndarray, counts: np.ndarray) -> np.ndarray:
