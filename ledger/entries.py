@@ -20,7 +20,7 @@ import pyarrow as pa
 from ledger.facts.alerts import WatchingFact
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import MeterFact
-from ledger.facts.union import Fact
+from ledger.facts.union import FACTS, Fact, Facts
 from ledger.usage.columns import (
     UsageRow,
     concatenate,
@@ -42,7 +42,6 @@ _COMMITS_AT_LEAST = 16
 # They say what the events after them mean, or when those before them were recorded, so
 # they are part of no passage.
 _APART = (*MeterFact.__args__, *WatchingFact.__args__, LogTimeCorrected)
-
 
 HeadT = TypeVar("HeadT", bound="Head | None")
 
@@ -95,7 +94,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     first_position: int
     recorded_at: int
-    content: UsageEvents | tuple[Fact, ...]
+    content: UsageEvents | Facts
     content_digest: bytes
     digest: bytes
 
@@ -113,7 +112,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def content_bytes(self) -> int:
         """About how much memory its events take as columns."""
         content = self.content
-        return 0 if isinstance(content, tuple) else content_bytes(content)
+        return 0 if isinstance(content, FACTS) else content_bytes(content)
+
+    @property
+    def single_facts(self) -> tuple[Fact, ...]:
+        """Its facts, but of those by columns none: each says that an invoice was settled."""
+        return self.content if isinstance(self.content, tuple) else ()
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -241,7 +245,7 @@ def recording_instant(known: Head, now: int) -> int:
 
 def next_commit(
     known: Head,
-    content: UsageEvents | tuple[Fact, ...],
+    content: UsageEvents | Facts,
     kind: CommitKind,
     content_digest: bytes,
     now: int,

@@ -6,7 +6,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from ledger.entries import Commit, Passage
-from ledger.facts.union import Fact
+from ledger.facts.union import RecordedFacts
 from ledger.segments.sealed import Sealed
 
 
@@ -19,7 +19,7 @@ class FactFold(Protocol):
     def rebuild(
         self,
         connection: Connection,
-        facts: Iterator[tuple[int, int, Fact]],
+        facts: Iterator[RecordedFacts],
         *,
         is_repair: bool,
     ) -> None:

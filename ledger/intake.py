@@ -23,6 +23,7 @@ from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.instants import LogTime
 from ledger.facts.meters import MeterFact
+from ledger.facts.union import FACTS
 from ledger.folds import UsageFold
 from ledger.reading import corrections_of
 from ledger.runs.identifiers import SealedIdentifiers
@@ -225,13 +226,13 @@ class Intake:
             if self._is_torn or commit.first_position != self._head.position + 1:
                 return
             self._is_torn = True
-            if not isinstance(commit.content, tuple):
+            if not isinstance(commit.content, FACTS):
                 if hashes is None:
                     hashes = identifier_hashes(commit.content)
                 self._identifiers.add(hashes, commit.first_position)
                 self._tail_events += commit.entry_count
                 self._tail_bytes += content_bytes(commit.content)
-            elif any(isinstance(fact, MeterFact) for fact in commit.content):
+            elif any(isinstance(fact, MeterFact) for fact in commit.single_facts):
                 self._meters_position = commit.last_position
             for correction in corrections_of(commit):
                 self._time = self._time.corrected(correction)

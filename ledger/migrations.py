@@ -225,6 +225,11 @@ def _hashed(found: re.Match[bytes]) -> bytes:
     return found["name"] + f"sha256:{digest}".encode()
 
 
+def _keep_facts_by_columns(connection: Connection) -> None:
+    """Format 11 knew no facts by columns; a release of it cannot read a billing run."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -236,6 +241,7 @@ STEPS: tuple[Migration, ...] = (
     _know_corrections,
     _hide_secrets_in_answers,
     _know_prices,
+    _keep_facts_by_columns,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

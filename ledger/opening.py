@@ -6,7 +6,7 @@ from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Head, genesis_head
 from ledger.folds import FactFold
-from ledger.reading import find_corrections, read_facts
+from ledger.reading import find_corrections, read_recorded
 from ledger.schema import FORMAT_VERSION, format_version
 from ledger.segments.catalog import read_segments
 from ledger.segments.checks import check_segments
@@ -43,7 +43,7 @@ def rebuild_tables(connection: Connection, fold: FactFold, *, is_repair: bool) -
     """Make the tables of facts anew, under the write lock; see `FactFold.rebuild`."""
     end = read_head(connection).position
     find_corrections(connection)
-    fold.rebuild(connection, read_facts(connection, 0, end), is_repair=is_repair)
+    fold.rebuild(connection, read_recorded(connection, 0, end), is_repair=is_repair)
 
 
 def _checked_epoch(database: Database, segments: SegmentStore) -> str:

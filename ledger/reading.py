@@ -28,7 +28,8 @@ from ledger.entries import Commit, CommitKind, Head, chain_digest
 from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.facts.instants import Correction, LogTime
 from ledger.facts.log_time import LogTimeCorrected
-from ledger.facts.union import Fact, decode_facts
+from ledger.facts.settlements import SettledInvoices
+from ledger.facts.union import FACTS, Fact, Facts, RecordedFacts, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader
 from ledger.usage.digest import facts_digest
@@ -102,9 +103,27 @@ def read_facts(
         yield from facts_of(decode_commit(row), time)
 
 
+def read_recorded(
+    connection: Connection, after: int, up_to: int
+) -> Iterator[RecordedFacts]:
+    """Read facts as `read_facts` does, but leave those together that are columns."""
+    time = log_time(connection)
+    for row in fact_commits_between(connection, after, up_to):
+        yield from recorded_of(decode_commit(row), time)
+
+
+def recorded_of(commit: Commit, time: LogTime) -> Iterator[RecordedFacts]:
+    """Return the facts of a commit as `read_recorded` does; none of a commit of usage."""
+    if isinstance(commit.content, SettledInvoices):
+        recorded_at = time.of(commit.first_position, commit.recorded_at)
+        yield commit.first_position, recorded_at, commit.content
+    else:
+        yield from facts_of(commit, time)
+
+
 def facts_of(commit: Commit, time: LogTime) -> Iterator[tuple[int, int, Fact]]:
     """Return the facts of a commit as `read_facts` does; none of a commit of usage."""
-    if isinstance(commit.content, tuple):
+    if isinstance(commit.content, FACTS):
         yield from time.of_facts(
             commit.first_position, commit.recorded_at, commit.content
         )
@@ -126,11 +145,9 @@ def find_corrections(connection: Connection) -> None:
 
 def corrections_of(commit: Commit) -> list[Correction]:
     """Return how a commit corrects the log's time."""
-    if not isinstance(commit.content, tuple):
-        return []
     return [
         Correction.of(fact, position)
-        for position, fact in enumerate(commit.content, commit.first_position)
+        for position, fact in enumerate(commit.single_facts, commit.first_position)
         if isinstance(fact, LogTimeCorrected)
     ]
 
@@ -179,7 +196,7 @@ def sealed_commit(first_position: int, recorded_at: int, events: UsageEvents) ->
 
 def _chained(head: Head, commit: Commit, *, is_row: bool) -> tuple[Commit, Head]:
     """Find a commit's place in the chain."""
-    is_facts = isinstance(commit.content, tuple)
+    is_facts = isinstance(commit.content, FACTS)
     count = len(commit.content)
     digest = chain_digest(
         head.digest,
@@ -251,9 +268,7 @@ def decode_commit(row: CommitRow) -> Commit:
     )
 
 
-def _decode_body(
-    kind: CommitKind, body: bytes
-) -> tuple[UsageEvents | tuple[Fact, ...], bytes]:
+def _decode_body(kind: CommitKind, body: bytes) -> tuple[UsageEvents | Facts, bytes]:
     if kind is CommitKind.FACTS:
         return decode_facts(body), facts_digest(body)
     events = decode_events(body)

@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 """The format that this release writes."""
 
 metadata = MetaData()

@@ -22,6 +22,7 @@ from ledger.commits import read_head
 from ledger.database.store import Database
 from ledger.entries import Commit, Head, genesis_head
 from ledger.errors import SegmentDamagedError, SegmentMissingError, StoreError
+from ledger.facts.union import FACTS
 from ledger.folds import FactFold
 from ledger.reading import read_commits
 from ledger.segments.catalog import (
@@ -164,7 +165,7 @@ class Sealing:
         commits: list[Commit] = []
         reached, rows, size = after, 0, 0
         for commit, head in self._tail(connection, after, end):
-            if isinstance(commit.content, tuple):
+            if isinstance(commit.content, FACTS):
                 continue
             rows += commit.entry_count
             size += content_bytes(commit.content)

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from ledger.entries import Commit
 from ledger.errors import LogDamagedError
+from ledger.facts.union import FACTS
 from ledger.segments.entry import Segment, segment_holding
 from ledger.segments.sealed import Sealed
 from ledger.usage.columns import USAGE, concatenate, empty_batch, take_rows
@@ -245,7 +246,7 @@ class StoredEvents:
             commit: any commit; one of facts is not kept.
             known: its fingerprints (uint64), if they were made.
         """
-        if isinstance(commit.content, tuple):
+        if isinstance(commit.content, FACTS):
             return
         self._commits.keep(commit, _bytes_of(commit))
         if known is not None:
@@ -270,7 +271,7 @@ def usage_of(commit: Commit) -> pa.RecordBatch:
     Raises:
         LogDamagedError: it holds facts.
     """
-    if isinstance(commit.content, tuple):
+    if isinstance(commit.content, FACTS):
         reason = f"a meter event with the columns {USAGE.names} was expected"
         raise LogDamagedError(commit.first_position, reason)
     return batch_of(commit.content)
@@ -281,5 +282,5 @@ def _bytes_of(commit: Commit) -> int:
     if isinstance(content, pa.RecordBatch):
         # A slice keeps all that it was cut from.
         return _BYTES_OF_A_COMMIT + int(content.get_total_buffer_size())
-    assert not isinstance(content, tuple), "facts are not kept"
+    assert not isinstance(content, FACTS), "facts are not kept"
     return _BYTES_OF_A_COMMIT + content_bytes(content)

@@ -5,7 +5,6 @@ log adds up to. A resource is loaded where the first fact about it is folded.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, repeat
 from typing import get_args
 
 from sqlalchemy import Connection, Table
@@ -32,7 +31,8 @@ from ledger.facts.prices import (
     ProductCreated,
     ProductUpdated,
 )
-from ledger.facts.union import Fact
+from ledger.facts.settlements import SettledInvoices
+from ledger.facts.union import FACTS, RecordedFacts
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
     WebhookEndpointDeleted,
@@ -101,7 +101,7 @@ _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
         name="credit",
-        version=5,
+        version=6,
         kinds=(
             CreditGrantCreated,
             *get_args(GrantFact),
@@ -170,7 +170,7 @@ class FactTables:
     def rebuild(
         self,
         connection: Connection,
-        facts: Iterator[tuple[int, int, Fact]],
+        facts: Iterator[RecordedFacts],
         *,
         is_repair: bool,
     ) -> None:
@@ -182,22 +182,41 @@ class FactTables:
             # The first alerts set them again, and evaluation begins there. It leaves out
             # what is recorded, so nothing triggers twice.
             clear_tables(connection, CHECKPOINTS)
-        while portion := list(islice(facts, _FACTS_AT_A_TIME)):
+        for portion in _portions(facts):
             self.fold_facts(connection, portion)
 
     def fold(self, connection: Connection, commit: Commit) -> None:
         """Fold a commit of facts."""
-        assert isinstance(commit.content, tuple), "usage folds into no table"
-        facts = zip(
-            range(commit.first_position, commit.last_position + 1),
-            repeat(commit.recorded_at, commit.entry_count),
-            commit.content,
-            strict=True,
+        content, first = commit.content, commit.first_position
+        assert isinstance(content, FACTS), "usage folds into no table"
+        recorded: list[RecordedFacts] = (
+            [(first, commit.recorded_at, content)]
+            if isinstance(content, SettledInvoices)
+            else [
+                (at, commit.recorded_at, fact) for at, fact in enumerate(content, first)
+            ]
         )
-        self.fold_facts(connection, list(facts))
+        self.fold_facts(connection, recorded)
 
-    def fold_facts(self, connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    def fold_facts(
+        self, connection: Connection, facts: Sequence[RecordedFacts]
+    ) -> None:
         """Fold the next facts, of one commit or of several."""
+        single: list[RecordedFact] = []
+        for position, recorded_at, fact in facts:
+            if isinstance(fact, SettledInvoices):
+                from projections.credits.settled import fold_settled
+
+                self._fold_single(connection, single)
+                single = []
+                fold_settled(connection, position, recorded_at, fact)
+            else:
+                single.append((position, recorded_at, fact))
+        self._fold_single(connection, single)
+
+    def _fold_single(
+        self, connection: Connection, facts: Sequence[RecordedFact]
+    ) -> None:
         kinds = {type(fact) for _, _, fact in facts}
         for each in _RESOURCES:
             about = kinds.intersection(each.kinds)
@@ -217,3 +236,18 @@ class FactTables:
         from projections.alerts.queries import AlertQueries
 
         return AlertQueries(connection).checkpoint()
+
+
+def _portions(facts: Iterator[RecordedFacts]) -> Iterator[list[RecordedFacts]]:
+    """Put facts together to be folded, as many as are worth a statement."""
+    portion: list[RecordedFacts] = []
+    size = 0
+    for recorded in facts:
+        portion.append(recorded)
+        fact = recorded[2]
+        size += len(fact) if isinstance(fact, SettledInvoices) else 1
+        if size >= _FACTS_AT_A_TIME:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion

@@ -26,12 +26,13 @@ from sqlalchemy.types import NullType
 from ledger.database.bulk import insert_rows
 from ledger.database.scratch import scratch_tables
 from ledger.database.stored_values import missing_parts, stored_rows
+from ledger.facts.union import RecordedFacts
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import CHECKPOINTS
 from projections.folds import FactTables, folded_tables
 from projections.kernels.meters import MeterDefinition
 from projections.meters.tables import read_definitions
-from projections.schema import RecordedFact, projection
+from projections.schema import projection
 
 _ROWS_AT_A_TIME = 1_000
 
@@ -105,7 +106,7 @@ class Refolding:
             if not any(part.startswith(("table", "column")) for part in missing)
         }
 
-    def take_in(self, facts: Sequence[RecordedFact]) -> None:
+    def take_in(self, facts: Sequence[RecordedFacts]) -> None:
         """Fold the next facts, in the order of the log."""
         self._folds.fold_facts(self._scratch, facts)
 

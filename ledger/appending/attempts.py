@@ -26,6 +26,7 @@ from ledger.database.connections import DriverStatement
 from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import CommitOutcomeUnknownError, StoreError, StoreFullError
+from ledger.facts.union import FACTS
 from ledger.schema import log_commit, log_head
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import segment_holding
@@ -203,12 +204,12 @@ def _is_recorded(database: Database, commit: Commit | None, error: StoreError) -
 def _unknown(
     database: Database, commit: Commit, error: StoreError
 ) -> CommitOutcomeUnknownError:
-    is_usage = not isinstance(commit.content, tuple)
+    is_usage = not isinstance(commit.content, FACTS)
     return CommitOutcomeUnknownError(database.address, error.message, is_usage=is_usage)
 
 
 def _values(known: Head, new: Head, commit: Commit, body: bytes) -> dict[str, Any]:
-    is_facts = isinstance(commit.content, tuple)
+    is_facts = isinstance(commit.content, FACTS)
     return {
         "known_position": known.position,
         "known_digest": known.digest,

@@ -14,6 +14,7 @@ from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
+from ledger.facts.settlements import SettledInvoices
 from ledger.facts.union import Fact, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
@@ -62,7 +63,7 @@ class Writing:
             raise self._moment.fault
         return self._moment.instant
 
-    def record(self, facts: Sequence[Fact]) -> None:
+    def record(self, facts: Sequence[Fact] | SettledInvoices) -> None:
         """Record facts, once in this transaction; none is nothing to record.
 
         Args:
@@ -76,13 +77,14 @@ class Writing:
         assert self.commit is None, "a database transaction makes one commit"
         if not facts:
             return
+        content = facts if isinstance(facts, SettledInvoices) else tuple(facts)
         if request := self._request:
-            made = _made_by(facts[-1])
+            made = _made_by(content[-1]) if isinstance(content, tuple) else None
             if not Requests(self.connection).claim([request], self.real_now, made=made):
                 raise RequestRepeatedError(request.idempotency_key)
         body, known = encode_facts(facts), self.head
         self.commit, self.head = next_commit(
-            known, tuple(facts), CommitKind.FACTS, facts_digest(body), self.now
+            known, content, CommitKind.FACTS, facts_digest(body), self.now
         )
         # The server's clock was read with the head, so it is not compared again.
         is_appended = self._attempt.append(

@@ -121,6 +121,8 @@ class RowFormat(Generic[ValueT]):
         table: has a column for each attribute, and may have more.
         kind: a dataclass or struct that takes its attributes as keyword arguments.
         codecs: of columns, by name.
+        joined: columns of other tables that follow those of the table where rows are
+            read.
     """
 
     def __init__(
@@ -128,15 +130,17 @@ class RowFormat(Generic[ValueT]):
         table: Table,
         kind: Callable[..., ValueT],
         codecs: Mapping[str, Codec] = MappingProxyType({}),
+        joined: Sequence[Column[Any]] = (),
     ) -> None:
         self._kind = kind
-        self._columns = list(table.columns.keys())
+        self._all = {each.name: each for each in (*table.columns, *joined)}
+        self._columns = list(self._all)
         self._names = [name for name in self._columns if name in kind.__annotations__]
         self._others = [name for name in self._columns if name not in self._names]
         self._of_value = attrgetter(*self._names)
         self._of_row = itemgetter(*map(self._columns.index, self._names))
         self._in_order = itemgetter(
-            *map([*self._names, *self._others].index, self._columns)
+            *map([*self._names, *self._others].index, table.columns.keys())
         )
         self._codecs = [
             (at, codecs[name]) for at, name in enumerate(self._names) if name in codecs
@@ -169,7 +173,7 @@ class RowFormat(Generic[ValueT]):
     def _damaged(self, row: Row[Any], name: str, reason: str) -> StoreDamagedError:
         primary = self.table.primary_key
         key = {each.name: row[self._columns.index(each.name)] for each in primary}
-        return damaged_value(self.table.c[name], reason, key)
+        return damaged_value(self._all[name], reason, key)
 
     def row(self, value: ValueT, **others: Any) -> tuple[Any, ...]:
         """Return a row with every column in the table's order.
@@ -188,7 +192,7 @@ class RowFormat(Generic[ValueT]):
 
     def named(self, value: ValueT) -> dict[str, Any]:
         """Return the columns of a row by name; see `row`."""
-        return dict(zip(self._columns, self.row(value), strict=True))
+        return dict(zip(self.table.columns.keys(), self.row(value), strict=True))
 
 
 def newest_first(

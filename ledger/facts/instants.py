@@ -5,7 +5,7 @@ follows it, it counts as recorded at the correction's instant at the latest. So 
 ascend with positions again, which all that looks for a time relies on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -70,7 +70,7 @@ class LogTime(msgspec.Struct, frozen=True):
         return recorded_at
 
     def of_facts(
-        self, first_position: int, recorded_at: int, facts: Sequence[Fact]
+        self, first_position: int, recorded_at: int, facts: Iterable[Fact]
     ) -> Iterator[tuple[int, int, Fact]]:
         """Return the facts of a commit as they count, with position and instant."""
         counted = self.of(first_position, recorded_at)

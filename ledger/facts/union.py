@@ -1,4 +1,8 @@
-"""The closed union of facts, and its one encoding: a JSON array of tagged objects."""
+"""The closed union of facts, and their encoding: a JSON array of tagged objects.
+
+What a portion of a billing run records is encoded by columns; see
+`ledger.facts.settlements`. The first byte says which it is.
+"""
 
 from collections.abc import Sequence
 
@@ -35,6 +39,12 @@ from ledger.facts.prices import (
     PriceUpdated,
     ProductCreated,
     ProductUpdated,
+)
+from ledger.facts.settlements import (
+    BODY_BY_COLUMNS,
+    SettledInvoices,
+    decode_settled,
+    encode_settled,
 )
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -74,19 +84,35 @@ Fact = (
     | PriceUpdated
 )
 
+Facts = tuple[Fact, ...] | SettledInvoices
+"""The facts of a commit."""
+FACTS = (tuple, SettledInvoices)
+"""The classes of the facts of a commit."""
+
+RecordedFacts = tuple[int, int, Fact | SettledInvoices]
+"""A position, when it was recorded (microseconds since 1970 UTC), and the fact there.
+
+Facts that are columns stay together, at the position of the first."""
+
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 _DECODER = msgspec.json.Decoder(tuple[Fact, ...])
 
 
-def encode_facts(facts: Sequence[Fact]) -> bytes:
+def encode_facts(facts: Sequence[Fact] | SettledInvoices) -> bytes:
     """Encode facts in their order; equal facts give equal bytes."""
+    if isinstance(facts, SettledInvoices):
+        return encode_settled(facts)
     return _ENCODER.encode(list(facts))
 
 
-def decode_facts(body: bytes) -> tuple[Fact, ...]:
+def decode_facts(body: bytes) -> Facts:
     """Decode what `encode_facts` wrote.
 
     Raises:
         msgspec.DecodeError: the bytes are not a list of known facts.
+        ValueError, OSError, struct.error: they are no columns of such; see
+            `decode_settled`.
     """
+    if body.startswith(BODY_BY_COLUMNS):
+        return decode_settled(body)
     return _DECODER.decode(body)

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ledger.entries import Commit
 from ledger.errors import SegmentDamagedError
+from ledger.facts.union import FACTS
 from ledger.usage.arrow import parquet as pq
 from ledger.usage.columns import (
     TIMESTAMP,
@@ -287,7 +288,7 @@ def _stretches(counts: Sequence[int]) -> Iterator[tuple[list[int], bool]]:
 
 
 def _usage(commit: Commit) -> UsageEvents:
-    assert not isinstance(commit.content, tuple), "segments hold usage"
+    assert not isinstance(commit.content, FACTS), "segments hold usage"
     return commit.content
 
 

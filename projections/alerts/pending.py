@@ -19,7 +19,7 @@ from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.alerts import AlertActivated, CreditAlertCreated, UsageAlertCreated
 from ledger.facts.meters import MeterCreated
-from ledger.facts.union import Fact
+from ledger.facts.union import FACTS, Fact
 from ledger.segments.sealed import Sealed
 from ledger.usage.rows import FewEvents, UsageEvents
 from projections.meters.tables import meter, read_definitions
@@ -142,8 +142,9 @@ class PendingUsage:
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
         with self._lock:
-            if isinstance(commit.content, tuple):
-                for position, fact in enumerate(commit.content, commit.first_position):
+            if isinstance(commit.content, FACTS):
+                facts = enumerate(commit.single_facts, commit.first_position)
+                for position, fact in facts:
                     self._hold_fact(position, fact)
             elif self._before:
                 self._hold(commit.first_position, commit.content)

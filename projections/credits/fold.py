@@ -2,7 +2,8 @@
 
 Facts about grants and facts about invoices change different columns, and invoices only
 add to what is applied. So each kind is folded at once; facts about an invoice that is
-settled anew are folded in rounds.
+settled anew are folded in rounds. What a billing run records by columns is folded in
+`projections.credits.settled`.
 """
 
 from collections import Counter
@@ -11,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, tuple_, update
+from sqlalchemy import Connection, update
 
-from ledger.database.bulk import add_at_positions, insert_rows, is_among
-from ledger.database.rows import decoded
+from ledger.database.bulk import add_at_positions, insert_rows
 from ledger.facts.credits import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -25,65 +25,35 @@ from ledger.facts.credits import (
     Draw,
     GrantFact,
 )
+from projections.credits.reinstating import reinstate
 from projections.credits.tables import (
-    DRAWS,
     GRANTS,
-    IS_HELD,
-    IS_REINSTATED,
     METADATA,
     application_row,
     credit_application,
+    credit_customer_application,
     credit_grant,
+    credit_grant_use,
+    credit_invoice_block,
     credit_movement,
 )
 from projections.kernels.credits.grants import changes, drawn, granted
 from projections.schema import RecordedFact, TableFold
 
-_REINSTATE = (
-    update(credit_application)
-    .where(credit_application.c.invoice == bindparam("of_invoice"), IS_HELD)
-    .values(
-        reinstated_at=bindparam("instant"), reinstated_position=bindparam("at_position")
-    )
-)
-_DRAWN = select(
-    credit_application.c.position,
-    credit_application.c.draws,
-    credit_application.c.reinstated_at,
-    credit_application.c.reinstated_position,
-)
-_END = case(
-    (credit_grant.c.voided_at.is_not(None), credit_grant.c.voided_at),
-    else_=credit_grant.c.expires_at,
-)
-_ENDED_AT = case(
-    (credit_grant.c.voided_at.is_not(None), credit_grant.c.voided_position),
-    else_=func.coalesce(credit_grant.c.expired_position, 0),
-)
-_REINSTATE_LATE = (
-    update(credit_grant)
-    .where(
-        credit_grant.c.position == bindparam("of_grant"),
-        tuple_(_END, _ENDED_AT)
-        < tuple_(bindparam("instant"), bindparam("at_position")),
-    )
-    .values(reinstated_late=credit_grant.c.reinstated_late + bindparam("of_amount"))
-)
-
 
 def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about credits."""
     grants: list[tuple[Any, ...]] = []
+    unused: list[tuple[int, int, int, int]] = []
     changed: list[tuple[int, int, GrantFact]] = []
     rounds = _Rounds()
     for position, recorded_at, fact in facts:
         match fact:
             case CreditsApplied():
-                at = rounds.of(fact.invoice)
-                at.rows.append(application_row(fact, position, recorded_at))
-                at.draws.append((recorded_at, position, fact.draws))
+                rounds.of(fact.invoice).add(fact, position, recorded_at)
             case CreditGrantCreated():
                 grants.append(GRANTS.row(granted(fact, position, recorded_at)))
+                unused.append((position, fact.amount, 0, 0))
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
                 changed.append((position, recorded_at, fact))
             case CreditsReinstated():
@@ -92,17 +62,25 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
             case _:
                 pass
     insert_rows(connection, credit_grant, grants)
+    insert_rows(connection, credit_grant_use, unused)
     for each in changed:
         _change_grant(connection, *each)
     amounts: Counter[int] = Counter()
     for settled in rounds:
         amounts.update(_settle(connection, settled))
-        amounts.subtract(_reinstate(connection, settled.undone))
-    add_at_positions(connection, credit_grant.c.applied, amounts)
+        amounts.subtract(reinstate(connection, settled.undone))
+    add_at_positions(connection, credit_grant_use.c.applied, amounts)
 
 
 CREDITS = TableFold(
-    tables=(credit_grant, credit_application, credit_movement),
+    tables=(
+        credit_grant,
+        credit_grant_use,
+        credit_application,
+        credit_customer_application,
+        credit_invoice_block,
+        credit_movement,
+    ),
     fold=fold_credits,
 )
 
@@ -113,13 +91,22 @@ class _Round:
 
     Attributes:
         rows: of the applications.
+        places: of those that drew, by customer.
         draws: when and at which position each drew, and what.
         undone: by invoice, at which position and when it gave back.
     """
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
+    places: list[tuple[str, int, int]] = field(default_factory=list)
     draws: list[tuple[int, int, tuple[Draw, ...]]] = field(default_factory=list)
     undone: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, fact: CreditsApplied, position: int, recorded_at: int) -> None:
+        """Add an invoice that is settled."""
+        self.rows.append(application_row(fact, position, recorded_at))
+        self.draws.append((recorded_at, position, fact.draws))
+        if fact.draws:
+            self.places.append((fact.customer, recorded_at, position))
 
 
 class _Rounds:
@@ -147,9 +134,10 @@ class _Rounds:
 def _settle(connection: Connection, settled: _Round) -> dict[int, int]:
     """Insert applications; return what they draw of each grant."""
     insert_rows(connection, credit_application, settled.rows)
+    insert_rows(connection, credit_customer_application, sorted(settled.places))
     # In the order of the key, so that those of one page are added together.
     moved = {
-        (draw.grant_position, recorded_at, position, position)
+        (draw.grant_position, recorded_at, position, None)
         for recorded_at, position, drew in settled.draws
         for draw in drew
     }
@@ -168,44 +156,3 @@ def _change_grant(
         .where(credit_grant.c.grant_id == fact.grant_id)
         .values(changed)
     )
-
-
-def _reinstate(
-    connection: Connection, undone: dict[str, tuple[int, int]]
-) -> dict[int, int]:
-    """Mark applications as reinstated; return what they had drawn of each grant."""
-    if not undone:
-        return {}
-    connection.execute(
-        _REINSTATE,
-        [
-            {"of_invoice": invoice, "instant": instant, "at_position": position}
-            for invoice, (position, instant) in undone.items()
-        ],
-    )
-    positions = [position for position, _ in undone.values()]
-    column = credit_application.c.reinstated_position
-    is_undone = is_among(connection, column, positions)
-    rows = connection.execute(_DRAWN.where(IS_REINSTATED, is_undone)).all()
-    moved: list[tuple[int, int, int, int]] = []
-    late: list[dict[str, int]] = []
-    amounts: Counter[int] = Counter()
-    for row in rows:
-        place = row.reinstated_at, row.reinstated_position
-        for grant, amount in drawn(
-            decoded(credit_application.c.draws, DRAWS, row.draws)
-        ).items():
-            moved.append((grant, *place, row.position))
-            amounts[grant] += amount
-            late.append(
-                {
-                    "of_grant": grant,
-                    "of_amount": amount,
-                    "instant": place[0],
-                    "at_position": place[1],
-                }
-            )
-    insert_rows(connection, credit_movement, moved)
-    if late:
-        connection.execute(_REINSTATE_LATE, late)
-    return dict(amounts)

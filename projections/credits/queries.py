@@ -10,23 +10,26 @@ from ledger.database.bulk import is_among
 from ledger.database.rows import RowsByKey, decoded
 from ledger.entries import recording_instant
 from ledger.facts.instants import LogTime
+from projections.credits.applications import read_applications
 from projections.credits.tables import (
-    APPLICATIONS,
     GRANTS,
+    GRANTS_AND_USE,
     HAS_CREDIT,
-    HAS_DRAWN,
     IS_HELD,
     IS_LIVE,
     IS_REINSTATED,
     PRICES,
+    SELECT_GRANTS,
     credit_application,
+    credit_customer_application,
     credit_grant,
+    credit_grant_use,
 )
 from projections.kernels.credits.balances import Balance
 from projections.kernels.credits.grants import Application, Grant
 from projections.rows import Page
 
-_GRANTS = select(credit_grant)
+_GRANTS = SELECT_GRANTS
 _GRANT = _GRANTS.where(credit_grant.c.grant_id == bindparam("grant_id"))
 _GRANT_AT = _GRANTS.where(credit_grant.c.position == bindparam("position"))
 _GRANTS_AT = _GRANTS.where(
@@ -36,15 +39,19 @@ _GRANTS_OF = _GRANTS.where(credit_grant.c.customer == bindparam("customer")).ord
     credit_grant.c.position
 )
 _SPENDABLE_OF = _GRANTS_OF.where(IS_LIVE, HAS_CREDIT)
-_LEFT = case((IS_LIVE, credit_grant.c.amount - credit_grant.c.applied), else_=0)
+_LEFT = case((IS_LIVE, credit_grant_use.c.amount - credit_grant_use.c.applied), else_=0)
 _IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
-_SUMS_OF = select(
-    credit_grant.c.currency,
-    func.sum(_LEFT).label("ledger"),
-    func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
-).where(
-    credit_grant.c.customer == bindparam("customer"),
-    credit_grant.c.created <= bindparam("instant"),
+_SUMS_OF = (
+    select(
+        credit_grant.c.currency,
+        func.sum(_LEFT).label("ledger"),
+        func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
+    )
+    .select_from(GRANTS_AND_USE)
+    .where(
+        credit_grant.c.customer == bindparam("customer"),
+        credit_grant.c.created <= bindparam("instant"),
+    )
 )
 _BALANCES_OF = _SUMS_OF.group_by(credit_grant.c.currency).order_by(
     credit_grant.c.currency
@@ -54,10 +61,14 @@ _BALANCES_BY_SCOPE = (
     .group_by(credit_grant.c.currency, credit_grant.c.prices)
     .order_by(credit_grant.c.currency, credit_grant.c.prices)
 )
-_COUNT_UNUSED = select(func.count()).where(
-    credit_grant.c.customer == bindparam("customer"),
-    IS_LIVE,
-    or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
+_COUNT_UNUSED = (
+    select(func.count())
+    .select_from(GRANTS_AND_USE)
+    .where(
+        credit_grant.c.customer == bindparam("customer"),
+        IS_LIVE,
+        or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
+    )
 )
 
 _TURNS = (credit_grant.c.effective_at, credit_grant.c.expires_at)
@@ -81,6 +92,7 @@ _NEXT_TURNS = [
 _APPLICATIONS = select(credit_application)
 # Each has an index of its own.
 _HELD, _GIVEN_BACK = (_APPLICATIONS.where(each) for each in (IS_HELD, IS_REINSTATED))
+_ANY_GIVEN_BACK = select(credit_application.c.position).where(IS_REINSTATED).limit(1)
 _IS_OF_INVOICE = credit_application.c.invoice == bindparam("invoice")
 _HELD_BY = _HELD.where(_IS_OF_INVOICE)
 _LAST_GIVEN_BACK_BY = (
@@ -91,22 +103,24 @@ _LAST_GIVEN_BACK_BY = (
 _APPLICATION_AT = _APPLICATIONS.where(
     credit_application.c.position == bindparam("position")
 )
-_DRAWN = _APPLICATIONS.where(HAS_DRAWN)
-_DRAWN_BY = _DRAWN.where(credit_application.c.customer == bindparam("customer"))
-_APPLICATIONS_OF = _DRAWN_BY.order_by(
-    credit_application.c.recorded_at, credit_application.c.position
+_place = credit_customer_application.c
+_DRAWN = _APPLICATIONS.join(
+    credit_customer_application, credit_application.c.position == _place.position
 )
+_DRAWN_BY = _DRAWN.where(_place.customer == bindparam("customer"))
+_APPLICATIONS_OF = _DRAWN_BY.order_by(_place.recorded_at, _place.position)
 # One search of an index each: an OR of both would go through all of a customer's.
 _SINCE = (
-    _DRAWN.where(credit_application.c.recorded_at > bindparam("instant")),
-    _APPLICATIONS.where(
-        credit_application.c.reinstated_at > bindparam("instant"),
-        credit_application.c.recorded_at <= bindparam("instant"),
+    (_place.customer, _DRAWN.where(_place.recorded_at > bindparam("instant"))),
+    (
+        credit_application.c.customer,
+        _APPLICATIONS.where(
+            credit_application.c.reinstated_at > bindparam("instant"),
+            credit_application.c.recorded_at <= bindparam("instant"),
+        ),
     ),
 )
-_RECORDED_SINCE = _DRAWN_BY.where(
-    credit_application.c.recorded_at > bindparam("instant")
-).order_by(credit_application.c.recorded_at, credit_application.c.position)
+_RECORDED_SINCE = _APPLICATIONS_OF.where(_place.recorded_at > bindparam("instant"))
 _REINSTATED_SINCE = _APPLICATIONS.where(
     credit_application.c.customer == bindparam("customer"),
     credit_application.c.reinstated_at > bindparam("instant"),
@@ -265,11 +279,12 @@ class CreditQueries:
     def applications_to(self, invoices: Sequence[str]) -> dict[str, Application]:
         """Return the last applications to some invoices; others are left out."""
         is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
-        in_order = credit_application.c.position
-        found = [
-            *self._applications(_GIVEN_BACK.where(is_wanted).order_by(in_order), {}),
-            *self._applications(_HELD.where(is_wanted), {}),
-        ]
+        found = self._applications(_HELD.where(is_wanted), {})
+        # Few invoices ever gave back: not to look for thousands where none did.
+        if self.connection.execute(_ANY_GIVEN_BACK).first() is not None:
+            in_order = credit_application.c.position
+            given_back = _GIVEN_BACK.where(is_wanted).order_by(in_order)
+            found = [*self._applications(given_back, {}), *found]
         return {each.invoice: each for each in found}
 
     def customers(self) -> list[str]:
@@ -324,9 +339,9 @@ class CreditQueries:
         self, customers: Sequence[str], instant: int
     ) -> dict[str, list[Application]]:
         """Return `applications_since` of some customers, by customer."""
-        is_wanted = is_among(self.connection, credit_application.c.customer, customers)
         found: dict[str, list[Application]] = {}
-        for since in _SINCE:
+        for customer, since in _SINCE:
+            is_wanted = is_among(self.connection, customer, customers)
             wanted = since.where(is_wanted).order_by(credit_application.c.position)
             for each in self._applications(wanted, {"instant": instant}):
                 found.setdefault(each.customer, []).append(each)
@@ -343,13 +358,13 @@ class CreditQueries:
         self, wanted: Select[Any], given: dict[str, Any]
     ) -> Application | None:
         row = self.connection.execute(wanted, given).first()
-        return None if row is None else APPLICATIONS.read(row)
+        return None if row is None else read_applications(self.connection, [row])[0]
 
     def _applications(
         self, wanted: Select[Any], given: dict[str, Any]
     ) -> list[Application]:
-        rows = self.connection.execute(wanted, given)
-        return [APPLICATIONS.read(row) for row in rows]
+        rows = self.connection.execute(wanted, given).all()
+        return read_applications(self.connection, rows)
 
 
 def _by_position(grants: Iterable[Grant]) -> RowsByKey[int, Grant]:

@@ -10,17 +10,19 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, select, type_coerce
-from sqlalchemy.types import NullType
+from sqlalchemy import Connection, select
 
 from ledger.commits import read_head
-from ledger.database.bulk import is_among
+from ledger.database.bulk import is_among, read_columns
+from ledger.database.rows import decoded
 from ledger.facts.credits import GrantCategory
 from projections.credits.tables import (
+    GRANTS_AND_USE,
     HAS_CREDIT,
     IS_LIVE,
     PRICES,
     credit_grant,
+    credit_grant_use,
 )
 from projections.kernels.credits.burn_down import NEVER
 from projections.kernels.credits.burn_down_many import EVERY_PRICE, UsableGrants
@@ -32,15 +34,14 @@ _COLUMNS = (
     credit_grant.c.grant_id,
     credit_grant.c.customer,
     credit_grant.c.currency,
-    credit_grant.c.amount - credit_grant.c.applied,
+    credit_grant_use.c.amount - credit_grant_use.c.applied,
     credit_grant.c.effective_at,
     credit_grant.c.expires_at,
     credit_grant.c.priority,
     credit_grant.c.category,
-    # As the driver gives them: to look at each value would take longer than to read it.
-    type_coerce(credit_grant.c.prices, NullType()),
+    credit_grant.c.prices,
 )
-_LIVE = select(*_COLUMNS).where(IS_LIVE)
+_LIVE = select(*_COLUMNS).select_from(GRANTS_AND_USE).where(IS_LIVE)
 _SPENDABLE = _LIVE.where(HAS_CREDIT)
 
 
@@ -97,7 +98,7 @@ class Spendable:
     def _forget(self) -> None:
         self._customers, self._currencies = Codes(), Codes()
         self.prices = Codes()
-        self._scopes: dict[bytes, int] = {}
+        self._scopes: dict[bytes | None, int] = {None: EVERY_PRICE}
         self._scope_prices: list[tuple[int, int]] = []
         self.grant_ids: list[str] = []
         self.positions = np.zeros(0, np.int64)
@@ -127,13 +128,13 @@ class Spendable:
         statement = self._wanted.where(
             is_among(connection, credit_grant.c.customer, unknown)
         )
-        rows = connection.execute(statement, {"instant": instant}).all()
-        if rows:
-            self._add([*zip(*rows, strict=True)])
+        self._add(read_columns(connection, statement, {"instant": instant}))
 
-    def _add(self, columns: list[tuple[Any, ...]]) -> None:
+    def _add(self, columns: list[list[Any]]) -> None:
         (positions, ids, customers, currencies, left, starts, ends, *others) = columns
         priorities, categories, scopes = others
+        for scope in {*scopes}.difference(self._scopes):
+            self._know(scope)
         self.grant_ids += ids
         self.positions = np.append(self.positions, np.array(positions, np.int64))
         added = (
@@ -144,29 +145,29 @@ class Spendable:
             [NEVER if end is None else end for end in ends],
             priorities,
             [category == _PAID for category in categories],
-            [self._scope(scope) for scope in scopes],
+            list(map(self._scopes.__getitem__, scopes)),
         )
         block = np.array(added, np.int64)
         self._columns = np.concatenate([self._columns, block], axis=1)
 
-    def _scope(self, encoded: bytes | None) -> int:
-        if encoded is None:
-            return EVERY_PRICE
-        encoded = bytes(encoded)
-        known = self._scopes.get(encoded)
-        if known is None:
-            known = self._scopes[encoded] = len(self._scopes)
-            self._scope_prices += [
-                (known, self.prices.of(price)) for price in PRICES.decode(encoded)
-            ]
-        return known
+    def _know(self, scope: bytes) -> None:
+        self._scopes[scope] = number = len(self._scopes) - 1
+        self._scope_prices += [
+            (number, self.prices.of(price))
+            for price in decoded(credit_grant.c.prices, PRICES, scope)
+        ]
 
-    def accounts(
-        self, customers: Sequence[str], currencies: Sequence[str]
-    ) -> np.ndarray:
+    def customer_codes(self, customers: Sequence[str]) -> np.ndarray:
+        """Return the numbers (int64) of customers, -1 for those that were not read."""
+        return self._customers.known(customers)
+
+    def currency_codes(self, currencies: Sequence[str]) -> np.ndarray:
+        """Return the numbers (int64) of currencies."""
+        return self._currencies.of_all(currencies)
+
+    def accounts(self, customers: np.ndarray, currencies: np.ndarray) -> np.ndarray:
         """Return the account of each pair of a customer, read before, and a currency."""
-        of_customer = self._customers.of_all(customers)
-        accounts: np.ndarray = of_customer << 16 | self._currencies.of_all(currencies)
+        accounts: np.ndarray = customers << 16 | currencies
         return accounts
 
     def price_codes(self, prices: Sequence[str | None]) -> np.ndarray:

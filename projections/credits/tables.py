@@ -14,11 +14,13 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Select,
     String,
     Table,
     Text,
     bindparam,
     or_,
+    select,
     text,
 )
 
@@ -68,9 +70,6 @@ credit_grant = Table(
     Column("expired_position", BigInteger, nullable=True),
     Column("voided_at", BigInteger, nullable=True),
     Column("voided_position", BigInteger, nullable=True),
-    Column("applied", BigInteger, nullable=False),
-    Column("reinstated_late", BigInteger, nullable=False),
-    CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
     Index("credit_grant_customer", "customer", "position"),
     Index("credit_grant_created", "customer", "created", "position"),
     partial_index(
@@ -101,23 +100,39 @@ credit_grant = Table(
         where=MAY_EXPIRE,
     ),
 )
-# Room for draws: a row that moves to another page moves in every index.
-on_postgresql(credit_grant, {"with": {"fillfactor": 50}})
+
+# A row for each grant. A table by itself, since a billing run changes a row in five: so
+# small, some hundred lie on a page, and few pages are written anew.
+credit_grant_use = Table(
+    "credit_grant_use",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("applied", BigInteger, nullable=False),
+    Column("reinstated_late", BigInteger, nullable=False),
+    CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
+)
+# Room for draws: a row that stays on its page leaves its index alone.
+on_postgresql(credit_grant_use, {"with": {"fillfactor": 50}})
 
 credit_application = Table(
     "credit_application",
     metadata,
     Column("position", POSITION, primary_key=True, autoincrement=False),
     Column("invoice", Text, nullable=False),
-    Column("customer", Text, nullable=False),
-    Column("currency", String(3), nullable=False),
-    Column("period_end", BigInteger, nullable=False),
-    Column("recorded_at", BigInteger, nullable=False),
-    Column("lines", LargeBinary, nullable=False),
-    Column("draws", LargeBinary, nullable=False),
+    # Of a billing run, all that is null here is in a block; customer and time are made
+    # good when it gives back.
+    Column("customer", Text, nullable=True),
+    Column("currency", String(3), nullable=True),
+    Column("period_end", BigInteger, nullable=True),
+    Column("recorded_at", BigInteger, nullable=True),
+    Column("lines", LargeBinary, nullable=True),
+    Column("draws", LargeBinary, nullable=True),
     Column("reinstated_at", BigInteger, nullable=True),
     Column("reinstated_position", BigInteger, nullable=True),
     Column("draw_count", Integer, nullable=False),
+    # Where its block begins; null where it was settled alone.
+    Column("block_position", BigInteger, nullable=True),
     # An invoice holds one settlement at a time, and few ever gave one back.
     partial_index(
         "credit_application_held",
@@ -131,14 +146,7 @@ credit_application = Table(
         "position",
         where=IS_REINSTATED,
     ),
-    # Times ascend with positions. Once credits are used up, most invoices draw nothing.
-    partial_index(
-        "credit_application_customer",
-        "customer",
-        "recorded_at",
-        "position",
-        where=HAS_DRAWN,
-    ),
+    # Once credits are used up, most invoices draw nothing.
     partial_index(
         "credit_application_drawn",
         "position",
@@ -158,6 +166,28 @@ credit_application = Table(
     ),
 )
 
+# The blocks of billing runs as they were committed, of some hundred invoices each: a row
+# for each would cost more to write than all that it says.
+credit_invoice_block = Table(
+    "credit_invoice_block",
+    metadata,
+    Column("first_position", POSITION, primary_key=True, autoincrement=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("encoded", LargeBinary, nullable=False),
+)
+
+# One row for each invoice that drew, in the order in which its customer's did. A table and
+# no index, since it is written in that order: by an index, each invoice of a billing run
+# would change another page.
+credit_customer_application = Table(
+    "credit_customer_application",
+    metadata,
+    Column("customer", Text, primary_key=True),
+    Column("recorded_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 # One row for each fact about an invoice and each grant that it moved credits of.
 credit_movement = Table(
     "credit_movement",
@@ -165,7 +195,8 @@ credit_movement = Table(
     Column("grant_position", BigInteger, primary_key=True, autoincrement=False),
     Column("instant", BigInteger, primary_key=True, autoincrement=False),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("application_position", BigInteger, nullable=False),
+    # Null where the fact at the position is the application.
+    Column("application_position", BigInteger, nullable=True),
     sqlite_with_rowid=False,
 )
 
@@ -175,13 +206,19 @@ IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
 )
 """Whether a grant is neither voided nor expired at the bound `instant`."""
 
-HAS_CREDIT = credit_grant.c.applied < credit_grant.c.amount
+HAS_CREDIT = credit_grant_use.c.applied < credit_grant_use.c.amount
 """Whether invoices have left something of a grant."""
 
 PRICES = packed_codec(tuple[str, ...])
 METADATA = packed_codec(dict[str, str])
 DRAWS = packed_codec(tuple[Draw, ...])
 
+GRANTS_AND_USE = credit_grant.join(
+    credit_grant_use, credit_grant_use.c.position == credit_grant.c.position
+)
+_USE = (credit_grant_use.c.applied, credit_grant_use.c.reinstated_late)
+SELECT_GRANTS: Select[Any] = select(*credit_grant.c, *_USE).select_from(GRANTS_AND_USE)
+"""Grants as `GRANTS` reads them."""
 GRANTS = RowFormat(
     credit_grant,
     Grant,
@@ -190,6 +227,7 @@ GRANTS = RowFormat(
         "category": enum_codec(GrantCategory),
         "metadata": METADATA,
     },
+    joined=_USE,
 )
 APPLICATIONS = RowFormat(
     credit_application,
@@ -215,4 +253,5 @@ def application_row(
         None,
         None,
         len(fact.draws),
+        None,
     )

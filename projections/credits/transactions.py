@@ -11,20 +11,21 @@ from heapq import merge
 from itertools import islice, takewhile
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, func, select
 
 from ledger.database.keysets import Keyset
 from ledger.database.rows import RowsByKey
+from projections.credits.applications import read_applications
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import (
-    APPLICATIONS,
     GRANTS,
-    HAS_DRAWN,
     IS_ENDED,
     IS_REINSTATED,
     IS_VOIDED,
     MAY_EXPIRE,
+    SELECT_GRANTS,
     credit_application,
+    credit_customer_application,
     credit_grant,
     credit_movement,
 )
@@ -40,18 +41,22 @@ from projections.kernels.credits.timeline import (
     reinstated_transactions,
 )
 
-_application, _grant, _movement = (
+_application, _grant, _movement, _drawing = (
     credit_application.c,
     credit_grant.c,
     credit_movement.c,
+    credit_customer_application.c,
 )
 _OF_CUSTOMER = select(credit_application).where(
     _application.customer == bindparam("customer")
 )
-_GRANTS_OF = select(credit_grant).where(_grant.customer == bindparam("customer"))
+_GRANTS_OF = SELECT_GRANTS.where(_grant.customer == bindparam("customer"))
 
 _APPLIED = Keyset(
-    _OF_CUSTOMER.where(HAS_DRAWN), (_application.recorded_at, _application.position)
+    select(credit_customer_application).where(
+        _drawing.customer == bindparam("customer")
+    ),
+    (_drawing.recorded_at, _drawing.position),
 )
 _REINSTATED = Keyset(
     _OF_CUSTOMER.where(IS_REINSTATED),
@@ -74,7 +79,8 @@ _MOVED = Keyset(
     .join_from(
         credit_movement,
         credit_application,
-        _application.position == _movement.application_position,
+        _application.position
+        == func.coalesce(_movement.application_position, _movement.position),
     )
     .where(_movement.grant_position == bindparam("grant_position")),
     (_movement.instant, _movement.position),
@@ -200,7 +206,10 @@ class TransactionReader:
             yield from made(rows)
 
     def _applied(self, rows: Sequence[Row[Any]]) -> _Ordered:
-        for application in self._with_grants(rows):
+        found = self._seen.applications_at([row.position for row in rows])
+        applications = [found[row.position] for row in rows]
+        self._read_grants(applications)
+        for application in applications:
             yield from self._in_order(applied_transactions(application, self._grants))
 
     def _reinstated(self, rows: Sequence[Row[Any]]) -> _Ordered:
@@ -216,12 +225,16 @@ class TransactionReader:
 
     def _with_grants(self, rows: Sequence[Row[Any]]) -> list[Application]:
         """Return the applications of rows, and read the grants that they drew from."""
-        found = [APPLICATIONS.read(row) for row in rows]
-        drawn = {draw.grant_position for each in found for draw in each.draws}
+        found = read_applications(self._seen.connection, rows)
+        self._read_grants(found)
+        return found
+
+    def _read_grants(self, applications: Sequence[Application]) -> None:
+        """Read the grants that applications drew from, as far as they are not known."""
+        drawn = {draw.grant_position for each in applications for draw in each.draws}
         missing = sorted(drawn - self._grants.keys())
         if missing:
             self._grants |= self._seen.grants_at(missing)
-        return found
 
     def _in_order(self, made: Iterable[CreditTransaction]) -> _Ordered:
         ordered = list(made)

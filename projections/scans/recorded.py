@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ledger.entries import Commit, Passage
 from ledger.facts.instants import LogTime
+from ledger.facts.union import FACTS
 from ledger.segments.entry import Segment
 from ledger.segments.files import EVENTS
 from ledger.segments.layout import SEGMENT
@@ -53,7 +54,7 @@ def tail_table(parts: Sequence[Commit | Passage]) -> pa.Table:
         if isinstance(part, Passage)
         else _of_commit(part, part.content)
         for part in parts
-        if isinstance(part, Passage) or not isinstance(part.content, tuple)
+        if isinstance(part, Passage) or not isinstance(part.content, FACTS)
     ]
     if not batches:
         return pa.Table.from_batches([], schema=RECORDED)

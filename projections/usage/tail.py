@@ -16,7 +16,7 @@ import pyarrow as pa
 from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
 from ledger.facts.meters import MeterCreated
-from ledger.facts.union import Fact
+from ledger.facts.union import FACTS, Fact
 from ledger.usage.columns import column_of, numbers_of, positions_of, timestamps_of
 from ledger.usage.rows import UsageEvents, concatenate_events, content_bytes
 from projections.kernels.usage.folding import (
@@ -201,8 +201,8 @@ class Tail:
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
         assert commit.first_position == self._position + 1, "commits come in order"
-        if isinstance(commit.content, tuple):
-            for position, fact in enumerate(commit.content, commit.first_position):
+        if isinstance(commit.content, FACTS):
+            for position, fact in enumerate(commit.single_facts, commit.first_position):
                 if isinstance(fact, _USAGE_FACTS):
                     self._take_in_fact(position, fact)
         else:

@@ -40,8 +40,8 @@ from projections.alerts.tables import (
     alert_trigger,
     credit_alert_trigger,
 )
+from projections.credits.applications import read_applications
 from projections.credits.tables import (
-    APPLICATIONS,
     HAS_DRAWN,
     IS_REINSTATED,
     credit_application,
@@ -161,8 +161,8 @@ def _applied(
     connection: Connection, positions: Sequence[int]
 ) -> Iterator[RecordedFact]:
     is_there = is_among(connection, credit_application.c.position, positions)
-    for row in connection.execute(select(credit_application).where(is_there)):
-        made = APPLICATIONS.read(row)
+    rows = connection.execute(select(credit_application).where(is_there)).all()
+    for made in read_applications(connection, rows):
         names = CreditsApplied.__struct_fields__
         fact = CreditsApplied(**{name: getattr(made, name) for name in names})
         yield made.position, made.recorded_at, fact

@@ -21,7 +21,13 @@ from ledger.reading import decode_commit, facts_of, read_facts
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import alert as alert_table
 from projections.credits.queries import CreditQueries
-from projections.credits.tables import GRANTS, HAS_CREDIT, MAY_EXPIRE, credit_grant
+from projections.credits.tables import (
+    GRANTS,
+    HAS_CREDIT,
+    MAY_EXPIRE,
+    SELECT_GRANTS,
+    credit_grant,
+)
 from projections.kernels.alerts.book import AlertDefinition, changed
 from projections.kernels.credits.grants import Grant, changes, granted
 from projections.kernels.endpoints import Endpoint, created, updated
@@ -61,8 +67,7 @@ _LAST_SEEN = (
     .limit(1)
 )
 _EXPIRED = (
-    select(credit_grant)
-    .where(
+    SELECT_GRANTS.where(
         MAY_EXPIRE,
         credit_grant.c.expires_at.between(bindparam("start"), bindparam("instant")),
         # Of those that expire at the start, the ones that come later.

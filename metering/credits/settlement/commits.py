@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as replace_fields
-from itertools import pairwise
 
 import numpy as np
 
-from ledger.facts.credits import CreditsApplied, CreditsReinstated, Draw
 from metering.credits.invoices import Invoice, is_settled
 from metering.credits.settlement.invoices import InvoiceBatch
 from metering.credits.settlement.receipts import InvoiceRejection
@@ -50,17 +48,17 @@ class Settled:
     """What was decided on the invoices of a batch.
 
     Attributes:
-        given_back: of the invoices that are replaced, in their order.
-        facts: of the new invoices and of those, in their order.
+        given_back: the ids of the invoices that are replaced, in their order.
+        new: by index in the batch, the invoices to be settled, new or anew (int64).
         draws: what they draw.
         repeated: by index in the batch, what invoices drew that were settled before.
         copies: by index in the batch, the index of an equal new invoice before it.
-        grant_ids: of the grants that these drew from, by position.
+        grant_ids: of the grants that invoices settled before drew from, by position.
         rejections: the invoices that contradict what was settled before.
     """
 
-    given_back: list[CreditsReinstated]
-    facts: list[CreditsApplied]
+    given_back: list[str]
+    new: np.ndarray
     draws: BatchDraws
     repeated: dict[int, Application]
     copies: dict[int, int]
@@ -104,19 +102,18 @@ def settle(
     """
     sorted_out = _sort_out(batch, seen, replacing)
     new = np.array(sorted_out.new, np.int64)
-    spendable.read(seen.connection, [batch.customers[at] for at in sorted_out.new], now)
+    customers = batch.customers
+    names = [customers.names[code] for code in np.unique(customers.codes[new])]
+    spendable.read(seen.connection, names, now)
     draws = _draw_in_rounds(batch, sorted_out, new, spendable, now)
-    facts = _facts(batch, new, draws, spendable)
-    before = [each.draws for each in sorted_out.repeated.values()]
-    if sorted_out.copies:
-        before += [fact.draws for fact in facts]
-    positions = {draw.grant_position for each in before for draw in each}
+    positions = {
+        draw.grant_position
+        for each in sorted_out.repeated.values()
+        for draw in each.draws
+    }
     return Settled(
-        given_back=[
-            CreditsReinstated(invoice=each.invoice)
-            for each in sorted_out.replaced.values()
-        ],
-        facts=facts,
+        given_back=[each.invoice for each in sorted_out.replaced.values()],
+        new=new,
         draws=draws,
         repeated=sorted_out.repeated,
         copies=sorted_out.copies,
@@ -231,17 +228,19 @@ def _draw(
     line = np.arange(len(invoice)) + np.repeat(
         first - (counts.cumsum() - counts), counts
     )
-    customers = [batch.customers[each] for each in new.tolist()]
-    currencies = [batch.currencies[each] for each in new.tolist()]
-    accounts = spendable.accounts(customers, currencies)
+    customers, currencies = batch.customers, batch.currencies
+    accounts = spendable.accounts(
+        spendable.customer_codes(customers.names)[customers.codes[new]],
+        spendable.currency_codes(currencies.names)[currencies.codes[new]],
+    )
     grants, at = spendable.credits(accounts, now)
-    lines = [batch.lines[each] for each in line.tolist()]
+    prices = spendable.price_codes(batch.prices.names)
     drawn = burn_down_many(
         InvoiceLines(
             account=np.repeat(accounts, counts),
-            amount=np.array([each.amount for each in lines], np.int64),
+            amount=batch.amounts[line],
             period_end=batch.period_ends[invoice],
-            price=spendable.price_codes([each.price for each in lines]),
+            price=prices[batch.prices.codes[line]],
         ),
         grants,
     )
@@ -255,30 +254,3 @@ def _draw(
         grant=at[drawn.credit],
         amount=drawn.amount,
     )
-
-
-def _facts(
-    batch: InvoiceBatch, new: np.ndarray, drawn: BatchDraws, spendable: Spendable
-) -> list[CreditsApplied]:
-    draws = list(
-        map(
-            Draw,
-            (drawn.line - batch.first_line[drawn.invoice]).tolist(),
-            spendable.positions[drawn.grant].tolist(),
-            drawn.amount.tolist(),
-        )
-    )
-    bounds = np.searchsorted(drawn.fact, np.arange(len(new) + 1)).tolist()
-    lines, first_line = batch.lines, batch.first_line.tolist()
-    period_ends = batch.period_ends.tolist()
-    return [
-        CreditsApplied(
-            invoice=batch.ids[at],
-            customer=batch.customers[at],
-            currency=batch.currencies[at],
-            period_end=period_ends[at],
-            lines=tuple(lines[first_line[at] : first_line[at + 1]]),
-            draws=tuple(draws[first:last]),
-        )
-        for at, (first, last) in zip(new.tolist(), pairwise(bounds), strict=True)
-    ]

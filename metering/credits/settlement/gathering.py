@@ -20,7 +20,7 @@ def invoices_of(invoices: pa.ChunkedArray, lines: pa.ChunkedArray) -> np.ndarray
             empty one, is an invoice by itself.
         lines: the id of each row's line (string).
     """
-    begins = _first_rows(_codes(invoices))
+    begins = _first_of_each(_codes(invoices))
     is_nameless = pc.equal(invoices.fill_null(""), "").to_numpy()
     begins[is_nameless] = np.flatnonzero(is_nameless)
     if are_together(begins):
@@ -47,6 +47,15 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray:
     chunks = column.fill_null("").dictionary_encode().chunks
     codes = [chunk.indices.to_numpy().astype(np.int64) for chunk in chunks]
     return np.concatenate([np.empty(0, np.int64), *codes])
+
+
+def _first_of_each(codes: np.ndarray) -> np.ndarray:
+    """Return of each row the first one of the same code; codes are few and not negative."""
+    firsts = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
+    # Of several rows, the one that is assigned last stays.
+    firsts[codes[::-1]] = np.arange(len(codes))[::-1]
+    first: np.ndarray = firsts[codes]
+    return first
 
 
 def _first_rows(names: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from metering.credits.invoices import Invoice, check_invoice
 from metering.credits.requests import AMOUNT_MAX
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.credits.settlement.sources import InvoicePortion
+from metering.credits.settlement.words import CodedWords
 from metering.errors import InvalidRequestError, shown
 from projections.windows import END
 
@@ -31,20 +32,23 @@ class InvoiceBatch:
 
     Attributes:
         rows: number in the source of the first row of each invoice (int64).
-        ids, customers, currencies: of each invoice.
+        ids, customers, currencies: of each invoice; the ids are mostly different.
         period_ends: of each invoice (int64).
         first_line: of each invoice, and the number of lines behind the last (int64).
-        lines: of all invoices, one behind the other.
+        line_ids, prices: of the lines of all invoices, one behind the other.
+        amounts: of the lines (int64).
         rejections: the invoices that break a rule.
     """
 
     rows: np.ndarray
     ids: list[str]
-    customers: list[str]
-    currencies: list[str]
+    customers: CodedWords[str]
+    currencies: CodedWords[str]
     period_ends: np.ndarray
     first_line: np.ndarray
-    lines: list[InvoiceLine]
+    line_ids: CodedWords[str]
+    amounts: np.ndarray
+    prices: CodedWords[str | None]
     rejections: Sequence[InvoiceRejection]
 
     def __len__(self) -> int:
@@ -53,13 +57,20 @@ class InvoiceBatch:
 
     def invoice(self, at: int) -> Invoice:
         """Return one invoice."""
-        first, last = self.first_line[at : at + 2].tolist()
+        lines = slice(*self.first_line[at : at + 2].tolist())
         return Invoice(
             id=self.ids[at],
             customer=self.customers[at],
             currency=self.currencies[at],
             period_end=int(self.period_ends[at]),
-            lines=tuple(self.lines[first:last]),
+            lines=tuple(
+                map(
+                    InvoiceLine,
+                    self.line_ids.at(lines),
+                    self.amounts[lines].tolist(),
+                    self.prices.at(lines),
+                )
+            ),
         )
 
 
@@ -75,11 +86,13 @@ def check_invoices(portion: InvoicePortion) -> InvoiceBatch:
     batch = InvoiceBatch(
         rows=portion.begins[firsts],
         ids=names.at(np.arange(len(firsts))),
-        customers=columns.customer.at(firsts),
-        currencies=[each.lower() for each in columns.currency.at(firsts)],
+        customers=CodedWords(columns.customer.names, columns.customer.codes[firsts]),
+        currencies=columns.currencies(firsts),
         period_ends=period_ends,
         first_line=bounds,
-        lines=columns.lines(),
+        line_ids=CodedWords(columns.line.names, columns.line.codes),
+        amounts=columns.amount,
+        prices=columns.prices(),
         rejections=[],
     )
     if is_plain.all():
@@ -114,14 +127,17 @@ def _together(
     kept = [at for at in range(len(batch)) if is_plain[at] or at in accepted]
     invoices = [accepted.get(at) or batch.invoice(at) for at in kept]
     counts = [0, *(len(each.lines) for each in invoices)]
+    lines = [line for each in invoices for line in each.lines]
     return InvoiceBatch(
         rows=batch.rows[kept],
         ids=[each.id for each in invoices],
-        customers=[each.customer for each in invoices],
-        currencies=[each.currency for each in invoices],
+        customers=CodedWords.of([each.customer for each in invoices]),
+        currencies=CodedWords.of([each.currency for each in invoices]),
         period_ends=np.array([each.period_end for each in invoices], np.int64),
         first_line=np.cumsum(counts),
-        lines=[line for each in invoices for line in each.lines],
+        line_ids=CodedWords.of([line.id for line in lines]),
+        amounts=np.array([line.amount for line in lines], np.int64),
+        prices=CodedWords.of([line.price for line in lines]),
         rejections=rejections,
     )
 
@@ -138,7 +154,11 @@ class _Texts:
     def __init__(self, column: pa.ChunkedArray, longest: int) -> None:
         encoded, self.is_plain = plain_words(column.combine_chunks(), longest)
         self.codes = encoded.indices.to_numpy().astype(np.int64)
-        self.names = [name or "" for name in texts_of(encoded.dictionary)]
+        self.names: list[str] = (
+            encoded.dictionary.to_numpy(zero_copy_only=False).tolist()
+            if self.is_plain.all()
+            else [name or "" for name in texts_of(encoded.dictionary)]
+        )
 
     def at(self, rows: np.ndarray) -> list[str]:
         """Return the strings of some rows, empty where there is none."""
@@ -171,6 +191,17 @@ class _InvoiceColumns:
         )
         self._has_price = has_price
 
+    def currencies(self, firsts: np.ndarray) -> CodedWords[str]:
+        """Return the currencies of invoices, as they are recorded."""
+        names = [name.lower() for name in self.currency.names]
+        return CodedWords(names, self.currency.codes[firsts])
+
+    def prices(self) -> CodedWords[str | None]:
+        """Return the prices of all lines, None where there is none."""
+        names = [*self.price.names, None]
+        codes = np.where(self._has_price, self.price.codes, len(names) - 1)
+        return CodedWords(names, codes)
+
     def plain_invoices(self, firsts: np.ndarray) -> np.ndarray:
         """Return (bool) which invoices plainly obey the rules."""
         counts = np.diff(np.append(firsts, len(self.amount)))
@@ -184,14 +215,6 @@ class _InvoiceColumns:
         are_plain: np.ndarray = np.logical_and.reduceat(is_alike, firsts)
         are_plain[repeated] = False
         return are_plain
-
-    def lines(self) -> list[InvoiceLine]:
-        """Make the lines of all rows; those of rows that are not plain mean nothing."""
-        every = np.arange(len(self.amount))
-        prices: list[str | None] = [*self.price.at(every)]
-        for row in np.flatnonzero(~self._has_price).tolist():
-            prices[row] = None
-        return list(map(InvoiceLine, self.line.at(every), self.amount.tolist(), prices))
 
 
 def _amounts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,9 @@ run draws nothing for invoices that are settled.
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
+from metering.credits.settlement.columns import facts_of
 from metering.credits.settlement.commits import Replacing, Settled, settle
 from metering.credits.settlement.invoices import InvoiceBatch, check_invoices
 from metering.credits.settlement.receipts import (
@@ -73,7 +76,8 @@ def _commit(
     with engine.writing() as writing:
         seen = CreditQueries(writing.connection)
         settled = settle(batch, spendable, seen, writing.now, replacing)
-        writing.record([*settled.given_back, *settled.facts])
+        if len(settled.new):
+            writing.record(facts_of(batch, settled, spendable))
     first_position, commit = 0, writing.commit
     if commit is not None:
         first_position = commit.first_position + len(settled.given_back)
@@ -88,10 +92,10 @@ def _count(
     batch: InvoiceBatch,
     spendable: Spendable,
     settled: Settled,
-    ids: Sequence[str],
+    ids: Sequence[str] | pa.Array,
     tally: SettlementTally,
 ) -> None:
-    tally.applied += len(settled.facts) - len(settled.given_back)
+    tally.applied += len(settled.new) - len(settled.given_back)
     tally.replaced += len(settled.given_back)
     tally.repeated += len(settled.repeated) + len(settled.copies)
     tally.rejections.extend(settled.rejections)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from ledger.facts.credits import Draw, InvoiceLine
+from ledger.usage.arrow import compute as pc
 from metering.credits.settlement.commits import BatchDraws, Settled
 from metering.credits.settlement.invoices import InvoiceBatch
-from metering.credits.settlement.receipts import TRANSACTIONS
+from metering.credits.settlement.receipts import TRANSACTIONS, rows_table
 from metering.credits.transactions import id_prefix
 from projections.credits.spendable import Spendable
 from projections.kernels.credits.timeline import TransactionKind
@@ -16,8 +16,8 @@ from projections.kernels.credits.timeline import TransactionKind
 _KIND = TransactionKind.APPLIED.value
 
 
-def ids_of(draws: BatchDraws, first_position: int, *, livemode: bool) -> list[str]:
-    """Return the ids of the draws of a committed batch.
+def ids_of(draws: BatchDraws, first_position: int, *, livemode: bool) -> pa.Array:
+    """Return the ids (string) of the draws of a committed batch.
 
     Args:
         draws: of the new invoices.
@@ -25,19 +25,23 @@ def ids_of(draws: BatchDraws, first_position: int, *, livemode: bool) -> list[st
         livemode: of the ids.
     """
     prefix = id_prefix(livemode=livemode)
-    return [
-        f"{prefix}_{position:x}{_KIND}{number:x}"
-        for position, number in zip(
-            (draws.fact + first_position).tolist(), draws.number.tolist(), strict=True
-        )
-    ]
+    count = int(draws.fact.max(initial=-1)) + 1
+    heads = pa.array(
+        [f"{prefix}_{first_position + fact:x}{_KIND}" for fact in range(count)],
+        pa.string(),
+    )
+    most = int(draws.number.max(initial=-1)) + 1
+    ends = pa.array([f"{number:x}" for number in range(most)], pa.string())
+    return pc.binary_join_element_wise(
+        heads.take(pa.array(draws.fact)), ends.take(pa.array(draws.number)), ""
+    )
 
 
 def transactions_of(
     batch: InvoiceBatch,
     settled: Settled,
     spendable: Spendable,
-    ids: Sequence[str],
+    ids: Sequence[str] | pa.Array,
     *,
     livemode: bool,
 ) -> pa.Table:
@@ -51,68 +55,57 @@ def transactions_of(
         livemode: of the ids of invoices settled before.
     """
     draws = settled.draws
-    grant_ids = spendable.grant_ids
-    lines = batch.lines
     table = pa.table(
         [
             ids,
             pa.array(batch.ids, pa.string()).take(pa.array(draws.invoice)),
-            [lines[at].id for at in draws.line.tolist()],
-            [grant_ids[at] for at in draws.grant.tolist()],
-            pa.array(batch.customers, pa.string()).take(pa.array(draws.invoice)),
-            pa.array(batch.currencies, pa.string()).take(pa.array(draws.invoice)),
+            batch.line_ids.take(draws.line),
+            pa.array(spendable.grant_ids, pa.string()).take(pa.array(draws.grant)),
+            batch.customers.take(draws.invoice),
+            batch.currencies.take(draws.invoice),
             draws.amount,
         ],
         schema=TRANSACTIONS,
     )
     if not settled.repeated and not settled.copies:
         return table
-    rows, invoices = _of_before(batch, settled, ids, livemode=livemode)
-    table = pa.concat_tables([table, rows])
-    order = np.argsort(np.concatenate([draws.invoice, invoices]), kind="stable")
-    return table.take(pa.array(order))
+    repeated, of_repeated = _of_before(batch, settled, livemode=livemode)
+    copied, of_copied = _copies(settled)
+    table = pa.concat_tables([table, table.take(pa.array(copied)), repeated])
+    of_rows = np.concatenate([draws.invoice, of_copied, of_repeated])
+    return table.take(pa.array(np.argsort(of_rows, kind="stable")))
+
+
+def _copies(settled: Settled) -> tuple[np.ndarray, np.ndarray]:
+    """Return the draws that invoices repeat, and the invoice of each (int64)."""
+    of_draws = settled.draws.invoice
+    rows, invoices = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for at, original in settled.copies.items():
+        first, last = np.searchsorted(of_draws, [original, original + 1]).tolist()
+        rows.append(np.arange(first, last))
+        invoices.append(np.full(last - first, at))
+    return np.concatenate(rows), np.concatenate(invoices)
 
 
 def _of_before(
-    batch: InvoiceBatch, settled: Settled, ids: Sequence[str], *, livemode: bool
+    batch: InvoiceBatch, settled: Settled, *, livemode: bool
 ) -> tuple[pa.Table, np.ndarray]:
     """Return those of invoices settled before, and the invoice of each (int64)."""
     prefix = id_prefix(livemode=livemode)
     rows: list[tuple[object, ...]] = []
     invoices: list[int] = []
-
-    def add(
-        at: int,
-        names: Sequence[str],
-        lines: Sequence[InvoiceLine],
-        draws: Sequence[Draw],
-    ) -> None:
-        invoices.extend([at] * len(draws))
+    for at, application in settled.repeated.items():
+        invoices.extend([at] * len(application.draws))
         rows.extend(
             (
-                name,
+                f"{prefix}_{application.position:x}{_KIND}{number:x}",
                 batch.ids[at],
-                lines[draw.line].id,
+                application.lines[draw.line].id,
                 settled.grant_ids[draw.grant_position],
                 batch.customers[at],
                 batch.currencies[at],
                 draw.amount,
             )
-            for name, draw in zip(names, draws, strict=True)
+            for number, draw in enumerate(application.draws)
         )
-
-    for at, application in settled.repeated.items():
-        names = [
-            f"{prefix}_{application.position:x}{_KIND}{number:x}"
-            for number in range(len(application.draws))
-        ]
-        add(at, names, application.lines, application.draws)
-    facts = {fact.invoice: number for number, fact in enumerate(settled.facts)}
-    for at in settled.copies:
-        number = facts[batch.ids[at]]
-        first, last = np.searchsorted(settled.draws.fact, [number, number + 1]).tolist()
-        fact = settled.facts[number]
-        add(at, ids[first:last], fact.lines, fact.draws)
-    columns = zip(*rows, strict=True) if rows else ([] for _ in TRANSACTIONS)
-    table = pa.table([list(column) for column in columns], schema=TRANSACTIONS)
-    return table, np.array(invoices, np.int64)
+    return rows_table(rows, TRANSACTIONS), np.array(invoices, np.int64)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ledger.entries import Commit
+from ledger.facts.union import FACTS
 from ledger.usage.identifiers import identifier_hashes
 from metering.store.engine import Engine
 
@@ -21,7 +22,7 @@ class TailIdentifiers:
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit."""
         if commit.first_position > self._after and not isinstance(
-            commit.content, tuple
+            commit.content, FACTS
         ):
             hashes = identifier_hashes(commit.content)
             self._hashes.append((commit.first_position, hashes))

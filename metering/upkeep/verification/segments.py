@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ledger.entries import Commit, Head
 from ledger.errors import SegmentDamagedError, SegmentStoreError
+from ledger.facts.union import FACTS
 from ledger.segments.entry import Segment
 from ledger.usage.columns import timestamps_of
 from ledger.usage.rows import batch_of
@@ -56,7 +57,7 @@ class CatalogLabels:
         """Take in the next commit, and the head that it makes."""
         if head.position > self._end:
             return
-        if not isinstance(commit.content, tuple):
+        if not isinstance(commit.content, FACTS):
             timestamps = timestamps_of(batch_of(commit.content))
             self._timestamps += [int(timestamps.min()), int(timestamps.max())]
         segment = self._ends.get(head.position)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 
 from ledger.entries import Commit
 from ledger.facts.instants import LogTime
-from ledger.reading import facts_of
+from ledger.facts.union import FACTS, RecordedFacts
+from ledger.reading import recorded_of
 from ledger.records.problems import RowPlace, part_is_missing
 from metering.errors import shown
 from projections.alerts.queries import AlertQueries
 from projections.kernels.meters import MeterDefinition
 from projections.refolding import Refolding, RowDifference, TableDifferences
-from projections.schema import RecordedFact
 
 _FACTS_AT_A_TIME = 20_000
 _ROWS_NAMED = 10
@@ -34,16 +34,18 @@ class Tables:
         self._refolding = refolding
         self._position = position
         self._time = time
-        self._waiting: list[RecordedFact] = []
+        self._waiting: list[RecordedFacts] = []
+        self._waiting_count = 0
 
     def take_in(self, commit: Commit) -> None:
         """Take in the next commit; those after the snapshot change nothing."""
         if (
-            isinstance(commit.content, tuple)
+            isinstance(commit.content, FACTS)
             and commit.first_position <= self._position
         ):
-            self._waiting += facts_of(commit, self._time)
-            if len(self._waiting) >= _FACTS_AT_A_TIME:
+            self._waiting += recorded_of(commit, self._time)
+            self._waiting_count += commit.entry_count
+            if self._waiting_count >= _FACTS_AT_A_TIME:
                 self._fold()
 
     def alerts(self) -> AlertQueries:
@@ -65,7 +67,7 @@ class Tables:
     def _fold(self) -> None:
         if self._waiting:
             self._refolding.take_in(self._waiting)
-            self._waiting = []
+            self._waiting, self._waiting_count = [], 0
 
 
 def _sentences(found: TableDifferences) -> Iterator[str]:

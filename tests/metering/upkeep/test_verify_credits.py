@@ -55,7 +55,7 @@ def test_what_was_recorded_is_what_is_stored(target: str) -> None:
 
 
 TAMPERING = [
-    "UPDATE credit_grant SET applied = applied + 1 WHERE position = 2",
+    "UPDATE credit_grant_use SET applied = applied + 1 WHERE position = 2",
     "UPDATE credit_grant SET amount = amount + 1 WHERE position = 2",
     "UPDATE credit_grant SET customer = 'cus_2' WHERE position = 2",
     "UPDATE credit_grant SET currency = 'eur' WHERE position = 2",
@@ -80,14 +80,18 @@ TAMPERING = [
     "UPDATE credit_application SET recorded_at = 0 WHERE position = 8",
     "DELETE FROM credit_application WHERE position = 8",
     "UPDATE credit_application SET draws = x'c1' WHERE position = 8",
+    "UPDATE credit_application SET block_position = 12 WHERE position = 12",
+    "UPDATE credit_invoice_block SET encoded = x'c1' WHERE first_position = 11",
+    "UPDATE credit_invoice_block SET recorded_at = 0 WHERE first_position = 11",
+    "DELETE FROM credit_invoice_block WHERE first_position = 11",
 ]
 
 
 def named(statement: str) -> str:
     """How a problem begins that names what a statement changed."""
-    place = re.search(r"(?:UPDATE|FROM) (\w+) .*WHERE position = (\d+)", statement)
+    place = re.search(r"(?:UPDATE|FROM) (\w+) .*WHERE (\w+) = (\d+)", statement)
     assert place is not None
-    table, key = f"In table {place[1]}", f"position = {place[2]}"
+    table, key = f"In table {place[1]}", f"{place[2]} = {place[3]}"
     if (column := re.search(r"SET (\w+) =", statement)) is not None:
         return f"{table}, row {key}, column {column[1]}: "
     return f"{table}, the row with {key} is missing"
@@ -142,7 +146,7 @@ def test_a_store_is_verified_while_others_record(target: str) -> None:
     "statement",
     [
         TAMPERING[0],
-        TAMPERING[-2],
+        TAMPERING[-1],
         "UPDATE meter SET display_name = 'other' WHERE position = 1",
     ],
 )
