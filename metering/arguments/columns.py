@@ -92,11 +92,21 @@ def are_storable(texts: pa.Array, longest: int) -> np.ndarray:
         is_storable &= pc.utf8_length(texts).fill_null(0).to_numpy() <= longest
     if not _is_utf8(texts):
         is_storable &= np.array([_is_decodable(each) for each in _bytes(texts)], bool)
-    data = texts.buffers()[2]
-    if data is not None and b"\0" in memoryview(data).tobytes():
+    if _may_hold_nul(texts):
         has_nul = pc.match_substring(texts, "\0").fill_null(pa.scalar(value=False))
         is_storable &= ~has_nul.to_numpy(zero_copy_only=False)
     return is_storable
+
+
+def _may_hold_nul(texts: pa.StringArray) -> bool:
+    """Whether a NUL is in or between strings."""
+    _, offsets, data = texts.buffers()
+    if data is None or not len(texts):
+        return False
+    # Of a piece of a long column alone, whose buffers it shares.
+    ends = np.frombuffer(offsets, np.int32)[texts.offset :]
+    content = np.frombuffer(data, np.uint8)[ends[0] : ends[len(texts)]]
+    return bool(len(content)) and int(content.min()) == 0
 
 
 def are_null(column: pa.Array) -> np.ndarray:

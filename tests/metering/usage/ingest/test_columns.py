@@ -61,6 +61,22 @@ def test_a_needed_column_of_nothing_rejects_every_row(
     assert rejections(receipt) == [(0, None, code), (1, None, code)]
 
 
+def test_of_a_part_of_a_table_its_own_strings_are_judged(
+    store: metering.Metering, tokens: metering.Meter
+) -> None:
+    table = columns(6, identifier=["a\0", "b", "c\0", "d", "e\0", "f"])
+
+    parts = [
+        store.meter_events.ingest(table.slice(start, count))
+        for start, count in ((1, 1), (1, 2), (3, 1), (3, 3))
+    ]
+
+    assert [counted(receipt) for receipt in parts] == [
+        (1, 0, 0), (0, 1, 1), (1, 0, 0), (1, 1, 1),
+    ]  # fmt: skip
+    assert identifiers(store) == ["b", "d", "f"]
+
+
 def test_numbers_may_name_things_in_columns(
     store: metering.Metering,
 ) -> None:
