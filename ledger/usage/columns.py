@@ -123,6 +123,26 @@ def words(values: pa.Array) -> pa.DictionaryArray:
     return values.cast(pa.string()).dictionary_encode()
 
 
+def renumbered(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Encode as `words` does what is encoded by a dictionary without repetitions.
+
+    By the codes alone: to write the words out and to find them again takes three times
+    as long, unless rows are few and words many. Nothing may be null.
+    """
+    codes, count = numbers_of(column.indices), len(column)
+    if count < len(column.dictionary):
+        return words(column)
+    # The last to be written is the first appearance; unused words stand behind all.
+    firsts = np.full(len(column.dictionary), count)
+    firsts[codes[::-1]] = np.arange(count)[::-1]
+    by_appearance = np.argsort(firsts)[: np.count_nonzero(firsts < count)]
+    new_codes = np.empty(len(firsts), np.int32)
+    new_codes[by_appearance] = np.arange(len(by_appearance), dtype=np.int32)
+    return pa.DictionaryArray.from_arrays(
+        column_of(new_codes[codes]), column.dictionary.take(column_of(by_appearance))
+    )
+
+
 def take_rows(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
     """Pick rows of a batch, in the order given, in canonical form."""
     return _with_new_words(batch.take(pa.array(rows)))
@@ -268,29 +288,9 @@ def _ends_of(values: Sequence[Sized]) -> np.ndarray:
 
 def _with_new_words(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = batch.columns
-    columns[0] = _renumbered(columns[0])
-    columns[2] = _renumbered(columns[2])
+    columns[0] = renumbered(columns[0])
+    columns[2] = renumbered(columns[2])
     return pa.RecordBatch.from_arrays(columns, schema=USAGE)
-
-
-def _renumbered(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Encode as `words` does what is encoded by a dictionary without repetitions.
-
-    By the codes alone: to write the words out and to find them again takes three times
-    as long, unless rows are few and words many.
-    """
-    codes, count = numbers_of(column.indices), len(column)
-    if count < len(column.dictionary):
-        return words(column)
-    # The last to be written is the first appearance; unused words stand behind all.
-    firsts = np.full(len(column.dictionary), count)
-    firsts[codes[::-1]] = np.arange(count)[::-1]
-    by_appearance = np.argsort(firsts)[: np.count_nonzero(firsts < count)]
-    new_codes = np.empty(len(firsts), np.int32)
-    new_codes[by_appearance] = np.arange(len(by_appearance), dtype=np.int32)
-    return pa.DictionaryArray.from_arrays(
-        column_of(new_codes[codes]), column.dictionary.take(column_of(by_appearance))
-    )
 
 
 def _never_null(batch: pa.RecordBatch) -> list[pa.Array]:

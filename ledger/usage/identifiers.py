@@ -19,7 +19,8 @@ Position = NewType("Position", int)
 """An entry's place in the log, from 1, without gaps, never reused."""
 
 
-_MARKS = np.uint64((1 << 20) - 1)
+_FEWEST_MARKS, _MOST_MARKS = 1 << 14, 1 << 20
+_MARKS_OF_A_HASH = 64
 
 
 def identifier_hash(event_name: str, identifier: str) -> int:
@@ -34,9 +35,13 @@ def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
     Most fall out when compared by a few bits, before anything is sorted.
     """
-    marked = np.zeros(int(_MARKS) + 1, bool)
-    marked[others & _MARKS] = True
-    are_among: np.ndarray = marked[hashes & _MARKS]
+    marks, enough = _FEWEST_MARKS, _MARKS_OF_A_HASH * len(others)
+    while marks < min(enough, _MOST_MARKS):
+        marks *= 2
+    bits = np.uint64(marks - 1)
+    marked = np.zeros(marks, bool)
+    marked[others & bits] = True
+    are_among: np.ndarray = marked[hashes & bits]
     suspects = np.flatnonzero(are_among)
     are_among[suspects] = np.isin(hashes[suspects], others)
     return are_among

@@ -1,13 +1,14 @@
 """Which columns of a source mean what: sources are seldom made for us."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import NoneType
 
 import numpy as np
 import pyarrow as pa
 
+from ledger.usage.columns import renumbered, words
 from metering.arguments.arrow_types import as_string
 from metering.arguments.refusals import invalid
 from metering.arguments.strings import is_storable
@@ -102,6 +103,18 @@ class LocatedColumns:
     def __len__(self) -> int:
         """Count the rows."""
         return len(self.numbers)
+
+    def with_encoded_names(self) -> "LocatedColumns":
+        """Encode the event names, once for finding their meters and for the events."""
+        if not isinstance(self.event_name, pa.Array):
+            return self
+        return replace(self, event_name=words(self.event_name))
+
+    def names(self) -> pa.DictionaryArray:
+        """Return the event names, once encoded, as usage has them; none is null."""
+        if isinstance(self.event_name, Constant):
+            return words(pa.repeat(pa.scalar(self.event_name.text), len(self)))
+        return renumbered(self.event_name)
 
     def take(self, rows: np.ndarray) -> "LocatedColumns":
         """Pick rows by index."""

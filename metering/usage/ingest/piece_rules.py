@@ -19,7 +19,6 @@ from ledger.usage.columns import (
     UsageRow,
     empty_batch,
     usage_batch,
-    words,
 )
 from ledger.usage.quantities import QUANTITY
 from metering.arguments.arrow_types import holds, is_customer, is_value, texts_of
@@ -158,6 +157,7 @@ def check_columns(
 ) -> CheckedEvents[Rejection]:
     """Check a piece of a source column by column, and what is not plain row by row."""
     left_out: dict[str, list[np.ndarray]] = {}
+    columns = columns.with_encoded_names()
 
     def parts() -> Iterator[ColumnPart]:
         for meter, alike in _by_shape(columns, arrival):
@@ -203,7 +203,7 @@ def _by_shape(
         if meter is not None:
             yield meter, np.arange(len(columns))
         return
-    encoded = words(columns.event_name)
+    encoded = columns.event_name
     codes = encoded.indices.fill_null(-1).to_numpy()
     meters = [
         (code, meter)
@@ -260,10 +260,9 @@ def _events(
         rounds = options.rounding is not None
         values, has_value, is_rounded = plain_values(value, rounds=rounds)
         is_plain &= has_value
-    names = _column(columns.event_name, length)
     events = pa.RecordBatch.from_arrays(
         [
-            words(names),
+            columns.names(),
             identifiers,
             customers,
             pa.array(timestamps).view(TIMESTAMP),
