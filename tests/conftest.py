@@ -1,5 +1,6 @@
 """What every test may ask for: databases, a store on each backend, an open engine."""
 
+import gc
 import signal
 import uuid
 from collections.abc import Callable, Iterator
@@ -55,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.markexpr = config.option.markexpr or PROFILE.selects
     # A shell lets what it starts in the background ignore Ctrl-C, and all below it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look again at modules and tests, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
