@@ -149,6 +149,19 @@ class PartsFile:
                 parquet = self._checking_pages
         return parquet.read_row_groups(groups, list(columns), use_threads=False)
 
+    def check(self, columns: Collection[str]) -> None:
+        """Check columns of all rows, for another reader of a local file.
+
+        Raises:
+            SegmentDamagedError: they are not what was sealed.
+            OSError: they cannot be read now; `fault_of` judges that.
+        """
+        groups = range(self.metadata.num_row_groups)
+        self._check(groups, columns)
+        first = SEGMENT.names[0]
+        if groups and first in columns:
+            self.read([0], [first])
+
     @cached_property
     def _checking_pages(self) -> "ParquetFile":
         return self._opened(checks_pages=True)
@@ -191,6 +204,16 @@ class LocalFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     checksums: bytes
     metadata: "FileMetaData"
+
+    def check(self, columns: Collection[str]) -> None:
+        """Check columns of all rows, for another reader of the file.
+
+        Raises:
+            SegmentDamagedError: they are not what was sealed.
+            SegmentStoreUnavailableError: they cannot be read now.
+        """
+        with self.opened() as parts:
+            parts.check(columns)
 
     @contextmanager
     def opened(self) -> Iterator[PartsFile]:

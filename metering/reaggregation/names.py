@@ -4,15 +4,21 @@ Every event has the columns, so that a column's name never means a payload key o
 same name; that is found with `Metering.sql`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
 
 from metering.errors import InvalidRequestError
 from projections.kernels.meters import MeterDefinition
-from projections.scans.reaggregation.question import RESULT_COLUMNS
+from projections.scans.payload_keys import payload_keys
+from projections.scans.reaggregation.question import RESULT_COLUMNS, Question
+from projections.scans.recorded import RecordedEvents
 
 CUSTOMER = "customer"
 METER = "meter"
 
+# Of an error, which has to be read.
+_NAMED = 10
 _FILTERED_BY = (CUSTOMER, METER)
 _BOUNDS = "give start_time and end_time"
 _POSITIONS = "give as_of"
@@ -79,3 +85,48 @@ def check_payload_keys(
                     f" {meter.meter_id}; {instead}",
                     param=param,
                 )
+
+
+def check_keys_are_there(
+    question: Question, recorded: RecordedEvents, answer: pa.Table
+) -> None:
+    """Check that some event has each key by which an answer is split or filtered.
+
+    A key that is mistyped would answer with nothing. It is looked for where none of the
+    events that count has it.
+
+    Raises:
+        InvalidRequestError: none of the meters' events has one; names those there are.
+    """
+    dimensions = [
+        key
+        for key in question.dimensions
+        if answer.column(key).null_count == answer.num_rows
+    ]
+    filters = list(question.filters) if answer.num_rows == 0 else []
+    if not dimensions and not filters:
+        return
+    names = sorted(measure.event_name for measure in question.measures)
+    known = payload_keys(recorded, names, {*dimensions, *filters})
+    if known is None:
+        return
+    for param, keys in (("group_by", dimensions), ("filters", filters)):
+        for key in keys:
+            if key not in known:
+                raise InvalidRequestError(
+                    f"Invalid {param}: no event of {_listed(names)} has the payload key"
+                    f" {key!r}; {_alternatives(known)}",
+                    param=param,
+                )
+
+
+def _alternatives(known: Collection[str]) -> str:
+    if not known:
+        return "their payloads hold nothing but customer and value"
+    return f"their payloads have {_listed(sorted(known))}"
+
+
+def _listed(words: Collection[str]) -> str:
+    shown = [repr(word) for word in list(words)[:_NAMED]]
+    more = len(words) - len(shown)
+    return ", ".join([*shown, f"{more} more"] if more else shown)

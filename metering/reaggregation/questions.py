@@ -21,6 +21,7 @@ from metering.errors import InvalidRequestError, shown
 from metering.reaggregation.names import (
     CUSTOMER,
     METER,
+    check_keys_are_there,
     check_no_column,
     check_payload_keys,
 )
@@ -46,7 +47,9 @@ def reaggregated(
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
     question, recorded = question_asked(engine, request)
-    return reaggregate(question, recorded, executor, progress)
+    answer = reaggregate(question, recorded, executor, progress)
+    check_keys_are_there(question, recorded, answer)
+    return answer
 
 
 def question_asked(

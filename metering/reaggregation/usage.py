@@ -13,7 +13,7 @@ from metering.reaggregation.requests import SumUsage
 from metering.store.engine import Engine
 from projections.scans.reaggregation.jobs import ScanProgress
 from projections.scans.reaggregation.question import Question, measure_of
-from projections.usage.bulk import usage
+from projections.usage.everyone.usage import usage
 
 
 def used(engine: Engine, request: SumUsage, progress: ScanProgress | None) -> pa.Table:

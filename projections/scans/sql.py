@@ -7,13 +7,12 @@ Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overvie
 """
 
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -24,14 +23,12 @@ from ledger.segments.reader import check_content
 from projections.errors import QueryError
 from projections.scans.datasets import dataset_of
 from projections.scans.recorded import RecordedEvents
-
-_Result = TypeVar("_Result")
+from projections.scans.running import awaited, in_thread
 
 MEMORY_SHARE = "60%"
 """How much of the machine's memory a query may take."""
 
 _ROWS_AT_A_TIME = 1 << 16
-_LOOKS_EVERY_SECONDS = 0.05
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -92,12 +89,11 @@ def run_query(
         raise QueryError(f"it is of type {type(query).__name__}; give a string")
     deadline = _Deadline(timeout)
     with _translated(recorded, memory), ThreadPoolExecutor(1) as pool:
-        # DuckDB works in a thread of its own: in the main thread it loses Ctrl-C.
         settings = _SETTINGS | {"memory_limit": memory}
         connecting = pool.submit(duckdb.connect, config=settings)
-        with _awaited(connecting, deadline) as connection:
+        with awaited(connecting, deadline.check) as connection:
             work = partial(_answer, recorded, query, deadline)
-            return _in_thread(pool, connection, work, deadline)
+            return in_thread(pool, connection, work, deadline.check)
 
 
 def spelled(memory: int | None) -> str:
@@ -125,38 +121,6 @@ class _Deadline:
                 " it more time by sql_timeout"
             )
             raise QueryError(reason)
-
-
-def _in_thread(
-    pool: ThreadPoolExecutor,
-    connection: duckdb.DuckDBPyConnection,
-    work: Callable[[duckdb.DuckDBPyConnection], pa.Table],
-    deadline: _Deadline,
-) -> pa.Table:
-    """Run work on a database in the one thread of a pool; Ctrl-C interrupts it."""
-    try:
-        return _awaited(pool.submit(work, connection), deadline)
-    except BaseException:
-        # It is done once the thread has nothing else to do.
-        idle = pool.submit(int)
-        while not idle.done():
-            # DuckDB forgets an interrupt that comes before a statement has begun.
-            connection.interrupt()
-            with suppress(KeyboardInterrupt):
-                wait([idle], _LOOKS_EVERY_SECONDS)
-        raise
-
-
-def _awaited(future: Future[_Result], deadline: _Deadline) -> _Result:
-    """Return a result; Ctrl-C and the deadline end the wait.
-
-    A signal just before a wait begins does not end it, so each wait is short.
-    """
-    while not future.done():
-        wait([future], _LOOKS_EVERY_SECONDS)
-        if not future.done():
-            deadline.check()
-    return future.result()
 
 
 def _answer(

@@ -51,7 +51,7 @@ _UNUSED = (
     *("projections.alerts.queries", "projections.alerts.tables", "projections.credits"),
     *("projections.kernels.alerts", "projections.kernels.credits"),
     *("projections.scans.reaggregation.jobs", "projections.scans.sql"),
-    *("projections.usage.bulk", "projections.webhooks"),
+    *("projections.usage.everyone.usage", "projections.webhooks"),
     *("celery", "cryptography", "dask", "django", "duckdb", "httptools", "pandas"),
     *("psycopg", "pyarrow._compute", "pyarrow.compute", "pyarrow.csv"),
     *("pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet", "pydantic", "rich"),

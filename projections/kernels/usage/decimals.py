@@ -10,7 +10,6 @@ highest has the sign. The unit of a quantity is 10**-12.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +20,6 @@ _BITS = 32
 _MASK = np.int64((1 << _BITS) - 1)
 # Below 2**53 where numbers have 32 bits: exact in doubles.
 _EXACT_AT_A_TIME = 1 << 20
-# Limbs of no more bits can be added up by the million.
-_ROOMY_BITS = 40
 
 
 def words_of(values: pa.Array) -> np.ndarray:
@@ -80,23 +77,6 @@ def words_of_limbs(limbs: np.ndarray) -> np.ndarray:
         low | high << _BITS for low, high in zip(halves[::2], halves[1::2], strict=True)
     ]
     return narrowed(np.stack([*words, carry]))
-
-
-def limbs_at_most(limbs: np.ndarray, most: int) -> np.ndarray:
-    """Return the same numbers in so many limbs, carried if they had more.
-
-    Args:
-        limbs: carried or not.
-        most: how many there may be; the highest has room for what is above it.
-    """
-    if len(limbs) <= most:
-        return limbs
-    carried = limbs_of(words_of_limbs(limbs))
-    if len(carried) <= most:
-        return carried
-    highest = carried[most - 1] + (carried[most] << _BITS)
-    assert (carried[most + 1 :] == highest >> 63).all(), "the highest limb has room"
-    return np.stack([*carried[: most - 1], highest])
 
 
 def gather_limbs(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -224,81 +204,3 @@ def sums_by_group(group: np.ndarray, limbs: np.ndarray, count: int) -> np.ndarra
             added = np.bincount(group[rows], limb[rows], minlength=count)
             np.add(out, added.astype(np.int64), out=out)
     return sums
-
-
-def sums_of_neighbours(numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Add up groups of neighbours in a column of int64, modulo 2**64.
-
-    Args:
-        numbers: int64.
-        starts: the row at which each group starts, ascending.
-    """
-    # reduceat refuses to add up nothing.
-    if len(starts) == 0:
-        return np.zeros(0, np.int64)
-    sums: np.ndarray = np.add.reduceat(numbers, starts)
-    return sums
-
-
-def word_sums_of_neighbours(words: np.ndarray, starts: np.ndarray) -> list[np.ndarray]:
-    """Add up groups of neighbours among numbers of two words each.
-
-    Args:
-        words: of the numbers.
-        starts: as for `sums_of_neighbours`.
-
-    Returns:
-        Limbs by groups, carried.
-    """
-    low, high = words
-    upper = low >> 63
-    is_narrow = (high == upper).all()
-    # In place: new memory would take longer than the numbers do.
-    np.right_shift(low, _BITS, out=upper)
-    if is_narrow:
-        return _carried(_half_sums(low, upper, starts))
-    halves = [
-        *_half_sums(low, upper & _MASK, starts),
-        *_half_sums(high, high >> _BITS, starts),
-    ]
-    return _carried(halves)
-
-
-def limb_sums_of_neighbours(
-    limbs: Sequence[np.ndarray], starts: np.ndarray
-) -> list[np.ndarray]:
-    """Add up groups of neighbours among numbers in limbs.
-
-    Args:
-        limbs: carried.
-        starts: as for `sums_of_neighbours`.
-
-    Returns:
-        Limbs by groups, carried.
-    """
-    return _carried([sums_of_neighbours(limb, starts) for limb in limbs])
-
-
-def _carried(limbs: list[np.ndarray]) -> list[np.ndarray]:
-    """Leave 32 bits in each limb but the highest, with room for it to grow."""
-    if len(limbs) == 2 and (np.abs(limbs[1]) >> _ROOMY_BITS).any():
-        low, high = limbs
-        sign = high >> (2 * _BITS - 1)
-        limbs = [low, high & _MASK, (high >> _BITS) & _MASK, sign]
-    # In place: new memory would take longer than the numbers do.
-    for limb, above in pairwise(limbs):
-        np.add(above, limb >> _BITS, out=above)
-        np.bitwise_and(limb, _MASK, out=limb)
-    return limbs
-
-
-def _half_sums(
-    word: np.ndarray, upper: np.ndarray, starts: np.ndarray
-) -> list[np.ndarray]:
-    """Add up the lower and the upper halves of words, given the upper ones.
-
-    The lower halves' sum has fewer than 64 bits, so it is what remains of the words'
-    sum even where that overflows: no word has to be masked.
-    """
-    upper_sums = sums_of_neighbours(upper, starts)
-    return [sums_of_neighbours(word, starts) - (upper_sums << _BITS), upper_sums]

@@ -16,7 +16,6 @@ from projections.kernels.usage.decimals import (
     gather_limbs,
     limbs_of,
     number_of_limbs,
-    word_sums_of_neighbours,
     words_of,
 )
 from projections.kernels.usage.keys import groups
@@ -51,11 +50,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         """Return the one total of events of one key, none without any."""
         if not len(values):
             return cls.none()
-        limbs = word_sums_of_neighbours(words_of(values), np.zeros(1, np.int64))
         return cls(
             key=np.array([key], np.uint64),
             count=np.array([len(values)], np.int64),
-            limbs=np.stack(limbs),
+            limbs=limbs_of(words_of(values)).sum(axis=1, keepdims=True),
         )
 
     @classmethod

@@ -16,9 +16,13 @@ import pyarrow as pa
 from ledger.segments.entry import Segment, overlapping
 from ledger.segments.parts import LocalFile
 from ledger.segments.reader import SegmentReader
-from projections.scans.reaggregation.events import bounds_of, columns_for
-from projections.scans.reaggregation.partial import combine, partial
-from projections.scans.reaggregation.question import Question
+from projections.scans.reaggregation.partial import (
+    ScannedEvents,
+    answer,
+    combine,
+    partial,
+)
+from projections.scans.reaggregation.question import Question, bounds_of, columns_for
 from projections.scans.recorded import RecordedEvents
 
 ScanProgress = Callable[[int, int], None]
@@ -47,7 +51,7 @@ class SegmentJob:
 
 def run(job: SegmentJob) -> pa.Table:
     """Return the partial of a job, made by one thread: executors have many workers."""
-    events: Sequence[LocalFile] | pa.Table
+    events: ScannedEvents
     file = job.reader.local_file(job.segment)
     if file is not None:
         events = [file]
@@ -70,11 +74,17 @@ def reaggregate(
         question: what is asked; its `up_to` is the position of `recorded`.
         recorded: the events.
         executor: runs the jobs; None is this process.
-        progress: called after each part.
+        progress: called now and then, and at the end.
 
     Returns:
         See `projections.scans.reaggregation.partial.combine`.
     """
+    segments = segments_concerned(question, recorded)
+    if executor is None and _are_local(segments, recorded):
+        events = _events_here(segments, recorded)
+        advance = _advance(segments, recorded, progress)
+        cancelled = recorded.cancelled
+        return answer(question, events, cancelled, threads=THREADS, progress=advance)
     partials = partials_of(question, recorded, executor, progress)
     return combine(question, partials, threads=THREADS)
 
@@ -87,6 +97,40 @@ def partials_of(
 ) -> Iterator[pa.Table]:
     """Yield the partials of a question from all that was recorded; see `reaggregate`."""
     segments = segments_concerned(question, recorded)
+    advance = _advance(segments, recorded, progress)
+    events: ScannedEvents = recorded.tail
+    if executor is not None:
+        yield from _elsewhere(question, recorded, segments, executor, advance)
+    elif _are_local(segments, recorded):
+        events = _events_here(segments, recorded)
+    else:
+        with ThreadPoolExecutor(THREADS, "reaggregation") as pool:
+            yield from _elsewhere(question, recorded, segments, pool, advance)
+    cancelled = recorded.cancelled
+    yield partial(question, events, cancelled, threads=THREADS, progress=advance)
+
+
+def _are_local(segments: Sequence[Segment], recorded: RecordedEvents) -> bool:
+    return all(map(recorded.reader.is_local, segments))
+
+
+def _events_here(
+    segments: Sequence[Segment], recorded: RecordedEvents
+) -> Iterator[LocalFile | pa.Table]:
+    """Yield the files of segments on this machine, and the tail."""
+    for segment in segments:
+        file = recorded.reader.local_file(segment)
+        assert file is not None, "it is on this machine"
+        yield file
+    yield recorded.tail
+
+
+def _advance(
+    segments: Sequence[Segment],
+    recorded: RecordedEvents,
+    progress: ScanProgress | None,
+) -> Callable[[int], None]:
+    """Return what receives how many more events were scanned."""
     total = sum(segment.rows for segment in segments) + recorded.tail.num_rows
     done = 0
 
@@ -96,19 +140,7 @@ def partials_of(
         if progress is not None:
             progress(done, total)
 
-    cancelled, reader = recorded.cancelled, recorded.reader
-    if executor is not None:
-        yield from _elsewhere(question, recorded, segments, executor, advance)
-    elif not all(map(reader.is_local, segments)):
-        with ThreadPoolExecutor(THREADS, "reaggregation") as pool:
-            yield from _elsewhere(question, recorded, segments, pool, advance)
-    else:
-        found = map(reader.local_file, segments)
-        files = (file for file in found if file is not None)
-        yield partial(question, files, cancelled, threads=THREADS, progress=advance)
-    if recorded.tail.num_rows:
-        tail = recorded.tail
-        yield partial(question, tail, cancelled, threads=THREADS, progress=advance)
+    return advance
 
 
 def _elsewhere(

@@ -1,57 +1,66 @@
 """Partials: answers to a question for some of the events, and their combination.
 
-A partial is a table of cells with the index of their measure in the column `measure`.
-Columns that a measure's cells do not have are null. It can be sent anywhere.
+A partial is a table with the columns of `partial_schema` that it needs, and can be sent
+anywhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial as bound
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from ledger.errors import SegmentStoreUnavailableError
 from ledger.segments.parts import LocalFile
-from projections.scans.reaggregation.answers import answer, check_sums, no_answer
-from projections.scans.reaggregation.batches import Portion, pieces_of
-from projections.scans.reaggregation.cells import (
-    COUNT,
-    LIMBS,
-    CellSchema,
-    reduce,
-    schema_of,
-    schema_of_candidates,
+from ledger.usage.columns import column_of
+from projections.scans.reaggregation.answers import (
+    answer_of,
+    check_sums,
+    no_answer,
 )
-from projections.scans.reaggregation.columns import (
-    column,
-    numbers,
-    only_chunk,
-    starts_of_groups,
+from projections.scans.reaggregation.database import (
+    NoNumberError,
+    SumOverflowError,
+    UnreadableFileError,
+    run,
 )
-from projections.scans.reaggregation.events import cells_of_batch, cells_of_candidates
-from projections.scans.reaggregation.question import Measure, Question
-from projections.scans.reaggregation.threads import in_threads
+from projections.scans.reaggregation.errors import ValueUnreadableError
+from projections.scans.reaggregation.queries import (
+    PARTIALS,
+    answer_query,
+    combining_query,
+    partial_query,
+    partial_schema,
+    unreadable_query,
+)
+from projections.scans.reaggregation.question import Question
+from projections.scans.reaggregation.sources import EventSource, source_of
 
-MeasuredCells = tuple[int, pa.Table]
-"""The index of a measure, and cells of it."""
+ScannedEvents: TypeAlias = "Iterable[LocalFile | pa.Table] | pa.Table"
+"""Local segments, and tables with the columns of a segment, in any order; or one."""
 
-_MEASURE = "measure"
-_ROWS_WORTH_REDUCING = 1 << 18
+_QueryWriter = Callable[..., str]
+"""Writes a query, by whether its sums are made of parts that always fit."""
+
+MoreEvents = Callable[[int], None]
+"""Receives how many more events were scanned."""
 
 
 def partial(
     question: Question,
-    events: Iterable[LocalFile] | pa.Table,
+    events: ScannedEvents,
     cancelled: np.ndarray,
     *,
     threads: int,
-    progress: Callable[[int], None] | None = None,
+    progress: MoreEvents | None = None,
 ) -> pa.Table:
     """Answer a question for some of the events.
 
     Args:
         question: what is asked.
-        events: local segments, read one by one; or a table with the columns of a
-            segment, in any order. No event is in two partials.
+        events: no event is in two partials.
         cancelled: positions (int64) of events that do not count, and any others.
         threads: how many to use.
         progress: receives how many more events were scanned, on this thread.
@@ -60,61 +69,42 @@ def partial(
         What `combine` takes.
 
     Raises:
-        ValueUnreadableError: an event that counts has no quantity under the payload
-            key that holds the value.
-        SegmentDamagedError: a segment is not what was sealed.
+        ValueUnreadableError: a string is no quantity; of the first event of which it is
+            known here that it counts.
+        SegmentDamagedError: a file is not what was sealed.
+        SegmentStoreUnavailableError: a file cannot be read now.
     """
-    cancelled = np.sort(cancelled)
-
-    def cells_of(piece: Portion) -> tuple[int, list[MeasuredCells]]:
-        return piece.rows, [
-            cells
-            for batch in piece.batches()
-            for cells in cells_of_batch(question, batch, cancelled)
-        ]
-
-    gatherings = _gatherings(question)
-    pieces = pieces_of(question, events, cancelled)
-    for rows, found in in_threads(cells_of, pieces, threads):
-        for at, cells in found:
-            gatherings[at].add(cells)
-        if progress is not None:
-            progress(rows)
-    tables = [pa.table({_MEASURE: column(np.zeros(0, np.int64))})]
-    for at, reduced in enumerate(in_threads(_Gathering.all, gatherings, threads)):
-        if reduced is not None:
-            tables.append(partial_of(at, reduced))
-    return pa.concat_tables(tables, promote_options="default")
+    source = source_of(question, _several(events), cancelled, threads)
+    query = bound(partial_query, question, source)
+    found = _scanned(question, source, query, threads, progress)
+    if found is None:
+        return partial_schema(question).empty_table()
+    names = pa.array([each.event_name for each in question.in_order()], pa.string())
+    ranks = found.column("rank").combine_chunks()
+    event_names = pa.DictionaryArray.from_arrays(ranks, names)
+    return found.set_column(0, "event_name", event_names)
 
 
-def partial_of(at: int, cells: pa.Table) -> pa.Table:
-    """Return cells of one measure as a partial.
-
-    Args:
-        at: the index of the measure.
-        cells: one for each key, sorted by key.
-    """
-    return cells.append_column(_MEASURE, column(np.full(cells.num_rows, at)))
-
-
-def renumbered(partial: pa.Table, measures: Sequence[int]) -> pa.Table:
-    """Return a partial with other indices of measures.
-
-    Args:
-        partial: of some measures of a question.
-        measures: the index in the question of each of them, ascending.
-    """
-    at = partial.schema.get_field_index(_MEASURE)
-    known = numbers(only_chunk(partial.column(at)))
-    given = np.array(measures, np.int64)
-    return partial.set_column(at, _MEASURE, column(given[known]))
+def answer(
+    question: Question,
+    events: ScannedEvents,
+    cancelled: np.ndarray,
+    *,
+    threads: int,
+    progress: MoreEvents | None = None,
+) -> pa.Table:
+    """Answer a question for all events at once: `combine` of the one `partial`."""
+    source = source_of(question, _several(events), cancelled, threads)
+    query = bound(answer_query, question, source)
+    found = _scanned(question, source, query, threads, progress)
+    return _checked(question, found)
 
 
 def uncounted(partial: pa.Table) -> pa.Table:
     """Return a partial of events that are counted by another."""
-    at = partial.schema.get_field_index(COUNT)
-    nothing = column(np.zeros(partial.num_rows, np.int64))
-    return partial if at < 0 else partial.set_column(at, COUNT, nothing)
+    at = partial.schema.get_field_index("event_count")
+    nothing = column_of(np.zeros(partial.num_rows, np.int64))
+    return partial if at < 0 else partial.set_column(at, "event_count", nothing)
 
 
 def combine(
@@ -129,8 +119,8 @@ def combine(
 
     Returns:
         Columns `meter`, `customer`, one for each dimension under its payload key,
-        `window_start`, `window_end`, `value` and `event_count`; sorted by meter,
-        customer, dimensions (null first) and window. Each window in which an event
+        `window_start`, `window_end`, `value`, `event_count` and `event_name`; sorted by
+        meter, customer, dimensions (null first) and window. Each window in which an event
         counts has a row, cut to the bounds of the question. Equal events give equal
         tables, however they were cut into partials. A value is null where the question
         skips sums that do not fit a decimal(38, 12).
@@ -139,97 +129,119 @@ def combine(
         SummaryTooLargeError: one does not, and the question does not skip it.
         ValueUnreadableError: see `partial`.
     """
-    gatherings = _gatherings(question)
-    for each in partials:
-        for at, cells in _measured(question, each):
-            gatherings[at].add_reduced(cells)
+    found = [each for each in partials if each.num_rows]
+    if not found:
+        return no_answer(question)
+    schema = partial_schema(question)
+    tables = {PARTIALS: pa.concat_tables(_aligned(each, schema) for each in found)}
+    write = bound(combining_query, question)
+    is_split = any("whole" in each.column_names for each in found)
+    try:
+        rows = _asked(write, tables, threads, is_split=is_split)
+    except NoNumberError:
+        query = unreadable_query(question, None)
+        raise _unreadable(run(query, tables, threads=threads)) from None
+    return _checked(question, rows)
 
-    def answer_of(at: int) -> list[pa.Table]:
-        measure, cells = question.measures[at], gatherings[at].all()
-        if cells is None:
-            return []
-        if measure.is_preaggregated:
-            cells = cells_of_candidates(question, measure, cells)
-        return list(answer(question, measure, cells))
 
-    by_meter_id = sorted(
-        range(len(question.measures)), key=lambda at: question.measures[at].meter_id
-    )
-    pieces = [
-        piece
-        for answers in in_threads(answer_of, by_meter_id, threads)
-        for piece in answers
-    ]
-    found = pa.concat_tables(pieces) if pieces else no_answer(question)
+def _checked(question: Question, rows: pa.Table | None) -> pa.Table:
+    """Return rows as the answer, whose sums fit or may be null."""
+    found = no_answer(question) if rows is None else answer_of(question, rows)
     if not question.skips_too_large:
         check_sums(found)
     return found
 
 
-class _Gathering:
-    """The cells of one measure that come bit by bit, in memory of their final size.
+def _aligned(partial: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a partial with all columns of a schema, null where it lacks them."""
+    columns = [
+        partial.column(field.name)
+        if field.name in partial.column_names
+        else pa.nulls(partial.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
-    They are reduced whenever as many have come again.
+
+def _several(events: ScannedEvents) -> Iterable[LocalFile | pa.Table]:
+    return [events] if isinstance(events, pa.Table) else events
+
+
+def _scanned(
+    question: Question,
+    source: EventSource,
+    write: _QueryWriter,
+    threads: int,
+    progress: MoreEvents | None,
+) -> pa.Table | None:
+    """Answer a query about events; None where there can be none."""
+    told = 0
+
+    def advance(share: float) -> None:
+        nonlocal told
+        more = int(share * source.rows) - told
+        if progress is not None and more > 0:
+            told += more
+            progress(more)
+
+    found = None
+    if source.query and question.measures:
+        found = _read(question, source, write, threads, advance)
+    advance(1)
+    return found
+
+
+def _read(
+    question: Question,
+    source: EventSource,
+    write: _QueryWriter,
+    threads: int,
+    advance: Callable[[float], None],
+) -> pa.Table:
+    """Answer a query about events in files, and once more after an error of a file.
+
+    Raises:
+        SegmentDamagedError: one is not what was sealed.
+        SegmentStoreUnavailableError: one cannot be read now.
     """
-
-    def __init__(self, schema: CellSchema) -> None:
-        self._schema = schema
-        self._parts: list[pa.Table] = []
-        self._waiting_rows = 0
-        self._reduced_rows = 0
-
-    def add(self, cells: pa.Table) -> None:
-        self._parts.append(cells)
-        self._waiting_rows += cells.num_rows
-        if self._waiting_rows >= max(_ROWS_WORTH_REDUCING, self._reduced_rows):
-            self._reduce()
-
-    def add_reduced(self, cells: pa.Table) -> None:
-        """Add cells that are one for each key, sorted by key."""
-        if self._parts:
-            self.add(cells)
-        else:
-            self._parts, self._reduced_rows = [cells], cells.num_rows
-
-    def all(self) -> pa.Table | None:
-        """Return all cells, one for each key, sorted by key; None without any."""
-        if self._waiting_rows:
-            self._reduce()
-        return self._parts[0] if self._reduced_rows else None
-
-    def _reduce(self) -> None:
-        self._parts = [reduce(self._take_all(), self._schema)]
-        self._waiting_rows, self._reduced_rows = 0, self._parts[0].num_rows
-
-    def _take_all(self) -> pa.Table:
-        """Let go of all cells, so that they are in memory no longer than needed."""
-        parts, self._parts = self._parts, []
-        # Limbs that only some parts have are null in the others.
-        return pa.concat_tables(parts, promote_options="default")
+    for is_last_try in (False, True):
+        source.check(question, threads)
+        try:
+            return _asked(write, source.tables, threads, advance)
+        except NoNumberError:
+            query = unreadable_query(question, source)
+            found = run(query, source.tables, threads=threads)
+            raise _unreadable(found) from None
+        except UnreadableFileError as error:
+            # What is damaged is found by the check.
+            if is_last_try:
+                place = str(Path(source.files[0].path).parent)
+                reason = f"{error}; try again"
+                raise SegmentStoreUnavailableError(place, reason) from error
+    raise AssertionError("one try is the last")
 
 
-def _gatherings(question: Question) -> list[_Gathering]:
-    return [_Gathering(_schema(question, measure)) for measure in question.measures]
+def _asked(
+    write: _QueryWriter,
+    tables: Mapping[str, pa.Table],
+    threads: int,
+    advance: Callable[[float], None] | None = None,
+    *,
+    is_split: bool = False,
+) -> pa.Table:
+    """Answer a query, with sums of parts where they do not fit as they are."""
+    try:
+        query = write(is_split=is_split)
+        return run(query, tables, threads=threads, progress=advance)
+    except SumOverflowError:
+        if is_split:
+            raise
+    query = write(is_split=True)
+    return run(query, tables, threads=threads, progress=advance)
 
 
-def _schema(question: Question, measure: Measure) -> CellSchema:
-    """Return the schema of a measure's cells in partials."""
-    find = schema_of_candidates if measure.is_preaggregated else schema_of
-    return find(measure, len(question.dimensions))
-
-
-def _measured(question: Question, table: pa.Table) -> Iterator[MeasuredCells]:
-    """Yield the cells of each measure of a partial."""
-    measures = numbers(only_chunk(table.column(_MEASURE)))
-    starts = starts_of_groups([measures]).tolist()
-    for start, end in pairwise([*starts, len(measures)]):
-        at = int(measures[start])
-        schema = _schema(question, question.measures[at])
-        part = table.slice(start, end - start)
-        # Limbs that only other measures have are null; as 0 they would change numbers.
-        limbs = [
-            name
-            for name in LIMBS
-            if name in part.column_names and not part.column(name).null_count
-        ]
-        yield at, part.select([*schema.keys, *schema.others, COUNT, *limbs])
+def _unreadable(found: pa.Table) -> ValueUnreadableError:
+    ((position, text, key),) = zip(
+        *(column.to_pylist() for column in found.columns), strict=True
+    )
+    return ValueUnreadableError(position, key, text)

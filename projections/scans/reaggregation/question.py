@@ -7,7 +7,7 @@ from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import Windows
 from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.spans import Spans
-from projections.windows import LENGTHS
+from projections.windows import LENGTHS, ceil_to, floor_to
 
 RESULT_COLUMNS = (
     "meter",
@@ -19,6 +19,9 @@ RESULT_COLUMNS = (
     "event_name",
 )
 """Columns of an answer; dimensions add their own under other names."""
+
+WindowStretch = tuple[int, int, int]
+"""Where equal windows begin and end, and how long each is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,17 @@ class Measure:
     def needs_number(self) -> bool:
         """Whether the formula works on numbers, and not on events or strings."""
         return self.formula not in {Formula.COUNT, Formula.UNIQUE_COUNT}
+
+    @property
+    def counts_values(self) -> bool:
+        """Whether the formula works on the recorded value."""
+        return self.payload_key is None and self.formula is not Formula.COUNT
+
+    @property
+    def needs_position(self) -> bool:
+        """Whether it matters where in the log an event is, or is to be said."""
+        reads_numbers = self.needs_number and self.payload_key is not None
+        return self.formula is Formula.LAST or self.is_preaggregated or reads_numbers
 
     @property
     def is_preaggregated(self) -> bool:
@@ -87,6 +101,16 @@ class Question:
     up_to: int
     skips_too_large: bool = False
 
+    def in_order(self) -> list[Measure]:
+        """Return the measures in the order of an answer."""
+        return sorted(self.measures, key=lambda measure: measure.meter_id)
+
+    def stretches(self) -> list[WindowStretch]:
+        """Return the stretches of equal windows that reach into the time asked for."""
+        ends = (*self.windows.starts[1:], self.windows.end)
+        every = zip(self.windows.starts, ends, self.windows.lengths, strict=True)
+        return [each for each in every if each[0] < self.end and each[1] > self.start]
+
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""
         assert self.start < self.end, "some time is asked for"
@@ -94,6 +118,28 @@ class Question:
         assert len(names) == len(self.measures), "an event name has one meter"
         assert len(set(self.dimensions)) == len(self.dimensions), "dimensions differ"
         assert not set(self.dimensions) & set(RESULT_COLUMNS), "columns have one name"
+
+
+def bounds_of(question: Question, measure: Measure) -> tuple[int, int]:
+    """Return the half-open span of timestamps that decide a measure's answer."""
+    if not measure.is_preaggregated:
+        return question.start, question.end
+    length = measure.preaggregation_length
+    return floor_to(question.start, length), ceil_to(question.end, length)
+
+
+def columns_for(question: Question) -> list[str]:
+    """Return the columns of a segment that the question needs."""
+    measures = question.measures
+    columns = ["event_name", "customer", "timestamp"]
+    if any(each.counts_values for each in measures):
+        columns.append("value")
+    if any(each.needs_position for each in measures):
+        columns.append("position")
+    has_key = any(each.payload_key is not None for each in measures)
+    if has_key or question.dimensions or question.filters:
+        columns.append("payload")
+    return columns
 
 
 def measure_of(

@@ -1,6 +1,5 @@
 """Spans: some stretches of time, where a question is not about all between its bounds."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,23 +34,7 @@ class Spans:
         """Return how many spans there are."""
         return len(self.starts)
 
-    def hold(self, instants: np.ndarray) -> np.ndarray:
-        """Return (bool) which instants (int64) lie in a span."""
-        # No instant is before 1970.
-        starts = np.append(-1, self.starts)
-        ends = np.append(-1, self.ends)
-        at = np.searchsorted(self.starts, instants, side="right")
-        are_held: np.ndarray = (instants >= starts[at]) & (instants < ends[at])
-        return are_held
-
     def meet(self, start: int, end: int) -> bool:
         """Whether a span has time in common with ``[start, end)``."""
         at = int(np.searchsorted(self.ends, start, side="right"))
         return at < len(self) and bool(self.starts[at] < end)
-
-    def within(self, segments: Iterable[tuple[int, int]]) -> "Spans":
-        """Return the spans that meet one of some stretches, ends included."""
-        meets = np.zeros(len(self), bool)
-        for earliest, latest in segments:
-            meets |= (self.starts <= latest) & (self.ends > earliest)
-        return Spans(starts=self.starts[meets], ends=self.ends[meets])

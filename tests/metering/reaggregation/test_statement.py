@@ -104,3 +104,19 @@ def test_a_store_without_meters_or_events_has_no_statement(tmp_path: Path) -> No
 
         with refused(None, "as_of", "lie in no file yet"):
             store.reaggregate_sql()
+
+
+def test_strings_are_the_same_whatever_they_hold(tmp_path: Path) -> None:
+    key, word = "two\nlines' \u2028", "it's\r\n  \x85\\n"
+    with metering.connect(tmp_path / "usage") as store:
+        create_meter(store)
+        for value in (word, "other"):
+            labels = {"stripe_customer_id": word, "value": "1", key: value}
+            create_event(store, payload=labels)
+        store.seal()
+        asked: dict[str, Any] = {"group_by": key, "filters": {key: [word, "\0"]}}
+
+        found = in_anyones_duckdb(store.reaggregate_sql(**asked))
+
+        assert found.equals(store.reaggregate(**asked))
+        assert found.column(key).to_pylist() == [word]

@@ -2,25 +2,30 @@
 
 import pickle
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.facts.meters import EventTimeWindow, Formula
+from ledger.facts.meters import EventTimeWindow
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.quantities import QUANTITY
-from projections.calendar import WindowUnit, windows_between
 from projections.scans.reaggregation.errors import (
     SummaryTooLargeError,
     ValueUnreadableError,
 )
 from projections.scans.reaggregation.partial import combine, partial
-from projections.scans.reaggregation.question import Measure, Question
+from projections.scans.reaggregation.question import Question
+from tests.projections.scans.reaggregation.asking import (
+    HOUR,
+    NONE,
+    NOON,
+    event,
+    measure,
+    question,
+)
 from tests.projections.scans.reaggregation.naive import Event
 from tests.projections.scans.reaggregation.segments import (
     instant,
@@ -28,34 +33,7 @@ from tests.projections.scans.reaggregation.segments import (
     write_segment,
 )
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 MOST = Decimal("9" * 26 + "." + "9" * 12)
-NONE = np.zeros(0, np.int64)
-
-
-def event(position: int, value: object = 1, **keywords: Any) -> Event:
-    known: dict[str, Any] = {
-        "event_name": "tokens",
-        "customer": "cus_1",
-        "timestamp": NOON,
-        **keywords,
-    }
-    return Event(position=position, value=Decimal(str(value)), **known)
-
-
-def measure(formula: str = "sum", **keywords: Any) -> Measure:
-    known = {"meter_id": "mtr_1", "event_name": "tokens", **keywords}
-    return Measure(formula=Formula(formula), **known)
-
-
-def question(*measures: Measure, **keywords: Any) -> Question:
-    start, end = NOON - 12 * HOUR, NOON + 12 * HOUR
-    known: dict[str, Any] = {"start": instant(start), "end": instant(end), **keywords}
-    windows = windows_between(WindowUnit.DAY, UTC, known["start"], known["end"])
-    return Question(
-        measures=measures or (measure(),), windows=windows, up_to=1000, **known
-    )
 
 
 def ask(asked: Question, *events: Event) -> pa.Table:

@@ -3,9 +3,7 @@
 import pickle
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +12,12 @@ from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.facts.meters import EventTimeWindow, Formula
-from projections.calendar import WindowUnit, windows_between
 from projections.scans.reaggregation.errors import (
     ReaggregationError,
     ValueUnreadableError,
 )
 from projections.scans.reaggregation.partial import combine, partial
-from projections.scans.reaggregation.question import Measure, Question
+from tests.projections.scans.reaggregation.asking import question_of
 from tests.projections.scans.reaggregation.drawing import questions
 from tests.projections.scans.reaggregation.naive import (
     Asked,
@@ -29,37 +25,7 @@ from tests.projections.scans.reaggregation.naive import (
     NoAnswer,
     recompute,
 )
-from tests.projections.scans.reaggregation.segments import (
-    instant,
-    table_of,
-    write_segment,
-)
-
-
-def question_of(asked: Asked) -> Question:
-    zone = UTC if asked.zone == "UTC" else ZoneInfo(asked.zone)
-    start, end = instant(asked.start), instant(asked.end)
-    return Question(
-        measures=tuple(
-            Measure(
-                meter_id=meter.id,
-                event_name=meter.event_name,
-                formula=Formula(meter.formula),
-                event_time_window=None
-                if meter.event_time_window is None
-                else EventTimeWindow(meter.event_time_window),
-                payload_key=meter.key,
-            )
-            for meter in asked.meters
-        ),
-        start=start,
-        end=end,
-        windows=windows_between(WindowUnit(asked.unit), zone, start, end),
-        customers=asked.customers,
-        dimensions=tuple(asked.dimensions),
-        filters=asked.filters,
-        up_to=asked.up_to,
-    )
+from tests.projections.scans.reaggregation.segments import table_of, write_segment
 
 
 def answer(

@@ -12,6 +12,7 @@ from hypothesis import given
 
 from projections.scans.reaggregation.partial import combine, partial
 from projections.scans.reaggregation.statement import statement_of
+from tests.projections.scans.reaggregation.asking import question_of
 from tests.projections.scans.reaggregation.drawing import questions
 from tests.projections.scans.reaggregation.naive import (
     Asked,
@@ -20,7 +21,6 @@ from tests.projections.scans.reaggregation.naive import (
     recompute,
 )
 from tests.projections.scans.reaggregation.segments import table_of, write_segment
-from tests.projections.scans.reaggregation.test_reaggregation import question_of
 
 # Less than this adds up within 38 digits in any order, few as the events are.
 HARMLESS = Decimal(10**24)

@@ -36,9 +36,9 @@ from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
 from projections.scans.reaggregation.jobs import THREADS, ScanProgress
 from projections.scans.reaggregation.threads import in_threads
+from projections.usage.everyone.slots import Slots
 from projections.usage.layers import CellsT
 from projections.usage.run import UsageRun
-from projections.usage.slots import Slots
 from projections.usage.stored_cells import StoredCells
 from projections.usage.view import UsageView
 

@@ -1,0 +1,376 @@
+"""Queries: a question as DuckDB's SQL, over events or over partials.
+
+Events become cells: aggregates of some events of one measure, by customer, dimensions and
+window. A row of a partial is a cell and has those of these columns that its measure needs.
+Of cells of one key one is made, in any order: adding is exact, and no two events have
+one position.
+
+rank                which measure it is of; in a partial, its event_name
+customer
+dimension_0 …       null where an event lacks the key
+since               where the window begins, microseconds since 1970 UTC
+content             what unique counts count
+event_count
+total               the sum; or, where that has too many digits, both of
+whole, part         its integer, and the rest
+value               the least, the greatest, or that of the last event
+moment              of the last event: its timestamp times 2**64, and its position
+
+Of a pre-aggregated measure a row is a candidate: the event with the greatest position of
+a customer and UTC window, which may still be unwanted.
+
+position, instant   of the event
+is_wanted           whether it lies in time and passes the filters
+number, content     what the formula works on
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ledger.facts.meters import Formula
+from ledger.usage.columns import WORD
+from ledger.usage.quantities import QUANTITY
+from projections.scans.reaggregation.expressions import (
+    AVERAGE,
+    EXACT,
+    NUMBER,
+    TYPE,
+    between,
+    by_stretch,
+    dimension_columns,
+    in_dimensions,
+    is_among,
+    nested,
+    select,
+    text,
+    under,
+    where,
+)
+from projections.scans.reaggregation.question import (
+    Measure,
+    Question,
+    bounds_of,
+)
+from projections.scans.reaggregation.sources import EventSource
+
+PARTIALS = "partials"
+"""The table of the rows of all partials."""
+
+_WHOLE = pa.decimal128(38, 0)
+_NUMBERS = {
+    "since": pa.int64(),
+    "content": pa.string(),
+    "event_count": pa.int64(),
+    "total": QUANTITY,
+    "whole": _WHOLE,
+    "part": QUANTITY,
+    "value": QUANTITY,
+    "moment": _WHOLE,
+    "position": pa.int64(),
+    "instant": pa.int64(),
+    "is_wanted": pa.bool_(),
+    "number": QUANTITY,
+}
+_SPLIT_SUMS = [
+    "sum(trunc(number)) AS whole",
+    "sum(number - trunc(number)) AS part",
+]
+_SUMS_OF_SPLIT = [
+    "sum(coalesce(whole, trunc(total))) AS whole",
+    "sum(coalesce(part, total - trunc(total))) AS part",
+]
+# Of one sign, so that what is beside the point belongs to what is before it.
+_STEP = """\
+trunc(part) AS carried,
+CASE
+    WHEN whole + carried > 0 AND part < carried THEN carried - 1
+    WHEN whole + carried < 0 AND part > carried THEN carried + 1
+    ELSE carried
+END AS step"""
+_WINDOW = "{begins} + (instant - {begins}) // {length} * {length}"
+_ADDED = "sum(event_count)::BIGINT AS event_count"
+
+
+def partial_schema(question: Question) -> pa.Schema:
+    """Return the columns that partials may have."""
+    words = ["customer", *dimension_columns(question.dimensions)]
+    strings = [(word, pa.string()) for word in words]
+    return pa.schema([("event_name", WORD), *strings, *_NUMBERS.items()])
+
+
+def partial_query(question: Question, source: EventSource, *, is_split: bool) -> str:
+    """Write what makes a partial of events.
+
+    Args:
+        question: what is asked.
+        source: the events.
+        is_split: whether sums are made of integers and rests apart, which always fit.
+    """
+    rows = []
+    for shape in _shapes(question, is_split=is_split):
+        events = shape.events(source)
+        is_picked = shape.measure.is_preaggregated
+        rows.append(shape.candidates(events) if is_picked else shape.cells(events))
+    return f"{_events(source)}\n" + "\nUNION ALL BY NAME\n".join(rows)
+
+
+def answer_query(question: Question, source: EventSource, *, is_split: bool) -> str:
+    """Write what answers from all events; see `partial_query`."""
+    answers = []
+    for shape in _shapes(question, is_split=is_split):
+        events = shape.that_count(shape.events(source))
+        answers.append(shape.answer(shape.cells(events)))
+    return f"{_events(source)}\n{_in_order(question, answers)}"
+
+
+def combining_query(question: Question, *, is_split: bool) -> str:
+    """Write what answers from the partials of all events; see `partial_query`."""
+    answers = []
+    for shape in _shapes(question, is_split=is_split):
+        rows = shape.partials()
+        is_picked = shape.measure.is_preaggregated
+        cells = shape.cells(shape.that_count(rows)) if is_picked else shape.merged(rows)
+        answers.append(shape.answer(cells))
+    return _in_order(question, answers)
+
+
+def unreadable_query(question: Question, source: EventSource | None) -> str:
+    """Write what finds the first string that is no quantity.
+
+    Args:
+        question: what is asked.
+        source: the events; None is those of the partials.
+    """
+    found = []
+    for shape in _shapes(question, is_split=False):
+        if shape.reads_numbers:
+            rows = shape.partials() if source is None else shape.events(source)
+            key = f"{text(shape.measure.payload_key or '')} AS key"
+            events = f"SELECT *,\n{EXACT}\nFROM {nested(shape.that_count(rows))}"
+            columns = select(["position", "content", key])
+            found.append(f"{columns}\nFROM {nested(events)}\nWHERE exact IS NULL")
+    together = nested("\nUNION ALL\n".join(found))
+    query = f"SELECT *\nFROM {together}\nORDER BY position\nLIMIT 1"
+    return query if source is None else f"{_events(source)}\n{query}"
+
+
+def _events(source: EventSource) -> str:
+    """Write the events, which each part of the query reads for itself."""
+    return f"WITH event AS NOT MATERIALIZED {nested(source.query)}"
+
+
+def _in_order(question: Question, answers: Iterable[str]) -> str:
+    """Write the rows of an answer, in order, but for what `answer_of` adds."""
+    together = nested("\nUNION ALL\n".join(answers))
+    return f"SELECT *\nFROM {together}\nORDER BY {order_of(question)}"
+
+
+def order_of(question: Question) -> str:
+    """Return the order of an answer's rows."""
+    dimensions = dimension_columns(question.dimensions)
+    nulls_first = [f"{name} NULLS FIRST" for name in dimensions]
+    return ", ".join(["rank", "customer", *nulls_first, "since"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """Measures of which the same is asked, each of its own events.
+
+    Attributes:
+        question: what is asked.
+        measure: one of them.
+        ranks: of all, by event name.
+        is_split: whether sums are made of integers and rests apart.
+    """
+
+    question: Question
+    measure: Measure
+    ranks: Mapping[str, int]
+    is_split: bool
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether strings of payloads are read as quantities."""
+        return self.measure.payload_key is not None and self.measure.needs_number
+
+    @property
+    def _join(self) -> str:
+        """What gives events their measures, and leaves out those of other names."""
+        # Numbers are faster to group by than strings are.
+        ranks = ", ".join(
+            f"({text(name)}, {rank})" for name, rank in self.ranks.items()
+        )
+        return f"JOIN (VALUES {ranks}) AS measure (event_name, rank) USING (event_name)"
+
+    @property
+    def _content(self) -> tuple[str, ...]:
+        """The column that the formula works on; a count of events needs none."""
+        measure = self.measure
+        if measure.payload_key is not None or measure.formula is Formula.UNIQUE_COUNT:
+            return ("content",)
+        return () if measure.formula is Formula.COUNT else ("number",)
+
+    @property
+    def _has_content(self) -> Iterator[str]:
+        return (f"{name} IS NOT NULL" for name in self._content)
+
+    @property
+    def _keys(self) -> list[str]:
+        return [
+            *("rank", "customer"),
+            *dimension_columns(self.question.dimensions),
+            "since",
+        ]
+
+    @property
+    def _keys_of_cells(self) -> list[str]:
+        is_unique = self.measure.formula is Formula.UNIQUE_COUNT
+        return [*self._keys, "content"] if is_unique else self._keys
+
+    def partials(self) -> str:
+        """Write the rows of partials."""
+        return f"SELECT *\nFROM {PARTIALS} {self._join}"
+
+    def events(self, source: EventSource) -> str:
+        """Write the events that count, or that decide which one does."""
+        question, measure = self.question, self.measure
+        start, end = bounds_of(question, measure)
+        conditions = []
+        if source.earliest < start or source.latest >= end:
+            bounds = f"make_timestamptz({start})", f"make_timestamptz({end})"
+            conditions += between("timestamp", *bounds)
+        columns = ["rank", "customer", "epoch_us(timestamp) AS instant"]
+        columns += ["position"] if measure.needs_position else []
+        columns += in_dimensions(question.dimensions)
+        columns += [f"{self._read_as(name)} AS {name}" for name in self._content]
+        passes = [
+            is_among(under(key), words) for key, words in question.filters.items()
+        ]
+        if measure.is_preaggregated:
+            in_time = between("instant", str(question.start), str(question.end))
+            columns.append(f"{' AND '.join([*in_time, *passes])} AS is_wanted")
+        else:
+            # To look for nulls takes a twentieth of the time.
+            is_full = self._content == ("number",) and not source.has_nulls
+            conditions += [*passes, *(() if is_full else self._has_content)]
+        return f"{select(columns)}\nFROM event {self._join}{where(conditions)}"
+
+    def _read_as(self, name: str) -> str:
+        if self.measure.payload_key is not None:
+            return under(self.measure.payload_key)
+        return "value::VARCHAR" if name == "content" else "value"
+
+    def candidates(self, events: str) -> str:
+        """Write the events with the greatest positions of their UTC windows."""
+        window = f"instant // {self.measure.preaggregation_length}"
+        others = [*dimension_columns(self.question.dimensions), *self._content]
+        picked = [
+            "max(position) AS position",
+            "arg_max(instant, position) AS instant",
+            "arg_max(is_wanted, position) AS is_wanted",
+            *(f"arg_max_null({name}, position) AS {name}" for name in others),
+        ]
+        return "\n".join(
+            [
+                select(["rank", "customer", *picked]),
+                f"FROM {nested(events)}",
+                f"GROUP BY rank, customer, {window}",
+            ]
+        )
+
+    def that_count(self, events: str) -> str:
+        """Write the events that count, of those that decide which one does."""
+        if not self.measure.is_preaggregated:
+            return events
+        conditions = where(["is_wanted", *self._has_content])
+        return f"SELECT *\nFROM {nested(self.candidates(events))}{conditions}"
+
+    def cells(self, events: str) -> str:
+        """Write the cells of events that count."""
+        if self.reads_numbers:
+            events = f"SELECT *,\n{NUMBER}\nFROM {nested(events)}"
+        since = by_stretch(self.question.stretches(), "instant", _WINDOW)
+        windows = f"SELECT *, {since} AS since\nFROM {nested(events)}"
+        columns = [*self._keys_of_cells, *self._made(), "count(*) AS event_count"]
+        return f"{select(columns)}\nFROM {nested(windows)}\nGROUP BY ALL"
+
+    def _made(self) -> list[str]:
+        """Return what is made of the events of a cell, beside their count."""
+        match self.measure.formula:
+            case Formula.COUNT | Formula.UNIQUE_COUNT:
+                return []
+            case Formula.SUM | Formula.AVG:
+                return _SPLIT_SUMS if self.is_split else ["sum(number) AS total"]
+            case Formula.MIN | Formula.MAX as extreme:
+                return [f"{extreme.value}(number) AS value"]
+            case Formula.LAST:
+                moment = "(instant::HUGEINT << 64) + position"
+                value = f"arg_max(number, {moment}) AS value"
+                return [value, f"max({moment}) AS moment"]
+
+    def merged(self, rows: str) -> str:
+        """Write the cells of all events, given those of some."""
+        columns = [*self._keys_of_cells, *self._merged(), _ADDED]
+        return f"{select(columns)}\nFROM {nested(rows)}\nGROUP BY ALL"
+
+    def _merged(self) -> list[str]:
+        """Return what is made of the cells of one key, beside their count."""
+        match self.measure.formula:
+            case Formula.COUNT | Formula.UNIQUE_COUNT:
+                return []
+            case Formula.SUM | Formula.AVG:
+                return _SUMS_OF_SPLIT if self.is_split else ["sum(total) AS total"]
+            case Formula.MIN | Formula.MAX as extreme:
+                return [f"{extreme.value}(value) AS value"]
+            case Formula.LAST:
+                return ["arg_max(value, moment) AS value"]
+
+    def answer(self, cells: str) -> str:
+        """Write the rows of an answer, given the cells of all events."""
+        match self.measure.formula:
+            case Formula.COUNT:
+                return self._rows(f"event_count::{TYPE}", cells)
+            case Formula.UNIQUE_COUNT:
+                columns = [*self._keys, f"count(*)::{TYPE} AS value", _ADDED]
+                return f"{select(columns)}\nFROM {nested(cells)}\nGROUP BY ALL"
+            case Formula.SUM if self.is_split:
+                return self._rows(
+                    f"try_cast(whole AS {TYPE}) + part", self._apart(cells)
+                )
+            case Formula.SUM:
+                return self._rows("total", cells)
+            case Formula.AVG:
+                divided = f"SELECT *,\n{AVERAGE}\nFROM {nested(self._apart(cells))}"
+                return self._rows("average", divided)
+            case Formula.MIN | Formula.MAX | Formula.LAST:
+                return self._rows("value", cells)
+
+    def _rows(self, value: str, cells: str) -> str:
+        columns = [*self._keys, f"{value} AS value", "event_count"]
+        return f"{select(columns)}\nFROM {nested(cells)}"
+
+    def _apart(self, cells: str) -> str:
+        """Write cells with the integers of their sums and the rests, of one sign."""
+        if not self.is_split:
+            rest = "trunc(total) AS whole, total - trunc(total) AS part"
+            return f"SELECT *, {rest}\nFROM {nested(cells)}"
+        carrying = f"SELECT *,\n{_STEP}\nFROM {nested(cells)}"
+        carried = "whole + step AS whole, part - step AS part"
+        return f"SELECT * REPLACE ({carried})\nFROM {nested(carrying)}"
+
+
+def _shapes(question: Question, *, is_split: bool) -> Iterator[_Shape]:
+    """Yield the measures of a question, those together of which the same is asked."""
+    alike: dict[object, list[tuple[int, Measure]]] = {}
+    for rank, measure in enumerate(question.in_order()):
+        asked = measure.formula, measure.event_time_window, measure.payload_key
+        alike.setdefault(asked, []).append((rank, measure))
+    for measures in alike.values():
+        yield _Shape(
+            question=question,
+            measure=measures[0][1],
+            ranks={measure.event_name: rank for rank, measure in measures},
+            is_split=is_split,
+        )

@@ -1,0 +1,1 @@
+"""Usage of all customers at once, from hourly cells and the events that they do not say."""

@@ -1,0 +1,267 @@
+"""Bulk usage: a question about all customers, answered from hourly usage.
+
+The answer is that of a re-aggregation, row for row: cells become partials of the same
+question, and are combined with those of the events that no cell can say anything about:
+in hours that a bound or a window cuts in two, in cells whose last event was cancelled,
+and of meters whose formula does not add up by the hour.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.facts.meters import Formula
+from ledger.usage.columns import column_of
+from projections.kernels.usage.keys import HOURS, customers_of
+from projections.kernels.usage.lasts import Lasts
+from projections.scans.reaggregation.answers import answer_schema, check_sums
+from projections.scans.reaggregation.jobs import THREADS, ScanProgress, partials_of
+from projections.scans.reaggregation.partial import combine, uncounted
+from projections.scans.reaggregation.question import Measure, Question, bounds_of
+from projections.scans.reaggregation.spans import Spans
+from projections.scans.recorded import RecordedEvents
+from projections.usage.everyone.answers import (
+    answer_of_lasts,
+    answer_of_totals,
+    candidates_of_lasts,
+    partial_of_lasts,
+    partial_of_totals,
+)
+from projections.usage.everyone.slots import Slots, slots_of_cells, slots_of_windows
+from projections.usage.everyone.windowed import (
+    AddedCells,
+    WantedCells,
+    added_lasts,
+    added_totals,
+)
+from projections.usage.view import UsageView
+from projections.windows import HOUR
+
+# Looking for each customer pays where no more than this part of the time is asked for.
+_NARROW = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _EventReading:
+    """Events that have to be read.
+
+    Attributes:
+        question: about some of the measures.
+        is_counted: whether cells count them already.
+    """
+
+    question: Question
+    is_counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What cells say.
+
+    Attributes:
+        answers: by meter, of those of which they say all.
+        partials: of the others.
+        readings: what has to be read of the others.
+    """
+
+    answers: dict[str, pa.Table] = field(default_factory=dict)
+    partials: list[pa.Table] = field(default_factory=list)
+    readings: list[_EventReading] = field(default_factory=list)
+
+
+def usage(
+    question: Question,
+    view: UsageView,
+    recorded: Callable[[], RecordedEvents],
+    progress: ScanProgress | None,
+) -> pa.Table:
+    """Answer a question about what was recorded, without dimensions and filters.
+
+    Args:
+        question: what is asked; its `up_to` is the position of the view.
+        view: of usage.
+        recorded: returns the events up to that position; called if some must be read.
+        progress: receives how many cells and events were gone through, and how many
+            there are, as far as is known.
+
+    Returns:
+        See `projections.scans.reaggregation.partial.combine`.
+    """
+    assert question.up_to == view.position, "the view is of that position"
+    assert not question.dimensions, "cells have no dimensions"
+    assert not question.filters, "cells have no payloads"
+    stages = _Stages(progress)
+    found = _from_cells(question, view, stages)
+    answers = found.answers
+    others = [each for each in question.measures if each.meter_id not in answers]
+    if others:
+        partials = found.partials
+        events = recorded() if found.readings else None
+        for reading in found.readings:
+            assert events is not None, "there is something to read"
+            partials += _read(reading, events, stages.next())
+        asked = replace(question, measures=tuple(others), skips_too_large=True)
+        answers |= _by_meter(combine(asked, partials, threads=THREADS))
+    parts = [answers[meter_id] for meter_id in sorted(answers)]
+    answer = pa.concat_tables([answer_schema(question).empty_table(), *parts])
+    if not question.skips_too_large:
+        check_sums(answer)
+    return answer
+
+
+def _by_meter(answer: pa.Table) -> dict[str, pa.Table]:
+    """Return the rows of each meter."""
+    counts = answer.group_by("meter", use_threads=False).aggregate([([], "count_all")])
+    answers, start = {}, 0
+    for meter, rows in zip(*(each.to_pylist() for each in counts.columns), strict=True):
+        answers[meter] = answer.slice(start, rows)
+        start += rows
+    return answers
+
+
+class _Stages:
+    """Progress of work of which later stages are not known yet."""
+
+    def __init__(self, progress: ScanProgress | None) -> None:
+        self._progress = progress
+        self._reached = 0
+
+    def next(self) -> ScanProgress:
+        """Return what receives the progress of the next stage."""
+        before = self._reached
+
+        def advance(done: int, total: int) -> None:
+            self._reached = before + total
+            if self._progress is not None:
+                self._progress(before + done, self._reached)
+
+        return advance
+
+
+def _from_cells(question: Question, view: UsageView, stages: _Stages) -> _Found:
+    """Return what cells say, and which events have to be read besides."""
+    found = _Found()
+    with_cells = [each for each in question.measures if _has_cells(each)]
+    by_events = [each for each in question.measures if not _has_cells(each)]
+    by_hour = [each for each in with_cells if not each.is_preaggregated]
+    ends = view.ends()
+    slots = slots_of_windows(question.windows, question.start, question.end, ends)
+    if by_events:
+        found.readings.append(_reading(question, by_events))
+    if by_hour and len(slots.cut):
+        found.readings.append(_reading(question, by_hour, spans=slots.cut))
+    wanted = [(each, _wanted(question, each, slots, ends)) for each in with_cells]
+    totals = [(measure, each) for measure, each in wanted if _adds(measure)]
+    lasts = [(measure, each) for measure, each in wanted if not _adds(measure)]
+    _take_totals(found, question, totals, view, stages.next())
+    _take_lasts(found, question, lasts, view, stages.next())
+    return found
+
+
+def _wanted(
+    question: Question, measure: Measure, slots: Slots, ends: tuple[int, int]
+) -> WantedCells:
+    own = slots
+    if measure.is_preaggregated:
+        own = slots_of_cells(*bounds_of(question, measure), ends)
+    return WantedCells(
+        meter=measure.event_name,
+        is_windowed=measure.is_preaggregated,
+        slots=own,
+        customers=question.customers,
+        is_narrow=(own.end - own.first) * _NARROW * HOUR < ends[1] - ends[0],
+    )
+
+
+def _take_totals(
+    found: _Found,
+    question: Question,
+    measures: Sequence[tuple[Measure, WantedCells]],
+    view: UsageView,
+    advance: ScanProgress,
+) -> None:
+    every = added_totals(view, [each for _, each in measures], advance)
+    for (measure, wanted), added in zip(measures, every, strict=True):
+        slots = wanted.slots
+        if len(slots.cut):
+            found.partials.append(partial_of_totals(measure, slots, added))
+        else:
+            answer = answer_of_totals(question, measure, slots, added)
+            found.answers[measure.meter_id] = answer
+
+
+def _take_lasts(
+    found: _Found,
+    question: Question,
+    measures: Sequence[tuple[Measure, WantedCells]],
+    view: UsageView,
+    advance: ScanProgress,
+) -> None:
+    every = added_lasts(view, [each for _, each in measures], advance)
+    for (measure, wanted), added in zip(measures, every, strict=True):
+        slots = wanted.slots
+        if added.hidden:
+            found.readings.append(_reading_of_hidden(question, measure, added))
+        if measure.is_preaggregated:
+            found.partials.append(candidates_of_lasts(question, measure, added))
+        elif len(slots.cut) or added.hidden:
+            found.partials.append(partial_of_lasts(measure, slots, added))
+        else:
+            answer = answer_of_lasts(question, measure, slots, added)
+            found.answers[measure.meter_id] = answer
+
+
+def _has_cells(measure: Measure) -> bool:
+    """Whether hourly usage has what a measure needs."""
+    if measure.payload_key is not None:
+        return False
+    is_extreme = measure.formula in {Formula.MIN, Formula.MAX}
+    return measure.is_preaggregated or not is_extreme
+
+
+def _adds(measure: Measure) -> bool:
+    """Whether it is of totals, and not of lasts."""
+    return not measure.is_preaggregated and measure.formula is not Formula.LAST
+
+
+def _reading(
+    question: Question, measures: Sequence[Measure], spans: Spans | None = None
+) -> _EventReading:
+    some = replace(question, measures=tuple(measures), spans=spans)
+    return _EventReading(question=some)
+
+
+def _reading_of_hidden(
+    question: Question, measure: Measure, added: AddedCells[Lasts]
+) -> _EventReading:
+    """Return what to read where the last event of a cell was cancelled.
+
+    It is read for all those customers in all those hours. What is read of a cell that
+    hides nothing is in it, and being the last is no matter of how often.
+    """
+    length = measure.preaggregation_length if measure.is_preaggregated else HOUR
+    customers: set[str] = set()
+    for words, keys in added.hidden:
+        codes = np.unique(customers_of(keys))
+        customers.update(words.take(column_of(codes)).to_pylist())
+    hours = np.unique(np.concatenate([keys & HOURS for _, keys in added.hidden]))
+    starts = hours.view(np.int64) * HOUR
+    return _EventReading(
+        question=replace(
+            question,
+            measures=(measure,),
+            spans=Spans.of(starts, starts + length),
+            customers=frozenset(customers),
+        ),
+        # Of candidates of pre-aggregated meters none is counted.
+        is_counted=True,
+    )
+
+
+def _read(
+    reading: _EventReading, events: RecordedEvents, progress: ScanProgress
+) -> Iterator[pa.Table]:
+    for partial in partials_of(reading.question, events, None, progress):
+        yield uncounted(partial) if reading.is_counted else partial
