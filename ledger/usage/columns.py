@@ -145,7 +145,7 @@ def renumbered(column: pa.DictionaryArray) -> pa.DictionaryArray:
 
 def take_rows(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
     """Pick rows of a batch, in the order given, in canonical form."""
-    return _with_new_words(batch.take(pa.array(rows)))
+    return _with_new_words(batch.take(column_of(rows)))
 
 
 def concatenate(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

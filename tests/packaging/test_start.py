@@ -26,6 +26,8 @@ with metering.connect(sys.argv[1]) as m:
     window = {"start_time": 0, "end_time": 4_000_000_020}
     m.meters.event_summaries(meter.id, customer="cus_1", **window)
     print(*sys.modules)
+    assert sum(1 for _ in m.meter_events.list()) > 64
+    print(*sys.modules)
 
     together = Barrier(8)
     def first_use(_):
@@ -94,8 +96,13 @@ def test_recording_and_summing_up_load_nothing_else(printed: list[list[str]]) ->
     assert _below(printed[1], _UNUSED) == []
 
 
+def test_a_list_of_events_loads_no_pandas(printed: list[list[str]]) -> None:
+    assert "metering.usage.listing" in printed[2]
+    assert _below(printed[2], ["duckdb", "pandas", "pyarrow.parquet"]) == []
+
+
 def test_what_threads_use_first_at_once_is_whole(printed: list[list[str]]) -> None:
-    assert printed[2] == ["True"] * 8
+    assert printed[3] == ["True"] * 8
 
 
 def test_a_public_name_is_where_type_checkers_find_it() -> None:
