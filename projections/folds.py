@@ -124,7 +124,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=3,
+        version=4,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -132,6 +132,8 @@ _RESOURCES = (
             *get_args(GrantFact),
             *get_args(TransitionFact),
             WebhookEndpointUpdated,
+            ProductUpdated,
+            PriceUpdated,
         ),
         load=_changes,
     ),

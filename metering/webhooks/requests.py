@@ -31,6 +31,10 @@ EventType = Literal[
     "billing.meter.deactivated",
     "billing.meter.reactivated",
     "billing.meter.updated",
+    "price.created",
+    "price.updated",
+    "product.created",
+    "product.updated",
 ]
 
 SignatureName = Literal["stripe", "standard"]

@@ -13,6 +13,7 @@ from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
+from metering.prices.resources import Price, Product
 from metering.webhooks.requests import EventType, SignatureName
 
 API_VERSION = "2026-10-28.endive"
@@ -30,7 +31,14 @@ class EventData(ResourceObject, frozen=True, kw_only=True):
 
     absent_where_none: ClassVar = frozenset({"previous_attributes"})
 
-    object: AlertTriggered | CreditBalanceTransaction | CreditGrant | Meter
+    object: (
+        AlertTriggered
+        | CreditBalanceTransaction
+        | CreditGrant
+        | Meter
+        | Price
+        | Product
+    )
     previous_attributes: dict[str, Any] | None = None
 
 

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.credits import (
     CreditGrantCreated,
@@ -27,14 +25,23 @@ from ledger.facts.meters import (
     MeterReactivated,
     MeterUpdated,
 )
+from ledger.facts.prices import (
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductUpdated,
+)
 from ledger.facts.union import Fact
 from metering.alerts.resources import AlertTriggered, triggered_resource
 from metering.arguments.clock import at_microseconds
+from metering.bodies import ResourceObject
 from metering.credits.grants import grant_resource
 from metering.credits.resources import CreditGrant
 from metering.credits.transactions import transaction_resource
 from metering.meters.meters import meter_resource
 from metering.meters.resources import Meter
+from metering.prices.resources import Price, Product
+from metering.prices.shown import price_resource, product_resource
 from metering.webhooks.requests import EventType
 from metering.webhooks.resources import Event, EventData
 from projections.credits.queries import CreditQueries
@@ -95,6 +102,10 @@ _RULES: dict[type[Fact], _EventRule] = {
     CreditGrantLapsed: _EventRule(transactions=TransactionKind.EXPIRED),
     CreditsApplied: _EventRule(transactions=TransactionKind.APPLIED),
     CreditsReinstated: _EventRule(transactions=TransactionKind.REINSTATED),
+    ProductCreated: _EventRule("product.created"),
+    ProductUpdated: _EventRule("product.updated", is_change=True),
+    PriceCreated: _EventRule("price.created"),
+    PriceUpdated: _EventRule("price.updated", is_change=True),
     UsageAlertTriggered: _EventRule(_TRIGGERED),
     CreditAlertTriggered: _EventRule(_TRIGGERED),
 }
@@ -223,7 +234,7 @@ class Snapshots:
 
     def _resource(
         self, recorded: RecordedFact, at: int
-    ) -> Meter | CreditGrant | AlertTriggered:
+    ) -> Meter | CreditGrant | AlertTriggered | Price | Product:
         """Return the resource that a fact is about, as it was at a position."""
         position, recorded_at, fact = recorded
         match fact:
@@ -235,6 +246,12 @@ class Snapshots:
             ):
                 meter = self._past.meter(fact.meter_id, at)
                 return meter_resource(meter, livemode=self._livemode)
+            case ProductCreated() | ProductUpdated():
+                product = self._past.product(fact.product_id, at)
+                return product_resource(product, livemode=self._livemode)
+            case PriceCreated() | PriceUpdated():
+                price = self._past.price(fact.price_id, at)
+                return price_resource(price, livemode=self._livemode)
             case UsageAlertTriggered() | CreditAlertTriggered():
                 alert = self._past.alert(fact.alert_id, at)
                 trigger = Trigger(
@@ -276,10 +293,14 @@ class Snapshots:
         return application, self._seen.grants_drawn(application)
 
 
-def _changed(before: msgspec.Struct, after: msgspec.Struct) -> dict[str, object]:
-    """Return the attributes that differ, with their values before."""
+def _changed(before: ResourceObject, after: ResourceObject) -> dict[str, object]:
+    """Return the attributes that differ, with their values before.
+
+    Those that Stripe's resource does not have are left out, as in the resource itself.
+    """
     return {
         name: getattr(before, name)
         for name in before.__struct_fields__
         if getattr(before, name) != getattr(after, name)
+        and name not in before.beyond_stripe
     }

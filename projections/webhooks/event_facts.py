@@ -32,6 +32,12 @@ from ledger.facts.meters import (
     MeterReactivated,
     MeterUpdated,
 )
+from ledger.facts.prices import (
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductUpdated,
+)
 from ledger.facts.union import Fact
 from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
@@ -48,6 +54,7 @@ from projections.credits.tables import (
     credit_grant,
 )
 from projections.meters.tables import meter
+from projections.prices.tables import price, product
 from projections.schema import RecordedFact
 from projections.webhooks.tables import (
     change_of,
@@ -204,6 +211,12 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     CreditGrantCreated: _FactSource(
         PositionColumn(credit_grant.c.position), _of_commits(CreditGrantCreated)
     ),
+    ProductCreated: _FactSource(
+        PositionColumn(product.c.position), _of_commits(ProductCreated)
+    ),
+    PriceCreated: _FactSource(
+        PositionColumn(price.c.position), _of_commits(PriceCreated)
+    ),
     CreditsApplied: _FactSource(
         PositionColumn(credit_application.c.position, (HAS_DRAWN,)), _applied
     ),
@@ -225,6 +238,8 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             CreditGrantUpdated,
             CreditGrantExpired,
             CreditGrantVoided,
+            ProductUpdated,
+            PriceUpdated,
         )
     },
 }

@@ -15,6 +15,12 @@ from ledger.errors import LogDamagedError, StoreDamagedError
 from ledger.facts.alerts import AlertStatus, TransitionFact
 from ledger.facts.credits import CreditGrantCreated, GrantFact
 from ledger.facts.instants import LogTime
+from ledger.facts.prices import (
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductUpdated,
+)
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
 from ledger.reading import decode_commit, facts_of, read_facts
@@ -32,8 +38,19 @@ from projections.kernels.alerts.book import AlertDefinition, changed
 from projections.kernels.credits.grants import Grant, changes, granted
 from projections.kernels.endpoints import Endpoint, created, updated
 from projections.kernels.meters import MeterDefinition, apply_fact
+from projections.kernels.prices import (
+    PriceDefinition,
+    ProductDefinition,
+    price_created,
+    price_updated,
+    product_created,
+    product_updated,
+)
 from projections.meters.tables import meter as meter_table
 from projections.meters.tables import read_definitions
+from projections.prices.queries import PriceQueries
+from projections.prices.tables import price as price_table
+from projections.prices.tables import product as product_table
 from projections.rows import Page
 from projections.schema import RecordedFact
 from projections.webhooks.event_facts import facts_at, facts_next_to
@@ -224,6 +241,34 @@ class Past:
                 raise _not_about(meter_id, position)
             made[meter_id] = meter
         return made[meter_id]
+
+    def product(self, product_id: str, at: int) -> ProductDefinition:
+        """Return a product as it was after the entry at a position."""
+        product = PriceQueries(self.connection).product(product_id)
+        if product is None:
+            raise missing_row(product_table, product_id)
+        for position, recorded_at, fact in self._facts_about(
+            product_id, product.position, at
+        ):
+            if isinstance(fact, ProductCreated):
+                product = product_created(fact, position, recorded_at)
+            elif isinstance(fact, ProductUpdated):
+                product = product_updated(product, fact, recorded_at)
+        return product
+
+    def price(self, price_id: str, at: int) -> PriceDefinition:
+        """Return a price as it was after the entry at a position."""
+        price = PriceQueries(self.connection).price(price_id)
+        if price is None:
+            raise missing_row(price_table, price_id)
+        for position, recorded_at, fact in self._facts_about(
+            price_id, price.position, at
+        ):
+            if isinstance(fact, PriceCreated):
+                price = price_created(fact, position, recorded_at)
+            elif isinstance(fact, PriceUpdated):
+                price = price_updated(price, fact)
+        return price
 
     def endpoint(self, endpoint: Endpoint, after: int, up_to: int) -> list[Endpoint]:
         """Return the states of an endpoint between two positions, in order.

@@ -33,6 +33,7 @@ from ledger.facts.credits import (
     CreditGrantVoided,
 )
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
+from ledger.facts.prices import PriceUpdated, ProductUpdated
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -196,5 +197,9 @@ def _resource_id(fact: Fact) -> str:
             return fact.alert_id
         case WebhookEndpointUpdated():
             return fact.endpoint_id
+        case ProductUpdated():
+            return fact.product_id
+        case PriceUpdated():
+            return fact.price_id
         case _:
             raise AssertionError(f"no change of a resource: {type(fact).__name__}")
