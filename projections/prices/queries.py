@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from ledger.database.bulk import is_among
 from projections.kernels.prices import PriceDefinition, ProductDefinition
-from projections.prices.tables import PRICES, PRODUCTS, price, product
+from projections.prices.tables import PRODUCTS, price, product, read_price
 from projections.rows import Page
 
 _PRODUCTS = select(product)
@@ -86,19 +86,19 @@ class PriceQueries:
     def price(self, price_id: str) -> PriceDefinition | None:
         """Return a price by its id."""
         row = self.connection.execute(_PRICE, {"price_id": price_id}).first()
-        return None if row is None else PRICES.read(row)
+        return None if row is None else read_price(row)
 
     def prices_named(self, ids: Iterable[str]) -> dict[str, PriceDefinition]:
         """Return any number of prices by id; unknown ones are left out."""
         wanted = is_among(self.connection, price.c.price_id, sorted(ids))
         rows = self.connection.execute(_PRICES.where(wanted))
-        return {each.price_id: each for each in map(PRICES.read, rows)}
+        return {each.price_id: each for each in map(read_price, rows)}
 
     def price_with_lookup_key(self, lookup_key: str) -> PriceDefinition | None:
         """Return the price that has a lookup key, active or not."""
         given = {"lookup_key": lookup_key}
         row = self.connection.execute(_WITH_LOOKUP_KEY, given).first()
-        return None if row is None else PRICES.read(row)
+        return None if row is None else read_price(row)
 
     def prices(self, wanted: PriceFilter, page: Page) -> list[PriceDefinition]:
         """Return a page of prices, newest first."""
@@ -123,7 +123,7 @@ class PriceQueries:
         )
         statement = _within(statement, price.c.created, wanted.created)
         rows = page.read(self.connection, price, statement)
-        return [PRICES.read(row) for row in rows]
+        return [read_price(row) for row in rows]
 
 
 def _flag(wanted: object) -> int | None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Row,
     String,
     Table,
     Text,
@@ -19,7 +20,14 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database.rows import FLAG, RowFormat, enum_codec, missing_row, packed_codec
+from ledger.database.rows import (
+    FLAG,
+    RowFormat,
+    damaged_value,
+    enum_codec,
+    missing_row,
+    packed_codec,
+)
 from ledger.facts.prices import (
     CurrencyAmounts,
     Package,
@@ -119,6 +127,19 @@ PRICES = RowFormat(
 )
 
 
+def read_price(row: Row[Any]) -> PriceDefinition:
+    """Return the price of a row.
+
+    Raises:
+        StoreDamagedError: the row holds what no fold writes.
+    """
+    found = PRICES.read(row)
+    if found.currency not in found.amounts:
+        reason = f"it has no amount in {found.currency!r}"
+        raise damaged_value(price.c.amounts, reason, {"position": found.position})
+    return found
+
+
 def fold_products(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about products."""
     for position, recorded_at, fact in facts:
@@ -146,7 +167,7 @@ def fold_prices(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 connection.execute(insert(price), row)
             case PriceUpdated():
                 is_it = price.c.price_id == fact.price_id
-                known = PRICES.read(_row(connection, price, is_it, fact.price_id))
+                known = read_price(_row(connection, price, is_it, fact.price_id))
                 changed = _named(price_updated(known, fact))
                 connection.execute(update(price).where(is_it).values(changed))
             case _:
@@ -170,7 +191,7 @@ def _named(definition: PriceDefinition) -> dict[str, Any]:
     return row
 
 
-def _row(connection: Connection, table: Table, is_it: Any, key: str) -> Any:
+def _row(connection: Connection, table: Table, is_it: Any, key: str) -> Row[Any]:
     row = connection.execute(select(table).where(is_it)).first()
     if row is None:
         raise missing_row(table, key)

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, make_url
 
+import ledger.migrations  # noqa: F401  # Loads the tables beside the log.
 from ledger import schema
 from ledger.records import tables as beside
 from projections.folds import folded_tables

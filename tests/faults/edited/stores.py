@@ -12,6 +12,7 @@ from metering.stream.error_reports import RefusedEvent
 from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.alerts.test_alerts_on_credits import watch
 from tests.metering.usual_credits import DAY, apply, grant, line
+from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
     NOW,
     batch,
@@ -83,6 +84,16 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
     store.alerts.activate(alert.id)
     watch(store, 900)
     watch(store, 10_000, currency="eur")
+    price = create_price(
+        store, tiers=TIERS, recurring=metered(tokens.id), lookup_key="tokens"
+    )
+    store.products.update(
+        price.product, description="Of a model", default_price=price.id
+    )
+    packed = {"divide_by": 60, "round": "up"}
+    create_price(
+        store, transform_quantity=packed, lookup_key="tokens", transfer_lookup_key=True
+    )
     key = store.api_keys.create(name="One")
     store.api_keys.create(name="Two", scopes=["read"])
     store.api_keys.revoke(key.id)
@@ -172,6 +183,8 @@ ANSWERS: dict[str, Command] = {
     "meter events": lambda store: list(store.meter_events.list()),
     "alerts": lambda store: list(store.alerts.list()),
     "triggered": lambda store: list(store.alerts.triggered()),
+    "products": lambda store: list(store.products.list()),
+    "prices": lambda store: list(store.prices.list()),
     "grants": lambda store: list(store.credit_grants.list()),
     "balance": lambda store: [
         store.credit_balance_summary.retrieve(customer=each)
