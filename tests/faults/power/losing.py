@@ -55,6 +55,28 @@ class Losses:
         self.findings += other.findings
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of the operations of a history every second, third, …; all parts are all of them.
+
+    Attributes:
+        history: its name; the states are drawn by it.
+        number: of the part, from 0.
+        count: how many parts there are.
+    """
+
+    history: str
+    number: int = 0
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.history} {self.number + 1} of {self.count}"
+
+    def has(self, operation: int) -> bool:
+        """Whether power is lost after this operation, by its number."""
+        return operation % self.count == self.number
+
+
 class State(NamedTuple):
     """What a loss of power has left.
 
@@ -73,26 +95,26 @@ def unchanged() -> None:
 
 
 def lose_power(
-    name: str,
     history: History,
     processes: ForkServerContext,
     tries: int,
+    part: Part,
     changed: Callable[[], None] = unchanged,
 ) -> Iterator[Losses]:
     """Live through a history, and yield what some of the states show that it may leave.
 
     Args:
-        name: of the history; the states are drawn by it.
         tries: how many states to check.
+        part: after which operations.
         changed: makes the product another one while it is recorded.
     """
     with memory_directory() as parent:
         directory, recording = parent / "disk", parent / "recording"
         directory.mkdir()
-        _done(Child(processes, prepare, history, directory, recording), name)
+        _done(Child(processes, prepare, history, directory, recording), part)
         lived = recording.with_suffix(".lived")
         child = Child(processes, record, history.live, changed, directory, lived)
-        _done(child, name)
+        _done(child, part)
         with recording.open("ab") as file:
             file.write(lived.read_bytes())
         task = CheckedStates(
@@ -100,19 +122,19 @@ def lose_power(
             directory=directory,
             recording=recording,
             tries=tries,
-            generator=drawing(name),
+            part=part,
         )
         child = Child(processes, task.check)
         try:
             yield from said(child)
-            assert child.exit_code() == 0, f"{name}: a state ended the process"
+            assert child.exit_code() == 0, f"{part}: a state ended the process"
         finally:
             child.kill()
             child.exit_code()
 
 
-def _done(child: Child, name: str) -> None:
-    assert list(said(child)) == ["done"], name
+def _done(child: Child, part: Part) -> None:
+    assert list(said(child)) == ["done"], part
 
 
 def prepare(
@@ -132,14 +154,14 @@ class CheckedStates:
     directory: Path
     recording: Path
     tries: int
-    generator: Random
+    part: Part
 
     def check(self, pipe: Connection) -> None:
         """Check them, and say from time to time what was found."""
         operations = list(read_operations(self.recording))
         assert_complete(operations, self.directory)
         losses = Losses()
-        states = drawn(operations, self.directory, self.tries, self.generator)
+        states = drawn(operations, self.directory, self.tries, self.part)
         for number, state in enumerate(states):
             is_long = number % _LONG_EVERY == 0
             losses.add(checked(self.history, state, self.directory, is_long=is_long))
@@ -161,15 +183,16 @@ def checked(
 
 
 def drawn(
-    operations: Sequence[Operation], directory: Path, tries: int, generator: Random
+    operations: Sequence[Operation], directory: Path, tries: int, part: Part
 ) -> Iterator[State]:
-    """Draw states, each of them once: at any operation, in any way.
+    """Draw states, each of them once: at any operation of a part, in any way.
 
     Each way is taken in turn through the whole recording, until there were enough.
     """
     begun = next(n for n, each in enumerate(operations) if each.kind == "N")
     # In a small search a state is taken now and then, so that all ways have their turn.
-    share = min(1.0, tries / (len(operations) - begun) / 6)
+    generator = drawing(str(part))
+    share = min(1.0, tries * part.count / (len(operations) - begun) / 6)
     seen, left, turn = set[bytes](), tries, 0
     while left:
         disk, notes = Disk(str(directory)), list[str]()
@@ -178,7 +201,9 @@ def drawn(
             disk.take_in(operation)
             if operation.kind == "N":
                 notes.append(operation.content.decode())
-            if number < begun or not left or generator.random() > share:
+            if number < begun or not left or not part.has(number):
+                continue
+            if generator.random() > share:
                 continue
             way = turn if turn < len(_FATES) else generator.randrange(1 << 32)
             image = image_of(disk, way)

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.database.sqlite import SQLiteDatabase
 from tests.faults.histories import HISTORIES, deliveries_to
-from tests.faults.power.losing import Losses, lose_power
+from tests.faults.power.losing import Losses, Part, lose_power
 from tests.figures import Figures
-from tests.profiles import budget, taken
+from tests.profiles import PROFILE, budget, taken
 from tests.webhook_receiver import running_receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
@@ -28,19 +28,27 @@ STATES = {
     "making a store": 1_500,
     "migrating": 1_500,
 }
+# A sweep of more states is so many tests, which run beside each other.
+STATES_AT_ONCE = 1_500 if PROFILE.is_thorough else max(STATES.values())
+PARTS = [
+    Part(name, number, count)
+    for name, states in STATES.items()
+    for count in [-(-states // STATES_AT_ONCE)]
+    for number in range(count)
+]
 FINDINGS_MAX = 3
 # A canary is found out long before.
 TRIES_MAX = 1_000
 
 
-@pytest.mark.parametrize("name", taken(STATES))
+@pytest.mark.parametrize("part", taken(PARTS), ids=str)
 def test_a_power_loss_at_any_moment_loses_and_doubles_nothing(
-    interposed: ForkServerContext, figures: Figures, name: str
+    interposed: ForkServerContext, figures: Figures, part: Part
 ) -> None:
     """What was acknowledged is there once, whatever a power loss leaves of the rest."""
-    tries = budget(STATES[name])
+    tries = budget(STATES[part.history] // part.count)
 
-    losses = lose_power(name, HISTORIES[name], interposed, tries)
+    losses = lose_power(HISTORIES[part.history], interposed, tries, part)
 
     assert_nothing_lost(losses, figures)
 
@@ -51,7 +59,7 @@ def test_a_power_loss_while_webhooks_are_delivered_loses_and_doubles_nothing(
     """After a power loss, what happened is delivered, and what was delivered is not again."""
     with running_receiver() as receiver:
         history = deliveries_to(receiver.url)
-        losses = lose_power("webhooks", history, interposed, budget(600))
+        losses = lose_power(history, interposed, budget(600), Part("webhooks"))
 
         assert_nothing_lost(losses, figures)
 
@@ -109,6 +117,6 @@ def files_without_sync() -> None:
 def test_a_product_that_brings_less_to_disk_is_found_out(
     interposed: ForkServerContext, name: str, changed: Callable[[], None]
 ) -> None:
-    losses = lose_power(name, HISTORIES[name], interposed, TRIES_MAX, changed)
+    losses = lose_power(HISTORIES[name], interposed, TRIES_MAX, Part(name), changed)
 
     assert any(each.lost for each in losses)
