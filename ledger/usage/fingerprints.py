@@ -17,6 +17,8 @@ from ledger.usage.string_hashes import string_hashes
 UNKNOWN = np.uint64(0)
 """No fingerprint: what has it proves nothing."""
 
+_SAMPLE, _REPEATS = 512, 4
+
 _KEY = np.frombuffer(secrets.token_bytes(10 * 8), np.uint64)
 
 
@@ -45,6 +47,14 @@ def _of_words(column: pa.DictionaryArray, key: np.uint64) -> np.ndarray:
     return of_words.take(numbers_of(column.indices))
 
 
+def _of_strings(column: pa.StringArray, key: np.uint64) -> np.ndarray:
+    """Hash strings, each word once where the first of them are few words."""
+    sample = column[:_SAMPLE]
+    if len(sample.dictionary_encode().dictionary) * _REPEATS > len(sample):
+        return string_hashes(column, key)
+    return _of_words(column.dictionary_encode(), key)
+
+
 def _value_words(column: pa.Array, absent: np.uint64) -> tuple[np.ndarray, np.ndarray]:
     """Return the two words of each value; of a null one that no value comes to."""
     words = np.frombuffer(column.buffers()[1], "<u8")
@@ -63,9 +73,9 @@ def _of_payloads(
     ends = np.frombuffer(column.buffers()[1], np.int32)[column.offset :]
     ends = ends[: len(column) + 1]
     first, last = int(ends[0]), int(ends[-1])
-    keys = column.keys[first:last].dictionary_encode()
     of_entries = _mixed(
-        _of_words(keys, names) + string_hashes(column.items[first:last], labels)
+        _of_strings(column.keys[first:last], names)
+        + _of_strings(column.items[first:last], labels)
     )
     sums = np.zeros(last - first + 1, np.uint64)
     np.cumsum(of_entries, out=sums[1:])

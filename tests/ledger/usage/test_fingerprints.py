@@ -51,6 +51,8 @@ def test_fingerprints_do_not_depend_on_how_columns_are_laid_out() -> None:
     backwards = np.arange(900)[::-1].copy()
 
     assert np.array_equal(fingerprints(batch.slice(7, 400)), made[7:407])
+    # So few that each word is hashed where it stands.
+    assert np.array_equal(fingerprints(batch.slice(5, 2)), made[5:7])
     assert np.array_equal(fingerprints(batch.take(pa.array(backwards))), made[::-1])
     assert np.array_equal(fingerprints(take_rows(batch, backwards)), made[::-1])
     together = concatenate([batch.slice(500), batch.slice(0, 500)])
