@@ -123,7 +123,7 @@ _DEDUPLICATED: Final = (
     "least {} times a row table with a unique index on {}"
 )
 _OF_THE_LIMIT: Final = (
-    "The same ingest is at least 0.4 of encoding, compressing, writing and syncing "
+    "The same ingest is at least 0.25 of encoding, compressing, writing and syncing "
     "the batches without deduplication"
 )
 _AFTER_HISTORY: Final = (
@@ -208,13 +208,13 @@ _BULK: Final = (
 
 
 def _targets() -> Iterator[Target]:
-    on_sqlite = _DEDUPLICATED.format(10, "SQLite")
-    on_postgresql = _DEDUPLICATED.format(8, "PostgreSQL")
-    yield Target(APPEND_SQLITE, 10, on_sqlite, against=ROW_TABLE)
-    yield Target(APPEND_SQLITE, 0.4, _OF_THE_LIMIT, against=LIMIT)
-    for peer in (ROW_TABLE, COPY_STAGED, COPY):
-        yield Target(APPEND_POSTGRESQL, 8, on_postgresql, against=peer)
-    yield Target(APPEND_POSTGRESQL, 0.4, _OF_THE_LIMIT, against=LIMIT)
+    on_sqlite = _DEDUPLICATED.format(15, "SQLite")
+    yield Target(APPEND_SQLITE, 15, on_sqlite, against=ROW_TABLE)
+    yield Target(APPEND_SQLITE, 0.25, _OF_THE_LIMIT, against=LIMIT)
+    for times, peer in ((12, ROW_TABLE), (12, COPY_STAGED), (8, COPY)):
+        on_postgresql = _DEDUPLICATED.format(times, "PostgreSQL")
+        yield Target(APPEND_POSTGRESQL, times, on_postgresql, against=peer)
+    yield Target(APPEND_POSTGRESQL, 0.25, _OF_THE_LIMIT, against=LIMIT)
     yield Target(APPEND_HISTORY, 0.5, _AFTER_HISTORY, against=EMPTY_LOG)
     yield Target(CREATE, 0.4, _CREATE, against=BARE_INSERT)
     yield Target(CREATE_THREADS, 4, _THREADS, against=ONE_THREAD)
