@@ -53,6 +53,19 @@ def test_positions_have_no_gaps_whatever_the_commits_hold(log: Log) -> None:
     assert log.head().position == sum(sizes) + 2 * len(sizes)
 
 
+def test_a_large_batch_without_its_repeated_events_is_what_is_read(
+    log: Log,
+) -> None:
+    events = rows(10_000)
+    sent = [*events[:100], *events[50:70], *events[100:]]
+
+    outcome = log.append_usage(draft(sent, is_batch=True))
+
+    assert np.flatnonzero(~outcome.are_new).tolist() == list(range(100, 120))
+    # Digests are compared by the way.
+    assert stored_rows(log) == list(enumerate(events, 1))
+
+
 def test_the_head_says_where_the_last_fact_is(log: Log) -> None:
     append(log, row("a"))
     record(log, meter_created("tokens"), meter_created("requests"))
