@@ -4,7 +4,13 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 
-from ledger.usage.columns import UsageRow, concatenate, take_rows, usage_batch
+from ledger.usage.columns import (
+    UsageRow,
+    concatenate,
+    empty_batch,
+    take_rows,
+    usage_batch,
+)
 from ledger.usage.fingerprints import fingerprints
 from tests.ledger.drafts import NOW, row, rows
 from tests.ledger.usage_rows import batches
@@ -40,6 +46,11 @@ def test_every_field_and_every_entry_counts() -> None:
     made = fingerprints(usage_batch([first, *others]))
 
     assert len(set(made.tolist())) == 1 + len(others)
+
+
+def test_no_events_have_no_fingerprints() -> None:
+    assert fingerprints(empty_batch()).tolist() == []
+    assert fingerprints(usage_batch(rows(3)).slice(3)).tolist() == []
 
 
 def test_fingerprints_do_not_depend_on_how_columns_are_laid_out() -> None:
