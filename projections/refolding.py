@@ -8,6 +8,7 @@ which they differ, whatever the table, the column or the type.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -173,13 +174,19 @@ def _is_at(table: Table, key: Mapping[str, Any]) -> Any:
     )
 
 
-def _copied(scratch: Connection, stored: Connection, table: Table) -> Table:
-    """Copy the rows of a table, whatever the types of their values are."""
-    copy = Table(
+@cache
+def _copy_of(table: Table) -> Table:
+    """Return the table for a copy of a table; its statements are compiled once."""
+    return Table(
         f"stored_{table.name}",
         MetaData(),
         *(Column(name, NullType()) for name in list(table.columns.keys())),
     )
+
+
+def _copied(scratch: Connection, stored: Connection, table: Table) -> Table:
+    """Copy the rows of a table, whatever the types of their values are."""
+    copy = _copy_of(table)
     # Columns without a type, so that no value is converted.
     quoted = scratch.dialect.identifier_preparer
     columns = ", ".join(quoted.format_column(each) for each in copy.columns)

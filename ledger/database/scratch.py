@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
 from ledger.database.connections import translated
+from ledger.database.sqlite_dialect import share_statements
 
 ADDRESS = "a scratch file"
 
@@ -26,6 +27,7 @@ def scratch_tables() -> Iterator[Connection]:
     engine = create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(""), poolclass=StaticPool
     )
+    share_statements(engine)
     try:
         with translated(ADDRESS), engine.connect() as connection:
             yield connection

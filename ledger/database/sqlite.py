@@ -21,7 +21,6 @@ from time import monotonic
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ledger.database.checked_types import CHECKED_TYPES
 from ledger.database.connections import (
     ForkGate,
     HeldConnection,
@@ -33,6 +32,7 @@ from ledger.database.connections import (
 )
 from ledger.database.directories import make_database, open_private, take_lock
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
+from ledger.database.sqlite_dialect import share_statements
 from ledger.database.turns import Turn, Turns
 from ledger.errors import (
     StoreBusyError,
@@ -330,7 +330,7 @@ class SQLiteDatabase:
             max_overflow=-1,
             hide_parameters=True,
         )
-        engine.dialect.colspecs = {**engine.dialect.colspecs, **CHECKED_TYPES}
+        share_statements(engine)
 
         @event.listens_for(engine, "connect")
         def _(driver: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
