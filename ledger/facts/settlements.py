@@ -150,15 +150,16 @@ class InvoiceBlock(msgspec.Struct, frozen=True):
         """Decode a block.
 
         Raises:
-            ValueError: the bytes are none; msgspec's and Arrow's errors are.
-            OSError: they cannot be unpacked.
-            struct.error: they are too few.
+            ValueError: the bytes are none.
         """
-        (size,) = _SIZE.unpack_from(encoded)
+        size = int.from_bytes(encoded[: _SIZE.size], "little")
         if size > _BLOCK_BYTES_MAX:
             raise ValueError(f"a block of {size} bytes is none")
         packed = memoryview(encoded)[_SIZE.size :]
-        plain = pa.decompress(packed, size, codec=_CODEC, asbytes=True)
+        try:
+            plain = pa.decompress(packed, size, codec=_CODEC, asbytes=True)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"a block cannot be unpacked: {error}") from error
         columns = _DECODER.decode(plain)
         if not columns.are_whole():
             raise ValueError("the columns of a block do not belong together")
@@ -203,8 +204,7 @@ def decode_settled(body: bytes) -> SettledInvoices:
     """Decode what `encode_settled` wrote.
 
     Raises:
-        ValueError, OSError, struct.error: the bytes are something else; see
-            `InvoiceBlock.decoded`.
+        ValueError: the bytes are something else.
     """
     given_back, blocks = _PORTION.decode(memoryview(body)[len(BODY_BY_COLUMNS) :])
     return SettledInvoices(tuple(given_back), tuple(map(InvoiceBlock.decoded, blocks)))

@@ -110,8 +110,7 @@ def decode_facts(body: bytes) -> Facts:
 
     Raises:
         msgspec.DecodeError: the bytes are not a list of known facts.
-        ValueError, OSError, struct.error: they are no columns of such; see
-            `decode_settled`.
+        ValueError: they are no columns of such.
     """
     if body.startswith(BODY_BY_COLUMNS):
         return decode_settled(body)

@@ -4,12 +4,10 @@ The row of an invoice that was settled alone has all of it. Of those of a billin
 most is in a block, which is read once for all of its rows.
 """
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, Select, select
 
 from ledger.database.bulk import is_among
@@ -21,16 +19,6 @@ from projections.credits.tables import (
     credit_invoice_block,
 )
 from projections.kernels.credits.grants import Application
-
-# What decoding a block that was changed may raise.
-_UNREADABLE = (
-    ValueError,
-    OSError,
-    TypeError,
-    ArithmeticError,
-    struct.error,
-    msgspec.MsgspecError,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +92,7 @@ def _decoded(row: Row[Any]) -> tuple[int, tuple[int, SettledColumns]]:
     first_position, recorded_at, encoded = tuple(values)
     try:
         columns = InvoiceBlock.decoded(bytes(encoded)).columns
-    except _UNREADABLE as error:
+    except ValueError as error:
         key = {"first_position": first_position}
         column = credit_invoice_block.c.encoded
         raise damaged_value(column, str(error), key) from error

@@ -11,7 +11,7 @@ from ledger.records.idempotency import Request
 from metering.stream.error_reports import RefusedEvent
 from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.alerts.test_alerts_on_credits import watch
-from tests.metering.usual_credits import DAY, apply, grant, line
+from tests.metering.usual_credits import DAY, apply, grant, line, run
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
     NOW,
@@ -124,6 +124,7 @@ def _settle(store: metering.Metering) -> None:
     apply(store, "in_2", line(400, currency="eur"))
     store.credits.reinstate(invoice="in_1")
     apply(store, "in_3", line(700), line(5, id="il_2"))
+    store.credits.apply_many(run({"invoice": "in_4", "amount": 3}, {"invoice": "in_5"}))
 
 
 def _refuse(store: metering.Metering) -> None:
