@@ -3,16 +3,17 @@
 Nothing is made for an invoice but the values of its rows.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from itertools import accumulate, chain, compress, repeat
+from itertools import accumulate, chain, repeat
 from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.database.bulk import add_at_positions, insert_columns
 from ledger.facts.settlements import SettledInvoices
+from ledger.usage.arrow import compute as pc
 from projections.credits.reinstating import reinstate
 from projections.credits.tables import (
     credit_application,
@@ -52,12 +53,11 @@ def fold_settled(
     _insert_blocks(connection, first, recorded_at, facts)
     _insert_applications(connection, first, facts, draw_counts)
     _insert_by_customer(connection, first, recorded_at, facts, draw_counts)
-    positions = np.repeat(np.arange(first, first + len(draw_counts)), draw_counts)
-    grants = _numbers(each.columns.draw_grants for each in facts.blocks)
-    _insert_movements(connection, positions, recorded_at, grants)
-    amounts = _numbers(each.columns.draw_amounts for each in facts.blocks)
-    drawn = Counter(_sums(grants, amounts))
-    drawn.subtract(returned)
+    draws = _DrawsByGrant(facts, first, draw_counts)
+    _insert_movements(connection, recorded_at, draws)
+    drawn = draws.sums()
+    for grant, amount in returned.items():
+        drawn[grant] = drawn.get(grant, 0) - amount
     add_at_positions(connection, credit_grant_use.c.applied, drawn)
 
 
@@ -105,9 +105,9 @@ def _insert_by_customer(
     draw_counts: list[int],
 ) -> None:
     customers = _joined(each.columns.customers for each in facts.blocks)
-    drawing = compress(range(len(customers)), draw_counts)
     # In the order of the key, so that those of one page are added together.
-    in_order = sorted(drawing, key=customers.__getitem__)
+    places = pc.array_sort_indices(pa.array(customers, pa.string())).to_pylist()
+    in_order = [at for at in places if draw_counts[at]]
     insert_columns(
         connection,
         credit_customer_application,
@@ -119,31 +119,53 @@ def _insert_by_customer(
     )
 
 
+class _DrawsByGrant:
+    """What invoices draw, by grant and invoice; arrays of int64.
+
+    Attributes:
+        grants, positions: of each draw, the grant's and the invoice's position.
+    """
+
+    def __init__(
+        self, facts: SettledInvoices, first: int, draw_counts: list[int]
+    ) -> None:
+        grants = _numbers(each.columns.draw_grants for each in facts.blocks)
+        invoices = np.arange(first, first + len(draw_counts))
+        # Stable: the draws come by invoice.
+        order = np.argsort(grants, kind="stable")
+        self.grants = grants[order]
+        self.positions = np.repeat(invoices, draw_counts)[order]
+        amounts = _numbers(each.columns.draw_amounts for each in facts.blocks)
+        self._amounts = amounts[order]
+
+    def sums(self) -> dict[int, int]:
+        """Add up amounts by grant: whole numbers, which the database bounds as well."""
+        firsts = np.flatnonzero(_differ(self.grants))
+        sums = np.add.reduceat(self._amounts, firsts) if len(firsts) else firsts
+        return dict(zip(self.grants[firsts].tolist(), sums.tolist(), strict=True))
+
+
 def _insert_movements(
-    connection: Connection, positions: np.ndarray, recorded_at: int, grants: np.ndarray
+    connection: Connection, recorded_at: int, draws: _DrawsByGrant
 ) -> None:
     # As above; of the draws that one invoice made of one grant, one row.
-    order = np.lexsort((positions, grants))
-    grants, positions = grants[order], positions[order]
-    is_other = np.ones(len(order), bool)
-    is_other[1:] = (np.diff(grants) != 0) | (np.diff(positions) != 0)
+    is_other = _differ(draws.grants) | _differ(draws.positions)
     insert_columns(
         connection,
         credit_movement,
         {
-            _movement.grant_position: grants[is_other].tolist(),
-            _movement.position: positions[is_other].tolist(),
+            _movement.grant_position: draws.grants[is_other].tolist(),
+            _movement.position: draws.positions[is_other].tolist(),
         },
         {_movement.instant: recorded_at},
     )
 
 
-def _sums(grants: np.ndarray, amounts: np.ndarray) -> dict[int, int]:
-    """Add up amounts by grant: whole numbers, whose sum the database bounds as well."""
-    different, places = np.unique(grants, return_inverse=True)
-    sums = np.zeros(len(different), np.int64)
-    np.add.at(sums, places, amounts)
-    return dict(zip(different.tolist(), sums.tolist(), strict=True))
+def _differ(numbers: np.ndarray) -> np.ndarray:
+    """Return (bool) which numbers are others than the one before; the first one is."""
+    differ = np.ones(len(numbers), bool)
+    differ[1:] = numbers[1:] != numbers[:-1]
+    return differ
 
 
 def _starts(sizes: list[int]) -> list[int]:

@@ -36,43 +36,45 @@ def _blocks(
     batch: InvoiceBatch, settled: Settled, spendable: Spendable
 ) -> Iterator[SettledColumns]:
     new, draws = settled.new, settled.draws
-    line_counts = batch.first_line[new + 1] - batch.first_line[new]
+    lines, line_bounds = _lines_of(batch, new)
     draw_bounds = np.searchsorted(draws.fact, np.arange(len(new) + 1))
-    draw_counts = np.diff(draw_bounds)
-    of_line = draws.line - batch.first_line[draws.invoice]
-    grants = spendable.positions[draws.grant]
-    cuts = [*range(0, len(new), INVOICES_IN_A_BLOCK), len(new)]
-    for start, end in pairwise(cuts):
-        of_block = new[start:end]
-        invoices = _stretch(of_block)
-        lines = _stretch(_lines(batch, of_block, line_counts[start:end]))
-        drawn = slice(*draw_bounds[[start, end]].tolist())
+    # All at once: to pick few from an array takes as long as to pick hundreds.
+    invoices = [batch.ids[at] for at in new.tolist()]
+    customers, currencies = batch.customers.at(new), batch.currencies.at(new)
+    period_ends = batch.period_ends[new].tolist()
+    line_counts, draw_counts = (
+        np.diff(bounds).tolist() for bounds in (line_bounds, draw_bounds)
+    )
+    line_ids, prices = batch.line_ids.at(lines), batch.prices.at(lines)
+    amounts = batch.amounts[lines].tolist()
+    of_line = (draws.line - batch.first_line[draws.invoice]).tolist()
+    grants, drawn = spendable.positions[draws.grant].tolist(), draws.amount.tolist()
+    for start, end in pairwise([*range(0, len(new), INVOICES_IN_A_BLOCK), len(new)]):
+        own, bounds = slice(start, end), [start, end]
+        own_lines = slice(*line_bounds[bounds].tolist())
+        own_draws = slice(*draw_bounds[bounds].tolist())
         yield SettledColumns(
-            invoices=[batch.ids[at] for at in of_block.tolist()],
-            customers=batch.customers.at(invoices),
-            currencies=batch.currencies.at(invoices),
-            period_ends=batch.period_ends[invoices].tolist(),
-            line_counts=line_counts[start:end].tolist(),
-            draw_counts=draw_counts[start:end].tolist(),
-            line_ids=batch.line_ids.at(lines),
-            line_amounts=batch.amounts[lines].tolist(),
-            line_prices=batch.prices.at(lines),
-            draw_lines=of_line[drawn].tolist(),
-            draw_grants=grants[drawn].tolist(),
-            draw_amounts=draws.amount[drawn].tolist(),
+            invoices=invoices[own],
+            customers=customers[own],
+            currencies=currencies[own],
+            period_ends=period_ends[own],
+            line_counts=line_counts[own],
+            draw_counts=draw_counts[own],
+            line_ids=line_ids[own_lines],
+            line_amounts=amounts[own_lines],
+            line_prices=prices[own_lines],
+            draw_lines=of_line[own_draws],
+            draw_grants=grants[own_draws],
+            draw_amounts=drawn[own_draws],
         )
 
 
-def _stretch(rows: np.ndarray) -> np.ndarray | slice:
-    """Return ascending rows as a slice, where they are consecutive."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
-
-
-def _lines(batch: InvoiceBatch, invoices: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the indices of the lines of some invoices, one behind the other."""
-    before = np.cumsum(counts) - counts
-    firsts = batch.first_line[invoices] - before
-    lines: np.ndarray = np.repeat(firsts, counts) + np.arange(int(counts.sum()))
-    return lines
+def _lines_of(
+    batch: InvoiceBatch, invoices: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lines of some invoices, and where those of each begin among them."""
+    firsts = batch.first_line[invoices]
+    counts = batch.first_line[invoices + 1] - firsts
+    bounds = np.append(0, np.cumsum(counts))
+    lines = np.repeat(firsts - bounds[:-1], counts) + np.arange(bounds[-1])
+    return lines, bounds

@@ -35,8 +35,10 @@ class CodedWords(Generic[WordT]):
 
     def at(self, rows: np.ndarray | slice) -> list[WordT]:
         """Return the strings of some rows."""
-        names = self.names
-        return [names[code] for code in self.codes[rows].tolist()]
+        names = np.empty(len(self.names), object)
+        names[:] = self.names
+        picked: list[WordT] = names[self.codes[rows]].tolist()
+        return picked
 
     def take(self, rows: np.ndarray) -> pa.Array:
         """Return the strings of some rows, as Arrow has them."""
