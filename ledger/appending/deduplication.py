@@ -1,11 +1,11 @@
 """Deduplication: which events of a batch are new, which repeat, which contradict.
 
 A hash that is known already only raises the question; the stored event itself answers
-it, or what proves the common case, an event that is sent again, without reading it: of a
-sealed event the hash of its content and its timestamp, which are kept, and of events of the
-tail their fingerprints, where many are asked for. Equal
-content is a duplicate, other content under the same identifier a conflict that names
-the fields. Within a batch the first row is the original.
+it, or what proves the common case, an event that is sent again, without reading it: of
+a sealed event the hash of its content and its timestamp, which are kept, and of events
+of the tail their fingerprints, where many are asked for. Equal content is a duplicate,
+other content under the same identifier a conflict that names the fields. Within a batch
+the first row is the original.
 """
 
 from collections.abc import Sequence

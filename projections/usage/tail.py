@@ -1,8 +1,8 @@
 """The tail: hourly usage after the last segment, in memory.
 
-Commits wait until there are enough of them, until a reader asks, or until a thread that
-has the time folds them, and are folded
-together. Cells are kept, and of the events what an answer about part of an hour needs.
+Commits wait until there are enough of them, until a reader asks, or until a thread has
+the time, and are folded together. Cells are kept, and of the events what an answer about
+part of an hour needs.
 """
 
 import threading

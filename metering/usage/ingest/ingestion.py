@@ -1,9 +1,8 @@
 """An ingestion: pieces of a source checked, appended and tallied, one after another.
 
 While one piece is committed, a second thread checks and hashes the next, and folds the
-usage of those before: both threads
-spend most of their time in code that lets other threads run. The source itself is read
-by the caller's thread alone.
+usage of those before: both threads spend most of their time in code that lets other
+threads run. The source itself is read by the caller's thread alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
