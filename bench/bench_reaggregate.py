@@ -9,6 +9,9 @@ a process only ever makes it slower.
 On Dask the project's own ratio is measured, of two workers to one, each a process with
 one thread; there the start of the cluster does not count.
 
+In a process that runs, other questions are asked beside DuckDB by hand, whose connection
+stands: by month, by a key of the payload, with other formulas, in a zone, as of a position.
+
 Summed up from hourly totals, by day and by month, it is measured in a process that runs,
 beside DuckDB by hand over the events, whose connection stands. How it grows is measured on
 two stores of few customers: ten times the events of the same customers and hours.
@@ -24,7 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import msgspec
@@ -60,6 +63,7 @@ from bench.report.targets import (
     PROJECT,
     REAGGREGATE,
     REAGGREGATE_DASK,
+    REAGGREGATED,
     TWO_WORKERS,
     USAGE_BY_DAY,
     USAGE_BY_MONTH,
@@ -198,6 +202,72 @@ def timed(ask: Callable[[], pa.Table]) -> Answered:
     return Answered(time.perf_counter() - started, table)
 
 
+def in_turns(
+    ask: Callable[[], pa.Table], by_hand: Callable[[], pa.Table], rounds: int
+) -> Race[Answered]:
+    """Let the project and DuckDB answer in turns."""
+    contestants = {
+        PROJECT: partial(timed, ask),
+        DUCKDB_BY_HAND: partial(timed, by_hand),
+    }
+    return Race(contestants, rounds, attrgetter("seconds"), warmup_rounds=1)
+
+
+ASKED: Final[dict[str, dict[str, Any]]] = {
+    "day": {},
+    "month": {"window": "month"},
+    "payload key": {"group_by": "model"},
+    "max": {"formula": "max"},
+    "last": {"formula": "last"},
+    "Berlin": {"timezone": "Europe/Berlin"},
+    "as of a position": {},
+}
+
+
+@pytest.fixture(scope="module")
+def answer_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answered]]]:
+    """The project and DuckDB in this process, in turns, by what is asked."""
+    segments, events = question.store.segments, question.store.traffic.events
+    position = events * 3 // 4
+    asked = ASKED | {"as of a position": {"as_of": position}}
+    with question.store.connect() as engine, duckdb.connect() as connection:
+        yield {
+            name: in_turns(
+                partial(engine.reaggregate, **arguments),
+                partial(on_duckdb.answer, connection, segments, name, position),
+                ROUNDS.at(size),
+            )
+            for name, arguments in asked.items()
+        }
+
+
+@pytest.mark.benchmark(timer=CLOCK.now)
+@pytest.mark.parametrize("name", [PROJECT, DUCKDB_BY_HAND])
+@pytest.mark.parametrize("asked", ASKED)
+def test_answers_in_a_process_that_runs(
+    benchmark: BenchmarkFixture,
+    question: Question,
+    answer_races: dict[str, Race[Answered]],
+    asked: str,
+    name: str,
+) -> None:
+    """Recompute the usage of all customers in a process that runs."""
+    benchmark.group = REAGGREGATED[asked]
+    race = answer_races[asked]
+
+    best, *_ = race.report(benchmark, name)
+
+    answer = comparable(best.table)
+    assert answer.equals(comparable(race.results[DUCKDB_BY_HAND][0].table))
+    record(
+        benchmark,
+        name,
+        events=question.store.traffic.events,
+        digest=digest_of(answer),
+        seconds=best.seconds,
+    )
+
+
 @pytest.fixture(scope="module")
 def usage_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answered]]]:
     """The project and DuckDB in this process, in turns, by window."""
@@ -212,15 +282,7 @@ def usage_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answe
             "month": partial(engine.usage, window="month"),
         }
         yield {
-            window: Race(
-                {
-                    PROJECT: partial(timed, asked[window]),
-                    DUCKDB_BY_HAND: partial(timed, by_hand[window]),
-                },
-                TURNS.at(size),
-                attrgetter("seconds"),
-                warmup_rounds=1,
-            )
+            window: in_turns(asked[window], by_hand[window], TURNS.at(size))
             for window in WINDOWS
         }
 

@@ -29,6 +29,7 @@ _SCHEMA: Final = pa.schema(
         ("event_count", pa.int64()),
     ]
 )
+_MODEL: Final = pa.field("model", pa.string())
 _DAYS: Final = (END - START).days
 _FIRST_DAY: Final = int(START.timestamp()) * 1_000_000 // MICROSECONDS_PER_DAY
 # In the order of strings.
@@ -88,7 +89,10 @@ def comparable(found: pa.Table) -> pa.Table:
         names = found.column("event_name")
         parts = [found.filter(pc.equal(names, name)) for name in _NAMES]
         found = pa.concat_tables(parts)
-    return found.select(COLUMNS).cast(_SCHEMA).combine_chunks()
+    has_model = "model" in found.column_names
+    columns = [*COLUMNS[:2], "model", *COLUMNS[2:]] if has_model else list(COLUMNS)
+    schema = _SCHEMA.insert(2, _MODEL) if has_model else _SCHEMA
+    return found.select(columns).cast(schema).combine_chunks()
 
 
 def digest_of(table: pa.Table) -> str:
