@@ -23,7 +23,7 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
 
     Args:
         question: what is asked.
-        rows: columns `rank` of the measure, `customer`, dimensions, `since`, `value` and
+        rows: columns `rank` of the measure, `customer`, dimensions, `window_number`, `value` and
             `event_count`.
     """
     schema = answer_schema(question)
@@ -31,8 +31,8 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
     names = pa.array([each.event_name for each in question.in_order()], pa.string())
     pieces = []
     for batch in rows.to_batches():
-        rank, customer, *dimensions, since, value, count = batch.columns
-        starts = numbers_of(since)
+        rank, customer, *dimensions, number, value, count = batch.columns
+        starts = question.windows_of(numbers_of(number))
         ends = question.windows.ends_of(starts)
         columns = [
             decoded(rank, meters),

@@ -78,20 +78,33 @@ def in_dimensions(dimensions: Sequence[str]) -> list[str]:
     ]
 
 
-def by_stretch(stretches: Sequence[WindowStretch], instant: str, found: str) -> str:
-    """Return what is found of an instant by arithmetic in its stretch.
+def number_of_window(stretches: Sequence[WindowStretch]) -> str:
+    """Return the number of the window of an `instant`.
 
     To halve the stretches takes a few comparisons, and a third of the time that joining
-    them takes.
+    them takes. Small numbers are grouped and sorted faster than instants are.
     """
     if len(stretches) > 1:
         half = len(stretches) // 2
-        before = by_stretch(stretches[:half], instant, found)
-        after = by_stretch(stretches[half:], instant, found)
-        is_before = f"{instant} < {stretches[half][0]}"
+        before, after = map(number_of_window, (stretches[:half], stretches[half:]))
+        is_before = f"instant < {stretches[half].begins}"
         return f"CASE WHEN {is_before} THEN {before}\nELSE {after} END"
-    ((begins, _, length),) = stretches
-    return f"({found.format(begins=begins, length=length)})::BIGINT"
+    ((begins, length, first),) = stretches
+    return f"({first} + (instant - {begins}) // {length})::INTEGER"
+
+
+def in_stretch(stretches: Sequence[WindowStretch], found: str) -> str:
+    """Return what is found of the `window_number` of a window."""
+    if len(stretches) > 1:
+        half = len(stretches) // 2
+        before, after = (
+            in_stretch(stretches[:half], found),
+            in_stretch(stretches[half:], found),
+        )
+        is_before = f"window_number < {stretches[half].first}"
+        return f"CASE WHEN {is_before} THEN {before}\nELSE {after} END"
+    ((begins, length, first),) = stretches
+    return found.format(begins=begins, length=length, first=first)
 
 
 def files_read(paths: Iterable[str]) -> str:

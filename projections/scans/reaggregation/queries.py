@@ -8,7 +8,7 @@ one position.
 rank                which measure it is of; in a partial, its event_name
 customer
 dimension_0 …       null where an event lacks the key
-since               where the window begins, microseconds since 1970 UTC
+window_number       see `Question.stretches`
 content             what unique counts count
 event_count
 total               the sum; or, where that has too many digits, both of
@@ -38,11 +38,11 @@ from projections.scans.reaggregation.expressions import (
     NUMBER,
     TYPE,
     between,
-    by_stretch,
     dimension_columns,
     in_dimensions,
     is_among,
     nested,
+    number_of_window,
     select,
     text,
     under,
@@ -60,7 +60,7 @@ PARTIALS = "partials"
 
 _WHOLE = pa.decimal128(38, 0)
 _NUMBERS = {
-    "since": pa.int64(),
+    "window_number": pa.int32(),
     "content": pa.string(),
     "event_count": pa.int64(),
     "total": QUANTITY,
@@ -89,7 +89,6 @@ CASE
     WHEN whole + carried < 0 AND part > carried THEN carried + 1
     ELSE carried
 END AS step"""
-_WINDOW = "{begins} + (instant - {begins}) // {length} * {length}"
 _ADDED = "sum(event_count)::BIGINT AS event_count"
 
 
@@ -171,7 +170,7 @@ def order_of(question: Question) -> str:
     """Return the order of an answer's rows."""
     dimensions = dimension_columns(question.dimensions)
     nulls_first = [f"{name} NULLS FIRST" for name in dimensions]
-    return ", ".join(["rank", "customer", *nulls_first, "since"])
+    return ", ".join(["rank", "customer", *nulls_first, "window_number"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +220,7 @@ class _Shape:
         return [
             *("rank", "customer"),
             *dimension_columns(self.question.dimensions),
-            "since",
+            "window_number",
         ]
 
     @property
@@ -291,8 +290,8 @@ class _Shape:
         """Write the cells of events that count."""
         if self.reads_numbers:
             events = f"SELECT *,\n{NUMBER}\nFROM {nested(events)}"
-        since = by_stretch(self.question.stretches(), "instant", _WINDOW)
-        windows = f"SELECT *, {since} AS since\nFROM {nested(events)}"
+        number = number_of_window(self.question.stretches())
+        windows = f"SELECT *, {number} AS window_number\nFROM {nested(events)}"
         columns = [*self._keys_of_cells, *self._made(), "count(*) AS event_count"]
         return f"{select(columns)}\nFROM {nested(windows)}\nGROUP BY ALL"
 

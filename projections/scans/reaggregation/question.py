@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
 
 from ledger.facts.meters import EventTimeWindow, Formula
 from projections.calendar import Windows
@@ -20,8 +23,19 @@ RESULT_COLUMNS = (
 )
 """Columns of an answer; dimensions add their own under other names."""
 
-WindowStretch = tuple[int, int, int]
-"""Where equal windows begin and end, and how long each is."""
+
+class WindowStretch(NamedTuple):
+    """Equal windows, one after the other.
+
+    Attributes:
+        begins: where the first one begins.
+        length: of each.
+        first: its number; windows are numbered from the first stretch of a question on.
+    """
+
+    begins: int
+    length: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +120,30 @@ class Question:
         return sorted(self.measures, key=lambda measure: measure.meter_id)
 
     def stretches(self) -> list[WindowStretch]:
-        """Return the stretches of equal windows that reach into the time asked for."""
+        """Return the stretches of windows that reach into the time asked for."""
+        found, first = [], 0
         ends = (*self.windows.starts[1:], self.windows.end)
-        every = zip(self.windows.starts, ends, self.windows.lengths, strict=True)
-        return [each for each in every if each[0] < self.end and each[1] > self.start]
+        for begins, end, length in zip(
+            self.windows.starts, ends, self.windows.lengths, strict=True
+        ):
+            if begins < self.end and end > self.start:
+                found.append(WindowStretch(begins, length, first))
+                first += (end - begins) // length
+        return found
+
+    def windows_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return where windows begin (int64), by their numbers."""
+        begins, lengths, firsts = np.array(self.stretches(), np.int64).T
+        at = np.searchsorted(firsts, numbers, side="right") - 1
+        starts: np.ndarray = begins[at] + (numbers - firsts[at]) * lengths[at]
+        return starts
+
+    def numbers_of(self, starts: np.ndarray) -> np.ndarray:
+        """Return the numbers of windows (int32), by where they begin."""
+        begins, lengths, firsts = np.array(self.stretches(), np.int64).T
+        at = np.searchsorted(begins, starts, side="right") - 1
+        numbers: np.ndarray = firsts[at] + (starts - begins[at]) // lengths[at]
+        return numbers.astype(np.int32)
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""

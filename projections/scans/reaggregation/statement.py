@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from projections.scans.reaggregation.expressions import (
-    by_stretch,
     files_read,
+    in_stretch,
     is_among,
     named_dimensions,
     nested,
@@ -26,6 +26,7 @@ from projections.scans.reaggregation.sources import EventSource
 from projections.windows import END
 
 _IN_A_LINE = 8
+_SINCE = "{begins} + (window_number - {first})::BIGINT * {length}"
 
 
 def statement_of(
@@ -48,12 +49,14 @@ def statement_of(
         f"({rank}, {text(measure.meter_id)}, {text(measure.event_name)})"
         for rank, measure in enumerate(question.in_order())
     )
-    until = by_stretch(question.stretches(), "since", "since + {length}")
+    stretches = question.stretches()
+    since = in_stretch(stretches, _SINCE)
+    until = in_stretch(stretches, f"{_SINCE} + {{length}}")
     columns = [
         "meter",
         "customer",
         *named_dimensions(question.dimensions),
-        f"make_timestamptz(greatest(since, {question.start})) AS window_start",
+        f"make_timestamptz(greatest({since}, {question.start})) AS window_start",
         f"make_timestamptz(least({until}, {question.end})) AS window_end",
         "value",
         "event_count",

@@ -65,12 +65,12 @@ def answer_of_lasts(
 
 
 def partial_of_totals(
-    measure: Measure, slots: Slots, added: AddedCells[Totals]
+    question: Question, measure: Measure, slots: Slots, added: AddedCells[Totals]
 ) -> pa.Table:
     """Return totals as a partial."""
     cells = added.cells
     columns = _keys(measure, added) | {
-        "since": column_of(_starts(slots, added)),
+        "window_number": column_of(question.numbers_of(_starts(slots, added))),
         "event_count": column_of(cells.count),
     }
     if measure.formula is not Formula.COUNT:
@@ -79,7 +79,7 @@ def partial_of_totals(
 
 
 def partial_of_lasts(
-    measure: Measure, slots: Slots, added: AddedCells[Lasts]
+    question: Question, measure: Measure, slots: Slots, added: AddedCells[Lasts]
 ) -> pa.Table:
     """Return lasts of a measure that is not pre-aggregated as a partial."""
     cells = added.cells
@@ -88,7 +88,7 @@ def partial_of_lasts(
     moments = np.ascontiguousarray(np.stack([cells.position, cells.timestamp], axis=1))
     buffers = [is_there, pa.py_buffer(moments)]
     columns = _keys(measure, added) | {
-        "since": column_of(_starts(slots, added)),
+        "window_number": column_of(question.numbers_of(_starts(slots, added))),
         "event_count": column_of(cells.count),
         "value": decimals_of(cells.words),
         "moment": pa.Array.from_buffers(_MOMENT, len(moments), buffers),

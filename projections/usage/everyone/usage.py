@@ -186,7 +186,7 @@ def _take_totals(
     for (measure, wanted), added in zip(measures, every, strict=True):
         slots = wanted.slots
         if len(slots.cut):
-            found.partials.append(partial_of_totals(measure, slots, added))
+            found.partials.append(partial_of_totals(question, measure, slots, added))
         else:
             answer = answer_of_totals(question, measure, slots, added)
             found.answers[measure.meter_id] = answer
@@ -207,7 +207,7 @@ def _take_lasts(
         if measure.is_preaggregated:
             found.partials.append(candidates_of_lasts(question, measure, added))
         elif len(slots.cut) or added.hidden:
-            found.partials.append(partial_of_lasts(measure, slots, added))
+            found.partials.append(partial_of_lasts(question, measure, slots, added))
         else:
             answer = answer_of_lasts(question, measure, slots, added)
             found.answers[measure.meter_id] = answer
