@@ -1,14 +1,12 @@
 """Commit times: when the usage of each commit of the tail happened."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 _COMMITS_AT_FIRST = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitTimes:
+class CommitTimes(msgspec.Struct, frozen=True, kw_only=True):
     """When the usage of commits happened: columns of equal length, in log order.
 
     Attributes:
