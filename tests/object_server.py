@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    create_backend_app,
-)
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
@@ -26,6 +22,12 @@ class ObjectServer:
     """Keeps objects in memory until it is stopped."""
 
     def __init__(self) -> None:
+        # Every process of tests knows this class, and few need what takes so long to load.
+        from moto.moto_server.werkzeug_app import (  # noqa: PLC0415  # as above
+            DomainDispatcherApplication,
+            create_backend_app,
+        )
+
         self._objects = DomainDispatcherApplication(create_backend_app)
         self._misbehaviour: Misbehaviour | None = None
         # One line a request is no help in a test's output.
