@@ -162,12 +162,12 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
     payload = row.get(columns.payload)
     if payload is None:
         named = named_columns(columns)
+        # Of tens of thousands, each would be looked for among all.
+        kept = row if columns.payload_keys is None else frozenset(columns.payload_keys)
         payload = {
             key: value
             for key, value in row.items()
-            if value is not None
-            and key not in named
-            and (columns.payload_keys is None or key in columns.payload_keys)
+            if value is not None and key not in named and key in kept
         }
     return SourceRow(
         number=number,
