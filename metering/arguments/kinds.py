@@ -17,12 +17,6 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from ledger.usage.quantities import (
-    FRACTION_DIGITS,
-    fit_quantity,
-    parse_number,
-    shortest,
-)
 from metering.arguments.refusals import empty, invalid, missing, unknown
 from metering.arguments.strings import is_storable
 from metering.arguments.times import ZONED_TIME
@@ -151,6 +145,14 @@ class DecimalKind(msgspec.Struct, frozen=True, kw_only=True):
 
     def read(self, value: Any, path: str) -> Decimal:
         """Read a decimal, which has no idle zeros then."""
+        # It loads Arrow, which the help of a command does without.
+        from ledger.usage.quantities import (  # noqa: PLC0415
+            FRACTION_DIGITS,
+            fit_quantity,
+            parse_number,
+            shortest,
+        )
+
         number: Decimal | None = None
         match value:
             case "" if self.spelled:
