@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 import metering
@@ -16,7 +17,11 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.dialect, pytest.mark.postgresql]
 
-batch = partial(usual_usage.batch, value="{}.5")
+
+def batch(first: int, count: int) -> pa.Table:
+    """Events of two models."""
+    models = pa.array(f"model-{number % 2}" for number in range(first, first + count))
+    return usual_usage.batch(first, count, value="{}.5").append_column("model", models)
 
 
 @pytest.fixture
