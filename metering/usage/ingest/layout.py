@@ -1,6 +1,6 @@
 """Which columns of a source mean what: sources are seldom made for us."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import NoneType
@@ -156,12 +156,7 @@ def locate(
 
     payload = by_name.get(columns.payload)
     if payload is None:
-        payload = {
-            name: array
-            for name, array in by_name.items()
-            if name not in named_columns(columns)
-            and (columns.payload_keys is None or name in columns.payload_keys)
-        }
+        payload = {name: by_name[name] for name in payload_keys_among(columns, by_name)}
     elif pa.types.is_struct(payload.type):
         fields = map(as_string, payload.flatten())
         payload = dict(zip(payload.type.names, fields, strict=True))
@@ -176,18 +171,29 @@ def locate(
     )
 
 
-@lru_cache(maxsize=64)
 def named_columns(columns: Columns) -> frozenset[str]:
     """Name the columns that are no payload keys; each row of a source asks."""
-    return frozenset(
-        name
-        for name in (
-            columns.event_name,
-            columns.identifier,
-            columns.timestamp,
-            columns.customer,
-            columns.value,
-            columns.payload,
-        )
-        if isinstance(name, str)
+    return _names_among(
+        columns.event_name,
+        columns.identifier,
+        columns.timestamp,
+        columns.customer,
+        columns.value,
+        columns.payload,
     )
+
+
+# By what they are, and not by all columns: some have tens of thousands of payload keys.
+@lru_cache(maxsize=64)
+def _names_among(*given: str | Constant | None) -> frozenset[str]:
+    return frozenset(name for name in given if isinstance(name, str))
+
+
+def payload_keys_among(columns: Columns, names: Iterable[str]) -> Iterator[str]:
+    """Yield those of the names of columns, or of the keys of a row, that are payload keys."""
+    named = named_columns(columns)
+    # Of tens of thousands, each would be looked for among all.
+    kept = None if columns.payload_keys is None else frozenset(columns.payload_keys)
+    for name in names:
+        if name not in named and (kept is None or name in kept):
+            yield name

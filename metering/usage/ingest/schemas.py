@@ -31,6 +31,7 @@ from metering.usage.ingest.layout import (
     Constant,
     LocatedColumns,
     named_columns,
+    payload_keys_among,
 )
 from metering.usage.ingest.options import IngestOptions
 from metering.usage.ingest.source_rows import SourceRow
@@ -258,10 +259,8 @@ def _payload_fields(
 ) -> Iterator[tuple[str | None, pa.Field]]:
     """Return the payload's columns, each with its key; None is any key."""
     if columns.payload not in schema.names:
-        named, kept = named_columns(columns), columns.payload_keys
-        for field in schema:
-            if field.name not in named and (kept is None or field.name in kept):
-                yield field.name, field
+        keys = {*payload_keys_among(columns, schema.names)}
+        yield from ((field.name, field) for field in schema if field.name in keys)
         return
     field = schema.field(columns.payload)
     if pa.types.is_struct(field.type):

@@ -25,7 +25,7 @@ from metering.usage.ingest.layout import (
     Columns,
     Constant,
     LocatedColumns,
-    named_columns,
+    payload_keys_among,
 )
 from metering.usage.ingest.receipts import Rejection
 from projections.kernels.meters import MeterDefinition
@@ -161,13 +161,10 @@ def _row_of_dict(number: int, row: Mapping[str, object], columns: Columns) -> So
     value = UNSET if columns.value is None else take(columns.value)
     payload = row.get(columns.payload)
     if payload is None:
-        named = named_columns(columns)
-        # Of tens of thousands, each would be looked for among all.
-        kept = row if columns.payload_keys is None else frozenset(columns.payload_keys)
         payload = {
-            key: value
-            for key, value in row.items()
-            if value is not None and key not in named and key in kept
+            key: row[key]
+            for key in payload_keys_among(columns, row)
+            if row[key] is not None
         }
     return SourceRow(
         number=number,
