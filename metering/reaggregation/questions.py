@@ -10,7 +10,6 @@ import pyarrow as pa
 from msgspec import UnsetType
 
 from ledger.facts.meters import Formula
-from ledger.usage.arrow import compute as pc
 from metering.arguments.ids import found_by_id
 from metering.arguments.schema import checked_value
 from metering.arguments.strings import check_word
@@ -72,7 +71,7 @@ def question_asked(
     check_payload_keys(meters, "filters", filters)
     measures = tuple(_measures(meters, request))
     bounds = request.start_time, request.end_time
-    start, end, windows = times_asked_for(bounds, unit, zone, _ends(recorded))
+    start, end, windows = times_asked_for(bounds, unit, zone, recorded.ends())
     question = Question(
         measures=measures,
         start=start,
@@ -232,19 +231,6 @@ def _bounds(
     if start_time is None:
         start = min(start, end - 1)
     return start, max(end, start + 1)
-
-
-def _ends(recorded: RecordedEvents) -> tuple[int, int]:
-    """Return the least and the greatest timestamp; 0 and 0 where there is no event."""
-    ends = [(each.earliest, each.latest) for each in recorded.segments]
-    if recorded.tail.num_rows:
-        timestamps = recorded.tail.column("timestamp").cast(pa.int64())
-        extremes = pc.min_max(timestamps).as_py()
-        ends.append((extremes["min"], extremes["max"]))
-    return (
-        min((earliest for earliest, _ in ends), default=0),
-        max((latest for _, latest in ends), default=0),
-    )
 
 
 def _dimensions(group_by: str | Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ledger.segments.entry import Segment
 from ledger.segments.files import EVENTS
 from ledger.segments.layout import SEGMENT
 from ledger.segments.reader import SegmentReader
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import TIMESTAMP, column_of
 from ledger.usage.rows import UsageEvents, batch_of
 from projections.kernels.meters import MeterDefinition
@@ -45,6 +46,26 @@ class RecordedEvents(msgspec.Struct, frozen=True, kw_only=True):
     time: LogTime
     cancelled: np.ndarray
     definitions: dict[str, MeterDefinition]
+
+    def ends(self) -> tuple[int, int]:
+        """Return the least and the greatest timestamp; 0 and 0 where there is no event."""
+        ends = [(each.earliest, each.latest) for each in self.segments]
+        if self.tail.num_rows:
+            ends.append(ends_of(self.tail))
+        return (
+            min((earliest for earliest, _ in ends), default=0),
+            max((latest for _, latest in ends), default=0),
+        )
+
+
+def ends_of(events: pa.Table) -> tuple[int, int]:
+    """Return the least and the greatest timestamp of events, at least one.
+
+    Returns:
+        Microseconds since 1970 UTC.
+    """
+    extremes = pc.min_max(events.column("timestamp").cast(pa.int64())).as_py()
+    return extremes["min"], extremes["max"]
 
 
 def tail_table(parts: Sequence[Commit | Passage]) -> pa.Table:

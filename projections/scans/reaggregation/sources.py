@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from ledger.segments.layout import SEGMENT
 from ledger.segments.parts import LocalFile
-from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import column_of
 from projections.scans.reaggregation.expressions import (
     files_read,
@@ -27,6 +26,7 @@ from projections.scans.reaggregation.expressions import (
 from projections.scans.reaggregation.question import Question, bounds_of, columns_for
 from projections.scans.reaggregation.spans import Spans
 from projections.scans.reaggregation.threads import in_threads
+from projections.scans.recorded import ends_of
 from projections.windows import HOUR
 
 _CANCELLED, _CUSTOMER, _SPAN = "cancellation", "wanted_customer", "span"
@@ -115,7 +115,7 @@ def source_of(
     for at, table in enumerate([*given, *([pa.concat_tables(read)] if read else [])]):
         registered[f"events_{at}"] = table
         parts.append(part(f"events_{at}", is_limited=True))
-    times = [each.times() for each in (*few, *many)] + [_times(each) for each in given]
+    times = [each.times() for each in (*few, *many)] + [ends_of(each) for each in given]
     return EventSource(
         query="\nUNION ALL\n".join(parts),
         tables=registered,
@@ -178,11 +178,6 @@ def _hours_of(spans: Spans) -> tuple[Sequence[str], Sequence[pa.Array]]:
     return ("hour", "begins", "ends"), [
         column_of(each) for each in (hours, begins, ends)
     ]
-
-
-def _times(table: pa.Table) -> tuple[int, int]:
-    extremes = pc.min_max(table.column("timestamp").cast(pa.int64())).as_py()
-    return extremes["min"], extremes["max"]
 
 
 def _few_and_many(
