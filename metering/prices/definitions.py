@@ -59,10 +59,7 @@ def product_definition(
 
 def product_of_data(data: ProductDataParams, product_id: str) -> ProductCreated:
     """Return the fact that creates a product together with its price."""
-    given: dict[str, Any] = {
-        name: value for name, value in data.items() if value is not None
-    }
-    return product_definition(ProductCreate(**given), product_id, None)
+    return product_definition(ProductCreate(**_given(data)), product_id, None)
 
 
 def price_of_data(
@@ -73,11 +70,8 @@ def price_of_data(
     Raises:
         InvalidRequestError: what it costs is not said, or in two ways.
     """
-    given: dict[str, Any] = {
-        name: value for name, value in data.items() if value is not None
-    }
     try:
-        return price_definition(PriceCreate(**given), price_id, product_id)
+        return price_definition(PriceCreate(**_given(data)), price_id, product_id)
     except InvalidRequestError as refusal:
         name, bracket, rest = (refusal.param or "").partition("[")
         within_data = f"[{name}]{bracket}{rest}" if name else ""
@@ -129,6 +123,10 @@ def price_definition(
         lookup_key=asked.lookup_key,
         metadata=merge_metadata({}, asked.metadata or None),
     )
+
+
+def _given(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def _own_amounts(asked: PriceCreate) -> Mapping[str, Any]:
