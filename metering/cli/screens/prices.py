@@ -38,7 +38,7 @@ def price_details(
         ("id", price.id),
         ("product", f"{m.products.retrieve(price.product).name} ({price.product})"),
         *_costs(price),
-        ("billed", _billed(m, price)),
+        ("billed", _billed(price, _event_names(m, [price]))),
         ("nickname", price.nickname),
         ("lookup key", price.lookup_key),
         ("active", "yes" if price.active else "no"),
@@ -53,10 +53,11 @@ def price_columns(
     names = {
         each: m.products.retrieve(each).name for each in {p.product for p in shown}
     }
+    event_names = _event_names(m, shown)
     columns: list[Column[metering.Price]] = [
         Column("product", lambda price: names[price.product]),
         Column("costs", _cost),
-        Column("billed", lambda price: _billed(m, price)),
+        Column("billed", lambda price: _billed(price, event_names)),
         Column("price", lambda price: price.id, is_whole=True),
     ]
     if any(each.lookup_key for each in shown):
@@ -117,7 +118,16 @@ def _tier(tier: metering.Tier, currency: str) -> str:
     return " and ".join(costs)
 
 
-def _billed(m: metering.Metering, price: metering.Price) -> str:
+def _event_names(
+    m: metering.Metering, shown: Sequence[metering.Price]
+) -> dict[str, str]:
+    """Return the event names of the prices' meters, by id."""
+    terms = [price.recurring for price in shown]
+    meters = {each.meter for each in terms if each and each.meter}
+    return {each: m.meters.retrieve(each).event_name for each in meters}
+
+
+def _billed(price: metering.Price, event_names: Mapping[str, str]) -> str:
     terms = price.recurring
     if terms is None:
         return "once"
@@ -126,7 +136,7 @@ def _billed(m: metering.Metering, price: metering.Price) -> str:
         every = f"{terms.interval_count} {every}s"
     if terms.meter is None:
         return f"every {every}"
-    return f"every {every}, {m.meters.retrieve(terms.meter).event_name}"
+    return f"every {every}, {event_names[terms.meter]}"
 
 
 def _end(up_to: int | None) -> str:
