@@ -71,7 +71,8 @@ class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
     """What a round of a worker did.
 
     Attributes:
-        position: up to which the log was taken in.
+        position: of the last entry when the round began; what is recorded while it runs
+            may be taken in as well.
         triggered: how often alerts triggered.
         enqueued: deliveries added, one for each event and endpoint.
         delivered: attempts answered with a 2xx.
