@@ -27,7 +27,7 @@ MakeDatabase = Callable[[], str]
 
 
 class FindSealedStore(Protocol):
-    """Finds a store of so many sealed events, of all customers or of fewer."""
+    """Finds a store of so many sealed events, of all customers, fewer or more."""
 
     def __call__(self, events: int, customers: int = CUSTOMERS) -> SealedStore:
         """Find the store."""

@@ -56,12 +56,13 @@ def sealed_store(events: int, within: Path, customers: int = CUSTOMERS) -> Seale
     Args:
         events: how many.
         within: the directory.
-        customers: how many there are, if fewer than the traffic has.
+        customers: how many there are; fewer than the traffic has share its ranks.
     """
     traffic = Traffic(
         events,
         _BATCH_EVENTS,
         duplicate_share=0.0,
+        customers=max(customers, CUSTOMERS),
         customer_of=lambda rank: customer_id(rank % customers),
     )
     versions = f"seed{traffic.seed}-format{FORMAT_VERSION}-layout{LAYOUT_VERSION}"

@@ -59,10 +59,6 @@ def customer_id(rank: int) -> str:
     return f"cus_{rank:06d}"
 
 
-_SHARES: Final = 1.0 / np.arange(1, CUSTOMERS + 1) ** _ZIPF_EXPONENT
-_CUMULATIVE_SHARES: Final = np.cumsum(_SHARES) / _SHARES.sum()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Some events of a traffic as parallel arrays, in order of number.
@@ -95,6 +91,7 @@ class Traffic:
         start: inclusive, when the first event can have happened.
         end: exclusive.
         has_nights: whether fewer events happen in the night of UTC.
+        customers: how many there are.
         customer_of: names the customer of a rank.
     """
 
@@ -105,6 +102,7 @@ class Traffic:
     start: datetime = START
     end: datetime = END
     has_nights: bool = False
+    customers: int = CUSTOMERS
     customer_of: Callable[[int], str] = customer_id
 
     @cached_property
@@ -121,7 +119,13 @@ class Traffic:
 
     @cached_property
     def _customers(self) -> pa.StringArray:
-        return pa.array([self.customer_of(rank) for rank in range(CUSTOMERS)])
+        return pa.array([self.customer_of(rank) for rank in range(self.customers)])
+
+    @cached_property
+    def _cumulative_shares(self) -> npt.NDArray[np.float64]:
+        shares = 1.0 / np.arange(1, self.customers + 1) ** _ZIPF_EXPONENT
+        cumulative: npt.NDArray[np.float64] = np.cumsum(shares) / shares.sum()
+        return cumulative
 
     def _batch_sizes(self) -> list[int]:
         whole, rest = divmod(self.events, self.batch_events)
@@ -148,14 +152,14 @@ class Traffic:
     def usage(self, numbers: Integers) -> Usage:
         """Compute events by their numbers, from 0 to what is distinct."""
         draws = self._uniform(numbers, 1)
-        customer = np.searchsorted(_CUMULATIVE_SHARES, draws, side="right")
+        customer = np.searchsorted(self._cumulative_shares, draws, side="right")
         meter = np.searchsorted((0.4, 0.8), self._uniform(numbers, 2), side="right")
         size = self._uniform(numbers, 3)
         tokens = np.floor(np.exp2(size * 13)).astype(np.int64) * 1000
         milliseconds = np.floor(np.exp2(size * 17)).astype(np.int64)
         return Usage(
             meter=meter.astype(np.int64),
-            customer=np.minimum(customer, CUSTOMERS - 1).astype(np.int64),
+            customer=np.minimum(customer, self.customers - 1).astype(np.int64),
             timestamp=self._timestamps(numbers),
             thousandths=np.where(meter == 2, milliseconds, tokens),
         )
