@@ -1,9 +1,8 @@
 """Statements on many rows at once, in the way that is fastest in each database."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from itertools import chain, count, islice
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import count, islice
 from types import MappingProxyType, NoneType
 from typing import Any
 
@@ -20,7 +19,6 @@ from sqlalchemy import (
     Table,
     Update,
     any_,
-    bindparam,
     cast,
     column,
     func,
@@ -35,6 +33,7 @@ from ledger.errors import StoreDamagedError
 _POSTGRESQL = "postgresql"
 # SQLite takes 32,766 values at most.
 _ROWS_OF_A_STATEMENT = 256
+_ROWS_AT_A_TIME = 512
 
 
 def is_among(
@@ -62,11 +61,11 @@ def read_columns(
     """
     cursor = connection.execute(wanted, given).cursor
     assert cursor is not None, "the statement returns rows"
-    rows = cursor.fetchall()
-    columns = []
-    for at, selected in enumerate(wanted.selected_columns):
-        values = list(map(itemgetter(at), rows))
-        columns.append(values)
+    columns: list[list[Any]] = [[] for _ in wanted.selected_columns]
+    while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+        for values, read in zip(columns, zip(*rows, strict=True), strict=True):
+            values.extend(read)
+    for values, selected in zip(columns, wanted.selected_columns, strict=True):
         kind = selected.type.python_type
         others = {*map(type, values)} - {kind, NoneType}
         if others:
@@ -80,7 +79,11 @@ def insert_rows(
     connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """Insert rows, each with a value for every column of the table, in order."""
-    _insert(connection, table, list(table.columns), (iter(rows), len(rows)), ())
+    if rows:
+        columns = list(zip(*rows, strict=True))
+        insert_columns(
+            connection, table, dict(zip(table.columns, columns, strict=True))
+        )
 
 
 def insert_columns(
@@ -97,23 +100,11 @@ def insert_columns(
         columns: the values of each, all as many.
         fixed: the one value that a column has in all rows.
     """
-    number = len(next(iter(columns.values())))
-    rows = zip(*columns.values(), strict=True), number
-    _insert(connection, table, [*columns, *fixed], rows, tuple(fixed.values()))
-
-
-def _insert(
-    connection: Connection,
-    table: Table,
-    columns: Sequence[Column[Any]],
-    counted_rows: tuple[Iterator[tuple[Any, ...]], int],
-    fixed: tuple[Any, ...],
-) -> None:
-    rows, number = counted_rows
+    (number,) = {len(each) for each in columns.values()}
     if not number:
         return
     quoted = connection.dialect.identifier_preparer
-    names = ", ".join(quoted.format_column(each) for each in columns)
+    names = ", ".join(quoted.format_column(each) for each in [*columns, *fixed])
     place = f"{quoted.format_table(table)} ({names})"
     if connection.dialect.name == _POSTGRESQL:
         with (
@@ -121,21 +112,46 @@ def _insert(
             driver.cursor() as cursor,
             cursor.copy(f"COPY {place} FROM STDIN") as stream,
         ):
-            for row in rows:
-                stream.write_row(row + fixed)
+            last = tuple(fixed.values())
+            for row in zip(*columns.values(), strict=True):
+                stream.write_row(row + last)
         return
-    # To run a statement takes SQLite half of the time of a row.
-    width, size = len(columns) - len(fixed), _ROWS_OF_A_STATEMENT
-    for _ in range(number // size):
-        values = chain(fixed, chain.from_iterable(islice(rows, size)))
-        statement = _insertion(place, width, len(fixed), size)
-        connection.exec_driver_sql(statement, tuple(values))
-    if number % size:
-        statement = _insertion(place, width, len(fixed), 1)
-        connection.exec_driver_sql(statement, [fixed + row for row in rows])
+    _run_in_portions(
+        connection,
+        partial(_insertion, place, len(columns), len(fixed)),
+        list(columns.values()),
+        tuple(fixed.values()),
+    )
 
 
-@cache
+def _run_in_portions(
+    connection: Connection,
+    statement_of: Callable[[int], str],
+    columns: Sequence[Sequence[Any]],
+    fixed: tuple[Any, ...] = (),
+) -> None:
+    """Run a statement of SQLite on many rows, some at a time.
+
+    To run one takes SQLite half of the time of a row. And no row is made a tuple of: that
+    many of them would have Python look for garbage in all there is.
+
+    Args:
+        connection: to SQLite.
+        statement_of: returns it for a number of rows; its parameters are what is fixed,
+            and then the values row by row.
+        columns: the values, all as many.
+        fixed: come first.
+    """
+    number, width = len(columns[0]), len(columns)
+    for start in range(0, number, _ROWS_OF_A_STATEMENT):
+        size = min(_ROWS_OF_A_STATEMENT, number - start)
+        values: list[Any] = [None] * (size * width)
+        for at, each in enumerate(columns):
+            values[at::width] = each[start : start + size]
+        connection.exec_driver_sql(statement_of(size), (*fixed, *values))
+
+
+@lru_cache(256)
 def _insertion(place: str, width: int, fixed: int, rows: int) -> str:
     """Return the statement of SQLite that inserts rows of so many values.
 
@@ -156,14 +172,14 @@ def add_at_positions(
 ) -> None:
     """Add amounts to a column of the rows at some positions."""
     # In the order of the rows, so that those of one page are changed together.
-    changed = sorted((at, amount) for at, amount in amounts.items() if amount)
-    if not changed:
+    places = sorted(at for at, amount in amounts.items() if amount)
+    added = [amounts[at] for at in places]
+    if not places:
         return
     position = added_to.table.c.position
     if connection.dialect.name == _POSTGRESQL:
         values = func.unnest(
-            cast([at for at, _ in changed], ARRAY(BigInteger)),
-            cast([amount for _, amount in changed], ARRAY(BigInteger)),
+            cast(places, ARRAY(BigInteger)), cast(added, ARRAY(BigInteger))
         ).table_valued(column("position", BigInteger), column("amount", BigInteger))
         given = values.render_derived()
         statement: Update = (
@@ -172,12 +188,17 @@ def add_at_positions(
             .values({added_to: added_to + given.c.amount})
         )
         connection.execute(statement)
-    else:
-        statement = (
-            update(added_to.table)
-            .where(position == bindparam("at"))
-            .values({added_to: added_to + bindparam("amount")})
-        )
-        compiled = str(statement.compile(dialect=connection.dialect))
-        rows = [(amount, at) for at, amount in changed]
-        connection.exec_driver_sql(compiled, rows)
+        return
+    quoted = connection.dialect.identifier_preparer
+    table, name = quoted.format_table(added_to.table), quoted.format_column(added_to)
+    _run_in_portions(connection, partial(_addition, table, name), [places, added])
+
+
+@lru_cache(256)
+def _addition(table: str, name: str, rows: int) -> str:
+    """Return the statement of SQLite that adds to a column of so many rows."""
+    values = ", ".join(["(?, ?)"] * rows)
+    return (
+        f"UPDATE {table} SET {name} = {name} + given.column2"  # noqa: S608  # names are quoted
+        f" FROM (VALUES {values}) AS given WHERE position = given.column1"
+    )
