@@ -230,6 +230,11 @@ def _keep_facts_by_columns(connection: Connection) -> None:
     del connection
 
 
+def _know_statements(connection: Connection) -> None:
+    """Format 12 had no statements; a release of it cannot read facts about them."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -242,6 +247,7 @@ STEPS: tuple[Migration, ...] = (
     _hide_secrets_in_answers,
     _know_prices,
     _keep_facts_by_columns,
+    _know_statements,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

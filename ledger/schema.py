@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 12
+FORMAT_VERSION = 13
 """The format that this release writes."""
 
 metadata = MetaData()

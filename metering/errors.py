@@ -10,6 +10,7 @@ MeteringError                    root of all, also of the log's own (`StoreError
 │   │   └── TimestampOutOfRangeError
 │   ├── IdentifierConflictError  the identifier belongs to an event of other content
 │   ├── InvoiceConflictError     the invoice was settled with other content
+│   ├── StatementConflictError   the id belongs to a statement of something else
 │   └── MeterConflictError       the meter of the event name measures otherwise
 ├── SourceError                  what was to be ingested cannot be read
 │   └── SourceTooLargeError      it asks for more memory or work than it may
@@ -172,6 +173,26 @@ class MeterConflictError(InvalidRequestError):
             param=fields[0],
         )
         self.meter = meter
+        self.fields = tuple(fields)
+
+
+class StatementConflictError(InvalidRequestError):
+    """The id belongs to a statement that was made of something else.
+
+    Attributes:
+        statement: its id.
+        fields: in which parameters they differ, such as ``end_time``.
+    """
+
+    code = "statement_conflict"
+
+    def __init__(self, statement: str, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"Statement {statement} was finalized already, and differs in"
+            f" {', '.join(fields)}; state other usage under another id",
+            param="id",
+        )
+        self.statement = statement
         self.fields = tuple(fields)
 
 

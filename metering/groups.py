@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metering.meters.meters import Meters
     from metering.prices.prices import Prices
     from metering.prices.products import Products
+    from metering.statements.statements import Statements
     from metering.stream.error_reports import ErrorReports
     from metering.stream.sessions import MeterEventSessions
     from metering.upkeep.log_time import LogTimeRepairs
@@ -68,6 +69,13 @@ class CallGroups:
         from metering.prices.prices import Prices
 
         return Prices(self._engine)
+
+    @cached_property
+    def statements(self) -> "Statements":
+        """What usage comes to in a period."""
+        from metering.statements.statements import Statements
+
+        return Statements(self._engine)
 
     @cached_property
     def credit_grants(self) -> "CreditGrants":

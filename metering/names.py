@@ -50,7 +50,8 @@ _NAMES: Final = {
         "EventsUnrecordedError IdentifierConflictError InvalidRequestError"
         " InvoiceConflictError MeterConflictError MeterEventInvalidError"
         " NoMeterError RecorderClosedError RecorderFullError"
-        " ResourceMissingError SourceError TimestampOutOfRangeError"
+        " ResourceMissingError SourceError StatementConflictError"
+        " TimestampOutOfRangeError"
         " ValueMissingError ValueTooLargeError"
     ),
     "metering.meters.meters": "Meters",
@@ -75,6 +76,10 @@ _NAMES: Final = {
     ),
     "metering.recording.events": "UnrecordedEvent",
     "metering.recording.recorder": "Recorder",
+    "metering.statements.resources": (
+        "Statement StatementCredit StatementLine StatementTier"
+    ),
+    "metering.statements.statements": "Statements",
     "metering.stream.error_reports": "ErrorReports",
     "metering.stream.resources": "ErrorReport ErrorType",
     "metering.stream.sessions": "MeterEventSession MeterEventSessions",

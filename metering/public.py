@@ -89,6 +89,7 @@ from metering.errors import (
     RecorderFullError,
     ResourceMissingError,
     SourceError,
+    StatementConflictError,
     TimestampOutOfRangeError,
     ValueMissingError,
     ValueTooLargeError,
@@ -132,6 +133,13 @@ from metering.prices.resources import (
 )
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
+from metering.statements.resources import (
+    Statement,
+    StatementCredit,
+    StatementLine,
+    StatementTier,
+)
+from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions
@@ -272,6 +280,12 @@ __all__ = [
     "SegmentStoreError",
     "SegmentStoreUnavailableError",
     "SourceError",
+    "Statement",
+    "StatementConflictError",
+    "StatementCredit",
+    "StatementLine",
+    "StatementTier",
+    "Statements",
     "StatusTransitions",
     "StoreBehindError",
     "StoreBusyError",

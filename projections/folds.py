@@ -32,6 +32,7 @@ from ledger.facts.prices import (
     ProductUpdated,
 )
 from ledger.facts.settlements import SettledInvoices
+from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.union import FACTS, RecordedFacts
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -97,6 +98,12 @@ def _prices() -> TableFold:
     return PRICE_FOLD
 
 
+def _statements() -> TableFold:
+    from projections.statements.tables import STATEMENT_FOLD
+
+    return STATEMENT_FOLD
+
+
 _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
@@ -148,6 +155,12 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="price", version=1, kinds=(PriceCreated, PriceUpdated), load=_prices
+    ),
+    FoldedResource(
+        name="statement",
+        version=1,
+        kinds=(StatementFinalized, StatementVoided),
+        load=_statements,
     ),
 )
 _FACTS_AT_A_TIME = 20_000

@@ -15,6 +15,7 @@ from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.settlements import SettledInvoices
+from ledger.facts.statements import StatementFinalized
 from ledger.facts.union import Fact, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
@@ -102,6 +103,7 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     WebhookEndpointCreated: attrgetter("endpoint_id"),
     ProductCreated: attrgetter("product_id"),
     PriceCreated: attrgetter("price_id"),
+    StatementFinalized: attrgetter("statement_id"),
 }
 
 

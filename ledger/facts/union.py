@@ -46,6 +46,7 @@ from ledger.facts.settlements import (
     decode_settled,
     encode_settled,
 )
+from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
     WebhookEndpointDeleted,
@@ -82,6 +83,8 @@ Fact = (
     | ProductUpdated
     | PriceCreated
     | PriceUpdated
+    | StatementFinalized
+    | StatementVoided
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

@@ -28,6 +28,7 @@ from metering.aio.groups import (
     AsyncMeters,
     AsyncPrices,
     AsyncProducts,
+    AsyncStatements,
     AsyncWebhookEndpoints,
 )
 from metering.aio.opening import Opening
@@ -83,6 +84,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         )
         self.products = AsyncProducts(calls, m.products)
         self.prices = AsyncPrices(calls, m.prices)
+        self.statements = AsyncStatements(calls, m.statements)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credits = AsyncCreditApplications(calls, m.credits)
         self.credit_balance_summary = AsyncCreditBalanceSummaries(

@@ -19,6 +19,7 @@ from metering.credits.transactions import CreditBalanceTransactions
 from metering.meters.meters import Meters
 from metering.prices.prices import Prices
 from metering.prices.products import Products
+from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.upkeep.log_time import LogTimeRepairs
@@ -112,6 +113,16 @@ class AsyncPrices(AsyncGroup[Prices]):
     update = awaited(Prices.update)
     retrieve = awaited(Prices.retrieve)
     list = listed(Prices.list)
+
+
+class AsyncStatements(AsyncGroup[Statements]):
+    """`metering.Statements`, awaited."""
+
+    preview = awaited(Statements.preview)
+    finalize = awaited(Statements.finalize)
+    retrieve = awaited(Statements.retrieve)
+    list = listed(Statements.list)
+    void = awaited(Statements.void)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

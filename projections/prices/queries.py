@@ -15,6 +15,8 @@ _PRODUCTS = select(product)
 _PRODUCT = _PRODUCTS.where(product.c.product_id == bindparam("product_id"))
 _PRICES = select(price)
 _PRICE = _PRICES.where(price.c.price_id == bindparam("price_id"))
+_FEW_PRICES = _PRICES.where(price.c.price_id.in_(bindparam("ids", expanding=True)))
+_FEW = 100
 _WITH_LOOKUP_KEY = _PRICES.where(price.c.lookup_key == bindparam("lookup_key"))
 
 
@@ -90,8 +92,13 @@ class PriceQueries:
 
     def prices_named(self, ids: Iterable[str]) -> dict[str, PriceDefinition]:
         """Return any number of prices by id; unknown ones are left out."""
-        wanted = is_among(self.connection, price.c.price_id, sorted(ids))
-        rows = self.connection.execute(_PRICES.where(wanted))
+        named = sorted(ids)
+        if len(named) <= _FEW:
+            # It is compiled once, which a list of any length is not.
+            rows = self.connection.execute(_FEW_PRICES, {"ids": named})
+        else:
+            wanted = is_among(self.connection, price.c.price_id, named)
+            rows = self.connection.execute(_PRICES.where(wanted))
         return {each.price_id: each for each in map(read_price, rows)}
 
     def price_with_lookup_key(self, lookup_key: str) -> PriceDefinition | None:

@@ -35,7 +35,8 @@ PROMISED = """
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
     RunsDirectoryError ScopePrice SecretError SegmentDamagedError
     SegmentMissingError SegmentStoreError SegmentStoreUnavailableError SourceError
-    StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
+    Statement StatementConflictError StatementCredit StatementLine StatementTier
+    Statements StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
     StoreForkedError StoreFullError StoreMissingError StoreStatus
     StoreUnavailableError StoreVersionError SummaryTooLargeError SystemClock Tier
     TierParams Time TimeRepair TimestampOutOfRangeError TransformQuantity
@@ -102,6 +103,12 @@ PARAMETERS = {
     "prices.retrieve": "price_id",
     "prices.list": "product active created currency lookup_keys recurring type limit"
     " starting_after ending_before",
+    "statements.preview": "customer prices start_time end_time at",
+    "statements.finalize": "id customer prices start_time end_time at",
+    "statements.retrieve": "statement_id",
+    "statements.list": "customer start_time end_time status limit starting_after"
+    " ending_before",
+    "statements.void": "statement_id",
     "credit_grants.create": "customer amount applicability_config category priority"
     " name effective_at expires_at metadata",
     "credit_grants.update": "grant_id expires_at metadata",
@@ -142,6 +149,7 @@ PARAMETERS = {
 }
 
 _RESOURCES = (
+    "statements",
     "meter",
     "p",
     "credit",
@@ -236,6 +244,11 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         metering.InvoiceConflictError("in_1", ["customer", "lines"]),
         "invoice_conflict",
         "applied to invoice in_1 already, and it differs in customer, lines;",
+    ),
+    (
+        metering.StatementConflictError("st_1", ["customer", "end_time"]),
+        "statement_conflict",
+        "Statement st_1 was finalized already, and differs in customer, end_time;",
     ),
     (
         metering.MeterConflictError("mtr_1", "tokens", ["event_time_window"]),
@@ -393,6 +406,7 @@ PARAMS = {
     "identifier_conflict": "identifier",
     "resource_already_exists": "event_time_window",
     "invoice_conflict": "invoice",
+    "statement_conflict": "id",
     "query_invalid": "query",
     "value_unreadable": "value_key",
 }

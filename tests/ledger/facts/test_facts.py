@@ -56,6 +56,14 @@ from ledger.facts.prices import (
     TiersMode,
     UsageType,
 )
+from ledger.facts.statements import (
+    BilledCredit,
+    BilledLine,
+    BilledTier,
+    StatementContent,
+    StatementFinalized,
+    StatementVoided,
+)
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -220,6 +228,31 @@ CHANGED_PRICE = PriceUpdated(
     metadata={},
 )
 
+LINE = BilledLine(
+    id="il_1",
+    price_id="price_1",
+    meter_id="mtr_1",
+    item_id=None,
+    quantity=Decimal("1000.5"),
+    amount=9_007_199_254_740_993,
+    is_negative=False,
+    period_start=-1,
+    period_end=1_772_409_600_000_001,
+    tiers=(BilledTier(1_000, Decimal(1_000), 7), BilledTier(None, Decimal("0.5"), 0)),
+)
+STATED = StatementContent(
+    customer="größe 🚕",
+    subscription_id="sub_1",
+    currency="usd",
+    period_start=-1,
+    period_end=1_772_409_600_000_001,
+    at=None,
+    position=9_007_199_254_740_993,
+    lines=(LINE,),
+    credits=(BilledCredit(0, "credgr_1", 7),),
+)
+STATEMENT = StatementFinalized(statement_id="st_1", content=STATED, digest="00ff")
+
 WRITTEN: list[tuple[Fact, str]] = [
     (
         CREATED,
@@ -378,6 +411,18 @@ WRITTEN: list[tuple[Fact, str]] = [
         """[{"fact":"price.updated","price_id":"price_1","amounts":{},"active":false,\
 "nickname":null,"lookup_key":null,"metadata":{}}]""",
     ),
+    (
+        STATEMENT,
+        """[{"fact":"statement.finalized","statement_id":"st_1","content":{\
+"customer":"größe 🚕","subscription_id":"sub_1","currency":"usd","period_start":-1,\
+"period_end":1772409600000001,"at":null,"position":9007199254740993,"lines":[["il_1",\
+"price_1","mtr_1",null,"1000.5",9007199254740993,false,-1,1772409600000001,[[1000,\
+"1000",7],[null,"0.5",0]]]],"credits":[[0,"credgr_1",7]]},"digest":"00ff"}]""",
+    ),
+    (
+        StatementVoided(statement_id="st_1"),
+        """[{"fact":"statement.voided","statement_id":"st_1"}]""",
+    ),
 ]
 
 
@@ -410,6 +455,9 @@ VARIED: list[Fact] = [
     ),
     replace(PRICE, recurring=replace(MONTHLY, usage_type=UsageType.LICENSED)),
     replace(CHANGED_PRICE, amounts=PRICE.amounts),
+    replace(STATEMENT, content=replace(STATED, subscription_id=None, at=7)),
+    replace(STATEMENT, content=replace(STATED, lines=(replace(LINE, item_id="si_1"),))),
+    replace(STATEMENT, content=replace(STATED, lines=(replace(LINE, meter_id=None),))),
 ]
 FACTS: list[Fact] = [*(fact for fact, _ in WRITTEN), *VARIED]
 

@@ -45,6 +45,8 @@ def usual_arguments(
         "currency_options": {"eur": {"tiers": [{"up_to": "inf", "unit_amount": 1}]}},
     }
     made = m.prices.create(**price)
+    stated: Given = {"prices": [made.id], **span}
+    m.statements.finalize(id="st_1", **stated)
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -94,6 +96,8 @@ def usual_arguments(
         },
         "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
         "sql": {"query": "SELECT 1"},
+        "statements.finalize": {"id": "st_1", **stated},
+        "statements.preview": stated,
         "webhook_endpoints.create": endpoint,
     }
     ids = {
@@ -104,6 +108,7 @@ def usual_arguments(
         "meter_id": meter.id,
         "price_id": made.id,
         "product_id": made.product,
+        "statement_id": "st_1",
     }
     return {"ids": ids, **given}
 

@@ -1,0 +1,1 @@
+"""Statements, as of the last fact of the log."""

@@ -1,0 +1,1 @@
+"""Statements: previewed, finalised for good, voided, listed, and refused."""
