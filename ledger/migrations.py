@@ -235,6 +235,11 @@ def _know_statements(connection: Connection) -> None:
     del connection
 
 
+def _know_subscriptions(connection: Connection) -> None:
+    """Format 13 had no customers and subscriptions; a release of it cannot read them."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -248,6 +253,7 @@ STEPS: tuple[Migration, ...] = (
     _know_prices,
     _keep_facts_by_columns,
     _know_statements,
+    _know_subscriptions,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

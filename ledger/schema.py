@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 13
+FORMAT_VERSION = 14
 """The format that this release writes."""
 
 metadata = MetaData()

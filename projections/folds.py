@@ -18,6 +18,7 @@ from ledger.facts.credits import (
     CreditsReinstated,
     GrantFact,
 )
+from ledger.facts.customers import CustomerFact
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterDeactivated,
@@ -33,6 +34,7 @@ from ledger.facts.prices import (
 )
 from ledger.facts.settlements import SettledInvoices
 from ledger.facts.statements import StatementFinalized, StatementVoided
+from ledger.facts.subscriptions import SubscriptionFact
 from ledger.facts.union import FACTS, RecordedFacts
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -104,6 +106,18 @@ def _statements() -> TableFold:
     return STATEMENT_FOLD
 
 
+def _customers() -> TableFold:
+    from projections.customers.tables import CUSTOMER_FOLD
+
+    return CUSTOMER_FOLD
+
+
+def _subscriptions() -> TableFold:
+    from projections.subscriptions.tables import SUBSCRIPTION_FOLD
+
+    return SUBSCRIPTION_FOLD
+
+
 _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
@@ -161,6 +175,15 @@ _RESOURCES = (
         version=1,
         kinds=(StatementFinalized, StatementVoided),
         load=_statements,
+    ),
+    FoldedResource(
+        name="customer", version=1, kinds=get_args(CustomerFact), load=_customers
+    ),
+    FoldedResource(
+        name="subscription",
+        version=1,
+        kinds=get_args(SubscriptionFact),
+        load=_subscriptions,
     ),
 )
 _FACTS_AT_A_TIME = 20_000

@@ -12,10 +12,12 @@ from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.customers import CustomerCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.settlements import SettledInvoices
 from ledger.facts.statements import StatementFinalized
+from ledger.facts.subscriptions import SubscriptionCreated
 from ledger.facts.union import Fact, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
@@ -104,6 +106,8 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     ProductCreated: attrgetter("product_id"),
     PriceCreated: attrgetter("price_id"),
     StatementFinalized: attrgetter("statement_id"),
+    CustomerCreated: attrgetter("customer_id"),
+    SubscriptionCreated: attrgetter("subscription_id"),
 }
 
 

@@ -1,1 +1,1 @@
-"""The vocabulary of facts: meters, adjustments, credits, prices, statements, alerts, webhooks, time."""
+"""The vocabulary of facts: usage, credits, prices, subscriptions, statements, alerts, time."""

@@ -27,6 +27,11 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerUpdated,
+)
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterCreated,
@@ -47,6 +52,13 @@ from ledger.facts.settlements import (
     encode_settled,
 )
 from ledger.facts.statements import StatementFinalized, StatementVoided
+from ledger.facts.subscriptions import (
+    SubscriptionCanceled,
+    SubscriptionCreated,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    SubscriptionUpdated,
+)
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
     WebhookEndpointDeleted,
@@ -85,6 +97,14 @@ Fact = (
     | PriceUpdated
     | StatementFinalized
     | StatementVoided
+    | CustomerCreated
+    | CustomerUpdated
+    | CustomerDeleted
+    | SubscriptionCreated
+    | SubscriptionUpdated
+    | SubscriptionPaused
+    | SubscriptionResumed
+    | SubscriptionCanceled
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

@@ -74,6 +74,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from ledger.usage.quantities import parse_quantity
+from tests.ledger.facts.written_subscriptions import WRITTEN_SUBSCRIPTIONS
 
 CREATED = MeterCreated(
     meter_id="mtr_1",
@@ -423,6 +424,7 @@ WRITTEN: list[tuple[Fact, str]] = [
         StatementVoided(statement_id="st_1"),
         """[{"fact":"statement.voided","statement_id":"st_1"}]""",
     ),
+    *WRITTEN_SUBSCRIPTIONS,
 ]
 
 

@@ -1,0 +1,1 @@
+"""Customers, as of the last fact of the log."""

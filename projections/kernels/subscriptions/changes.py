@@ -1,0 +1,167 @@
+"""What a subscription is after each fact about it."""
+
+from dataclasses import replace
+
+import msgspec
+from msgspec.structs import asdict
+
+from ledger.facts.subscriptions import (
+    Cancellation,
+    ItemTerms,
+    Phase,
+    PhaseKind,
+    SubscriptionCanceled,
+    SubscriptionChange,
+    SubscriptionCreated,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    SubscriptionUpdated,
+)
+from projections.kernels.subscriptions.definitions import (
+    ItemDefinition,
+    ItemPrice,
+    SubscriptionDefinition,
+)
+
+
+def subscription_created(
+    fact: SubscriptionCreated, position: int, recorded_at: int
+) -> SubscriptionDefinition:
+    """Return a subscription as it was created."""
+    start = fact.phases[0].since
+    is_asked = fact.cancel_at is not None
+    fields = asdict(fact) | {
+        "items": tuple(_item(each, recorded_at, start) for each in fact.items)
+    }
+    return SubscriptionDefinition(
+        **fields,
+        position=position,
+        start=start,
+        trial_start=None if fact.trial_end is None else start,
+        canceled_at=recorded_at if is_asked else None,
+        cancellation=Cancellation(comment=None, feedback=None),
+        ended=None,
+        created=recorded_at,
+    )
+
+
+def subscription_changed(
+    subscription: SubscriptionDefinition, fact: SubscriptionChange, recorded_at: int
+) -> SubscriptionDefinition:
+    """Return a subscription as it is after a change."""
+    match fact:
+        case SubscriptionUpdated():
+            return _updated(subscription, fact, recorded_at)
+        case SubscriptionPaused():
+            phases = phases_paused(subscription, recorded_at)
+            return replace(subscription, phases=phases)
+        case SubscriptionResumed():
+            return replace(subscription, phases=fact.phases)
+        case SubscriptionCanceled():
+            return replace(
+                subscription,
+                canceled_at=recorded_at,
+                cancellation=fact.cancellation,
+                ended=recorded_at,
+            )
+
+
+def item_terms(item: ItemDefinition) -> ItemTerms:
+    """Return what an item is now, as a fact says it."""
+    price = item.price
+    return ItemTerms(
+        item_id=item.item_id,
+        price_id=price.price_id,
+        quantity=price.quantity,
+        interval=price.interval,
+        interval_count=price.interval_count,
+        metadata=item.metadata,
+    )
+
+
+def phases_from(since: int, anchor: int, trial_end: int | None) -> tuple[Phase, ...]:
+    """Return the phases of a subscription that is billed from an instant on.
+
+    Args:
+        since: the instant.
+        anchor: where periods begin behind the trial.
+        trial_end: None where there is no trial, or where it is over by then.
+    """
+    if trial_end is None or trial_end <= since:
+        return (Phase(since, PhaseKind.ACTIVE, anchor),)
+    return (
+        Phase(since, PhaseKind.TRIAL, anchor),
+        Phase(trial_end, PhaseKind.ACTIVE, anchor),
+    )
+
+
+def phases_until(
+    subscription: SubscriptionDefinition, instant: int
+) -> tuple[Phase, ...]:
+    """Return the phases that began before an instant."""
+    return tuple(each for each in subscription.phases if each.since < instant)
+
+
+def phases_paused(
+    subscription: SubscriptionDefinition, instant: int
+) -> tuple[Phase, ...]:
+    """Return the phases of a subscription that is paused from an instant on."""
+    paused = Phase(instant, PhaseKind.PAUSED, subscription.anchor)
+    return (*phases_until(subscription, instant), paused)
+
+
+def _updated(
+    subscription: SubscriptionDefinition, fact: SubscriptionUpdated, recorded_at: int
+) -> SubscriptionDefinition:
+    wanted = {each.item_id: each for each in fact.items}
+    known = {each.item_id for each in subscription.items}
+    kept = [
+        _item_changed(each, wanted.get(each.item_id), recorded_at)
+        for each in subscription.items
+    ]
+    added = [
+        _item(each, recorded_at, recorded_at)
+        for each in fact.items
+        if each.item_id not in known
+    ]
+    canceled_at = subscription.canceled_at
+    if fact.cancel_at != subscription.cancel_at:
+        canceled_at = None if fact.cancel_at is None else recorded_at
+    changed = asdict(fact) | {"items": (*kept, *added), "canceled_at": canceled_at}
+    return replace(subscription, **changed)
+
+
+def _item(terms: ItemTerms, created: int, since: int) -> ItemDefinition:
+    return ItemDefinition(
+        item_id=terms.item_id,
+        created=created,
+        ended=None,
+        prices=(_price(terms, since),),
+        metadata=terms.metadata,
+    )
+
+
+def _item_changed(
+    item: ItemDefinition, terms: ItemTerms | None, instant: int
+) -> ItemDefinition:
+    """Return an item as it is from an instant on; without terms it has ended by then."""
+    if terms is None:
+        ended = instant if item.ended is None else item.ended
+        return msgspec.structs.replace(item, ended=ended)
+    price, known = _price(terms, instant), item.price
+    prices = item.prices
+    if (price.price_id, price.quantity) != (known.price_id, known.quantity):
+        # What held for no time at all was never a price of it.
+        earlier = tuple(each for each in prices if each.since < instant)
+        prices = (*earlier, price)
+    return msgspec.structs.replace(item, prices=prices, metadata=terms.metadata)
+
+
+def _price(terms: ItemTerms, since: int) -> ItemPrice:
+    return ItemPrice(
+        price_id=terms.price_id,
+        quantity=terms.quantity,
+        since=since,
+        interval=terms.interval,
+        interval_count=terms.interval_count,
+    )

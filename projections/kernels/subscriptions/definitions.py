@@ -1,0 +1,153 @@
+"""Subscriptions and their items, as they are at a position of the log.
+
+What follows from one at an instant is in `schedule`. Instants are microseconds since 1970
+UTC, times half-open.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from ledger.facts.prices import BillingInterval
+from ledger.facts.subscriptions import (
+    BillingMode,
+    Cancellation,
+    CollectionMethod,
+    Phase,
+    PhaseKind,
+)
+
+ITEMS_MAX = 20
+"""How many items a subscription has at once."""
+
+
+class ItemPrice(msgspec.Struct, frozen=True, array_like=True):
+    """What an item costs from an instant on.
+
+    Attributes:
+        price_id: of the price.
+        quantity: None where a meter says it.
+        since: from when on.
+        interval: of the price.
+        interval_count: of the price.
+    """
+
+    price_id: str
+    quantity: int | None
+    since: int
+    interval: BillingInterval
+    interval_count: int
+
+    @property
+    def terms(self) -> tuple[BillingInterval, int]:
+        """How often it is billed."""
+        return self.interval, self.interval_count
+
+
+class ItemDefinition(msgspec.Struct, frozen=True, array_like=True):
+    """An item of a subscription.
+
+    Attributes:
+        item_id: it keeps this when its price is replaced.
+        created: when it was recorded.
+        ended: from when on it is none of the subscription's; None is never.
+        prices: at least one, the earliest first; the first holds since it began.
+        metadata: pairs of the caller's.
+    """
+
+    item_id: str
+    created: int
+    ended: int | None
+    prices: tuple[ItemPrice, ...]
+    metadata: dict[str, str]
+
+    @property
+    def start(self) -> int:
+        """From when on it is billed, before `created` where it was backdated."""
+        return self.prices[0].since
+
+    @property
+    def price(self) -> ItemPrice:
+        """What it costs now."""
+        return self.prices[-1]
+
+    def price_at(self, instant: int) -> ItemPrice:
+        """Return what it cost at an instant, or first did."""
+        found = self.price
+        for each in reversed(self.prices):
+            found = each
+            if each.since <= instant:
+                break
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionDefinition:
+    """A subscription at some position of the log.
+
+    Attributes:
+        position: of the fact that created it.
+        start: from when on it is billed, before `created` where it was backdated.
+        phases: at least one, the earliest first; some may lie ahead.
+        cancel_at: when it ends of itself; None is never.
+        canceled_at: when its end was asked for.
+        ended: when it was ended before `cancel_at`; None where it was not.
+        items: in the order of their creation, those among them that ended.
+        created: when it was recorded.
+    """
+
+    position: int
+    subscription_id: str
+    customer: str
+    currency: str
+    billing_mode: BillingMode
+    start: int
+    phases: tuple[Phase, ...]
+    trial_start: int | None
+    trial_end: int | None
+    cancel_at: int | None
+    cancel_at_period_end: bool
+    canceled_at: int | None
+    cancellation: Cancellation
+    ended: int | None
+    collection_method: CollectionMethod
+    days_until_due: int | None
+    description: str | None
+    metadata: dict[str, str]
+    items: tuple[ItemDefinition, ...]
+    created: int
+
+    @property
+    def anchor(self) -> int:
+        """Where its periods begin, now or when it is resumed."""
+        return self.phases[-1].anchor
+
+    @property
+    def ends_at(self) -> int | None:
+        """When it ended or will end; None is never."""
+        return self.cancel_at if self.ended is None else self.ended
+
+    @property
+    def pauses(self) -> tuple[tuple[int, int | None], ...]:
+        """The times that are not billed; the last may have no end."""
+        return tuple(
+            (phase.since, end)
+            for phase, end in self.phases_with_ends()
+            if phase.kind is PhaseKind.PAUSED
+        )
+
+    def items_at(self, instant: int) -> tuple[ItemDefinition, ...]:
+        """Return the items that had not ended by an instant."""
+        return tuple(
+            each for each in self.items if each.ended is None or instant < each.ended
+        )
+
+    def is_ended(self, instant: int) -> bool:
+        """Whether it has ended by an instant."""
+        return self.ends_at is not None and self.ends_at <= instant
+
+    def phases_with_ends(self) -> Iterator[tuple[Phase, int | None]]:
+        """Yield each phase, and when the next one begins."""
+        ends = [each.since for each in self.phases[1:]]
+        yield from zip(self.phases, [*ends, None], strict=True)

@@ -1,0 +1,1 @@
+"""Subscriptions, as of the last fact of the log."""

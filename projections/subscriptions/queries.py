@@ -1,0 +1,152 @@
+"""Queries of subscriptions, as one database transaction sees them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
+
+from ledger.database.bulk import is_among
+from projections.kernels.subscriptions.definitions import SubscriptionDefinition
+from projections.kernels.subscriptions.schedule import (
+    SubscriptionStatus,
+    periods_ended,
+)
+from projections.rows import Page
+from projections.subscriptions.tables import (
+    read_subscription,
+    subscription,
+    subscription_item,
+)
+
+_SUBSCRIPTIONS = select(subscription)
+_SUBSCRIPTION = _SUBSCRIPTIONS.where(
+    subscription.c.subscription_id == bindparam("subscription_id")
+)
+_OF_ITEM = _SUBSCRIPTIONS.join(
+    subscription_item,
+    subscription_item.c.subscription_id == subscription.c.subscription_id,
+).where(subscription_item.c.item_id == bindparam("item_id"))
+_OF_CUSTOMER = _SUBSCRIPTIONS.where(
+    subscription.c.customer == bindparam("customer")
+).order_by(subscription.c.position)
+
+_ROWS_AT_A_TIME = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionFilter:
+    """Which subscriptions are listed; None is no condition.
+
+    Attributes:
+        statuses: as they are at `instant`; None is every one.
+        instant: microseconds since 1970 UTC.
+        created: the first inclusive, the last exclusive.
+    """
+
+    customer: str | None = None
+    price_id: str | None = None
+    collection_method: str | None = None
+    statuses: tuple[SubscriptionStatus, ...] | None = None
+    instant: int
+    created: tuple[int, int] | None = None
+
+
+class SubscriptionQueries:
+    """Queries of subscriptions in one database transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def subscription(self, subscription_id: str) -> SubscriptionDefinition | None:
+        """Return a subscription by its id."""
+        given = {"subscription_id": subscription_id}
+        row = self.connection.execute(_SUBSCRIPTION, given).first()
+        return None if row is None else read_subscription(row)
+
+    def of_item(self, item_id: str) -> SubscriptionDefinition | None:
+        """Return the subscription that has or had an item."""
+        row = self.connection.execute(_OF_ITEM, {"item_id": item_id}).first()
+        return None if row is None else read_subscription(row)
+
+    def of_customer(self, customer: str) -> list[SubscriptionDefinition]:
+        """Return every subscription of a customer, oldest first."""
+        rows = self.connection.execute(_OF_CUSTOMER, {"customer": customer})
+        return [read_subscription(row) for row in rows]
+
+    def subscriptions(
+        self, wanted: SubscriptionFilter, page: Page
+    ) -> list[SubscriptionDefinition]:
+        """Return a page of subscriptions, newest first."""
+        statement = _SUBSCRIPTIONS
+        columns = subscription.c
+        if wanted.customer is not None:
+            statement = statement.where(columns.customer == wanted.customer)
+        if wanted.price_id is not None:
+            with_price = select(subscription_item.c.subscription_id).where(
+                subscription_item.c.price_id == wanted.price_id
+            )
+            statement = statement.where(columns.subscription_id.in_(with_price))
+        if wanted.collection_method is not None:
+            method = columns.collection_method
+            statement = statement.where(method == wanted.collection_method)
+        if wanted.statuses is not None:
+            conditions = [_has_status(each, wanted.instant) for each in wanted.statuses]
+            statement = statement.where(or_(*conditions))
+        if wanted.created is not None:
+            start, end = wanted.created
+            statement = statement.where(columns.created >= start, columns.created < end)
+        rows = page.read(self.connection, subscription, statement)
+        return [read_subscription(row) for row in rows]
+
+    def whose_periods_end(
+        self, after: int, until: int, customers: Sequence[str] | None = None
+    ) -> Iterator[SubscriptionDefinition]:
+        """Yield the subscriptions of which an item has a period that ends in a time.
+
+        Args:
+            after: microseconds since 1970 UTC, exclusive.
+            until: inclusive.
+            customers: whose they are; None is everyone's.
+
+        Yields:
+            In the order of their creation, read by the thousand.
+        """
+        columns = subscription.c
+        wanted = _SUBSCRIPTIONS.where(
+            columns.start < until,
+            or_(columns.ends_at.is_(None), columns.ends_at > after),
+        )
+        if customers is not None:
+            wanted = wanted.where(
+                is_among(self.connection, columns.customer, list(customers))
+            )
+        wanted = wanted.order_by(columns.position).limit(_ROWS_AT_A_TIME)
+        last = 0
+        while True:
+            rows = self.connection.execute(wanted.where(columns.position > last)).all()
+            for row in rows:
+                found = read_subscription(row)
+                if any(
+                    periods_ended(found, each, after, until) for each in found.items
+                ):
+                    yield found
+            if len(rows) < _ROWS_AT_A_TIME:
+                return
+            last = rows[-1].position
+
+
+def _has_status(status: SubscriptionStatus, instant: int) -> ColumnElement[bool]:
+    """Return the condition that a subscription has a status at the present instant."""
+    columns = subscription.c
+    lives = or_(columns.ends_at.is_(None), columns.ends_at > instant)
+    match status:
+        case SubscriptionStatus.CANCELED:
+            return columns.ends_at <= instant
+        case SubscriptionStatus.PAUSED:
+            return and_(lives, columns.is_paused == 1)
+        case SubscriptionStatus.TRIALING:
+            return and_(lives, columns.is_paused == 0, columns.trial_end > instant)
+        case SubscriptionStatus.ACTIVE:
+            trial_end = columns.trial_end
+            is_tried = or_(trial_end.is_(None), trial_end <= instant)
+            return and_(lives, columns.is_paused == 0, is_tried)

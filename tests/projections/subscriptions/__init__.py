@@ -1,0 +1,1 @@
+"""Periods of subscriptions, and what follows from their facts."""
