@@ -240,6 +240,11 @@ def _know_subscriptions(connection: Connection) -> None:
     del connection
 
 
+def _know_deleted_products(connection: Connection) -> None:
+    """Format 14 had no product that was deleted; a release of it cannot read of one."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -254,6 +259,7 @@ STEPS: tuple[Migration, ...] = (
     _keep_facts_by_columns,
     _know_statements,
     _know_subscriptions,
+    _know_deleted_products,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

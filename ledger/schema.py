@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 14
+FORMAT_VERSION = 15
 """The format that this release writes."""
 
 metadata = MetaData()

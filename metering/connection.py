@@ -45,7 +45,7 @@ class Metering(CallGroups, BulkUsage):
             summaries.
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
-        products, prices: create, update, retrieve, list.
+        products, prices: create, update, retrieve, list, search; products: delete.
         statements: preview, finalize, retrieve, list, void.
         credit_grants: create, update, retrieve, list, expire, void.
         credits: apply, apply_many, preview, preview_many, reinstate.

@@ -30,6 +30,7 @@ from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductUpdated,
 )
 from ledger.facts.settlements import SettledInvoices
@@ -145,7 +146,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=4,
+        version=5,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -154,6 +155,7 @@ _RESOURCES = (
             *get_args(TransitionFact),
             WebhookEndpointUpdated,
             ProductUpdated,
+            ProductDeleted,
             PriceUpdated,
         ),
         load=_changes,
@@ -163,8 +165,8 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="product",
-        version=1,
-        kinds=(ProductCreated, ProductUpdated),
+        version=2,
+        kinds=(ProductCreated, ProductUpdated, ProductDeleted),
         load=_products,
     ),
     FoldedResource(

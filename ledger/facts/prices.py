@@ -97,6 +97,14 @@ class ProductUpdated(
     url: str | None
 
 
+class ProductDeleted(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="product.deleted"
+):
+    """A product that has no price is gone."""
+
+    product_id: str
+
+
 class RecurringTerms(msgspec.Struct, frozen=True, kw_only=True):
     """How often a price is billed, and for what; `meter_id` of a metered one alone."""
 

@@ -43,6 +43,7 @@ from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductUpdated,
 )
 from ledger.facts.settlements import (
@@ -93,6 +94,7 @@ Fact = (
     | LogTimeCorrected
     | ProductCreated
     | ProductUpdated
+    | ProductDeleted
     | PriceCreated
     | PriceUpdated
     | StatementFinalized

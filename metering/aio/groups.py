@@ -102,8 +102,10 @@ class AsyncProducts(AsyncGroup[Products]):
 
     create = awaited(Products.create)
     update = awaited(Products.update)
+    delete = awaited(Products.delete)
     retrieve = awaited(Products.retrieve)
     list = listed(Products.list)
+    search = listed(Products.search)
 
 
 class AsyncPrices(AsyncGroup[Prices]):
@@ -113,6 +115,7 @@ class AsyncPrices(AsyncGroup[Prices]):
     update = awaited(Prices.update)
     retrieve = awaited(Prices.retrieve)
     list = listed(Prices.list)
+    search = listed(Prices.search)
 
 
 class AsyncStatements(AsyncGroup[Statements]):

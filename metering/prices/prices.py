@@ -40,6 +40,7 @@ from metering.prices.requests import (
     TransformQuantityParams,
 )
 from metering.prices.resources import Price
+from metering.prices.search import PRICES, SearchRequest, search_page
 from metering.prices.shown import price_resource
 from metering.prices.writing import (
     check_meter,
@@ -271,6 +272,25 @@ class Prices:
                 ending_before=ending_before,
             )
         )
+
+    def search(
+        self, query: str, *, limit: int = LIMIT, page: str | None = None
+    ) -> ListObject[Price]:
+        """Return the prices that a query finds, newest first, up to this moment.
+
+        Args:
+            query: up to 10 clauses in Stripe's search query language, such as
+                ``active:"true" AND metadata["team"]:"ai"``. Fields are active, currency,
+                lookup_key, product, type and metadata.
+            limit: 1 to 100.
+            page: id of the last price of the search before.
+
+        Raises:
+            ResourceMissingError: the page is the id of no price.
+            InvalidRequestError: an argument is malformed.
+        """
+        asked = checked(SearchRequest, query=query, limit=limit, page=page)
+        return search_page(self._engine, PRICES, asked)
 
     def _page(self, asked: PriceList) -> ListObject[Price]:
         recurring = asked.recurring or {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from ledger.facts.prices import ProductUpdated
+from ledger.facts.prices import ProductDeleted, ProductUpdated
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.refusals import exclusive
@@ -22,8 +22,14 @@ from metering.prices.product_requests import (
 )
 from metering.prices.requests import DefaultPriceDataParams
 from metering.prices.resources import Product
+from metering.prices.search import PRODUCTS, SearchRequest, search_page
 from metering.prices.shown import product_resource
-from metering.prices.writing import check_product_is_new, price_of, product_of
+from metering.prices.writing import (
+    check_has_no_price,
+    check_product_is_new,
+    price_of,
+    product_of,
+)
 from metering.store.engine import Engine
 from projections.kernels.prices import ProductDefinition
 from projections.prices.queries import PriceQueries, ProductFilter
@@ -178,6 +184,19 @@ class Products:
                 writing.record([updated])
         return self.retrieve(product_id)
 
+    def delete(self, product_id: str) -> None:
+        """Delete a product, whose id is not used again. One that has prices stays.
+
+        Raises:
+            ResourceMissingError: there is no such product.
+            InvalidRequestError: it has a price; deactivate it with `update` instead.
+        """
+        with self._engine.writing() as writing:
+            seen = PriceQueries(writing.connection)
+            product_of(seen, product_id)
+            check_has_no_price(seen, product_id)
+            writing.record([ProductDeleted(product_id=product_id)])
+
     def retrieve(self, product_id: str) -> Product:
         """Return a product by its id.
 
@@ -232,6 +251,25 @@ class Products:
                 ending_before=ending_before,
             )
         )
+
+    def search(
+        self, query: str, *, limit: int = LIMIT, page: str | None = None
+    ) -> ListObject[Product]:
+        """Return the products that a query finds, newest first, up to this moment.
+
+        Args:
+            query: up to 10 clauses in Stripe's search query language, such as
+                ``active:"true" AND metadata["team"]:"ai"``. Fields are active,
+                description, name, shippable, type, url and metadata.
+            limit: 1 to 100.
+            page: id of the last product of the search before.
+
+        Raises:
+            ResourceMissingError: the page is the id of no product.
+            InvalidRequestError: an argument is malformed.
+        """
+        asked = checked(SearchRequest, query=query, limit=limit, page=page)
+        return search_page(self._engine, PRODUCTS, asked)
 
     def _page(self, asked: ProductList) -> ListObject[Product]:
         if asked.ids is not None and asked.starting_after is not None:

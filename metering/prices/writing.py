@@ -30,11 +30,33 @@ def check_product_is_new(seen: PriceQueries, product_id: str, param: str) -> Non
     Raises:
         InvalidRequestError: as said.
     """
-    if seen.product(product_id) is not None:
+    found = seen.product_or_deleted(product_id)
+    if found is None:
+        return
+    if found.deleted:
         raise InvalidRequestError(
-            f"A product with id {product_id!r} exists already",
+            f"A product with id {product_id!r} was deleted; give another id",
             code="resource_already_exists",
             param=param,
+        )
+    raise InvalidRequestError(
+        f"A product with id {product_id!r} exists already",
+        code="resource_already_exists",
+        param=param,
+    )
+
+
+def check_has_no_price(seen: PriceQueries, product_id: str) -> None:
+    """Refuse to delete a product that has prices, active or not, as Stripe does.
+
+    Raises:
+        InvalidRequestError: as said.
+    """
+    if seen.has_price(product_id):
+        raise InvalidRequestError(
+            "This product cannot be deleted because it has one or more user-created"
+            " prices.",
+            param="id",
         )
 
 

@@ -34,6 +34,7 @@ EventType = Literal[
     "price.created",
     "price.updated",
     "product.created",
+    "product.deleted",
     "product.updated",
 ]
 

@@ -29,6 +29,7 @@ from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductUpdated,
 )
 from ledger.facts.union import Fact
@@ -104,6 +105,7 @@ _RULES: dict[type[Fact], _EventRule] = {
     CreditsReinstated: _EventRule(transactions=TransactionKind.REINSTATED),
     ProductCreated: _EventRule("product.created"),
     ProductUpdated: _EventRule("product.updated", is_change=True),
+    ProductDeleted: _EventRule("product.deleted"),
     PriceCreated: _EventRule("price.created"),
     PriceUpdated: _EventRule("price.updated", is_change=True),
     UsageAlertTriggered: _EventRule(_TRIGGERED),
@@ -246,7 +248,7 @@ class Snapshots:
             ):
                 meter = self._past.meter(fact.meter_id, at)
                 return meter_resource(meter, livemode=self._livemode)
-            case ProductCreated() | ProductUpdated():
+            case ProductCreated() | ProductUpdated() | ProductDeleted():
                 product = self._past.product(fact.product_id, at)
                 return product_resource(product, livemode=self._livemode)
             case PriceCreated() | PriceUpdated():

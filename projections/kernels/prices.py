@@ -10,6 +10,7 @@ from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductType,
     ProductUpdated,
     RecurringTerms,
@@ -24,6 +25,7 @@ class ProductDefinition:
     Attributes:
         position: of the fact that created it.
         created, updated: microseconds since 1970 UTC.
+        deleted: whether it is gone; events still show what it was.
     """
 
     position: int
@@ -43,6 +45,7 @@ class ProductDefinition:
     url: str | None
     created: int
     updated: int
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,14 @@ def product_updated(
 ) -> ProductDefinition:
     """Return a product as it is after an update."""
     return replace(product, **asdict(fact), updated=recorded_at)
+
+
+def product_deleted(
+    product: ProductDefinition, fact: ProductDeleted
+) -> ProductDefinition:
+    """Return a product as it is when it is gone."""
+    assert fact.product_id == product.product_id, "it is about this product"
+    return replace(product, deleted=True)
 
 
 def price_created(

@@ -11,12 +11,17 @@ from projections.kernels.prices import PriceDefinition, ProductDefinition
 from projections.prices.tables import PRODUCTS, price, product, read_price
 from projections.rows import Page
 
-_PRODUCTS = select(product)
-_PRODUCT = _PRODUCTS.where(product.c.product_id == bindparam("product_id"))
+_PRODUCTS = select(product).where(product.c.deleted == 0)
+_PRODUCT = select(product).where(product.c.product_id == bindparam("product_id"))
 _PRICES = select(price)
 _PRICE = _PRICES.where(price.c.price_id == bindparam("price_id"))
 _FEW_PRICES = _PRICES.where(price.c.price_id.in_(bindparam("ids", expanding=True)))
 _FEW = 100
+_PRICE_OF_PRODUCT = (
+    select(price.c.position)
+    .where(price.c.product_id == bindparam("product_id"))
+    .limit(1)
+)
 _WITH_LOOKUP_KEY = _PRICES.where(price.c.lookup_key == bindparam("lookup_key"))
 
 
@@ -64,6 +69,11 @@ class PriceQueries:
 
     def product(self, product_id: str) -> ProductDefinition | None:
         """Return a product by its id."""
+        found = self.product_or_deleted(product_id)
+        return None if found is None or found.deleted else found
+
+    def product_or_deleted(self, product_id: str) -> ProductDefinition | None:
+        """Return a product by its id, also where it was deleted."""
         row = self.connection.execute(_PRODUCT, {"product_id": product_id}).first()
         return None if row is None else PRODUCTS.read(row)
 
@@ -84,6 +94,11 @@ class PriceQueries:
         statement = _within(statement, product.c.created, wanted.created)
         rows = page.read(self.connection, product, statement)
         return [PRODUCTS.read(row) for row in rows]
+
+    def has_price(self, product_id: str) -> bool:
+        """Whether there is a price of a product."""
+        given = {"product_id": product_id}
+        return self.connection.execute(_PRICE_OF_PRODUCT, given).first() is not None
 
     def price(self, price_id: str) -> PriceDefinition | None:
         """Return a price by its id."""

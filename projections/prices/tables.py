@@ -34,6 +34,7 @@ from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductType,
     ProductUpdated,
     RecurringTerms,
@@ -46,6 +47,7 @@ from projections.kernels.prices import (
     price_created,
     price_updated,
     product_created,
+    product_deleted,
     product_updated,
 )
 from projections.schema import POSITION, RecordedFact, TableFold, metadata
@@ -70,6 +72,7 @@ product = Table(
     Column("url", Text, nullable=True),
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
+    Column("deleted", Integer, nullable=False),
 )
 
 HAS_LOOKUP_KEY = text("lookup_key IS NOT NULL")
@@ -106,6 +109,7 @@ PRODUCTS = RowFormat(
     ProductDefinition,
     {
         "active": FLAG,
+        "deleted": FLAG,
         "shippable": FLAG,
         "images": _STRINGS,
         "marketing_features": _STRINGS,
@@ -147,10 +151,14 @@ def fold_products(connection: Connection, facts: Sequence[RecordedFact]) -> None
             case ProductCreated():
                 row = PRODUCTS.named(product_created(fact, position, recorded_at))
                 connection.execute(insert(product), row)
-            case ProductUpdated():
+            case ProductUpdated() | ProductDeleted():
                 is_it = product.c.product_id == fact.product_id
                 known = PRODUCTS.read(_row(connection, product, is_it, fact.product_id))
-                changed = product_updated(known, fact, recorded_at)
+                changed = (
+                    product_deleted(known, fact)
+                    if isinstance(fact, ProductDeleted)
+                    else product_updated(known, fact, recorded_at)
+                )
                 connection.execute(
                     update(product).where(is_it).values(PRODUCTS.named(changed))
                 )

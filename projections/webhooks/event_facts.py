@@ -36,6 +36,7 @@ from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductUpdated,
 )
 from ledger.facts.union import Fact
@@ -239,6 +240,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             CreditGrantExpired,
             CreditGrantVoided,
             ProductUpdated,
+            ProductDeleted,
             PriceUpdated,
         )
     },

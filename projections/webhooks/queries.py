@@ -244,7 +244,7 @@ class Past:
 
     def product(self, product_id: str, at: int) -> ProductDefinition:
         """Return a product as it was after the entry at a position."""
-        product = PriceQueries(self.connection).product(product_id)
+        product = PriceQueries(self.connection).product_or_deleted(product_id)
         if product is None:
             raise missing_row(product_table, product_id)
         for position, recorded_at, fact in self._facts_about(

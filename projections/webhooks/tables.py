@@ -33,7 +33,7 @@ from ledger.facts.credits import (
     CreditGrantVoided,
 )
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
-from ledger.facts.prices import PriceUpdated, ProductUpdated
+from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -197,7 +197,7 @@ def _resource_id(fact: Fact) -> str:
             return fact.alert_id
         case WebhookEndpointUpdated():
             return fact.endpoint_id
-        case ProductUpdated():
+        case ProductUpdated() | ProductDeleted():
             return fact.product_id
         case PriceUpdated():
             return fact.price_id

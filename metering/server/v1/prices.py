@@ -5,6 +5,7 @@ Source: https://docs.stripe.com/api/products and https://docs.stripe.com/api/pri
 
 from metering.prices.product_requests import ProductCreate, ProductList, ProductUpdate
 from metering.prices.requests import PriceCreate, PriceList, PriceUpdate
+from metering.prices.search import SearchRequest
 from metering.server.v1.created import listing_by_creation
 from metering.server.v1.resources import ResourceRoutes
 
@@ -38,6 +39,14 @@ ROUTES = (
         listing_by_creation(lambda m: m.products.list),
         ProductList,
     ),
+    _PRODUCTS.searches(
+        "Search for products.", lambda m: m.products.search, SearchRequest
+    ),
+    _PRODUCTS.deletes(
+        "Delete a product that has no price.",
+        "product",
+        lambda m: m.products.delete,
+    ),
     _PRICES.creates(
         "Create a price, and its product where one is given.",
         lambda m: m.prices.create,
@@ -54,4 +63,5 @@ ROUTES = (
         listing_by_creation(lambda m: m.prices.list),
         PriceList,
     ),
+    _PRICES.searches("Search for prices.", lambda m: m.prices.search, SearchRequest),
 )

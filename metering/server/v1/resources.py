@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from metering.arguments.pages import LIMIT
 from metering.bodies import Body, body_of
 from metering.connection import Metering
 from metering.server.api.expansion import Expansions
-from metering.server.api.pages import page_of
+from metering.server.api.pages import page_body, page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
 
@@ -56,6 +57,19 @@ class ResourceRoutes:
 
         return self._route("GET", "", summary, list_page, takes=takes, is_list=True)
 
+    def searches(self, summary: str, method: Method, takes: type) -> Route:
+        """Return the route that searches."""
+        url = f"{self.path}/search"
+
+        def search(call: Call) -> Answer:
+            found = page_body(method(call.m)(**{"limit": LIMIT, **call.given}), url)
+            next_page = found["data"][-1]["id"] if found["has_more"] else None
+            return Answer(
+                body={**found, "object": "search_result", "next_page": next_page}
+            )
+
+        return self._route("GET", "/search", summary, search, takes=takes, is_list=True)
+
     def changes(
         self, summary: str, method: Method, *, verb: str | None = None, **more: Any
     ) -> Route:
@@ -67,15 +81,27 @@ class ResourceRoutes:
         below = "/{id}" if verb is None else f"/{{id}}/{verb}"
         return self._route("POST", below, summary, change, **more)
 
+    def deletes(self, summary: str, kind: str, method: Method) -> Route:
+        """Return the route that deletes a resource of a kind."""
+
+        def answer(call: Call, resource_id: str) -> Body:
+            return {"id": resource_id, "object": kind, "deleted": True}
+
+        def delete(call: Call) -> Answer:
+            method(call.m)(call.ids["id"])
+            return Answer(body=answer(call, call.ids["id"]))
+
+        return self._route("DELETE", "/{id}", summary, delete, recover=answer)
+
     def _route(
         self,
-        method: Literal["GET", "POST"],
+        method: Literal["GET", "POST", "DELETE"],
         below: str,
         summary: str,
         handler: Callable[[Call], Answer],
         **more: Any,
     ) -> Route:
-        is_change = method == "POST"
+        is_change = method != "GET"
         recovering: Mapping[str, Any] = {"recover": self._recover} if is_change else {}
         return Route(
             method=method,

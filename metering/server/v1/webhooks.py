@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from metering.arguments.pages import PageRequest
 from metering.bodies import Body, body_of
-from metering.server.api.routes import Answer, Call, Route, ShownSecret
-from metering.server.grammar.dialects import V1
+from metering.server.api.routes import Call, ShownSecret
 from metering.server.v1.created import listing_by_creation
 from metering.server.v1.resources import ResourceRoutes
 from metering.webhooks.requests import (
@@ -21,13 +20,6 @@ _EVENTS = ResourceRoutes(path="/v1/events", retrieve=lambda m: m.events.retrieve
 _ENDPOINTS = ResourceRoutes(
     path="/v1/webhook_endpoints", retrieve=lambda m: m.webhook_endpoints.retrieve
 )
-
-
-def _delete_endpoint(call: Call) -> Answer:
-    endpoint_id = call.ids["id"]
-    call.m.webhook_endpoints.delete(endpoint_id)
-    body = {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True}
-    return Answer(body=body)
 
 
 def _recover_created(call: Call, endpoint_id: str) -> Body:
@@ -61,12 +53,9 @@ ROUTES = (
     _ENDPOINTS.lists(
         "List endpoints.", lambda m: m.webhook_endpoints.list, PageRequest
     ),
-    Route(
-        method="DELETE",
-        dialect=V1,
-        path=f"{_ENDPOINTS.path}/{{id}}",
-        scope="admin",
-        summary="Delete an endpoint, so that nothing is sent to it.",
-        handler=_delete_endpoint,
+    _ENDPOINTS.deletes(
+        "Delete an endpoint, so that nothing is sent to it.",
+        "webhook_endpoint",
+        lambda m: m.webhook_endpoints.delete,
     ),
 )

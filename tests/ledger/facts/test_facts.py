@@ -49,6 +49,7 @@ from ledger.facts.prices import (
     PriceTier,
     PriceUpdated,
     ProductCreated,
+    ProductDeleted,
     ProductType,
     ProductUpdated,
     RecurringTerms,
@@ -396,6 +397,10 @@ WRITTEN: list[tuple[Fact, str]] = [
 "description":null,"default_price":null,"images":[],"marketing_features":[],\
 "metadata":{},"shippable":null,"statement_descriptor":null,"tax_code":null,\
 "unit_label":null,"url":null}]""",
+    ),
+    (
+        ProductDeleted(product_id="prod_1"),
+        """[{"fact":"product.deleted","product_id":"prod_1"}]""",
     ),
     (
         PRICE,

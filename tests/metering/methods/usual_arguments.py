@@ -85,6 +85,8 @@ def usual_arguments(
         "meters.event_summaries": {"meter_id": meter.id, **span},
         "prices.create": price,
         "prices.list": {"recurring": {"interval": "day"}, "lookup_keys": ["a"]},
+        "prices.search": {"query": "active:true"},
+        "products.search": {"query": "active:true"},
         "products.create": {
             "name": "a",
             "default_price_data": {"currency": "usd", "unit_amount_decimal": "0.5"},

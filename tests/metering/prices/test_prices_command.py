@@ -84,3 +84,19 @@ def test_bad_prices_are_one_line() -> None:
     assert_only_fails(run(*CREATE), "Prices require")
     assert_only_fails(run("prices", "retrieve", "x"), "No such price")
     assert_only_fails(run("prices", "rate", "x", "a lot"), "QUANTITY")
+
+
+def test_products_and_prices_are_searched_and_a_product_deleted() -> None:
+    product = document("products", "create", "--name", "Gone", "--metadata", "a=b")
+    price = document(
+        *("prices", "create", "--product-name", "Kept", "--currency", "usd"),
+        *("--unit-amount", "1", "--metadata", "a=b"),
+    )
+
+    assert document("products", "search", "metadata['a']:'b'")[0]["id"] == product["id"]
+    assert document("prices", "search", "metadata['a']:'b'")[0]["id"] == price["id"]
+    assert "Deleted" in run("products", "delete", product["id"]).output
+    assert "No such products." in run("products", "search", "name:gone").output
+    refusal = run("products", "delete", price["product"])
+    assert refusal.exit_code == 1
+    assert "user-created prices" in refusal.output

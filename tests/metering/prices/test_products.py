@@ -132,6 +132,35 @@ def test_products_are_listed_newest_first_by_what_they_are(
     assert listed(limit=1, starting_after=second.id) == [first]
 
 
+def test_a_product_without_a_price_is_deleted(connect: Connect) -> None:
+    m = connect()
+    made, priced = create_product(m, id="a"), create_price(m)
+
+    m.products.delete(made.id)
+
+    for _ in range(2):
+        assert [each.id for each in m.products.list()] == [priced.product]
+        with refused("resource_missing", "id"):
+            m.products.retrieve(made.id)
+        with refused("resource_missing", "id"):
+            m.products.delete(made.id)
+        with refused("resource_missing", "product"):
+            create_price(m, product=made.id)
+        with refused("resource_already_exists", "id", "deleted"):
+            create_product(m, id="a")
+        m.rebuild()
+    assert m.verify().ok
+
+
+def test_a_product_with_a_price_is_not_deleted(store: metering.Metering) -> None:
+    price = create_price(store, active=False)
+    position = store.position
+
+    with refused(None, "id", "one or more user-created prices."):
+        store.products.delete(price.product)
+    assert store.position == position
+
+
 @pytest.mark.parametrize(
     ("given", "param"),
     [

@@ -12,7 +12,7 @@ from metering.webhooks.snapshots import EVENT_TYPES
 from tests.conftest import Connect
 from tests.metering.refusals import refused
 from tests.metering.usual_credits import apply, grant, line
-from tests.metering.usual_prices import create_price
+from tests.metering.usual_prices import create_price, create_product
 from tests.metering.usual_usage import NOW, PAYLOAD, columns, create_event, create_meter
 from tests.metering.usual_webhooks import add_endpoint
 from tests.webhook_receiver import Receiver, answering
@@ -106,6 +106,8 @@ OF_PRICES: list[tuple[str, dict[str, Any] | None]] = [
     ("price.created", None),
     ("product.updated", {"name": "Tokens", "updated": NOW}),
     ("price.updated", {"active": True, "metadata": {}}),
+    ("product.created", None),
+    ("product.deleted", None),
 ]
 
 
@@ -125,13 +127,15 @@ def test_prices_have_events_with_what_they_were(
         metadata={"a": "1"},
         currency_options={"eur": {"unit_amount": 1}},
     )
+    gone = create_product(m, name="G")
+    m.products.delete(gone.id)
 
     told = m.events.list(limit=100)[::-1]
 
     assert [(each.type, each.data.previous_attributes) for each in told] == OF_PRICES
     then = [each.data.object for each in told]
     assert [(each.name, each.active) for each in then if isinstance(each, metering.Product)] == [
-        ("Tokens", True), ("T", True),
+        ("Tokens", True), ("T", True), ("G", True), ("G", True),
     ]  # fmt: skip
     prices = [each for each in then if isinstance(each, metering.Price)]
     assert [(each.id, each.lookup_key, each.active) for each in prices] == [

@@ -211,3 +211,57 @@ def test_a_repeated_request_makes_one_price(
     first = client.v1.prices.create(params, options)
 
     assert client.v1.prices.create(params, options) == first
+
+
+def test_a_product_is_deleted_unless_it_has_a_price(
+    client: stripe.StripeClient, product: stripe.Product
+) -> None:
+    made = client.v1.products.create({"name": "Gone"})
+
+    deleted = client.v1.products.delete(made.id)
+
+    assert deleted.to_dict() == {"id": made.id, "object": "product", "deleted": True}
+    with pytest.raises(stripe.InvalidRequestError) as missing:
+        client.v1.products.retrieve(made.id)
+    assert (missing.value.http_status, missing.value.code) == (404, "resource_missing")
+    client.v1.prices.create(
+        {"product": product.id, "currency": "usd", "unit_amount": 1}
+    )
+    with pytest.raises(stripe.InvalidRequestError, match="user-created prices") as held:
+        client.v1.products.delete(product.id)
+    assert held.value.http_status == 400
+
+
+def test_products_and_prices_are_searched(client: stripe.StripeClient) -> None:
+    word = unique()
+    made = [
+        client.v1.products.create({"name": f"n {word} {n}", "metadata": {"w": word}})
+        for n in range(3)
+    ]
+    price = client.v1.prices.create(
+        {
+            "product": made[0].id,
+            "currency": "usd",
+            "unit_amount": 1,
+            "metadata": {"w": word},
+        }
+    )
+    query = f'active:"true" AND metadata["w"]:"{word}"'
+
+    page = client.v1.products.search({"query": query, "limit": 2})
+    rest = client.v1.products.search(
+        {"query": f'name~"{word}"', "limit": 2, "page": page.next_page}
+    )
+    prices = client.v1.prices.search({"query": query, "expand": ["data.product"]})
+
+    found = {"data": [PRODUCT], "has_more": bool, "url": str, "next_page": str}
+    check_shape(page, {**found, "object": "search_result"})
+    assert [each.id for each in page.data] == [made[2].id, made[1].id]
+    assert (page.has_more, page.to_dict()["url"]) == (True, "/v1/products/search")
+    assert [each.id for each in rest.data] == [made[0].id]
+    assert (rest.has_more, rest.to_dict()["next_page"]) == (False, None)
+    assert len(list(page.auto_paging_iter())) == 3
+    [expanded] = prices.data
+    assert (expanded.id, expanded.product.id) == (price.id, made[0].id)  # type: ignore[union-attr]  # it is expanded
+    with pytest.raises(stripe.InvalidRequestError, match="unable to parse"):
+        client.v1.products.search({"query": "tokens"})

@@ -10,6 +10,7 @@ import metering
 from metering.arguments.kinds import DecimalKind
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.schema import field_at
+from metering.cli.commands.prices.products import SEARCH_HELP
 from metering.cli.options import (
     FieldOption,
     MetadataOption,
@@ -166,6 +167,15 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         metadata=given_metadata(metadata),
         **given,
     )
+
+
+@PRICES.command(lists=True)
+def search(
+    m: metering.Metering, query: Annotated[str, argument("QUERY", SEARCH_HELP)]
+) -> Listing[metering.Price]:
+    """Search for prices by their fields and metadata, newest first."""
+    found = m.prices.search(query, limit=LIMIT_MAX).auto_paging_iter()
+    return Listing(found, lambda shown: price_columns(m, shown), none="No such prices.")
 
 
 PRICES.actions(retrieve="Show a price.")

@@ -22,6 +22,8 @@ _ProductArgument = Annotated[str, argument("PRODUCT", "Its id.")]
 _ProductTextOption = Annotated[str | None, FieldOption(ProductCreate, metavar="TEXT")]
 _LabelOption = Annotated[str | None, FieldOption(ProductCreate, metavar="LABEL")]
 
+SEARCH_HELP = """Such as 'active:"true" AND metadata["team"]:"ai"'."""
+
 PRODUCTS = Resource(
     details=product_details, argument=_ProductArgument, calls=lambda m: m.products
 )
@@ -59,7 +61,23 @@ def create(
     )
 
 
+@PRODUCTS.command(lists=True)
+def search(
+    m: metering.Metering, query: Annotated[str, argument("QUERY", SEARCH_HELP)]
+) -> Listing[metering.Product]:
+    """Search for products by their fields and metadata, newest first."""
+    found = m.products.search(query, limit=LIMIT_MAX).auto_paging_iter()
+    return Listing(found, _columns, none="No such products.")
+
+
 PRODUCTS.actions(retrieve="Show a product.")
+
+
+@PRODUCTS.command()
+def delete(m: metering.Metering, product: _ProductArgument) -> Done:
+    """Delete a product that has no price."""
+    m.products.delete(product)
+    return Done({"id": product, "deleted": True}, f"Deleted {product}")
 
 
 @PRODUCTS.command()
