@@ -46,7 +46,7 @@ class Metering(CallGroups, BulkUsage):
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
         products, prices: create, update, retrieve, list, search; products: delete.
-        statements: preview, finalize, retrieve, list, void.
+        statements: preview, finalize, retrieve, list, void, drift.
         credit_grants: create, update, retrieve, list, expire, void.
         credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.

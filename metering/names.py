@@ -76,6 +76,7 @@ _NAMES: Final = {
     ),
     "metering.recording.events": "UnrecordedEvent",
     "metering.recording.recorder": "Recorder",
+    "metering.statements.drift": "LineDrift StatementDrift",
     "metering.statements.resources": (
         "Statement StatementCredit StatementLine StatementTier"
     ),

@@ -133,6 +133,7 @@ from metering.prices.resources import (
 )
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
+from metering.statements.drift import LineDrift, StatementDrift
 from metering.statements.resources import (
     Statement,
     StatementCredit,
@@ -234,6 +235,7 @@ __all__ = [
     "InvoiceConflictError",
     "InvoiceLineItem",
     "InvoiceLineParams",
+    "LineDrift",
     "ListObject",
     "LogDamagedError",
     "LogTimeRepairs",
@@ -283,6 +285,7 @@ __all__ = [
     "Statement",
     "StatementConflictError",
     "StatementCredit",
+    "StatementDrift",
     "StatementLine",
     "StatementTier",
     "Statements",

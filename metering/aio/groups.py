@@ -126,6 +126,7 @@ class AsyncStatements(AsyncGroup[Statements]):
     retrieve = awaited(Statements.retrieve)
     list = listed(Statements.list)
     void = awaited(Statements.void)
+    drift = awaited(Statements.drift)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

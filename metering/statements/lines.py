@@ -9,9 +9,10 @@ from ledger.usage.quantities import (
     quantities_of,
     quantity_from_units,
     shortest,
+    units_from_quantity,
 )
 from metering.errors import InvalidRequestError
-from metering.statements.plans import PlannedLine, StatementPlan
+from metering.statements.plans import PlannedLine
 from metering.store.engine import Engine
 from projections.kernels.rating.limbs import WHOLE_BOUND
 from projections.kernels.rating.quantities import ReadQuantities
@@ -24,20 +25,34 @@ from projections.windows import END
 _DIGITS = len(str(WHOLE_BOUND)) - 1
 
 
-def measured(engine: Engine, plan: StatementPlan, view: UsageView) -> list[int]:
-    """Return what lines of a plan measure in a view of usage, in units of 10**-12."""
+def counted_units(
+    engine: Engine,
+    customer: str,
+    planned: Sequence[PlannedLine],
+    at: int | None,
+    view: UsageView,
+) -> list[int]:
+    """Return what lines of a statement measure, in units of 10**-12.
+
+    Args:
+        engine: of the store.
+        customer: whose usage.
+        planned: the lines.
+        at: where usage stops to count; None is the period's end.
+        view: of usage.
+    """
     meters = engine.definitions().by_id
     found = []
-    for line in plan.lines:
+    for line in planned:
         meter_id = line.price.meter_id
         if meter_id is None:
             assert line.quantity is not None, "the buyer said it"
-            found.append(int(line.quantity.scaleb(12)))
+            found.append(units_from_quantity(line.quantity))
             continue
-        end = line.end if plan.at is None else min(line.end, plan.at)
+        end = line.end if at is None else min(line.end, at)
         # Nothing is recorded before 1970 or after what a key can hold.
         low, high = max(line.start, 0), min(end, END)
-        series = Series(meter=meters[meter_id], customer=plan.customer)
+        series = Series(meter=meters[meter_id], customer=customer)
         found.append(
             engine.summaries.units(view, series, low, high) if low < high else 0
         )

@@ -20,7 +20,8 @@ from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.errors import InvalidRequestError, StatementConflictError
 from metering.statements.drawing import Drawing, drawing_of
-from metering.statements.lines import billed, measured
+from metering.statements.drift import StatementDrift, drift_of
+from metering.statements.lines import billed, counted_units
 from metering.statements.plans import StatementPlan, plan_by_prices
 from metering.statements.requests import (
     StatementFinalize,
@@ -222,6 +223,23 @@ class Statements:
                 )
         return self.retrieve(statement_id)
 
+    def drift(self, statement_id: str) -> StatementDrift:
+        """Compare a statement with what it would be today, line by line.
+
+        The causes are the entries that came after it: events whose timestamp lies in
+        the period, and cancellations of events that had counted. An event that came
+        later and was cancelled since is none. What is cut into hours or days by a
+        pre-aggregated meter can have a cause beside the period, in a window that its
+        bounds cut.
+
+        Raises:
+            ResourceMissingError: there is no such statement.
+        """
+        with self._engine.log.read() as connection:
+            found = statement_of(StatementQueries(connection), statement_id)
+        made = statement_resource(found, livemode=self._engine.settings.livemode)
+        return drift_of(self._engine, found.content, made)
+
     def _plan(self, asked: StatementPreview) -> StatementPlan:
         with self._engine.log.read() as connection:
             now = CreditQueries(connection).present(self._engine.now())
@@ -231,7 +249,7 @@ class Statements:
         """Return the lines of a plan, and the position up to which usage counts."""
         self._engine.log.catch_up()
         view = self._engine.usage.view()
-        units = measured(self._engine, plan, view)
+        units = counted_units(self._engine, plan.customer, plan.lines, plan.at, view)
         return view.position, billed(plan.lines, units, plan.currency)
 
     def _page(self, asked: StatementList) -> ListObject[Statement]:

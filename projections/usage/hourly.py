@@ -176,6 +176,21 @@ class HourlyUsage:
         parts = [*(run.cancellations for run in state.runs), in_tail]
         return Cancellations.together(parts).up_to(as_of).event
 
+    def cancelled_since(self, after: int, up_to: int) -> dict[int, int]:
+        """Return the events cancelled behind a position and up to another.
+
+        Returns:
+            The position of each event, and that of its cancellation.
+        """
+        with self._lock:
+            state = self._shown
+            in_tail = state.tail.cancellations()
+        parts = [*(run.cancellations for run in state.runs), in_tail]
+        known = Cancellations.together(parts).up_to(up_to)
+        is_later = known.cancellation > after
+        events, cancellations = known.event[is_later], known.cancellation[is_later]
+        return dict(zip(events.tolist(), cancellations.tolist(), strict=True))
+
     def contents(self) -> UsageContents:
         """Return all usage, to be compared with another fold of the log."""
         with self._lock:

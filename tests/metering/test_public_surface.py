@@ -25,7 +25,7 @@ PROMISED = """
     DeliveryReceipt ErrorReport ErrorReports ErrorType Event EventData Events
     EventsUnrecordedError FixedClock IdentifierConflictError IngestProgress
     IngestReceipt InvalidRequestError InvoiceConflictError InvoiceLineItem
-    InvoiceLineParams ListObject LogDamagedError LogTimeRepairs LoopStatus
+    InvoiceLineParams LineDrift ListObject LogDamagedError LogTimeRepairs LoopStatus
     MarketingFeature MarketingFeatureParams Meter MeterConflictError MeterEvent
     MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
     MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
@@ -35,7 +35,7 @@ PROMISED = """
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
     RunsDirectoryError ScopePrice SecretError SegmentDamagedError
     SegmentMissingError SegmentStoreError SegmentStoreUnavailableError SourceError
-    Statement StatementConflictError StatementCredit StatementLine StatementTier
+    Statement StatementConflictError StatementCredit StatementDrift StatementLine StatementTier
     Statements StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
     StoreForkedError StoreFullError StoreMissingError StoreStatus
     StoreUnavailableError StoreVersionError SummaryTooLargeError SystemClock Tier
@@ -109,6 +109,7 @@ PARAMETERS = {
     "statements.list": "customer start_time end_time status limit starting_after"
     " ending_before",
     "statements.void": "statement_id",
+    "statements.drift": "statement_id",
     "credit_grants.create": "customer amount applicability_config category priority"
     " name effective_at expires_at metadata",
     "credit_grants.update": "grant_id expires_at metadata",

@@ -1,0 +1,279 @@
+"""Drift: by how much a statement would differ today, and the entries that did it.
+
+A statement counted everything up to its position. What came after it is in the log: late
+events, and cancellations of events that had counted. An event that came after it and was
+cancelled since did nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from ledger.facts.statements import BilledLine, StatementContent
+from ledger.usage.columns import TIMESTAMP
+from ledger.usage.quantities import QUANTITY, shortest
+from metering.bodies import ResourceObject
+from metering.statements.lines import billed, counted_units
+from metering.statements.plans import PlannedLine
+from metering.statements.resources import Statement
+from metering.store.engine import Engine
+from metering.usage.listing import EventQuery, RecordedEvent, recorded_events
+from projections.kernels.meters import MeterDefinition
+from projections.kernels.statements import counted_span
+from projections.prices.queries import PriceQueries
+from projections.usage.view import UsageView
+from projections.windows import END, LENGTHS, ceil_to, floor_to
+
+CAUSES = pa.schema(
+    [
+        pa.field("line", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("recorded_at", TIMESTAMP, nullable=False),
+        pa.field("event_position", pa.int64(), nullable=False),
+        pa.field("identifier", pa.string(), nullable=False),
+        pa.field("timestamp", TIMESTAMP, nullable=False),
+        pa.field("value", QUANTITY),
+    ]
+)
+
+
+class LineDrift(ResourceObject, frozen=True, kw_only=True):
+    """By how much a line would differ today.
+
+    Attributes:
+        line: its id.
+        quantity: as it was stated.
+        quantity_now: as it would be stated today.
+        amount: as it was stated, in minor units.
+        amount_now: as it would be stated today.
+    """
+
+    line: str
+    price: str
+    meter: str | None
+    quantity: Decimal
+    quantity_now: Decimal
+    amount: int
+    amount_now: int
+
+    @property
+    def quantity_change(self) -> Decimal:
+        """By how much the quantity grew; negative where it fell."""
+        return shortest(self.quantity_now - self.quantity)
+
+    @property
+    def amount_change(self) -> int:
+        """By how much the amount grew; negative where it fell."""
+        return self.amount_now - self.amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementDrift:
+    """What a statement would be today.
+
+    Attributes:
+        statement: as it was made.
+        position: everything up to it counts today.
+        lines: those of the statement, in its order.
+        causes: a row for each entry that came after the statement and concerns a line,
+            in the order of the lines and then of the log: ``line``; ``kind``, event or
+            cancellation; ``position`` and ``recorded_at`` of the entry; and
+            ``event_position``, ``identifier``, ``timestamp`` and ``value`` of the event.
+    """
+
+    statement: Statement
+    position: int
+    lines: tuple[LineDrift, ...]
+    causes: pa.Table
+
+    @property
+    def amount_change(self) -> int:
+        """By how much the subtotal grew; negative where it fell."""
+        return sum(line.amount_change for line in self.lines)
+
+
+class _Cause(NamedTuple):
+    """An entry that came after a statement; the columns of `CAUSES`."""
+
+    line: str
+    kind: str
+    position: int
+    recorded_at: int
+    event_position: int
+    identifier: str
+    timestamp: int
+    value: Decimal | None
+
+
+def drift_of(
+    engine: Engine, content: StatementContent, statement: Statement
+) -> StatementDrift:
+    """Compare a statement with what is known today."""
+    engine.log.catch_up()
+    view = engine.usage.view()
+    meters = engine.definitions().by_id
+    planned = _planned(engine, content)
+    units = counted_units(engine, content.customer, planned, content.at, view)
+    today = billed(planned, units, content.currency)
+    later = _LaterEntries(engine, view, content)
+    causes = [
+        cause
+        for line in content.lines
+        if line.meter_id is not None
+        for cause in later.causes(line, meters[line.meter_id])
+    ]
+    return StatementDrift(
+        statement=statement,
+        position=view.position,
+        lines=tuple(
+            LineDrift(
+                line=line.id,
+                price=line.price_id,
+                meter=line.meter_id,
+                quantity=line.quantity,
+                quantity_now=now.quantity,
+                amount=line.amount,
+                amount_now=now.amount,
+            )
+            for line, now in zip(content.lines, today, strict=True)
+        ),
+        causes=_table(causes),
+    )
+
+
+def _planned(engine: Engine, content: StatementContent) -> list[PlannedLine]:
+    ids = {line.price_id for line in content.lines}
+    with engine.log.read() as connection:
+        prices = PriceQueries(connection).prices_named(ids)
+    return [
+        PlannedLine(
+            price=prices[line.price_id],
+            item_id=line.item_id,
+            quantity=line.quantity if line.meter_id is None else None,
+            start=line.period_start,
+            end=line.period_end,
+            param=line.id,
+        )
+        for line in content.lines
+    ]
+
+
+class _LaterEntries:
+    """What came after a statement, up to a view of usage."""
+
+    def __init__(
+        self, engine: Engine, view: UsageView, content: StatementContent
+    ) -> None:
+        self._engine = engine
+        self._view = view
+        self._content = content
+        self._cancelled = engine.usage.cancelled_since(content.position, view.position)
+
+    def causes(self, line: BilledLine, meter: MeterDefinition) -> Iterator[_Cause]:
+        """Yield the entries that concern a line, in the order of the log."""
+        start, end = counted_span(line, self._content.at)
+        start, end = max(start, 0), min(end, END)
+        if start >= end:
+            return
+        if meter.event_time_window is None:
+            events = self._changed(meter, start, end)
+        else:
+            length = LENGTHS[meter.event_time_window]
+            events = self._changed_windows(meter, start, end, length)
+        found = [self._cause(line, event) for event in events]
+        yield from sorted(found, key=lambda each: each.position)
+
+    def _changed(
+        self, meter: MeterDefinition, start: int, end: int
+    ) -> list[RecordedEvent]:
+        """Return the events that count today and did not, or the other way round."""
+        # Without cancellations, nothing before the statement can have changed.
+        after = 0 if self._cancelled else self._content.position
+        wanted = EventQuery(
+            event_name=meter.event_name,
+            customer=self._content.customer,
+            start=start,
+            end=end,
+            after=after,
+        )
+        events = recorded_events(self._engine.log, self._view, wanted)
+        return [event for event in events if self._counted(event) == event.is_cancelled]
+
+    def _changed_windows(
+        self, meter: MeterDefinition, start: int, end: int, length: int
+    ) -> list[RecordedEvent]:
+        """Return the events of `_changed` of a pre-aggregated meter.
+
+        The last event of a window counts, where its own timestamp lies. So one beside
+        the period can take the place of one in it, in a window that the bound cuts.
+        """
+        wanted = EventQuery(
+            event_name=meter.event_name,
+            customer=self._content.customer,
+            start=floor_to(start, length),
+            end=ceil_to(end, length),
+            after=0,
+        )
+        events = [*recorded_events(self._engine.log, self._view, wanted)]
+        lasts: dict[int, list[RecordedEvent | None]] = {}
+        for event in events:  # In the order of the log.
+            both = lasts.setdefault(event.row.timestamp // length, [None, None])
+            if self._counted(event):
+                both[0] = event
+            if not event.is_cancelled:
+                both[1] = event
+
+        def is_inside(event: RecordedEvent | None) -> bool:
+            return event is not None and start <= event.row.timestamp < end
+
+        def concerns(event: RecordedEvent) -> bool:
+            then, now = lasts[event.row.timestamp // length]
+            return is_inside(event) or (
+                then is not now and (is_inside(then) or is_inside(now))
+            )
+
+        return [
+            event
+            for event in events
+            if self._counted(event) == event.is_cancelled and concerns(event)
+        ]
+
+    def _counted(self, event: RecordedEvent) -> bool:
+        """Whether an event counted when the statement was made."""
+        if event.position > self._content.position:
+            return False
+        return not event.is_cancelled or event.position in self._cancelled
+
+    def _cause(self, line: BilledLine, event: RecordedEvent) -> _Cause:
+        position, recorded_at = event.position, event.recorded_at
+        kind = "event"
+        if event.is_cancelled:
+            kind, position = "cancellation", self._cancelled[event.position]
+            commit = self._engine.log.history.commit_holding(position)
+            recorded_at = self._engine.log.time.of(position, commit.recorded_at)
+        row = event.row
+        return _Cause(
+            line=line.id,
+            kind=kind,
+            position=position,
+            recorded_at=recorded_at,
+            event_position=event.position,
+            identifier=row.identifier,
+            timestamp=row.timestamp,
+            value=row.value,
+        )
+
+
+def _table(causes: Sequence[_Cause]) -> pa.Table:
+    columns = zip(*causes, strict=True) if causes else [()] * len(CAUSES)
+    return pa.table(
+        [
+            pa.array(column, field.type)
+            for column, field in zip(columns, CAUSES, strict=True)
+        ],
+        schema=CAUSES,
+    )
