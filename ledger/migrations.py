@@ -245,6 +245,11 @@ def _know_deleted_products(connection: Connection) -> None:
     del connection
 
 
+def _know_allowances(connection: Connection) -> None:
+    """Format 15 had no alert at a percentage, whose threshold a release of it misreads."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -260,6 +265,7 @@ STEPS: tuple[Migration, ...] = (
     _know_statements,
     _know_subscriptions,
     _know_deleted_products,
+    _know_allowances,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

@@ -18,11 +18,11 @@ _NAMES: Final = {
     "metering.alerts.alerts": "Alerts",
     "metering.alerts.requests": (
         "AlertFilterParams CreditBalanceLimitParams"
-        " CreditBalanceThresholdParams UsageThresholdParams"
+        " CreditBalanceThresholdParams PercentOfParams UsageThresholdParams"
     ),
     "metering.alerts.resources": (
         "Alert AlertFilter AlertTriggered CreditBalanceLimit"
-        " CreditBalanceThreshold UsageThreshold"
+        " CreditBalanceThreshold PercentOf UsageThreshold"
     ),
     "metering.arguments.clock": "Clock FixedClock SystemClock",
     "metering.arguments.pages": "ListObject",

@@ -31,6 +31,7 @@ from metering.alerts.requests import (
     AlertFilterParams,
     CreditBalanceLimitParams,
     CreditBalanceThresholdParams,
+    PercentOfParams,
     UsageThresholdParams,
 )
 from metering.alerts.resources import (
@@ -39,6 +40,7 @@ from metering.alerts.resources import (
     AlertTriggered,
     CreditBalanceLimit,
     CreditBalanceThreshold,
+    PercentOf,
     UsageThreshold,
 )
 from metering.arguments.clock import Clock, FixedClock, SystemClock
@@ -258,6 +260,8 @@ __all__ = [
     "Monetary",
     "MonetaryParams",
     "NoMeterError",
+    "PercentOf",
+    "PercentOfParams",
     "Price",
     "Prices",
     "Product",

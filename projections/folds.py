@@ -134,7 +134,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="alert",
-        version=4,
+        version=5,
         kinds=(*get_args(WatchingFact), *get_args(TriggerFact), LogTimeCorrected),
         load=_alerts,
     ),

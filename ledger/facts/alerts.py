@@ -29,13 +29,32 @@ class AlertStatus(enum.Enum):
     ARCHIVED = "archived"
 
 
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """How much customers may use: those that are named, and the others.
+
+    `quantity` is None where no others may be watched.
+    """
+
+    quantity: Decimal | None
+    customers: dict[str, Decimal]
+
+    def of(self, customer: str) -> Decimal | None:
+        """Return how much a customer may use; None where that is not said."""
+        return self.customers.get(customer, self.quantity)
+
+
 class UsageAlertCreated(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag="alert.created"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="fact",
+    tag="alert.created",
 ):
     """A threshold on a meter's usage is watched, for one customer or for each.
 
     `timezone` is the IANA name of the zone whose months or days count, and None where
-    all usage does.
+    all usage does. `gte` is a percentage where it is of an allowance.
     """
 
     alert_id: str
@@ -45,6 +64,7 @@ class UsageAlertCreated(
     customer: str | None
     recurrence: Recurrence
     timezone: str | None
+    percent_of: Allowance | None = None
 
 
 class CreditAlertCreated(

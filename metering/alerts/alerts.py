@@ -11,6 +11,7 @@ from ledger.facts.alerts import (
     AlertArchived,
     AlertDeactivated,
     AlertStatus,
+    Allowance,
     CreationFact,
     CreditAlertCreated,
     Recurrence,
@@ -23,6 +24,7 @@ from metering.alerts.requests import (
     AlertFilters,
     AlertList,
     CreditBalanceThresholdParams,
+    PercentOfParams,
     TriggerList,
     UsageThresholdParams,
 )
@@ -36,7 +38,7 @@ from metering.alerts.resources import (
 from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
-from metering.arguments.refusals import check_only, invalid
+from metering.arguments.refusals import check_only, invalid, missing
 from metering.arguments.schema import checked, checked_customer
 from metering.errors import InvalidRequestError
 from metering.meters.meters import meter_of
@@ -88,6 +90,8 @@ class Alerts:
                 Beyond Stripe: recurrence ``"calendar_month"`` or ``"calendar_day"``
                 compares the usage since the month or day of the event's timestamp
                 began, by the clocks of ``"timezone"``, an IANA name, by default UTC.
+                ``"percent_of": {"quantity": "1000", "customers": {…: "5000"}}`` makes
+                `gte` a percentage of what each customer may use.
             credit_balance_threshold: ``{"lte": {"balance_type": "monetary", "monetary":
                 {"currency": "usd", "value": 500}}}``, in minor units, with ``"filters"``
                 as above. All grants of the currency count, whatever they are usable
@@ -319,6 +323,7 @@ def _created(asked: AlertCreate, alert_id: str, meters: Definitions) -> Creation
         customer=_customer(usage.get("filters")),
         recurrence=recurrence,
         timezone=_timezone(usage.get("timezone"), recurrence),
+        percent_of=_allowance(usage.get("percent_of")),
     )
 
 
@@ -338,6 +343,21 @@ def _alertable(meters: Definitions, meter_id: str) -> str:
 
 def _customer(filters: AlertFilters | None) -> str | None:
     return filters[0]["customer"] if filters else None
+
+
+def _allowance(given: PercentOfParams | None) -> Allowance | None:
+    """Return how much customers may use, which must be something."""
+    if given is None:
+        return None
+    path = "usage_threshold[percent_of]"
+    quantity, customers = given.get("quantity"), given.get("customers") or {}
+    if quantity is None and not customers:
+        raise missing(f"{path}[quantity]")
+    paths = {f"{path}[customers][{name}]": each for name, each in customers.items()}
+    for param, each in {f"{path}[quantity]": quantity, **paths}.items():
+        if each is not None and not each:
+            raise invalid(param, "0", "more than 0")
+    return Allowance(quantity=quantity, customers=dict(customers))
 
 
 def _timezone(name: str | None, recurrence: Recurrence) -> str | None:

@@ -3,7 +3,8 @@
 Source: https://docs.stripe.com/api/billing/alert/create
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
@@ -17,7 +18,11 @@ from metering.arguments.zones import ZoneName
 from metering.usage.requests import LogPosition
 
 GTE_MAX = 999_999_999_999_999_999
+ALLOWANCES_MAX = 10_000
 LONGEST_TITLE = 256
+
+AllowedQuantity = Annotated[Decimal, Meta(ge=0, le=GTE_MAX)]
+"""More than none, with up to 12 decimal places."""
 
 
 class AlertFilterParams(TypedDict):
@@ -34,16 +39,33 @@ class AlertFilterParams(TypedDict):
 AlertFilters = Annotated[Sequence[AlertFilterParams], Meta(max_length=1)]
 
 
+class PercentOfParams(TypedDict):
+    """How much customers may use, of which a threshold is a percentage.
+
+    Attributes:
+        quantity: of each customer that is not named; none of them is watched if left
+            out.
+        customers: of those that are named, by customer.
+    """
+
+    quantity: NotRequired[AllowedQuantity | None]
+    customers: NotRequired[
+        Annotated[Mapping[Customer, AllowedQuantity], Meta(max_length=ALLOWANCES_MAX)]
+        | None
+    ]
+
+
 class UsageThresholdParams(TypedDict):
     """Usage that is reached; see `Alerts.create`.
 
     Attributes:
-        gte: usage of this much or more.
+        gte: usage of this much or more; with percent_of, so many percent.
         meter: id of the meter that measures the usage.
         recurrence: which usage counts: all of it, or that since the start of the month
             or day.
         filters: the customer that is watched; each if left out.
         timezone: IANA name of the zone of months and days; UTC if left out.
+        percent_of: how much customers may use, of which gte is a percentage.
     """
 
     gte: Annotated[int, Meta(ge=1, le=GTE_MAX)]
@@ -51,6 +73,7 @@ class UsageThresholdParams(TypedDict):
     recurrence: RecurrenceName
     filters: NotRequired[AlertFilters | None]
     timezone: NotRequired[ZoneName | None]
+    percent_of: NotRequired[PercentOfParams | None]
 
 
 class MoneyLeftParams(TypedDict):

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from ledger.facts.alerts import CreditAlertTriggered
+from ledger.facts.alerts import Allowance, CreditAlertTriggered
 from ledger.usage.quantities import shortest
 from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
@@ -33,6 +33,18 @@ class AlertFilter(ResourceObject, frozen=True, kw_only=True):
     customer: str
 
 
+class PercentOf(ResourceObject, frozen=True, kw_only=True):
+    """How much customers may use, of which a threshold is a percentage.
+
+    Attributes:
+        quantity: of each customer that is not named; None of them is watched if None.
+        customers: of those that are named, by customer.
+    """
+
+    quantity: Decimal | None
+    customers: dict[str, Decimal]
+
+
 class UsageThreshold(ResourceObject, frozen=True, kw_only=True):
     """Usage that is reached, and the meter that measures it.
 
@@ -43,15 +55,18 @@ class UsageThreshold(ResourceObject, frozen=True, kw_only=True):
             itself.
         timezone: IANA name of the zone whose months or days count; None where all
             usage does.
+        percent_of: how much customers may use, of which `gte` is a percentage; None
+            where it is usage.
     """
 
-    absent_where_none: ClassVar = frozenset({"timezone"})
+    absent_where_none: ClassVar = frozenset({"timezone", "percent_of"})
 
     gte: int
     meter: str
     recurrence: RecurrenceName
     filters: tuple[AlertFilter, ...] | None
     timezone: str | None
+    percent_of: PercentOf | None = None
 
 
 class CreditBalanceLimit(ResourceObject, frozen=True, kw_only=True):
@@ -147,7 +162,14 @@ def _usage_threshold(alert: kernel.AlertDefinition) -> UsageThreshold | None:
         recurrence=alert.recurrence.value,
         filters=_filters(alert),
         timezone=alert.timezone,
+        percent_of=_percent_of(alert.percent_of),
     )
+
+
+def _percent_of(allowance: Allowance | None) -> PercentOf | None:
+    if allowance is None:
+        return None
+    return PercentOf(quantity=allowance.quantity, customers=allowance.customers)
 
 
 def _credit_balance_threshold(

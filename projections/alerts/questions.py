@@ -16,9 +16,13 @@ import numpy as np
 
 from ledger.facts.alerts import Recurrence
 from ledger.facts.meters import Formula
-from ledger.usage.quantities import UNITS_PER_ONE, quantity_from_units
+from ledger.usage.quantities import (
+    UNITS_PER_ONE,
+    quantity_from_units,
+    units_from_quantity,
+)
 from projections.calendar import Windows, WindowUnit, windows_between
-from projections.kernels.alerts.book import Watch
+from projections.kernels.alerts.book import UsageAlert, Watch
 from projections.kernels.meters import MeterDefinition
 from projections.windows import DAY
 
@@ -56,9 +60,36 @@ class UsageQuestion:
         """Whether the unit of usage is an event, and not 10**-12 of the meter's unit."""
         return self.meter.formula is Formula.COUNT
 
-    def threshold(self, gte: int) -> int:
-        """Return a threshold in the unit of usage."""
-        return gte if self.is_counted else gte * UNITS_PER_ONE
+    def threshold(self, alert: UsageAlert, customer: str) -> int | None:
+        """Return an alert's threshold for a customer in the unit of usage.
+
+        It is None for one whose allowance is not said.
+        """
+        if alert.percent_of is None:
+            return self._threshold(alert.gte, None)
+        quantity = alert.percent_of.of(customer)
+        return None if quantity is None else self._threshold(alert.gte, quantity)
+
+    def least_threshold(self, alert: UsageAlert) -> int:
+        """Return the least of an alert's thresholds for any customer."""
+        if alert.percent_of is None:
+            return self._threshold(alert.gte, None)
+        quantities = [alert.percent_of.quantity, *alert.percent_of.customers.values()]
+        return min(
+            self._threshold(alert.gte, each) for each in quantities if each is not None
+        )
+
+    def _threshold(self, gte: int, quantity: Decimal | None) -> int:
+        """Return a threshold, a percentage of a quantity unless that is None.
+
+        Usage is whole in its unit, so a fraction of one is reached with the next one.
+        """
+        unit = 1 if self.is_counted else UNITS_PER_ONE
+        if quantity is None:
+            return gte * unit
+        hundredths = gte * units_from_quantity(quantity) * unit
+        threshold: int = -(-hundredths // (100 * UNITS_PER_ONE))
+        return threshold
 
     def counted(self, units: int) -> int:
         """Return a summary's units of 10**-12 in the unit of usage."""

@@ -104,6 +104,12 @@ class _Replaying:
         self, rows: OrderedRows, fired: Collection[Fired]
     ) -> Iterator[tuple[int, UsageAlertTriggered]]:
         done: set[Fired] = set()
+        thresholds = [
+            (watch, threshold)
+            for watch in self._watches
+            if (threshold := self._question.threshold(watch.alert, self._customer))
+            is not None
+        ]
         for position, event, timestamp, units, is_event in zip(
             rows.position.tolist(),
             rows.event_position.tolist(),
@@ -118,10 +124,10 @@ class _Replaying:
             self._replay.add(position, timestamp, units)
             window = self._window_of(timestamp)
             usage = self._replay.usage(window)
-            for watch in self._watches:
+            for watch, threshold in thresholds:
                 key = watch.after, self._customer, window
                 if (
-                    usage >= self._question.threshold(watch.alert.gte)
+                    usage >= threshold
                     and watch.covers(position)
                     and key not in done
                     and key not in fired

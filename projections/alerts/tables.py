@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     Row,
     String,
     Table,
@@ -23,9 +24,16 @@ from sqlalchemy import (
     text,
 )
 
-from ledger.database.rows import Codec, RowFormat, damaged_value, enum_codec
+from ledger.database.rows import (
+    Codec,
+    RowFormat,
+    damaged_value,
+    enum_codec,
+    packed_codec,
+)
 from ledger.facts.alerts import (
     AlertStatus,
+    Allowance,
     CreditAlertTriggered,
     Recurrence,
     TriggerFact,
@@ -58,6 +66,7 @@ alert = Table(
     Column("customer", Text, nullable=True),
     Column("recurrence", String(16), nullable=True),
     Column("timezone", Text, nullable=True),
+    Column("percent_of", LargeBinary, nullable=True),
     Column("lte", BigInteger, nullable=True),
     Column("currency", String(3), nullable=True),
     Column("status", String(16), nullable=False),
@@ -154,7 +163,10 @@ CHECKPOINTS = (alert_checkpoint, credit_alert_checkpoint)
 
 _STATUS = {"status": enum_codec(AlertStatus)}
 USAGE_ALERTS = RowFormat(
-    alert, UsageAlert, _STATUS | {"recurrence": enum_codec(Recurrence)}
+    alert,
+    UsageAlert,
+    _STATUS
+    | {"recurrence": enum_codec(Recurrence), "percent_of": packed_codec(Allowance)},
 )
 CREDIT_ALERTS = RowFormat(alert, CreditAlert, _STATUS)
 USAGE_TRIGGERS = RowFormat(

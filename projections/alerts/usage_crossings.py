@@ -23,7 +23,7 @@ from projections.alerts.questions import (
 )
 from projections.alerts.replays import replayed
 from projections.alerts.rows import PendingRows, rows_by_meter
-from projections.kernels.alerts.book import Watch
+from projections.kernels.alerts.book import UsageAlert, Watch
 from projections.kernels.alerts.thresholds import (
     Sought,
     first_crossings,
@@ -206,32 +206,43 @@ class _Inquiry:
 
     def _sought(self, groups: Groups, reach: np.ndarray) -> list[Sought]:
         """Return the thresholds that groups may reach and have not reached before."""
-        by_customer: dict[str | None, list[int]] = {
+        groups_of: dict[str | None, list[int]] = {
             watch.alert.customer: [] for watch in self._watches
         }
         for group, (customer, _) in enumerate(groups.keys):
-            if customer in by_customer:
-                by_customer[customer].append(group)
-        sought = []
-        for at, watch in enumerate(self._watches):
-            threshold = self._question.threshold(watch.alert.gte)
-            if watch.alert.customer is None:
-                within = np.flatnonzero(are_at_least(reach, threshold)).tolist()
-            else:
-                within = [
-                    group
-                    for group in by_customer[watch.alert.customer]
-                    if number_of_limbs(reach[:, group]) >= threshold
-                ]
-            sought += [
-                Sought(
-                    group=group,
-                    watch=at,
-                    threshold=threshold,
-                    after=watch.after,
-                    before=watch.before,
-                )
-                for group in within
-                if (watch.after, *groups.keys[group]) not in self._fired
-            ]
-        return sought
+            if customer in groups_of:
+                groups_of[customer].append(group)
+        return [
+            Sought(
+                group=group,
+                watch=at,
+                threshold=threshold,
+                after=watch.after,
+                before=watch.before,
+            )
+            for at, watch in enumerate(self._watches)
+            for group, threshold in self._within_reach(
+                watch.alert, groups, reach, groups_of
+            )
+            if (watch.after, *groups.keys[group]) not in self._fired
+        ]
+
+    def _within_reach(
+        self,
+        alert: UsageAlert,
+        groups: Groups,
+        reach: np.ndarray,
+        groups_of: Mapping[str | None, list[int]],
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the groups that may reach an alert's threshold, each with it."""
+        within = groups_of[alert.customer]
+        if alert.customer is None:
+            least = self._question.least_threshold(alert)
+            within = np.flatnonzero(are_at_least(reach, least)).tolist()
+            if alert.percent_of is None:
+                yield from ((group, least) for group in within)
+                return
+        for group in within:
+            threshold = self._question.threshold(alert, groups.keys[group][0])
+            if threshold is not None and number_of_limbs(reach[:, group]) >= threshold:
+                yield group, threshold

@@ -29,7 +29,7 @@ PROMISED = """
     MarketingFeature MarketingFeatureParams Meter MeterConflictError MeterEvent
     MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
     MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
-    MeteringError Meters Monetary MonetaryParams NoMeterError Price Prices Product
+    MeteringError Meters Monetary MonetaryParams NoMeterError PercentOf PercentOfParams Price Prices Product
     ProductDataParams Products QueryError ReaggregationError Recorder
     RecorderClosedError RecorderFullError Recurring RecurringListParams
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject

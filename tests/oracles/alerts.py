@@ -32,7 +32,10 @@ class SeenEvent:
 
 @dataclass(kw_only=True)
 class SeenAlert:
-    """An alert, and from which position to which it is active."""
+    """An alert, and from which position to which it is active.
+
+    Of an allowance, gte is so many percent. It is said by customer; None has the others.
+    """
 
     number: int
     meter: SeenMeter
@@ -41,6 +44,15 @@ class SeenAlert:
     recurrence: str
     timezone: str
     periods: list[list[int]]
+    allowance: dict[str | None, Decimal] | None = None
+
+    def is_reached(self, customer: str, usage: Decimal) -> bool:
+        if self.allowance is None:
+            return usage >= self.gte
+        allowed = self.allowance.get(customer, self.allowance.get(None))
+        return allowed is not None and exactly(usage) * 100 >= self.gte * exactly(
+            allowed
+        )
 
     def window(self, timestamp: datetime) -> Window:
         day: date = timestamp.astimezone(ZoneInfo(self.timezone)).date()
@@ -84,7 +96,7 @@ class AlertOracle:
                     ):
                         continue
                     usage = self.usage(alert, event, window)
-                    if usage >= alert.gte:
+                    if alert.is_reached(event.customer, usage):
                         done.add(key)
                         found.append(
                             Due(
@@ -116,8 +128,13 @@ class AlertOracle:
             latest = max(counted, key=lambda each: (each.timestamp, each.position))
             return latest.value
         # Python adds integers of any size without rounding.
-        units = sum(int(each.value.scaleb(6)) for each in counted)
+        units = sum(exactly(each.value) for each in counted)
         return Decimal(f"{units}e-6")
+
+
+def exactly(value: Decimal) -> int:
+    """Millionths, as Python multiplies decimals with rounding."""
+    return int(value.scaleb(6))
 
 
 def last_of_each(events: list[SeenEvent], length: str) -> list[SeenEvent]:

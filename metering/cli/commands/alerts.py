@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import typer
 
 import metering
 from metering.alerts.requests import (
+    GTE_MAX,
     AlertCreate,
     AlertFilterParams,
     AlertList,
@@ -15,6 +17,7 @@ from metering.alerts.requests import (
     UsageThresholdParams,
 )
 from metering.alerts.resources import RecurrenceName
+from metering.arguments.kinds import DecimalKind
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.schema import field_at
 from metering.cli.options import FieldOption, OnlyCustomerOption, argument, option
@@ -74,6 +77,14 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         RecurrenceName | None, FieldOption(UsageThresholdParams)
     ] = None,
     timezone: Annotated[str | None, FieldOption(UsageThresholdParams, metavar="ZONE")],
+    percent_of: Annotated[
+        list[str] | None,
+        option(
+            "QUANTITY",
+            "What each customer may use, of which --gte is a percentage; or"
+            " CUSTOMER=QUANTITY for one. May be repeated.",
+        ),
+    ] = None,
 ) -> metering.Alert:
     """Watch the usage on a meter, or available credits.
 
@@ -85,7 +96,13 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     if customer:
         filters = [{"type": "customer", "customer": customer}]
     if credits_lte is not None:
-        _refuse(meter=meter, gte=gte, recurrence=recurrence, timezone=timezone)
+        _refuse(
+            meter=meter,
+            gte=gte,
+            recurrence=recurrence,
+            timezone=timezone,
+            percent_of=percent_of,
+        )
         if currency is None:
             raise typer.BadParameter("--credits-lte needs --currency")
         within = field_at(MoneyLeftParams, "value").kind
@@ -104,16 +121,33 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         message = "give --meter and --gte, or --credits-lte and --currency"
         raise typer.BadParameter(message)
     found = find_meter(m, meter)
+    percent = " %" if percent_of else ""
+    named = f"{found.event_name} at {number(gte)}{percent}"
     return m.alerts.create(
-        title=f"{found.event_name} at {number(gte)}" if title is None else title,
+        title=named if title is None else title,
         usage_threshold={
             "gte": gte,
             "meter": found.id,
             "recurrence": recurrence or "one_time",
             "filters": filters,
             "timezone": timezone,
+            "percent_of": _allowed(percent_of) if percent_of else None,
         },
     )
+
+
+def _allowed(given: list[str]) -> metering.PercentOfParams:
+    """Read quantities, of customers that are named before ``=`` or of the others."""
+    allowed: dict[str, Decimal] = {}
+    for each in given:
+        customer, _, quantity = each.rpartition("=")
+        if customer in allowed:
+            whose = f"of {customer}" if customer else "without a customer"
+            raise typer.BadParameter(f"--percent-of {whose} is there twice")
+        allowed[customer] = DecimalKind(least=0, most=GTE_MAX).read(
+            quantity, "--percent-of"
+        )
+    return {"quantity": allowed.pop("", None), "customers": allowed}
 
 
 ALERTS.actions(
@@ -159,7 +193,7 @@ def _refuse(**options: object) -> None:
     for name, given in options.items():
         if given is not None:
             raise typer.BadParameter(
-                f"--{name} is of the other type: give --meter and --gte for usage,"
+                f"--{name.replace('_', '-')} is of the other type: give --meter and --gte for usage,"
                 " or --credits-lte and --currency"
             )
 
@@ -191,7 +225,8 @@ def _value(found: metering.AlertTriggered) -> Cell:
 
 def _threshold(alert: metering.Alert) -> str:
     if alert.usage_threshold is not None:
-        return number(alert.usage_threshold.gte)
+        percent = " %" if alert.usage_threshold.percent_of else ""
+        return number(alert.usage_threshold.gte) + percent
     assert alert.credit_balance_threshold is not None, "it has one of the two"
     money = alert.credit_balance_threshold.lte.monetary
     return money_text(money.value, money.currency)

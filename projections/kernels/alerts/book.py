@@ -14,6 +14,7 @@ from ledger.facts.alerts import (
     AlertArchived,
     AlertDeactivated,
     AlertStatus,
+    Allowance,
     CreationFact,
     CreditAlertCreated,
     CreditAlertTriggered,
@@ -37,7 +38,7 @@ class UsageAlert:
     Attributes:
         position: of the fact that created it.
         customer: whose usage counts; None is every customer's, each by itself.
-        timezone: see `ledger.facts.alerts.UsageAlertCreated`.
+        timezone, percent_of: see `ledger.facts.alerts.UsageAlertCreated`.
         period: where its period begins; None while it is not active.
     """
 
@@ -49,6 +50,7 @@ class UsageAlert:
     customer: str | None
     recurrence: Recurrence
     timezone: str | None
+    percent_of: Allowance | None
     status: AlertStatus
     period: int | None
 

@@ -12,6 +12,7 @@ from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
     AlertDeactivated,
+    Allowance,
     CreditAlertCreated,
     CreditAlertTriggered,
     Recurrence,
@@ -445,6 +446,10 @@ VARIED: list[Fact] = [
     replace(APPLIED, draws=()),
     *(replace(ALERT, recurrence=each) for each in Recurrence),
     replace(ALERT, customer=None, timezone=None),
+    replace(
+        ALERT,
+        percent_of=Allowance(quantity=None, customers={"cus_1": Decimal("1e-12")}),
+    ),
     replace(TRIGGERED, window_start=None),
     replace(CREDIT_ALERT, customer="cus_1"),
     *(replace(ENDPOINT, signature=each) for each in SignatureScheme),

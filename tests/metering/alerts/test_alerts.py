@@ -1,12 +1,14 @@
 """What may be done to an alert, and what is said of it."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 import metering
+from tests.conftest import Connect
 from tests.metering.refusals import refused
-from tests.metering.usual_usage import create_meter
+from tests.metering.usual_usage import create_event, create_meter
 
 
 def create_alert(
@@ -75,6 +77,29 @@ def test_a_calendar_is_that_of_utc_unless_told(
     assert threshold_of(monthly).timezone == "Asia/Kolkata"
 
 
+def test_an_alert_at_a_percentage_is_of_what_each_customer_may_use(
+    connect: Connect,
+) -> None:
+    m = connect()
+    allowed = {"quantity": "100.000001", "customers": {"cus_2": "5"}}
+    alert = create_alert(m, create_meter(m), 80, percent_of=allowed)
+
+    for customer, value in (("cus_1", "80"), ("cus_2", "4"), ("cus_1", "0.0000008")):
+        create_event(m, payload={"stripe_customer_id": customer, "value": value})
+    m.catch_up()
+    m.rebuild()
+
+    threshold = threshold_of(m.alerts.retrieve(alert.id))
+    assert threshold.percent_of == metering.PercentOf(
+        quantity=Decimal("100.000001"), customers={"cus_2": Decimal(5)}
+    )
+    assert [(each.customer, each.value) for each in m.alerts.triggered()] == [
+        ("cus_2", Decimal(4)),
+        ("cus_1", Decimal("80.0000008")),
+    ]
+    assert m.verify().ok
+
+
 @pytest.mark.parametrize(
     ("threshold", "param"),
     [
@@ -100,6 +125,27 @@ def test_a_calendar_is_that_of_utc_unless_told(
             "usage_threshold[timezone]",
         ),
         ({"lte": 1}, "usage_threshold[lte]"),
+        ({"percent_of": {}}, "usage_threshold[percent_of][quantity]"),
+        (
+            {"percent_of": {"quantity": "0"}},
+            "usage_threshold[percent_of][quantity]",
+        ),
+        (
+            {"percent_of": {"quantity": "0.0000000000001"}},
+            "usage_threshold[percent_of][quantity]",
+        ),
+        (
+            {"percent_of": {"customers": {"cus_1": -1}}},
+            "usage_threshold[percent_of][customers][cus_1]",
+        ),
+        (
+            {"percent_of": {"customers": {"cus_1": 0}}},
+            "usage_threshold[percent_of][customers][cus_1]",
+        ),
+        (
+            {"percent_of": {"customers": {"": 1}}},
+            "usage_threshold[percent_of][customers]",
+        ),
     ],
 )
 def test_a_threshold_that_breaks_a_rule_is_refused(

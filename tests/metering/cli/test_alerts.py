@@ -1,5 +1,6 @@
 """Alerts at the command line."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,23 @@ def test_an_alert_is_changed_and_listed(target: Path) -> None:
     assert "calendar_day, Asia/Kolkata" in shown
     assert "archived" in run("alerts", "archive", made["id"]).stdout
     assert document("alerts", "list") == []
+
+
+def test_an_alert_is_at_a_percentage_of_what_customers_may_use(target: Path) -> None:
+    made = document(
+        *("alerts", "create", "--meter", "tokens", "--gte", "80"),
+        *("--percent-of", "100", "--percent-of", "cus_1=1000.5"),
+    )
+
+    allowed = {"quantity": Decimal(100), "customers": {"cus_1": Decimal("1000.5")}}
+    assert made["usage_threshold"]["percent_of"] == allowed
+    assert made["title"] == "tokens at 80 %"
+    assert "80 %" in run("alerts").stdout
+    twice = run(
+        *("alerts", "create", "--meter", "tokens", "--gte", "80"),
+        *("--percent-of", "1", "--percent-of", "2"),
+    )
+    assert "there twice" in twice.output
 
 
 def test_an_alert_on_credits_is_created_and_shows_what_it_triggers(

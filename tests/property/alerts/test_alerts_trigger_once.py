@@ -29,9 +29,19 @@ def used(*values: str, meter: int = 0, minutes: int = 0) -> Use:
     return Use(events=events, at_once=True)
 
 
-def alert(meter: int = 0, gte: int = 10, recurrence: str = "one_time") -> CreateAlert:
+def alert(
+    meter: int = 0,
+    gte: int = 10,
+    recurrence: str = "one_time",
+    allowance: tuple[str | None, str | None, str | None] | None = None,
+) -> CreateAlert:
     return CreateAlert(
-        meter=meter, gte=gte, customer=None, recurrence=recurrence, zone="Asia/Kolkata"
+        meter=meter,
+        gte=gte,
+        customer=None,
+        recurrence=recurrence,
+        zone="Asia/Kolkata",
+        allowance=allowance,
     )
 
 
@@ -39,6 +49,7 @@ EVENTFUL: History = [
     (0, used("4", "5")),
     (0, alert()),
     (1, alert(gte=12)),
+    (1, alert(gte=80, allowance=("11.250001", None, None))),
     (0, used("-2", "5", "1e17", "-1e17")),
     (1, Upkeep(verb="seal")),
     (1, Upkeep(verb="catch_up")),

@@ -58,6 +58,8 @@ class CreateAlert:
     customer: int | None
     recurrence: str
     zone: str
+    allowance: tuple[str | None, str | None, str | None] | None = None
+    """Of cus_0, of cus_1 and of the others."""
 
 
 Deed = Use | CancelOne | CreateAlert | Change
@@ -84,6 +86,9 @@ _ALERTS = st.builds(
     customer=st.sampled_from([None, None, 0, 1]),
     recurrence=st.sampled_from(["one_time", "calendar_day", "calendar_month"]),
     zone=st.sampled_from(ZONES),
+    allowance=st.sampled_from(
+        [None, None, ("40", None, None), (None, "90.000001", "250"), ("300", "1", None)]
+    ),
 )
 _DEEDS = st.one_of(
     st.builds(
@@ -117,6 +122,7 @@ def _on(deed: Deed | Upkeep, meters: list[int]) -> Deed | Upkeep:
                 customer=deed.customer,
                 recurrence=deed.recurrence,
                 zone=deed.zone,
+                allowance=deed.allowance,
             )
         case Use():
             events = tuple(
@@ -223,6 +229,18 @@ class Lived(TwoConnections):
         }
         if deed.recurrence != "one_time":
             threshold["timezone"] = deed.zone
+        allowance: dict[str | None, Decimal] | None = None
+        if deed.allowance is not None:
+            names = ("cus_0", "cus_1", None)
+            allowance = {
+                name: Decimal(quantity)
+                for name, quantity in zip(names, deed.allowance, strict=True)
+                if quantity is not None
+            }
+            threshold["percent_of"] = {
+                "quantity": allowance.get(None),
+                "customers": {k: v for k, v in allowance.items() if k is not None},
+            }
         alert = m.alerts.create(title="An alert", usage_threshold=threshold)
         self.oracle.alerts.append(
             SeenAlert(
@@ -232,6 +250,7 @@ class Lived(TwoConnections):
                 customer=customer,
                 recurrence=deed.recurrence,
                 timezone=deed.zone,
+                allowance=allowance,
                 periods=[[m.position, NEVER]],
             )
         )
