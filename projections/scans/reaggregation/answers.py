@@ -23,26 +23,25 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
 
     Args:
         question: what is asked.
-        rows: columns `rank` of the measure, `customer`, dimensions, `window_number`, `value` and
+        rows: columns `rank`, `customer`, dimensions, `window_number`, `value` and
             `event_count`.
     """
     schema = answer_schema(question)
     meters = pa.array([each.meter_id for each in question.in_order()], pa.string())
-    names = pa.array([each.event_name for each in question.in_order()], pa.string())
     pieces = []
     for batch in rows.to_batches():
         rank, customer, *dimensions, number, value, count = batch.columns
         starts = question.windows_of(numbers_of(number))
-        ends = question.windows.ends_of(starts)
+        ends = question.windows_of(numbers_of(number) + 1)
         columns = [
-            decoded(rank, meters),
+            decoded(rank.indices, meters),
             customer,
             *dimensions,
             instants(np.maximum(starts, question.start)),
             instants(np.minimum(ends, question.end)),
             value,
             count,
-            decoded(rank, names),
+            rank.dictionary_decode(),
         ]
         pieces.append(pa.RecordBatch.from_arrays(columns, schema=schema))
     return pa.Table.from_batches(pieces, schema)

@@ -53,7 +53,8 @@ concat(CASE WHEN whole < 0 OR part < 0 THEN '-' END, nearest // {UNITS_PER_ONE},
 """A sum, its integer `whole` and fraction `part`, by `event_count` as `average`."""
 
 # All at which `str.splitlines` begins a new line.
-_LINE_ENDS = re.compile("([\n\v\f\r\x1c-\x1e\x85\u2028\u2029])")
+_LINE_END = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_ESCAPE = "\\"
 _PATTERN_LETTERS = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
 
 
@@ -157,13 +158,14 @@ def nested(query: str) -> str:
 
 def text(word: str) -> str:
     """Return a string as it is written in a query, where lines may be indented."""
-    if word.splitlines() in ([word], []):
-        return "'" + word.replace("'", "''") + "'"
-    # What separates the parts is every second of them.
-    parts = _LINE_ENDS.split(word)
-    parts[::2] = map(text, parts[::2])
-    parts[1::2] = [f"chr({ord(end)})" for end in parts[1::2]]
-    return f"({' || '.join(parts)})"
+    quoted = word.replace("'", "''")
+    if not _LINE_END.search(word):
+        return f"'{quoted}'"
+    return f"E'{_LINE_END.sub(_escaped, quoted.replace(_ESCAPE, _ESCAPE * 2))}'"
+
+
+def _escaped(end: re.Match[str]) -> str:
+    return "".join(f"{_ESCAPE}x{byte:02x}" for byte in end[0].encode())
 
 
 def _quoted(name: str) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ledger.errors import SegmentStoreUnavailableError
 from ledger.segments.parts import LocalFile
-from ledger.usage.columns import column_of
+from ledger.usage.columns import WORD, column_of
 from projections.scans.reaggregation.answers import (
     answer_of,
     check_sums,
@@ -79,10 +79,7 @@ def partial(
     found = _scanned(question, source, query, threads, progress)
     if found is None:
         return partial_schema(question).empty_table()
-    names = pa.array([each.event_name for each in question.in_order()], pa.string())
-    ranks = found.column("rank").combine_chunks()
-    event_names = pa.DictionaryArray.from_arrays(ranks, names)
-    return found.set_column(0, "event_name", event_names)
+    return found.set_column(0, "event_name", found.column("rank").cast(WORD))
 
 
 def answer(

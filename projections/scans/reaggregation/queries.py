@@ -5,7 +5,7 @@ window. A row of a partial is a cell and has those of these columns that its mea
 Of cells of one key one is made, in any order: adding is exact, and no two events have
 one position.
 
-rank                which measure it is of; in a partial, its event_name
+rank                of which measure it is: its event_name, which sorts by the meter's id
 customer
 dimension_0 …       null where an event lacks the key
 window_number       see `Question.stretches`
@@ -24,7 +24,7 @@ is_wanted           whether it lies in time and passes the filters
 number, content     what the formula works on
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -180,13 +180,13 @@ class _Shape:
     Attributes:
         question: what is asked.
         measure: one of them.
-        ranks: of all, by event name.
+        event_names: of all of them.
         is_split: whether sums are made of integers and rests apart.
     """
 
     question: Question
     measure: Measure
-    ranks: Mapping[str, int]
+    event_names: Sequence[str]
     is_split: bool
 
     @property
@@ -195,13 +195,14 @@ class _Shape:
         return self.measure.payload_key is not None and self.measure.needs_number
 
     @property
-    def _join(self) -> str:
-        """What gives events their measures, and leaves out those of other names."""
-        # Numbers are faster to group by than strings are.
-        ranks = ", ".join(
-            f"({text(name)}, {rank})" for name, rank in self.ranks.items()
-        )
-        return f"JOIN (VALUES {ranks}) AS measure (event_name, rank) USING (event_name)"
+    def _rank(self) -> str:
+        # Numbers are faster to group by than strings are; to join them takes longer.
+        names = (text(measure.event_name) for measure in self.question.in_order())
+        return f"try_cast(event_name AS ENUM ({', '.join(names)})) AS rank"
+
+    @property
+    def _is_named(self) -> str:
+        return is_among("event_name", self.event_names)
 
     @property
     def _content(self) -> tuple[str, ...]:
@@ -230,17 +231,17 @@ class _Shape:
 
     def partials(self) -> str:
         """Write the rows of partials."""
-        return f"SELECT *\nFROM {PARTIALS} {self._join}"
+        return f"SELECT *,\n    {self._rank}\nFROM {PARTIALS}{where([self._is_named])}"
 
     def events(self, source: EventSource) -> str:
         """Write the events that count, or that decide which one does."""
         question, measure = self.question, self.measure
         start, end = bounds_of(question, measure)
-        conditions = []
+        conditions = [self._is_named]
         if source.earliest < start or source.latest >= end:
             bounds = f"make_timestamptz({start})", f"make_timestamptz({end})"
             conditions += between("timestamp", *bounds)
-        columns = ["rank", "customer", "epoch_us(timestamp) AS instant"]
+        columns = [self._rank, "customer", "epoch_us(timestamp) AS instant"]
         columns += ["position"] if measure.needs_position else []
         columns += in_dimensions(question.dimensions)
         columns += [f"{self._read_as(name)} AS {name}" for name in self._content]
@@ -254,7 +255,7 @@ class _Shape:
             # To look for nulls takes a twentieth of the time.
             is_full = self._content == ("number",) and not source.has_nulls
             conditions += [*passes, *(() if is_full else self._has_content)]
-        return f"{select(columns)}\nFROM event {self._join}{where(conditions)}"
+        return f"{select(columns)}\nFROM event{where(conditions)}"
 
     def _read_as(self, name: str) -> str:
         if self.measure.payload_key is not None:
@@ -362,14 +363,14 @@ class _Shape:
 
 def _shapes(question: Question, *, is_split: bool) -> Iterator[_Shape]:
     """Yield the measures of a question, those together of which the same is asked."""
-    alike: dict[object, list[tuple[int, Measure]]] = {}
-    for rank, measure in enumerate(question.in_order()):
+    alike: dict[object, list[Measure]] = {}
+    for measure in question.in_order():
         asked = measure.formula, measure.event_time_window, measure.payload_key
-        alike.setdefault(asked, []).append((rank, measure))
+        alike.setdefault(asked, []).append(measure)
     for measures in alike.values():
         yield _Shape(
             question=question,
-            measure=measures[0][1],
-            ranks={measure.event_name: rank for rank, measure in measures},
+            measure=measures[0],
+            event_names=[measure.event_name for measure in measures],
             is_split=is_split,
         )

@@ -132,9 +132,11 @@ class Question:
         return found
 
     def windows_of(self, numbers: np.ndarray) -> np.ndarray:
-        """Return where windows begin (int64), by their numbers."""
+        """Return where windows begin (int64), by their numbers; the one after the last too."""
         begins, lengths, firsts = np.array(self.stretches(), np.int64).T
-        at = np.searchsorted(firsts, numbers, side="right") - 1
+        # To look for what all have in common takes longer than all else.
+        is_one = len(firsts) == 1
+        at = 0 if is_one else np.searchsorted(firsts, numbers, side="right") - 1
         starts: np.ndarray = begins[at] + (numbers - firsts[at]) * lengths[at]
         return starts
 

@@ -46,8 +46,8 @@ def statement_of(
     events = _events(question, files, cancelled)
     source = EventSource(query=events, earliest=0, latest=END)
     meters = ",\n    ".join(
-        f"({rank}, {text(measure.meter_id)}, {text(measure.event_name)})"
-        for rank, measure in enumerate(question.in_order())
+        f"({text(measure.meter_id)}, {text(measure.event_name)})"
+        for measure in question.in_order()
     )
     stretches = question.stretches()
     since = in_stretch(stretches, _SINCE)
@@ -66,7 +66,7 @@ def statement_of(
         [
             select(columns),
             f"FROM {nested(answer_query(question, source, is_split=False))}",
-            f"JOIN (VALUES\n    {meters}\n) AS meter (rank, meter, event_name) USING (rank)",
+            f"JOIN (VALUES\n    {meters}\n) AS meter (meter, event_name) ON event_name = rank",
             f"ORDER BY {order_of(question)}",
         ]
     )
