@@ -27,24 +27,39 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
             `event_count`.
     """
     schema = answer_schema(question)
-    meters = pa.array([each.meter_id for each in question.in_order()], pa.string())
-    pieces = []
-    for batch in rows.to_batches():
-        rank, customer, *dimensions, number, value, count = batch.columns
-        starts = question.windows_of(numbers_of(number))
-        ends = question.windows_of(numbers_of(number) + 1)
-        columns = [
-            decoded(rank.indices, meters),
-            customer,
-            *dimensions,
-            instants(np.maximum(starts, question.start)),
-            instants(np.minimum(ends, question.end)),
-            value,
-            count,
-            rank.dictionary_decode(),
-        ]
-        pieces.append(pa.RecordBatch.from_arrays(columns, schema=schema))
+    pieces, at = [], 0
+    for measure, count in zip(question.in_order(), _rows_of_each(rows), strict=False):
+        batches = rows.slice(at, count).to_batches()
+        at += count
+        # The rows of all batches say the same, and share it.
+        longest = max((len(each) for each in batches), default=0)
+        meters = pa.repeat(measure.meter_id, longest)
+        names = pa.repeat(measure.event_name, longest)
+        for batch in batches:
+            _, customer, *dimensions, number, value, event_count = batch.columns
+            numbers = numbers_of(number)
+            starts, ends = (
+                question.windows_of(numbers),
+                question.windows_of(numbers + 1),
+            )
+            columns = [
+                meters[: len(batch)],
+                customer,
+                *dimensions,
+                instants(np.maximum(starts, question.start, out=starts)),
+                instants(np.minimum(ends, question.end, out=ends)),
+                value,
+                event_count,
+                names[: len(batch)],
+            ]
+            pieces.append(pa.RecordBatch.from_arrays(columns, schema=schema))
     return pa.Table.from_batches(pieces, schema)
+
+
+def _rows_of_each(rows: pa.Table) -> list[int]:
+    """Return how many rows each measure has, up to the last one that has any."""
+    ranks = [numbers_of(each.indices) for each in rows.column("rank").chunks]
+    return np.bincount(np.concatenate(ranks)).tolist() if ranks else []
 
 
 def decoded(codes: pa.Array, words: pa.Array) -> pa.Array:

@@ -60,7 +60,7 @@ PARTIALS = "partials"
 
 _WHOLE = pa.decimal128(38, 0)
 _NUMBERS = {
-    "window_number": pa.int32(),
+    "window_number": pa.int64(),
     "content": pa.string(),
     "event_count": pa.int64(),
     "total": QUANTITY,
@@ -198,7 +198,9 @@ class _Shape:
     def _rank(self) -> str:
         # Numbers are faster to group by than strings are; to join them takes longer.
         names = (text(measure.event_name) for measure in self.question.in_order())
-        return f"try_cast(event_name AS ENUM ({', '.join(names)})) AS rank"
+        is_one = len(self.event_names) == 1
+        name = text(self.event_names[0]) if is_one else "event_name"
+        return f"try_cast({name} AS ENUM ({', '.join(names)})) AS rank"
 
     @property
     def _is_named(self) -> str:

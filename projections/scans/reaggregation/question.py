@@ -25,17 +25,22 @@ RESULT_COLUMNS = (
 
 
 class WindowStretch(NamedTuple):
-    """Equal windows, one after the other.
+    """Equal windows, one after the other; each begins its number times `length` later.
 
     Attributes:
-        begins: where the first one begins.
+        first: the number of the first one, not negative.
         length: of each.
-        first: its number; windows are numbered from the first stretch of a question on.
+        shift: where the one numbered 0 would begin.
     """
 
-    begins: int
-    length: int
     first: int
+    length: int
+    shift: int
+
+    @property
+    def begins(self) -> int:
+        """Where the first one begins."""
+        return self.first * self.length + self.shift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,31 +126,37 @@ class Question:
 
     def stretches(self) -> list[WindowStretch]:
         """Return the stretches of windows that reach into the time asked for."""
-        found, first = [], 0
+        found: list[WindowStretch] = []
+        after = 0
         ends = (*self.windows.starts[1:], self.windows.end)
         for begins, end, length in zip(
             self.windows.starts, ends, self.windows.lengths, strict=True
         ):
             if begins < self.end and end > self.start:
-                found.append(WindowStretch(begins, length, first))
-                first += (end - begins) // length
+                # Most often nothing is to be taken from instants then.
+                first = after if found else max(begins // length, 0)
+                found.append(WindowStretch(first, length, begins - first * length))
+                after = first + (end - begins) // length
         return found
 
     def windows_of(self, numbers: np.ndarray) -> np.ndarray:
         """Return where windows begin (int64), by their numbers; the one after the last too."""
-        begins, lengths, firsts = np.array(self.stretches(), np.int64).T
+        firsts, lengths, shifts = np.array(self.stretches(), np.int64).T
         # To look for what all have in common takes longer than all else.
         is_one = len(firsts) == 1
         at = 0 if is_one else np.searchsorted(firsts, numbers, side="right") - 1
-        starts: np.ndarray = begins[at] + (numbers - firsts[at]) * lengths[at]
+        starts: np.ndarray = numbers * lengths[at]
+        starts += shifts[at]
         return starts
 
     def numbers_of(self, starts: np.ndarray) -> np.ndarray:
-        """Return the numbers of windows (int32), by where they begin."""
-        begins, lengths, firsts = np.array(self.stretches(), np.int64).T
+        """Return the numbers of windows (int64), by where they begin."""
+        stretches = self.stretches()
+        begins = np.array([each.begins for each in stretches], np.int64)
+        _, lengths, shifts = np.array(stretches, np.int64).T
         at = np.searchsorted(begins, starts, side="right") - 1
-        numbers: np.ndarray = firsts[at] + (starts - begins[at]) // lengths[at]
-        return numbers.astype(np.int32)
+        numbers: np.ndarray = (starts - shifts[at]) // lengths[at]
+        return numbers
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""

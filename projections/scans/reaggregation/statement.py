@@ -26,7 +26,7 @@ from projections.scans.reaggregation.sources import EventSource
 from projections.windows import END
 
 _IN_A_LINE = 8
-_SINCE = "{begins} + (window_number - {first})::BIGINT * {length}"
+_SINCE = "window_number * {length} + {shift}"
 
 
 def statement_of(
