@@ -11,7 +11,6 @@ from ledger.usage.quantities import (
     FRACTION_DIGITS,
     LONGEST_TEXT,
     QUANTITY,
-    UNITS_PER_ONE,
 )
 from projections.scans.reaggregation.question import WindowStretch
 
@@ -38,24 +37,39 @@ NUMBER = f"""\
 coalesce(exact, error(printf('the event at position %d {NO_NUMBER}: %s',
     position, content))) AS number"""
 """The string `content` as the quantity `number`, or an error."""
-# In whole units, a half to the even neighbour: DuckDB divides in floating point.
-AVERAGE = f"""\
-abs(whole)::HUGEINT AS ones,
-(abs(part)::DECIMAL(25, 12) * {UNITS_PER_ONE}::DECIMAL(13, 0))::HUGEINT AS units,
-ones % event_count * {UNITS_PER_ONE} + units AS undivided,
-ones // event_count * {UNITS_PER_ONE} + undivided // event_count AS below,
-2 * (undivided % event_count) AS twice_the_rest,
-below + (twice_the_rest > event_count
-    OR twice_the_rest = event_count AND below % 2 = 1)::HUGEINT AS nearest,
-concat(CASE WHEN whole < 0 OR part < 0 THEN '-' END, nearest // {UNITS_PER_ONE}, '.',
-    lpad((nearest % {UNITS_PER_ONE})::VARCHAR, {FRACTION_DIGITS}, '0'))::{TYPE}
-    AS average"""
-"""A sum, its integer `whole` and fraction `part`, by `event_count` as `average`."""
+# DuckDB divides in floating point. A quotient is a guess there, and a little too small,
+# lest its product overflow; what remains is exact, and below a unit after three of them.
+_GUESSES = 3
+_GUESS = f"(undivided / event_count * 0.999999999999999)::{TYPE}"
+_UNIT = (
+    f"0.{'1':0>{FRACTION_DIGITS}}::DECIMAL({FRACTION_DIGITS + 1}, {FRACTION_DIGITS})"
+)
+_AVERAGE = f"""\
+CASE
+    WHEN 2 * abs(undivided) < {_UNIT} * event_count THEN average
+    WHEN 2 * abs(undivided) = {_UNIT} * event_count
+        AND average % (2 * {_UNIT}) = 0 THEN average
+    ELSE average + sign(undivided) * {_UNIT}
+END"""
 
 # All at which `str.splitlines` begins a new line.
 _LINE_END = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 _ESCAPE = "\\"
 _PATTERN_LETTERS = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
+
+
+def averages(sums: str) -> str:
+    """Write sums with their `average`, a half rounded to the even neighbour.
+
+    Args:
+        sums: have what is to be divided yet as `undivided`, by `event_count`, and as
+            `average` what is to be added to it, an even number of units.
+    """
+    for at in range(_GUESSES):
+        guessed = f"SELECT *, {_GUESS} AS guess_{at}\nFROM {nested(sums)}"
+        replaced = f"average + guess_{at} AS average, undivided - guess_{at} * event_count AS undivided"
+        sums = f"SELECT * REPLACE ({replaced})\nFROM {nested(guessed)}"
+    return f"SELECT * REPLACE ({_AVERAGE} AS average)\nFROM {nested(sums)}"
 
 
 def dimension_columns(dimensions: Sequence[str]) -> list[str]:

@@ -33,10 +33,10 @@ from ledger.facts.meters import Formula
 from ledger.usage.columns import WORD
 from ledger.usage.quantities import QUANTITY
 from projections.scans.reaggregation.expressions import (
-    AVERAGE,
     EXACT,
     NUMBER,
     TYPE,
+    averages,
     between,
     dimension_columns,
     in_dimensions,
@@ -344,8 +344,7 @@ class _Shape:
             case Formula.SUM:
                 return self._rows("total", cells)
             case Formula.AVG:
-                divided = f"SELECT *,\n{AVERAGE}\nFROM {nested(self._apart(cells))}"
-                return self._rows("average", divided)
+                return self._rows("average", averages(self._undivided(cells)))
             case Formula.MIN | Formula.MAX | Formula.LAST:
                 return self._rows("value", cells)
 
@@ -355,12 +354,18 @@ class _Shape:
 
     def _apart(self, cells: str) -> str:
         """Write cells with the integers of their sums and the rests, of one sign."""
-        if not self.is_split:
-            rest = "trunc(total) AS whole, total - trunc(total) AS part"
-            return f"SELECT *, {rest}\nFROM {nested(cells)}"
         carrying = f"SELECT *,\n{_STEP}\nFROM {nested(cells)}"
         carried = "whole + step AS whole, part - step AS part"
         return f"SELECT * REPLACE ({carried})\nFROM {nested(carrying)}"
+
+    def _undivided(self, cells: str) -> str:
+        """Write cells with what `averages` takes."""
+        average, undivided = "0", "total"
+        if self.is_split:
+            average = "whole::HUGEINT // event_count"
+            undivided = "whole::HUGEINT % event_count + part"
+        columns = f"({average})::{TYPE} AS average, {undivided} AS undivided"
+        return f"SELECT *, {columns}\nFROM {nested(cells)}"
 
 
 def _shapes(question: Question, *, is_split: bool) -> Iterator[_Shape]:
