@@ -46,6 +46,9 @@ class Metering(CallGroups, BulkUsage):
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
         products, prices: create, update, retrieve, list, search; products: delete.
+        customers: create, update, retrieve, list, delete.
+        subscriptions: create, update, cancel, pause, resume, retrieve, list.
+        subscription_items: create, update, delete, retrieve, list.
         statements: preview, finalize, retrieve, list, void, drift.
         credit_grants: create, update, retrieve, list, expire, void.
         credits: apply, apply_many, preview, preview_many, reinstate.

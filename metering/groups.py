@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from metering.credits.balances import CreditBalanceSummaries
     from metering.credits.grants import CreditGrants
     from metering.credits.transactions import CreditBalanceTransactions
+    from metering.customers.customers import Customers
     from metering.internals import Internals
     from metering.meters.meters import Meters
     from metering.prices.prices import Prices
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from metering.statements.statements import Statements
     from metering.stream.error_reports import ErrorReports
     from metering.stream.sessions import MeterEventSessions
+    from metering.subscriptions.items import SubscriptionItems
+    from metering.subscriptions.subscriptions import Subscriptions
     from metering.upkeep.log_time import LogTimeRepairs
     from metering.usage.adjustments import MeterEventAdjustments
     from metering.usage.meter_events import MeterEvents
@@ -76,6 +79,27 @@ class CallGroups:
         from metering.statements.statements import Statements
 
         return Statements(self._engine)
+
+    @cached_property
+    def customers(self) -> "Customers":
+        """Who is billed, as far as that is said here."""
+        from metering.customers.customers import Customers
+
+        return Customers(self._engine)
+
+    @cached_property
+    def subscriptions(self) -> "Subscriptions":
+        """Which prices customers pay."""
+        from metering.subscriptions.subscriptions import Subscriptions
+
+        return Subscriptions(self._engine)
+
+    @cached_property
+    def subscription_items(self) -> "SubscriptionItems":
+        """Single prices of subscriptions."""
+        from metering.subscriptions.items import SubscriptionItems
+
+        return SubscriptionItems(self._engine)
 
     @cached_property
     def credit_grants(self) -> "CreditGrants":

@@ -46,6 +46,12 @@ _NAMES: Final = {
         "CreditsProgress CreditsReceipt ReinstatementReceipt"
     ),
     "metering.credits.transactions": "CreditBalanceTransactions",
+    "metering.customers.customers": "Customers",
+    "metering.customers.requests": "AddressParams ShippingParams",
+    "metering.customers.resources": (
+        "Customer CustomerAddress CustomerInvoiceSettings CustomerShipping"
+        " DeletedCustomer"
+    ),
     "metering.errors": (
         "EventsUnrecordedError IdentifierConflictError InvalidRequestError"
         " InvoiceConflictError MeterConflictError MeterEventInvalidError"
@@ -84,6 +90,18 @@ _NAMES: Final = {
     "metering.stream.error_reports": "ErrorReports",
     "metering.stream.resources": "ErrorReport ErrorType",
     "metering.stream.sessions": "MeterEventSession MeterEventSessions",
+    "metering.subscriptions.items": "SubscriptionItems",
+    "metering.subscriptions.requests": (
+        "BillingModeParams CancellationDetailsParams ResumedAnchorParams"
+        " SubscriptionItemChangeParams SubscriptionItemParams"
+    ),
+    "metering.subscriptions.resources": (
+        "AutomaticTax CancellationDetails FlexibleBilling"
+        " InvoiceIssuer ItemPriceSince PaymentSettings Plan Subscription"
+        " SubscriptionBillingMode SubscriptionInvoiceSettings SubscriptionItem"
+        " SubscriptionItemsOf TrialEndBehavior TrialSettings"
+    ),
+    "metering.subscriptions.subscriptions": "Subscriptions",
     "metering.upkeep.log_time": "LogTimeRepairs TimeRepair",
     "metering.upkeep.status": "LoopStatus StoreStatus WorkReceipt",
     "metering.upkeep.verification.report": "Checkpoint VerifyReport",

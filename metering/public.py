@@ -79,6 +79,15 @@ from metering.credits.settlement.receipts import (
     ReinstatementReceipt,
 )
 from metering.credits.transactions import CreditBalanceTransactions
+from metering.customers.customers import Customers
+from metering.customers.requests import AddressParams, ShippingParams
+from metering.customers.resources import (
+    Customer,
+    CustomerAddress,
+    CustomerInvoiceSettings,
+    CustomerShipping,
+    DeletedCustomer,
+)
 from metering.errors import (
     EventsUnrecordedError,
     IdentifierConflictError,
@@ -146,6 +155,31 @@ from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
 from metering.stream.sessions import MeterEventSession, MeterEventSessions
+from metering.subscriptions.items import SubscriptionItems
+from metering.subscriptions.requests import (
+    BillingModeParams,
+    CancellationDetailsParams,
+    ResumedAnchorParams,
+    SubscriptionItemChangeParams,
+    SubscriptionItemParams,
+)
+from metering.subscriptions.resources import (
+    AutomaticTax,
+    CancellationDetails,
+    FlexibleBilling,
+    InvoiceIssuer,
+    ItemPriceSince,
+    PaymentSettings,
+    Plan,
+    Subscription,
+    SubscriptionBillingMode,
+    SubscriptionInvoiceSettings,
+    SubscriptionItem,
+    SubscriptionItemsOf,
+    TrialEndBehavior,
+    TrialSettings,
+)
+from metering.subscriptions.subscriptions import Subscriptions
 from metering.upkeep.log_time import LogTimeRepairs, TimeRepair
 from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
@@ -174,6 +208,7 @@ from projections.scans.reaggregation.errors import (
 )
 
 __all__ = [
+    "AddressParams",
     "Alert",
     "AlertFilter",
     "AlertFilterParams",
@@ -183,8 +218,12 @@ __all__ = [
     "ApiKeys",
     "ApplicabilityConfig",
     "ApplicabilityConfigParams",
+    "AutomaticTax",
+    "BillingModeParams",
     "Cancel",
     "CancelParams",
+    "CancellationDetails",
+    "CancellationDetailsParams",
     "Checkpoint",
     "Clock",
     "ClockSkewError",
@@ -215,12 +254,18 @@ __all__ = [
     "CreditsReceipt",
     "CurrencyOption",
     "CurrencyOptionParams",
+    "Customer",
+    "CustomerAddress",
+    "CustomerInvoiceSettings",
     "CustomerMapping",
     "CustomerMappingParams",
+    "CustomerShipping",
+    "Customers",
     "DefaultAggregation",
     "DefaultAggregationParams",
     "DefaultPriceDataParams",
     "DefaultRecurringParams",
+    "DeletedCustomer",
     "DeliveryReceipt",
     "ErrorReport",
     "ErrorReports",
@@ -230,13 +275,16 @@ __all__ = [
     "Events",
     "EventsUnrecordedError",
     "FixedClock",
+    "FlexibleBilling",
     "IdentifierConflictError",
     "IngestProgress",
     "IngestReceipt",
     "InvalidRequestError",
     "InvoiceConflictError",
+    "InvoiceIssuer",
     "InvoiceLineItem",
     "InvoiceLineParams",
+    "ItemPriceSince",
     "LineDrift",
     "ListObject",
     "LogDamagedError",
@@ -260,8 +308,10 @@ __all__ = [
     "Monetary",
     "MonetaryParams",
     "NoMeterError",
+    "PaymentSettings",
     "PercentOf",
     "PercentOfParams",
+    "Plan",
     "Price",
     "Prices",
     "Product",
@@ -278,6 +328,7 @@ __all__ = [
     "ReinstatementReceipt",
     "ResourceMissingError",
     "ResourceObject",
+    "ResumedAnchorParams",
     "RunsDirectoryError",
     "ScopePrice",
     "SecretError",
@@ -285,6 +336,7 @@ __all__ = [
     "SegmentMissingError",
     "SegmentStoreError",
     "SegmentStoreUnavailableError",
+    "ShippingParams",
     "SourceError",
     "Statement",
     "StatementConflictError",
@@ -304,6 +356,15 @@ __all__ = [
     "StoreStatus",
     "StoreUnavailableError",
     "StoreVersionError",
+    "Subscription",
+    "SubscriptionBillingMode",
+    "SubscriptionInvoiceSettings",
+    "SubscriptionItem",
+    "SubscriptionItemChangeParams",
+    "SubscriptionItemParams",
+    "SubscriptionItems",
+    "SubscriptionItemsOf",
+    "Subscriptions",
     "SummaryTooLargeError",
     "SystemClock",
     "Tier",
@@ -313,6 +374,8 @@ __all__ = [
     "TimestampOutOfRangeError",
     "TransformQuantity",
     "TransformQuantityParams",
+    "TrialEndBehavior",
+    "TrialSettings",
     "UnrecordedEvent",
     "UnsafeDurabilityError",
     "UsageThreshold",

@@ -17,7 +17,7 @@ from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.settlements import SettledInvoices
 from ledger.facts.statements import StatementFinalized
-from ledger.facts.subscriptions import SubscriptionCreated
+from ledger.facts.subscriptions import SubscriptionCreated, SubscriptionItemCreated
 from ledger.facts.union import Fact, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
@@ -108,6 +108,7 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     StatementFinalized: attrgetter("statement_id"),
     CustomerCreated: attrgetter("customer_id"),
     SubscriptionCreated: attrgetter("subscription_id"),
+    SubscriptionItemCreated: attrgetter("item.item_id"),
 }
 
 

@@ -122,6 +122,19 @@ class SubscriptionUpdated(
     items: tuple[ItemTerms, ...]
 
 
+class SubscriptionItemCreated(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="subscription_item.created",
+):
+    """A subscription has one more item from now on."""
+
+    subscription_id: str
+    item: ItemTerms
+
+
 class SubscriptionPaused(
     msgspec.Struct,
     frozen=True,
@@ -162,6 +175,7 @@ class SubscriptionCanceled(
 
 SubscriptionChange = (
     SubscriptionUpdated
+    | SubscriptionItemCreated
     | SubscriptionPaused
     | SubscriptionResumed
     | SubscriptionCanceled

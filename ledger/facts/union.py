@@ -56,6 +56,7 @@ from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionCreated,
+    SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
     SubscriptionUpdated,
@@ -104,6 +105,7 @@ Fact = (
     | CustomerDeleted
     | SubscriptionCreated
     | SubscriptionUpdated
+    | SubscriptionItemCreated
     | SubscriptionPaused
     | SubscriptionResumed
     | SubscriptionCanceled

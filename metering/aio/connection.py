@@ -19,6 +19,7 @@ from metering.aio.groups import (
     AsyncCreditBalanceSummaries,
     AsyncCreditBalanceTransactions,
     AsyncCreditGrants,
+    AsyncCustomers,
     AsyncErrorReports,
     AsyncEvents,
     AsyncLogTimeRepairs,
@@ -29,6 +30,8 @@ from metering.aio.groups import (
     AsyncPrices,
     AsyncProducts,
     AsyncStatements,
+    AsyncSubscriptionItems,
+    AsyncSubscriptions,
     AsyncWebhookEndpoints,
 )
 from metering.aio.opening import Opening
@@ -84,6 +87,9 @@ class AsyncMetering(AsyncGroup[Metering]):
         )
         self.products = AsyncProducts(calls, m.products)
         self.prices = AsyncPrices(calls, m.prices)
+        self.customers = AsyncCustomers(calls, m.customers)
+        self.subscriptions = AsyncSubscriptions(calls, m.subscriptions)
+        self.subscription_items = AsyncSubscriptionItems(calls, m.subscription_items)
         self.statements = AsyncStatements(calls, m.statements)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credits = AsyncCreditApplications(calls, m.credits)

@@ -16,12 +16,15 @@ from metering.credits.applications import CreditApplications
 from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
+from metering.customers.customers import Customers
 from metering.meters.meters import Meters
 from metering.prices.prices import Prices
 from metering.prices.products import Products
 from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
+from metering.subscriptions.items import SubscriptionItems
+from metering.subscriptions.subscriptions import Subscriptions
 from metering.upkeep.log_time import LogTimeRepairs
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.event_rules import PayloadValue
@@ -127,6 +130,38 @@ class AsyncStatements(AsyncGroup[Statements]):
     list = listed(Statements.list)
     void = awaited(Statements.void)
     drift = awaited(Statements.drift)
+
+
+class AsyncCustomers(AsyncGroup[Customers]):
+    """`metering.Customers`, awaited."""
+
+    create = awaited(Customers.create)
+    update = awaited(Customers.update)
+    delete = awaited(Customers.delete)
+    retrieve = awaited(Customers.retrieve)
+    list = listed(Customers.list)
+
+
+class AsyncSubscriptions(AsyncGroup[Subscriptions]):
+    """`metering.Subscriptions`, awaited."""
+
+    create = awaited(Subscriptions.create)
+    update = awaited(Subscriptions.update)
+    cancel = awaited(Subscriptions.cancel)
+    pause = awaited(Subscriptions.pause)
+    resume = awaited(Subscriptions.resume)
+    retrieve = awaited(Subscriptions.retrieve)
+    list = listed(Subscriptions.list)
+
+
+class AsyncSubscriptionItems(AsyncGroup[SubscriptionItems]):
+    """`metering.SubscriptionItems`, awaited."""
+
+    create = awaited(SubscriptionItems.create)
+    update = awaited(SubscriptionItems.update)
+    delete = awaited(SubscriptionItems.delete)
+    retrieve = awaited(SubscriptionItems.retrieve)
+    list = listed(SubscriptionItems.list)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

@@ -13,7 +13,7 @@ from msgspec import Meta
 from metering.alerts.resources import AlertTypeName, RecurrenceName
 from metering.arguments.currencies import Currency
 from metering.arguments.pages import PageLimit, PageRequest
-from metering.arguments.strings import Customer, Id
+from metering.arguments.strings import CustomerId, Id
 from metering.arguments.zones import ZoneName
 from metering.usage.requests import LogPosition
 
@@ -33,7 +33,7 @@ class AlertFilterParams(TypedDict):
     """
 
     type: Literal["customer"]
-    customer: Customer
+    customer: CustomerId
 
 
 AlertFilters = Annotated[Sequence[AlertFilterParams], Meta(max_length=1)]
@@ -50,7 +50,7 @@ class PercentOfParams(TypedDict):
 
     quantity: NotRequired[AllowedQuantity | None]
     customers: NotRequired[
-        Annotated[Mapping[Customer, AllowedQuantity], Meta(max_length=ALLOWANCES_MAX)]
+        Annotated[Mapping[CustomerId, AllowedQuantity], Meta(max_length=ALLOWANCES_MAX)]
         | None
     ]
 

@@ -18,6 +18,7 @@ How annotations are read:
     Annotated[str, Meta(…), f]  f(value, path) refuses more, and makes it canonical
     Annotated[…, f, g]          g does for the forms of v1 what f does for callers
     Time                        spelled as the dialect spells times
+    Time | Literal              a time, or a word in its place
     Annotated[Decimal, Meta(…)] exact to 12 fraction digits, between bounds
     Annotated[int, …] | Literal a whole number, or a word in its place
     A | TypedDict, A | list     the one or the other, by what was given
@@ -70,7 +71,7 @@ from metering.arguments.kinds import (
     within,
 )
 from metering.arguments.refusals import missing
-from metering.arguments.strings import Customer
+from metering.arguments.strings import CustomerId
 from metering.arguments.times import LATEST_SECONDS
 
 AskedStruct = TypeVar("AskedStruct", bound=msgspec.Struct)
@@ -132,7 +133,7 @@ def checked_customer(customer: object) -> str:
     Raises:
         InvalidRequestError: it is missing or malformed.
     """
-    found: str = checked_value(Customer, customer, "customer")
+    found: str = checked_value(CustomerId, customer, "customer")
     return found
 
 
@@ -217,15 +218,7 @@ class _SchemaReading:
     def _kind(self, types: Sequence[Any], path: str) -> Kind:
         """Read alternatives, of which times are the only ones that come as three."""
         if any(each is datetime for each in types):
-            others = [
-                each
-                for each in types
-                if each is not datetime and each is not int and each is not str
-            ]
-            time = self._time()
-            if not others:
-                return time
-            return EitherKind(single=time, nested=self._kind(others, path))
+            return self._kind_of_time(types, path)
         words = [each for each in types if get_origin(each) is Literal]
         if len(types) > 1 and words:
             number = self._kind([each for each in types if each not in words], path)
@@ -239,6 +232,23 @@ class _SchemaReading:
             return self._one(hint, Meta(), (), path)
         meta, *checks = hint.__metadata__
         return self._one(hint.__origin__, meta, checks, path)
+
+    def _kind_of_time(self, types: Sequence[Any], path: str) -> Kind:
+        others = [
+            each
+            for each in types
+            if each is not datetime and each is not int and each is not str
+        ]
+        time = self._time()
+        if not others:
+            return time
+        if get_origin(others[0]) is not Literal:
+            return EitherKind(single=time, nested=self._kind(others, path))
+        if isinstance(time, IntegerKind):
+            return IntegerOrWordKind(integer=time, words=get_args(others[0]))
+        # Callers of the library give times as strings too: `instant` judges them.
+        assert isinstance(time, AnyTimeKind), "forms alone have such words"
+        return time
 
     def _one(self, hint: Any, meta: Meta, checks: Sequence[Check], path: str) -> Kind:
         spelled, origin = self._spelled, get_origin(hint)

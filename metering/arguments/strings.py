@@ -20,7 +20,7 @@ LONGEST_ID = 255
 Id = str
 """The id of one of our resources, which is looked up."""
 
-Customer = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
+CustomerId = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
 OthersId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 """An event name, an identifier or a payload key."""

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from metering.arguments.currencies import Currency
 from metering.arguments.metadata import Metadata
 from metering.arguments.pages import PageRequest
-from metering.arguments.strings import Customer, Id, Name, OthersId
+from metering.arguments.strings import CustomerId, Id, Name, OthersId
 from metering.arguments.times import Time
 
 AMOUNT_MAX = 999_999_999_999
@@ -121,7 +121,7 @@ class CreditGrantCreate(msgspec.Struct, frozen=True, kw_only=True):
         metadata: pairs of your own.
     """
 
-    customer: Customer
+    customer: CustomerId
     amount: CreditAmountParams
     applicability_config: ApplicabilityConfigParams
     category: CategoryName = "paid"
@@ -151,7 +151,7 @@ class CreditGrantList(PageRequest, frozen=True, kw_only=True):
         customer: only those of this customer.
     """
 
-    customer: Customer | None = None
+    customer: CustomerId | None = None
 
 
 class CreditTransactionList(PageRequest, frozen=True, kw_only=True):
@@ -162,7 +162,7 @@ class CreditTransactionList(PageRequest, frozen=True, kw_only=True):
         credit_grant: only those of this grant.
     """
 
-    customer: Customer | None = None
+    customer: CustomerId | None = None
     credit_grant: Id | None = None
 
 
@@ -174,7 +174,7 @@ class CreditBalanceQuery(msgspec.Struct, frozen=True, kw_only=True):
         filter: which grants count; all if left out.
     """
 
-    customer: Customer
+    customer: CustomerId
     filter: CreditFilterParams | None = None
 
 
@@ -191,7 +191,7 @@ class InvoiceApply(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     invoice: OthersId
-    customer: Customer
+    customer: CustomerId
     period_end: Time
     lines: Annotated[Sequence[InvoiceLineParams], Meta(min_length=1)]
     replace: bool = False

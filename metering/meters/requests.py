@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from metering.arguments.pages import WholeListRequest
-from metering.arguments.strings import Customer, Name
+from metering.arguments.strings import CustomerId, Name
 from metering.arguments.times import Time
 from metering.arguments.words import FormulaName, GroupingWindowName
 
@@ -101,7 +101,7 @@ class EventSummaryList(WholeListRequest, frozen=True, kw_only=True):
             are left out.
     """
 
-    customer: Customer
+    customer: CustomerId
     start_time: Time
     end_time: Time
     value_grouping_window: GroupingWindowName | None = None

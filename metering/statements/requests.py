@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from metering.arguments.pages import PageRequest
-from metering.arguments.strings import Customer, Id, OthersId
+from metering.arguments.strings import CustomerId, Id, OthersId
 from metering.arguments.times import Time
 
 PRICES_MAX = 1_000
@@ -29,7 +29,7 @@ class StatementPreview(msgspec.Struct, frozen=True, kw_only=True):
             it. Needed where the period has not ended.
     """
 
-    customer: Customer
+    customer: CustomerId
     prices: StatedPrices
     start_time: Time
     end_time: Time
@@ -56,7 +56,7 @@ class StatementList(PageRequest, frozen=True, kw_only=True):
         status: only those that stand, or that are void.
     """
 
-    customer: Customer | None = None
+    customer: CustomerId | None = None
     start_time: Time | None = None
     end_time: Time | None = None
     status: StatementStatusName | None = None

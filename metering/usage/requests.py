@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypedDict
 import msgspec
 from msgspec import Meta
 
-from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Customer, Name
+from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, CustomerId, Name
 from metering.arguments.times import Time
 
 PAYLOAD_KEYS_MAX = 500
@@ -84,7 +84,7 @@ class MeterEventList(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     event_name: Name | None = None
-    customer: Customer | None = None
+    customer: CustomerId | None = None
     start_time: Time | None = None
     end_time: Time | None = None
     starting_after: LogPosition | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select
 
 from ledger.database.bulk import is_among
+from ledger.database.rows import RowsByKey
 from projections.kernels.prices import PriceDefinition, ProductDefinition
 from projections.prices.tables import PRODUCTS, price, product, read_price
 from projections.rows import Page
@@ -115,6 +116,10 @@ class PriceQueries:
             wanted = is_among(self.connection, price.c.price_id, named)
             rows = self.connection.execute(_PRICES.where(wanted))
         return {each.price_id: each for each in map(read_price, rows)}
+
+    def prices_used(self, ids: Iterable[str]) -> RowsByKey[str, PriceDefinition]:
+        """Return prices that others name, by id; to look up one that is missing is damage."""
+        return RowsByKey(price, self.prices_named(set(ids)).items())
 
     def price_with_lookup_key(self, lookup_key: str) -> PriceDefinition | None:
         """Return the price that has a lookup key, active or not."""

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, or_, select
 
+from ledger.commits import read_head
 from ledger.database.bulk import is_among
+from ledger.entries import recording_instant
 from projections.kernels.subscriptions.definitions import SubscriptionDefinition
 from projections.kernels.subscriptions.schedule import (
     SubscriptionStatus,
@@ -57,6 +59,10 @@ class SubscriptionQueries:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    def present(self, now: int) -> int:
+        """Return the present instant: `now`, but never before the last recording."""
+        return recording_instant(read_head(self.connection), now)
+
     def subscription(self, subscription_id: str) -> SubscriptionDefinition | None:
         """Return a subscription by its id."""
         given = {"subscription_id": subscription_id}
@@ -91,7 +97,7 @@ class SubscriptionQueries:
             statement = statement.where(method == wanted.collection_method)
         if wanted.statuses is not None:
             conditions = [_has_status(each, wanted.instant) for each in wanted.statuses]
-            statement = statement.where(or_(*conditions))
+            statement = statement.where(or_(false(), *conditions))
         if wanted.created is not None:
             start, end = wanted.created
             statement = statement.where(columns.created >= start, columns.created < end)

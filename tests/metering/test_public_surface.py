@@ -11,39 +11,48 @@ import metering
 
 # A promise is written twice, so that a name cannot disappear by mistake.
 PROMISED = """
-    Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey ApiKeys
-    ApplicabilityConfig ApplicabilityConfigParams Cancel CancelParams Checkpoint
-    Clock ClockSkewError Columns CommitOutcomeUnknownError Constant CreatedBounds
-    CreditAmount CreditAmountParams CreditApplications CreditBalance
-    CreditBalanceLimit CreditBalanceLimitParams CreditBalanceSummaries
-    CreditBalanceSummary CreditBalanceThreshold CreditBalanceThresholdParams
-    CreditBalanceTransaction CreditBalanceTransactions CreditFilterParams
-    CreditGrant CreditGrants CreditScope CreditScopeParams CreditTransactionCredit
-    CreditTransactionDebit CreditsProgress CreditsReceipt CurrencyOption
-    CurrencyOptionParams CustomerMapping CustomerMappingParams DefaultAggregation
-    DefaultAggregationParams DefaultPriceDataParams DefaultRecurringParams
-    DeliveryReceipt ErrorReport ErrorReports ErrorType Event EventData Events
-    EventsUnrecordedError FixedClock IdentifierConflictError IngestProgress
-    IngestReceipt InvalidRequestError InvoiceConflictError InvoiceLineItem
-    InvoiceLineParams LineDrift ListObject LogDamagedError LogTimeRepairs LoopStatus
-    MarketingFeature MarketingFeatureParams Meter MeterConflictError MeterEvent
+    AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey
+    ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
+    BillingModeParams Cancel CancelParams CancellationDetails
+    CancellationDetailsParams Checkpoint Clock ClockSkewError Columns
+    CommitOutcomeUnknownError Constant CreatedBounds CreditAmount
+    CreditAmountParams CreditApplications CreditBalance CreditBalanceLimit
+    CreditBalanceLimitParams CreditBalanceSummaries CreditBalanceSummary
+    CreditBalanceThreshold CreditBalanceThresholdParams CreditBalanceTransaction
+    CreditBalanceTransactions CreditFilterParams CreditGrant CreditGrants
+    CreditScope CreditScopeParams CreditTransactionCredit CreditTransactionDebit
+    CreditsProgress CreditsReceipt CurrencyOption CurrencyOptionParams Customer
+    CustomerAddress CustomerInvoiceSettings CustomerMapping CustomerMappingParams
+    CustomerShipping Customers DefaultAggregation DefaultAggregationParams
+    DefaultPriceDataParams DefaultRecurringParams DeletedCustomer DeliveryReceipt
+    ErrorReport ErrorReports ErrorType Event EventData Events
+    EventsUnrecordedError FixedClock FlexibleBilling IdentifierConflictError
+    IngestProgress IngestReceipt InvalidRequestError InvoiceConflictError
+    InvoiceIssuer InvoiceLineItem InvoiceLineParams ItemPriceSince LineDrift
+    ListObject LogDamagedError LogTimeRepairs LoopStatus MarketingFeature
+    MarketingFeatureParams Meter MeterConflictError MeterEvent
     MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
     MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
-    MeteringError Meters Monetary MonetaryParams NoMeterError PercentOf PercentOfParams Price Prices Product
-    ProductDataParams Products QueryError ReaggregationError Recorder
-    RecorderClosedError RecorderFullError Recurring RecurringListParams
-    RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
-    RunsDirectoryError ScopePrice SecretError SegmentDamagedError
-    SegmentMissingError SegmentStoreError SegmentStoreUnavailableError SourceError
-    Statement StatementConflictError StatementCredit StatementDrift StatementLine StatementTier
-    Statements StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
-    StoreForkedError StoreFullError StoreMissingError StoreStatus
-    StoreUnavailableError StoreVersionError SummaryTooLargeError SystemClock Tier
+    MeteringError Meters Monetary MonetaryParams NoMeterError PaymentSettings
+    PercentOf PercentOfParams Plan Price Prices Product ProductDataParams Products
+    QueryError ReaggregationError Recorder RecorderClosedError RecorderFullError
+    Recurring RecurringListParams RecurringParams ReinstatementReceipt
+    ResourceMissingError ResourceObject ResumedAnchorParams RunsDirectoryError
+    ScopePrice SecretError SegmentDamagedError SegmentMissingError
+    SegmentStoreError SegmentStoreUnavailableError ShippingParams SourceError
+    Statement StatementConflictError StatementCredit StatementDrift StatementLine
+    StatementTier Statements StatusTransitions StoreBehindError StoreBusyError
+    StoreClosedError StoreError StoreForkedError StoreFullError StoreMissingError
+    StoreStatus StoreUnavailableError StoreVersionError Subscription
+    SubscriptionBillingMode SubscriptionInvoiceSettings SubscriptionItem
+    SubscriptionItemChangeParams SubscriptionItemParams SubscriptionItems
+    SubscriptionItemsOf Subscriptions SummaryTooLargeError SystemClock Tier
     TierParams Time TimeRepair TimestampOutOfRangeError TransformQuantity
-    TransformQuantityParams UnrecordedEvent UnsafeDurabilityError UsageThreshold
-    UsageThresholdParams ValueMissingError ValueSettings ValueSettingsParams
-    ValueTooLargeError ValueUnreadableError VerifyReport WebhookAttempt
-    WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt Worker connect
+    TransformQuantityParams TrialEndBehavior TrialSettings UnrecordedEvent
+    UnsafeDurabilityError UsageThreshold UsageThresholdParams ValueMissingError
+    ValueSettings ValueSettingsParams ValueTooLargeError ValueUnreadableError
+    VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints
+    WorkReceipt Worker connect
 """
 NAMES = PROMISED.split()
 

@@ -13,6 +13,7 @@ from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionChange,
     SubscriptionCreated,
+    SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
     SubscriptionUpdated,
@@ -52,6 +53,9 @@ def subscription_changed(
     match fact:
         case SubscriptionUpdated():
             return _updated(subscription, fact, recorded_at)
+        case SubscriptionItemCreated():
+            added = _item(fact.item, recorded_at, recorded_at)
+            return replace(subscription, items=(*subscription.items, added))
         case SubscriptionPaused():
             phases = phases_paused(subscription, recorded_at)
             return replace(subscription, phases=phases)

@@ -18,6 +18,7 @@ from ledger.facts.subscriptions import (
     PhaseKind,
     SubscriptionCanceled,
     SubscriptionCreated,
+    SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
     SubscriptionUpdated,
@@ -133,6 +134,12 @@ WRITTEN_SUBSCRIPTIONS: list[tuple[Fact, str]] = [
 "cancel_at_period_end":true,"cancellation":{"comment":"c","feedback":"unused"},\
 "collection_method":"charge_automatically","days_until_due":null,"description":null,\
 "metadata":{},"items":[]}]""",
+    ),
+    (
+        SubscriptionItemCreated(subscription_id="sub_1", item=ITEMS[0]),
+        """[{"fact":"subscription_item.created","subscription_id":"sub_1","item":\
+{"item_id":"si_1","price_id":"price_1","quantity":null,"interval":"month",\
+"interval_count":1,"metadata":{"a":"1"}}}]""",
     ),
     (
         SubscriptionPaused(subscription_id="sub_1"),

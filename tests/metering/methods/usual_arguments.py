@@ -45,6 +45,7 @@ def usual_arguments(
         "currency_options": {"eur": {"tiers": [{"up_to": "inf", "unit_amount": 1}]}},
     }
     made = m.prices.create(**price)
+    paid = m.subscriptions.create(customer="cus_1", items=[{"price": made.id}])
     stated: Given = {"prices": [made.id], **span}
     m.statements.finalize(id="st_1", **stated)
     given: dict[str, Given] = {
@@ -92,6 +93,11 @@ def usual_arguments(
             "default_price_data": {"currency": "usd", "unit_amount_decimal": "0.5"},
             "marketing_features": [{"name": "a"}],
         },
+        "customers.create": {
+            "address": {"city": "a"},
+            "shipping": {"name": "a", "address": {"city": "a"}},
+            "metadata": {"a": "b"},
+        },
         "rate": {
             "usage": pa.table({"meter": [meter.id], "value": [1]}),
             "prices": [made.id],
@@ -100,17 +106,33 @@ def usual_arguments(
         "sql": {"query": "SELECT 1"},
         "statements.finalize": {"id": "st_1", **stated},
         "statements.preview": stated,
+        "subscription_items.create": {"subscription": paid.id, "price": made.id},
+        "subscription_items.list": {"subscription": paid.id},
+        "subscriptions.cancel": {"cancellation_details": {"feedback": "other"}},
+        "subscriptions.create": {
+            "customer": "cus_1",
+            "items": [{"price": made.id, "metadata": {"a": "b"}}],
+            "billing_mode": {"type": "classic"},
+        },
+        "subscriptions.resume": {"billing_cycle_anchor": {"type": "unchanged"}},
+        "subscriptions.update": {
+            "items": [{"id": paid.items.data[0].id, "price": made.id}],
+            "cancellation_details": {"comment": "a"},
+        },
         "webhook_endpoints.create": endpoint,
     }
     ids = {
         "alert_id": m.alerts.create(**alert).id,
+        "customer_id": m.customers.create(name="a").id,
         "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
         "grant_id": grant(m, 1_000).id,
+        "item_id": paid.items.data[0].id,
         "key_id": m.api_keys.create(name="a").id,
         "meter_id": meter.id,
         "price_id": made.id,
         "product_id": made.product,
         "statement_id": "st_1",
+        "subscription_id": paid.id,
     }
     return {"ids": ids, **given}
 

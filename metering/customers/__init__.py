@@ -1,0 +1,1 @@
+"""Customers: who is billed, as far as a caller says so."""

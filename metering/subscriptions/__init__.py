@@ -1,0 +1,1 @@
+"""Subscriptions: which prices a customer pays, and from when."""

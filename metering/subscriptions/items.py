@@ -1,0 +1,285 @@
+"""Subscription items: which there are, and what may be done to single ones."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import UNSET, UnsetType
+
+from ledger.appending.writing import Writing
+from ledger.facts.subscriptions import SubscriptionItemCreated, SubscriptionUpdated
+from metering.arguments.ids import found_by_id
+from metering.arguments.metadata import merge_metadata
+from metering.arguments.pages import LIMIT, ListObject, listed, within_page
+from metering.arguments.schema import checked
+from metering.errors import ResourceMissingError
+from metering.store.engine import Engine
+from metering.subscriptions.changing import Change
+from metering.subscriptions.item_requests import (
+    SubscriptionItemCreate,
+    SubscriptionItemDelete,
+    SubscriptionItemList,
+    SubscriptionItemUpdate,
+)
+from metering.subscriptions.item_terms import (
+    ItemParams,
+    check_currency,
+    check_together,
+    new_terms,
+    recurring_price,
+)
+from metering.subscriptions.requests import (
+    PaymentBehaviorName,
+    ProrationBehaviorName,
+    SubscriptionItemChangeParams,
+    SubscriptionUpdate,
+)
+from metering.subscriptions.resources import SubscriptionItem
+from metering.subscriptions.shown import item_resource
+from metering.subscriptions.writing import living_subscription, subscription_of
+from projections.kernels.subscriptions.changes import item_terms
+from projections.kernels.subscriptions.definitions import (
+    ItemDefinition,
+    SubscriptionDefinition,
+)
+from projections.prices.queries import PriceQueries
+from projections.subscriptions.queries import SubscriptionQueries
+
+
+class SubscriptionItems:
+    """The items of all subscriptions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(  # the attributes of an item have names
+        self,
+        *,
+        subscription: str,
+        price: str,
+        quantity: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        payment_behavior: PaymentBehaviorName | None = None,
+        proration_behavior: ProrationBehaviorName | None = None,
+    ) -> SubscriptionItem:
+        """Add an item to a subscription, from now on.
+
+        Args:
+            subscription: id of the subscription.
+            price: id of an active, recurring price in its currency.
+            quantity: of a licensed price, 1 if left out; a meter says that of a metered
+                one.
+            metadata: up to 50 strings of the caller's own.
+            payment_behavior: changes nothing, since no payment is made.
+            proration_behavior: changes nothing, since no amount is prorated.
+
+        Raises:
+            ResourceMissingError: there is no such subscription or price, or the
+                subscription has ended.
+            InvalidRequestError: an argument is malformed, the price cannot be used, or
+                the subscription cannot have it beside its others.
+        """
+        asked = checked(
+            SubscriptionItemCreate,
+            subscription=subscription,
+            price=price,
+            quantity=quantity,
+            metadata=metadata,
+            payment_behavior=payment_behavior,
+            proration_behavior=proration_behavior,
+        )
+        params, item_id = ItemParams(), self._engine.new_id("si")
+        with self._engine.writing() as writing:
+            seen = SubscriptionQueries(writing.connection)
+            known = living_subscription(
+                seen, asked.subscription, writing.now, "subscription"
+            )
+            wanted = recurring_price(
+                PriceQueries(writing.connection), asked.price, params
+            )
+            check_currency(wanted, known.currency, params)
+            pairs = merge_metadata({}, asked.metadata or None)
+            item = new_terms(wanted, item_id, asked.quantity, pairs, params)
+            others = [item_terms(each) for each in known.items_at(writing.now)]
+            check_together([*others, item], known.billing_mode)
+            created = SubscriptionItemCreated(
+                subscription_id=known.subscription_id, item=item
+            )
+            writing.record([created])
+        return self.retrieve(item_id)
+
+    def update(  # the attributes of an item have names
+        self,
+        item_id: str,
+        *,
+        price: str | None = None,
+        quantity: int | None = None,
+        metadata: Mapping[str, str | None] | UnsetType | None = UNSET,
+        payment_behavior: PaymentBehaviorName | None = None,
+        proration_behavior: ProrationBehaviorName | None = None,
+    ) -> SubscriptionItem:
+        """Change an item from now on; what it cost until now stays known.
+
+        Args:
+            item_id: of the item, which keeps it.
+            price: id of an active price of the same meter, in the same currency.
+            quantity: of a licensed price.
+            metadata: is merged into its own: an empty string removes its key, and None or
+                ``""`` removes every pair.
+            payment_behavior: changes nothing, since no payment is made.
+            proration_behavior: changes nothing, since no amount is prorated.
+
+        Raises:
+            ResourceMissingError: there is no such item or price, or the item has ended.
+            InvalidRequestError: an argument is malformed, or the price cannot be used.
+        """
+        asked = checked(
+            SubscriptionItemUpdate,
+            price=price,
+            quantity=quantity,
+            metadata=metadata,
+            payment_behavior=payment_behavior,
+            proration_behavior=proration_behavior,
+        )
+        with self._engine.writing() as writing:
+            known, item = self._living(writing, item_id)
+            pairs: Mapping[str, str | None] = {}
+            if not isinstance(asked.metadata, UnsetType):
+                removed = dict.fromkeys(item.metadata)
+                pairs = removed if asked.metadata is None else asked.metadata
+            change: SubscriptionItemChangeParams = {
+                "id": item_id,
+                "price": asked.price,
+                "quantity": asked.quantity,
+                "metadata": pairs,
+            }
+            updated = self._changed(writing, known, change)
+            if updated is not None:
+                writing.record([updated])
+        return self.retrieve(item_id)
+
+    def delete(
+        self,
+        item_id: str,
+        *,
+        clear_usage: bool | None = None,
+        proration_behavior: ProrationBehaviorName | None = None,
+    ) -> None:
+        """End an item now; it was billed until then.
+
+        Args:
+            item_id: of the item.
+            clear_usage: changes nothing; usage is kept.
+            proration_behavior: changes nothing, since no amount is prorated.
+
+        Raises:
+            ResourceMissingError: there is no such item, or it has ended.
+            InvalidRequestError: it is the last one of its subscription.
+        """
+        checked(
+            SubscriptionItemDelete,
+            clear_usage=clear_usage,
+            proration_behavior=proration_behavior,
+        )
+        with self._engine.writing() as writing:
+            known, _ = self._living(writing, item_id)
+            change: SubscriptionItemChangeParams = {"id": item_id, "deleted": True}
+            updated = self._changed(writing, known, change)
+            assert updated is not None, "an item less is a change"
+            writing.record([updated])
+
+    def retrieve(self, item_id: str) -> SubscriptionItem:
+        """Return an item by its id, in its subscription or taken out of it.
+
+        Raises:
+            ResourceMissingError: there never was such an item.
+        """
+        with self._engine.log.read() as connection:
+            seen = SubscriptionQueries(connection)
+            known = found_by_id(seen.of_item, item_id, "subscription_item")
+            [shown] = self._shown(seen, known, [_item(known, item_id)])
+        return shown
+
+    def list(
+        self,
+        subscription: str,
+        *,
+        limit: int = LIMIT,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> ListObject[SubscriptionItem]:
+        """Return the items that a subscription has, or had when it ended, newest first.
+
+        Args:
+            subscription: id of the subscription.
+            limit: 1 to 100.
+            starting_after: id of the item before the first one to list.
+            ending_before: id of the item behind the last one to list.
+
+        Raises:
+            ResourceMissingError: there is no such subscription, or a cursor is the id of
+                none of its items.
+            InvalidRequestError: an argument is malformed, or both cursors are given.
+        """
+        return self._page(
+            checked(
+                SubscriptionItemList,
+                subscription=subscription,
+                limit=limit,
+                starting_after=starting_after,
+                ending_before=ending_before,
+            )
+        )
+
+    def _page(self, asked: SubscriptionItemList) -> ListObject[SubscriptionItem]:
+        with self._engine.log.read() as connection:
+            seen = SubscriptionQueries(connection)
+            known = subscription_of(seen, asked.subscription, "subscription")
+            present = seen.present(self._engine.now())
+            items = known.items_at(present)[::-1]
+            ids = [each.item_id for each in items]
+            wanted = within_page(asked, items, ids, "subscription_item")
+            shown = self._shown(seen, known, wanted)
+        return listed(asked, shown, self._page)
+
+    def _shown(
+        self,
+        seen: SubscriptionQueries,
+        known: SubscriptionDefinition,
+        items: Sequence[ItemDefinition],
+    ) -> Sequence[SubscriptionItem]:
+        prices = PriceQueries(seen.connection).prices_used(
+            each.price.price_id for each in items
+        )
+        now = seen.present(self._engine.now())
+        livemode = self._engine.settings.livemode
+        return [
+            item_resource(known, each, prices, now, livemode=livemode) for each in items
+        ]
+
+    def _living(
+        self, writing: Writing, item_id: object
+    ) -> tuple[SubscriptionDefinition, ItemDefinition]:
+        seen = SubscriptionQueries(writing.connection)
+        known = found_by_id(seen.of_item, item_id, "subscription_item")
+        item = _item(known, str(item_id))
+        if known.is_ended(writing.now) or item not in known.items_at(writing.now):
+            raise ResourceMissingError("subscription_item", item_id)
+        return known, item
+
+    def _changed(
+        self,
+        writing: Writing,
+        known: SubscriptionDefinition,
+        change: SubscriptionItemChangeParams,
+    ) -> SubscriptionUpdated | None:
+        wanted = Change(
+            known=known,
+            asked=SubscriptionUpdate(items=[change]),
+            seen=PriceQueries(writing.connection),
+            now=writing.now,
+            new_item_id=lambda: self._engine.new_id("si"),
+        )
+        return wanted.updated(ItemParams())
+
+
+def _item(subscription: SubscriptionDefinition, item_id: str) -> ItemDefinition:
+    return next(each for each in subscription.items if each.item_id == item_id)

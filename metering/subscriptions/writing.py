@@ -1,0 +1,42 @@
+"""Subscriptions as they are found, and as they are shown."""
+
+from collections.abc import Sequence
+
+from metering.arguments.ids import found_by_id
+from metering.errors import ResourceMissingError
+from metering.store.engine import Engine
+from metering.subscriptions.resources import Subscription
+from metering.subscriptions.shown import subscription_resource
+from projections.kernels.subscriptions.definitions import SubscriptionDefinition
+from projections.prices.queries import PriceQueries
+from projections.subscriptions.queries import SubscriptionQueries
+
+
+def subscription_of(
+    seen: SubscriptionQueries, subscription_id: object, param: str = "id"
+) -> SubscriptionDefinition:
+    """Return a subscription by its id, or refuse the parameter that holds it."""
+    return found_by_id(seen.subscription, subscription_id, "subscription", param)
+
+
+def living_subscription(
+    seen: SubscriptionQueries, subscription_id: object, now: int, param: str = "id"
+) -> SubscriptionDefinition:
+    """Return a subscription that has not ended, or refuse the parameter that holds its id."""
+    found = subscription_of(seen, subscription_id, param)
+    if found.is_ended(now):
+        raise ResourceMissingError("subscription", subscription_id, param=param)
+    return found
+
+
+def shown_subscriptions(
+    engine: Engine, seen: SubscriptionQueries, found: Sequence[SubscriptionDefinition]
+) -> list[Subscription]:
+    """Return subscriptions as resources, as they are now."""
+    now = seen.present(engine.now())
+    ids = {item.price.price_id for each in found for item in each.items_at(now)}
+    prices = PriceQueries(seen.connection).prices_used(ids)
+    livemode = engine.settings.livemode
+    return [
+        subscription_resource(each, prices, now, livemode=livemode) for each in found
+    ]

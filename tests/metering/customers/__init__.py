@@ -1,0 +1,1 @@
+"""Customers, through the public door."""

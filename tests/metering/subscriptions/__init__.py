@@ -1,0 +1,1 @@
+"""Subscriptions, through the public door."""
