@@ -49,7 +49,7 @@ class Metering(CallGroups, BulkUsage):
         customers: create, update, retrieve, list, delete.
         subscriptions: create, update, cancel, pause, resume, retrieve, list.
         subscription_items: create, update, delete, retrieve, list.
-        statements: preview, finalize, retrieve, list, void, drift.
+        statements: preview, finalize, retrieve, list, void, drift, run, to_table.
         credit_grants: create, update, retrieve, list, expire, void.
         credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.

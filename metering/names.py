@@ -83,6 +83,7 @@ _NAMES: Final = {
     "metering.recording.events": "UnrecordedEvent",
     "metering.recording.recorder": "Recorder",
     "metering.statements.drift": "LineDrift StatementDrift",
+    "metering.statements.runs.receipts": "StatementsReceipt",
     "metering.statements.resources": (
         "Statement StatementCredit StatementLine StatementTier"
     ),

@@ -151,6 +151,7 @@ from metering.statements.resources import (
     StatementLine,
     StatementTier,
 )
+from metering.statements.runs.receipts import StatementsReceipt
 from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
 from metering.stream.resources import ErrorReport, ErrorType
@@ -345,6 +346,7 @@ __all__ = [
     "StatementLine",
     "StatementTier",
     "Statements",
+    "StatementsReceipt",
     "StatusTransitions",
     "StoreBehindError",
     "StoreBusyError",

@@ -146,7 +146,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=5,
+        version=6,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -157,6 +157,7 @@ _RESOURCES = (
             ProductUpdated,
             ProductDeleted,
             PriceUpdated,
+            StatementVoided,
         ),
         load=_changes,
     ),

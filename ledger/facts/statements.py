@@ -18,7 +18,7 @@ class BilledTier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     amount: int
 
 
-class BilledLine(msgspec.Struct, frozen=True, array_like=True):
+class BilledLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a quantity came to by a price.
 
     Attributes:
@@ -29,6 +29,7 @@ class BilledLine(msgspec.Struct, frozen=True, array_like=True):
         quantity: as it was measured; a negative one is rated as 0.
         amount: what it came to.
         is_negative: whether the quantity was negative.
+        is_trial: whether the period is a trial, in which nothing is due.
         period_start: inclusive.
         period_end: exclusive.
         tiers: those that the quantity reached; none of a price without tiers.
@@ -41,6 +42,7 @@ class BilledLine(msgspec.Struct, frozen=True, array_like=True):
     quantity: Decimal
     amount: int
     is_negative: bool
+    is_trial: bool
     period_start: int
     period_end: int
     tiers: tuple[BilledTier, ...]
@@ -89,7 +91,8 @@ class StatementFinalized(
 ):
     """A statement was made for good.
 
-    The credits that it drew are a fact before it in the same commit.
+    The credits that it drew, where it drew any, are a fact before it in the same
+    commit.
 
     Attributes:
         digest: SHA-256 of the content, in hexadecimal digits.
@@ -105,7 +108,8 @@ class StatementVoided(
 ):
     """A statement is void: its period can be stated anew.
 
-    The credits that it gave back are a fact before it in the same commit.
+    The credits that it gave back, where it drew any, are a fact before it in the same
+    commit.
     """
 
     statement_id: str

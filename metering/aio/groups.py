@@ -130,6 +130,8 @@ class AsyncStatements(AsyncGroup[Statements]):
     list = listed(Statements.list)
     void = awaited(Statements.void)
     drift = awaited(Statements.drift)
+    run = awaited(Statements.run, is_heavy=True)
+    to_table = awaited(Statements.to_table, is_heavy=True)
 
 
 class AsyncCustomers(AsyncGroup[Customers]):

@@ -1,17 +1,15 @@
 """The table of all routes, those that are asked for most first."""
 
 from metering.server.api.routes import Route
-from metering.server.extensions import bulk, operations, reaggregation
+from metering.server.extensions import bulk, operations, reaggregation, statements
 from metering.server.extensions import credits as extension_credits
 from metering.server.extensions import meter_events as extension_meter_events
 from metering.server.v1 import (
     alerts,
     credit_grants,
-    customers,
     meter_events,
     meters,
     prices,
-    subscriptions,
     webhooks,
 )
 from metering.server.v2 import core_events, stream
@@ -25,13 +23,12 @@ ROUTES: tuple[Route, ...] = (
     *alerts.ROUTES,
     *credit_grants.ROUTES,
     *prices.ROUTES,
-    *customers.ROUTES,
-    *subscriptions.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,
     *bulk.ROUTES,
     *extension_credits.ROUTES,
     *extension_meter_events.ROUTES,
+    *statements.ROUTES,
     *reaggregation.ROUTES,
     *operations.ROUTES,
 )

@@ -25,8 +25,8 @@ class Drawing:
     credits: tuple[BilledCredit, ...]
 
     def facts(self, statement_id: str, plan: StatementPlan) -> list[CreditsApplied]:
-        """Return the fact that credits were drawn; none where no line may draw any."""
-        if not self.lines:
+        """Return the fact that credits were drawn; none where none were."""
+        if not self.draws:
             return []
         return [
             CreditsApplied(
@@ -39,6 +39,36 @@ class Drawing:
             )
         ]
 
+    @classmethod
+    def of(
+        cls,
+        eligible: Sequence[tuple[int, InvoiceLine]],
+        drawn: Sequence[tuple[Draw, str]],
+    ) -> "Drawing":
+        """Return what lines draw.
+
+        Args:
+            eligible: the lines that may draw, each with its index in the statement.
+            drawn: draws of these, each with the id of its grant.
+        """
+        return cls(
+            lines=tuple(line for _, line in eligible),
+            draws=tuple(draw for draw, _ in drawn),
+            credits=tuple(
+                BilledCredit(eligible[draw.line][0], grant_id, draw.amount)
+                for draw, grant_id in drawn
+            ),
+        )
+
+
+def lines_that_draw(billed: Sequence[BilledLine]) -> list[tuple[int, InvoiceLine]]:
+    """Return the lines that may draw credits, each with its index in its statement."""
+    return [
+        (number, InvoiceLine(line.id, line.amount, line.price_id))
+        for number, line in enumerate(billed)
+        if line.meter_id is not None
+    ]
+
 
 def drawing_of(
     seen: CreditQueries, plan: StatementPlan, billed: Sequence[BilledLine], now: int
@@ -47,24 +77,15 @@ def drawing_of(
 
     They draw as those of an invoice do; see `CreditApplications.apply`.
     """
-    eligible = [
-        number for number, line in enumerate(billed) if line.meter_id is not None
-    ]
-    lines = tuple(
-        InvoiceLine(billed[number].id, billed[number].amount, billed[number].price_id)
-        for number in eligible
-    )
+    eligible = lines_that_draw(billed)
     grants = {grant.position: grant for grant in seen.spendable_of(plan.customer, now)}
     draws = burn_down(
-        grants.values(), plan.currency, lines, period_end=plan.period_end, now=now
+        grants.values(),
+        plan.currency,
+        [line for _, line in eligible],
+        period_end=plan.period_end,
+        now=now,
     )
-    return Drawing(
-        lines=lines,
-        draws=draws,
-        credits=tuple(
-            BilledCredit(
-                eligible[draw.line], grants[draw.grant_position].grant_id, draw.amount
-            )
-            for draw in draws
-        ),
+    return Drawing.of(
+        eligible, [(draw, grants[draw.grant_position].grant_id) for draw in draws]
     )

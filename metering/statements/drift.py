@@ -5,7 +5,7 @@ events, and cancellations of events that had counted. An event that came after i
 cancelled since did nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -16,9 +16,10 @@ from ledger.facts.statements import BilledLine, StatementContent
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.quantities import QUANTITY, shortest
 from metering.bodies import ResourceObject
-from metering.statements.lines import billed, counted_units
+from metering.statements.lines import billed_lines, counted_units
 from metering.statements.plans import PlannedLine
 from metering.statements.resources import Statement
+from metering.statements.tables import table_of
 from metering.store.engine import Engine
 from metering.usage.listing import EventQuery, RecordedEvent, recorded_events
 from projections.kernels.meters import MeterDefinition
@@ -118,7 +119,7 @@ def drift_of(
     meters = engine.definitions().by_id
     planned = _planned(engine, content)
     units = counted_units(engine, content.customer, planned, content.at, view)
-    today = billed(planned, units, content.currency)
+    today = billed_lines(planned, units)
     later = _LaterEntries(engine, view, content)
     causes = [
         cause
@@ -141,7 +142,7 @@ def drift_of(
             )
             for line, now in zip(content.lines, today, strict=True)
         ),
-        causes=_table(causes),
+        causes=table_of(CAUSES, causes),
     )
 
 
@@ -152,10 +153,12 @@ def _planned(engine: Engine, content: StatementContent) -> list[PlannedLine]:
     return [
         PlannedLine(
             price=prices[line.price_id],
+            currency=content.currency,
             item_id=line.item_id,
             quantity=line.quantity if line.meter_id is None else None,
             start=line.period_start,
             end=line.period_end,
+            is_trial=line.is_trial,
             param=line.id,
         )
         for line in content.lines
@@ -266,14 +269,3 @@ class _LaterEntries:
             timestamp=row.timestamp,
             value=row.value,
         )
-
-
-def _table(causes: Sequence[_Cause]) -> pa.Table:
-    columns = zip(*causes, strict=True) if causes else [()] * len(CAUSES)
-    return pa.table(
-        [
-            pa.array(column, field.type)
-            for column, field in zip(columns, CAUSES, strict=True)
-        ],
-        schema=CAUSES,
-    )

@@ -1,8 +1,11 @@
 """Lines of statements: planned ones, with what was measured, become money."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 
 from ledger.facts.statements import BilledLine, BilledTier
 from ledger.usage.quantities import (
@@ -59,73 +62,127 @@ def counted_units(
     return found
 
 
-def billed(
-    planned: Sequence[PlannedLine], units: Sequence[int], currency: str
+@dataclass(frozen=True, slots=True)
+class RatedPlan:
+    """Planned lines, with what they come to.
+
+    Attributes:
+        lines: a line for each planned one.
+        refusals: why lines are none, by index.
+    """
+
+    lines: Sequence[BilledLine]
+    refusals: Mapping[int, InvalidRequestError]
+
+
+def billed_lines(
+    planned: Sequence[PlannedLine], units: Sequence[int]
 ) -> tuple[BilledLine, ...]:
-    """Rate lines of a statement.
+    """Rate the lines of one statement.
 
     Args:
         planned: the lines.
         units: of each, what was measured, in units of 10**-12.
-        currency: which all their prices have.
 
     Raises:
         InvalidRequestError: a quantity or an amount has too many digits.
     """
-    quantities = [quantity_from_units(each) for each in units]
-    read = ReadQuantities.of(quantities_of(quantities))
-    _check_small(planned, "quantity", read.is_too_large)
-    card = RateCard.of([tariff_of(line, currency) for line in planned])
-    rated = rate(card, np.arange(len(planned)), read.quantities)
-    _check_small(planned, "amount", rated.is_beyond)
-    return tuple(
-        BilledLine(
-            id=f"il_{number}",
-            price_id=line.price.price_id,
-            meter_id=line.price.meter_id,
-            item_id=line.item_id,
-            quantity=quantity,
-            amount=amount,
-            is_negative=is_negative,
-            period_start=line.start,
-            period_end=line.end,
-            tiers=tuple(
-                BilledTier(tier["up_to"], shortest(tier["quantity"]), tier["amount"])
-                for tier in tiers
-            ),
-        )
-        for number, (line, quantity, amount, is_negative, tiers) in enumerate(
-            zip(
+    quantities = quantities_of([quantity_from_units(each) for each in units])
+    numbers = range(1, len(planned) + 1)
+    rated = rated_plan(planned, [*map("il_{}".format, numbers)], quantities)
+    for refusal in rated.refusals.values():
+        raise refusal
+    return tuple(rated.lines)
+
+
+def rated_plan(
+    planned: Sequence[PlannedLine],
+    ids: Sequence[str],
+    quantities: pa.Array,
+    is_too_large: np.ndarray | None = None,
+) -> RatedPlan:
+    """Rate lines of any number of statements.
+
+    Args:
+        planned: the lines.
+        ids: of each, unique in its statement.
+        quantities: of each, decimal128(38, 12) without nulls.
+        is_too_large: bool, which of them have even more digits, and are none here.
+    """
+    read = ReadQuantities.of(quantities)
+    tariffs: dict[tuple[str, str], int] = {}
+    which = [
+        tariffs.setdefault((line.price.price_id, line.currency), len(tariffs))
+        for line in planned
+    ]
+    first = dict(zip(reversed(which), reversed(planned), strict=True))
+    card = RateCard.of([_tariff(first[number]) for number in range(len(tariffs))])
+    rated = rate(card, np.array(which, np.int64), read.quantities)
+    beyond = read.is_too_large
+    if is_too_large is not None:
+        beyond = beyond | is_too_large
+    refusals = {
+        at: _too_large(planned[at], what)
+        for what, are_wrong in (("amount", rated.is_beyond), ("quantity", beyond))
+        for at in np.flatnonzero(are_wrong).tolist()
+    }
+    return RatedPlan(
+        [
+            BilledLine(
+                id=line_id,
+                price_id=line.price.price_id,
+                meter_id=line.price.meter_id,
+                item_id=line.item_id,
+                quantity=shortest(quantity),
+                amount=0 if line.is_trial else amount,
+                is_negative=is_negative,
+                is_trial=line.is_trial,
+                period_start=line.start,
+                period_end=line.end,
+                tiers=() if line.is_trial else tiers,
+            )
+            for line, line_id, quantity, amount, is_negative, tiers in zip(
                 planned,
-                quantities,
+                ids,
+                quantities.to_pylist(),
                 rated.amount.tolist(),
                 read.is_negative.tolist(),
-                rated.tiers().to_pylist(),
+                _tiers(rated.tiers()),
                 strict=True,
-            ),
-            1,
-        )
+            )
+        ],
+        refusals,
     )
 
 
-def tariff_of(line: PlannedLine, currency: str) -> Tariff:
-    """Return what a line is rated by."""
+def _tiers(reached: pa.ListArray) -> Iterator[tuple[BilledTier, ...]]:
+    """Yield the tiers of each line."""
+    flat = reached.flatten()
+    tiers = tuple(
+        map(
+            BilledTier,
+            flat.field("up_to").to_pylist(),
+            map(shortest, flat.field("quantity").to_pylist()),
+            flat.field("amount").to_pylist(),
+        )
+    )
+    for start, end in pairwise(reached.offsets.to_pylist()):
+        yield tiers[start:end]
+
+
+def _tariff(line: PlannedLine) -> Tariff:
     price = line.price
     return Tariff(
-        amounts=price.amounts[currency],
+        amounts=price.amounts[line.currency],
         tiers_mode=price.tiers_mode,
         package=price.package,
     )
 
 
-def _check_small(
-    planned: Sequence[PlannedLine], what: str, is_too_large: np.ndarray
-) -> None:
-    if is_too_large.any():
-        line = planned[int(np.flatnonzero(is_too_large)[0])]
-        raise InvalidRequestError(
-            f"The {what} of price {line.price.price_id} is too large; must have at most"
-            f" {_DIGITS} digits before the point",
-            code=f"{what}_too_large",
-            param=line.param,
-        )
+def _too_large(line: PlannedLine, what: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"The {what} of price {line.price.price_id} is too large; must have at most"
+        f" {_DIGITS} digits before the point",
+        code=f"{what}_too_large",
+        param=line.param,
+    )

@@ -1,44 +1,48 @@
 """Plans of statements: whose usage is rated, in which spans, by which prices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
+
+from ledger.facts.statements import BilledCredit, BilledLine, StatementContent
 from metering.arguments.clock import at_microseconds
 from metering.arguments.ids import found_by_id
-from metering.arguments.refusals import invalid
+from metering.arguments.refusals import exclusive, invalid, missing
 from metering.arguments.strings import is_storable
 from metering.arguments.times import instant, span_of, time_of
-from metering.errors import InvalidRequestError
-from metering.statements.requests import StatementPreview
+from metering.errors import InvalidRequestError, StatementConflictError
+from metering.statements.requests import StatementFinalize, StatementPreview
 from projections.kernels.prices import PriceDefinition
 from projections.kernels.statements import StatementRecord
 from projections.prices.queries import PriceQueries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedLine:
+class PlannedLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A line that is to be rated.
 
     Attributes:
         price: by which.
+        currency: in which.
         item_id: the item of a subscription that has the price, where one has.
         quantity: what the buyer said; None is what a meter measured.
         start: microseconds since 1970 UTC, inclusive.
         end: exclusive.
+        is_trial: whether nothing is due for it.
         param: the parameter that asked for it, for refusals.
     """
 
     price: PriceDefinition
+    currency: str
     item_id: str | None
     quantity: Decimal | None
     start: int
     end: int
+    is_trial: bool
     param: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementPlan:
+class StatementPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A statement that is to be made; see `StatementContent`."""
 
     customer: str
@@ -49,19 +53,60 @@ class StatementPlan:
     at: int | None
     lines: tuple[PlannedLine, ...]
 
-    def differing(self, known: StatementRecord) -> list[str]:
-        """Return the parameters in which this is no repetition of a statement."""
-        content = known.content
-        found = {
-            "customer": self.customer == content.customer,
-            "subscription": self.subscription_id == content.subscription_id,
-            "prices": [line.price.price_id for line in self.lines]
-            == [line.price_id for line in content.lines],
-            "start_time": self.period_start == content.period_start,
-            "end_time": self.period_end == content.period_end,
-            "at": self.at == content.at,
-        }
-        return [name for name, is_same in found.items() if not is_same]
+
+def check_named(asked: StatementPreview) -> None:
+    """Check that what is to be stated is named, and once.
+
+    Raises:
+        InvalidRequestError: something is missing, or is named in two ways.
+    """
+    if asked.prices is not None and asked.subscription is not None:
+        raise exclusive("prices", "prices", "subscription")
+    times = ("start_time", "end_time")
+    given = [name for name in times if getattr(asked, name) is not None]
+    if asked.subscription is not None:
+        if len(given) == 1:
+            raise missing(next(name for name in times if name not in given))
+        return
+    for name in ("customer", "prices", *times):
+        if getattr(asked, name) is None:
+            raise missing(name)
+
+
+def check_repeats(known: StatementRecord, asked: StatementFinalize) -> None:
+    """Check that what is to be finalised is the statement that has its id.
+
+    Raises:
+        StatementConflictError: it is not.
+        InvalidRequestError: that statement is void.
+    """
+    content = known.content
+    is_same: dict[str, bool] = {
+        "subscription": asked.subscription == content.subscription_id
+    }
+    if asked.customer is not None:
+        is_same["customer"] = asked.customer == content.customer
+    if asked.prices is not None:
+        stated = [line.price_id for line in content.lines]
+        is_same["prices"] = list(asked.prices) == stated
+    if asked.start_time is not None:
+        start = instant(asked.start_time, "start_time")
+        is_same["start_time"] = start == content.period_start
+    if asked.end_time is not None:
+        end = instant(asked.end_time, "end_time")
+        is_same["end_time"] = end == content.period_end
+    at = None if asked.at is None else instant(asked.at, "at")
+    if at is not None and at >= content.period_end:
+        at = None
+    is_same["at"] = at == content.at
+    if differing := [name for name, is_equal in is_same.items() if not is_equal]:
+        raise StatementConflictError(known.statement_id, sorted(differing))
+    if known.voided_at is not None:
+        raise InvalidRequestError(
+            f"Statement {known.statement_id} is void; finalize another one in its place",
+            code="statement_void",
+            param="id",
+        )
 
 
 def plan_by_prices(
@@ -79,7 +124,9 @@ def plan_by_prices(
         InvalidRequestError: a price is not metered, comes twice, or is in another
             currency than those before it; or the times do not fit.
     """
-    start, end = span_of(asked.start_time, asked.end_time)
+    assert asked.customer is not None, "it is named"
+    assert asked.prices is not None, "they are named"
+    start, end = span_given(asked)
     at = counted_until(asked.at, start, end, now)
     prices = _prices(asked.prices, seen)
     return StatementPlan(
@@ -92,15 +139,28 @@ def plan_by_prices(
         lines=tuple(
             PlannedLine(
                 price=price,
+                currency=price.currency,
                 item_id=None,
                 quantity=None,
                 start=start,
                 end=end,
+                is_trial=False,
                 param=f"prices[{number}]",
             )
             for number, price in enumerate(prices)
         ),
     )
+
+
+def span_given(asked: StatementPreview) -> tuple[int, int]:
+    """Return the period that is asked for.
+
+    Raises:
+        InvalidRequestError: a time is malformed, or the end is not after the start.
+    """
+    assert asked.start_time is not None, "it is named"
+    assert asked.end_time is not None, "it is named"
+    return span_of(asked.start_time, asked.end_time)
 
 
 def counted_until(at: object, start: int, end: int, now: int) -> int | None:
@@ -147,3 +207,33 @@ def _prices(ids: Sequence[str], seen: PriceQueries) -> list[PriceDefinition]:
 
 def _shown(at: int) -> str:
     return time_of(at_microseconds(at))
+
+
+def doubly_refused(other: StatementRecord, line: BilledLine) -> InvalidRequestError:
+    """Return the refusal of a statement with a line that another one counts."""
+    return InvalidRequestError(
+        f"Statement {other.statement_id} counts usage of price {line.price_id} in this"
+        " period already; void it, or state another period",
+        code="period_already_finalized",
+        param="start_time",
+    )
+
+
+def content_of(
+    plan: StatementPlan,
+    position: int,
+    lines: tuple[BilledLine, ...],
+    credits: tuple[BilledCredit, ...],  # noqa: A002  # what a statement calls them
+) -> StatementContent:
+    """Return what a statement says."""
+    return StatementContent(
+        customer=plan.customer,
+        subscription_id=plan.subscription_id,
+        currency=plan.currency,
+        period_start=plan.period_start,
+        period_end=plan.period_end,
+        at=plan.at,
+        position=position,
+        lines=lines,
+        credits=credits,
+    )

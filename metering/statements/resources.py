@@ -33,6 +33,7 @@ class StatementLine(ResourceObject, frozen=True, kw_only=True):
         quantity: of the period, as it was measured.
         amount: in minor units of the currency.
         is_negative: whether the quantity is negative, and was rated as 0.
+        is_trial: whether the period is a trial, in which nothing is due.
         tiers: those that the quantity reaches; they add up to the amount.
     """
 
@@ -44,6 +45,7 @@ class StatementLine(ResourceObject, frozen=True, kw_only=True):
     amount: int
     currency: str
     is_negative: bool
+    is_trial: bool
     period_start: datetime
     period_end: datetime
     tiers: tuple[StatementTier, ...]

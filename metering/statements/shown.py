@@ -68,6 +68,7 @@ def _line(line: BilledLine, currency: str) -> StatementLine:
         amount=line.amount,
         currency=currency,
         is_negative=line.is_negative,
+        is_trial=line.is_trial,
         period_start=at_microseconds(line.period_start),
         period_end=at_microseconds(line.period_end),
         tiers=tuple(

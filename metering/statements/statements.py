@@ -4,41 +4,45 @@ A finalised statement is a fact that holds all that it says. Nothing that is rec
 later changes it: neither events, nor cancellations, nor prices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from ledger.appending.writing import Writing
-from ledger.facts.credits import CreditsReinstated
+import pyarrow as pa
+
 from ledger.facts.statements import (
-    BilledLine,
-    StatementContent,
-    StatementFinalized,
     StatementVoided,
 )
+from ledger.sealing import StepCallback
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
-from metering.errors import InvalidRequestError, StatementConflictError
-from metering.statements.drawing import Drawing, drawing_of
+from metering.reaggregation.questions import several
+from metering.statements.drawing import drawing_of
 from metering.statements.drift import StatementDrift, drift_of
-from metering.statements.lines import billed, counted_units
-from metering.statements.plans import StatementPlan, plan_by_prices
+from metering.statements.making import counted, given_back, plan_asked, record_statement
+from metering.statements.plans import (
+    check_named,
+    check_repeats,
+    content_of,
+)
 from metering.statements.requests import (
     StatementFinalize,
     StatementList,
     StatementPreview,
+    StatementRun,
     StatementStatusName,
 )
 from metering.statements.resources import Statement
+from metering.statements.runs.receipts import StatementsReceipt
 from metering.statements.shown import previewed, statement_resource
+from metering.statements.tables import lines_table
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.statements import (
     StatementRecord,
     digest_of,
-    doubly_stated,
 )
-from projections.prices.queries import PriceQueries
+from projections.rows import Page
 from projections.statements.queries import StatementFilter, StatementQueries
 
 
@@ -51,10 +55,11 @@ class Statements:
     def preview(
         self,
         *,
-        customer: str,
-        prices: Sequence[str],
-        start_time: Time,
-        end_time: Time,
+        customer: str | None = None,
+        prices: Sequence[str] | None = None,
+        subscription: str | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
         at: Time | None = None,
     ) -> Statement:
         """Make a statement of usage in ``[start_time, end_time)``, and record nothing.
@@ -64,15 +69,22 @@ class Statements:
         that would be drawn now, grant by grant, as `CreditApplications.preview` says.
 
         Args:
-            customer: any; one without usage has quantities of 0.
+            customer: any; one without usage has quantities of 0. That of the
+                subscription may be left out.
             prices: ids of metered prices of one currency, a line each, in this order.
-            start_time: inclusive; any microsecond.
+            subscription: whose items have the lines, in place of `prices`: the newest
+                item first, and one line for each price that it had in the period, of
+                the usage in that price's time. Prices that are not metered are of the
+                item's quantity, once, as it is at the end.
+            start_time: inclusive; any microsecond. Of a subscription each item has its
+                current period where both times are left out.
             end_time: exclusive, after `start_time`.
             at: the instant that the statement is made for, not in the future. Usage
-                counts that lies before it. Needed where the period has not ended.
+                counts that lies before it. Needed where a period that is given has not
+                ended.
 
         Raises:
-            ResourceMissingError: there is no such price.
+            ResourceMissingError: there is no such price or subscription.
             InvalidRequestError: an argument is malformed, prices are of several
                 currencies or not metered, the period has not ended and `at` is not
                 given, or an amount has more than 18 digits.
@@ -81,27 +93,29 @@ class Statements:
             StatementPreview,
             customer=customer,
             prices=prices,
+            subscription=subscription,
             start_time=start_time,
             end_time=end_time,
             at=at,
         )
-        plan = self._plan(asked)
-        position, lines = self._billed(plan)
+        plan = plan_asked(self._engine, asked, goes_on=True)
+        position, lines = counted(self._engine, plan)
         with self._engine.credits() as (seen, now):
             drawing = drawing_of(seen, plan, lines, now)
-        content = _content(plan, position, lines, drawing)
+        content = content_of(plan, position, lines, drawing.credits)
         return previewed(
             content, digest_of(content), livemode=self._engine.settings.livemode
         )
 
-    def finalize(  # the parts of a statement have names
+    def finalize(  # noqa: PLR0913  # the parts of a statement have names
         self,
         *,
         id: str,  # noqa: A002  # what all resources call it
-        customer: str,
-        prices: Sequence[str],
-        start_time: Time,
-        end_time: Time,
+        customer: str | None = None,
+        prices: Sequence[str] | None = None,
+        subscription: str | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
         at: Time | None = None,
     ) -> Statement:
         """Make a statement for good, and draw the customer's credits for it.
@@ -114,13 +128,14 @@ class Statements:
                 id of an invoice.
             customer: as for `preview`.
             prices: as for `preview`.
+            subscription: as for `preview`.
             start_time: as for `preview`.
             end_time: as for `preview`.
-            at: as for `preview`.
+            at: as for `preview`; needed for any period that has not ended.
 
         Raises:
             StatementConflictError: the id belongs to a statement of something else.
-            ResourceMissingError: there is no such price.
+            ResourceMissingError: there is no such price or subscription.
             InvalidRequestError: as for `preview`; or another statement that stands
                 counts some of the usage, the statement of the id is void, or credits
                 were applied to an invoice of that id.
@@ -130,21 +145,23 @@ class Statements:
             id=id,
             customer=customer,
             prices=prices,
+            subscription=subscription,
             start_time=start_time,
             end_time=end_time,
             at=at,
         )
-        plan = self._plan(asked)
+        check_named(asked)
         with self._engine.log.read() as connection:
             known = StatementQueries(connection).statement(asked.id)
         if known is None:
-            position, lines = self._billed(plan)
+            plan = plan_asked(self._engine, asked, goes_on=False)
+            position, lines = counted(self._engine, plan)
             with self._engine.writing() as writing:
                 known = StatementQueries(writing.connection).statement(asked.id)
                 if known is None:
-                    _record(writing, asked.id, plan, position, lines)
+                    record_statement(writing, asked.id, plan, position, lines)
         if known is not None:
-            _check_repeats(known, plan)
+            check_repeats(known, asked)
         return self.retrieve(asked.id)
 
     def retrieve(self, statement_id: str) -> Statement:
@@ -161,6 +178,7 @@ class Statements:
         self,
         customer: str | None = None,
         *,
+        subscription: str | None = None,
         start_time: Time | None = None,
         end_time: Time | None = None,
         status: StatementStatusName | None = None,
@@ -172,6 +190,7 @@ class Statements:
 
         Args:
             customer: of whom; None is everyone.
+            subscription: of which; None is any, and prices that were named.
             start_time: only those whose period begins then or later.
             end_time: only those whose period ends then or earlier.
             status: finalized or void; None is both.
@@ -187,6 +206,7 @@ class Statements:
             checked(
                 StatementList,
                 customer=customer,
+                subscription=subscription,
                 start_time=start_time,
                 end_time=end_time,
                 status=status,
@@ -195,6 +215,47 @@ class Statements:
                 ending_before=ending_before,
             )
         )
+
+    def to_table(
+        self,
+        customer: str | None = None,
+        *,
+        subscription: str | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
+        status: StatementStatusName | None = None,
+    ) -> pa.Table:
+        """Return the lines of finalised statements as one table, to be exported.
+
+        Args:
+            customer: as for `list`.
+            subscription: as for `list`.
+            start_time: as for `list`.
+            end_time: as for `list`.
+            status: as for `list`.
+
+        Returns:
+            A row for each line, oldest statement first: ``statement``, ``status``,
+            ``customer``, ``subscription``, ``currency``, ``created``, ``position`` and
+            ``digest`` of the statement; ``line``, ``price``, ``meter``,
+            ``subscription_item``, ``period_start``, ``period_end``, ``quantity``,
+            ``amount``, ``credits_applied`` and ``amount_due`` of the line, and its
+            ``tiers``.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+        """
+        asked = checked(
+            StatementList,
+            customer=customer,
+            subscription=subscription,
+            start_time=start_time,
+            end_time=end_time,
+            status=status,
+        )
+        with self._engine.log.read() as connection:
+            found = StatementQueries(connection).statements(_filter(asked), Page())
+        return lines_table(found[::-1])
 
     def void(self, statement_id: str) -> Statement:
         """Declare a statement void: its period can be stated anew, under another id.
@@ -209,19 +270,53 @@ class Statements:
             seen = StatementQueries(writing.connection)
             known = statement_of(seen, statement_id)
             if known.voided_at is None:
-                drew = CreditQueries(writing.connection).application(statement_id)
-                gives_back = drew is not None and drew.reinstated_at is None
-                writing.record(
-                    [
-                        *(
-                            [CreditsReinstated(invoice=statement_id)]
-                            if gives_back
-                            else []
-                        ),
-                        StatementVoided(statement_id=statement_id),
-                    ]
-                )
+                back = given_back(CreditQueries(writing.connection), known)
+                voided = StatementVoided(statement_id=statement_id)
+                writing.record([*back, voided])
         return self.retrieve(statement_id)
+
+    def run(
+        self,
+        *,
+        period_end: Time,
+        customers: Iterable[str] | None = None,
+        since: Time | None = None,
+        progress: StepCallback | None = None,
+    ) -> StatementsReceipt:
+        """Finalise a statement of every period of a subscription that has ended.
+
+        The periods of items that end at one instant are stated together. What is stated
+        already stays as it is, so that a run that broke off is repeated whole: ids
+        follow from the subscription and the end of the period. Usage is summed up once
+        for each period that there is, and statements are committed in portions with the
+        credits that they draw, those of earlier periods first. One that cannot be made
+        does not fail the others.
+
+        Args:
+            period_end: the last instant at which periods end, not in the future.
+            customers: whose subscriptions; None is everyone's.
+            since: the instant behind which they end; None is the beginning.
+            progress: is called after each commit with the statements done and how many
+                there are.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+        """
+        from metering.statements.runs.run import run_statements
+
+        asked = checked(
+            StatementRun,
+            period_end=period_end,
+            customers=None if customers is None else several(customers, "customers"),
+            since=since,
+        )
+        return run_statements(
+            self._engine,
+            instant(asked.period_end, "period_end"),
+            _instant_or_none(asked.since, "since"),
+            asked.customers,
+            progress,
+        )
 
     def drift(self, statement_id: str) -> StatementDrift:
         """Compare a statement with what it would be today, line by line.
@@ -240,31 +335,13 @@ class Statements:
         made = statement_resource(found, livemode=self._engine.settings.livemode)
         return drift_of(self._engine, found.content, made)
 
-    def _plan(self, asked: StatementPreview) -> StatementPlan:
-        with self._engine.log.read() as connection:
-            now = CreditQueries(connection).present(self._engine.now())
-            return plan_by_prices(asked, PriceQueries(connection), now)
-
-    def _billed(self, plan: StatementPlan) -> tuple[int, tuple[BilledLine, ...]]:
-        """Return the lines of a plan, and the position up to which usage counts."""
-        self._engine.log.catch_up()
-        view = self._engine.usage.view()
-        units = counted_units(self._engine, plan.customer, plan.lines, plan.at, view)
-        return view.position, billed(plan.lines, units, plan.currency)
-
     def _page(self, asked: StatementList) -> ListObject[Statement]:
-        wanted = StatementFilter(
-            customer=asked.customer,
-            start=_instant_or_none(asked.start_time, "start_time"),
-            end=_instant_or_none(asked.end_time, "end_time"),
-            is_void=None if asked.status is None else asked.status == "void",
-        )
         with self._engine.log.read() as connection:
             seen = StatementQueries(connection)
             page = page_of(
                 asked, lambda each, at: statement_of(seen, each, at).position
             )
-            found = seen.statements(wanted, page)
+            found = seen.statements(_filter(asked), page)
         livemode = self._engine.settings.livemode
         made = [statement_resource(each, livemode=livemode) for each in found]
         return listed(asked, made, self._page, lambda each: each.id or "")
@@ -277,75 +354,13 @@ def statement_of(
     return found_by_id(seen.statement, statement_id, "statement", param)
 
 
-def _record(
-    writing: Writing,
-    statement_id: str,
-    plan: StatementPlan,
-    position: int,
-    lines: tuple[BilledLine, ...],
-) -> None:
-    """Record a statement and the credits that it draws.
-
-    Raises:
-        InvalidRequestError: another statement counts some of its usage, or credits were
-            applied under its id.
-    """
-    drawn_from = CreditQueries(writing.connection)
-    if drawn_from.application(statement_id) is not None:
-        raise InvalidRequestError(
-            f"Credits were applied to an invoice {statement_id}; finalize the statement"
-            " under another id",
-            code="invoice_conflict",
-            param="id",
-        )
-    drawing = drawing_of(drawn_from, plan, lines, writing.now)
-    content = _content(plan, position, lines, drawing)
-    seen = StatementQueries(writing.connection)
-    others = seen.standing_of(plan.customer, plan.period_start, plan.period_end)
-    if found := doubly_stated(content, others):
-        other, line = found
-        raise InvalidRequestError(
-            f"Statement {other.statement_id} counts usage of price {line.price_id} in"
-            " this period already; void it, or state another period",
-            code="period_already_finalized",
-            param="start_time",
-        )
-    finalized = StatementFinalized(
-        statement_id=statement_id, content=content, digest=digest_of(content)
-    )
-    writing.record([*drawing.facts(statement_id, plan), finalized])
-
-
-def _check_repeats(known: StatementRecord, plan: StatementPlan) -> None:
-    """Check that what is to be finalised is the statement that has its id.
-
-    Raises:
-        StatementConflictError: it is not.
-        InvalidRequestError: that statement is void.
-    """
-    if differing := plan.differing(known):
-        raise StatementConflictError(known.statement_id, differing)
-    if known.voided_at is not None:
-        raise InvalidRequestError(
-            f"Statement {known.statement_id} is void; finalize another one in its place",
-            code="statement_void",
-            param="id",
-        )
-
-
-def _content(
-    plan: StatementPlan, position: int, lines: tuple[BilledLine, ...], drawing: Drawing
-) -> StatementContent:
-    return StatementContent(
-        customer=plan.customer,
-        subscription_id=plan.subscription_id,
-        currency=plan.currency,
-        period_start=plan.period_start,
-        period_end=plan.period_end,
-        at=plan.at,
-        position=position,
-        lines=lines,
-        credits=drawing.credits,
+def _filter(asked: StatementList) -> StatementFilter:
+    return StatementFilter(
+        customer=asked.customer,
+        subscription_id=asked.subscription,
+        start=_instant_or_none(asked.start_time, "start_time"),
+        end=_instant_or_none(asked.end_time, "end_time"),
+        is_void=None if asked.status is None else asked.status == "void",
     )
 
 

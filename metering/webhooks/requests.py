@@ -31,6 +31,8 @@ EventType = Literal[
     "billing.meter.deactivated",
     "billing.meter.reactivated",
     "billing.meter.updated",
+    "metering.statement.finalized",
+    "metering.statement.voided",
     "price.created",
     "price.updated",
     "product.created",

@@ -14,6 +14,7 @@ from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.meters.resources import Meter
 from metering.prices.resources import Price, Product
+from metering.statements.resources import Statement
 from metering.webhooks.requests import EventType, SignatureName
 
 API_VERSION = "2026-10-28.endive"
@@ -38,6 +39,7 @@ class EventData(ResourceObject, frozen=True, kw_only=True):
         | Meter
         | Price
         | Product
+        | Statement
     )
     previous_attributes: dict[str, Any] | None = None
 

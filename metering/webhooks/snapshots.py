@@ -32,6 +32,7 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.union import Fact
 from metering.alerts.resources import AlertTriggered, triggered_resource
 from metering.arguments.clock import at_microseconds
@@ -43,6 +44,8 @@ from metering.meters.meters import meter_resource
 from metering.meters.resources import Meter
 from metering.prices.resources import Price, Product
 from metering.prices.shown import price_resource, product_resource
+from metering.statements.resources import Statement
+from metering.statements.shown import statement_resource
 from metering.webhooks.requests import EventType
 from metering.webhooks.resources import Event, EventData
 from projections.credits.queries import CreditQueries
@@ -108,6 +111,8 @@ _RULES: dict[type[Fact], _EventRule] = {
     ProductDeleted: _EventRule("product.deleted"),
     PriceCreated: _EventRule("price.created"),
     PriceUpdated: _EventRule("price.updated", is_change=True),
+    StatementFinalized: _EventRule("metering.statement.finalized"),
+    StatementVoided: _EventRule("metering.statement.voided", is_change=True),
     UsageAlertTriggered: _EventRule(_TRIGGERED),
     CreditAlertTriggered: _EventRule(_TRIGGERED),
 }
@@ -236,7 +241,7 @@ class Snapshots:
 
     def _resource(
         self, recorded: RecordedFact, at: int
-    ) -> Meter | CreditGrant | AlertTriggered | Price | Product:
+    ) -> Meter | CreditGrant | AlertTriggered | Price | Product | Statement:
         """Return the resource that a fact is about, as it was at a position."""
         position, recorded_at, fact = recorded
         match fact:
@@ -254,6 +259,9 @@ class Snapshots:
             case PriceCreated() | PriceUpdated():
                 price = self._past.price(fact.price_id, at)
                 return price_resource(price, livemode=self._livemode)
+            case StatementFinalized() | StatementVoided():
+                statement = self._past.statement(fact.statement_id, at)
+                return statement_resource(statement, livemode=self._livemode)
             case UsageAlertTriggered() | CreditAlertTriggered():
                 alert = self._past.alert(fact.alert_id, at)
                 trigger = Trigger(

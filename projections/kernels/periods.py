@@ -10,6 +10,7 @@ Source: https://docs.stripe.com/billing/subscriptions/billing-cycle
 import calendar
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -107,6 +108,8 @@ def _month_of(instant: int) -> int:
     return day.year * 12 + day.month - 1
 
 
+# Many subscriptions begin together, and each asks for the same few instants.
+@lru_cache(maxsize=1 << 14)
 def _months_after(anchor: int, months: int) -> int:
     """Return the instant so many months later, on the last day where the month is short."""
     days, time = divmod(anchor, _DAY)

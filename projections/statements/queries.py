@@ -1,9 +1,12 @@
 """Queries of statements, as one database transaction sees them."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.database.bulk import is_among
 from projections.kernels.statements import StatementRecord
 from projections.rows import Page
 from projections.statements.tables import STATEMENTS, statement
@@ -15,6 +18,15 @@ _STANDING = _STATEMENTS.where(
     statement.c.period_end > bindparam("start"),
     statement.c.period_start < bindparam("end"),
 ).order_by(statement.c.position)
+_STANDING_PLACES = _STANDING.with_only_columns(
+    statement.c.position,
+    statement.c.customer,
+    statement.c.period_start,
+    statement.c.period_end,
+)
+_STATED = select(
+    statement.c.subscription_id, statement.c.period_end, statement.c.voided_at
+).where(statement.c.subscription_id.is_not(None))
 _STANDING_OF = _STANDING.where(statement.c.customer == bindparam("customer"))
 
 
@@ -33,6 +45,14 @@ class StatementFilter:
     start: int | None = None
     end: int | None = None
     is_void: bool | None = None
+
+
+class StatedPeriod(NamedTuple):
+    """A period of a subscription that has a statement, by when it ends."""
+
+    subscription_id: str
+    period_end: int
+    is_void: bool
 
 
 class StatementQueries:
@@ -59,6 +79,57 @@ class StatementQueries:
         return [
             STATEMENTS.read(row) for row in self.connection.execute(_STANDING_OF, given)
         ]
+
+    def stated_periods(
+        self, until: int, customers: Sequence[str] | None
+    ) -> Iterator[StatedPeriod]:
+        """Yield the periods of subscriptions that end by an instant and have statements.
+
+        Args:
+            until: microseconds since 1970 UTC, inclusive.
+            customers: whose; None is everyone's.
+        """
+        columns = statement.c
+        wanted = _STATED.where(columns.period_end <= until)
+        if customers is not None:
+            is_wanted = is_among(self.connection, columns.customer, list(customers))
+            wanted = wanted.where(is_wanted)
+        for subscription_id, period_end, voided_at in self.connection.execute(wanted):
+            yield StatedPeriod(subscription_id, period_end, voided_at is not None)
+
+    def known_among(self, ids: Sequence[str]) -> set[str]:
+        """Return those of some ids that statements have."""
+        is_wanted = is_among(self.connection, statement.c.statement_id, list(ids))
+        rows = self.connection.execute(
+            select(statement.c.statement_id).where(is_wanted)
+        )
+        return set(rows.scalars())
+
+    def standing_of_many(
+        self, spans: Mapping[str, tuple[int, int]]
+    ) -> dict[str, list[StatementRecord]]:
+        """Return `standing_of` many customers, each with a span of its own."""
+        columns = statement.c
+        start = min(start for start, _ in spans.values())
+        end = max(end for _, end in spans.values())
+        wanted = _STANDING_PLACES.where(
+            is_among(self.connection, columns.customer, list(spans))
+        )
+        rows = self.connection.execute(wanted, {"start": start, "end": end})
+        # Few are in the way, and only those are unpacked.
+        positions = [
+            row.position
+            for row in rows
+            if row.period_end > spans[row.customer][0]
+            and row.period_start < spans[row.customer][1]
+        ]
+        found: dict[str, list[StatementRecord]] = {}
+        if positions:
+            is_wanted = is_among(self.connection, columns.position, positions)
+            for row in self.connection.execute(_STATEMENTS.where(is_wanted)):
+                record = STATEMENTS.read(row)
+                found.setdefault(record.customer, []).append(record)
+        return found
 
     def statements(self, wanted: StatementFilter, page: Page) -> list[StatementRecord]:
         """Return a page of statements, newest first."""

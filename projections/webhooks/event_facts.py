@@ -39,6 +39,7 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.union import Fact
 from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
@@ -57,6 +58,7 @@ from projections.credits.tables import (
 from projections.meters.tables import meter
 from projections.prices.tables import price, product
 from projections.schema import RecordedFact
+from projections.statements.tables import STATEMENTS, statement
 from projections.webhooks.tables import (
     change_of,
     grant_lapse,
@@ -188,6 +190,18 @@ def _reinstated(
         yield position, recorded_at, CreditsReinstated(invoice=invoice)
 
 
+def _finalized(
+    connection: Connection, positions: Sequence[int]
+) -> Iterator[RecordedFact]:
+    is_there = is_among(connection, statement.c.position, positions)
+    for row in connection.execute(select(statement).where(is_there)):
+        made = STATEMENTS.read(row)
+        fact = StatementFinalized(
+            statement_id=made.statement_id, content=made.content, digest=made.digest
+        )
+        yield made.position, made.created, fact
+
+
 def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
     """Return the source of facts that have a row each."""
 
@@ -218,6 +232,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     PriceCreated: _FactSource(
         PositionColumn(price.c.position), _of_commits(PriceCreated)
     ),
+    StatementFinalized: _FactSource(PositionColumn(statement.c.position), _finalized),
     CreditsApplied: _FactSource(
         PositionColumn(credit_application.c.position, (HAS_DRAWN,)), _applied
     ),
@@ -242,6 +257,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             ProductUpdated,
             ProductDeleted,
             PriceUpdated,
+            StatementVoided,
         )
     },
 }

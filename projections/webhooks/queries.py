@@ -46,6 +46,7 @@ from projections.kernels.prices import (
     product_created,
     product_updated,
 )
+from projections.kernels.statements import StatementRecord
 from projections.meters.tables import meter as meter_table
 from projections.meters.tables import read_definitions
 from projections.prices.queries import PriceQueries
@@ -53,6 +54,8 @@ from projections.prices.tables import price as price_table
 from projections.prices.tables import product as product_table
 from projections.rows import Page
 from projections.schema import RecordedFact
+from projections.statements.queries import StatementQueries
+from projections.statements.tables import statement as statement_table
 from projections.webhooks.event_facts import facts_at, facts_next_to
 from projections.webhooks.tables import (
     ENDPOINT_ROWS,
@@ -269,6 +272,16 @@ class Past:
             elif isinstance(fact, PriceUpdated):
                 price = price_updated(price, fact)
         return price
+
+    def statement(self, statement_id: str, at: int) -> StatementRecord:
+        """Return a statement as it was after the entry at a position."""
+        found = StatementQueries(self.connection).statement(statement_id)
+        if found is None:
+            raise missing_row(statement_table, statement_id)
+        is_void = any(
+            position <= at for position, *_ in self._changes(statement_id, at)
+        )
+        return found if is_void else replace(found, voided_at=None)
 
     def endpoint(self, endpoint: Endpoint, after: int, up_to: int) -> list[Endpoint]:
         """Return the states of an endpoint between two positions, in order.

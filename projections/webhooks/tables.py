@@ -34,6 +34,7 @@ from ledger.facts.credits import (
 )
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
 from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
+from ledger.facts.statements import StatementVoided
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -187,7 +188,7 @@ def _change(
     )
 
 
-def _resource_id(fact: Fact) -> str:
+def _resource_id(fact: Fact) -> str:  # noqa: PLR0911  # kinds of resources are many
     match fact:
         case MeterUpdated() | MeterDeactivated() | MeterReactivated():
             return fact.meter_id
@@ -201,5 +202,7 @@ def _resource_id(fact: Fact) -> str:
             return fact.product_id
         case PriceUpdated():
             return fact.price_id
+        case StatementVoided():
+            return fact.statement_id
         case _:
             raise AssertionError(f"no change of a resource: {type(fact).__name__}")

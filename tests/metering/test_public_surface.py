@@ -41,7 +41,7 @@ PROMISED = """
     ScopePrice SecretError SegmentDamagedError SegmentMissingError
     SegmentStoreError SegmentStoreUnavailableError ShippingParams SourceError
     Statement StatementConflictError StatementCredit StatementDrift StatementLine
-    StatementTier Statements StatusTransitions StoreBehindError StoreBusyError
+    StatementTier Statements StatementsReceipt StatusTransitions StoreBehindError StoreBusyError
     StoreClosedError StoreError StoreForkedError StoreFullError StoreMissingError
     StoreStatus StoreUnavailableError StoreVersionError Subscription
     SubscriptionBillingMode SubscriptionInvoiceSettings SubscriptionItem
@@ -112,13 +112,15 @@ PARAMETERS = {
     "prices.retrieve": "price_id",
     "prices.list": "product active created currency lookup_keys recurring type limit"
     " starting_after ending_before",
-    "statements.preview": "customer prices start_time end_time at",
-    "statements.finalize": "id customer prices start_time end_time at",
+    "statements.preview": "customer prices subscription start_time end_time at",
+    "statements.finalize": "id customer prices subscription start_time end_time at",
     "statements.retrieve": "statement_id",
-    "statements.list": "customer start_time end_time status limit starting_after"
+    "statements.list": "customer subscription start_time end_time status limit starting_after"
     " ending_before",
     "statements.void": "statement_id",
     "statements.drift": "statement_id",
+    "statements.run": "period_end customers since progress",
+    "statements.to_table": "customer subscription start_time end_time status",
     "credit_grants.create": "customer amount applicability_config category priority"
     " name effective_at expires_at metadata",
     "credit_grants.update": "grant_id expires_at metadata",

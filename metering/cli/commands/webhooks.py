@@ -251,7 +251,8 @@ def _about(event: metering.Event) -> str:
         case metering.Meter() as meter:
             return meter.event_name
         case other:
-            return other.id
+            # Only what is recorded has an event, and so an id.
+            return other.id or ""
 
 
 group = WEBHOOKS.group

@@ -239,6 +239,7 @@ LINE = BilledLine(
     quantity=Decimal("1000.5"),
     amount=9_007_199_254_740_993,
     is_negative=False,
+    is_trial=False,
     period_start=-1,
     period_end=1_772_409_600_000_001,
     tiers=(BilledTier(1_000, Decimal(1_000), 7), BilledTier(None, Decimal("0.5"), 0)),
@@ -423,7 +424,7 @@ WRITTEN: list[tuple[Fact, str]] = [
         """[{"fact":"statement.finalized","statement_id":"st_1","content":{\
 "customer":"größe 🚕","subscription_id":"sub_1","currency":"usd","period_start":-1,\
 "period_end":1772409600000001,"at":null,"position":9007199254740993,"lines":[["il_1",\
-"price_1","mtr_1",null,"1000.5",9007199254740993,false,-1,1772409600000001,[[1000,\
+"price_1","mtr_1",null,"1000.5",9007199254740993,false,false,-1,1772409600000001,[[1000,\
 "1000",7],[null,"0.5",0]]]],"credits":[[0,"credgr_1",7]]},"digest":"00ff"}]""",
     ),
     (

@@ -106,6 +106,7 @@ def usual_arguments(
         "sql": {"query": "SELECT 1"},
         "statements.finalize": {"id": "st_1", **stated},
         "statements.preview": stated,
+        "statements.run": {"period_end": 0},
         "subscription_items.create": {"subscription": paid.id, "price": made.id},
         "subscription_items.list": {"subscription": paid.id},
         "subscriptions.cancel": {"cancellation_details": {"feedback": "other"}},

@@ -22,7 +22,7 @@ from metering.server.documents.openapi import document_of
 from metering.server.table import ROUTES
 from metering.server.v1.meters import ROUTES as METER_ROUTES
 from tests.server.forms import form_of
-from tests.server.running import FORM, Answered, Server
+from tests.server.running import FORM, JSON, Answered, Server
 
 Node = dict[str, Any]
 NO_KEY = {"Authorization": ""}
@@ -257,13 +257,24 @@ def test_what_the_document_requires_is_enough_for_a_route(
     server: Server, document: Node
 ) -> None:
     # What is needed because of what else is given, only the library knows.
+    statements = "POST /metering/v1/statements"
     assert malformed(server, document, is_whole=False) == {
-        f"{asked} {FORM}": ("parameter_missing", param)
+        f"{asked}": ("parameter_missing", param)
         for asked, param in (
-            ("POST /v1/billing/alerts", "usage_threshold"),
-            ("GET /v1/billing/credit_balance_summary", "filter[applicability_scope]"),
-            ("GET /v1/billing/credit_balance_transactions", "customer"),
-            ("POST /v1/billing/meter_event_adjustments", "cancel[identifier]"),
+            (f"{statements} {FORM}", "customer"),
+            (f"{statements} {JSON}", "customer"),
+            (f"{statements}/preview {FORM}", "customer"),
+            (f"{statements}/preview {JSON}", "customer"),
+            (f"POST /v1/billing/alerts {FORM}", "usage_threshold"),
+            (
+                f"GET /v1/billing/credit_balance_summary {FORM}",
+                "filter[applicability_scope]",
+            ),
+            (f"GET /v1/billing/credit_balance_transactions {FORM}", "customer"),
+            (
+                f"POST /v1/billing/meter_event_adjustments {FORM}",
+                "cancel[identifier]",
+            ),
         )
     }
 

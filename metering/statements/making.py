@@ -1,0 +1,103 @@
+"""Making statements: what is asked for is planned, counted, and recorded."""
+
+from ledger.appending.writing import Writing
+from ledger.facts.credits import CreditsReinstated
+from ledger.facts.statements import BilledLine, StatementFinalized
+from metering.errors import InvalidRequestError
+from metering.statements.drawing import drawing_of
+from metering.statements.lines import billed_lines, counted_units
+from metering.statements.plans import (
+    StatementPlan,
+    check_named,
+    content_of,
+    doubly_refused,
+    plan_by_prices,
+)
+from metering.statements.requests import StatementPreview
+from metering.statements.subscribed import plan_of_subscription
+from metering.store.engine import Engine
+from projections.credits.queries import CreditQueries
+from projections.kernels.statements import (
+    StatementRecord,
+    digest_of,
+    doubly_stated,
+)
+from projections.prices.queries import PriceQueries
+from projections.statements.queries import StatementQueries
+from projections.subscriptions.queries import SubscriptionQueries
+
+
+def plan_asked(
+    engine: Engine, asked: StatementPreview, *, goes_on: bool
+) -> StatementPlan:
+    """Return what is to be stated.
+
+    Args:
+        engine: of the store.
+        asked: the request.
+        goes_on: whether a current period counts up to now, if not said otherwise.
+    """
+    check_named(asked)
+    with engine.log.read() as connection:
+        now = CreditQueries(connection).present(engine.now())
+        if asked.subscription is None:
+            return plan_by_prices(asked, PriceQueries(connection), now)
+        return plan_of_subscription(
+            asked,
+            SubscriptionQueries(connection),
+            PriceQueries(connection),
+            now,
+            goes_on=goes_on,
+        )
+
+
+def counted(engine: Engine, plan: StatementPlan) -> tuple[int, tuple[BilledLine, ...]]:
+    """Return the lines of a plan, and the position up to which usage counts."""
+    engine.log.catch_up()
+    view = engine.usage.view()
+    units = counted_units(engine, plan.customer, plan.lines, plan.at, view)
+    return view.position, billed_lines(plan.lines, units)
+
+
+def record_statement(
+    writing: Writing,
+    statement_id: str,
+    plan: StatementPlan,
+    position: int,
+    lines: tuple[BilledLine, ...],
+) -> None:
+    """Record a statement and the credits that it draws.
+
+    Raises:
+        InvalidRequestError: another statement counts some of its usage, or credits were
+            applied under its id.
+    """
+    drawn_from = CreditQueries(writing.connection)
+    if drawn_from.application(statement_id) is not None:
+        raise InvalidRequestError(
+            f"Credits were applied to an invoice {statement_id}; finalize the statement"
+            " under another id",
+            code="invoice_conflict",
+            param="id",
+        )
+    drawing = drawing_of(drawn_from, plan, lines, writing.now)
+    content = content_of(plan, position, lines, drawing.credits)
+    seen = StatementQueries(writing.connection)
+    others = seen.standing_of(plan.customer, plan.period_start, plan.period_end)
+    if found := doubly_stated(content, others):
+        raise doubly_refused(*found)
+    finalized = StatementFinalized(
+        statement_id=statement_id, content=content, digest=digest_of(content)
+    )
+    writing.record([*drawing.facts(statement_id, plan), finalized])
+
+
+def given_back(seen: CreditQueries, known: StatementRecord) -> list[CreditsReinstated]:
+    """Return the fact that a statement gives its credits back; none where it has none."""
+    if not known.content.credits:
+        return []
+    drew = seen.application(known.statement_id)
+    # They may have been reinstated as those of an invoice.
+    if drew is None or drew.reinstated_at is not None:
+        return []
+    return [CreditsReinstated(invoice=known.statement_id)]

@@ -1,0 +1,1 @@
+"""Billing runs of statements: every period that has ended, stated in bulk."""

@@ -1,0 +1,118 @@
+"""Credits of a billing run: what the lines of many statements draw, by columns."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ledger.facts.credits import Draw, InvoiceLine
+from ledger.facts.statements import BilledLine
+from metering.statements.drawing import Drawing, lines_that_draw
+from metering.statements.plans import StatementPlan
+from projections.credits.queries import CreditQueries
+from projections.credits.spendable import Spendable
+from projections.kernels.credits.burn_down_many import (
+    InvoiceLines,
+    UsableGrants,
+    burn_down_many,
+)
+
+Made = tuple[StatementPlan, tuple[BilledLine, ...]]
+"""A statement that is made, but for its credits."""
+
+
+class RunCredits:
+    """The credits that a run can draw, kept up to date from commit to commit."""
+
+    def __init__(self) -> None:
+        self._spendable = Spendable()
+
+    def recorded(self, position: int) -> None:
+        """Go on from a commit of this run; `position` is its last."""
+        self._spendable.recorded(position)
+
+    def drawn(
+        self, seen: CreditQueries, made: Sequence[Made], now: int
+    ) -> list[Drawing]:
+        """Return what statements draw, as if made one by one in order.
+
+        Args:
+            seen: credits, under the write lock.
+            made: the statements.
+            now: the instant of the database transaction.
+        """
+        if not made:
+            return []
+        spendable = self._spendable
+        spendable.read(seen.connection, [plan.customer for plan, _ in made], now)
+        eligible = [lines_that_draw(lines) for _, lines in made]
+        counts = [len(each) for each in eligible]
+        flat = [line for each in eligible for _, line in each]
+        whose = np.repeat(
+            spendable.accounts(
+                spendable.customer_codes([plan.customer for plan, _ in made]),
+                spendable.currency_codes([plan.currency for plan, _ in made]),
+            ),
+            counts,
+        )
+        grants, at = spendable.credits(whose, now)
+        ends = np.array([plan.period_end for plan, _ in made], np.int64)
+        lines = InvoiceLines(
+            account=whose,
+            amount=_capped([line.amount for line in flat], whose, grants),
+            period_end=np.repeat(ends, counts),
+            price=spendable.price_codes([line.price for line in flat]),
+        )
+        draws = burn_down_many(lines, grants)
+        spendable.draw(at[draws.credit], draws.amount)
+        bounds = np.cumsum([0, *counts])
+        cuts = np.searchsorted(draws.line, bounds).tolist()
+        # Of the draws of all: line, grant and amount.
+        own = list(
+            zip(
+                draws.line.tolist(),
+                at[draws.credit].tolist(),
+                draws.amount.tolist(),
+                strict=True,
+            )
+        )
+        return [
+            self._drawing(each, [(n - first, g, a) for n, g, a in own[start:end]])
+            for each, first, (start, end) in zip(
+                eligible, bounds.tolist(), pairwise(cuts), strict=False
+            )
+        ]
+
+    def _drawing(
+        self,
+        eligible: Sequence[tuple[int, InvoiceLine]],
+        drawn: Sequence[tuple[int, int, int]],
+    ) -> Drawing:
+        spendable = self._spendable
+        return Drawing.of(
+            eligible,
+            [
+                (
+                    Draw(line, int(spendable.positions[grant]), amount),
+                    spendable.grant_ids[grant],
+                )
+                for line, grant, amount in drawn
+            ],
+        )
+
+
+def _capped(
+    amounts: Sequence[int], whose: np.ndarray, grants: UsableGrants
+) -> np.ndarray:
+    """Return amounts, of which none is more than all the credits of its account.
+
+    So their sum fits, whatever usage came to, and they draw the same.
+    """
+    accounts, places = np.unique(grants.account, return_inverse=True)
+    totals = np.zeros(len(accounts) + 1, np.int64)
+    np.add.at(totals, places, grants.remaining)
+    at = np.searchsorted(accounts, whose)
+    # Behind the last account there are no credits either.
+    padded = np.append(accounts, -1)
+    caps = np.where(padded[at] == whose, totals[at], 0)
+    return np.minimum(np.array(amounts, np.int64), caps)
