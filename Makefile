@@ -59,7 +59,7 @@ bench: $(PEERS) ## measure and print the ratios (ONLY=append, SIZE=smoke or full
 	    bench/everyday/bench_*.py >&2; exit 2; }
 	@mkdir -p .benchmarks && rm -f "$(RESULTS)"
 	@status=0; \
-	METERING_BENCH_SIZE=$(SIZE) $(BIN)/python -m pytest --quiet --benchmark-quiet \
+	METERING_BENCH_SIZE=$(SIZE) $(BIN)/python -m pytest --quiet --benchmark-quiet --timeout 0 \
 	  --benchmark-json="$(RESULTS)" $(ARGS) \
 	  $(if $(ONLY),$(QUESTIONS),bench) || status=$$?; \
 	test ! -s "$(RESULTS)" || $(BIN)/python -m bench.report "$(RESULTS)" || status=$$?; \

@@ -175,7 +175,7 @@ class _Periods:
         period = np.searchsorted(reached, locals_, side="right")
         instants = np.maximum(self.starts[period], locals_ - self.offsets[period])
         # Local times that were skipped together are reached together.
-        instants = np.unique(instants)
+        instants = instants[np.diff(instants, prepend=instants[:1] - 1) > 0]
         lengths = np.diff(instants)
         heads = np.flatnonzero(np.diff(lengths, prepend=0))
         counts = np.diff(heads, append=len(lengths))

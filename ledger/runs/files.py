@@ -86,7 +86,7 @@ class MappedRun:
 
     def array(self, column: str) -> pa.Array:
         """View a column as it was given to `write_run`."""
-        return self._row.column(column).flatten()
+        return self._row.column(column)[0].values
 
     def numbers(self, column: str) -> np.ndarray:
         """View a column of numbers without nulls; it cannot be written to."""

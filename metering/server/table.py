@@ -7,9 +7,11 @@ from metering.server.extensions import meter_events as extension_meter_events
 from metering.server.v1 import (
     alerts,
     credit_grants,
+    customers,
     meter_events,
     meters,
     prices,
+    subscriptions,
     webhooks,
 )
 from metering.server.v2 import core_events, stream
@@ -23,6 +25,8 @@ ROUTES: tuple[Route, ...] = (
     *alerts.ROUTES,
     *credit_grants.ROUTES,
     *prices.ROUTES,
+    *customers.ROUTES,
+    *subscriptions.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,
     *bulk.ROUTES,

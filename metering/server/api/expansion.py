@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from metering.bodies import Body, body_of, part_of
 from metering.connection import Metering
-from metering.errors import InvalidRequestError
+from metering.errors import InvalidRequestError, ResourceMissingError
 
 ITEM = "data"
 _DEPTH_MAX = 4
@@ -40,19 +40,26 @@ def expand(m: Metering, body: Body, paths: Sequence[str], known: Expansions) -> 
     """Put resources in the place of their ids, and parts where they belong."""
     for path in paths:
         *steps, last = path.split(".")
-        node: object = body
-        for step in steps:
-            node = node.get(step) if isinstance(node, dict) else None
-        if not isinstance(node, dict):
-            continue
-        if known[path] == _PART_OF_A_PRICE:
-            node |= _part_of_price(m, node["id"], last)
-        elif isinstance(node.get(last), str):
-            node[last] = _resource(m, known[path], node[last])
+        for node in _nodes(body, steps):
+            if known[path] == _PART_OF_A_PRICE:
+                node.update(_part_of_price(m, node["id"], last))
+            elif isinstance(node.get(last), str):
+                node[last] = _resource(m, known[path], node[last])
 
 
-def _resource(m: Metering, kind: str, resource_id: str) -> Body:
+def _nodes(body: object, steps: Sequence[str]) -> list[Body]:
+    """Return the objects that steps lead to from a body, through each one of a list."""
+    if isinstance(body, list):
+        return [node for each in body for node in _nodes(each, steps)]
+    if not isinstance(body, dict):
+        return []
+    return _nodes(body.get(steps[0]), steps[1:]) if steps else [body]
+
+
+def _resource(m: Metering, kind: str, resource_id: str) -> Body | str:
     match kind:
+        case "customer":
+            return _customer(m, resource_id)
         case "meter":
             return body_of(m.meters.retrieve(resource_id))
         case "credit_grant":
@@ -63,6 +70,14 @@ def _resource(m: Metering, kind: str, resource_id: str) -> Body:
             return body_of(m.prices.retrieve(resource_id))
         case _:
             raise AssertionError(f"no resource is a {kind}")
+
+
+def _customer(m: Metering, customer: str) -> Body | str:
+    """Return a customer; its name, where the library was given one of its caller's."""
+    try:
+        return body_of(m.customers.retrieve(customer))
+    except ResourceMissingError:
+        return customer
 
 
 def _part_of_price(m: Metering, price_id: str, name: str) -> Body:

@@ -74,24 +74,24 @@ class ResourceRoutes:
         self, summary: str, method: Method, *, verb: str | None = None, **more: Any
     ) -> Route:
         """Return a route that changes one resource: below its path, where it has a verb."""
-
-        def change(call: Call) -> Answer:
-            return Answer(body=body_of(method(call.m)(call.ids["id"], **call.given)))
-
         below = "/{id}" if verb is None else f"/{{id}}/{verb}"
-        return self._route("POST", below, summary, change, **more)
+        return self._route("POST", below, summary, _change(method), **more)
 
-    def deletes(self, summary: str, kind: str, method: Method) -> Route:
+    def ends(self, summary: str, method: Method, **more: Any) -> Route:
+        """Return the route that ends a resource, which can be retrieved all the same."""
+        return self._route("DELETE", "/{id}", summary, _change(method), **more)
+
+    def deletes(self, summary: str, kind: str, method: Method, **more: Any) -> Route:
         """Return the route that deletes a resource of a kind."""
 
         def answer(call: Call, resource_id: str) -> Body:
             return {"id": resource_id, "object": kind, "deleted": True}
 
         def delete(call: Call) -> Answer:
-            method(call.m)(call.ids["id"])
+            method(call.m)(call.ids["id"], **call.given)
             return Answer(body=answer(call, call.ids["id"]))
 
-        return self._route("DELETE", "/{id}", summary, delete, recover=answer)
+        return self._route("DELETE", "/{id}", summary, delete, recover=answer, **more)
 
     def _route(
         self,
@@ -116,3 +116,10 @@ class ResourceRoutes:
 
     def _recover(self, call: Call, resource_id: str) -> Body:
         return body_of(self.retrieve(call.m)(resource_id))
+
+
+def _change(method: Method) -> Callable[[Call], Answer]:
+    def change(call: Call) -> Answer:
+        return Answer(body=body_of(method(call.m)(call.ids["id"], **call.given)))
+
+    return change

@@ -6,7 +6,7 @@ Of all values only a sum can be null: one of more digits than the stored type.
 import numpy as np
 import pyarrow as pa
 
-from ledger.usage.columns import TIMESTAMP, column_of, numbers_of
+from ledger.usage.columns import TIMESTAMP, column_of, numbers_of, strings_of
 from ledger.usage.quantities import QUANTITY
 from projections.scans.reaggregation.errors import SummaryTooLargeError
 from projections.scans.reaggregation.question import Question
@@ -33,8 +33,8 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
         at += count
         # The rows of all batches say the same, and share it.
         longest = max((len(each) for each in batches), default=0)
-        meters = pa.repeat(measure.meter_id, longest)
-        names = pa.repeat(measure.event_name, longest)
+        words = strings_of([measure.meter_id, measure.event_name])
+        meters, names = (pa.repeat(word, longest) for word in words)
         for batch in batches:
             _, customer, *dimensions, number, value, event_count = batch.columns
             numbers = numbers_of(number)

@@ -9,10 +9,10 @@ Positions are read where an event can be cancelled or too late, or a measure nee
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ledger.segments.layout import SEGMENT
 from ledger.segments.parts import LocalFile
@@ -28,6 +28,9 @@ from projections.scans.reaggregation.spans import Spans
 from projections.scans.reaggregation.threads import in_threads
 from projections.scans.recorded import ends_of
 from projections.windows import HOUR
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
 
 _CANCELLED, _CUSTOMER, _SPAN = "cancellation", "wanted_customer", "span"
 _KNOWN = ("event_name", "customer", "timestamp", "position", "value")
@@ -100,7 +103,6 @@ def source_of(
             given.append(each.select(columns))
     few, many = _few_and_many(known)
     read = list(in_threads(lambda each: each.read(columns), few, threads))
-    cancelled = np.unique(cancelled)
     registered = _limits(question, cancelled)
     part = bound(_part, question, has_cancelled=len(cancelled) > 0)
     parts = []
@@ -238,7 +240,7 @@ class _Scanned:
 class _Group:
     """A group of rows, and its statistics in the file."""
 
-    def __init__(self, metadata: pq.FileMetaData, index: int) -> None:
+    def __init__(self, metadata: "FileMetaData", index: int) -> None:
         group = metadata.row_group(index)
         self.index = index
         self.rows: int = group.num_rows
