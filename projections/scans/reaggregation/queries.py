@@ -150,8 +150,7 @@ def unreadable_query(question: Question, source: EventSource | None) -> str:
             events = f"SELECT *,\n{EXACT}\nFROM {nested(shape.that_count(rows))}"
             columns = select(["position", "content", key])
             found.append(f"{columns}\nFROM {nested(events)}\nWHERE exact IS NULL")
-    together = nested("\nUNION ALL\n".join(found))
-    query = f"SELECT *\nFROM {together}\nORDER BY position\nLIMIT 1"
+    query = "\nUNION ALL\n".join(found) + "\nORDER BY position\nLIMIT 1"
     return query if source is None else f"{_events(source)}\n{query}"
 
 
@@ -162,8 +161,7 @@ def _events(source: EventSource) -> str:
 
 def _in_order(question: Question, answers: Iterable[str]) -> str:
     """Write the rows of an answer, in order, but for what `answer_of` adds."""
-    together = nested("\nUNION ALL\n".join(answers))
-    return f"SELECT *\nFROM {together}\nORDER BY {order_of(question)}"
+    return "\nUNION ALL\n".join(answers) + f"\nORDER BY {order_of(question)}"
 
 
 def order_of(question: Question) -> str:
@@ -293,10 +291,12 @@ class _Shape:
         """Write the cells of events that count."""
         if self.reads_numbers:
             events = f"SELECT *,\n{NUMBER}\nFROM {nested(events)}"
-        number = number_of_window(self.question.stretches())
-        windows = f"SELECT *, {number} AS window_number\nFROM {nested(events)}"
-        columns = [*self._keys_of_cells, *self._made(), "count(*) AS event_count"]
-        return f"{select(columns)}\nFROM {nested(windows)}\nGROUP BY ALL"
+        number = f"{number_of_window(self.question.stretches())} AS window_number"
+        keys = [
+            number if key == "window_number" else key for key in self._keys_of_cells
+        ]
+        columns = [*keys, *self._made(), "count(*) AS event_count"]
+        return f"{select(columns)}\nFROM {nested(events)}\nGROUP BY ALL"
 
     def _made(self) -> list[str]:
         """Return what is made of the events of a cell, beside their count."""
