@@ -1,22 +1,42 @@
 """Of a file only what may hold an event that counts is read, and all of that is checked."""
 
+from collections.abc import Collection
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.errors import SegmentDamagedError
+from ledger.errors import SegmentDamagedError, SegmentStoreUnavailableError
 from ledger.segments.parts import LocalFile
 from projections.scans.reaggregation.partial import answer
 from projections.scans.reaggregation.question import Question
+from tests.interrupting import interrupted_after, may_be_lost
 from tests.projections.scans.reaggregation.asking import NONE, event, question
 from tests.projections.scans.reaggregation.segments import (
     ROWS_IN_A_GROUP,
+    table_of,
     write_segment,
 )
 
 CUSTOMERS = 20
+
+
+class Stumbling(LocalFile, frozen=True, kw_only=True):
+    """A file that is away when it is read after its first checks."""
+
+    checks: list[str] = msgspec.field(default_factory=list)
+    stumbles: int
+
+    def check(self, columns: Collection[str]) -> None:
+        here, away = Path(self.path), Path(f"{self.path}.away")
+        if away.exists():
+            away.rename(here)
+        super().check(columns)
+        self.checks.append(self.name)
+        if len(self.checks) <= self.stumbles:
+            here.rename(away)
 
 
 @pytest.fixture
@@ -83,3 +103,38 @@ def test_positions_are_read_where_an_event_can_be_cancelled(file: LocalFile) -> 
     whole = answer(question(), [file], cancelled, threads=1)
 
     assert sum(whole["event_count"].to_pylist()) == CUSTOMERS * ROWS_IN_A_GROUP - 2
+
+
+def test_a_file_that_stumbles_once_is_read_again(file: LocalFile) -> None:
+    stumbling = Stumbling(**msgspec.structs.asdict(file), stumbles=1)
+
+    assert asked(stumbling).equals(asked(file))
+    assert len(stumbling.checks) == 2
+
+
+def test_a_file_that_stumbles_twice_is_asked_for_later(file: LocalFile) -> None:
+    stumbling = Stumbling(**msgspec.structs.asdict(file), stumbles=2)
+
+    with pytest.raises(
+        SegmentStoreUnavailableError, match=r"segment\.parquet.*try again"
+    ):
+        asked(stumbling)
+
+
+@may_be_lost
+def test_a_long_question_can_be_interrupted() -> None:
+    payload = {f"key_{at}": "yes" for at in range(100)}
+    few = table_of([event(at, payload=payload) for at in range(1, 1001)])
+    # To look a hundred keys up in each of ten million maps takes minutes.
+    filters = {key: frozenset({"yes"}) for key in payload}
+
+    with pytest.raises(KeyboardInterrupt), interrupted_after(0.1):
+        answer(
+            question(filters=filters),
+            [pa.concat_tables([few] * 10_000)],
+            NONE,
+            threads=1,
+        )
+
+    found = answer(question(filters=filters), few, NONE, threads=1)
+    assert found["event_count"].to_pylist() == [1000]
