@@ -6,17 +6,18 @@ Durability is asked for and then checked, since SQLite ignores what it cannot do
 write-ahead log, `synchronous=FULL` (an acknowledged commit survives a power cut), no
 automatic checkpoints (they swallow errors of fsync, and versions before 3.51.3 can
 corrupt the file when two connections checkpoint and commit at once). Checkpoints run
-only while the write lock is held. Source: https://sqlite.org/wal.html
+only while the write lock is held; after a large commit on a thread of their own, while
+the next one is prepared. Source: https://sqlite.org/wal.html
 """
 
 import fcntl
 import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from time import monotonic
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,9 +34,8 @@ from ledger.database.connections import (
 from ledger.database.directories import make_database, open_private, take_lock
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.sqlite_dialect import share_statements
-from ledger.database.turns import Turn, Turns
+from ledger.database.turns import Turn, Turns, naming_holder
 from ledger.errors import (
-    StoreBusyError,
     StoreError,
     StoreForkedError,
     StoreUnavailableError,
@@ -51,6 +51,8 @@ _PUNCTUAL_SECONDS = 0.1
 # their turn wait for the fold as well, which is one more reason.
 _BYTES_BETWEEN_CHECKPOINTS = 4 << 20
 _BYTES_OF_A_SMALL_COMMIT = 16 << 10
+# The next of such commits takes longer to prepare than the fold takes.
+_BYTES_OF_A_LARGE_COMMIT = 1 << 20
 # Facts fold into rows of tables, which a commit's body says nothing of. Many, since a
 # billing run changes a row for each invoice, and folding costs more than writing them.
 _ROWS_BETWEEN_CHECKPOINTS = 1 << 17
@@ -108,6 +110,7 @@ class SQLiteDatabase:
         self._unfolded_bytes = 0
         self._unfolded_rows = 0
         self._has_failed_to_fold = False
+        self._folding: threading.Thread | None = None
         self._lock_timeout_seconds = settings.lock_timeout.total_seconds()
         self._writer = self._engine(begin=None, query_only="0")
         self._reader = self._engine(begin="BEGIN", query_only="1")
@@ -162,7 +165,7 @@ class SQLiteDatabase:
         """Open a database transaction that holds the write lock from its start."""
         with (
             self._gate.passed(),
-            _naming_holder(self.address, self._turns),
+            naming_holder(self.address, self._turns),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds) as turn,
             lent_driver(connection) as driver,
@@ -188,7 +191,9 @@ class SQLiteDatabase:
                 self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
                 or self._unfolded_rows > _ROWS_BETWEEN_CHECKPOINTS
             ):
-                self._checkpoint_after_commit(connection)
+                is_large = body_bytes >= _BYTES_OF_A_LARGE_COMMIT
+                if not (is_large and self._begins_to_fold()):
+                    self._checkpoint_after_commit(connection)
 
     @property
     def can_write_at_once(self) -> bool:
@@ -238,7 +243,7 @@ class SQLiteDatabase:
         """Give some of it back, and return how many pages are left; others write between."""
         with (
             self._gate.passed(),
-            _naming_holder(self.address, self._turns),
+            naming_holder(self.address, self._turns),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds),
         ):
@@ -251,6 +256,8 @@ class SQLiteDatabase:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._folding is not None:
+            self._folding.join()
         with self._gate.passed():
             self._watching.close()
             self._writing.close()
@@ -286,6 +293,28 @@ class SQLiteDatabase:
                 whole = int(1000 * self._lock_timeout_seconds)
                 driver.execute(f"PRAGMA busy_timeout={whole}").fetchone()
         turn.begin()
+
+    def _begins_to_fold(self) -> bool:
+        """Begin to fold on another thread; not where one that began has not ended."""
+        if self._folding is not None and self._folding.is_alive():
+            return False
+        self._folding = threading.Thread(target=self._fold, name="metering-folding")
+        try:
+            self._folding.start()
+        except RuntimeError:  # The process has no room for one, or is about to end.
+            self._folding = None
+        return self._folding is not None
+
+    def _fold(self) -> None:
+        # A turn that does not come is another writer's, who folds after it.
+        with (
+            suppress(StoreError),
+            self._gate.passed(),
+            translated(self.address),
+            self._writing.borrowed() as connection,
+            self._turns.taken(self._lock_timeout_seconds),
+        ):
+            self._checkpoint_after_commit(connection)
 
     def _checkpoint_after_commit(self, connection: Connection) -> None:
         """Fold the write-ahead log; a failure is the next write's to raise.
@@ -358,28 +387,6 @@ class SQLiteDatabase:
             if found != value:
                 reason = f"SQLite keeps {name} at {found}, {value} is needed"
                 raise StoreUnavailableError(self.address, reason)
-
-
-class _naming_holder(translated):  # noqa: N801  # as what it derives from
-    """Translates errors, and says of a lock that was not given who holds it."""
-
-    __slots__ = ("_turns",)
-
-    def __init__(self, address: str, turns: Turns) -> None:
-        super().__init__(address)
-        self._turns = turns
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None:
-            return
-        try:
-            super().__exit__(_, error, __)
-        except StoreBusyError as busy:
-            if (holder := self._turns.holder()) is None:
-                raise
-            held = f"{busy.reason}; process {holder.process} began to write"
-            reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
-            raise StoreBusyError(self._address, reason) from busy
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

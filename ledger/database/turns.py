@@ -29,7 +29,9 @@ from time import monotonic, sleep
 
 import msgspec
 
+from ledger.database.connections import translated
 from ledger.database.directories import open_private
+from ledger.errors import StoreBusyError
 
 # Locks of an open file, not of a process: two connections of one process queue as well,
 # and closing one of them leaves the other its place.
@@ -276,6 +278,29 @@ class Turns:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, number))
             except OSError:  # What was written in the turn is written all the same.
                 self.forget()
+
+
+class naming_holder(translated):  # noqa: N801  # as what it derives from
+    """Translates errors, and says of a lock that was not given who holds it."""
+
+    __slots__ = ("_turns",)
+
+    def __init__(self, address: str, turns: Turns) -> None:
+        super().__init__(address)
+        self._turns = turns
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise ours where it was one of theirs."""
+        if error is None:
+            return
+        try:
+            super().__exit__(_, error, __)
+        except StoreBusyError as busy:
+            if (holder := self._turns.holder()) is None:
+                raise
+            held = f"{busy.reason}; process {holder.process} began to write"
+            reason = f"{held} {monotonic() - holder.began:.1f} seconds ago"
+            raise StoreBusyError(self._address, reason) from busy
 
 
 def _heard(bell: socket.socket) -> None:
