@@ -258,6 +258,11 @@ def _settle_within(draft: Draft, repeated: np.ndarray, originals: _Originals) ->
     suspects = np.flatnonzero(
         are_among(draft.hashes, repeated) & (originals.positions == 0)
     )
+    known = draft.known_fingerprints
+    if known is not None:
+        suspects = _settle_proven(draft.hashes, known, suspects, originals)
+        if not len(suspects):
+            return
     picked = batch_of(draft.events).take(pa.array(suspects))
     firsts: dict[tuple[str, str], int] = {}
     later, firsts_of = [], []
@@ -275,7 +280,6 @@ def _settle_within(draft: Draft, repeated: np.ndarray, originals: _Originals) ->
         return
     originals.rows[later] = firsts_of
     repeats, of = np.array(later, np.int64), np.array(firsts_of, np.int64)
-    known = draft.known_fingerprints
     if known is not None:
         is_open = known[repeats] != known[of]
         repeats, of = repeats[is_open], of[is_open]
@@ -289,6 +293,27 @@ def _settle_within(draft: Draft, repeated: np.ndarray, originals: _Originals) ->
     originals.conflicts.update(
         (int(repeats[index]), fields) for index, fields in differing.items()
     )
+
+
+def _settle_proven(
+    hashes: np.ndarray,
+    known: np.ndarray,
+    suspects: np.ndarray,
+    originals: _Originals,
+) -> np.ndarray:
+    """Settle what repeats a row by its fingerprint; return the suspects that are left.
+
+    As of recorded events, it is proven by 128 bits.
+    """
+    rows = suspects[np.argsort(hashes[suspects], kind="stable")]
+    by_hash = hashes[rows]
+    is_later = np.zeros(len(rows), bool)
+    is_later[1:] = by_hash[1:] == by_hash[:-1]
+    first = rows[np.maximum.accumulate(np.where(is_later, 0, np.arange(len(rows))))]
+    is_proven = known[rows] == known[first]
+    originals.rows[rows[is_later & is_proven]] = first[is_later & is_proven]
+    # With all that have the same hash: their first may be another event.
+    return np.sort(rows[np.isin(by_hash, by_hash[~is_proven])])
 
 
 def differing_fields(

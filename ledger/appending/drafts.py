@@ -10,7 +10,7 @@ import numpy as np
 
 from ledger.records.idempotency import Request
 from ledger.usage.fingerprints import fingerprints
-from ledger.usage.identifiers import identifier_hashes
+from ledger.usage.identifiers import identifier_hashes, repeated_among
 from ledger.usage.rows import (
     FEW,
     FewEvents,
@@ -161,9 +161,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def repeated_hashes(self) -> np.ndarray:
         """The hashes that more than one identifier has (uint64)."""
-        ascending = np.sort(self.hashes) if len(self) > 1 else self.hashes
-        repeated: np.ndarray = ascending[1:][ascending[1:] == ascending[:-1]]
-        return repeated
+        return repeated_among(self.hashes)
 
     @cached_property
     def fingerprints(self) -> np.ndarray:

@@ -21,6 +21,7 @@ Position = NewType("Position", int)
 
 _FEWEST_MARKS, _MOST_MARKS = 1 << 14, 1 << 20
 _MARKS_OF_A_HASH = 64
+_PLACES = 1 << 19
 
 
 def identifier_hash(event_name: str, identifier: str) -> int:
@@ -45,6 +46,29 @@ def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
     suspects = np.flatnonzero(are_among)
     are_among[suspects] = np.isin(hashes[suspects], others)
     return are_among
+
+
+def repeated_among(hashes: np.ndarray) -> np.ndarray:
+    """Return the hashes (uint64) that are there more than once, ascending.
+
+    Each as often as it is repeated. Most are known to be alone by a few bits.
+    """
+    rows = np.arange(len(hashes), dtype=np.int32)
+    if len(hashes) < _FEWEST_MARKS:
+        suspects = hashes
+    else:
+        marks = hashes & np.uint64(_PLACES - 1)
+        last = np.empty(_PLACES, np.int32)
+        last[marks] = rows
+        # One of those that share a place has it, and stands for itself alone.
+        having = last[marks]
+        are_others = having != rows
+        suspects = np.concatenate(
+            (hashes[are_others], hashes[np.unique(having[are_others])])
+        )
+    ascending = np.sort(suspects)
+    repeated: np.ndarray = ascending[1:][ascending[1:] == ascending[:-1]]
+    return repeated
 
 
 def identifier_hashes(events: UsageEvents) -> np.ndarray:
