@@ -6,7 +6,7 @@ part of an hour needs.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 
 import msgspec
@@ -387,6 +387,9 @@ def _groups(
             start, events = end, 0
 
 
-def _codes(known: dict[str, int], words: Iterable[str]) -> list[int]:
+def _codes(known: dict[str, int], words: Sequence[str]) -> list[int]:
     """Return the codes of words; a new word gets the next one."""
-    return [known.setdefault(word, len(known)) for word in words]
+    try:
+        return list(map(known.__getitem__, words))
+    except KeyError:
+        return [known.setdefault(word, len(known)) for word in words]

@@ -135,9 +135,12 @@ def _map_of(texts: Mapping[str, pa.Array], rows: int) -> pa.MapArray:
     kept = present.ravel()
     offsets = np.zeros(rows + 1, np.int32)
     np.cumsum(present.sum(axis=1), out=offsets[1:])
+    items = pa.concat_arrays(list(texts.values()))
+    if len(texts) > 1 or not kept.all():
+        items = items.take(pa.array(at[kept]))
     return pa.MapArray.from_arrays(
         pa.array(offsets),
         pa.array(list(texts), pa.string()).take(pa.array(code[kept])),
-        pa.concat_arrays(list(texts.values())).take(pa.array(at[kept])),
+        items,
         type=PAYLOAD,
     )
