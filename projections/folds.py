@@ -18,7 +18,7 @@ from ledger.facts.credits import (
     CreditsReinstated,
     GrantFact,
 )
-from ledger.facts.customers import CustomerFact
+from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterDeactivated,
@@ -35,7 +35,7 @@ from ledger.facts.prices import (
 )
 from ledger.facts.settlements import SettledInvoices
 from ledger.facts.statements import StatementFinalized, StatementVoided
-from ledger.facts.subscriptions import SubscriptionFact
+from ledger.facts.subscriptions import SubscriptionChange, SubscriptionFact
 from ledger.facts.union import FACTS, RecordedFacts
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -146,7 +146,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=6,
+        version=7,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -158,6 +158,9 @@ _RESOURCES = (
             ProductDeleted,
             PriceUpdated,
             StatementVoided,
+            CustomerUpdated,
+            CustomerDeleted,
+            *get_args(SubscriptionChange),
         ),
         load=_changes,
     ),

@@ -42,7 +42,8 @@ from metering.stream.resources import (
 )
 from metering.stream.thin_events import notification_body
 from projections.kernels.endpoints import Endpoint
-from projections.webhooks.queries import EndpointQueries, Past
+from projections.webhooks.past import Past
+from projections.webhooks.queries import EndpointQueries
 
 _NO_METER = "no_meter"
 

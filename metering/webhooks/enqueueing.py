@@ -17,9 +17,9 @@ from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from projections.kernels.credits.grants import Grant
+from projections.webhooks.past import Past
 from projections.webhooks.queries import (
     EndpointQueries,
-    Past,
     expired_unseen,
     last_expiry_seen,
 )

@@ -22,7 +22,7 @@ from metering.webhooks.resources import Event
 from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, EventPlace, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.schema import RecordedFact
-from projections.webhooks.queries import Past
+from projections.webhooks.past import Past
 
 _FACTS_AT_A_TIME = 1_000
 _TIMES_MORE = 8

@@ -19,7 +19,7 @@ from metering.webhooks.snapshots import TYPES_OF, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.kernels.endpoints import Endpoint
 from projections.schema import RecordedFact
-from projections.webhooks.queries import Past
+from projections.webhooks.past import Past
 
 _FACTS_AT_A_TIME = 1_000
 _EVENTS_AT_A_TIME = 1_000

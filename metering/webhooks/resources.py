@@ -12,13 +12,29 @@ from metering.alerts.resources import AlertTriggered
 from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
+from metering.customers.resources import Customer
 from metering.meters.resources import Meter
 from metering.prices.resources import Price, Product
 from metering.statements.resources import Statement
+from metering.subscriptions.resources import Subscription
 from metering.webhooks.requests import EventType, SignatureName
 
 API_VERSION = "2026-10-28.endive"
 """Whose shapes events have."""
+
+
+EventObject = (
+    AlertTriggered
+    | CreditBalanceTransaction
+    | CreditGrant
+    | Customer
+    | Meter
+    | Price
+    | Product
+    | Statement
+    | Subscription
+)
+"""What an event can be about."""
 
 
 class EventData(ResourceObject, frozen=True, kw_only=True):
@@ -32,15 +48,7 @@ class EventData(ResourceObject, frozen=True, kw_only=True):
 
     absent_where_none: ClassVar = frozenset({"previous_attributes"})
 
-    object: (
-        AlertTriggered
-        | CreditBalanceTransaction
-        | CreditGrant
-        | Meter
-        | Price
-        | Product
-        | Statement
-    )
+    object: EventObject
     previous_attributes: dict[str, Any] | None = None
 
 

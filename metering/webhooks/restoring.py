@@ -15,7 +15,8 @@ from metering.store.engine import Engine
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from metering.webhooks.retry_schedule import KEPT
 from projections.kernels.endpoints import Endpoint
-from projections.webhooks.queries import EndpointQueries, Past
+from projections.webhooks.past import Past
+from projections.webhooks.queries import EndpointQueries
 
 
 def restore_outbox(engine: Engine) -> int:

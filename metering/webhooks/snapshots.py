@@ -19,6 +19,11 @@ from ledger.facts.credits import (
     CreditsReinstated,
     GrantFact,
 )
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerUpdated,
+)
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -33,21 +38,29 @@ from ledger.facts.prices import (
     ProductUpdated,
 )
 from ledger.facts.statements import StatementFinalized, StatementVoided
+from ledger.facts.subscriptions import (
+    SubscriptionCanceled,
+    SubscriptionCreated,
+    SubscriptionFact,
+    SubscriptionItemCreated,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    SubscriptionUpdated,
+)
 from ledger.facts.union import Fact
-from metering.alerts.resources import AlertTriggered, triggered_resource
+from metering.alerts.resources import triggered_resource
 from metering.arguments.clock import at_microseconds
 from metering.bodies import ResourceObject
 from metering.credits.grants import grant_resource
-from metering.credits.resources import CreditGrant
 from metering.credits.transactions import transaction_resource
+from metering.customers.shown import customer_resource
 from metering.meters.meters import meter_resource
-from metering.meters.resources import Meter
-from metering.prices.resources import Price, Product
 from metering.prices.shown import price_resource, product_resource
-from metering.statements.resources import Statement
 from metering.statements.shown import statement_resource
+from metering.subscriptions.resources import Subscription
+from metering.subscriptions.shown import subscription_resource
 from metering.webhooks.requests import EventType
-from metering.webhooks.resources import Event, EventData
+from metering.webhooks.resources import Event, EventData, EventObject
 from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import Trigger
 from projections.kernels.credits.grants import Application, Grant
@@ -59,10 +72,11 @@ from projections.kernels.credits.timeline import (
     reinstated_transactions,
 )
 from projections.schema import RecordedFact
-from projections.webhooks.queries import Past
+from projections.webhooks.past import Past
 
 _TRANSACTION: EventType = "billing.credit_balance_transaction.created"
 _UPDATED: EventType = "billing.credit_grant.updated"
+_SUBSCRIPTION: EventType = "customer.subscription.updated"
 _TRIGGERED: EventType = "billing.alert.triggered"
 
 
@@ -113,6 +127,15 @@ _RULES: dict[type[Fact], _EventRule] = {
     PriceUpdated: _EventRule("price.updated", is_change=True),
     StatementFinalized: _EventRule("metering.statement.finalized"),
     StatementVoided: _EventRule("metering.statement.voided", is_change=True),
+    CustomerCreated: _EventRule("customer.created"),
+    CustomerUpdated: _EventRule("customer.updated", is_change=True),
+    CustomerDeleted: _EventRule("customer.deleted"),
+    SubscriptionCreated: _EventRule("customer.subscription.created"),
+    SubscriptionUpdated: _EventRule(_SUBSCRIPTION, is_change=True),
+    SubscriptionItemCreated: _EventRule(_SUBSCRIPTION, is_change=True),
+    SubscriptionPaused: _EventRule("customer.subscription.paused", is_change=True),
+    SubscriptionResumed: _EventRule("customer.subscription.resumed", is_change=True),
+    SubscriptionCanceled: _EventRule("customer.subscription.deleted"),
     UsageAlertTriggered: _EventRule(_TRIGGERED),
     CreditAlertTriggered: _EventRule(_TRIGGERED),
 }
@@ -239,9 +262,7 @@ class Snapshots:
                 transaction = transaction_resource(each, livemode=self._livemode)
                 yield _TRANSACTION, EventData(object=transaction)
 
-    def _resource(
-        self, recorded: RecordedFact, at: int
-    ) -> Meter | CreditGrant | AlertTriggered | Price | Product | Statement:
+    def _resource(self, recorded: RecordedFact, at: int) -> EventObject:
         """Return the resource that a fact is about, as it was at a position."""
         position, recorded_at, fact = recorded
         match fact:
@@ -253,25 +274,46 @@ class Snapshots:
             ):
                 meter = self._past.meter(fact.meter_id, at)
                 return meter_resource(meter, livemode=self._livemode)
-            case ProductCreated() | ProductUpdated() | ProductDeleted():
-                product = self._past.product(fact.product_id, at)
-                return product_resource(product, livemode=self._livemode)
-            case PriceCreated() | PriceUpdated():
-                price = self._past.price(fact.price_id, at)
-                return price_resource(price, livemode=self._livemode)
-            case StatementFinalized() | StatementVoided():
-                statement = self._past.statement(fact.statement_id, at)
-                return statement_resource(statement, livemode=self._livemode)
             case UsageAlertTriggered() | CreditAlertTriggered():
                 alert = self._past.alert(fact.alert_id, at)
                 trigger = Trigger(
                     position=position, recorded_at=recorded_at, period=0, fact=fact
                 )
                 return triggered_resource(trigger, alert, livemode=self._livemode)
-            case _:
-                assert isinstance(fact, CreditGrantCreated | GrantFact), "by its rule"
+            case _ if isinstance(fact, CreditGrantCreated | GrantFact):
                 grant = self._past.grant(fact.grant_id, at)
                 return grant_resource(grant, livemode=self._livemode)
+            case _:
+                return self._sold(fact, at, recorded_at)
+
+    def _sold(self, fact: Fact, at: int, instant: int) -> EventObject:
+        """Return what a fact about what is sold is about, as it was at a position."""
+        match fact:
+            case ProductCreated() | ProductUpdated() | ProductDeleted():
+                product = self._past.product(fact.product_id, at)
+                return product_resource(product, livemode=self._livemode)
+            case PriceCreated() | PriceUpdated():
+                price = self._past.price(fact.price_id, at)
+                return price_resource(price, livemode=self._livemode)
+            case CustomerCreated() | CustomerUpdated() | CustomerDeleted():
+                customer = self._past.customer(fact.customer_id, at)
+                return customer_resource(customer, livemode=self._livemode)
+            case StatementFinalized() | StatementVoided():
+                statement = self._past.statement(fact.statement_id, at)
+                return statement_resource(statement, livemode=self._livemode)
+            case _:
+                assert isinstance(fact, SubscriptionFact), "by its rule"
+                return self._subscription(fact.subscription_id, at, instant)
+
+    def _subscription(
+        self, subscription_id: str, at: int, instant: int
+    ) -> Subscription:
+        found = self._past.subscription(subscription_id, at)
+        prices = {
+            each.price.price_id: self._past.price(each.price.price_id, at)
+            for each in found.items
+        }
+        return subscription_resource(found, prices, instant, livemode=self._livemode)
 
     def _transactions(
         self, recorded: RecordedFact, kind: TransactionKind

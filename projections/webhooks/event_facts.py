@@ -8,7 +8,7 @@ thousands.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Row, Table, select
 
@@ -26,6 +26,11 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerUpdated,
+)
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -40,6 +45,7 @@ from ledger.facts.prices import (
     ProductUpdated,
 )
 from ledger.facts.statements import StatementFinalized, StatementVoided
+from ledger.facts.subscriptions import SubscriptionChange, SubscriptionCreated
 from ledger.facts.union import Fact
 from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
@@ -55,10 +61,12 @@ from projections.credits.tables import (
     credit_application,
     credit_grant,
 )
+from projections.customers.tables import customer
 from projections.meters.tables import meter
 from projections.prices.tables import price, product
 from projections.schema import RecordedFact
 from projections.statements.tables import STATEMENTS, statement
+from projections.subscriptions.tables import subscription
 from projections.webhooks.tables import (
     change_of,
     grant_lapse,
@@ -233,6 +241,12 @@ _SOURCES: dict[type[Fact], _FactSource] = {
         PositionColumn(price.c.position), _of_commits(PriceCreated)
     ),
     StatementFinalized: _FactSource(PositionColumn(statement.c.position), _finalized),
+    CustomerCreated: _FactSource(
+        PositionColumn(customer.c.position), _of_commits(CustomerCreated)
+    ),
+    SubscriptionCreated: _FactSource(
+        PositionColumn(subscription.c.position), _of_commits(SubscriptionCreated)
+    ),
     CreditsApplied: _FactSource(
         PositionColumn(credit_application.c.position, (HAS_DRAWN,)), _applied
     ),
@@ -258,6 +272,9 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             ProductDeleted,
             PriceUpdated,
             StatementVoided,
+            CustomerUpdated,
+            CustomerDeleted,
+            *get_args(SubscriptionChange),
         )
     },
 }

@@ -4,7 +4,7 @@ A change is kept with its fact, so a resource can be shown as it was at any posi
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from sqlalchemy import (
@@ -32,9 +32,11 @@ from ledger.facts.credits import (
     CreditGrantUpdated,
     CreditGrantVoided,
 )
+from ledger.facts.customers import CustomerDeleted, CustomerUpdated
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
 from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
 from ledger.facts.statements import StatementVoided
+from ledger.facts.subscriptions import SubscriptionChange
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -188,21 +190,21 @@ def _change(
     )
 
 
-def _resource_id(fact: Fact) -> str:  # noqa: PLR0911  # kinds of resources are many
-    match fact:
-        case MeterUpdated() | MeterDeactivated() | MeterReactivated():
-            return fact.meter_id
-        case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
-            return fact.grant_id
-        case AlertActivated() | AlertDeactivated() | AlertArchived():
-            return fact.alert_id
-        case WebhookEndpointUpdated():
-            return fact.endpoint_id
-        case ProductUpdated() | ProductDeleted():
-            return fact.product_id
-        case PriceUpdated():
-            return fact.price_id
-        case StatementVoided():
-            return fact.statement_id
-        case _:
-            raise AssertionError(f"no change of a resource: {type(fact).__name__}")
+_ID_NAMES = {
+    **dict.fromkeys((MeterUpdated, MeterDeactivated, MeterReactivated), "meter_id"),
+    **dict.fromkeys(
+        (CreditGrantUpdated, CreditGrantExpired, CreditGrantVoided), "grant_id"
+    ),
+    **dict.fromkeys((AlertActivated, AlertDeactivated, AlertArchived), "alert_id"),
+    WebhookEndpointUpdated: "endpoint_id",
+    **dict.fromkeys((ProductUpdated, ProductDeleted), "product_id"),
+    PriceUpdated: "price_id",
+    StatementVoided: "statement_id",
+    **dict.fromkeys((CustomerUpdated, CustomerDeleted), "customer_id"),
+    **dict.fromkeys(get_args(SubscriptionChange), "subscription_id"),
+}
+
+
+def _resource_id(fact: Fact) -> str:
+    changed: str = getattr(fact, _ID_NAMES[type(fact)])
+    return changed

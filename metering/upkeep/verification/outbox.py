@@ -15,7 +15,7 @@ from ledger.records.problems import RowPlace
 from metering.store.engine import Engine
 from metering.upkeep.verification.tables import CURE, differing
 from metering.webhooks.restoring import events_kept
-from projections.webhooks.queries import Past
+from projections.webhooks.past import Past
 
 _DELIVERIES_NAMED = 10
 
