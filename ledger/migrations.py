@@ -250,6 +250,11 @@ def _know_allowances(connection: Connection) -> None:
     del connection
 
 
+def _know_spend(connection: Connection) -> None:
+    """Format 16 had no alerts on spend; a release of it cannot read facts about them."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -266,6 +271,7 @@ STEPS: tuple[Migration, ...] = (
     _know_subscriptions,
     _know_deleted_products,
     _know_allowances,
+    _know_spend,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

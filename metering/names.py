@@ -18,11 +18,12 @@ _NAMES: Final = {
     "metering.alerts.alerts": "Alerts",
     "metering.alerts.requests": (
         "AlertFilterParams CreditBalanceLimitParams"
-        " CreditBalanceThresholdParams PercentOfParams UsageThresholdParams"
+        " CreditBalanceThresholdParams PercentOfParams SpendThresholdParams"
+        " UsageThresholdParams"
     ),
     "metering.alerts.resources": (
         "Alert AlertFilter AlertTriggered CreditBalanceLimit"
-        " CreditBalanceThreshold PercentOf UsageThreshold"
+        " CreditBalanceThreshold PercentOf SpendThreshold UsageThreshold"
     ),
     "metering.arguments.clock": "Clock FixedClock SystemClock",
     "metering.arguments.pages": "ListObject",

@@ -134,7 +134,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="alert",
-        version=5,
+        version=6,
         kinds=(*get_args(WatchingFact), *get_args(TriggerFact), LogTimeCorrected),
         load=_alerts,
     ),

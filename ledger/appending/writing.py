@@ -10,7 +10,7 @@ from ledger.appending.attempts import Attempt
 from ledger.appending.judging import ANY_TIME, Moment
 from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import RequestRepeatedError
-from ledger.facts.alerts import CreditAlertCreated, UsageAlertCreated
+from ledger.facts.alerts import CreditAlertCreated, SpendAlertCreated, UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.customers import CustomerCreated
 from ledger.facts.meters import MeterCreated
@@ -99,6 +99,7 @@ class Writing:
 
 _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     MeterCreated: attrgetter("meter_id"),
+    SpendAlertCreated: attrgetter("alert_id"),
     UsageAlertCreated: attrgetter("alert_id"),
     CreditAlertCreated: attrgetter("alert_id"),
     CreditGrantCreated: attrgetter("grant_id"),

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
+from ledger.facts.prices import CurrencyAmounts, Package, TiersMode
+
 
 class Recurrence(enum.Enum):
     """What usage is compared: all there ever was, or that of a window of local time.
@@ -67,6 +69,52 @@ class UsageAlertCreated(
     percent_of: Allowance | None = None
 
 
+class SpentPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """A price of a meter's usage, as it is in the currency of an alert.
+
+    It never changes, so an alert needs no other fact to say what usage costs.
+    """
+
+    price_id: str
+    meter_id: str
+    amounts: CurrencyAmounts
+    tiers_mode: TiersMode | None
+    package: Package | None
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """What usage is rated by: one price or several, of any meters."""
+
+    currency: str
+    prices: tuple[SpentPrice, ...]
+
+    @property
+    def meter_ids(self) -> list[str]:
+        """The meters, each once, in the order of the prices."""
+        return list(dict.fromkeys(each.meter_id for each in self.prices))
+
+
+class SpendAlertCreated(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="spend_alert.created",
+):
+    """An amount that usage costs is watched, for one customer or for each.
+
+    `gte` is in minor units of the currency; `timezone` as for usage.
+    """
+
+    alert_id: str
+    title: str
+    gte: int
+    spend: Spend
+    customer: str | None
+    recurrence: Recurrence
+    timezone: str | None
+
+
 class CreditAlertCreated(
     msgspec.Struct,
     frozen=True,
@@ -119,9 +167,9 @@ class UsageAlertTriggered(
     tag="alert.triggered",
     gc=False,
 ):
-    """A customer's usage reached an alert's threshold at an event.
+    """A customer's usage, or what it costs, reached an alert's threshold at an event.
 
-    `value` is the usage with that event, exact; `timestamp` the event's; `window_start`
+    `value` is that with the event, exact; `timestamp` the event's; `window_start`
     that of the window the usage lies in, None where all usage counts.
     """
 
@@ -154,7 +202,7 @@ class CreditAlertTriggered(
     cause_position: int
 
 
-CreationFact = UsageAlertCreated | CreditAlertCreated
+CreationFact = UsageAlertCreated | SpendAlertCreated | CreditAlertCreated
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
 TriggerFact = UsageAlertTriggered | CreditAlertTriggered
 WatchingFact = CreationFact | TransitionFact

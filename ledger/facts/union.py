@@ -15,6 +15,7 @@ from ledger.facts.alerts import (
     AlertDeactivated,
     CreditAlertCreated,
     CreditAlertTriggered,
+    SpendAlertCreated,
     UsageAlertCreated,
     UsageAlertTriggered,
 )
@@ -82,6 +83,7 @@ Fact = (
     | CreditsApplied
     | CreditsReinstated
     | UsageAlertCreated
+    | SpendAlertCreated
     | AlertActivated
     | AlertDeactivated
     | AlertArchived

@@ -1,4 +1,4 @@
-"""Alerts on usage and on credits: what may be done to them.
+"""Alerts on usage, on what it costs, and on credits: what may be done to them.
 
 What they trigger is found by evaluation; see `metering.store.evaluation`.
 """
@@ -11,20 +11,17 @@ from ledger.facts.alerts import (
     AlertArchived,
     AlertDeactivated,
     AlertStatus,
-    Allowance,
     CreationFact,
     CreditAlertCreated,
-    Recurrence,
+    SpendAlertCreated,
     TransitionFact,
-    UsageAlertCreated,
 )
-from ledger.facts.meters import Formula
+from metering.alerts.definitions import alert_definition
 from metering.alerts.requests import (
     AlertCreate,
-    AlertFilters,
     AlertList,
     CreditBalanceThresholdParams,
-    PercentOfParams,
+    SpendThresholdParams,
     TriggerList,
     UsageThresholdParams,
 )
@@ -35,20 +32,16 @@ from metering.alerts.resources import (
     alert_resource,
     triggered_resource,
 )
-from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
-from metering.arguments.refusals import check_only, invalid, missing
 from metering.arguments.schema import checked, checked_customer
 from metering.errors import InvalidRequestError
 from metering.meters.meters import meter_of
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
 from projections.kernels.alerts import book as kernel
-from projections.meters.catalog import Definitions
+from projections.prices.queries import PriceQueries
 from projections.rows import Page
-
-_ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
 
 
 class Alerts:
@@ -63,9 +56,10 @@ class Alerts:
         title: str,
         alert_type: AlertTypeName = "usage_threshold",
         usage_threshold: UsageThresholdParams | None = None,
+        spend_threshold: SpendThresholdParams | None = None,
         credit_balance_threshold: CreditBalanceThresholdParams | None = None,
     ) -> Alert:
-        """Watch the usage on a meter, or credits.
+        """Watch the usage on a meter, what usage costs, or credits.
 
         An alert on usage triggers at the first event, recorded after this call, with which a
         customer's usage is at the threshold or above it; usage recorded before counts.
@@ -75,6 +69,11 @@ class Alerts:
         that is cancelled later, even before alerts are evaluated, triggers all the
         same, so that an alert may name an event that counts no more.
 
+        An alert on spend triggers likewise, at the first event with which what a
+        customer's usage costs is at the threshold or above it. Each price is rated as
+        `Metering.rate` does, by itself and at quantity 0 as well, so what it costs is
+        what a bill of these prices would say at that event.
+
         An alert on credits triggers each time that a customer's available credits fall
         from above the threshold to it or below: by a fact recorded after this call, or
         at an instant after it at which they expire. A customer who has none does not
@@ -82,8 +81,8 @@ class Alerts:
 
         Args:
             title: 1 to 256 characters, for people.
-            alert_type: usage_threshold or credit_balance_threshold; the argument of
-                that name is needed, and no other.
+            alert_type: usage_threshold, spend_threshold or credit_balance_threshold;
+                the argument of that name is needed, and no other.
             usage_threshold: ``{"gte": 1000, "meter": id, "recurrence": "one_time"}``,
                 on a meter of formula sum, count or last; with ``"filters": [{"type":
                 "customer", "customer": …}]`` for one customer, without for each.
@@ -92,31 +91,37 @@ class Alerts:
                 began, by the clocks of ``"timezone"``, an IANA name, by default UTC.
                 ``"percent_of": {"quantity": "1000", "customers": {…: "5000"}}`` makes
                 `gte` a percentage of what each customer may use.
+            spend_threshold: ``{"gte": 5000, "currency": "usd", "prices": [id, …]}``, in
+                minor units, of up to 20 metered prices on meters of such formulas; with
+                ``"filters"``, ``"recurrence"`` and ``"timezone"`` as above, but of the
+                calendar month by default. What the prices are now counts for ever.
             credit_balance_threshold: ``{"lte": {"balance_type": "monetary", "monetary":
                 {"currency": "usd", "value": 500}}}``, in minor units, with ``"filters"``
                 as above. All grants of the currency count, whatever they are usable
                 for.
 
         Raises:
-            ResourceMissingError: there is no such meter.
-            InvalidRequestError: an argument is malformed, the meter has another
-                formula, or too many alerts apply to the customer already.
+            ResourceMissingError: there is no such meter or price.
+            InvalidRequestError: an argument is malformed, a meter has another formula,
+                a price is not metered or not in the currency, or too many alerts apply
+                to the customer already.
         """
         asked = checked(
             AlertCreate,
             alert_type=alert_type,
             title=title,
             usage_threshold=usage_threshold,
+            spend_threshold=spend_threshold,
             credit_balance_threshold=credit_balance_threshold,
         )
-        created = _created(
-            asked, self._engine.new_id("alrt"), self._engine.definitions()
-        )
+        alert_id, meters = self._engine.new_id("alrt"), self._engine.definitions()
 
         with self._engine.writing() as writing:
+            prices = PriceQueries(writing.connection)
+            created = alert_definition(asked, alert_id, meters, prices)
             self._check_count(created, AlertQueries(writing.connection))
             writing.record([created])
-        return self.retrieve(created.alert_id)
+        return self.retrieve(alert_id)
 
     def activate(self, alert_id: str) -> Alert:
         """Let an inactive alert trigger again, also for customers for whom it has triggered.
@@ -170,8 +175,9 @@ class Alerts:
         """Return alerts that are not archived, newest first.
 
         Args:
-            meter: id of the meter whose alerts to list; None is all, also on credits.
-            alert_type: of which type; None is both.
+            meter: id of the meter whose alerts to list, those on spend left out; None is
+                every alert.
+            alert_type: of which type; None is every one.
             limit: 1 to 100.
             starting_after: id of the alert before the first one to list.
             ending_before: id of the alert behind the last one to list.
@@ -271,13 +277,17 @@ class Alerts:
 
     def _check_count(self, created: CreationFact, seen: AlertQueries) -> None:
         most = self._engine.settings.alerts_max
+        customer = created.customer
         if isinstance(created, CreditAlertCreated):
             currency = created.currency
-            applying = seen.applying_count(created.customer, currency=currency)
+            applying = seen.applying_count(customer, currency=currency)
             what, param = f"credits in {currency}", "credit_balance_threshold"
+        elif isinstance(created, SpendAlertCreated):
+            applying = seen.applying_count(customer)
+            what, param = "spend", "spend_threshold"
         else:
             meter_id = created.meter_id
-            applying = seen.applying_count(created.customer, meter_id=meter_id)
+            applying = seen.applying_count(customer, meter_id=meter_id)
             what, param = f"meter {meter_id}", "usage_threshold"
         if applying >= most:
             raise InvalidRequestError(
@@ -290,83 +300,10 @@ class Alerts:
 
 _CLASSES: dict[str, type[kernel.AlertDefinition]] = {
     "usage_threshold": kernel.UsageAlert,
+    "spend_threshold": kernel.SpendAlert,
     "credit_balance_threshold": kernel.CreditAlert,
 }
 _AND_SO = {False: " already", True: ", which is final"}
-
-
-def _created(asked: AlertCreate, alert_id: str, meters: Definitions) -> CreationFact:
-    """Check that an alert has the threshold of its type alone, and may have it."""
-    usage, credit = asked.usage_threshold, asked.credit_balance_threshold
-    check_only(
-        asked.alert_type,
-        {"usage_threshold": usage, "credit_balance_threshold": credit},
-    )
-    if credit is not None:
-        money = credit["lte"]["monetary"]
-        param = "credit_balance_threshold[lte][monetary][value]"
-        check_amount(money["value"], money["currency"], param)
-        return CreditAlertCreated(
-            alert_id=alert_id,
-            title=asked.title,
-            lte=money["value"],
-            currency=money["currency"],
-            customer=_customer(credit.get("filters")),
-        )
-    assert usage is not None, "one of the two is given"
-    recurrence = Recurrence(usage["recurrence"])
-    return UsageAlertCreated(
-        alert_id=alert_id,
-        title=asked.title,
-        meter_id=_alertable(meters, usage["meter"]),
-        gte=usage["gte"],
-        customer=_customer(usage.get("filters")),
-        recurrence=recurrence,
-        timezone=_timezone(usage.get("timezone"), recurrence),
-        percent_of=_allowance(usage.get("percent_of")),
-    )
-
-
-def _alertable(meters: Definitions, meter_id: str) -> str:
-    param = "usage_threshold[meter]"
-    meter = meter_of(meters, meter_id, param)
-    if meter.formula not in _ALERTABLE:
-        allowed = ", ".join(each.value for each in _ALERTABLE)
-        raise InvalidRequestError(
-            f"Alerts cannot watch meter {meter_id}, whose formula is"
-            f" {meter.formula.value}; must be one of {allowed}",
-            code="meter_formula_unsupported",
-            param=param,
-        )
-    return meter_id
-
-
-def _customer(filters: AlertFilters | None) -> str | None:
-    return filters[0]["customer"] if filters else None
-
-
-def _allowance(given: PercentOfParams | None) -> Allowance | None:
-    """Return how much customers may use, which must be something."""
-    if given is None:
-        return None
-    path = "usage_threshold[percent_of]"
-    quantity, customers = given.get("quantity"), given.get("customers") or {}
-    if quantity is None and not customers:
-        raise missing(f"{path}[quantity]")
-    paths = {f"{path}[customers][{name}]": each for name, each in customers.items()}
-    for param, each in {f"{path}[quantity]": quantity, **paths}.items():
-        if each is not None and not each:
-            raise invalid(param, "0", "more than 0")
-    return Allowance(quantity=quantity, customers=dict(customers))
-
-
-def _timezone(name: str | None, recurrence: Recurrence) -> str | None:
-    if recurrence is not Recurrence.ONE_TIME:
-        return name or "UTC"
-    if name is not None:
-        allowed = "left out where recurrence is one_time"
-        raise invalid("usage_threshold[timezone]", name, allowed)
-    return None
 
 
 def alert_of(

@@ -19,6 +19,7 @@ from metering.usage.requests import LogPosition
 
 GTE_MAX = 999_999_999_999_999_999
 ALLOWANCES_MAX = 10_000
+PRICES_MAX = 20
 LONGEST_TITLE = 256
 
 AllowedQuantity = Annotated[Decimal, Meta(ge=0, le=GTE_MAX)]
@@ -76,6 +77,27 @@ class UsageThresholdParams(TypedDict):
     percent_of: NotRequired[PercentOfParams | None]
 
 
+class SpendThresholdParams(TypedDict):
+    """What usage costs; see `Alerts.create`.
+
+    Attributes:
+        gte: usage that costs this much or more, in minor units.
+        currency: ISO 4217 code, such as usd.
+        prices: ids of the metered prices that it is rated by.
+        recurrence: which usage counts: that since the start of the month or day, or all
+            of it; calendar_month if left out.
+        filters: the customer that is watched; each if left out.
+        timezone: IANA name of the zone of months and days; UTC if left out.
+    """
+
+    gte: Annotated[int, Meta(ge=1, le=GTE_MAX)]
+    currency: Currency
+    prices: Annotated[Sequence[Id], Meta(min_length=1, max_length=PRICES_MAX)]
+    recurrence: NotRequired[RecurrenceName | None]
+    filters: NotRequired[AlertFilters | None]
+    timezone: NotRequired[ZoneName | None]
+
+
 class MoneyLeftParams(TypedDict):
     """Available credits in minor units of a currency.
 
@@ -113,12 +135,14 @@ class AlertCreate(msgspec.Struct, frozen=True, kw_only=True):
         alert_type: which of the thresholds is given.
         title: for people.
         usage_threshold: usage that triggers it.
+        spend_threshold: what usage costs, which triggers it.
         credit_balance_threshold: credits that trigger it.
     """
 
     alert_type: AlertTypeName = "usage_threshold"
     title: Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE)]
     usage_threshold: UsageThresholdParams | None = None
+    spend_threshold: SpendThresholdParams | None = None
     credit_balance_threshold: CreditBalanceThresholdParams | None = None
 
 

@@ -22,7 +22,9 @@ RecurrenceName = Literal["one_time", "calendar_month", "calendar_day"]
 """What usage is compared; the first is Stripe's."""
 
 
-AlertTypeName = Literal["usage_threshold", "credit_balance_threshold"]
+AlertTypeName = Literal[
+    "usage_threshold", "spend_threshold", "credit_balance_threshold"
+]
 """What is compared with the threshold."""
 
 
@@ -69,6 +71,26 @@ class UsageThreshold(ResourceObject, frozen=True, kw_only=True):
     percent_of: PercentOf | None = None
 
 
+class SpendThreshold(ResourceObject, frozen=True, kw_only=True):
+    """What usage costs, and the prices that it is rated by.
+
+    Attributes:
+        gte: usage that costs this much or more, in minor units.
+        prices: ids of the prices, whose amounts are those of the alert's creation.
+        filters: the one customer whose usage is watched; None is everybody, each by
+            itself.
+        timezone: IANA name of the zone whose months or days count; None where all
+            usage does.
+    """
+
+    gte: int
+    currency: str
+    prices: tuple[str, ...]
+    recurrence: RecurrenceName
+    filters: tuple[AlertFilter, ...] | None
+    timezone: str | None
+
+
 class CreditBalanceLimit(ResourceObject, frozen=True, kw_only=True):
     """What credits fall to: available credits of this much or less."""
 
@@ -90,12 +112,14 @@ class CreditBalanceThreshold(ResourceObject, frozen=True, kw_only=True):
 
 
 class Alert(ResourceObject, frozen=True, kw_only=True):
-    """What is watched: the usage that triggers it, once for each customer; or credits.
+    """What is watched: usage, or what it costs, once for each customer; or credits.
 
     Credits trigger it each time that they fall. It has the threshold that its type says.
     """
 
-    absent_where_none: ClassVar = frozenset({"credit_balance_threshold"})
+    absent_where_none: ClassVar = frozenset(
+        {"credit_balance_threshold", "spend_threshold"}
+    )
 
     id: str
     object: Literal["billing.alert"] = "billing.alert"
@@ -104,18 +128,20 @@ class Alert(ResourceObject, frozen=True, kw_only=True):
     status: AlertStatusName
     title: str
     usage_threshold: UsageThreshold | None = None
+    spend_threshold: SpendThreshold | None = None
     credit_balance_threshold: CreditBalanceThreshold | None = None
 
 
 class AlertTriggered(ResourceObject, frozen=True, kw_only=True):
-    """A customer's usage reached the threshold of an alert, or its credits fell to it.
+    """A customer reached the threshold of an alert by usage, or fell to it by credits.
 
     Attributes:
         alert: as it is now.
         created: when it was found.
         customer: whose usage or credits.
-        value: the usage with the event that reached the threshold, exact; or the
-            credits that were available after they fell, in minor units.
+        value: the usage with the event that reached the threshold, exact; or what that
+            costs, in minor units, 10**18 where it is more; or the credits that were
+            available after they fell, in minor units.
         position: its place in the log.
         event_position: that of the event, which may be cancelled by now; of credits that
             of what drew them down, or ended them, and None where they expired by time.
@@ -139,16 +165,23 @@ class AlertTriggered(ResourceObject, frozen=True, kw_only=True):
     window_start: datetime | None
 
 
+_TYPES: dict[type[kernel.AlertDefinition], AlertTypeName] = {
+    kernel.UsageAlert: "usage_threshold",
+    kernel.SpendAlert: "spend_threshold",
+    kernel.CreditAlert: "credit_balance_threshold",
+}
+
+
 def alert_resource(alert: kernel.AlertDefinition, *, livemode: bool) -> Alert:
     """Return an alert as a resource."""
-    is_on_usage = isinstance(alert, kernel.UsageAlert)
     return Alert(
         id=alert.alert_id,
-        alert_type="usage_threshold" if is_on_usage else "credit_balance_threshold",
+        alert_type=_TYPES[type(alert)],
         livemode=livemode,
         status=alert.status.value,
         title=alert.title,
         usage_threshold=_usage_threshold(alert),
+        spend_threshold=_spend_threshold(alert),
         credit_balance_threshold=_credit_balance_threshold(alert),
     )
 
@@ -170,6 +203,19 @@ def _percent_of(allowance: Allowance | None) -> PercentOf | None:
     if allowance is None:
         return None
     return PercentOf(quantity=allowance.quantity, customers=allowance.customers)
+
+
+def _spend_threshold(alert: kernel.AlertDefinition) -> SpendThreshold | None:
+    if not isinstance(alert, kernel.SpendAlert):
+        return None
+    return SpendThreshold(
+        gte=alert.gte,
+        currency=alert.spend.currency,
+        prices=tuple(each.price_id for each in alert.spend.prices),
+        recurrence=alert.recurrence.value,
+        filters=_filters(alert),
+        timezone=alert.timezone,
+    )
 
 
 def _credit_balance_threshold(

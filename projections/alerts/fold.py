@@ -15,6 +15,7 @@ from ledger.facts.alerts import (
     CreationFact,
     CreditAlertCreated,
     CreditAlertTriggered,
+    SpendAlertCreated,
     TransitionFact,
     TriggerFact,
     UsageAlertCreated,
@@ -63,7 +64,7 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 triggers.append((position, recorded_at, fact))
             case CreditAlertTriggered():
                 of_credits.append((position, recorded_at, fact))
-            case UsageAlertCreated() | CreditAlertCreated():
+            case UsageAlertCreated() | SpendAlertCreated() | CreditAlertCreated():
                 _create(connection, fact, Occurrence(recorded_at, position))
             case AlertActivated() | AlertDeactivated() | AlertArchived():
                 _change(connection, fact, Occurrence(recorded_at, position))

@@ -1,7 +1,7 @@
 """Groups of pending rows by customer and window, and their usage before."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -30,6 +30,7 @@ _CodesOfGroups = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # More could be numbered by index, but in more memory than sorting takes.
 _DENSE_GROUPS = 1 << 23
+_GROUPS_KEPT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +58,6 @@ class Groups:
         if not self.rows.are_events:
             return [self._ordered_steps]
         return [partial(self._steps, piece) for piece in self.rows.pieces]
-
-    def timestamps_at(self, positions: np.ndarray) -> dict[int, int]:
-        """Return the timestamps of events by their positions (int64)."""
-        positions = np.unique(positions)
-        found: dict[int, int] = {}
-        for piece in (each.piece for each in self.rows.pieces):
-            if piece.are_events:
-                have = piece.position
-                rows = np.searchsorted(have, positions)
-                rows[rows == len(have)] = 0
-                are_here = have[rows] == positions
-                timestamps = piece.timestamp[rows[are_here]].tolist()
-                at = positions[are_here].tolist()
-                found.update(zip(at, timestamps, strict=True))
-        return found
 
     def _steps(self, coded: CodedPiece, wanted: np.ndarray | None) -> Steps:
         piece = coded.piece
@@ -164,9 +150,38 @@ def _numbered(
     return found, lambda code: numbers[code]
 
 
-def usage_before(
+@dataclass(slots=True, kw_only=True)
+class KnownUsage:
+    """Usage of groups at a position, kept for the next evaluation.
+
+    Attributes:
+        customers: whose usage was counted; None is every customer's.
+    """
+
+    position: int
+    customers: frozenset[str] | None
+    usage: dict[GroupKey, int] = field(default_factory=dict)
+
+    def put(self, keys: Sequence[GroupKey], usage: Sequence[int]) -> None:
+        """Keep the usage of groups, and forget others if there are very many."""
+        if len(self.usage) > _GROUPS_KEPT:
+            self.usage.clear()
+        self.usage.update(zip(keys, usage, strict=True))
+
+
+def known_at(
+    position: int, customers: frozenset[str] | None, known: KnownUsage | None
+) -> KnownUsage:
+    """Return known usage to go on from, empty unless it is that of a position."""
+    if known is not None and (known.position, known.customers) == (position, customers):
+        return known
+    return KnownUsage(position=position, customers=customers)
+
+
+def usage_before(  # what is asked, what is known, and where the rest is
     question: UsageQuestion,
-    groups: Groups,
+    keys: Sequence[GroupKey],
+    windows: Windows | None,
     known: Mapping[GroupKey, int],
     view: UsageView,
     summaries: Summaries,
@@ -175,15 +190,15 @@ def usage_before(
 
     Args:
         question: on a meter whose events all add up.
-        groups: the groups.
+        keys: of the groups.
+        windows: the windows that start at the keys' instants; None for all time.
         known: usage of some groups in the same view.
         view: of usage.
         summaries: reads usage of windows that are no whole hours.
     """
-    keys = groups.keys
     found = {key: known[key] for key in keys if key in known} if known else {}
     missing = [key for key in keys if key not in found] if found else keys
-    spans = _spans(groups.windows, [start for _, start in missing])
+    spans = _spans(windows, [start for _, start in missing])
     are_whole = (spans % HOUR == 0).all(axis=0)
     whole = np.flatnonzero(are_whole).tolist()
     if whole:

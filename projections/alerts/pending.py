@@ -6,7 +6,7 @@ anew behind the segments, as hourly usage does: sealed usage has been evaluated.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -17,7 +17,12 @@ from sqlalchemy import Connection, exists, select, table
 from ledger.database.rows import RowsByKey
 from ledger.entries import Commit, Passage
 from ledger.facts.adjustments import MeterEventCancelled
-from ledger.facts.alerts import AlertActivated, CreditAlertCreated, UsageAlertCreated
+from ledger.facts.alerts import (
+    AlertActivated,
+    CreditAlertCreated,
+    SpendAlertCreated,
+    UsageAlertCreated,
+)
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import FACTS, Fact
 from ledger.segments.sealed import Sealed
@@ -78,7 +83,7 @@ class PendingUsage:
         self._lock = threading.Lock()
         self._usage = usage
         self._event_names: dict[str, str] = {}
-        self._alerts: dict[str, str] = {}
+        self._alerts: dict[str, tuple[str, ...]] = {}
         self._before: dict[str, UsageView] = {}
         self._events: list[tuple[int, Held]] = []
         self._cancellations: dict[int, MeterEventCancelled] = {}
@@ -120,16 +125,16 @@ class PendingUsage:
         """Watch usage for the alerts that there are."""
         from projections.alerts.queries import AlertQueries
         from projections.alerts.tables import alert
-        from projections.kernels.alerts.book import UsageAlert
+        from projections.kernels.alerts.book import meters_of
 
         seen = AlertQueries(connection)
         alerts = seen.all()
         self._alerts = RowsByKey(
             alert,
             (
-                (each.alert_id, self._event_names[each.meter_id])
+                (each.alert_id, self._named(meters))
                 for each in alerts
-                if isinstance(each, UsageAlert)
+                if (meters := meters_of(each))
             ),
         )
         self._has_credit_alerts = len(self._alerts) < len(alerts)
@@ -218,7 +223,10 @@ class PendingUsage:
             case MeterCreated():
                 self._event_names[fact.meter_id] = fact.event_name
             case UsageAlertCreated():
-                self._alerts[fact.alert_id] = self._event_names[fact.meter_id]
+                self._alerts[fact.alert_id] = self._named([fact.meter_id])
+                self._begin(fact.alert_id)
+            case SpendAlertCreated():
+                self._alerts[fact.alert_id] = self._named(fact.spend.meter_ids)
                 self._begin(fact.alert_id)
             case CreditAlertCreated():
                 self._has_credit_alerts = True
@@ -229,11 +237,15 @@ class PendingUsage:
             case _:
                 pass
 
+    def _named(self, meter_ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the event names of meters."""
+        return tuple(self._event_names[each] for each in meter_ids)
+
     def _begin(self, alert_id: str) -> None:
-        """Hold the usage of an alert's meter from now on."""
-        event_name = self._alerts[alert_id]
-        if event_name not in self._before:
-            self._before[event_name] = self._usage.taken_in()
+        """Hold the usage of an alert's meters from now on."""
+        for event_name in self._alerts[alert_id]:
+            if event_name not in self._before:
+                self._before[event_name] = self._usage.taken_in()
 
     def _hold(self, first_position: int, events: UsageEvents) -> None:
         if isinstance(events, FewEvents):

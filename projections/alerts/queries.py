@@ -24,8 +24,8 @@ from projections.alerts.tables import (
     HAS_HAPPENED,
     IS_LISTED,
     IS_ON_CREDITS,
+    IS_ON_SPEND,
     IS_ON_USAGE,
-    USAGE_ALERTS,
     USAGE_TRIGGERS,
     alert,
     alert_checkpoint,
@@ -40,6 +40,8 @@ from projections.kernels.alerts.book import (
     AlertDefinition,
     CreditAlert,
     CreditWatch,
+    SpendAlert,
+    SpendWatch,
     Trigger,
     UsageAlert,
     Watch,
@@ -51,6 +53,7 @@ _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
 _CUSTOMERS = select(alert.c.customer, func.count()).where(IS_LISTED)
 _OF_METER = _CUSTOMERS.where(alert.c.meter_id == bindparam("meter_id"))
+_ON_SPEND = _CUSTOMERS.where(alert.c.spend.is_not(None))
 _OF_CURRENCY = _CUSTOMERS.where(alert.c.currency == bindparam("currency"))
 _PERIODS = (
     select(
@@ -64,7 +67,7 @@ _PERIODS = (
     .where(or_(alert_period.c.ended.is_(None), alert_period.c.ended > bindparam("at")))
     .order_by(alert_period.c.period)
 )
-_WATCHES = _PERIODS.where(alert.c.meter_id.is_not(None))
+_WATCHES = _PERIODS.where(alert.c.gte.is_not(None))
 _CREDIT_WATCHES = _PERIODS.where(alert.c.currency.is_not(None))
 _FIRED = select(
     alert_trigger.c.period, alert_trigger.c.customer, alert_trigger.c.window_start
@@ -79,7 +82,12 @@ _TRIGGERS = (
     (alert_trigger, USAGE_TRIGGERS),
     (credit_alert_trigger, CREDIT_TRIGGERS),
 )
-_IS_OF_CLASS = {None: IS_LISTED, UsageAlert: IS_ON_USAGE, CreditAlert: IS_ON_CREDITS}
+_IS_OF_CLASS = {
+    None: IS_LISTED,
+    UsageAlert: IS_ON_USAGE,
+    SpendAlert: IS_ON_SPEND,
+    CreditAlert: IS_ON_CREDITS,
+}
 
 Fired = tuple[int, str, int | None]
 """A period, a customer and the start of a window, which trigger once together."""
@@ -136,12 +144,16 @@ class AlertQueries:
         meter_id: str | None = None,
         currency: str | None = None,
     ) -> int:
-        """Return how many alerts apply to a customer on a meter, or in a currency.
+        """Return how many alerts of a kind apply to a customer.
 
-        Archived alerts do not count. None is the customer to whom most apply.
+        They are on a meter, on credits in a currency, or on spend where neither is
+        given. Archived alerts do not count. None is the customer to whom most apply.
         """
-        wanted = _OF_METER if currency is None else _OF_CURRENCY
-        given = {"meter_id": meter_id} if currency is None else {"currency": currency}
+        wanted, given = _ON_SPEND, dict[str, str]()
+        if meter_id is not None:
+            wanted, given = _OF_METER, {"meter_id": meter_id}
+        elif currency is not None:
+            wanted, given = _OF_CURRENCY, {"currency": currency}
         rows = self.connection.execute(wanted.group_by(alert.c.customer), given)
         counts: Counter[str | None] = Counter(dict(map(tuple, rows)))
         of_everybody = counts.pop(None, 0)
@@ -149,12 +161,23 @@ class AlertQueries:
             return of_everybody + max(counts.values(), default=0)
         return of_everybody + counts[customer]
 
-    def watches(self, at: int) -> list[Watch]:
-        """Return the alerts on usage with the periods that ended after a position."""
-        return [
-            Watch(alert=USAGE_ALERTS.read(row), after=row.after, before=row.ended)
-            for row in self.connection.execute(_WATCHES, {"at": at})
-        ]
+    def watches(self, at: int) -> list[Watch | SpendWatch]:
+        """Return the alerts on usage, and on what it costs, by period.
+
+        These are the periods that ended after a position, or have not.
+        """
+        found: list[Watch | SpendWatch] = []
+        for row in self.connection.execute(_WATCHES, {"at": at}):
+            match alert_of(row):
+                case UsageAlert() as each:
+                    found.append(Watch(alert=each, after=row.after, before=row.ended))
+                case SpendAlert() as each:
+                    found.append(
+                        SpendWatch(alert=each, after=row.after, before=row.ended)
+                    )
+                case CreditAlert():
+                    pass
+        return found
 
     def credit_watches(self, at: int) -> list[CreditWatch]:
         """Return the alerts on credits with the periods that ended after a position."""

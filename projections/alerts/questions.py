@@ -22,7 +22,7 @@ from ledger.usage.quantities import (
     units_from_quantity,
 )
 from projections.calendar import Windows, WindowUnit, windows_between
-from projections.kernels.alerts.book import UsageAlert, Watch
+from projections.kernels.alerts.book import SpendWatch, UsageAlert, Watch
 from projections.kernels.meters import MeterDefinition
 from projections.windows import DAY
 
@@ -124,7 +124,7 @@ def questions_of(
     return asked
 
 
-def customers_of(watches: Iterable[Watch]) -> frozenset[str] | None:
+def customers_of(watches: Iterable[Watch | SpendWatch]) -> frozenset[str] | None:
     """Return whose usage counts; None is every customer's."""
     customers = {watch.alert.customer for watch in watches}
     return None if None in customers else frozenset(filter(None, customers))

@@ -61,6 +61,21 @@ class PendingRows:
         earliest = min(int(each.min()) for each in timestamps)
         return np.array([earliest, max(int(each.max()) for each in timestamps)])
 
+    def timestamps_at(self, positions: np.ndarray) -> dict[int, int]:
+        """Return the timestamps of events by their positions (int64)."""
+        positions = np.unique(positions)
+        found: dict[int, int] = {}
+        for piece in (each.piece for each in self.pieces):
+            if piece.are_events:
+                have = piece.position
+                rows = np.searchsorted(have, positions)
+                rows[rows == len(have)] = 0
+                are_here = have[rows] == positions
+                timestamps = piece.timestamp[rows[are_here]].tolist()
+                at = positions[are_here].tolist()
+                found.update(zip(at, timestamps, strict=True))
+        return found
+
     @property
     def are_events(self) -> bool:
         """Whether there are no cancellations."""

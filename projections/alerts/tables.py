@@ -36,6 +36,7 @@ from ledger.facts.alerts import (
     Allowance,
     CreditAlertTriggered,
     Recurrence,
+    Spend,
     TriggerFact,
     UsageAlertTriggered,
 )
@@ -43,6 +44,7 @@ from ledger.records.partial_indexes import partial_index
 from projections.kernels.alerts.book import (
     AlertDefinition,
     CreditAlert,
+    SpendAlert,
     Trigger,
     UsageAlert,
 )
@@ -51,6 +53,7 @@ from projections.schema import POSITION, metadata
 # Written out in statements as well: a database must see that an index is of use.
 IS_LISTED = text("status <> 'archived'")
 IS_ON_USAGE = text("status <> 'archived' AND meter_id IS NOT NULL")
+IS_ON_SPEND = text("status <> 'archived' AND spend IS NOT NULL")
 IS_ON_CREDITS = text("status <> 'archived' AND currency IS NOT NULL")
 HAS_HAPPENED = text("instant <= recorded_at")
 """Whether credits fell when a trigger says; not if by a wrong time, corrected since."""
@@ -67,6 +70,7 @@ alert = Table(
     Column("recurrence", String(16), nullable=True),
     Column("timezone", Text, nullable=True),
     Column("percent_of", LargeBinary, nullable=True),
+    Column("spend", LargeBinary, nullable=True),
     Column("lte", BigInteger, nullable=True),
     Column("currency", String(3), nullable=True),
     Column("status", String(16), nullable=False),
@@ -77,6 +81,7 @@ alert = Table(
         for name, columns, which in (
             ("listed", ("position",), IS_LISTED),
             ("on_usage", ("position",), IS_ON_USAGE),
+            ("on_spend", ("position",), IS_ON_SPEND),
             ("on_credits", ("position",), IS_ON_CREDITS),
             ("meter", ("meter_id", "position"), IS_LISTED),
         )
@@ -168,6 +173,11 @@ USAGE_ALERTS = RowFormat(
     _STATUS
     | {"recurrence": enum_codec(Recurrence), "percent_of": packed_codec(Allowance)},
 )
+SPEND_ALERTS = RowFormat(
+    alert,
+    SpendAlert,
+    _STATUS | {"recurrence": enum_codec(Recurrence), "spend": packed_codec(Spend)},
+)
 CREDIT_ALERTS = RowFormat(alert, CreditAlert, _STATUS)
 USAGE_TRIGGERS = RowFormat(
     alert_trigger, UsageAlertTriggered, {"value": Codec("{:f}".format, Decimal)}
@@ -177,14 +187,20 @@ CREDIT_TRIGGERS = RowFormat(credit_alert_trigger, CreditAlertTriggered)
 
 def alert_of(row: Row[Any]) -> AlertDefinition:
     """Return the alert of a row."""
-    return USAGE_ALERTS.read(row) if row.lte is None else CREDIT_ALERTS.read(row)
+    if row.lte is not None:
+        return CREDIT_ALERTS.read(row)
+    return USAGE_ALERTS.read(row) if row.spend is None else SPEND_ALERTS.read(row)
 
 
 def alert_row(made: AlertDefinition) -> dict[str, Any]:
-    """Return the row of an alert; columns of the other kind are NULL."""
-    if isinstance(made, CreditAlert):
-        return CREDIT_ALERTS.named(made)
-    return USAGE_ALERTS.named(made)
+    """Return the row of an alert; columns of the other kinds are NULL."""
+    match made:
+        case CreditAlert():
+            return CREDIT_ALERTS.named(made)
+        case SpendAlert():
+            return SPEND_ALERTS.named(made)
+        case UsageAlert():
+            return USAGE_ALERTS.named(made)
 
 
 def trigger_of(table: Table, row: Row[Any], fact: TriggerFact) -> Trigger:

@@ -7,12 +7,17 @@ The usage of each group is kept for the next evaluation, if that begins where th
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ledger.facts.alerts import UsageAlertTriggered
-from projections.alerts.groups import GroupKey, Groups, group_rows, usage_before
+from projections.alerts.groups import (
+    Groups,
+    KnownUsage,
+    group_rows,
+    known_at,
+    usage_before,
+)
 from projections.alerts.pending import Pending
 from projections.alerts.queries import Fired
 from projections.alerts.questions import (
@@ -23,7 +28,8 @@ from projections.alerts.questions import (
 )
 from projections.alerts.replays import replayed
 from projections.alerts.rows import PendingRows, rows_by_meter
-from projections.kernels.alerts.book import UsageAlert, Watch
+from projections.alerts.spend_crossings import SpendCrossings
+from projections.kernels.alerts.book import SpendWatch, UsageAlert, Watch
 from projections.kernels.alerts.thresholds import (
     Sought,
     first_crossings,
@@ -42,23 +48,8 @@ from projections.usage.view import UsageView
 FoundTriggers = list[tuple[int, UsageAlertTriggered]]
 """Periods and the facts to record, in the order of the events."""
 
-_GROUPS_KEPT = 1 << 20
-
 Triggers = Iterator[tuple[int, UsageAlertTriggered]]
 """A period, and the fact to record."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Known:
-    """Usage of groups at a position.
-
-    Attributes:
-        customers: whose usage was counted; None is every customer's.
-    """
-
-    position: int
-    customers: frozenset[str] | None
-    usage: dict[GroupKey, int] = field(default_factory=dict)
 
 
 def fired_by(found: tuple[int, UsageAlertTriggered]) -> Fired:
@@ -76,12 +67,13 @@ class Crossings:
 
     def __init__(self, summaries: Summaries) -> None:
         self._summaries = summaries
-        self._known: dict[QuestionKey, _Known] = {}
+        self._known: dict[QuestionKey, KnownUsage] = {}
+        self._spend = SpendCrossings(summaries)
 
     def find(
         self,
         pending: Pending,
-        watches: Sequence[Watch],
+        watches: Sequence[Watch | SpendWatch],
         meters: Mapping[str, MeterDefinition],
         fired: Collection[Fired],
     ) -> FoundTriggers:
@@ -97,11 +89,15 @@ class Crossings:
             Periods and the facts to record, in the order of the events.
         """
         by_meter: dict[str, list[Watch]] = defaultdict(list)
+        on_spend: list[SpendWatch] = []
         for watch in watches:
-            by_meter[watch.alert.meter_id].append(watch)
+            if isinstance(watch, SpendWatch):
+                on_spend.append(watch)
+            else:
+                by_meter[watch.alert.meter_id].append(watch)
         rows_of = rows_by_meter(pending)
         known, self._known = self._known, {}
-        found: list[tuple[int, UsageAlertTriggered]] = []
+        found = list(self._spend.find(pending, rows_of, on_spend, meters, fired))
         for meter_id, of_meter in by_meter.items():
             meter = meters[meter_id]
             view = pending.before.get(meter.event_name)
@@ -111,7 +107,9 @@ class Crossings:
             for question, asked in questions_of(meter, of_meter).items():
                 inquiry = _Inquiry(question, asked, view, fired, self._summaries)
                 if question.is_additive:
-                    usage = inquiry.known_from(known.get(question.key))
+                    usage = known_at(
+                        view.position, customers_of(asked), known.get(question.key)
+                    )
                     self._known[question.key] = usage
                     found += inquiry.in_totals(rows_of.get(meter.event_name), usage)
                     usage.position = pending.position
@@ -138,16 +136,6 @@ class _Inquiry:
         self._summaries = summaries
         self._customers = customers_of(watches)
 
-    def known_from(self, known: _Known | None) -> _Known:
-        """Return known usage to go on from, empty unless it ends where the view does."""
-        position, customers = self._view.position, self._customers
-        if known is not None and (known.position, known.customers) == (
-            position,
-            customers,
-        ):
-            return known
-        return _Known(position=position, customers=customers)
-
     def in_events(self, rows: PendingRows | None) -> Triggers:
         """Yield what triggers where events replace each other."""
         asked = self._asked(rows)
@@ -161,7 +149,7 @@ class _Inquiry:
                 self._summaries,
             )
 
-    def in_totals(self, rows: PendingRows | None, known: _Known) -> Triggers:
+    def in_totals(self, rows: PendingRows | None, known: KnownUsage) -> Triggers:
         """Yield what triggers where every event adds up; bring `known` up to date."""
         asked = self._asked(rows)
         if asked is None:
@@ -169,14 +157,19 @@ class _Inquiry:
         groups = group_rows(self._question, asked)
         before = limbs_of_numbers(
             usage_before(
-                self._question, groups, known.usage, self._view, self._summaries
+                self._question,
+                groups.keys,
+                groups.windows,
+                known.usage,
+                self._view,
+                self._summaries,
             )
         )
         parts = groups.steps()
         tally = tally_of(parts, before)
         found = list(first_crossings(parts, tally, self._sought(groups, tally.reach)))
         positions = [crossing.position for _, crossing in found]
-        timestamps = groups.timestamps_at(np.array(positions, np.int64))
+        timestamps = groups.rows.timestamps_at(np.array(positions, np.int64))
         for sought, crossing in found:
             watch = self._watches[sought.watch]
             customer, start = groups.keys[sought.group]
@@ -191,10 +184,7 @@ class _Inquiry:
                     window_start=start,
                 ),
             )
-        if len(known.usage) > _GROUPS_KEPT:
-            known.usage.clear()
-        usage = numbers_of_limbs(tally.after)
-        known.usage.update(zip(groups.keys, usage, strict=True))
+        known.put(groups.keys, numbers_of_limbs(tally.after))
 
     def _asked(self, rows: PendingRows | None) -> PendingRows | None:
         """Return the rows of the customers whose usage counts; None without any."""

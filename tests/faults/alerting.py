@@ -4,7 +4,7 @@ What must trigger is computed from the events as a store lists them.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from multiprocessing.connection import Connection
 from random import Random
 from typing import Any
@@ -13,8 +13,11 @@ import metering
 from tests.faults.usage import open_store, table
 from tests.faults.writing import Acknowledged
 from tests.metering.usual_credits import apply, grant, line
+from tests.metering.usual_prices import create_price, metered
 
 THRESHOLDS = (200, 700, 1_000, 6_000)
+SPEND = 1_401
+"""In cents, of which each unit costs two."""
 Triggered = tuple[int, str, int, Decimal]
 """A threshold, a customer, the position of the event, and the usage with it."""
 
@@ -30,6 +33,17 @@ def create_alerts(store: metering.Metering) -> None:
                 "recurrence": "one_time",
             },
         )
+    price = create_price(store, recurring=metered(meter.id), unit_amount=2)
+    store.alerts.create(
+        title="An alert",
+        alert_type="spend_threshold",
+        spend_threshold={
+            "gte": SPEND,
+            "currency": "usd",
+            "prices": [price.id],
+            "recurrence": "one_time",
+        },
+    )
 
 
 def assert_triggered_once(store: metering.Metering) -> int:
@@ -38,7 +52,8 @@ def assert_triggered_once(store: metering.Metering) -> int:
     position = store.position
     found: list[Triggered] = []
     for each in store.alerts.triggered():
-        threshold, at = each.alert.usage_threshold, each.event_position
+        alert, at = each.alert, each.event_position
+        threshold = alert.usage_threshold or alert.spend_threshold
         assert threshold is not None
         assert at is not None
         found.append((threshold.gte, each.customer, at, each.value))
@@ -51,16 +66,19 @@ def assert_triggered_once(store: metering.Metering) -> int:
 
 def _due(store: metering.Metering) -> list[Triggered]:
     due: list[Triggered] = []
-    for gte in THRESHOLDS:
+    for gte in (*THRESHOLDS, SPEND):
         usage: dict[str, Decimal] = {}
         done = set()
         for event in store.meter_events.list():
             customer = event.payload["stripe_customer_id"]
             usage[customer] = usage.get(customer, Decimal(0))
             usage[customer] += Decimal(event.payload["value"])
-            if usage[customer] >= gte and customer not in done:
+            value = usage[customer]
+            if gte == SPEND:
+                value = (2 * value).to_integral_value(ROUND_HALF_UP)
+            if value >= gte and customer not in done:
                 done.add(customer)
-                due.append((gte, customer, event.position, usage[customer]))
+                due.append((gte, customer, event.position, value))
     return due
 
 

@@ -15,44 +15,45 @@ PROMISED = """
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
     BillingModeParams Cancel CancelParams CancellationDetails
     CancellationDetailsParams Checkpoint Clock ClockSkewError Columns
-    CommitOutcomeUnknownError Constant CreatedBounds CreditAmount
-    CreditAmountParams CreditApplications CreditBalance CreditBalanceLimit
-    CreditBalanceLimitParams CreditBalanceSummaries CreditBalanceSummary
-    CreditBalanceThreshold CreditBalanceThresholdParams CreditBalanceTransaction
-    CreditBalanceTransactions CreditFilterParams CreditGrant CreditGrants
-    CreditScope CreditScopeParams CreditTransactionCredit CreditTransactionDebit
-    CreditsProgress CreditsReceipt CurrencyOption CurrencyOptionParams Customer
-    CustomerAddress CustomerInvoiceSettings CustomerMapping CustomerMappingParams
-    CustomerShipping Customers DefaultAggregation DefaultAggregationParams
-    DefaultPriceDataParams DefaultRecurringParams DeletedCustomer DeliveryReceipt
-    ErrorReport ErrorReports ErrorType Event EventData Events
-    EventsUnrecordedError FixedClock FlexibleBilling IdentifierConflictError
-    IngestProgress IngestReceipt InvalidRequestError InvoiceConflictError
-    InvoiceIssuer InvoiceLineItem InvoiceLineParams ItemPriceSince LineDrift
-    ListObject LogDamagedError LogTimeRepairs LoopStatus MarketingFeature
-    MarketingFeatureParams Meter MeterConflictError MeterEvent
-    MeterEventAdjustment MeterEventAdjustments MeterEventInvalidError
-    MeterEventSession MeterEventSessions MeterEventSummary MeterEvents Metering
-    MeteringError Meters Monetary MonetaryParams NoMeterError PaymentSettings
-    PercentOf PercentOfParams Plan Price Prices Product ProductDataParams Products
-    QueryError ReaggregationError Recorder RecorderClosedError RecorderFullError
-    Recurring RecurringListParams RecurringParams ReinstatementReceipt
-    ResourceMissingError ResourceObject ResumedAnchorParams RunsDirectoryError
-    ScopePrice SecretError SegmentDamagedError SegmentMissingError
-    SegmentStoreError SegmentStoreUnavailableError ShippingParams SourceError
-    Statement StatementConflictError StatementCredit StatementDrift StatementLine
-    StatementTier Statements StatementsReceipt StatusTransitions StoreBehindError StoreBusyError
-    StoreClosedError StoreError StoreForkedError StoreFullError StoreMissingError
-    StoreStatus StoreUnavailableError StoreVersionError Subscription
-    SubscriptionBillingMode SubscriptionInvoiceSettings SubscriptionItem
-    SubscriptionItemChangeParams SubscriptionItemParams SubscriptionItems
-    SubscriptionItemsOf Subscriptions SummaryTooLargeError SystemClock Tier
-    TierParams Time TimeRepair TimestampOutOfRangeError TransformQuantity
-    TransformQuantityParams TrialEndBehavior TrialSettings UnrecordedEvent
-    UnsafeDurabilityError UsageThreshold UsageThresholdParams ValueMissingError
-    ValueSettings ValueSettingsParams ValueTooLargeError ValueUnreadableError
-    VerifyReport WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints
-    WorkReceipt Worker connect
+    CommitOutcomeUnknownError Constant CreatedBounds CreditAmount CreditAmountParams
+    CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams
+    CreditBalanceSummaries CreditBalanceSummary CreditBalanceThreshold
+    CreditBalanceThresholdParams CreditBalanceTransaction CreditBalanceTransactions
+    CreditFilterParams CreditGrant CreditGrants CreditScope CreditScopeParams
+    CreditTransactionCredit CreditTransactionDebit CreditsProgress CreditsReceipt
+    CurrencyOption CurrencyOptionParams Customer CustomerAddress
+    CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
+    Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
+    DefaultRecurringParams DeletedCustomer DeliveryReceipt ErrorReport ErrorReports
+    ErrorType Event EventData Events EventsUnrecordedError FixedClock
+    FlexibleBilling IdentifierConflictError IngestProgress IngestReceipt
+    InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
+    InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError
+    LogTimeRepairs LoopStatus MarketingFeature MarketingFeatureParams Meter
+    MeterConflictError MeterEvent MeterEventAdjustment MeterEventAdjustments
+    MeterEventInvalidError MeterEventSession MeterEventSessions MeterEventSummary
+    MeterEvents Metering MeteringError Meters Monetary MonetaryParams NoMeterError
+    PaymentSettings PercentOf PercentOfParams Plan Price Prices Product
+    ProductDataParams Products QueryError ReaggregationError Recorder
+    RecorderClosedError RecorderFullError Recurring RecurringListParams
+    RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
+    ResumedAnchorParams RunsDirectoryError ScopePrice SecretError
+    SegmentDamagedError SegmentMissingError SegmentStoreError
+    SegmentStoreUnavailableError ShippingParams SourceError SpendThreshold
+    SpendThresholdParams Statement StatementConflictError StatementCredit
+    StatementDrift StatementLine StatementTier Statements StatementsReceipt
+    StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
+    StoreForkedError StoreFullError StoreMissingError StoreStatus
+    StoreUnavailableError StoreVersionError Subscription SubscriptionBillingMode
+    SubscriptionInvoiceSettings SubscriptionItem SubscriptionItemChangeParams
+    SubscriptionItemParams SubscriptionItems SubscriptionItemsOf Subscriptions
+    SummaryTooLargeError SystemClock Tier TierParams Time TimeRepair
+    TimestampOutOfRangeError TransformQuantity TransformQuantityParams
+    TrialEndBehavior TrialSettings UnrecordedEvent UnsafeDurabilityError
+    UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
+    ValueSettingsParams ValueTooLargeError ValueUnreadableError VerifyReport
+    WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt
+    Worker connect
 """
 NAMES = PROMISED.split()
 
@@ -139,7 +140,7 @@ PARAMETERS = {
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"
     " ending_before",
     "credit_balance_transactions.retrieve": "transaction_id",
-    "alerts.create": "title alert_type usage_threshold credit_balance_threshold",
+    "alerts.create": "title alert_type usage_threshold spend_threshold credit_balance_threshold",
     "alerts.retrieve": "alert_id",
     "alerts.list": "meter alert_type limit starting_after ending_before",
     "alerts.activate": "alert_id",

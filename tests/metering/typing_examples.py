@@ -40,7 +40,7 @@ def refused_by_mypy(m: metering.Metering) -> None:
     )
     m.alerts.create(title="Much", usage_threshold={"gte": 1})  # type: ignore[arg-type]  # no meter
     m.meters.retrieve(1)  # type: ignore[arg-type]  # no id
-    m.alerts.list(alert_type="spend_threshold")  # type: ignore[arg-type]  # no type of alerts
+    m.alerts.list(alert_type="spend")  # type: ignore[arg-type]  # no type of alerts
 
 
 def read(m: metering.Metering, at: metering.Time) -> dict[str, Decimal]:

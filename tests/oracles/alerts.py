@@ -5,10 +5,15 @@ through it from the beginning, adding up all usage anew at every event.
 Rules: https://docs.stripe.com/api/billing/alert, made exact.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from tests.oracles.rating import cost, rounded
 
 Window = tuple[int, ...]
 """Year, month and perhaps day of a zone's calendar; empty for all time."""
@@ -35,16 +40,18 @@ class SeenAlert:
     """An alert, and from which position to which it is active.
 
     Of an allowance, gte is so many percent. It is said by customer; None has the others.
+    With prices it is on what usage costs by them, each with the meter that it is of.
     """
 
     number: int
-    meter: SeenMeter
+    meters: tuple[SeenMeter, ...]
     gte: int
     customer: str | None
     recurrence: str
     timezone: str
     periods: list[list[int]]
     allowance: dict[str | None, Decimal] | None = None
+    prices: tuple[tuple[SeenMeter, Mapping[str, Any]], ...] = ()
 
     def is_reached(self, customer: str, usage: Decimal) -> bool:
         if self.allowance is None:
@@ -89,13 +96,13 @@ class AlertOracle:
                     window = alert.window(event.timestamp)
                     key = event.customer, window
                     if (
-                        event.meter != alert.meter
+                        event.meter not in alert.meters
                         or alert.customer not in (None, event.customer)
                         or not start < event.position < end
                         or key in done
                     ):
                         continue
-                    usage = self.usage(alert, event, window)
+                    usage = self.value(alert, event, window)
                     if alert.is_reached(event.customer, usage):
                         done.add(key)
                         found.append(
@@ -109,24 +116,36 @@ class AlertOracle:
                         )
         return sorted(found)
 
-    def usage(self, alert: SeenAlert, at: SeenEvent, window: Window) -> Decimal:
+    def value(self, alert: SeenAlert, at: SeenEvent, window: Window) -> Decimal:
+        """What an alert compares: usage, or what that of each price's meter costs."""
+        if not alert.prices:
+            return self.usage(alert, at.meter, at, window)
+        lines = (
+            rounded(cost(price, Fraction(self.usage(alert, meter, at, window))))
+            for meter, price in alert.prices
+        )
+        return Decimal(sum(lines))
+
+    def usage(
+        self, alert: SeenAlert, meter: SeenMeter, at: SeenEvent, window: Window
+    ) -> Decimal:
         """The usage of a window with an event, and with nothing that came after it."""
         counted = [
             event
             for event in self.events
-            if event.meter == at.meter
+            if event.meter == meter
             and event.customer == at.customer
             and event.position <= at.position
             and not self.cancelled.get(event.position, at.position) < at.position
         ]
-        if at.meter.event_time_window is not None:
-            counted = last_of_each(counted, at.meter.event_time_window)
+        if meter.event_time_window is not None:
+            counted = last_of_each(counted, meter.event_time_window)
         counted = [each for each in counted if alert.window(each.timestamp) == window]
-        if at.meter.formula == "count":
+        if meter.formula == "count":
             return Decimal(len(counted))
-        if at.meter.formula == "last":
-            latest = max(counted, key=lambda each: (each.timestamp, each.position))
-            return latest.value
+        if meter.formula == "last":
+            by_time = sorted(counted, key=lambda each: (each.timestamp, each.position))
+            return by_time[-1].value if by_time else Decimal(0)
         # Python adds integers of any size without rounding.
         units = sum(exactly(each.value) for each in counted)
         return Decimal(f"{units}e-6")

@@ -85,6 +85,20 @@ CREDIT_ALERT = {
     },
 }
 """As of the preview."""
+SPEND_ALERT = {
+    **ALERT,
+    "alert_type": "spend_threshold",
+    "usage_threshold": None,
+    "spend_threshold": {
+        "gte": int,
+        "currency": str,
+        "prices": [str],
+        "recurrence": str,
+        "timezone": str,
+        "filters": None,
+    },
+}
+"""Of the type that the preview has, with prices of our own."""
 ALERT_TRIGGERED = {
     "object": "billing.alert_triggered",
     "alert": ALERT,

@@ -20,6 +20,7 @@ from metering.alerts.resources import RecurrenceName
 from metering.arguments.kinds import DecimalKind
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.schema import field_at
+from metering.cli.commands.prices.prices import find_price
 from metering.cli.options import FieldOption, OnlyCustomerOption, argument, option
 from metering.cli.resource import Listing, Resource
 from metering.cli.screens.money import money_text, option_amount
@@ -62,6 +63,17 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         str | None, option("METER", "Watch usage: the meter's id or event name.")
     ] = None,
     gte: Annotated[int | None, FieldOption(UsageThresholdParams, metavar="N")] = None,
+    spend_gte: Annotated[
+        str | None,
+        option("AMOUNT", "Watch spend: usage that costs AMOUNT or more by --price."),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        option(
+            "PRICE",
+            "What usage costs: a metered price's id or lookup key. May be repeated.",
+        ),
+    ] = None,
     credits_lte: Annotated[
         str | None,
         option("AMOUNT", "Watch credits: available credits of AMOUNT or less."),
@@ -86,10 +98,10 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         ),
     ] = None,
 ) -> metering.Alert:
-    """Watch the usage on a meter, or available credits.
+    """Watch the usage on a meter, what usage costs, or available credits.
 
     An alert on usage triggers once for each customer, at the event with which usage
-    reaches the threshold. One on credits triggers each time that a customer's credits
+    reaches the threshold, and one on spend once a calendar month. One on credits triggers each time that a customer's credits
     fall to the threshold.
     """
     filters: list[metering.AlertFilterParams] = []
@@ -102,6 +114,8 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
             recurrence=recurrence,
             timezone=timezone,
             percent_of=percent_of,
+            spend_gte=spend_gte,
+            price=price,
         )
         if currency is None:
             raise typer.BadParameter("--credits-lte needs --currency")
@@ -116,10 +130,27 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
             alert_type="credit_balance_threshold",
             credit_balance_threshold={"lte": money, "filters": filters},
         )
-    _refuse(currency=currency)
+    if spend_gte is not None:
+        _refuse(meter=meter, gte=gte, percent_of=percent_of)
+        if currency is None or not price:
+            raise typer.BadParameter("--spend-gte needs --price and --currency")
+        within = field_at(MoneyLeftParams, "value").kind
+        least = option_amount(spend_gte, currency, "--spend-gte", within)
+        return m.alerts.create(
+            title=f"Spend at {money_text(least, currency)}" if title is None else title,
+            alert_type="spend_threshold",
+            spend_threshold={
+                "gte": least,
+                "currency": currency,
+                "prices": [find_price(m, each) for each in price],
+                "recurrence": recurrence,
+                "filters": filters,
+                "timezone": timezone,
+            },
+        )
+    _refuse(currency=currency, price=price)
     if meter is None or gte is None:
-        message = "give --meter and --gte, or --credits-lte and --currency"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(f"give {_TYPES}")
     found = find_meter(m, meter)
     percent = " %" if percent_of else ""
     named = f"{found.event_name} at {number(gte)}{percent}"
@@ -188,22 +219,27 @@ def triggered_columns() -> list[Column[metering.AlertTriggered]]:
     ]
 
 
+_TYPES = (
+    "--meter and --gte for usage, --spend-gte, --price and --currency for what it costs,"
+    " or --credits-lte and --currency"
+)
+
+
 def _refuse(**options: object) -> None:
-    """Refuse options of the other type of alert."""
+    """Refuse options of other types of alerts."""
     for name, given in options.items():
         if given is not None:
-            raise typer.BadParameter(
-                f"--{name.replace('_', '-')} is of the other type: give --meter and --gte for usage,"
-                " or --credits-lte and --currency"
-            )
+            given_as = name.replace("_", "-")
+            raise typer.BadParameter(f"--{given_as} is of another type: give {_TYPES}")
 
 
 def _columns(m: metering.Metering) -> list[Column[metering.Alert]]:
     event_names = {each.id: each.event_name for each in m.meters.list()}
 
     def watched(alert: metering.Alert) -> str:
-        usage = alert.usage_threshold
-        return "credits" if usage is None else event_names[usage.meter]
+        if alert.usage_threshold is not None:
+            return event_names[alert.usage_threshold.meter]
+        return "credits" if alert.spend_threshold is None else "spend"
 
     return [
         Column("id", lambda alert: alert.id),
@@ -217,29 +253,39 @@ def _columns(m: metering.Metering) -> list[Column[metering.Alert]]:
 
 
 def _value(found: metering.AlertTriggered) -> Cell:
-    threshold = found.alert.credit_balance_threshold
-    if threshold is None:
-        return found.value
-    return money_text(int(found.value), threshold.lte.monetary.currency)
+    currency = _currency(found.alert)
+    return found.value if currency is None else money_text(int(found.value), currency)
+
+
+def _currency(alert: metering.Alert) -> str | None:
+    """Return the currency of an alert on money; None of one on usage."""
+    if alert.spend_threshold is not None:
+        return alert.spend_threshold.currency
+    credit = alert.credit_balance_threshold
+    return None if credit is None else credit.lte.monetary.currency
 
 
 def _threshold(alert: metering.Alert) -> str:
     if alert.usage_threshold is not None:
         percent = " %" if alert.usage_threshold.percent_of else ""
         return number(alert.usage_threshold.gte) + percent
-    assert alert.credit_balance_threshold is not None, "it has one of the two"
+    if alert.spend_threshold is not None:
+        return money_text(alert.spend_threshold.gte, alert.spend_threshold.currency)
+    assert alert.credit_balance_threshold is not None, "it has one of the three"
     money = alert.credit_balance_threshold.lte.monetary
     return money_text(money.value, money.currency)
 
 
 def _customer(alert: metering.Alert) -> str:
-    threshold = alert.usage_threshold or alert.credit_balance_threshold
-    assert threshold is not None, "it has one of the two"
+    threshold = (
+        alert.usage_threshold or alert.spend_threshold or alert.credit_balance_threshold
+    )
+    assert threshold is not None, "it has one of the three"
     return "each" if threshold.filters is None else threshold.filters[0].customer
 
 
 def _recurrence(alert: metering.Alert) -> str:
-    threshold = alert.usage_threshold
+    threshold = alert.usage_threshold or alert.spend_threshold
     if threshold is None:
         return "each fall"
     if threshold.timezone is None:

@@ -19,8 +19,11 @@ from ledger.facts.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
     Recurrence,
+    Spend,
+    SpendAlertCreated,
     TransitionFact,
     TriggerFact,
+    UsageAlertCreated,
 )
 from projections.kernels.credits.falls import CreditChange, Occurrence
 
@@ -56,6 +59,31 @@ class UsageAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpendAlert:
+    """An alert on what usage costs at some position of the log.
+
+    Attributes:
+        position: of the fact that created it.
+        gte: in minor units of the currency.
+        spend: the prices.
+        customer: whose usage counts; None is every customer's, each by itself.
+        timezone: see `ledger.facts.alerts.UsageAlertCreated`.
+        period: where its period begins; None while it is not active.
+    """
+
+    position: int
+    alert_id: str
+    title: str
+    gte: int
+    spend: Spend
+    customer: str | None
+    recurrence: Recurrence
+    timezone: str | None
+    status: AlertStatus
+    period: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreditAlert:
     """An alert on available credits at some position of the log.
 
@@ -76,7 +104,14 @@ class CreditAlert:
     period: int | None
 
 
-AlertDefinition = UsageAlert | CreditAlert
+AlertDefinition = UsageAlert | SpendAlert | CreditAlert
+
+
+_KINDS: dict[type[CreationFact], type[AlertDefinition]] = {
+    UsageAlertCreated: UsageAlert,
+    SpendAlertCreated: SpendAlert,
+    CreditAlertCreated: CreditAlert,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +150,15 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpendWatch:
+    """An alert on what usage costs in one of its periods; see `Watch`."""
+
+    alert: SpendAlert
+    after: int
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreditWatch:
     """An alert on credits in one of its periods: it triggers at falls within.
 
@@ -140,10 +184,20 @@ class CreditWatch:
         )
 
 
+def meters_of(alert: AlertDefinition) -> list[str]:
+    """Return the meters whose usage an alert watches; none of one on credits."""
+    match alert:
+        case UsageAlert():
+            return [alert.meter_id]
+        case SpendAlert():
+            return alert.spend.meter_ids
+        case CreditAlert():
+            return []
+
+
 def created(fact: CreationFact, position: int) -> AlertDefinition:
     """Return the alert that a fact created: active, in its first period."""
-    kind = CreditAlert if isinstance(fact, CreditAlertCreated) else UsageAlert
-    return kind(
+    return _KINDS[type(fact)](
         **asdict(fact), position=position, status=AlertStatus.ACTIVE, period=position
     )
 

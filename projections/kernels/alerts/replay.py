@@ -2,7 +2,7 @@
 
 They do on meters of formula last and on pre-aggregated ones. An event may replace
 another, and a cancellation may bring one back, so all events that may count are kept in
-order.
+order. On other meters usage is a sum, with which a replay can start.
 """
 
 from bisect import bisect_left, insort
@@ -47,6 +47,10 @@ class UsageReplay:
         """Add an event."""
         self._change(position, timestamp, units, is_added=True)
 
+    def start(self, window: int | None, usage: int) -> None:
+        """Begin with the usage of a window, where every event adds to it."""
+        self._totals[window] = usage
+
     def cancel(self, position: int, timestamp: int, units: int) -> None:
         """Take an event out, whether or not it still counts."""
         self._change(position, timestamp, units, is_added=False)
@@ -61,6 +65,10 @@ class UsageReplay:
     def _change(
         self, position: int, timestamp: int, units: int, *, is_added: bool
     ) -> None:
+        if self.cell_length is None and self.formula is not Formula.LAST:
+            added = 1 if self.formula is Formula.COUNT else units
+            self._totals[self.window_of(timestamp)] += added if is_added else -added
+            return
         by_time = Seen((timestamp, position), position, timestamp, units)
         if self.cell_length is None:
             _put(self._lasts[self.window_of(timestamp)], by_time, is_added=is_added)

@@ -11,6 +11,7 @@ from ledger.records.idempotency import Request
 from metering.stream.error_reports import RefusedEvent
 from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.alerts.test_alerts_on_credits import watch
+from tests.metering.alerts.test_alerts_on_spend import on_spend
 from tests.metering.usual_credits import DAY, apply, grant, line, run
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
@@ -79,7 +80,7 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
     store.webhook_endpoints.update(refusing.id, metadata={"a": "1"})
     store.webhook_endpoints.rotate_secret(refusing.id, overlap=DAY)
     alert = create_alert(store, tokens, 5)
-    create_alert(store, calls, 100)
+    create_alert(store, calls, 100, percent_of={"quantity": "5", "customers": {"c": 1}})
     store.alerts.deactivate(alert.id)
     store.alerts.activate(alert.id)
     watch(store, 900)
@@ -87,6 +88,7 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
     price = create_price(
         store, tiers=TIERS, recurring=metered(tokens.id), lookup_key="tokens"
     )
+    on_spend(store, price.id)
     store.products.update(
         price.product, description="Of a model", default_price=price.id
     )

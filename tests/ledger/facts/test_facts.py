@@ -16,6 +16,9 @@ from ledger.facts.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
     Recurrence,
+    Spend,
+    SpendAlertCreated,
+    SpentPrice,
     UsageAlertCreated,
     UsageAlertTriggered,
 )
@@ -135,6 +138,30 @@ TRIGGERED = UsageAlertTriggered(
 )
 CREDIT_ALERT = CreditAlertCreated(
     alert_id="alrt_2", title="Größe 🚕", lte=2**53 + 1, currency="usd", customer=None
+)
+SPEND_ALERT = SpendAlertCreated(
+    alert_id="alrt_3",
+    title="Größe 🚕",
+    gte=2**53 + 1,
+    spend=Spend(
+        currency="usd",
+        prices=(
+            SpentPrice(
+                price_id="price_1",
+                meter_id="mtr_1",
+                amounts=CurrencyAmounts(
+                    unit_amount=Decimal("1e-12"),
+                    tiers=None,
+                    tax_behavior=TaxBehavior.UNSPECIFIED,
+                ),
+                tiers_mode=None,
+                package=Package(divide_by=60, round=PackageRounding.UP),
+            ),
+        ),
+    ),
+    customer=None,
+    recurrence=Recurrence.CALENDAR_MONTH,
+    timezone="UTC",
 )
 CREDITS_FELL = CreditAlertTriggered(
     alert_id="alrt_2",
@@ -353,6 +380,14 @@ WRITTEN: list[tuple[Fact, str]] = [
         CREDIT_ALERT,
         """[{"fact":"credit_alert.created","alert_id":"alrt_2","title":"Größe 🚕",\
 "lte":9007199254740993,"currency":"usd","customer":null}]""",
+    ),
+    (
+        SPEND_ALERT,
+        """[{"fact":"spend_alert.created","alert_id":"alrt_3","title":"Größe 🚕",\
+"gte":9007199254740993,"spend":{"currency":"usd","prices":[{"price_id":"price_1",\
+"meter_id":"mtr_1","amounts":{"unit_amount":"1E-12","tiers":null,\
+"tax_behavior":"unspecified"},"tiers_mode":null,"package":{"divide_by":60,\
+"round":"up"}}]},"customer":null,"recurrence":"calendar_month","timezone":"UTC"}]""",
     ),
     (
         CREDITS_FELL,

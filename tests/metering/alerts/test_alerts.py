@@ -81,21 +81,28 @@ def test_an_alert_at_a_percentage_is_of_what_each_customer_may_use(
     connect: Connect,
 ) -> None:
     m = connect()
-    allowed = {"quantity": "100.000001", "customers": {"cus_2": "5"}}
+    least = "0.000000000001"
+    allowed = {"quantity": "100.000001", "customers": {"cus_2": "5", "cus_3": least}}
     alert = create_alert(m, create_meter(m), 80, percent_of=allowed)
 
-    for customer, value in (("cus_1", "80"), ("cus_2", "4"), ("cus_1", "0.0000008")):
+    for customer, value in (
+        *(("cus_1", "80"), ("cus_2", "4"), ("cus_1", "0.0000008")),
+        # 80 % of the least quantity there is are reached with all of it.
+        *(("cus_3", "0"), ("cus_3", least)),
+    ):
         create_event(m, payload={"stripe_customer_id": customer, "value": value})
     m.catch_up()
     m.rebuild()
 
     threshold = threshold_of(m.alerts.retrieve(alert.id))
     assert threshold.percent_of == metering.PercentOf(
-        quantity=Decimal("100.000001"), customers={"cus_2": Decimal(5)}
+        quantity=Decimal("100.000001"),
+        customers={"cus_2": Decimal(5), "cus_3": Decimal(least)},
     )
     assert [(each.customer, each.value) for each in m.alerts.triggered()] == [
         ("cus_2", Decimal(4)),
         ("cus_1", Decimal("80.0000008")),
+        ("cus_3", Decimal(least)),
     ]
     assert m.verify().ok
 
@@ -169,10 +176,10 @@ def test_a_threshold_that_breaks_a_rule_is_refused(
         ({"title": ""}, "title"),
         ({"title": "x" * 257}, "title"),
         ({"title": None}, "title"),
-        ({"alert_type": "spend_threshold"}, "alert_type"),
+        ({"alert_type": "usage"}, "alert_type"),
     ],
 )
-def test_a_title_has_1_to_256_characters_and_a_type_is_one_of_two(
+def test_a_title_has_1_to_256_characters_and_a_type_is_one_of_three(
     store: metering.Metering, tokens: metering.Meter, given: Any, param: str
 ) -> None:
     threshold: Any = {"gte": 1, "meter": tokens.id, "recurrence": "one_time"}

@@ -89,3 +89,26 @@ def test_an_alert_on_credits_is_created_and_shows_what_it_triggers(
     shown = run("alerts").stdout
     assert "credits" in shown
     assert "each fall" in shown
+
+
+def test_an_alert_on_spend_is_created_and_shows_what_it_triggers(target: Path) -> None:
+    document(
+        *("prices", "create", "--product-name", "Tokens", "--currency", "usd"),
+        *("--unit-amount", "0.10", "--meter", "tokens", "--lookup-key", "tokens"),
+    )
+    made = document(
+        *("alerts", "create", "--spend-gte", "0.25", "--currency", "USD"),
+        *("--price", "tokens"),
+    )
+    with metering.connect(target) as store:
+        create_event(store, payload={"stripe_customer_id": "cus_1", "value": "3"})
+
+    [found] = document("alerts", "triggered")
+
+    assert made["title"] == "Spend at 0.25 USD"
+    assert found["alert"] == made
+    assert found["value"] == 30
+    assert "0.30 USD" in run("alerts", "triggered").stdout
+    assert "spend" in run("alerts").stdout
+    refusal = run("alerts", "create", "--spend-gte", "1", "--meter", "tokens")
+    assert "--meter is of another type" in refusal.output

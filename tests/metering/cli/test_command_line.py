@@ -132,7 +132,7 @@ GRANT = "credits grant --customer c --amount 1"
         ("credits list --limit 0", ["--limit"]),
         ("credits nonsense", ["nonsense"]),
         ("alerts create", ["--credits-lte"]),
-        ("alerts create --credits-lte 5 --gte 2", ["--gte is of the other type"]),
+        ("alerts create --credits-lte 5 --gte 2", ["--gte is of another type"]),
         ("reaggregate --diff", ["--diff needs"]),
         ("reaggregate --where model", ["--where"]),
         ("reaggregate --output usage.txt", [".parquet or .csv"]),

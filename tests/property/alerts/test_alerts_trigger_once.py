@@ -16,6 +16,7 @@ from tests.profiles import PROFILE
 from tests.property.alerts.usage_histories import (
     CancelOne,
     CreateAlert,
+    CreateSpendAlert,
     History,
     Lived,
     Use,
@@ -45,6 +46,14 @@ def alert(
     )
 
 
+def spend(
+    *prices: int, gte: int, recurrence: str = "calendar_month"
+) -> CreateSpendAlert:
+    return CreateSpendAlert(
+        prices=prices, gte=gte, customer=None, recurrence=recurrence, zone="UTC"
+    )
+
+
 EVENTFUL: History = [
     (0, used("4", "5")),
     (0, alert()),
@@ -68,6 +77,27 @@ EVENTFUL: History = [
     (0, Change(alert=1, verb="archive")),
 ]
 
+COSTLY: History = [
+    (0, used("4", "5")),
+    (0, spend(0, 1, 3, gte=9)),
+    (1, spend(2, gte=12)),
+    (1, spend(0, 4, 6, gte=8, recurrence="one_time")),
+    (0, used("1", "-4", "0.5")),
+    (0, used("1", meter=1)),
+    (1, Upkeep(verb="catch_up")),
+    (1, CancelOne(back=3)),
+    (0, used("7", "1", meter=2)),
+    (1, used("2", "2", meter=1)),
+    (0, Upkeep(verb="seal")),
+    (0, Change(alert=1, verb="deactivate")),
+    (1, used("3", "1e17", minutes=800)),
+    (1, Change(alert=1, verb="activate")),
+    (0, used("0")),
+    (1, Upkeep(verb="rebuild")),
+    (0, used("1", "2", meter=4)),
+    (0, used("9", meter=3)),
+]
+
 
 def test_what_has_triggered_is_what_the_oracle_names(
     store_targets: StoreTargets,
@@ -75,6 +105,7 @@ def test_what_has_triggered_is_what_the_oracle_names(
     reached: Counter[str] = Counter()
 
     @example(EVENTFUL)
+    @example(COSTLY)
     @given(alert_histories())
     def agree(history: History) -> None:
         with store_targets() as target, Lived(target) as both:
@@ -85,7 +116,9 @@ def test_what_has_triggered_is_what_the_oracle_names(
 
         for each in due:
             kind = both.oracle.alerts[each.alert]
-            reached[f"{kind.meter.event_name}, {kind.recurrence}"] += 1
+            names = " and ".join(meter.event_name for meter in kind.meters)
+            what = "spend" if kind.prices else "usage"
+            reached[f"{what} of {names}, {kind.recurrence}"] += 1
         event(f"{min(len(due), 5)} triggers")
 
     agree()

@@ -5,7 +5,7 @@ not know when anything was caught up with.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,12 @@ from tests.property.two_connections import (
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEVER = 2**63
+
+
+def tiered(mode: str, *tiers: dict[str, Any]) -> dict[str, Any]:
+    return {"billing_scheme": "tiered", "tiers_mode": mode, "tiers": list(tiers)}
+
+
 METERS = (
     SeenMeter(event_name="sum", formula="sum"),
     SeenMeter(event_name="count", formula="count"),
@@ -35,6 +41,34 @@ METERS = (
     SeenMeter(event_name="count by day", formula="count", event_time_window="day"),
     SeenMeter(event_name="last by day", formula="last", event_time_window="day"),
 )
+PRICES: tuple[tuple[int, dict[str, Any]], ...] = (
+    (0, {"unit_amount_decimal": Decimal("0.5")}),
+    (
+        0,
+        tiered(
+            "graduated",
+            {"up_to": 3, "unit_amount_decimal": Decimal("1.25"), "flat_amount": 1},
+            {"up_to": "inf", "unit_amount_decimal": Decimal("0.3"), "flat_amount": 2},
+        ),
+    ),
+    (
+        0,
+        tiered(
+            "volume",
+            {"up_to": 4, "unit_amount_decimal": Decimal(3)},
+            {"up_to": "inf", "unit_amount_decimal": Decimal("1.1")},
+        ),
+    ),
+    (
+        1,
+        {
+            "unit_amount_decimal": Decimal(4),
+            "transform_quantity": {"divide_by": 3, "round": "up"},
+        },
+    ),
+    *((meter, {"unit_amount_decimal": Decimal("1.5")}) for meter in range(1, 6)),
+)
+"""The meter of each, by its number, and what it is created with."""
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
 
 
@@ -62,7 +96,18 @@ class CreateAlert:
     """Of cus_0, of cus_1 and of the others."""
 
 
-Deed = Use | CancelOne | CreateAlert | Change
+@dataclass(frozen=True, kw_only=True)
+class CreateSpendAlert:
+    """On what usage costs by some of the prices."""
+
+    prices: tuple[int, ...]
+    gte: int
+    customer: int | None
+    recurrence: str
+    zone: str
+
+
+Deed = Use | CancelOne | CreateAlert | CreateSpendAlert | Change
 History = list[tuple[int, Deed | Upkeep]]
 """The number of a connection, and what it does."""
 
@@ -90,6 +135,14 @@ _ALERTS = st.builds(
         [None, None, ("40", None, None), (None, "90.000001", "250"), ("300", "1", None)]
     ),
 )
+_SPEND_ALERTS = st.builds(
+    CreateSpendAlert,
+    prices=st.lists(st.integers(0, 40), min_size=1, max_size=3).map(tuple),
+    gte=st.integers(1, 9),
+    customer=st.sampled_from([None, None, 0, 1]),
+    recurrence=st.sampled_from(["one_time", "calendar_day", "calendar_month"]),
+    zone=st.sampled_from(ZONES),
+)
 _DEEDS = st.one_of(
     st.builds(
         Use,
@@ -98,6 +151,7 @@ _DEEDS = st.one_of(
     ),
     st.builds(CancelOne, back=st.integers(0, 6)),
     _ALERTS,
+    _SPEND_ALERTS,
     CHANGES,
     UPKEEP,
 )
@@ -116,19 +170,16 @@ def alert_histories(draw: st.DrawFn) -> History:
 def _on(deed: Deed | Upkeep, meters: list[int]) -> Deed | Upkeep:
     match deed:
         case CreateAlert():
-            return CreateAlert(
-                meter=meters[deed.meter % len(meters)],
-                gte=deed.gte,
-                customer=deed.customer,
-                recurrence=deed.recurrence,
-                zone=deed.zone,
-                allowance=deed.allowance,
-            )
+            return replace(deed, meter=meters[deed.meter % len(meters)])
+        case CreateSpendAlert():
+            known = [at for at, (meter, _) in enumerate(PRICES) if meter in meters]
+            prices = dict.fromkeys(known[each % len(known)] for each in deed.prices)
+            return replace(deed, prices=tuple(prices))
         case Use():
             events = tuple(
                 (meters[meter % len(meters)], *rest) for meter, *rest in deed.events
             )
-            return Use(events=events, at_once=deed.at_once)  # type: ignore[arg-type]  # as before
+            return replace(deed, events=events)  # type: ignore[arg-type]  # as before
         case _:
             return deed
 
@@ -150,6 +201,7 @@ class Lived(TwoConnections):
             )
             for meter in METERS
         }
+        self._prices = [self._price(*each) for each in PRICES]
 
     def act(self, number: int, deed: Deed) -> None:
         m = self.connections[number]
@@ -162,6 +214,8 @@ class Lived(TwoConnections):
                 self._cancel(m, deed.back)
             case CreateAlert():
                 self._create(m, deed)
+            case CreateSpendAlert():
+                self._create_on_spend(m, deed)
             case Change():
                 self._change(m, deed)
 
@@ -245,13 +299,56 @@ class Lived(TwoConnections):
         self.oracle.alerts.append(
             SeenAlert(
                 number=len(self._ids),
-                meter=meter,
+                meters=(meter,),
                 gte=deed.gte,
                 customer=customer,
                 recurrence=deed.recurrence,
                 timezone=deed.zone,
                 allowance=allowance,
                 periods=[[m.position, NEVER]],
+            )
+        )
+        self._ids.append(alert.id)
+
+    def _price(self, meter: int, given: dict[str, Any]) -> str:
+        recurring: metering.RecurringParams = {
+            "interval": "month",
+            "usage_type": "metered",
+            "meter": self._meters[METERS[meter].event_name].id,
+        }
+        price = self.connections[0].prices.create(
+            currency="usd", product_data={"name": "p"}, recurring=recurring, **given
+        )
+        return price.id
+
+    def _create_on_spend(self, m: metering.Metering, deed: CreateSpendAlert) -> None:
+        customer = None if deed.customer is None else f"cus_{deed.customer}"
+        threshold: Any = {
+            "gte": deed.gte,
+            "currency": "usd",
+            "prices": [self._prices[each] for each in deed.prices],
+            "recurrence": deed.recurrence,
+            **filters_of(customer),
+        }
+        if deed.recurrence != "one_time":
+            threshold["timezone"] = deed.zone
+        alert = m.alerts.create(
+            title="An alert", alert_type="spend_threshold", spend_threshold=threshold
+        )
+        prices = tuple(
+            (METERS[meter], given)
+            for meter, given in (PRICES[each] for each in deed.prices)
+        )
+        self.oracle.alerts.append(
+            SeenAlert(
+                number=len(self._ids),
+                meters=tuple(meter for meter, _ in prices),
+                gte=deed.gte,
+                customer=customer,
+                recurrence=deed.recurrence,
+                timezone=deed.zone,
+                periods=[[m.position, NEVER]],
+                prices=prices,
             )
         )
         self._ids.append(alert.id)

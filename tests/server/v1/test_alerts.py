@@ -7,6 +7,7 @@ from tests.server.running import Server
 from tests.server.shapes import (
     ALERT,
     CREDIT_ALERT,
+    SPEND_ALERT,
     check_shape,
     differences,
     list_of,
@@ -62,6 +63,36 @@ def test_an_alert_may_watch_credits(server: Server) -> None:
     assert differences(answered.json, CREDIT_ALERT) == []
     limit = answered.json["credit_balance_threshold"]["lte"]
     assert limit["monetary"] == {"currency": "usd", "value": 500}
+
+
+def test_an_alert_may_watch_spend(server: Server, client: stripe.StripeClient) -> None:
+    price = client.v1.prices.create(
+        {
+            "currency": "usd",
+            "product_data": {"name": "Tokens"},
+            "unit_amount": 10,
+            "recurring": {
+                "interval": "month",
+                "usage_type": "metered",
+                "meter": create_meter(client).id,
+            },
+        }
+    )
+    form = {
+        "title": "Dear",
+        "alert_type": "spend_threshold",
+        "spend_threshold[gte]": "5000",
+        "spend_threshold[currency]": "usd",
+        "spend_threshold[prices][0]": price.id,
+    }
+
+    answered = server.ask("POST", "/v1/billing/alerts", form)
+
+    assert differences(answered.json, SPEND_ALERT) == []
+    listed = client.v1.billing.alerts.list({"limit": 1}).data[0]
+    assert (listed.id, listed.usage_threshold) == (answered.json["id"], None)
+    refused = {**form, "spend_threshold[currency]": "eur"}
+    assert server.ask("POST", "/v1/billing/alerts", refused).status == 400
 
 
 @pytest.mark.parametrize("spelling", ["filters[0][{}]", "filters[][{}]"])

@@ -1,0 +1,266 @@
+"""Spend crossings: where what pending usage costs reaches the amounts of alerts.
+
+As for usage, a view gives usage before the first pending event, and the events after it
+are taken in the order of positions, so triggers do not depend on how the log was cut.
+Most groups stay below an amount even by all that is added to them, which is rated for all
+of them at once. Only the others are followed event by event.
+
+Where the events of a meter replace each other, those of each customer are replayed.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+import numpy as np
+
+from ledger.facts.alerts import Recurrence, Spend, UsageAlertTriggered
+from projections.alerts.groups import (
+    GroupKey,
+    KnownUsage,
+    group_rows,
+    known_at,
+    usage_before,
+)
+from projections.alerts.pending import Pending
+from projections.alerts.queries import Fired
+from projections.alerts.questions import UsageQuestion, customers_of
+from projections.alerts.rows import PendingRows
+from projections.alerts.spend_steps import (
+    SpendMeter,
+    SpendSteps,
+    replayed_steps,
+    summed_steps,
+    windows_of,
+)
+from projections.kernels.alerts.book import SpendWatch
+from projections.kernels.alerts.spend import (
+    amounts_of,
+    ceiling_of,
+    spend_of,
+    tariffs_of,
+)
+from projections.kernels.alerts.thresholds import tally_of
+from projections.kernels.meters import MeterDefinition
+from projections.kernels.rating.rate_card import Tariff
+from projections.kernels.usage.decimals import limbs_of_numbers, numbers_of_limbs
+from projections.usage.summaries import Summaries
+
+_PricedUsage = tuple[Spend, Recurrence, str | None]
+"""The prices, and which usage counts."""
+
+
+class SpendCrossings:
+    """Finds what triggers. For one thread at a time.
+
+    Args:
+        summaries: reads usage that hourly totals do not hold.
+    """
+
+    def __init__(self, summaries: Summaries) -> None:
+        self._summaries = summaries
+        self._known: dict[tuple[_PricedUsage, str], KnownUsage] = {}
+
+    def find(
+        self,
+        pending: Pending,
+        rows_of: Mapping[str, PendingRows],
+        watches: Sequence[SpendWatch],
+        meters: Mapping[str, MeterDefinition],
+        fired: Collection[Fired],
+    ) -> Iterator[tuple[int, UsageAlertTriggered]]:
+        """Yield what triggers in pending usage: a period, and the fact to record.
+
+        Args:
+            pending: usage to be evaluated.
+            rows_of: its rows by event name.
+            watches: at least the alerts with periods that an event lies in.
+            meters: by id.
+            fired: what triggered in these periods before.
+        """
+        asked: dict[_PricedUsage, list[SpendWatch]] = defaultdict(list)
+        for watch in watches:
+            alert = watch.alert
+            asked[alert.spend, alert.recurrence, alert.timezone].append(watch)
+        known, self._known = self._known, {}
+        for question, those in asked.items():
+            customers = customers_of(those)
+            found = _meters(question, pending, rows_of, meters, customers)
+            if found is None:
+                # The alerts were created after the pending usage.
+                continue
+            inquiry = _SpendInquiry(question, those, found, fired, self._summaries)
+            if not all(each.question.is_additive for each in found):
+                yield from inquiry.in_events()
+                continue
+            usage = [
+                known_at(each.view.position, customers, known.get((question, name)))
+                for each in found
+                for name in [each.question.meter.event_name]
+            ]
+            yield from inquiry.in_totals(usage)
+            for each, kept in zip(found, usage, strict=True):
+                kept.position = pending.position
+                self._known[question, each.question.meter.event_name] = kept
+
+
+def _meters(
+    asked: _PricedUsage,
+    pending: Pending,
+    rows_of: Mapping[str, PendingRows],
+    meters: Mapping[str, MeterDefinition],
+    customers: frozenset[str] | None,
+) -> list[SpendMeter] | None:
+    """Return the meters of a question; None if usage of one is not held yet."""
+    spend, recurrence, timezone = asked
+    found = []
+    for meter in (meters[each] for each in spend.meter_ids):
+        view, rows = pending.before.get(meter.event_name), rows_of.get(meter.event_name)
+        if view is None:
+            return None
+        if rows is not None and customers is not None:
+            rows = rows.of_customers(customers)
+        question = UsageQuestion(meter=meter, recurrence=recurrence, timezone=timezone)
+        found.append(
+            SpendMeter(
+                question=question,
+                view=view,
+                rows=rows if rows is not None and rows.pieces else None,
+            )
+        )
+    return found
+
+
+class _SpendInquiry:
+    """One question, and the alerts that ask it."""
+
+    def __init__(
+        self,
+        asked: _PricedUsage,
+        watches: Sequence[SpendWatch],
+        meters: Sequence[SpendMeter],
+        fired: Collection[Fired],
+        summaries: Summaries,
+    ) -> None:
+        spend, _, _ = asked
+        number = {each: at for at, each in enumerate(spend.meter_ids)}
+        self._tariffs = [
+            (tariff, number[price.meter_id])
+            for tariff, price in zip(tariffs_of(spend), spend.prices, strict=True)
+        ]
+        self._watches = watches
+        self._meters = meters
+        self._fired = fired
+        self._summaries = summaries
+
+    def in_events(self) -> Iterator[tuple[int, UsageAlertTriggered]]:
+        """Yield what triggers where events replace each other."""
+        if self._have_rows():
+            windows = windows_of(self._meters)
+            steps = replayed_steps(self._meters, windows, self._summaries)
+            yield from self._triggers(steps)
+
+    def in_totals(
+        self, known: Sequence[KnownUsage]
+    ) -> Iterator[tuple[int, UsageAlertTriggered]]:
+        """Yield what triggers where every event adds up; bring `known` up to date."""
+        if not self._have_rows():
+            return
+        windows = windows_of(self._meters)
+        groups = [
+            None if each.rows is None else group_rows(each.question, each.rows)
+            for each in self._meters
+        ]
+        keys = list(
+            dict.fromkeys(
+                key for each in groups if each is not None for key in each.keys
+            )
+        )
+        before, reach = [], []
+        for meter, of_meter, kept in zip(self._meters, groups, known, strict=True):
+            usage = usage_before(
+                meter.question, keys, windows, kept.usage, meter.view, self._summaries
+            )
+            kept.put(keys, usage)
+            before.append(limbs_of_numbers(usage))
+            most = dict(zip(keys, usage, strict=True))
+            if of_meter is not None:
+                at_first = limbs_of_numbers([most[key] for key in of_meter.keys])
+                tally = tally_of(of_meter.steps(), at_first)
+                kept.put(of_meter.keys, numbers_of_limbs(tally.after))
+                most |= zip(of_meter.keys, numbers_of_limbs(tally.reach), strict=True)
+            reach.append(limbs_of_numbers([most[key] for key in keys]))
+        are_wanted = self._may_reach(keys, reach)
+        if are_wanted.any():
+            yield from self._triggers(summed_steps(keys, groups, before, are_wanted))
+
+    def _have_rows(self) -> bool:
+        return any(each.rows is not None for each in self._meters)
+
+    def _may_reach(
+        self, keys: Sequence[GroupKey], reach: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Return (bool) which groups may reach an amount that they have not reached.
+
+        Args:
+            keys: of the groups.
+            reach: of each meter, limbs by keys: usage that they never exceed.
+        """
+        most = self._spend(reach, [ceiling_of(tariff) for tariff, _ in self._tariffs])
+        are_wanted = np.zeros(len(keys), bool)
+        for watch in self._watches:
+            for group in np.flatnonzero(most >= watch.alert.gte).tolist():
+                are_wanted[group] |= self._is_open(watch, keys[group])
+        return are_wanted
+
+    def _triggers(self, steps: SpendSteps) -> Iterator[tuple[int, UsageAlertTriggered]]:
+        spend = self._spend(steps.usage, [tariff for tariff, _ in self._tariffs])
+        found = []
+        for watch in self._watches:
+            has_reached = steps.is_event & (spend >= watch.alert.gte)
+            has_reached &= steps.position > watch.after
+            if watch.before is not None:
+                has_reached &= steps.position < watch.before
+            rows = np.flatnonzero(has_reached)
+            groups, firsts = np.unique(steps.group[rows], return_index=True)
+            for group, row in zip(groups.tolist(), rows[firsts].tolist(), strict=True):
+                if self._is_open(watch, steps.keys[group]):
+                    found.append((watch, steps.keys[group], row))
+        positions = steps.position[[row for _, _, row in found]]
+        timestamps: dict[int, int] = {}
+        for each in self._meters:
+            if each.rows is not None:
+                timestamps |= each.rows.timestamps_at(positions)
+        for watch, (customer, start), row in found:
+            position = int(steps.position[row])
+            yield (
+                watch.after,
+                UsageAlertTriggered(
+                    alert_id=watch.alert.alert_id,
+                    customer=customer,
+                    value=Decimal(int(spend[row])),
+                    event_position=position,
+                    timestamp=timestamps[position],
+                    window_start=start,
+                ),
+            )
+
+    def _spend(
+        self, usage: Sequence[np.ndarray], tariffs: Sequence[Tariff]
+    ) -> np.ndarray:
+        """Return what usage of the meters costs by tariffs of the prices (int64)."""
+        return spend_of(
+            [
+                amounts_of(
+                    tariff,
+                    usage[meter],
+                    is_counted=self._meters[meter].question.is_counted,
+                )
+                for tariff, (_, meter) in zip(tariffs, self._tariffs, strict=True)
+            ]
+        )
+
+    def _is_open(self, watch: SpendWatch, key: GroupKey) -> bool:
+        """Whether an alert watches a group, and has not triggered for it."""
+        is_watched = watch.alert.customer in {None, key[0]}
+        return is_watched and (watch.after, *key) not in self._fired

@@ -1,0 +1,259 @@
+"""Steps of spend: the usage of several meters after each event of a customer.
+
+A group is a customer in one window, and its steps are the events and cancellations on all
+meters. Where every event adds up, usage is a running sum over the steps. Where events
+replace each other, they are replayed one by one.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from projections.alerts.groups import GroupKey, Groups, usage_before
+from projections.alerts.questions import UsageQuestion, window_finder
+from projections.alerts.rows import PendingRows
+from projections.calendar import Windows
+from projections.kernels.alerts.replay import UsageReplay
+from projections.kernels.usage.decimals import (
+    gather_limbs,
+    limbs_of_numbers,
+    numbers_of_words,
+)
+from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.series import Series
+from projections.usage.summaries import Summaries
+from projections.usage.view import UsageView
+from projections.windows import LENGTHS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendMeter:
+    """A meter whose usage costs something.
+
+    Attributes:
+        view: of usage before the rows.
+        rows: None where there are none.
+    """
+
+    question: UsageQuestion
+    view: UsageView
+    rows: PendingRows | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendSteps:
+    """Steps in the order of groups, and of positions within each.
+
+    Attributes:
+        keys: of the groups.
+        group: int64, index of the key.
+        position: int64.
+        is_event: bool; only events trigger.
+        usage: of each meter, limbs by steps: its usage in the group after the step.
+    """
+
+    keys: Sequence[GroupKey]
+    group: np.ndarray
+    position: np.ndarray
+    is_event: np.ndarray
+    usage: Sequence[np.ndarray]
+
+
+def windows_of(meters: Sequence[SpendMeter]) -> Windows | None:
+    """Return the windows of at least one row; None where all time is one."""
+    spans = [each.rows.time_span() for each in meters if each.rows is not None]
+    return meters[0].question.windows(np.concatenate(spans))
+
+
+def summed_steps(
+    keys: Sequence[GroupKey],
+    groups: Sequence[Groups | None],
+    before: Sequence[np.ndarray],
+    are_wanted: np.ndarray,
+) -> SpendSteps:
+    """Return the steps of groups where every event adds up.
+
+    Args:
+        keys: of all groups.
+        groups: of each meter, which are some of them; None without rows.
+        before: of each meter, limbs by keys: usage before the steps.
+        are_wanted: bool by keys.
+    """
+    number = {key: at for at, key in enumerate(keys)}
+    meters, parts = [], []
+    for meter, of_meter in enumerate(groups):
+        if of_meter is not None:
+            numbers = np.array([number[key] for key in of_meter.keys], np.int64)
+            for make in of_meter.steps():
+                steps = make(are_wanted[numbers])
+                parts.append((steps, numbers[steps.group]))
+                meters.append(np.full(len(steps.group), meter))
+    group = np.concatenate([numbers for _, numbers in parts])
+    position = np.concatenate([steps.position for steps, _ in parts])
+    order = np.lexsort((position, group))
+    group, meter_of = group[order], np.concatenate(meters)[order]
+    limbs = gather_limbs([steps.limbs for steps, _ in parts])[:, order]
+    is_event = np.concatenate(
+        [
+            np.ones(len(numbers), bool) if steps.is_event is None else steps.is_event
+            for steps, numbers in parts
+        ]
+    )
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    begun_at = np.repeat(starts, np.diff(starts, append=len(group)))
+    usage = []
+    for meter, known in enumerate(before):
+        sums = np.cumsum(np.where(meter_of == meter, limbs, 0), axis=1)
+        # What was added before the group began is of other groups.
+        earlier = np.concatenate([np.zeros((len(sums), 1), np.int64), sums], axis=1)
+        of_group = gather_limbs([sums - earlier[:, begun_at], known[:, group]])
+        count = len(group)
+        usage.append(of_group[:, :count] + of_group[:, count:])
+    return SpendSteps(
+        keys=keys,
+        group=group,
+        position=position[order],
+        is_event=is_event[order],
+        usage=usage,
+    )
+
+
+class _SpendRow(NamedTuple):
+    """An event, or a cancellation of one, on a meter, by its number."""
+
+    position: int
+    event_position: int
+    timestamp: int
+    units: int
+    is_event: bool
+    meter: int
+
+
+def replayed_steps(
+    meters: Sequence[SpendMeter], windows: Windows | None, summaries: Summaries
+) -> SpendSteps:
+    """Return the events of all groups, where those of some meter replace each other.
+
+    Args:
+        meters: of which at least one has rows.
+        windows: of all rows.
+        summaries: reads the events before.
+    """
+    window_of = window_finder(windows)
+    rows_of = _rows_by_customer(meters)
+    keys = list(
+        dict.fromkeys(
+            (customer, window_of(row.timestamp))
+            for customer, rows in rows_of.items()
+            for row in rows
+        )
+    )
+    number = {key: at for at, key in enumerate(keys)}
+    before = [
+        dict(
+            zip(
+                keys,
+                usage_before(each.question, keys, windows, {}, each.view, summaries),
+                strict=True,
+            )
+        )
+        if each.question.is_additive
+        else {}
+        for each in meters
+    ]
+    found: list[tuple[int, int, list[int]]] = []
+    for customer, rows in rows_of.items():
+        replays = []
+        for at, each in enumerate(meters):
+            window = each.question.meter.event_time_window
+            replay = UsageReplay(
+                formula=each.question.meter.formula,
+                cell_length=None if window is None else LENGTHS[window],
+                window_of=window_of,
+            )
+            if each.question.is_additive:
+                _begin_sums(replay, customer, before[at])
+            else:
+                own = [row for row in rows if row.meter == at]
+                _begin_events(replay, each, customer, own, summaries)
+            replays.append(replay)
+        for row in rows:
+            replay = replays[row.meter]
+            if not row.is_event:
+                replay.cancel(row.event_position, row.timestamp, row.units)
+                continue
+            replay.add(row.position, row.timestamp, row.units)
+            window_start = window_of(row.timestamp)
+            used = [each.usage(window_start) for each in replays]
+            found.append((number[customer, window_start], row.position, used))
+    found.sort(key=lambda each: each[:2])
+    return SpendSteps(
+        keys=keys,
+        group=np.array([group for group, _, _ in found], np.int64),
+        position=np.array([position for _, position, _ in found], np.int64),
+        is_event=np.ones(len(found), bool),
+        usage=[
+            limbs_of_numbers([used[at] for _, _, used in found])
+            for at in range(len(meters))
+        ],
+    )
+
+
+def _rows_by_customer(meters: Sequence[SpendMeter]) -> dict[str, list[_SpendRow]]:
+    """Return all rows by customer, in the order of positions."""
+    found: dict[str, list[_SpendRow]] = defaultdict(list)
+    for at, each in enumerate(meters):
+        if each.rows is not None:
+            ordered = each.rows.in_order()
+            columns = (
+                ordered.position.tolist(),
+                ordered.event_position.tolist(),
+                ordered.timestamp.tolist(),
+                numbers_of_words(ordered.words),
+                ordered.is_event.tolist(),
+            )
+            customers = [
+                each.rows.customers[code] for code in ordered.customer.tolist()
+            ]
+            for customer, row in zip(
+                customers, zip(*columns, strict=True), strict=True
+            ):
+                found[customer].append(_SpendRow(*row, meter=at))
+    for rows in found.values():
+        rows.sort()
+    return found
+
+
+def _begin_sums(
+    replay: UsageReplay, customer: str, before: Mapping[GroupKey, int]
+) -> None:
+    for (whose, window), usage in before.items():
+        if whose == customer:
+            replay.start(window, usage)
+
+
+def _begin_events(
+    replay: UsageReplay,
+    meter: SpendMeter,
+    customer: str,
+    rows: Sequence[_SpendRow],
+    summaries: Summaries,
+) -> None:
+    """Add the events that may count, or count again after a cancellation."""
+    series = Series(meter=meter.question.meter, customer=customer)
+    read = (
+        summaries.standing
+        if all(row.is_event for row in rows)
+        else summaries.every_event
+    )
+    events: Lasts = read(meter.view, series)
+    for position, timestamp, units in zip(
+        events.position.tolist(),
+        events.timestamp.tolist(),
+        numbers_of_words(events.words),
+        strict=True,
+    ):
+        replay.add(position, timestamp, units)
