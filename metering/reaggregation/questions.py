@@ -26,6 +26,7 @@ from metering.reaggregation.names import (
 )
 from metering.reaggregation.requests import Filters, Reaggregate
 from metering.store.engine import Engine
+from metering.store.positions import position_asked_for
 from projections.calendar import Windows, WindowUnit, one_window, windows_between
 from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.jobs import ScanProgress, reaggregate
@@ -56,7 +57,10 @@ def question_asked(
 ) -> tuple[Question, RecordedEvents]:
     """Return what a request asks, and the events that it asks about."""
     unit, zone = windows_asked_for(WindowName, request.window, request.timezone)
-    recorded = engine.recorded(_position(engine, request.as_of))
+    position = engine.log.catch_up().position
+    if request.as_of is not None:
+        position = position_asked_for(engine, request.as_of, position, "as_of")
+    recorded = engine.recorded(position)
     dimensions, filters = _dimensions(request.group_by or ()), _filters(request.filters)
     meters = meters_named(recorded.definitions, request.meters, "meters")
     if METER in filters:
@@ -120,30 +124,6 @@ def customers_named(
             "Invalid customers: give a string or several", param="customers"
         )
     return frozenset(wanted)
-
-
-def _position(engine: Engine, as_of: Time | None) -> int | None:
-    """Return the position that is meant: a number is one, anything else is a time."""
-    last = engine.log.catch_up().position
-    if as_of is None:
-        return last
-    if isinstance(as_of, int) and not isinstance(as_of, bool):
-        if not 0 <= as_of <= last:
-            raise InvalidRequestError(
-                f"Invalid as_of: {shown(as_of)} is no position of the log, which goes from 0"
-                f" to {last}; give one, or a time with its zone such as"
-                " 2026-01-31T12:00:00Z",
-                param="as_of",
-            )
-        return as_of
-    moment, head = instant(as_of, "as_of"), engine.log.head()
-    if moment > max(engine.now(), head.recorded_at):
-        raise InvalidRequestError(
-            f"Invalid as_of: {as_of} is yet to come, and what will be recorded until"
-            " then is not known; give a time that is past",
-            param="as_of",
-        )
-    return engine.log.history.position_at(moment)
 
 
 def _measures(
