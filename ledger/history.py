@@ -10,15 +10,16 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ledger.commits import log_time, position_at, position_before
+from ledger.commits import log_time, position_at, position_before, read_head
 from ledger.database.store import Database
-from ledger.entries import Commit
+from ledger.entries import Commit, genesis_head
 from ledger.errors import LogDamagedError
 from ledger.facts.instants import LogTime
 from ledger.facts.union import Fact
 from ledger.reading import (
     find_commit_holding,
     find_commits_at,
+    read_commits,
     read_facts,
     sealed_commit,
 )
@@ -76,6 +77,35 @@ class History:
         if absent:
             raise LogDamagedError(min(absent), "no commit begins there")
         return sorted(commits, key=lambda commit: commit.first_position)
+
+    def digest_at(self, position: int) -> bytes:
+        """Return the hash chain up to and including the commit that holds a position.
+
+        Of a sealed commit it follows from those of its segment, which are read.
+
+        Raises:
+            LogDamagedError: no commit holds it, or it is not what was committed.
+        """
+        with self._database.read() as connection:
+            epoch = read_head(connection).epoch
+            if position == 0:
+                return genesis_head(epoch).digest
+            segments = read_segments(connection)
+            place = _place_of(connection, position)
+            if isinstance(place, Commit):
+                return place.digest
+            if place is None:
+                raise LogDamagedError(position, "no commit holds it")
+            if position == place.up_to:
+                return place.digest
+            before = segment_holding(segments, place.after) if place.after else None
+            head = genesis_head(epoch) if before is None else before.head(epoch)
+            commits = read_commits(
+                connection, head, place.up_to, segments, self._reader
+            )
+            # To the end: the segment's own digest is compared there.
+            chain = [(commit.last_position, commit.digest) for commit, _ in commits]
+        return next(digest for last, digest in chain if last >= position)
 
     def position_at(self, instant: int) -> int:
         """Find the last position recorded by an instant, 0 where nothing was.

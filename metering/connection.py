@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ledger.places import Place
     from ledger.sealing import StepCallback
     from metering.arguments.clock import Clock
+    from metering.arguments.times import Time
+    from metering.explaining.explanations import Explanation
     from metering.recording.buffer import WhenFull
     from metering.recording.events import UnrecordedEvent
     from metering.recording.recorder import Recorder
@@ -152,6 +154,43 @@ class Metering(CallGroups, BulkUsage):
         from metering.rating.rating import rated
 
         return rated(self._engine, usage, prices, currency)
+
+    def explain(
+        self,
+        *,
+        meter: str,
+        customer: str,
+        start_time: Time,
+        end_time: Time,
+        as_of: Time | None = None,
+    ) -> Explanation:
+        """Explain the usage of a customer on a meter in ``[start_time, end_time)``.
+
+        The explanation has the figure and what it is made of, the events that count, those
+        that do not and why, and what came late. It records nothing.
+
+        Args:
+            meter: id or event name.
+            customer: any; one without usage has a value of 0.
+            start_time: inclusive; any microsecond.
+            end_time: exclusive, after `start_time`.
+            as_of: a position of the log, or a time: events and cancellations as they were
+                known then.
+
+        Raises:
+            ResourceMissingError: there is no such meter.
+            InvalidRequestError: an argument is malformed.
+        """
+        from metering.explaining.explanations import explained
+
+        return explained(
+            self._engine,
+            meter=meter,
+            customer=customer,
+            start_time=start_time,
+            end_time=end_time,
+            as_of=as_of,
+        )
 
     def catch_up(self) -> int:
         """Take in what was recorded, evaluate alerts, and return the position reached.

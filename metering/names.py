@@ -61,6 +61,7 @@ _NAMES: Final = {
         " TimestampOutOfRangeError"
         " ValueMissingError ValueTooLargeError"
     ),
+    "metering.explaining.explanations": "Explanation ExplanationPart",
     "metering.meters.meters": "Meters",
     "metering.meters.requests": (
         "CustomerMappingParams DefaultAggregationParams ValueSettingsParams"

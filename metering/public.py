@@ -107,6 +107,7 @@ from metering.errors import (
     ValueMissingError,
     ValueTooLargeError,
 )
+from metering.explaining.explanations import Explanation, ExplanationPart
 from metering.meters.meters import Meters
 from metering.meters.requests import (
     CustomerMappingParams,
@@ -231,6 +232,7 @@ __all__ = [
     "DefaultAggregationParams", "DefaultPriceDataParams", "DefaultRecurringParams",
     "DeletedCustomer", "DeliveryReceipt", "ErrorReport", "ErrorReports",
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
+    "Explanation", "ExplanationPart",
     "FixedClock", "FlexibleBilling", "IdentifierConflictError", "IngestProgress",
     "IngestReceipt", "InvalidRequestError", "InvoiceConflictError", "InvoiceIssuer",
     "InvoiceLineItem", "InvoiceLineParams", "ItemPriceSince", "LineDrift",

@@ -153,6 +153,35 @@ class Refusals:
         ended = select(_error.code).where(_error.window_start <= now - WINDOW).limit(1)
         return self._connection.execute(ended).first() is not None
 
+    def between(
+        self, meter_id: str, start: int, end: int, *, livemode: bool
+    ) -> list[tuple[int, ErrorsOfCode]]:
+        """Return the errors on a meter in windows that lie in ``[start, end)`` in part.
+
+        Returns:
+            Each with the start of its window, by window and code.
+        """
+        errors = select(stream_error).where(
+            _error.meter_id == meter_id,
+            _error.livemode == int(livemode),
+            _error.window_start > start - WINDOW,
+            _error.window_start < end,
+        )
+        reports = select(error_report).where(
+            _report.meter_id == meter_id,
+            _report.livemode == int(livemode),
+            _report.window_end > start,
+            _report.window_start < end,
+        )
+        found = [
+            (row.window_start, ERRORS.read(row))
+            for row in self._connection.execute(errors.order_by(_error.window_start))
+        ]
+        for row in self._connection.execute(reports.order_by(_report.window_end)):
+            report = REPORTS.read(row)
+            found += ((report.window_start, each) for each in report.error_types)
+        return sorted(found, key=lambda each: (each[0], each[1].code))
+
     # Reports.
 
     def report(self, new_id: Callable[[], str], now: int) -> list[StoredReport]:

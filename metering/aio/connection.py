@@ -119,6 +119,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     reaggregate_sql = awaited(Metering.reaggregate_sql, is_heavy=True)
     usage = awaited(Metering.usage, is_heavy=True)
     rate = awaited(Metering.rate, is_heavy=True)
+    explain = awaited(Metering.explain)
     sql = awaited(Metering.sql, is_heavy=True)
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)

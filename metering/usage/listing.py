@@ -94,14 +94,16 @@ def _found(log: Log, view: UsageView, wanted: EventQuery) -> Iterator[_FoundEven
         for start, end in pairwise((0, _LOOKED_AT_FIRST, batch.num_rows)):
             looked_at = batch.slice(start, max(0, end - start))
             found = row_numbers(looked_at, timestamps_of(looked_at), *bounds)
-            positions, _ = _places(part, start + found)
+            positions, _ = places_of(part, start + found)
             is_beyond = (positions > wanted.after) & (positions <= view.position)
             rows = start + found[is_beyond]
             for piece in _growing(len(rows)):
-                yield take_rows(batch, rows[piece]), *_places(part, rows[piece])
+                yield take_rows(batch, rows[piece]), *places_of(part, rows[piece])
 
 
-def _places(part: Commit | Passage, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def places_of(
+    part: Commit | Passage, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return where rows of a part were recorded, and when (int64)."""
     if isinstance(part, Passage):
         return part.positions[rows], part.times[rows]

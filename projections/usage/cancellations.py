@@ -44,6 +44,14 @@ class Cancellations(msgspec.Struct, frozen=True, kw_only=True):
         are_held: np.ndarray = self.event[at] == events
         return are_held
 
+    def of_events(self, events: np.ndarray) -> np.ndarray:
+        """Return the cancellation of each event (int64 positions), 0 where it has none."""
+        if not len(self):
+            return np.zeros(len(events), np.int64)
+        at = np.minimum(np.searchsorted(self.event, events), len(self) - 1)
+        found: np.ndarray = np.where(self.event[at] == events, self.cancellation[at], 0)
+        return found
+
     def up_to(self, position: int) -> "Cancellations":
         """Return the cancellations up to a position, inclusive."""
         is_known = self.cancellation <= position

@@ -15,7 +15,8 @@ import pyarrow as pa
 from ledger.facts.meters import Formula
 from ledger.usage.arrow import compute as pc
 from ledger.usage.quantities import UNITS_PER_ONE, units_from_quantity
-from projections.kernels.usage.decimals import average_units, decimals_of
+from projections.kernels.usage.aggregates import units_of_total
+from projections.kernels.usage.decimals import decimals_of
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
@@ -52,6 +53,30 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     units: int
+
+
+class PartSource(enum.Enum):
+    """What the usage of a part of a summary is read from."""
+
+    HOURS = "hours"
+    WINDOWS = "windows"
+    EVENTS = "events"
+
+
+class SummaryPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a summary, in ``[start, end)``, microseconds since 1970 UTC.
+
+    Attributes:
+        source: hourly usage, the last events of windows, or events.
+        units: the formula over the events that count; of an average, their sum.
+        count: how many events count.
+    """
+
+    start: int
+    end: int
+    source: PartSource
+    units: int
+    count: int
 
 
 class Summaries:
@@ -102,6 +127,69 @@ class Summaries:
     def units(self, view: UsageView, series: Series, start: int, end: int) -> int:
         """Return the meter's formula of a series in ``[start, end)``, in a view."""
         return self._units(view, series, start, end, END).get(0, 0)
+
+    def parts(
+        self, view: UsageView, series: Series, start: int, end: int
+    ) -> list[SummaryPart]:
+        """Return what a summary in ``[start, end)`` is made of, oldest first."""
+        formula = series.meter.formula
+        first, after = start, end
+        source = PartSource.WINDOWS if series.is_windowed else PartSource.EVENTS
+        adds_up = formula in {Formula.SUM, Formula.COUNT, Formula.AVG}
+        if not series.is_windowed and (adds_up or formula is Formula.LAST):
+            first, after = _whole_hours(view, series, start, end)
+            first, after = max(first, start), min(after, end)
+            source = PartSource.HOURS
+        spans = (
+            (start, first, PartSource.EVENTS),
+            (first, after, source),
+            (after, end, PartSource.EVENTS),
+        )
+        parts = [
+            self._part(view, series, low, high, kind)
+            for low, high, kind in spans
+            if low < high
+        ]
+        return _only_latest(parts) if formula is Formula.LAST else parts
+
+    def _part(
+        self, view: UsageView, series: Series, start: int, end: int, source: PartSource
+    ) -> SummaryPart:
+        units, count = self._measured(view, series, start, end)
+        return SummaryPart(
+            start=start, end=end, source=source, units=units, count=count
+        )
+
+    def _measured(
+        self, view: UsageView, series: Series, start: int, end: int
+    ) -> tuple[int, int]:
+        """Return the formula in ``[start, end)``, and how many events count.
+
+        Of an average it is the sum, which averages are made of.
+        """
+        formula = series.meter.formula
+        match formula:
+            case Formula.LAST:
+                found = _lasts_by_window(self._lasts(view, series, start, end), END)
+                return found.get(0, 0), len(found)
+            case Formula.SUM | Formula.COUNT | Formula.AVG:
+                totals = self._totals(view, series, start, end)
+                totals = Totals.combine([totals.with_key(totals.key * np.uint64(0))])
+                if not len(totals):
+                    return 0, 0
+                total, count = totals.sum_units(0), int(totals.count[0])
+                is_count = formula is Formula.COUNT
+                return (count * UNITS_PER_ONE if is_count else total), count
+            case Formula.MIN | Formula.MAX:
+                events = self._counted(view, series, start, end)
+                one = np.zeros(len(events), np.int64)
+                values = decimals_of(events.words)
+                extremes = _extremes_by_window(one, values, formula)
+                return extremes.get(0, 0), len(events)
+            case Formula.UNIQUE_COUNT:
+                windows, strings = self._strings(view, series, start, end, END)
+                found = _distinct_by_window(windows, strings)
+                return found.get(0, 0), len(windows)
 
     def standing(self, view: UsageView, series: Series) -> Lasts:
         """Return the one event that counts of each cell of a series, in a view.
@@ -229,6 +317,15 @@ def _whole_hours(
     return (first, after) if first <= after else (end, end)
 
 
+def _only_latest(parts: list[SummaryPart]) -> list[SummaryPart]:
+    """Let the latest part with an event count, of those of which one counts at most."""
+    latest = max((at for at, part in enumerate(parts) if part.count), default=0)
+    return [
+        part if at == latest else msgspec.structs.replace(part, units=0, count=0)
+        for at, part in enumerate(parts)
+    ]
+
+
 def _lasts_by_window(lasts: Lasts, length: int) -> dict[int, int]:
     lasts = Lasts.combine([lasts.with_key(lasts.timestamp // length)])
     return {
@@ -240,22 +337,12 @@ def _totals_by_window(totals: Totals, formula: Formula, length: int) -> dict[int
     windows = totals.key.astype(np.int64) * HOUR // length
     totals = Totals.combine([totals.with_key(windows)])
     return {
-        window: _units_of_total(totals.sum_units(at), count, formula)
+        window: units_of_total(formula, totals.sum_units(at), count)
         for at, (window, count) in enumerate(
             zip(totals.key.tolist(), totals.count.tolist(), strict=True)
         )
         if count
     }
-
-
-def _units_of_total(total: int, count: int, formula: Formula) -> int:
-    match formula:
-        case Formula.SUM:
-            return total
-        case Formula.COUNT:
-            return int(count * UNITS_PER_ONE)
-        case _:
-            return average_units(total, count)
 
 
 def _extremes_by_window(

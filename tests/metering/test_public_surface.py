@@ -25,7 +25,7 @@ PROMISED = """
     CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
     Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
     DefaultRecurringParams DeletedCustomer DeliveryReceipt ErrorReport ErrorReports
-    ErrorType Event EventData Events EventsUnrecordedError FixedClock
+    ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart FixedClock
     FlexibleBilling IdentifierConflictError IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
     InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError
@@ -76,6 +76,7 @@ PARAMETERS = {
     "Metering.usage": "self meters start_time end_time window timezone customers"
     " progress",
     "Metering.rate": "self usage prices currency",
+    "Metering.explain": "self meter customer start_time end_time as_of",
     "Recorder.record": "self event_name payload identifier timestamp",
     "Recorder.flush": "self timeout",
     "Recorder.close": "self timeout",

@@ -69,6 +69,7 @@ def usual_arguments(
         "credits.reinstate": {"invoice": "in_1"},
         "credits.reinstate_many": {"source": ["in_1"]},
         "credit_balance_transactions.list": {"customer": "cus_1"},
+        "explain": {"meter": meter.id, **span},
         "error_reports.list": {"created": {"gte": 0}},
         "events.list": {"created": {"gte": 0}},
         "meter_event_adjustments.create": {

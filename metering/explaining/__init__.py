@@ -1,0 +1,1 @@
+"""Explanations: which events a figure is made of, and why others are not in it."""

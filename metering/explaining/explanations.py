@@ -1,0 +1,256 @@
+"""Explanations of usage: a figure, the events that it is made of, and all the others.
+
+An explanation only reads. What it says stays the same whatever is recorded later.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import pyarrow as pa
+
+from ledger.usage.quantities import quantity_from_units
+from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.ids import found_by_id
+from metering.arguments.schema import checked
+from metering.arguments.times import Time, duration, span_of
+from metering.bodies import ResourceObject
+from metering.explaining.requests import ExplainUsage
+from metering.explaining.usage import (
+    EVENTS,
+    LATE,
+    NOT_COUNTED,
+    ExplainedUsage,
+    reader_of,
+)
+from metering.statements.resources import Statement
+from metering.store.engine import Engine
+from metering.store.positions import position_asked_for
+from projections.kernels.meters import MeterDefinition
+from projections.kernels.usage.series import Series
+from projections.usage.summaries import SummaryPart
+from projections.windows import END
+
+BESIDE = timedelta(hours=1)
+"""How far beyond the bounds events are looked for that do not count."""
+
+_BESIDE_AT_MOST = timedelta(days=366)
+
+SourceName = Literal["hours", "windows", "events"]
+"""What the usage of a part is read from."""
+
+
+class ExplanationPart(ResourceObject, frozen=True, kw_only=True):
+    """A part of a figure of usage, in ``[start_time, end_time)``.
+
+    Attributes:
+        source: hours, whose totals or last events are kept; windows of a meter that is
+            pre-aggregated, whose last events are kept; or the events themselves.
+        value: the meter's formula over the events that count; of an average, their sum.
+        event_count: how many events count.
+    """
+
+    source: SourceName
+    start_time: datetime
+    end_time: datetime
+    value: Decimal
+    event_count: int
+
+
+class Explanation:
+    """Why a customer's usage on a meter is what it is. Thread-safe.
+
+    It reads from the store whenever it is asked, which must be open, and says the same
+    each time.
+
+    Attributes:
+        meter: id of the meter.
+        formula: of the meter.
+        customer: whose usage.
+        start_time: inclusive.
+        end_time: exclusive.
+        value: the figure, exact; what `Meters.event_summaries` says at the position.
+        event_count: how many events it is made of.
+        parts: what it is made of, oldest first; the events of all parts are its events.
+        position: every entry up to it counts, and none after.
+    """
+
+    def __init__(self, usage: ExplainedUsage, bounds: tuple[int, int]) -> None:
+        self._usage = usage
+        meter = usage.series.meter
+        self.meter = meter.meter_id
+        self.formula = meter.formula.value
+        self.customer = usage.series.customer
+        self.start_time, self.end_time = map(at_microseconds, bounds)
+        self.position = usage.position
+        parts = usage.parts()
+        self._units, self.event_count = usage.total(parts)
+        self.value = quantity_from_units(self._units)
+        self.parts = tuple(map(_part, parts))
+
+    def __repr__(self) -> str:
+        """Return the figure and what it is of."""
+        return (
+            f"Explanation(value={self.value!r}, event_count={self.event_count},"
+            f" meter={self.meter!r}, customer={self.customer!r},"
+            f" start_time={self.start_time!r}, end_time={self.end_time!r},"
+            f" position={self.position})"
+        )
+
+    @property
+    def digest(self) -> str:
+        """The log's hash chain at the position, in hexadecimal.
+
+        It covers the whole commit that holds the position. Of a sealed commit it is
+        computed from its segment, which takes as long as reading all of that.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        log = self._usage.engine.log
+        known = log.known_head
+        if known.position == self.position:
+            return known.digest.hex()
+        return log.history.digest_at(self.position).hex()
+
+    def events(self) -> pa.RecordBatchReader:
+        """Read the events that count, in the order of the log.
+
+        Of a meter whose formula is last it is one event. A stream: what is held is part
+        of a segment.
+
+        Returns:
+            The columns `position`, `recorded_at`, `identifier`, `timestamp`, `value`
+            (decimal128(38, 12), null where the meter needs none) and `string` (that of
+            the value's payload key, where a meter counts distinct ones; else null).
+        """
+        return reader_of(EVENTS, self._usage.events)
+
+    def not_counted(self, *, beside: timedelta = BESIDE) -> pa.RecordBatchReader:
+        """Read the events that do not count, in the order of the log.
+
+        The reason of each is the first of these that holds:
+
+        - ``outside``: its timestamp lies before the start, or at the end or later;
+        - ``later``: it was recorded after the position;
+        - ``cancelled``, by the adjustment at the position `by`;
+        - ``replaced``, by the event at the position `by`: of a pre-aggregated meter the
+          last recorded of its hour or day, and where the formula is last, the latest.
+
+        What was never recorded is not there: a repetition of an event, which the log
+        holds once, and an event that was refused.
+
+        Args:
+            beside: how far beyond the bounds events are looked for, up to 366 days; at
+                least as far as the hour or day goes that a bound of a pre-aggregated
+                meter cuts.
+
+        Returns:
+            The columns of `events`, `reason`, and `by` (null where no entry is it).
+
+        Raises:
+            InvalidRequestError: `beside` is no such time.
+        """
+        length = duration(beside, "beside", _BESIDE_AT_MOST) // MICROSECOND
+        usage = self._usage
+        return reader_of(NOT_COUNTED, lambda: usage.not_counted(length))
+
+    def late(self, since: Time | Statement) -> pa.RecordBatchReader:
+        """Read what was recorded since, and before the position.
+
+        That is each event whose timestamp lies in the bounds, whether it counts or not,
+        and each cancellation of such an event, behind it.
+
+        Args:
+            since: a position or a time, of which what was recorded later came late; or
+                a statement, which counts up to a position.
+
+        Returns:
+            The columns `kind` (event or cancellation), `position` and `recorded_at` of
+            the entry, and `event_position`, `identifier`, `timestamp` and `value` of the
+            event, in the order of the events.
+
+        Raises:
+            InvalidRequestError: it is none of them.
+        """
+        usage = self._usage
+        if isinstance(since, Statement):
+            since = min(since.position, usage.view.position)
+        after = position_asked_for(usage.engine, since, usage.view.position, "since")
+        return reader_of(LATE, lambda: usage.late(after))
+
+    def refused(self) -> pa.Table:
+        """Read how many events on the meter a stream refused in the bounds.
+
+        The store keeps no event that it refused, and not whose it was: only how many
+        came in ten seconds, of all customers, for 30 days. Those that `create` or `ingest`
+        refused are told to their callers, and nowhere kept.
+
+        Returns:
+            The columns `window_start` and `window_end`, of when they came, `code`,
+            `error_count`, and `message`, that of the first.
+        """
+        return self._usage.refused()
+
+    def adds_up(self) -> bool:
+        """Whether the events, read one by one, make the figure, to the last digit."""
+        return self._usage.aggregated() == (self._units, self.event_count)
+
+
+def explain_usage(engine: Engine, asked: ExplainUsage) -> Explanation:
+    """Explain usage; see `Metering.explain`."""
+    start, end = span_of(asked.start_time, asked.end_time)
+    engine.log.catch_up()
+    view = engine.usage.view()
+    meters = engine.definitions()
+
+    def find(name: str) -> MeterDefinition | None:
+        return meters.by_id.get(name) or meters.by_event_name.get(name)
+
+    meter = found_by_id(find, asked.meter, "billing meter", "meter")
+    position = view.position
+    if asked.as_of is not None:
+        position = position_asked_for(engine, asked.as_of, position, "as_of")
+    usage = ExplainedUsage(
+        engine=engine,
+        view=view,
+        series=Series(meter=meter, customer=asked.customer),
+        # Nothing is recorded before 1970 or after what a key can hold.
+        start=max(start, 0),
+        end=min(end, END),
+        position=position,
+    )
+    return Explanation(usage, (start, end))
+
+
+def _part(part: SummaryPart) -> ExplanationPart:
+    return ExplanationPart(
+        source=part.source.value,
+        start_time=at_microseconds(part.start),
+        end_time=at_microseconds(part.end),
+        value=quantity_from_units(part.units),
+        event_count=part.count,
+    )
+
+
+def explained(
+    engine: Engine,
+    *,
+    meter: object,
+    customer: object,
+    start_time: object,
+    end_time: object,
+    as_of: object,
+) -> Explanation:
+    """Explain usage that is named; see `Metering.explain`."""
+    return explain_usage(
+        engine,
+        checked(
+            ExplainUsage,
+            meter=meter,
+            customer=customer,
+            start_time=start_time,
+            end_time=end_time,
+            as_of=as_of,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Explanations: what figures are made of, and why the rest does not count."""
