@@ -17,7 +17,7 @@ import typer
 
 import metering
 from metering.cli.commands.upkeep import verified_document
-from metering.cli.demo.credits import paid
+from metering.cli.demo.billing import billed
 from metering.cli.demo.stages import DemoStage, Progress
 from metering.cli.demo.traffic import Traffic
 from metering.cli.demo.usage import (
@@ -147,7 +147,7 @@ def _stages(
     yield shown_usage(m, traffic, customers)
     for heaviest in customers[:1]:
         yield disputed(m, traffic, heaviest.customer)
-        yield paid(m, traffic, heaviest.customer)
+        yield billed(m, traffic, heaviest.customer)
     yield _verified(m)
 
 
@@ -181,6 +181,7 @@ def _show_next_commands(target: StoreTarget, document: dict[str, object]) -> Non
             f"summaries {name} --customer {customer} --by hour",
             f"events --event-name {name} --customer {customer} --limit 5",
             f"events cancel {name} {identifier}",
+            "prices",
             f"credits --customer {customer}",
             f"credits transactions --customer {customer}",
             f"credits history --customer {customer} --end {end}",

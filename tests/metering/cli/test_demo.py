@@ -50,10 +50,13 @@ def traffic_of(store: Path, rows: int) -> Traffic:
 
 def facts_of(document: Mapping[str, Any]) -> int:
     """Count what is no usage of the traffic: readings of storage, facts, cancellations."""
-    readings, meters, alert, grants, invoice = 8 * HOURS, 4, 1, 4, 1
+    readings, meters, alert, grants = 8 * HOURS, 4, 1, 4
+    # A statement is followed by the credits that it draws.
+    products_and_prices, statement = 2 * 3, 2
     cancelled: int = document["corrected"]["cancelled"] + 1
     triggered = len(document["watched"]["triggered"])
-    return readings + meters + alert + grants + invoice + cancelled + triggered
+    made = readings + meters + alert + grants + products_and_prices + statement
+    return made + cancelled + triggered
 
 
 def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
@@ -120,7 +123,7 @@ def test_demo_shows_commands_that_work(
         _, _, arguments = command.partition(" -m metering ")
         result = run(*arguments.split())
         assert result.exit_code == 0, command
-    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 10
+    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 11
 
 
 def test_demo_shows_every_stage_in_eighty_columns(
@@ -139,6 +142,9 @@ def test_demo_shows_every_stage_in_eighty_columns(
         "Top customers",
         "before",
         "Credits of cus_amber",
+        "up to 100,000",
+        "Credits, Welcome",
+        "Due",
         "available",
     ):
         assert words in told
@@ -206,42 +212,45 @@ def test_demo_run_again_counts_and_pays_nothing_twice(tmp_path: Path) -> None:
     assert again["dispute"]["was_cancelled"] is True
     assert again["dispute"]["before"] == first["dispute"]["after"]
     assert again["verified"] == first["verified"]
-    paid = first["prepaid"]
-    drawn = sum(
-        each["debit"]["amount"]["monetary"]["value"] for each in paid["transactions"]
-    )
-    assert paid["was_applied"] is False
-    assert drawn == sum(line["amount"] for line in paid["lines"]) > 0
+    paid = first["billed"]
+    statement = paid["statement"]
+    drawn = sum(each["amount"] for each in statement["credits"])
+    assert paid["was_finalized"] is False
+    assert drawn == sum(line["amount"] for line in statement["lines"]) > 0
+    [tokens, *_] = statement["lines"]
+    assert tokens["amount"] == sum(tier["amount"] for tier in tokens["tiers"])
+    assert len(tokens["tiers"]) == 2
+    assert tokens["quantity"] == first["dispute"]["after"]
     (balance,) = paid["balance"]["balances"]
     assert balance["available_balance"]["monetary"]["value"] == 350_00 - drawn
     assert balance["ledger_balance"]["monetary"]["value"] == 500_00 - drawn
     # The trial's end, Welcome's end as Next month begins, Next month's end.
     assert len(paid["history"]) >= 4
     assert paid["history"][-1]["available_balance"] == 200_00
-    assert again["prepaid"] == {**paid, "was_applied": True}
+    assert again["billed"] == {**paid, "was_finalized": True}
 
 
-def test_demo_of_other_usage_leaves_an_applied_invoice_as_it_is(tmp_path: Path) -> None:
+def test_demo_of_other_usage_leaves_a_statement_as_it_is(tmp_path: Path) -> None:
     store = tmp_path / "demo"
-    first, _, again = (
-        demo_document(store, rows)["prepaid"] for rows in (5000, 4000, 5000)
+    first, other, again = (
+        demo_document(store, rows)["billed"] for rows in (5000, 4000, 5000)
     )
 
-    assert again["was_applied"] is True
-    assert again["lines"] != first["lines"]
-    assert again["transactions"] == first["transactions"]
+    for later in (other, again):
+        assert later["was_finalized"] is True
+        assert later["statement"] == first["statement"]
 
 
 def test_demo_lives_with_other_credits_of_its_customer(tmp_path: Path) -> None:
     store = tmp_path / "demo"
-    customer = demo_document(store, 500)["prepaid"]["customer"]
+    customer = demo_document(store, 500)["billed"]["customer"]
     with metering.connect(store) as m:
         grant(m, 5, customer=customer, currency="eur")
 
     result = run("demo", "--events", "500", "--store", store)
 
     assert result.exit_code == 0
-    assert "It was applied by an earlier run" in result.stdout
+    assert "It was finalised by an earlier run" in result.stdout
 
 
 def test_demo_leaves_stores_alone_that_it_did_not_make(
