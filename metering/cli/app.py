@@ -41,6 +41,14 @@ COMMANDS = {
         "commands.prices.prices:group",
         "List what a quantity costs; create prices and try them",
     ),
+    "customers": (
+        "commands.subscriptions.customers:group",
+        "List who is billed; create and change them",
+    ),
+    "subscriptions": (
+        "commands.subscriptions.subscriptions:group",
+        "List which prices customers pay; create, change and end",
+    ),
     "credits": (
         "commands.credits:group",
         "Grant credits, and show what is left of them",

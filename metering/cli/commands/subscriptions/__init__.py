@@ -1,0 +1,1 @@
+"""``metering customers`` and ``metering subscriptions``."""
