@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from metering.arguments.clock import Clock
     from metering.arguments.times import Time
     from metering.explaining.explanations import Explanation
+    from metering.explaining.figures import Figure
     from metering.recording.buffer import WhenFull
     from metering.recording.events import UnrecordedEvent
     from metering.recording.recorder import Recorder
@@ -157,19 +158,24 @@ class Metering(CallGroups, BulkUsage):
 
     def explain(
         self,
+        figure: Figure | None = None,
         *,
-        meter: str,
-        customer: str,
-        start_time: Time,
-        end_time: Time,
+        meter: str | None = None,
+        customer: str | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
         as_of: Time | None = None,
     ) -> Explanation:
-        """Explain the usage of a customer on a meter in ``[start_time, end_time)``.
+        """Explain a figure, or the usage of a customer in ``[start_time, end_time)``.
 
         The explanation has the figure and what it is made of, the events that count, those
         that do not and why, and what came late. It records nothing.
 
         Args:
+            figure: a `MeterEventSummary`; a `StatementLine` of a metered price, whose
+                quantity is explained; or an `AlertTriggered` of a usage threshold. Each is
+                explained as of the position that it counts up to. Otherwise name the
+                usage:
             meter: id or event name.
             customer: any; one without usage has a value of 0.
             start_time: inclusive; any microsecond.
@@ -179,12 +185,14 @@ class Metering(CallGroups, BulkUsage):
 
         Raises:
             ResourceMissingError: there is no such meter.
-            InvalidRequestError: an argument is malformed.
+            InvalidRequestError: an argument is malformed, a figure is given and usage is
+                named, or the figure is of another kind.
         """
-        from metering.explaining.explanations import explained
+        from metering.explaining.figures import explained
 
         return explained(
             self._engine,
+            figure,
             meter=meter,
             customer=customer,
             start_time=start_time,

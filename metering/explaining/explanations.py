@@ -12,10 +12,8 @@ import pyarrow as pa
 from ledger.usage.quantities import quantity_from_units
 from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.ids import found_by_id
-from metering.arguments.schema import checked
-from metering.arguments.times import Time, duration, span_of
+from metering.arguments.times import Time, duration
 from metering.bodies import ResourceObject
-from metering.explaining.requests import ExplainUsage
 from metering.explaining.usage import (
     EVENTS,
     LATE,
@@ -197,9 +195,16 @@ class Explanation:
         return self._usage.aggregated() == (self._units, self.event_count)
 
 
-def explain_usage(engine: Engine, asked: ExplainUsage) -> Explanation:
-    """Explain usage; see `Metering.explain`."""
-    start, end = span_of(asked.start_time, asked.end_time)
+def explained_between(
+    engine: Engine,
+    *,
+    meter: str,
+    customer: str,
+    start: int,
+    end: int,
+    as_of: Time | None,
+) -> Explanation:
+    """Explain usage in ``[start, end)``, microseconds since 1970 UTC."""
     engine.log.catch_up()
     view = engine.usage.view()
     meters = engine.definitions()
@@ -207,14 +212,14 @@ def explain_usage(engine: Engine, asked: ExplainUsage) -> Explanation:
     def find(name: str) -> MeterDefinition | None:
         return meters.by_id.get(name) or meters.by_event_name.get(name)
 
-    meter = found_by_id(find, asked.meter, "billing meter", "meter")
+    found = found_by_id(find, meter, "billing meter", "meter")
     position = view.position
-    if asked.as_of is not None:
-        position = position_asked_for(engine, asked.as_of, position, "as_of")
+    if as_of is not None:
+        position = position_asked_for(engine, as_of, position, "as_of")
     usage = ExplainedUsage(
         engine=engine,
         view=view,
-        series=Series(meter=meter, customer=asked.customer),
+        series=Series(meter=found, customer=customer),
         # Nothing is recorded before 1970 or after what a key can hold.
         start=max(start, 0),
         end=min(end, END),
@@ -230,27 +235,4 @@ def _part(part: SummaryPart) -> ExplanationPart:
         end_time=at_microseconds(part.end),
         value=quantity_from_units(part.units),
         event_count=part.count,
-    )
-
-
-def explained(
-    engine: Engine,
-    *,
-    meter: object,
-    customer: object,
-    start_time: object,
-    end_time: object,
-    as_of: object,
-) -> Explanation:
-    """Explain usage that is named; see `Metering.explain`."""
-    return explain_usage(
-        engine,
-        checked(
-            ExplainUsage,
-            meter=meter,
-            customer=customer,
-            start_time=start_time,
-            end_time=end_time,
-            as_of=as_of,
-        ),
     )

@@ -61,9 +61,10 @@ class MeterEventSummary(ResourceObject, frozen=True, kw_only=True):
     Attributes:
         aggregated_value: exact.
         position: the answer counts every entry of the log up to here, and none after.
+        customer: whose usage.
     """
 
-    beyond_stripe: ClassVar = frozenset({"position"})
+    beyond_stripe: ClassVar = frozenset({"position", "customer"})
 
     id: str
     object: Literal["billing.meter_event_summary"] = "billing.meter_event_summary"
@@ -73,3 +74,4 @@ class MeterEventSummary(ResourceObject, frozen=True, kw_only=True):
     meter: str
     livemode: bool
     position: int
+    customer: str

@@ -50,6 +50,7 @@ def event_summaries(
             meter=meter.meter_id,
             livemode=engine.settings.livemode,
             position=position,
+            customer=customer,
         )
         for summary in reversed(summaries)
     ]

@@ -35,6 +35,9 @@ class StatementLine(ResourceObject, frozen=True, kw_only=True):
         is_negative: whether the quantity is negative, and was rated as 0.
         is_trial: whether the period is a trial, in which nothing is due.
         tiers: those that the quantity reaches; they add up to the amount.
+        customer: whose usage.
+        at: where usage stops to count, within the period; None is its end.
+        position: everything up to it is counted, and nothing after it.
     """
 
     id: str
@@ -49,6 +52,9 @@ class StatementLine(ResourceObject, frozen=True, kw_only=True):
     period_start: datetime
     period_end: datetime
     tiers: tuple[StatementTier, ...]
+    customer: str
+    at: datetime | None
+    position: int
 
 
 class StatementCredit(ResourceObject, frozen=True, kw_only=True):

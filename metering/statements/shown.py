@@ -26,7 +26,7 @@ def previewed(content: StatementContent, digest: str, *, livemode: bool) -> Stat
         period_start=at_microseconds(content.period_start),
         period_end=at_microseconds(content.period_end),
         at=at_or_none(content.at),
-        lines=tuple(_line(line, content.currency) for line in content.lines),
+        lines=tuple(_line(line, content) for line in content.lines),
         credits=tuple(
             StatementCredit(
                 line=content.lines[credit.line].id,
@@ -58,7 +58,7 @@ def statement_resource(record: StatementRecord, *, livemode: bool) -> Statement:
     )
 
 
-def _line(line: BilledLine, currency: str) -> StatementLine:
+def _line(line: BilledLine, content: StatementContent) -> StatementLine:
     return StatementLine(
         id=line.id,
         price=line.price_id,
@@ -66,7 +66,7 @@ def _line(line: BilledLine, currency: str) -> StatementLine:
         subscription_item=line.item_id,
         quantity=line.quantity,
         amount=line.amount,
-        currency=currency,
+        currency=content.currency,
         is_negative=line.is_negative,
         is_trial=line.is_trial,
         period_start=at_microseconds(line.period_start),
@@ -75,4 +75,7 @@ def _line(line: BilledLine, currency: str) -> StatementLine:
             StatementTier(up_to=tier.up_to, quantity=tier.quantity, amount=tier.amount)
             for tier in line.tiers
         ),
+        customer=content.customer,
+        at=at_or_none(content.at),
+        position=content.position,
     )

@@ -76,7 +76,7 @@ PARAMETERS = {
     "Metering.usage": "self meters start_time end_time window timezone customers"
     " progress",
     "Metering.rate": "self usage prices currency",
-    "Metering.explain": "self meter customer start_time end_time as_of",
+    "Metering.explain": "self figure meter customer start_time end_time as_of",
     "Recorder.record": "self event_name payload identifier timestamp",
     "Recorder.flush": "self timeout",
     "Recorder.close": "self timeout",

@@ -33,6 +33,7 @@ def test_a_summary_has_the_fields_of_its_question(
         meter=meter.id,
         livemode=False,
         position=2,
+        customer="cus_1",
     )
     assert summary.object == "billing.meter_event_summary"
     assert summary.id.startswith("mtrusg_")

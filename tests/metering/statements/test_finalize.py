@@ -82,7 +82,7 @@ def test_credits_are_drawn_once_and_come_back_when_it_is_void(
     assert (void.status, void.voided_at) == ("void", NOW)
     assert (drawn, given_back) == ({"usd": (700, 700)}, {"usd": (1_000, 1_000)})
     assert balance(store) == drawn
-    assert (second.lines, second.credits) == (first.lines, first.credits)
+    assert (second.subtotal, second.credits) == (first.subtotal, first.credits)
     assert store.statements.retrieve("st_1") == void
 
 
