@@ -8,16 +8,22 @@ call for all customers: a loop over some of them, `event_summaries` for each met
 the price worked out by hand, in exact fractions. They take turns, and the best counts.
 
 Of the loop rates are compared, and the amounts of its customers.
+
+Then the whole run: statements of all of them finalised durably by `statements.run`, once
+in a new copy of the store each round, beside `finalize` for some of them, one by one. And
+one preview, of customers drawn with a fixed seed: the median is the p50.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
+from itertools import cycle
 from operator import attrgetter
-from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -35,17 +41,30 @@ from bench.measures import (
     Size,
     digest,
     events_asked_for,
+    measure,
     record,
 )
-from bench.report.targets import ADDED_UP, LOOP, PROJECT, RATING
+from bench.report.targets import (
+    ADDED_UP,
+    LOOP,
+    ONE_BY_ONE,
+    PREVIEW,
+    PROJECT,
+    RATING,
+    STATEMENTS,
+)
+from bench.stores.priced import CARD, Amounts, cost, owed_by_all, prices_of
 from bench.stores.sealed_stores import SealedStore
-from bench.stores.usage import usage_in_parts
-from metering.cli.demo.traffic import END, EVENT_NAMES, START, Traffic, customer_id
+from bench.stores.subscribed import copied, subscribe, subscription_id
+from metering.cli.demo.traffic import END, START, customer_id
 
 EVENTS: Final = Parameter(smoke=100_000, full=10_000_000)
-CUSTOMERS: Final = Parameter(smoke=20_000, full=100_000)
+CUSTOMERS: Final = Parameter(smoke=500, full=100_000)
 LOOPED_CUSTOMERS: Final = Parameter(smoke=50, full=1_000)
 ROUNDS: Final = Parameter(smoke=1, full=7)
+RUNS: Final = Parameter(smoke=1, full=2)
+REPEATS: Final = Parameter(smoke=1, full=3)
+PERIOD_END: Final = datetime(2025, 2, 1, tzinfo=UTC)
 _SEED: Final = 20250201
 _ADDED_UP: Final = """
 SELECT event_name,
@@ -54,29 +73,6 @@ SELECT event_name,
 FROM read_parquet($files)
 GROUP BY ALL
 """
-
-Amounts = dict[tuple[str, str], int]
-"""What customers owe, in cents, by event name and customer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
-    """A part of a quantity, up to a number, and what a unit of it costs in cents."""
-
-    up_to: int | None
-    unit_amount: str
-
-
-CARD: Final = {
-    "input_tokens": (
-        Tier(up_to=10_000, unit_amount="0.05"),
-        Tier(up_to=100_000, unit_amount="0.035"),
-        Tier(up_to=None, unit_amount="0.0202"),
-    ),
-    "output_tokens": (Tier(up_to=None, unit_amount="0.15"),),
-    "compute_seconds": (Tier(up_to=None, unit_amount="0.0333"),),
-}
-"""The tiers of the price of each meter; one that has a single tier is per unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +90,9 @@ class Billed:
     engine: metering.Metering
     meters: dict[str, str]
     prices: list[str]
-    segments: Path
+    store: SealedStore
     looped: list[str]
-    traffic: Traffic
+    ranks: list[int]
     expected: Amounts
 
     def rated(self) -> pa.Table:
@@ -106,13 +102,13 @@ class Billed:
 
     def added_up(self, connection: duckdb.DuckDBPyConnection) -> pa.Table:
         """Add up everybody's events by hand, and rate nothing."""
-        files = {"files": str(self.segments / "*.parquet")}
+        files = {"files": str(self.store.segments / "*.parquet")}
         return connection.sql(_ADDED_UP, params=files).to_arrow_table()
 
     def looped_over(self) -> Amounts:
         """Rate the usage of some customers in a loop."""
         return {
-            (event_name, customer): _cost(
+            (event_name, customer): cost(
                 Fraction(
                     self.engine.meters.event_summaries(
                         self.meters[event_name],
@@ -151,11 +147,11 @@ def billed(find_sealed_store: FindSealedStore, size: Size) -> Iterator[Billed]:
         yield Billed(
             engine=engine,
             meters=meters,
-            prices=_prices(engine, meters),
-            segments=store.segments,
+            prices=prices_of(engine, meters),
+            store=store,
             looped=list(map(customer_id, looped.tolist())),
-            traffic=store.traffic,
-            expected=_expected(store),
+            ranks=looped.tolist(),
+            expected=owed_by_all(store, customers),
         )
 
 
@@ -192,7 +188,7 @@ def test_usage_becomes_money(
     if name == ADDED_UP:
         assert isinstance(found, pa.Table)
         found = {
-            (row["event_name"], row["customer"]): _cost(
+            (row["event_name"], row["customer"]): cost(
                 Fraction(row["value"]), row["event_name"]
             )
             for row in found.to_pylist()
@@ -209,85 +205,131 @@ def test_usage_becomes_money(
         events=len(billed.looped) if is_looped else CUSTOMERS.at(size),
         digest=billed.of_looped(found),
         seconds=best.seconds,
-        stored_events=billed.traffic.events,
+        stored_events=billed.store.traffic.events,
     )
+
+
+@pytest.fixture(scope="module")
+def subscribed(
+    billed: Billed, tmp_path_factory: pytest.TempPathFactory, size: Size
+) -> Iterator[SealedStore]:
+    """A copy of the store in which all customers have subscriptions."""
+    directory = tmp_path_factory.mktemp("subscribed") / "usage"
+    store = SealedStore(
+        directory=copied(billed.store.directory, directory),
+        traffic=billed.store.traffic,
+    )
+    subscribe(store, billed.prices, CUSTOMERS.at(size), START)
+    yield store
+    shutil.rmtree(directory)
+
+
+def test_statements_of_everyone(
+    benchmark: BenchmarkFixture, billed: Billed, subscribed: SealedStore, size: Size
+) -> None:
+    """Finalise the statements of all customers with one call."""
+    benchmark.group = STATEMENTS
+    receipts: list[metering.StatementsReceipt] = []
+    stacks: list[ExitStack] = []
+    target = subscribed.directory.with_name("round")
+
+    def opened() -> tuple[metering.Metering]:
+        copy = SealedStore(
+            directory=copied(subscribed.directory, target), traffic=subscribed.traffic
+        )
+        stacks.append(ExitStack())
+        stacks[-1].callback(shutil.rmtree, target)
+        return (stacks[-1].enter_context(copy.connect()),)
+
+    def run(engine: metering.Metering) -> None:
+        receipts.append(engine.statements.run(period_end=PERIOD_END))
+
+    measure(
+        benchmark,
+        run,
+        setup=opened,
+        teardown=lambda _: stacks.pop().close(),
+        rounds=RUNS.at(size),
+    )
+
+    receipt = receipts[-1]
+    assert receipt.finalized == CUSTOMERS.at(size)
+    table = receipt.statements.select(["customer", "amount_due"])
+    due = dict(zip(*(each.to_pylist() for each in table.columns), strict=True))
+    assert sum(due.values()) == sum(billed.expected.values())
+    record(
+        benchmark,
+        PROJECT,
+        events=receipt.finalized,
+        digest=digest(sorted((each, due[each]) for each in billed.looped)),
+        stored_events=billed.store.traffic.events,
+    )
+
+
+def test_statements_one_by_one(
+    benchmark: BenchmarkFixture, billed: Billed, subscribed: SealedStore
+) -> None:
+    """Finalise the statements of some customers one by one."""
+    benchmark.group = STATEMENTS
+    target = subscribed.directory.with_name("one_by_one")
+    store = SealedStore(
+        directory=copied(subscribed.directory, target), traffic=subscribed.traffic
+    )
+    due: dict[str, int] = {}
+
+    with store.connect() as engine:
+
+        def finalize() -> None:
+            for rank in billed.ranks:
+                statement = engine.statements.finalize(
+                    id=f"in_{rank}",
+                    subscription=subscription_id(rank),
+                    start_time=START,
+                    end_time=PERIOD_END,
+                )
+                due[statement.customer] = statement.amount_due
+
+        measure(benchmark, finalize)
+    shutil.rmtree(target)
+
+    record(
+        benchmark,
+        ONE_BY_ONE,
+        events=len(due),
+        digest=digest(sorted(due.items())),
+    )
+
+
+def test_preview(benchmark: BenchmarkFixture, billed: Billed, size: Size) -> None:
+    """Preview the statement of one customer."""
+    benchmark.group = PREVIEW
+    customers = billed.looped[:100]
+    asked = cycle(customers)
+
+    def preview(customer: str) -> metering.Statement:
+        return billed.engine.statements.preview(
+            customer=customer,
+            prices=billed.prices,
+            start_time=START,
+            end_time=PERIOD_END,
+        )
+
+    measure(
+        benchmark,
+        preview,
+        setup=lambda: (next(asked),),
+        rounds=len(customers) * REPEATS.at(size),
+        warmup_rounds=len(customers),
+    )
+
+    due = {each: preview(each).amount_due for each in customers}
+    for customer, amount in due.items():
+        owed = (billed.expected.get((name, customer), 0) for name in CARD)
+        assert amount == sum(owed)
+    record(benchmark, PROJECT, events=1, digest=digest(sorted(due.items())))
 
 
 def _timed(ask: Callable[[], pa.Table | Amounts]) -> Answered:
     started = time.perf_counter()
     found = ask()
     return Answered(time.perf_counter() - started, found)
-
-
-def _prices(engine: metering.Metering, meters: dict[str, str]) -> list[str]:
-    """Find or create the prices; a store is kept for other runs."""
-    keys = {name: f"bench_{name}" for name in CARD}
-    found = {
-        price.lookup_key: price.id
-        for price in engine.prices.list(lookup_keys=list(keys.values()))
-    }
-    return [
-        found.get(key) or _price(engine, meters[name], name, key)
-        for name, key in keys.items()
-    ]
-
-
-def _price(engine: metering.Metering, meter: str, name: str, key: str) -> str:
-    tiers = CARD[name]
-    recurring: metering.RecurringParams = {
-        "interval": "month",
-        "usage_type": "metered",
-        "meter": meter,
-    }
-    if len(tiers) == 1:
-        return engine.prices.create(
-            currency="usd",
-            product_data={"name": name},
-            unit_amount_decimal=tiers[0].unit_amount,
-            recurring=recurring,
-            lookup_key=key,
-        ).id
-    return engine.prices.create(
-        currency="usd",
-        product_data={"name": name},
-        billing_scheme="tiered",
-        tiers_mode="graduated",
-        tiers=[
-            {
-                "up_to": "inf" if each.up_to is None else each.up_to,
-                "unit_amount_decimal": Decimal(each.unit_amount),
-            }
-            for each in tiers
-        ],
-        recurring=recurring,
-        lookup_key=key,
-    ).id
-
-
-def _cost(quantity: Fraction, event_name: str) -> int:
-    """Work out what a quantity costs in whole cents, a half of one rounded up."""
-    cost, reached = Fraction(0), Fraction(0)
-    for tier in CARD[event_name]:
-        end = quantity if tier.up_to is None else min(quantity, Fraction(tier.up_to))
-        cost += (end - reached) * Fraction(tier.unit_amount)
-        reached = end
-    return int(cost + Fraction(1, 2))
-
-
-def _expected(store: SealedStore) -> Amounts:
-    """Compute what all owe, from the numbers of the traffic and not from a store."""
-    customers = store.traffic.customers
-    cells = len(EVENT_NAMES) * customers
-    thousandths, counts = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
-    for part in usage_in_parts(store.traffic):
-        cell = part.meter * customers + part.customer
-        # Sums of a million integers of this size are exact as floats.
-        thousandths += np.bincount(cell, part.thousandths, cells).astype(np.int64)
-        counts += np.bincount(cell, minlength=cells)
-    return {
-        (EVENT_NAMES[meter], store.traffic.customer_of(customer)): _cost(
-            Fraction(int(thousandths[cell]), 1_000), EVENT_NAMES[meter]
-        )
-        for cell in np.flatnonzero(counts).tolist()
-        for meter, customer in [divmod(cell, customers)]
-    }

@@ -28,6 +28,7 @@ EMPTY_LOG: Final = "this project, empty log"
 TRANSACTION_AN_INVOICE: Final = "rows, a database transaction an invoice"
 CREDIT_ROWS: Final = "rows of grants, summed"
 ADDED_UP: Final = "limit: DuckDB adds up the events, by hand"
+ONE_BY_ONE: Final = "this project, one statement a call"
 LOOP: Final = "a loop over customers, rated by hand"
 OWN_INGEST: Final = "the library's own ingest, from a file"
 IMPORTS: Final = "import sqlalchemy, pyarrow, numpy"
@@ -57,6 +58,8 @@ USAGE_BY_DAY: Final = "usage: all customers by day, running process"
 USAGE_BY_MONTH: Final = "usage: all customers by month, running process"
 USAGE_GROWTH: Final = "usage: by day, ten times the events in the same hours"
 RATING: Final = "rating: a month of three meters and their prices, SQLite"
+STATEMENTS: Final = "rating: statements of a billing run, SQLite"
+PREVIEW: Final = "rating: preview of one statement, SQLite"
 REBUILD: Final = "rebuild: projections of sealed events"
 ALERTS: Final = "alerts: catching up with 2 million events, SQLite"
 HTTP_POSTS: Final = "http: single v1 posts from 32 connections, SQLite"
@@ -197,6 +200,11 @@ _RATED: Final = (
     "times what DuckDB takes to add up the same 10 million events"
 )
 _RATED_IN_A_LOOP: Final = "The same is at least 20 times as fast as a loop of summaries that are rated by hand"
+_STATED: Final = (
+    "Statements of 100,000 customers are finalised in one run at least 20 times as fast as "
+    "one by one"
+)
+_PREVIEW: Final = "One preview of a statement has a p50 of at most 2 ms"
 _BALANCE: Final = "The credit balance of one customer has a p50 of at most 1 ms"
 _LATENCY: Final = (
     "With a worker in another process, 99 of 100 triggers are recorded within a quarter "
@@ -286,6 +294,8 @@ def _of_answers() -> Iterator[Target]:
 def _of_money() -> Iterator[Target]:
     yield Target(RATING, 0.33, _RATED, against=ADDED_UP)
     yield Target(RATING, 20, _RATED_IN_A_LOOP, against=LOOP)
+    yield Target(STATEMENTS, 20, _STATED, against=ONE_BY_ONE)
+    yield Target(PREVIEW, 2e-3, _PREVIEW)
     for database in ("SQLite", "PostgreSQL"):
         run = credits_group(database)
         yield Target(run, 20, _CREDITS, against=TRANSACTION_AN_INVOICE)
