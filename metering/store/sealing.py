@@ -6,19 +6,21 @@ all of it, and each commit costs something, however few events it holds.
 It waits for a quiet moment, so as not to compete with a bulk load for processors, but
 not for ever: a tail of ten times the length is sealed whatever else goes on, which
 bounds what a process holds in memory and reads when it opens a store. Many commits are
-no bulk load, and wait for nothing. Processes that never live to see a quiet moment seal
-such a tail when they close the store.
+no bulk load, and wait for nothing. A bulk load that is faster than sealing waits for it
+in the end. Processes that never live to see a quiet moment seal such a tail when they
+close the store.
 """
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 from ledger.background import Backoff
 from ledger.entries import TailSize
 from ledger.log import Log
+from metering.store.memory import give_back_memory
 
 SEAL_EVENTS = 500_000
 """How long the tail may grow, in meter events."""
@@ -30,6 +32,8 @@ _SEAL_BYTES = 128 << 20
 
 _QUIET_SECONDS = 1.0
 _TIMES_TOO_LONG = 10
+# So much comes while the sealing of such a tail is under way, and no more.
+_TIMES_FAR_TOO_LONG = 12
 _SECONDS_WITHOUT_EFFECT = 60.0
 _BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 
@@ -65,6 +69,7 @@ class BackgroundSealing:
         self._thread: threading.Thread | None = None
         self._last_append: float | None = None
         self._is_stopping = False
+        self._is_sealing = False
 
     @property
     def is_due(self) -> bool:
@@ -76,6 +81,20 @@ class BackgroundSealing:
         self._last_append = monotonic()
         if self._exceeds(self._log.tail_size, 1):
             self._start()
+
+    def wait_if_outrun(self) -> None:
+        """Wait for the thread while it seals a tail that outgrows it.
+
+        For bulk loads, which would fill the memory. A tail that cannot be sealed, or
+        that another process seals, keeps nobody.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    not self._is_sealing
+                    or not self._exceeds(self._log.tail_size, _TIMES_FAR_TOO_LONG)
+                )
+            )
 
     def stop(self) -> None:
         """End the thread, once it is done with what it is doing.
@@ -128,14 +147,27 @@ class BackgroundSealing:
     ) -> float:
         """Seal, and return in how many seconds to look again."""
         try:
-            self._evaluate()
-            made = self._log.seal(is_wanted=is_wanted, is_brief=is_brief)
+            with self._noted_as_sealing():
+                self._evaluate()
+                made = self._log.seal(is_wanted=is_wanted, is_brief=is_brief)
+            if made:
+                give_back_memory()
         except Exception as error:  # noqa: BLE001  # the top of the loop, which logs it
             # The tail of a process that lives for months must not grow for as long.
             return self._loop.failed(error)
         self._loop.succeeded()
         # Where another process is sealing, nothing is.
         return _QUIET_SECONDS if made else _SECONDS_WITHOUT_EFFECT
+
+    @contextmanager
+    def _noted_as_sealing(self) -> Iterator[None]:
+        self._is_sealing = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_sealing = False
+                self._changed.notify_all()
 
     def _is_long(self, tail: TailSize) -> bool:
         return self._exceeds(tail, 1)

@@ -5,13 +5,12 @@ keep what was freed for the next request: Arrow's of each thread, and the C libr
 server that once received a large body would hold its peak for good.
 """
 
-import ctypes
 import os
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
+
+from metering.store.memory import function_of_glibc, give_back_memory
 
 GROWN_BYTES = 32 << 20
 """By how much the process must have grown since memory was given back to give back more."""
@@ -29,7 +28,6 @@ class SpareMemory:
     def __init__(self) -> None:
         self._users = 0
         self._held = resident_bytes()
-        self._trim = _function_of_glibc("malloc_trim")
 
     def use(self) -> None:
         """Note a request that may take much memory, and ends with `end_use`."""
@@ -49,9 +47,7 @@ class SpareMemory:
 
     def give_back(self) -> None:
         """Give memory back, which takes long enough to be done on a thread of its own."""
-        pa.default_memory_pool().release_unused()
-        if self._trim is not None:
-            self._trim(0)
+        give_back_memory()
         self._held = resident_bytes()
 
 
@@ -72,19 +68,8 @@ def use_system_allocator() -> None:
     as a whole, so only a server that has it for itself does this.
     """
     pa.set_memory_pool(pa.system_memory_pool())
-    set_option = _function_of_glibc("mallopt")
+    set_option = function_of_glibc("mallopt")
     if set_option is not None:
         set_option(_MAPPED_FROM, _MAPPED_BYTES)
         set_option(_TRIM_THRESHOLD, _KEPT_BYTES)
         set_option(_ARENAS, _ARENAS_MAX)
-
-
-def _function_of_glibc(name: str) -> Callable[..., int] | None:
-    """Return a function of the C library that only glibc has."""
-    with suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        # Others have functions of these names that mean something else.
-        if hasattr(library, "gnu_get_libc_version"):
-            found: Callable[..., int] = getattr(library, name)
-            return found
-    return None

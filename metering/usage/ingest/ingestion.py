@@ -95,6 +95,7 @@ class Ingestion:
         with ThreadPoolExecutor(1, "metering-ingest") as second:
             try:
                 for piece in self._portions(pieces):
+                    self._engine.sealing.wait_if_outrun()
                     previous = upcoming
                     upcoming = second.submit(self._prepare, piece)
                     second.submit(self._engine.usage.fold)

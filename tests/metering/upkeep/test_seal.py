@@ -3,6 +3,7 @@
 import logging
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -260,6 +261,32 @@ def test_a_tail_is_bounded_also_under_a_load_that_never_pauses(
         assert sent < 1_000_000, "it is never sealed"
 
     assert total(store, meter) == worth(range(1, sent, 3))
+
+
+def test_a_bulk_load_waits_for_a_sealing_that_it_outran(connect: Connect) -> None:
+    store = open_store(connect, seal_events=None)
+    create_meter(store)
+    store.meter_events.ingest(batch(0, 200))
+    has_begun, may_go_on = threading.Event(), threading.Event()
+
+    def evaluate() -> None:
+        has_begun.set()
+        may_go_on.wait()
+
+    log = store._engine.log  # noqa: SLF001  # of which the sealing takes long
+    sealing = BackgroundSealing(log, 10, evaluate)
+    sealing.appended()
+    has_begun.wait()
+    with ThreadPoolExecutor(1) as loading:
+        waiting = loading.submit(sealing.wait_if_outrun)
+        waiters = sealing._changed._waiters  # type: ignore[attr-defined]  # noqa: SLF001 (nothing else shows it)
+        eventually(lambda: bool(waiters) or waiting.done())
+        assert not waiting.done()
+        may_go_on.set()
+        waiting.result()
+
+        assert segments_in(store) == 1
+    sealing.stop()
 
 
 def test_a_sealing_that_fails_is_told_once_and_never_to_who_appends(
