@@ -92,6 +92,7 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
     store.products.update(
         price.product, description="Of a model", default_price=price.id
     )
+    _subscribe(store, price)
     packed = {"divide_by": 60, "round": "up"}
     create_price(
         store, transform_quantity=packed, lookup_key="tokens", transfer_lookup_key=True
@@ -114,6 +115,39 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
         )
 
 
+def _subscribe(store: metering.Metering, price: metering.Price) -> None:
+    address: metering.AddressParams = {"city": "Ulm", "country": "DE"}
+    filled = store.customers.create(
+        name="Ada",
+        email="ada@example.com",
+        description="Of a test",
+        phone="1",
+        address=address,
+        shipping={"name": "Ada", "address": address},
+        preferred_locales=["de"],
+        metadata={"a": "1"},
+    )
+    store.customers.update(filled.id, tax_exempt="exempt")
+    store.customers.delete(store.customers.create().id)
+    seats = create_price(store, recurring={"interval": "year"})
+    first = store.subscriptions.create(
+        customer=filled.id,
+        items=[{"price": price.id}],
+        trial_period_days=3,
+        collection_method="send_invoice",
+        days_until_due=30,
+        description="Of a test",
+        metadata={"a": "1"},
+        cancel_at_period_end=True,
+    )
+    store.subscription_items.create(subscription=first.id, price=seats.id)
+    second = store.subscriptions.create(customer="c", items=[{"price": seats.id}])
+    store.subscriptions.pause(second.id)
+    store.subscriptions.cancel(
+        second.id, cancellation_details={"comment": "c", "feedback": "unused"}
+    )
+
+
 def _settle(store: metering.Metering) -> None:
     grant(store, 1_000)
     grant(store, 500, expires_at=NOW + DAY, metadata={"b": "2"}, name="Gift")
@@ -127,6 +161,11 @@ def _settle(store: metering.Metering) -> None:
     store.credits.reinstate(invoice="in_1")
     apply(store, "in_3", line(700), line(5, id="il_2"))
     store.credits.apply_many(run({"invoice": "in_4", "amount": 3}, {"invoice": "in_5"}))
+    tokens = store.prices.list(type="recurring", recurring={"usage_type": "metered"})
+    stated: Any = {"prices": [tokens[0].id], "start_time": NOW - DAY, "end_time": NOW}
+    store.statements.finalize(id="st_1", customer="cus_1", **stated)
+    store.statements.void("st_1")
+    store.statements.finalize(id="st_2", customer="cus_1", **stated)
 
 
 def _refuse(store: metering.Metering) -> None:
@@ -188,6 +227,9 @@ ANSWERS: dict[str, Command] = {
     "triggered": lambda store: list(store.alerts.triggered()),
     "products": lambda store: list(store.products.list()),
     "prices": lambda store: list(store.prices.list()),
+    "customers": lambda store: list(store.customers.list()),
+    "subscriptions": lambda store: list(store.subscriptions.list(status="all")),
+    "statements": lambda store: list(store.statements.list()),
     "grants": lambda store: list(store.credit_grants.list()),
     "balance": lambda store: [
         store.credit_balance_summary.retrieve(customer=each)
