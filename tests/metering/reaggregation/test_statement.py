@@ -109,10 +109,11 @@ def test_a_store_without_meters_or_events_has_no_statement(tmp_path: Path) -> No
 def test_strings_are_the_same_whatever_they_hold(tmp_path: Path) -> None:
     key, word = "two\nlines' \u2028", "it's\r\n  \x85\\n"
     with metering.connect(tmp_path / "usage") as store:
+        create_meter(store, word)
         create_meter(store)
-        for value in (word, "other"):
+        for event_name, value in ((word, word), (word, "other"), ("tokens", "other")):
             labels = {"stripe_customer_id": word, "value": "1", key: value}
-            create_event(store, payload=labels)
+            create_event(store, event_name, payload=labels)
         store.seal()
         asked: dict[str, Any] = {"group_by": key, "filters": {key: [word, "\0"]}}
 
@@ -120,3 +121,4 @@ def test_strings_are_the_same_whatever_they_hold(tmp_path: Path) -> None:
 
         assert found.equals(store.reaggregate(**asked))
         assert found.column(key).to_pylist() == [word]
+        assert found.column("event_name").to_pylist() == [word]
