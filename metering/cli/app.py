@@ -49,6 +49,10 @@ COMMANDS = {
         "commands.subscriptions.subscriptions:group",
         "List which prices customers pay; create, change and end",
     ),
+    "statements": (
+        "commands.statements.statements:group",
+        "State what usage comes to; finalize, compare and run statements",
+    ),
     "credits": (
         "commands.credits:group",
         "Grant credits, and show what is left of them",

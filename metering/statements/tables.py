@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP
-from ledger.usage.quantities import QUANTITY
+from ledger.usage.quantities import QUANTITY, shortest
+from metering.arguments.times import time_of
 from projections.kernels.rating.rating import TIER
 from projections.kernels.statements import StatementRecord
 
@@ -71,6 +75,25 @@ def lines_table(records: Iterable[StatementRecord]) -> pa.Table:
             for number, line in enumerate(content.lines)
         ]
     return table_of(LINES, rows)
+
+
+def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows of a table for JSON: times in RFC 3339, decimals as strings."""
+    names = table.column_names
+    columns = [
+        [_plain(each) for each in column.to_pylist()] for column in table.columns
+    ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return time_of(value)
+        case Decimal():
+            return f"{shortest(value):f}"
+        case _:
+            return value
 
 
 def table_of(schema: pa.Schema, rows: Sequence[Iterable[object]]) -> pa.Table:

@@ -3,13 +3,7 @@
 Times are in RFC 3339 with every digit, quantities strings, amounts minor units.
 """
 
-from datetime import datetime
-from decimal import Decimal
-
-import pyarrow as pa
-
 from metering.arguments.pages import LIMIT
-from metering.arguments.times import time_of
 from metering.bodies import Body
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
@@ -21,6 +15,7 @@ from metering.statements.requests import (
     StatementPreview,
     StatementRun,
 )
+from metering.statements.tables import plain_rows
 
 STATEMENTS = "/metering/v1/statements"
 
@@ -67,7 +62,7 @@ def _drifted(drift: StatementDrift) -> Body:
             }
             for line in drift.lines
         ],
-        "causes": _rows(drift.causes),
+        "causes": plain_rows(drift.causes),
     }
 
 
@@ -80,28 +75,9 @@ def _run(call: Call) -> Answer:
             "repeated": receipt.repeated,
             "rejected": receipt.rejected,
             "position": receipt.position,
-            "rejections": _rows(receipt.rejections),
+            "rejections": plain_rows(receipt.rejections),
         }
     )
-
-
-def _rows(table: pa.Table) -> list[Body]:
-    """Return the rows of a table as objects."""
-    names = table.column_names
-    columns = [
-        [_plain(each) for each in column.to_pylist()] for column in table.columns
-    ]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _plain(value: object) -> object:
-    match value:
-        case datetime():
-            return time_of(value)
-        case Decimal():
-            return f"{value.normalize():f}"
-        case _:
-            return value
 
 
 def _found(call: Call, statement_id: str) -> Body:

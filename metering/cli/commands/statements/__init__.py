@@ -1,0 +1,1 @@
+"""``metering statements``: previewed, finalised, shown, voided, compared, run, exported."""
