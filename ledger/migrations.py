@@ -255,6 +255,11 @@ def _know_spend(connection: Connection) -> None:
     del connection
 
 
+def _know_holds(connection: Connection) -> None:
+    """Format 17 had no holds; a release of it would draw what one keeps."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -272,6 +277,7 @@ STEPS: tuple[Migration, ...] = (
     _know_deleted_products,
     _know_allowances,
     _know_spend,
+    _know_holds,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 17
+FORMAT_VERSION = 18
 """The format that this release writes."""
 
 metadata = MetaData()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metering.credits.grants import CreditGrants
     from metering.credits.transactions import CreditBalanceTransactions
     from metering.customers.customers import Customers
+    from metering.holds.holds import CreditHolds
     from metering.internals import Internals
     from metering.meters.meters import Meters
     from metering.prices.prices import Prices
@@ -100,6 +101,13 @@ class CallGroups:
         from metering.subscriptions.items import SubscriptionItems
 
         return SubscriptionItems(self._engine)
+
+    @cached_property
+    def credit_holds(self) -> "CreditHolds":
+        """Credits that are reserved for work whose price is not known yet."""
+        from metering.holds.holds import CreditHolds
+
+        return CreditHolds(self._engine)
 
     @cached_property
     def credit_grants(self) -> "CreditGrants":

@@ -62,6 +62,8 @@ _NAMES: Final = {
         " ValueMissingError ValueTooLargeError"
     ),
     "metering.explaining.explanations": "Explanation ExplanationPart",
+    "metering.holds.holds": "CreditHolds",
+    "metering.holds.resources": "CreditHold HoldAllocation",
     "metering.meters.meters": "Meters",
     "metering.meters.requests": (
         "CustomerMappingParams DefaultAggregationParams ValueSettingsParams"

@@ -108,6 +108,8 @@ from metering.errors import (
     ValueTooLargeError,
 )
 from metering.explaining.explanations import Explanation, ExplanationPart
+from metering.holds.holds import CreditHolds
+from metering.holds.resources import CreditHold, HoldAllocation
 from metering.meters.meters import Meters
 from metering.meters.requests import (
     CustomerMappingParams,
@@ -224,7 +226,8 @@ __all__ = [
     "CreditBalanceLimitParams", "CreditBalanceSummaries", "CreditBalanceSummary",
     "CreditBalanceThreshold", "CreditBalanceThresholdParams",
     "CreditBalanceTransaction", "CreditBalanceTransactions", "CreditFilterParams",
-    "CreditGrant", "CreditGrants", "CreditScope", "CreditScopeParams",
+    "CreditGrant", "CreditGrants", "CreditHold", "CreditHolds", "CreditScope",
+    "CreditScopeParams",
     "CreditTransactionCredit", "CreditTransactionDebit", "CreditsProgress",
     "CreditsReceipt", "CurrencyOption", "CurrencyOptionParams", "Customer",
     "CustomerAddress", "CustomerInvoiceSettings", "CustomerMapping",
@@ -233,7 +236,7 @@ __all__ = [
     "DeletedCustomer", "DeliveryReceipt", "ErrorReport", "ErrorReports",
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
     "Explanation", "ExplanationPart",
-    "FixedClock", "FlexibleBilling", "IdentifierConflictError", "IngestProgress",
+    "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
     "IngestReceipt", "InvalidRequestError", "InvoiceConflictError", "InvoiceIssuer",
     "InvoiceLineItem", "InvoiceLineParams", "ItemPriceSince", "LineDrift",
     "ListObject", "LogDamagedError", "LogTimeRepairs", "LoopStatus",

@@ -19,6 +19,7 @@ from ledger.facts.credits import (
     GrantFact,
 )
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
+from ledger.facts.holds import CreditHoldLapsed, HoldFact
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterDeactivated,
@@ -89,6 +90,12 @@ def _lapses() -> TableFold:
     return LAPSES
 
 
+def _hold_lapses() -> TableFold:
+    from projections.webhooks.tables import HOLD_LAPSES
+
+    return HOLD_LAPSES
+
+
 def _products() -> TableFold:
     from projections.prices.tables import PRODUCT_FOLD
 
@@ -123,12 +130,13 @@ _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
         name="credit",
-        version=6,
+        version=7,
         kinds=(
             CreditGrantCreated,
             *get_args(GrantFact),
             CreditsApplied,
             CreditsReinstated,
+            *get_args(HoldFact),
         ),
         load=_credits,
     ),
@@ -166,6 +174,9 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="grant_lapse", version=3, kinds=(CreditGrantLapsed,), load=_lapses
+    ),
+    FoldedResource(
+        name="hold_lapse", version=1, kinds=(CreditHoldLapsed,), load=_hold_lapses
     ),
     FoldedResource(
         name="product",

@@ -13,6 +13,7 @@ from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, SpendAlertCreated, UsageAlertCreated
 from ledger.facts.credits import CreditGrantCreated
 from ledger.facts.customers import CustomerCreated
+from ledger.facts.holds import CreditHoldCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.settlements import SettledInvoices
@@ -110,6 +111,7 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     CustomerCreated: attrgetter("customer_id"),
     SubscriptionCreated: attrgetter("subscription_id"),
     SubscriptionItemCreated: attrgetter("item.item_id"),
+    CreditHoldCreated: attrgetter("hold_id"),
 }
 
 

@@ -33,6 +33,12 @@ from ledger.facts.customers import (
     CustomerDeleted,
     CustomerUpdated,
 )
+from ledger.facts.holds import (
+    CreditHoldCreated,
+    CreditHoldLapsed,
+    CreditHoldReleased,
+    CreditHoldSettled,
+)
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterCreated,
@@ -111,6 +117,10 @@ Fact = (
     | SubscriptionPaused
     | SubscriptionResumed
     | SubscriptionCanceled
+    | CreditHoldCreated
+    | CreditHoldSettled
+    | CreditHoldReleased
+    | CreditHoldLapsed
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

@@ -19,6 +19,7 @@ from metering.aio.groups import (
     AsyncCreditBalanceSummaries,
     AsyncCreditBalanceTransactions,
     AsyncCreditGrants,
+    AsyncCreditHolds,
     AsyncCustomers,
     AsyncErrorReports,
     AsyncEvents,
@@ -92,6 +93,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.subscription_items = AsyncSubscriptionItems(calls, m.subscription_items)
         self.statements = AsyncStatements(calls, m.statements)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
+        self.credit_holds = AsyncCreditHolds(calls, m.credit_holds)
         self.credits = AsyncCreditApplications(calls, m.credits)
         self.credit_balance_summary = AsyncCreditBalanceSummaries(
             calls, m.credit_balance_summary

@@ -17,6 +17,7 @@ from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.customers.customers import Customers
+from metering.holds.holds import CreditHolds
 from metering.meters.meters import Meters
 from metering.prices.prices import Prices
 from metering.prices.products import Products
@@ -164,6 +165,16 @@ class AsyncSubscriptionItems(AsyncGroup[SubscriptionItems]):
     delete = awaited(SubscriptionItems.delete)
     retrieve = awaited(SubscriptionItems.retrieve)
     list = listed(SubscriptionItems.list)
+
+
+class AsyncCreditHolds(AsyncGroup[CreditHolds]):
+    """`metering.CreditHolds`, awaited."""
+
+    create = awaited(CreditHolds.create)
+    settle = awaited(CreditHolds.settle)
+    release = awaited(CreditHolds.release)
+    retrieve = awaited(CreditHolds.retrieve)
+    list = listed(CreditHolds.list)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

@@ -14,6 +14,7 @@ from metering.credits.invoices import (
     Invoice,
     check_invoice,
     check_invoice_id,
+    check_is_no_hold,
     is_settled,
 )
 from metering.credits.requests import InvoiceLineParams
@@ -266,6 +267,7 @@ def _facts(
     replace: bool,
 ) -> list[CreditsApplied | CreditsReinstated]:
     """Return the facts that settle an invoice: none where it is settled already."""
+    check_is_no_hold(seen.holds.known([invoice.id]), invoice.id)
     if known is None:
         grants = seen.spendable_of(invoice.customer, now)
         return [_settled(invoice, grants, now)]
@@ -273,9 +275,10 @@ def _facts(
         return []
     given_back = drawn(known.draws)
     grants_then = {
-        **{each.position: each for each in seen.spendable_of(invoice.customer, now)},
-        **seen.grants_drawn(known),
+        each.position: each for each in seen.spendable_of(invoice.customer, now)
     }
+    for each in seen.with_held([*seen.grants_drawn(known).values()], now):
+        grants_then[each.position] = each
     grants = [
         dataclasses.replace(each, applied=each.applied - given_back.get(at, 0))
         for at, each in grants_then.items()

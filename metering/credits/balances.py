@@ -28,6 +28,7 @@ from projections.kernels.credits.balances import (
     running_balances,
 )
 from projections.kernels.credits.grants import Grant
+from projections.kernels.credits.holds import held_at
 from projections.kernels.credits.timeline import transactions
 
 HISTORY = pa.schema(
@@ -36,6 +37,7 @@ HISTORY = pa.schema(
         pa.field("currency", pa.string(), nullable=False),
         pa.field("ledger_balance", pa.int64(), nullable=False),
         pa.field("available_balance", pa.int64(), nullable=False),
+        pa.field("held_balance", pa.int64(), nullable=False),
     ]
 )
 
@@ -87,6 +89,7 @@ class CreditBalanceSummaries:
             balances=tuple(
                 CreditBalance(
                     available_balance=monetary(currency, balance.available),
+                    held_balance=monetary(currency, balance.held),
                     ledger_balance=monetary(currency, balance.ledger),
                 )
                 for currency, balance in found.items()
@@ -112,9 +115,10 @@ class CreditBalanceSummaries:
             filter: as of `retrieve`.
 
         Returns:
-            Columns `instant`, `currency`, `ledger_balance` and `available_balance` (in
-            minor units). For each currency a row at the start, and one at each instant
-            at which a balance changes; sorted by instant and currency.
+            Columns `instant`, `currency`, `ledger_balance`, `available_balance` and
+            `held_balance` (in minor units). For each currency a row at the start, and
+            one at each instant at which a balance changes; sorted by instant and
+            currency.
 
         Raises:
             ResourceMissingError: the customer has no such grant.
@@ -127,14 +131,17 @@ class CreditBalanceSummaries:
             chosen = _chosen(seen, owner, asked.filter)
             grants = seen.grants_by_position(owner)
             applications = seen.applications_of(owner)
-        made = transactions(grants, applications, span.end - 1)
-        rows = running_balances((each for each in made if chosen.has(each.grant)), span)
+            moves = seen.holds.moves_of(owner)
+        made = transactions(grants, applications, moves, span.end - 1)
+        of_chosen = (each for each in made if chosen.has(each.grant))
+        rows = running_balances(of_chosen, moves, span)
         return pa.table(
             {
                 "instant": pa.array([each.instant for each in rows], TIMESTAMP),
                 "currency": [each.currency for each in rows],
                 "ledger_balance": [each.balance.ledger for each in rows],
                 "available_balance": [each.balance.available for each in rows],
+                "held_balance": [each.balance.held for each in rows],
             },
             schema=HISTORY,
         )
@@ -163,7 +170,8 @@ def _balances_from_now(
 ) -> dict[str, Balance]:
     """Add up grants at an instant that is not past, at which no invoice counts less."""
     if chosen.grant is not None:
-        return balances([chosen.grant], {}, then)
+        held = seen.holds.held_of([customer], then) if chosen.grant.held else {}
+        return balances([chosen.grant], {}, held, then)
     if chosen.has_scope is None:
         return seen.balances_of(customer, then)
     sums: dict[str, Balance] = {}
@@ -178,9 +186,9 @@ def _balances_then(
 ) -> dict[str, Balance]:
     """Add up grants at a past instant."""
     grants = [each for each in seen.grants_of(customer) if chosen.has(each)]
-    return balances(
-        grants, applied_since(seen.applications_since(customer, then), then), then
-    )
+    more_applied = applied_since(seen.applications_since(customer, then), then)
+    moves = seen.holds.moves_since([customer], then).get(customer, ())
+    return balances(grants, more_applied, held_at(moves, then), then)
 
 
 def _chosen(

@@ -170,7 +170,9 @@ class CreditGrants:
         return self.retrieve(grant_id)
 
     def expire(self, grant_id: str) -> CreditGrant:
-        """Let a grant expire now; what is left of it is forfeited.
+        """Let a grant expire now; what is free of it is forfeited.
+
+        What a hold keeps of it stays until the hold ends.
 
         Raises:
             ResourceMissingError: there is no such grant.
@@ -183,12 +185,12 @@ class CreditGrants:
         return self.retrieve(grant_id)
 
     def void(self, grant_id: str) -> CreditGrant:
-        """Take a grant back, while no invoice holds any of it.
+        """Take a grant back, while no invoice and no hold has any of it.
 
         Raises:
             ResourceMissingError: there is no such grant.
-            InvalidRequestError: credits of it are applied to an invoice, or it is
-                expired or voided already.
+            InvalidRequestError: credits of it are applied to an invoice or held, or it
+                is expired or voided already.
         """
         with self._engine.writing() as writing:
             seen = CreditQueries(writing.connection)
@@ -200,6 +202,15 @@ class CreditGrants:
                     f" {grant.amount} {grant.currency} are applied to invoices; expire"
                     " it to forfeit the rest",
                     code="credit_grant_applied",
+                    param="id",
+                )
+            [grant] = seen.with_held([grant], writing.now)
+            if grant.held:
+                raise InvalidRequestError(
+                    f"Credit grant {grant_id} cannot be voided: {grant.held} of"
+                    f" {grant.amount} {grant.currency} are held; settle or release"
+                    " the holds first",
+                    code="grant_in_use",
                     param="id",
                 )
             writing.record([CreditGrantVoided(grant_id=grant_id)])

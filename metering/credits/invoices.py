@@ -4,6 +4,7 @@ They are stated here once; a billing run checks by columns what plainly obeys th
 first rule broken is reported: invoice, customer, period end, then line by line.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
@@ -88,6 +89,21 @@ def check_invoice(
 def check_invoice_id(invoice: object) -> str:
     """Check the id of an invoice."""
     return checked(InvoiceReinstate, invoice=invoice).invoice
+
+
+def check_is_no_hold(hold_ids: Container[str], invoice: str) -> None:
+    """Check that the id of an invoice is not that of a hold, which settles under it.
+
+    Raises:
+        InvalidRequestError: it is.
+    """
+    if invoice in hold_ids:
+        raise InvalidRequestError(
+            f"Invoice {invoice} has the id of a credit hold, which is settled under it;"
+            " give the invoice another id",
+            code="invoice_is_hold",
+            param="invoice",
+        )
 
 
 def is_settled(

@@ -5,7 +5,7 @@ Source: https://docs.stripe.com/api/billing/credit-grant and its neighbours.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from metering.bodies import ResourceObject
 from metering.credits.requests import CategoryName
@@ -125,11 +125,15 @@ class CreditBalance(ResourceObject, frozen=True, kw_only=True):
 
     Attributes:
         available_balance: what can be used.
-        ledger_balance: what transactions add up to, grants that are not yet effective
-            included.
+        held_balance: what holds keep.
+        ledger_balance: what transactions add up to; what is held and grants that are
+            not yet effective included.
     """
 
+    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"held_balance"})
+
     available_balance: CreditAmount
+    held_balance: CreditAmount
     ledger_balance: CreditAmount
 
 

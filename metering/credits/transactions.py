@@ -24,17 +24,19 @@ from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.credits.transactions import TransactionPage, TransactionReader
+from projections.kernels.credits.holds import returns
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
     application_transactions,
     grant_transactions,
+    late_transactions,
 )
 
 _KIND = "credit balance transaction"
 
 _ID = re.compile(
-    r"cbtxn_(?:test_)?([1-9a-f][0-9a-f]{0,14})([gsrtxv])(0|[1-9a-f][0-9a-f]{0,7})",
+    r"cbtxn_(?:test_)?([1-9a-f][0-9a-f]{0,14})([gsrtxvh])(0|[1-9a-f][0-9a-f]{0,7})",
     re.ASCII,
 )
 
@@ -236,11 +238,17 @@ def _is_listed(found: CreditTransaction, asked: CreditTransactionList) -> bool:
 def _anchored(
     seen: CreditQueries, anchor: int, kind: TransactionKind
 ) -> Iterable[CreditTransaction]:
-    """Return the transactions of an invoice, or of a grant, by the position of its fact."""
+    """Return the transactions of an invoice, a grant or a hold, by its fact's position."""
     if kind.is_of_invoice:
         application = seen.application_at(anchor)
         if application is None:
             return ()
         return application_transactions(application, seen.grants_drawn(application))
+    if kind is TransactionKind.RETURNED_LATE:
+        hold = seen.holds.hold_at(anchor)
+        if hold is None:
+            return ()
+        positions = [part.grant_position for part in hold.parts]
+        return late_transactions(returns(hold), seen.grants_at(positions))
     grant = seen.grant_at(anchor)
     return () if grant is None else grant_transactions(grant, grant.left_at_its_end)

@@ -73,10 +73,11 @@ def record_statement(
             applied under its id.
     """
     drawn_from = CreditQueries(writing.connection)
-    if drawn_from.application(statement_id) is not None:
+    is_hold = bool(drawn_from.holds.known([statement_id]))
+    if is_hold or drawn_from.application(statement_id) is not None:
         raise InvalidRequestError(
-            f"Credits were applied to an invoice {statement_id}; finalize the statement"
-            " under another id",
+            f"Credits were applied to an invoice {statement_id}, or are held under that"
+            " id; finalize the statement under another id",
             code="invoice_conflict",
             param="id",
         )

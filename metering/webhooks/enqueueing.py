@@ -11,12 +11,14 @@ from itertools import islice
 
 from ledger.entries import Head
 from ledger.facts.credits import CreditGrantLapsed
+from ledger.facts.holds import CreditHoldLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import Engine
 from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from projections.kernels.credits.grants import Grant
+from projections.webhooks.hold_lapses import expired_holds_unseen
 from projections.webhooks.past import Past
 from projections.webhooks.queries import (
     EndpointQueries,
@@ -34,6 +36,7 @@ def enqueue_all(engine: Engine) -> int:
     stream refused.
     """
     record_lapses(engine)
+    record_hold_lapses(engine)
     enqueued, reports = enqueue(engine), make_reports(engine)
     # Reports are sent behind what was recorded before them.
     return enqueued + reports + (enqueue(engine) if reports else 0)
@@ -81,6 +84,19 @@ def _lapsed(found: Sequence[Grant]) -> list[CreditGrantLapsed]:
         for grant in found
         if grant.left_at_its_end
     ]
+
+
+def record_hold_lapses(engine: Engine) -> None:
+    """Record the expiries of holds that time has brought about, each once."""
+    with engine.credits() as (seen, now):
+        are_due = bool(expired_holds_unseen(seen.connection, now, 1))
+    while are_due:
+        with engine.writing() as writing:
+            found = expired_holds_unseen(
+                writing.connection, writing.now, _LAPSES_AT_A_TIME
+            )
+            writing.record([CreditHoldLapsed(hold_id=each) for each in found])
+        are_due = len(found) == _LAPSES_AT_A_TIME
 
 
 def enqueue(engine: Engine) -> int:

@@ -13,6 +13,7 @@ from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.customers.resources import Customer
+from metering.holds.resources import CreditHold
 from metering.meters.resources import Meter
 from metering.prices.resources import Price, Product
 from metering.statements.resources import Statement
@@ -27,6 +28,7 @@ EventObject = (
     AlertTriggered
     | CreditBalanceTransaction
     | CreditGrant
+    | CreditHold
     | Customer
     | Meter
     | Price

@@ -24,6 +24,12 @@ from ledger.facts.customers import (
     CustomerDeleted,
     CustomerUpdated,
 )
+from ledger.facts.holds import (
+    CreditHoldCreated,
+    CreditHoldLapsed,
+    CreditHoldReleased,
+    CreditHoldSettled,
+)
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -54,6 +60,8 @@ from metering.bodies import ResourceObject
 from metering.credits.grants import grant_resource
 from metering.credits.transactions import transaction_resource
 from metering.customers.shown import customer_resource
+from metering.holds.resources import CreditHold
+from metering.holds.shown import hold_resource
 from metering.meters.meters import meter_resource
 from metering.prices.shown import price_resource, product_resource
 from metering.statements.shown import statement_resource
@@ -64,11 +72,13 @@ from metering.webhooks.resources import Event, EventData, EventObject
 from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import Trigger
 from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.credits.holds import Hold, as_of, returns
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionKind,
     applied_transactions,
     grant_transactions,
+    late_transactions,
     reinstated_transactions,
 )
 from projections.schema import RecordedFact
@@ -120,6 +130,16 @@ _RULES: dict[type[Fact], _EventRule] = {
     CreditGrantLapsed: _EventRule(transactions=TransactionKind.EXPIRED),
     CreditsApplied: _EventRule(transactions=TransactionKind.APPLIED),
     CreditsReinstated: _EventRule(transactions=TransactionKind.REINSTATED),
+    CreditHoldCreated: _EventRule("metering.credit_hold.created"),
+    CreditHoldSettled: _EventRule(
+        "metering.credit_hold.settled", transactions=TransactionKind.APPLIED
+    ),
+    CreditHoldReleased: _EventRule(
+        "metering.credit_hold.released", transactions=TransactionKind.RETURNED_LATE
+    ),
+    CreditHoldLapsed: _EventRule(
+        "metering.credit_hold.expired", transactions=TransactionKind.RETURNED_LATE
+    ),
     ProductCreated: _EventRule("product.created"),
     ProductUpdated: _EventRule("product.updated", is_change=True),
     ProductDeleted: _EventRule("product.deleted"),
@@ -202,7 +222,7 @@ class Snapshots:
         grant_ids, alert_ids = set[str](), set[str]()
         for position, _, fact in facts:
             match fact:
-                case CreditsApplied():
+                case CreditsApplied() | CreditHoldSettled():
                     applied.append(position)
                 case CreditsReinstated():
                     reinstated.append(position)
@@ -274,6 +294,13 @@ class Snapshots:
             ):
                 meter = self._past.meter(fact.meter_id, at)
                 return meter_resource(meter, livemode=self._livemode)
+            case (
+                CreditHoldCreated()
+                | CreditHoldSettled()
+                | CreditHoldReleased()
+                | CreditHoldLapsed()
+            ):
+                return self._hold(fact.hold_id, at, recorded_at)
             case UsageAlertTriggered() | CreditAlertTriggered():
                 alert = self._past.alert(fact.alert_id, at)
                 trigger = Trigger(
@@ -315,25 +342,37 @@ class Snapshots:
         }
         return subscription_resource(found, prices, instant, livemode=self._livemode)
 
+    def _hold(self, hold_id: str, at: int, instant: int) -> CreditHold:
+        """Return a hold as it was at a position, recorded at an instant."""
+        now = self._hold_now(hold_id)
+        made = self._seen.holds.settlements_of([now]).get(now.position, ())
+        hold = as_of(now, made, at)
+        grant_ids = self._seen.grant_ids([part.grant_position for part in hold.parts])
+        return hold_resource(hold, grant_ids, instant, livemode=self._livemode)
+
+    def _hold_now(self, hold_id: str) -> Hold:
+        return self._seen.holds.holds_named([hold_id])[hold_id]
+
     def _transactions(
         self, recorded: RecordedFact, kind: TransactionKind
     ) -> Iterator[CreditTransaction]:
         """Yield the transactions that a fact causes, of a kind where it is of a grant."""
         position, _, fact = recorded
-        if isinstance(fact, CreditsApplied | CreditsReinstated):
-            of_invoice = (
-                applied_transactions
-                if isinstance(fact, CreditsApplied)
-                else reinstated_transactions
-            )
-            yield from of_invoice(*self._application(position))
-            return
-        caused = CreditGrantCreated | GrantFact | CreditGrantLapsed
-        assert isinstance(fact, caused), "by its rule"
-        grant = self._past.grant_now(fact.grant_id)
-        for each in grant_transactions(grant, grant.left_at_its_end):
-            if each.kind is kind:
-                yield each
+        if isinstance(fact, CreditsApplied | CreditHoldSettled):
+            yield from applied_transactions(*self._application(position))
+        elif isinstance(fact, CreditsReinstated):
+            yield from reinstated_transactions(*self._application(position))
+        elif isinstance(fact, CreditGrantCreated | GrantFact | CreditGrantLapsed):
+            grant = self._past.grant_now(fact.grant_id)
+            for each in grant_transactions(grant, grant.left_at_its_end):
+                if each.kind is kind:
+                    yield each
+        if (isinstance(fact, CreditHoldSettled) and fact.final) or isinstance(
+            fact, CreditHoldReleased | CreditHoldLapsed
+        ):
+            moves = [*returns(self._hold_now(fact.hold_id))]
+            grants = self._seen.grants_at([move.grant_position for move in moves])
+            yield from late_transactions(moves, grants)
 
     def _application(self, position: int) -> tuple[Application, dict[int, Grant]]:
         """Return what an invoice drew or gave back, and the grants that it drew from."""

@@ -20,9 +20,15 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
+from ledger.facts.holds import (
+    CreditHoldCreated,
+    CreditHoldReleased,
+    CreditHoldSettled,
+)
 from ledger.facts.union import Fact
 from ledger.reading import read_facts
 from projections.alerts.queries import AlertQueries
+from projections.credits.hold_queries import HoldQueries
 from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import CreditWatch
 from projections.kernels.credits.falls import Occurrence, steps
@@ -188,6 +194,10 @@ def _touched(facts: Sequence[Fact], credit: CreditQueries) -> set[str]:
                 customers.add(fact.customer)
             case CreditsApplied() if fact.draws:
                 customers.add(fact.customer)
+            case CreditHoldSettled():
+                customers.add(fact.application.customer)
+            case CreditHoldCreated() | CreditHoldReleased():
+                customers.add(fact.customer)
             case CreditsReinstated():
                 invoices.append(fact.invoice)
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
@@ -207,13 +217,19 @@ def _falls(
     named = {watch.alert.customer for watch in watches}
     wanted = sorted(each for each in customers if None in named or each in named)
     since, up_to = span
+    holds = HoldQueries(credit.connection)
     for at in range(0, len(wanted), _CUSTOMERS_AT_A_TIME):
         portion = wanted[at : at + _CUSTOMERS_AT_A_TIME]
         grants = credit.grants_of_many(portion)
         applications = credit.applications_of_many_since(portion, since - 1)
+        moves = holds.moves_since(portion, since - 1)
         for customer in portion:
             for step in steps(
-                grants.get(customer, ()), applications.get(customer, ()), since, up_to
+                grants.get(customer, ()),
+                applications.get(customer, ()),
+                moves.get(customer, ()),
+                since,
+                up_to,
             ):
                 for watch in watches:
                     if watch.triggers_at(customer, step):

@@ -25,6 +25,12 @@ from ledger.facts.credits import (
     Draw,
     GrantFact,
 )
+from ledger.facts.holds import (
+    CreditHoldSettled,
+    HoldFact,
+)
+from projections.credits.hold_fold import fold_holds
+from projections.credits.hold_tables import credit_hold, credit_hold_settlement
 from projections.credits.reinstating import reinstate
 from projections.credits.tables import (
     GRANTS,
@@ -44,27 +50,28 @@ from projections.schema import RecordedFact, TableFold
 def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about credits."""
     grants: list[tuple[Any, ...]] = []
-    unused: list[tuple[int, int, int, int]] = []
+    unused: list[tuple[int, int, int, int, int]] = []
     changed: list[tuple[int, int, GrantFact]] = []
     rounds = _Rounds()
     for position, recorded_at, fact in facts:
         match fact:
-            case CreditsApplied():
-                rounds.of(fact.invoice).add(fact, position, recorded_at)
+            case CreditsApplied() | CreditsReinstated() | CreditHoldSettled():
+                rounds.take(position, recorded_at, fact)
             case CreditGrantCreated():
                 grants.append(GRANTS.row(granted(fact, position, recorded_at)))
-                unused.append((position, fact.amount, 0, 0))
+                unused.append((position, fact.amount, 0, 0, 0))
             case CreditGrantUpdated() | CreditGrantExpired() | CreditGrantVoided():
                 changed.append((position, recorded_at, fact))
-            case CreditsReinstated():
-                rounds.of(fact.invoice).undone[fact.invoice] = position, recorded_at
-                rounds.end(fact.invoice)
             case _:
                 pass
     insert_rows(connection, credit_grant, grants)
     insert_rows(connection, credit_grant_use, unused)
     for each in changed:
         _change_grant(connection, *each)
+    fold_holds(
+        connection,
+        [(at, when, fact) for at, when, fact in facts if isinstance(fact, HoldFact)],
+    )
     amounts: Counter[int] = Counter()
     for settled in rounds:
         amounts.update(_settle(connection, settled))
@@ -80,6 +87,8 @@ CREDITS = TableFold(
         credit_customer_application,
         credit_invoice_block,
         credit_movement,
+        credit_hold,
+        credit_hold_settlement,
     ),
     fold=fold_credits,
 )
@@ -101,9 +110,15 @@ class _Round:
     draws: list[tuple[int, int, tuple[Draw, ...]]] = field(default_factory=list)
     undone: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, fact: CreditsApplied, position: int, recorded_at: int) -> None:
+    def add(
+        self,
+        fact: CreditsApplied,
+        position: int,
+        recorded_at: int,
+        hold_position: int | None,
+    ) -> None:
         """Add an invoice that is settled."""
-        self.rows.append(application_row(fact, position, recorded_at))
+        self.rows.append(application_row(fact, position, recorded_at, hold_position))
         self.draws.append((recorded_at, position, fact.draws))
         if fact.draws:
             self.places.append((fact.customer, recorded_at, position))
@@ -120,11 +135,29 @@ class _Rounds:
         """Iterate over the rounds, in the order in which they are folded."""
         return iter(self._rounds)
 
-    def of(self, invoice: str) -> _Round:
+    def take(
+        self,
+        position: int,
+        recorded_at: int,
+        fact: CreditsApplied | CreditsReinstated | CreditHoldSettled,
+    ) -> None:
+        """Take the next fact."""
+        match fact:
+            case CreditsApplied():
+                self._of(fact.invoice).add(fact, position, recorded_at, None)
+            case CreditHoldSettled():
+                made = fact.application
+                its_round = self._of(made.invoice)
+                its_round.add(made, position, recorded_at, fact.hold_position)
+            case CreditsReinstated():
+                self._of(fact.invoice).undone[fact.invoice] = position, recorded_at
+                self._end(fact.invoice)
+
+    def _of(self, invoice: str) -> _Round:
         """Return the round of the next fact about an invoice."""
         return self._rounds[self._number.get(invoice, 0)]
 
-    def end(self, invoice: str) -> None:
+    def _end(self, invoice: str) -> None:
         """Move to the next round with an invoice that gave back."""
         number = self._number[invoice] = self._number.get(invoice, 0) + 1
         if number == len(self._rounds):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, select
 
 from ledger.commits import log_time, read_head
 from ledger.database.bulk import is_among
@@ -11,6 +11,7 @@ from ledger.database.rows import RowsByKey, decoded
 from ledger.entries import recording_instant
 from ledger.facts.instants import LogTime
 from projections.credits.applications import read_applications
+from projections.credits.hold_queries import HoldQueries
 from projections.credits.tables import (
     GRANTS,
     GRANTS_AND_USE,
@@ -46,6 +47,7 @@ _SUMS_OF = (
         credit_grant.c.currency,
         func.sum(_LEFT).label("ledger"),
         func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
+        func.sum(credit_grant_use.c.held).label("held"),
     )
     .select_from(GRANTS_AND_USE)
     .where(
@@ -133,6 +135,7 @@ class CreditQueries:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.holds = HoldQueries(connection)
 
     def present(self, now: int) -> int:
         """Return the present instant: `now`, but never before the last recording."""
@@ -186,7 +189,11 @@ class CreditQueries:
     def spendable_of(self, customer: str, instant: int) -> list[Grant]:
         """Return the live grants of a customer that have credit left."""
         given = {"customer": customer, "instant": instant}
-        return self._grants(_SPENDABLE_OF, given)
+        return self.with_held(self._grants(_SPENDABLE_OF, given), instant)
+
+    def with_held(self, grants: Sequence[Grant], instant: int) -> list[Grant]:
+        """Return grants with what holds keep of them at an instant that is not past."""
+        return self.holds.with_held(grants, instant)
 
     def balances_of(self, customer: str, instant: int) -> dict[str, Balance]:
         """Return a customer's balances by currency, at an instant that is not past.
@@ -194,11 +201,10 @@ class CreditQueries:
         They equal `projections.kernels.credits.balances.balances` of the grants. The
         database adds up, since a customer may have had thousands of grants.
         """
-        given = {"customer": customer, "instant": instant}
-        rows = self.connection.execute(_BALANCES_OF, given)
-        return {
-            row.currency: Balance(int(row.ledger), int(row.available)) for row in rows
-        }
+        sums: dict[str, Balance] = {}
+        for _, currency, balance in self._sums(_BALANCES_OF, customer, instant):
+            sums[currency] = sums.get(currency, Balance()).plus(balance)
+        return sums
 
     def balances_by_scope(
         self, customer: str, instant: int
@@ -206,19 +212,37 @@ class CreditQueries:
         """Return balances as `balances_of` does, but of each scope apart.
 
         Returns:
-            The prices of a scope, None for every metered price; a currency; and the
-            balance of the grants that have both. Sorted by currency.
+            The prices of a scope, None for every metered price; a currency; and a
+            balance. Those of one scope and currency add up; sorted by currency.
         """
-        given = {"customer": customer, "instant": instant}
-        rows = self.connection.execute(_BALANCES_BY_SCOPE, given)
+        found = self._sums(_BALANCES_BY_SCOPE, customer, instant)
         return [
+            (decoded(credit_grant.c.prices, PRICES, prices), currency, balance)
+            for prices, currency, balance in found
+        ]
+
+    def _sums(
+        self, wanted: Select[Any], customer: str, instant: int
+    ) -> list[tuple[Any, str, Balance]]:
+        """Return balances with their scope, as it is stored, and currency."""
+        given = {"customer": customer, "instant": instant}
+        rows = self.connection.execute(wanted, given).all()
+        found = [
             (
-                decoded(credit_grant.c.prices, PRICES, row.prices),
+                getattr(row, "prices", None),
                 row.currency,
                 Balance(int(row.ledger), int(row.available)),
             )
             for row in rows
         ]
+        if not any(row.held for row in rows):
+            return found
+        amounts = self.holds.held_of([customer], instant)
+        for grant in self.grants_at(sorted(amounts)).values():
+            scope = None if grant.prices is None else PRICES.encode(grant.prices)
+            balance = Balance.taken_by_hold(grant, amounts[grant.position], instant)
+            found.append((scope, grant.currency, balance))
+        return sorted(found, key=lambda each: each[1])
 
     def unused_count(self, customer: str, instant: int) -> int:
         """Return how many grants of a customer an invoice may still draw from."""
@@ -230,8 +254,11 @@ class CreditQueries:
         wanted = _GRANTS
         if customer is not None:
             wanted = wanted.where(credit_grant.c.customer == customer)
-        rows = page.read(self.connection, credit_grant, wanted)
-        return [GRANTS.read(row) for row in rows]
+        return self.grants_in(page.read(self.connection, credit_grant, wanted))
+
+    def grants_in(self, rows: Iterable[Row[Any]]) -> list[Grant]:
+        """Return the grants of rows of `SELECT_GRANTS`."""
+        return self.holds.with_outliving([GRANTS.read(row) for row in rows])
 
     def application(self, invoice: str) -> Application | None:
         """Return the last application of credits to an invoice."""
@@ -349,10 +376,10 @@ class CreditQueries:
 
     def _grant(self, wanted: Select[Any], given: dict[str, Any]) -> Grant | None:
         row = self.connection.execute(wanted, given).first()
-        return None if row is None else GRANTS.read(row)
+        return None if row is None else self.grants_in([row])[0]
 
     def _grants(self, wanted: Select[Any], given: dict[str, Any]) -> list[Grant]:
-        return [GRANTS.read(row) for row in self.connection.execute(wanted, given)]
+        return self.grants_in(self.connection.execute(wanted, given))
 
     def _application(
         self, wanted: Select[Any], given: dict[str, Any]

@@ -1,7 +1,7 @@
 """The fold of what invoices give back: what they had drawn returns to its grants."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, tuple_, update
 
@@ -107,6 +107,21 @@ def reinstate(
                 }
             )
     insert_rows(connection, credit_movement, moved)
-    if late:
-        connection.execute(_REINSTATE_LATE, late)
+    return_late(connection, late)
     return dict(amounts)
+
+
+def return_late(connection: Connection, returned: Sequence[Mapping[str, int]]) -> bool:
+    """Note of credits that came back to grants, which of them came after their end.
+
+    Args:
+        connection: to the tables.
+        returned: `of_amount` to `of_grant`, a position, at an `instant` and
+            `at_position`.
+
+    Returns:
+        Whether any did.
+    """
+    if not returned:
+        return False
+    return connection.execute(_REINSTATE_LATE, returned).rowcount > 0

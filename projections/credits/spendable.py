@@ -16,6 +16,7 @@ from ledger.commits import read_head
 from ledger.database.bulk import is_among, read_columns
 from ledger.database.rows import decoded
 from ledger.facts.credits import GrantCategory
+from projections.credits.hold_queries import HoldQueries
 from projections.credits.tables import (
     GRANTS_AND_USE,
     HAS_CREDIT,
@@ -40,6 +41,7 @@ _COLUMNS = (
     credit_grant.c.priority,
     credit_grant.c.category,
     credit_grant.c.prices,
+    credit_grant_use.c.held,
 )
 _LIVE = select(*_COLUMNS).select_from(GRANTS_AND_USE).where(IS_LIVE)
 _SPENDABLE = _LIVE.where(HAS_CREDIT)
@@ -96,6 +98,7 @@ class Spendable:
         self._forget()
 
     def _forget(self) -> None:
+        self._has_holds = False
         self._customers, self._currencies = Codes(), Codes()
         self.prices = Codes()
         self._scopes: dict[bytes | None, int] = {None: EVERY_PRICE}
@@ -116,7 +119,9 @@ class Spendable:
         """
         facts_position = read_head(connection).facts_position
         is_full = len(self.grant_ids) > _GRANTS_AT_MOST
-        if facts_position != self._facts_position or is_full:
+        # Holds expire without a fact.
+        is_stale = facts_position != self._facts_position or self._has_holds
+        if is_stale or is_full:
             self._forget()
             self._facts_position = facts_position
         unknown = [
@@ -128,7 +133,15 @@ class Spendable:
         statement = self._wanted.where(
             is_among(connection, credit_grant.c.customer, unknown)
         )
-        self._add(read_columns(connection, statement, {"instant": instant}))
+        *columns, held = read_columns(connection, statement, {"instant": instant})
+        if any(held):
+            self._has_holds = True
+            amounts = HoldQueries(connection).held_of(unknown, instant)
+            positions, left = columns[0], columns[4]
+            columns[4] = [
+                one - amounts[at] for at, one in zip(positions, left, strict=True)
+            ]
+        self._add(columns)
 
     def _add(self, columns: list[list[Any]]) -> None:
         (positions, ids, customers, currencies, left, starts, ends, *others) = columns

@@ -49,6 +49,8 @@ IS_HELD = text("reinstated_at IS NULL")
 # Written out in statements as well: a database must see that an index is of use.
 HAS_DRAWN = text("draw_count > 0")
 """Whether an invoice drew anything."""
+IS_INVOICED = text("hold_position IS NULL")
+"""Whether an application is that of an invoice: it settled no hold."""
 
 credit_grant = Table(
     "credit_grant",
@@ -109,8 +111,12 @@ credit_grant_use = Table(
     Column("position", POSITION, primary_key=True, autoincrement=False),
     Column("amount", BigInteger, nullable=False),
     Column("applied", BigInteger, nullable=False),
+    # What came back after its end, of invoices and of holds.
     Column("reinstated_late", BigInteger, nullable=False),
+    # By holds that no fact ended, those that time ended among them.
+    Column("held", BigInteger, nullable=False),
     CheckConstraint("applied BETWEEN 0 AND amount", name="credit_grant_not_overdrawn"),
+    CheckConstraint("held >= 0", name="credit_grant_not_underheld"),
 )
 # Room for draws: a row that stays on its page leaves its index alone.
 on_postgresql(credit_grant_use, {"with": {"fillfactor": 50}})
@@ -133,6 +139,8 @@ credit_application = Table(
     Column("draw_count", Integer, nullable=False),
     # Where its block begins; null where it was settled alone.
     Column("block_position", BigInteger, nullable=True),
+    # Null where no hold was settled.
+    Column("hold_position", BigInteger, nullable=True),
     # An invoice holds one settlement at a time, and few ever gave one back.
     partial_index(
         "credit_application_held",
@@ -216,7 +224,11 @@ DRAWS = packed_codec(tuple[Draw, ...])
 GRANTS_AND_USE = credit_grant.join(
     credit_grant_use, credit_grant_use.c.position == credit_grant.c.position
 )
-_USE = (credit_grant_use.c.applied, credit_grant_use.c.reinstated_late)
+_USE = (
+    credit_grant_use.c.applied,
+    credit_grant_use.c.reinstated_late,
+    credit_grant_use.c.held,
+)
 SELECT_GRANTS: Select[Any] = select(*credit_grant.c, *_USE).select_from(GRANTS_AND_USE)
 """Grants as `GRANTS` reads them."""
 GRANTS = RowFormat(
@@ -238,7 +250,7 @@ _ENCODE = DRAWS.encode
 
 
 def application_row(
-    fact: CreditsApplied, position: int, recorded_at: int
+    fact: CreditsApplied, position: int, recorded_at: int, hold_position: int | None
 ) -> tuple[Any, ...]:
     """Return the row of an application, written out: a billing run makes very many."""
     return (
@@ -254,4 +266,5 @@ def application_row(
         None,
         len(fact.draws),
         None,
+        hold_position,
     )

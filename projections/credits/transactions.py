@@ -16,9 +16,14 @@ from sqlalchemy import Row, bindparam, func, select
 from ledger.database.keysets import Keyset
 from ledger.database.rows import RowsByKey
 from projections.credits.applications import read_applications
+from projections.credits.hold_tables import (
+    HOLDS,
+    IS_LATE,
+    IS_UNENDED,
+    credit_hold,
+)
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import (
-    GRANTS,
     IS_ENDED,
     IS_REINSTATED,
     IS_VOIDED,
@@ -30,6 +35,7 @@ from projections.credits.tables import (
     credit_movement,
 )
 from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.credits.holds import returns
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     TransactionOrder,
@@ -38,6 +44,7 @@ from projections.kernels.credits.timeline import (
     ended_transaction,
     grant_transactions,
     granted_transaction,
+    late_transactions,
     reinstated_transactions,
 )
 
@@ -86,6 +93,14 @@ _MOVED = Keyset(
     (_movement.instant, _movement.position),
 )
 
+_OF_HOLDS = select(credit_hold).where(credit_hold.c.customer == bindparam("customer"))
+_RETURNED = Keyset(
+    _OF_HOLDS.where(IS_LATE), (credit_hold.c.ended_at, credit_hold.c.ended_position)
+)
+_LAPSED = Keyset(
+    _OF_HOLDS.where(IS_UNENDED), (credit_hold.c.expires_at, credit_hold.c.position)
+)
+
 _Ordered = Iterator[tuple[TransactionOrder, CreditTransaction | None]]
 """Transactions in order; None stands where a row has none."""
 
@@ -119,7 +134,7 @@ class TransactionPage:
             return (self.now + 1,)
         instant, position, *_ = self._cursor.order
         if position == 0:
-            # Time comes before what is recorded at its instant.
+            # Time comes before what is recorded at its instant, grants before holds.
             return (instant if self.newest_first else instant - 1,)
         # The cursor's fact may have further transactions.
         return instant, position + step
@@ -130,8 +145,21 @@ class TransactionPage:
         if self._cursor is None:
             return (self.now + 1,)
         instant, position, *_, grant_position = self._cursor.order
-        if position == 0:
+        if position == 0 and self._cursor.hold is None:
             return instant, grant_position
+        return (instant + 1 if self.newest_first else instant,)
+
+    @property
+    def hold_expiry_place(self) -> tuple[int, ...]:
+        """Beyond which instant and hold the expiries of holds are read, exclusive."""
+        if self._cursor is None:
+            return (self.now + 1,)
+        instant, position, *_ = self._cursor.order
+        if position == 0:
+            # The cursor's hold may have further transactions.
+            step = 1 if self.newest_first else -1
+            hold = self._cursor.hold
+            return self.place if hold is None else (instant, hold.position + step)
         return (instant + 1 if self.newest_first else instant,)
 
     @property
@@ -161,10 +189,11 @@ class TransactionReader:
         return self._merged(
             self._read(_APPLIED, place, given, self._applied),
             self._read(_REINSTATED, place, given, self._reinstated),
-            self._read(_GRANTED, place, given, _granted),
-            self._read(_VOIDED, place, given, _ended),
-            self._read(_ENDED, place, given, _ended),
-            self._read(_EXPIRED, expiry, given, _ended),
+            self._read(_GRANTED, place, given, self._granted),
+            self._read(_VOIDED, place, given, self._ended),
+            self._read(_ENDED, place, given, self._ended),
+            self._read(_EXPIRED, expiry, given, self._ended),
+            *self._of_holds(customer),
         )
 
     def of_grant(self, grant: Grant) -> list[CreditTransaction]:
@@ -178,8 +207,20 @@ class TransactionReader:
         )
         given = {"grant_position": grant.position}
         moved = self._read(_MOVED, self._page.place, given, self._moved)
-        of_it = (each for each in moved if each[1] and each[1].grant is grant)
-        return self._merged(((each.order, each) for each in happened), of_it)
+        late = [] if grant.end is None else self._of_holds(grant.customer)
+        of_it = (
+            (each for each in source if each[1] and each[1].grant is grant)
+            for source in (moved, *late)
+        )
+        return self._merged(((each.order, each) for each in happened), *of_it)
+
+    def _of_holds(self, customer: str) -> list[_Ordered]:
+        """Return what holds returned too late, by facts and by time."""
+        given, page = {"customer": customer}, self._page
+        return [
+            self._read(_RETURNED, page.place, given, self._returned),
+            self._read(_LAPSED, page.hold_expiry_place, given, self._returned),
+        ]
 
     def _merged(self, *sources: _Ordered) -> list[CreditTransaction]:
         page = self._page
@@ -223,6 +264,22 @@ class TransactionReader:
             made = applied_transactions if is_applied else reinstated_transactions
             yield from self._in_order(made(application, self._grants))
 
+    def _granted(self, rows: Sequence[Row[Any]]) -> _Ordered:
+        for grant in self._seen.grants_in(rows):
+            made = granted_transaction(grant)
+            yield made.order, made
+
+    def _ended(self, rows: Sequence[Row[Any]]) -> _Ordered:
+        for grant in self._seen.grants_in(rows):
+            yield end_order(grant), ended_transaction(grant, grant.left_at_its_end)
+
+    def _returned(self, rows: Sequence[Row[Any]]) -> _Ordered:
+        holds = [HOLDS.read(row) for row in rows]
+        self._know(part.grant_position for hold in holds for part in hold.parts)
+        for hold in holds:
+            late = late_transactions(returns(hold), self._grants)
+            yield from self._in_order(sorted(late, key=lambda each: each.order))
+
     def _with_grants(self, rows: Sequence[Row[Any]]) -> list[Application]:
         """Return the applications of rows, and read the grants that they drew from."""
         found = read_applications(self._seen.connection, rows)
@@ -231,8 +288,10 @@ class TransactionReader:
 
     def _read_grants(self, applications: Sequence[Application]) -> None:
         """Read the grants that applications drew from, as far as they are not known."""
-        drawn = {draw.grant_position for each in applications for draw in each.draws}
-        missing = sorted(drawn - self._grants.keys())
+        self._know(draw.grant_position for each in applications for draw in each.draws)
+
+    def _know(self, positions: Iterable[int]) -> None:
+        missing = sorted({*positions} - self._grants.keys())
         if missing:
             self._grants |= self._seen.grants_at(missing)
 
@@ -240,15 +299,3 @@ class TransactionReader:
         ordered = list(made)
         for each in reversed(ordered) if self._page.newest_first else ordered:
             yield each.order, each
-
-
-def _granted(rows: Sequence[Row[Any]]) -> _Ordered:
-    for row in rows:
-        made = granted_transaction(GRANTS.read(row))
-        yield made.order, made
-
-
-def _ended(rows: Sequence[Row[Any]]) -> _Ordered:
-    for row in rows:
-        grant = GRANTS.read(row)
-        yield end_order(grant), ended_transaction(grant, grant.left_at_its_end)

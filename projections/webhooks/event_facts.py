@@ -31,6 +31,12 @@ from ledger.facts.customers import (
     CustomerDeleted,
     CustomerUpdated,
 )
+from ledger.facts.holds import (
+    CreditHoldCreated,
+    CreditHoldLapsed,
+    CreditHoldReleased,
+    CreditHoldSettled,
+)
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -55,8 +61,14 @@ from projections.alerts.tables import (
     credit_alert_trigger,
 )
 from projections.credits.applications import read_applications
+from projections.credits.hold_tables import (
+    WAS_RELEASED,
+    credit_hold,
+    credit_hold_settlement,
+)
 from projections.credits.tables import (
     HAS_DRAWN,
+    IS_INVOICED,
     IS_REINSTATED,
     credit_application,
     credit_grant,
@@ -70,6 +82,7 @@ from projections.subscriptions.tables import subscription
 from projections.webhooks.tables import (
     change_of,
     grant_lapse,
+    hold_lapse,
     kind_of,
     resource_change,
 )
@@ -248,7 +261,8 @@ _SOURCES: dict[type[Fact], _FactSource] = {
         PositionColumn(subscription.c.position), _of_commits(SubscriptionCreated)
     ),
     CreditsApplied: _FactSource(
-        PositionColumn(credit_application.c.position, (HAS_DRAWN,)), _applied
+        PositionColumn(credit_application.c.position, (HAS_DRAWN, IS_INVOICED)),
+        _applied,
     ),
     CreditsReinstated: _FactSource(
         PositionColumn(credit_application.c.reinstated_position, (IS_REINSTATED,)),
@@ -256,6 +270,20 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     ),
     CreditGrantLapsed: _of_rows(
         grant_lapse, lambda row: CreditGrantLapsed(grant_id=row.grant_id)
+    ),
+    CreditHoldCreated: _FactSource(
+        PositionColumn(credit_hold.c.position), _of_commits(CreditHoldCreated)
+    ),
+    CreditHoldSettled: _FactSource(
+        PositionColumn(credit_hold_settlement.c.position),
+        _of_commits(CreditHoldSettled),
+    ),
+    CreditHoldReleased: _FactSource(
+        PositionColumn(credit_hold.c.ended_position, (WAS_RELEASED,)),
+        _of_commits(CreditHoldReleased),
+    ),
+    CreditHoldLapsed: _of_rows(
+        hold_lapse, lambda row: CreditHoldLapsed(hold_id=row.hold_id)
     ),
     UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read),
     CreditAlertTriggered: _of_rows(credit_alert_trigger, CREDIT_TRIGGERS.read),

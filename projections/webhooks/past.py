@@ -283,7 +283,7 @@ class Past:
         """Return a grant as it was after the entry at a position, draws left out."""
         now = self.grant_now(grant_id)
         if self._changes_of.get(grant_id) == []:
-            return replace(now, applied=0, reinstated_late=0)
+            return replace(now, applied=0, reinstated_late=0, held=0, outliving=0)
         grant = now
         for position, recorded_at, fact in self._facts_about(
             grant_id, now.position, at

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, bindparam, or_, select
 
+from projections.credits.queries import CreditQueries
 from projections.credits.tables import (
-    GRANTS,
     HAS_CREDIT,
     MAY_EXPIRE,
     SELECT_GRANTS,
@@ -71,7 +71,7 @@ def expired_unseen(
         limit: how many at most.
     """
     given = {"start": start, "after": after, "instant": instant, "limit": limit}
-    return [GRANTS.read(row) for row in connection.execute(_EXPIRED, given)]
+    return CreditQueries(connection).grants_in(connection.execute(_EXPIRED, given))
 
 
 class EndpointQueries:

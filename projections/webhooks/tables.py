@@ -33,6 +33,7 @@ from ledger.facts.credits import (
     CreditGrantVoided,
 )
 from ledger.facts.customers import CustomerDeleted, CustomerUpdated
+from ledger.facts.holds import CreditHoldLapsed
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
 from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
 from ledger.facts.statements import StatementVoided
@@ -88,6 +89,15 @@ grant_lapse = Table(
     Column("recorded_at", BigInteger, nullable=False),
     # Of a grant there may be several, if the log's time was corrected.
     Index("grant_lapse_grant", "grant_id"),
+)
+
+hold_lapse = Table(
+    "hold_lapse",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=False),
+    Column("hold_id", String(255), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Index("hold_lapse_hold", "hold_id"),
 )
 
 ENDPOINT_ROWS = RowFormat(
@@ -155,13 +165,23 @@ def fold_changes(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 def fold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    """Fold the next expiries that were noticed."""
+    """Fold the next expiries of grants that were noticed."""
     rows = [
         (position, fact.grant_id, recorded_at)
         for position, recorded_at, fact in facts
         if isinstance(fact, CreditGrantLapsed)
     ]
     insert_rows(connection, grant_lapse, rows)
+
+
+def fold_hold_lapses(connection: Connection, facts: Sequence[RecordedFact]) -> None:
+    """Fold the next expiries of holds that were noticed."""
+    rows = [
+        (position, fact.hold_id, recorded_at)
+        for position, recorded_at, fact in facts
+        if isinstance(fact, CreditHoldLapsed)
+    ]
+    insert_rows(connection, hold_lapse, rows)
 
 
 ENDPOINTS = TableFold(
@@ -176,6 +196,10 @@ CHANGES = TableFold(
 LAPSES = TableFold(
     tables=(grant_lapse,),
     fold=fold_lapses,
+)
+HOLD_LAPSES = TableFold(
+    tables=(hold_lapse,),
+    fold=fold_hold_lapses,
 )
 
 

@@ -141,4 +141,9 @@ def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str
         "reports": store.error_reports.list(limit=100),
     }
     answers: dict[str, Any] = json.loads(msgspec.json.encode(found))
+    # Nothing was held then.
+    for summary in answers["balances"].values():
+        for balance in summary["balances"]:
+            held = balance.pop("held_balance")
+            assert held["monetary"]["value"] == 0
     return answers

@@ -19,14 +19,14 @@ PROMISED = """
     CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams
     CreditBalanceSummaries CreditBalanceSummary CreditBalanceThreshold
     CreditBalanceThresholdParams CreditBalanceTransaction CreditBalanceTransactions
-    CreditFilterParams CreditGrant CreditGrants CreditScope CreditScopeParams
+    CreditFilterParams CreditGrant CreditGrants CreditHold CreditHolds CreditScope CreditScopeParams
     CreditTransactionCredit CreditTransactionDebit CreditsProgress CreditsReceipt
     CurrencyOption CurrencyOptionParams Customer CustomerAddress
     CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
     Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
     DefaultRecurringParams DeletedCustomer DeliveryReceipt ErrorReport ErrorReports
     ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart FixedClock
-    FlexibleBilling IdentifierConflictError IngestProgress IngestReceipt
+    FlexibleBilling HoldAllocation IdentifierConflictError IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
     InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError
     LogTimeRepairs LoopStatus MarketingFeature MarketingFeatureParams Meter
@@ -130,6 +130,11 @@ PARAMETERS = {
     "credit_grants.list": "customer limit starting_after ending_before",
     "credit_grants.expire": "grant_id",
     "credit_grants.void": "grant_id",
+    "credit_holds.create": "id customer amount price expires_at partial metadata",
+    "credit_holds.settle": "hold_id amount final overage settlement",
+    "credit_holds.release": "hold_id",
+    "credit_holds.retrieve": "hold_id",
+    "credit_holds.list": "customer status limit starting_after ending_before",
     "credits.apply": "invoice customer period_end lines replace",
     "credits.apply_many": "source progress replace",
     "credits.preview": "invoice customer period_end lines replace",

@@ -12,7 +12,7 @@ from dataclasses import replace as replace_fields
 
 import numpy as np
 
-from metering.credits.invoices import Invoice, is_settled
+from metering.credits.invoices import Invoice, check_is_no_hold, is_settled
 from metering.credits.settlement.invoices import InvoiceBatch
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.errors import InvalidRequestError
@@ -136,7 +136,8 @@ def _sort_out(
 ) -> _SortedOut:
     """Return which invoices are to be settled, and which were settled before."""
     known = seen.applications_to(batch.ids)
-    if not known and len(set(batch.ids)) == len(batch):
+    hold_ids = seen.holds.known(batch.ids)
+    if not known and not hold_ids and len(set(batch.ids)) == len(batch):
         return _SortedOut(range(len(batch)), {}, {}, {}, [])
     first: dict[str, int] = {}
     found = _SortedOut([], {}, {}, {}, [])
@@ -146,11 +147,13 @@ def _sort_out(
         before = known.get(invoice_id)
         if is_again:
             before = _as_settled(batch.invoice(first[invoice_id]))
-        if before is None:
+        if before is None and invoice_id not in hold_ids:
             first[invoice_id] = at
             continue
-        replace = not is_again and replacing.may_replace(before)
         try:
+            check_is_no_hold(hold_ids, invoice_id)
+            assert before is not None, "it was settled, or is a hold"
+            replace = not is_again and replacing.may_replace(before)
             is_same = is_settled(before, batch.invoice(at), time, replace=replace)
         except InvalidRequestError as error:
             row = int(batch.rows[at])

@@ -1,16 +1,17 @@
 """Balances of credits: what is left of grants at an instant, and its changes.
 
 The ledger balance of a grant is the sum of its transactions. It is available once the
-grant is effective: a pending grant has a ledger balance only.
+grant is effective, but for what holds keep of it: a pending grant has a ledger balance
+only. What is held outlives the grant.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from projections.kernels.credits.grants import Application, Grant, drawn
+from projections.kernels.credits.holds import HeldMove
 from projections.kernels.credits.timeline import CreditTransaction
 
 
@@ -19,14 +20,36 @@ class Balance(NamedTuple):
 
     ledger: int = 0
     available: int = 0
+    held: int = 0
 
     def plus(self, other: "Balance") -> "Balance":
         """Return the sum with a balance of the same currency."""
-        return Balance(self.ledger + other.ledger, self.available + other.available)
+        return Balance(*(one + more for one, more in zip(self, other, strict=True)))
 
     def minus(self, other: "Balance") -> "Balance":
         """Return the difference to a balance of the same currency."""
-        return Balance(self.ledger - other.ledger, self.available - other.available)
+        return Balance(*(one - less for one, less in zip(self, other, strict=True)))
+
+    @classmethod
+    def of(cls, grant: Grant, remaining: int, held: int, instant: int) -> "Balance":
+        """Return what is left of a grant at an instant.
+
+        Args:
+            grant: any that was created by then.
+            remaining: what invoices had left of it.
+            held: what holds kept of it.
+            instant: inclusive.
+        """
+        if grant.is_voided(instant) or grant.is_expired(instant):
+            return cls(held, 0, held)
+        available = 0 if grant.is_pending(instant) else remaining - held
+        return cls(remaining, available, held)
+
+    @classmethod
+    def taken_by_hold(cls, grant: Grant, amount: int, instant: int) -> "Balance":
+        """Return what a balance without holds changes by, where they keep an amount."""
+        without = cls.of(grant, amount, 0, instant)
+        return cls.of(grant, amount, amount, instant).minus(without)
 
 
 class RunningBalance(NamedTuple):
@@ -68,13 +91,17 @@ def applied_since(applications: Iterable[Application], instant: int) -> dict[int
 
 
 def balances(
-    grants: Iterable[Grant], more_applied: Mapping[int, int], instant: int
+    grants: Iterable[Grant],
+    more_applied: Mapping[int, int],
+    held: Mapping[int, int],
+    instant: int,
 ) -> dict[str, Balance]:
     """Add up grants at an instant, by currency.
 
     Args:
         grants: at the head of the log; those created after the instant do not count.
         more_applied: from `applied_since`; empty for an instant not before the head.
+        held: of each grant at the instant, by position.
         instant: inclusive.
 
     Returns:
@@ -83,56 +110,71 @@ def balances(
     sums: dict[str, Balance] = {}
     for grant in grants:
         if grant.created <= instant:
-            left = grant.remaining + more_applied.get(grant.position, 0)
-            if grant.is_voided(instant) or grant.is_expired(instant):
-                left = 0
-            available = 0 if grant.is_pending(instant) else left
+            at = grant.position
+            left = grant.remaining + more_applied.get(at, 0)
+            balance = Balance.of(grant, left, held.get(at, 0), instant)
             known = sums.get(grant.currency, Balance())
-            sums[grant.currency] = known.plus(Balance(left, available))
+            sums[grant.currency] = known.plus(balance)
     return dict(sorted(sums.items()))
 
 
 def running_balances(
-    transactions: Iterable[CreditTransaction], span: InstantSpan
+    transactions: Iterable[CreditTransaction],
+    moves: Iterable[HeldMove],
+    span: InstantSpan,
 ) -> list[RunningBalance]:
     """Return the balances at the start of a span and at each change within.
 
     Args:
         transactions: all of some grants up to the end of the span, in any order.
+        moves: of holds on any grants; those of other grants are left out.
         span: of instants.
 
     Returns:
         Sorted by instant and currency; a row for each currency at the start.
     """
+    by_grant: dict[int, _GrantSteps] = {}
+    for each in transactions:
+        at = each.grant.position
+        by_grant.setdefault(at, _GrantSteps(each.grant)).amounts[each.instant] += (
+            each.signed_amount
+        )
+    for move in moves:
+        if of_grant := by_grant.get(move.grant_position):
+            of_grant.held[move.instant] += move.amount
     steps: defaultdict[str, defaultdict[int, Balance]] = defaultdict(
         lambda: defaultdict(Balance)
     )
-    by_grant = sorted(
-        transactions, key=lambda each: (each.grant.position, each.instant)
-    )
-    for _, of_grant in groupby(by_grant, key=lambda each: each.grant.position):
-        _add_steps(list(of_grant), steps)
+    for of_grant in by_grant.values():
+        _add_steps(of_grant, steps)
     rows = []
     for currency, changes in steps.items():
         rows += _rows_of(currency, changes, span)
     return sorted(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class _GrantSteps:
+    """What changes the balance of a grant, and what changes what is held of it."""
+
+    grant: Grant
+    amounts: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    held: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+
 def _add_steps(
-    transactions: list[CreditTransaction],
-    steps: defaultdict[str, defaultdict[int, Balance]],
+    of_grant: _GrantSteps, steps: defaultdict[str, defaultdict[int, Balance]]
 ) -> None:
-    """Add the changes of one grant, given its transactions sorted by instant."""
-    grant = transactions[0].grant
-    amounts: defaultdict[int, int] = defaultdict(int)
-    for each in transactions:
-        amounts[each.instant] += each.signed_amount
+    """Add the changes of one grant."""
+    grant, amounts, held = of_grant.grant, of_grant.amounts, of_grant.held
     # Nothing is recorded at that instant, but what is left becomes available.
-    amounts[max(grant.effective_at, grant.created)] += 0
+    start = max(grant.effective_at, grant.created)
     before = Balance()
-    for instant in sorted(amounts):
-        ledger = before.ledger + amounts[instant]
-        after = Balance(ledger, 0 if grant.is_pending(instant) else ledger)
+    ledger = kept = 0
+    for instant in sorted({*amounts, *held, start}):
+        ledger += amounts.get(instant, 0)
+        kept += held.get(instant, 0)
+        after = Balance.of(grant, ledger, kept, instant)
         changes = steps[grant.currency]
         changes[instant] = changes[instant].plus(after.minus(before))
         before = after

@@ -33,7 +33,7 @@ def is_usable(grant: Grant, *, period_end: int, now: int) -> bool:
         not grant.is_voided(now)
         and grant.effective_at <= min(period_end, now)
         and not grant.is_expired(max(period_end, now))
-        and grant.remaining > 0
+        and grant.free > 0
     )
 
 
@@ -66,7 +66,7 @@ def burn_down(
         ),
         key=draw_order,
     )
-    left = {grant.position: grant.remaining for grant in usable}
+    left = {grant.position: grant.free for grant in usable}
     draws = []
     for number, line in enumerate(lines):
         due = line.amount

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ledger.errors import StoreDamagedError
 from projections.kernels.credits.balances import applied_since
 from projections.kernels.credits.grants import Application, Grant, drawn
+from projections.kernels.credits.holds import HeldMove
 
 
 class Occurrence(NamedTuple):
@@ -51,7 +52,11 @@ def turns_of(grant: Grant) -> tuple[Occurrence, ...]:
 
 
 def steps(
-    grants: Iterable[Grant], applications: Iterable[Application], since: int, up_to: int
+    grants: Iterable[Grant],
+    applications: Iterable[Application],
+    moves: Iterable[HeldMove],
+    since: int,
+    up_to: int,
 ) -> Iterator[CreditChange]:
     """Yield the changes of a customer's available credits, in order.
 
@@ -59,6 +64,8 @@ def steps(
         grants: of the customer, at the head of the log.
         applications: of the customer; at least those recorded or reinstated at `since`
             or later.
+        moves: of the customer's holds; at least of those that are open at `since` or
+            later.
         since: the first instant, inclusive.
         up_to: the last instant, inclusive.
     """
@@ -67,6 +74,8 @@ def steps(
     more = applied_since(applications, since - 1)
     left = {at: grant.remaining + more.get(at, 0) for at, grant in by_position.items()}
     start = Occurrence(since, -1)
+    changes = _changes(by_position.values(), applications)
+    _hold(left, changes, moves, start)
     available = {
         at: left[at] if _is_available(grant, start) else 0
         for at, grant in by_position.items()
@@ -75,15 +84,13 @@ def steps(
     for at, grant in by_position.items():
         sums[grant.currency] += available[at]
 
-    changes = _changes(by_position.values(), applications)
     for place in sorted(each for each in changes if start < each):
         if place.instant > up_to:
             return
         moved: Counter[str] = Counter()
         for at, amount in changes[place].items():
             if at not in by_position:
-                reason = f"the row at position {at} is missing"
-                raise StoreDamagedError("table credit_grant", reason)
+                raise _missing(at)
             grant = by_position[at]
             left[at] += amount
             now = left[at] if _is_available(grant, place) else 0
@@ -96,9 +103,31 @@ def steps(
                 yield CreditChange(place, currency, before, sums[currency])
 
 
+def _hold(
+    left: dict[int, int],
+    changes: defaultdict[Occurrence, defaultdict[int, int]],
+    moves: Iterable[HeldMove],
+    start: Occurrence,
+) -> None:
+    """Take off what holds keep, at the start and where it changes."""
+    for move in moves:
+        place, at = Occurrence(*move.place), move.grant_position
+        if start < place:
+            changes[place][at] -= move.amount
+        elif at in left:
+            left[at] -= move.amount
+        else:
+            raise _missing(at)
+
+
+def _missing(position: int) -> StoreDamagedError:
+    reason = f"the row at position {position} is missing"
+    return StoreDamagedError("table credit_grant", reason)
+
+
 def _changes(
     grants: Iterable[Grant], applications: Iterable[Application]
-) -> dict[Occurrence, dict[int, int]]:
+) -> defaultdict[Occurrence, defaultdict[int, int]]:
     """Return what each grant gets back, and where; draws count negative."""
     changes: defaultdict[Occurrence, defaultdict[int, int]] = defaultdict(
         lambda: defaultdict(int)
@@ -115,7 +144,7 @@ def _changes(
     for grant in grants:
         for place in turns_of(grant):
             changes[place][grant.position] += 0
-    return dict(changes)
+    return changes
 
 
 def _is_available(grant: Grant, place: Occurrence) -> bool:

@@ -35,6 +35,9 @@ class Grant:
         expired_position: of the fact that made it expire; None where time does.
         applied: what invoices hold of it, without reinstated credits.
         reinstated_late: what came back to it after its end, and expired again.
+        held: what holds keep of it that no fact ended. Those that time has ended count,
+            unless it was read as of an instant.
+        outliving: what of it, still held at its end, does not expire with it.
     """
 
     position: int
@@ -56,6 +59,8 @@ class Grant:
     voided_position: int | None = None
     applied: int = 0
     reinstated_late: int = 0
+    held: int = 0
+    outliving: int = 0
 
     @property
     def remaining(self) -> int:
@@ -63,9 +68,14 @@ class Grant:
         return self.amount - self.applied
 
     @property
+    def free(self) -> int:
+        """What neither invoices nor holds have of it, usable or not."""
+        return self.remaining - self.held
+
+    @property
     def left_at_its_end(self) -> int:
-        """What expired of it at its end; nothing is drawn from it after that."""
-        return self.remaining - self.reinstated_late
+        """What expired of it at its end; only what was held then is drawn after that."""
+        return self.remaining - self.reinstated_late - self.outliving
 
     @property
     def end(self) -> tuple[int, int] | None:

@@ -2,15 +2,18 @@
 
 They follow from grants and applications. Expiry by time is recorded nowhere: it happens
 at its instant, whether or not anything ran then, and before anything recorded at that
-instant. Credits reinstated to a grant that is over expire at once.
+instant. Credits reinstated to a grant that is over expire at once, and so do those that a
+hold returns to it.
 """
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.facts.credits import InvoiceLine
 from projections.kernels.credits.grants import Application, Grant
+from projections.kernels.credits.holds import HeldMove, Hold
 
 TransactionOrder = tuple[int, int, int, bool, int]
 """The key of a transaction in the order in which transactions happened."""
@@ -25,6 +28,7 @@ class TransactionKind(enum.Enum):
     EXPIRED = "t"
     EXPIRED_AGAIN = "x"
     VOIDED = "v"
+    RETURNED_LATE = "h"
 
     @property
     def is_credit(self) -> bool:
@@ -49,10 +53,11 @@ class CreditTransaction:
         kind: what happened.
         instant: when.
         position: of the fact that caused it; 0 where time did.
-        index: of the draw in its application; 0 without a draw.
+        index: of the draw in its application, or of the part in its hold; else 0.
         grant: at the head of the log.
         amount: more than 0.
         application: of the invoice that caused it; None where none did.
+        hold: that caused it; None where none did.
     """
 
     kind: TransactionKind
@@ -62,6 +67,7 @@ class CreditTransaction:
     grant: Grant
     amount: int
     application: Application | None
+    hold: Hold | None = None
 
     @property
     def signed_amount(self) -> int:
@@ -70,9 +76,8 @@ class CreditTransaction:
 
     @property
     def anchor(self) -> int:
-        """Position of the application, or else of the grant's creation, for its id."""
-        application = self.application
-        return self.grant.position if application is None else application.position
+        """Position of the application, the hold or the grant's creation, for its id."""
+        return (self.application or self.hold or self.grant).position
 
     @property
     def line(self) -> InvoiceLine | None:
@@ -85,6 +90,10 @@ class CreditTransaction:
     @property
     def order(self) -> TransactionOrder:
         """Its key in the order in which transactions happened."""
+        if self.hold is not None:
+            # Several holds may end at one instant, behind the grants that end there.
+            number = self.hold.position
+            return self.instant, self.position, number, True, self.grant.position
         is_last = self.kind is TransactionKind.EXPIRED_AGAIN
         return self.instant, self.position, self.index, is_last, self.grant.position
 
@@ -120,6 +129,26 @@ def application_transactions(
         *applied_transactions(application, grants),
         *reinstated_transactions(application, grants),
     ]
+
+
+def late_transactions(
+    moves: Iterable[HeldMove], grants: Mapping[int, Grant]
+) -> Iterator[CreditTransaction]:
+    """Yield the transactions of what holds returned to grants that were over."""
+    for move in moves:
+        grant, hold = grants[move.grant_position], move.hold
+        if move.is_return and grant.end is not None and grant.end < move.place:
+            positions = [part.grant_position for part in hold.parts]
+            yield CreditTransaction(
+                kind=TransactionKind.RETURNED_LATE,
+                instant=move.instant,
+                position=move.position,
+                index=positions.index(grant.position),
+                grant=grant,
+                amount=-move.amount,
+                application=None,
+                hold=hold,
+            )
 
 
 def grant_transactions(grant: Grant, left: int) -> Iterator[CreditTransaction]:
@@ -165,25 +194,39 @@ def end_order(grant: Grant) -> TransactionOrder:
 
 
 def transactions(
-    grants: Mapping[int, Grant], applications: Iterable[Application], up_to: int
+    grants: Mapping[int, Grant],
+    applications: Iterable[Application],
+    moves: Sequence[HeldMove],
+    up_to: int,
 ) -> list[CreditTransaction]:
     """Return all transactions of a customer up to an instant, in order.
 
     Args:
         grants: of the customer, at the head of the log, by position.
         applications: of the customer.
+        moves: of the customer's holds.
         up_to: inclusive; up to a future instant, only time is assumed to go on.
     """
     drawn: dict[int, list[CreditTransaction]] = {at: [] for at in grants}
     for application in applications:
         for each in application_transactions(application, grants):
             drawn[each.grant.position].append(each)
+    held: Counter[int] = Counter()
+    for move in moves:
+        end = grants[move.grant_position].end
+        if end is not None and move.place <= end:
+            held[move.grant_position] += move.amount
     made = [
         each
         for at, grant in grants.items()
-        for each in (*drawn[at], *grant_transactions(grant, _left(grant, drawn[at])))
+        for each in (
+            *drawn[at],
+            *grant_transactions(grant, _left(grant, drawn[at]) - held[at]),
+        )
         if each.instant <= up_to
     ]
+    late = late_transactions(moves, grants)
+    made += [each for each in late if each.instant <= up_to]
     made.sort(key=lambda each: each.order)
     return made
 

@@ -12,6 +12,7 @@ from metering.stream.error_reports import RefusedEvent
 from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.alerts.test_alerts_on_credits import watch
 from tests.metering.alerts.test_alerts_on_spend import on_spend
+from tests.metering.holds.usual_holds import hold
 from tests.metering.usual_credits import DAY, apply, grant, line, run
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
@@ -166,6 +167,10 @@ def _settle(store: metering.Metering) -> None:
     store.statements.finalize(id="st_1", customer="cus_1", **stated)
     store.statements.void("st_1")
     store.statements.finalize(id="st_2", customer="cus_1", **stated)
+    for name in ("job_1", "job_2", "job_3"):
+        hold(store, 5, name, expires_at=NOW + DAY, metadata={"a": "1"}, price="price_1")
+    store.credit_holds.settle("job_1", amount=1, final=False, settlement="a")
+    store.credit_holds.settle("job_1", amount=9, overage="draw")
 
 
 def _refuse(store: metering.Metering) -> None:

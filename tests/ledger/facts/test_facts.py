@@ -79,6 +79,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from ledger.usage.quantities import parse_quantity
+from tests.ledger.facts.written_holds import WRITTEN_HOLDS
 from tests.ledger.facts.written_subscriptions import WRITTEN_SUBSCRIPTIONS
 
 CREATED = MeterCreated(
@@ -467,6 +468,7 @@ WRITTEN: list[tuple[Fact, str]] = [
         """[{"fact":"statement.voided","statement_id":"st_1"}]""",
     ),
     *WRITTEN_SUBSCRIPTIONS,
+    *WRITTEN_HOLDS,
 ]
 
 

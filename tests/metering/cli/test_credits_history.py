@@ -88,12 +88,14 @@ def test_history_keeps_the_last_changes_where_there_are_many(store: None) -> Non
             "currency": "usd",
             "ledger_balance": 13499,
             "available_balance": 13499,
+            "held_balance": 0,
         },
         {
             "instant": "2025-03-09T00:00:00Z",
             "currency": "usd",
             "ledger_balance": 5000,
             "available_balance": 5000,
+            "held_balance": 0,
         },
     ]
 

@@ -38,6 +38,7 @@ def test_a_summary_has_the_shape_of_the_api(store: metering.Metering) -> None:
             balances=(
                 metering.CreditBalance(
                     available_balance=usd(300),
+                    held_balance=usd(0),
                     ledger_balance=usd(500),
                 ),
             ),
@@ -202,11 +203,11 @@ def test_a_history_follows_the_balance_from_change_to_change(
     )
 
     assert [tuple(row.values()) for row in table.to_pylist()] == [
-        (NOW, "eur", 7, 7),
-        (NOW, "usd", 800, 500),
-        (NOW + DAY, "usd", 600, 300),
-        (NOW + 5 * DAY, "usd", 600, 600),
-        (NOW + 10 * DAY, "usd", 300, 300),
+        (NOW, "eur", 7, 7, 0),
+        (NOW, "usd", 800, 500, 0),
+        (NOW + DAY, "usd", 600, 300, 0),
+        (NOW + 5 * DAY, "usd", 600, 600, 0),
+        (NOW + 10 * DAY, "usd", 300, 300, 0),
     ]
     assert str(table.schema.field("instant").type) == "timestamp[us, tz=UTC]"
 
@@ -241,7 +242,7 @@ def test_a_customer_without_grants_has_an_empty_history(
 
     assert table.num_rows == 0
     assert table.column_names == [
-        "instant", "currency", "ledger_balance", "available_balance",
+        "instant", "currency", "ledger_balance", "available_balance", "held_balance",
     ]  # fmt: skip
 
 

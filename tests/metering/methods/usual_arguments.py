@@ -48,6 +48,9 @@ def usual_arguments(
     paid = m.subscriptions.create(customer="cus_1", items=[{"price": made.id}])
     stated: Given = {"prices": [made.id], **span}
     m.statements.finalize(id="st_1", **stated)
+    grant_id = grant(m, 1_000).id
+    held: Given = {"id": "job_1", "customer": "cus_1", "amount": money(1)}
+    m.credit_holds.create(**held)
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -62,6 +65,7 @@ def usual_arguments(
             "applicability_config": METERED,
             "metadata": {"a": "b"},
         },
+        "credit_holds.create": held,
         "credits.apply": invoice,
         "credits.apply_many": {"source": run({"period_end": m.now()})},
         "credits.preview": invoice,
@@ -127,7 +131,8 @@ def usual_arguments(
         "alert_id": m.alerts.create(**alert).id,
         "customer_id": m.customers.create(name="a").id,
         "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
-        "grant_id": grant(m, 1_000).id,
+        "grant_id": grant_id,
+        "hold_id": "job_1",
         "item_id": paid.items.data[0].id,
         "key_id": m.api_keys.create(name="a").id,
         "meter_id": meter.id,

@@ -16,7 +16,7 @@ from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.timeline import TransactionKind, transactions
 from tests.projections.credits.credit_accounts import application, grant
 
-G, S, R, T, X, V = TransactionKind
+G, S, R, T, X, V, _ = TransactionKind
 FAR = 1_000
 
 
@@ -25,7 +25,7 @@ def kinds(
 ) -> list[tuple[int, str, int, int]]:
     """Instant, kind, grant and signed amount of each transaction."""
     made = transactions(
-        {each.position: each for each in grants}, applications or [], up_to
+        {each.position: each for each in grants}, applications or [], [], up_to
     )
     return [
         (each.instant, each.kind.value, each.grant.position, each.signed_amount)
@@ -114,7 +114,7 @@ def test_expiries_by_time_come_before_what_was_recorded_at_their_instant() -> No
 
 
 def test_a_transaction_knows_its_line_and_what_names_it() -> None:
-    made = transactions({1: grant()}, [application(2, 20, (1, 1, 30))], FAR)
+    made = transactions({1: grant()}, [application(2, 20, (1, 1, 30))], [], FAR)
 
     granted, drew = made
     assert (granted.anchor, granted.line, granted.kind) == (1, None, G)
@@ -146,7 +146,7 @@ def test_a_balance_is_what_it_was_and_what_it_will_be(
 ) -> None:
     more = applied_since([DREW], instant)
 
-    assert balances([USED, PENDING], more, instant) == found
+    assert balances([USED, PENDING], more, {}, instant) == found
 
 
 def test_what_was_held_then_and_given_back_since_was_applied_then() -> None:
@@ -154,7 +154,7 @@ def test_what_was_held_then_and_given_back_since_was_applied_then() -> None:
     whole = replace(USED, applied=0)
 
     left = [
-        balances([whole], applied_since([undone], instant), instant)["usd"].ledger
+        balances([whole], applied_since([undone], instant), {}, instant)["usd"].ledger
         for instant in (19, 20, 39, 40)
     ]
 
@@ -164,36 +164,36 @@ def test_what_was_held_then_and_given_back_since_was_applied_then() -> None:
 def test_a_voided_grant_has_no_balance_from_then_on() -> None:
     voided = grant(voided_at=20, voided_position=2)
 
-    assert balances([voided], {}, 19) == {"usd": Balance(100, 100)}
-    assert balances([voided], {}, 20) == {"usd": Balance(0, 0)}
+    assert balances([voided], {}, {}, 19) == {"usd": Balance(100, 100)}
+    assert balances([voided], {}, {}, 20) == {"usd": Balance(0, 0)}
 
 
 def history(
     span: InstantSpan, *grants: Grant, applications: list[Application]
 ) -> list[RunningBalance]:
     by_position = {each.position: each for each in grants}
-    made = transactions(by_position, applications, span.end)
-    return running_balances(made, span)
+    made = transactions(by_position, applications, [], span.end)
+    return running_balances(made, [], span)
 
 
 def test_a_history_has_a_row_at_the_start_and_at_each_change() -> None:
     rows = history(InstantSpan(0, 60), USED, PENDING, applications=[DREW])
 
     assert rows == [
-        (0, "eur", (0, 0)),
-        (0, "usd", (0, 0)),
-        (10, "eur", (100, 0)),
-        (10, "usd", (100, 100)),
-        (20, "usd", (70, 70)),
-        (30, "eur", (100, 100)),
-        (50, "usd", (0, 0)),
+        (0, "eur", (0, 0, 0)),
+        (0, "usd", (0, 0, 0)),
+        (10, "eur", (100, 0, 0)),
+        (10, "usd", (100, 100, 0)),
+        (20, "usd", (70, 70, 0)),
+        (30, "eur", (100, 100, 0)),
+        (50, "usd", (0, 0, 0)),
     ]
 
 
 def test_a_history_begins_with_what_was_there_and_ends_before_its_end() -> None:
     rows = history(InstantSpan(20, 30), USED, PENDING, applications=[DREW])
 
-    assert rows == [(20, "eur", (100, 0)), (20, "usd", (70, 70))]
+    assert rows == [(20, "eur", (100, 0, 0)), (20, "usd", (70, 70, 0))]
 
 
 def test_what_cancels_out_within_an_instant_is_no_change() -> None:
@@ -202,7 +202,11 @@ def test_what_cancels_out_within_an_instant_is_no_change() -> None:
 
     rows = history(InstantSpan(10, 60), over, applications=[undone])
 
-    assert rows == [(10, "usd", (100, 100)), (12, "usd", (70, 70)), (15, "usd", (0, 0))]
+    assert rows == [
+        (10, "usd", (100, 100, 0)),
+        (12, "usd", (70, 70, 0)),
+        (15, "usd", (0, 0, 0)),
+    ]
 
 
 @pytest.mark.parametrize("instant", range(8, 62))
@@ -216,6 +220,6 @@ def test_a_history_agrees_with_the_balance_at_any_instant(instant: int) -> None:
     rows = history(InstantSpan(0, 100), *grants, applications=[DREW, undone])
 
     latest = {row.currency: row.balance for row in rows if row.instant <= instant}
-    found = balances(grants, applied_since([DREW, undone], instant), instant)
+    found = balances(grants, applied_since([DREW, undone], instant), {}, instant)
 
     assert {c: found.get(c, Balance()) for c in ("eur", "usd")} == latest

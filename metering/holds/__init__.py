@@ -1,0 +1,1 @@
+"""Holds: credits that are reserved for work whose price is not known yet."""
