@@ -18,7 +18,7 @@ from tests.metering.subscriptions.usual_subscriptions import subscribe
 from tests.metering.usual_credits import balance, grant
 
 CUSTOMERS = ("cus_1", "cus_3")
-START = NOW - timedelta(days=31)
+START = NOW - timedelta(days=28)
 
 Deed = Callable[[metering.Metering], None]
 
@@ -43,7 +43,12 @@ def void(store: metering.Metering) -> None:
 def stated(store: metering.Metering) -> dict[str, Any]:
     """What the statements say, but for up to where they count."""
     return {
-        str(each.id): (each.status, each.lines, each.credits, each.amount_due)
+        str(each.id): (
+            each.status,
+            [(line.id, line.quantity, line.amount, line.tiers) for line in each.lines],
+            each.credits,
+            each.amount_due,
+        )
         for each in store.statements.list(limit=100)
     }
 
