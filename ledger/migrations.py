@@ -260,6 +260,11 @@ def _know_holds(connection: Connection) -> None:
     del connection
 
 
+def _know_billing_periods(connection: Connection) -> None:
+    """Format 18 had no alert on billing periods; a release of it cannot read one."""
+    del connection
+
+
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
     _keep,
@@ -278,6 +283,7 @@ STEPS: tuple[Migration, ...] = (
     _know_allowances,
     _know_spend,
     _know_holds,
+    _know_billing_periods,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

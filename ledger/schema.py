@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 18
+FORMAT_VERSION = 19
 """The format that this release writes."""
 
 metadata = MetaData()

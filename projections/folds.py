@@ -142,7 +142,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="alert",
-        version=6,
+        version=7,
         kinds=(*get_args(WatchingFact), *get_args(TriggerFact), LogTimeCorrected),
         load=_alerts,
     ),

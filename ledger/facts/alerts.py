@@ -9,18 +9,24 @@ from decimal import Decimal
 
 import msgspec
 
-from ledger.facts.prices import CurrencyAmounts, Package, TiersMode
+from ledger.facts.prices import (
+    BillingInterval,
+    CurrencyAmounts,
+    Package,
+    TiersMode,
+)
 
 
 class Recurrence(enum.Enum):
-    """What usage is compared: all there ever was, or that of a window of local time.
+    """What usage is compared: all there ever was, or that of a window of time.
 
-    The first is Stripe's.
+    The first is Stripe's. Billing periods are those of a subscription.
     """
 
     ONE_TIME = "one_time"
     CALENDAR_MONTH = "calendar_month"
     CALENDAR_DAY = "calendar_day"
+    BILLING_PERIOD = "billing_period"
 
 
 class AlertStatus(enum.Enum):
@@ -94,16 +100,32 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
         return list(dict.fromkeys(each.meter_id for each in self.prices))
 
 
+class SubscribedPeriods(msgspec.Struct, frozen=True, kw_only=True):
+    """The periods of a subscription as they were when an alert was created.
+
+    They begin at the anchor and each interval of the prices before and after it, and the
+    first of them no earlier than `since`.
+    """
+
+    subscription_id: str
+    since: int
+    anchor: int
+    interval: BillingInterval
+    interval_count: int
+
+
 class SpendAlertCreated(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
+    omit_defaults=True,
     tag_field="fact",
     tag="spend_alert.created",
 ):
     """An amount that usage costs is watched, for one customer or for each.
 
-    `gte` is in minor units of the currency; `timezone` as for usage.
+    `gte` is in minor units of the currency; `timezone` as for usage. `subscribed` says
+    which billing periods count, where those do.
     """
 
     alert_id: str
@@ -113,6 +135,7 @@ class SpendAlertCreated(
     customer: str | None
     recurrence: Recurrence
     timezone: str | None
+    subscribed: SubscribedPeriods | None = None
 
 
 class CreditAlertCreated(

@@ -95,13 +95,16 @@ class Alerts:
                 minor units, of up to 20 metered prices on meters of such formulas; with
                 ``"filters"``, ``"recurrence"`` and ``"timezone"`` as above, but of the
                 calendar month by default. What the prices are now counts for ever.
+                ``"subscription": id`` in place of prices and of all of these watches
+                its customer by its metered prices, once in each of its billing
+                periods, as all of them are now.
             credit_balance_threshold: ``{"lte": {"balance_type": "monetary", "monetary":
                 {"currency": "usd", "value": 500}}}``, in minor units, with ``"filters"``
                 as above. All grants of the currency count, whatever they are usable
                 for.
 
         Raises:
-            ResourceMissingError: there is no such meter or price.
+            ResourceMissingError: there is no such meter, price or subscription.
             InvalidRequestError: an argument is malformed, a meter has another formula,
                 a price is not metered or not in the currency, or too many alerts apply
                 to the customer already.
@@ -118,7 +121,7 @@ class Alerts:
 
         with self._engine.writing() as writing:
             prices = PriceQueries(writing.connection)
-            created = alert_definition(asked, alert_id, meters, prices)
+            created = alert_definition(asked, alert_id, meters, prices, writing.now)
             self._check_count(created, AlertQueries(writing.connection))
             writing.record([created])
         return self.retrieve(alert_id)

@@ -84,6 +84,8 @@ class SpendThresholdParams(TypedDict):
         gte: usage that costs this much or more, in minor units.
         currency: ISO 4217 code, such as usd.
         prices: ids of the metered prices that it is rated by.
+        subscription: whose metered prices, customer and billing periods count; instead
+            of all that follows and of prices.
         recurrence: which usage counts: that since the start of the month or day, or all
             of it; calendar_month if left out.
         filters: the customer that is watched; each if left out.
@@ -92,7 +94,10 @@ class SpendThresholdParams(TypedDict):
 
     gte: Annotated[int, Meta(ge=1, le=GTE_MAX)]
     currency: Currency
-    prices: Annotated[Sequence[Id], Meta(min_length=1, max_length=PRICES_MAX)]
+    prices: NotRequired[
+        Annotated[Sequence[Id], Meta(min_length=1, max_length=PRICES_MAX)] | None
+    ]
+    subscription: NotRequired[Id | None]
     recurrence: NotRequired[RecurrenceName | None]
     filters: NotRequired[AlertFilters | None]
     timezone: NotRequired[ZoneName | None]

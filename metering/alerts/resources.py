@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from ledger.facts.alerts import Allowance, CreditAlertTriggered
+from ledger.facts.alerts import Allowance, CreditAlertTriggered, Recurrence
 from ledger.usage.quantities import shortest
 from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
@@ -71,6 +71,12 @@ class UsageThreshold(ResourceObject, frozen=True, kw_only=True):
     percent_of: PercentOf | None = None
 
 
+SpendRecurrenceName = Literal[
+    "one_time", "calendar_month", "calendar_day", "billing_period"
+]
+"""Of which time usage costs something; the last is that of a subscription."""
+
+
 class SpendThreshold(ResourceObject, frozen=True, kw_only=True):
     """What usage costs, and the prices that it is rated by.
 
@@ -79,16 +85,21 @@ class SpendThreshold(ResourceObject, frozen=True, kw_only=True):
         prices: ids of the prices, whose amounts are those of the alert's creation.
         filters: the one customer whose usage is watched; None is everybody, each by
             itself.
-        timezone: IANA name of the zone whose months or days count; None where all
-            usage does.
+        timezone: IANA name of the zone whose months or days count; None where those of
+            no zone do.
+        subscription: whose billing periods count, as they were then; None where others
+            do.
     """
+
+    absent_where_none: ClassVar = frozenset({"timezone", "subscription"})
 
     gte: int
     currency: str
     prices: tuple[str, ...]
-    recurrence: RecurrenceName
+    recurrence: SpendRecurrenceName
     filters: tuple[AlertFilter, ...] | None
     timezone: str | None
+    subscription: str | None = None
 
 
 class CreditBalanceLimit(ResourceObject, frozen=True, kw_only=True):
@@ -172,6 +183,14 @@ _TYPES: dict[type[kernel.AlertDefinition], AlertTypeName] = {
 }
 
 
+_RECURRENCES: dict[Recurrence, RecurrenceName] = {
+    Recurrence.ONE_TIME: "one_time",
+    Recurrence.CALENDAR_MONTH: "calendar_month",
+    Recurrence.CALENDAR_DAY: "calendar_day",
+}
+"""Of usage."""
+
+
 def alert_resource(alert: kernel.AlertDefinition, *, livemode: bool) -> Alert:
     """Return an alert as a resource."""
     return Alert(
@@ -192,7 +211,7 @@ def _usage_threshold(alert: kernel.AlertDefinition) -> UsageThreshold | None:
     return UsageThreshold(
         gte=alert.gte,
         meter=alert.meter_id,
-        recurrence=alert.recurrence.value,
+        recurrence=_RECURRENCES[alert.recurrence],
         filters=_filters(alert),
         timezone=alert.timezone,
         percent_of=_percent_of(alert.percent_of),
@@ -215,6 +234,9 @@ def _spend_threshold(alert: kernel.AlertDefinition) -> SpendThreshold | None:
         recurrence=alert.recurrence.value,
         filters=_filters(alert),
         timezone=alert.timezone,
+        subscription=(
+            None if alert.subscribed is None else alert.subscribed.subscription_id
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ledger.facts.alerts import Recurrence
+from ledger.facts.alerts import Recurrence, SubscribedPeriods
 from ledger.facts.meters import Formula
 from ledger.usage.quantities import (
     UNITS_PER_ONE,
@@ -24,6 +24,7 @@ from ledger.usage.quantities import (
 from projections.calendar import Windows, WindowUnit, windows_between
 from projections.kernels.alerts.book import SpendWatch, UsageAlert, Watch
 from projections.kernels.meters import MeterDefinition
+from projections.kernels.periods import Repetition
 from projections.windows import DAY
 
 _UNITS = {
@@ -38,11 +39,17 @@ QuestionKey = tuple[str, Recurrence, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageQuestion:
-    """Usage on a meter, of all time or by windows of a zone's time."""
+    """Usage on a meter, of all time or by windows.
+
+    Attributes:
+        timezone: of months and days; None of other windows.
+        subscribed: of billing periods; None of other windows.
+    """
 
     meter: MeterDefinition
     recurrence: Recurrence
     timezone: str | None
+    subscribed: SubscribedPeriods | None = None
 
     @property
     def key(self) -> QuestionKey:
@@ -103,10 +110,36 @@ class UsageQuestion:
         """Return the windows of some instants (int64); None where all time is one."""
         if self.recurrence is Recurrence.ONE_TIME:
             return None
+        if self.subscribed is not None:
+            return billing_periods(
+                self.subscribed, int(timestamps.min()), int(timestamps.max())
+            )
         zone = UTC if self.timezone in (None, "UTC") else ZoneInfo(str(self.timezone))
         earliest, latest = int(timestamps.min()), int(timestamps.max())
         unit = _UNITS[self.recurrence]
         return windows_between(unit, zone, earliest - _MARGIN, latest + _MARGIN)
+
+
+def billing_periods(known: SubscribedPeriods, earliest: int, latest: int) -> Windows:
+    """Return the billing periods of some time, and one window before the first."""
+    repetition = Repetition(known.anchor, known.interval, known.interval_count)
+    first = max(earliest, known.since)
+    number = repetition.number_of(first)
+    begun = known.since
+    if number >= 0:
+        begun = max(begun, repetition.at(number))
+    boundaries = [earliest, begun] if earliest < begun else [begun]
+    while boundaries[-1] <= latest:
+        number += 1
+        boundaries.append(repetition.at(number))
+    ends = boundaries[1:]
+    return Windows(
+        starts=tuple(boundaries[:-1]),
+        lengths=tuple(
+            end - start for start, end in zip(boundaries, ends, strict=False)
+        ),
+        end=boundaries[-1],
+    )
 
 
 def questions_of(

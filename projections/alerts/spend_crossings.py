@@ -14,7 +14,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from ledger.facts.alerts import Recurrence, Spend, UsageAlertTriggered
+from ledger.facts.alerts import (
+    Recurrence,
+    Spend,
+    SubscribedPeriods,
+    UsageAlertTriggered,
+)
 from projections.alerts.groups import (
     GroupKey,
     KnownUsage,
@@ -46,7 +51,7 @@ from projections.kernels.rating.rate_card import Tariff
 from projections.kernels.usage.decimals import limbs_of_numbers, numbers_of_limbs
 from projections.usage.summaries import Summaries
 
-_PricedUsage = tuple[Spend, Recurrence, str | None]
+_PricedUsage = tuple[Spend, Recurrence, str | None, SubscribedPeriods | None]
 """The prices, and which usage counts."""
 
 
@@ -81,7 +86,8 @@ class SpendCrossings:
         asked: dict[_PricedUsage, list[SpendWatch]] = defaultdict(list)
         for watch in watches:
             alert = watch.alert
-            asked[alert.spend, alert.recurrence, alert.timezone].append(watch)
+            key = alert.spend, alert.recurrence, alert.timezone, alert.subscribed
+            asked[key].append(watch)
         known, self._known = self._known, {}
         for question, those in asked.items():
             customers = customers_of(those)
@@ -112,7 +118,7 @@ def _meters(
     customers: frozenset[str] | None,
 ) -> list[SpendMeter] | None:
     """Return the meters of a question; None if usage of one is not held yet."""
-    spend, recurrence, timezone = asked
+    spend, recurrence, timezone, subscribed = asked
     found = []
     for meter in (meters[each] for each in spend.meter_ids):
         view, rows = pending.before.get(meter.event_name), rows_of.get(meter.event_name)
@@ -120,7 +126,12 @@ def _meters(
             return None
         if rows is not None and customers is not None:
             rows = rows.of_customers(customers)
-        question = UsageQuestion(meter=meter, recurrence=recurrence, timezone=timezone)
+        question = UsageQuestion(
+            meter=meter,
+            recurrence=recurrence,
+            timezone=timezone,
+            subscribed=subscribed,
+        )
         found.append(
             SpendMeter(
                 question=question,
@@ -142,7 +153,7 @@ class _SpendInquiry:
         fired: Collection[Fired],
         summaries: Summaries,
     ) -> None:
-        spend, _, _ = asked
+        spend, *_ = asked
         number = {each: at for at, each in enumerate(spend.meter_ids)}
         self._tariffs = [
             (tariff, number[price.meter_id])
@@ -262,5 +273,10 @@ class _SpendInquiry:
 
     def _is_open(self, watch: SpendWatch, key: GroupKey) -> bool:
         """Whether an alert watches a group, and has not triggered for it."""
-        is_watched = watch.alert.customer in {None, key[0]}
+        customer, start = key
+        is_watched = watch.alert.customer in {None, customer}
+        subscribed = watch.alert.subscribed
+        if subscribed is not None and start is not None:
+            # What is before the subscription is in no billing period.
+            is_watched &= start >= subscribed.since
         return is_watched and (watch.after, *key) not in self._fired

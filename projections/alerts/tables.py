@@ -37,6 +37,7 @@ from ledger.facts.alerts import (
     CreditAlertTriggered,
     Recurrence,
     Spend,
+    SubscribedPeriods,
     TriggerFact,
     UsageAlertTriggered,
 )
@@ -71,6 +72,7 @@ alert = Table(
     Column("timezone", Text, nullable=True),
     Column("percent_of", LargeBinary, nullable=True),
     Column("spend", LargeBinary, nullable=True),
+    Column("subscribed", LargeBinary, nullable=True),
     Column("lte", BigInteger, nullable=True),
     Column("currency", String(3), nullable=True),
     Column("status", String(16), nullable=False),
@@ -176,7 +178,12 @@ USAGE_ALERTS = RowFormat(
 SPEND_ALERTS = RowFormat(
     alert,
     SpendAlert,
-    _STATUS | {"recurrence": enum_codec(Recurrence), "spend": packed_codec(Spend)},
+    _STATUS
+    | {
+        "recurrence": enum_codec(Recurrence),
+        "spend": packed_codec(Spend),
+        "subscribed": packed_codec(SubscribedPeriods),
+    },
 )
 CREDIT_ALERTS = RowFormat(alert, CreditAlert, _STATUS)
 USAGE_TRIGGERS = RowFormat(

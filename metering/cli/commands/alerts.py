@@ -74,6 +74,12 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
             "What usage costs: a metered price's id or lookup key. May be repeated.",
         ),
     ] = None,
+    subscription: Annotated[
+        str | None,
+        option(
+            "SUBSCRIPTION", "Whose prices and billing periods count for --spend-gte."
+        ),
+    ] = None,
     credits_lte: Annotated[
         str | None,
         option("AMOUNT", "Watch credits: available credits of AMOUNT or less."),
@@ -116,6 +122,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
             percent_of=percent_of,
             spend_gte=spend_gte,
             price=price,
+            subscription=subscription,
         )
         if currency is None:
             raise typer.BadParameter("--credits-lte needs --currency")
@@ -132,8 +139,9 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         )
     if spend_gte is not None:
         _refuse(meter=meter, gte=gte, percent_of=percent_of)
-        if currency is None or not price:
-            raise typer.BadParameter("--spend-gte needs --price and --currency")
+        if currency is None or (price is None and subscription is None):
+            message = "--spend-gte needs --currency, and --price or --subscription"
+            raise typer.BadParameter(message)
         within = field_at(MoneyLeftParams, "value").kind
         least = option_amount(spend_gte, currency, "--spend-gte", within)
         return m.alerts.create(
@@ -142,13 +150,14 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
             spend_threshold={
                 "gte": least,
                 "currency": currency,
-                "prices": [find_price(m, each) for each in price],
+                "prices": price and [find_price(m, each) for each in price],
+                "subscription": subscription,
                 "recurrence": recurrence,
-                "filters": filters,
+                "filters": filters or None,
                 "timezone": timezone,
             },
         )
-    _refuse(currency=currency, price=price)
+    _refuse(currency=currency, price=price, subscription=subscription)
     if meter is None or gte is None:
         raise typer.BadParameter(f"give {_TYPES}")
     found = find_meter(m, meter)
@@ -220,7 +229,8 @@ def triggered_columns() -> list[Column[metering.AlertTriggered]]:
 
 
 _TYPES = (
-    "--meter and --gte for usage, --spend-gte, --price and --currency for what it costs,"
+    "--meter and --gte for usage, --spend-gte, --currency and --price or --subscription"
+    " for what it costs,"
     " or --credits-lte and --currency"
 )
 

@@ -21,6 +21,7 @@ from ledger.facts.alerts import (
     Recurrence,
     Spend,
     SpendAlertCreated,
+    SubscribedPeriods,
     TransitionFact,
     TriggerFact,
     UsageAlertCreated,
@@ -67,7 +68,7 @@ class SpendAlert:
         gte: in minor units of the currency.
         spend: the prices.
         customer: whose usage counts; None is every customer's, each by itself.
-        timezone: see `ledger.facts.alerts.UsageAlertCreated`.
+        timezone, subscribed: see `ledger.facts.alerts.SpendAlertCreated`.
         period: where its period begins; None while it is not active.
     """
 
@@ -79,6 +80,7 @@ class SpendAlert:
     customer: str | None
     recurrence: Recurrence
     timezone: str | None
+    subscribed: SubscribedPeriods | None
     status: AlertStatus
     period: int | None
 

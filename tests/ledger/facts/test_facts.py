@@ -19,6 +19,7 @@ from ledger.facts.alerts import (
     Spend,
     SpendAlertCreated,
     SpentPrice,
+    SubscribedPeriods,
     UsageAlertCreated,
     UsageAlertTriggered,
 )
@@ -490,6 +491,19 @@ VARIED: list[Fact] = [
     ),
     replace(TRIGGERED, window_start=None),
     replace(CREDIT_ALERT, customer="cus_1"),
+    replace(
+        SPEND_ALERT,
+        customer="cus_1",
+        recurrence=Recurrence.BILLING_PERIOD,
+        timezone=None,
+        subscribed=SubscribedPeriods(
+            subscription_id="sub_1",
+            since=1,
+            anchor=2**53 + 1,
+            interval=BillingInterval.MONTH,
+            interval_count=1,
+        ),
+    ),
     *(replace(ENDPOINT, signature=each) for each in SignatureScheme),
     *(replace(CHANGED_ENDPOINT, status=each) for each in EndpointStatus),
     WebhookEndpointSecretRotated(endpoint_id="we_1", overlap_ends=2**53 + 1),

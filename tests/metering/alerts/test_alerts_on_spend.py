@@ -130,6 +130,89 @@ def test_spend_of_more_digits_than_are_rated_triggers(store: metering.Metering) 
     assert [value for _, value, _ in triggered(store)] == [10**18]
 
 
+def subscribe(m: metering.Metering, *prices: str, **given: Any) -> str:
+    items: Any = [{"price": each} for each in prices]
+    return m.subscriptions.create(customer="cus_1", items=items, **given).id
+
+
+def test_it_triggers_once_in_each_billing_period_of_a_subscription(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    m = connect(clock=clock)
+    tokens = create_meter(m)
+    weekly = {**metered(tokens.id), "interval": "week"}
+    price = create_price(m, recurring=weekly, unit_amount=10)
+    subscription = subscribe(m, price.id)
+    alert = m.alerts.create(
+        title="Dear",
+        alert_type="spend_threshold",
+        spend_threshold={"gte": 100, "currency": "usd", "subscription": subscription},
+    )
+    start, week = m.now(), timedelta(days=7)
+
+    use(m, "50", at=start - timedelta(minutes=1))
+    use(m, "9", at=start)
+    use(m, "50", at=start, customer="cus_2")
+    clock.advance(week - timedelta(minutes=2))
+    use(m, "1", at=m.now())
+    clock.advance(timedelta(minutes=3))
+    use(m, "9.9", at=m.now())
+    found = triggered(m)
+    use(m, "0.1", at=m.now())
+    m.subscriptions.cancel(subscription)
+    clock.advance(week)
+    use(m, "10", at=m.now())
+
+    assert alert.spend_threshold == metering.SpendThreshold(
+        gte=100,
+        currency="usd",
+        prices=(price.id,),
+        recurrence="billing_period",
+        filters=(metering.AlertFilter(customer="cus_1"),),
+        timezone=None,
+        subscription=subscription,
+    )
+    assert found == [("cus_1", Decimal(100), start)]
+    # What the periods were holds on when the subscription is over.
+    assert triggered(m)[1:] == [
+        ("cus_1", Decimal(100), start + week),
+        ("cus_1", Decimal(100), start + 2 * week),
+    ]
+    m.seal()
+    m.rebuild()
+    assert len(triggered(m)) == 3
+    assert m.verify().ok
+
+
+@pytest.mark.parametrize("when", ["paused", "ended", "licensed", "of two intervals"])
+def test_a_subscription_that_cannot_be_watched_is_refused(
+    store: metering.Metering, when: str
+) -> None:
+    tokens = create_meter(store)
+    prices = [create_price(store, recurring=metered(tokens.id)).id]
+    if when == "licensed":
+        prices = [create_price(store, recurring={"interval": "month"}).id]
+    if when == "of two intervals":
+        yearly = {**metered(create_meter(store, "b").id), "interval": "year"}
+        prices.append(create_price(store, recurring=yearly).id)
+    subscription = subscribe(store, *prices)
+    if when == "paused":
+        store.subscriptions.pause(subscription)
+    if when == "ended":
+        store.subscriptions.cancel(subscription)
+    threshold: Any = {"gte": 1, "currency": "usd", "subscription": subscription}
+
+    with refused(param="spend_threshold[subscription]"):
+        store.alerts.create(
+            title="a", alert_type="spend_threshold", spend_threshold=threshold
+        )
+    threshold["prices"] = prices
+    with refused("parameters_exclusive", "spend_threshold[prices]"):
+        store.alerts.create(
+            title="a", alert_type="spend_threshold", spend_threshold=threshold
+        )
+
+
 @pytest.mark.parametrize(
     ("given", "param"),
     [
