@@ -2,8 +2,8 @@
 
 The answer is that of a re-aggregation, row for row: cells become partials of the same
 question, and are combined with those of the events that no cell can say anything about:
-in hours that a bound or a window cuts in two, in cells whose last event was cancelled,
-and of meters whose formula does not add up by the hour.
+in hours that a bound or a window cuts in two, and in cells whose last event was
+cancelled. Meters whose formula does not add up by the hour are re-aggregated.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,12 @@ from ledger.usage.columns import column_of
 from projections.kernels.usage.keys import HOURS, customers_of
 from projections.kernels.usage.lasts import Lasts
 from projections.scans.reaggregation.answers import answer_schema, check_sums
-from projections.scans.reaggregation.jobs import THREADS, ScanProgress, partials_of
+from projections.scans.reaggregation.jobs import (
+    THREADS,
+    ScanProgress,
+    partials_of,
+    reaggregate,
+)
 from projections.scans.reaggregation.partial import combine, uncounted
 from projections.scans.reaggregation.question import Measure, Question, bounds_of
 from projections.scans.reaggregation.spans import Spans
@@ -63,7 +68,7 @@ class _Found:
     Attributes:
         answers: by meter, of those of which they say all.
         partials: of the others.
-        readings: what has to be read of the others.
+        readings: what has to be read of these besides.
     """
 
     answers: dict[str, pa.Table] = field(default_factory=dict)
@@ -94,21 +99,29 @@ def usage(
     assert not question.filters, "cells have no payloads"
     stages = _Stages(progress)
     found = _from_cells(question, view, stages)
-    answers = found.answers
-    others = [each for each in question.measures if each.meter_id not in answers]
-    if others:
-        partials = found.partials
-        events = recorded() if found.readings else None
+    answers, partials = found.answers, found.partials
+    by_events = [each for each in question.measures if not _has_cells(each)]
+    if by_events or found.readings:
+        events = recorded()
         for reading in found.readings:
-            assert events is not None, "there is something to read"
             partials += _read(reading, events, stages.next())
-        asked = replace(question, measures=tuple(others), skips_too_large=True)
-        answers |= _by_meter(combine(asked, partials, threads=THREADS))
+        if by_events:
+            asked = _about(question, by_events)
+            answers |= _by_meter(reaggregate(asked, events, None, stages.next()))
+    if partials:
+        others = [each for each in question.measures if each.meter_id not in answers]
+        combined = combine(_about(question, others), partials, threads=THREADS)
+        answers |= _by_meter(combined)
     parts = [answers[meter_id] for meter_id in sorted(answers)]
     answer = pa.concat_tables([answer_schema(question).empty_table(), *parts])
     if not question.skips_too_large:
         check_sums(answer)
     return answer
+
+
+def _about(question: Question, measures: Sequence[Measure]) -> Question:
+    """Return the question about some measures, whose sums are checked with the others."""
+    return replace(question, measures=tuple(measures), skips_too_large=True)
 
 
 def _by_meter(answer: pa.Table) -> dict[str, pa.Table]:
@@ -144,14 +157,12 @@ def _from_cells(question: Question, view: UsageView, stages: _Stages) -> _Found:
     """Return what cells say, and which events have to be read besides."""
     found = _Found()
     with_cells = [each for each in question.measures if _has_cells(each)]
-    by_events = [each for each in question.measures if not _has_cells(each)]
     by_hour = [each for each in with_cells if not each.is_preaggregated]
     ends = view.ends()
     slots = slots_of_windows(question.windows, question.start, question.end, ends)
-    if by_events:
-        found.readings.append(_reading(question, by_events))
     if by_hour and len(slots.cut):
-        found.readings.append(_reading(question, by_hour, spans=slots.cut))
+        some = replace(question, measures=tuple(by_hour), spans=slots.cut)
+        found.readings.append(_EventReading(question=some))
     wanted = [(each, _wanted(question, each, slots, ends)) for each in with_cells]
     totals = [(measure, each) for measure, each in wanted if _adds(measure)]
     lasts = [(measure, each) for measure, each in wanted if not _adds(measure)]
@@ -224,13 +235,6 @@ def _has_cells(measure: Measure) -> bool:
 def _adds(measure: Measure) -> bool:
     """Whether it is of totals, and not of lasts."""
     return not measure.is_preaggregated and measure.formula is not Formula.LAST
-
-
-def _reading(
-    question: Question, measures: Sequence[Measure], spans: Spans | None = None
-) -> _EventReading:
-    some = replace(question, measures=tuple(measures), spans=spans)
-    return _EventReading(question=some)
 
 
 def _reading_of_hidden(
