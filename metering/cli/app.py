@@ -32,6 +32,10 @@ COMMANDS = {
         "commands.summaries:summaries",
         "Show the usage of a customer on a meter",
     ),
+    "explain": (
+        "commands.explanations.explain:explain",
+        "Show what a customer's usage is made of, to the event",
+    ),
     "usage": ("commands.reaggregate:usage", "Sum up what every customer used"),
     "products": (
         "commands.prices.products:group",

@@ -5,8 +5,9 @@ An explanation only reads. What it says stays the same whatever is recorded late
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 import pyarrow as pa
 
 from ledger.usage.quantities import quantity_from_units
@@ -14,6 +15,7 @@ from metering.arguments.clock import MICROSECOND, at_microseconds
 from metering.arguments.ids import found_by_id
 from metering.arguments.times import Time, duration
 from metering.bodies import ResourceObject
+from metering.explaining.requests import BESIDE_SECONDS_MAX
 from metering.explaining.usage import (
     EVENTS,
     LATE,
@@ -32,7 +34,7 @@ from projections.windows import END
 BESIDE = timedelta(hours=1)
 """How far beyond the bounds events are looked for that do not count."""
 
-_BESIDE_AT_MOST = timedelta(days=366)
+_BESIDE_AT_MOST = timedelta(seconds=BESIDE_SECONDS_MAX)
 
 SourceName = Literal["hours", "windows", "events"]
 """What the usage of a part is read from."""
@@ -94,6 +96,25 @@ class Explanation:
             f" start_time={self.start_time!r}, end_time={self.end_time!r},"
             f" position={self.position})"
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what it says but for the events, as any JSON library can write it.
+
+        Times are strings of RFC 3339 in UTC, decimals strings with all their digits.
+        """
+        return {
+            "object": "metering.explanation",
+            "meter": self.meter,
+            "formula": self.formula,
+            "customer": self.customer,
+            "start_time": msgspec.to_builtins(self.start_time),
+            "end_time": msgspec.to_builtins(self.end_time),
+            "value": f"{self.value:f}",
+            "event_count": self.event_count,
+            "parts": [part.to_dict() for part in self.parts],
+            "position": self.position,
+            "digest": self.digest,
+        }
 
     @property
     def digest(self) -> str:

@@ -224,9 +224,10 @@ class ExplainedUsage(msgspec.Struct, frozen=True, kw_only=True):
     def _read(
         self, low: int, high: int
     ) -> Iterator[tuple[pa.RecordBatch, JudgedEvents]]:
+        log, view = self.engine.log, self.view
+        log.check_usable()
         if self.start >= self.end:
             return
-        log, view = self.engine.log, self.view
         for batch in series_events(log, view, self.series, low, high):
             yield batch, self._placed(batch)
 

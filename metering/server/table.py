@@ -1,7 +1,13 @@
 """The table of all routes, those that are asked for most first."""
 
 from metering.server.api.routes import Route
-from metering.server.extensions import bulk, operations, reaggregation, statements
+from metering.server.extensions import (
+    bulk,
+    explanations,
+    operations,
+    reaggregation,
+    statements,
+)
 from metering.server.extensions import credits as extension_credits
 from metering.server.extensions import meter_events as extension_meter_events
 from metering.server.v1 import (
@@ -35,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *extension_credits.ROUTES,
     *extension_meter_events.ROUTES,
     *statements.ROUTES,
+    *explanations.ROUTES,
     *reaggregation.ROUTES,
     *operations.ROUTES,
 )

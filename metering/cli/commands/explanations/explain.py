@@ -1,0 +1,124 @@
+"""``metering explain``: what a customer's usage is made of, down to the event."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import pyarrow as pa
+import typer
+
+import metering
+from metering.arguments.schema import field_at
+from metering.cli.commands.query import OutputOption, RowLimitOption
+from metering.cli.options import FieldOption, argument, option, option_time
+from metering.cli.screens.arrow_tables import check_output, give_rows
+from metering.cli.screens.explanations import show_explanation
+from metering.cli.screens.screen import print_document
+from metering.cli.signatures import JsonOption, on_target
+from metering.cli.targets import StoreTarget, find_meter
+from metering.explaining.requests import ExplainUsage
+from metering.usage.requests import POSITION_MAX
+
+_USUAL_TIME = timedelta(days=30)
+_AHEAD = timedelta(minutes=5)
+
+
+@on_target()
+def explain(  # noqa: PLR0913  # a command's options are its arguments
+    target: StoreTarget,
+    meter: Annotated[str, argument("METER", "Its id or event name.")],
+    *,
+    customer: Annotated[str, FieldOption(ExplainUsage)],
+    start: Annotated[
+        datetime | None,
+        FieldOption(
+            ExplainUsage, "start_time", more="30 days before the end if left out."
+        ),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        FieldOption(ExplainUsage, "end_time", more="Just ahead of now if left out."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        option("POSITION|TIME", field_at(ExplainUsage, "as_of").description),
+    ] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Show the events that count.")
+    ] = False,
+    not_counted: Annotated[
+        bool,
+        typer.Option(
+            "--not-counted", help="Show the events that do not, each with the reason."
+        ),
+    ] = False,
+    late: Annotated[
+        str | None,
+        option(
+            "POSITION|TIME",
+            "Show what was recorded after this position of the log, or after this time.",
+        ),
+    ] = None,
+    limit: RowLimitOption = None,
+    output: OutputOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what a customer's usage is made of, and why everything else is not in it.
+
+    Nothing is changed. Times are ISO 8601, in UTC unless they say otherwise. With
+    --events, --not-counted or --late there is a table, and with --json every row is a
+    line of its own.
+    """
+    if events + not_counted + (late is not None) > 1:
+        raise typer.BadParameter("give one of --events, --not-counted and --late")
+    is_table = events or not_counted or late is not None
+    if not is_table and (output is not None or limit is not None):
+        raise typer.BadParameter(
+            "--output and --limit need --events, --not-counted or --late"
+        )
+    check_output(output)
+    with target.open() as m:
+        # Events may be a little ahead of the clock.
+        end = end or m.now().replace(microsecond=0) + _AHEAD
+        found = find_meter(m, meter)
+        made = m.explain(
+            meter=found.id,
+            customer=customer,
+            start_time=start or end - _USUAL_TIME,
+            end_time=end,
+            as_of=_position_or_time(as_of, "--as-of"),
+        )
+        if is_table:
+            since = _position_or_time(late, "--late")
+            table = _asked(made, since, events=events).read_all()
+            if output is None and not json:
+                table = _on_screen(table)
+            give_rows(table, output, limit, is_json=json)
+        elif json:
+            print_document({**made.to_dict(), "adds_up": made.adds_up()})
+        else:
+            show_explanation(found, made)
+
+
+def _asked(
+    made: metering.Explanation, since: int | datetime | None, *, events: bool
+) -> pa.RecordBatchReader:
+    if since is not None:
+        return made.late(since)
+    return made.events() if events else made.not_counted()
+
+
+def _on_screen(table: pa.Table) -> pa.Table:
+    """Leave out the strings of a meter that has none."""
+    has_none = "string" in table.column_names and (
+        table.column("string").null_count == table.num_rows
+    )
+    return table.drop_columns(["string"]) if has_none else table
+
+
+def _position_or_time(text: str | None, name: str) -> int | datetime | None:
+    if text is None:
+        return None
+    is_position = text.isdecimal() and len(text) <= len(str(POSITION_MAX))
+    return int(text) if is_position else option_time(text, name)
