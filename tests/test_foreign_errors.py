@@ -47,7 +47,7 @@ OF_FILE_SYSTEMS = {
 # What turns errors into ours, in a with statement or as the caller of a function.
 TRANSLATORS = {
     *(
-        "_naming_holder",
+        "naming_holder",
         "_translated",
         "judged",
         "readable",
