@@ -1,7 +1,8 @@
 """Credits of statements: what the lines of one draw, and how it is recorded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
 from ledger.facts.statements import BilledCredit, BilledLine
@@ -10,8 +11,7 @@ from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class Drawing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the lines of a statement draw.
 
     Attributes:
@@ -59,6 +59,10 @@ class Drawing:
                 for draw, grant_id in drawn
             ),
         )
+
+
+NOTHING = Drawing(lines=(), draws=(), credits=())
+"""What is drawn where there is nothing to draw."""
 
 
 def lines_that_draw(billed: Sequence[BilledLine]) -> list[tuple[int, InvoiceLine]]:

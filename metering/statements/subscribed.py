@@ -172,7 +172,11 @@ def _lines(
 ) -> Iterator[PlannedLine]:
     """Yield the lines of an item in a time, the earliest first."""
     item, period, is_trial = billed
-    spans = priced_spans(item, period)
+    spans = (
+        [PricedSpan(item.price.price_id, item.price.quantity, *period)]
+        if len(item.prices) == 1
+        else priced_spans(item, period)
+    )
     for span in _of_licences_the_last(spans, prices):
         quantity = span.quantity
         yield PlannedLine(
@@ -191,6 +195,9 @@ def _of_licences_the_last(
     spans: Sequence[PricedSpan], prices: Mapping[str, PriceDefinition]
 ) -> Iterator[PricedSpan]:
     """Leave out what an item cost by a licence that another one replaced."""
+    if len(spans) == 1:
+        yield from spans
+        return
     since: int | None = None
     for span, following in zip(spans, [*spans[1:], None], strict=True):
         if not _is_licensed(span, prices):

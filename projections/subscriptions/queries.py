@@ -117,6 +117,17 @@ class SubscriptionQueries:
         Yields:
             In the order of their creation, read by the thousand.
         """
+        for found in self.living_between(after, until, customers):
+            if any(periods_ended(found, each, after, until) for each in found.items):
+                yield found
+
+    def living_between(
+        self, after: int, until: int, customers: Sequence[str] | None
+    ) -> Iterator[SubscriptionDefinition]:
+        """Yield the subscriptions that began before an instant and ended after another.
+
+        They are those of `whose_periods_end`, and others.
+        """
         columns = subscription.c
         wanted = _SUBSCRIPTIONS.where(
             columns.start < until,
@@ -130,12 +141,7 @@ class SubscriptionQueries:
         last = 0
         while True:
             rows = self.connection.execute(wanted.where(columns.position > last)).all()
-            for row in rows:
-                found = read_subscription(row)
-                if any(
-                    periods_ended(found, each, after, until) for each in found.items
-                ):
-                    yield found
+            yield from map(read_subscription, rows)
             if len(rows) < _ROWS_AT_A_TIME:
                 return
             last = rows[-1].position

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 
 from metering.statements.subscribed import ItemPeriod
 from projections.kernels.periods import Period
-from projections.kernels.subscriptions.definitions import SubscriptionDefinition
+from projections.kernels.subscriptions.definitions import (
+    ItemDefinition,
+    SubscriptionDefinition,
+)
 from projections.kernels.subscriptions.schedule import cycles
 from projections.statements.queries import StatedPeriod
 from projections.subscriptions.queries import SubscriptionQueries
 
 _DIGITS = 24
+_KNOWN_AT_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Candidate:
     def key(self) -> tuple[str, int]:
         """What names it among all of a store."""
         return self.subscription.subscription_id, self.period_end
+
+    @property
+    def customer(self) -> str:
+        """Who has the subscription."""
+        return self.subscription.customer
 
     def statement_id(self, prefix: str, voided: int) -> str:
         """Return the id of its statement.
@@ -81,35 +90,42 @@ def candidates(
     after: int,
     until: int,
     customers: Sequence[str] | None,
-) -> list[Candidate]:
-    """Find the periods that end in ``(after, until]``.
-
-    Returns:
-        Those that end first at first, and then in the order of their subscriptions.
-    """
-    found = []
-    for subscription in seen.whose_periods_end(after, until, customers):
+) -> Iterator[Candidate]:
+    """Yield the periods that end in ``(after, until]``, in the order of subscriptions."""
+    ended = _EndedPeriods(after, until)
+    for subscription in seen.living_between(after, until, customers):
         ending: dict[int, list[ItemPeriod]] = {}
-        for billed in _ended(subscription, after, until):
-            ending.setdefault(billed.period.end, []).append(billed)
-        found += [Candidate(subscription, end, items) for end, items in ending.items()]
-    # Stable, so that subscriptions stay in their order.
-    return sorted(found, key=lambda each: each.period_end)
+        for item in subscription.items:
+            for period, is_trial in ended.of(subscription, item):
+                billed = ItemPeriod(item, period, is_trial)
+                ending.setdefault(period.end, []).append(billed)
+        for end, items in ending.items():
+            yield Candidate(subscription, end, items)
 
 
-def _ended(
-    subscription: SubscriptionDefinition, after: int, until: int
-) -> Iterator[ItemPeriod]:
-    """Yield the periods of the items of a subscription that end in a time."""
-    # Most items of one subscription have the same periods.
-    known: dict[object, list[tuple[Period, bool]]] = {}
-    for item in subscription.items:
-        alike = item.ended, *((each.since, each.terms) for each in item.prices)
-        if alike not in known:
-            known[alike] = [
+class _EndedPeriods:
+    """The periods that end in a time, and whether each is a trial.
+
+    Many items have the same: those of one subscription, and of those that began together.
+    """
+
+    def __init__(self, after: int, until: int) -> None:
+        self._after, self._until = after, until
+        self._known: dict[object, Sequence[tuple[Period, bool]]] = {}
+
+    def of(
+        self, subscription: SubscriptionDefinition, item: ItemDefinition
+    ) -> Sequence[tuple[Period, bool]]:
+        """Return the periods of an item."""
+        prices = tuple((each.since, *each.terms) for each in item.prices)
+        alike = subscription.phases, subscription.ends_at, item.ended, prices
+        found = self._known.get(alike)
+        if found is None:
+            if len(self._known) >= _KNOWN_AT_MOST:
+                self._known.clear()
+            found = self._known[alike] = [
                 (period, cycle.repetition is None)
                 for cycle in cycles(subscription, item)
-                for period in cycle.periods_ended(after, until)
+                for period in cycle.periods_ended(self._after, self._until)
             ]
-        for period, is_trial in known[alike]:
-            yield ItemPeriod(item, period, is_trial)
+        return found

@@ -1,13 +1,13 @@
 """Credits of a billing run: what the lines of many statements draw, by columns."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
-from ledger.facts.credits import Draw, InvoiceLine
+from ledger.facts.credits import Draw
 from ledger.facts.statements import BilledLine
-from metering.statements.drawing import Drawing, lines_that_draw
+from metering.statements.drawing import NOTHING, Drawing, lines_that_draw
 from metering.statements.plans import StatementPlan
 from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
@@ -45,9 +45,11 @@ class RunCredits:
             return []
         spendable = self._spendable
         spendable.read(seen.connection, [plan.customer for plan, _ in made], now)
-        eligible = [lines_that_draw(lines) for _, lines in made]
-        counts = [len(each) for each in eligible]
-        flat = [line for each in eligible for _, line in each]
+        eligible = [
+            [line for line in lines if line.meter_id is not None] for _, lines in made
+        ]
+        counts = [*map(len, eligible)]
+        flat = [*chain.from_iterable(eligible)]
         whose = np.repeat(
             spendable.accounts(
                 spendable.customer_codes([plan.customer for plan, _ in made]),
@@ -61,39 +63,46 @@ class RunCredits:
             account=whose,
             amount=_capped([line.amount for line in flat], whose, grants),
             period_end=np.repeat(ends, counts),
-            price=spendable.price_codes([line.price for line in flat]),
+            price=spendable.price_codes([line.price_id for line in flat]),
         )
         draws = burn_down_many(lines, grants)
         spendable.draw(at[draws.credit], draws.amount)
         bounds = np.cumsum([0, *counts])
         cuts = np.searchsorted(draws.line, bounds).tolist()
-        # Of the draws of all: line, grant and amount.
-        own = list(
-            zip(
+        every = [
+            *zip(
                 draws.line.tolist(),
                 at[draws.credit].tolist(),
                 draws.amount.tolist(),
                 strict=True,
             )
-        )
+        ]
         return [
-            self._drawing(each, [(n - first, g, a) for n, g, a in own[start:end]])
-            for each, first, (start, end) in zip(
-                eligible, bounds.tolist(), pairwise(cuts), strict=False
+            self._drawing(own, first, every[start:end]) if start < end else NOTHING
+            for (_, own), first, (start, end) in zip(
+                made, bounds[:-1].tolist(), pairwise(cuts), strict=True
             )
         ]
 
     def _drawing(
         self,
-        eligible: Sequence[tuple[int, InvoiceLine]],
+        lines: Sequence[BilledLine],
+        first: int,
         drawn: Sequence[tuple[int, int, int]],
     ) -> Drawing:
+        """Return what the lines of a statement draw.
+
+        Args:
+            lines: all of them.
+            first: the number of the first among the lines of all that may draw.
+            drawn: the number of a line, the index of a grant, and an amount.
+        """
         spendable = self._spendable
         return Drawing.of(
-            eligible,
+            lines_that_draw(lines),
             [
                 (
-                    Draw(line, int(spendable.positions[grant]), amount),
+                    Draw(line - first, int(spendable.positions[grant]), amount),
                     spendable.grant_ids[grant],
                 )
                 for line, grant, amount in drawn

@@ -5,9 +5,10 @@ statements draw. A run that broke off is repeated whole: what is stated stays, a
 rest follows under the ids that it would have had.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import msgspec
 import pyarrow as pa
 
 from ledger.facts.credits import CreditsApplied
@@ -31,6 +32,7 @@ from metering.statements.runs.receipts import (
 from metering.statements.subscribed import plan_of_periods
 from metering.store.engine import REQUEST, Engine
 from projections.credits.queries import CreditQueries
+from projections.kernels.prices import PriceDefinition
 from projections.kernels.statements import digest_of, doubly_stated
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
@@ -41,21 +43,11 @@ STATEMENTS_AT_A_TIME = 5_000
 _BEGINNING = 0
 
 
-class _Planned:
-    """A statement that is to be made.
+class _Planned(msgspec.Struct, frozen=True, gc=False):
+    """A statement that is to be made."""
 
-    Attributes:
-        candidate: the periods that it states.
-        statement_id: its id.
-        plan: its lines.
-    """
-
-    __slots__ = ("candidate", "plan", "statement_id")
-
-    def __init__(
-        self, candidate: Candidate, statement_id: str, plan: StatementPlan
-    ) -> None:
-        self.candidate, self.statement_id, self.plan = candidate, statement_id, plan
+    statement_id: str
+    plan: StatementPlan
 
 
 def run_statements(
@@ -112,28 +104,44 @@ def _planned(
                 "period_end", time_of(at_microseconds(until)), f"{at} or before"
             )
         after = _BEGINNING if since is None else since
-        found = candidates(SubscriptionQueries(connection), after, until, customers)
-        seen = StatementQueries(connection)
-        stated = StatedPeriods(seen.stated_periods(until, customers))
-        fresh = [each for each in found if each not in stated]
-        ids = {
-            price.price_id
-            for each in fresh
-            for billed in each.items
-            for price in billed.item.prices
-        }
-        prices = PriceQueries(connection).prices_named(ids)
-    tally.repeated += len(found) - len(fresh)
-    planned = []
-    for each in fresh:
-        statement_id = each.statement_id(prefix, stated.voided(each))
-        try:
-            plan = plan_of_periods(each.subscription, each.items, prices, None)
-        except InvalidRequestError as refusal:
-            tally.not_stated.append(_not_stated(each, refusal))
-        else:
-            planned.append(_Planned(each, statement_id, plan))
-    return planned
+        stated = StatedPeriods(
+            StatementQueries(connection).stated_periods(until, customers)
+        )
+        prices = _KnownPrices(PriceQueries(connection))
+        planned = []
+        for each in candidates(
+            SubscriptionQueries(connection), after, until, customers
+        ):
+            if each in stated:
+                tally.repeated += 1
+                continue
+            try:
+                plan = plan_of_periods(
+                    each.subscription, each.items, prices.of(each), None
+                )
+            except InvalidRequestError as refusal:
+                tally.not_stated.append(_not_stated(*each.key, each.customer, refusal))
+            else:
+                statement_id = each.statement_id(prefix, stated.voided(each))
+                planned.append(_Planned(statement_id, plan))
+    # Stable, so that subscriptions stay in their order.
+    return sorted(planned, key=lambda each: each.plan.period_end)
+
+
+class _KnownPrices:
+    """Prices, each of which is read once."""
+
+    def __init__(self, seen: PriceQueries) -> None:
+        self._seen = seen
+        self._known: dict[str, PriceDefinition] = {}
+
+    def of(self, candidate: Candidate) -> Mapping[str, PriceDefinition]:
+        """Return the prices of a candidate, and others."""
+        for billed in candidate.items:
+            for price in billed.item.prices:
+                if price.price_id not in self._known:
+                    self._known |= self._seen.prices_named([price.price_id])
+        return self._known
 
 
 class _Stated:
@@ -185,7 +193,7 @@ def _commit(
 ) -> None:
     """Record the statements of a portion, and the credits that they draw."""
     rows: list[StatedRow] = []
-    refused = [_not_stated(each.candidate, why) for each, why in stated.refused]
+    refused = [_refused(each.plan, why) for each, why in stated.refused]
     repeated = 0
     with engine.writing() as writing:
         seen = StatementQueries(writing.connection)
@@ -200,7 +208,7 @@ def _commit(
             in_the_way = others.get(plan.customer, ())
             content = content_of(plan, stated.position, lines, ())
             if in_the_way and (found := doubly_stated(content, in_the_way)):
-                refused.append(_not_stated(each.candidate, doubly_refused(*found)))
+                refused.append(_refused(plan, doubly_refused(*found)))
                 continue
             chosen.append((each, lines))
         drawings = credits_of_run.drawn(
@@ -258,12 +266,18 @@ def _row(statement_id: str, content: StatementContent) -> StatedRow:
     )
 
 
-def _not_stated(candidate: Candidate, refusal: InvalidRequestError) -> NotStatedRow:
-    subscription = candidate.subscription
+def _refused(plan: StatementPlan, refusal: InvalidRequestError) -> NotStatedRow:
+    assert plan.subscription_id is not None, "it states a subscription"
+    return _not_stated(plan.subscription_id, plan.period_end, plan.customer, refusal)
+
+
+def _not_stated(
+    subscription_id: str, period_end: int, customer: str, refusal: InvalidRequestError
+) -> NotStatedRow:
     return NotStatedRow(
-        subscription=subscription.subscription_id,
-        customer=subscription.customer,
-        period_end=candidate.period_end,
+        subscription=subscription_id,
+        customer=customer,
+        period_end=period_end,
         code=refusal.code,
         message=refusal.message,
     )
