@@ -169,8 +169,8 @@ _SEALED_EDGES: Final = (
 )
 _OPENING: Final = "A store of 50 million sealed events answers 2 s after it is opened"
 _BY_HAND: Final = (
-    "Usage of all customers by day takes at most 1.15 times as long as hand-written "
-    "DuckDB over the same 10 million sealed events"
+    "As a whole process, usage of all customers by day takes at most 1.3 times as long as "
+    "hand-written DuckDB over the same 10 million sealed events"
 )
 _ENGINES: Final = "The same is at least 1.2 times as fast as the other engines"
 _REAGGREGATED: Final = (
@@ -261,7 +261,7 @@ def _targets() -> Iterator[Target]:
         yield Target(large, 1.5, _SEALED_GROWTH, figure="growth")
         yield Target(edges, 10e-3, _SEALED_EDGES)
     yield Target(OPENING, 2, _OPENING, figure="first_answer_seconds")
-    yield Target(REAGGREGATE, 0.87, _BY_HAND, against=DUCKDB_BY_HAND)
+    yield Target(REAGGREGATE, 0.77, _BY_HAND, against=DUCKDB_BY_HAND)
     for peer in (POLARS, CLICKHOUSE, DATAFUSION):
         yield Target(REAGGREGATE, 1.2, _ENGINES, against=peer)
     yield from _of_answers()
