@@ -36,8 +36,8 @@ from metering.subscriptions.requests import (
 )
 from projections.kernels.subscriptions.changes import (
     item_terms,
+    phases_begun,
     phases_from,
-    phases_until,
     subscription_changed,
 )
 from projections.kernels.subscriptions.definitions import SubscriptionDefinition
@@ -198,7 +198,7 @@ class Change:
             )
         current = now - now % SECOND
         is_trialing = status is SubscriptionStatus.TRIALING
-        begun = phases_until(self.known, now)
+        begun = phases_begun(self.known, now)
         if asked.trial_end is None or asked.trial_end == "now":
             if not is_trialing and not resets:
                 return {}
@@ -213,7 +213,7 @@ class Change:
             )
         trial_end = future(asked.trial_end, "trial_end", now)
         billed = Phase(trial_end, PhaseKind.ACTIVE, trial_end)
-        if is_trialing and begun:
+        if is_trialing:
             return {"phases": (*begun, billed), "trial_end": trial_end}
         trial = Phase(now, PhaseKind.TRIAL, trial_end)
         return {
@@ -241,7 +241,7 @@ def resumed(
     anchor = known.anchor if is_kept else now - now % SECOND
     if trial_end is not None and trial_end > now:
         anchor = trial_end
-    phases = (*phases_until(known, now), *phases_from(now, anchor, trial_end))
+    phases = (*phases_begun(known, now), *phases_from(now, anchor, trial_end))
     return SubscriptionResumed(subscription_id=subscription_id, phases=phases)
 
 

@@ -99,11 +99,14 @@ def phases_from(since: int, anchor: int, trial_end: int | None) -> tuple[Phase, 
     )
 
 
-def phases_until(
+def phases_begun(
     subscription: SubscriptionDefinition, instant: int
 ) -> tuple[Phase, ...]:
-    """Return the phases that began before an instant."""
-    return tuple(each for each in subscription.phases if each.since < instant)
+    """Return the phases that have begun by an instant, also those of no time at all.
+
+    Periods may have ended where one began.
+    """
+    return tuple(each for each in subscription.phases if each.since <= instant)
 
 
 def phases_paused(
@@ -111,7 +114,7 @@ def phases_paused(
 ) -> tuple[Phase, ...]:
     """Return the phases of a subscription that is paused from an instant on."""
     paused = Phase(instant, PhaseKind.PAUSED, subscription.anchor)
-    return (*phases_until(subscription, instant), paused)
+    return (*phases_begun(subscription, instant), paused)
 
 
 def _updated(
@@ -155,9 +158,8 @@ def _item_changed(
     price, known = _price(terms, instant), item.price
     prices = item.prices
     if (price.price_id, price.quantity) != (known.price_id, known.quantity):
-        # What held for no time at all was never a price of it.
-        earlier = tuple(each for each in prices if each.since < instant)
-        prices = (*earlier, price)
+        # One that held for no time is kept: with its interval, periods ended here.
+        prices = (*prices, price)
     return msgspec.structs.replace(item, prices=prices, metadata=terms.metadata)
 
 

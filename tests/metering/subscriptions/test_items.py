@@ -82,6 +82,7 @@ def test_a_quantity_has_a_history_too(
     [shown] = changed.items.data
     assert [(each.quantity, each.since) for each in shown.price_history] == [
         (1, NOW),
+        (5, NOW + DAY),
         (7, NOW + DAY),
     ]
 
