@@ -59,6 +59,17 @@ class Groups:
             return [self._ordered_steps]
         return [partial(self._steps, piece) for piece in self.rows.pieces]
 
+    def places(self) -> list[tuple[int, int, int]]:
+        """Return of each part its first position, its last one, and how many rows it has."""
+        found = [
+            (piece.first, int(piece.position[-1]), len(piece))
+            for piece in (each.piece for each in self.rows.pieces)
+        ]
+        if self.rows.are_events:
+            return found
+        firsts, lasts, counts = zip(*found, strict=True)
+        return [(min(firsts), max(lasts), sum(counts))]
+
     def _steps(self, coded: CodedPiece, wanted: np.ndarray | None) -> Steps:
         piece = coded.piece
         group = self._number(self._codes(coded.customer, piece.timestamp))

@@ -34,8 +34,8 @@ from projections.alerts.rows import PendingRows
 from projections.alerts.spend_steps import (
     SpendMeter,
     SpendSteps,
+    SummedUsage,
     replayed_steps,
-    summed_steps,
     windows_of,
 )
 from projections.kernels.alerts.book import SpendWatch
@@ -162,6 +162,7 @@ class _SpendInquiry:
         self._watches = watches
         self._meters = meters
         self._fired = fired
+        self._done: set[Fired] = set()
         self._summaries = summaries
 
     def in_events(self) -> Iterator[tuple[int, UsageAlertTriggered]]:
@@ -201,9 +202,15 @@ class _SpendInquiry:
                 kept.put(of_meter.keys, numbers_of_limbs(tally.after))
                 most |= zip(of_meter.keys, numbers_of_limbs(tally.reach), strict=True)
             reach.append(limbs_of_numbers([most[key] for key in keys]))
-        are_wanted = self._may_reach(keys, reach)
-        if are_wanted.any():
-            yield from self._triggers(summed_steps(keys, groups, before, are_wanted))
+        # How many alerts have yet to trigger for each group.
+        waiting = self._may_reach(keys, reach)
+        usage_so_far = SummedUsage(keys, groups, before)
+        for portion in usage_so_far.portions():
+            if not waiting.any():
+                return
+            steps = usage_so_far.steps(portion, waiting > 0)
+            if steps is not None:
+                yield from self._triggers(steps, waiting)
 
     def _have_rows(self) -> bool:
         return any(each.rows is not None for each in self._meters)
@@ -211,38 +218,34 @@ class _SpendInquiry:
     def _may_reach(
         self, keys: Sequence[GroupKey], reach: Sequence[np.ndarray]
     ) -> np.ndarray:
-        """Return (bool) which groups may reach an amount that they have not reached.
+        """Return (int64) how many amounts each group may reach that it has not reached.
 
         Args:
             keys: of the groups.
             reach: of each meter, limbs by keys: usage that they never exceed.
         """
         most = self._spend(reach, [ceiling_of(tariff) for tariff, _ in self._tariffs])
-        are_wanted = np.zeros(len(keys), bool)
+        waiting = np.zeros(len(keys), np.int64)
         for watch in self._watches:
             for group in np.flatnonzero(most >= watch.alert.gte).tolist():
-                are_wanted[group] |= self._is_open(watch, keys[group])
-        return are_wanted
+                waiting[group] += self._is_open(watch, keys[group])
+        return waiting
 
-    def _triggers(self, steps: SpendSteps) -> Iterator[tuple[int, UsageAlertTriggered]]:
+    def _triggers(
+        self, steps: SpendSteps, waiting: np.ndarray | None = None
+    ) -> Iterator[tuple[int, UsageAlertTriggered]]:
+        """Yield what triggers at steps, and count down how many alerts wait for it."""
         spend = self._spend(steps.usage, [tariff for tariff, _ in self._tariffs])
-        found = []
-        for watch in self._watches:
-            has_reached = steps.is_event & (spend >= watch.alert.gte)
-            has_reached &= steps.position > watch.after
-            if watch.before is not None:
-                has_reached &= steps.position < watch.before
-            rows = np.flatnonzero(has_reached)
-            groups, firsts = np.unique(steps.group[rows], return_index=True)
-            for group, row in zip(groups.tolist(), rows[firsts].tolist(), strict=True):
-                if self._is_open(watch, steps.keys[group]):
-                    found.append((watch, steps.keys[group], row))
-        positions = steps.position[[row for _, _, row in found]]
+        found = list(self._reached(steps, spend))
+        if waiting is not None:
+            np.subtract.at(waiting, steps.group[[row for _, row in found]], 1)
+        positions = steps.position[[row for _, row in found]]
         timestamps: dict[int, int] = {}
         for each in self._meters:
             if each.rows is not None:
                 timestamps |= each.rows.timestamps_at(positions)
-        for watch, (customer, start), row in found:
+        for watch, row in found:
+            customer, start = steps.keys[steps.group[row]]
             position = int(steps.position[row])
             yield (
                 watch.after,
@@ -255,6 +258,23 @@ class _SpendInquiry:
                     window_start=start,
                 ),
             )
+
+    def _reached(
+        self, steps: SpendSteps, spend: np.ndarray
+    ) -> Iterator[tuple[SpendWatch, int]]:
+        """Yield the first step of each group at which an alert triggers."""
+        for watch in self._watches:
+            has_reached = steps.is_event & (spend >= watch.alert.gte)
+            has_reached &= steps.position > watch.after
+            if watch.before is not None:
+                has_reached &= steps.position < watch.before
+            rows = np.flatnonzero(has_reached)
+            groups, firsts = np.unique(steps.group[rows], return_index=True)
+            for group, row in zip(groups.tolist(), rows[firsts].tolist(), strict=True):
+                key = steps.keys[group]
+                if self._is_open(watch, key):
+                    self._done.add((watch.after, *key))
+                    yield watch, row
 
     def _spend(
         self, usage: Sequence[np.ndarray], tariffs: Sequence[Tariff]
@@ -279,4 +299,5 @@ class _SpendInquiry:
         if subscribed is not None and start is not None:
             # What is before the subscription is in no billing period.
             is_watched &= start >= subscribed.since
-        return is_watched and (watch.after, *key) not in self._fired
+        period = (watch.after, *key)
+        return is_watched and period not in self._fired and period not in self._done

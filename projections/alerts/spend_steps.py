@@ -6,7 +6,7 @@ replace each other, they are replayed one by one.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from projections.alerts.questions import UsageQuestion, window_finder
 from projections.alerts.rows import PendingRows
 from projections.calendar import Windows
 from projections.kernels.alerts.replay import UsageReplay
+from projections.kernels.alerts.thresholds import MakeSteps
 from projections.kernels.usage.decimals import (
     gather_limbs,
     limbs_of_numbers,
@@ -27,6 +28,9 @@ from projections.kernels.usage.series import Series
 from projections.usage.summaries import Summaries
 from projections.usage.view import UsageView
 from projections.windows import LENGTHS
+
+# Few enough that what is made of them fits into little memory.
+_STEPS_AT_A_TIME = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,57 +72,123 @@ def windows_of(meters: Sequence[SpendMeter]) -> Windows | None:
     return meters[0].question.windows(np.concatenate(spans))
 
 
-def summed_steps(
-    keys: Sequence[GroupKey],
-    groups: Sequence[Groups | None],
-    before: Sequence[np.ndarray],
-    are_wanted: np.ndarray,
-) -> SpendSteps:
-    """Return the steps of groups where every event adds up.
+class _StepPart(NamedTuple):
+    """Some steps on a meter, by its number, and where they lie in the log."""
+
+    first: int
+    last: int
+    rows: int
+    meter: int
+    make: MakeSteps
+
+
+class SummedUsage:
+    """Usage of groups where every event adds up, as it goes on from portion to portion.
 
     Args:
         keys: of all groups.
         groups: of each meter, which are some of them; None without rows.
-        before: of each meter, limbs by keys: usage before the steps.
-        are_wanted: bool by keys.
+        before: of each meter, limbs by keys: usage before all steps.
     """
-    number = {key: at for at, key in enumerate(keys)}
-    meters, parts = [], []
-    for meter, of_meter in enumerate(groups):
-        if of_meter is not None:
-            numbers = np.array([number[key] for key in of_meter.keys], np.int64)
-            for make in of_meter.steps():
-                steps = make(are_wanted[numbers])
-                parts.append((steps, numbers[steps.group]))
-                meters.append(np.full(len(steps.group), meter))
-    group = np.concatenate([numbers for _, numbers in parts])
-    position = np.concatenate([steps.position for steps, _ in parts])
-    order = np.lexsort((position, group))
-    group, meter_of = group[order], np.concatenate(meters)[order]
-    limbs = gather_limbs([steps.limbs for steps, _ in parts])[:, order]
-    is_event = np.concatenate(
-        [
-            np.ones(len(numbers), bool) if steps.is_event is None else steps.is_event
-            for steps, numbers in parts
+
+    def __init__(
+        self,
+        keys: Sequence[GroupKey],
+        groups: Sequence[Groups | None],
+        before: Sequence[np.ndarray],
+    ) -> None:
+        number = {key: at for at, key in enumerate(keys)}
+        self._keys = keys
+        self._numbers = [
+            np.array([number[key] for key in each.keys] if each else [], np.int64)
+            for each in groups
         ]
-    )
+        self._groups = groups
+        self._usage = list(before)
+
+    def portions(self) -> Iterator[list[_StepPart]]:
+        """Yield the steps in portions, in the order of positions."""
+        parts = [
+            _StepPart(*place, meter, make)
+            for meter, of_meter in enumerate(self._groups)
+            if of_meter is not None
+            for place, make in zip(of_meter.places(), of_meter.steps(), strict=True)
+        ]
+        portion: list[_StepPart] = []
+        for part in sorted(parts, key=lambda each: each.first):
+            is_much = sum(each.rows for each in portion) >= _STEPS_AT_A_TIME
+            if is_much and part.first > max(each.last for each in portion):
+                yield portion
+                portion = []
+            portion.append(part)
+        yield portion
+
+    def steps(
+        self, portion: Sequence[_StepPart], are_wanted: np.ndarray
+    ) -> SpendSteps | None:
+        """Return the next steps of wanted groups (bool by keys); None if there are none."""
+        made = []
+        for part in portion:
+            numbers = self._numbers[part.meter]
+            steps = part.make(are_wanted[numbers])
+            if len(steps.group):
+                made.append((part.meter, steps, numbers[steps.group]))
+        if not made:
+            return None
+        group = np.concatenate([numbers for _, _, numbers in made])
+        position = np.concatenate([steps.position for _, steps, _ in made])
+        order = np.lexsort((position, group))
+        group = group[order]
+        counts = [len(numbers) for _, _, numbers in made]
+        meter_of = np.repeat([meter for meter, _, _ in made], counts)[order]
+        limbs = gather_limbs([steps.limbs for _, steps, _ in made])[:, order]
+        is_event = np.concatenate(
+            [
+                np.ones(len(group), bool) if steps.is_event is None else steps.is_event
+                for _, steps, group in made
+            ]
+        )
+        usage = [
+            _running(group, np.where(meter_of == meter, limbs, 0), known)
+            for meter, known in enumerate(self._usage)
+        ]
+        self._go_on_from(group, usage)
+        return SpendSteps(
+            keys=self._keys,
+            group=group,
+            position=position[order],
+            is_event=is_event[order],
+            usage=usage,
+        )
+
+    def _go_on_from(self, group: np.ndarray, usage: Sequence[np.ndarray]) -> None:
+        """Know the usage of groups after their last steps."""
+        lasts = np.flatnonzero(np.diff(group, append=-1))
+        for meter, after in enumerate(usage):
+            known = self._usage[meter]
+            wide = np.zeros((max(len(known), len(after)), known.shape[1]), np.int64)
+            wide[: len(known)] = known
+            wide[:, group[lasts]] = 0
+            wide[: len(after), group[lasts]] = after[:, lasts]
+            self._usage[meter] = wide
+
+
+def _running(group: np.ndarray, limbs: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return the sums of each group up to each step, and of what was before.
+
+    Args:
+        group: int64, ascending, of each step.
+        limbs: what each step adds.
+        before: limbs by groups.
+    """
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     begun_at = np.repeat(starts, np.diff(starts, append=len(group)))
-    usage = []
-    for meter, known in enumerate(before):
-        sums = np.cumsum(np.where(meter_of == meter, limbs, 0), axis=1)
-        # What was added before the group began is of other groups.
-        earlier = np.concatenate([np.zeros((len(sums), 1), np.int64), sums], axis=1)
-        of_group = gather_limbs([sums - earlier[:, begun_at], known[:, group]])
-        count = len(group)
-        usage.append(of_group[:, :count] + of_group[:, count:])
-    return SpendSteps(
-        keys=keys,
-        group=group,
-        position=position[order],
-        is_event=is_event[order],
-        usage=usage,
-    )
+    sums = np.zeros((max(len(limbs), len(before)), len(group)), np.int64)
+    np.cumsum(limbs, axis=1, out=sums[: len(limbs)])
+    # What was added before the group began is of other groups.
+    sums[: len(limbs)] -= (sums[: len(limbs)] - limbs)[:, begun_at]
+    sums[: len(before)] += before[:, group]
+    return sums
 
 
 class _SpendRow(NamedTuple):

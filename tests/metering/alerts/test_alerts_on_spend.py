@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import metering
@@ -128,6 +129,45 @@ def test_spend_of_more_digits_than_are_rated_triggers(store: metering.Metering) 
         use(store, "99900000000000000")
 
     assert [value for _, value, _ in triggered(store)] == [10**18]
+
+
+@pytest.mark.slow
+def test_an_amount_is_reached_exactly_among_very_many_events(
+    store: metering.Metering,
+) -> None:
+    names = ("tokens", "calls")
+    prices = [
+        create_price(
+            store, recurring=metered(create_meter(store, each).id), unit_amount=1
+        ).id
+        for each in names
+    ]
+    # More than are looked at together, so that usage goes on from portion to portion.
+    commits, rows = 4, 100_000
+    alerts = [on_spend(store, *prices, gte=gte) for gte in (1, 250_001, 399_999)]
+    start = store.position
+    for commit in range(commits):
+        numbers = range(commit * rows, (commit + 1) * rows)
+        store.meter_events.ingest(
+            pa.table(
+                {
+                    "event_name": [names[number % 2] for number in numbers],
+                    "identifier": [str(number) for number in numbers],
+                    "timestamp": [store.now()] * rows,
+                    "stripe_customer_id": ["cus_1"] * rows,
+                    "value": [1] * rows,
+                }
+            )
+        )
+
+    store.catch_up()
+
+    found = store.alerts.triggered()
+    assert [(each.alert.id, each.event_position) for each in found] == [
+        (alert.id, start + gte)
+        for alert, gte in zip(alerts, (1, 250_001, 399_999), strict=True)
+    ]
+    assert [each.value for each in found] == [1, 250_001, 399_999]
 
 
 def subscribe(m: metering.Metering, *prices: str, **given: Any) -> str:
