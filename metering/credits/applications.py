@@ -15,6 +15,7 @@ from metering.credits.invoices import (
     check_invoice,
     check_invoice_id,
     check_is_no_hold,
+    check_is_no_statement,
     is_settled,
 )
 from metering.credits.requests import InvoiceLineParams
@@ -36,6 +37,7 @@ from projections.kernels.credits.timeline import (
     applied_transactions,
     reinstated_transactions,
 )
+from projections.statements.queries import StatementQueries
 
 
 class CreditApplications:
@@ -87,8 +89,8 @@ class CreditApplications:
         Raises:
             InvoiceConflictError: the invoice was settled with other content and is not
                 to be replaced, or was of another customer.
-            InvalidRequestError: an argument is malformed, or the invoice's credits were
-                reinstated.
+            InvalidRequestError: an argument is malformed, the invoice's credits were
+                reinstated, or it is a statement and would be replaced.
         """
         checked = check_invoice(
             invoice=invoice,
@@ -216,12 +218,14 @@ class CreditApplications:
 
         Raises:
             ResourceMissingError: credits were never applied to such an invoice.
+            InvalidRequestError: it is a statement, which is voided instead.
         """
         invoice_id = check_invoice_id(invoice)
 
         with self._engine.writing() as writing:
             seen = CreditQueries(writing.connection)
             if _application(seen, invoice_id).reinstated_at is None:
+                check_is_no_statement(_statements(seen, invoice_id), invoice_id)
                 writing.record([CreditsReinstated(invoice=invoice_id)])
         with self._engine.credits() as (seen, _):
             application = _application(seen, invoice_id)
@@ -273,6 +277,7 @@ def _facts(
         return [_settled(invoice, grants, now)]
     if is_settled(known, invoice, seen.log_time(), replace=replace):
         return []
+    check_is_no_statement(_statements(seen, invoice.id), invoice.id)
     given_back = drawn(known.draws)
     grants_then = {
         each.position: each for each in seen.spendable_of(invoice.customer, now)
@@ -305,6 +310,10 @@ def _settled(invoice: Invoice, grants: Iterable[Grant], now: int) -> CreditsAppl
             now=now,
         )
     )
+
+
+def _statements(seen: CreditQueries, invoice: str) -> set[str]:
+    return StatementQueries(seen.connection).known_among([invoice])
 
 
 def _application(seen: CreditQueries, invoice: str) -> Application:

@@ -106,6 +106,21 @@ def check_is_no_hold(hold_ids: Container[str], invoice: str) -> None:
         )
 
 
+def check_is_no_statement(statement_ids: Container[str], invoice: str) -> None:
+    """Check that an invoice whose credits are to change is no statement.
+
+    Raises:
+        InvalidRequestError: it is.
+    """
+    if invoice in statement_ids:
+        raise InvalidRequestError(
+            f"Invoice {invoice} is a statement, which never changes; void it, and its"
+            " credits come back",
+            code="invoice_is_statement",
+            param="invoice",
+        )
+
+
 def is_settled(
     known: Application, invoice: Invoice, time: LogTime, *, replace: bool
 ) -> bool:

@@ -99,6 +99,8 @@ class StatementQueries:
 
     def known_among(self, ids: Sequence[str]) -> set[str]:
         """Return those of some ids that statements have."""
+        if not ids:
+            return set()
         is_wanted = is_among(self.connection, statement.c.statement_id, list(ids))
         rows = self.connection.execute(
             select(statement.c.statement_id).where(is_wanted)

@@ -12,7 +12,12 @@ from dataclasses import replace as replace_fields
 
 import numpy as np
 
-from metering.credits.invoices import Invoice, check_is_no_hold, is_settled
+from metering.credits.invoices import (
+    Invoice,
+    check_is_no_hold,
+    check_is_no_statement,
+    is_settled,
+)
 from metering.credits.settlement.invoices import InvoiceBatch
 from metering.credits.settlement.receipts import InvoiceRejection
 from metering.errors import InvalidRequestError
@@ -20,6 +25,7 @@ from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
 from projections.kernels.credits.burn_down_many import InvoiceLines, burn_down_many
 from projections.kernels.credits.grants import Application, applied, drawn
+from projections.statements.queries import StatementQueries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,9 @@ def _sort_out(
     first: dict[str, int] = {}
     found = _SortedOut([], {}, {}, {}, [])
     time = seen.log_time()
+    # Only what is settled anew could change one.
+    stated = [*known] if replacing.is_asked_for else []
+    statement_ids = StatementQueries(seen.connection).known_among(stated)
     for at, invoice_id in enumerate(batch.ids):
         is_again = invoice_id in first
         before = known.get(invoice_id)
@@ -155,6 +164,7 @@ def _sort_out(
             assert before is not None, "it was settled, or is a hold"
             replace = not is_again and replacing.may_replace(before)
             is_same = is_settled(before, batch.invoice(at), time, replace=replace)
+            check_is_no_statement(() if is_same else statement_ids, invoice_id)
         except InvalidRequestError as error:
             row = int(batch.rows[at])
             found.rejections.append(

@@ -11,7 +11,11 @@ import pyarrow as pa
 
 from ledger.facts.credits import CreditsReinstated
 from ledger.sealing import StepCallback
-from metering.credits.invoices import SETTLED_INVOICE, check_invoice_id
+from metering.credits.invoices import (
+    SETTLED_INVOICE,
+    check_invoice_id,
+    check_is_no_statement,
+)
 from metering.credits.settlement.receipts import (
     REINSTATED,
     InvoiceRejection,
@@ -29,6 +33,7 @@ from projections.kernels.credits.timeline import (
     TransactionKind,
     reinstated_transactions,
 )
+from projections.statements.queries import StatementQueries
 
 _INVOICES_AT_A_TIME = 50_000
 _TYPES = {
@@ -93,10 +98,16 @@ def _commit(
     rows: dict[str, int],
     tally: _ReinstatementTally,
 ) -> None:
+    statements = set[str]()
     with engine.writing() as writing:
         seen = CreditQueries(writing.connection)
         known = seen.applications_to(invoices)
         held = [name for name in invoices if name in known and _is_held(known[name])]
+        if held:
+            for name in StatementQueries(writing.connection).known_among(held):
+                held.remove(name)
+                statements.add(name)
+                del known[name]
         writing.record([CreditsReinstated(invoice=name) for name in held])
         drawn = {draw.grant_position for each in known.values() for draw in each.draws}
         grants = seen.grants_at(sorted(drawn))
@@ -114,8 +125,11 @@ def _commit(
         if name in known:
             livemode = engine.settings.livemode
             made += _transactions(known[name], grants, livemode=livemode)
-        else:
-            error = ResourceMissingError(SETTLED_INVOICE, name, param="invoice")
+            continue
+        try:
+            check_is_no_statement(statements, name)
+            raise ResourceMissingError(SETTLED_INVOICE, name, param="invoice")
+        except InvalidRequestError as error:
             tally.reject(rows[name], name, error)
     tally.transactions.append(rows_table(made, REINSTATED))
 

@@ -9,7 +9,7 @@ import pytest
 import metering
 from tests.metering.refusals import refused
 from tests.metering.statements.usual_statements import END, START, february, priced, use
-from tests.metering.usual_credits import apply
+from tests.metering.usual_credits import apply, balance, grant, run
 from tests.metering.usual_prices import create_price
 from tests.metering.usual_usage import NOW
 
@@ -69,6 +69,34 @@ def test_an_amount_of_too_many_digits_is_refused(store: metering.Metering) -> No
 
     with refused("amount_too_large", "prices[0]", "at most 18 digits"):
         store.statements.preview(**february(price))
+
+
+def test_credits_of_a_statement_come_back_by_voiding_it_alone(
+    store: metering.Metering, clock: metering.FixedClock
+) -> None:
+    clock.set(START)
+    price = priced(store)
+    grant(store, 1_000)
+    clock.set(NOW)
+    use(store, "3")
+    made = store.statements.finalize(id="st_1", **february(price))
+    assert made.credits_applied == 30
+    left = balance(store)
+
+    with refused("invoice_is_statement", "invoice", "void it"):
+        store.credits.reinstate(invoice="st_1")
+    with refused("invoice_is_statement", "invoice"):
+        apply(store, "st_1", replace=True)
+    back = store.credits.reinstate_many(["st_1"])
+    again = store.credits.apply_many(run({"invoice": "st_1"}), replace=True)
+
+    for receipt in (back, again):
+        [rejection] = receipt.rejections.to_pylist()
+        assert rejection["code"] == "invoice_is_statement"
+    assert balance(store) == left
+    store.statements.void("st_1")
+    assert balance(store) == {"usd": (1_000, 1_000)}
+    store.credits.reinstate(invoice="st_1")
 
 
 def test_an_id_that_an_invoice_has_is_refused(store: metering.Metering) -> None:
