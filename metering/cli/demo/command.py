@@ -182,6 +182,7 @@ def _show_next_commands(target: StoreTarget, document: dict[str, object]) -> Non
             f"events --event-name {name} --customer {customer} --limit 5",
             f"events cancel {name} {identifier}",
             "prices",
+            f"statements --customer {customer}",
             f"credits --customer {customer}",
             f"credits transactions --customer {customer}",
             f"credits history --customer {customer} --end {end}",

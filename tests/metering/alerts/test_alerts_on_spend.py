@@ -68,7 +68,7 @@ def test_it_triggers_once_a_month_for_what_all_prices_come_to(
         create_price(m, recurring=metered(calls.id), unit_amount_decimal="0.5").id,
     ]
     start = datetime(NOW.year, NOW.month, 1, tzinfo=UTC)
-    on_spend(m, *prices)
+    alert = on_spend(m, *prices)
 
     use(m, "9")
     use(m, "18", event_name="calls")
@@ -85,6 +85,12 @@ def test_it_triggers_once_a_month_for_what_all_prices_come_to(
     assert triggered(m) == [*found, ("cus_1", Decimal(1_000), before)]
     m.rebuild()
     assert len(triggered(m)) == 2
+    told = [each.data.object for each in m.events.list("billing.alert.triggered")]
+    assert [
+        (each.alert, each.value)
+        for each in told[::-1]
+        if isinstance(each, metering.AlertTriggered)
+    ] == [(alert, Decimal(100)), (alert, Decimal(1_000))]
     assert m.verify().ok
 
 

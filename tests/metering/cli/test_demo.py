@@ -123,7 +123,7 @@ def test_demo_shows_commands_that_work(
         _, _, arguments = command.partition(" -m metering ")
         result = run(*arguments.split())
         assert result.exit_code == 0, command
-    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 11
+    assert commands.count(str(tmp_path / "demo")) == len(commands.splitlines()) == 12
 
 
 def test_demo_shows_every_stage_in_eighty_columns(
