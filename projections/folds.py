@@ -198,7 +198,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="subscription",
-        version=1,
+        version=2,
         kinds=get_args(SubscriptionFact),
         load=_subscriptions,
     ),

@@ -1,7 +1,8 @@
 """Facts about subscriptions: which prices a customer pays, from when and how often.
 
 Instants are microseconds since 1970 UTC. What follows from them and the time needs no
-fact: that a trial is over, that a period began, that a subscription ended as planned.
+fact: that a trial is over, that a period began, that a subscription ended as planned. Of
+two of them it is recorded that they were noticed, so that somebody is told once.
 Source of the words: https://docs.stripe.com/api/subscriptions
 """
 
@@ -173,11 +174,37 @@ class SubscriptionCanceled(
     cancellation: Cancellation
 
 
+class SubscriptionTrialEnded(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="subscription.trial_ended",
+):
+    """It was noticed that time ended a trial."""
+
+    subscription_id: str
+
+
+class SubscriptionEnded(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="subscription.ended",
+):
+    """It was noticed that a subscription ended as planned."""
+
+    subscription_id: str
+
+
 SubscriptionChange = (
     SubscriptionUpdated
     | SubscriptionItemCreated
     | SubscriptionPaused
     | SubscriptionResumed
     | SubscriptionCanceled
+    | SubscriptionTrialEnded
+    | SubscriptionEnded
 )
 SubscriptionFact = SubscriptionCreated | SubscriptionChange

@@ -63,9 +63,11 @@ from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionCreated,
+    SubscriptionEnded,
     SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
+    SubscriptionTrialEnded,
     SubscriptionUpdated,
 )
 from ledger.facts.webhooks import (
@@ -117,6 +119,8 @@ Fact = (
     | SubscriptionPaused
     | SubscriptionResumed
     | SubscriptionCanceled
+    | SubscriptionTrialEnded
+    | SubscriptionEnded
     | CreditHoldCreated
     | CreditHoldSettled
     | CreditHoldReleased

@@ -12,12 +12,16 @@ from itertools import islice
 from ledger.entries import Head
 from ledger.facts.credits import CreditGrantLapsed
 from ledger.facts.holds import CreditHoldLapsed
+from ledger.facts.subscriptions import SubscriptionEnded, SubscriptionTrialEnded
+from ledger.facts.union import Fact
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import Engine
 from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
 from projections.kernels.credits.grants import Grant
+from projections.kernels.subscriptions.definitions import SubscriptionDefinition
+from projections.subscriptions.queries import SubscriptionQueries
 from projections.webhooks.hold_lapses import expired_holds_unseen
 from projections.webhooks.past import Past
 from projections.webhooks.queries import (
@@ -32,11 +36,12 @@ _LAPSES_AT_A_TIME = 1_000
 def enqueue_all(engine: Engine) -> int:
     """Add every delivery that is due to be made by now; return how many.
 
-    Also of what only time brings about: credits that expired, and reports of what the
-    stream refused.
+    Also of what only time brings about: credits that expired, trials and subscriptions
+    that ended, and reports of what the stream refused.
     """
     record_lapses(engine)
     record_hold_lapses(engine)
+    record_subscription_ends(engine)
     enqueued, reports = enqueue(engine), make_reports(engine)
     # Reports are sent behind what was recorded before them.
     return enqueued + reports + (enqueue(engine) if reports else 0)
@@ -97,6 +102,28 @@ def record_hold_lapses(engine: Engine) -> None:
             )
             writing.record([CreditHoldLapsed(hold_id=each) for each in found])
         are_due = len(found) == _LAPSES_AT_A_TIME
+
+
+def record_subscription_ends(engine: Engine) -> None:
+    """Record the ends of trials and subscriptions that time has brought about, each once."""
+    with engine.log.read() as connection:
+        seen = SubscriptionQueries(connection)
+        are_due = bool(seen.due(seen.present(engine.now()), 1))
+    while are_due:
+        with engine.writing() as writing:
+            seen = SubscriptionQueries(writing.connection)
+            found = seen.due(writing.now, _LAPSES_AT_A_TIME)
+            writing.record([_ended(each) for each in found])
+        # After its trial, a subscription may have ended too.
+        are_due = bool(found)
+
+
+def _ended(subscription: SubscriptionDefinition) -> Fact:
+    subscription_id = subscription.subscription_id
+    trial_end, end = subscription.trial_end_due, subscription.end_due
+    if trial_end is not None and (end is None or trial_end < end):
+        return SubscriptionTrialEnded(subscription_id=subscription_id)
+    return SubscriptionEnded(subscription_id=subscription_id)
 
 
 def enqueue(engine: Engine) -> int:

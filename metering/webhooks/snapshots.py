@@ -47,10 +47,11 @@ from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionCreated,
-    SubscriptionFact,
+    SubscriptionEnded,
     SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
+    SubscriptionTrialEnded,
     SubscriptionUpdated,
 )
 from ledger.facts.union import Fact
@@ -59,14 +60,10 @@ from metering.arguments.clock import at_microseconds
 from metering.bodies import ResourceObject
 from metering.credits.grants import grant_resource
 from metering.credits.transactions import transaction_resource
-from metering.customers.shown import customer_resource
 from metering.holds.resources import CreditHold
 from metering.holds.shown import hold_resource
 from metering.meters.meters import meter_resource
-from metering.prices.shown import price_resource, product_resource
-from metering.statements.shown import statement_resource
-from metering.subscriptions.resources import Subscription
-from metering.subscriptions.shown import subscription_resource
+from metering.webhooks.objects_sold import object_sold
 from metering.webhooks.requests import EventType
 from metering.webhooks.resources import Event, EventData, EventObject
 from projections.credits.queries import CreditQueries
@@ -156,6 +153,8 @@ _RULES: dict[type[Fact], _EventRule] = {
     SubscriptionPaused: _EventRule("customer.subscription.paused", is_change=True),
     SubscriptionResumed: _EventRule("customer.subscription.resumed", is_change=True),
     SubscriptionCanceled: _EventRule("customer.subscription.deleted"),
+    SubscriptionTrialEnded: _EventRule(_SUBSCRIPTION, is_change=True),
+    SubscriptionEnded: _EventRule("customer.subscription.deleted"),
     UsageAlertTriggered: _EventRule(_TRIGGERED),
     CreditAlertTriggered: _EventRule(_TRIGGERED),
 }
@@ -311,36 +310,7 @@ class Snapshots:
                 grant = self._past.grant(fact.grant_id, at)
                 return grant_resource(grant, livemode=self._livemode)
             case _:
-                return self._sold(fact, at, recorded_at)
-
-    def _sold(self, fact: Fact, at: int, instant: int) -> EventObject:
-        """Return what a fact about what is sold is about, as it was at a position."""
-        match fact:
-            case ProductCreated() | ProductUpdated() | ProductDeleted():
-                product = self._past.product(fact.product_id, at)
-                return product_resource(product, livemode=self._livemode)
-            case PriceCreated() | PriceUpdated():
-                price = self._past.price(fact.price_id, at)
-                return price_resource(price, livemode=self._livemode)
-            case CustomerCreated() | CustomerUpdated() | CustomerDeleted():
-                customer = self._past.customer(fact.customer_id, at)
-                return customer_resource(customer, livemode=self._livemode)
-            case StatementFinalized() | StatementVoided():
-                statement = self._past.statement(fact.statement_id, at)
-                return statement_resource(statement, livemode=self._livemode)
-            case _:
-                assert isinstance(fact, SubscriptionFact), "by its rule"
-                return self._subscription(fact.subscription_id, at, instant)
-
-    def _subscription(
-        self, subscription_id: str, at: int, instant: int
-    ) -> Subscription:
-        found = self._past.subscription(subscription_id, at)
-        prices = {
-            each.price.price_id: self._past.price(each.price.price_id, at)
-            for each in found.items
-        }
-        return subscription_resource(found, prices, instant, livemode=self._livemode)
+                return object_sold(self._past, recorded, at, livemode=self._livemode)
 
     def _hold(self, hold_id: str, at: int, instant: int) -> CreditHold:
         """Return a hold as it was at a position, recorded at an instant."""

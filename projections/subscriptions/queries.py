@@ -31,6 +31,11 @@ _OF_ITEM = _SUBSCRIPTIONS.join(
 _OF_CUSTOMER = _SUBSCRIPTIONS.where(
     subscription.c.customer == bindparam("customer")
 ).order_by(subscription.c.position)
+_DUE = (
+    _SUBSCRIPTIONS.where(subscription.c.due_at <= bindparam("instant"))
+    .order_by(subscription.c.due_at, subscription.c.position)
+    .limit(bindparam("limit"))
+)
 
 _ROWS_AT_A_TIME = 1_000
 
@@ -78,6 +83,11 @@ class SubscriptionQueries:
         """Return every subscription of a customer, oldest first."""
         rows = self.connection.execute(_OF_CUSTOMER, {"customer": customer})
         return [read_subscription(row) for row in rows]
+
+    def due(self, instant: int, limit: int) -> list[SubscriptionDefinition]:
+        """Return subscriptions of which time brought an end about that nobody noticed."""
+        given = {"instant": instant, "limit": limit}
+        return [read_subscription(row) for row in self.connection.execute(_DUE, given)]
 
     def subscriptions(
         self, wanted: SubscriptionFilter, page: Page

@@ -47,7 +47,7 @@ from projections.kernels.subscriptions.definitions import (
 )
 from projections.schema import POSITION, RecordedFact, TableFold, metadata
 
-# Columns after `created` repeat what the others say: lists are read by them.
+# Columns after `end_noticed` repeat what the others say: lists are read by them.
 subscription = Table(
     "subscription",
     metadata,
@@ -71,8 +71,12 @@ subscription = Table(
     Column("metadata", LargeBinary, nullable=False),
     Column("items", LargeBinary, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("trial_end_noticed", BigInteger, nullable=True),
+    Column("end_noticed", BigInteger, nullable=True),
     Column("ends_at", BigInteger, nullable=True),
     Column("is_paused", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=True),
+    Index("subscription_due", "due_at"),
     Index("subscription_customer", "customer", "position"),
 )
 
@@ -146,6 +150,9 @@ def _named(definition: SubscriptionDefinition) -> dict[str, Any]:
     return SUBSCRIPTIONS.named(definition) | {
         "ends_at": definition.ends_at,
         "is_paused": int(is_paused),
+        "due_at": min(
+            filter(None, (definition.trial_end_due, definition.end_due)), default=None
+        ),
     }
 
 

@@ -1,6 +1,7 @@
 """What a subscription is after each fact about it."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 from msgspec.structs import asdict
@@ -13,9 +14,11 @@ from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionChange,
     SubscriptionCreated,
+    SubscriptionEnded,
     SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
+    SubscriptionTrialEnded,
     SubscriptionUpdated,
 )
 from projections.kernels.subscriptions.definitions import (
@@ -50,24 +53,29 @@ def subscription_changed(
     subscription: SubscriptionDefinition, fact: SubscriptionChange, recorded_at: int
 ) -> SubscriptionDefinition:
     """Return a subscription as it is after a change."""
+    changes: dict[str, Any]
     match fact:
         case SubscriptionUpdated():
-            return _updated(subscription, fact, recorded_at)
+            changes = _updated(subscription, fact, recorded_at)
         case SubscriptionItemCreated():
             added = _item(fact.item, recorded_at, recorded_at)
-            return replace(subscription, items=(*subscription.items, added))
+            changes = {"items": (*subscription.items, added)}
         case SubscriptionPaused():
-            phases = phases_paused(subscription, recorded_at)
-            return replace(subscription, phases=phases)
+            changes = {"phases": phases_paused(subscription, recorded_at)}
         case SubscriptionResumed():
-            return replace(subscription, phases=fact.phases)
+            changes = {"phases": fact.phases}
         case SubscriptionCanceled():
-            return replace(
-                subscription,
-                canceled_at=recorded_at,
-                cancellation=fact.cancellation,
-                ended=recorded_at,
-            )
+            changes = {
+                "canceled_at": recorded_at,
+                "cancellation": fact.cancellation,
+                "ended": recorded_at,
+            }
+        case SubscriptionTrialEnded():
+            end = _come(subscription.trial_end, recorded_at)
+            changes = {"trial_end_noticed": end}
+        case SubscriptionEnded():
+            changes = {"end_noticed": _come(subscription.cancel_at, recorded_at)}
+    return replace(subscription, **changes)
 
 
 def item_terms(item: ItemDefinition) -> ItemTerms:
@@ -119,7 +127,7 @@ def phases_paused(
 
 def _updated(
     subscription: SubscriptionDefinition, fact: SubscriptionUpdated, recorded_at: int
-) -> SubscriptionDefinition:
+) -> dict[str, Any]:
     wanted = {each.item_id: each for each in fact.items}
     known = {each.item_id for each in subscription.items}
     kept = [
@@ -134,8 +142,20 @@ def _updated(
     canceled_at = subscription.canceled_at
     if fact.cancel_at != subscription.cancel_at:
         canceled_at = None if fact.cancel_at is None else recorded_at
-    changed = asdict(fact) | {"items": (*kept, *added), "canceled_at": canceled_at}
-    return replace(subscription, **changed)
+    noticed = subscription.trial_end_noticed
+    if fact.trial_end != subscription.trial_end:
+        # The change that ends a trial now says so itself.
+        noticed = _come(fact.trial_end, recorded_at) or noticed
+    return asdict(fact) | {
+        "trial_end_noticed": noticed,
+        "items": (*kept, *added),
+        "canceled_at": canceled_at,
+    }
+
+
+def _come(end: int | None, instant: int) -> int | None:
+    """Return an end that has come; by a time that was wrong, it may have been ahead."""
+    return None if end is None or end > instant else end
 
 
 def _item(terms: ItemTerms, created: int, since: int) -> ItemDefinition:

@@ -95,6 +95,8 @@ class SubscriptionDefinition:
         ended: when it was ended before `cancel_at`; None where it was not.
         items: in the order of their creation, those among them that ended.
         created: when it was recorded.
+        trial_end_noticed: the end of a trial that was noticed.
+        end_noticed: the planned end that was noticed.
     """
 
     position: int
@@ -117,6 +119,8 @@ class SubscriptionDefinition:
     metadata: dict[str, str]
     items: tuple[ItemDefinition, ...]
     created: int
+    trial_end_noticed: int | None = None
+    end_noticed: int | None = None
 
     @property
     def anchor(self) -> int:
@@ -136,6 +140,22 @@ class SubscriptionDefinition:
             for phase, end in self.phases_with_ends()
             if phase.kind is PhaseKind.PAUSED
         )
+
+    @property
+    def trial_end_due(self) -> int | None:
+        """When the end of its trial is to be noticed, which time brings about."""
+        end, ends_at = self.trial_end, self.ends_at
+        is_paused = self.phases[-1].kind is PhaseKind.PAUSED
+        is_reached = ends_at is None or (end is not None and end < ends_at)
+        if self.ended is not None or is_paused or not is_reached:
+            return None
+        return None if end == self.trial_end_noticed else end
+
+    @property
+    def end_due(self) -> int | None:
+        """When its planned end is to be noticed."""
+        is_noticed = self.cancel_at == self.end_noticed
+        return None if self.ended is not None or is_noticed else self.cancel_at
 
     def items_at(self, instant: int) -> tuple[ItemDefinition, ...]:
         """Return the items that had not ended by an instant."""

@@ -18,9 +18,11 @@ from ledger.facts.subscriptions import (
     PhaseKind,
     SubscriptionCanceled,
     SubscriptionCreated,
+    SubscriptionEnded,
     SubscriptionItemCreated,
     SubscriptionPaused,
     SubscriptionResumed,
+    SubscriptionTrialEnded,
     SubscriptionUpdated,
 )
 from ledger.facts.union import Fact
@@ -140,6 +142,14 @@ WRITTEN_SUBSCRIPTIONS: list[tuple[Fact, str]] = [
         """[{"fact":"subscription_item.created","subscription_id":"sub_1","item":\
 {"item_id":"si_1","price_id":"price_1","quantity":null,"interval":"month",\
 "interval_count":1,"metadata":{"a":"1"}}}]""",
+    ),
+    (
+        SubscriptionTrialEnded(subscription_id="sub_1"),
+        """[{"fact":"subscription.trial_ended","subscription_id":"sub_1"}]""",
+    ),
+    (
+        SubscriptionEnded(subscription_id="sub_1"),
+        """[{"fact":"subscription.ended","subscription_id":"sub_1"}]""",
     ),
     (
         SubscriptionPaused(subscription_id="sub_1"),

@@ -102,3 +102,77 @@ def test_what_time_did_is_no_part_of_a_change(
     assert event.data.previous_attributes == {"metadata": {}}
     assert isinstance(event.data.object, metering.Subscription)
     assert event.data.object.status == "active"
+
+
+def test_what_time_ends_is_told_once(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    m = connect(clock=clock)
+    made = subscribe(m, trial_period_days=2, cancel_at=NOW + 5 * DAY)
+    subscribe(m, trial_period_days=2, cancel_at=NOW + 5 * DAY, customer="cus_2")
+    for _ in range(2):
+        m.deliver()
+        clock.set(NOW + 2 * DAY)
+    m.deliver()
+    [_, trial_over] = m.events.list("customer.subscription.updated")
+    for days in (4, 5, 6):
+        clock.set(NOW + days * DAY)
+        m.deliver()
+    m.rebuild()
+    m.deliver()
+
+    [_, ended] = m.events.list("customer.subscription.deleted")
+
+    assert isinstance(trial_over.data.object, metering.Subscription)
+    assert (trial_over.data.object.id, trial_over.data.object.status) == (
+        made.id,
+        "active",
+    )
+    before = trial_over.data.previous_attributes or {}
+    assert (sorted(before), before["status"]) == (["items", "status"], "trialing")
+    assert isinstance(ended.data.object, metering.Subscription)
+    assert (ended.data.object.status, ended.data.object.ended_at) == (
+        "canceled",
+        NOW + 5 * DAY,
+    )
+    assert len(m.events.list("customer.subscription.updated")) == 2
+    assert m.verify().ok
+
+
+def test_an_end_that_was_asked_for_is_told_by_its_change(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    m = connect(clock=clock)
+    made = subscribe(m, trial_period_days=2)
+    clock.set(NOW + DAY)
+    m.subscriptions.update(made.id, trial_end="now")
+    m.subscriptions.cancel(made.id)
+    position = m.position
+
+    clock.set(NOW + 9 * DAY)
+    m.deliver()
+
+    assert m.position == position
+
+
+def test_ends_that_nobody_noticed_in_time_are_told_in_order(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    m = connect(clock=clock)
+    made = subscribe(m, trial_period_days=2, cancel_at=NOW + 5 * DAY)
+    clock.set(NOW + 50 * DAY)
+
+    m.deliver()
+
+    told = m.events.list(limit=2)[::-1]
+    assert [each.type for each in told] == [
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+    ]
+    states = [
+        each.data.object.status
+        for each in told
+        if isinstance(each.data.object, metering.Subscription)
+    ]
+    assert states == ["active", "canceled"]
+    assert m.subscriptions.retrieve(made.id).status == "canceled"

@@ -1,0 +1,63 @@
+"""What events about what is sold are about: each resource as it was at a position."""
+
+from ledger.facts.customers import CustomerFact
+from ledger.facts.prices import (
+    PriceCreated,
+    PriceUpdated,
+    ProductCreated,
+    ProductDeleted,
+    ProductUpdated,
+)
+from ledger.facts.statements import StatementFinalized, StatementVoided
+from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
+from metering.customers.shown import customer_resource
+from metering.prices.shown import price_resource, product_resource
+from metering.statements.shown import statement_resource
+from metering.subscriptions.resources import Subscription
+from metering.subscriptions.shown import subscription_resource
+from metering.webhooks.resources import EventObject
+from projections.schema import RecordedFact
+from projections.webhooks.past import Past
+
+
+def object_sold(
+    past: Past, recorded: RecordedFact, at: int, *, livemode: bool
+) -> EventObject:
+    """Return what a fact is about, as it was at a position.
+
+    Args:
+        past: resources as they were.
+        recorded: a fact about products, prices, customers, statements or subscriptions.
+        at: its own position, or the one before.
+        livemode: what the resource says of itself.
+    """
+    fact = recorded[2]
+    match fact:
+        case ProductCreated() | ProductUpdated() | ProductDeleted():
+            product = past.product(fact.product_id, at)
+            return product_resource(product, livemode=livemode)
+        case PriceCreated() | PriceUpdated():
+            return price_resource(past.price(fact.price_id, at), livemode=livemode)
+        case StatementFinalized() | StatementVoided():
+            statement = past.statement(fact.statement_id, at)
+            return statement_resource(statement, livemode=livemode)
+        case _ if isinstance(fact, CustomerFact):
+            customer = past.customer(fact.customer_id, at)
+            return customer_resource(customer, livemode=livemode)
+        case _:
+            return _subscription(past, recorded, at, livemode=livemode)
+
+
+def _subscription(
+    past: Past, recorded: RecordedFact, at: int, *, livemode: bool
+) -> Subscription:
+    position, instant, fact = recorded
+    assert isinstance(fact, SubscriptionFact), "of the facts that are left"
+    found = past.subscription(fact.subscription_id, at)
+    if isinstance(fact, SubscriptionTrialEnded) and found.trial_end is not None:
+        # Time did it, whenever it was noticed.
+        instant = found.trial_end - (1 if at < position else 0)
+    prices = {
+        each.price.price_id: past.price(each.price.price_id, at) for each in found.items
+    }
+    return subscription_resource(found, prices, instant, livemode=livemode)
