@@ -282,7 +282,7 @@ def _facts(
     grants_then = {
         each.position: each for each in seen.spendable_of(invoice.customer, now)
     }
-    for each in seen.with_held([*seen.grants_drawn(known).values()], now):
+    for each in seen.holds.with_held([*seen.grants_drawn(known).values()], now):
         grants_then[each.position] = each
     grants = [
         dataclasses.replace(each, applied=each.applied - given_back.get(at, 0))

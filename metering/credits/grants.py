@@ -204,7 +204,7 @@ class CreditGrants:
                     code="credit_grant_applied",
                     param="id",
                 )
-            [grant] = seen.with_held([grant], writing.now)
+            [grant] = seen.holds.with_held([grant], writing.now)
             if grant.held:
                 raise InvalidRequestError(
                     f"Credit grant {grant_id} cannot be voided: {grant.held} of"

@@ -1,10 +1,14 @@
 """What is decided about holds, in the database transaction that records it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
 from ledger.facts.holds import (
     CreditHoldCreated,
     CreditHoldReleased,
     CreditHoldSettled,
+    HeldPart,
 )
 from metering.arguments.clock import at_microseconds
 from metering.arguments.currencies import check_amount
@@ -13,6 +17,7 @@ from metering.holds import refusals
 from metering.holds.requests import CreditHoldSettle
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
+from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.holds import (
     Hold,
     HoldStatus,
@@ -20,7 +25,6 @@ from projections.kernels.credits.holds import (
     after_drawing,
     parts_of,
 )
-from projections.statements.queries import StatementQueries
 
 DAY = 24 * 60 * 60 * 1_000_000
 EXPIRES_AFTER = 7 * DAY
@@ -45,11 +49,17 @@ def created(
     Raises:
         InvalidRequestError: it is refused.
     """
-    _check_name(wanted.hold_id, seen)
+    if seen.holds.is_applied_to(wanted.hold_id):
+        raise refusals.named_as_invoice(wanted.hold_id)
     end = _expiry(expires_at, now)
-    if seen.holds.open_count(wanted.customer, now) >= OPEN_MAX:
+    count, amounts = seen.holds.open_of(wanted.customer, now)
+    if count >= OPEN_MAX:
         raise refusals.too_many(wanted.customer, OPEN_MAX)
-    draws = _draws(seen, wanted, wanted.amount, now)
+    grants = [
+        replace(grant, held=amounts[grant.position])
+        for grant in seen.live_of(wanted.customer, now)
+    ]
+    draws = _draws(grants, wanted, wanted.amount, now)
     found = sum(draw.amount for draw in draws)
     if found < wanted.amount and not wanted.partial:
         raise refusals.insufficient(
@@ -124,10 +134,13 @@ def settled(
     invoice = hold.hold_id
     if asked.settlement is not None:
         invoice = f"{hold.hold_id}/{asked.settlement}"
-        if seen.application(invoice) is not None:
+        if seen.holds.is_applied_to(invoice):
             raise refusals.settlement_taken(hold, invoice)
     drawn, rest = after_drawing(hold.left(), amount - excess)
-    beyond = parts_of(_draws(seen, hold, excess, now)) if excess else ()
+    beyond: tuple[HeldPart, ...] = ()
+    if excess:
+        grants = seen.spendable_of(hold.customer, now)
+        beyond = parts_of(_draws(grants, hold, excess, now))
     # What is drawn of a grant is one draw, whether it was held or free.
     draws = parts_of(
         Draw(0, part.grant_position, part.amount) for part in (*drawn, *beyond)
@@ -173,24 +186,16 @@ def check_open(hold: Hold, now: int) -> None:
 
 
 def _draws(
-    seen: CreditQueries, wanted: CreditHoldCreated | Hold, amount: int, now: int
+    grants: Sequence[Grant], wanted: CreditHoldCreated | Hold, amount: int, now: int
 ) -> tuple[Draw, ...]:
-    """Return what an invoice of an amount would draw now of what is free."""
+    """Return what an invoice of an amount would draw now of what is free of grants."""
     return burn_down(
-        seen.spendable_of(wanted.customer, now),
+        grants,
         wanted.currency,
         (InvoiceLine(wanted.hold_id, amount, wanted.price),),
         period_end=now,
         now=now,
     )
-
-
-def _check_name(hold_id: str, seen: CreditQueries) -> None:
-    """Check that no credits are drawn under an id by something else."""
-    if seen.application(hold_id) is not None:
-        raise refusals.named_as(hold_id, "an invoice that credits were applied to")
-    if StatementQueries(seen.connection).statement(hold_id) is not None:
-        raise refusals.named_as(hold_id, "a statement")
 
 
 def _expiry(expires_at: int | None, now: int) -> int:

@@ -5,9 +5,9 @@ two callers never hold the same cent. Whether one is open follows from the log a
 instant: nothing needs to run for it to expire.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ledger.facts.holds import CreditHoldCreated
+from ledger.facts.holds import CreditHoldCreated, HeldPart
 from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
@@ -35,7 +35,15 @@ from metering.holds.resources import CreditHold
 from metering.holds.shown import hold_resource
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
-from projections.kernels.credits.holds import Hold, HoldStatus, as_of
+from projections.kernels.credits.holds import (
+    Hold,
+    HoldStatus,
+    Settlement,
+    after,
+    as_of,
+    held,
+)
+from projections.kernels.credits.holds import settled as settlement_of
 
 
 class CreditHolds:
@@ -43,6 +51,7 @@ class CreditHolds:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._grant_ids = _GrantIds()
 
     def create(  # noqa: PLR0913  # the attributes of a hold have names
         self,
@@ -108,12 +117,20 @@ class CreditHolds:
             seen = CreditQueries(writing.connection)
             known = seen.holds.hold(wanted.hold_id)
             if known is None:
-                writing.record([created(wanted, end, seen, writing.now)])
+                fact = created(wanted, end, seen, writing.now)
+                writing.record([fact])
+                parts = fact.parts
             else:
                 check_same(known, wanted, end)
-        with self._engine.credits() as (seen, _):
-            hold = hold_of(seen, wanted.hold_id)
-            return self._resource(seen, as_of(hold, (), hold.position), hold.created)
+                fact, parts = None, known.parts
+            grant_ids = self._grant_ids.of(seen, parts)
+        if fact is not None:
+            assert writing.commit is not None, "it was just recorded"
+            at = writing.commit.last_position, writing.commit.recorded_at
+            known = held(fact, *at)
+        assert known is not None, "it was made, now or before"
+        made = as_of(known, (), known.position)
+        return hold_resource(made, grant_ids, made.created, livemode=self._livemode)
 
     def settle(
         self,
@@ -159,19 +176,24 @@ class CreditHolds:
         with self._engine.writing() as writing:
             seen = CreditQueries(writing.connection)
             hold = hold_of(seen, hold_id)
-            known = seen.holds.settlement(hold, asked.settlement or "")
-            if known is None:
-                writing.record([settled(hold, asked, seen, writing.now)])
+            its = seen.holds.settlement(hold, asked.settlement or "")
+            fact, made = None, list[Settlement]()
+            if its is None:
+                fact = settled(hold, asked, seen, writing.now)
+                writing.record([fact])
             else:
-                check_settled_so(hold, known, asked)
-        with self._engine.credits() as (seen, _):
-            hold = hold_of(seen, hold_id)
-            made = seen.holds.settlements_of([hold])[hold.position]
-            [its] = [
-                each for each in made if each.settlement_id == (asked.settlement or "")
-            ]
-            then = as_of(hold, made, its.position)
-            return self._resource(seen, then, its.recorded_at)
+                check_settled_so(hold, its, asked)
+                made = seen.holds.settlements_of([hold])[hold.position]
+            grant_ids = self._grant_ids.of(seen, hold.parts)
+        if fact is not None:
+            assert writing.commit is not None, "it was just recorded"
+            at = writing.commit.last_position, writing.commit.recorded_at
+            its = settlement_of(fact, *at)
+            hold = after(hold, its)
+        else:
+            assert its is not None, "it was settled, now or before"
+            hold = as_of(hold, made, its.position)
+        return hold_resource(hold, grant_ids, its.recorded_at, livemode=self._livemode)
 
     def release(self, hold_id: str) -> CreditHold:
         """Give a hold up: all that it keeps goes back to its grants.
@@ -240,22 +262,41 @@ class CreditHolds:
             found = seen.holds.page(asked.customer, status, page, now)
             positions = {part.grant_position for each in found for part in each.parts}
             grant_ids = seen.grant_ids(sorted(positions))
-        livemode = self._engine.settings.livemode
         made = [
-            hold_resource(each, grant_ids, now, livemode=livemode) for each in found
+            hold_resource(each, grant_ids, now, livemode=self._livemode)
+            for each in found
         ]
         return listed(asked, made, self._page)
 
     def _resource(self, seen: CreditQueries, hold: Hold, at: int) -> CreditHold:
-        positions = [part.grant_position for part in hold.parts]
-        return hold_resource(
-            hold,
-            seen.grant_ids(positions),
-            at,
-            livemode=self._engine.settings.livemode,
-        )
+        grant_ids = self._grant_ids.of(seen, hold.parts)
+        return hold_resource(hold, grant_ids, at, livemode=self._livemode)
+
+    @property
+    def _livemode(self) -> bool:
+        return self._engine.settings.livemode
 
 
+class _GrantIds:
+    """The ids of grants by position, as far as they are known: none ever changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+
+    def of(self, seen: CreditQueries, parts: Sequence[HeldPart]) -> dict[int, str]:
+        """Return the ids of the grants of parts."""
+        known = self._known
+        positions = [part.grant_position for part in parts]
+        missing = [each for each in positions if each not in known]
+        if missing:
+            if len(known) > _GRANT_IDS_KEPT:
+                known = self._known = {}
+                missing = positions
+            known |= seen.grant_ids(missing)
+        return {each: known[each] for each in positions}
+
+
+_GRANT_IDS_KEPT = 10_000
 _GIVEN_UP = {HoldStatus.RELEASED, HoldStatus.EXPIRED}
 
 

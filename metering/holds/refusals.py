@@ -17,11 +17,11 @@ def conflicting(hold_id: str, fields: Sequence[str]) -> InvalidRequestError:
     )
 
 
-def named_as(hold_id: str, other: str) -> InvalidRequestError:
-    """Return the refusal of an id that something else has under which credits are drawn."""
+def named_as_invoice(hold_id: str) -> InvalidRequestError:
+    """Return the refusal of an id that an invoice has which credits were applied to."""
     return InvalidRequestError(
-        f"{hold_id} is the id of {other}, and a hold is settled under its own; hold under"
-        " another id",
+        f"Credits were applied to an invoice {hold_id}, and a hold is settled under its"
+        " own id; hold under another id",
         code="hold_conflict",
         param="id",
     )

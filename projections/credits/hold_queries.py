@@ -3,26 +3,29 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, select, union_all
 
 from ledger.database.bulk import is_among
-from ledger.database.rows import RowsByKey
+from ledger.database.rows import RowsByKey, decoded
 from projections.credits.hold_tables import (
     HAS_ENDED,
     HOLDS,
     IS_UNENDED,
+    PARTS,
     SETTLEMENTS,
     credit_hold,
     credit_hold_settlement,
 )
+from projections.credits.tables import IS_HELD, IS_REINSTATED, credit_application
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.holds import (
     HeldMove,
     Hold,
     HoldStatus,
     Settlement,
+    after_drawing,
     held_by_grant,
     held_moves,
     outliving,
@@ -38,9 +41,17 @@ _HOLDS_OF = _HOLDS.where(_hold.customer == bindparam("customer")).order_by(
 )
 _IS_AHEAD = _hold.expires_at > bindparam("instant")
 _OPEN = _HOLDS.where(IS_UNENDED, _IS_AHEAD).order_by(_hold.position)
-_OPEN_OF = _OPEN.where(_hold.customer == bindparam("customer"))
-_OPEN_COUNT = select(func.count()).where(
+_OPEN_PARTS_OF = select(_hold.parts, _hold.drawn).where(
     IS_UNENDED, _IS_AHEAD, _hold.customer == bindparam("customer")
+)
+# Each has an index of its own.
+_APPLIED_TO = union_all(
+    *(
+        select(credit_application.c.position).where(
+            credit_application.c.invoice == bindparam("invoice"), each
+        )
+        for each in (IS_HELD, IS_REINSTATED)
+    )
 )
 # One search of an index each.
 _SINCE = (
@@ -53,6 +64,13 @@ _SETTLEMENT = _SETTLEMENTS.where(
     _settlement.hold_position == bindparam("hold_position"),
     _settlement.settlement_id == bindparam("settlement_id"),
 )
+
+
+class OpenHolds(NamedTuple):
+    """How many holds are open, and what they keep of each grant."""
+
+    hold_count: int
+    amounts: Counter[int]
 
 
 class HoldQueries:
@@ -86,6 +104,8 @@ class HoldQueries:
 
     def settlement(self, hold: Hold, settlement_id: str) -> Settlement | None:
         """Return a settlement of a hold by its id."""
+        if not hold.settlement_count:
+            return None
         given = {"hold_position": hold.position, "settlement_id": settlement_id}
         row = self.connection.execute(_SETTLEMENT, given).first()
         return None if row is None else SETTLEMENTS.read(row)
@@ -101,14 +121,21 @@ class HoldQueries:
                 found.setdefault(each.hold_position, []).append(each)
         return found
 
-    def open_of(self, customer: str, instant: int) -> list[Hold]:
-        """Return a customer's holds that are open at an instant that is not past."""
-        return self._holds(_OPEN_OF, {"customer": customer, "instant": instant})
-
-    def open_count(self, customer: str, instant: int) -> int:
-        """Return how many holds of a customer are open at an instant, not past."""
+    def open_of(self, customer: str, instant: int) -> "OpenHolds":
+        """Return what a customer's holds keep that are open at an instant, not past."""
         given = {"customer": customer, "instant": instant}
-        return int(self.connection.execute(_OPEN_COUNT, given).scalar_one())
+        rows = self.connection.execute(_OPEN_PARTS_OF, given).all()
+        amounts: Counter[int] = Counter()
+        for parts, drawn in rows:
+            left = after_drawing(decoded(_hold.parts, PARTS, parts), drawn)[1]
+            for part in left:
+                amounts[part.grant_position] += part.amount
+        return OpenHolds(len(rows), amounts)
+
+    def is_applied_to(self, invoice: str) -> bool:
+        """Whether credits were ever applied to an invoice."""
+        given = {"invoice": invoice}
+        return self.connection.execute(_APPLIED_TO, given).first() is not None
 
     def held_of(self, customers: Sequence[str], instant: int) -> Counter[int]:
         """Return what holds of customers keep of each grant at an instant, not past."""
@@ -159,7 +186,10 @@ class HoldQueries:
         customers = sorted({grant.customer for grant in grants if grant.held})
         if not customers:
             return list(grants)
-        amounts = self.held_of(customers, instant)
+        if len(customers) == 1:
+            amounts = self.open_of(customers[0], instant).amounts
+        else:
+            amounts = self.held_of(customers, instant)
         return [replace(grant, held=amounts[grant.position]) for grant in grants]
 
     def with_outliving(self, grants: Sequence[Grant]) -> list[Grant]:

@@ -78,13 +78,14 @@ credit_hold_settlement = Table(
     Index("credit_hold_settlement_id", "hold_position", "settlement_id", unique=True),
 )
 
+PARTS = packed_codec(tuple[HeldPart, ...])
 HOLDS = RowFormat(
     credit_hold,
     Hold,
     {
         "is_partial": FLAG,
         "metadata": packed_codec(dict[str, str]),
-        "parts": packed_codec(tuple[HeldPart, ...]),
+        "parts": PARTS,
         "ended": enum_codec(HoldStatus),
     },
 )

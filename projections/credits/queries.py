@@ -188,12 +188,13 @@ class CreditQueries:
 
     def spendable_of(self, customer: str, instant: int) -> list[Grant]:
         """Return the live grants of a customer that have credit left."""
-        given = {"customer": customer, "instant": instant}
-        return self.with_held(self._grants(_SPENDABLE_OF, given), instant)
+        return self.holds.with_held(self.live_of(customer, instant), instant)
 
-    def with_held(self, grants: Sequence[Grant], instant: int) -> list[Grant]:
-        """Return grants with what holds keep of them at an instant that is not past."""
-        return self.holds.with_held(grants, instant)
+    def live_of(self, customer: str, instant: int) -> list[Grant]:
+        """Return `spendable_of`, but count holds that time has ended as well."""
+        given = {"customer": customer, "instant": instant}
+        rows = self.connection.execute(_SPENDABLE_OF, given)
+        return [GRANTS.read(row) for row in rows]
 
     def balances_of(self, customer: str, instant: int) -> dict[str, Balance]:
         """Return a customer's balances by currency, at an instant that is not past.

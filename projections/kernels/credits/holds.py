@@ -257,6 +257,20 @@ def held_at(moves: Iterable[HeldMove], instant: int) -> Counter[int]:
     return sums
 
 
+def after(hold: Hold, settlement: Settlement) -> Hold:
+    """Return a hold after its next settlement."""
+    return replace(
+        hold,
+        drawn=hold.drawn + settlement.drawn,
+        overdrawn=hold.overdrawn + settlement.overdrawn,
+        uncovered=hold.uncovered + settlement.uncovered,
+        settlement_count=hold.settlement_count + 1,
+        ended=HoldStatus.SETTLED if settlement.is_final else None,
+        ended_at=settlement.recorded_at if settlement.is_final else None,
+        ended_position=settlement.position if settlement.is_final else None,
+    )
+
+
 def as_of(hold: Hold, settlements: Iterable[Settlement], position: int) -> Hold:
     """Return a hold as it was at a position, given all its settlements."""
     drawn = overdrawn = uncovered = count = 0
