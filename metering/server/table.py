@@ -3,6 +3,7 @@
 from metering.server.api.routes import Route
 from metering.server.extensions import (
     bulk,
+    credit_holds,
     explanations,
     operations,
     reaggregation,
@@ -39,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     *core_events.ROUTES,
     *bulk.ROUTES,
     *extension_credits.ROUTES,
+    *credit_holds.ROUTES,
     *extension_meter_events.ROUTES,
     *statements.ROUTES,
     *explanations.ROUTES,

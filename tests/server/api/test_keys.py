@@ -58,6 +58,8 @@ ALLOWED = {
         ("GET", "/metering/v1/statements/{id}/drift"),
         ("POST", "/metering/v1/statements/preview"),
         ("POST", "/metering/v1/credits/preview"),
+        ("GET", "/metering/v1/credit_holds"),
+        ("GET", "/metering/v1/credit_holds/{id}"),
         ("GET", "/metering/v1/meter_events"),
         ("GET", "/metering/v1/reaggregate"),
         ("POST", "/metering/v1/reaggregate"),
@@ -108,6 +110,9 @@ ALLOWED = {
         ("POST", "/metering/v1/credits/apply"),
         ("POST", "/metering/v1/credits/reinstate"),
         ("POST", "/metering/v1/credits/reinstate_many"),
+        ("POST", "/metering/v1/credit_holds"),
+        ("POST", "/metering/v1/credit_holds/{id}/settle"),
+        ("POST", "/metering/v1/credit_holds/{id}/release"),
     },
 }
 
