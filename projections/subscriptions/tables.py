@@ -15,11 +15,11 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    insert,
     select,
     update,
 )
 
+from ledger.database.bulk import insert_rows
 from ledger.database.rows import (
     FLAG,
     RowFormat,
@@ -121,22 +121,15 @@ def read_subscription(row: Row[Any]) -> SubscriptionDefinition:
 
 def fold_subscriptions(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about subscriptions."""
+    made: list[SubscriptionDefinition] = []
     for position, recorded_at, fact in facts:
         if isinstance(fact, SubscriptionCreated):
-            made = subscription_created(fact, position, recorded_at)
-            connection.execute(insert(subscription), _named(made))
-            _keep_items(connection, made)
+            made.append(subscription_created(fact, position, recorded_at))
         elif isinstance(fact, SubscriptionChange):
-            is_it = subscription.c.subscription_id == fact.subscription_id
-            row = connection.execute(select(subscription).where(is_it)).first()
-            if row is None:
-                raise missing_row(subscription, fact.subscription_id)
-            known = read_subscription(row)
-            changed = subscription_changed(known, fact, recorded_at)
-            statement = update(subscription).where(is_it)
-            connection.execute(statement.values(_named(changed)))
-            if changed.items != known.items:
-                _keep_items(connection, changed)
+            _insert(connection, made)
+            made = []
+            _change(connection, fact, recorded_at)
+    _insert(connection, made)
 
 
 SUBSCRIPTION_FOLD = TableFold(
@@ -144,29 +137,50 @@ SUBSCRIPTION_FOLD = TableFold(
 )
 
 
-def _named(definition: SubscriptionDefinition) -> dict[str, Any]:
-    """Return the row of a subscription, with what lists are read by."""
+def _insert(connection: Connection, made: Sequence[SubscriptionDefinition]) -> None:
+    """Insert new subscriptions together: a rebuild has a hundred thousand in a row."""
+    rows = [SUBSCRIPTIONS.row(each, **_listed_by(each)) for each in made]
+    insert_rows(connection, subscription, rows)
+    items = [row for each in made for row in _item_rows(each)]
+    insert_rows(connection, subscription_item, items)
+
+
+def _change(connection: Connection, fact: SubscriptionChange, recorded_at: int) -> None:
+    subscription_id = fact.subscription_id
+    is_it = subscription.c.subscription_id == subscription_id
+    row = connection.execute(select(subscription).where(is_it)).first()
+    if row is None:
+        raise missing_row(subscription, subscription_id)
+    known = read_subscription(row)
+    changed = subscription_changed(known, fact, recorded_at)
+    values = SUBSCRIPTIONS.named(changed) | _listed_by(changed)
+    connection.execute(update(subscription).where(is_it).values(values))
+    if changed.items != known.items:
+        of_it = subscription_item.c.subscription_id == subscription_id
+        connection.execute(delete(subscription_item).where(of_it))
+        insert_rows(connection, subscription_item, _item_rows(changed))
+
+
+def _listed_by(definition: SubscriptionDefinition) -> dict[str, Any]:
+    """Return what lists are read by."""
     is_paused = definition.phases[-1].kind is PhaseKind.PAUSED
-    return SUBSCRIPTIONS.named(definition) | {
+    due = filter(None, (definition.trial_end_due, definition.end_due))
+    return {
         "ends_at": definition.ends_at,
         "is_paused": int(is_paused),
-        "due_at": min(
-            filter(None, (definition.trial_end_due, definition.end_due)), default=None
-        ),
+        "due_at": min(due, default=None),
     }
 
 
-def _keep_items(connection: Connection, definition: SubscriptionDefinition) -> None:
-    """Write where the items of a subscription are; those that ended have no price."""
-    subscription_id = definition.subscription_id
-    of_it = subscription_item.c.subscription_id == subscription_id
-    connection.execute(delete(subscription_item).where(of_it))
-    rows = [
-        {
-            "item_id": each.item_id,
-            "subscription_id": subscription_id,
-            "price_id": each.price.price_id if each.ended is None else None,
-        }
+def _item_rows(
+    definition: SubscriptionDefinition,
+) -> list[tuple[str, str, str | None]]:
+    """Return where the items of a subscription are; those that ended have no price."""
+    return [
+        (
+            each.item_id,
+            definition.subscription_id,
+            each.price.price_id if each.ended is None else None,
+        )
         for each in definition.items
     ]
-    connection.execute(insert(subscription_item), rows)
