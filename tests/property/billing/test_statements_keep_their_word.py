@@ -81,13 +81,14 @@ def live(m: metering.Metering, events: list[Event], history: list[Any]) -> None:
             events.append(each)
         elif each == "seal":
             m.seal()
-        elif each < len(events):
+        elif events:
+            at = each % len(events)
             m.meter_event_adjustments.create(
-                event_name=f"meter_{events[each].meter}",
+                event_name=f"meter_{events[at].meter}",
                 type="cancel",
-                cancel={"identifier": f"event-{each}"},
+                cancel={"identifier": f"event-{at}"},
             )
-            events[each].is_cancelled = True
+            events[at].is_cancelled = True
 
 
 def quantity(events: list[Event], meter: int) -> Fraction:
