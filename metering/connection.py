@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 from weakref import WeakSet
 
 from metering.arguments.strings import check_path
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ledger.sealing import StepCallback
     from metering.arguments.clock import Clock
     from metering.arguments.times import Time
+    from metering.credits.resources import CreditBalanceSummary
+    from metering.explaining.balances import BalanceExplanation
     from metering.explaining.explanations import Explanation
     from metering.explaining.figures import Figure
     from metering.recording.buffer import WhenFull
@@ -157,6 +159,7 @@ class Metering(CallGroups, BulkUsage):
 
         return rated(self._engine, usage, prices, currency)
 
+    @overload
     def explain(
         self,
         figure: Figure | None = None,
@@ -166,7 +169,21 @@ class Metering(CallGroups, BulkUsage):
         start_time: Time | None = None,
         end_time: Time | None = None,
         as_of: Time | None = None,
-    ) -> Explanation:
+    ) -> Explanation: ...
+
+    @overload
+    def explain(self, figure: CreditBalanceSummary) -> BalanceExplanation: ...
+
+    def explain(
+        self,
+        figure: Figure | CreditBalanceSummary | None = None,
+        *,
+        meter: str | None = None,
+        customer: str | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
+        as_of: Time | None = None,
+    ) -> Explanation | BalanceExplanation:
         """Explain a figure, or the usage of a customer in ``[start_time, end_time)``.
 
         The explanation has the figure and what it is made of, the events that count, those
@@ -175,8 +192,9 @@ class Metering(CallGroups, BulkUsage):
         Args:
             figure: a `MeterEventSummary`; a `StatementLine` of a metered price, whose
                 quantity is explained; or an `AlertTriggered` of a usage threshold. Each is
-                explained as of the position that it counts up to. Otherwise name the
-                usage:
+                explained as of the position that it counts up to. Of a
+                `CreditBalanceSummary` of all grants the transactions are told that its
+                ledger balances are made of. Otherwise name the usage:
             meter: id or event name.
             customer: any; one without usage has a value of 0.
             start_time: inclusive; any microsecond.

@@ -61,6 +61,7 @@ _NAMES: Final = {
         " TimestampOutOfRangeError"
         " ValueMissingError ValueTooLargeError"
     ),
+    "metering.explaining.balances": "BalanceExplanation",
     "metering.explaining.explanations": "Explanation ExplanationPart",
     "metering.holds.holds": "CreditHolds",
     "metering.holds.resources": "CreditHold HoldAllocation",

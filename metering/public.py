@@ -107,6 +107,7 @@ from metering.errors import (
     ValueMissingError,
     ValueTooLargeError,
 )
+from metering.explaining.balances import BalanceExplanation
 from metering.explaining.explanations import Explanation, ExplanationPart
 from metering.holds.holds import CreditHolds
 from metering.holds.resources import CreditHold, HoldAllocation
@@ -218,7 +219,7 @@ from projections.scans.reaggregation.errors import (
 __all__ = [
     "AddressParams", "Alert", "AlertFilter", "AlertFilterParams", "AlertTriggered",
     "Alerts", "ApiKey", "ApiKeys", "ApplicabilityConfig",
-    "ApplicabilityConfigParams", "AutomaticTax", "BillingModeParams", "Cancel",
+    "ApplicabilityConfigParams", "AutomaticTax", "BalanceExplanation", "BillingModeParams", "Cancel",
     "CancelParams", "CancellationDetails", "CancellationDetailsParams",
     "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",
     "Constant", "CreatedBounds", "CreditAmount", "CreditAmountParams",

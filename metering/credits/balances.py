@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP
+from metering.arguments.clock import at_microseconds
 from metering.arguments.refusals import check_only
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant, span_of
@@ -96,6 +97,7 @@ class CreditBalanceSummaries:
             ),
             customer=owner,
             livemode=self._engine.settings.livemode,
+            at=at_microseconds(then),
         )
 
     def history(

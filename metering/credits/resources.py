@@ -138,13 +138,20 @@ class CreditBalance(ResourceObject, frozen=True, kw_only=True):
 
 
 class CreditBalanceSummary(ResourceObject, frozen=True, kw_only=True):
-    """What is left of a customer's credits, one balance a currency."""
+    """What is left of a customer's credits, one balance a currency.
+
+    Attributes:
+        at: the instant.
+    """
+
+    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"at"})
 
     object: Literal["billing.credit_balance_summary"] = "billing.credit_balance_summary"
     balances: tuple[CreditBalance, ...]
     customer: str
     customer_account: str | None = None
     livemode: bool
+    at: datetime
 
 
 def monetary(currency: str, value: int) -> CreditAmount:

@@ -11,7 +11,9 @@ from metering.arguments.clock import microseconds
 from metering.arguments.refusals import exclusive
 from metering.arguments.schema import checked
 from metering.arguments.times import span_of
+from metering.credits.resources import CreditBalanceSummary
 from metering.errors import InvalidRequestError
+from metering.explaining.balances import BalanceExplanation, explained_balance
 from metering.explaining.explanations import Explanation, explained_between
 from metering.explaining.requests import ExplainUsage
 from metering.meters.resources import MeterEventSummary
@@ -21,13 +23,15 @@ from projections.calendar import WindowUnit, windows_between
 from projections.windows import DAY, END
 
 Figure = MeterEventSummary | StatementLine | AlertTriggered
-"""What can be explained by itself."""
+"""What says which usage it is of."""
 
 _UNITS = {"calendar_month": WindowUnit.MONTH, "calendar_day": WindowUnit.DAY}
 _LONGEST_WINDOW = 40 * DAY
 
 
-def explained(engine: Engine, figure: Figure | None, **given: Any) -> Explanation:
+def explained(
+    engine: Engine, figure: Figure | CreditBalanceSummary | None, **given: Any
+) -> Explanation | BalanceExplanation:
     """Explain a figure, or usage that is named; see `Metering.explain`."""
     if figure is None:
         asked = checked(ExplainUsage, **given)
@@ -57,6 +61,8 @@ def explained(engine: Engine, figure: Figure | None, **given: Any) -> Explanatio
             return _line(engine, figure)
         case AlertTriggered():
             return _trigger(engine, figure)
+        case CreditBalanceSummary():
+            return explained_balance(engine, figure)
         case _:
             raise _unexplained(figure)
 
@@ -115,7 +121,10 @@ def _window(threshold: UsageThreshold, begins: datetime | None) -> tuple[int, in
 
 
 def _unexplained(figure: object) -> InvalidRequestError:
-    hint = "a MeterEventSummary, a StatementLine or an AlertTriggered"
+    hint = (
+        "a MeterEventSummary, a StatementLine, an AlertTriggered or a"
+        " CreditBalanceSummary"
+    )
     if isinstance(figure, Statement):
         hint = "one of its lines, such as statement.lines[0]"
     return InvalidRequestError(

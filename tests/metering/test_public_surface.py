@@ -13,7 +13,7 @@ import metering
 PROMISED = """
     AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
-    BillingModeParams Cancel CancelParams CancellationDetails
+    BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
     CancellationDetailsParams Checkpoint Clock ClockSkewError Columns
     CommitOutcomeUnknownError Constant CreatedBounds CreditAmount CreditAmountParams
     CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams

@@ -44,6 +44,7 @@ def test_a_summary_has_the_shape_of_the_api(store: metering.Metering) -> None:
             ),
             customer="cus_1",
             livemode=False,
+            at=NOW,
         )
     )
 

@@ -36,7 +36,8 @@ def explain(m: metering.Metering, **given: Any) -> metering.Explanation:
         "start_time": START,
         "end_time": END,
     }
-    return m.explain(**{**usual, **given})
+    made: metering.Explanation = m.explain(**{**usual, **given})
+    return made
 
 
 def rows(reader: pa.RecordBatchReader, *columns: str) -> list[tuple[Any, ...]]:

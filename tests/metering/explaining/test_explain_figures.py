@@ -15,6 +15,7 @@ from tests.metering.statements.usual_statements import (
     priced,
     use,
 )
+from tests.metering.usual_credits import DAY, apply, grant, line
 from tests.metering.usual_usage import cancel_event
 
 HALFWAY = START + timedelta(days=14)
@@ -138,3 +139,46 @@ def test_what_is_not_of_usage_is_refused(m: metering.Metering) -> None:
         explain(made.lines[0], customer="cus_1")
     with refused(None, "meter"):
         explain()
+
+
+def test_a_credit_balance_is_what_its_transactions_add_up_to(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    prepaid = grant(m, 1_000)
+    short = grant(m, 300, expires_at=m.now() + DAY)
+    grant(m, 50, currency="eur")
+    grant(m, 7, customer="cus_2")
+    apply(m, "in_1", line(400))
+    before = m.credit_balance_summary.retrieve(customer="cus_1")
+    clock.advance(2 * DAY)
+    apply(m, "in_2", line(100))
+    now = m.credit_balance_summary.retrieve(customer="cus_1")
+    clock.advance(DAY)
+    m.credits.reinstate(invoice="in_1")
+
+    then, made = m.explain(before), m.explain(now)
+
+    assert then.value == {"eur": 50, "usd": 900}
+    assert made.value == {"eur": 50, "usd": 800}
+    rows = made.transactions().read_all().to_pylist()
+    assert [(each["type"], each["amount"], each["credit_grant"]) for each in rows] == [
+        ("credits_granted", 1_000, prepaid.id),
+        ("credits_granted", 300, short.id),
+        ("credits_granted", 50, rows[2]["credit_grant"]),
+        ("credits_applied", -300, short.id),
+        ("credits_applied", -100, prepaid.id),
+        ("credits_applied", -100, prepaid.id),
+    ]
+    assert [each["invoice"] for each in rows[3:]] == ["in_1", "in_1", "in_2"]
+    assert then.transaction_count == made.transaction_count - 1
+    assert (made.position, made.digest) == (m.position, m.verify().digest)
+
+
+def test_a_balance_of_some_grants_is_refused(m: metering.Metering) -> None:
+    grant(m, 1_000)
+    other = grant(m, 300)
+    chosen: Any = {"type": "credit_grant", "credit_grant": other.id}
+    balance = m.credit_balance_summary.retrieve(customer="cus_1", filter=chosen)
+
+    with refused("figure_unknown", "figure", "without a filter"):
+        m.explain(balance)
