@@ -6,7 +6,7 @@ each lie the answers as JSON, with the secrets that opened the store and its las
 
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -89,6 +89,16 @@ def load(dump: Path, url: str) -> None:
         connection.execute("\n".join(kept).encode())
 
 
+def alerts_in(found: Any) -> Iterator[dict[str, Any]]:
+    """All alerts in a document, wherever they stand."""
+    inner = found.values() if isinstance(found, dict) else found
+    if isinstance(found, dict) and found.get("object") == "billing.alert":
+        yield found
+    elif isinstance(found, dict | list):
+        for each in inner:
+            yield from alerts_in(each)
+
+
 def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str, Any]:
     """Ask for everything that a store tells, as JSON."""
     meters = store.meters.list()
@@ -141,8 +151,15 @@ def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str
         "reports": store.error_reports.list(limit=100),
     }
     answers: dict[str, Any] = json.loads(msgspec.json.encode(found))
-    # Nothing was held then.
+    # What answers did not say then; nothing was held.
+    for summary in (each for found in answers["summaries"].values() for each in found):
+        assert summary.pop("customer") in {"cus_a", "cus_b"}
+    for alert in alerts_in(answers):
+        assert alert.pop("spend_threshold") is None
+        if alert["usage_threshold"] is not None:
+            assert alert["usage_threshold"].pop("percent_of") is None
     for summary in answers["balances"].values():
+        assert summary.pop("at") == msgspec.to_builtins(store.now())
         for balance in summary["balances"]:
             held = balance.pop("held_balance")
             assert held["monetary"]["value"] == 0

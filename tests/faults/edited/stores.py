@@ -237,7 +237,7 @@ ANSWERS: dict[str, Command] = {
     "statements": lambda store: list(store.statements.list()),
     "grants": lambda store: list(store.credit_grants.list()),
     "balance": lambda store: [
-        store.credit_balance_summary.retrieve(customer=each)
+        store.credit_balance_summary.retrieve(customer=each).balances
         for each in ("cus_1", "cus_2")
     ],
     "history": lambda store: store.credit_balance_summary.history(
