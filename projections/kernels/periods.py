@@ -60,10 +60,6 @@ class Repetition(msgspec.Struct, frozen=True):
         # The day or the time of the anchor is yet to come within that month.
         return number if self.at(number) <= instant else number - 1
 
-    def next_after(self, instant: int) -> int:
-        """Return the first of the instants that comes after one."""
-        return self.at(self.number_of(instant) + 1)
-
 
 class Cycle(msgspec.Struct, frozen=True):
     """A time that is divided into periods.

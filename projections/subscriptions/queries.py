@@ -11,7 +11,6 @@ from ledger.entries import recording_instant
 from projections.kernels.subscriptions.definitions import SubscriptionDefinition
 from projections.kernels.subscriptions.schedule import (
     SubscriptionStatus,
-    periods_ended,
 )
 from projections.rows import Page
 from projections.subscriptions.tables import (
@@ -114,29 +113,18 @@ class SubscriptionQueries:
         rows = page.read(self.connection, subscription, statement)
         return [read_subscription(row) for row in rows]
 
-    def whose_periods_end(
-        self, after: int, until: int, customers: Sequence[str] | None = None
-    ) -> Iterator[SubscriptionDefinition]:
-        """Yield the subscriptions of which an item has a period that ends in a time.
-
-        Args:
-            after: microseconds since 1970 UTC, exclusive.
-            until: inclusive.
-            customers: whose they are; None is everyone's.
-
-        Yields:
-            In the order of their creation, read by the thousand.
-        """
-        for found in self.living_between(after, until, customers):
-            if any(periods_ended(found, each, after, until) for each in found.items):
-                yield found
-
     def living_between(
         self, after: int, until: int, customers: Sequence[str] | None
     ) -> Iterator[SubscriptionDefinition]:
         """Yield the subscriptions that began before an instant and ended after another.
 
-        They are those of `whose_periods_end`, and others.
+        Args:
+            after: microseconds since 1970 UTC, exclusive.
+            until: exclusive.
+            customers: whose they are; None is everyone's.
+
+        Yields:
+            In the order of their creation, read by the thousand.
         """
         columns = subscription.c
         wanted = _SUBSCRIPTIONS.where(

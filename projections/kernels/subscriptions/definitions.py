@@ -72,15 +72,6 @@ class ItemDefinition(msgspec.Struct, frozen=True, array_like=True):
         """What it costs now."""
         return self.prices[-1]
 
-    def price_at(self, instant: int) -> ItemPrice:
-        """Return what it cost at an instant, or first did."""
-        found = self.price
-        for each in reversed(self.prices):
-            found = each
-            if each.since <= instant:
-                break
-        return found
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionDefinition:
@@ -131,15 +122,6 @@ class SubscriptionDefinition:
     def ends_at(self) -> int | None:
         """When it ended or will end; None is never."""
         return self.cancel_at if self.ended is None else self.ended
-
-    @property
-    def pauses(self) -> tuple[tuple[int, int | None], ...]:
-        """The times that are not billed; the last may have no end."""
-        return tuple(
-            (phase.since, end)
-            for phase, end in self.phases_with_ends()
-            if phase.kind is PhaseKind.PAUSED
-        )
 
     @property
     def trial_end_due(self) -> int | None:
