@@ -114,11 +114,10 @@ def drift_of(
     engine: Engine, content: StatementContent, statement: Statement
 ) -> StatementDrift:
     """Compare a statement with what is known today."""
-    engine.log.catch_up()
+    meters = engine.definitions(engine.log.catch_up()).by_id
     view = engine.usage.view()
-    meters = engine.definitions().by_id
     planned = _planned(engine, content)
-    units = counted_units(engine, content.customer, planned, content.at, view)
+    units = counted_units(engine, meters, content.customer, planned, content.at, view)
     today = billed_lines(planned, units)
     later = _LaterEntries(engine, view, content)
     causes = [

@@ -17,6 +17,7 @@ from ledger.usage.quantities import (
 from metering.errors import InvalidRequestError
 from metering.statements.plans import PlannedLine
 from metering.store.engine import Engine
+from projections.kernels.meters import MeterDefinition
 from projections.kernels.rating.limbs import WHOLE_BOUND
 from projections.kernels.rating.quantities import ReadQuantities
 from projections.kernels.rating.rate_card import RateCard, Tariff
@@ -30,6 +31,7 @@ _DIGITS = len(str(WHOLE_BOUND)) - 1
 
 def counted_units(
     engine: Engine,
+    meters: Mapping[str, MeterDefinition],
     customer: str,
     planned: Sequence[PlannedLine],
     at: int | None,
@@ -39,12 +41,12 @@ def counted_units(
 
     Args:
         engine: of the store.
+        meters: those of the lines, by id.
         customer: whose usage.
         planned: the lines.
         at: where usage stops to count; None is the period's end.
         view: of usage.
     """
-    meters = engine.definitions().by_id
     found = []
     for line in planned:
         meter_id = line.price.meter_id

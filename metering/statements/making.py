@@ -53,9 +53,9 @@ def plan_asked(
 
 def counted(engine: Engine, plan: StatementPlan) -> tuple[int, tuple[BilledLine, ...]]:
     """Return the lines of a plan, and the position up to which usage counts."""
-    engine.log.catch_up()
+    meters = engine.definitions(engine.log.catch_up()).by_id
     view = engine.usage.view()
-    units = counted_units(engine, plan.customer, plan.lines, plan.at, view)
+    units = counted_units(engine, meters, plan.customer, plan.lines, plan.at, view)
     return view.position, billed_lines(plan.lines, units)
 
 
