@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import metering
+from ledger.records.idempotency import Request
 from tests.conftest import Connect
 from tests.metering.refusals import refused
 from tests.metering.subscriptions.usual_subscriptions import (
@@ -158,3 +159,21 @@ def test_an_item_keeps_a_price_that_is_not_active_any_more(
     store.prices.update(price.id, active=False)
 
     assert store.subscription_items.update(item.id, quantity=9).quantity == 9
+
+
+def test_an_item_that_a_dead_process_added_is_found(store: metering.Metering) -> None:
+    made = subscribe(store)
+    seats = licensed_price(store)
+    request = Request(
+        key_id="key_1",
+        idempotency_key="once",
+        fingerprint=bytes(32),
+        request_id="req_dead",
+    )
+
+    with store.internals.requests.on_behalf_of(request):
+        item = store.subscription_items.create(subscription=made.id, price=seats.id)
+
+    known = store.internals.requests.find(request)
+    assert known is not None
+    assert known.resource_id == item.id

@@ -287,6 +287,11 @@ MADE: list[tuple[str, dict[str, str], Callable[[metering.Metering], Any]]] = [
         ),
     ),
     (
+        "/v1/customers",
+        {"name": "Ada"},
+        lambda store: store.customers.create(name="Ada"),
+    ),
+    (
         "/v1/webhook_endpoints",
         {"url": "https://127.0.0.1/hooks", "enabled_events[0]": "*"},
         lambda store: store.webhook_endpoints.create(
