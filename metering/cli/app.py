@@ -58,7 +58,7 @@ COMMANDS = {
         "State what usage comes to; finalize, compare and run statements",
     ),
     "credits": (
-        "commands.credits:group",
+        "commands.credits.credits:group",
         "Grant credits, and show what is left of them",
     ),
     "alerts": ("commands.alerts:group", "Watch usage and credits; list what triggered"),

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import Result
 
 import metering
-from metering.cli.commands.credits import forfeited_of
+from metering.cli.commands.credits.credits import forfeited_of
 from tests.metering.cli.running import assert_only_fails, document, lines, run
 from tests.metering.usual_credits import apply, line
 from tests.metering.usual_credits import grant as grant_credits

@@ -11,7 +11,8 @@ import typer
 import metering
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.schema import field_at
-from metering.cli.commands.settlement import apply, reinstate
+from metering.cli.commands.credits.holds import hold, holds, release, settle
+from metering.cli.commands.credits.settlement import apply, reinstate
 from metering.cli.options import (
     FieldOption,
     MetadataOption,
@@ -268,6 +269,10 @@ def history(  # noqa: PLR0913  # a command's options are its arguments
 
 CREDITS.add(apply)
 CREDITS.add(reinstate)
+CREDITS.command(lists=True)(holds)
+CREDITS.command()(hold)
+CREDITS.command()(settle)
+CREDITS.command()(release)
 
 
 @CREDITS.command(lists=True)

@@ -1,0 +1,1 @@
+"""``metering credits``: grants, billing runs and holds."""
