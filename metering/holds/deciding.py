@@ -134,7 +134,8 @@ def settled(
     invoice = hold.hold_id
     if asked.settlement is not None:
         invoice = f"{hold.hold_id}/{asked.settlement}"
-        if seen.holds.is_applied_to(invoice):
+        is_hold = invoice in seen.holds.known([invoice])
+        if is_hold or seen.holds.is_applied_to(invoice):
             raise refusals.settlement_taken(hold, invoice)
     drawn, rest = after_drawing(hold.left(), amount - excess)
     beyond: tuple[HeldPart, ...] = ()

@@ -76,9 +76,9 @@ def settled_otherwise(hold: Hold, known: Settlement, field: str) -> InvalidReque
 
 
 def settlement_taken(hold: Hold, invoice: str) -> InvalidRequestError:
-    """Return the refusal of a settlement that an invoice has the name of."""
+    """Return the refusal of a settlement that an invoice or a hold has the name of."""
     return InvalidRequestError(
-        f"An invoice has the id {invoice}, under which this settlement of hold"
+        f"Another invoice or hold has the id {invoice}, under which this settlement of hold"
         f" {hold.hold_id} would count; give another settlement",
         code="settlement_conflict",
         param="settlement",

@@ -290,6 +290,24 @@ def test_the_id_of_a_hold_is_no_invoice_and_no_statement(m: metering.Metering) -
         hold(m, 1, "in_1")
 
 
+def test_a_settlement_is_named_like_no_other_hold_or_invoice(
+    m: metering.Metering,
+) -> None:
+    grant(m, 1_000)
+    hold(m, 100, "job_1")
+    hold(m, 100, "job_1/a")
+    apply(m, "job_1/b", line(1))
+
+    for settlement in ("a", "b"):
+        with refused(code="settlement_conflict", param="settlement"):
+            m.credit_holds.settle("job_1", settlement=settlement)
+    m.credit_holds.settle("job_1", settlement="c")
+
+    assert m.credit_holds.settle("job_1/a").status == "settled"
+    with refused(code="hold_conflict", param="id"):
+        hold(m, 1, "job_1/c")
+
+
 @pytest.mark.parametrize(
     ("deed", "param"),
     [
