@@ -56,7 +56,7 @@ class Metering(CallGroups, BulkUsage):
         subscription_items: create, update, delete, retrieve, list.
         statements: preview, finalize, retrieve, list, void, drift, run, to_table.
         credit_grants: create, update, retrieve, list, expire, void.
-        credit_holds: create, settle, release, retrieve, list.
+        credit_holds: create, settle, settle_many, release, retrieve, list.
         credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.

@@ -65,6 +65,7 @@ _NAMES: Final = {
     "metering.explaining.explanations": "Explanation ExplanationPart",
     "metering.holds.holds": "CreditHolds",
     "metering.holds.resources": "CreditHold HoldAllocation",
+    "metering.holds.settling": "SettlementsReceipt",
     "metering.meters.meters": "Meters",
     "metering.meters.requests": (
         "CustomerMappingParams DefaultAggregationParams ValueSettingsParams"

@@ -111,6 +111,7 @@ from metering.explaining.balances import BalanceExplanation
 from metering.explaining.explanations import Explanation, ExplanationPart
 from metering.holds.holds import CreditHolds
 from metering.holds.resources import CreditHold, HoldAllocation
+from metering.holds.settling import SettlementsReceipt
 from metering.meters.meters import Meters
 from metering.meters.requests import (
     CustomerMappingParams,
@@ -252,7 +253,7 @@ __all__ = [
     "RecurringParams", "ReinstatementReceipt", "ResourceMissingError",
     "ResourceObject", "ResumedAnchorParams", "RunsDirectoryError", "ScopePrice",
     "SecretError", "SegmentDamagedError", "SegmentMissingError",
-    "SegmentStoreError", "SegmentStoreUnavailableError", "ShippingParams",
+    "SegmentStoreError", "SegmentStoreUnavailableError", "SettlementsReceipt", "ShippingParams",
     "SourceError", "SpendThreshold", "SpendThresholdParams", "Statement",
     "StatementConflictError", "StatementCredit", "StatementDrift", "StatementLine",
     "StatementTier", "Statements", "StatementsReceipt", "StatusTransitions",

@@ -172,6 +172,7 @@ class AsyncCreditHolds(AsyncGroup[CreditHolds]):
 
     create = awaited(CreditHolds.create)
     settle = awaited(CreditHolds.settle)
+    settle_many = awaited(CreditHolds.settle_many, is_heavy=True)
     release = awaited(CreditHolds.release)
     retrieve = awaited(CreditHolds.retrieve)
     list = listed(CreditHolds.list)

@@ -32,6 +32,7 @@ from metering.holds.requests import (
     OverageName,
 )
 from metering.holds.resources import CreditHold
+from metering.holds.settling import SettlementsReceipt, settle_holds
 from metering.holds.shown import hold_resource
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
@@ -194,6 +195,23 @@ class CreditHolds:
             assert its is not None, "it was settled, now or before"
             hold = as_of(hold, made, its.position)
         return hold_resource(hold, grant_ids, its.recorded_at, livemode=self._livemode)
+
+    def settle_many(self, source: object) -> SettlementsReceipt:
+        """Settle many holds, a row a settlement, as if settled one by one in order.
+
+        They are committed some hundred at a time. A row that breaks a rule does not fail
+        the others; what was settled before is counted and draws nothing, so that a call
+        that broke off can be repeated whole.
+
+        Args:
+            source: an Arrow table or any Arrow stream, or a list of dicts, with the
+                columns hold, amount (null, or left out, is all that is held),
+                settlement and final (null, or left out, is true); as for `settle`.
+
+        Raises:
+            SourceError: the source cannot be read, or lacks the column hold.
+        """
+        return settle_holds(self._engine, source)
 
     def release(self, hold_id: str) -> CreditHold:
         """Give a hold up: all that it keeps goes back to its grants.

@@ -39,7 +39,7 @@ PROMISED = """
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
     ResumedAnchorParams RunsDirectoryError ScopePrice SecretError
     SegmentDamagedError SegmentMissingError SegmentStoreError
-    SegmentStoreUnavailableError ShippingParams SourceError SpendThreshold
+    SegmentStoreUnavailableError SettlementsReceipt ShippingParams SourceError SpendThreshold
     SpendThresholdParams Statement StatementConflictError StatementCredit
     StatementDrift StatementLine StatementTier Statements StatementsReceipt
     StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
@@ -132,6 +132,7 @@ PARAMETERS = {
     "credit_grants.void": "grant_id",
     "credit_holds.create": "id customer amount price expires_at partial metadata",
     "credit_holds.settle": "hold_id amount final overage settlement",
+    "credit_holds.settle_many": "source",
     "credit_holds.release": "hold_id",
     "credit_holds.retrieve": "hold_id",
     "credit_holds.list": "customer status limit starting_after ending_before",

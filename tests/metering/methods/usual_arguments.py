@@ -66,6 +66,7 @@ def usual_arguments(
             "metadata": {"a": "b"},
         },
         "credit_holds.create": held,
+        "credit_holds.settle_many": {"source": [{"hold": "job_1"}]},
         "credits.apply": invoice,
         "credits.apply_many": {"source": run({"period_end": m.now()})},
         "credits.preview": invoice,
