@@ -75,6 +75,7 @@ EVENTFUL: list[Step] = [
     Use(MIDNIGHT, "9" * 18),
     Use(MIDNIGHT + HOUR - MICROSECOND, "9" * 18),
     0,
+    3,
     "seal",
     Use(MIDNIGHT + HOUR / 2, "2.5"),
     4,

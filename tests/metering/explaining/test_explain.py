@@ -214,6 +214,8 @@ def test_what_came_after_a_statement_was_made_came_late(m: metering.Metering) ->
 
 def test_an_explanation_stays_as_it_was(m: metering.Metering) -> None:
     create_meter(m)
+    use(m, "zero", 1)
+    cancel_event(m, "zero")
     use(m, "one", 1)
     made = explain(m)
     before = made.events().read_all(), made.not_counted().read_all()
